@@ -4,10 +4,11 @@ The engine is left out, and so is the restart into what was installed: of an ins
 examines what leaves. A user's client installs by itself, or not at all.
 """
 
+import os
 import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeGuard, cast
 
 from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient
@@ -22,6 +23,9 @@ from client_sim.engine.journal import Disk
 from client_sim.engine.slots import Slots
 from client_sim.world import Client, Event, Factory, Public, World
 
+_SHARED: Final = "/dev/shm"  # noqa: S108  # a folder of a random name in it
+# A thousand polls would each wait for a disk; without such a folder the usual one is taken.
+_MEMORY: Final = _SHARED if os.access(_SHARED, os.W_OK) else None
 _KEPT: Final = "download "
 """Begins the names under which the folder of downloads is kept among the client's state."""
 
@@ -34,9 +38,15 @@ def install_too(factory: Factory) -> Factory:
 
     def make(world: World) -> Client:
         client = factory(world)
-        return InstallingClient(client) if isinstance(client, PollingClient) else client
+        return InstallingClient(client) if _is_polling(client) else client
 
     return make
+
+
+def _is_polling(client: Client) -> TypeGuard[PollingClient]:
+    """Whether it is the polling client, also one whose module was imported anew."""
+    kind = PollingClient.__module__, PollingClient.__qualname__
+    return any((each.__module__, each.__qualname__) == kind for each in type(client).__mro__)
 
 
 class InstallingClient:
@@ -48,7 +58,7 @@ class InstallingClient:
 
     def poll(self) -> str:
         """Poll and install; say in a sentence how that ended."""
-        with tempfile.TemporaryDirectory(prefix="hening-lab-") as name:
+        with tempfile.TemporaryDirectory(prefix="hening-lab-", dir=_MEMORY) as name:
             folder = Path(name)
             _unpack(self.world.state, folder)
             try:

@@ -1,6 +1,7 @@
 """`hening-device lab mutants`: try the instrument on what is known to leak."""
 
 import json
+from typing import Final
 
 import click
 from rich.console import Console
@@ -13,6 +14,8 @@ from client_sim.lab.programme.library import OURS
 from client_sim.lab.report.json import matrix_to_dict
 from client_sim.lab.report.kill_matrix import render_matrix
 
+_ENOUGH: Final = 2  # independent methods that found a client of a sample
+
 
 @click.command("mutants", epilog="Example: hening-device lab mutants --quick --json")
 @click.option(
@@ -24,7 +27,7 @@ from client_sim.lab.report.kill_matrix import render_matrix
     " tried in place of ours and of the servers.",
 )
 @click.option(
-    "--quick", is_flag=True, help="Try one of each family, a client until two oracles found it."
+    "--quick", is_flag=True, help="Try one of each family, a client until two methods found it."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option(
@@ -43,7 +46,10 @@ def mutants_command(
     try:
         with ending_with_children(), show_progress() as tell:
             matrix = run_matrix(
-                profile, seed, jobs, tell, libraries=libraries or (OURS,), quick=quick
+                *(profile, seed, jobs, tell),
+                libraries=libraries or (OURS,),
+                quick=quick,
+                enough=_ENOUGH if quick else None,
             )
     except LabError as error:
         fail(str(error), 1)

@@ -17,7 +17,10 @@ from client_sim.lab.programme.library import OURS
 from client_sim.lab.programme.plan import Plan
 from client_sim.lab.programme.records import load_clock, load_mutation
 from client_sim.lab.programme.result import Report
+from client_sim.lab.programme.workers import open_pool
 
+_ENOUGH: Final = 2  # independent methods that found a leaky client
+_SURE: Final = 3  # of them, for a release; `lab mutants` goes on until all have looked
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -33,7 +36,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="clean, 2014, toy, a mutant's id, or package.module:factory.",
 )
 @click.option(
-    "--full", is_flag=True, help="All that a release takes, about ten minutes; else a minute."
+    "--full", is_flag=True, help="All that a release takes, many minutes; else about one."
 )
 @click.option(
     "--mutants/--no-mutants",
@@ -135,14 +138,21 @@ def _run(
     clock: Path | None,
 ) -> Report:
     timed = None if clock is None else load_clock(clock)
-    with show_progress() as tell:
-        result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell)
+    # What one worker has parsed and checked for the client, leaky clients need, too.
+    with show_progress() as tell, open_pool(jobs) as pool:
+        result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell, pool)
         matrix = None
         wants_matrix = client == "clean" if mutants is None else mutants
         if wants_matrix and not result.given_up:
-            profile = "mutant" if full else "probe"
+            profile, enough = ("mutant", _SURE) if full else ("probe", _ENOUGH)
             try:
-                matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), quick=not full)
+                matrix = run_matrix(
+                    *(profile, seed, jobs, tell),
+                    libraries=(OURS,),
+                    quick=not full,
+                    enough=enough,
+                    pool=pool,
+                )
             except ClientOverdueError as error:
                 result = replace(result, given_up=f"the kill matrix is missing: {error}")
     return Report(result, matrix, None if matrix is None else load_mutation(), timed)

@@ -4,6 +4,7 @@ from typing import Final
 
 from client_sim.lab.mutants import (
     activity,
+    behind,
     ciphers,
     connections,
     crashes,
@@ -94,6 +95,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *gather.MUTANTS,
     *writing.MUTANTS,
     *machines.MUTANTS,
+    *behind.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -8,6 +8,7 @@ holds.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
@@ -47,6 +48,18 @@ def decode_intervals(observation: Observation) -> tuple[Interval, ...]:
     )
 
 
+def decode_redraws(observation: Observation) -> dict[int, dict[str, Interval]]:
+    """List the due times that were drawn again between polls: by step, by the poll before it."""
+    redraws: dict[int, dict[str, Interval]] = {}
+    poll = 0
+    for d in observation.departures:
+        if d.channel is Channel.SCHEDULE:
+            poll = int(d.phase.removeprefix("poll "))
+        elif d.channel is Channel.DUE:
+            redraws.setdefault(poll, {})[d.phase] = Interval(poll, d.at, float(d.data))
+    return redraws
+
+
 def judge_range(observation: Observation) -> tuple[Finding, ...]:
     """Find intervals that are shorter than four hours or longer than eight."""
     return tuple(
@@ -63,7 +76,8 @@ def judge_history(
 
     The runs differ in randomness, or are of two phones; in and after each of `polls` randomness is
     the same. This shows a phase that was drawn once, a draw repeated until it fits a number kept
-    from earlier, and a next poll at a fixed hour: the same draw, another interval.
+    from earlier, and a next poll at a fixed hour: the same draw, another interval. What is drawn
+    again between polls is compared, too, where both runs do so at the same steps.
     """
     return tuple(_history(one, other, frozenset(polls)))
 
@@ -97,9 +111,8 @@ def _freshness(
     both = [
         (mine, theirs)
         for one, other in pairs
-        for mine in decode_intervals(one)
-        for theirs in decode_intervals(other)
-        if mine.poll == theirs.poll and mine.poll in polls
+        for mine, theirs in product(_choose(one, polls), _choose(other, polls))
+        if mine.poll == theirs.poll
     ]
     equal = [(mine, theirs) for mine, theirs in both if mine.is_as_long_as(theirs)]
     if len(equal) < _FEWEST or 2 * len(equal) <= len(both):
@@ -109,6 +122,10 @@ def _freshness(
         "so they are not drawn afresh"
     )
     return (_finding(equal[0][0], explanation, equal[0][1]),)
+
+
+def _choose(observation: Observation, polls: range) -> tuple[Interval, ...]:
+    return tuple(each for each in decode_intervals(observation) if each.poll in polls)
 
 
 def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Iterator[Finding]:
@@ -121,12 +138,21 @@ def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Ite
             assert there is not None
             yield _finding(there, f"only one of two runs has an interval behind poll {poll}")
         elif not mine.is_as_long_as(its):
-            yield _finding(
-                mine,
-                f"the same randomness gives {mine.seconds:g} s and {its.seconds:g} s, "
-                "so the interval depends on more than it",
-                its,
-            )
+            yield _remembering(mine, its)
+    again, anew = decode_redraws(one), decode_redraws(other)
+    for poll in sorted(polls & again.keys() & anew.keys()):
+        if again[poll].keys() == anew[poll].keys():
+            both = zip(again[poll].values(), anew[poll].values(), strict=True)
+            yield from (_remembering(*each) for each in both if not each[0].is_as_long_as(each[1]))
+
+
+def _remembering(mine: Interval, its: Interval) -> Finding:
+    return _finding(
+        mine,
+        f"the same randomness gives {mine.seconds:g} s and {its.seconds:g} s, "
+        "so the interval depends on more than it",
+        its,
+    )
 
 
 def _finding(interval: Interval, explanation: str, other: Interval | None = None) -> Finding:

@@ -8,13 +8,15 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
 _INFLATED: Final = 1_000_000  # bytes of one inflated reading: a bomb shows no more than this
 _PIECE: Final = 4096
+_SHORT: Final = 512  # bytes of a word whose readings are kept
 _FED: Final = 64 * 1024 * 1024  # bytes that are tried for one kind of compression
 _DEPTH: Final = 2
 _MOST: Final = 300  # readings of one string, so that hostile input takes bounded time
@@ -104,12 +106,11 @@ def _decoded(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     for match in _HEX.finditer(data):
         yield "decode base16", match.start(), bytes.fromhex(match[0].decode())
     for match in _BASE64.finditer(data):
-        for shift in range(4):
-            yield "decode base64", match.start() + shift, _decode(match[0][shift:])
-
+        for shift, inner in enumerate(_shift(match[0], _decode, 4)):
+            yield "decode base64", match.start() + shift, inner
     for match in _BASE32.finditer(data):
-        for shift in range(8):
-            yield "decode base32", match.start() + shift, _decode32(match[0][shift:].upper())
+        for shift, inner in enumerate(_shift(match[0], _decode32, 8)):
+            yield "decode base32", match.start() + shift, inner
     for match in _NUMBERS.finditer(data):
         values = [int(number) for number in re.split(rb"[., ]", match[0])]
         if max(values) < 256:
@@ -145,8 +146,20 @@ def _hexadecimal(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[1].decode())
 
 
+def _shift(word: bytes, decode: Callable[[bytes], bytes], shifts: int) -> Iterable[bytes]:
+    """Decode a word that may begin at each of so many places: requests share most of theirs."""
+    if len(word) <= _SHORT:
+        return _shift_once(word, decode, shifts)
+    return (decode(word[shift:]) for shift in range(shifts))
+
+
+@lru_cache(8_192)
+def _shift_once(word: bytes, decode: Callable[[bytes], bytes], shifts: int) -> tuple[bytes, ...]:
+    return tuple(decode(word[shift:]) for shift in range(shifts))
+
+
 def _decode32(text: bytes) -> bytes:
-    whole = text[: len(text) // 8 * 8]
+    whole = text[: len(text) // 8 * 8].upper()
     return base64.b32decode(whole)
 
 

@@ -1,6 +1,7 @@
 """Windows of eight bytes: what the canary search looks up, and keeps of bytes that repeat."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from struct import Struct
 from typing import Final
@@ -14,6 +15,7 @@ WINDOW: Final = 8
 _MANY: Final = 64  # windows that are cut in one call: texts have thousands
 _CUTS: Final = [Struct(f"{WINDOW}s" * windows) for windows in range(_MANY + 1)]
 _MOST: Final = 1_000_000  # windows that are kept: a quarter of a GiB
+_LINES: Final = re.compile(rb"[^\n\xf5]*[\n\xf5]|[^\n\xf5]+")  # 0xF5 ends those of a complement
 
 
 @lru_cache(maxsize=256)
@@ -29,6 +31,9 @@ class Windows:
     What is in none of them is in no text, so a search for another owner's values, which were not
     sent, reads their beginnings and no text. `found` and `deltas` are as `find_windows` gives them.
     After `most` windows they begin anew: a client that leaks sends ever new texts.
+
+    Texts that differ share most of their lines. Each line is cut once, together with the bytes
+    after it into which its last windows reach.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -36,18 +41,26 @@ class Windows:
         self.found: set[bytes] = set()
         self.deltas: set[bytes] = set()
         self._texts: set[bytes] = set()
+        self._lines: set[bytes] = set()
 
     def add(self, texts: Collection[bytes]) -> None:
         """Keep the windows of these texts, too."""
         if len(self.found) > self._most:
-            for kept in (self.found, self.deltas, self._texts):
+            for kept in (self.found, self.deltas, self._texts, self._lines):
                 kept.clear()
         for text in texts:
             if text not in self._texts:
-                _, found, deltas = find_windows(text)
-                self.found |= found
-                self.deltas |= deltas
+                new = {line for seen in view(text) for line in _cut(seen.data)} - self._lines
+                self.found |= _slide(new)
+                self.deltas |= _slide(map(step_differences, new))
+                self._lines |= new
                 self._texts.add(text)
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
+    """Give lines, each with the bytes after it that windows of differences reach into."""
+    for line in _LINES.finditer(data):
+        yield data[line.start() : line.end() + WINDOW]
 
 
 def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:

@@ -1,6 +1,7 @@
 """Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -30,7 +31,7 @@ from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
-from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
+from client_sim.lab.programme.workers import Mapper, open_pool, run_planned, try_mutant
 from client_sim.lab.scenarios.countries import count_homes
 from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
@@ -39,7 +40,6 @@ from client_sim.tape import Tape
 from client_sim.world import Factory
 
 _LAYERS: Final = 2  # of the canary search that a small case is judged by
-_ENOUGH: Final = 2  # oracles that found a client of a sample
 _PHONES: Final = 40  # that are surveyed
 _CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
 
@@ -48,8 +48,11 @@ Tell = Callable[[str, int, int], None]
 """Receives progress: the kind of work, how much of it is done, and how much there is."""
 
 
-def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
-    """Put every question to a client, over so many processes; the same for the same plan."""
+def run_programme(plan: Plan, jobs: int, tell: Tell, pool: Mapper | None = None) -> ProgrammeResult:
+    """Put every question to a client, over so many processes; the same for the same plan.
+
+    Where a pool is given, over its processes.
+    """
     factory = load_client(plan.client)
     ground = plan_ground(factory, plan.seed)
     batteries = make_batteries(ground, profile_of(plan))
@@ -57,8 +60,8 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
     # Searches for planted values take longest and are in the first cases; processes end together.
     order = sorted(tasks, key=lambda task: task.first)
     with memoised():
-        with open_pool(jobs) as pool:
-            parts = pool.map(run_planned, [(plan, task) for task in order])
+        with _use(pool, jobs) as mapper:
+            parts = mapper.map(run_planned, [(plan, task) for task in order])
             tallies, given_up = _collect(tasks, order, parts, tell)
         if given_up:
             return _break_off(plan, batteries, tallies, given_up)
@@ -83,6 +86,10 @@ def run_batteries(
         if given_up:
             return _break_off(plan, batteries, tallies, given_up)
         return _conclude(plan, factory, ground, batteries, tallies, phones)
+
+
+def _use(pool: Mapper | None, jobs: int) -> AbstractContextManager[Mapper]:
+    return open_pool(jobs) if pool is None else nullcontext(pool)
 
 
 def _collect(
@@ -182,7 +189,8 @@ def _measure_crossings(batteries: Sequence[Battery], seed: int) -> Crossings | N
 
 def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
     """Say how much was asked, and from how many countries its owners are."""
-    owners = 2 * next((each.size for each in batteries if each.oracle == "personal"), 1)
+    asked = [each for each in batteries if each.oracle == "personal"]
+    owners = sum(each.size * len(each.make(0).settings) for each in asked) or 2
     countries, networks, languages = count_homes(owners)
     return (
         f"{len(batteries)} batteries, profile {profile}; owners of {countries} countries,"
@@ -198,11 +206,15 @@ def run_matrix(
     *,
     libraries: tuple[str, ...],
     quick: bool,
+    enough: int | None = None,
+    pool: Mapper | None = None,
 ) -> Matrix:
     """Try the instrument on leaky clients; with our library also on harmless ones and servers.
 
-    `quick` takes one client or server of each family, which the seed chooses, and goes on to the
-    next client when two oracles have found it.
+    `quick` takes one leaky client and one server of each family, which the seed chooses, and no
+    harmless client: the one that is examined is clean, or is found. A client that `enough`
+    independent methods have found is asked nothing more; None asks it everything. Where a pool is
+    given, its processes do it.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries
@@ -210,14 +222,14 @@ def run_matrix(
     servers = [*enumerate(SERVERS)] if OURS in libraries else []
     if quick:
         # What the crossings alone find takes a hundred cases, and is left to the whole matrix.
-        cheap = [each for each in mutants if "crossed" not in each[2].only]
+        cheap = [each for each in mutants if "crossed" not in each[2].only and each[0] != HARMLESS]
         mutants = _choose(cheap, lambda each: f"{seed} {each[0]} {each[2].family}")
         servers = _choose(servers, lambda each: f"{seed} server {each[1].family}")
     met = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
     oracles = (*(o for o in BATTERIES if o in met), *QUESTIONS, *(CHECKS if servers else ()))
     rows: list[MatrixRow] = []
     equivalents: list[MatrixRow] = []
-    with open_pool(jobs) as pool:
+    with _use(pool, jobs) as mapper:
 
         def add(tried: Mutant | ServerMutant, trial: Trial, *, is_leaky: bool) -> None:
             not_asked = tuple(oracle for oracle in oracles if oracle not in trial.asked)
@@ -226,12 +238,12 @@ def run_matrix(
             tell("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
 
         calls = [
-            (plan, name, number, _ENOUGH if quick and name != HARMLESS else None)
+            (plan, name, number, None if name == HARMLESS else enough)
             for name, number, _ in mutants
         ]
         # Both are handed out before either is waited for: no process is idle in between.
-        tried = pool.map(try_mutant, calls)
-        examined = pool.map(try_server, [(number, seed) for number, _ in servers])
+        tried = mapper.map(try_mutant, calls)
+        examined = mapper.map(try_server, [(number, seed) for number, _ in servers])
         for (name, _, mutant), trial in zip(mutants, tried, strict=True):
             add(mutant, trial, is_leaky=name != HARMLESS)
         for (number, server), killed in zip(servers, examined, strict=True):

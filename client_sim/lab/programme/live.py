@@ -107,7 +107,7 @@ def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[B
     """
     return (
         fleet.determinism(ground, pairs),
-        personal.personal(ground, pairs),
+        personal.personal(ground, pairs, owners=2),
         personal.public(ground, pairs),
         personal.events(ground, pairs),
         fleet.fleet(ground, pairs),

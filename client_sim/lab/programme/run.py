@@ -22,12 +22,19 @@ class Run:
     def __init__(self, factory: Factory, setting: Setting) -> None:
         self.setting = setting
         self.seen: Observation = observe(factory, setting)
+        self._counted: set[str] = set()
         self._said: dict[tuple[str, int], tuple[Finding, ...]] = {}
 
     @cached_property
     def extent(self) -> Extent:
         """How many polls and bytes the run has."""
         return measure(self.seen)
+
+    def is_new_to(self, oracle: str) -> bool:
+        """Say whether an oracle counts the run for the first time: many cases may share it."""
+        is_new = oracle not in self._counted
+        self._counted.add(oracle)
+        return is_new
 
     def ask_guards(
         self, layers: int | None, unasked: AbstractSet[str]

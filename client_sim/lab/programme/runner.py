@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.lab.programme.argued import METHODS
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.profile import Profile
 from client_sim.lab.programme.run import Runs
@@ -13,7 +14,6 @@ from client_sim.world import Factory
 
 Tallies = dict[str, Tally]
 
-_FEW: Final = 8  # cases of a leaky client, before it is asked whether more are needed
 _STEPS: Final = 1_000  # of all runs of a task, about: some seconds
 
 
@@ -71,14 +71,16 @@ def run_task(
         usual, *others = case.settings
         made = [runs.usual(usual), *(runs.another(setting) for setting in others)]
         found = case.judge([run.seen for run in made])
-        tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in made], found)
+        new = [run.extent for run in made if run.is_new_to(battery.oracle)]
+        tallies.setdefault(battery.oracle, Tally()).add(place, new, found)
         for nth, run in enumerate(made):
             # A client that leaks sends ever new bytes: once is enough to name what it reveals.
             layers = 0 if profile.is_plain_searched and not found else None
             if number < searched and nth == 0:
                 layers = profile.layers
             for oracle, findings in run.ask_guards(layers, case.unasked | known):
-                tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
+                if run.is_new_to(oracle):
+                    tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
     return tallies
 
 
@@ -87,19 +89,20 @@ def try_client(
 ) -> Trial:
     """Let batteries and guards examine a client until each has raised an alarm or is through.
 
-    With `enough`, stops as soon as so many have.
+    With `enough`, stops as soon as alarms were raised by so many methods: two oracles that work
+    alike count as one.
     """
     runs = Runs(factory)
     killers: dict[str, None] = {}
     asked: set[str] = set()
-    for task in plan_tasks(batteries, _FEW):
+    for task in plan_tasks(batteries, 1):
         if batteries[task.battery].oracle in killers:
             continue
         for oracle, tally in run_task(runs, batteries, task, profile, killers.keys()).items():
             asked.add(oracle)
             if tally.count:
                 killers[oracle] = None
-        if enough is not None and len(killers) >= enough:
+        if enough is not None and len({METHODS.get(each, each) for each in killers}) >= enough:
             break
     return Trial(tuple(killers), frozenset(asked))
 

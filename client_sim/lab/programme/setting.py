@@ -9,6 +9,7 @@ from typing import Final
 
 from client_sim.clock import read_clock
 from client_sim.device.internet import make_tls_context
+from client_sim.lab.clients.anew import born_anew
 from client_sim.lab.scenarios.confines import PATIENCE
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
 from client_sim.lab.servers.authority import Authority, make_authority
@@ -92,8 +93,14 @@ def observe(factory: Factory, setting: Setting) -> Observation:
 
 def _run(factory: Factory, world: DrivenWorld, setting: Setting) -> Observation:
     with on_machine(setting.machine):
-        factory = setting.adapt(factory)
-        return run_scenario(factory, world, setting.scenario, setting.personal, setting.patience)
+        return run_scenario(
+            setting.adapt(factory),
+            world,
+            setting.scenario,
+            setting.personal,
+            setting.patience,
+            renew=lambda: setting.adapt(born_anew(factory)),
+        )
 
 
 _ADDRESS: Final = "127.0.0.1"

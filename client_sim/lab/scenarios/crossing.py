@@ -10,9 +10,11 @@ from client_sim.lab.scenarios.driving import (
     OFF,
     POLL,
     REBOOT,
+    RENEWAL,
     RESET,
     Scenario,
 )
+from client_sim.lab.scenarios.lives import TWO_YEARS
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
 from client_sim.tape import Tape
 
@@ -29,12 +31,13 @@ LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
 
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
-# The shortest and the longest, in seconds; what is drawn between them is no round number.
+# The shortest and the longest, in seconds; a drawn length between them is no round number.
 _POWERLESS: Final = {
     "days": (_DAY, 6 * _DAY),
     "weeks": (7 * _DAY, 29 * _DAY),
     "months": (30 * _DAY, 400 * _DAY),
 }
+_ABSENCES: Final = (*_POWERLESS.values(), (TWO_YEARS, TWO_YEARS + 200 * _DAY))
 _SET_BACK: Final = {"hours": (600, 23 * _HOUR), "days": (_DAY, 90 * _DAY)}
 _RESETS: Final = {"early": 1, "late": 3}  # intervals, from 0
 _HAPPENINGS: Final = frozenset({REBOOT, *LIVES["everything"]})
@@ -65,9 +68,26 @@ def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
 
 
 def hushed(scenario: Scenario) -> Scenario:
-    """Return the same life without events and restarts: in their places time passes."""
-    steps = tuple(NOTHING if step in _HAPPENINGS else step for step in scenario.steps)
+    """Return the same life without events and restarts: in their places time passes.
+
+    A reset clears what a client keeps outside of the phone's state, too, so that it shows.
+    """
+    silent = {**dict.fromkeys(_HAPPENINGS, NOTHING), RESET: RENEWAL}
+    steps = tuple(silent.get(step, step) for step in scenario.steps)
     return Scenario(f"{scenario.name}, in silence", steps)
+
+
+def draw_break(number: int, tape: Tape) -> str:
+    """Draw a power-off, a clock that is set back so far that a due time is void, or a reset.
+
+    Which of them follows from the number, and how far or long from the tape.
+    """
+    if number % 3 == 0:
+        shortest, longest = tape.pick(_ABSENCES)
+        return f"{OFF}{shortest + tape.below(longest - shortest)}"
+    if number % 3 == 1:
+        return f"{BACK}{9 * _HOUR + tape.below(90 * _DAY)}"
+    return RESET
 
 
 def shuffled(those: tuple[str, ...] | list[str], tape: Tape) -> list[str]:

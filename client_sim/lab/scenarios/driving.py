@@ -1,9 +1,10 @@
 """Owner events between polls: those that a laboratory staged in 2014, and everyday ones."""
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
@@ -14,16 +15,18 @@ from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind, describe
 from client_sim.persona import Persona
-from client_sim.world import Client, Event, Factory
+from client_sim.world import Client, Event, Factory, World
 
 POLL: Final = "poll"
 REBOOT: Final = Kind.REBOOT.value
 RESET: Final = Kind.FACTORY_RESET.value
+RENEWAL: Final = f"new process, {RESET}"
 NOTHING: Final = "nothing"
 OFF: Final = "off "
 BACK: Final = "back "
 AT: Final = "at "
 
+_RESETS: Final = frozenset({RESET, RENEWAL})
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
@@ -34,7 +37,8 @@ EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
 class Scenario:
     """Steps in order: `poll`, or what happens in between.
 
-    `reboot` makes a new client with the old state, `factory-reset` one without, `off SECONDS` one
+    `reboot` makes a new client with the old state, `factory-reset` one without, `new process,
+    factory-reset` one that finds nothing in its module or by its world either, `off SECONDS` one
     after so long without power; `back SECONDS` sets the phone's clock back; `at SECONDS` lets a
     phone sleep until so long after the start, unless that has passed; at `nothing` time passes as
     at an event; all else is an event's name.
@@ -85,19 +89,22 @@ def run_scenario(
     scenario: Scenario,
     persona: Persona,
     patience: float = PATIENCE,
+    *,
+    renew: Callable[[], Factory] | None = None,
 ) -> Observation:
     """Drive a client through a scenario and return everything that left it.
 
     Each poll happens when the client says that it is due. Events are spread evenly over the time
     between; after each of them the client is asked again when it is due. An exception ends the run
     and is part of the trace: a crash is visible from outside. A client that ends its process, or
-    names no time for its next poll, ends the run, too. Raises ClientOverdueError for a client that
-    does not come back within `patience` seconds of processor time.
+    names no time for its next poll, ends the run, too. `renew` returns the factory of a new
+    process; without it the old one is used. Raises ClientOverdueError for a client that does not
+    come back within `patience` seconds of processor time.
     """
     recording = RecordingWorld(world)
     try:
         with confine(patience), _watch(recording, world):
-            _drive(factory, recording, world, scenario, persona)
+            _drive(_Phone(factory, recording), renew, recording, world, scenario, persona)
     except Overdue as error:
         raise ClientOverdueError(
             f"the client did not come back ({scenario.name}, in {recording.phase}): {error}: look"
@@ -115,14 +122,38 @@ def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextMana
     return watch_detours(lambda tried: recording.note(Channel.DETOUR, tried))
 
 
+class _Phone:
+    """What runs on a phone: a client, with what made it and what it was given."""
+
+    def __init__(self, factory: Factory, world: World) -> None:
+        self.factory = factory
+        self.world = world
+        self.client: Client
+        self.start()
+
+    def start(self) -> None:
+        """Make a new client."""
+        self.client = self.factory(self.world)
+
+
+class _OtherWorld:
+    """The same world, as another object: what a client keeps by its world it does not find here."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._world, name)
+
+
 def _drive(
-    factory: Factory,
+    phone: _Phone,
+    renew: Callable[[], Factory] | None,
     recording: RecordingWorld,
     world: DrivenWorld,
     scenario: Scenario,
     persona: Persona,
 ) -> None:
-    client = factory(recording)
     start = due = world.now()
     polls = 0
     for place, step in enumerate(scenario.steps):
@@ -133,8 +164,8 @@ def _drive(
             world.advance_to(max(world.now(), due))
             polls += 1
             recording.begin_poll(polls)
-            recording.note_outcome(client.poll())
-            due = _ask_due(client, world)
+            recording.note_outcome(phone.client.poll())
+            due = _ask_due(phone.client, world)
             recording.note(Channel.SCHEDULE, repr(due).encode())
             continue
         rest = scenario.steps[place:]
@@ -143,33 +174,35 @@ def _drive(
         if step == NOTHING:
             continue
         recording.phase = f"step {place + 1} {step}"
-        client = _happen(client, factory, recording, world, step, persona)
-        asked = _ask_due(client, world) if polls else due
-        if asked != due or step == RESET:
+        if step == RENEWAL:
+            phone.factory = phone.factory if renew is None else renew()
+            phone.world = cast("World", _OtherWorld(recording))
+        _happen(phone, recording, world, step, persona)
+        asked = _ask_due(phone.client, world) if polls else due
+        if asked != due or step in _RESETS:
             due = asked
             recording.note(Channel.DUE, repr(due).encode())
 
 
 def _happen(
-    client: Client,
-    factory: Factory,
+    phone: _Phone,
     recording: RecordingWorld,
     world: DrivenWorld,
     step: str,
     persona: Persona,
-) -> Client:
-    """Apply one step, and return the client that runs after it."""
+) -> None:
+    """Apply one step, which may start a new client."""
     if step.startswith(BACK):
         world.set_back(float(step.removeprefix(BACK)))
-        return client
+        return
     if step.startswith(OFF):
         world.advance_to(world.now() + float(step.removeprefix(OFF)))
-    if step == RESET:
+    if step in _RESETS:
         recording.state.clear()
-    if step in {REBOOT, RESET} or step.startswith(OFF):
-        return factory(recording)
-    client.on_event(recording.watch(make_event(step, persona)))
-    return client
+    if step == REBOOT or step in _RESETS or step.startswith(OFF):
+        phone.start()
+    else:
+        phone.client.on_event(recording.watch(make_event(step, persona)))
 
 
 def _ask_due(client: Client, world: DrivenWorld) -> float:

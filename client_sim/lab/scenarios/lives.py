@@ -53,6 +53,11 @@ def overslept(polls: int) -> Scenario:
     return Scenario(f"{polls} polls, the last of them late", steps)
 
 
+def broken(polls: int, step: str) -> Scenario:
+    """Return so many polls, a power-off or the like, and two polls more."""
+    return Scenario(f"{polls} polls before {step}", (*(POLL,) * polls, step, POLL, POLL))
+
+
 def idle(polls: int) -> Scenario:
     """Return polls without events."""
     return Scenario(f"{polls} idle polls", (POLL,) * polls)

@@ -8,6 +8,7 @@ import json
 import lzma
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 
@@ -72,6 +73,12 @@ _SAYINGS: Final[tuple[tuple[str, Callable[[Reply], Reply]], ...]] = (
     ("nothing to say", lambda reply: replace(reply, status=204)),
 )
 
+
+@cache
+def _make_bomb() -> bytes:
+    return lzma.compress(bytes(1 << 22), lzma.FORMAT_XZ, lzma.CHECK_CRC32)
+
+
 _BYTES: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("an empty part", lambda _: b""),
     ("half a part", lambda part: part[: len(part) // 2]),
@@ -79,7 +86,7 @@ _BYTES: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("a part with one bit turned", lambda part: part[:-30] + bytes([part[-30] ^ 1]) + part[-29:]),
     ("a part of another kind", lambda _: encode_parts("apn", 1)[0]),
     ("a part of a later edition", lambda _: encode_parts("emergency", 99)[0]),
-    ("a bomb", lambda _: lzma.compress(bytes(1 << 22), lzma.FORMAT_XZ, lzma.CHECK_CRC32)),
+    ("a bomb", lambda _: _make_bomb()),
 )
 
 _METADATA: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (

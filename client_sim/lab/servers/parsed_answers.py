@@ -13,12 +13,15 @@ import h11
 
 _KEPT: Final = 4_096  # answers of some KiB
 _LONGEST: Final = 65_536  # bytes of an answer that is remembered
-_DATE: Final = re.compile(
-    rb"\r\nDate: [A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
+_DATE: Final = rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
+_UNREAD: Final = re.compile(
+    rb'(?<=\r\nDate: )%s(?=\r\n)|(?<=\r\nETag: "sha256-)[0-9a-f]{64}(?="\r\n)' % _DATE
 )
+_BEHIND: Final = b"\r\n\r\n"
+_FRAMED: Final = [h11.Response, h11.Data, h11.EndOfMessage]
 _PARTS: Final = (h11.InformationalResponse, h11.Response, h11.Data, h11.EndOfMessage)
-# Of the same length: a phone counts the bytes of a head, but reads no date.
-_SOME_DATE: Final = b"\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT"
+# Of the same lengths: a phone counts the bytes of a head, but reads neither date nor tag.
+_INSTEAD: Final = {len(value): value for value in (b"Thu, 01 Jan 1970 00:00:00 GMT", b"0" * 64)}
 
 
 class RememberingParser:
@@ -92,10 +95,24 @@ class RememberingParser:
 def _parse_once(data: bytes) -> tuple[h11.Event, ...]:
     if len(data) > _LONGEST:
         return ()
-    date = _DATE.search(data, 0, max(0, data.find(b"\r\n\r\n")) + 2)
-    if date is not None:
-        data = b"".join((data[: date.start()], _SOME_DATE, data[date.end() :]))
-    return _parse(data)
+    head, end, body = data.partition(_BEHIND)
+    head = _UNREAD.sub(lambda match: _INSTEAD[len(match[0])], head + end)
+    framed = _parse_framed(head, len(body)) if body else ()
+    if framed:
+        return framed[0], h11.Data(data=body), framed[-1]
+    return _parse(head + body)
+
+
+@lru_cache(_KEPT)
+def _parse_framed(head: bytes, length: int) -> tuple[h11.Event, ...]:
+    """Parse a head with a body of zeros; gives nothing unless the head states the body's length.
+
+    The end of such a body is not looked for in it, and zeros are no chunk.
+    """
+    events = _parse(head + bytes(length))
+    sizes = [len(event.data) for event in events if isinstance(event, h11.Data)]
+    is_framed = [type(event) for event in events] == _FRAMED and sizes == [length]
+    return events if is_framed else ()
 
 
 @lru_cache(_KEPT)

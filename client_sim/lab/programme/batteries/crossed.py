@@ -13,6 +13,7 @@ from typing import Final
 from client_sim.lab.clients.installing import install_too
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
+from client_sim.lab.oracles.timing import judge_history
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.conditions import (
@@ -27,8 +28,9 @@ from client_sim.lab.programme.covering import Crossings, Row, cover, measure
 from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.judges import judge_same_polls, without_quiet_steps
 from client_sim.lab.programme.setting import keep
-from client_sim.lab.scenarios.crossing import cross_life, hushed
+from client_sim.lab.scenarios.crossing import POLLS, cross_life, hushed
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.machine import make_machine
 from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 
@@ -36,14 +38,15 @@ from client_sim.tape import Tape
 _FAILING: Final = frozenset({"completes", "canaries"})
 # Without a connection there is silence where requests should be, and a name may be asked for again.
 _UNREACHED: Final = _FAILING | {"grammar", "egress"}
-_PHONES: Final = 3
+_PHONES: Final = 4
 
 
 def crossed(ground: Ground, size: int) -> Battery:
-    """Let three phones live through one row of conditions, each with an owner of its own.
+    """Let four phones live through one row of conditions, each with its own machine and owner.
 
-    The first and the last receive all events; the second lives as long without any. Their servers
-    differ in what is not content, where the row says so.
+    All but the second receive all events; the second lives as long without any. Their servers
+    differ in what is not content, where the row says so. The last phone has other randomness in
+    its first polls; the intervals that it draws after them are compared.
     """
     rows = _rows(ground.seed, size)
 
@@ -85,11 +88,19 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     )
     setting = replace(setting, adapt=keep if row["install"] == "none" else install_too)
     settings = [
-        replace(setting, scenario=scenario, personal=ground.owner(_PHONES * number + place))
-        for place, scenario in enumerate((life, hushed(life), life))
+        replace(
+            setting,
+            scenario=scenario,
+            personal=ground.owner(_PHONES * number + place),
+            machine=make_machine(tape.data(8)),
+        )
+        for place, scenario in enumerate((life, hushed(life), life, life))
     ]
+    again = 2 + tape.below(3)
+    before = {poll: tape.data(8) for poll in range(again)}
+    settings[-1] = replace(settings[-1], entropy=Entropy(setting.entropy.seed, before))
     if mark is not None:
-        wraps = (mark.first, mark.second, mark.others[0])
+        wraps = (mark.first, mark.second, mark.others[0], mark.first)
         settings = [
             replace(each, serve=wrapped(serve, wrap))
             for each, wrap in zip(settings, wraps, strict=True)
@@ -98,9 +109,16 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
         # Outermost: what is cut or never comes has its mark by then.
         settings = [replace(each, serve=spoil(each.serve, fault, row)) for each in settings]
     spared = _FAILING if fault is None or fault.is_reached else _UNREACHED
+    judge_alike = judge_same_polls if mark is None else _judge_marked
+
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        *alike, stranger = seen
+        remembered = judge_history(alike[0], stranger, range(again, POLLS + 1))
+        return (*judge_alike(alike), *remembered)
+
     return Case(
         tuple(settings),
-        judge_same_polls if mark is None else _judge_marked,
+        judge,
         # An installation takes its time after the draw, so that less is left of the interval.
         spared if row["install"] == "none" else spared | {"schedule"},
     )

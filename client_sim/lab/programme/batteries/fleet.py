@@ -22,6 +22,7 @@ from client_sim.world import Public
 _KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install in one case
 _PARTS: Final = 16  # parts; phones of one of these are also of one part of four
 _GROUP: Final = 8  # phones that are compared together
+_FEW: Final = 3  # phones of a case that goes on until all was published three times
 _STRIDE: Final = 80
 _ONE_KIND: Final = 3
 _LONG_LIFE: Final = idle(44)
@@ -68,7 +69,7 @@ def fleet(ground: Ground, size: int) -> Battery:
         is_long = number % _STRIDE == _ONE_KIND and ground.upstream is None
         scenario = _LONG_LIFE if is_long else first.scenario
         others = []
-        for place in range(_GROUP - 1):
+        for place in range(_FEW if is_long else _GROUP - 1):
             phone = number * (_GROUP - 1) + place
             kind = number if is_one_kind else phone
             others.append(

@@ -4,36 +4,60 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.clients.anew import born_anew
+from client_sim.lab.clients.installing import install_too
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.conditions import spoil
 from client_sim.lab.programme.ground import FAULTS, Ground
 from client_sim.lab.programme.judges import judge_same_trace
+from client_sim.lab.scenarios.crossing import draw_break
+from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import random_life, with_restarts
+from client_sim.lab.servers.contents import Publication, release
+from client_sim.lab.servers.faults_install import INSTALL
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.machine import make_machine
+from client_sim.tape import Tape
+from client_sim.world import Factory
 
 _MACHINES: Final = 3  # two may agree in a bit, and half of all cases would then be blind to it
-_POLLS: Final = 3
+_POLLS: Final = 4
+_KINDS: Final = 4  # of cases: nothing new, news, faults, installations that fail
 _STRIDE: Final = 37  # has no divisor with the number of faults
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
+_WAYS: Final = 4  # of lives: nothing, a power-off, a clock set back, a reset
+_OFFER: Final = (Publication("a release for all", release(1000), connection=0),)
 
 
 def machine(ground: Ground, size: int) -> Battery:
     """Run the same phone on machines that differ in all that an interpreter reports.
 
-    Its module is imported anew on each, since a client may look when it is imported. In a third of
-    the cases something is published before each poll, in another a fault strikes all polls.
+    Its module is imported anew on each, since a client may look when it is imported. In a quarter
+    of the cases something is published before each poll, in another a fault strikes all polls, in
+    the last all installations. Three in four of each quarter have a power-off, a clock that is set
+    back, or a reset.
     """
 
     def make(number: int) -> Case:
         tape = ground.tape("machine", number)
-        serve = ground.changing(number) if number % 3 == 1 else ground.quiet
-        spared: frozenset[str] = frozenset()
-        if number % 3 == 2 and ground.upstream is None:
+        kind, turn = number % _KINDS, number // _KINDS
+        serve = ground.changing(number) if kind == 1 else ground.quiet
+        way = (kind + turn) % _WAYS
+        # After a clock that is set back or a reset a poll may get nowhere, alike for all.
+        spared = frozenset({"completes"} if way else ())
+        adapt = born_anew
+        if kind == 2 and ground.upstream is None:
             fault = FAULTS[number * _STRIDE % len(FAULTS)]
             serve, spared = wrapped(serve, fault.at(tuple(range(_POLLS)))), _FAILING
+        if kind == 3:
+            adapt, spared = _install_anew, _FAILING | {"schedule"}
+            fault = INSTALL[number * _STRIDE % len(INSTALL)]
+            serve = spoil(
+                ground.publishing(_OFFER), fault, {"fault": "install", "strikes": "always"}
+            )
+        life = with_restarts(random_life(tape, _POLLS), tape)
         setting = ground.setting(
-            with_restarts(random_life(tape, _POLLS), tape),
+            _break(life, way, tape),
             public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
             personal=ground.owner(number),
             entropy=Entropy(tape.data(8)),
@@ -41,8 +65,20 @@ def machine(ground: Ground, size: int) -> Battery:
             serve=serve,
         )
         machines = [make_machine(tape.data(8)) for _ in range(_MACHINES)]
-        settings = (replace(setting, machine=each, adapt=born_anew) for each in machines)
+        settings = (replace(setting, machine=each, adapt=adapt) for each in machines)
         return Case(tuple(settings), judge_same_trace, spared)
 
     question = "Is the trace the same on machines of another name, user, zone, clock and size?"
     return Battery("machine", "N2", question, size, make)
+
+
+def _install_anew(factory: Factory) -> Factory:
+    return install_too(born_anew(factory))
+
+
+def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
+    """Add a power-off, a clock set back or a reset somewhere after the first poll; or nothing."""
+    steps = list(life.steps)
+    if way:
+        steps.insert(1 + tape.below(len(steps) - 1), draw_break(way, tape))
+    return Scenario(life.name, tuple(steps))

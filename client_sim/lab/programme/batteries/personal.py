@@ -23,26 +23,28 @@ from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tab
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
+_OWNERS = 8  # of a case: a trait that one owner in 1,000 has differs from seven others
 _DRAWERS = 7  # phones in drawers: two owners may agree in a bit, six seldom do
 _EVER_NEW = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
-def personal(ground: Ground, size: int) -> Battery:
-    """Compare pairs of random owners: same phone, randomness, clock, server and life."""
+def personal(ground: Ground, size: int, owners: int = _OWNERS) -> Battery:
+    """Compare this many random owners in each case: same phone, randomness, clock, server, life."""
 
     def make(number: int) -> Case:
         tape = ground.tape("personal", number)
         setting = ground.setting(
             random_life(tape, 2 + tape.below(2)),
             public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
-            personal=ground.owner(number),
+            personal=ground.owner(owners * number),
             entropy=Entropy(tape.data(8)),
             start=ground.start + tape.below(ground.spread),
             serve=ground.changing(number) if tape.below(4) == 0 else ground.quiet,
         )
-        other = replace(setting, personal=ground.owner(number + size))
-        return Case((setting, other), judge_same_trace)
+        others = range(owners * number + 1, owners * (number + 1))
+        strangers = (replace(setting, personal=ground.owner(each)) for each in others)
+        return Case((setting, *strangers), judge_same_trace)
 
     question = "Do phones of different owners leave the same trace, to the byte and the second?"
     return Battery("personal", "N1", question, size, make)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
@@ -10,6 +11,7 @@ from client_sim.lab.oracles.timing import decode_intervals, judge_history
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import FAULTS, Ground, Serve
 from client_sim.lab.programme.judges import judge_same_bytes, judge_same_trace
+from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.replies import Wrap
@@ -19,6 +21,7 @@ from client_sim.lab.trace.observation import Observation
 _POLLS: Final = 4
 _RARELY: Final = 64
 _RARELY_BEGINS: Final = 38
+_SHARED: Final = 5  # faults in a row that are compared with one run without any
 _MANY: Final = 16  # polls, for clients that remember a failure for long
 _PATIENT: Final = 40  # polls, for clients that keep a value for long before they send it back
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
@@ -79,35 +82,43 @@ def wrapped(serve: Serve, wrap: Wrap) -> Serve:
 
 
 def faults(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones meet the same fault, in one poll or in all, and one of them none.
+    """Let two owners' phones meet the same fault, in one poll or in all, and another one none.
 
     In every second case the two differ in their randomness, too: each fault is met by such phones
     and by others, once in one poll and once in four of them. A few phones poll on for long.
     """
+
+    @lru_cache(maxsize=4)
+    def make_sound(group: int, polls: int) -> Setting:
+        return ground.setting(
+            idle(polls),
+            # The number of groups is odd: a fault of one poll and the same of all are not of one.
+            public=ground.secured(ground.publics[0], is_secure=group % 2 == 1),
+            personal=ground.owner(group),
+            entropy=Entropy(b"fault %d" % group),
+            serve=ground.changing(group),
+        )
 
     def make(number: int) -> Case:
         turn, place = divmod(number, len(FAULTS))
         fault = FAULTS[number * _STRIDE % len(FAULTS)]
         # Two polls follow, or three: what a client keeps of a failure may come out later.
         struck = tuple(range(_POLLS)) if turn else (fault.poll,)
-        serve = ground.changing(number)
-        sound = ground.setting(
-            # What is kept of a failure may wait for longer, whatever kind of failure it was.
-            idle(_MANY if place % _RARELY == _RARELY_BEGINS else _POLLS),
-            # Their number is odd: a fault of one poll and the same of all are not of one kind.
-            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
-            personal=ground.owner(2 * number),
-            entropy=Entropy(b"fault %d" % number),
-            serve=serve,
-        )
-        failing = replace(sound, serve=wrapped(serve, fault.at(struck)))
-        spared = _FAILING if fault.is_reached else _UNREACHED
+        # What is kept of a failure may wait for longer, whatever kind of failure it was.
+        polls = _MANY if place % _RARELY == _RARELY_BEGINS else _POLLS
+        sound = make_sound(number // _SHARED, polls)
         # Two owners of every case: the same two would agree in half of what is one bit.
+        failing = replace(
+            sound,
+            personal=ground.owner(2 * number),
+            serve=wrapped(sound.serve, fault.at(struck)),
+        )
+        spared = _FAILING if fault.is_reached else _UNREACHED
         other = replace(failing, personal=ground.owner(2 * number + 1))
         if (turn + place // 2) % 2 == 0:
-            return Case((failing, other, sound), _judge_fault, spared)
+            return Case((sound, failing, other), _judge_fault, spared)
         other = replace(other, entropy=Entropy(b"another fault %d" % number))
-        return Case((failing, other, sound), _judge_strangers, spared)
+        return Case((sound, failing, other), _judge_strangers, spared)
 
     question = (
         f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
@@ -120,13 +131,13 @@ def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
     A client that crashes has none; here it only matters that it does so for all alike.
     """
-    one, other, sound = seen
+    sound, one, other = seen
     return (*judge_same_trace((one, other)), *_judge_times(one, sound))
 
 
 def _judge_strangers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Judge two phones with a fault that have their own randomness: times are their own, too."""
-    one, other, sound = seen
+    sound, one, other = seen
     return (*judge_same_bytes((one, other)), *_judge_times(one, sound))
 
 

@@ -17,7 +17,8 @@ from client_sim.lab.oracles.timing import (
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.judges import judge_same_bytes
-from client_sim.lab.scenarios.lives import idle, overslept
+from client_sim.lab.scenarios.crossing import draw_break
+from client_sim.lab.scenarios.lives import broken, idle, overslept
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -33,7 +34,9 @@ def timing(ground: Ground, size: int) -> Battery:
     """Change the randomness of all polls before one, then of that one alone; then the phone.
 
     A phase that is kept shows in what is drawn at one time of the clock: so the poll also comes at
-    a time that was not drawn. In memory one case of twenty compares late polls.
+    a time that was not drawn. It also comes before a power-off, a clock that is set back, or a
+    reset: after these a phone draws as one whose earlier randomness differs. In memory one case of
+    twenty compares late polls.
     """
 
     def make(number: int) -> Case:
@@ -51,21 +54,25 @@ def timing(ground: Ground, size: int) -> Battery:
         before = {earlier: tape.data(8) for earlier in range(poll)}
         fresh = [Entropy(seed, {poll: tape.data(8)}) for _ in range(_FRESH)]
         late = replace(usual, scenario=overslept(poll))
+        interrupted = replace(usual, scenario=broken(poll, draw_break(number, tape)))
         settings = (
             usual,
             replace(usual, entropy=Entropy(seed, before)),
             replace(usual, public=ground.publics[(5 + 2 * number) % len(ground.publics)]),
             late,
             replace(late, entropy=Entropy(seed, before)),
+            interrupted,
+            replace(interrupted, entropy=Entropy(seed, before)),
             *(replace(usual, entropy=each) for each in fresh),
         )
 
         def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-            first, history, stranger, late, late_history, *fresh = seen
+            first, history, stranger, late, late_history, off, off_history, *fresh = seen
             return (
                 *judge_history(first, history, (poll,)),
                 *judge_history(first, stranger, range(1, _POLLS + 1)),
                 *judge_history(late, late_history, (poll,)),
+                *judge_history(off, off_history, range(poll, poll + 3)),
                 *judge_freshness([(first, other) for other in fresh], poll),
             )
 

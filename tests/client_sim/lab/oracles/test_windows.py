@@ -63,6 +63,17 @@ def test_windows_of_all_texts_are_kept():
     assert b"jklmnopq" not in seen.found
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\xf5", b"\r\n", b"\n\n"])
+def test_windows_over_the_end_of_a_line_are_kept(end):
+    """Lines are cut once, and what reaches from one into the next is there all the same."""
+    seen = Windows()
+    texts = [b"abcdefghi" + end + b"0123456789" + end + rest for rest in (b"", b"z", b"jklmnopqr")]
+    for text in texts:
+        seen.add([text])
+    assert seen.found == frozenset().union(*(find_windows(text)[1] for text in texts))
+    assert seen.deltas == frozenset().union(*(find_windows(text)[2] for text in texts))
+
+
 def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():
     """The texts that are given last are always among them, also when they were seen before."""
     seen = Windows(most=1)

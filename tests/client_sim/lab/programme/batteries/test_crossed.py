@@ -66,8 +66,9 @@ def test_phones_of_a_case_differ_in_owner_server_and_noise_alone():
     """Model, clock and randomness are one; the second lives in silence."""
     battery = crossed(plan_ground(PollingClient, 1), 48)
     for number in range(48):
-        one, silent, third = battery.make(number).settings
-        assert len({each.personal.imei for each in (one, silent, third)}) == 3
+        one, silent, third, last = battery.make(number).settings
+        assert len({each.personal.imei for each in (one, silent, third, last)}) == 4
+        assert len({each.machine.host for each in (one, silent, third, last)}) == 4
         assert one.scenario == third.scenario
         assert (one.public, one.start, one.entropy) == (third.public, third.start, third.entropy)
         assert "reboot" not in silent.scenario.steps

@@ -1,0 +1,41 @@
+"""What waits for a power-off, a clock set back, a reset or a failed installation is found."""
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.behind import MUTANTS
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.plan import make_batteries
+from client_sim.lab.programme.profile import PROFILES, RARE
+from client_sim.lab.programme.runner import try_client
+from client_sim.lab.servers.memo import memoised
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Check each signature once."""
+    with memoised():
+        yield
+
+
+@pytest.mark.parametrize(
+    ("mutant", "oracle"),
+    [(mutant, oracle) for mutant in MUTANTS for oracle in mutant.only],
+    ids=lambda each: getattr(each, "id", each),
+)
+def test_it_is_found_by_either_method(mutant, oracle):
+    """By comparing what is varied alone, and where conditions meet."""
+    profile = PROFILES["mutant"].only([oracle])
+    batteries = make_batteries(plan_ground(mutant.make, 1), profile)
+    assert try_client(mutant.make, batteries, profile, enough=1).killed_by == (oracle,)
+
+
+@pytest.mark.parametrize("make", [PollingClient, ToyClient])
+@pytest.mark.parametrize("oracle", ["timing", "machine"])
+def test_clean_clients_pass(make, oracle):
+    """They draw behind all of it as ever."""
+    profile = PROFILES["mutant"].only([oracle])
+    batteries = make_batteries(plan_ground(make, 1), profile)
+    assert sum(battery.size for battery in batteries) == RARE[oracle]
+    assert try_client(make, batteries, profile).killed_by == ()
