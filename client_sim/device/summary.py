@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from client_sim.device.conditions import tell_minute
 from client_sim.device.phone import Phone
-from client_sim.device.records import load_agreed, load_clock, load_due, load_failed, load_unusable
+from client_sim.device.records import load_agreed, load_due, load_failed, load_unusable
+from client_sim.device.signed_time import clock_floor
 from client_sim.device.telling import tell_date
 from client_sim.device.wishes import load_wishes
 from client_sim.transport import host_header
@@ -26,8 +27,8 @@ def summarise(phone: Phone) -> dict[str, Any]:
         "running": asdict(phone.running_build),
         "floor": phone.floor,
         "next_poll": load_due(state),
-        "clock_floor": max(
-            phone.public.built_at, phone.running_build.post_timestamp, load_clock(state)
+        "clock_floor": clock_floor(
+            state, phone.public.built_at, phone.running_build.post_timestamp
         ),
         "roles": {
             name.removeprefix(_ROLE): _read_version(state[name])
