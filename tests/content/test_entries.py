@@ -195,6 +195,11 @@ BROKEN = [
     ("greetings", moved("greetings", "occasion/love", "occasion/Love"), "the key is neither"),
     ("greetings", moved("greetings", "text/id/new-year/1", "text/id/x/1"), "no occasion 'x'"),
     ("greetings", moved("greetings", "text/id/new-year/1", "text/ID/love/1"), "not a locale"),
+    (
+        "greetings",
+        moved("greetings", "text/id/new-year/1", "text/abc-defghijk-lmnop/new-year/1"),
+        "not a locale",
+    ),
     ("greetings", moved("greetings", "text/id/new-year/1", "text/id/love/01"), "key is neith"),
     ("greetings", greeting(text="ş" * 269), "5 SMS segments"),
     ("greetings", greeting(text="a" * 501), "501 characters"),
