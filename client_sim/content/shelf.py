@@ -12,7 +12,8 @@ from client_sim.content.store import Store
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import StateError
 from client_sim.device.phone import Phone
-from client_sim.device.records import hold_folder, load_clock
+from client_sim.device.records import hold_folder
+from client_sim.device.signed_time import clock_floor
 
 
 class Shelf:
@@ -26,8 +27,8 @@ class Shelf:
     ) -> None:
         self.phone = Phone(folder, resolver=resolver)
         self._folder = folder
-        known = max(self.phone.public.built_at, load_clock(self.phone.state))
-        self.now = max(read_clock(), float(known))
+        floor = clock_floor(self.phone.state, self.phone.public.built_at)
+        self.now = max(read_clock(), float(floor))
 
     @contextmanager
     def read(self) -> Iterator[Store]:

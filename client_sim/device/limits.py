@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Final
 
-from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets
 
 from client_sim.content.kinds import ROLES
 from client_sim.content.store import Store
@@ -14,12 +14,12 @@ from client_sim.device.errors import LimitError, ProfileError
 from client_sim.device.pointer import is_part
 from client_sim.device.records import (
     load_agreed,
-    load_clock,
     load_failed,
     load_floor,
     store_failed,
 )
 from client_sim.device.release import MAX_INTEGER, is_codename, read_members
+from client_sim.device.signed_time import ONLINE_DAYS, lower_clock, newest_time, read_number
 
 SKEW: Final = 86_400
 """Seconds by which a signed time may be ahead."""
@@ -32,19 +32,8 @@ COUNTER_STEP: Final = 1_000
 
 _DAY: Final = 86_400
 _MOST_DAYS: Final = 3_650
-_ONLINE_DAYS: Final = 7
 _LIFETIMES: Final = ("codenames", "content", "tables", "targets")
 _LAST_DAY: Final = 253_402_214_400  # 9999-12-31
-
-
-def signing_time(timestamp: Timestamp) -> int:
-    """Return when a timestamp was signed, epoch seconds: a day before it expires."""
-    return max(0, int(timestamp.expires.timestamp()) - _DAY)
-
-
-def pointers_signing_time(role: Targets) -> int:
-    """Return when `latest` or a part of it was signed, epoch seconds: a week before it expires."""
-    return max(0, int(role.expires.timestamp()) - _ONLINE_DAYS * _DAY)
 
 
 def read_lifetimes(root: Root) -> dict[str, int]:
@@ -63,7 +52,7 @@ def check_new_version(name: str, signed: Targets | Snapshot, root: Root, signed_
     `signed_at` is the signing time of the timestamp that leads to it, epoch seconds.
     """
     if name in {"latest", "snapshot"} or is_part(name):
-        days = _ONLINE_DAYS
+        days = ONLINE_DAYS
     else:
         days = read_lifetimes(root)["codenames" if is_codename(name) else name]
     if signed.expires.timestamp() > signed_at + days * _DAY + SKEW:
@@ -72,24 +61,16 @@ def check_new_version(name: str, signed: Targets | Snapshot, root: Root, signed_
         _check_releases(name, signed, signed_at)
 
 
-def read_time(custom: object, name: str) -> int:
-    """Return a time that a `custom` object states, epoch seconds; 0 if it states none."""
-    return _read_integer(custom, name)
-
-
 def _check_releases(name: str, role: Targets, signed_at: int) -> None:
     own = _read_own(name, role)
     customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
-    newest = max(
-        [read_time(own, "floor_time"), *(read_time(custom, "post_timestamp") for custom in customs)]
-    )
-    if newest > signed_at + SKEW:
+    if newest_time(role) > signed_at + SKEW:
         raise LimitError(f"The role {name} states a time that is later than when it was signed.")
     level = _format_day(signed_at + PATCH_LEVEL_SKEW)
     if any(_read_level(custom) > level for custom in customs):
         raise LimitError(f"The role {name} states a security patch level of the far future.")
-    before = max(_read_integer(own, "floor") - 1, 0)
-    for counter in sorted({_read_integer(custom, "counter") for custom in customs}):
+    before = max(read_number(own, "floor") - 1, 0)
+    for counter in sorted({read_number(custom, "counter") for custom in customs}):
         if counter - before > COUNTER_STEP:
             raise LimitError(
                 f"The role {name} leaps from counter {before} to {counter}, which could not be"
@@ -114,11 +95,6 @@ def _read_own(name: str, role: Targets) -> Mapping[str, object]:
 def _member(signed: Root | Targets, name: str, default: object) -> object:
     custom = signed.unrecognized_fields.get("custom")
     return custom.get(name, default) if isinstance(custom, Mapping) else default
-
-
-def _read_integer(custom: object, name: str) -> int:
-    value = custom.get(name) if isinstance(custom, Mapping) else None
-    return value if type(value) is int and 0 <= value <= MAX_INTEGER else 0
 
 
 def _read_level(custom: object) -> str:
@@ -215,8 +191,7 @@ def load_counter(state: State, counter: int, post_timestamp: int) -> int:
 
 
 def _lower(state: State, reset: Reset) -> None:
-    if load_clock(state) > reset.time:
-        state["clock"] = b"%d" % reset.time
+    lower_clock(state, reset.time)
     if load_floor(state) > reset.counter:
         state["floor"] = b"%d" % reset.counter
     # Counters above it are assigned again, to other builds.

@@ -16,7 +16,6 @@ from client_sim.engine.journal import Disk
 State = MutableMapping[str, bytes]
 
 _SECRET_SIZE: Final = 32
-_END_OF_DATES: Final = 253_402_300_800  # 10000-01-01; no role can expire then or later
 _NUMBER: Final = re.compile(rb"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _FAILED_LIMIT: Final = 64
 # A step has two incrementals, and a phone sees only a few steps between two builds.
@@ -61,22 +60,6 @@ def raise_floor(state: State, counter: int) -> None:
     """Store a higher floor; a lower one changes nothing."""
     if counter > load_floor(state):
         state["floor"] = str(counter).encode()
-
-
-def load_clock(state: State) -> int:
-    """Return the newest time that offline keys are known to have signed, 0 if there is none."""
-    stored = state.get("clock", b"").decode("latin-1")
-    # The record only helps a slow clock, so a damaged one is ignored and the phone keeps working. A
-    # time at which all metadata has expired is ignored too: the phone could never accept metadata
-    # again.
-    seconds = int(stored) if DECIMAL.fullmatch(stored) else 0
-    return seconds if seconds < _END_OF_DATES else 0
-
-
-def raise_clock(state: State, seconds: int) -> None:
-    """Store a newer signed time; an older one changes nothing."""
-    if seconds > load_clock(state):
-        state["clock"] = str(seconds).encode()
 
 
 def load_failed(state: State) -> tuple[int, ...]:

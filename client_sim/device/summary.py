@@ -11,7 +11,8 @@ from typing import Any, Final
 from client_sim.device.conditions import format_minute
 from client_sim.device.phone import Phone
 from client_sim.device.poll_report import format_date
-from client_sim.device.records import load_agreed, load_clock, load_due, load_failed, load_unusable
+from client_sim.device.records import load_agreed, load_due, load_failed, load_unusable
+from client_sim.device.signed_time import clock_floor
 from client_sim.device.update_settings import load_settings
 from client_sim.transport import host_header
 
@@ -26,8 +27,8 @@ def summarise(phone: Phone) -> dict[str, Any]:
         "running": asdict(phone.running_build),
         "floor": phone.floor,
         "next_poll": load_due(state),
-        "clock_floor": max(
-            phone.public.built_at, phone.running_build.post_timestamp, load_clock(state)
+        "clock_floor": clock_floor(
+            state, phone.public.built_at, phone.running_build.post_timestamp
         ),
         "roles": {
             name.removeprefix(_ROLE): _read_version(state[name])

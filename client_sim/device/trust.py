@@ -15,14 +15,17 @@ from client_sim.device.limits import (
     check_followed,
     check_new_version,
     check_next_resets,
-    pointers_signing_time,
-    read_time,
-    signing_time,
 )
 from client_sim.device.pointer import Pointer, decode_pointer, find_pointer_role
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
-from client_sim.device.records import load_clock, raise_clock
 from client_sim.device.release import decode_release, pointer_name
+from client_sim.device.signed_time import (
+    load_clock,
+    newest_time,
+    pointers_signing_time,
+    raise_clock,
+    signing_time,
+)
 from client_sim.device.tlog import verify_proof
 from client_sim.device.workflow import Workflow
 
@@ -141,10 +144,8 @@ class Trust(Workflow):
         """
         role = self.verified.role(codename)
         if role is not None:
-            customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
-            times = [read_time(custom, "post_timestamp") for custom in customs]
-            times.append(read_time(role.unrecognized_fields.get("custom"), "floor_time"))
-            raise_clock(self.state, min(max(times), signing_time(self.verified.timestamp)))
+            signed_at = signing_time(self.verified.timestamp)
+            raise_clock(self.state, min(newest_time(role), signed_at))
 
     def _delegated(self) -> Mapping[str, DelegatedRole]:
         delegations = self.verified.targets.delegations

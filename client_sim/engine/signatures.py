@@ -6,7 +6,6 @@ signature by the phone's key is enough, so that a package can also be signed wit
 rotation. RSA PKCS#1 v1.5 with SHA-256.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
@@ -14,6 +13,17 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 
+from client_sim.der import (
+    BYTES,
+    CONTEXT_0,
+    INTEGER,
+    OBJECT,
+    SEQUENCE,
+    SET,
+    Element,
+    decode_elements,
+    take,
+)
 from client_sim.engine.errors import PackageError, SignatureError
 from client_sim.engine.manifest import Manifest
 from client_sim.engine.payload import MAX_SIGNATURES_BYTES, Payload, PayloadFile, PayloadHeader
@@ -114,56 +124,6 @@ def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str)
     )
 
 
-INTEGER: Final = 0x02
-BYTES: Final = 0x04
-OBJECT: Final = 0x06
-SEQUENCE: Final = 0x30
-SET: Final = 0x31
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element: its tag byte and its content."""
-
-    tag: int
-    content: bytes
-
-    def elements(self) -> list["Element"]:
-        """Return the elements inside; raises PackageError."""
-        return decode_elements(self.content)
-
-
-def decode_elements(data: bytes) -> list[Element]:
-    """Decode elements that fill `data` one after the other.
-
-    Raises PackageError for tags of several bytes, lengths not in their shortest form or indefinite,
-    and truncated data.
-    """
-    found = []
-    position = 0
-    while position < len(data):
-        element, position = _decode(data, position)
-        found.append(element)
-    return found
-
-
-def _decode(data: bytes, position: int) -> tuple[Element, int]:
-    if position + 2 > len(data) or data[position] & 0x1F == 0x1F:
-        raise PackageError("The package's signature is no DER.")
-    tag, length = data[position], data[position + 1]
-    position += 2
-    if length >= 0x80:
-        count = length & 0x7F
-        content = data[position : position + count]
-        length = int.from_bytes(content, "big")
-        if not 1 <= count <= 4 or len(content) != count or content[0] == 0 or length < 0x80:
-            raise PackageError("The package's signature is no DER.")
-        position += count
-    if length > len(data) - position:
-        raise PackageError("The package's signature is cut short.")
-    return Element(tag, data[position : position + length]), position + length
-
-
 _END_RECORD: Final = b"PK\x05\x06"
 # An end record without its comment.
 _END_RECORD_BYTES: Final = 22
@@ -173,7 +133,6 @@ MAX_TAIL_BYTES: Final = _END_RECORD_BYTES + 0xFFFF
 
 _SIGNED_DATA: Final = bytes.fromhex("2a864886f70d010702")
 _SHA256: Final = bytes.fromhex("608648016503040201")
-_CONTEXT_0: Final = 0xA0
 _MAX_SIGNERS: Final = 16
 
 
@@ -218,33 +177,25 @@ def verify_whole_file(tail: bytes, digest: bytes, key: rsa.RSAPublicKey) -> None
 
 def _decode_signatures(data: bytes) -> list[bytes]:
     """Return the signatures of the signers of a CMS message that use SHA-256."""
-    (content,) = _expect(decode_elements(data), SEQUENCE)
-    kind, wrapped = _expect(content.elements(), OBJECT, _CONTEXT_0)
-    if kind.content != _SIGNED_DATA:
-        raise PackageError("The package's signature is no CMS signature.")
-    (signed,) = _expect(wrapped.elements(), SEQUENCE)
-    signers = signed.elements()[-1:]
-    (signers_set,) = _expect(signers, SET)
-    infos = signers_set.elements()
-    if len(infos) > _MAX_SIGNERS:
-        raise PackageError(f"The package has more than {_MAX_SIGNERS} whole-file signatures.")
-    return [each for each in map(_decode_signer, infos) if each is not None]
+    try:
+        (content,) = take(decode_elements(data), SEQUENCE)
+        kind, wrapped = take(content.elements(), OBJECT, CONTEXT_0)
+        if kind.content != _SIGNED_DATA:
+            raise PackageError("The package's signature is no CMS signature.")
+        (signed,) = take(wrapped.elements(), SEQUENCE)
+        (signers,) = take(signed.elements()[-1:], SET)
+        infos = signers.elements()
+        if len(infos) > _MAX_SIGNERS:
+            raise PackageError(f"The package has more than {_MAX_SIGNERS} whole-file signatures.")
+        return [each for each in map(_decode_signer, infos) if each is not None]
+    except ValueError:
+        raise PackageError("The package's signature is malformed.") from None
 
 
 def _decode_signer(info: Element) -> bytes | None:
-    parts = info.elements()
-    if info.tag != SEQUENCE or len(parts) < 5:
-        raise PackageError("The package's signature is malformed.")
     # With signed attributes the signature would cover those instead; recovery does not support
     # that.
-    _, _, algorithm, _, signature = _expect(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, BYTES)
-    names = algorithm.elements()
-    if not names or names[0].tag != OBJECT:
-        raise PackageError("The package's signature is malformed.")
-    return signature.content if names[0].content == _SHA256 else None
-
-
-def _expect(elements: list[Element], *tags: int) -> list[Element]:
-    if [element.tag for element in elements] != list(tags):
-        raise PackageError("The package's signature is malformed.")
-    return elements
+    parts = take([info], SEQUENCE)[0].elements()
+    _, _, algorithm, _, signature = take(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, BYTES)
+    (name,) = take(algorithm.elements()[:1], OBJECT)
+    return signature.content if name.content == _SHA256 else None

@@ -13,7 +13,9 @@ import msgspec
 
 from server.core.errors import FormatError
 
-Locale = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z", max_length=16)]
+_LOCALE = r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"
+_MOST_OF_LOCALE = 16
+Locale = Annotated[str, msgspec.Meta(pattern=rf"^{_LOCALE}\Z", max_length=_MOST_OF_LOCALE)]
 
 TOP_LEVEL_ROLES = ("root", "targets", "snapshot", "timestamp")
 ONLINE_ROLES = ("latest", "snapshot", "timestamp")
@@ -56,6 +58,11 @@ def is_part(role: str) -> bool:
 def is_online(role: str) -> bool:
     """Answer whether `role` is signed by the server: `latest`, its parts, snapshot, timestamp."""
     return role in ONLINE_ROLES or is_latest(role)
+
+
+def is_locale(text: str) -> bool:
+    """Answer whether `text` may name a language, such as `id` or `zh-TW`."""
+    return len(text) <= _MOST_OF_LOCALE and re.fullmatch(_LOCALE, text) is not None
 
 
 def is_codename(text: str) -> bool:

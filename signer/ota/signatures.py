@@ -10,6 +10,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
+from server.core.der import (
+    CONTEXT_0,
+    INTEGER,
+    OBJECT_ID,
+    OCTET_STRING,
+    SEQUENCE,
+    SET,
+    Element,
+    decode_elements,
+)
+from server.core.errors import FormatError
 from signer.ota.errors import SignatureError
 from signer.ota.protobuf import decode_message
 from signer.ota.schemas import SIGNATURES
@@ -98,47 +109,15 @@ def verify_signatures(raw: bytes, digest: bytes, certificate: Certificate, what:
         )
 
 
-INTEGER, OCTET_STRING, OBJECT_ID, SEQUENCE, SET, CONTEXT_0 = 0x02, 0x04, 0x06, 0x30, 0x31, 0xA0
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element: its tag, its content, and its whole encoding."""
-
-    tag: int
-    content: bytes
-    encoding: bytes
-
-
 def _fault() -> SignatureError:
     return SignatureError("The package's CMS signature is not well-formed DER.")
 
 
-def _decode_element(data: bytes) -> Element:
-    if len(data) < 2 or data[0] & 0x1F == 0x1F:
-        raise _fault()
-    length, start = data[1], 2
-    if length >= 0x80:
-        start = 2 + (length & 0x7F)
-        content = data[2:start]
-        length = int.from_bytes(content)
-        minimal = 0 < len(content) <= 4 and content[0] != 0 and length >= 0x80
-        if not minimal:
-            raise _fault()
-    stop = start + length
-    if stop > len(data):
-        raise _fault()
-    return Element(data[0], data[start:stop], data[:stop])
-
-
-def decode_elements(data: bytes) -> list[Element]:
-    """Return the elements that `data` consists of; SignatureError when it is not DER."""
-    elements = []
-    while data:
-        element = _decode_element(data)
-        elements.append(element)
-        data = data[len(element.encoding) :]
-    return elements
+def _decode(data: bytes) -> list[Element]:
+    try:
+        return decode_elements(data)
+    except FormatError as error:
+        raise _fault() from error
 
 
 def take(elements: list[Element], tag: int) -> Element:
@@ -237,12 +216,12 @@ def _check_algorithm(parts: list[Element], allowed: set[bytes]) -> None:
 
 
 def _parts(element: Element) -> list[Element]:
-    return decode_elements(element.content)
+    return _decode(element.content)
 
 
 def _only(data: bytes, tag: int) -> list[Element]:
     """Return the parts of the single element in `data`."""
-    elements = decode_elements(data)
+    elements = _decode(data)
     only = take(elements, tag)
     _expect(not elements, "has parts that no package uses")
     return _parts(only)

@@ -12,15 +12,18 @@ from server.core.content.kinds import convert_entries, is_country
 from server.core.content.part import Entries
 from server.core.content.text import Text, check_name
 
-Ascii = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=100)]
-Address = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=200)]
+MAX_CARRIER = 100  # characters
+MAX_WORD, MAX_ADDRESS = 100, 200  # bytes
+Ascii = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=MAX_WORD)]
+Address = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=MAX_ADDRESS)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Unset = msgspec.UnsetType
 Type = Literal[
     "default", "mms", "supl", "dun", "hipri", "fota", "ims", "cbs", "ia", "emergency", "xcap"
 ]
+Protocol = Literal["IP", "IPV6", "IPV4V6"]
 
-_NETWORK = re.compile(r"[0-9]{3}-[0-9]{2,3}")
+NETWORK = re.compile(r"[0-9]{3}-[0-9]{2,3}")
 
 
 class Apn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,12 +38,12 @@ class Apn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mmsproxy: Ascii | Unset = msgspec.UNSET
     password: Ascii | Unset = msgspec.UNSET
     port: Port | Unset = msgspec.UNSET
-    protocol: Literal["IP", "IPV6", "IPV4V6"] | Unset = msgspec.UNSET
+    protocol: Protocol | Unset = msgspec.UNSET
     proxy: Ascii | Unset = msgspec.UNSET
     user: Ascii | Unset = msgspec.UNSET
 
     def __post_init__(self) -> None:
-        check_name(self.carrier, 100)
+        check_name(self.carrier, MAX_CARRIER)
         if self.types != sorted(set(self.types)):
             raise ValueError("the types are not ascending")
 
@@ -55,7 +58,7 @@ def check_entries(kind: str, entries: Entries) -> None:
     """Raise FormatError unless the entries are a pack of access points."""
 
     def check(key: str, _: Network) -> None:
-        if _NETWORK.fullmatch(key) is None and not is_country(key):
+        if NETWORK.fullmatch(key) is None and not is_country(key):
             raise ValueError("the key is neither MCC-MNC nor a country")
 
     convert_entries(kind, entries, Network, check)

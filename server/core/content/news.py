@@ -15,7 +15,8 @@ from server.core.content.text import Localized, check_link, check_localized
 from server.core.names import check_codename
 from server.core.release import Day, check_day
 
-_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+Severity = Literal["info", "important", "urgent"]
 
 
 class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +24,7 @@ class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     body: Localized
     published: Day
-    severity: Literal["info", "important", "urgent"]
+    severity: Severity
     title: Localized
     end: Day | msgspec.UnsetType = msgspec.UNSET
     link: str | msgspec.UnsetType = msgspec.UNSET
@@ -49,7 +50,7 @@ def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
     """Raise FormatError unless the entries are a pack of `kind` that links to `hosts` alone."""
 
     def check(key: str, news: News) -> None:
-        if _KEY.fullmatch(key) is None:
+        if KEY.fullmatch(key) is None:
             raise ValueError("the key is not of lower-case letters, digits and `-`")
         if news.link is not msgspec.UNSET:
             check_link(news.link, hosts)

@@ -7,38 +7,23 @@ from typing import Annotated
 
 import msgspec
 
+from hening.top_level_domains import TOP_LEVEL_DOMAINS
 from server.core.content.invisible import stray_characters
 from server.core.errors import FormatError
 from server.core.names import Locale
 
 _ENTITY = re.compile(r"&(?:#|[A-Za-z0-9])[A-Za-z0-9]+;")
-_SCHEME = re.compile(r"(?<![A-Za-z0-9.+-])[A-Za-z][A-Za-z0-9.+-]*:-?[A-Za-z0-9/+*#?%&@=~_]")
-_DOTTED = re.compile(r"\.[A-Za-z]{2,}(?![A-Za-z0-9])")
-_NUMBERS = re.compile(r"(?<![A-Za-z0-9])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![A-Za-z0-9])")
-_GROUPS = re.compile(r"[A-Za-z0-9]::|::[A-Za-z0-9]|(?:[A-Za-z0-9]{1,4}:){7}[A-Za-z0-9]")
 _WIDE_COLON = "\uff1a"
 _BLANK = "\u2800"  # a pattern of Braille without a dot
-_TOP_LEVEL_LABELS = (
-    "0zwm56d 11b4c3d 11b5bs3a9aj6g 1ck2e1b 1qqw23a 2scrj9c 30rr7y 3bst00m 3ds443g 3e0b707e "
-    "3hcrj9c 3pxu8k 42c2d9a 45br5cyl 45brj9c 45q11c 4dbrk0ce 4gbrim 54b7fta0cc 55qw42g 55qx5d "
-    "5su34j936bgsg 5tzm5g 6frz82g 6qq986b3xl 80adxhks 80akhbyknj4f 80ao21a 80aqecdr1a "
-    "80asehdb 80aswg 8y0a063a 90a3ac 90ae 90ais 9dbq2a 9et52u 9krt00a 9t4b11yi5a b4w605ferd "
-    "bck1b9a5dre4c c1avg c2br7g cck2b3b cckwcxetd cg4bki clchc0ea0b2g2a9gcd czr694b czrs0t "
-    "czru2d d1acj3b d1alf deba0ad e1a4c eckvdtc9d efvy88h fct429k fhbei fiq228c5hs fiq64b "
-    "fiqs8s fiqz9s fjq720a flw351e fpcrj9c3d fzc2c9e2c fzys8d69uvgm g2xx48c g6w251d gckr3f0f "
-    "gecrj9c gk3at1e h2breg3eve h2brj9c h2brj9c8c hgbk6aj7f53bba hlcj6aya9esc7a hxt814e "
-    "i1b6b1a6a2e imr513n io0a7i j1aef j1amh j6w193g jlq480n2rg jvr189m jxalpdlp kcrx77d1x4a "
-    "kgbechtv kprw13d kpry57d kput3i l1acc lgbbat1ad8j mgb9awbf mgba3a3ejt mgba3a4f16a "
-    "mgba7c0bbn0a mgbaam7a8h mgbab2bd mgbah1a3hjkrd mgbai9azgqp6j mgbayh7gpa mgbbh1a "
-    "mgbbh1a71e mgbc0a9azcg mgbca7dzdo mgbcpq6gpa1a mgberp4a5d4ar mgbgu82a mgbi4ecexp "
-    "mgbpl2fh mgbt3dhd mgbtx2b mgbx4cd0ab mix891f mk1bu44c mxtq1m ngbc5azd ngbe9e0a ngbrx "
-    "node nqv7f nqv7fs00ema nyqy26a o3cw4h ogbpf8fl otu796d p1acf p1ai pgbs0dh pssy2u q7ce6a "
-    "q9jyb4c qcka1pmc qxa6a qxam rhqv96g rovu88b rvc1e0am3e s9brj9c ses554g t60b56a tckwe "
-    "tiq49xqyj unup4y vermgensberater-ctb vermgensberatung-pwb vhquv vuq861b w4r85el8fhu5dnra "
-    "w4rs40l wgbh1c wgbl6a xhq521b xkc2al3hye2a xkc2dl3a5ee0h y9a3aq yfro4i67o ygbi2ammx "
-    "zckzah zfr164b"
-)
-_TOP_LEVELS = frozenset(label.encode().decode("punycode") for label in _TOP_LEVEL_LABELS.split())
+
+# The grammar of what a program makes a link of, over classes of characters: `a` is an ASCII letter,
+# `0` an ASCII digit, `x` a letter, digit or mark of another script, `s` a symbol such as an emoji,
+# ` ` another character that is not ASCII. ASCII punctuation stands for itself. A link begins with a
+# scheme or has a host, which is an address or a domain; a domain's last label is of ASCII letters,
+# or a top-level domain (group 1).
+_SCHEME = re.compile(r"(?<![a0.+-])a[a0.+-]*:-?[a0/+*#?%&@=~_]")
+_ADDRESS = re.compile(r"(?<![a0])0{1,3}(?:\.0{1,3}){3}(?![a0])|[a0]::|::[a0]|(?:[a0]{1,4}:){7}[a0]")
+_DOMAIN = re.compile(r"[a0xs]\.(?:a{2,}(?![a0])|(?=([a0x]+)))")
 
 
 def check_is_seen(text: str) -> None:
@@ -53,6 +38,16 @@ def check_is_seen(text: str) -> None:
             raise FormatError(f"a text holds {entity[0]!r}, which is markup; write the character")
 
 
+def check_has_no_scheme(text: str) -> None:
+    """Raise FormatError where a word begins like a link of any scheme, such as `tel:112`."""
+    for form in _forms(text):
+        if (found := _SCHEME.search(_classify(form))) is not None:
+            raise FormatError(
+                f"a text holds {form[slice(*found.span())]!r}, which some program takes for a link;"
+                " write a space behind the colon"
+            )
+
+
 def check_links_nowhere(text: str) -> None:
     """Raise FormatError where a program might turn a word into a link.
 
@@ -60,56 +55,41 @@ def check_links_nowhere(text: str) -> None:
     """
     check_has_no_scheme(text)
     for form in _forms(text):
-        if (address := _NUMBERS.search(form) or _GROUPS.search(form)) is not None:
+        classes = _classify(form)
+        if (found := _ADDRESS.search(classes)) is not None:
             raise FormatError(
-                f"a text holds {address[0]!r}, which some program takes for a host's address; write"
-                " `v` in front of a version, and a space behind a colon"
+                f"a text holds {form[slice(*found.span())]!r}, which some program takes for a"
+                " host's address; write `v` in front of a version, and a space behind a colon"
             )
-        for end in _domain_ends(form):
-            word = form[:end].split()[-1]
-            raise FormatError(
-                f"a text holds {word[-60:]!r}, which some program takes for a link; write a"
-                " space behind the full stop, and a link as a member of its own"
-            )
+        for found in _DOMAIN.finditer(classes):
+            start, end = found.span(1)
+            if start < 0 or form[start:end].casefold() in TOP_LEVEL_DOMAINS:
+                word = form[: max(end, found.end())].split()[-1]
+                raise FormatError(
+                    f"a text holds {word[-60:]!r}, which some program takes for a link; write a"
+                    " space behind the full stop, and a link as a member of its own"
+                )
 
 
-def check_has_no_scheme(text: str) -> None:
-    """Raise FormatError where a word begins like a link of any scheme, such as `tel:112`."""
-    for form in _forms(text):
-        if (scheme := _SCHEME.search(form)) is not None:
-            raise FormatError(
-                f"a text holds {scheme[0]!r}, which some program takes for a link; write a space"
-                " behind the colon"
-            )
-
-
-def _forms(text: str) -> tuple[str, str]:
-    """Return a text as it is, and in plain letters.
+def _forms(text: str) -> Iterator[str]:
+    """Yield those of a text and its form in plain letters that can hold a link.
 
     A wide colon ends a word in Chinese, and begins no link.
     """
-    return text, unicodedata.normalize("NFKC", text.replace(_WIDE_COLON, " "))
+    for form in (text, unicodedata.normalize("NFKC", text.replace(_WIDE_COLON, " "))):
+        if "." in form or ":" in form:
+            yield form
 
 
-def _domain_ends(text: str) -> Iterator[int]:
-    """Yield the ends of top-level domains that follow a dot and part of a name."""
-    for dot in re.finditer(r"\.", text):
-        at = dot.start()
-        if at == 0 or not _is_of_names(text[at - 1]):
-            continue
-        if (ascii_label := _DOTTED.match(text, at)) is not None:
-            yield ascii_label.end()
-        end = at + 1
-        while end < len(text) and unicodedata.category(text[end])[0] in "LNM":
-            end += 1
-        if text[at + 1 : end].casefold() in _TOP_LEVELS:
-            yield end
+def _classify(text: str) -> str:
+    return "".join(map(_class_of, text))
 
 
-def _is_of_names(character: str) -> bool:
-    """Answer whether a domain name may end with the character: an emoji may be a name, too."""
+def _class_of(character: str) -> str:
+    if character.isascii():
+        return "a" if character.isalpha() else "0" if character.isdigit() else character
     category = unicodedata.category(character)
-    return category[0] in "LNM" or category == "So"
+    return "x" if category[0] in "LMN" else "s" if category == "So" else " "
 
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]

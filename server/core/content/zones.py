@@ -17,8 +17,8 @@ from server.core.encodings import decode_base64
 from server.core.errors import FormatError
 
 _HEADER = struct.Struct(">4sc15s6I")
-# Counts and data of a block with one local time: UTC without a name.
-_EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
+EMPTY_BLOCK = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
+"""Counts and data of a block with one local time: UTC without a name."""
 _CLOCK = r"(?::[0-5][0-9](?::[0-5][0-9])?)?"
 _OFFSET = rf"[+-]?(?:2[0-4]|1[0-9]|0?[0-9]){_CLOCK}"
 _TIME = rf"[+-]?(?:16[0-7]|1[0-5][0-9]|0?[0-9]?[0-9]){_CLOCK}"
@@ -51,7 +51,7 @@ def check_tzif(data: bytes) -> None:
     """Raise FormatError unless `data` is one valid TZif file of version 2 to 4."""
     version, _ = _read_header(data)
     at = _HEADER.size + 7
-    if data[at - len(_EMPTY) : at] != _EMPTY:
+    if data[at - len(EMPTY_BLOCK) : at] != EMPTY_BLOCK:
         raise FormatError("a TZif file's block of version 1 is not empty")
     version_again, counts = _read_header(data[at:])
     if version_again != version:

@@ -10,29 +10,34 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
+from server.core.content.apn import (
+    MAX_ADDRESS,
+    MAX_CARRIER,
+    MAX_WORD,
+    NETWORK,
+    Protocol,
+    Type,
+)
 from signer.content.sources.built import Built, LeftOut, name_source
 from signer.errors import SourceError
 
-TYPES = frozenset({
-    "cbs", "default", "dun", "emergency", "fota", "hipri", "ia", "ims", "mms", "supl", "xcap",
-})  # fmt: skip
+TYPES = frozenset(get_args(Type))
 #: Members whose length a protocol limits, and the limit in bytes.
 MEMBERS = {
-    "apn": 100,
-    "mmsc": 200,
-    "mmsproxy": 100,
-    "password": 100,
-    "proxy": 100,
-    "user": 100,
+    "apn": MAX_WORD,
+    "mmsc": MAX_ADDRESS,
+    "mmsproxy": MAX_WORD,
+    "password": MAX_WORD,
+    "proxy": MAX_WORD,
+    "user": MAX_WORD,
 }
 PORTS = frozenset({"mmsport", "port"})
-MAX_CARRIER = 100
-NETWORK = re.compile(r"([0-9]{3})-([0-9]{2,3})")
 PRINTABLE = re.compile(r"[ -~]+")
 #: What no text of a pack may contain.
 FORBIDDEN = re.compile(r"[<>]|https?:|www\.|javascript:|data:", re.IGNORECASE)
@@ -91,7 +96,7 @@ def _shorten(carrier: str, where: str, note: Note) -> str:
 
 #: android.provider.Telephony.Carriers, AUTH_TYPE
 METHODS = {"0": "none", "1": "pap", "2": "chap", "3": "pap-chap"}
-PROTOCOLS = frozenset({"IP", "IPV6", "IPV4V6"})
+PROTOCOLS = frozenset(get_args(Protocol))
 ANDROID_TAKEN = frozenset({
     "apn", "authtype", "carrier", "carrier_enabled", "mcc", "mmsc", "mmsport", "mmsproxy", "mnc",
     "password", "port", "protocol", "proxy", "type", "user",

@@ -17,15 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
-from server.core.content.ca import check_ca_certificate
+from server.core.content.ca import MAX_CERTIFICATE, MAX_NAME, check_ca_certificate
 from server.core.errors import FormatError
 from signer.content.sources.built import Built, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "certifi"
 LICENCE = "MPL-2.0"
-MAX_DER = 8192
-MAX_NAME = 200
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 BLOCK = re.compile(BEGIN + rb".+?-----END CERTIFICATE-----", re.DOTALL)
 NAMED_BY = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME)
@@ -78,8 +76,8 @@ def _judge(block: bytes) -> tuple[str, bytes, str]:
 
 
 def _why_left_out(der: bytes) -> str:
-    if len(der) > MAX_DER:
-        return f"it has more than {MAX_DER} bytes"
+    if len(der) > MAX_CERTIFICATE:
+        return f"it has more than {MAX_CERTIFICATE} bytes"
     try:
         check_ca_certificate(der)
     except FormatError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from holidays import list_supported_countries
 
-from server.core.content.greetings import count_segments
+from server.core.content.greetings import OCCASION, count_segments
 from signer.content.sources import holidays
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.holidays import english_days
@@ -123,7 +123,6 @@ def _day_in(rule: Marked, year: int, own: Mapping[dt.date, list[str]]) -> dt.dat
 INDEX = "occasions.yaml"
 OUR_TEXTS = Path(__file__).parents[1] / "texts" / "greetings"
 HOLIDAYS = name_source(holidays.NAME, version(holidays.NAME), holidays.LICENCE)
-OCCASION = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:

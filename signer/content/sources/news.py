@@ -1,10 +1,11 @@
 """Builds notices and features from a folder: an index says which, other files have the texts."""
 
 import datetime as dt
-import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
+from server.core.content.news import KEY, Severity
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.translations import (
     Completeness,
@@ -18,8 +19,7 @@ from signer.content.sources.translations import (
 from signer.errors import SourceError
 
 INDEX = "index.yaml"
-SEVERITIES = ("info", "important", "urgent")
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+SEVERITIES = get_args(Severity)
 PARTS = ("title", "body")
 LIMITS = {"title": 120, "body": 2000}
 
@@ -54,7 +54,7 @@ def load_news(folder: Path, noun: str) -> Built:
 
 def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> dict[str, object]:
     members = marked.members({"published", "severity"}, {"end", "link", "models"})
-    if NAME.fullmatch(name) is None:
+    if KEY.fullmatch(name) is None:
         raise marked.error(f"{name!r} is no id: small letters, digits and hyphens")
     severity = members["severity"].text()
     if severity not in SEVERITIES:

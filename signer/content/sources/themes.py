@@ -9,13 +9,14 @@ from pathlib import Path
 import blurhash
 from PIL import Image, ImageCms, ImageOps
 
+from server.core.content import kinds
+from server.core.content.picture import MAX_SIDE, MIN_SIDE
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.translations import Marked, check_words, read_yaml
 from signer.errors import SourceError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = frozenset({"1", "CMYK", "L", "P", "RGB", "YCbCr"})
-MIN_SIDE, MAX_SIDE = 64, 4096
 MAX_BYTES = 64 * 1024 * 1024
 QUALITY = 85
 #: Components of a placeholder across and down, and the sides of the image it is computed from.
@@ -87,7 +88,6 @@ def _to_srgb(image: Image.Image, path: Path) -> Image.Image:
 
 
 WALLPAPERS = "wallpapers.yaml"
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -125,8 +125,10 @@ def load_wallpapers(folder: Path) -> Built:
 
 def check_name(name: str, marked: Marked) -> None:
     """Raise SourceError unless `name` may be that of a wallpaper or a theme."""
-    if NAME.fullmatch(name) is None:
-        raise marked.error(f"{name!r} is no name: small letters, digits and hyphens")
+    try:
+        kinds.check_name(name)
+    except ValueError as error:
+        raise marked.error(str(error)) from error
 
 
 def titles_of(marked: Marked) -> dict[str, str]:

@@ -11,14 +11,11 @@ from pathlib import Path
 import polib
 import yaml
 
-from server.core.content.greetings import count_segments
+from server.core.content.greetings import MAX_SEGMENTS, count_segments
 from server.core.content.text import check_text
 from server.core.errors import FormatError
-from signer.content.errors import ContentError
-from signer.content.validate import check_prose
+from server.core.names import is_locale
 from signer.errors import SourceError
-
-LOCALE = re.compile(r"(?=.{1,16}\Z)[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ def make_message(
     """
     if not key.strip():
         raise SourceError(f"{where}: the message has no key.")
-    if LOCALE.fullmatch(locale) is None:
+    if not is_locale(locale):
         raise SourceError(f"{where}: {locale!r} is no language, such as id or zh-TW.")
     clean = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
     return Message(key.strip(), locale, clean, where, author, licence)
@@ -262,15 +259,11 @@ class Completeness:
         return [["", *locales], *body]
 
 
-SEGMENTS = 4
-
-
 def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> str:
     """Return a text of at most `limit` characters; SourceError, with `where`, if it is invalid."""
     try:
         check_text(text, limit, lines=lines)
-        check_prose(text)
-    except (ContentError, FormatError) as error:
+    except FormatError as error:
         raise SourceError(f"{where}: {str(error).rstrip('.')}.") from error
     return text
 
@@ -278,6 +271,8 @@ def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> st
 def check_greeting(text: str, where: str) -> str:
     """Return a greeting text; SourceError if it breaks a rule or needs too many SMS."""
     check_words(text, where, 500, lines=True)
-    if (segments := count_segments(text)) > SEGMENTS:
-        raise SourceError(f"{where}: the text takes {segments} SMS, and {SEGMENTS} are allowed.")
+    if (segments := count_segments(text)) > MAX_SEGMENTS:
+        raise SourceError(
+            f"{where}: the text takes {segments} SMS, and {MAX_SEGMENTS} are allowed."
+        )
     return text

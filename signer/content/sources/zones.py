@@ -13,6 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from server.core.content.zones import EMPTY_BLOCK
 from signer.content.sources.built import Built, LeftOut, name_source
 from signer.errors import SourceError
 
@@ -22,8 +23,6 @@ MAGIC = b"TZif"
 #: Files that make a folder of zones a Python package.
 PYTHONS = (".py", ".pyc")
 HEADER = struct.Struct(">4sc15x6I")
-#: Counts and data of a single local time without a name.
-EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
 #: The database's own lists of zones, countries, leap seconds and its source and version.
 INDEXES = frozenset(
     {"+VERSION", "iso3166.tab", "leap-seconds.list", "leapseconds", "tzdata.zi"}
@@ -83,7 +82,7 @@ def _without_first_block(data: bytes) -> bytes:
     *_, isut, isstd, leap, times, types, chars = HEADER.unpack_from(data)
     end = HEADER.size + times * 5 + types * 6 + chars + leap * 8 + isstd + isut
     is_later = data[end : end + 5] == data[:5]
-    return data[: HEADER.size - 24] + EMPTY + data[end:] if is_later else data
+    return data[: HEADER.size - 24] + EMPTY_BLOCK + data[end:] if is_later else data
 
 
 def _read_source(file: Traversable) -> tuple[str, frozenset[str]]:

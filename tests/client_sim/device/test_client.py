@@ -11,7 +11,7 @@ from client_sim.device.errors import (
     TransportError,
     TrustError,
 )
-from client_sim.device.records import load_clock
+from client_sim.device.signed_time import load_clock
 from client_sim.transport import Connection
 from client_sim.world import Event, RunningBuild
 from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State

@@ -12,14 +12,13 @@ from client_sim.device.errors import ProfileError
 from client_sim.device.limits import Reset, load_counter, read_resets
 from client_sim.device.records import (
     load_agreed,
-    load_clock,
     load_failed,
     load_floor,
-    raise_clock,
     raise_floor,
     store_agreed,
     store_failed,
 )
+from client_sim.device.signed_time import load_clock, raise_clock
 from client_sim.device.trust import Trust
 from tests.client_sim.device.fake_world import FakeWorld, PowerCutError
 from tests.client_sim.device.repository_simulator import DAY, START, Repository

@@ -17,13 +17,11 @@ from client_sim.device.records import (
     forget_unusable,
     hold_folder,
     load_agreed,
-    load_clock,
     load_due,
     load_failed,
     load_floor,
     load_secret,
     load_unusable,
-    raise_clock,
     raise_floor,
     store_agreed,
     store_due,
@@ -39,20 +37,6 @@ def test_the_floor_only_rises():
     for counter, floor in ((3, 3), (2, 3), (7, 7)):
         raise_floor(state, counter)
         assert load_floor(state) == floor
-
-
-def test_the_clocks_floor_only_rises():
-    """An older signed time changes nothing; what cannot be read is no time."""
-    state = {}
-    assert load_clock(state) == 0
-    for seconds, floor in ((30, 30), (20, 30), (70, 70)):
-        raise_clock(state, seconds)
-        assert load_clock(state) == floor
-    for damaged in (b"", b"x", b"-1", b"1.5", b"9" * 17, b"\xff", b"1767225600000"):
-        state["clock"] = damaged
-        assert load_clock(state) == 0
-    raise_clock(state, 1)
-    assert load_clock(state) == 1
 
 
 def test_failed_builds_are_kept_sorted_and_bounded():

@@ -17,7 +17,7 @@ from client_sim.device.errors import (
     TransportError,
     TrustError,
 )
-from client_sim.device.records import raise_clock
+from client_sim.device.signed_time import raise_clock
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection
 from tests.client_sim.device.fake_world import FakeWorld

@@ -32,7 +32,6 @@ from signer.ota.properties import decode_payload_properties, decode_property_fil
 from signer.ota.signatures import (
     decode_certificate,
     decode_comment,
-    decode_elements,
     decode_signatures,
     verify_cms,
     verify_signatures,
@@ -108,7 +107,6 @@ DECODERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "payload": (_load_payload, PAYLOAD.data),
     "signatures": (lambda raw: decode_signatures(raw, "signature"), SIGNATURES),
     "comment": (lambda raw: decode_comment(raw, 100_000), COMMENT),
-    "der": (decode_elements, CMS),
     "transfer-list": (_check_list, UPDATE.transfer_list.encode()),
     "ranges": (lambda raw: decode_ranges(raw.decode("latin-1")), b"4,0,5,7,9"),
     "signed-bytes": (lambda raw: verify_signatures(raw, bytes(32), CERTIFICATE, "it"), SIGNATURES),

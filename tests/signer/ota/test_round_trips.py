@@ -28,6 +28,7 @@ from fixtures.zip_writer import (
     write_zip,
     zip64_end,
 )
+from server.core.der import decode_elements
 from signer.ota.container import load_container, load_entry
 from signer.ota.manifest import decode_manifest
 from signer.ota.metadata import check_agreement, decode_pb, decode_text
@@ -38,7 +39,6 @@ from signer.ota.protobuf import BYTES, VARINT, Field, Schema, decode_message, de
 from signer.ota.signatures import (
     SignedFile,
     decode_comment,
-    decode_elements,
     decode_integer,
     decode_signatures,
 )

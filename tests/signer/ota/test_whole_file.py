@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from server.core.der import INTEGER, SEQUENCE, decode_elements
 from signer.ota.errors import SignatureError
 from signer.ota.signatures import (
     Certificate,
     SignedFile,
     decode_certificate,
     decode_comment,
+    decode_integer,
+    take,
     verify_cms,
 )
 
@@ -120,3 +123,23 @@ def test_comments_that_are_no_signature(comment: bytes) -> None:
     """Any other comment is refused, since it is unknown what it covers."""
     with pytest.raises(SignatureError, match="zip comment"):
         decode_comment(comment, 1000)
+
+
+@pytest.mark.parametrize("raw", ["0200", "020180", "02020001", "0401ff"])
+def test_what_is_not_an_integer(raw: str) -> None:
+    """Empty, negative and padded integers, and other types, are refused."""
+    (element,) = decode_elements(bytes.fromhex(raw))
+    with pytest.raises(SignatureError, match="not well-formed DER"):
+        decode_integer(element)
+
+
+def test_take_wants_its_tag(signer: Path) -> None:
+    """An element of another tag, none at all, and other bytes than DER are malformed."""
+    with pytest.raises(SignatureError, match="not well-formed DER"):
+        verify_cms(b"\x30\x80\0\0", DIGEST, _certificate(signer))
+    elements = decode_elements(bytes.fromhex("020101"))
+    with pytest.raises(SignatureError):
+        take(elements, SEQUENCE)
+    assert take(elements, INTEGER).content == b"\1"
+    with pytest.raises(SignatureError):
+        take(elements, INTEGER)

@@ -1,0 +1,67 @@
+"""Reads DER (ITU-T X.690 sections 8 and 10): the one reader of everything that a phone verifies."""
+
+from dataclasses import dataclass
+from typing import Final
+
+BOOLEAN: Final = 0x01
+INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
+BYTES: Final = 0x04
+OBJECT: Final = 0x06
+SEQUENCE: Final = 0x30
+SET: Final = 0x31
+CONTEXT_0: Final = 0xA0
+_OWN_LENGTH_LIMIT: Final = 3
+"""Most bytes of an encoded length: certificates and signatures have at most 65,535 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element: its tag byte and its content."""
+
+    tag: int
+    content: bytes
+
+    def elements(self) -> list["Element"]:
+        """Return the elements inside; raises ValueError."""
+        return decode_elements(self.content)
+
+
+def decode_elements(data: bytes) -> list[Element]:
+    """Return the elements that fill `data` one after the other; nested ones are not decoded.
+
+    Raises ValueError for tags of several bytes, for lengths that are indefinite or not in their
+    shortest form, and for data that are cut short.
+    """
+    found = []
+    rest = memoryview(data)
+    while rest:
+        if len(rest) < 2 or rest[0] & 0x1F == 0x1F:
+            raise ValueError("no DER: an element has a tag of several bytes, or is cut short")
+        head, length = 2, rest[1]
+        if length > 0x7F:
+            head, length = _read_length(rest)
+        if len(rest) < head + length:
+            raise ValueError("no DER: an element is cut short")
+        found.append(Element(rest[0], bytes(rest[head : head + length])))
+        rest = rest[head + length :]
+    return found
+
+
+def take(elements: list[Element], *tags: int) -> list[Element]:
+    """Return `elements`; raises ValueError unless their tags are exactly `tags`."""
+    if [element.tag for element in elements] != list(tags):
+        raise ValueError("elements are missing, or others than expected are there")
+    return elements
+
+
+def _read_length(element: memoryview) -> tuple[int, int]:
+    """Return where the content begins, and a length that is encoded in more than one byte."""
+    own = element[1] - 0x80
+    length = int.from_bytes(element[2 : 2 + own], "big")
+    shortest = 1 if length < 0x100 else 2 if length < 0x10000 else 3
+    if not 1 <= own <= _OWN_LENGTH_LIMIT or len(element) < 2 + own:
+        raise ValueError("no DER: a length is too long, or cut short")
+    if length < 0x80 or own != shortest:
+        raise ValueError("no DER: a length is not in its shortest form")
+    return 2 + own, length

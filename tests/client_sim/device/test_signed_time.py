@@ -1,0 +1,35 @@
+"""What a phone knows about the time besides its clock."""
+
+from client_sim.device.signed_time import clock_floor, load_clock, lower_clock, raise_clock
+
+
+def test_the_clocks_floor_only_rises():
+    """An older signed time changes nothing; what cannot be read is no time."""
+    state = {}
+    assert load_clock(state) == 0
+    for seconds, floor in ((30, 30), (20, 30), (70, 70)):
+        raise_clock(state, seconds)
+        assert load_clock(state) == floor
+    for damaged in (b"", b"x", b"-1", b"1.5", b"9" * 17, b"\xff", b"1767225600000"):
+        state["clock"] = damaged
+        assert load_clock(state) == 0
+    raise_clock(state, 1)
+    assert load_clock(state) == 1
+
+
+def test_a_reset_only_lowers_it():
+    """An earlier stored time stays."""
+    state = {}
+    lower_clock(state, 30)
+    assert not state
+    raise_clock(state, 70)
+    for seconds, floor in ((80, 70), (50, 50)):
+        lower_clock(state, seconds)
+        assert load_clock(state) == floor
+
+
+def test_the_newest_known_time_is_the_floor():
+    """Stored, or the date of a build."""
+    assert clock_floor({}, 30, 40) == 40
+    assert clock_floor({"clock": b"70"}, 30, 40) == 70
+    assert clock_floor({"clock": b"x"}, 30) == 30

@@ -1,0 +1,37 @@
+"""Asks server and phone about the same value: each has its own code for FORMATS section 15.
+
+The signer has the server's code.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from client_sim.device.errors import ContentError
+from server.core.errors import FormatError
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule in both implementations: functions that raise FormatError, or ContentError."""
+
+    server: Callable[..., object]
+    phone: Callable[..., object]
+
+    def judge(self, *arguments) -> tuple[str, str] | None:
+        """Return both refusals, None if both accept; AssertionError if they disagree."""
+        server = _ask(self.server, FormatError, arguments)
+        phone = _ask(self.phone, ContentError, arguments)
+        assert (server is None) == (phone is None), (arguments, server, phone)
+        return None if server is None or phone is None else (server, phone)
+
+    def accepts(self, *arguments) -> bool:
+        """Answer whether both accept the arguments; AssertionError if they disagree."""
+        return self.judge(*arguments) is None
+
+
+def _ask(check: Callable[..., object], error: type[Exception], arguments) -> str | None:
+    try:
+        check(*arguments)
+    except error as refusal:
+        return str(refusal)
+    return None

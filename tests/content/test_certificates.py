@@ -1,0 +1,180 @@
+"""Certificates of authorities: which server and phone accept, element by element."""
+
+import base64
+import re
+from pathlib import Path
+
+import certifi
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim import der as phone_der
+from client_sim.content.ca import check_authority
+from server.core import der as server_der
+from server.core.content.ca import check_ca_certificate
+from tests.certificates import (
+    CONSTRAINTS,
+    EXTENSIONS_OF_ODD_FORM,
+    extension,
+    make_certificate,
+    tlv,
+)
+from tests.content.judges import Rule
+from tests.server.core.content.samples import DER
+
+AUTHORITY = Rule(check_ca_certificate, check_authority)
+
+
+def test_every_root_of_certifi_is_one():
+    """Also those whose serial numbers violate RFC 5280."""
+    text = Path(certifi.where()).read_text("utf-8")
+    found = re.findall(r"-----BEGIN CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
+    assert len(found) > 100
+    for each in found:
+        assert AUTHORITY.accepts(base64.b64decode(each)), each
+
+
+def test_certificates_by_hand_pass():
+    """With odd extensions, which concern those who verify chains, and with unique identifiers.
+
+    The identifiers are those of issuer and subject (RFC 5280 section 4.1.2.8).
+    """
+    assert AUTHORITY.accepts(DER)
+    assert AUTHORITY.accepts(make_certificate())
+    for name, odd in EXTENSIONS_OF_ODD_FORM.items():
+        assert AUTHORITY.accepts(make_certificate(odd, CONSTRAINTS)), name
+    for tags in ((0x81,), (0x82,), (0x81, 0x82)):
+        assert AUTHORITY.accepts(make_certificate(between=[tlv(tag, b"\0a") for tag in tags])), tags
+
+
+#: By what is wrong: the certificate, and the server's sentence.
+BROKEN = {
+    "nothing": (b"", "not one certificate"),
+    "two": (make_certificate() * 2, "not one certificate"),
+    "something behind": (make_certificate() + b"\0", "not DER"),
+    "cut short": (make_certificate()[:-1], "longer than they are"),
+    "no end": (b"\x30\x80" + make_certificate()[4:] + b"\0\0", "shortest form"),
+    "a length too long": (b"\x30\x83\0" + make_certificate()[2:], "shortest form"),
+    "a length of four bytes": (b"\x30\x84\0\0" + make_certificate()[2:], "shortest form"),
+    "four zero bytes": (b"\x30\x84\0\0\0\0", "shortest form"),
+    "a length with a zero": (b"\x30\x82\0\x80" + bytes(128), "shortest form"),
+    "a short length in the long form": (b"\x30\x81\5" + bytes(5), "shortest form"),
+    "a length without its bytes": (b"\x30\x82\1", "longer|shortest"),
+    "no length": (b"\x30", "shortest form"),
+    "no content": (b"\x30\5", "longer than they are"),
+    "a tag of several bytes": (b"\x3f\x1f\0", "longer than they are"),
+    "a set": (tlv(0x31, make_certificate()[4:]), "not one certificate"),
+    "an empty sequence": (b"\x30\0", "not of what is signed"),
+    "version 2": (make_certificate(version=1), "not of version 3"),
+    "no version": (make_certificate(version=None), "no version, or no extensions"),
+    "no extensions": (make_certificate(extensions_at=None), "no version, or no extensions"),
+    "extensions elsewhere": (make_certificate(extensions_at=0xA2), "no version, or no ext"),
+    "identifiers out of order": (
+        make_certificate(between=(tlv(0x82, b""), tlv(0x81, b""))),
+        "no version, or no extensions",
+    ),
+    "an identifier twice": (make_certificate(between=(tlv(0x81, b""),) * 2), "no version, or"),
+    "something in between": (make_certificate(between=(tlv(0x0C, b"hello"),)), "no version, or"),
+    "something behind the extensions": (make_certificate(behind=tlv(0x0C, b"hi")), "no version"),
+    "no list of extensions": (
+        make_certificate(extensions_at=None, behind=tlv(0xA3, tlv(0x31, CONSTRAINTS))),
+        "extensions are malformed",
+    ),
+    "no constraints": (make_certificate(extension("551d0f", "03020106")), "not have basic"),
+    "constraints twice": (make_certificate(CONSTRAINTS, CONSTRAINTS), "an extension twice"),
+    "another extension twice": (
+        make_certificate(*[extension("2a03", "0500")] * 2, CONSTRAINTS),
+        "an extension twice",
+    ),
+    "empty constraints": (make_certificate(extension("551d13", "3000")), "not of a CA"),
+    "constraints that say no": (make_certificate(extension("551d13", "3003010100")), "not of a CA"),
+    "true in BER": (make_certificate(extension("551d13", "3003010101")), "not of a CA"),
+    "true of two bytes": (make_certificate(extension("551d13", "30040102ffff")), "not of a CA"),
+    "constraints behind constraints": (
+        make_certificate(extension("551d13", "30030101ff0500")),
+        "malformed",
+    ),
+    "text in the constraints": (
+        make_certificate(extension("551d13", "30050101ff0c00")),
+        "constraints are malformed",
+    ),
+    "two depths": (make_certificate(extension("551d13", "30090101ff020100020100")), "malformed"),
+    "critical in BER": (
+        make_certificate(extension("551d13", "30030101ff", critical="010101")),
+        "extension of the",
+    ),
+    "critical, and not": (
+        make_certificate(extension("551d13", "30030101ff", critical="010100")),
+        "extension of the",
+    ),
+    "an extension without a value": (make_certificate(tlv(0x30, tlv(6, b"*")), CONSTRAINTS), "ext"),
+    "an extension in a set": (make_certificate(tlv(0x31, CONSTRAINTS), CONSTRAINTS), "extension"),
+}
+
+
+def test_all_else_is_refused():
+    """Other encodings, other shapes, other versions, and certificates that may sign nothing."""
+    for name, (der, sentence) in BROKEN.items():
+        said = AUTHORITY.judge(der)
+        assert said is not None, name
+        assert re.search(sentence, said[0]), (name, said)
+
+
+@given(st.data())
+def test_both_agree_about_a_certificate_that_is_changed_anywhere(data):
+    """Bytes exchanged, gone or new; and bytes of any kind."""
+    content = bytearray(DER)
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    for each in (bytes(content), data.draw(st.binary(max_size=20))):
+        AUTHORITY.accepts(each)
+
+
+def read(data):
+    """Return what both readers find: tags and contents, None if both refuse the data."""
+    found = []
+    for decode, error in (
+        (server_der.decode_elements, server_der.FormatError),
+        (phone_der.decode_elements, ValueError),
+    ):
+        try:
+            found.append([(each.tag, each.content) for each in decode(data)])
+        except error:
+            found.append(None)
+    assert found[0] == found[1], data
+    return found[0]
+
+
+def test_elements():
+    """X.690 section 8.1.3: from 128 bytes on, a length has a count in front."""
+    assert read(b"") == []
+    assert read(bytes.fromhex("3007020101020200800500")) == [
+        (server_der.SEQUENCE, bytes.fromhex("02010102020080")),
+        (5, b""),
+    ]
+    assert server_der.decode_elements(b"\2\1\1\5\0")[1].encoding == b"\5\0"
+    for size in (127, 128, 255, 256, 65_535, 65_536):
+        assert read(tlv(4, bytes(size))) == [(4, bytes(size))]
+
+
+def test_other_forms_than_der_are_refused():
+    """Cut short, indefinite, longer than needed, tags of several bytes, bytes behind the end."""
+    for encoded in (
+        *("30", "3001", "3080", "308000", "308100", "1f0100", "3f0100", "30820080", "02020100ff"),
+        *("308500000000010000", "30817f" + "00" * 127, "3082007f" + "00" * 127),
+        *("048200ff" + "00" * 255, "0483010000", "0484010000"),
+    ):
+        assert read(bytes.fromhex(encoded)) is None, encoded
+
+
+@given(st.integers(0, 2**2000), st.integers(0, 2**64), st.binary(max_size=100))
+def test_both_read_what_another_writer_encodes(first, second, noise):
+    """A sequence of two integers by `cryptography`, of one, two or three bytes of length."""
+    ((tag, content),) = read(encode_dss_signature(first, second))
+    assert tag == phone_der.SEQUENCE
+    numbers = read(content)
+    assert [each[0] for each in numbers] == [phone_der.INTEGER] * 2
+    assert [int.from_bytes(each[1], "big") for each in numbers] == [first, second]
+    found = read(noise)
+    assert found is None or sum(len(content) + 2 for _, content in found) <= len(noise)

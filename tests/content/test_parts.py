@@ -1,0 +1,241 @@
+"""Parts of packs: one bounded stream of xz with canonical JSON, and the part of a key."""
+
+import hashlib
+import json
+import lzma
+import re
+import resource
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_sim.content import kinds as phone_kinds
+from client_sim.content.part import decode_part as decode_on_phone
+from client_sim.content.part import encode_canonical
+from server.core.content.part import (
+    DECODED_LIMIT,
+    ENCODED_LIMIT,
+    check_key,
+    decode_part,
+    decode_xz,
+    encode_part,
+    encode_xz,
+    join_parts,
+    part_of,
+    split_entries,
+)
+from server.core.errors import FormatError
+from tests.content.judges import Rule
+
+LZMA2 = {"id": lzma.FILTER_LZMA2, "preset": 6}
+PART = Rule(
+    decode_part,
+    lambda kind, number, data: decode_on_phone(data, phone_kinds.KINDS[kind], number),
+)
+
+
+def compress(data, check=lzma.CHECK_CRC32, filters=(LZMA2,)):
+    """Return a stream with this check and these filters."""
+    return lzma.compress(data, lzma.FORMAT_XZ, check, filters=list(filters))
+
+
+def canonical(document):
+    """Return a document as JSON of section 1 of FORMATS."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode() + b"\n"
+
+
+def part(**changes):
+    """Return the only part of notices, with one entry."""
+    return {"entries": {"a": {"b": 1}}, "kind": "notices", "part": 0, "schema": 1} | changes
+
+
+GOOD = compress(canonical(part()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "number"),
+    [("zones", "Asia/Jakarta", 3), ("apn", "510-10", 14), ("emergency", "ID", 0)],
+)
+def test_the_part_of_a_key(kind, key, number):
+    """The vectors of FORMATS.md section 15."""
+    assert part_of(kind, key) == number
+    assert phone_kinds.part_of(key, phone_kinds.KINDS[kind].parts) == number
+
+
+def test_an_unknown_kind_has_no_parts():
+    """The message lists the known kinds."""
+    with pytest.raises(FormatError, match="'jokes' is no kind of pack; there are apn,"):
+        part_of("jokes", "a")
+
+
+def test_what_is_no_key():
+    """Other characters, none at all, or more than 64."""
+    for key in ("", "a b", "ä", "a\n", "a" * 65, "a*", "a\\b", "a:b"):
+        with pytest.raises(FormatError, match="not a key"):
+            check_key(key)
+        with pytest.raises(FormatError, match="not a key"):
+            split_entries("notices", {key: {}})
+        said = PART.judge("notices", 0, compress(canonical(part(entries={key: {}}))))
+        assert "not a key" in said[0], key
+
+
+@settings(max_examples=15)  # sixteen streams each
+@given(
+    st.dictionaries(
+        st.text("abcXYZ019._/+-", min_size=1, max_size=64), st.just({"a": 1}), max_size=30
+    ),
+    st.sampled_from(["zones", "themes"]),
+)
+def test_parts_hold_all_entries_and_come_back(entries, kind):
+    """Each entry is in one part, and an empty part is valid."""
+    parts = split_entries(kind, entries)
+    encoded = [encode_part(kind, number, each) for number, each in enumerate(parts)]
+    assert len(parts) == {"zones": 16, "themes": 1}[kind]
+    assert join_parts(kind, encoded) == entries
+    for number, (data, held) in enumerate(zip(encoded, parts, strict=True)):
+        assert decode_on_phone(data, phone_kinds.KINDS[kind], number) == held
+
+
+def test_a_part_is_the_canonical_json_of_section_15():
+    """Compressed with xz; keys are sorted, without white space."""
+    entries = {"b": {}, "a": {"c": "ü"}}
+    assert lzma.decompress(encode_part("notices", 0, entries)) == (
+        '{"entries":{"a":{"c":"ü"},"b":{}},"kind":"notices","part":0,"schema":1}\n'.encode()
+    )
+    assert encode_canonical(part(entries=entries)) == canonical(part(entries=entries))
+
+
+TEXT = canonical(part())
+#: What stands in the stream in place of a part, and the server's sentence.
+HOSTILE = [
+    (canonical(part(kind="themes")), "says that it is part 0 of 'themes'"),
+    (canonical(part(part=1)), "says that it is part 1"),
+    *((canonical(part(**{name: True})), "malformed") for name in ("part", "schema")),
+    (canonical(part(schema=2)), "malformed"),
+    (canonical(part(more=1)), "malformed"),
+    (canonical(part(entries=[])), "malformed"),
+    (canonical(part(entries={str(n): {} for n in range(20_001)})), "malformed"),
+    (canonical([part()]), "malformed"),
+    (TEXT.replace(b'"schema":1', b'"schema":1.0'), "not an integer"),
+    (TEXT.replace(b'"part":0', b'"part":0.0'), "not an integer"),
+    (canonical(part(entries={"a": {"b": 1.5}})), "not an integer"),
+    (canonical(part(entries={"a": {"b": float("nan")}})), "not an integer"),
+    (TEXT.replace(b'"schema":1', b'"schema":1,"schema":1'), "canonical"),
+    (b" " + TEXT, "canonical"),
+    (TEXT[:-1], "canonical"),
+    (TEXT + b"\n", "canonical"),
+    (TEXT.replace(b'"b":1', b'"b":"\\u0041"'), "canonical"),
+    (TEXT.replace(b'"b":1', b'"b":"\\ud800"'), "cannot be written|canonical"),
+    (TEXT.replace(b'"b":1', b'"b":"\xff"'), "cannot be read"),
+    (b"[" * 1_000_000, "cannot be read"),
+    (b'{"a":' * 100_000, "cannot be read"),
+    (b"[" * 17 + b"]" * 17 + b"\n", "nested deeper"),
+    (b"\xef\xbb\xbf" + TEXT, "cannot be read|canonical"),
+    (b"1" * 5000 + b"\n", "cannot be read"),
+]
+
+
+def test_hostile_parts_are_refused():
+    """Of another kind or number, not canonical, deep, with floats or duplicate members."""
+    for text, sentence in HOSTILE:
+        said = PART.judge("notices", 0, compress(text))
+        assert said is not None, text[:90]
+        assert re.search(sentence, said[0]), (text[:90], said)
+
+
+def test_an_entry_or_a_part_in_the_wrong_place_is_refused():
+    """Both reading and writing refuse it: Asia/Jakarta belongs into part 3."""
+    entries = {"Asia/Jakarta": {"link": "x"}}
+    good = encode_part("zones", 3, entries)
+    assert PART.accepts("zones", 3, good)
+    for kind, number in (("zones", 2), ("zones", 4), ("apn", 3), ("ca", 3)):
+        assert not PART.accepts(kind, number, good)
+    wrong = compress(canonical(part(entries=entries, kind="zones", part=4)))
+    said = PART.judge("zones", 4, wrong)
+    assert "holds Asia/Jakarta, which belongs into part 3" in said[0]
+    with pytest.raises(FormatError, match=r"part 4 of zones cannot be written: .*belongs into"):
+        encode_part("zones", 4, entries)
+
+
+#: Streams, and the server's sentence.
+CONTAINERS = [
+    (b"", "holds nothing"),
+    (b"hello" * 9, "cannot be decoded"),
+    (compress(b""), "holds nothing"),
+    (GOOD[:-1], "ends before"),
+    (GOOD + b"x", "goes on"),
+    (GOOD + bytes(4), "goes on"),
+    (GOOD + GOOD, "goes on"),
+    (b" " + GOOD, "cannot be decoded"),
+    (lzma.compress(TEXT, lzma.FORMAT_ALONE), "cannot be decoded"),
+    (compress(TEXT, lzma.CHECK_NONE), "another check"),
+    (compress(TEXT, lzma.CHECK_CRC64), "another check"),
+    (compress(TEXT, lzma.CHECK_SHA256), "another check"),
+    (compress(TEXT, filters=[{"id": lzma.FILTER_DELTA}, LZMA2]), "LZMA2 alone"),
+    (compress(TEXT, filters=[{"id": lzma.FILTER_X86}, LZMA2]), "LZMA2 alone"),
+    (compress(TEXT, filters=[LZMA2 | {"dict_size": 12 << 20}]), "8 MiB of dictionary"),
+    (compress(TEXT, filters=[LZMA2 | {"dict_size": 64 << 20}]), "cannot be decoded"),
+    (compress(TEXT, filters=[LZMA2 | {"dict_size": 1 << 30}]), "cannot be decoded"),
+    (compress(bytes(DECODED_LIMIT + 1)), "more than 2097152"),
+    (GOOD.ljust(ENCODED_LIMIT + 1, b"\0"), "over 262144"),
+]
+
+
+def test_all_else_that_xz_could_be_is_refused():
+    """Other checks, other filters, large dictionaries, and bytes around the stream."""
+    assert PART.accepts("notices", 0, GOOD)
+    for data, sentence in CONTAINERS:
+        said = PART.judge("notices", 0, data)
+        assert said is not None, data[:40]
+        assert re.search(sentence, said[0]), (data[:40], said)
+
+
+def test_a_bomb_is_stopped_when_it_opens():
+    """300 MiB in 45 kB: two MiB are decoded, and no more memory is taken than that needs."""
+    bomb = compress(bytes(300 << 20), filters=[{"id": lzma.FILTER_LZMA2, "preset": 0}])
+    assert len(bomb) < ENCODED_LIMIT
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert not PART.accepts("notices", 0, bomb)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def test_the_limits_are_reached_and_not_passed():
+    """For reading and for writing."""
+    room = DECODED_LIMIT - len(canonical(part(entries={"a": {"b": ""}})))
+    assert PART.accepts("notices", 0, compress(canonical(part(entries={"a": {"b": "a" * room}}))))
+    more = compress(canonical(part(entries={"a": {"b": "a" * (room + 1)}})))
+    assert not PART.accepts("notices", 0, more)
+    for data in (b"", bytes(DECODED_LIMIT + 1)):
+        with pytest.raises(FormatError, match="make it smaller"):
+            encode_xz(data)
+    with pytest.raises(FormatError, match="in xz are over 262144"):
+        encode_xz(hashlib.shake_256(b"").digest(300_000))
+
+
+def xz(data, *options):
+    """Return what the program of the format writes of `data`."""
+    command = ["xz", *(options or ["-dc"])]
+    return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+
+
+@pytest.mark.needs("xz")
+def test_the_program_of_the_format_reads_and_writes_parts():
+    """Also with a length in front of the block, as written with several threads."""
+    encoded = encode_xz(TEXT)
+    assert xz(encoded) == TEXT == decode_xz(encoded)
+    assert encode_xz(TEXT) == encoded
+    for options in (["-6", "-T1"], ["-0", "-T2"], ["-9", "--lzma2=preset=6,dict=8MiB"]):
+        assert PART.accepts("notices", 0, xz(TEXT, "-zc", "--check=crc32", *options)), options
+    said = PART.judge("notices", 0, xz(TEXT, "-zc", "--check=crc32", "--block-size=20"))
+    assert "exactly one block" in said[0]
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(1, 255), st.binary(max_size=200))
+def test_both_refuse_changed_and_made_up_bytes(place, change, noise):
+    """Wherever a byte is changed, in the container too; noise is bare, or in a container."""
+    changed = GOOD[:place] + bytes((GOOD[place] ^ change,)) + GOOD[place + 1 :]
+    for data in (changed, noise, compress(noise), GOOD[:12] + noise):
+        assert not PART.accepts("notices", 0, data)

@@ -1,0 +1,154 @@
+"""Pictures: server and phone accept a plain JPEG of the stated size, and nothing else in a file."""
+
+import re
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.content.picture import check_picture as check_on_phone
+from server.core.content.picture import PICTURE_LIMIT, check_picture, picture_size
+from tests import jpegs
+from tests.content.judges import Rule
+from tests.server.core.content.samples import JFIF, TABLES, jpeg, segment
+
+PICTURE_RULE = Rule(check_picture, check_on_phone)
+HEAD, TAIL = b"\xff\xd8", b"\xff\xd9"
+FRAME = segment(0xC0, struct.pack(">BHHB3B", 8, 64, 64, 1, 1, 0x11, 0))
+SCAN = segment(0xDA, b"\1\1\0\0\x3f\0") + bytes(16)
+EXIF = segment(0xE1, b"Exif\0\0MM\0*")
+
+
+def frame(marker=0xC0, bits=8, height=64, width=64, components=1, sampling=0x11, table=0):
+    """Return a frame header with these members."""
+    body = struct.pack(">BHHB", bits, height, width, components)
+    return segment(marker, body + bytes((1, sampling, table)) * components)
+
+
+def test_plain_pictures_pass():
+    """Of the least and of the greatest size; with JFIF's header or none, restarts, many scans."""
+    for width, height in ((64, 64), (4096, 64), (64, 4096), (70, 4096)):
+        assert PICTURE_RULE.accepts(jpeg(width, height), width, height)
+        assert picture_size(jpeg(width, height)) == (width, height)
+    for name, data in jpegs.SOUND.items():
+        assert PICTURE_RULE.accepts(data, 64, 64), name
+
+
+#: Data, and the server's sentence.
+REFUSED = [
+    (b"", "does not begin"),
+    (b"\x89PNG\r\n\x1a\n", "does not begin"),
+    (HEAD, "do not follow"),
+    (HEAD + TAIL, "no scan"),
+    (HEAD + JFIF + EXIF + TABLES + FRAME + SCAN + TAIL, "FFE1"),
+    (HEAD + JFIF + segment(0xE2, b"ICC_PROFILE\0") + FRAME + SCAN + TAIL, "FFE2"),
+    (HEAD + JFIF + segment(0xEE, b"Adobe") + FRAME + SCAN + TAIL, "FFEE"),
+    (HEAD + JFIF + segment(0xFE, b"a comment") + FRAME + SCAN + TAIL, "FFFE"),
+    (HEAD + JFIF + TABLES + FRAME + SCAN + segment(0xFE, b"late") + TAIL, "FFFE"),
+    (HEAD + JFIF + JFIF + TABLES + FRAME + SCAN + TAIL, "APP0"),
+    (HEAD + TABLES + JFIF + FRAME + SCAN + TAIL, "APP0"),
+    (HEAD + segment(0xE0, b"JFXX\0\x10") + FRAME + SCAN + TAIL, "APP0"),
+    (HEAD + segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\1\1abc") + FRAME + SCAN + TAIL, "APP0"),
+    (HEAD + frame(0xC1) + SCAN + TAIL, "FFC1"),
+    (HEAD + frame(0xC3) + SCAN + TAIL, "FFC3"),
+    (HEAD + frame(0xC9) + SCAN + TAIL, "FFC9"),
+    (HEAD + FRAME + FRAME + SCAN + TAIL, "more than one frame"),
+    (HEAD + SCAN + TAIL, "scan without a frame"),
+    (HEAD + frame(bits=12) + SCAN + TAIL, "8 bits in 1 or 3"),
+    (HEAD + frame(components=2) + SCAN + TAIL, "8 bits in 1 or 3"),
+    (HEAD + frame(components=4) + SCAN + TAIL, "8 bits in 1 or 3"),
+    (HEAD + segment(0xC0, b"\x08") + SCAN + TAIL, "8 bits in 1 or 3"),
+    (HEAD + frame(sampling=0x51) + SCAN + TAIL, "frame is malformed"),
+    (HEAD + frame(table=4) + SCAN + TAIL, "frame is malformed"),
+    (HEAD + frame(width=63) + SCAN + TAIL, "63x64, and both"),
+    (HEAD + frame(height=4097) + SCAN + TAIL, "64x4097, and both"),
+    (HEAD + frame(height=0) + SCAN + TAIL, "64x0, and both"),
+    (HEAD + TABLES + FRAME + segment(0xDA, b"\0") + bytes(16) + TAIL, "scan is malformed"),
+    (HEAD + segment(0xDB, bytes(64)) + FRAME + SCAN + TAIL, "quantization"),
+    (HEAD + segment(0xDB, b"") + FRAME + SCAN + TAIL, "quantization"),
+    (HEAD + segment(0xDB, b"\x20" + bytes(192)) + FRAME + SCAN + TAIL, "quantization"),
+    (HEAD + segment(0xC4, bytes(16)) + FRAME + SCAN + TAIL, "Huffman"),
+    (HEAD + segment(0xC4, b"\x20" + bytes(16)) + FRAME + SCAN + TAIL, "Huffman"),
+    (HEAD + segment(0xDD, b"\0") + FRAME + SCAN + TAIL, "restart"),
+    (jpeg() + b"\0", "goes on behind"),
+    (jpeg() + jpeg(), "goes on behind"),
+    (jpeg()[:-2], "within its scan"),
+    (jpeg()[:-1], "within its scan"),
+    (HEAD + b"\xff\xc0\0\x01", "do not follow"),
+    (HEAD + b"\xff\xff\xc0" + FRAME[2:] + SCAN + TAIL, "do not follow|not allowed"),
+    (HEAD + b"\xff\xc0\xff\xff" + bytes(9), "do not follow"),
+]
+
+
+def refused(data, sentence, width=64, height=64):
+    """Check that both refuse a picture, the server with a sentence."""
+    said = PICTURE_RULE.judge(data, width, height)
+    assert said is not None, (data, sentence)
+    assert re.search(sentence, said[0]), (said, sentence)
+
+
+def test_what_is_refused():
+    """Metadata, comments, other codings, and anything after the end."""
+    for data, sentence in (*REFUSED, *jpegs.BROKEN.values()):
+        refused(data, sentence)
+
+
+GOOD = jpeg()
+GOOD_FRAME = GOOD[GOOD.index(b"\xff\xc0") :][:13]
+GOOD_SCAN = GOOD[GOOD.index(b"\xff\xda") :][:10]
+BROKEN = {
+    "empty": b"",
+    "no JPEG": b"\x89PNG\r\n\x1a\n" + bytes(80),
+    "a size that lies": jpeg(128, 64),
+    "EXIF": GOOD.replace(JFIF, JFIF + segment(0xE1, b"Exif\0\0" + bytes(20))),
+    "EXIF in place of JFIF": GOOD.replace(JFIF, segment(0xE1, b"Exif\0\0" + bytes(20))),
+    "JFIF twice": GOOD.replace(JFIF, JFIF + JFIF),
+    "JFIF later": GOOD.replace(JFIF, b"").replace(GOOD_FRAME, JFIF + GOOD_FRAME),
+    "a thumbnail": GOOD.replace(JFIF, segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\1\1" + bytes(3))),
+    "a comment": GOOD.replace(JFIF, JFIF + segment(0xFE, b"hello")),
+    "a comment between scans": GOOD.replace(
+        GOOD_SCAN, GOOD_SCAN + b"\1" + segment(0xFE, b"x") + GOOD_SCAN
+    ),
+    "fill bytes": GOOD.replace(GOOD_FRAME, b"\xff" + GOOD_FRAME),
+    "two frames": GOOD.replace(GOOD_FRAME, GOOD_FRAME + GOOD_FRAME),
+    "a scan before its frame": GOOD.replace(GOOD_FRAME, GOOD_SCAN + b"\1" + GOOD_FRAME),
+    "no scan": GOOD[: GOOD.index(b"\xff\xda")] + b"\xff\xd9",
+    "no end": GOOD[:-2],
+    "something behind the end": GOOD + b"PK\3\4",
+    "another picture behind the end": GOOD + GOOD,
+    "an arithmetic coder": GOOD.replace(GOOD_FRAME, GOOD_FRAME.replace(b"\xff\xc0", b"\xff\xc9")),
+    "twelve bits": GOOD.replace(GOOD_FRAME, GOOD_FRAME.replace(b"\x0b\x08", b"\x0b\x0c")),
+    "a segment that lies": GOOD.replace(b"\xff\xdb\x00\x43", b"\xff\xdb\xff\x43"),
+    "a segment without length": GOOD.replace(b"\xff\xdb\x00\x43", b"\xff\xdb\x00\x01"),
+    "four components": GOOD.replace(
+        GOOD_FRAME, segment(0xC0, b"\x08\x00\x40\x00\x40\x04" + b"\1\x11\0" * 4)
+    ),
+}
+
+
+def test_changes_of_a_good_picture_are_refused():
+    """Data of a camera, fill bytes, and files that are two things."""
+    for name, data in BROKEN.items():
+        assert data != GOOD, name
+        assert not PICTURE_RULE.accepts(data, 64, 64), name
+
+
+def test_size_and_length_are_limited_and_compared():
+    """64 to 4,096 on each side, those of the entry, and 8 MiB."""
+    for width, height in ((63, 64), (64, 63), (4097, 64), (0, 64)):
+        assert not PICTURE_RULE.accepts(jpeg(width, height), width, height)
+    refused(jpeg(), "is 64x64, not 64x65", height=65)
+    refused(bytes(PICTURE_LIMIT + 1), "over 8388608")
+
+
+@given(st.data())
+def test_both_agree_about_a_picture_that_is_changed_anywhere(data):
+    """Bytes are exchanged, removed or added; and any bytes after a valid beginning."""
+    content = bytearray(GOOD)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    noise = data.draw(st.binary(max_size=100))
+    for candidate in (bytes(content), HEAD + JFIF + noise, GOOD[: data.draw(st.integers(0, 99))]):
+        if PICTURE_RULE.accepts(candidate, 64, 64):
+            assert (candidate[:2], candidate[-2:]) == (HEAD, TAIL)

@@ -1,0 +1,271 @@
+"""Texts, links and hosts of packs: what server and phone allow, character by character."""
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_sim.content import text as phone
+from client_sim.content.index import decode_index
+from client_sim.device.errors import ContentError
+from hening.top_level_domains import TOP_LEVEL_DOMAINS
+from server.core.content import text as server
+from server.core.content.greetings import count_segments
+from tests import texts
+from tests.content.judges import Rule
+
+FORMATS = Path(__file__).parents[2] / "docs" / "FORMATS.md"
+HOSTS = frozenset({"example.com"})
+TEXT = Rule(server.check_text, phone.check_text)
+LINES = Rule(
+    lambda text, limit: server.check_text(text, limit, lines=True),
+    lambda text, limit: phone.check_text(text, limit, is_long=True),
+)
+NAME = Rule(server.check_name, phone.check_name)
+LINK = Rule(lambda link: server.check_link(link, HOSTS), lambda link: phone.check_link(link, HOSTS))
+
+
+def check_index_host(host):
+    """Have the phone read an index with this host."""
+    decode_index("tables", {"hosts": [host], "packs": {}, "schema": 1}, {})
+
+
+HOST = Rule(server.check_host, check_index_host)
+
+TAKEN = [
+    *("a", "Selamat tahun baru!", "http is a word, data too", "a & b", "a" * 20),
+    *("नव वर्ष की शुभकामनाएँ", "नया साल मुबारक हो", "كل عام وأنتم بخير", "新年快乐"),
+    "خوش\u200cآمدید",
+]
+
+
+def test_what_people_write_is_taken():
+    """Letters of any script, joiners and styles that a script or an emoji needs, and numbers."""
+    for text in (*TAKEN, *texts.NEEDED.values(), *texts.PLAIN):
+        assert TEXT.accepts(text, 40), text
+        assert NAME.accepts(text, 40), text
+    for text in texts.NEEDED.values():
+        assert TEXT.accepts(f"a {text} b", 40), text
+
+
+#: By the sentences of server and phone: texts that are refused, alone and between letters.
+REFUSED = {
+    (r"U\+[0-9A-F]{4}, a control", r"U\+00"): ["\n", "a\tb", "\x7f", "\x85", "\x00"],
+    (r"U\+202[89], a forbidden", r"U\+202"): ["\u2028", "\u2029"],
+    (r"U\+[0-9A-F]{4,5}, a format", r"U\+"): [
+        *("\u061c", "\u200e", "\u200f", "\u202e", "\u2066", "\u2069", "\u00ad", "\ufeff"),
+        "\U000e0001",
+    ],
+    (r"U\+D800, a surrogate", r"U\+D800"): ["\ud800"],
+    (r"U\+E000, a private", r"U\+E000"): ["\ue000"],
+    (r", a forbidden", r"U\+1?F?FFF"): ["\uffff", "\ufffe", "\U0001fffe"],
+    ("NFC", "composed form"): ["e\u0301", "\u212b"],
+    ("holds '[<>]'", "link of its own"): ["<", ">", "<b>"],
+    ("a link is a member", "link of its own"): [
+        *("HTTP:", "https:", "Data:text", "JavaScript:", "java\u017fcript:", "Www.", "http\u017f:"),
+        *texts.LINKS,
+    ],
+}
+
+
+@pytest.mark.parametrize("sentences", REFUSED)
+def test_what_turns_hides_or_links_is_refused(sentences):
+    """In names too, also within a sentence; the message has the number of a character."""
+    for text in REFUSED[sentences]:
+        for each in (text, f"see {text}x"):
+            for rule in (TEXT, NAME):
+                refusals = rule.judge(each, 60)
+                assert refusals is not None, each
+                for sentence, refusal in zip(sentences, refusals, strict=True):
+                    assert re.search(sentence, refusal), (each, refusal)
+
+
+def test_the_length_is_limited():
+    """1 to the limit, in characters."""
+    assert TEXT.judge("", 3)[0] == "a text has 0 characters, and 1 to 3 are allowed"
+    assert TEXT.accepts("\U0001f600" * 3, 3)
+    assert TEXT.judge("abcd", 3) == (
+        "a text has 4 characters, and 1 to 3 are allowed",
+        "A text is missing, or has more than 3 characters.",
+    )
+
+
+def test_what_cannot_be_seen_and_is_not_needed_is_refused():
+    """Such characters could carry a hidden message."""
+    for text in texts.NEEDLESS.values():
+        for each in (text, f"a {text} b"):
+            said = TEXT.judge(each, 40)
+            assert said is not None, each
+            assert re.search(r"holds U\+[0-9A-F]{4,6}, (which|a format)", said[0])
+            assert "U+" in said[1]
+
+
+#: What a name may have and a text may not, by the sentence of the server.
+GUESSED = {
+    "takes for a link; write a": [*texts.LEADING, *texts.NAMES],
+    "takes for a host's address; write `v`": texts.ADDRESSES,
+}
+
+
+@pytest.mark.parametrize("sentence", GUESSED)
+def test_what_a_program_makes_a_link_of_is_refused_in_texts_alone(sentence):
+    """A scheme, a domain or an address: carriers and authorities have such names."""
+    for text in GUESSED[sentence]:
+        for each in (text, f"\u89c1 {text} b"):
+            said = TEXT.judge(each, 60)
+            assert said is not None, each
+            assert sentence in said[0], (each, said)
+            assert said[1] == "A text has a word that looks like a link."
+    for name in texts.NAMES:
+        assert NAME.accepts(name, 40), name
+
+
+def test_markup_and_nothing_are_refused_in_names_too():
+    """HTML entities; spaces, and combining marks without a base."""
+    for said, found in (("is markup", texts.ENTITIES), ("can be seen", texts.UNSEEN)):
+        for text in found:
+            server_said, phone_said = NAME.judge(text, 40)
+            assert said in server_said
+            assert ("as in HTML" if said == "is markup" else said) in phone_said
+            assert not TEXT.accepts(text, 40)
+
+
+def test_line_feeds_are_allowed_where_they_are_asked_for():
+    """And no other control character."""
+    assert LINES.accepts("a\nb", 3)
+    for text in ("a\r", "a\r\nb", "a\u2028b"):
+        assert not LINES.accepts(text, 9), text
+
+
+def test_the_locale_is_named():
+    """Of several texts, it is that of the wrong one."""
+    server.check_localized({"en": "a", "id": "b"}, 1)
+    with pytest.raises(server.FormatError, match=r"^id: a text has 2"):
+        server.check_localized({"en": "a", "id": "bb"}, 1)
+
+
+#: Pieces of links and of look-alikes: `\u0440\u0444` is a top-level domain.
+PIECES = [
+    *"aaZ0.:/ &;#-+@_\u00e9\uff1a\u3002\u0940\u2800\U0001d5ba\uff0e\u4e2d\u2764\u0660",
+    *("\u0440\u0444", ".\u0420\u0424", "::", "1.2", "12.345", ".1.2", "1:2:3:", "db8:"),
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join) | st.text())
+def test_both_agree_about_any_text(text):
+    """What passes is composed, and has no control, no change of direction and no hidden bytes."""
+    if not LINES.accepts(text, 30):
+        NAME.accepts(text, 30)
+        return
+    assert NAME.accepts(text.replace("\n", " "), 30)
+    assert unicodedata.normalize("NFC", text) == text
+    classes = {unicodedata.bidirectional(character) for character in text}
+    assert classes.isdisjoint({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+    categories = {unicodedata.category(character) for character in text.replace("\n", "")}
+    assert categories.isdisjoint({"Cc", "Cs", "Co"})
+
+
+def test_the_top_level_domains_are_those_of_formats():
+    """Both refuse each of them, and not one without its last letter or with one more.
+
+    Names that begin with two ASCII letters already count as links.
+    """
+    section = FORMATS.read_text(encoding="utf-8")
+    labels = re.search(r"^\*Top\* are [^:]+: `([a-z0-9 -]+)`", section, re.MULTILINE)[1].split()
+    tops = {label.encode().decode("punycode") for label in labels}
+    assert len(labels) == 162
+    assert tops == TOP_LEVEL_DOMAINS
+    for top in tops:
+        for label in (top, top.upper(), top[:-1], top + top[-1], f"{top}1"):
+            is_link = label.casefold() in tops or label[:2].isascii()
+            assert TEXT.accepts(f"\u4e2d.{label}", 60) != is_link, label
+
+
+REST = ("/", "/a/b.html", "/a?b=c&d=%20", "/~x@y:z,(1)*+;'$!", "/[1]", f"/{'a' * 280}")
+NO_LINKS = [
+    *["http://example.com/", "https://example.com", "https://example.com:443/"],
+    *["https://u@example.com/", "https://example.com/#a", "https://example.com/ ", "//a.b/"],
+    *["https://example.com/\\", "https://example.com/`", "https://example.com/{", ""],
+    *["HTTPS://example.com/", "https://EXAMPLE.com/", "https://example.com/ü"],
+    *["https://example.com/\n", f"https://example.com/{'a' * 281}"],
+]
+
+
+def test_links_lead_to_allowed_hosts():
+    """`https://HOST/PATH` without port, user and fragment; subdomains are other hosts."""
+    for rest in REST:
+        assert LINK.accepts(f"https://example.com{rest}"), rest
+    for link in NO_LINKS:
+        assert "not of the form" in LINK.judge(link)[0], link
+    for host in ("example.org", "a.example.com", "xexample.com", "example.com.evil.example"):
+        assert f"leads to {host}, which is not" in LINK.judge(f"https://{host}/")[0]
+    with pytest.raises(ContentError, match="no text"):
+        phone.check_link(None, HOSTS)
+
+
+@given(st.text(max_size=40) | st.text(max_size=20).map("https://example.com/".__add__))
+def test_both_agree_about_any_link(link):
+    """What passes leads to the allowed host."""
+    assert not LINK.accepts(link) or link.startswith("https://example.com/")
+
+
+def test_hosts():
+    """Names of two labels or more, in lower case, at most 100 bytes."""
+    for host in (
+        "example.com",
+        "a.b",
+        "xn--e1afmkfd.example",
+        "0.example-1.com",
+        "a" * 96 + ".com",
+    ):
+        assert HOST.accepts(host), host
+    for host in (
+        *("", "localhost", "Example.com", ".example.com", "example.com.", "-a.com", "a-.com"),
+        *("a..b", "a_b.com", "a.com:80", "a.com\n", f"{'a' * 97}.com", "ü.de"),
+    ):
+        assert "not a host name" in HOST.judge(host)[0], host
+
+
+# 3GPP TS 23.038 section 6.2.1 and 23.040 section 9.2.3.24.1, by hand.
+SEGMENTS = [
+    ("a", 1),
+    ("a" * 160, 1),
+    ("a" * 161, 2),
+    ("a" * 306, 2),
+    ("a" * 307, 3),
+    ("€" * 80, 1),
+    ("€" * 81, 2),
+    ("a" * 152 + "€" + "a" * 7, 2),  # 161 septets; the pair moves to the second segment
+    ("a" * 152 + "€" + "a" * 151, 2),  # 152 in the first, 153 in the second
+    ("a" * 152 + "€" + "a" * 152, 3),
+    ("ΔΩ[]~|^{}\\\n\r" * 10, 2),  # 4 + 8 * 2 septets, ten times: 200
+    ("ü" * 160, 1),
+    ("Ç" * 160, 1),
+    ("ç" * 71, 2),
+    ("ş" * 70, 1),
+    ("ş" * 71, 2),
+    ("ş" * 134, 2),
+    ("ş" * 135, 3),
+    ("😀" * 35, 1),
+    ("😀" * 36, 2),
+    ("😀" * 66, 2),  # 33 pairs in each: a pair is not split
+    ("😀" * 67, 3),
+    ("中" * 66 + "😀" + "中" * 66, 3),
+    ("a" * 69 + "ё", 1),
+]
+
+
+def test_segments():
+    """One message has 160 septets or 70 units, a segment of several has 153 or 67."""
+    for text, segments in SEGMENTS:
+        assert count_segments(text) == phone.count_segments(text) == segments, text
+
+
+@given(st.text(st.sampled_from("a€ş😀Ç\n["), max_size=400))
+def test_both_count_segments_alike(text):
+    """Texts of septets, of pairs of septets, of units and of pairs of units."""
+    assert count_segments(text) == phone.count_segments(text)

@@ -1,0 +1,113 @@
+"""Time zones: the bytes and names that server and phone accept."""
+
+from importlib import resources
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.content.test_entries import ENTRIES, zone
+from tests.server.core.content.samples import EMPTY, FULL, b64, entries_of, tzif
+
+
+def test_a_zone_has_the_name_of_a_file_of_the_database():
+    """Programs that write zones to files of their names stay in their folder."""
+    for key in ("UTC", "Etc/GMT+7", "America/Port-au-Prince", "America/A.B/C_d"):
+        assert ENTRIES.accepts("zones", {key: {"tzif": b64(tzif())}}), key
+    for key in (
+        *("", "/", "/A", "A/", "A//B", ".", "..", "../A", "A/..", "A/./B", "A./B"),
+        *("A b", "\u0410"),
+    ):
+        assert not ENTRIES.accepts("zones", {key: {"tzif": b64(tzif())}}), key
+        linked = {**entries_of("zones"), key: {"link": "Asia/Jakarta"}}
+        assert not ENTRIES.accepts("zones", linked), key
+
+
+TIMES = {
+    b"+07\0": True,
+    b"AHST\0": True,
+    b"+07\0more\0": False,
+    b"+07\0\0": False,
+    b"+07\0<b>\0": False,
+    b"+07\0ab\0": False,
+    b"+07": False,
+    b"\0+07\0": False,
+    b"a b\0": False,
+    b"A" * 16 + b"\0": True,
+    b"A" * 17 + b"\0": False,
+}
+FOOTERS = {
+    "": True,
+    "UTC0": True,
+    "<-03>3": True,
+    "EST5EDT,M3.2.0,M11.1.0": True,
+    "IST-1GMT0,M10.5.0,M3.5.0/1": True,
+    "CET-1CEST,M3.5.0,M10.5.0/3": True,
+    "<-02>2<-01>,M3.5.0/-1,M10.5.0/0": True,
+    "XXX3EDT4,0/0,J365/23": True,
+    "A-1B": False,
+    "EST5EDT": False,
+    "EST25": False,
+    "EST5EDT,J0,J365": False,
+    "EST5EDT,J1,J366": False,
+    "EST5EDT,366,1": False,
+    "EST5EDT,M3.2.0/168,M11.1.0": False,
+    "EST5EDT,M13.2.0,M11.1.0": False,
+    "EST5EDT,M3.2.0": False,
+    "ES5": False,
+    "<+07-7": False,
+    f"<{'A' * 17}>5": False,
+}
+
+
+def test_names_of_times_and_rules_for_later_years():
+    """Each name is used; the rules are those of RFC 9636 section 3.3.2."""
+    for names, is_good in TIMES.items():
+        assert ENTRIES.accepts("zones", zone(tzif(names=names))) == is_good, names
+    for footer, is_good in FOOTERS.items():
+        assert ENTRIES.accepts("zones", zone(tzif(footer.encode()))) == is_good, footer
+
+
+def test_a_zone_is_read_to_its_last_byte():
+    """A byte that goes missing or is added is noticed; readers of version 1 find nothing."""
+    good = tzif()
+    for data in (
+        *(good[:end] for end in range(len(good))),
+        good + b"\n",
+        tzif(first=FULL),
+        tzif(first=EMPTY[:-7] + bytes(6) + b"a"),
+        tzif(first=bytes(24)),
+        tzif(first=bytes(12) + EMPTY[12:23] + b"\2" + bytes(8)),
+        *(good[:at] + b"\1" + good[at + 1 :] for at in (5, 19, 56, 70)),
+    ):
+        assert not ENTRIES.accepts("zones", zone(data)), data
+
+
+def test_every_zone_of_tzdata_is_sound():
+    """Five hundred files written by another program, with an empty block of version 1."""
+    folder = resources.files("tzdata")
+    names = folder.joinpath("zones").read_text().split()
+    assert len(names) > 500
+    for name in names:
+        data = folder.joinpath("zoneinfo", *name.split("/")).read_bytes()
+        assert ENTRIES.accepts("zones", zone(data)), name
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 101), st.binary(max_size=2), st.integers(0, 2))
+def test_both_read_every_byte_of_a_zone(at, data, gone):
+    """Up to its names, no byte of the sample can differ: headers, and an empty block."""
+    whole = tzif()
+    changed = whole[:at] + data + whole[at + gone :]
+    accepted = ENTRIES.accepts("zones", zone(changed))
+    if at < 95 and changed[:95] != whole[:95]:
+        is_other_version = changed[4] == changed[55] and changed[4:5] in {b"3", b"4"}
+        assert not accepted or is_other_version
+
+
+@given(st.data())
+def test_both_agree_about_a_zone_that_is_changed_anywhere(data):
+    """A zone with times of change: bytes are exchanged, removed or added."""
+    content = bytearray(resources.files("tzdata").joinpath("zoneinfo/Asia/Jakarta").read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    ENTRIES.accepts("zones", zone(bytes(content)))
