@@ -3,10 +3,10 @@
 import pytest
 
 from server.publisher.publisher import Publisher
-from tests.attacks.turned import Programs
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
 from tests.server.world import PACKAGE_1, World, make_world
+from tests.turned import Programs
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """The three programs, and their commands once they are imported."""
 
+import importlib
+import pkgutil
+
 import click
 
 import client_sim.cli
@@ -28,3 +31,15 @@ def walk(command, *words):
 def find(program, *words):
     """Return the command with these words."""
     return dict(walk(PROGRAMS[program]))[words]
+
+
+def import_all(*packages):
+    """Import all modules of packages, those that functions import as well.
+
+    A forked process that has them starts in 0.02 instead of up to 1.5 seconds.
+    """
+    for package in packages:
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            # Alembic runs migrations, and a `__main__` runs when it is imported.
+            if not {"migrations", "__main__"} & set(module.name.split(".")):
+                importlib.import_module(module.name)

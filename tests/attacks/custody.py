@@ -17,9 +17,9 @@ from fixtures.small_package import OtherBuild, small_zip
 from signer.bundle_writer import prepared_bundle
 from tests.attacks.poisoned import turn_to
 from tests.attacks.role_thief import load_key, load_role, submit
-from tests.attacks.turned import TurnedStage
 from tests.flows.thief_server import make_thief, serving
 from tests.patience import PATIENCE, until
+from tests.turned import TurnedStage
 
 CHANNEL = "armani/id/stable"
 HOUR, DAY, YEAR = 3_600, 86_400, 365 * 86_400

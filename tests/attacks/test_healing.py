@@ -14,7 +14,7 @@ from fixtures.signing import CERTIFICATE_FILE
 from fixtures.small_package import OtherBuild, small_zip
 from tests.attacks.poisoned import open_poisoned, turn_to
 from tests.attacks.role_thief import load_role
-from tests.attacks.turned import TurnedStage
+from tests.turned import TurnedStage
 
 HOUR = 3600
 RESOLVE = ("--resolve", "updates.hening.example=127.0.0.1")

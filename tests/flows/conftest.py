@@ -8,7 +8,7 @@ from client_sim.persona import make_persona
 from demo.phones import CERTIFICATE, counter_of, make_demo_phone
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
-from tests.attacks.turned import TurnedStage
+from tests.turned import TurnedStage
 
 KEYS = [
     "root-1",

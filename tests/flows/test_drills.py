@@ -22,6 +22,7 @@ from signer.keys.keystore import Keystore
 from tests.flows.cached_phones import FAR
 from tests.flows.thief_server import make_thief, serving
 from tests.patience import until
+from tests.turned import Programs
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "DRILLS.md").read_text(encoding="utf-8")
@@ -54,6 +55,7 @@ class Drill:
 
     folder: Path
     port: int
+    programs: Programs
 
     def shell(self, lines):
         """Run commands as the page has them; each must exit with 0."""
@@ -127,7 +129,7 @@ class Drill:
     def _device(self, command, address, phone):
         done = subprocess.run(
             [
-                *("hening-device", command, "--phone", phone),
+                *(*self.programs.command("hening-device"), command, "--phone", phone),
                 *("--resolve", f"updates.hening.example={address}"),
             ],
             cwd=self.folder,
@@ -143,7 +145,7 @@ class Drill:
             **os.environ,
             "HENING": str(ROOT),
             "HENING_SIGNER_PASSPHRASE": PASSPHRASE.decode(),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{self.programs.path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LC_ALL": "C.UTF-8",
         }
 
@@ -154,9 +156,9 @@ def _is_open(port):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(programs, tmp_path_factory):
     """Run the set-up once, and stop its server."""
-    drill = Drill(tmp_path_factory.mktemp("drills") / "made", find_port())
+    drill = Drill(tmp_path_factory.mktemp("drills") / "made", find_port(), programs)
     drill.folder.mkdir()
     try:
         drill.shell(commands("Set-up"))
@@ -168,7 +170,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def drill(made, tmp_path):
     """Copy what the set-up made, and start its server again."""
-    mine = Drill(tmp_path / "drill", made.port)
+    mine = Drill(tmp_path / "drill", made.port, made.programs)
     shutil.copytree(made.folder, mine.folder)
     (mine.folder / "server.log").unlink()
     try:

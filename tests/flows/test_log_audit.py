@@ -3,11 +3,8 @@
 import json
 import shutil
 import subprocess
-import sys
 
 import pytest
-
-SIGNER = [sys.executable, "-c", "import sys; from signer.cli import main; sys.exit(main())"]
 
 
 class Auditor:
@@ -19,12 +16,13 @@ class Auditor:
         self.root = self.folder / "1.root.json"
         shutil.copy(town.repo / "metadata" / "1.root.json", self.root)
         self.memory = self.folder / "log.memory"
+        self.signer = town.programs.command("hening-signer")
 
     def audit(self, mirror, *options):
         """Run the command and return its exit status and its JSON output."""
         done = subprocess.run(
             [
-                *(*SIGNER, "log", "audit", "--mirror", mirror, "--memory", self.memory),
+                *(*self.signer, "log", "audit", "--mirror", mirror, "--memory", self.memory),
                 *("--json", *options),
             ],
             capture_output=True,

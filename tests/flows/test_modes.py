@@ -9,15 +9,15 @@ import pytest
 from demo.phones import CERTIFICATE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
-from tests.attacks.turned import Programs
 from tests.flows.test_ceremony_over_the_api import RemoteTown
+from tests.turned import Programs
 
 RECORDER = '''
 """Begins every process of the test: sets its umask, and records what it creates."""
 
 import os, sys, threading
 
-if "tests.attacks.forked" in sys.orig_argv:
+if "tests.forked" in sys.orig_argv:
     os.umask(int(os.environ["TRIED_UMASK"], 8))
     open_really, asked = os.open, threading.local()
     log = os.open(os.environ["TRIED_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

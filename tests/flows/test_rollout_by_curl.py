@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,6 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
 BLOCK = re.search(r"api-rollout:begin -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1]
 PEOPLE = {"engineer": ("eka", "engineer"), "approver": ("ari", "approver")}
-MAIN = "import sys; from signer.cli import main; sys.exit(main())"
-SHIM = f'#!/bin/sh\nexec "$PYTHON" -c "{MAIN}" "$@"\n'
 
 
 class OfficeTown(Town):
@@ -52,10 +49,6 @@ def town(ceremony, programs, tmp_path):
     for number in (1, 2):
         package = stage.folder / f"armani-id-{number}-full.zip"
         package.write_bytes(build_zip(Build("armani", "id", number)))
-    program = stage.folder / "bin" / "hening-signer"
-    program.parent.mkdir()
-    program.write_text(SHIM, encoding="utf-8")
-    program.chmod(0o755)
     try:
         stage.open()
         yield stage
@@ -72,9 +65,7 @@ def test_the_page_as_it_stands(town):
         ["bash", "-euo", "pipefail", "-c", BLOCK.replace("http://127.0.0.1:8081", town.api)],
         cwd=town.folder,
         env={
-            "PATH": f"{town.folder / 'bin'}:{os.environ['PATH']}",
-            "PYTHON": sys.executable,
-            "PYTHONPATH": str(ROOT),
+            "PATH": f"{town.programs.path}:{os.environ['PATH']}",
             "HENING_SIGNER_PASSPHRASE": PASSPHRASE,
             "LC_ALL": "C.UTF-8",
         },

@@ -14,7 +14,7 @@ TUTORIAL = (ROOT / "docs" / "TUTORIAL.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.needs("softhsm")
-def test_the_tutorial_works(tmp_path):
+def test_the_tutorial_works(programs, tmp_path):
     """Each command exits with 0, and the phone ends on the build that was signed."""
     blocks = re.findall(r"```console\n(.*?)```", TUTORIAL, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
@@ -28,7 +28,7 @@ def test_the_tutorial_works(tmp_path):
         env={
             **os.environ,
             "HENING": str(ROOT),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{programs.path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LC_ALL": "C.UTF-8",
         },
         capture_output=True,

@@ -25,7 +25,7 @@ WORDS = b"correct horse battery"
 
 
 @pytest.fixture
-def drawer(tmp_path):
+def drawer(programs, tmp_path):
     """Return a function that runs a command with a token, and returns its JSON output."""
     softhsm = make_softhsm(tmp_path / "softhsm")
     softhsm.add("drawer")
@@ -33,7 +33,7 @@ def drawer(tmp_path):
 
     def run(*arguments, pin=PIN, status=0):
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments), "--json"],
+            [*programs.command("hening-signer"), *map(str, arguments), "--json"],
             env={**softhsm.environment, "HENING_SIGNER_PIN": pin},
             capture_output=True,
             check=False,

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +19,6 @@ from tests.softhsm import MODULE, PIN, make_softhsm
 
 pytestmark = pytest.mark.needs("softhsm")
 
-PROGRAM = Path(sys.executable).with_name("hening-server")
 # In a process of its own, because a module reads its configuration and its tokens once.
 MAKE = """
 import sys, pkcs11
@@ -43,7 +41,8 @@ for label in labels:
 class Drawer:
     """A token with online keys, and the programs that use it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, programs):
+        self.program = programs.command("hening-server")
         self.softhsm = make_softhsm(folder / "softhsm")
         self.softhsm.add("drawer")
         self.pin = folder / "pin"
@@ -61,7 +60,7 @@ class Drawer:
 
     def public(self):
         """Ask for the public halves."""
-        words = [PROGRAM, "keys", "public", *self.options, "--log-origin", ORIGIN]
+        words = [*self.program, "keys", "public", *self.options, "--log-origin", ORIGIN]
         return subprocess.run(
             list(map(str, words)),
             env=self.softhsm.environment,
@@ -72,9 +71,9 @@ class Drawer:
 
 
 @pytest.fixture
-def drawer(tmp_path):
+def drawer(programs, tmp_path):
     """Give a token without keys."""
-    return Drawer(tmp_path)
+    return Drawer(tmp_path, programs)
 
 
 def online(text):

@@ -2,8 +2,12 @@
 
 import json
 import os
+import shlex
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,21 +16,41 @@ from tuf.api.metadata import Metadata
 from demo.stage import PASSPHRASE, Stage, StageError
 from tests.patience import until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
+COMMAND = Path(__file__).with_name("forked_command.py")
 
 
 class Programs:
-    """Starts programs in `tests.attacks.forked`."""
+    """Starts programs in `tests.forked`.
+
+    A shell that has `path` in its PATH starts them, too, under their own names.
+    """
 
     def __init__(self):
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.attacks.forked"],
-            cwd=ROOT,
-            env={**os.environ, "HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._folder = Path(tempfile.mkdtemp(prefix="hening-forked-"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.bind(str(self._folder / "door"))
+            door.listen()
+            self._zygote = subprocess.Popen(
+                [sys.executable, "-m", "tests.forked", str(door.fileno())],
+                cwd=ROOT,
+                env={**os.environ, "HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[door.fileno()],
+                text=True,
+            )
+        self.path = self._folder / "bin"
+        self.path.mkdir()
+        for name in ("hening-server", "hening-signer", "hening-device"):
+            script = self.path / name
+            script.write_text(f'#!/bin/sh\nexec {shlex.join(self.command(name))} "$@"\n')
+            script.chmod(0o755)
+
+    def command(self, name):
+        """Return the words that start a program, as those of a subprocess."""
+        words = (sys.executable, "-IS", COMMAND, self._folder / "door", name)
+        return [str(word) for word in words]
 
     def ask(self, **job):
         """Run a job and return the answer."""
@@ -39,6 +63,7 @@ class Programs:
         self._zygote.stdin.close()
         self._zygote.wait()
         self._zygote.stdout.close()
+        shutil.rmtree(self._folder)
 
 
 class TurnedStage(Stage):

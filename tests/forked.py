@@ -1,0 +1,200 @@
+"""Runs the three programs as forked processes, so that modules are imported only once.
+
+Jobs come in two ways.
+
+Each line of standard input is a JSON job: a program, its arguments, two output files, and the
+seconds by which its clock is ahead. The answer on standard output is the process's id. With `wait`
+the answer comes when the process has ended, and has its exit status. `{"end": PID}` ends a running
+process; the end of standard input ends all.
+
+The listening socket whose descriptor is the argument takes commands of `tests/forked_command.py`,
+which shells and other programs start as they would start the real ones.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import client_sim.cli
+import client_sim.clock
+import server.cli
+import server.cli.options
+import signer.cli
+import tests.programs
+
+PROGRAMS = {
+    "server.cli": (server.cli.main, server.cli.options, "datetime"),
+    "signer.cli": (signer.cli.main, signer.cli, "datetime"),
+    "client_sim.cli": (client_sim.cli.main, client_sim.clock, "time"),
+}
+COMMANDS = {
+    "hening-server": server.cli.main,
+    "hening-signer": signer.cli.main,
+    "hening-device": client_sim.cli.main,
+}
+BIGGEST = 1 << 20  # bytes of a command with its environment
+
+
+@dataclass(frozen=True)
+class Command:
+    """A running command, and the connection of the process that waits for its end."""
+
+    pid: int
+    ended: int
+    caller: socket.socket
+
+    def fileno(self):
+        """Return the descriptor that becomes readable when the command has ended."""
+        return self.ended
+
+    def finish(self):
+        """Tell the caller the exit status."""
+        with contextlib.suppress(OSError):  # nothing waits for it any more
+            self.caller.send(b"%d" % _wait(self.pid))
+        os.close(self.ended)
+        self.caller.close()
+
+
+def main():
+    """Serve jobs until standard input ends."""
+    tests.programs.import_all(client_sim, server, signer)  # else each child would do so
+    gc.freeze()
+    door = socket.socket(fileno=int(sys.argv[1]))
+    running: set[int] = set()
+    commands: list[Command] = []
+    while True:
+        callers = {command.caller: command for command in commands}
+        ready, _, _ = select.select([0, door, *commands, *callers], [], [])
+        for command in [each for each in commands if each in ready]:
+            command.finish()
+            commands.remove(command)
+        for caller, command in callers.items():
+            if caller in ready and command in commands:  # it was killed, so its command is
+                os.kill(command.pid, signal.SIGKILL)
+                command.finish()
+                commands.remove(command)
+        if door in ready:
+            commands.append(take(door))
+        if 0 in ready:
+            if not (line := _read_line()):
+                break
+            job = json.loads(line)
+            told = end(job["end"], running) if "end" in job else start(job, running)
+            sys.stdout.write(json.dumps(told) + "\n")
+            sys.stdout.flush()
+    for child in [*running, *(command.pid for command in commands)]:
+        end(child, running)
+
+
+def take(door):
+    """Accept a command and fork it."""
+    caller, _ = door.accept()
+    data, descriptors, _, _ = socket.recv_fds(caller, BIGGEST, 3)
+    child = os.fork()
+    if child == 0:
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+        os.closerange(3, 1024)
+        os._exit(run_command(*data.split(b"\0")))
+    for descriptor in descriptors:
+        os.close(descriptor)
+    caller.send(b"%d" % child)
+    return Command(child, os.pidfd_open(child), caller)
+
+
+def run_command(program, folder, umask, count, *words):
+    """Run a program in this process, in the caller's surroundings; returns its exit status."""
+    os.chdir(folder)
+    os.umask(int(umask))
+    os.environ.clear()
+    for word in words[int(count) :]:
+        name, _, value = word.partition(b"=")
+        os.environb[name] = value
+    arguments = map(os.fsdecode, words[: int(count)])
+    return _call(COMMANDS[program.decode()], program.decode(), arguments)
+
+
+def start(job, running):
+    """Fork a program. With `wait` wait for its end, else record its id in `running`."""
+    child = os.fork()
+    if child == 0:
+        os._exit(run(job))
+    if job["wait"]:
+        return {"status": _wait(child)}
+    running.add(child)
+    return {"pid": child}
+
+
+def end(child, running):
+    """End a program as an operator would, with SIGTERM."""
+    running.discard(child)
+    os.kill(child, signal.SIGTERM)
+    return {"status": _wait(child)}
+
+
+def run(job):
+    """Run a program in this process and return its exit status."""
+    for name, descriptor in (("out", 1), ("err", 2)):
+        opened = os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(opened, descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    program, place, clock = PROGRAMS[job["program"]]
+    setattr(place, clock, _turned(job["ahead"]))
+    return _call(program, job["program"], job["arguments"])
+
+
+def _call(program, name, arguments):
+    sys.argv = [name, *arguments]
+    try:
+        status = program()
+    except SystemExit as exit_:
+        status = exit_.code
+    except BaseException:  # noqa: BLE001 - as at the end of a process
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status or 0
+
+
+def _turned(ahead):
+    """Return replacements for `datetime` and `time` where a program reads its clock."""
+
+    class Turned:
+        """A clock that is ahead."""
+
+        @staticmethod
+        def now(zone):
+            return datetime.now(zone) + timedelta(seconds=ahead)
+
+        @staticmethod
+        def time():
+            return time.time() + ahead
+
+    return Turned
+
+
+def _read_line():
+    """Return a line of standard input; its writer waits for the answer, so no other follows."""
+    line = b""
+    while not line.endswith(b"\n") and (more := os.read(0, BIGGEST)):
+        line += more
+    return line
+
+
+def _wait(child):
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    main()
