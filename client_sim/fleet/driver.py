@@ -36,7 +36,7 @@ class Driver:
         self.lines = Lines(len(phones))
         self._stretches = Stretches(self.tally, self.lines, behaviour.length)
         self._appointments = Appointments(len(phones), draws)
-        self._walk = Session(
+        self._session = Session(
             target=target,
             groups=groups,
             phones=phones,
@@ -47,30 +47,30 @@ class Driver:
             stretches=self._stretches,
             appointments=self._appointments,
         )
-        self.school = self._walk.school
-        self.exchanges = self._walk.exchanges
+        self.learner = self._session.learner
+        self.exchanges = self._session.exchanges
         self.put = self._appointments.put
         self.place_phones = self._appointments.place_phones
         self._groups = groups
         self._phones = phones
-        self._manners = behaviour
+        self._behaviour = behaviour
         self._draws = draws
         self._may_begin = 0.0
         self._last_built = max(group.built_at for group in groups)
 
     def advance(self, tick: int) -> None:
         """Begin the polls that are due at `tick`; waits for free connections."""
-        now = self._walk.time = self._manners.begin + tick / TICKS
+        now = self._session.time = self._behaviour.begin + tick / TICKS
         self._stretches.move(tick)
-        exchanges, walk = self.exchanges, self._walk
-        traits, skew, spare = self._phones.traits, self._phones.skew, walk.spare
-        pace = self._manners.polls_per_second
+        exchanges, session = self.exchanges, self._session
+        traits, skew, spare = self._phones.traits, self._phones.skew, session.spare
+        pace = self._behaviour.polls_per_second
         for phone in self._appointments.take(tick):
             while exchanges.is_busy:
                 exchanges.look(1.0)
             if pace:
                 self._hold_back(1 / pace)
-            call = spare.pop() if spare else Call()
+            call = spare.pop() if spare else Call(session)
             call.phone, call.begun = phone, tick
             # The phone's own clock, which is never before the build of its ROM. It stands still
             # until the phone sleeps again: a poll takes no simulated time, however long the server
@@ -81,17 +81,17 @@ class Driver:
                 call.now = max(call.now, group.built_at)
             if traits[phone] & FLAKY:
                 if self._draws.happens(_NO_NETWORK):
-                    walk.end_early(call, Failure.NO_NETWORK)
+                    session.end_early(call, Failure.NO_NETWORK)
                     continue
                 call.breaks = self._draws.happens(_BREAKS)
-            walk.poll(call)
+            session.poll(call)
 
     def snapshot(self) -> Tally:
         """Return the sums so far."""
         self._stretches.count()
-        self.exchanges.stopwatch.count()
-        self.tally.lessons = self.school.lessons
-        self.tally.busy_seconds = self.exchanges.stopwatch.lost
+        self._session.stopwatch.count()
+        self.tally.lessons = self.learner.lessons
+        self.tally.busy_seconds = self._session.stopwatch.lost
         return self.tally
 
     def _hold_back(self, apart: float) -> None:

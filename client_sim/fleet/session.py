@@ -14,12 +14,12 @@ from client_sim.fleet.builds import build_of
 from client_sim.fleet.call import Call, Load, Purpose
 from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.errors import MISHAPS, Fault, first_line
-from client_sim.fleet.exchange import Exchanges
 from client_sim.fleet.lines import Lines
-from client_sim.fleet.pair import Pair, Pairs
+from client_sim.fleet.loader import Dialler
+from client_sim.fleet.packets import PacketLoader, Pair, Pairs
 from client_sim.fleet.population import Group, Phones
 from client_sim.fleet.response_learner import ResponseLearner
-from client_sim.fleet.tally import SIMULATED, Failure, Stretches, Tally
+from client_sim.fleet.tally import SIMULATED, Failure, Stopwatch, Stretches, Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import Appointments
 from client_sim.fleet.twins import Twins
@@ -51,11 +51,18 @@ class Session:
     ) -> None:
         self.time = behaviour.begin
         self.spare: list[Call] = []
-        self.school = ResponseLearner(target, lines.find)
-        self.exchanges = Exchanges(target, behaviour, tally, self)
+        self.learner = ResponseLearner(target, lines.find)
+        self.stopwatch = Stopwatch(tally)
+        self.exchanges = PacketLoader(
+            Dialler(target),
+            tally,
+            limit=behaviour.connections,
+            keep=behaviour.keep,
+            clock=self.stopwatch.read,
+        )
         self._groups = groups
         self._phones = phones
-        self._manners = behaviour
+        self._behaviour = behaviour
         self._decider = decider
         self._tally = tally
         self._lines = lines
@@ -69,7 +76,7 @@ class Session:
     def poll(self, call: Call) -> None:
         """Begin a poll."""
         phones = self._phones
-        state = self.school.states[phones.state[call.phone]]
+        state = self.learner.states[phones.state[call.phone]]
         holder = self._groups[phones.group[call.phone]].holder
         place = state.polls.get(holder)
         if place is None and self._study(call):
@@ -78,7 +85,7 @@ class Session:
             return
         if self._pairs is not None:
             pair = self._pairs.find(place)
-            if pair is not None and self.exchanges.batches.join(call, pair):
+            if pair is not None and self.exchanges.join(call, pair, self):
                 return
         self._go(call, place)
 
@@ -98,12 +105,15 @@ class Session:
             self._phones.stamp[phone] = edge.version
         place = edge.following
         if place.__class__ is Node:
-            call.node = place
-            self.exchanges.ask(call, place.line)
+            self.exchanges.ask(call, place)
         else:
             self._go(call, place)
 
-    def answer(self, call: Call, came: Came) -> None:
+    def note_latency(self, sent_at: float, polls: int = 1) -> None:
+        """Record how long `polls` waited for their answers."""
+        self.stopwatch.note(self.exchanges.now - sent_at, polls)
+
+    def take_answer(self, call: Call, came: Came) -> None:
         """Process an answer whose bytes are new: its hash must be known."""
         assert call.node is not None
         edge = self._recognise(call, call.node, came)
@@ -139,21 +149,17 @@ class Session:
         node.keep(came.whole, edge)
         return edge
 
-    def feed(self, call: Call, data: bytes) -> None:
-        """Process bytes of the current block."""
+    def take_block(self, call: Call) -> None:
+        """Fetch the next block, or look at the whole package."""
         load = call.load
         assert load is not None
-        if len(data) > load.left:
-            self.end_early(call, Failure.HTTP, "more bytes than the block has")
-        elif load.feed(data):
-            call.in_body = False
-            if not load.is_whole:
-                self._ask_block(call, load)
-            elif load.is_right():
-                self._tally.fetched += 1
-                self._look_again(call)
-            else:
-                self.end_early(call, Failure.PACKAGE)
+        if not load.is_whole:
+            self._ask_block(call, load)
+        elif load.is_right():
+            self._tally.fetched += 1
+            self._look_again(call)
+        else:
+            self.end_early(call, Failure.PACKAGE)
 
     def end_early(self, call: Call, why: Failure, detail: str = "") -> None:
         """Stop until the phone's next poll; complete blocks of a package are kept."""
@@ -166,12 +172,11 @@ class Session:
         self._appointments.renew(call.phone, call.begun)
 
     def _describe(self, call: Call, why: Failure, detail: str) -> Fault:
-        line = call.line
         return Fault(
             why=why.value,
-            hours=(self.time - self._manners.begin) / _HOUR,
+            hours=(self.time - self._behaviour.begin) / _HOUR,
             group=self._groups[self._phones.group[call.phone]].name,
-            request="" if line is None else first_line(line.data),
+            request="" if call.node is None else first_line(call.node.line.data),
             detail=detail,
         )
 
@@ -188,8 +193,7 @@ class Session:
     def _go(self, call: Call, place: Place) -> None:
         """Send the request at `place`, or handle the end of the requests."""
         if place.__class__ is Node:
-            call.node = place
-            self.exchanges.ask(call, place.line)
+            self.exchanges.ask(call, place)
             return
         assert isinstance(place, End)
         if place.state is None:
@@ -221,9 +225,9 @@ class Session:
     def _take_release(self, call: Call, end: End) -> None:
         """Fetch the package, after its signed release was verified."""
         assert call.offer is not None
-        call.release, call.node = end.release, None
+        call.release = end.release
         self._phones.role[call.phone] = end.role
-        if self._tally.offers % self._manners.download_every:
+        if self._tally.offers % self._behaviour.download_every:
             self._look_again(call)
             return
         load = self._parts.pop(call.phone, None)
@@ -233,14 +237,16 @@ class Session:
         self._ask_block(call, load)
 
     def _ask_block(self, call: Call, load: Load) -> None:
-        self.exchanges.ask(call, self._lines.find(load.request(self._manners.host)))
+        request = load.request(self._behaviour.host)
+        call.body = load
+        self.exchanges.ask(call, Node(self._lines.find(request)))
 
     def _look_again(self, call: Call) -> None:
         """Poll again right before the switch."""
         # A server may switch a connection to another mode for packages, so no poll follows a
         # package on it.
         self.exchanges.close(call, is_good=False)
-        call.purpose, call.load, call.node = Purpose.LOOK, None, None
+        call.purpose, call.load = Purpose.LOOK, None
         self.poll(call)
 
     def _switch(self, call: Call) -> None:
@@ -262,7 +268,7 @@ class Session:
         _, group = self._where(call)
         running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
         self._twins.follow(group, running, build_of(release), secret, call.now)
-        self.exchanges.stopwatch.lost += time.perf_counter() - begun
+        self.stopwatch.lost += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:
         """Run the real code against the server's current state; ends the call if it cannot."""
@@ -271,10 +277,10 @@ class Session:
         if call.purpose is Purpose.FETCH:
             assert call.offer is not None
             held = self._phones.role[call.phone]
-            why = self.school.learn_install(state, group, call.offer, held, self.time)
+            why = self.learner.learn_install(state, group, call.offer, held, self.time)
         else:
-            why = self.school.learn_poll(state, group, self.time)
-        self.exchanges.stopwatch.lost += time.perf_counter() - begun
+            why = self.learner.learn_poll(state, group, self.time)
+        self.stopwatch.lost += time.perf_counter() - begun
         if why is not None:
             self.end_early(call, *why)
         return why is None
@@ -282,6 +288,6 @@ class Session:
     def _where(self, call: Call) -> tuple[TrustState, Group]:
         phones = self._phones
         return (
-            self.school.states[phones.state[call.phone]],
+            self.learner.states[phones.state[call.phone]],
             self._groups[phones.group[call.phone]],
         )
