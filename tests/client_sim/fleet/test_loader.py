@@ -165,9 +165,9 @@ def test_an_answer_that_begins_like_the_kept_one_is_passed_on_whole(small):
     node = make_node()
     node.keep(ANSWER, Edge(200, End(None)))
     client, wire = small.ask(node)
-    wire.sendall(OTHER[:-3])
+    wire.sendall(OTHER[:-4])
     small.loader.look(PATIENCE)
-    wire.sendall(OTHER[-3:])
+    wire.sendall(OTHER[-4:])
     small.look(client, 1)
     assert client.told == [b"hullo"]
 
@@ -279,6 +279,7 @@ def test_more_exchanges_than_connections_wait(make_town):
     town.loader.ask(second, make_node())
     assert town.loader.is_busy
     assert town.loader.under_way == 2
+    assert town.traffic.connections == 1
     wire.sendall(ANSWER)
     town.look(first, 1)
     town.loader.close(first, is_good=True)
