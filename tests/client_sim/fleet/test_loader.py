@@ -249,6 +249,8 @@ def test_a_body_is_taken_as_it_comes(small):
     small.loader.ask(client, make_node())
     wire = small.accept()
     wire.sendall(BLOCK + b"ab")
+    small.loader.look(PATIENCE)
+    assert (client.told, body.data) == ([], b"ab")
     wire.sendall(b"cdefghi")
     small.look(client, 1)
     assert body.data == b"abcdefghi"
