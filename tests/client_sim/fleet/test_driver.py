@@ -246,9 +246,9 @@ def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
     live(driver, 1)
     expires = town.repository.signed["timestamp"].expires.timestamp()
     for second, polls in ((expires - 1, 2), (expires, 2)):
-        call = Call(driver._session)
+        call = Call(driver)
         call.now = second
-        driver._session.poll(call)
+        driver.poll(call)
         settle(driver)
         assert driver.tally.polls == polls
     assert driver.tally.failures == {Failure.CLOCK: 1}

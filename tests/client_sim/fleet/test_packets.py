@@ -162,13 +162,13 @@ def poll(driver):
 def watch_sizes(driver):
     """Return the list of how many polls are answered together from now on."""
     sizes = []
-    note = driver._session.stopwatch.note
+    note = driver.stopwatch.note
 
     def watch(seconds, times=1):
         sizes.append(times)
         note(seconds, times)
 
-    driver._session.stopwatch.note = watch
+    driver.stopwatch.note = watch
     return sizes
 
 

@@ -12,12 +12,12 @@ from tests.client_sim.fleet.conftest import GROUP
 NOW = float(START)
 
 
-def make_school(town):
-    """Return a learner that nobody has visited."""
+def make_learner(town):
+    """Return a learner that has polled for no phone."""
     return ResponseLearner(town.target, Lines(1).find)
 
 
-def session(place):
+def follow(place):
     """Return the requests of the only path from `place`, and its end."""
     asked = []
     while not isinstance(place, End):
@@ -29,10 +29,10 @@ def session(place):
 
 def test_a_lesson_becomes_a_path(town):
     """Its questions in their order; the 404 first, the timestamp with version and expiry."""
-    learner = make_school(town)
+    learner = make_learner(town)
     assert learner.learn_poll(learner.fresh, GROUP, NOW) is None
     place = learner.fresh.polls["latest"]
-    asked, end = session(place)
+    asked, end = follow(place)
     assert asked[:2] == ["/metadata/2.root.json", "/metadata/timestamp.json"]
     assert end.state is learner.states[1]
     (absent,) = place.answers.items()
@@ -43,7 +43,7 @@ def test_a_lesson_becomes_a_path(town):
 
 def test_another_timestamp_alone_is_no_other_state(town):
     """Who has polled before and after a renewal holds the same."""
-    learner = make_school(town)
+    learner = make_learner(town)
     learner.learn_poll(learner.fresh, GROUP, NOW)
     town.repository.publish_timestamp()
     learner.learn_poll(learner.states[1], GROUP, NOW)
@@ -55,9 +55,9 @@ def test_another_timestamp_alone_is_no_other_state(town):
 def test_what_the_real_code_refuses_is_a_path_that_ends_in_its_sentence(town):
     """So the next phone with that answer needs no lesson."""
     town.repository.overrides["/metadata/timestamp.json"] = response(b"200 OK", b"{}")
-    learner = make_school(town)
+    learner = make_learner(town)
     assert learner.learn_poll(learner.fresh, GROUP, NOW) is None
-    asked, end = session(learner.fresh.polls["latest"])
+    asked, end = follow(learner.fresh.polls["latest"])
     assert asked == ["/metadata/2.root.json", "/metadata/timestamp.json"]
     assert end.state is None
     assert end.fault
@@ -70,6 +70,6 @@ def test_no_answer_is_nothing_to_learn(town):
     assert why is Failure.UNREACHABLE
     assert detail
     town.repository.overrides["/metadata/timestamp.json"] = response(b"500 Broken", b"")
-    learner = make_school(town)
+    learner = make_learner(town)
     assert learner.learn_poll(learner.fresh, GROUP, NOW)[0] is Failure.HTTP
     assert not learner.fresh.polls
