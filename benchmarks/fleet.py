@@ -16,10 +16,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.device.cpu import tree
-from benchmarks.device.load import fresh, kept
-from benchmarks.device.load.spec import FreshSpec, KeptSpec
-from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
+from benchmarks.device.load import closed
+from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.wire import phone_request
 from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
@@ -28,6 +29,7 @@ from client_sim.fleet.fleet import Plan, run_fleet
 from client_sim.fleet.own_server import OwnServer
 from client_sim.fleet.population import Habits, draw_phones
 from client_sim.fleet.report import make_report
+from client_sim.fleet.response_learner import record_idle_poll
 from client_sim.fleet.survey import Survey, survey
 from client_sim.fleet.target import Target, find_target
 from client_sim.fleet.timer_wheel import TICKS
@@ -72,13 +74,18 @@ def measure_core(server: OwnServer, target: Target, seen: Survey, seconds: float
     for pid in tree(server.pid):
         os.sched_setaffinity(pid, {SERVER_CORE})
     os.sched_setaffinity(0, {LOAD_CORE})
-    asked = [phone_request(target.port, path).decode() for path in (NEXT_ROOT, TIMESTAMP)]
-    watch = list(tree(server.pid))
-    peer = fresh.run(FreshSpec(port=target.port, seconds=seconds / 2, requests=asked, watch=watch))
+    paths = record_idle_poll(target, time.time())
+    spec = ClosedSpec(
+        port=target.port,
+        seconds=seconds / 2,
+        requests=[phone_request(target.port, path).decode() for path in paths],
+        watch=list(tree(server.pid)),
+    )
+    peer = closed.run(msgspec.structs.replace(spec, keep=False))
     mine = _rate(target, seen, seconds, keep=False)
     _print("polls a second, a connection each", mine[0], 10_000)
     _compare(mine[0], mine[2], peer.rate)
-    peer = kept.run(KeptSpec(port=target.port, seconds=seconds / 2, requests=asked, watch=watch))
+    peer = closed.run(spec)
     mine = _rate(target, seen, seconds, keep=True)
     _print("requests a second, kept connections", mine[1], 80_000)
     _compare(mine[1], mine[2], peer.rate)
@@ -133,7 +140,7 @@ def _rate(
     behaviour = Behaviour(target.host_header, begin, DAY, keep=keep)
     decider = Decider(seen.groups, phones, 1, 0)
     driver = Driver(target, seen.groups, phones, behaviour, draws, decider)
-    states = {holder: driver.school.adopt(vault) for holder, vault in seen.vaults.items()}
+    states = {holder: driver.learner.adopt(vault) for holder, vault in seen.vaults.items()}
     for phone in range(PHONES):
         phones.state[phone] = states[seen.groups[phones.group[phone]].holder].index
     driver.place_phones()
@@ -142,7 +149,7 @@ def _rate(
     gc.disable()
     tick = _advance(driver, 0, WARM_UP_SECONDS)
     # A phone draws its place once for a release; all but a rollout's first polls find it drawn.
-    current = driver.school.states[max(phones.state)]
+    current = driver.learner.states[max(phones.state)]
     for phone in range(PHONES):
         decider.decide(phone, current, begin)
     before = replace(driver.snapshot())

@@ -18,16 +18,15 @@ from functools import partial
 
 from rich.console import Console
 
-from benchmarks.device.load.fleet import run
-from benchmarks.device.load.spec import FleetSpec, go_first
+from benchmarks.device.load.open import run
+from benchmarks.device.load.spec import OpenSpec, go_first
 from benchmarks.device.measured import Measured
+from benchmarks.device.phone import idle_poll
 from benchmarks.device.report import Claim, Report, Row
 from benchmarks.device.rounds import alternate, median, ratio
-from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
 from benchmarks.device.table import print_claims, print_report
 from benchmarks.device.wire import phone_request
 
-INTERVAL = 60.0  # seconds between two polls of a phone
 GOAL = 3.0
 COLUMNS = ["p50 ms", "p99 ms", "worst ms", "polls per second", "failed"]
 
@@ -44,15 +43,8 @@ def main() -> None:
     parser.add_argument("--settle", type=float, default=2.0, help="seconds before an attack counts")
     parser.add_argument("command", nargs="+", help="what attacks, after --")
     chosen = parser.parse_args()
-    asked = [phone_request(chosen.port, path).decode() for path in (NEXT_ROOT, TIMESTAMP)]
-    phones = round(chosen.rate * INTERVAL)
-    spec = FleetSpec(
-        port=chosen.port,
-        seconds=chosen.seconds,
-        requests=asked,
-        phones=phones,
-        interval=INTERVAL,
-    )
+    asked = [phone_request(chosen.port, path).decode() for path in idle_poll(chosen.port)]
+    spec = OpenSpec(port=chosen.port, seconds=chosen.seconds, requests=asked, rate=chosen.rate)
     go_first()
 
     def attacked() -> Measured:

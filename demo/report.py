@@ -3,16 +3,17 @@
 import json
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from client_sim.lab.programme.result import Report
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment
 from client_sim.lab.report.json import report_to_dict
 from client_sim.lab.report.redaction import Revealed
+from client_sim.pages.page import make_environment
 from demo.content import OWNERS
 from demo.story import Story, to_dict
 from fixtures.catalogue import CODENAMES
+
+_TEMPLATE = make_environment(Path(__file__).parent / "templates").get_template("report.html")
 
 
 def write_report(folder: Path, story: Story, sentences: list[str], seconds: float) -> None:
@@ -23,10 +24,7 @@ def write_report(folder: Path, story: Story, sentences: list[str], seconds: floa
     verdicts = [report_to_dict(presentable) for presentable in examined]
     data = {**facts, "seconds": round(seconds, 1), "story": sentences, "privacy": verdicts}
     (folder / "report.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = _TEMPLATE.render(
         ok=story.is_good,
         outcome=_outcome(story),
         phones=facts["phones"],

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import urlopen
@@ -19,9 +20,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from client_sim.fleet.response_learner import record_idle_poll
+from client_sim.fleet.target import Target
+from soak.client import ADDRESS
 from soak.faults import Injector
 from soak.fuzzing import fuzz
-from soak.load import Load, Site
+from soak.load import NAME, Load, Site
 from soak.memory import Slope, fit_slope
 from soak.publishing import PACKAGE, Publishing
 from soak.server_process import ServerProcess, run_server
@@ -76,7 +80,10 @@ async def run(seconds: float, workers: int | None, err: Console) -> Run:
         publishing = await asyncio.to_thread(Publishing, Path(place))
         metrics = free_port()
         async with run_server(publishing.world.folder.root, metrics, workers) as server:
-            site = Site(server.port, publishing.package, PACKAGE)
+            root = publishing.world.folder.trusted_root.read_bytes()
+            target = Target(NAME, server.port, ADDRESS, tls=False, root=root)
+            paths = await asyncio.to_thread(record_idle_poll, target, time.time())
+            site = Site(server.port, publishing.package, PACKAGE, paths)
             load = Load(site, seed=4711)
             injector = Injector(server, publishing.world.folder.blobs)
             watch = Watch(server, load, seconds, err)

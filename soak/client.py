@@ -1,98 +1,168 @@
-"""A raw client: bytes out, one answer in. It has no habits that would hide what a server does."""
+"""Raw clients: bytes out, answers in. They have no habits that would hide what a server does.
+
+They share the loader of fleets, whose sockets the event loop watches.
+"""
 
 import asyncio
 import contextlib
-import socket
-import struct
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from client_sim.fleet.answer_tree import Node
+from client_sim.fleet.answers import Came, Head
+from client_sim.fleet.lines import Line
+from client_sim.fleet.loader import Dialler, Exchange, Loader, Wire
+from client_sim.fleet.tally import Failure
+from client_sim.fleet.target import Target
 
 PATIENCE = 30.0  # seconds for an answer, or for the end of a connection
 PIECE = 1 << 18
+ADDRESS = "127.0.0.1"
+MANY = 4096  # connections at once; kinds of clients have limits of their own
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, header fields in lower case, and the body."""
+class ConnectionEndedError(ConnectionError):
+    """The server ended the connection after `data`, which are no whole answers."""
 
-    status: int
-    fields: dict[bytes, bytes]
-    body: bytes
+    def __init__(self, data: bytes) -> None:
+        super().__init__(f"{len(data)} bytes came")
+        self.data = data
 
 
-class Connection:
-    """One connection to the server."""
+class Clients:
+    """The clients of one port, and what their connections have received."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, port: int) -> None:
+        self.connections = self.received = 0
+        target = Target(ADDRESS, port, ADDRESS, tls=False, root=b"")
+        self.loader = Loader(Dialler(target), self, limit=MANY, patience=float("inf"))
 
-    async def send(self, data: bytes) -> None:
-        """Send bytes."""
-        self._writer.write(data)
-        await self._writer.drain()
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Let the event loop look after the sockets until the block ends."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.loader.fileno(), self.loader.look, 0)
+        try:
+            yield
+        finally:
+            loop.remove_reader(self.loader.fileno())
 
-    async def receive(self) -> Answer:
-        """Read one answer; raises an OSError or EOFError where the server ends before."""
+    @contextlib.contextmanager
+    def connected(self) -> Iterator["Connection"]:
+        """Give a client with a connection until the block ends."""
+        connection = Connection(self.loader)
+        try:
+            yield connection
+        finally:
+            self.loader.close(connection, is_good=False)
+
+    async def ask_all(self, requests: Sequence[bytes]) -> list[Came]:
+        """Ask one thing after the other on as few connections as the server lets there be.
+
+        An answer with `Connection: close` is the last one on its connection.
+        """
+        answers: list[Came] = []
+        while len(answers) < len(requests):
+            with self.connected() as connection:
+                for data in requests[len(answers) :]:
+                    answers += await connection.ask(data)
+                    if answers[-1].head.fields.get(b"connection") == b"close":
+                        break
+        return answers
+
+
+class Part:
+    """The body of an answer with any status; it may be larger than answers to phones are."""
+
+    def __init__(self) -> None:
+        self.left = self.status = 0
+        self.data = bytearray()
+
+    def begin(self, head: Head) -> str:
+        """Take any answer."""
+        self.left, self.status = head.length, head.status
+        return ""
+
+    def add(self, data: bytes) -> None:
+        """Keep bytes."""
+        self.left -= len(data)
+        self.data += data
+        if self.left < 0:
+            raise ValueError("more bytes than the answer has")
+
+    def receive(self, wire: Wire) -> int:
+        """Receive once."""
+        data = wire.recv(PIECE)
+        self.add(data)
+        return len(data)
+
+
+class Connection(Exchange):
+    """One client and its connection to the server."""
+
+    __slots__ = ("_loader", "_result")
+
+    def __init__(self, loader: Loader) -> None:
+        super().__init__()
+        self._loader = loader
+        self._result: asyncio.Future[list[Came]]
+
+    def send(self, data: bytes, count: int = 1) -> "asyncio.Future[list[Came]]":
+        """Send requests; the future has their answers, 0 for whatever comes until the end."""
+        self._result = asyncio.get_running_loop().create_future()
+        self._loader.ask(self, Node(Line(data, 1), count))
+        return self._result
+
+    async def ask(self, data: bytes, count: int = 1) -> list[Came]:
+        """Send requests and return their answers; raises an OSError where the server ends first."""
         async with asyncio.timeout(PATIENCE):
-            head = await self._reader.readuntil(b"\r\n\r\n")
-            line, *rest = head[:-4].split(b"\r\n")
-            fields = {}
-            for each in rest:
-                name, _, value = each.partition(b": ")
-                fields[name.lower()] = value
-            status = int(line.split(b" ", 2)[1])
-            length = 0 if status == 304 else int(fields.get(b"content-length", b"0"))
-            return Answer(status, fields, await self._reader.readexactly(length))
+            return await self.send(data, count)
 
-    async def ask(self, data: bytes) -> Answer:
-        """Send a request and read its answer."""
-        await self.send(data)
-        return await self.receive()
+    async def fetch(self, data: bytes) -> Part:
+        """Send a request and return the body of its answer."""
+        self.body = part = Part()
+        await self.ask(data)
+        return part
 
-    async def until_closed(self) -> bytes:
-        """Read until the server ends the connection; returns what it sent."""
-        data = b""
-        async with asyncio.timeout(PATIENCE):
-            while piece := await self._reader.read(PIECE):
-                data += piece
-        return data
+    async def until_closed(self, data: bytes) -> bytes:
+        """Send bytes and return what comes until the server ends the connection."""
+        try:
+            await self.ask(data, 0)
+        except ConnectionEndedError as error:
+            return error.data
+        raise AssertionError("answers without a number have no end")
+
+    def drip(self, data: bytes) -> None:
+        """Send a part of a request."""
+        self._loader.send_part(self, data)
 
     def reset(self) -> None:
-        """End the connection as a machine does that lost its power."""
-        found: socket.socket = self._writer.get_extra_info("socket")
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.close()
+        """End the connection as a machine does that lost its power; nothing is waited for."""
+        self._loader.reset(self)
+        if not self._result.cancel():
+            self._result.exception()
 
-    async def close(self) -> None:
-        """End the connection."""
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+    def again(self) -> None:
+        """Nothing is kept, so nothing comes again."""
+        raise AssertionError
 
+    def answer(self, came: list[Came]) -> None:
+        """Pass the answers on."""
+        if not self._result.done():
+            self._result.set_result(came)
 
-@contextlib.asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Connection]:
-    """Connect to a port of loopback until the block ends."""
-    async with asyncio.timeout(PATIENCE):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=PIECE)
-    connection = Connection(reader, writer)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    def whole(self) -> None:
+        """Pass on that the body is there."""
+        self.answer([])
 
+    def hang_up(self, detail: str) -> None:  # noqa: ARG002 - the error says how much has come
+        """Pass on what came before."""
+        self._fail(ConnectionEndedError(self.rest))
 
-async def ask_all(port: int, requests: Sequence[bytes]) -> list[Answer]:
-    """Ask one thing after the other on as few connections as the server lets there be.
+    def end_early(self, why: Failure, detail: str = "") -> None:
+        """Pass the failure on."""
+        self._fail(ConnectionError(f"{why}: {detail}"))
 
-    An answer with `Connection: close` is the last one on its connection.
-    """
-    answers: list[Answer] = []
-    while len(answers) < len(requests):
-        async with connected(port) as connection:
-            for data in requests[len(answers) :]:
-                answers.append(await connection.ask(data))
-                if answers[-1].fields.get(b"connection") == b"close":
-                    break
-    return answers
+    def _fail(self, error: ConnectionError) -> None:
+        self._loader.close(self, is_good=False)
+        if not self._result.done():
+            self._result.set_exception(error)

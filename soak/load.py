@@ -6,11 +6,14 @@ are not among a kind's expected ones are failures, to be explained by a fault.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from soak.client import Connection, ask_all, connected
+from client_sim.fleet.answers import Answers, Came
+from client_sim.transport import encode_block_request, encode_request
+from soak.client import Clients, ConnectionEndedError
 
+NAME = "updates.example"
 HOST = b"Host: updates.example\r\n"
 GZIP = HOST + b"Accept-Encoding: gzip\r\n"
 TIMESTAMP = b"/metadata/timestamp.json"
@@ -35,11 +38,20 @@ PIPELINED = 500  # requests in a packet: it fits into the buffers on the way
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is asked for: the port, a package's path and bytes."""
+    """What is asked for: the port, a package's path and bytes, the paths of a phone's poll."""
 
     port: int
     package: bytes
     data: bytes
+    poll_paths: Sequence[str]
+
+
+class Visitors(Clients):
+    """The clients of a site."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site.port)
+        self.site = site
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class Kind:
     """A kind of client: how many at once, how many begin in a second, what is expected."""
 
     name: str
-    act: Callable[[Site, random.Random], Awaitable[str]]
+    act: Callable[[Visitors, random.Random], Awaitable[str]]
     clients: int
     rate: float
     expected: frozenset[str]
@@ -58,98 +70,95 @@ def get(path: bytes, lines: bytes) -> bytes:
     return b"GET " + path + b" HTTP/1.1\r\n" + lines + b"\r\n"
 
 
-async def poll(site: Site, _draw: random.Random) -> str:
-    """Ask as a phone does: the next root, the timestamp, on a connection of its own."""
-    asked = [get(b"/metadata/2.root.json", GZIP), get(TIMESTAMP, GZIP)]
-    return " ".join(str(each.status) for each in await ask_all(site.port, asked))
+async def poll(visitors: Visitors, _draw: random.Random) -> str:
+    """Poll as a phone does that finds nothing new, on a connection of its own."""
+    asked = [encode_request(NAME, path) for path in visitors.site.poll_paths]
+    return _tell(await visitors.ask_all(asked))
 
 
-async def pipeline(site: Site, _draw: random.Random) -> str:
+async def pipeline(visitors: Visitors, _draw: random.Random) -> str:
     """Send many requests in a packet and take all answers, or those that the server allows."""
-    statuses = set()
-    async with connected(site.port) as connection:
-        await connection.send(get(TIMESTAMP, GZIP) * PIPELINED)
-        for _ in range(PIPELINED):
-            answer = await connection.receive()
-            statuses.add(answer.status)
-            if answer.fields.get(b"connection") == b"close":
-                break
-    return " ".join(map(str, sorted(statuses)))
+    data = get(TIMESTAMP, GZIP) * PIPELINED
+    with visitors.connected() as connection:
+        try:
+            answers = await connection.ask(data, PIPELINED)
+        except ConnectionEndedError as error:
+            answers = list(Answers().read(error.data))
+            if not answers or answers[-1].head.fields.get(b"connection") != b"close":
+                raise
+    return " ".join(sorted({str(each.head.status) for each in answers}))
 
 
-async def visit(site: Site, draw: random.Random) -> str:
+async def visit(visitors: Visitors, draw: random.Random) -> str:
     """Ask several times in another spelling on a kept connection, then with the entity tag."""
     habit = draw.choice(HABITS)
     asked = [get(path, habit) for path in (TIMESTAMP, b"/metadata/1.root.json")]
-    answers = await ask_all(site.port, asked)
-    again = habit + b"If-None-Match: " + answers[-1].fields[b"etag"] + b"\r\n"
-    answers += await ask_all(site.port, [get(b"/metadata/1.root.json", again), asked[0]])
-    return " ".join(str(each.status) for each in answers)
+    answers = await visitors.ask_all(asked)
+    again = habit + b"If-None-Match: " + answers[-1].head.fields[b"etag"] + b"\r\n"
+    answers += await visitors.ask_all([get(b"/metadata/1.root.json", again), asked[0]])
+    return _tell(answers)
 
 
-async def download(site: Site, draw: random.Random) -> str:
+async def download(visitors: Visitors, draw: random.Random) -> str:
     """Fetch one block, or any part, and compare it."""
+    package, data = visitors.site.package.decode(), visitors.site.data
     if draw.random() < 0.5:
-        first = draw.randrange(0, len(site.data), BLOCK)
-        last = min(first + BLOCK, len(site.data)) - 1
+        first = draw.randrange(0, len(data), BLOCK)
+        last = min(first + BLOCK, len(data)) - 1
     else:
-        first = draw.randrange(len(site.data))
-        last = draw.randrange(first, min(first + 1_000_000, len(site.data)))
-    async with connected(site.port) as connection:
-        lines = HOST + b"Range: bytes=%d-%d\r\n" % (first, last)
-        answer = await connection.ask(get(site.package, lines))
-    if answer.status == 206 and answer.body != site.data[first : last + 1]:
+        first = draw.randrange(len(data))
+        last = draw.randrange(first, min(first + 1_000_000, len(data)))
+    with visitors.connected() as connection:
+        part = await connection.fetch(encode_block_request(NAME, package, first, last))
+    if part.status == 206 and part.data != data[first : last + 1]:
         return "other bytes"
-    return str(answer.status)
+    return str(part.status)
 
 
-async def refused(site: Site, draw: random.Random) -> str:
+async def refused(visitors: Visitors, draw: random.Random) -> str:
     """Ask for what is not of the language; the connection must end, with one refusal."""
-    async with connected(site.port) as connection:
-        await connection.send(draw.choice(REFUSED))
-        data = await connection.until_closed()
+    with visitors.connected() as connection:
+        data = await connection.until_closed(draw.choice(REFUSED))
     if not data:
         return "no answer"
     return "400" if data.count(b" 400 Bad Request\r\n") == 1 else "no refusal"
 
 
-async def slow(site: Site, _draw: random.Random) -> str:
+async def slow(visitors: Visitors, _draw: random.Random) -> str:
     """Send one byte a second of a request; the server must cut that off."""
-    async with connected(site.port) as connection:
+    with visitors.connected() as connection:
+        end = connection.send(b"", 0)
         for byte in get(TIMESTAMP, HOST):
-            await connection.send(bytes([byte]))
-            if await _is_closed_within(connection, 1.0):
+            connection.drip(bytes([byte]))
+            if await _is_closed_within(end, 1.0):
                 return "cut"
     return "never cut"
 
 
-async def silent(site: Site, _draw: random.Random) -> str:
+async def silent(visitors: Visitors, _draw: random.Random) -> str:
     """Say nothing at all; the server must end the connection."""
-    async with connected(site.port) as connection:
-        data = await connection.until_closed()
+    with visitors.connected() as connection:
+        data = await connection.until_closed(b"")
     return "cut" if not data else "an answer to nothing"
 
 
-async def reset(site: Site, draw: random.Random) -> str:
+async def reset(visitors: Visitors, draw: random.Random) -> str:
     """Ask, and vanish before the answer or within it."""
-    async with connected(site.port) as connection:
-        await connection.send(
-            draw.choice([get(TIMESTAMP, HOST), get(site.package, HOST), b"GET /"])
-        )
-        await asyncio.sleep(draw.random() * 0.05)
+    package = visitors.site.package
+    with visitors.connected() as connection:
+        data = draw.choice([get(TIMESTAMP, HOST), get(package, HOST), b"GET /"])
+        await asyncio.wait([connection.send(data, 0)], timeout=draw.random() * 0.05)
         connection.reset()
     return "gone"
 
 
-async def _is_closed_within(connection: Connection, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await connection.until_closed()
-    except TimeoutError:
-        return False
-    except OSError:
-        pass
-    return True
+async def _is_closed_within(end: "asyncio.Future[list[Came]]", seconds: float) -> bool:
+    await asyncio.wait([end], timeout=seconds)
+    return end.done() and isinstance(end.exception(), OSError)
+
+
+def _tell(answers: Sequence[Came]) -> str:
+    return " ".join(str(each.head.status) for each in answers)
 
 
 KINDS = (
@@ -180,7 +189,7 @@ class Load:
     def __init__(self, site: Site, seed: int, kinds: tuple[Kind, ...] = KINDS) -> None:
         self.counts: dict[str, dict[str, int]] = {kind.name: {} for kind in kinds}
         self.failures: list[Failure] = []
-        self._site = site
+        self._visitors = Visitors(site)
         self._kinds: Mapping[str, Kind] = {kind.name: kind for kind in kinds}
         self._draw = random.Random(seed)
         self._begun = 0.0
@@ -188,7 +197,7 @@ class Load:
     async def run(self, begun: float, stop: asyncio.Event) -> None:
         """Begin clients until `stop`, then wait for those under way; `begun` is the run's start."""
         self._begun = begun
-        async with asyncio.TaskGroup() as group:
+        async with self._visitors.working(), asyncio.TaskGroup() as group:
             for kind in self._kinds.values():
                 group.create_task(self._pace(kind, stop))
 
@@ -206,7 +215,7 @@ class Load:
         loop = asyncio.get_running_loop()
         begin = loop.time() - self._begun
         try:
-            word = await kind.act(self._site, self._draw)
+            word = await kind.act(self._visitors, self._draw)
         except (OSError, EOFError, TimeoutError) as error:
             word = type(error).__name__
         counts = self.counts[kind.name]

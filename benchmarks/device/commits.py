@@ -21,13 +21,14 @@ from rich.console import Console
 
 from benchmarks.device.hening import running_hening
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import FreshSpec, KeptSpec
+from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.machine import look_at_machine, raise_descriptors
 from benchmarks.device.measured import Measured
+from benchmarks.device.phone import idle_poll
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
 from benchmarks.device.rounds import Rounds, alternate, median, ratio
-from benchmarks.device.state import NEXT_ROOT, TIMESTAMP, make_site
+from benchmarks.device.state import TIMESTAMP, make_site
 from benchmarks.device.table import print_claims, print_report
 from benchmarks.device.wire import curl_request, phone_request
 
@@ -66,6 +67,7 @@ def main() -> None:
             log = folder / f"{name}.log"
             running = running_hening(site.state, log, name=name, checkout=checkout)
             servers[name] = stack.enter_context(running)
+        lab.poll_paths = idle_poll(servers["new"].port)
         servers |= lab.start_peers(stack, servers["new"], "nginx")
         report = _compare(lab, servers)
     print_report(console, report)
@@ -119,16 +121,21 @@ def _checkout(folder: Path, commit: str) -> Iterator[Path]:
 
 def _kept(lab: Lab, server: Server, make: Callable[[int, str], bytes], batch: int = 1) -> Measured:
     asked = [make(server.port, TIMESTAMP).decode()]
-    spec = KeptSpec(
+    spec = ClosedSpec(
         port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked, batch=batch
     )
-    return lab.run("kept", spec)
+    return lab.run("closed", spec)
 
 
 def _fresh(lab: Lab, server: Server) -> Measured:
-    asked = [phone_request(server.port, path).decode() for path in (NEXT_ROOT, TIMESTAMP)]
-    spec = FreshSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
-    return lab.run("fresh", spec)
+    spec = ClosedSpec(
+        port=server.port,
+        seconds=lab.seconds,
+        watch=server.pids,
+        requests=lab.poll(server),
+        keep=False,
+    )
+    return lab.run("closed", spec)
 
 
 LOADS: Mapping[str, Load] = {

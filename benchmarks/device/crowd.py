@@ -5,15 +5,13 @@ import subprocess
 from collections.abc import Iterator
 
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import CrowdSpec, PipelineSpec
+from benchmarks.device.load.spec import CrowdSpec
 
 
 @contextlib.contextmanager
-def crowd(
-    lab: Lab, spec: CrowdSpec | PipelineSpec, load: str = "crowd"
-) -> Iterator["subprocess.Popen[bytes]"]:
+def crowd(lab: Lab, spec: CrowdSpec) -> Iterator["subprocess.Popen[bytes]"]:
     """Open the connections, give the process that holds them, and let them go."""
-    process = lab.begin(load, spec)
+    process = lab.begin("crowd", spec)
     if process.stdout is None or process.stdin is None:
         raise RuntimeError("a crowd without pipes")
     try:

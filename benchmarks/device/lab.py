@@ -23,9 +23,11 @@ from benchmarks.device.nginx import (
     caching_nginx,
     static_nginx,
 )
+from benchmarks.device.phone import idle_poll
 from benchmarks.device.process import Server, find
 from benchmarks.device.python_peers import flask_gunicorn, granian, has_python_peers
 from benchmarks.device.state import Site
+from benchmarks.device.wire import phone_request
 
 STATIC = {
     "nginx": PLAIN_SENDFILE,
@@ -45,7 +47,7 @@ class Lab:
 
     `seconds` is the length of one run of a load and `rounds` how often each is run. `scale` makes
     the big scenarios smaller: 1 is what the goals speak of. `missing` names the peers that are not
-    installed.
+    installed. `poll_paths` are those of a phone's poll, recorded at our first server.
     """
 
     site: Site
@@ -56,6 +58,7 @@ class Lab:
     tell: Callable[[str], None]
     missing: list[str] = field(default_factory=list)
     known: dict[str, float] = field(default_factory=dict)
+    poll_paths: tuple[str, ...] = ()
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def place(self, name: str) -> Path:
@@ -67,7 +70,12 @@ class Lab:
         """Run our server over the site."""
         log = self.place("hening.log")
         with running_hening(self.site.state, log, workers=workers, cores=cores) as server:
+            self.poll_paths = self.poll_paths or idle_poll(server.port)
             yield server
+
+    def poll(self, server: Server) -> list[str]:
+        """Return the requests of a phone's poll that finds nothing new, for one of the servers."""
+        return [phone_request(server.port, path).decode() for path in self.poll_paths]
 
     def start(self, stack: ExitStack, *names: str) -> dict[str, Server]:
         """Start servers by the names of tables, ours first; those that are missing are left out."""

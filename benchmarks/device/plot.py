@@ -1,10 +1,10 @@
 """Draws what was measured as SVG: one panel a scenario, one bar a server, nginx being 1."""
 
-from collections.abc import Iterator, Sequence
-from html import escape
+from xml.etree.ElementTree import Element
 
 from benchmarks.device.record import Record
 from benchmarks.device.report import Report
+from client_sim.pages import charts
 
 # Scenario, the column that is drawn, and the goal that has a mark of its own.
 PANELS = (
@@ -33,53 +33,63 @@ def draw(record: Record) -> str:
         for name, column, goal in PANELS
         if name in reports and reports[name].rows
     ]
-    parts: list[str] = []
-    top = MARGIN
-    for begin in range(0, len(chosen), COLUMNS):
-        line = chosen[begin : begin + COLUMNS]
-        for place, (report, column, goal, what) in enumerate(line):
-            parts += _panel(report, column, goal, what, MARGIN + place * (WIDTH + GAP), top)
-        top += HEAD + ROW * max(len(report.rows) for report, *_ in line) + GAP
-    width = 2 * MARGIN + COLUMNS * WIDTH + (COLUMNS - 1) * GAP
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{top}"'
-        f' viewBox="0 0 {width} {top}" font-family="system-ui, sans-serif" font-size="13">\n'
-        f'<rect width="{width}" height="{top}" fill="#ffffff"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    lines = [chosen[begin : begin + COLUMNS] for begin in range(0, len(chosen), COLUMNS)]
+    heights = [HEAD + ROW * max(len(report.rows) for report, *_ in line) + GAP for line in lines]
+    width, height = 2 * MARGIN + COLUMNS * WIDTH + (COLUMNS - 1) * GAP, MARGIN + sum(heights)
+    picture = charts.open_picture(
+        "Polls and downloads beside the peers",
+        width,
+        height,
+        xmlns="http://www.w3.org/2000/svg",
+        style="font:13px system-ui,sans-serif",
     )
+    picture.attrib |= {"width": str(width), "height": str(height)}  # it stands in no page
+    charts.draw(picture, "rect", width=width, height=height, fill="#ffffff")
+    for number, line in enumerate(lines):
+        top = MARGIN + sum(heights[:number])
+        for place, (report, column, goal, what) in enumerate(line):
+            _draw_panel(picture, report, column, goal, what, MARGIN + place * (WIDTH + GAP), top)
+    return charts.write_picture(picture) + "\n"
 
 
-def _panel(
-    report: Report, column: int, goal: float | None, what: str, left: int, top: int
-) -> Iterator[str]:
+def _draw_panel(
+    picture: Element,
+    report: Report,
+    column: int,
+    goal: float | None,
+    what: str,
+    left: int,
+    top: int,
+) -> None:
     values = [(name, cells[column] or 0.0) for name, cells in report.rows]
     scale = (WIDTH - LEFT - RIGHT) / max(*(value for _, value in values), goal or 0.0, 1.0)
     zero = left + LEFT
-    yield _text(left, top + 14, report.title, INK, "font-weight='600'")
-    yield _text(left, top + 32, f"{what}{', goal in red' if goal else ''}", QUIET)
+    _write(picture, left, top + 14, report.title, INK, font_weight="600")
+    _write(picture, left, top + 32, f"{what}{', goal in red' if goal else ''}", QUIET)
     for number, (name, value) in enumerate(values):
         y, width = top + HEAD + number * ROW, max(1.0, value * scale)
         colour = OURS if name == "hening" else OTHERS
-        yield (
-            f'<rect x="{zero}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2" fill="{colour}"/>'
-        )
+        charts.draw(picture, "rect", x=zero, y=y, width=width, height=BAR, rx=2, fill=colour)
     bottom = top + HEAD + len(values) * ROW - (ROW - BAR)
-    yield from _lines(zero, scale, goal, top + HEAD - 4, bottom + 4)
+    for mark, colour, dashes in [(1.0, QUIET, "2 3"), *([(goal, GOAL, "none")] if goal else [])]:
+        x = zero + mark * scale
+        charts.draw(
+            picture,
+            "line",
+            x1=x,
+            x2=x,
+            y1=top + HEAD - 4,
+            y2=bottom + 4,
+            stroke=colour,
+            stroke_dasharray=dashes,
+        )
     for number, (name, value) in enumerate(values):  # last, for lines must not cross them out
         y = top + HEAD + number * ROW + BAR - 2
-        ink, weight = (INK, "font-weight='600'") if name == "hening" else (QUIET, "")
-        yield _text(zero - 8, y, name, ink, f"text-anchor='end' {weight}")
-        yield _text(zero + value * scale + 6, y, f"{value:.2f}", ink, weight)
+        ink, weight = (INK, "600") if name == "hening" else (QUIET, "400")
+        _write(picture, zero - 8, y, name, ink, text_anchor="end", font_weight=weight)
+        _write(picture, zero + value * scale + 6, y, f"{value:.2f}", ink, font_weight=weight)
 
 
-def _lines(zero: float, scale: float, goal: float | None, top: int, bottom: int) -> Sequence[str]:
-    marks = [(1.0, QUIET, "2 3")] + ([(goal, GOAL, "")] if goal else [])
-    return [
-        f'<line x1="{zero + value * scale:.1f}" x2="{zero + value * scale:.1f}" y1="{top}"'
-        f' y2="{bottom}" stroke="{colour}" stroke-dasharray="{dashes}"/>'
-        for value, colour, dashes in marks
-    ]
-
-
-def _text(x: float, y: float, text: str, colour: str, more: str = "") -> str:
-    halo = 'paint-order="stroke" stroke="#ffffff" stroke-width="3"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" {halo} {more}>{escape(text)}</text>'
+def _write(picture: Element, x: float, y: float, text: str, colour: str, **more: str) -> None:
+    halo = {"paint_order": "stroke", "stroke": "#ffffff", "stroke_width": "3"}
+    charts.draw(picture, "text", text, x=x, y=y, fill=colour, **halo, **more)

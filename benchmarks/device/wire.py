@@ -1,14 +1,15 @@
-"""HTTP as the loads speak it: requests as bytes, answers only so far as they must be read."""
+"""Requests of phones and other clients as bytes, and an answer to one of them."""
 
-import re
 import socket
 from collections.abc import Mapping
 
 import msgspec
 
+from client_sim.fleet.answers import Answers
+from client_sim.transport import encode_block_request, encode_request
+
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 30.0
-_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -21,8 +22,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def phone_request(port: int, path: str) -> bytes:
-    """Return a phone's bytes: docs/FORMATS.md section 9."""
-    return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+    """Return a phone's bytes, as the real client encodes them."""
+    return encode_request(f"{HOST}:{port}", path)
 
 
 def request(port: int, path: str, *lines: str) -> bytes:
@@ -50,22 +51,7 @@ def requests_request(port: int, path: str) -> bytes:
 
 def range_request(port: int, path: str, first: int, length: int) -> bytes:
     """Return what asks for a piece of a package, as a phone does."""
-    return request(port, path, f"Range: bytes={first}-{first + length - 1}")
-
-
-def head_length(data: bytes | bytearray) -> int:
-    """Return the length of an answer's head with its blank line, 0 if it is not whole."""
-    return data.find(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0
-
-
-def body_length(head: bytes | bytearray) -> int:
-    """Return what the head says that follows; a 304 has no body whatever it says."""
-    if head[9:12] == b"304":
-        return 0
-    match = _LENGTH.search(head)
-    if match is None:
-        raise ValueError("an answer without a length")
-    return int(match[1])
+    return encode_block_request(f"{HOST}:{port}", path, first, first + length - 1)
 
 
 def ask(port: int, data: bytes) -> Answer:
@@ -77,20 +63,12 @@ def ask(port: int, data: bytes) -> Answer:
 
 def read_answer(stream: socket.socket) -> Answer:
     """Return the answer that comes next; the stream must block."""
-    data = b""
-    while not (head := head_length(data)):
-        data += _some(stream)
-    size = head + body_length(data[:head])
-    while len(data) < size:
-        data += _some(stream)
-    lines = data[: head - 4].decode("latin-1").split("\r\n")
-    pairs = (line.partition(":") for line in lines[1:])
-    fields = {name.lower(): value.strip() for name, _, value in pairs}
-    return Answer(int(lines[0].split()[1]), fields, data[head:size], size)
-
-
-def _some(stream: socket.socket) -> bytes:
-    data = stream.recv(1 << 20)
-    if not data:
-        raise ConnectionError("the server closed before its answer was whole")
-    return data
+    answers, data = Answers(), b""
+    while (came := answers.cut(data, 1)) is None:
+        some = stream.recv(1 << 20)
+        if not some:
+            raise ConnectionError("the server closed before its answer was whole")
+        data += some
+    head = came[0].head
+    fields = {name.decode(): value.decode("latin-1") for name, value in head.fields.items()}
+    return Answer(head.status, fields, came[0].body, len(data))

@@ -71,6 +71,7 @@ ABSENT: Final = b"404"
 
 _KNOWN_LIMIT: Final = 4_096  # answers of one place whose raw bytes are cached
 _FIRST_ROOM: Final = 16_384  # receive size at first: nearly all answers have fewer bytes
+_MOST_ROOM: Final = 1 << 20
 _ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
 MORE_ROOM: Final = 256
 """Bytes by which the next answer may be longer and is still received in one call."""
@@ -112,21 +113,27 @@ _NOWHERE: Final = Edge(0, End(None))
 class Node:
     """The request `line`; the hash of the answer selects the next place.
 
+    `data` are its bytes, which have `count` answers: several for several requests in a packet, and
+    0 for whatever comes until the server ends the connection. `note` counts a sender.
+
     `answers` has the edges by the hash of the decoded body; `came` has them by whether an answer
-    was compressed and the hash of its raw bytes. `last` are all bytes of the answer that was
-    recognised last, head included, and `last_edge` is its edge. `room` is the size of one receive
-    call.
+    was compressed and the hash of its raw bytes. `last` are all bytes of the answers that were
+    recognised last, heads included, and `last_edge` is their edge. `room` is the size of one
+    receive call.
     """
 
-    __slots__ = ("answers", "came", "last", "last_edge", "line", "room")
+    __slots__ = ("answers", "came", "count", "data", "last", "last_edge", "line", "note", "room")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, count: int = 1) -> None:
         self.line = line
+        self.data = line.data
+        self.note = line.note
+        self.count = count
         self.answers: dict[bytes, Edge] = {}
         self.came: dict[tuple[bool, bytes], Edge] = {}
         self.last = b""
         self.last_edge = _NOWHERE
-        self.room = _FIRST_ROOM
+        self.room = _FIRST_ROOM * max(1, min(count, _MOST_ROOM // _FIRST_ROOM))
 
     def keep(self, data: bytes, edge: Edge) -> None:
         """Cache an answer by all its bytes."""

@@ -1,6 +1,8 @@
 """Splits the bytes of a connection into answers."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import h11
@@ -13,13 +15,17 @@ _KEPT: Final = 4_096  # cached heads; those of a server differ only by their dat
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The relevant parts of a head: `length` bytes of body follow; `fault` is why it is refused."""
+    """The relevant parts of a head: `length` bytes of body follow; `fault` is why it is refused.
+
+    `fields` are all header fields, by their names in lower case.
+    """
 
     status: int
     length: int
     is_gzip: bool = False
     content_range: bytes = b""
     fault: str = ""
+    fields: Mapping[bytes, bytes] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +68,19 @@ def decode_head(data: bytes) -> Head:
     if not isinstance(event, h11.Response) or event.http_version != b"1.1":
         return Head(0, 0, fault="an answer is not final, or not of HTTP/1.1")
     fields = dict(event.headers)
-    length = fields.get(b"content-length", b"")
+    # RFC 9112, section 6.3: a 304 has no body, whatever it says of its length.
+    length = b"0" if event.status_code == 304 else fields.get(b"content-length", b"")
     coding = fields.get(b"content-encoding", b"")
     if not length.isdigit() or b"transfer-encoding" in fields:
         return Head(event.status_code, 0, fault="an answer states no length")
     if coding not in {b"", b"gzip"}:
         return Head(event.status_code, 0, fault="an answer has another coding than gzip")
     return Head(
-        event.status_code, int(length), coding == b"gzip", fields.get(b"content-range", b"")
+        event.status_code,
+        int(length),
+        coding == b"gzip",
+        fields.get(b"content-range", b""),
+        fields=fields,
     )
 
 
@@ -106,19 +117,22 @@ class Answers:
 
         Raises AnswerFault if `data` is anything else.
         """
-        found, start = [], 0
-        for _ in range(count):
-            head = self.find_head(data, start)
-            if head is None:
-                return None
+        found = list(islice(self.read(data), count))
+        if len(found) < count:
+            return None
+        if sum(len(came.whole) for came in found) != len(data):
+            raise AnswerFault("more bytes than the answers have")
+        return found
+
+    def read(self, data: bytes) -> Iterator[Came]:
+        """Yield the whole answers at the begin of `data`; raises AnswerFault like `cut`."""
+        start = 0
+        while (head := self.find_head(data, start)) is not None:
             facts, begin = head
             if facts.length > BODY_LIMIT:
                 raise AnswerFault(f"a body of {facts.length} bytes")
             until = begin + facts.length
             if len(data) < until:
-                return None
-            found.append(Came(facts, data[begin:until], data[start:until]))
+                return
+            yield Came(facts, data[begin:until], data[start:until])
             start = until
-        if start != len(data):
-            raise AnswerFault("more bytes than the answers have")
-        return found

@@ -1,73 +1,21 @@
-"""One active phone: its connection, its place in the tree, and its download."""
+"""One active phone: its exchange with the server, its place in the tree, and its download."""
 
-import errno
 import hashlib
-import socket
-import ssl
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from client_sim.device.choose import Offer
 from client_sim.device.download import package_url
-from client_sim.device.internet import make_tls_context
-from client_sim.fleet.answer_tree import Node
-from client_sim.fleet.lines import Line, LinePair
-from client_sim.fleet.target import Target
+from client_sim.fleet.answer_tree import Edge
+from client_sim.fleet.answers import Came, Head
+from client_sim.fleet.loader import Exchange, Wire
+from client_sim.fleet.tally import Failure
 from client_sim.transport import BLOCK, encode_block_request
 
 if TYPE_CHECKING:
     from client_sim.device.release import Release
 
-ROOM: Final = 262_144
-"""Bytes of a package that are received in one call."""
-
-BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""Errors of a connection that is not ready yet."""
-
-_NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses it by the 4-tuple
-_SOURCES: Final = 64  # addresses of loopback, each of which has its own ports
-_KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-_UNDER_WAY: Final = {0, errno.EINPROGRESS}
-
-Wire = socket.SocketType
-"""The socket class without Python's wrapper, which costs as much as a system call."""
-
-
-class Dialler:
-    """Opens connections to `target`; on this machine from many addresses in turn.
-
-    A closed connection blocks its port for a minute, and there are 28,000 ports. So phones on
-    loopback use addresses from 127.0.0.2 on.
-    """
-
-    def __init__(self, target: Target) -> None:
-        self._address = (target.address, target.port)
-        self._family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
-        self._turns = 0 if target.address.startswith("127.") else None
-        self._host = target.host
-        self._context = make_tls_context(target.authority) if target.tls else None
-
-    def dial(self) -> Wire:
-        """Begin a connection; raises OSError if it fails immediately."""
-        wire = self._make()
-        result = wire.connect_ex(self._address)
-        if result not in _UNDER_WAY:
-            wire.close()
-            raise OSError(result, "no connection")
-        return wire
-
-    def _make(self) -> Wire:
-        if self._context is not None:
-            plain = socket.socket(self._family, _KIND)
-            return self._context.wrap_socket(
-                plain, server_hostname=self._host, do_handshake_on_connect=False
-            )
-        wire = socket.SocketType(self._family, _KIND)
-        if self._turns is not None:
-            self._turns += 1
-            wire.setsockopt(socket.IPPROTO_IP, _NO_PORT_YET, 1)
-            wire.bind((f"127.0.0.{2 + self._turns % _SOURCES}", 0))
-        return wire
+_ROOM: Final = 262_144  # bytes of a package that are received in one call
 
 
 class Purpose(IntEnum):
@@ -102,55 +50,82 @@ class Load:
         self._running = self._digest.copy()
         return encode_block_request(host, package_url(self.offer), self.first, last)
 
-    def expected_range(self) -> bytes:
-        """Return the `Content-Range` of the requested block."""
+    def begin(self, head: Head) -> str:
+        """Return why `head` is not that of the block, or an empty text."""
         last = self.first + self.left - 1
-        return b"bytes %d-%d/%d" % (self.first, last, self.offer.length)
+        part = b"bytes %d-%d/%d" % (self.first, last, self.offer.length)
+        found = (head.status, head.is_gzip, head.length, head.content_range)
+        if found == (206, False, self.left, part):
+            return ""
+        said = head.content_range.decode("latin-1")
+        return f"status {head.status}, {head.length} bytes {said}".rstrip()
 
-    def feed(self, data: bytes) -> bool:
-        """Add bytes of the block; returns whether it is complete. Too many are a ValueError."""
+    def receive(self, wire: Wire) -> int:
+        """Receive bytes of the block once; returns how many, 0 at the end of the connection."""
+        data = wire.recv(_ROOM)
+        self.add(data)
+        return len(data)
+
+    def add(self, data: bytes) -> None:
+        """Add bytes of the block; too many are a ValueError."""
         self.left -= len(data)
         if self.left < 0:
-            raise ValueError("more than the block")
+            raise ValueError("more bytes than the block has")
         self._running.update(data)
-        if self.left:
-            return False
-        self._digest = self._running
-        self.first = min(self.first + BLOCK, self.offer.length)
-        return True
+        if not self.left:
+            self._digest = self._running
+            self.first = min(self.first + BLOCK, self.offer.length)
 
     def is_right(self) -> bool:
         """Tell whether the whole package has the signed hash."""
         return self._digest.hexdigest() == self.offer.sha256
 
 
-class Call:
-    """The current exchange of `phone`, over `wire`, whose descriptor is `number`.
+class Steps(Protocol):
+    """Callbacks for the result of a request."""
 
-    It was due at tick `begun`, when its own clock said `now`. `line` is the last request, `sent_at`
-    when it was sent, `unsent` a request that could not be sent yet, `rest` the beginning of an
-    answer. `breaks` says that the phone's network will fail.
+    def follow(self, call: "Call", edge: Edge) -> None: ...  # noqa: D102
+    def take_answer(self, call: "Call", came: Came) -> None: ...  # noqa: D102
+    def take_block(self, call: "Call") -> None: ...  # noqa: D102
+    def end_early(self, call: "Call", why: Failure, detail: str) -> None: ...  # noqa: D102
+    def note_latency(self, sent_at: float, polls: int = 1) -> None: ...  # noqa: D102
+
+
+class Call(Exchange):
+    """The current exchange of a phone; `steps` say how it goes on.
+
+    It was due at tick `begun`, when its own clock said `now`. `breaks` says that the phone's
+    network will fail.
     """
 
-    __slots__ = (
-        *("begun", "breaks", "in_body", "line", "load", "node", "now", "number", "offer", "phone"),
-        *("purpose", "release", "rest", "sent_at", "unsent", "wire"),
-    )
+    __slots__ = ("begun", "breaks", "load", "now", "offer", "purpose", "release", "steps")
 
-    def __init__(self) -> None:
-        self.phone = 0
+    def __init__(self, steps: Steps) -> None:
+        super().__init__()
+        self.steps = steps
         self.begun = 0
         self.now = 0.0
         self.purpose = Purpose.POLL
-        self.node: Node | None = None
-        self.wire: Wire | None = None
-        self.number = 0
-        self.rest = b""
-        self.line: Line | LinePair | None = None
-        self.unsent: Line | None = None
-        self.sent_at = 0.0
         self.breaks = False
         self.offer: Offer | None = None
         self.load: Load | None = None
-        self.in_body = False
         self.release: Release | None = None
+
+    def again(self) -> None:
+        """Follow the edge of the last answer."""
+        assert self.node is not None
+        self.steps.note_latency(self.sent_at)
+        self.steps.follow(self, self.node.last_edge)
+
+    def answer(self, came: list[Came]) -> None:
+        """Look for the hash of a new answer."""
+        self.steps.note_latency(self.sent_at)
+        self.steps.take_answer(self, came[0])
+
+    def whole(self) -> None:
+        """Go on after a block."""
+        self.steps.take_block(self)
+
+    def end_early(self, why: Failure, detail: str = "") -> None:
+        """Stop until the phone's next poll."""
+        self.steps.end_early(self, why, detail)

@@ -1,27 +1,43 @@
-"""Runs the polls of many phones when they are due, up to the limit of connections.
+"""Takes phones from poll to poll: begins those that are due, and follows each to its switch.
 
-A phone is a number. Only an active phone has an object, its `Call`; a `Session` performs its steps.
+A phone is a number. Only an active phone has an object, its `Call`. The tree of its trust state
+gives the next request, and every answer must have a hash that the real code has verified.
 """
 
+import hashlib
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from client_sim.fleet.call import Call
+from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
+from client_sim.fleet.answers import Came
+from client_sim.fleet.builds import build_of
+from client_sim.fleet.call import Call, Load, Purpose
 from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
+from client_sim.fleet.errors import MISHAPS, Fault, first_line
 from client_sim.fleet.lines import Lines
+from client_sim.fleet.loader import Dialler
+from client_sim.fleet.packets import PacketLoader, Pair, Pairs
 from client_sim.fleet.population import FLAKY, Group, Phones
-from client_sim.fleet.session import Session
-from client_sim.fleet.tally import Failure, Stretches, Tally
+from client_sim.fleet.response_learner import ResponseLearner
+from client_sim.fleet.tally import SIMULATED, Failure, Stopwatch, Stretches, Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS, Appointments
+from client_sim.fleet.twins import Twins
 
+if TYPE_CHECKING:
+    from client_sim.device.release import Release
+
+_HOUR: Final = 3600
 _NO_NETWORK: Final = 0.2  # share of the polls of a flaky phone
 _BREAKS: Final = 0.1  # share of its connections
 
 
 class Driver:
-    """The phones of one worker against one server."""
+    """The phones of one worker against one server.
+
+    `put` schedules a phone, and `place_phones` all of them.
+    """
 
     def __init__(
         self,
@@ -34,43 +50,46 @@ class Driver:
     ) -> None:
         self.tally = Tally()
         self.lines = Lines(len(phones))
+        self._time = behaviour.begin  # simulated, epoch seconds
+        self._spare: list[Call] = []  # of phones that sleep
+        self.stopwatch = Stopwatch(self.tally)
+        self.learner = ResponseLearner(target, self.lines.find)
+        self.exchanges = PacketLoader(
+            Dialler(target),
+            self.tally,
+            limit=behaviour.connections,
+            keep=behaviour.keep,
+            clock=self.stopwatch.read,
+        )
         self._stretches = Stretches(self.tally, self.lines, behaviour.length)
         self._appointments = Appointments(len(phones), draws)
-        self._walk = Session(
-            target=target,
-            groups=groups,
-            phones=phones,
-            behaviour=behaviour,
-            decider=decider,
-            tally=self.tally,
-            lines=self.lines,
-            stretches=self._stretches,
-            appointments=self._appointments,
-        )
-        self.school = self._walk.school
-        self.exchanges = self._walk.exchanges
         self.put = self._appointments.put
         self.place_phones = self._appointments.place_phones
         self._groups = groups
         self._phones = phones
-        self._manners = behaviour
+        self._behaviour = behaviour
         self._draws = draws
+        self._decider = decider
         self._may_begin = 0.0
         self._last_built = max(group.built_at for group in groups)
+        self._parts: dict[int, Load] = {}
+        twinning = behaviour.twinning
+        self._twins = None if twinning is None else Twins(target, twinning, self.tally)
+        self._pairs = Pairs(self.lines) if behaviour.keep else None
 
     def advance(self, tick: int) -> None:
         """Begin the polls that are due at `tick`; waits for free connections."""
-        now = self._walk.time = self._manners.begin + tick / TICKS
+        now = self._time = self._behaviour.begin + tick / TICKS
         self._stretches.move(tick)
-        exchanges, walk = self.exchanges, self._walk
-        traits, skew, spare = self._phones.traits, self._phones.skew, walk.spare
-        pace = self._manners.polls_per_second
+        exchanges = self.exchanges
+        traits, skew, spare = self._phones.traits, self._phones.skew, self._spare
+        pace = self._behaviour.polls_per_second
         for phone in self._appointments.take(tick):
             while exchanges.is_busy:
                 exchanges.look(1.0)
             if pace:
                 self._hold_back(1 / pace)
-            call = spare.pop() if spare else Call()
+            call = spare.pop() if spare else Call(self)
             call.phone, call.begun = phone, tick
             # The phone's own clock, which is never before the build of its ROM. It stands still
             # until the phone sleeps again: a poll takes no simulated time, however long the server
@@ -81,17 +100,17 @@ class Driver:
                 call.now = max(call.now, group.built_at)
             if traits[phone] & FLAKY:
                 if self._draws.happens(_NO_NETWORK):
-                    walk.end_early(call, Failure.NO_NETWORK)
+                    self.end_early(call, Failure.NO_NETWORK)
                     continue
                 call.breaks = self._draws.happens(_BREAKS)
-            walk.poll(call)
+            self.poll(call)
 
     def snapshot(self) -> Tally:
         """Return the sums so far."""
         self._stretches.count()
-        self.exchanges.stopwatch.count()
-        self.tally.lessons = self.school.lessons
-        self.tally.busy_seconds = self.exchanges.stopwatch.lost
+        self.stopwatch.count()
+        self.tally.lessons = self.learner.lessons
+        self.tally.busy_seconds = self.stopwatch.lost
         return self.tally
 
     def _hold_back(self, apart: float) -> None:
@@ -99,3 +118,222 @@ class Driver:
         while (rest := self._may_begin - time.perf_counter()) > 0:
             self.exchanges.look(rest)
         self._may_begin = time.perf_counter() + apart
+
+    def poll(self, call: Call) -> None:
+        """Begin a poll."""
+        phones = self._phones
+        state = self.learner.states[phones.state[call.phone]]
+        holder = self._groups[phones.group[call.phone]].holder
+        place = state.polls.get(holder)
+        if place is None and self._study(call):
+            place = state.polls.get(holder)
+        if place is None:
+            return
+        if self._pairs is not None:
+            pair = self._pairs.find(place)
+            if pair is not None and self.exchanges.join(call, pair, self):
+                return
+        self._go(call, place)
+
+    def follow(self, call: Call, edge: Edge) -> None:
+        """Continue after a verified answer, if this phone may trust it now."""
+        if call.breaks:
+            self.end_early(call, Failure.CUT)
+            return
+        if edge.version:
+            phone = call.phone
+            if edge.version < self._phones.stamp[phone]:
+                self.end_early(call, Failure.OLDER, f"version {edge.version}")
+                return
+            if call.now >= edge.expires:
+                self.end_early(call, Failure.CLOCK)
+                return
+            self._phones.stamp[phone] = edge.version
+        place = edge.following
+        if place.__class__ is Node:
+            self.exchanges.ask(call, place)
+        else:
+            self._go(call, place)
+
+    def note_latency(self, sent_at: float, polls: int = 1) -> None:
+        """Record how long `polls` waited for their answers."""
+        self.stopwatch.note(self.exchanges.now - sent_at, polls)
+
+    def take_answer(self, call: Call, came: Came) -> None:
+        """Process an answer whose bytes are new: its hash must be known."""
+        assert call.node is not None
+        edge = self._recognise(call, call.node, came)
+        if edge is not None:
+            self.follow(call, edge)
+
+    def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None:
+        """Process two answers whose bytes are new."""
+        edge = self._recognise(call, pair.first, first)
+        if edge is None:
+            return
+        if edge.following is pair.second:
+            edge = self._recognise(call, pair.second, second)
+            if edge is not None:
+                pair.keep(first.whole + second.whole, edge)
+                self.follow(call, edge)
+            return
+        # A new root: the second request was too early, so the poll begins again.
+        self._go(call, pair.first)
+
+    def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
+        """Return the edge of an answer; ends the call if the real code does not know it."""
+        head, body = came.head, came.body
+        digest = hashlib.sha256(body).digest()
+        edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
+        if edge is None:
+            if not self._study(call):
+                return None
+            edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
+        if edge is None:
+            self.end_early(call, Failure.UNKNOWN, f"status {head.status}, {len(body)} bytes")
+            return None
+        node.keep(came.whole, edge)
+        return edge
+
+    def take_block(self, call: Call) -> None:
+        """Fetch the next block, or look at the whole package."""
+        load = call.load
+        assert load is not None
+        if not load.is_whole:
+            self._ask_block(call, load)
+        elif load.is_right():
+            self.tally.fetched += 1
+            self._look_again(call)
+        else:
+            self.end_early(call, Failure.PACKAGE)
+
+    def end_early(self, call: Call, why: Failure, detail: str = "") -> None:
+        """Stop until the phone's next poll; complete blocks of a package are kept."""
+        self.tally.failures[why] += 1
+        if why not in SIMULATED and len(self.tally.mishaps) < MISHAPS:
+            self.tally.mishaps.append(self._describe(call, why, detail))
+        if call.load is not None and why is not Failure.PACKAGE:
+            self._parts[call.phone] = call.load
+        self.exchanges.close(call, is_good=False)
+        self._appointments.renew(call.phone, call.begun)
+
+    def _describe(self, call: Call, why: Failure, detail: str) -> Fault:
+        return Fault(
+            why=why.value,
+            hours=(self._time - self._behaviour.begin) / _HOUR,
+            group=self._groups[self._phones.group[call.phone]].name,
+            request="" if call.node is None else first_line(call.node.line.data),
+            detail=detail,
+        )
+
+    def _fetch(self, call: Call) -> None:
+        assert call.offer is not None
+        state, group = self._where(call)
+        key = (group.name, call.offer.sha256, self._phones.role[call.phone])
+        place = state.installs.get(key)
+        if place is None and self._study(call):
+            place = state.installs.get(key)
+        if place is not None:
+            self._go(call, place)
+
+    def _go(self, call: Call, place: Place) -> None:
+        """Send the request at `place`, or handle the end of the requests."""
+        if place.__class__ is Node:
+            self.exchanges.ask(call, place)
+            return
+        assert isinstance(place, End)
+        if place.state is None:
+            self.end_early(call, Failure.TRUST, place.fault)
+        elif call.purpose is Purpose.FETCH:
+            self._take_release(call, place)
+        else:
+            self._phones.state[call.phone] = place.state.index
+            self.exchanges.close(call, is_good=True)
+            self._decide(call, place.state)
+
+    def _decide(self, call: Call, state: TrustState) -> None:
+        tally = self.tally
+        tally.polls += 1
+        offer = self._decider.decide(call.phone, state, call.now)
+        if call.purpose is Purpose.LOOK:
+            if offer is not None and offer == call.offer:
+                self._switch(call)
+            else:
+                self.end_early(call, Failure.CHANGED)
+        elif offer is None:
+            self._appointments.renew(call.phone, call.begun)
+            self._spare.append(call)
+        else:
+            tally.offers += 1
+            call.offer, call.purpose = offer, Purpose.FETCH
+            self._fetch(call)
+
+    def _take_release(self, call: Call, end: End) -> None:
+        """Fetch the package, after its signed release was verified."""
+        assert call.offer is not None
+        call.release = end.release
+        self._phones.role[call.phone] = end.role
+        if self.tally.offers % self._behaviour.download_every:
+            self._look_again(call)
+            return
+        load = self._parts.pop(call.phone, None)
+        if load is None or load.offer.sha256 != call.offer.sha256:
+            load = Load(call.offer)
+        call.load = load
+        self._ask_block(call, load)
+
+    def _ask_block(self, call: Call, load: Load) -> None:
+        request = load.request(self._behaviour.host)
+        call.body = load
+        self.exchanges.ask(call, Node(self.lines.find(request)))
+
+    def _look_again(self, call: Call) -> None:
+        """Poll again right before the switch."""
+        # A server may switch a connection to another mode for packages, so no poll follows a
+        # package on it.
+        self.exchanges.close(call, is_good=False)
+        call.purpose, call.load = Purpose.LOOK, None
+        self.poll(call)
+
+    def _switch(self, call: Call) -> None:
+        release, offer = call.release, call.offer
+        assert release is not None
+        assert offer is not None
+        self.tally.switched += 1
+        self._let_twin_follow(call, release)
+        self._decider.switch(call.phone, build_of(release))
+        if offer.counter == offer.final_counter:
+            self.tally.arrived += 1
+            self.tally.arrived_in[self._stretches.find(call.begun)] += 1
+        self._appointments.renew(call.phone, call.begun)
+
+    def _let_twin_follow(self, call: Call, release: "Release") -> None:
+        if self._twins is None:
+            return
+        begun = time.perf_counter()
+        _, group = self._where(call)
+        running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
+        self._twins.follow(group, running, build_of(release), secret, call.now)
+        self.stopwatch.lost += time.perf_counter() - begun
+
+    def _study(self, call: Call) -> bool:
+        """Run the real code against the server's current state; ends the call if it cannot."""
+        begun = time.perf_counter()
+        state, group = self._where(call)
+        if call.purpose is Purpose.FETCH:
+            assert call.offer is not None
+            held = self._phones.role[call.phone]
+            why = self.learner.learn_install(state, group, call.offer, held, self._time)
+        else:
+            why = self.learner.learn_poll(state, group, self._time)
+        self.stopwatch.lost += time.perf_counter() - begun
+        if why is not None:
+            self.end_early(call, *why)
+        return why is None
+
+    def _where(self, call: Call) -> tuple[TrustState, Group]:
+        phones = self._phones
+        return (
+            self.learner.states[phones.state[call.phone]],
+            self._groups[phones.group[call.phone]],
+        )

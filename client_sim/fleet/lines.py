@@ -77,26 +77,20 @@ class UntoldLine(Line):
         self._beyond.data += other.sent * self.size
 
 
-class LinePair:
+class LinePair(Line):
     """Two requests that are sent together: noted once, and added to both counts by `settle`."""
 
-    __slots__ = ("_both", "_first", "_second", "data")
+    __slots__ = ("_first", "_second")
 
     def __init__(self, first: Line, second: Line, phones: int) -> None:
+        super().__init__(first.data + second.data, phones)
         self._first, self._second = first, second
-        self.data = first.data + second.data
-        self._both = Line(self.data, phones)
-
-    def note(self, phone: int) -> None:
-        """Count that `phone` has sent them."""
-        self._both.note(phone)
 
     def settle(self) -> None:
         """Bring the counts of both requests up to date."""
-        both = self._both
         for line in (self._first, self._second):
-            line.add(both)
-        both.sent = 0
+            line.add(self)
+        self.sent = 0
 
 
 class Lines:

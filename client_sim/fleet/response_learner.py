@@ -19,13 +19,14 @@ from client_sim.device.internet import RealWorld
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust
-from client_sim.fleet.answer_tree import ABSENT, End, Taken, TrustState, grow
+from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, TrustState, grow
+from client_sim.fleet.errors import SurroundingsError
 from client_sim.fleet.lines import Line
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
 from client_sim.transport import Connection, encode_request, host_header
-from client_sim.world import Public, World
+from client_sim.world import Public, RunningBuild, World
 
 
 class Recorder(Connection):
@@ -140,28 +141,7 @@ class ResponseLearner:
 
     def _connect(self, group: Group, vault: dict[str, bytes], now: float) -> Recorder:
         self.lessons += 1
-        target = self._target
-        public = Public(
-            host=target.host,
-            port=target.port,
-            tls=target.tls,
-            codename=group.codename,
-            region=group.region,
-            channel=group.channel,
-            root=target.root,
-            ota_certificate=b"",
-            built_at=group.built_at,
-            build=group.builds[-1],
-        )
-        world = RealWorld(
-            public,
-            vault,
-            now=lambda: now,
-            entropy=bytes,
-            resolver={target.host: [target.address]},
-            certificate_authority=target.authority,
-        )
-        return Recorder(world)
+        return Recorder(make_world(self._target, group, vault, now))
 
     def _trust(self, vault: dict[str, bytes], group: Group, now: float) -> Trust:
         return Trust(self._target.root, vault, now=now, built_at=group.built_at)
@@ -179,6 +159,59 @@ class ResponseLearner:
         elif trust is not None:
             state.vault, state.trust = vault, trust
         return state
+
+
+def make_world(target: Target, group: Group, vault: dict[str, bytes], now: float) -> RealWorld:
+    """Return the world of a phone of `group` that holds `vault`, at `now`."""
+    public = Public(
+        host=target.host,
+        port=target.port,
+        tls=target.tls,
+        codename=group.codename,
+        region=group.region,
+        channel=group.channel,
+        root=target.root,
+        ota_certificate=b"",
+        built_at=group.built_at,
+        build=group.builds[-1],
+    )
+    return RealWorld(
+        public,
+        vault,
+        now=lambda: now,
+        entropy=bytes,
+        resolver={target.host: [target.address]},
+        certificate_authority=target.authority,
+    )
+
+
+FACTORY: Final = RunningBuild("factory", "factory", 0, 0, "2000-01-01")
+"""A build that is older than every release."""
+
+PROBE: Final = Group("probe", "x", "x", (FACTORY,), 1.0, 0)
+"""A group that no server has; its phones poll like others."""
+
+
+def record_idle_poll(target: Target, now: float) -> tuple[str, ...]:
+    """Return the paths that a phone asks for in a poll that finds nothing new, in order.
+
+    The real code polls twice. Raises SurroundingsError if it refuses an answer.
+    """
+    learner = ResponseLearner(target, lambda data: Line(data, 1))
+    state = learner.fresh
+    paths: list[str] = []
+    for _ in range(2):
+        failure = learner.learn_poll(state, PROBE, now)
+        paths, place = [], state.polls.get(PROBE.holder)
+        while isinstance(place, Node):
+            paths.append(place.data.split(b" ")[1].decode())
+            (edge,) = place.answers.values()
+            place = edge.following
+        if place is None or place.state is None:
+            detail = place.fault if place is not None else failure and failure[1]
+            raise SurroundingsError(f"{target.host_header} cannot be polled: {detail}")
+        state = place.state
+    return tuple(paths)
 
 
 def _failure(error: DeviceError) -> tuple[Failure, str]:

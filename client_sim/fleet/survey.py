@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client_sim.device.errors import DeviceError
-from client_sim.device.internet import RealWorld
 from client_sim.device.pointer import Pointer
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
@@ -13,11 +12,11 @@ from client_sim.device.trust import Trust
 from client_sim.fleet.builds import build_of
 from client_sim.fleet.errors import SurroundingsError
 from client_sim.fleet.population import Group
+from client_sim.fleet.response_learner import FACTORY, PROBE, make_world
 from client_sim.fleet.target import Target
 from client_sim.transport import Connection
-from client_sim.world import Public, RunningBuild
+from client_sim.world import RunningBuild
 
-_FACTORY: Final = RunningBuild("factory", "factory", 0, 0, "2000-01-01")
 _PROBES: Final = 2_000  # placeholder names that are tried until each part of `latest` holds one
 _BUILDS: Final = 200  # most builds of a group that phones may run; the newest are used
 
@@ -56,7 +55,7 @@ def _survey(target: Target, now: float) -> Survey:
             if any_trust.pointer_role(name) in vaults:
                 continue
         trust = Trust(target.root, vault, now=now, built_at=0)
-        with Connection(_world(target, vault, now)) as connection:
+        with Connection(make_world(target, PROBE, vault, now)) as connection:
             refresh(connection, trust, name)
         holder = trust.pointer_role(name)
         vaults[holder], trusts[holder] = vault, trust
@@ -85,7 +84,7 @@ def _builds(
     target: Target, vault: dict[str, bytes], trust: Trust, codename: str, now: float
 ) -> list[tuple[str, RunningBuild]]:
     """Return the folder and the build of every release of a model."""
-    with Connection(_world(target, vault, now)) as connection:
+    with Connection(make_world(target, PROBE, vault, now)) as connection:
         # The codename role would stay in the vault, but phones start without it: the vault is
         # restored.
         before = dict(vault)
@@ -112,7 +111,7 @@ def _choose_builds(
         if place == folder and build.counter <= final
     }
     chosen = tuple(known[counter] for counter in sorted(known))[-_BUILDS:]
-    return chosen if len(chosen) > 1 else (_FACTORY, *chosen)
+    return chosen if len(chosen) > 1 else (FACTORY, *chosen)
 
 
 def _targets(data: bytes | None) -> list[str]:
@@ -121,26 +120,3 @@ def _targets(data: bytes | None) -> list[str]:
         return []
     signed: dict[str, Any] = json.loads(data)["signed"]
     return sorted(signed["targets"])
-
-
-def _world(target: Target, vault: dict[str, bytes], now: float) -> RealWorld:
-    public = Public(
-        host=target.host,
-        port=target.port,
-        tls=target.tls,
-        codename="survey",
-        region="x",
-        channel="x",
-        root=target.root,
-        ota_certificate=b"",
-        built_at=0,
-        build=_FACTORY,
-    )
-    return RealWorld(
-        public,
-        vault,
-        now=lambda: now,
-        entropy=bytes,
-        resolver={target.host: [target.address]},
-        certificate_authority=target.authority,
-    )

@@ -88,16 +88,7 @@ class Twins:
     ) -> str:
         """Return why the twin does not run `chosen` in the end, or an empty text."""
         target, twinning = self._target, self._twinning
-        facts = ImageFacts(
-            codename=group.codename,
-            region=group.region,
-            channel=group.channel,
-            host=target.host,
-            port=target.port,
-            tls=target.tls,
-            built_at=group.built_at,
-        )
-        image = Image(facts, target.root, twinning.certificate, target.authority)
+        image = _make_image(target, group, twinning.certificate, group.built_at)
         build = _facts(running)
         create_phone(place, image, images=twinning.images[build.fingerprint], build=build)
         phone = Phone(
@@ -112,6 +103,19 @@ class Twins:
             return done.reason
         boot = phone.reboot(is_healthy=lambda _build: True)
         return "" if boot.build == _facts(chosen) else f"It runs {boot.build.fingerprint} now."
+
+
+def _make_image(target: Target, group: Group, certificate: bytes, built_at: int) -> Image:
+    facts = ImageFacts(
+        codename=group.codename,
+        region=group.region,
+        channel=group.channel,
+        host=target.host,
+        port=target.port,
+        tls=target.tls,
+        built_at=built_at,
+    )
+    return Image(facts, target.root, certificate, target.authority)
 
 
 def _facts(build: RunningBuild) -> BuildFacts:
@@ -190,16 +194,7 @@ def _make_phone(
     *,
     counter: int,
 ) -> Phone:
-    facts = ImageFacts(
-        codename=group.codename,
-        region=group.region,
-        channel=group.channel,
-        host=target.host,
-        port=target.port,
-        tls=target.tls,
-        built_at=0,
-    )
-    image = Image(facts, target.root, wish.certificate, target.authority)
+    image = _make_image(target, group, wish.certificate, 0)
     create_phone_from_package(place, image, wish.package, counter=counter)
     return Phone(place, resolver={target.host: [target.address]}, now=now)
 

@@ -115,7 +115,7 @@ def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
     phones = draw_phones(job.count, job.groups, job.habits, draws)
     decider = Decider(job.groups, phones, job.seed, job.first)
     driver = Driver(job.target, job.groups, phones, job.behaviour, draws, decider)
-    states = {holder: driver.school.adopt(vault) for holder, vault in job.vaults.items()}
+    states = {holder: driver.learner.adopt(vault) for holder, vault in job.vaults.items()}
     newest, by_group = 0, [0] * len(job.groups)
     for phone in range(job.count):
         group = job.groups[phones.group[phone]]

@@ -1,80 +1,188 @@
-"""Very many connections at once: idle ones, or such that send a byte now and then.
+"""Very many connections at once: idle ones, slow ones, or clients that pipeline.
 
 Run as `python -m benchmarks.device.load.crowd SPEC`. It says `ready` when all are there, and what
-it saw once its input is closed. A connection that the server ends is made anew.
+it saw once its input is closed.
 """
 
-import contextlib
 import select
-import socket
 import sys
 import time
+from collections.abc import Callable
 
-from benchmarks.device.load.fresh import dial
-from benchmarks.device.load.spec import CrowdSpec, main
+from benchmarks.device.load.client import Client, look_until, make_script, open_loader
+from benchmarks.device.load.spec import CrowdSpec, Kind, main
 from benchmarks.device.measured import Measured, Window
-from benchmarks.device.wire import HOST, read_answer
+from benchmarks.device.wire import ask
+from client_sim.fleet.answer_tree import Node
+from client_sim.fleet.answers import Head
+from client_sim.fleet.lines import Line
+from client_sim.fleet.loader import Loader, Wire
+from client_sim.fleet.tally import Failure
 
 TURNS = 100  # how often in a drip's time some of the connections send
+DRIP_SECONDS = 1.0  # between two bytes of a slow client
 BATCH = 256  # connections that are opened between two pauses, fewer than a backlog
 PAUSE_SECONDS = 0.02
 WAIT_SECONDS = 10.0
+SENT = 65_536  # bytes that a client that pipelines hands to its kernel at a time
+ROOM = 1 << 20
 
 
-class Crowd:
-    """The connections, and how far each is with its request."""
+class Idler(Client):
+    """Polls once, so that it is one that the server knows, and keeps its connection."""
 
-    def __init__(self, spec: CrowdSpec) -> None:
-        self._address = (HOST, spec.port)
+    __slots__ = ("is_known",)
+
+    def __init__(self, loader: Loader, spec: CrowdSpec) -> None:
+        super().__init__(loader, spec.statuses)
+        self.is_known = False
+
+    def finish(self, *, failed: bool) -> None:
+        """Be idle."""
+        self.is_known = not failed
+
+
+class Dripper(Client):
+    """Sends a byte now and then; its request never becomes whole.
+
+    A connection that the server ends is made anew.
+    """
+
+    __slots__ = ("_data", "_sent", "renewed")
+    _SILENT = Node(Line(b"", 1), 0)
+
+    def __init__(self, loader: Loader, spec: CrowdSpec) -> None:
+        super().__init__(loader, spec.statuses)
         self._data = spec.request.encode()
+        self._sent = 0
         self.renewed = 0
-        self._streams: list[socket.socket] = []
-        self._sent: list[int] = []
-        for number in range(spec.connections):
-            self._streams.append(dial(self._address, number))
-            self._sent.append(0)
-            if number % BATCH == BATCH - 1:
-                time.sleep(PAUSE_SECONDS)
+        loader.ask(self, self._SILENT)
 
-    def ask_once(self) -> None:
-        """Let each connection poll once, so that it is one that the server knows."""
-        for stream in self._streams:
-            stream.settimeout(WAIT_SECONDS)
-            stream.sendall(self._data)
-            read_answer(stream)
+    def drip(self) -> None:
+        """Send one more byte."""
+        place = self._sent % (len(self._data) - 1)
+        self._sent += 1
+        self.loader.send_part(self, self._data[place : place + 1])
 
-    def drip(self, begin: int, step: int) -> None:
-        """Send one more byte on every `step`th connection; a request never becomes whole."""
-        for number in range(begin, len(self._streams), step):
-            place = self._sent[number] % (len(self._data) - 1)
-            try:
-                self._streams[number].send(self._data[place : place + 1])
-                self._sent[number] += 1
-            except BlockingIOError:
-                continue
-            except OSError:
-                with contextlib.suppress(OSError):
-                    self._streams[number].close()
-                self._streams[number] = dial(self._address, number)
-                self._sent[number] = 0
-                self.renewed += 1
+    def finish(self, *, failed: bool) -> None:
+        """Nothing follows: it has no answer."""
+
+    def end_early(self, why: Failure, detail: str = "") -> None:  # noqa: ARG002 - any end is the same
+        """Connect again."""
+        self.loader.close(self, is_good=False)
+        self._sent = 0
+        self.renewed += 1
+        self.loader.ask(self, self._SILENT)
+
+
+class Drain:
+    """Takes every answer of a client that pipelines, and lets it send on."""
+
+    def __init__(self, client: "Pipeliner", node: Node) -> None:
+        self.left = 1  # of answers without end
+        self.taken = 0
+        self._client = client
+        self._node = node
+        self._buffer = bytearray(ROOM)
+
+    def begin(self, head: Head) -> str:  # noqa: ARG002 - heads are not looked at
+        """Take any answer."""
+        return ""
+
+    def add(self, data: bytes) -> None:
+        """Count bytes."""
+        self.taken += len(data)
+
+    def receive(self, wire: Wire) -> int:
+        """Receive once, and send another packet if the last one is on its way."""
+        count = wire.recv_into(self._buffer)
+        self.taken += count
+        if count and not self._client.unsent:
+            self._client.loader.ask(self._client, self._node)
+        return count
+
+
+class Pipeliner(Client):
+    """Sends as many requests as the server reads, and takes every answer."""
+
+    __slots__ = ("drain",)
+
+    def __init__(self, loader: Loader, spec: CrowdSpec) -> None:
+        super().__init__(loader, spec.statuses)
+        data = spec.request.encode()
+        node = Node(Line(data * (SENT // len(data)), 1))
+        self.drain = Drain(self, node)
+        self.body, self.in_body = self.drain, True
+        loader.ask(self, node)
+
+    def finish(self, *, failed: bool) -> None:
+        """Nothing follows: it has no last answer."""
 
 
 def run(spec: CrowdSpec) -> Measured:
     """Be there until the input is closed."""
-    crowd = Crowd(spec)
-    if not spec.drip:
-        crowd.ask_once()
+    with open_loader(spec, limit=spec.connections) as loader:
+        match spec.kind:
+            case Kind.IDLE:
+                return _be_idle(loader, spec)
+            case Kind.SLOW:
+                return _be_slow(loader, spec)
+            case Kind.PIPELINING:
+                return _pipeline(loader, spec)
+
+
+def _be_idle(loader: Loader, spec: CrowdSpec) -> Measured:
+    script = make_script([spec.request])
+    idlers = [Idler(loader, spec) for _ in range(spec.connections)]
+    for number, idler in enumerate(idlers, 1):
+        loader.ask(idler, script)
+        _pause(loader, number)
+    look_until(loader, lambda: all(each.is_known for each in idlers), WAIT_SECONDS)
+    if not all(each.is_known for each in idlers):
+        raise ConnectionError("the server did not answer all idle connections")
+    return _wait(spec, lambda _turn: None, None).close(spec.connections)
+
+
+def _be_slow(loader: Loader, spec: CrowdSpec) -> Measured:
+    drippers = []
+    for number in range(1, spec.connections + 1):
+        drippers.append(Dripper(loader, spec))
+        _pause(loader, number)
+
+    def drip(turn: int) -> None:
+        for dripper in drippers[turn % TURNS :: TURNS]:
+            dripper.drip()
+        loader.look(0)
+
+    window = _wait(spec, drip, DRIP_SECONDS / TURNS)
+    return window.close(
+        spec.connections, extra={"renewed": float(sum(each.renewed for each in drippers))}
+    )
+
+
+def _pipeline(loader: Loader, spec: CrowdSpec) -> Measured:
+    size = ask(spec.port, spec.request.encode()).size
+    clients = [Pipeliner(loader, spec) for _ in range(spec.connections)]
+    window = _wait(spec, lambda _turn: loader.look(0.001), 0.0)
+    return window.close(sum(each.drain.taken for each in clients) // size)
+
+
+def _pause(loader: Loader, number: int) -> None:
+    if number % BATCH == 0:
+        look_until(loader, lambda: False, PAUSE_SECONDS)
+
+
+def _wait(spec: CrowdSpec, act: Callable[[int], None], pause: float | None) -> Window:
+    """Say that all are there and wait for the end of the input; `act` every `pause` seconds."""
     window = Window(spec.watch, spec.known)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    pause = spec.drip / TURNS if spec.drip else None
     due, turn = time.perf_counter(), 0
-    while not select.select([sys.stdin], [], [], _rest(due) if pause else None)[0]:
-        if pause:
-            crowd.drip(turn % TURNS, TURNS)
+    while not select.select([sys.stdin], [], [], None if pause is None else _rest(due))[0]:
+        if pause is not None:
+            act(turn)
             due, turn = due + pause, turn + 1
-    return window.close(spec.connections, extra={"renewed": float(crowd.renewed)})
+    return window
 
 
 def _rest(due: float) -> float:

@@ -5,94 +5,97 @@ limit: `MSG_TRUNC` spares it (tcp(7)).
 """
 
 import itertools
-import select
 import socket
 import time
 from collections.abc import Iterator
 
+from benchmarks.device.load.client import Client, open_loader
 from benchmarks.device.load.spec import PullSpec, main
 from benchmarks.device.measured import Measured, Window
-from benchmarks.device.wire import (
-    HOST,
-    body_length,
-    head_length,
-    phone_request,
-    range_request,
-)
+from benchmarks.device.wire import phone_request, range_request
+from client_sim.fleet.answer_tree import Node
+from client_sim.fleet.answers import Head
+from client_sim.fleet.lines import Line
+from client_sim.fleet.loader import Loader, Wire
 
 TAKEN = 1 << 20
-FIRST = 4096
 
 
-class Pull:
-    """One connection that fetches piece after piece."""
+class Piece:
+    """The bytes of a piece of the package, which are dropped."""
 
-    def __init__(self, spec: PullSpec, firsts: Iterator[int]) -> None:
-        self._spec = spec
-        self._firsts = firsts
-        self.stream = socket.create_connection((HOST, spec.port))
+    def __init__(self) -> None:
+        self.left = self.taken = 0
         self._buffer = bytearray(TAKEN)
-        self._left = 0
-        self._head = b""
-        self._ask()
-        self.stream.setblocking(False)
 
-    def take(self) -> int:
-        """Take what is there, once; returns the bytes of the package."""
-        if self._left:
-            count = self.stream.recv_into(self._buffer, min(TAKEN, self._left), socket.MSG_TRUNC)
-            got = count
-        else:
-            some = self.stream.recv(FIRST)
-            count = len(some)
-            self._head += some
-            head = head_length(self._head)
-            if head:
-                if self._head[9:12] not in {b"200", b"206"}:
-                    raise ConnectionError(self._head[:64].decode("latin-1"))
-                self._left = body_length(self._head[:head])
-                got = len(self._head) - head
-                self._head = b""
-            else:
-                got = 0
-        if not count:
-            raise ConnectionError("the server closed during a download")
-        if got:
-            self._left -= got
-            if not self._left:
-                self._ask()
-        return got
+    def begin(self, head: Head) -> str:
+        """Return the status of an answer that is no piece."""
+        self.left = head.length
+        return "" if head.status in {200, 206} else f"status {head.status}"
 
-    def _ask(self) -> None:
-        spec, first = self._spec, next(self._firsts)
-        if spec.piece:
-            self.stream.send(range_request(spec.port, spec.path, first, spec.piece))
-        else:
-            self.stream.send(phone_request(spec.port, spec.path))
+    def add(self, data: bytes) -> None:
+        """Count bytes."""
+        self.left -= len(data)
+        self.taken += len(data)
+
+    def receive(self, wire: Wire) -> int:
+        """Drop what has come, and count it."""
+        count = wire.recv_into(self._buffer, min(TAKEN, self.left), socket.MSG_TRUNC)
+        self.left -= count
+        self.taken += count
+        return count
+
+
+class Puller(Client):
+    """A client that fetches piece after piece."""
+
+    __slots__ = ("_nodes", "piece")
+
+    def __init__(self, loader: Loader, spec: PullSpec, nodes: Iterator[Node]) -> None:
+        super().__init__(loader, spec.statuses)
+        self._nodes = nodes
+        self.piece = Piece()
+
+    def whole(self) -> None:
+        """Fetch the next piece."""
+        self.finish(failed=False)
+
+    def finish(self, *, failed: bool) -> None:  # noqa: ARG002 - a refused piece ends the load
+        """Fetch the next piece."""
+        self.body = self.piece
+        self.loader.ask(self, next(self._nodes))
 
 
 def run(spec: PullSpec) -> Measured:
     """Pull for `spec.seconds`, after a warm-up that is not counted."""
-    pieces = range(0, spec.length - spec.piece + 1, spec.piece or spec.length)
-    firsts = itertools.cycle(pieces)
-    pulls = {}
-    poll = select.epoll()
-    for _ in range(spec.connections):
-        pull = Pull(spec, firsts)
-        pulls[pull.stream.fileno()] = pull
-        poll.register(pull.stream.fileno(), select.EPOLLIN)
-    _pull(poll, pulls, spec.warm_up)
+    with open_loader(spec, limit=spec.connections) as loader:
+        return _run(loader, spec)
+
+
+def _run(loader: Loader, spec: PullSpec) -> Measured:
+    requests = (
+        [
+            range_request(spec.port, spec.path, first, spec.piece)
+            for first in range(0, spec.length - spec.piece + 1, spec.piece)
+        ]
+        if spec.piece
+        else [phone_request(spec.port, spec.path)]
+    )
+    nodes = itertools.cycle([Node(Line(data, 1)) for data in requests])
+    pullers = [Puller(loader, spec, nodes) for _ in range(spec.connections)]
+    for puller in pullers:
+        puller.whole()
+    _pull(loader, spec.warm_up)
+    before = sum(each.piece.taken for each in pullers)
     window = Window(spec.watch, spec.known)
-    return window.close(_pull(poll, pulls, spec.seconds))
+    _pull(loader, spec.seconds)
+    return window.close(sum(each.piece.taken for each in pullers) - before)
 
 
-def _pull(poll: select.epoll, pulls: dict[int, Pull], seconds: float) -> int:
-    done = 0
+def _pull(loader: Loader, seconds: float) -> None:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for number, _ in poll.poll(0):
-            done += pulls[number].take()
-    return done
+        loader.look(0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
@@ -12,8 +13,6 @@ import msgspec
 from benchmarks.device.measured import Measured
 
 LOAD_CORE = 1
-SOURCES = 16
-"""How many addresses of loopback connections come from, 127.0.0.2 on: each has its own ports."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +20,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     `port`: the server's, on loopback. `watch`: the server's process ids; `known`: those of other
     loads, so that their CPU is not taken for a stranger's. `urgent`: this load goes before whatever
-    else is on its core.
+    else is on its core. `statuses`: those of right answers.
     """
 
     port: int
@@ -29,53 +28,36 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     watch: list[int] = []
     known: list[int] = []
     urgent: bool = False
+    statuses: tuple[int, ...] = (200, 206, 304, 404)
 
 
-class KeptSpec(Spec, frozen=True, kw_only=True):
-    """A closed loop on kept connections; connection N asks `requests[N % len(requests)]`.
+class ClosedSpec(Spec, frozen=True, kw_only=True):
+    """A closed loop of `connections` clients.
 
-    `batch`: how often it does so in one packet.
+    With `keep` client N asks `requests[N % len(requests)]` over one connection, `batch` times in a
+    packet; without it each client asks all of them in turn, and then connects anew.
     """
 
     requests: list[str]
+    keep: bool = True
     batch: int = 1
     connections: int = 64
     warm_up: float = 0.3
 
 
-class FreshSpec(Spec, frozen=True, kw_only=True):
-    """A closed loop with a new connection for each poll, which asks all `requests` in turn."""
+class OpenSpec(Spec, frozen=True, kw_only=True):
+    """An open loop of `rate` polls a second, each of which asks all `requests` in turn.
 
-    requests: list[str]
-    connections: int = 64
-    warm_up: float = 0.3
-
-
-class PacedSpec(Spec, frozen=True, kw_only=True):
-    """An open loop: `rate` questions a second over kept connections.
-
-    `marks`: a file in which the bench may write times of `perf_counter`, one a line; latencies are
-    then told apart by them.
+    With `keep` they are spread evenly over `connections`; without it each has one of its own, and
+    phones poll at ticks that are drawn. `marks`: a file in which the bench may write times of
+    `perf_counter`, one a line; latencies are then told apart by them.
     """
 
-    request: str
+    requests: list[str]
     rate: float
+    keep: bool = False
     connections: int = 256
     marks: str = ""
-
-
-class FleetSpec(Spec, frozen=True, kw_only=True):
-    """An open loop with a new connection for each poll, which asks all `requests` in turn.
-
-    `phones` poll once in `interval` seconds each, at a `tick` of their own. `statuses` are those
-    that are right.
-    """
-
-    requests: list[str]
-    phones: int = 1_000_000
-    interval: float = 60.0
-    tick: float = 0.01
-    statuses: tuple[int, ...] = (200, 404)
 
 
 class PullSpec(Spec, frozen=True, kw_only=True):
@@ -88,22 +70,20 @@ class PullSpec(Spec, frozen=True, kw_only=True):
     warm_up: float = 0.3
 
 
+class Kind(StrEnum):
+    """What a crowd does: nothing after a poll, a byte each second, or requests without end."""
+
+    IDLE = "idle"
+    SLOW = "slow"
+    PIPELINING = "pipelining"
+
+
 class CrowdSpec(Spec, frozen=True, kw_only=True):
-    """Many connections that are kept until the bench closes the load's input.
-
-    Without `drip` each asks once and is idle; with it, it sends a byte each `drip` seconds.
-    """
+    """Many clients of a kind that are there until the bench closes the load's input."""
 
     request: str
+    kind: Kind = Kind.IDLE
     connections: int = 10_000
-    drip: float = 0.0
-
-
-class PipelineSpec(Spec, frozen=True, kw_only=True):
-    """Clients that pipeline `request` without end, until the bench closes the load's input."""
-
-    request: str
-    connections: int = 200
 
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
@@ -124,8 +104,3 @@ def go_first() -> None:
     """Go before whatever else is on the same core, where that is allowed; children do not."""
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-
-
-def source(number: int) -> tuple[str, int]:
-    """Return an address to connect from."""
-    return f"127.0.0.{2 + number % SOURCES}", 0

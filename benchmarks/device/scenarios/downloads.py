@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.device.lab import Lab, finish
-from benchmarks.device.load.spec import PacedSpec, PullSpec
+from benchmarks.device.load.spec import OpenSpec, PullSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
@@ -91,18 +91,19 @@ def _spec(lab: Lab, server: Server, connections: int, piece: int) -> PullSpec:
 
 def _probe(lab: Lab, server: Server) -> Measured:
     pulls = lab.begin("pull", _spec(lab, server, 64, 16 * MIB))
-    spec = PacedSpec(
+    spec = OpenSpec(
         port=server.port,
         seconds=max(0.5, lab.seconds - 1),  # the downloads are under way before and after
         watch=server.pids,
         known=[pulls.pid],
-        request=phone_request(server.port, TIMESTAMP).decode(),
+        requests=[phone_request(server.port, TIMESTAMP).decode()],
         rate=PROBES,
+        keep=True,
         connections=16,
         urgent=True,
     )
     try:
-        probed = lab.run("paced", spec)
+        probed = lab.run("open", spec)
     finally:
         pulled = finish(pulls)
     return Measured(

@@ -4,15 +4,14 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import FleetSpec
+from benchmarks.device.load.spec import OpenSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
 from benchmarks.device.rounds import alternate, median
-from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
-from benchmarks.device.wire import phone_request
 
 PHONES = 1_000_000
+INTERVAL = 60.0
 LEAST_SECONDS = 20.0
 COLUMNS = ["polls per second", "failed", "p50 ms", "p99 ms", "server's cores", "client's cores"]
 
@@ -21,23 +20,23 @@ def fleet(lab: Lab) -> Report:
     """Let them all poll, beside nginx."""
     seconds = max(lab.seconds, LEAST_SECONDS * lab.scale)
 
-    def run(server: Server, paths: tuple[str, ...]) -> Measured:
-        asked = [phone_request(server.port, path).decode() for path in paths]
-        spec = FleetSpec(
+    def run(server: Server, asked: list[str]) -> Measured:
+        spec = OpenSpec(
             port=server.port,
             seconds=seconds,
             watch=server.pids,
             requests=asked,
-            phones=round(PHONES * lab.scale),
+            rate=PHONES * lab.scale / INTERVAL,
         )
-        return lab.run("fleet", spec)
+        return lab.run("open", spec)
 
     with ExitStack() as stack:
         servers = lab.start(stack, "nginx")
-        runs = {name: partial(run, server, (TIMESTAMP,)) for name, server in servers.items()}
-        both = (NEXT_ROOT, TIMESTAMP)
+        runs = {
+            name: partial(run, server, lab.poll(server)[-1:]) for name, server in servers.items()
+        }
         runs |= {
-            f"{name}, with next root": partial(run, server, both)
+            f"{name}, with next root": partial(run, server, lab.poll(server))
             for name, server in servers.items()
         }
         results = alternate(runs, lab.rounds, lab.tell)

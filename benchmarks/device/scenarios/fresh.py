@@ -1,16 +1,17 @@
 """Polls with a new connection each."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import FreshSpec
+from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report
 from benchmarks.device.rounds import alternate, ratio
 from benchmarks.device.scenarios.columns import COLUMNS, rate_rows
-from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
+from benchmarks.device.state import TIMESTAMP
 from benchmarks.device.wire import phone_request
 
 PEERS = ("nginx", "nginx, tcp_nopush", "nginx, sendfile off", "granian")
@@ -18,20 +19,30 @@ PEERS = ("nginx", "nginx, tcp_nopush", "nginx, sendfile off", "granian")
 
 def one(lab: Lab) -> Report:
     """Ask for the timestamp alone on each connection."""
-    return _measure(lab, "fresh", "A new connection for each question", TIMESTAMP)
+    title = "A new connection for each question"
+    return _measure(lab, "fresh", title, lambda server: [_timestamp(server)])
 
 
 def whole(lab: Lab) -> Report:
     """Ask as a phone does: for the next root, then for the timestamp, then close."""
     title = "A phone's whole poll: connect, next root, timestamp, close"
-    return _measure(lab, "fresh-whole", title, NEXT_ROOT, TIMESTAMP)
+    return _measure(lab, "fresh-whole", title, lab.poll)
 
 
-def _measure(lab: Lab, name: str, title: str, *paths: str) -> Report:
+def _timestamp(server: Server) -> str:
+    return phone_request(server.port, TIMESTAMP).decode()
+
+
+def _measure(lab: Lab, name: str, title: str, make: Callable[[Server], list[str]]) -> Report:
     def run(server: Server) -> Measured:
-        asked = [phone_request(server.port, path).decode() for path in paths]
-        spec = FreshSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
-        return lab.run("fresh", spec)
+        spec = ClosedSpec(
+            port=server.port,
+            seconds=lab.seconds,
+            watch=server.pids,
+            requests=make(server),
+            keep=False,
+        )
+        return lab.run("closed", spec)
 
     with ExitStack() as stack:
         servers = lab.start(stack, *PEERS)

@@ -9,7 +9,7 @@ from benchmarks.big_state import CHANNELS, BigState, make_big_state
 from benchmarks.device.cpu import resident_bytes
 from benchmarks.device.hening import running_hening, worker_pids
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import KeptSpec
+from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
@@ -65,8 +65,8 @@ def growth(lab: Lab) -> Report:
 
 def _run(lab: Lab, server: Server) -> Measured:
     asked = [phone_request(server.port, TIMESTAMP).decode()]
-    spec = KeptSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
-    return lab.run("kept", spec)
+    spec = ClosedSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
+    return lab.run("closed", spec)
 
 
 def _count_files(state: BigState) -> int:

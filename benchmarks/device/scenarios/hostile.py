@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks.device.crowd import crowd
 from benchmarks.device.lab import Lab, finish
-from benchmarks.device.load.spec import CrowdSpec, FleetSpec, KeptSpec
+from benchmarks.device.load.spec import ClosedSpec, CrowdSpec, Kind, OpenSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
@@ -66,32 +66,30 @@ def _run(lab: Lab, server: Server, is_slow: bool, is_flooded: bool) -> Measured:
                 seconds=0,
                 request=data,
                 connections=round(SLOW * lab.scale),
-                drip=1.0,
+                kind=Kind.SLOW,
             )
             known.append(stack.enter_context(crowd(lab, spec)).pid)
         if is_flooded:
             flood = _flood(lab, server)
             stack.callback(finish, flood)
             known.append(flood.pid)
-        good = KeptSpec(
+        good = ClosedSpec(
             port=server.port,
             seconds=lab.seconds,
             watch=server.pids,
             known=known,
             requests=[data],
         )
-        return lab.run("kept", good)
+        return lab.run("closed", good)
 
 
 def _flood(lab: Lab, server: Server) -> "subprocess.Popen[bytes]":
     refused = request(server.port, TIMESTAMP, "Host: another.example").decode()
-    interval = 60.0
-    spec = FleetSpec(
+    spec = OpenSpec(
         port=server.port,
         seconds=lab.seconds + MORE_SECONDS,
         requests=[refused],
-        phones=round(FLOOD * interval),
-        interval=interval,
+        rate=FLOOD,
         statuses=(400,),
     )
-    return lab.begin("fleet", spec)
+    return lab.begin("open", spec)

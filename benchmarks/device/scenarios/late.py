@@ -5,7 +5,7 @@ from functools import partial
 
 from benchmarks.device.h2load import run_h2load
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import KeptSpec, PacedSpec
+from benchmarks.device.load.spec import ClosedSpec, OpenSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server, find
 from benchmarks.device.report import Claim, Report, Row
@@ -62,17 +62,22 @@ def peak(lab: Lab, server: Server) -> float:
     """Return how many polls per second our server answers at most; measured once."""
     if "peak" not in lab.known:
         asked = [phone_request(server.port, TIMESTAMP).decode()]
-        spec = KeptSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
-        lab.known["peak"] = lab.run("kept", spec).rate
+        spec = ClosedSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
+        lab.known["peak"] = lab.run("closed", spec).rate
     return lab.known["peak"]
 
 
 def _own(lab: Lab, server: Server, rate: float) -> Measured:
-    data = phone_request(server.port, TIMESTAMP).decode()
-    spec = PacedSpec(
-        port=server.port, seconds=lab.seconds, watch=server.pids, request=data, rate=rate
+    asked = [phone_request(server.port, TIMESTAMP).decode()]
+    spec = OpenSpec(
+        port=server.port,
+        seconds=lab.seconds,
+        watch=server.pids,
+        requests=asked,
+        rate=rate,
+        keep=True,
     )
-    return lab.run("paced", spec)
+    return lab.run("open", spec)
 
 
 def _h2load(lab: Lab, server: Server, rate: float) -> Measured:

@@ -7,16 +7,14 @@ import msgspec
 
 from benchmarks.device.crowd import crowd
 from benchmarks.device.lab import Lab, finish
-from benchmarks.device.load.spec import FleetSpec, PipelineSpec
+from benchmarks.device.load.spec import CrowdSpec, Kind, OpenSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
 from benchmarks.device.rounds import alternate, median, ratio
-from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
-from benchmarks.device.wire import phone_request
 
 POLLS = 200  # good polls per second, each over a connection of its own
-INTERVAL = 60.0
+ATTACKERS = 200
 PEERS = {"hening, no workers": "nginx", "hening, 2 workers": "nginx, 2 processes"}
 GOAL = 1.5  # good polls' p99 to nginx's
 COLUMNS = ["p50 ms", "p99 ms", "worst ms", "failed", "attackers' answers per second"]
@@ -68,20 +66,25 @@ def _p99(run: Measured) -> float:
 
 
 def _run(lab: Lab, server: Server, is_attacked: bool) -> Measured:
-    asked = [phone_request(server.port, path).decode() for path in (NEXT_ROOT, TIMESTAMP)]
-    good = FleetSpec(
+    asked = lab.poll(server)
+    good = OpenSpec(
         port=server.port,
         seconds=lab.seconds,
         watch=server.pids,
         requests=asked,
-        phones=round(POLLS * INTERVAL),
-        interval=INTERVAL,
+        rate=POLLS,
         urgent=True,
     )
     if not is_attacked:
-        return lab.run("fleet", good)
-    attack = PipelineSpec(port=server.port, seconds=0, request=asked[1])
-    with crowd(lab, attack, "pipeline") as attackers:
-        measured = lab.run("fleet", msgspec.structs.replace(good, known=[attackers.pid]))
+        return lab.run("open", good)
+    attack = CrowdSpec(
+        port=server.port,
+        seconds=0,
+        request=asked[-1],
+        kind=Kind.PIPELINING,
+        connections=ATTACKERS,
+    )
+    with crowd(lab, attack) as attackers:
+        measured = lab.run("open", msgspec.structs.replace(good, known=[attackers.pid]))
         rate = finish(attackers).rate
     return msgspec.structs.replace(measured, extra=measured.extra | {"attackers' rate": rate})

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import KeptSpec
+from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report
@@ -86,8 +86,8 @@ def best(results: Rounds, what: str, goal: float) -> Claim:
 
 def _run(lab: Lab, server: Server, questions: list[bytes]) -> Measured:
     asked = [data.decode() for data in questions]
-    spec = KeptSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
-    return lab.run("kept", spec)
+    spec = ClosedSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
+    return lab.run("closed", spec)
 
 
 def _claim(results: Rounds, what: str, peer: str, goal: float) -> Claim:

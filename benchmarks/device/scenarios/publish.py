@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.big_state import submit
 from benchmarks.device.lab import Lab, finish
-from benchmarks.device.load.spec import PacedSpec
+from benchmarks.device.load.spec import OpenSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
@@ -56,15 +56,16 @@ def _run(lab: Lab, server: Server, rate: float) -> Measured:
     data = phone_request(server.port, TIMESTAMP)
     marks = lab.place("marks")
     marks.touch()
-    spec = PacedSpec(
+    spec = OpenSpec(
         port=server.port,
         seconds=2 * lab.seconds + 2,
         watch=server.pids,
-        request=data.decode(),
+        requests=[data.decode()],
         rate=rate,
+        keep=True,
         marks=str(marks),
     )
-    load = lab.begin("paced", spec)
+    load = lab.begin("open", spec)
     time.sleep(lab.seconds)
     before = ask(server.port, data).body
     begin = _mark(marks)

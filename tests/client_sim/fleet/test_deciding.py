@@ -15,7 +15,7 @@ def make_state(town, schedule):
     town.repository.publish("armani", "latest")
     driver = town.make_driver(1)
     live(driver, 1)
-    return driver.school.states[driver.phones.state[0]]
+    return driver.learner.states[driver.phones.state[0]]
 
 
 def test_every_phone_decides_as_the_real_code_does(town):

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from client_sim.fleet.call import Call, Dialler
+from client_sim.fleet.call import Call
+from client_sim.fleet.loader import Dialler
 from client_sim.fleet.population import Habits
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.timer_wheel import TICKS
@@ -72,7 +73,7 @@ def test_the_real_code_runs_once_for_a_trust_state(town):
     for count in (1, 100):
         driver = town.make_driver(count)
         live(driver, 1)
-        lessons.append(driver.school.lessons)
+        lessons.append(driver.learner.lessons)
         assert driver.tally.switched == count
     assert lessons[0] == lessons[1] == 3  # first poll, install, look before the switch
 
@@ -176,14 +177,14 @@ def test_an_older_timestamp_is_a_rollback(town):
     live(driver, LONGEST + 1)
     town.repository.refresh()
     live(driver, LONGEST, LONGEST + 1)
-    polls, lessons = driver.tally.polls, driver.school.lessons
+    polls, lessons = driver.tally.polls, driver.learner.lessons
     assert not driver.tally.failures
     town.repository.files["/metadata/timestamp.json"] = old
     live(driver, DAY - 2 * LONGEST - 10, 2 * LONGEST + 1)
     assert driver.tally.polls == polls
     assert driver.tally.failures.keys() == {Failure.OLDER}
     assert driver.tally.failures[Failure.OLDER] >= 5
-    assert driver.school.lessons == lessons
+    assert driver.learner.lessons == lessons
 
 
 @pytest.mark.parametrize("role", ["timestamp", "armani"])
@@ -245,9 +246,9 @@ def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
     live(driver, 1)
     expires = town.repository.signed["timestamp"].expires.timestamp()
     for second, polls in ((expires - 1, 2), (expires, 2)):
-        call = Call()
+        call = Call(driver)
         call.now = second
-        driver._walk.poll(call)
+        driver.poll(call)
         settle(driver)
         assert driver.tally.polls == polls
     assert driver.tally.failures == {Failure.CLOCK: 1}
@@ -283,7 +284,7 @@ def test_every_poll_has_a_connection_of_its_own_unless_they_are_kept(town):
         live(driver, 1)
         assert driver.tally.polls == 60
         assert driver.tally.connections <= most
-        assert len(town.server.received) - before <= most + driver.school.lessons
+        assert len(town.server.received) - before <= most + driver.learner.lessons
         driver.exchanges.close_idle()
 
 
@@ -316,14 +317,14 @@ def test_a_server_that_is_gone_is_counted_and_not_raised(town):
 def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
     """No bytes are no answer, also where no phone has had one yet: only the lesson was given."""
     driver = town.make_driver(5)
-    learn = driver.school.learn_poll
+    learn = driver.learner.learn_poll
 
     def learn_then_fall_silent(*given):
         why = learn(*given)
         town.repository.answer = lambda _: b""
         return why
 
-    driver.school.learn_poll = learn_then_fall_silent
+    driver.learner.learn_poll = learn_then_fall_silent
     live(driver, 1)
     assert driver.tally.failures == {Failure.BROKEN: 5}
     assert sum(driver.snapshot().latencies.counts) == 0
@@ -366,7 +367,7 @@ def test_what_is_sent_is_counted_by_phone(town):
     settle(driver)
     tally = driver.snapshot()
     received = b"".join(town.server.received)
-    alone = driver.school.lessons * len(FIRST_POLL)
+    alone = driver.learner.lessons * len(FIRST_POLL)
     assert tally.requests == received.count(b"GET ") - alone
     assert sum(tally.asked_in) == tally.requests
     assert sum(tally.polled_in) == tally.polls == 6

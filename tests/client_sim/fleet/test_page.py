@@ -1,60 +1,27 @@
-"""Curves as SVG."""
+"""The page of a run has its numbers, and what went wrong."""
 
-from xml.etree import ElementTree as ET
+from collections import Counter
 
-import pytest
-
-from client_sim.fleet.page import Curve, draw, find_ticks
-
-
-def paths(svg):
-    """Return the `d` of every curve; the text has to be well-formed XML."""
-    return [each.get("d") for each in ET.fromstring(svg).iter() if each.tag == "path"]
+from client_sim.fleet.errors import Fault
+from client_sim.fleet.page import render_page
+from client_sim.fleet.report import make_report
+from client_sim.fleet.tally import Failure
+from client_sim.fleet.twins import Sample
+from tests.client_sim.fleet.test_report import make_outcome
 
 
-def test_a_curve_goes_from_corner_to_corner():
-    """0 is at the lower left of the frame (62, 216), the most at the upper right (468, 14)."""
-    svg = draw("t", "h", [Curve("c", "one", [(0, 0.0), (24, 1.0)])], is_share=True)
-    assert paths(svg) == ["M62.0 216.0L468.0 14.0"]
+def test_failures_and_requests_are_shown():
+    """Each failure with its count, each request with its senders, six pictures."""
+    fault = Fault("no <answer>", 1.5, "armani/id/stable", "GET /metadata/timestamp.json", "")
+    failures = Counter({Failure.CUT: 1200, Failure.HTTP: 2})
+    page = render_page(make_report(make_outcome(failures=failures, mishaps=[fault]), Sample()))
+    assert page.count("<svg") == page.count("</svg>") == 6
+    assert '<td class="number">1,200</td>' in page
+    assert "no &lt;answer&gt;" in page
+    assert '<td class="number">200</td><td class="number">900</td>' in page
+    assert "GET /?who=me" in page
 
 
-def test_steps_hold_until_the_next_point():
-    """Across first, then up."""
-    svg = draw("t", "h", [Curve("c", "two", [(0, 0), (12, 1), (24, 1)], True)], is_share=True)
-    assert paths(svg) == ["M62.0 216.0H265.0V14.0H468.0V14.0"]
-
-
-def test_axes_have_round_numbers():
-    """Quarters of the next round number above the most, and the unit below the x axis."""
-    svg = draw("t", "s", [Curve("c", "one", [(1, 3.0), (10, 31_000.0)])])
-    labels = [each.text for each in ET.fromstring(svg).iter() if each.tag == "text"]
-    assert labels[:5] == ["0", "8000", "16k", "24k", "32k"]
-    assert labels[5:] == ["0", "2", "4", "6", "8", "10", "s"]
-
-
-@pytest.mark.parametrize(
-    ("most", "ticks"),
-    [
-        (24, [0, 6, 12, 18, 24]),
-        (4.31, [0, 1, 2, 3, 4]),
-        (23, [0, 6, 12, 18]),
-        (0.9, [0, 0.2, 0.4, 0.6, 0.8]),
-        (600, [0, 200, 400, 600]),
-        (1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
-    ],
-)
-def test_ticks_are_multiples_of_a_round_number(most, ticks):
-    """None of them beyond the most."""
-    assert find_ticks(most) == pytest.approx(ticks)
-
-
-def test_titles_are_escaped():
-    """What a server names is data from strangers."""
-    svg = draw("<b>", "h", [Curve("<script>", "one", [(0, 0)])])
-    assert "<b>" not in svg
-    assert "<script>" not in svg
-
-
-def test_nothing_to_draw_is_an_empty_frame():
-    """A run that was too short for a rate still has a page."""
-    assert paths(draw("t", "s", [Curve("c", "one", [])])) == [""]
+def test_a_run_without_failures_says_so():
+    """In one word."""
+    assert "<p>Nothing.</p>" in render_page(make_report(make_outcome(), Sample()))

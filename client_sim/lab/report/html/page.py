@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from client_sim.lab.programme.result import CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.crossings import describe_coverage
@@ -15,19 +13,12 @@ from client_sim.lab.report.html.heat import family_rows, leak_rows
 from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
 from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.intervals import measure_intervals
+from client_sim.pages.page import make_environment
 
-# Captured bytes are untrusted: everything that is shown is escaped.
-_ENVIRONMENT: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
+_ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")
 
 STYLE: Final = _ENVIRONMENT.get_template("style.css").render()
-"""The style sheet that a page with a fragment must carry."""
+"""The style sheet that a page with a fragment carries, beside that of `base.html`."""
 
 
 def render_page(presentable: Presentable) -> str:

@@ -5,8 +5,8 @@ from math import cos, pi, sin, sqrt
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from client_sim.lab.report.html.svg import draw, open_picture, write_picture
 from client_sim.lab.report.intervals import BINS, Intervals, cumulate
+from client_sim.pages.charts import draw, open_picture, write_picture
 
 _WIDTH: Final = 320
 _HEIGHT: Final = 210

@@ -1,0 +1,97 @@
+"""The clients of the loads: each asks the nodes of a script in turn, by the fleet's loader."""
+
+import contextlib
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+
+from benchmarks.device.load.spec import Spec
+from benchmarks.device.wire import HOST
+from client_sim.fleet.answer_tree import Edge, End, Node, Place
+from client_sim.fleet.answers import Came
+from client_sim.fleet.lines import Line
+from client_sim.fleet.loader import Dialler, Exchange, Loader
+from client_sim.fleet.tally import Failure
+from client_sim.fleet.target import Target
+
+
+class Traffic:
+    """Connections that were opened, and bytes that came."""
+
+    connections = 0
+    received = 0
+
+
+@contextlib.contextmanager
+def open_loader(spec: Spec, *, limit: int, keep: bool = False) -> Iterator[Loader]:
+    """Give a loader for the server of a spec, which waits for answers as long as it takes."""
+    target = Target(HOST, spec.port, HOST, tls=False, root=b"")
+    loader = Loader(Dialler(target), Traffic(), limit=limit, keep=keep, patience=math.inf)
+    try:
+        yield loader
+    finally:
+        loader.close_all()
+
+
+def make_script(requests: Sequence[str], batch: int = 1) -> Node:
+    """Return the node of the first request, which leads to the others; each is sent `batch` times.
+
+    Any answer leads on.
+    """
+    place: Place = End(None)
+    for text in reversed(requests):
+        node = Node(Line(text.encode() * batch, 1), batch)
+        node.last_edge = Edge(0, place)
+        place = node
+    if not isinstance(place, Node):
+        raise TypeError("a script without requests")
+    return place
+
+
+class Client(Exchange):
+    """A client that goes through a script; an answer counts by its status alone."""
+
+    __slots__ = ("_statuses", "loader")
+
+    def __init__(self, loader: Loader, statuses: Sequence[int]) -> None:
+        super().__init__()
+        self.loader = loader
+        self._statuses = statuses
+
+    @abstractmethod
+    def finish(self, *, failed: bool) -> None:
+        """Go on after the last answer of the script."""
+
+    def again(self) -> None:
+        """Ask the next request."""
+        assert self.node is not None
+        following = self.node.last_edge.following
+        if following.__class__ is Node:
+            self.loader.ask(self, following)
+        else:
+            self.finish(failed=False)
+
+    def answer(self, came: list[Came]) -> None:
+        """Keep good answers, so that equal ones need not be read."""
+        assert self.node is not None
+        if all(each.head.status in self._statuses for each in came):
+            self.node.keep(b"".join(each.whole for each in came), self.node.last_edge)
+            self.again()
+        else:
+            self.finish(failed=True)
+
+    def whole(self) -> None:
+        """Go on after a body."""
+        self.again()
+
+    def end_early(self, why: Failure, detail: str = "") -> None:
+        """End the load: servers keep good connections."""
+        raise ConnectionError(f"{why}: {detail}" if detail else why)
+
+
+def look_until(loader: Loader, is_over: Callable[[], bool], seconds: float) -> None:
+    """Process what comes until `is_over`, for at most so many seconds."""
+    end = time.perf_counter() + seconds
+    while not is_over() and time.perf_counter() < end:
+        loader.look(0.01)

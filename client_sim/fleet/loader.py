@@ -1,0 +1,462 @@
+"""Raw sockets that carry load: requests out, whole answers in, many connections in one process.
+
+Fleets, benchmarks and soak runs use it. A `Loader` does not know what a client wants: an `Exchange`
+is told what came, and asks on. What is asked stands in nodes of a script (`answer_tree`).
+"""
+
+import errno
+import select
+import socket
+import ssl
+import struct
+import time
+from abc import ABC, abstractmethod
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from client_sim.device.internet import make_tls_context
+from client_sim.fleet.answer_tree import Node
+from client_sim.fleet.answers import AnswerFault, Answers, Came, Head
+from client_sim.fleet.tally import Failure
+from client_sim.fleet.target import Target
+
+PATIENCE: Final = 30.0  # seconds of real time after which an answer counts as lost
+
+BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""Errors of a connection that is not ready yet."""
+
+_NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses it by the 4-tuple
+_SOURCES: Final = 64  # addresses of loopback, each of which has its own ports
+_KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+_UNDER_WAY: Final = {0, errno.EINPROGRESS}
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+_IN, _BOTH = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
+
+Wire = socket.SocketType
+"""The socket class without Python's wrapper, which costs as much as a system call."""
+
+
+class Dialler:
+    """Opens connections to `target`; on this machine from many addresses in turn.
+
+    A closed connection blocks its port for a minute, and there are 28,000 ports. So clients on
+    loopback use addresses from 127.0.0.2 on.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._address = (target.address, target.port)
+        self._family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+        self._turns = 0 if target.address.startswith("127.") else None
+        self._host = target.host
+        self._context = make_tls_context(target.authority) if target.tls else None
+
+    def dial(self) -> Wire:
+        """Begin a connection; raises OSError if it fails immediately."""
+        wire = self._make()
+        result = wire.connect_ex(self._address)
+        if result not in _UNDER_WAY:
+            wire.close()
+            raise OSError(result, "no connection")
+        return wire
+
+    def _make(self) -> Wire:
+        if self._context is not None:
+            plain = socket.socket(self._family, _KIND)
+            return self._context.wrap_socket(
+                plain, server_hostname=self._host, do_handshake_on_connect=False
+            )
+        wire = socket.SocketType(self._family, _KIND)
+        if self._turns is not None:
+            self._turns += 1
+            wire.setsockopt(socket.IPPROTO_IP, _NO_PORT_YET, 1)
+            wire.bind((f"127.0.0.{2 + self._turns % _SOURCES}", 0))
+        return wire
+
+
+class Body(Protocol):
+    """Takes the body of an answer as it comes; `left` bytes of it are missing."""
+
+    left: int
+
+    def begin(self, head: Head) -> str:
+        """Return why `head` is not that of the body, or an empty text."""
+
+    def add(self, data: bytes) -> None:
+        """Take the bytes that came with the head; ValueError if they are too many."""
+
+    def receive(self, wire: Wire) -> int:
+        """Receive once; returns the number of bytes, 0 at the end. ValueError if too many."""
+
+
+class Exchange(ABC):
+    """A client's requests over one connection, one after the other.
+
+    `wire` is the connection, `number` its descriptor, `node` the last request, `sent_at` when it
+    was sent by the loader's clock, `phone` the client's number. `unsent` is what could not be sent
+    yet. Of its answers, `got` bytes equal the last ones at the node, or else `rest` has come.
+    `is_plain` says that none of these are in use. `body` takes the body of the next answer.
+    """
+
+    __slots__ = (
+        *("body", "got", "in_body", "is_plain", "node", "number", "phone", "rest", "sent_at"),
+        *("unsent", "wire"),
+    )
+
+    def __init__(self) -> None:
+        self.phone = 0
+        self.node: Node | None = None
+        self.wire: Wire | None = None
+        self.number = 0
+        self.sent_at = 0.0
+        self.body: Body | None
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what is left of a request and its answers."""
+        self.unsent = self.rest = b""
+        self.got = 0
+        self.body, self.in_body = None, False
+        self.is_plain = True
+
+    @abstractmethod
+    def again(self) -> None:
+        """Go on after answers that equal, byte for byte, the last ones that the node kept."""
+
+    @abstractmethod
+    def answer(self, came: list[Came]) -> None:
+        """Go on after other answers, as many as the node asks for."""
+
+    @abstractmethod
+    def whole(self) -> None:
+        """Go on after the last byte of `body`."""
+
+    def hang_up(self, detail: str) -> None:
+        """Go on after the server has ended the connection; `detail` says how much came before."""
+        self.end_early(Failure.BROKEN, detail)
+
+    @abstractmethod
+    def end_early(self, why: Failure, detail: str = "") -> None:
+        """Go on without an answer; closes the connection."""
+
+
+class Traffic(Protocol):
+    """Counts connections that were opened, and bytes that came."""
+
+    connections: int
+    received: int
+
+
+class Loader:
+    """Sends requests of exchanges over connections that `dialler` opens, at most `limit` at once.
+
+    Answers that equal the last ones at the same node are neither parsed nor hashed. With `keep`,
+    connections that ended well are used again. An answer is lost after `patience` seconds of real
+    time.
+    """
+
+    def __init__(
+        self,
+        dialler: Dialler,
+        traffic: Traffic,
+        *,
+        limit: int,
+        keep: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._dialler = dialler
+        self._traffic = traffic
+        self._limit = limit
+        self._keep = keep
+        self._clock = clock
+        self._answers = Answers()
+        self._epoll = select.epoll()
+        self._waiting: deque[tuple[Exchange, Node]] = deque()
+        self._open: dict[int, Exchange] = {}
+        self._idle: OrderedDict[int, Wire] = OrderedDict()
+        self.patience = patience
+        self.now = clock()
+        self._impatient_at = self.now + patience
+
+    @property
+    def under_way(self) -> int:
+        """How many exchanges have a connection or wait for one."""
+        return len(self._open) + len(self._waiting)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an exchange that begins now has to wait for a connection."""
+        return self.under_way >= self._limit
+
+    @property
+    def keeps(self) -> bool:
+        """Whether connections are used again."""
+        return self._keep
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether there is a connection that is kept and not in use."""
+        return bool(self._idle)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when `look` has something to do."""
+        return self._epoll.fileno()
+
+    def watch(self, number: int) -> None:
+        """Let `look` return when the file `number`, which is not a connection, is readable."""
+        self._epoll.register(number, _IN)
+
+    def look(self, seconds: float) -> None:
+        """Process what has come; waits for it for at most `seconds`."""
+        while self._waiting and len(self._open) < self._limit:
+            self.ask(*self._waiting.popleft())
+        exchanges, received = self._open, 0
+        events = self._epoll.poll(seconds)
+        self.now = self._clock()
+        for number, _ in events:
+            exchange = exchanges.get(number)
+            if exchange is None:
+                self._forget_idle(number)
+                continue
+            node, wire = exchange.node, exchange.wire
+            if not exchange.is_plain or node is None or wire is None:
+                self._take_slowly(exchange)
+                continue
+            try:
+                # `recv` allocates the requested size, and the last answer nearly always comes
+                # again.
+                data = wire.recv(node.room)
+            except BLOCKED:
+                continue
+            except OSError as error:
+                exchange.end_early(Failure.BROKEN, str(error))
+                continue
+            # `node.last` is empty at first, and a closed connection yields empty data, too.
+            if data and data == node.last:
+                received += len(data)
+                exchange.again()
+            else:
+                self._take(exchange, node, data)
+        self._traffic.received += received
+        if self.now > self._impatient_at:
+            self._lose_patience()
+
+    def ask(self, exchange: Exchange, node: Node) -> None:
+        """Send a request, on a new connection if there is none; it is counted when sent."""
+        exchange.node = node
+        if exchange.wire is None and len(self._open) >= self._limit:
+            # Several polls that were sent in one packet may continue at the same time.
+            self._waiting.append((exchange, node))
+            return
+        wire = exchange.wire or self.connect(exchange)
+        if wire is None:
+            exchange.end_early(Failure.UNREACHABLE)
+            return
+        exchange.sent_at = self._clock()
+        data = node.data
+        if exchange.unsent:  # the answer came before the whole request was sent
+            exchange.unsent += data
+            return
+        exchange.is_plain = exchange.body is None
+        if not data:
+            return
+        try:
+            sent = wire.send(data)
+        except BLOCKED:
+            sent = 0
+        except ConnectionRefusedError:
+            exchange.end_early(Failure.UNREACHABLE)
+            return
+        except OSError as error:
+            exchange.end_early(Failure.BROKEN, f"not sent: {error}")
+            return
+        if sent == len(data):
+            node.note(exchange.phone)
+        else:
+            exchange.unsent, exchange.is_plain = data[sent:], False
+            self._epoll.modify(exchange.number, _BOTH)
+
+    def send_part(self, exchange: Exchange, data: bytes) -> None:
+        """Send bytes that are not a request; what does not go now is dropped."""
+        assert exchange.wire is not None
+        try:
+            exchange.wire.send(data)
+        except BLOCKED:
+            return
+        except OSError as error:
+            exchange.end_early(Failure.BROKEN, f"not sent: {error}")
+
+    def close(self, exchange: Exchange, *, is_good: bool) -> None:
+        """End the connection; a good one is kept if the loader keeps them."""
+        wire, exchange.wire = exchange.wire, None
+        if not exchange.is_plain:
+            exchange.forget()
+        if wire is None:
+            return
+        number = exchange.number
+        del self._open[number]
+        if self._keep and is_good:
+            self._idle[number] = wire
+        else:
+            wire.close()
+
+    def reset(self, exchange: Exchange) -> None:
+        """End the connection as a machine does that lost its power."""
+        if exchange.wire is not None:
+            exchange.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.close(exchange, is_good=False)
+
+    def close_idle(self) -> None:
+        """Close the connections that were kept."""
+        while self._idle:
+            self._forget_idle(next(iter(self._idle)))
+
+    def close_all(self) -> None:
+        """Close every connection, without a word to its exchange."""
+        for exchange in list(self._open.values()):
+            self.close(exchange, is_good=False)
+        self.close_idle()
+        self._waiting.clear()
+        self._epoll.close()
+
+    def connect(self, exchange: Exchange) -> Wire | None:
+        """Give the exchange a connection, which may be one that was kept; None if there is none."""
+        if self._idle:
+            number, wire = self._idle.popitem(last=False)  # so that none is idle for long
+        else:
+            try:
+                wire = self._dialler.dial()
+            except OSError:
+                return None
+            number = wire.fileno()
+            self._epoll.register(number, _IN)
+            self._traffic.connections += 1
+        exchange.wire, exchange.number = wire, number
+        self._open[number] = exchange
+        return wire
+
+    def _send_rest(self, exchange: Exchange, node: Node, wire: Wire) -> bool:
+        """Send on; returns whether there may be an answer to receive."""
+        try:
+            sent = wire.send(exchange.unsent)
+        except ssl.SSLWantReadError:  # the handshake
+            self._epoll.modify(exchange.number, _IN)
+            return False
+        except BLOCKED:
+            self._epoll.modify(exchange.number, _BOTH)
+            return True
+        except OSError as error:
+            is_new = len(exchange.unsent) == len(node.data)
+            exchange.end_early(Failure.UNREACHABLE if is_new else Failure.BROKEN, str(error))
+            return False
+        exchange.unsent = exchange.unsent[sent:]
+        if not exchange.unsent:
+            node.note(exchange.phone)
+            exchange.is_plain = exchange.body is None and not (exchange.got or exchange.rest)
+            self._epoll.modify(exchange.number, _IN)
+        return True
+
+    def _take_slowly(self, exchange: Exchange) -> None:
+        """Go on with an exchange that does more than wait for the first bytes of an answer."""
+        node, wire, body = exchange.node, exchange.wire, exchange.body
+        assert node is not None
+        assert wire is not None
+        if exchange.unsent and not self._send_rest(exchange, node, wire):
+            return
+        try:
+            if body is not None and exchange.in_body:
+                self._take_body(exchange, body, body.receive(wire))
+                return
+            data = wire.recv(node.room)
+        except BLOCKED:
+            return
+        except OSError as error:
+            exchange.end_early(Failure.BROKEN, str(error))
+        except ValueError as error:
+            exchange.end_early(Failure.HTTP, str(error))
+        else:
+            self._take(exchange, node, data)
+
+    def _take(self, exchange: Exchange, node: Node, data: bytes) -> None:
+        """Compare with the last answers for as long as they are equal; else collect and pass on."""
+        self._traffic.received += len(data)
+        if not data:
+            size = exchange.got + len(exchange.rest)
+            detail = f"behind {size} bytes of {_name(node)}" if size else ""
+            exchange.hang_up(detail)
+            return
+        if not exchange.rest:
+            got = exchange.got
+            if node.last.startswith(data, got):
+                got += len(data)
+                if got < len(node.last):
+                    exchange.got, exchange.is_plain = got, False
+                    return
+                exchange.got, exchange.is_plain = 0, not exchange.unsent
+                exchange.again()
+                return
+            data, exchange.got = node.last[:got] + data, 0
+        self._assemble(exchange, node, exchange.rest + data)
+
+    def _assemble(self, exchange: Exchange, node: Node, data: bytes) -> None:
+        exchange.rest, exchange.is_plain = data, False
+        if not node.count:  # whatever comes, until the end
+            return
+        try:
+            if exchange.body is not None:
+                found = self._answers.find_head(data)
+                if found is not None:
+                    self._begin_body(exchange, exchange.body, found[0], data[found[1] :])
+                return
+            answers = self._answers.cut(data, node.count)
+        except AnswerFault as fault:
+            exchange.end_early(Failure.HTTP, str(fault))
+            return
+        if answers is not None:
+            exchange.rest, exchange.is_plain = b"", not exchange.unsent
+            exchange.answer(answers)
+
+    def _begin_body(self, exchange: Exchange, body: Body, head: Head, begun: bytes) -> None:
+        fault = body.begin(head)
+        if not fault:
+            try:
+                body.add(begun)
+            except ValueError as error:
+                fault = str(error)
+        if fault:
+            exchange.end_early(Failure.HTTP, fault)
+            return
+        exchange.rest, exchange.in_body = b"", True
+        if not body.left:
+            self._end_body(exchange)
+
+    def _take_body(self, exchange: Exchange, body: Body, count: int) -> None:
+        self._traffic.received += count
+        if not count:
+            exchange.hang_up("")
+        elif not body.left:
+            self._end_body(exchange)
+
+    def _end_body(self, exchange: Exchange) -> None:
+        exchange.in_body, exchange.body, exchange.is_plain = False, None, not exchange.unsent
+        exchange.whole()
+
+    def _forget_idle(self, number: int) -> None:
+        wire = self._idle.pop(number, None)
+        if wire is not None:
+            wire.close()
+
+    def _lose_patience(self) -> None:
+        """End exchanges that have waited too long; runs rarely, as it looks at all of them."""
+        now = self._clock()
+        self._impatient_at = now + self.patience / 10
+        oldest = now - self.patience
+        for exchange in [each for each in self._open.values() if each.sent_at < oldest]:
+            node, size = exchange.node, exchange.got + len(exchange.rest)
+            what = "the answer" if node is None or node.count == 1 else "the answers"
+            exchange.end_early(Failure.SLOW, f"{size} bytes of {what} came")
+
+
+def _name(node: Node) -> str:
+    return "an answer" if node.count == 1 else "answers"

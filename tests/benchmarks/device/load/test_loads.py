@@ -1,0 +1,100 @@
+"""Each kind of load, for a moment, against a repository over real sockets."""
+
+import contextlib
+import os
+
+import pytest
+
+from benchmarks.device.load import closed, crowd, open, pull  # noqa: A004 - a loop is open or closed
+from benchmarks.device.load.spec import ClosedSpec, CrowdSpec, Kind, OpenSpec, PullSpec
+from benchmarks.device.phone import idle_poll
+from benchmarks.device.wire import phone_request
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.device.web_server import WebServer
+from tests.client_sim.fleet.conftest import Town
+
+PATHS = ("/metadata/2.root.json", "/metadata/timestamp.json")
+
+
+class Server(WebServer):
+    """A server whose clients may vanish, as loads do in the end."""
+
+    def _serve(self, wire, place):
+        with contextlib.suppress(OSError):
+            super()._serve(wire, place)
+
+
+@pytest.fixture
+def town():
+    """Serve a repository to loads."""
+    repository = Repository()
+    with contextlib.closing(Server(repository)) as server:
+        yield Town(repository, server)
+
+
+@pytest.fixture
+def asked(town):
+    """Give the requests of an idle poll."""
+    return [phone_request(town.server.port, path).decode() for path in PATHS]
+
+
+def test_a_phones_poll_is_recorded_from_the_real_client(town, monkeypatch):
+    """The second poll of a phone that finds nothing new: next root, timestamp."""
+    monkeypatch.setattr("time.time", lambda: town.repository.now)
+    assert idle_poll(town.server.port) == PATHS
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_closed_loop_asks_again_when_it_was_answered(town, asked, keep):
+    """Over one connection for each client, or over a new one for each poll."""
+    spec = ClosedSpec(
+        port=town.server.port, seconds=0.2, requests=asked, keep=keep, connections=2, warm_up=0
+    )
+    seen = closed.run(spec)
+    assert seen.done > 0
+    assert seen.failed == 0
+    polls = [connection for connection in town.paths() if connection]
+    assert (len(polls) == 2) is keep
+    assert all(set(poll) < set(PATHS) for poll in polls) is keep
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_open_loop_polls_as_often_as_it_is_told(town, asked, keep):
+    """Each poll has a latency; those of phones have a connection each."""
+    spec = OpenSpec(
+        port=town.server.port, seconds=0.2, requests=asked, rate=100, keep=keep, connections=3
+    )
+    seen = open.run(spec)
+    assert (seen.done, seen.failed) == (20, 0)
+    assert seen.latencies["p50"] > 0
+    assert len(town.paths()) == (3 if keep else 20)
+
+
+def test_a_status_that_is_not_expected_is_a_failure(town, asked):
+    """A 404 where only 200 is right."""
+    spec = OpenSpec(
+        port=town.server.port, seconds=0.1, requests=asked[:1], rate=50, statuses=(200,)
+    )
+    assert open.run(spec).failed == 5
+
+
+def test_a_download_counts_bytes(town):
+    """And asks for piece after piece."""
+    port = town.server.port
+    spec = PullSpec(port=port, seconds=0.2, path=PATHS[1], length=1, connections=2)
+    seen = pull.run(spec)
+    assert seen.done > 0
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_crowd_is_there_until_its_input_ends(town, asked, kind, monkeypatch, capsys):
+    """It says when it is complete."""
+    ours, theirs = os.pipe()
+    os.close(theirs)
+    with os.fdopen(ours) as ended:
+        monkeypatch.setattr("sys.stdin", ended)
+        spec = CrowdSpec(
+            port=town.server.port, seconds=0, request=asked[1], kind=kind, connections=3
+        )
+        crowd.run(spec)
+    assert capsys.readouterr().out == "ready\n"

@@ -1,0 +1,275 @@
+"""Kept connections: both questions of several idle polls in a packet, and nothing else changed."""
+
+from dataclasses import replace
+
+import pytest
+
+from client_sim.fleet.call import Call
+from client_sim.fleet.packets import SIZE
+from client_sim.fleet.tally import Failure
+from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
+from tests.client_sim.fleet.relay import relay
+
+POLL = b"GET /metadata/2.root.json"
+NEXT = b"GET /metadata/timestamp.json"
+PHONES = 16
+
+
+@pytest.fixture
+def make(town):
+    """Make drivers whose connections are closed before the server ends."""
+    drivers = []
+
+    def make_driver(count, **behaviour):
+        drivers.append(town.make_driver(count, PLAIN, **behaviour))
+        return drivers[-1]
+
+    yield make_driver
+    for driver in drivers:
+        settle(driver)
+        driver.exchanges.close_idle()
+
+
+def watch(driver):
+    """Return the list of what is asked from now on, each as its bytes."""
+    seen = []
+    ask, join = driver.exchanges.ask, driver.exchanges.join
+
+    def note(call, node):
+        if isinstance(call, Call):
+            seen.append(node.data)
+        ask(call, node)
+
+    def note_pair(call, pair, steps):
+        joined = join(call, pair, steps)
+        if joined:
+            seen.append(pair.line.data)
+        return joined
+
+    driver.exchanges.ask = note
+    driver.exchanges.join = note_pair
+    return seen
+
+
+def is_pair(data):
+    """Tell whether these are the two questions, one behind the other."""
+    asked = data.split(b"\r\n\r\n")
+    return len(asked) == 3 and asked[0].startswith(POLL) and asked[1].startswith(NEXT)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
+    """Once the way is known; the server sees the same requests, and both are counted."""
+    driver = make(30, keep=keep, connections=4)
+    live(driver, LONGEST)
+    before = driver.tally.polls
+    seen = watch(driver)
+    live(driver, LONGEST, LONGEST)
+    tally = driver.snapshot()
+    assert tally.polls > before
+    assert not tally.failures
+    assert {is_pair(data) for data in seen} == {keep}
+    received = b"".join(town.server.received)
+    # The real code has polled twice on connections of its own: for new phones, and for these.
+    assert tally.requests == received.count(b"GET ") - 10 - 2
+    counts = {line.data.split(b" ")[1]: line for line in driver.lines.counts()}
+    assert counts[b"/metadata/2.root.json"].phones == 30
+    assert counts[b"/metadata/timestamp.json"].sent == tally.polls
+
+
+def test_an_answer_in_a_pair_needs_a_known_hash(town, make):
+    """A forged timestamp behind a good 404 is refused, and the phones recover."""
+    driver = make(5, keep=True)
+    live(driver, LONGEST)
+    good = town.repository.files["/metadata/timestamp.json"]
+    seen = watch(driver)
+    town.repository.files["/metadata/timestamp.json"] = good.replace(b'"version":1', b'"version":9')
+    polls = driver.tally.polls
+    live(driver, LONGEST, LONGEST)
+    assert any(map(is_pair, seen))
+    assert driver.tally.polls == polls
+    assert driver.tally.failures.keys() == {Failure.TRUST}
+    town.repository.files["/metadata/timestamp.json"] = good
+    live(driver, LONGEST, 2 * LONGEST)
+    assert driver.tally.polls >= polls + 5
+
+
+def test_a_new_root_makes_the_poll_begin_again(town, make):
+    """The timestamp was asked for too early then: it is asked once more, behind the root."""
+    driver = make(5, keep=True)
+    live(driver, LONGEST)
+    seen = watch(driver)
+    town.repository.publish_root()
+    town.repository.refresh()
+    live(driver, LONGEST, LONGEST)
+    assert is_pair(seen[0])
+    assert not driver.tally.failures
+    paths = {line.data.split(b" ")[1]: line.phones for line in driver.lines.counts()}
+    assert paths[b"/metadata/3.root.json"] == 5
+
+
+def test_a_changed_poll_goes_on_behind_the_pair(town, make):
+    """A new timestamp leads to the snapshot and what follows, asked one after the other."""
+    driver = make(5, keep=True)
+    live(driver, LONGEST)
+    seen = watch(driver)
+    town.repository.offer()
+    live(driver, LONGEST, LONGEST)
+    assert is_pair(seen[0])
+    assert not driver.tally.failures
+    assert driver.tally.switched == 5
+
+
+def test_bytes_behind_the_second_answer_end_the_poll(town, make):
+    """Two questions have two answers."""
+    driver = make(3, keep=True)
+    live(driver, LONGEST)
+    polls = driver.tally.polls
+    answer = town.repository.answer
+    town.repository.answer = lambda head: answer(head) + b"x" * (b"timestamp" in head)
+    live(driver, LONGEST, LONGEST)
+    assert driver.tally.failures.keys() == {Failure.HTTP}
+    assert driver.tally.polls == polls
+
+
+@pytest.fixture
+def driver(town):
+    """Phones that have polled once and are due at the same tick; one connection."""
+    made = town.make_driver(PHONES, PLAIN, keep=True, connections=1)
+    live(made, LONGEST)
+    gather(made)
+    yield made
+    settle(made)
+    made.exchanges.close_idle()
+
+
+def gather(driver, phones=PHONES):
+    """Let so many phones be due at one tick, and no other."""
+    driver.due = getattr(driver, "due", LONGEST * 4) + 4
+    for tick in range(driver.due - 4 - LONGEST * 4, driver.due - 4 + LONGEST * 8):
+        for _ in driver._appointments.take(tick):
+            pass
+    for phone in range(phones):
+        driver.put(phone, driver.due)
+
+
+def poll(driver):
+    """Let all phones poll once."""
+    driver.advance(driver.due)
+    settle(driver)
+
+
+def watch_sizes(driver):
+    """Return the list of how many polls are answered together from now on."""
+    sizes = []
+    note = driver.stopwatch.note
+
+    def watch(seconds, times=1):
+        sizes.append(times)
+        note(seconds, times)
+
+    driver.stopwatch.note = watch
+    return sizes
+
+
+def test_polls_that_are_due_together_leave_in_packets_of_eight(driver):
+    """Each of them is a poll, with two requests, and over no more connections than before."""
+    sizes = watch_sizes(driver)
+    before = replace(driver.snapshot())
+    poll(driver)
+    assert sizes == [SIZE] * 2
+    assert driver.tally.polls - before.polls == PHONES
+    assert driver.snapshot().requests - before.requests == 2 * PHONES
+    assert driver.tally.connections == before.connections == 1
+    assert not driver.tally.failures
+
+
+def test_polls_that_go_on_wait_for_a_connection(town, driver):
+    """Behind a new timestamp all phones ask for more, one at a time."""
+    town.repository.offer()
+    seen = []
+    ask = driver.exchanges.ask
+
+    def watch(call, node):
+        ask(call, node)
+        seen.append(len(driver.exchanges._open))
+
+    driver.exchanges.ask = watch
+    poll(driver)
+    assert max(seen) == 1
+    assert driver.tally.switched == PHONES
+    assert not driver.tally.failures
+
+
+def test_a_forged_answer_among_good_ones_is_refused(town, driver):
+    """The others of its packet are believed."""
+    answer_well, files = town.repository.answer, town.repository.files
+    path, count = "/metadata/timestamp.json", 0
+    good = files[path]
+
+    def answer(head):
+        nonlocal count
+        count += b"timestamp" in head
+        files[path] = good.replace(b'"version":1', b'"version":9') if count == 3 else good
+        return answer_well(head)
+
+    # The real code asks as well, on its own connection, when it has to look at the forged one.
+    town.repository.answer = answer
+    polls = driver.tally.polls
+    poll(driver)
+    assert driver.tally.polls - polls == PHONES - 1
+    assert driver.tally.failures == {Failure.UNKNOWN: 1}
+
+
+def test_answers_in_pieces_are_put_together(town):
+    """Cut anywhere, the last ones again and new ones alike."""
+
+    def cut(data):
+        return [data[at : at + 301] for at in range(0, len(data), 301)]
+
+    with relay(town.server.port, cut) as port:
+        town.target = replace(town.target, port=port)
+        driver = town.make_driver(PHONES, PLAIN, keep=True, connections=1)
+        live(driver, LONGEST)
+        gather(driver)
+        sizes = watch_sizes(driver)
+        poll(driver)
+        town.repository.refresh()
+        gather(driver)
+        poll(driver)
+        driver.exchanges.close_idle()
+    assert sizes[:2] == [SIZE] * 2
+    assert driver.tally.polls > 2 * PHONES
+    assert not driver.tally.failures
+
+
+def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
+    """How much had come is said."""
+    good = town.repository.answer
+    count = 0
+
+    def answer(head):
+        nonlocal count
+        count += 1
+        return b"" if count == 4 else good(head)
+
+    town.repository.answer = answer
+    poll(driver)
+    assert driver.tally.failures == {Failure.BROKEN: SIZE}
+    details = {fault.detail for fault in driver.tally.mishaps}
+    assert len(details) == 1
+    assert details.pop().startswith("behind ")
+
+
+def test_no_answer_in_time_is_given_up(town, driver):
+    """All polls of the packet at once; how much had come is said."""
+    driver.exchanges.patience = 0.2
+    good = town.repository.answer
+    town.repository.answer = lambda head: good(head)[:9]
+    gather(driver, SIZE)
+    driver.exchanges._impatient_at = 0.0
+    driver.advance(driver.due)
+    while driver.exchanges.under_way:
+        driver.exchanges.look(0.05)
+    assert driver.tally.failures == {Failure.SLOW: SIZE}
+    assert {fault.detail for fault in driver.tally.mishaps} == {"144 bytes of the answers came"}

@@ -1,0 +1,62 @@
+"""Curves as SVG."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from client_sim.pages.charts import Curve, find_ticks, plot_curves
+
+
+def paths(svg):
+    """Return the `d` of every curve; the text has to be well-formed XML."""
+    return [each.get("d") for each in ET.fromstring(svg).iter() if each.tag == "path"]
+
+
+def test_a_curve_goes_from_corner_to_corner():
+    """0 is at the lower left of the frame (62, 216), the most at the upper right (468, 14)."""
+    svg = plot_curves("t", "h", [Curve("c", "one", [(0, 0.0), (24, 1.0)])], is_share=True)
+    assert paths(svg) == ["M62.0 216.0L468.0 14.0"]
+
+
+def test_steps_hold_until_the_next_point():
+    """Across first, then up."""
+    svg = plot_curves(
+        "t", "h", [Curve("c", "two", [(0, 0), (12, 1), (24, 1)], True)], is_share=True
+    )
+    assert paths(svg) == ["M62.0 216.0H265.0V14.0H468.0V14.0"]
+
+
+def test_axes_have_round_numbers():
+    """Quarters of the next round number above the most, and the unit below the x axis."""
+    svg = plot_curves("t", "s", [Curve("c", "one", [(1, 3.0), (10, 31_000.0)])])
+    labels = [each.text for each in ET.fromstring(svg).iter() if each.tag == "text"]
+    assert labels[:5] == ["0", "8000", "16k", "24k", "32k"]
+    assert labels[5:] == ["0", "2", "4", "6", "8", "10", "s"]
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [
+        (24, [0, 6, 12, 18, 24]),
+        (4.31, [0, 1, 2, 3, 4]),
+        (23, [0, 6, 12, 18]),
+        (0.9, [0, 0.2, 0.4, 0.6, 0.8]),
+        (600, [0, 200, 400, 600]),
+        (1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    ],
+)
+def test_ticks_are_multiples_of_a_round_number(most, ticks):
+    """None of them beyond the most."""
+    assert find_ticks(most) == pytest.approx(ticks)
+
+
+def test_titles_are_escaped():
+    """What a server names is data from strangers."""
+    svg = plot_curves("<b>", "h", [Curve("<script>", "one", [(0, 0)])])
+    assert "<b>" not in svg
+    assert "<script>" not in svg
+
+
+def test_nothing_to_draw_is_an_empty_frame():
+    """A run that was too short for a rate still has a page."""
+    assert paths(plot_curves("t", "s", [Curve("c", "one", [])])) == [""]
