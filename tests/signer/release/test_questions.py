@@ -73,7 +73,7 @@ def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
 
 def test_a_proof_is_judged_also_where_none_is_required() -> None:
     """Giving one cannot make a package better."""
-    refused = proof_of(FULL, refusal="An xz stream is damaged.", partitions=[], paths=["stream"])
+    refused = proof_of(FULL, refusal="An xz stream is damaged.", partitions=[], ways=["stream"])
     terms = replace(TERMS, is_required=False)
     (_, answer, said), _ = judge([FULL], refused, terms=terms)
     assert (answer, said) == ("no", f"A phone refuses {FULL.path.name}: An xz stream is damaged.")

@@ -91,7 +91,7 @@ DAMAGE = {
     ),
     "session of another account": (
         run("UPDATE web_sessions SET account = 'adm' WHERE account = 'eka'"),
-        ("sessions", "of adm by the audit log"),
+        ("sessions", "of adm: the database was edited by hand"),
     ),
     "session open again": (
         run("UPDATE web_sessions SET ended_at = NULL WHERE account = 'vi'"),
