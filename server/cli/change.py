@@ -64,7 +64,7 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
         click.echo(json.dumps([msgspec.to_builtins(change) for change in found]))
         return
     if not found:
-        click.echo("No such change." if waiting or channel else "There are no changes yet.")
+        click.echo("No such change." if waiting or channel else "There is no change yet.")
     print_changes(found)
 
 

@@ -62,8 +62,15 @@ def test_every_metric_is_on_the_page():
 
 
 def test_every_metric_is_for_something():
-    """Each metric names existing alert rules that use it, or says what it shows, and vice versa."""
-    found = rules()
+    """Each metric names existing alert rules that use it, or says what it shows, and vice versa.
+
+    The cloud's metrics have a table of their own, and so have its tests.
+    """
+    found = {
+        alert: names
+        for alert, names in rules().items()
+        if not all(name.startswith("hening_cloud_") for name in names)
+    }
     asked = {}
     for name, (_, use) in table().items():
         assert use

@@ -32,7 +32,7 @@ def jump(monkeypatch):
     """Give a function that sets the clock of every command ahead."""
 
     def ahead(**how):
-        for name in ("clock", "ordering", "database"):
+        for name in ("clock", "rollout_run", "database"):
             module = importlib.import_module(f"server.cli.{name}")
             monkeypatch.setattr(module, "now", lambda: datetime.now(UTC) + timedelta(**how))
 

@@ -10,7 +10,7 @@ from signer.errors import CeremonyError, SurroundingsError
 from signer.quickstart import programs
 from signer.quickstart.programs import Programs, find_program
 
-SCRIPT = """#!{python}
+SCRIPT = """
 import json, os, sys
 words = sys.argv[1:]
 read = os.read(int(words[-1]), 2000).decode() if "--passphrase-fd" in words else ""
@@ -22,8 +22,10 @@ open({out!r}, "w").write(json.dumps(seen))
 @pytest.fixture
 def seen(tmp_path, monkeypatch):
     """Put a program in the place of all, and return what it saw."""
-    path, out = tmp_path / "program", tmp_path / "seen.json"
-    path.write_text(SCRIPT.format(python=sys.executable, out=str(out)))
+    path, source, out = tmp_path / "program", tmp_path / "program.py", tmp_path / "seen.json"
+    source.write_text(SCRIPT.format(out=str(out)))
+    # A `#!` line cannot name an interpreter whose path has a space.
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
     path.chmod(0o755)
     monkeypatch.setattr(programs, "find_program", lambda _name: str(path))
     return lambda: json.loads(out.read_text())

@@ -136,7 +136,7 @@ def test_a_counter_can_be_chosen(one, facts, expires) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "request", "sentence"),
+    ("name", "changes", "sentence"),
     [
         ("first", {"counter": 2}, "has counter 1 already"),
         ("second", {"counter": 1}, "Counter 1 is not above 1"),
@@ -148,11 +148,11 @@ def test_a_counter_can_be_chosen(one, facts, expires) -> None:
         ("second", {"channel": Channel("dior", "id", "stable")}, "not for dior"),
     ],
 )
-def test_a_request_that_cannot_be_is_refused(one, facts, expires, name, request, sentence) -> None:
+def test_a_request_that_cannot_be_is_refused(one, facts, expires, name, changes, sentence) -> None:
     """The sentence says why."""
     with pytest.raises(ReleaseRefusal, match=sentence):
         plan_release(
-            ReleaseRequest(**{"channel": STABLE} | request), [facts[name]], one, NOW, expires
+            ReleaseRequest(**{"channel": STABLE} | changes), [facts[name]], one, NOW, expires
         )
 
 
