@@ -13,6 +13,8 @@ from server.core.quantities import spell_size
 from server.tables import print_table
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import CODENAME, EXISTING_FILE
+from signer.cli.passphrases import Passphrases, passphrase_option
+from signer.cli.surroundings import Surroundings
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
@@ -77,6 +79,50 @@ def inspect(
         # Not raised, because the JSON contains it.
         report(refusal)
         click.get_current_context().exit(REFUSED)
+
+
+@ota_commands.command(
+    epilog="Example: hening-signer ota csig --key releasekey.pem --certificate releasekey.x509.pem"
+    " armani-id-2-full.zip"
+)
+@click.argument("package", metavar="ZIP", type=EXISTING_FILE)
+@click.option(
+    "--key", required=True, type=EXISTING_FILE, metavar="PEM", help="The private OTA key, RSA."
+)
+@click.option(
+    "--certificate", required=True, type=EXISTING_FILE, metavar="PEM", help="Its certificate."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write. Default: ZIP.csig.",
+)
+@passphrase_option
+@click.pass_obj
+def csig(
+    surroundings: Surroundings,
+    package: Path,
+    key: Path,
+    certificate: Path,
+    out: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """Sign the parts of a package for the app Custota.
+
+    `release sign --csig` takes the file. The package must be signed for the same certificate.
+    """
+    from signer.durable import write_synced
+    from signer.ota.csig import make_csig
+    from signer.ota.inspect import inspect_ota
+
+    pem = certificate.read_bytes()
+    with progress_bar(f"Reading {package.name}") as progress:
+        facts = inspect_ota(package, certificate=pem, progress=progress)
+    passphrases = Passphrases(passphrase_fd, surroundings.environment)
+    data = make_csig(facts, key.read_bytes(), pem, passphrases)
+    path = out or package.with_name(f"{package.name}.csig")
+    write_synced(path, data)
+    click.echo(f"{path.name} has {len(data)} bytes; next: release sign --csig {path}.")
 
 
 def _judge(

@@ -167,7 +167,7 @@ def carry_out(order: Order, view: ChannelView, known: Course | None, now: int) -
     if isinstance(order, Offer):
         course = expand(order.plan, now)
         pointer = plan_offer(
-            channel, order.counter, view.releases, view.files, course.schedule, view.pointer
+            channel, order.counter, view.releases, view.files, course.schedule, view.pointer, now
         )
         return Edited(pointer, course)
     current = view.require_pointer()
