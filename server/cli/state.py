@@ -21,7 +21,7 @@ from server.cli.options import (
     require_state,
     settings_file,
 )
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.processes.sockets import raise_descriptor_limit
 from server.processes.systemd import decode_activation, inherit_sockets, notify
 from server.publisher.checks.finding import Finding

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from server.device.counts import Counts, CountsCollector
-from server.device.gate import Reason
+from server.http.counts import Counts, CountsCollector
+from server.http.requests import Reason
 from server.settings import Settings
 from tests.programs import PROGRAMS, find, walk
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from server.device.counts import Counts, CountsCollector
+from server.http.counts import Counts, CountsCollector
 from server.instruments import Instruments
 from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS

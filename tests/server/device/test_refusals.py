@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.gate import REFUSED, GateMode
-from server.device.heads import LONGEST, plan_refusal
+from server.http.heads import LONGEST, plan_refusal
+from server.http.requests import REFUSED, GateMode
 
 PATH = b"/metadata/timestamp.json"
 HOST = b"Host: updates.example"
