@@ -9,9 +9,10 @@ import structlog
 from server.bootstrap import Clock, open_blobs
 from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
-from server.device.counts import CountsCollector
 from server.device_serving import Given, Phones, renew_at, serving_phones
+from server.dialect_serving import SENTENCE, Dialects
 from server.health import serving_health
+from server.http.counts import CountsCollector
 from server.instruments import Instruments
 from server.maintenance import Maintenance
 from server.processes.supervisor import LostCollector
@@ -33,7 +34,7 @@ from server.release.webhooks.change_detector import ChangeDetector, tell_expirin
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
-from server.storage.blobs import BlobStore
+from server.storage.blobs import BlobReader, BlobStore
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -74,7 +75,8 @@ async def running(
         phones = await stack.enter_async_context(
             serving_phones(folder, settings, clock, blobs, given)
         )
-        tools = _make_instruments(clock, phones)
+        dialects = await _serve_dialects(stack, settings, clock, blobs, phones)
+        tools = _make_instruments(clock, phones, dialects)
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
         try:
             await asyncio.to_thread(load_keys, folder)
@@ -132,7 +134,7 @@ async def running(
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             phones.watch.run,
-            lambda: renew_at(given.hangup, phones, settings),
+            lambda: renew_at(given.hangup, phones, settings, dialects),
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
             ),
@@ -180,7 +182,27 @@ async def running(
         yield phones.port
 
 
-def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
+async def _serve_dialects(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    blobs: BlobReader,
+    phones: Phones,
+) -> Dialects | None:
+    """Serve the dialects of existing Updater apps, where the settings have a listener for them."""
+    options = settings.compat
+    if not options.dialects or not options.listen:
+        return None
+    dialects = Dialects(options, blobs, clock)
+    await dialects.show(phones.watch.current)
+    phones.watch.also_show(dialects.show)
+    port = await stack.enter_async_context(dialects.listening())
+    log.info("the dialects listen", port=port)
+    log.warning(SENTENCE)
+    return dialects
+
+
+def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -> Instruments:
     """Return counters and alarms; the watch is woken from any thread that published."""
     loop = asyncio.get_running_loop()
 
@@ -190,6 +212,8 @@ def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
     tools = Instruments(clock, loop.time, wake)
     tools.registry.register(CountsCollector(phones.counts))
     tools.registry.register(LostCollector(phones.lost))
+    if dialects is not None:
+        tools.registry.register(CountsCollector(dialects.counts, "hening_compat"))
     return tools
 
 
