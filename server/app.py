@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 import structlog
 
 from server.bootstrap import Clock, open_blobs
+from server.compat.options import SENTENCE
 from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
+from server.core.metadata import decode_timestamp
 from server.device_serving import Given, Phones, renew_at, serving_phones
-from server.dialect_serving import SENTENCE, Dialects
+from server.dialect_serving import Dialects
 from server.health import serving_health
 from server.http.counts import CountsCollector
 from server.instruments import Instruments
@@ -20,8 +22,9 @@ from server.publish_loop import publish_for_ever
 from server.publisher.alarms import Alarm
 from server.publisher.clock import ClockKeeper, load_witness
 from server.publisher.key_holder import load_keys
+from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher
-from server.publisher.read_back import HttpReadBack
+from server.publisher.read_back import HttpReadBack, ReadBack
 from server.publisher.steady_clock import FAR, SteadyClock
 from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
@@ -91,7 +94,7 @@ async def running(
             folder,
             sessions,
             steady,
-            HttpReadBack(phones.url, folder.public, blobs),
+            _read_back(HttpReadBack(phones.url, folder.public, blobs), dialects, tools),
             tools.alarm,
             tools.after_step,
             blobs=blobs,
@@ -200,6 +203,21 @@ async def _serve_dialects(
     log.info("the dialects listen", port=port)
     log.warning(SENTENCE)
     return dialects
+
+
+def _read_back(first: ReadBack, dialects: Dialects | None, tools: Instruments) -> ReadBack:
+    """Return step 7: `first`, and then the dialects' public URLs."""
+    if dialects is None:
+        return first
+    second = dialects.read_back(tools.alarm)
+
+    async def read_back(publication: Publication) -> None:
+        try:
+            await first(publication)
+        finally:
+            await second.look(decode_timestamp(publication.timestamp).signed.version)
+
+    return read_back
 
 
 def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -> Instruments:

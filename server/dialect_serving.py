@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import structlog
@@ -14,17 +14,13 @@ from server.compat.plane import CompatPlane, make_lists
 from server.compat.rendering import Rendered, render
 from server.core.errors import FormatError, HeningError
 from server.device.snapshot import EMPTY, Snapshot
+from server.dialect_read_back import DialectReadBack
 from server.http.counts import Counts
 from server.http.listener import listening
 from server.processes.messages import Certificate
 from server.processes.serving import load_certificate, make_context, use_certificate
 from server.processes.sockets import bind_tcp
 from server.storage.blobs import BlobReader
-
-SENTENCE = (
-    "With a dialect the fleet is not one anonymity set: each poll shows the model, and most show it"
-    " again in the User-Agent (docs/PRIVACY.md)."
-)
 
 
 def split_address(listen: str) -> tuple[str, int]:
@@ -64,6 +60,12 @@ class Dialects:
             log.error("alarm", error=f"the dialects offer nothing: {error}")
         self.plane.served = make_lists(self.rendered)
         self.plane.tick()
+
+    def read_back(self, alarm: Callable[[str], None]) -> DialectReadBack:
+        """Return what asks the public URLs after each publication."""
+        return DialectReadBack(
+            self._options, lambda: self.rendered, lambda: self._clock().timestamp(), alarm
+        )
 
     def read_certificate(self) -> Certificate | None:
         """Return the certificate of the settings, or None; raises FormatError or OSError."""

@@ -13,11 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole
 from client_sim.compat.errors import DialectError
 from client_sim.engine.errors import PackageError
-from client_sim.engine.signatures import BYTES, OBJECT, SET, Element, decode_elements
+from client_sim.engine.signatures import (
+    BYTES,
+    OBJECT,
+    SEQUENCE,
+    SET,
+    Element,
+    decode_elements,
+)
 
 FIELDS = {"User-Agent": "com.chiller3.custota/6.4", "Accept-Encoding": "identity"}
 NEEDED = ("metadata.pb", "payload.bin", "payload_metadata.bin", "payload_properties.txt")
 _CONTEXT_0 = 0xA0
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
 
 
@@ -89,7 +97,10 @@ def _part(value: dict[str, Any]) -> Part:
 def _open(data: bytes) -> tuple[bytes, list[Element]]:
     """Return the enclosed content, and the elements of the first signer."""
     (message,) = decode_elements(data)
-    (signed,) = message.elements()[1].elements()
+    kind, wrapped = message.elements()
+    if (message.tag, kind.tag, kind.content) != (SEQUENCE, OBJECT, _SIGNED_DATA):
+        raise ValueError("it is no CMS signature.")
+    (signed,) = wrapped.elements()
     parts = signed.elements()
     enclosed = parts[2].elements()[1].elements()[0]
     if enclosed.tag != BYTES or parts[-1].tag != SET:

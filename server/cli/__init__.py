@@ -58,6 +58,9 @@ for command in (
     LazyCommand("check", "server.cli.state:check", "Verify everything that is in a state folder."),
     LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
     LazyCommand(
+        "compat", "server.cli.compat:compat", "Look at the dialects of existing Updater apps."
+    ),
+    LazyCommand(
         "gc",
         "server.cli.maintenance:gc",
         "Remove blobs that no served metadata, waiting bundle or upload names.",

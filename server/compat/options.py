@@ -14,6 +14,10 @@ DialectName: TypeAlias = Literal[
 ]
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 WHOLE_FLEET = 1000  # permille
+SENTENCE = (
+    "With a dialect the fleet is not one anonymity set: each poll shows the model, and most show it"
+    " again in the User-Agent (docs/PRIVACY.md)."
+)
 # One segment of a path, as an app spells it.
 SEGMENT = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}"
 Segment = Annotated[str, msgspec.Meta(pattern=rf"^{SEGMENT}\Z")]

@@ -77,6 +77,8 @@ class CompatPlane(Plane):
     `clock` returns epoch seconds.
     """
 
+    served: Lists
+
     def __init__(
         self,
         options: CompatOptions,

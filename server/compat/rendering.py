@@ -26,12 +26,14 @@ class Rendered:
     """
 
     since: int = 0
+    version: int = 0
+    """The timestamp's version."""
     contents: Contents = field(default_factory=dict)
     changes: tuple[tuple[int, Mapping[str, Page | None]], ...] = ()
     models: tuple[Model, ...] = ()
     roles: Mapping[tuple[str, int], Role] = field(default_factory=dict)
 
-    def at(self, now: int) -> Contents:
+    def at(self, now: int) -> dict[str, Content]:
         """Return the map at `now`."""
         contents = dict(self.contents)
         for start, change in self.changes:
@@ -74,7 +76,7 @@ def render(
                 changes.append((time, change))
                 current = later
     changes.sort(key=lambda each: each[0])
-    return Rendered(now, contents, tuple(changes), models, roles)
+    return Rendered(now, snapshot.version, contents, tuple(changes), models, roles)
 
 
 def _lists(model: Model, now: int) -> dict[str, Page]:

@@ -22,6 +22,8 @@ class DevicePlane(Plane):
     `clock` returns epoch seconds.
     """
 
+    served: Served
+
     def __init__(
         self,
         blobs: BlobReader,

@@ -12,9 +12,10 @@ from hening.times import UTC_TIMES, show_second
 from server.core.quantities import spell_size
 from server.tables import print_table
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
-from signer.cli.parameters import CODENAME, EXISTING_FILE
+from signer.cli.parameters import CODENAME, EXISTING_FILE, LabelAssignment
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
+from signer.ota.app_warnings import find_app_warnings
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
@@ -44,6 +45,14 @@ def ota_commands() -> None:
     metavar="NAME",
     help="Allow what not every phone knows, for example unknown-27 or PUFFDIFF. May be repeated.",
 )
+@click.option(
+    "--label",
+    "labels",
+    type=LabelAssignment(),
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="A label that the release will have. May be repeated.",
+)
 @UTC_TIMES
 @json_option
 def inspect(
@@ -51,6 +60,7 @@ def inspect(
     certificate: Path | None,
     codename: str | None,
     allow_operations: tuple[str, ...],
+    labels: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
     """Check a package and print its facts and the verdict on each question.
@@ -60,12 +70,14 @@ def inspect(
     """
     pem = None if certificate is None else certificate.read_bytes()
     facts, verdicts = _judge(package, pem, codename, allow_operations)
+    warnings = [] if facts is None else find_app_warnings(facts, dict(labels))
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
         value = {
             "facts": facts and _facts_json(facts, asked=pem is not None),
             "verdicts": [_verdict_json(verdict) for verdict in verdicts],
         }
+        value |= {"warnings": warnings} if warnings else {}
         print_json(value | ({"error": refusal} if refusal else {}))
     else:
         if facts is not None:
@@ -75,6 +87,8 @@ def inspect(
             ("the package", "answer", "remark"),
             [(each.question, each.answer, each.refusal or each.remark) for each in verdicts],
         )
+        for warning in warnings:
+            click.echo(f"Warning: {warning}")
     if refusal:
         # Not raised, because the JSON contains it.
         report(refusal)

@@ -83,7 +83,7 @@ def test_key_and_certificate_are_a_pair(package):
 
 def test_a_package_without_metadata_pb_is_refused():
     """Custota reads it."""
-    with pytest.raises(PropertiesError, match="does not list metadata.pb"):
+    with pytest.raises(PropertiesError, match=r"does not list metadata\.pb"):
         list_parts(make_facts(1))
 
 
