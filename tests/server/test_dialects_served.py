@@ -38,6 +38,8 @@ from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 LIST = "/lineage/v1/FP4/nightly"
 LABELS = {"lineage.version": "22.1"}
+THIRD = "armani/id/stable/armani-3.zip"
+PACKAGE_3 = PACKAGE_1 + b"3"
 
 
 def options(port, **more):
@@ -72,10 +74,11 @@ async def get(port, path):
 
 
 def files(*counters):
-    """Return two releases with labels; those of `counters` are withdrawn."""
+    """Return two releases with labels, and one without; those of `counters` are withdrawn."""
     return {
-        FIRST: (PACKAGE_1, release(1, labels=LABELS, withdrawn=1 in counters)),
+        FIRST: (PACKAGE_1, release(1)),
         SECOND: (PACKAGE_2, release(2, labels=LABELS, withdrawn=2 in counters)),
+        THIRD: (PACKAGE_3, release(3, labels=LABELS, withdrawn=3 in counters)),
     }
 
 
@@ -83,7 +86,7 @@ def files(*counters):
 def labelled(world):
     """Publish two releases that have what the dialects need; nothing is offered."""
     armani = {("armani", 3): world.ceremony.role("armani", 3, files())}
-    assert world.publish(armani, [PACKAGE_1, PACKAGE_2]).reason == ""
+    assert world.publish(armani, [PACKAGE_2, PACKAGE_3]).reason == ""
     return world
 
 
@@ -104,16 +107,16 @@ async def test_lists_follow_publications(labelled):
                     while name.encode() not in (await get(port, LIST))[1]:  # noqa: ASYNC110 - a thread
                         await asyncio.sleep(0.02)
 
-            await change(1, 1000)
-            await offered("armani-1.zip")
-            await change(2, 500)
-            await offered("armani-1.zip")
+            await change(2, 1000)
+            await offered("armani-2.zip")
+            await change(3, 500)
+            await offered("armani-2.zip")
             sha256 = next(
-                each.sha256 for each in labelled_packages(labelled) if each.length == len(PACKAGE_1)
+                each.sha256 for each in labelled_packages(labelled) if each.length == len(PACKAGE_2)
             )
-            file = f"/lineage/files/FP4/{sha256}.armani-1.zip"
-            assert await get(port, file) == (200, PACKAGE_1)
-            gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(1))}
+            file = f"/lineage/files/FP4/{sha256}.armani-2.zip"
+            assert await get(port, file) == (200, PACKAGE_2)
+            gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(2))}
             labelled.submit(gone)
             await offered('"response":[]')
             assert (await get(port, file))[0] == 410
@@ -208,7 +211,7 @@ async def test_read_back_tells_which_dialect_does_not_answer(labelled):
 
 def labelled_offer(world):
     """Offer the first build to the whole fleet."""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
 
 
 def rendered(world, **more):
@@ -235,18 +238,18 @@ def test_a_rendering_switches_at_from_and_expires(labelled):
     start = labelled.epoch() + 500
 
     def edit(published):
-        pointers = labelled.offer(2)(published)
+        pointers = labelled.offer(3)(published)
         (path,) = pointers
         schedule = [(labelled.epoch(), 10), (start, 1000)]
         return {path: msgspec.structs.replace(pointers[path], schedule=schedule)}
 
     labelled.run(lambda publisher: publisher.change_pointers(edit))
     found = rendered(labelled)
-    assert b"armani-1.zip" in found.at(start - 1)[LIST].body
-    assert b"armani-2.zip" in found.at(start)[LIST].body
+    assert b"armani-2.zip" in found.at(start - 1)[LIST].body
+    assert b"armani-3.zip" in found.at(start)[LIST].body
     expiry = found.changes[-1][0]
     assert 0 < expiry - labelled.epoch() <= 86_400
-    assert b"armani-2.zip" in found.at(expiry - 1)[LIST].body
+    assert b"armani-3.zip" in found.at(expiry - 1)[LIST].body
     assert found.at(expiry)[LIST].body == b'{"response":[]}'
     assert found.at(expiry)["/graphene/FP4-nightly"].body == b"0 0 FP4 nightly\n"
 
@@ -272,7 +275,7 @@ def test_check_says_the_sentence_and_names_what_is_missing(labelled):
     sentence, spoken = look(options(1))
     assert (sentence.detail, spoken.error) == (SENTENCE, "")
     _, wrong = look(options(1, dialects=("crdroid",)))
-    assert wrong.error == f"crdroid: {FIRST} has no label crdroid.version."
+    assert wrong.error == f"crdroid: {SECOND} has no label crdroid.version."
 
 
 def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
@@ -283,16 +286,16 @@ def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
     contents = rendered(labelled).contents
     assert done.files == done.written == len(contents)
     assert (out / "files" / LIST[1:]).read_bytes() == contents[LIST].body
-    assert (out / "files/graphene/FP4-ota_update-1.zip").read_bytes() == PACKAGE_1
+    assert (out / "files/graphene/FP4-ota_update-2.zip").read_bytes() == PACKAGE_2
     assert done.next_change > now
     again = export_dialects(labelled.folder, blobs, options(1), out, now)
     assert (again.written, again.removed) == (0, 0)
-    gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(1))}
+    gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(2))}
     assert labelled.publish(gone).reason == ""
     last = export_dialects(labelled.folder, blobs, options(1), out, now)
     assert last.removed == 2
     lines = (out / GONE_LIST).read_text().splitlines()
-    assert "location = /graphene/FP4-ota_update-1.zip { return 410; }" in lines
+    assert "location = /graphene/FP4-ota_update-2.zip { return 410; }" in lines
     assert (out / "files" / LIST[1:]).read_bytes() == b'{"response":[]}'
     with pytest.raises(FormatError, match="no dialect"):
         export_dialects(labelled.folder, blobs, CompatOptions(), out, now)

@@ -11,8 +11,15 @@ from tests.nginx import run_dialects
 from tests.patience import PATIENCE
 from tests.server.compat.served import serve_contents
 from tests.server.device.served import read_response, request
-from tests.server.test_dialects_served import LIST, files, labelled_offer, options, rendered
-from tests.server.world import PACKAGE_1, PACKAGE_2
+from tests.server.test_dialects_served import (
+    LIST,
+    PACKAGE_3,
+    files,
+    labelled_offer,
+    options,
+    rendered,
+)
+from tests.server.world import PACKAGE_2
 
 pytestmark = pytest.mark.needs("nginx")
 APP = b"User-Agent: Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A)"
@@ -24,9 +31,9 @@ ALL = ("lineage1", "lineage2", "graphene", "calyx")
 def both(world, tmp_path):
     """Give the port of nginx, the plane that answers the same map, and the map."""
     armani = {("armani", 3): world.ceremony.role("armani", 3, files())}
-    assert world.publish(armani, [PACKAGE_1, PACKAGE_2]).reason == ""
+    assert world.publish(armani, [PACKAGE_2, PACKAGE_3]).reason == ""
     labelled_offer(world)
-    gone = {("armani", 4): world.ceremony.role("armani", 4, files(2))}
+    gone = {("armani", 4): world.ceremony.role("armani", 4, files(3))}
     assert world.publish(gone).reason == ""
     chosen = options(1, dialects=ALL, public_url="https://u.example")
     blobs, out = LocalBlobs(world.folder.blobs), tmp_path / "out"
