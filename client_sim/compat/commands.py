@@ -48,10 +48,11 @@ def compat_command(
     as_json: bool,
     **phone: Any,
 ) -> None:
-    """Ask as the app of DIALECT does, and say what it would offer.
+    """Say what an existing Updater app would be offered by a deployment.
 
-    Exit status 1 where the app would refuse an answer or the package, 3 where none came. CalyxOS's
-    and GrapheneOS's app try an incremental first; with --fetch so does this.
+    It asks as the app of DIALECT does. Exit status 1 where the app would refuse an answer or the
+    package, 3 where none came. CalyxOS's and GrapheneOS's app try an incremental first; with
+    --fetch so does this.
     """
     from client_sim.compat.asking import AppPhone, HttpSite
     from client_sim.compat.looking import look

@@ -15,7 +15,6 @@ from signer.cli.output import REFUSED, json_option, print_json, progress_bar, re
 from signer.cli.parameters import CODENAME, EXISTING_FILE, LabelAssignment
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
-from signer.ota.app_warnings import find_app_warnings
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
@@ -68,6 +67,8 @@ def inspect(
     A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
     a release; of an unsound one there are no facts, and the verdicts end at the first no.
     """
+    from signer.ota.app_warnings import find_app_warnings
+
     pem = None if certificate is None else certificate.read_bytes()
     facts, verdicts = _judge(package, pem, codename, allow_operations)
     warnings = [] if facts is None else find_app_warnings(facts, dict(labels))

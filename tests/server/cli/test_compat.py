@@ -71,10 +71,10 @@ def test_template(offered, run):
     """The line for the app's build configuration; without a public URL there is none."""
     state = ("--state", offered.folder.root)
     status, text, _ = run("compat", "template", "lineage2", *state)
-    assert (status, text) == (
-        0,
+    assert status == 0
+    assert text == (
         '<string name="updater_server_url" translatable="false">'
-        "https://u.example/lineage/v2/devices/{device}/builds</string>\n",
+        "https://u.example/lineage/v2/devices/{device}/builds</string>\n"
     )
     offered.folder.settings.write_text("")
     status, _, err = run("compat", "template", "lineage2", *state)
