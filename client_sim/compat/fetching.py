@@ -73,11 +73,7 @@ def verify(offer: Offer, path: Path, key: rsa.RSAPublicKey | None) -> None:
     if offer.size not in {-1, size}:
         raise DialectError(f"the package has {size} bytes, and the list says {offer.size}.")
     for name, wanted in (("sha256", offer.sha256), ("md5", offer.md5)):
-        with path.open("rb") as file:
-            found = hashlib.file_digest(
-                file, lambda kind=name: hashlib.new(kind, usedforsecurity=False)
-            ).hexdigest()
-        if wanted and found != wanted:
+        if wanted and _hash(path, name) != wanted:
             raise DialectError(f"the package's {name} is not the list's.")
     if key is not None:
         with path.open("rb") as file:
@@ -85,3 +81,10 @@ def verify(offer: Offer, path: Path, key: rsa.RSAPublicKey | None) -> None:
                 verify_package_signature(file, key)
             except EngineError as error:
                 raise DialectError(str(error)) from error
+
+
+def _hash(path: Path, name: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(name, usedforsecurity=False)
+        ).hexdigest()

@@ -51,7 +51,8 @@ def ask(site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None)
             return templates.ask_crdroid(site, base, phone)
         case "pixelexperience":
             return templates.ask_pe(site, base, phone)
-    raise DialectError(f"{dialect} cannot be asked so: Custota needs a certificate.")
+        case _:
+            raise DialectError(f"{dialect} cannot be asked so: Custota needs a certificate.")
 
 
 def _show(offer: Offer) -> dict[str, Any]:

@@ -97,6 +97,6 @@ def faults_pe(model: Model, now: int) -> Iterator[str]:
 
 def _lacking(model: Model, now: int, *labels: str) -> Iterator[str]:
     item = _offer(model, now)
-    for label in () if item is None else labels:
-        if not item.label(label):
+    for label in labels:
+        if item is not None and not item.label(label):
             yield f"{item.path} has no label {label}"

@@ -74,7 +74,7 @@ def inspect(
     warnings = [] if facts is None else find_app_warnings(facts, dict(labels))
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
-        value = {
+        value: dict[str, Any] = {
             "facts": facts and _facts_json(facts, asked=pem is not None),
             "verdicts": [_verdict_json(verdict) for verdict in verdicts],
         }

@@ -111,13 +111,12 @@ async def test_lists_follow_publications(labelled):
             await offered("armani-2.zip")
             await change(3, 500)
             await offered("armani-2.zip")
-            sha256 = next(
-                each.sha256 for each in labelled_packages(labelled) if each.length == len(PACKAGE_2)
-            )
+            packages = await asyncio.to_thread(labelled_packages, labelled)
+            sha256 = next(each.sha256 for each in packages if each.length == len(PACKAGE_2))
             file = f"/lineage/files/FP4/{sha256}.armani-2.zip"
             assert await get(port, file) == (200, PACKAGE_2)
             gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(2))}
-            labelled.submit(gone)
+            await asyncio.to_thread(labelled.submit, gone)
             await offered('"response":[]')
             assert (await get(port, file))[0] == 410
             # Neither plane answers the other's paths.
@@ -133,8 +132,11 @@ def labelled_packages(world):
     return load_snapshot(world.folder.public, blobs, EMPTY).packages.values()
 
 
-async def test_nothing_of_a_miui_request_stays(labelled, capfd):
+async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_calls):
     """The POST with serial and account hashes gets the ordinary refusal, its body unread."""
+    # The metrics' server is waited for at its end.
+    locks = no_blocking_calls.functions["threading.Lock.acquire"]
+    locks.can_block_in("server/health.py", "serving_health")
     port = free_port()
     settings = Settings(port=0, compat=options(port), metrics_port=free_port())
     data = miui_update()
@@ -181,7 +183,7 @@ def test_the_device_plane_knows_no_dialect(labelled):
 
 async def test_read_back_tells_which_dialect_does_not_answer(labelled):
     """While the others do; where all is well it is silent."""
-    labelled_offer(labelled)
+    await asyncio.to_thread(labelled_offer, labelled)
     alarms, port = [], free_port()
     chosen = options(port)
     dialects = Dialects(chosen, LocalBlobs(labelled.folder.blobs), labelled.now)
@@ -274,8 +276,10 @@ def test_check_says_the_sentence_and_names_what_is_missing(labelled):
     assert look(CompatOptions()) == []
     sentence, spoken = look(options(1))
     assert (sentence.detail, spoken.error) == (SENTENCE, "")
-    _, wrong = look(options(1, dialects=("crdroid",)))
-    assert wrong.error == f"crdroid: {SECOND} has no label crdroid.version."
+    _, *wrong = look(options(1, dialects=("crdroid",)))
+    assert [each.error for each in wrong] == [
+        f"crdroid: {SECOND} has no label {label}." for label in ("crdroid.version", "md5")
+    ]
 
 
 def test_the_export_is_the_same_map_as_files(labelled, tmp_path):

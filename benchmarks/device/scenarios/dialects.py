@@ -1,5 +1,8 @@
 """Dialects of existing Updater apps: lists and packages, with the apps' own headers."""
 
+import contextlib
+import socket
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -27,6 +30,7 @@ APP = (
     "Connection: Keep-Alive",
     "Accept-Encoding: gzip",
 )
+WAIT_SECONDS = 60.0
 LINE = "/graphene/FP4-stable"
 LIST = "/lineage/v1/FP4/stable"
 
@@ -50,6 +54,7 @@ def dialects(lab: Lab) -> Report:
     with ExitStack() as stack:
         started = running_hening(lab.site.state, log, config=config)
         ours = replace(stack.enter_context(started), port=port)
+        _wait(port)
         servers = {"hening": ours}
         if find("nginx") is not None:
             nginx = static_nginx("nginx", PLAIN_SENDFILE, root, lab.place("nginx"))
@@ -66,6 +71,17 @@ def dialects(lab: Lab) -> Report:
         claims.append(Claim("packages of dialects to nginx", found, 1.0, "bytes per second"))
     title = "Lists and packages of existing Updater apps"
     return Report("dialects", title, COLUMNS, rows, claims)
+
+
+def _wait(port: int) -> None:
+    """Wait until the dialects listen, shortly after the phones' port."""
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(ConnectionError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the dialects do not listen")
 
 
 def _write_settings(file: Path, port: int, codename: str) -> None:
