@@ -15,14 +15,24 @@ HTML = "text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A small list, serialised once: header fields with the empty line, and the body.
+    """A small list, serialised once: `data` is header fields, an empty line and the body.
 
-    It has neither entity tag nor date, so that nothing comes back.
+    Its first `head` bytes end with the empty line. It has neither entity tag nor date, so that
+    nothing comes back.
     """
 
-    kind: str
-    fields: bytes
-    body: bytes
+    data: bytes
+    head: int
+
+    @property
+    def fields(self) -> bytes:
+        """The header fields and the empty line."""
+        return self.data[: self.head]
+
+    @property
+    def body(self) -> bytes:
+        """The bytes after them."""
+        return self.data[self.head :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ def make_page(kind: str, body: bytes) -> Page:
         "Cache-Control": ONE_MINUTE,
         "Content-Length": str(len(body)),
     }
-    return Page(kind, encode_fields(fields), body)
+    data = encode_fields(fields)
+    return Page(data + body, len(data))
 
 
 def json_page(value: object) -> Page:

@@ -59,16 +59,36 @@ OK = HTTPStatus.OK.value
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """The map that is served, and the changes that are still to come. Only the loop changes it."""
+    """The map that is served, and the changes that are still to come. Only the loop changes it.
+
+    `lines` are the lists by the request line that asks for them.
+    """
 
     contents: dict[str, Content] = field(default_factory=dict)
+    lines: dict[bytes, Page] = field(default_factory=dict)
     changes: list[tuple[int, Mapping[str, Page | None]]] = field(default_factory=list)
     exact: Mapping[bytes, Hit] = field(default_factory=dict)
+
+    def follow(self, now: float) -> None:
+        """Switch the lists whose second has come."""
+        while self.changes and self.changes[0][0] <= now:
+            _, change = self.changes.pop(0)
+            apply_change(self.contents, change)
+            for path, page in change.items():
+                self.lines.pop(_line(path), None)
+                if page is not None:
+                    self.lines[_line(path)] = page
 
 
 def make_lists(rendered: Rendered) -> Lists:
     """Return the map at the second of its rendering."""
-    return Lists(dict(rendered.contents), list(rendered.changes))
+    contents = dict(rendered.contents)
+    lines = {_line(path): each for path, each in contents.items() if isinstance(each, Page)}
+    return Lists(contents, lines, list(rendered.changes))
+
+
+def _line(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1".encode()
 
 
 class CompatPlane(Plane):
@@ -95,28 +115,31 @@ class CompatPlane(Plane):
 
     def tick(self) -> None:
         """Switch lists whose second has come."""
-        changes, now = self.served.changes, self.clock()
-        while changes and changes[0][0] <= now:
-            apply_change(self.served.contents, changes.pop(0)[1])
+        self.served.follow(self.clock())
 
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
         """Return the answer to a whole head, where the fast path has it."""
         line, _, rest = head.partition(b"\r\n")
+        found = match_fields(rest, is_edge=self._mode is GateMode.EDGE)
+        page = self.served.lines.get(line)
+        is_short, is_strict = len(head) <= LONGEST, self._mode is GateMode.STRICT
+        if page is not None and found is not None and is_short and not is_strict:
+            remark = None if found[-1] is None else UNKNOWN
+            return OK, page.data, found[5] == b"close", remark
         is_head = line.startswith(b"HEAD ")
         path = match_path(b"GET" + line[4:] if is_head else line)
-        found = match_fields(rest, is_edge=self._mode is GateMode.EDGE)
-        if path is None or found is None or len(head) > LONGEST:
+        if path is None or found is None or not is_short:
             return plan_refusal(head, self._check)
         content = self._find(path)
         is_path = content is not None or self._is_path(path)
-        if not is_path or self._mode is GateMode.STRICT:
+        if not is_path or is_strict:
             refused = plan_refusal(head, self._check)
             if refused is not None or not is_path:
                 return refused
         _, _, _, part, if_part, connection, _, unknown = found
         is_last, remark = connection == b"close", None if unknown is None else UNKNOWN
         if isinstance(content, Page):
-            return OK, content.fields if is_head else content.fields + content.body, is_last, remark
+            return OK, content.fields if is_head else content.data, is_last, remark
         if is_head and isinstance(content, Package):
             return None  # it depends on whether the package can be read
         answer = answer_to(content, part, if_part)

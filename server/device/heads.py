@@ -11,6 +11,7 @@ from server.http.heads import (
     Remark,
     match_fields,
     match_path,
+    plan_refusal,
     plan_rest,
 )
 from server.http.requests import GateMode, Headers, Refused
@@ -42,6 +43,15 @@ def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | Planne
     if condition is not None and is_match(condition, chosen.etag):
         return NOT_MODIFIED, chosen.unmodified, is_last, remark
     return OK, chosen.data[: chosen.head] if is_head else chosen.data, is_last, remark
+
+
+def plan_gate_refusal(head: bytes, mode: GateMode) -> Planned | None:
+    """Return the answer to a whole head that the gate refuses; None falls back to aiohttp."""
+
+    def check(method: str, path: str, headers: Headers) -> None:
+        check_request(method, path, (1, 1), headers, mode)
+
+    return plan_refusal(head, check)
 
 
 def is_for_package(head: bytes, served: Served) -> bool:

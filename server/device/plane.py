@@ -6,12 +6,12 @@ from aiohttp import web
 
 from server.device.answer import Served, plan_answer
 from server.device.gate import check_request, is_block, take_heads
-from server.device.heads import is_for_package, is_phones, plan_head
+from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
 from server.http.answers import Answer
 from server.http.counts import Counts
-from server.http.heads import Planned, PlannedFile, plan_refusal
+from server.http.heads import Planned, PlannedFile
 from server.http.plane import Plane
-from server.http.requests import GateMode, Headers, Reason, Refused
+from server.http.requests import GateMode, Reason, Refused
 from server.http.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
 
@@ -44,10 +44,7 @@ class DevicePlane(Plane):
         planned = None
         if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
             planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
-        return plan_refusal(head, self._check) if planned is None else planned
-
-    def _check(self, method: str, path: str, headers: Headers) -> None:
-        check_request(method, path, (1, 1), headers, self.mode)
+        return plan_gate_refusal(head, mode) if planned is None else planned
 
     def tick(self) -> None:
         """Do nothing: the device plane's answers do not depend on the time."""
