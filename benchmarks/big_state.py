@@ -192,7 +192,7 @@ def _offer_everywhere(published: Published, channels: tuple[str, ...]) -> dict[s
         releases = decode_releases(role)
         for name in channels:
             channel = decode_channel(f"{codename}/{name}")
-            pointer = plan_offer(channel, 1, releases, files, [(start, 10)], None)
+            pointer = plan_offer(channel, 1, releases, files, [(start, 10)], None, start)
             pointers[channel.pointer_path] = pointer
     return pointers
 

@@ -9,6 +9,7 @@ import sys
 try:
     import click
 
+    from client_sim.compat.errors import AwayError, DialectError
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.fleet.errors import FleetError
     from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
@@ -93,6 +94,11 @@ for _command in (
         "Let many phones poll, download and install, and report what the server saw.",
     ),
     LazyCommand(
+        "compat",
+        "client_sim.compat.commands:compat_command",
+        "Say what an existing Updater app would be offered by a deployment.",
+    ),
+    LazyCommand(
         "tuf",
         "client_sim.tuf.commands:tuf",
         "Let a conformance suite for TUF clients test the phone's trust code.",
@@ -114,15 +120,15 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _print_error("stopped")
         raise SystemExit(130) from None
-    except (DeviceError, FleetError, OSError) as error:
+    except (DeviceError, DialectError, FleetError, OSError) as error:
         _print_error(str(error))
         raise SystemExit(find_status(error)) from None
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def find_status(error: DeviceError | FleetError | OSError) -> int:
+def find_status(error: DeviceError | DialectError | FleetError | OSError) -> int:
     """Return the exit status for an error: 1 refused, 3 the surroundings failed."""
-    failed = UnreachableError | StorageError | FleetSurroundingsError | OSError
+    failed = UnreachableError | StorageError | AwayError | FleetSurroundingsError | OSError
     return 3 if isinstance(error, failed) else 1
 
 

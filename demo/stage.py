@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,7 @@ class Stage:
         self.packages = folder / "packages"
         self.incoming = self.server_state / "incoming"
         self.port = 0
+        self.dialects = 0
         self._server: subprocess.Popen[str] | None = None
 
     def signer(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
@@ -56,6 +58,18 @@ class Stage:
     def ask(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
         """Run hening-device as `device` does; its first step to a network ends it."""
         return self._run("client_sim.cli", "hening-device", *arguments, before=STAY_IN)
+
+    def speak_dialects(self) -> None:
+        """Have the server speak dialects of existing Updater apps from its next start on."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.dialects = free.getsockname()[1]
+        address = f"127.0.0.1:{self.dialects}"
+        (self.server_state / "settings.toml").write_text(
+            f'[compat]\nlisten = "{address}"\npublic_url = "http://{address}"\n'
+            'dialects = ["lineage1", "graphene", "custota"]\n'
+            '[compat.devices]\narmani = "armani"\n'
+            '[compat.channels]\nnightly = { region = "id", channel = "stable" }\n'
+        )
 
     def start_server(self, *options: str, before: str = "") -> None:
         """Start `hening-server run` on a free port and wait until it says where it listens.

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from client_sim.compat.asking import AppPhone, HttpSite
+from client_sim.compat.looking import look
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.explain import explain_poll
 from client_sim.lab.programme.live import Target, plan_public
@@ -19,7 +21,12 @@ from demo.phones import CERTIFICATE, DemoPhone, counter_of, make_demo_phone
 from demo.stage import HOST, PASSPHRASE, Stage
 from fixtures.build import build_all
 from fixtures.catalogue import CODENAMES, REGIONS, Build
+from fixtures.signing import KEYS as KEYS_FOLDER
+from signer.ota.csig import make_csig
+from signer.ota.inspect import inspect_ota
 
+APPS_BUILD = Build("armani", "id", 2)
+OTA_KEY = KEYS_FOLDER / "FIXTURE-ONLY-ota.key.pem"
 CHANNELS = [f"{codename}/{region}/stable" for codename in CODENAMES for region in REGIONS]
 KEYS = [
     *(f"root-{n}" for n in (1, 2, 3)),
@@ -73,6 +80,7 @@ def _tell(
     _half(stage, narrator, story)
     _whole(stage, narrator, story)
     _beta(stage, narrator, story)
+    _apps(stage, narrator, story)
     _attacks(stage, narrator, story, older)
     _content(stage, narrator, story, packs)
     _privacy(stage, narrator, story)
@@ -92,6 +100,7 @@ def _keys(stage: Stage, narrator: Narrator, packages: Future[list[Path]]) -> Non
         )  # fmt: skip
         root = stage.repo / "metadata" / "1.root.json"
         stage.server("init", "--state", stage.server_state, "--root", root)
+        stage.speak_dialects()
         stage.start_server()
         stage.wait_for_results(1)
         zips = packages.result()
@@ -121,13 +130,46 @@ def _release(stage: Stage, narrator: Narrator, number: int, submissions: int) ->
 
 def _sign(stage: Stage, build: Build, channel: str) -> None:
     zips = sorted(stage.packages.glob(f"{build.codename}-{build.incremental}-*.zip"))
+    apps: list[str | Path] = []
+    if build == APPS_BUILD and channel == "stable":
+        apps = ["--label", "lineage.version=22.1", "--csig", _make_csig(stage, build)]
     stage.signer(
         "release", "sign", "--repo", stage.repo, "--keys", stage.keys,
         "--region", build.region, "--channel", channel, "--counter", str(counter_of(build)),
         "--changelog", f"en=Build {build.number}.", "--certificate", CERTIFICATE,
         "--factory-build", Build(build.codename, build.region, 0).fingerprint,
-        "--out", stage.incoming, *zips,
+        *apps, "--out", stage.incoming, *zips,
     )  # fmt: skip
+
+
+def _make_csig(stage: Stage, build: Build) -> Path:
+    """Return the signature that Custota checks the full package's parts with."""
+    path = stage.packages / f"{build.codename}-{build.incremental}-full.zip"
+    csig = path.with_name(f"{path.name}.csig")
+    facts = inspect_ota(path)
+    csig.write_bytes(make_csig(facts, OTA_KEY.read_bytes(), CERTIFICATE.read_bytes(), str.encode))
+    return csig
+
+
+def _apps(stage: Stage, narrator: Narrator, story: Story) -> None:
+    narrator.chapter("7 · Phones that exist today")
+    base = f"http://127.0.0.1:{stage.dialects}"
+    phone = AppPhone("armani", channel="nightly", version="22.1", incremental="1.1.0-id")
+    updated = []
+    with narrator.working("asking as LineageOS's, GrapheneOS's and Custota's apps do"):
+        for dialect in ("lineage1", "graphene", "custota"):
+            target = stage.folder / f"{dialect}.zip"
+            found = look(HttpSite(), dialect, base, phone, CERTIFICATE.read_bytes(), target)
+            updated += [dialect] if found["fetched"] else []
+    narrator.say(
+        f"The same build, from the same snapshot, for apps that know nothing of hening: strict"
+        f" readers of {', '.join(updated)} were offered it, fetched it and verified it."
+    )
+    (stage.server_state / "settings.toml").unlink()  # another machine has other ports
+    narrator.say("Such an app shows its model in each poll. hening's own phones do not, as before.")
+    story.checks.append(
+        ("Do existing Updater apps update?", f"{len(updated)} apps", len(updated) == 3)
+    )
 
 
 def _first_installation(stage: Stage, narrator: Narrator, story: Story) -> None:
@@ -229,7 +271,7 @@ def _beta(stage: Stage, narrator: Narrator, story: Story) -> None:
 
 
 def _attacks(stage: Stage, narrator: Narrator, story: Story, older: bytes) -> None:
-    narrator.chapter("7 · Attacks")
+    narrator.chapter("8 · Attacks")
     with narrator.working("attacking"):
         story.attacks = [
             tamper_with_package(stage),
@@ -242,10 +284,8 @@ def _attacks(stage: Stage, narrator: Narrator, story: Story, older: bytes) -> No
         story.checks.append((f"Attack: {attack.name}", verdict, attack.refused))
 
 
-def _content(
-    stage: Stage, narrator: Narrator, story: Story, packs: Future[list[dict[str, Any]]]
-) -> None:
-    narrator.chapter("8 · Public content")
+def _content(stage: Stage, narrator: Narrator, story: Story, packs: Future[list[dict[str, Any]]]) -> None:
+    narrator.chapter("9 · Public content")
     with narrator.working("publishing packs, polling from two countries"):
         story.content = content = show_content(stage, packs.result())
     entries = sum(pack["entries"] for pack in content.packs)
@@ -266,7 +306,7 @@ def _content(
 
 
 def _privacy(stage: Stage, narrator: Narrator, story: Story) -> None:
-    narrator.chapter("9 · Privacy")
+    narrator.chapter("10 · Privacy")
     target = Target(HOST, stage.port, "127.0.0.1")
     root = (stage.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")

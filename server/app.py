@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 import structlog
 
 from server.bootstrap import Clock, open_blobs
+from server.compat.options import SENTENCE
 from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
-from server.device.counts import CountsCollector
+from server.core.metadata import decode_timestamp
 from server.device_serving import Inherited, Phones, renew_at, serving_phones
+from server.dialect_serving import Dialects
 from server.health import serving_health
+from server.http.counts import CountsCollector
 from server.instruments import Instruments
 from server.maintenance import Maintenance
 from server.processes.supervisor import LostCollector
@@ -20,8 +23,9 @@ from server.publisher.alarms import Alarm
 from server.publisher.clock import ClockKeeper, load_witness
 from server.publisher.key_holder import load_keys
 from server.publisher.monitor import Monitor
+from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher
-from server.publisher.read_back import HttpReadBack
+from server.publisher.read_back import HttpReadBack, ReadBack
 from server.publisher.steady_clock import FAR, SteadyClock
 from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
@@ -33,7 +37,7 @@ from server.release.webhooks.change_detector import ChangeDetector, queue_expiri
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
-from server.storage.blobs import BlobStore
+from server.storage.blobs import BlobReader, BlobStore
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -74,7 +78,8 @@ async def running(
         phones = await stack.enter_async_context(
             serving_phones(folder, settings, clock, blobs, inherited)
         )
-        tools = _make_instruments(clock, phones)
+        dialects = await _serve_dialects(stack, settings, clock, blobs, phones)
+        tools = _make_instruments(clock, phones, dialects)
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
         try:
             await asyncio.to_thread(load_keys, folder)
@@ -89,7 +94,7 @@ async def running(
             folder,
             sessions,
             steady,
-            HttpReadBack(phones.url, folder.public, blobs),
+            _read_back(HttpReadBack(phones.url, folder.public, blobs), dialects, tools),
             tools.alarm,
             tools.after_step,
             blobs=blobs,
@@ -132,7 +137,7 @@ async def running(
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             phones.watch.run,
-            lambda: renew_at(inherited.hangup, phones, settings),
+            lambda: renew_at(inherited.hangup, phones, settings, dialects),
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
             ),
@@ -180,7 +185,42 @@ async def running(
         yield phones.port
 
 
-def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
+async def _serve_dialects(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    blobs: BlobReader,
+    phones: Phones,
+) -> Dialects | None:
+    """Serve the dialects of existing Updater apps, where the settings have a listener for them."""
+    options = settings.compat
+    if not options.dialects or not options.listen:
+        return None
+    dialects = Dialects(options, blobs, clock)
+    await dialects.show(phones.watch.current)
+    phones.watch.also_show(dialects.show)
+    port = await stack.enter_async_context(dialects.listening())
+    log.info("the dialects listen", port=port)
+    log.warning(SENTENCE)
+    return dialects
+
+
+def _read_back(first: ReadBack, dialects: Dialects | None, tools: Instruments) -> ReadBack:
+    """Return step 7: `first`, and then the dialects' public URLs."""
+    if dialects is None:
+        return first
+    second = dialects.read_back(tools.alarm)
+
+    async def read_back(publication: Publication) -> None:
+        try:
+            await first(publication)
+        finally:
+            await second.look(decode_timestamp(publication.timestamp).signed.version)
+
+    return read_back
+
+
+def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -> Instruments:
     """Return counters and alarms; the watch is woken from any thread that published."""
     loop = asyncio.get_running_loop()
 
@@ -190,6 +230,8 @@ def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
     tools = Instruments(clock, loop.time, wake)
     tools.registry.register(CountsCollector(phones.counts))
     tools.registry.register(LostCollector(phones.lost))
+    if dialects is not None:
+        tools.registry.register(CountsCollector(dialects.counts, "hening_compat"))
     return tools
 
 

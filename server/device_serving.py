@@ -12,9 +12,10 @@ import structlog
 from server.bootstrap import Clock, open_place
 from server.core.errors import FormatError
 from server.device.answer import phone_host
-from server.device.counts import Counts
 from server.device.snapshot import EMPTY
-from server.device.turns import LIMITS
+from server.dialect_serving import Dialects
+from server.http.counts import Counts
+from server.http.turns import LIMITS
 from server.processes.child import Place
 from server.processes.messages import Certificate, WorkerConfig
 from server.processes.priority import ProcessStarter
@@ -169,8 +170,10 @@ def read_back_url(settings: Settings, tcp: Sequence[socket.socket]) -> str:
     return f"http://{name}:{tcp[0].getsockname()[1]}"
 
 
-async def renew_at(hangup: asyncio.Event, phones: Phones, settings: Settings) -> None:
-    """Read the certificate again, and replace workers, whenever `hangup` is set; for ever.
+async def renew_at(
+    hangup: asyncio.Event, phones: Phones, settings: Settings, dialects: Dialects | None = None
+) -> None:
+    """Read the certificates again, and replace workers, whenever `hangup` is set; for ever.
 
     An unusable certificate raises an alarm, and the former one stays.
     """
@@ -182,4 +185,9 @@ async def renew_at(hangup: asyncio.Event, phones: Phones, settings: Settings) ->
             certificate = await asyncio.to_thread(read_certificate, settings)
         except (FormatError, OSError) as error:
             log.error("alarm", error=f"the certificate stays the former one: {error}")
+        if dialects is not None:
+            try:
+                await asyncio.to_thread(dialects.renew)
+            except (FormatError, OSError) as error:
+                log.error("alarm", error=f"the dialects' certificate stays the former one: {error}")
         await phones.renew(certificate)

@@ -5,12 +5,13 @@ No other module reads the environment. Unknown keys are errors.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from server.compat.options import CompatOptions, check_options
 from server.core.errors import FormatError
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.places import VARIABLES
 from server.storage.room import KEEP_FREE
 
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider knows the console; empty for a public client.
     `console`: pages for people on the control plane's socket. `console_url`: where browsers find
     them, `https://HOST`; empty for loopback.
+    `compat`: the table `[compat]` of the file, for the dialects of existing Updater apps.
     """
 
     host: str = "127.0.0.1"
@@ -118,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oidc_client_secret_file: str = ""
     console: bool = False
     console_url: str = ""
+    compat: CompatOptions = CompatOptions()
 
     def __repr__(self) -> str:
         """Show no value: some of them are secrets."""
@@ -131,7 +134,7 @@ def load_settings(
 
     Raises FormatError that names the key that is unknown or malformed.
     """
-    values: dict[str, str | int | list[str]] = {}
+    values: dict[str, Any] = {}
     try:
         if file is not None:
             values |= msgspec.toml.decode(file.read_bytes())
@@ -145,6 +148,8 @@ def load_settings(
         values |= {name: value for name, value in overrides.items() if value is not None}
         if isinstance(patterns := values.get("approval_channels"), str):
             values["approval_channels"] = [each.strip() for each in patterns.split(",") if each]
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FormatError(f"the settings are malformed: {error}.") from error
+    check_options(settings.compat)
+    return settings

@@ -22,6 +22,8 @@ def check_settings_files(file: Path, settings: Settings, user: int) -> Iterator[
     and the console's client secret, which it refuses.
     """
     places = [(Path(path), name) for name in NAMES if (path := getattr(settings, name))]
+    if settings.compat.tls_key:
+        places.append((Path(settings.compat.tls_key), "compat.tls_key"))
     places += [(file, name) for name in list_secrets(file)]
     errors = [sentence for path, name in places for sentence in _describe(path, name, user)]
     yield from summarise("settings", f"{len(places)} secrets, for the server's user alone", errors)

@@ -33,7 +33,7 @@ class SnapshotWatch:
     ) -> None:
         self._folder = folder
         self._blobs = blobs
-        self._show = show
+        self._shows = [show]
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
         self._left_out: frozenset[str] = frozenset()
@@ -50,6 +50,10 @@ class SnapshotWatch:
                     await self._woken.wait()
             self._woken.clear()
 
+    def also_show(self, show: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Give each further snapshot to `show`, too, after those that had it before."""
+        self._shows.append(show)
+
     def after_step(self, step: int) -> None:
         """Look immediately when this process has published."""
         if step == SWAPPED:
@@ -62,7 +66,8 @@ class SnapshotWatch:
             return
         try:
             self.current = await asyncio.to_thread(self._load, seen)
-            await self._show(self.current)
+            for show in self._shows:
+                await show(self.current)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, phones are served on
             if str(error) != self._complaint:  # reported once, not five times a second
                 self._complaint = str(error)

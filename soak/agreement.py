@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from server.device.heads import END
+from server.http.heads import END
 from soak.two_ways import Outcome, TwoWays, cut
 
 CUTS = 3  # bytes at the end of a fuzzer's input that say where it is cut

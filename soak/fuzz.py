@@ -21,6 +21,7 @@ import atheris
 with atheris.instrument_imports(
     include=[
         "server.device",
+        "server.http",
         "h11",
         "client_sim.lab.captures",
         "client_sim.lab.oracles",
@@ -33,8 +34,9 @@ with atheris.instrument_imports(
 ):
     import h11
 
-    from server.device.gate import GateMode
-    from server.device.heads import END, plan_head
+    from server.device.heads import plan_head
+    from server.http.heads import END
+    from server.http.requests import GateMode
     from soak.agreement import check_input
     from soak.captures import check_capture
     from soak.cloud_bodies import check_body

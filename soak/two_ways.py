@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.device.answer import Served, make_served
-from server.device.counts import Counts
-from server.device.documents import Package, make_document
-from server.device.fallback import HandoverServer
-from server.device.fast_path import FastPath
-from server.device.gate import GateMode
+from server.device.documents import make_document
 from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
+from server.http.answers import Package
+from server.http.counts import Counts
+from server.http.fallback import HandoverServer
+from server.http.fast_path import FastPath
+from server.http.requests import GateMode
 from server.storage.blobs import BlobReader
 from soak.memory_transport import MemoryTransport
 

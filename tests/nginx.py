@@ -44,6 +44,23 @@ def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def run_dialects(out: Path, folder: Path) -> Iterator[int]:
+    """Serve exported dialects, without TLS, until the block ends; gives the port on loopback."""
+    port = free_port()
+    ours = {
+        "listen 8443 ssl;": f"listen 127.0.0.1:{port};",
+        "    ssl_certificate     /etc/hening/fullchain.pem;": "",
+        "    ssl_certificate_key /etc/hening/privkey.pem;": "",
+        "    ssl_protocols TLSv1.2 TLSv1.3;": "",
+        "root /srv/hening/dialects/files;": f"root {out}/files;",
+        "include /srv/hening/dialects/gone.conf;": f"include {out}/gone.conf;",
+    }
+    user = "user root;" if out.stat().st_uid == 0 else ""
+    with run_site(_shipped("dialects.conf", ours), folder, port, user):
+        yield port
+
+
+@contextlib.contextmanager
 def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterator[int]:
     """Run the cache in front of a device plane's port until the block ends; gives its own port."""
     port = free_port()

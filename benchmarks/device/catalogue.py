@@ -6,6 +6,7 @@ from functools import partial
 from benchmarks.device.lab import Lab
 from benchmarks.device.report import Report
 from benchmarks.device.scenarios import (
+    dialects,
     downloads,
     fleet,
     fresh,
@@ -37,6 +38,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Report]] = {
     "blocks-16": partial(downloads.blocks, piece=16),
     "blocks-8": partial(downloads.blocks, piece=8),
     "beside": downloads.beside,
+    "dialects": dialects.dialects,
     "publish": publish.publish,
     "workers": workers.workers,
     "hostile": hostile.hostile,

@@ -26,6 +26,7 @@ def running_hening(
     gate: str = "direct",
     name: str = NAME,
     checkout: Path | None = None,
+    config: Path | None = None,
 ) -> Iterator[Server]:
     """Run `hening-server run --workers N` until the block ends.
 
@@ -37,6 +38,8 @@ def running_hening(
     command += ["--port", str(port), "--gate", gate]
     if has_workers():
         command += ["--workers", str(workers)]
+    if config is not None:
+        command += ["--config", str(config)]
     with running(name, port, command, cores=cores, log=log, folder=checkout) as server:
         yield server
 

@@ -60,6 +60,9 @@ for command in (
     ),
     LazyCommand("export", "server.cli.export:export", "Write the device plane as files."),
     LazyCommand(
+        "compat", "server.cli.compat:compat", "Look at the dialects of existing Updater apps."
+    ),
+    LazyCommand(
         "gc",
         "server.cli.maintenance:gc",
         "Remove blobs that no served metadata, waiting bundle or upload names.",

@@ -1,10 +1,13 @@
-"""`export`: a static mirror of the device plane."""
+"""`export`: a static mirror of the device plane, or of the dialects of existing Updater apps."""
+
+from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -17,8 +20,14 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from hening.times import UTC_TIMES, show_second
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.core.quantities import spell_size
+
+if TYPE_CHECKING:
+    from server.compat.options import CompatOptions
+    from server.storage.blobs import BlobStore
+    from server.storage.layout import StateFolder
 
 LINE_EACH = 1 << 30
 Advance = Callable[[str, int, int], None]
@@ -66,12 +75,19 @@ def _line_printer() -> Advance:
     help="The mirror's folder: empty at first, and written by `export` alone.",
 )
 @click.option("--hardlink", is_flag=True, help="Hard-link packages instead of copying them.")
+@click.option(
+    "--compat", "is_compat", is_flag=True, help="Write what existing Updater apps ask for instead."
+)
 @CONFIG
+@UTC_TIMES
 @JSON
-def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json: bool) -> None:
-    """Write the device plane as files, for nginx or a CDN; a repetition writes only changes.
+def export(
+    state: Path, out: Path, hardlink: bool, is_compat: bool, config: Path | None, as_json: bool
+) -> None:
+    """Write what phones may ask for as files, for nginx or a CDN; again, and only what changed.
 
-    Readers see the old mirror or the new one, and never a pointer to what is not there.
+    Readers see the old mirror or the new one, and never a pointer to what is not there. The lists
+    of existing Updater apps depend on the time: with --compat run it every minute.
     """
     from server.bootstrap import open_blobs
     from server.publisher.mirror import export_mirror
@@ -79,6 +95,9 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = open_blobs(folder, settings, now)
+    if is_compat:
+        _export_dialects(folder, blobs, settings.compat, out, as_json=as_json)
+        return
     with progress_bar() as advance:
         done = export_mirror(folder, blobs, out, link=hardlink, progress=advance)
     if as_json:
@@ -89,3 +108,19 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
             f"{out} mirrors timestamp {done.version}: {done.files} files, {done.written} written"
             f" ({spell_size(done.size)}), {done.removed} removed."
         )
+
+
+def _export_dialects(
+    folder: StateFolder, blobs: BlobStore, options: CompatOptions, out: Path, *, as_json: bool
+) -> None:
+    from server.dialect_export import export_dialects
+
+    done = export_dialects(folder, blobs, options, out, int(now().timestamp()))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(done)))
+        return
+    later = f"; a list changes {show_second(done.next_change)}" if done.next_change else ""
+    click.echo(
+        f"{out} has {done.files} files of dialects: {done.written} written, {done.removed}"
+        f" removed{later}."
+    )

@@ -21,7 +21,7 @@ from server.cli.options import (
     require_state,
     settings_file,
 )
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.processes.sockets import raise_descriptor_limit
 from server.processes.systemd import decode_activation, inherit_sockets, notify
 from server.publisher.checks.finding import Finding
@@ -179,6 +179,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     import asyncio
 
     from server.bootstrap import open_blobs
+    from server.dialect_checks import check_dialects
     from server.publisher.check import check_state
     from server.release.checks.check import check_control_plane
     from server.storage.database import open_database
@@ -197,6 +198,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
         findings = asyncio.run(look())
         user = state.stat().st_uid  # root may run the check, too
         findings += check_settings_files(settings_file(state, config), settings, user)
+        findings += check_dialects(folder, settings.compat, blobs, int(now().timestamp()))
     else:
         findings = [Finding("database", "", "it is of an older version: run `migrate` first.")]
     if as_json:

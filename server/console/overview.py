@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from server.compat.options import SENTENCE
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.core.names import is_online
 from server.publisher.alarms import RoleLifetime
@@ -74,6 +75,7 @@ class Overview:
             "more": len(moving) > SHOWN,
             "waiting": waiting.items,
             "more_waiting": waiting.next is not None,
+            "dialects": SENTENCE if services.settings.compat.dialects else "",
         }
         return PageContent("overview.html", values)
 

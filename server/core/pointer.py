@@ -17,6 +17,7 @@ from server.core.release import Day, Fingerprint, Integer, Positive, Release, ch
 Reason = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=500)]], msgspec.Meta(max_length=64)
 ]
+WHOLE_FLEET = 1000  # permille
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
@@ -58,7 +59,11 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """What one channel offers: steps, schedule of `(from, permille)`, paused, halted, reason."""
+    """What one channel offers: steps, schedule of `(from, permille)`, paused, halted, reason.
+
+    `complete_before` is the counter of the newest earlier build that was complete and is not
+    withdrawn; UNSET where none is known. Phones do not read it.
+    """
 
     v: Literal[1]
     steps: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=8)] = msgspec.field(name="s")
@@ -68,16 +73,28 @@ class Pointer(msgspec.Struct, frozen=True):
     paused: bool = msgspec.field(name="p")
     halted: bool = msgspec.field(name="h")
     reason: Reason = msgspec.field(name="t")
+    complete_before: Positive | msgspec.UnsetType = msgspec.field(name="c", default=msgspec.UNSET)
 
     def __post_init__(self) -> None:
         if any(a.counter >= b.counter for a, b in pairwise(self.steps)):
             raise ValueError("the steps' counters do not grow")
         if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.schedule)):
             raise ValueError("the schedule does not grow")
+        if self.complete_before is not msgspec.UNSET and self.complete_before >= self.counter:
+            raise ValueError("c is not below the counter of the final step")
+
+    @property
+    def counter(self) -> int:
+        """The counter of the final step."""
+        return self.steps[-1].counter
 
     def permille_at(self, now: int) -> int:
         """Return the share of the fleet that is admitted at `now`, in permille."""
         return max((permille for start, permille in self.schedule if start <= now), default=0)
+
+    def is_complete_at(self, now: int) -> bool:
+        """Answer whether every phone that can install the final step is offered it at `now`."""
+        return not self.halted and self.permille_at(now) == WHOLE_FLEET
 
 
 def decode_pointer(path: str, custom: object) -> Pointer:
@@ -143,6 +160,12 @@ def check_agreement(
                 raise ReleaseError(
                     f"{channel} describes {package.path} otherwise than {channel.codename} does."
                 )
+    before = pointer.complete_before
+    if before is not msgspec.UNSET and not has_full(channel, before, releases):
+        raise ReleaseError(
+            f"{channel} names counter {before} as complete, and {channel.codename} lists no full"
+            " package of it there."
+        )
 
 
 MAX_STEPS = 8
@@ -157,6 +180,14 @@ def offered_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, R
         for path, release in releases.items()
         if path.startswith(prefix) and not release.withdrawn
     }
+
+
+def has_full(channel: Channel, counter: int, releases: Mapping[str, Release]) -> bool:
+    """Answer whether `channel` lists an unwithdrawn full package of the build `counter`."""
+    return any(
+        release.counter == counter and release.type == "full"
+        for release in offered_in(channel, releases).values()
+    )
 
 
 def find_upgrade_path(channel: Channel, counter: int, releases: Mapping[str, Release]) -> list[int]:

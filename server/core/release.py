@@ -4,13 +4,13 @@ Source: docs/FORMATS.md section 3. Allowed changes between two versions are in
 `server.core.succession`, the role's memory of removed builds in `server.core.floor`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
-from tuf.api.metadata import Targets
+from tuf.api.metadata import TargetFile, Targets
 
 from server.core.encodings import MAX_INTEGER, check_schema, decode_base64, decode_decimal
 from server.core.errors import FormatError, ReleaseError
@@ -25,6 +25,17 @@ Changelog = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=4000)]], msgspec.Meta(max_length=64)
 ]
 Hash64 = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")]
+Label = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}\Z")]
+# No control characters, line ends or changes of direction: the value goes into one line of a list.
+LabelText = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=1024,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z",
+    ),
+]
+Labels = Annotated[dict[Label, LabelText], msgspec.Meta(min_length=1, max_length=32)]
+MAX_CSIG = 1 << 20  # bytes; one of ten property files has 4 KiB
 Digits = Annotated[str, msgspec.Meta(pattern=r"^(?:0|[1-9][0-9]{0,15})\Z")]
 
 # Members that are equal in all packages of one build.
@@ -46,11 +57,19 @@ class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             decode_decimal(text)
 
 
+class Csig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Custota's signature of a package: length in bytes and sha256 of the blob that holds it."""
+
+    length: Annotated[int, msgspec.Meta(ge=1, le=MAX_CSIG)]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
 class Release(msgspec.Struct, frozen=True):
     """One package of one build in one channel. Times in epoch seconds, lengths in bytes.
 
     `drain_until` is UNSET where the member is absent: a withdrawn package is then removed
-    immediately.
+    immediately. `labels` and `csig` are for the dialects of existing Updater apps; hening's own
+    phones do not read them.
     """
 
     schema: Literal[1]
@@ -68,6 +87,8 @@ class Release(msgspec.Struct, frozen=True):
     changelog: Changelog
     withdrawn: bool
     drain_until: Integer | msgspec.UnsetType = msgspec.UNSET
+    labels: Labels | msgspec.UnsetType = msgspec.UNSET
+    csig: Csig | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         check_day(self.security_patch_level)
@@ -77,6 +98,19 @@ class Release(msgspec.Struct, frozen=True):
             raise ValueError("min_counter is not below counter")
         if self.drain_until is not msgspec.UNSET and not self.withdrawn:
             raise ValueError("drain_until belongs to a withdrawn release, and to nothing else")
+
+
+def named_blobs(target: TargetFile) -> Iterator[tuple[str, int]]:
+    """Yield sha256 and length of each blob that a target names: its own, and its csig."""
+    yield target.hashes.get("sha256", ""), target.length
+    custom = target.unrecognized_fields.get("custom")
+    csig = custom.get("csig") if isinstance(custom, dict) else None
+    if csig is not None:
+        try:
+            found = msgspec.convert(csig, Csig)
+        except msgspec.ValidationError as error:
+            raise FormatError(f"the csig of {target.path} is malformed: {error}.") from error
+        yield found.sha256, found.length
 
 
 def check_day(text: str) -> None:

@@ -16,12 +16,17 @@ from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
 from server.core.names import hashed_target_path, is_codename, is_latest
 from server.core.tiles import WIDTH, tile_path
+from server.http.answers import (
+    IMMUTABLE,
+    ONE_MINUTE,
+    Fields,
+    Package,
+    decode_fields,
+    encode_fields,
+    unmodified_headers,
+)
 from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.proof_renewals import load_proof_renewals
-
-ONE_MINUTE = "public, max-age=60"
-IMMUTABLE = "public, max-age=31536000, immutable"
-Headers = Mapping[str, str]
 
 
 class Representation(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +47,7 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
         return self.data[self.head :]
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> Fields:
         """The header fields, in the order in which they are sent."""
         return decode_fields(self.data[: self.head])
 
@@ -64,22 +69,6 @@ def make_document(url: str, body: bytes, *, mutable: bool) -> Document:
     return Document(
         _represent(kind, cache, body, "identity"), _represent(kind, cache, packed, "gzip")
     )
-
-
-def encode_fields(headers: Headers) -> bytes:
-    """Return header fields and the empty line after them."""
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
-
-
-def decode_fields(data: bytes) -> Headers:
-    """Return the headers that `encode_fields` was given."""
-    lines = data.decode().removesuffix("\r\n\r\n").split("\r\n")
-    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
-
-
-def unmodified_headers(headers: Headers) -> Headers:
-    """Return the fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5)."""
-    return {name: headers[name] for name in ("Cache-Control", "ETag", "Vary") if name in headers}
 
 
 def _represent(kind: str, cache: str, body: bytes, coding: str | None) -> Representation:
@@ -189,18 +178,6 @@ def _all_proofs(log: Path, versions: Mapping[str, int]) -> Iterator[str]:
         match = _PROOF.fullmatch(path.name)
         if match is not None and int(match[2]) <= versions.get(match[1], 0):
             yield path.name
-
-
-class Package(msgspec.Struct, frozen=True, gc=False):
-    """A target on disk: sha256 and length in bytes."""
-
-    sha256: str
-    length: int
-
-    @property
-    def etag(self) -> str:
-        """The entity tag: the content hash, the same on every replica."""
-        return f'"sha256-{self.sha256}"'
 
 
 @dataclass(frozen=True, slots=True)

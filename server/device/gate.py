@@ -3,11 +3,10 @@
 Source: docs/PRIVACY.md, the request table and the table of headers. Pure.
 """
 
-import enum
 import re
-from collections.abc import Sequence
 
 from server.core.content.kinds import CONTENT_ROLES, KINDS
+from server.http.requests import GateMode, Headers, Reason, Refused, check_form
 
 _VERSION = r"[1-9][0-9]{0,15}"
 _ROLE = r"[a-z0-9][a-z0-9_-]{0,31}"
@@ -74,83 +73,12 @@ def is_path(path: str) -> bool:
     )
 
 
-READ = frozenset({b"host", b"accept-encoding", b"range", b"if-range", b"if-none-match"})
-TOLERATED = frozenset(
-    {
-        b"accept",
-        b"accept-charset",
-        b"accept-language",
-        b"cache-control",
-        b"connection",
-        b"dnt",
-        b"if-modified-since",
-        b"if-unmodified-since",
-        b"keep-alive",
-        b"origin",
-        b"pragma",
-        b"priority",
-        b"referer",
-        b"save-data",
-        b"te",
-        b"upgrade-insecure-requests",
-        b"user-agent",
-        b"via",
-    }
-)
-REFUSED = frozenset(
-    {
-        b"cookie",
-        b"authorization",
-        b"proxy-authorization",
-        b"content-length",
-        b"content-type",
-        b"content-encoding",
-        b"transfer-encoding",
-        b"expect",
-        b"upgrade",
-        b"http2-settings",
-    }
-)
 BLOCK = 8 * 1024 * 1024
-HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _HEAD = re.compile(
     rb"GET /[!-~]{1,400} HTTP/1\.1\r\nHost: [!-~]{1,300}\r\n"
     rb"(?:Accept-Encoding: gzip|Range: bytes=[0-9]{1,16}-[0-9]{1,16})\r\n\r\n"
 )
 _BLOCK_RANGE = re.compile(rb"bytes=(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})")
-
-Headers = Sequence[tuple[bytes, bytes]]
-
-
-class GateMode(enum.StrEnum):
-    """Which requests the gate accepts."""
-
-    DIRECT = "direct"
-    EDGE = "edge"
-    STRICT = "strict"
-
-
-class Reason(enum.StrEnum):
-    """Why a request was refused; the labels of the counter."""
-
-    METHOD = "method"
-    PATH = "path"
-    QUERY = "query"
-    VERSION = "version"
-    HOST = "host"
-    BODY = "body"
-    COOKIE = "cookie"
-    HEADER = "header"
-    MALFORMED = "malformed"
-    STRICT = "strict"
-
-
-class Refused(Exception):  # noqa: N818 - an answer to a client, not a fault of ours
-    """A request outside the language; only its `reason` is kept."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
 
 
 def check_request(
@@ -160,21 +88,7 @@ def check_request(
 
     `path` is the request target and `headers` the names and values, all as received.
     """
-    if method not in {"GET", "HEAD"}:
-        raise Refused(Reason.METHOD)
-    if version not in {(1, 0), (1, 1)}:
-        raise Refused(Reason.VERSION)
-    if "?" in path or "#" in path:
-        raise Refused(Reason.QUERY)
-    if not is_path(path):
-        raise Refused(Reason.PATH)
-    names = [name.lower() for name, _ in headers]
-    if names.count(b"host") != 1 or any(names.count(name) > 1 for name in READ):
-        raise Refused(Reason.HOST if names.count(b"host") != 1 else Reason.HEADER)
-    unknown = _check_names(names, mode)
-    values = dict(zip(names, (value for _, value in headers), strict=True))
-    if HOST.fullmatch(values[b"host"]) is None:
-        raise Refused(Reason.HOST)
+    unknown = check_form(method, path, version, headers, mode, is_path)
     if mode is GateMode.STRICT and not _is_phone(method, path, version, headers):
         raise Refused(Reason.STRICT)
     return unknown
@@ -204,21 +118,6 @@ def _read_block(range_value: bytes) -> tuple[int, int] | None:
         return None
     first, last = int(match[1]), int(match[2])
     return (first, last) if first % BLOCK == 0 and first <= last < first + BLOCK else None
-
-
-def _check_names(names: Sequence[bytes], mode: GateMode) -> bool:
-    unknown = False
-    for name in names:
-        if name == b"cookie":
-            raise Refused(Reason.COOKIE)
-        if name in REFUSED:
-            raise Refused(Reason.BODY if name.startswith((b"content", b"trans")) else Reason.HEADER)
-        if name in READ or name in TOLERATED or name.startswith(b"sec-"):
-            continue
-        if mode is not GateMode.EDGE:
-            raise Refused(Reason.HEADER)
-        unknown = True
-    return unknown
 
 
 def _is_phone(method: str, path: str, version: tuple[int, int], headers: Headers) -> bool:

@@ -1,26 +1,28 @@
-"""The device plane after the fast path: gate, then answer, then bytes.
-
-It has no router and no access log.
-"""
+"""The device plane: gate, then answer. It has no router and no access log."""
 
 from collections.abc import Callable
-from email.utils import formatdate
 
 from aiohttp import web
 
-from server.device.answer import Answer, Served, failure, plan_answer, refusal
-from server.device.counts import Counts
-from server.device.downloads import Downloads
-from server.device.gate import GateMode, Reason, Refused, check_request, is_block
-from server.device.turns import LIMITS, Limits
+from server.device.answer import Served, plan_answer
+from server.device.gate import check_request, is_block, take_heads
+from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
+from server.http.answers import Answer
+from server.http.counts import Counts
+from server.http.heads import Planned, PlannedFile
+from server.http.plane import Plane
+from server.http.requests import GateMode, Reason, Refused
+from server.http.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
 
 
-class DevicePlane:
+class DevicePlane(Plane):
     """Answers requests from `served`, which is replaced in one assignment.
 
     `clock` returns epoch seconds.
     """
+
+    served: Served
 
     def __init__(
         self,
@@ -30,15 +32,33 @@ class DevicePlane:
         clock: Callable[[], float],
         limits: Limits = LIMITS,
     ) -> None:
+        super().__init__(blobs, counts, clock, limits)
         self.served = Served()
-        self.counts = counts
         self.mode = mode
-        self.clock = clock
-        self.limits = limits
-        self.downloads = Downloads(blobs, counts, limits, self._date)
 
-    async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
-        """Answer one request; `is_spelled` says whether its bytes are exactly a phone's."""
+    def plan(self, head: bytes) -> Planned | PlannedFile | None:
+        """Return the answer to a whole head, where the fast path has it."""
+        served, mode = self.served, self.mode
+        if (hit := served.exact.get(head)) is not None:
+            return *hit, False, None
+        planned = None
+        if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
+            planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
+        return plan_gate_refusal(head, mode) if planned is None else planned
+
+    def tick(self) -> None:
+        """Do nothing: the device plane's answers do not depend on the time."""
+
+    def is_for_package(self, head: bytes) -> bool:
+        """Answer whether a head asks for a package, whichever server answers it."""
+        return is_for_package(head, self.served)
+
+    def is_spelled(self, head: bytes) -> bool:
+        """Answer whether a whole head is byte for byte a phone's, where only those are answered."""
+        return self.mode is not GateMode.STRICT or take_heads(head) == (b"", True)
+
+    def choose(self, request: web.BaseRequest, *, is_spelled: bool) -> Answer:
+        """Return the answer to a request that fell back to aiohttp."""
         is_strict = self.mode is GateMode.STRICT
         try:
             unknown = check_request(
@@ -49,41 +69,12 @@ class DevicePlane:
                 self.mode,
             )
         except Refused as refused:
-            return self.to_response(self.refuse(refused.reason))
+            return self.refuse(refused.reason)
         if is_strict and not is_spelled:
-            return self.to_response(self.refuse(Reason.STRICT))
+            return self.refuse(Reason.STRICT)
         self.counts.unknown_headers += unknown
         snapshot, path = self.served.snapshot, request.raw_path
         asked = snapshot.packages.get(path) if is_strict else None
         if asked and not is_block(request.raw_headers[1][1], asked.length):
-            return self.to_response(self.refuse(Reason.STRICT))
-        answer = plan_answer(snapshot, request.method, path, request.raw_headers)
-        package = answer.package
-        if package is not None and package.length:
-            return await self.downloads.send(request, answer, package)
-        self.counts.answers[answer.status] += 1
-        return self.to_response(answer)
-
-    def refuse(self, reason: Reason) -> Answer:
-        """Count a refusal and return its answer."""
-        answer = refusal(reason)
-        self.counts.refusals[reason] += 1
-        self.counts.answers[answer.status] += 1
-        return answer
-
-    def fail(self) -> Answer:
-        """Count a failure of this server and return its answer."""
-        answer = failure()
-        self.counts.answers[answer.status] += 1
-        return answer
-
-    def to_response(self, answer: Answer) -> web.Response:
-        """Return aiohttp's form of an answer that is in memory."""
-        headers = {"Date": self._date(), **answer.headers}
-        response = web.Response(status=answer.status, headers=headers, body=answer.body)
-        if answer.close:
-            response.force_close()
-        return response
-
-    def _date(self) -> str:
-        return formatdate(self.clock(), usegmt=True)
+            return self.refuse(Reason.STRICT)
+        return plan_answer(snapshot, request.method, path, request.raw_headers)

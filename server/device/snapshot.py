@@ -16,7 +16,6 @@ from server.core.names import metadata_name
 from server.device.documents import (
     Document,
     LogFiles,
-    Package,
     RoleFiles,
     blob_hashes,
     load_log_files,
@@ -24,6 +23,7 @@ from server.device.documents import (
     make_role_files,
 )
 from server.device.gate import VERSIONED
+from server.http.answers import Package
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError

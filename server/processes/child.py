@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.device.counts import Counts
 from server.device.snapshot import EMPTY, Snapshot
+from server.http.counts import Counts
 from server.processes.delta import Whole, plan_delta
 from server.processes.errors import ChannelError
 from server.processes.messages import (

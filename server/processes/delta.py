@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from server.device.documents import Document, Package
+from server.device.documents import Document
 from server.device.snapshot import Snapshot
+from server.http.answers import Package
 
 PIECE = 256 * 1024  # bytes of documents in a piece that has more than one
 NAMES = 2_000  # entries of one piece

@@ -12,9 +12,9 @@ from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from server.device.counts import Counts
-from server.device.gate import GateMode
-from server.device.turns import Limits
+from server.http.counts import Counts
+from server.http.requests import GateMode
+from server.http.turns import Limits
 from server.processes.delta import Piece, Whole
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place

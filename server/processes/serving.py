@@ -10,10 +10,10 @@ from pathlib import Path
 
 from server.core.errors import FormatError
 from server.device.answer import make_served
-from server.device.counts import Counts
-from server.device.listener import Listener, listening
 from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
+from server.http.counts import Counts
+from server.http.listener import Listener, listening
 from server.processes.messages import Certificate, WorkerConfig
 from server.storage.blobs import BlobReader
 

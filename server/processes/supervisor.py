@@ -15,8 +15,8 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from server.device.counts import Counts
 from server.device.snapshot import EMPTY, Snapshot
+from server.http.counts import Counts
 from server.processes.child import Bounds, Child, Place, begin
 from server.processes.errors import ProcessError
 from server.processes.messages import Certificate, WorkerConfig

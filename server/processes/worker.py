@@ -23,7 +23,7 @@ import uvloop
 
 from server.core.errors import HeningError
 from server.device.snapshot import EMPTY
-from server.device.turns import LIMITS
+from server.http.turns import LIMITS
 from server.observability import describe_unexpected
 from server.processes.delta import Assembly, Piece, Whole
 from server.processes.errors import ChannelError

@@ -25,6 +25,7 @@ from server.core.bundle import MAX_BUNDLE, decode_bundle
 from server.core.errors import HeningError
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
+from server.core.release import named_blobs
 from server.device.snapshot import SUPERSEDED
 from server.publisher.lease import Lease
 from server.publisher.publish_metrics import answer_soon
@@ -187,7 +188,7 @@ def _waiting(incoming: Path) -> Iterator[str]:
 
 def _targets(role: str, data: bytes) -> Iterator[str]:
     for target in decode_targets(role, data).signed.targets.values():
-        yield target.hashes.get("sha256", "")
+        yield from (sha256 for sha256, _ in named_blobs(target))
 
 
 GRACE = timedelta(hours=1)

@@ -32,8 +32,9 @@ from server.core.metadata import (
     metadata_limit,
 )
 from server.core.names import metadata_name
-from server.device.documents import Document, Package
+from server.device.documents import Document
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.http.answers import Package
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import PublishError
 from server.publisher.published import load_published

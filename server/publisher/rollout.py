@@ -19,6 +19,7 @@ from server.core.pointer import (
     decode_pointer,
     encode_pointer,
     find_upgrade_path,
+    has_full,
     offered_in,
 )
 from server.core.release import Release, decode_releases
@@ -46,28 +47,32 @@ def plan_offer(
     files: Mapping[str, tuple[int, str]],
     schedule: Schedule,
     current: Pointer | None,
+    now: int,
 ) -> Pointer:
-    """Return the pointer that offers `counter` in `channel` with the stepping stones it needs."""
+    """Return the pointer that offers `counter` in `channel` with the stepping stones it needs.
+
+    At `now` it replaces `current`, whose build it names if that was complete (FORMATS section 4).
+    """
     if current is not None and counter <= current.steps[-1].counter:
         known = name_step(current.steps[-1], releases).title
         raise PublishError(f"{channel} already offers {known}; offer a later build.")
     _check_has_release(channel, releases)
     offered = offered_in(channel, releases)
-    steps = [
-        _step(channel, step, offered, files)
-        for step in find_upgrade_path(channel, counter, releases)
-    ]
-    return _checked(
-        channel,
-        {
-            "v": 1,
-            "s": [msgspec.to_builtins(step) for step in steps],
-            "r": [list(pair) for pair in schedule],
-            "p": False,
-            "h": False,
-            "t": {},
-        },
-    )
+    steps = [_step(channel, step, offered, files) for step in find_upgrade_path(channel, counter, releases)]
+    custom = {
+        "v": 1,
+        "s": [msgspec.to_builtins(step) for step in steps],
+        "r": [list(pair) for pair in schedule],
+        "p": False,
+        "h": False,
+        "t": {},
+    }
+    if current is not None:
+        is_complete = current.is_complete_at(now)
+        before = current.counter if is_complete else current.complete_before
+        if before is not msgspec.UNSET and has_full(channel, before, releases):
+            custom["c"] = before
+    return _checked(channel, custom)
 
 
 def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: int) -> Pointer:
@@ -164,7 +169,8 @@ def follow_roles(
     """Return the pointers as `trust` allows them to stand; only those of `changed` roles may move.
 
     A withdrawn incremental leaves its step, and phones take the full package; a withdrawn full
-    package halts the pointer. Where a role is empty or lost builds, pointers to them end if they
+    package halts the pointer. A build that was complete before and is withdrawn or left its role is
+    no longer named. Where a role is empty or lost builds, pointers to them end if they
     were halted before or belong to a retired model. A reset of root ends the pointers to builds
     that it removed. Raises PublishError when another pointer still offers what its role no longer
     lists.
@@ -207,6 +213,10 @@ def _is_over(channel: Channel, pointer: Pointer, listed: Mapping[str, Release], 
 def _follow_withdrawal(
     channel: Channel, pointer: Pointer, listed: Mapping[str, Release]
 ) -> Pointer:
+    before = pointer.complete_before
+    if before is not msgspec.UNSET and not has_full(channel, before, listed):
+        # Older complete builds are not on record.
+        pointer = msgspec.structs.replace(pointer, complete_before=msgspec.UNSET)
     if pointer.halted:
         return pointer
     if any(listed[step.packages[0].path].withdrawn for step in pointer.steps):

@@ -26,6 +26,7 @@ from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT
 from server.core.names import metadata_name
 from server.core.pointer import Pointer
+from server.core.release import named_blobs
 from server.publisher import incoming
 from server.publisher.errors import PublishError
 from server.publisher.incoming import Submission, check_content
@@ -177,7 +178,8 @@ class Submissions:
         try:
             await self._take_in(folder, submission)
             # From here on the store has an answer for every blob.
-            named = {each.hashes["sha256"] for each in _named(trust, submission).values()}
+            targets = _named(trust, submission).values()
+            named = {sha256 for each in targets for sha256, _ in named_blobs(each)}
             await self._threads.run(self._blobs.lengths, named)
             changed = {file.role for file in submission.files}
             await check_content(published, trust, changed, self._blobs, self._threads)
@@ -296,7 +298,12 @@ class Submissions:
 
     async def _check_blobs(self, targets: Mapping[str, TargetFile]) -> None:
         """Check presence, length and the record that the hash was verified when it came in."""
-        hashes = sorted({target.hashes["sha256"] for target in targets.values()})
+        wanted = [
+            (path, sha256, length)
+            for path, target in targets.items()
+            for sha256, length in named_blobs(target)
+        ]
+        hashes = sorted({sha256 for _, sha256, _ in wanted})
         records: dict[str, int] = {}
         async with self._sessions() as session:
             for at in range(0, len(hashes), QUERY_HASHES):
@@ -308,9 +315,8 @@ class Submissions:
             for sha256 in hashes:
                 check_sha256(sha256)
             lengths = self._blobs.lengths(set(hashes))
-            for path, target in targets.items():
-                sha256 = target.hashes["sha256"]
-                if {lengths.get(sha256), records.get(sha256)} != {target.length}:
+            for path, sha256, length in wanted:
+                if {lengths.get(sha256), records.get(sha256)} != {length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
         await answer_soon(self._threads, look)

@@ -12,7 +12,9 @@ from hening.times import UTC_TIMES, show_second
 from server.core.quantities import spell_size
 from server.tables import print_table
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
-from signer.cli.parameters import CODENAME, EXISTING_FILE
+from signer.cli.parameters import CODENAME, EXISTING_FILE, LabelAssignment
+from signer.cli.passphrases import Passphrases, passphrase_option
+from signer.cli.surroundings import Surroundings
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
@@ -42,6 +44,14 @@ def ota_commands() -> None:
     metavar="NAME",
     help="Allow what not every phone knows, such as unknown-27 or PUFFDIFF. May be repeated.",
 )
+@click.option(
+    "--label",
+    "labels",
+    type=LabelAssignment(),
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="A label that the release will have. May be repeated.",
+)
 @UTC_TIMES
 @json_option
 def inspect(
@@ -49,6 +59,7 @@ def inspect(
     certificate: Path | None,
     codename: str | None,
     allow_operations: tuple[str, ...],
+    labels: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
     """Check a package and print its facts and the verdict on each question.
@@ -56,14 +67,18 @@ def inspect(
     A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
     a release; of an unsound one there are no facts, and the verdicts end at the first no.
     """
+    from signer.ota.app_warnings import find_app_warnings
+
     pem = None if certificate is None else certificate.read_bytes()
     facts, verdicts = _judge(package, pem, codename, allow_operations)
+    warnings = [] if facts is None else find_app_warnings(facts, dict(labels))
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
-        value = {
+        value: dict[str, Any] = {
             "facts": facts and _facts_json(facts, asked=pem is not None),
             "verdicts": [_verdict_json(verdict) for verdict in verdicts],
         }
+        value |= {"warnings": warnings} if warnings else {}
         print_json(value | ({"error": refusal} if refusal else {}))
     else:
         if facts is not None:
@@ -73,10 +88,56 @@ def inspect(
             ("the package", "answer", "remark"),
             [(each.question, each.answer, each.refusal or each.remark) for each in verdicts],
         )
+        for warning in warnings:
+            click.echo(f"Warning: {warning}")
     if refusal:
         # Not raised, because the JSON contains it.
         report(refusal)
         click.get_current_context().exit(REFUSED)
+
+
+@ota_commands.command(
+    epilog="Example: hening-signer ota csig --key releasekey.pem --certificate releasekey.x509.pem"
+    " armani-id-2-full.zip"
+)
+@click.argument("package", metavar="ZIP", type=EXISTING_FILE)
+@click.option(
+    "--key", required=True, type=EXISTING_FILE, metavar="PEM", help="The private OTA key, RSA."
+)
+@click.option(
+    "--certificate", required=True, type=EXISTING_FILE, metavar="PEM", help="Its certificate."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write. Default: ZIP.csig.",
+)
+@passphrase_option
+@click.pass_obj
+def csig(
+    surroundings: Surroundings,
+    package: Path,
+    key: Path,
+    certificate: Path,
+    out: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """Sign the parts of a package for the app Custota.
+
+    `release sign --csig` takes the file. The package must be signed for the same certificate.
+    """
+    from signer.durable import write_synced
+    from signer.ota.csig import make_csig
+    from signer.ota.inspect import inspect_ota
+
+    pem = certificate.read_bytes()
+    with progress_bar(f"Reading {package.name}") as progress:
+        facts = inspect_ota(package, certificate=pem, progress=progress)
+    passphrases = Passphrases(passphrase_fd, surroundings.environment)
+    data = make_csig(facts, key.read_bytes(), pem, passphrases)
+    path = out or package.with_name(f"{package.name}.csig")
+    write_synced(path, data)
+    click.echo(f"{path.name} has {len(data)} bytes; next: release sign --csig {path}.")
 
 
 def _judge(

@@ -118,6 +118,28 @@ class ChangelogText(TextAssignment):
         return locale, text
 
 
+class LabelAssignment(TextAssignment):
+    """`NAME=TEXT` of a label, as a pair."""
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Split at the first equals sign and check both halves."""
+        from server.core.release import Labels
+
+        name, text = super().convert(value, param, ctx)
+        try:
+            msgspec.convert({name: text}, Labels)
+        except msgspec.ValidationError:
+            self.fail(
+                f"{value[:48]!r} is no label; NAME is like lineage.version, TEXT one line of at"
+                " most 1024 characters.",
+                param,
+                ctx,
+            )
+        return name, text
+
+
 class NumberAssignment(click.ParamType[tuple[str, int]]):
     """`NAME=N`, as a pair of a name and an integer from 1 to `largest`."""
 

@@ -20,6 +20,7 @@ from signer.cli.parameters import (
     EXISTING_FILE,
     SEGMENT,
     ChangelogText,
+    LabelAssignment,
     collect,
     complete_part,
 )
@@ -30,7 +31,7 @@ from signer.release.proof import Proofs, load_proof
 if TYPE_CHECKING:
     from signer.ota.summary import OtaFacts
     from signer.release.policy import TeamPolicy
-    from signer.release.request import ReleaseRequest
+    from signer.release.request import Extras, ReleaseRequest
 
 expires_option = click.option(
     "--expires",
@@ -73,6 +74,9 @@ class ReleaseOptions:
     factory_builds: frozenset[str]
     allow_operations: frozenset[str]
     proofs: tuple[Path, ...]
+    labels: dict[str, str]
+    csigs: tuple[Path, ...]
+    md5: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
         factory_builds: tuple[str, ...],
         allow_operations: tuple[str, ...],
         proofs: tuple[Path, ...],
+        labels: tuple[tuple[str, str], ...],
+        csigs: tuple[Path, ...],
         *,
+        md5: bool,
         unverified: bool,
         **others: Any,
     ) -> None:
@@ -128,6 +135,9 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
             frozenset(factory_builds),
             frozenset(allow_operations),
             proofs,
+            collect(labels, "--label"),
+            csigs,
+            md5,
         )
         command(options=options, **others)
 
@@ -152,6 +162,29 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
             help="A payload operation that is new to this version. May be repeated.",
         ),
         factory_option,
+        click.option(
+            "--md5",
+            is_flag=True,
+            help="Record each package's MD5, for PixelExperience's and crDroid's apps.",
+        ),
+        click.option(
+            "--csig",
+            "csigs",
+            type=EXISTING_FILE,
+            multiple=True,
+            metavar="FILE",
+            help="The package's signature for Custota, ZIP.csig, made by `ota csig`. May be"
+            " repeated.",
+        ),
+        click.option(
+            "--label",
+            "labels",
+            type=LabelAssignment(),
+            multiple=True,
+            metavar="NAME=TEXT",
+            help="A field that an existing Updater app needs, such as lineage.version=22.1. May be"
+            " repeated.",
+        ),
         click.option(
             "--proof",
             "proofs",
@@ -235,8 +268,43 @@ def inspect_packages(options: ReleaseOptions, repo: Path) -> Inspected:
         options.factory_builds | policy.factory_builds_of(model),
         options.allow_operations,
         proofs,
+        options.labels,
+        _find_extras(options, packages),
     )
     return Inspected(request, packages, sources, unsound, policy)
+
+
+def _find_extras(options: ReleaseOptions, packages: list[OtaFacts]) -> dict[str, Extras]:
+    """Return csig and MD5 of each package; raises SignatureError for a csig of other bytes."""
+    from signer.bundle_writer import Blob
+    from signer.ota.csig import check_csig
+    from signer.ota.errors import SignatureError
+    from signer.ota.signatures import decode_certificate
+    from signer.release.request import Extras
+
+    pem = options.certificate
+    certificate = None if pem is None else decode_certificate(pem)
+    csigs = {path.name.removesuffix(".csig"): path for path in options.csigs}
+    if unknown := csigs.keys() - {facts.path.name for facts in packages}:
+        raise SignatureError(
+            f"{csigs[min(unknown)].name} belongs to no package here: its name is that of the"
+            " package and .csig."
+        )
+    extras = {}
+    for facts in packages:
+        csig, md5 = None, ""
+        if (path := csigs.get(facts.path.name)) is not None:
+            check_csig(path, facts, certificate)
+            data = path.read_bytes()
+            csig = Blob(path, len(data), hashlib.sha256(data).hexdigest())
+        if options.md5:
+            with facts.path.open("rb") as file:
+                md5 = hashlib.file_digest(
+                    file, lambda: hashlib.md5(usedforsecurity=False)
+                ).hexdigest()
+        if csig is not None or md5:
+            extras[facts.path.name] = Extras(csig, md5)
+    return extras
 
 
 def _hash_certificate(raw: bytes) -> str:

@@ -70,7 +70,10 @@ _FILE, _FOLDER = 0o100000, 0o040000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: its packed data are `packed_size` bytes at `offset` of the file."""
+    """One entry: its packed data are `packed_size` bytes at `offset` of the file.
+
+    `is_uneven`: its extra fields differ in length between directory and local header.
+    """
 
     name: str
     method: int
@@ -78,6 +81,7 @@ class Entry:
     packed_size: int
     size: int
     crc: int
+    is_uneven: bool = False
 
     @property
     def shown(self) -> str:
@@ -263,7 +267,15 @@ def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
             f"The zip's directory and local header disagree about {show_name(name)}."
         )
     offset = header.offset + LOCAL_LENGTH + tail
-    return Entry(name, header.method, offset, header.packed_size, header.size, header.crc)
+    return Entry(
+        name,
+        header.method,
+        offset,
+        header.packed_size,
+        header.size,
+        header.crc,
+        local.extra_length != header.extra_length,
+    )
 
 
 def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:

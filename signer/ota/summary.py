@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from signer.ota.block_package import BlockPackage
+from signer.ota.container import Container
 from signer.ota.errors import show_name
 from signer.ota.manifest import Manifest, Partition
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
@@ -50,7 +51,9 @@ class OtaFacts:
     a `minor-version-10`, properties, fields. It is also what not every phone supports: `PUFFDIFF`,
     `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and `verity`. A block-based package has neither
     payload properties nor minor version (0), may lack incremental, patch level (empty) and SDK
-    level (0). The version of its transfer lists is in `transfer_version`, 0 otherwise.
+    level (0). The version of its transfer lists is in `transfer_version`, 0 otherwise. `uneven` are
+    the entries whose extra fields differ in length between directory and local header, which some
+    Updater apps misread.
     """
 
     path: Path
@@ -80,6 +83,7 @@ class OtaFacts:
     unknown: tuple[str, ...] = ()
     has_metadata_pb: bool = True
     transfer_version: int = 0
+    uneven: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -130,6 +134,7 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
             *_unknown_names(manifest, partitions),
         ),
         has_metadata_pb=envelope.has_metadata_pb,
+        uneven=_uneven(envelope.container),
     )
 
 
@@ -168,7 +173,12 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
         unknown=envelope.unknown,
         has_metadata_pb=envelope.has_metadata_pb,
         transfer_version=package.version,
+        uneven=_uneven(front.container),
     )
+
+
+def _uneven(container: Container) -> tuple[str, ...]:
+    return tuple(entry.shown for entry in container.entries.values() if entry.is_uneven)
 
 
 def _partition_facts(partition: Partition) -> list[PartitionFacts]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server.core.metadata import decode_targets
 from server.core.names import TOP_LEVEL_ROLES
+from server.core.release import named_blobs
 from signer.bundle_writer import Blob, Progress, prepared_bundle
 from signer.errors import ProposalError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
@@ -116,10 +117,11 @@ def collect_versions(
 def _list_packages(role: str, data: bytes) -> list[PackageFile]:
     with refusing(ProposalError):
         targets = decode_targets(role, data).signed.targets
-    return [
-        PackageFile(target.hashes["sha256"], target.length, path.rpartition("/")[2])
-        for path, target in targets.items()
-    ]
+        return [
+            PackageFile(sha256, length, path.rpartition("/")[2] + end)
+            for path, target in targets.items()
+            for end, (sha256, length) in zip(("", ".csig"), named_blobs(target), strict=False)
+        ]
 
 
 def sign_at_once(

@@ -31,6 +31,7 @@ from server.core.metadata import (
 )
 from server.core.names import TOP_LEVEL_ROLES, is_codename, is_latest
 from server.core.profile import check_root, check_targets
+from server.core.release import named_blobs
 from server.core.release_texts import check_changelogs
 from server.core.succession import check_role_content
 from signer.errors import ProposalError, refusing
@@ -103,7 +104,7 @@ def check_packages(
 
 
 def _files(targets: Targets) -> set[tuple[str, int]]:
-    return {(target.hashes["sha256"], target.length) for target in targets.targets.values()}
+    return {blob for target in targets.targets.values() for blob in named_blobs(target)}
 
 
 def changed_delegations(before: Targets, after: Targets) -> set[str]:

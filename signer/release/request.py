@@ -9,8 +9,17 @@ from server.core.floor import Floor
 from server.core.limits import COUNTER_STEP
 from server.core.names import Channel
 from server.core.release import Release
+from signer.bundle_writer import Blob
 from signer.errors import ReleaseRefusal, refusing
 from signer.release.proof import Proofs
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What dialects need beside one package: its csig (a file to submit), and its MD5 in hex."""
+
+    csig: Blob | None = None
+    md5: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,8 @@ class ReleaseRequest:
 
     By default a listed build keeps its counter, its stepping stone in the same channel and its
     changelog; a new build gets the next counter, no stepping stone and no text. `factory_builds`
-    are fingerprints of factory builds. `allow_operations` names payload operations that this
+    are fingerprints of factory builds. `labels` go into each package, `extras` by file name into
+    one. `allow_operations` names payload operations that this
     version does not know but that may be released. `proofs` are reports that packages install, and
     whether they are required.
     """
@@ -32,6 +42,8 @@ class ReleaseRequest:
     factory_builds: frozenset[str] = frozenset()
     allow_operations: frozenset[str] = frozenset()
     proofs: Proofs = field(default_factory=Proofs)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, Extras] = field(default_factory=dict)
 
 
 def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor) -> int:

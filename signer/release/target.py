@@ -7,7 +7,7 @@ from tuf.api.metadata import TargetFile
 
 from server.core.role_edit import make_target
 from signer.ota.summary import OtaFacts
-from signer.release.request import ReleaseRequest
+from signer.release.request import Extras, ReleaseRequest
 
 _PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 
@@ -22,7 +22,7 @@ def make_release(
 ) -> TargetFile:
     """Return the target that lists a package; members of `known`, the existing target, are kept."""
     path = f"{request.channel}/{facts.path.name}"
-    members = _members(facts, counter, min_counter)
+    members = _members(facts, counter, min_counter) | _dialects(request, facts)
     if known is None:
         custom = {**members, "changelog": dict(changelog), "withdrawn": False}
     else:
@@ -30,6 +30,19 @@ def make_release(
         if request.changelog:
             custom["changelog"] = dict(changelog)
     return make_target(path, facts.length, facts.sha256, custom, known)
+
+
+def _dialects(order: ReleaseOrder, facts: OtaFacts) -> dict[str, Any]:
+    """Return what the dialects of existing Updater apps need, where the order asks for it."""
+    labels, extras = dict(order.labels), order.extras.get(facts.path.name, Extras())
+    if extras.md5:
+        labels["md5"] = extras.md5
+    if facts.property_files and any(name.startswith("lineage.") for name in labels):
+        labels.setdefault("lineage.property_files", facts.property_files)
+    members: dict[str, Any] = {"labels": labels} if labels else {}
+    if extras.csig is not None:
+        members["csig"] = {"length": extras.csig.length, "sha256": extras.csig.sha256}
+    return members
 
 
 def _members(facts: OtaFacts, counter: int, min_counter: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from server.device.gate import READ, REFUSED, TOLERATED
+from server.http.requests import READ, REFUSED, TOLERATED
 from tests.nginx import free_port
 from tests.patience import PATIENCE, until
 from tests.server.device.test_answers import PACKAGE

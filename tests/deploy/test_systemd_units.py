@@ -10,7 +10,7 @@ import pytest
 
 from server.cli.cloud_folder import CREDENTIAL
 from server.cloud.folder import CloudFolder
-from server.device.turns import LIMITS
+from server.http.turns import LIMITS
 from server.storage.layout import StateFolder
 from tests.programs import find
 

@@ -20,7 +20,7 @@ from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.order import Order, Seams
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.site import plan_site
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from tests.server.device.served import serve
 from tests.server.processes.service import ROOT, free_port, serving
 from tests.server.release.certificate import write_certificate

@@ -5,10 +5,11 @@ import shlex
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
-from server.device.counts import Counts, CountsCollector
-from server.device.gate import Reason
+from server.http.counts import Counts, CountsCollector
+from server.http.requests import Reason
 from server.settings import Settings
 from tests.programs import PROGRAMS, find, walk
 
@@ -73,6 +74,8 @@ def test_the_settings_table_is_the_settings():
     expected = []
     for name in Settings.__struct_fields__:
         value = getattr(settings, name)
+        if isinstance(value, msgspec.Struct):  # a table of the file, in a table of DIALECTS
+            continue
         spelled = str(value).lower() if isinstance(value, bool) else str(value)
         shown = {"": "empty", "None": "none"}.get(spelled, f"`{spelled}`")
         option = f"--{name.replace('_', '-')}"

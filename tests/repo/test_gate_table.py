@@ -4,17 +4,9 @@ import re
 
 import pytest
 
-from server.device.fallback import RESPONSE_HEADERS
-from server.device.gate import (
-    PHONE,
-    READ,
-    REFUSED,
-    TOLERATED,
-    GateMode,
-    Refused,
-    check_request,
-    phone_request,
-)
+from server.device.gate import PHONE, check_request, phone_request
+from server.http.fallback import RESPONSE_HEADERS
+from server.http.requests import READ, REFUSED, TOLERATED, GateMode, Refused
 from tests.repo.test_request_table import HEADERS, PAGE, TABLE, paths_of
 
 COLUMNS = {"read": READ, "tolerated unread": TOLERATED, "refused": REFUSED}

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from server.device.counts import Counts, CountsCollector
+from server.http.counts import Counts, CountsCollector
 from server.instruments import Instruments
 from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
@@ -36,7 +36,11 @@ def declared():
     ApiMetrics(registry, urgent_operations(), "urgent")
     WebhookMetrics(registry)
     found = {}
-    for family in (*CountsCollector(Counts()).collect(), *LostCollector(lambda: 0).collect()):
+    for family in (
+        *CountsCollector(Counts()).collect(),
+        *CountsCollector(Counts(), "hening_compat").collect(),
+        *LostCollector(lambda: 0).collect(),
+    ):
         name = family.name + ("_total" if family.type == "counter" else "")
         found[name] = tuple(family.samples[0].labels)
     for collector in registry._collector_to_names:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tuf.ngclient import Updater
 
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from tests.server.device.served import serve
 from tests.server.device.test_answers import PACKAGE, POINTER
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1

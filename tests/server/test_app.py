@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from server.app import running
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.observability import FIELDS
 from server.publish_loop import TICK_SECONDS
 from server.publisher.clock import load_clock_record

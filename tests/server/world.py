@@ -149,7 +149,9 @@ class World:
             pointers = published.pointers()
             current = pointers.get(CHANNEL.pointer_path)
             schedule = [(self.epoch(), permille)]
-            pointer = plan_offer(CHANNEL, counter, decode_releases(role), files, schedule, current)
+            pointer = plan_offer(
+                CHANNEL, counter, decode_releases(role), files, schedule, current, self.epoch()
+            )
             return {**pointers, CHANNEL.pointer_path: pointer}
 
         return edit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.publisher.publisher import Publisher
 from tests.edge import BIG, run_edge_before
 from tests.server.ceremony import release

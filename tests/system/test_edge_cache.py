@@ -11,7 +11,7 @@ import struct
 import pytest
 
 from server.app import running
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.settings import Settings
 from tests.edge import BIG, BLOCK, CLEAN, Edge, package_of, run_edge_before
 from tests.nginx import run_edge

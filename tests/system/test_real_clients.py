@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from tests.nginx import run_proxy
 from tests.server.device.served import read_response, request, serve
 from tests.server.device.test_answers import PACKAGE

@@ -1,9 +1,11 @@
 """The audit of a capture: everything it shows, judged, with a verdict that claims no more."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.lab.captures.dialects import Told, judge_dialects, list_told
 from client_sim.lab.captures.evidence import list_places
 from client_sim.lab.captures.fields import FieldRow, measure_fields
 from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
@@ -30,6 +32,7 @@ class Audit:
     """What an audit found. `host` is the value that Host must have, `is_told` whether it was given.
 
     `hosts` counts connections by what they call their far end, `names` questions by name.
+    `told` is what requests in the dialects of existing Updater apps reveal.
     """
 
     capture: Capture
@@ -40,6 +43,7 @@ class Audit:
     hosts: Counter[bytes]
     names: Counter[bytes]
     requests: int
+    told: tuple[Told, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -60,11 +64,18 @@ class Audit:
 
 
 def audit_capture(
-    capture: Capture, host: bytes | None, known: Known | None, *, personal: bool = False
+    capture: Capture,
+    host: bytes | None,
+    known: Known | None,
+    *,
+    personal: bool = False,
+    dialects: Sequence[str] = (),
 ) -> Audit:
     """Judge a capture. `host` is the value that Host must have; None takes the first that is seen.
 
-    Where `personal` is false, whatever may be about the owner is covered in the findings.
+    Where `personal` is false, whatever may be about the owner is covered in the findings. With
+    `dialects` the app is not hening's own: its requests are judged by their rows, and the rules
+    for TLS, writes and ends of hening's own phones do not apply.
     """
     is_told = host is not None
     host = host if is_told else _first_host(capture)
@@ -74,12 +85,18 @@ def audit_capture(
         search = CanarySearch(known.anywhere, layers=2 if count <= _MANY else 1)
     seen = observe_capture(capture)
     places = list_places(seen, search)
-    questions = [
-        judge_grammar(capture, seen, host if is_told else None, personal=personal),
-        judge_egress(capture, seen, host, personal=personal),
-        judge_handshake(capture, seen, host, personal=personal),
-        judge_writes(capture, personal=personal),
-        judge_ends(capture),
+    if dialects:
+        questions = [judge_dialects(capture, seen, dialects, personal=personal)]
+    else:
+        questions = [judge_grammar(capture, seen, host if is_told else None, personal=personal)]
+    questions.append(judge_egress(capture, seen, host, personal=personal))
+    if not dialects:
+        questions += [
+            judge_handshake(capture, seen, host, personal=personal),
+            judge_writes(capture, personal=personal),
+            judge_ends(capture),
+        ]
+    questions += [
         judge_traffic(capture, personal=personal),
         judge_encryption(capture),
         judge_completeness(capture),
@@ -96,6 +113,7 @@ def audit_capture(
         hosts=Counter(name for talk in talks for name in hosts_of(talk)),
         names=Counter(question.name for question in capture.asked),
         requests=sum(_count_requests(talk) for talk in talks if talk.state in READABLE),
+        told=list_told(capture, dialects),
     )
 
 

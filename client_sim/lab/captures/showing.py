@@ -66,6 +66,8 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
         yield "host contacted", f"{show_name(name, personal=personal)} ({count} connections)"
     for name, count in audit.names.most_common(_FIELDS):
         yield "name asked for", f"{show_name(name, personal=personal)} ({count} times)"
+    for told in audit.told:
+        yield f"{told.row} reveals", f"{told.reveals} ({told.count} requests)"
     for label, count in capture.passed.items():
         yield "does not leave the link, not judged", f"{label} ({count} frames)"
     for label, count in capture.others.items():
@@ -77,6 +79,10 @@ def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
     return {
         "verdict": audit.verdict,
         "clean": audit.is_clean,
+        "dialects": [
+            {"row": told.row, "requests": told.count, "reveals": told.reveals}
+            for told in audit.told
+        ],
         "format": audit.capture.form,
         "host": None if audit.host is None else show_name(audit.host, personal=personal),
         "host_given": audit.is_told,

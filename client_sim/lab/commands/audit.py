@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.dialects import DIALECTS
 from client_sim.lab.captures.exporting import render_audit_junit, render_audit_sarif
 from client_sim.lab.captures.known import Known, decode_known
 from client_sim.lab.captures.loading import load_capture
@@ -50,6 +51,13 @@ def _read_phones(
     metavar="ADDRESS",
     help="An address of the phone (default: who opens connections); may be repeated.",
 )
+@click.option(
+    "--dialect",
+    "dialects",
+    type=click.Choice(DIALECTS),
+    multiple=True,
+    help="The app is an existing Updater app, and speaks this; may be repeated.",
+)
 @report_options
 def audit_command(
     capture: Path,
@@ -57,6 +65,7 @@ def audit_command(
     host: str | None,
     keylog: Path | None,
     phone: frozenset[bytes],
+    dialects: tuple[str, ...],
     wanted: Wanted,
 ) -> None:
     """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw bytes of one connection.
@@ -69,7 +78,11 @@ def audit_command(
         known = None if persona is None else _load_known(persona)
         seen = load_capture(capture, phone, keylog)
         audit = audit_capture(
-            seen, None if host is None else host.encode(), known, personal=personal
+            seen,
+            None if host is None else host.encode(),
+            known,
+            personal=personal,
+            dialects=dialects,
         )
     except (SurroundingsError, OSError) as error:
         fail(str(error), 3)

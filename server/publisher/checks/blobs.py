@@ -9,6 +9,7 @@ from server.core.bundle import MAX_RESULT, decode_result
 from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT
 from server.core.names import is_latest
+from server.core.release import named_blobs
 from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
@@ -82,13 +83,14 @@ def hash_blobs(blobs: BlobStore) -> Iterator[Finding]:
 
 
 def _list_targets(site: Site) -> list[tuple[str, str, int]]:
-    """Return path, sha256 and length of every target that has a blob."""
+    """Return path, sha256 and length of every blob that a target names."""
     roles = {} if site.published is None else site.published.roles
     return [
-        (path, target.hashes["sha256"], target.length)
+        (path, sha256, length)
         for name, role in roles.items()
         if not is_latest(name)
         for path, target in role.targets.items()
+        for sha256, length in named_blobs(target)
     ]
 
 

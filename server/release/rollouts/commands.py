@@ -167,7 +167,7 @@ def carry_out(command: Command, view: ChannelView, known: Course | None, now: in
     if isinstance(command, Offer):
         course = expand(command.plan, now)
         pointer = plan_offer(
-            channel, command.counter, view.releases, view.files, course.schedule, view.pointer
+            channel, command.counter, view.releases, view.files, course.schedule, view.pointer, now
         )
         return Edited(pointer, course)
     current = view.require_pointer()

@@ -17,7 +17,7 @@ from client_sim.device.pointer import (
     permille_at,
 )
 from client_sim.device.profile import check_leaf_role, check_targets
-from tests.client_sim.device.formats_page import bucket_rows, json_vector
+from tests.client_sim.device.formats_page import bucket_rows, json_vector, section
 from tests.client_sim.device.repository_simulator import SOURCE, make_pointer, make_step
 from tests.strategies import json_values
 
@@ -53,6 +53,15 @@ def test_the_vector_of_formats():
     assert not pointer.halted
     place = bucket(bytes(range(32)), "armani", "id", "stable", step.counter)
     assert place == 814
+
+
+def test_the_vector_with_a_complete_build_reads_as_the_one_without():
+    """Phones pass over the member `c`: this reader is older than it."""
+    data, _ = json_vector(4)
+    page = section(4)
+    with_it = b'{"c":2,' + data[1:]
+    assert hashlib.sha256(with_it).hexdigest() in page
+    assert _decode(json.loads(with_it)) == _decode(json.loads(data))
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,37 @@ def test_a_package_that_is_described_otherwise_is_refused(changes):
         check_agreement(CHANNEL, decode_pointer(PATH, POINTER), releases, FILES)
 
 
+def test_the_build_that_was_complete_before_is_listed_with_a_full_package():
+    """Also where the pointer is halted; a withdrawn one, or an incremental alone, is refused."""
+    path = "armani/id/stable/before.zip"
+    pointer = decode_pointer(PATH, POINTER | {"c": 2, "h": True})
+    assert pointer.complete_before == 2
+    for changes, sound in (({}, True), ({"withdrawn": True}, False), ({"counter": 1}, False)):
+        before = decode_release(path, FULL | {"counter": 2, "fingerprint": "b"} | changes)
+        if sound:
+            check_agreement(CHANNEL, pointer, RELEASES | {path: before}, FILES)
+        else:
+            with pytest.raises(ReleaseError, match="names counter 2 as complete"):
+                check_agreement(CHANNEL, pointer, RELEASES | {path: before}, FILES)
+
+
+@pytest.mark.parametrize("value", [*NO_INTEGERS, 0, 3, 4])
+def test_the_build_that_was_complete_before_has_a_lower_counter(value):
+    """From 1 to one below the final step's."""
+    with pytest.raises(FormatError):
+        decode_pointer(PATH, POINTER | {"c": value})
+
+
+@pytest.mark.parametrize(
+    ("now", "halted", "complete"),
+    [(299, False, False), (300, False, True), (300, True, False)],
+)
+def test_a_build_is_complete_from_the_moment_of_its_last_pair(now, halted, complete):
+    """One second before it is not; halted it never is."""
+    pointer = decode_pointer(PATH, POINTER | {"h": halted})
+    assert pointer.is_complete_at(now) is complete
+
+
 def test_a_withdrawn_release_is_offered_by_a_halted_pointer_only():
     """A halted pointer may still name a withdrawn release; no other may."""
     releases = {

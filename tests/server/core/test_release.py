@@ -1,6 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
+from tuf.api.metadata import TargetFile
 
 from server.core.errors import FormatError, HeningError, ReleaseError
 from server.core.release import (
@@ -8,6 +10,7 @@ from server.core.release import (
     check_day,
     decode_release,
     decode_releases,
+    named_blobs,
 )
 from tests.server.core.tuf_objects import make_role
 from tests.strategies import json_values, releases
@@ -309,3 +312,44 @@ def test_nothing_below_the_floor_is_listed():
     role.unrecognized_fields["custom"]["floor"] = 4
     with pytest.raises(ReleaseError, match="has counter 3, and builds below 4 have left"):
         decode_releases(role)
+
+
+def test_labels_and_csig_may_be_there():
+    """For the dialects of existing Updater apps; absent they are UNSET."""
+    csig = {"length": 1_048_576, "sha256": "0" * 64}
+    labels = {"lineage.version": "22.1", "crdroid.maintainer": "Zoë", "a" * 32: "x" * 1024}
+    found = decode_release(PATH, FULL | {"labels": labels, "csig": csig})
+    assert (found.labels, found.csig.length) == (labels, 1_048_576)
+    assert decode_release(PATH, FULL).labels is UNSET
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": {}},
+        {"labels": {"A": "x"}},
+        {"labels": {"a" * 33: "x"}},
+        {"labels": {"a": "x" * 1025}},
+        {"labels": {"a": "two\nlines"}},
+        {"labels": {"a": "\u202e"}},
+        {"labels": {"a": 1}},
+        {"labels": {f"a{n}": "" for n in range(33)}},
+        {"csig": {"length": 0, "sha256": "0" * 64}},
+        {"csig": {"length": 1_048_577, "sha256": "0" * 64}},
+        {"csig": {"length": 1, "sha256": "0" * 63}},
+        {"csig": {"length": 1, "sha256": "0" * 64, "more": 1}},
+        {"csig": None},
+    ],
+)
+def test_labels_and_csig_of_another_form_are_refused(change):
+    """Each limit of FORMATS section 3."""
+    with pytest.raises(FormatError, match="malformed"):
+        decode_release(PATH, FULL | change)
+
+
+def test_a_target_names_its_own_blob_and_that_of_its_csig():
+    """Both have to be in the store, and stay there."""
+    csig = {"length": 7, "sha256": "1" * 64}
+    for custom, more in (({}, []), ({"csig": csig}, [("1" * 64, 7)])):
+        target = TargetFile(3, {"sha256": "0" * 64}, PATH, {"custom": FULL | custom})
+        assert list(named_blobs(target)) == [("0" * 64, 3), *more]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from tests.server.device.served import serve
 
 

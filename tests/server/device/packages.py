@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from server.device.documents import Package
 from server.device.snapshot import Snapshot
+from server.http.answers import Package
 from server.storage.local_blobs import LocalBlobs
 from tests.server.device.served import serve_snapshot
 

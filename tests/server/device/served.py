@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from server.device.answer import Served as Answers
 from server.device.answer import make_served
-from server.device.counts import Counts, CountsCollector
-from server.device.gate import GateMode
-from server.device.listener import listening
 from server.device.plane import DevicePlane
 from server.device.snapshot import EMPTY, load_snapshot
-from server.device.turns import LIMITS
+from server.http.counts import Counts, CountsCollector
+from server.http.listener import listening
+from server.http.requests import GateMode
+from server.http.turns import LIMITS
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
 

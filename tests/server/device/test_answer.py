@@ -3,8 +3,8 @@
 import pytest
 
 from server.device.answer import Served, make_served, phone_host
-from server.device.gate import GateMode
 from server.device.snapshot import EMPTY, load_snapshot
+from server.http.requests import GateMode
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from server.core.names import decode_pointer_path
-from server.device.fallback import RESPONSE_HEADERS
+from server.http.fallback import RESPONSE_HEADERS
 from server.publisher.rollout import plan_halt
 from tests.server.ceremony import release
 from tests.server.device.served import read_response, request, serve

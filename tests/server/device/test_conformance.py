@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from server.device.fallback import RESPONSE_HEADERS
+from server.http.fallback import RESPONSE_HEADERS
 from tests.server.device.served import read_response, request
 from tests.server.device.test_answers import PACKAGE, POINTER
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from server.device.counts import Counts, CountsCollector
+from server.http.counts import Counts, CountsCollector
 
 
 def test_counts_add_up():

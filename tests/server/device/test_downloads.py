@@ -13,9 +13,10 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.documents import Package, make_document
+from server.device.documents import make_document
 from server.device.snapshot import Snapshot
-from server.device.turns import Limits
+from server.http.answers import Package
+from server.http.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 from tests.server.device.packages import (

@@ -6,7 +6,7 @@ import time
 import pytest
 import uvloop
 
-from server.device.turns import Limits
+from server.http.turns import Limits
 from tests.patience import until
 from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
 from tests.server.device.served import read_response, request

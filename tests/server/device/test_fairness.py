@@ -5,8 +5,8 @@ import select
 import socket
 import time
 
-from server.device.listener import RECEIVED
-from server.device.turns import Limits
+from server.http.listener import RECEIVED
+from server.http.turns import Limits
 from tests.patience import PATIENCE, until
 from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
 from tests.server.device.served import read_response, request
@@ -14,7 +14,7 @@ from tests.server.device.served import read_response, request
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
     """If too many bytes wait in total after packages, the latest client is cut off."""
-    monkeypatch.setattr("server.device.connections.HELD", 100_000)
+    monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_long(tmp_path) as running, contextlib.ExitStack() as stack:
         for _ in range(5):
             connection = stack.enter_context(running.connect())

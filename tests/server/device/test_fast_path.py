@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from server.device.turns import Limits
+from server.http.turns import Limits
 from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
 from tests.server.device.test_answers import PACKAGE

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from server.device.gate import REFUSED, TOLERATED, GateMode
-from server.device.heads import END, plan_head
+from server.device.heads import plan_head
+from server.http.heads import END
+from server.http.requests import REFUSED, TOLERATED, GateMode
 from soak.agreement import check_agreement, check_input
 from soak.two_ways import DOCUMENTS, HOST, POINTER, TwoWays
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from server.device.turns import Limits
+from server.http.turns import Limits
 from tests.patience import until
 from tests.server.device.packages import BYTES, serve_bytes
 from tests.server.device.served import read_response, request

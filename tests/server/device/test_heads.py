@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.device.answer import Served, make_served
-from server.device.documents import Package, make_document
-from server.device.gate import READ, REFUSED, TOLERATED, GateMode
-from server.device.heads import LONGEST, is_for_package, may_become_head, plan_head
+from server.device.documents import make_document
+from server.device.heads import is_for_package, plan_head
 from server.device.snapshot import Snapshot
+from server.http.answers import Package
+from server.http.heads import LONGEST, may_become_head
+from server.http.requests import READ, REFUSED, TOLERATED, GateMode
 
 DOCUMENT = make_document("/metadata/timestamp.json", b"{}" * 99, mutable=True)
 LINE = b"GET /metadata/timestamp.json HTTP/1.1"

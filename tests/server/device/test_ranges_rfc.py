@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.answer import ByteRange, Unsatisfiable, plan_range
+from server.http.answers import ByteRange, Unsatisfiable, plan_range
 from tests.server.device.packages import BYTES, URL, serve_bytes
 
 ETAG = '"sha256-abc"'

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.gate import REFUSED, GateMode
-from server.device.heads import LONGEST, plan_refusal
+from server.device.heads import plan_gate_refusal
+from server.http.heads import LONGEST
+from server.http.requests import REFUSED, GateMode
 
 PATH = b"/metadata/timestamp.json"
 HOST = b"Host: updates.example"
@@ -20,7 +21,7 @@ def head(target, *lines, method=b"GET", version=b"HTTP/1.1"):
 
 def reason(data, mode=GateMode.DIRECT):
     """Return why a head is refused, or None."""
-    planned = plan_refusal(data, mode)
+    planned = plan_gate_refusal(data, mode)
     return planned and planned[3]
 
 
@@ -44,7 +45,7 @@ def reason(data, mode=GateMode.DIRECT):
 )
 def test_what_is_refused(data, expected):
     """The reason is that of the table in docs/PRIVACY.md, and the connection ends."""
-    status, answer, is_last, told = plan_refusal(data, GateMode.DIRECT)
+    status, answer, is_last, told = plan_gate_refusal(data, GateMode.DIRECT)
     assert (status, is_last, told) == (400, True, expected)
     assert answer.endswith(b"\r\n\r\n") == data.startswith(b"HEAD")
 
@@ -71,7 +72,7 @@ def test_what_is_refused(data, expected):
 )
 def test_what_is_left_to_others(data):
     """Accepted, framed, ambiguous and non-HTTP heads are not judged here."""
-    assert plan_refusal(data, GateMode.DIRECT) is None
+    assert plan_gate_refusal(data, GateMode.DIRECT) is None
 
 
 def test_strictness():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.device.turns import Limits
+from server.http.turns import Limits
 from server.storage.s3_blobs import WINDOW, S3Blobs, S3Reader
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE, until

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from server.device.answer import Served, make_served
 from server.device.documents import make_document
-from server.device.gate import GateMode
 from server.device.snapshot import Snapshot
-from server.device.turns import Limits
+from server.http.requests import GateMode
+from server.http.turns import Limits
 from tests.patience import PATIENCE, until
 from tests.server.device.served import HOST, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
@@ -162,7 +162,7 @@ def test_a_document_is_in_memory_once(published_state):
 
 def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
     """If too many bytes wait for clients in total, the latest client is cut off."""
-    monkeypatch.setattr("server.device.connections.HELD", 100_000)
+    monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(narrow(served)) for _ in range(5)]
         for each in clients:

@@ -5,13 +5,13 @@ import socket
 import time
 
 from server.device.answer import Served, make_served
-from server.device.counts import Counts
-from server.device.documents import Package
-from server.device.gate import GateMode
-from server.device.listener import listening
 from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
-from server.device.turns import Limits
+from server.http.answers import Package
+from server.http.counts import Counts
+from server.http.listener import listening
+from server.http.requests import GateMode
+from server.http.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 

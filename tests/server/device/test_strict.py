@@ -2,10 +2,10 @@
 
 import pytest
 
-from server.device.documents import Package
 from server.device.gate import BLOCK
 from server.device.heads import is_phones
 from server.device.snapshot import Snapshot
+from server.http.answers import Package
 
 PACKAGE = f"/targets/armani/id/stable/{'0' * 64}.a.zip"
 PART = f"/targets/tables/zones/{'0' * 64}.03.xz"

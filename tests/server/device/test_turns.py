@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device import fast_path, turns
-from server.device.fast_path import FastPath
-from server.device.gate import GateMode
-from server.device.turns import ANSWER, PIECE, Turns
+from server.http import fast_path, turns
+from server.http.fast_path import FastPath
+from server.http.requests import GateMode
+from server.http.turns import ANSWER, PIECE, Turns
 from soak.memory_transport import MemoryTransport
 from soak.two_ways import POINTER, TwoWays, cut
 
@@ -114,7 +114,7 @@ async def test_answers_count_by_their_size(monkeypatch):
     monkeypatch.setattr(fast_path, "ANSWER", 1)
     monkeypatch.setattr(turns, "TURN", 1_000)
     server = Server()
-    size = len(server.front.plan(TILE)[1])
+    size = len(server.front.plane.plan(TILE)[1])
     server.connect("attacker").feed(TILE * 100)
     answers = await server.until(lambda: len(server.served) == 100)
     assert max(answers) <= 1_000 // size + 1

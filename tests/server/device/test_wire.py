@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device.fallback import RESPONSE_HEADERS
-from server.device.turns import Limits
+from server.http.fallback import RESPONSE_HEADERS
+from server.http.turns import Limits
 from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
 

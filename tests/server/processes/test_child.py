@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from server.device.counts import Counts
+from server.http.counts import Counts
 from server.processes.child import Bounds, Child, Deadline
 from server.processes.messages import MAIN_DECODER, Counted, Ready, encode_message, open_channel
 

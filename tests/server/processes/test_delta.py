@@ -8,8 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.documents import Package, make_document
+from server.device.documents import make_document
 from server.device.snapshot import EMPTY, Snapshot
+from server.http.answers import Package
 from server.processes.delta import NAMES, PIECE, Assembly, Piece, Whole, apply_delta, plan_delta
 from server.processes.messages import LIMIT, encode_message
 

@@ -13,10 +13,10 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.counts import Counts
-from server.device.gate import GateMode
 from server.device.snapshot import EMPTY, load_snapshot
-from server.device.turns import Limits
+from server.http.counts import Counts
+from server.http.requests import GateMode
+from server.http.turns import Limits
 from server.processes import child
 from server.processes.child import Bounds, Place, worker_environment
 from server.processes.delta import Whole

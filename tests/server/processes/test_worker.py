@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from server.device.documents import make_document
-from server.device.gate import GateMode
 from server.device.snapshot import EMPTY, load_snapshot
-from server.device.turns import Limits
+from server.http.requests import GateMode
+from server.http.turns import Limits
 from server.processes.delta import Whole, plan_delta
 from server.processes.messages import (
     MAIN_DECODER,

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 from tuf.api.metadata import Root, TargetFile, Targets
 
 from server.core.names import decode_channel
@@ -39,7 +41,7 @@ def pointer():
     """Return the pointer that offers counter 2 over the stone 1."""
     role = trust(LISTED).roles["armani"]
     files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
-    return plan_offer(CHANNEL, 2, decode_releases(role), files, [(100, 500)], None)
+    return plan_offer(CHANNEL, 2, decode_releases(role), files, [(100, 500)], None, 100)
 
 
 def follow(listed, current=None):
@@ -74,6 +76,16 @@ def test_a_withdrawn_full_package_halts(paths):
     after = follow(withdrawn(*paths))
     assert (after.halted, after.reason) == (True, {"en": "This release was withdrawn."})
     assert after.steps == pointer().steps
+
+
+def test_a_withdrawn_build_is_no_longer_named_as_complete():
+    """Nor one that left the role; a halted pointer loses it, too."""
+    before = replace(pointer(), steps=pointer().steps[1:], complete_before=1)
+    gone = {path: each for path, each in LISTED.items() if path != STONE}
+    for current in (before, replace(before, halted=True)):
+        assert follow(LISTED, current).complete_before == 1
+        for listed in (withdrawn(STONE), gone):
+            assert follow(listed, current).complete_before is UNSET
 
 
 def test_what_was_halted_stays_as_it_is():

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from server.core.errors import HeningError, ReleaseError
@@ -41,9 +42,9 @@ def incremental(*sources, **changes):
 FULLS = [(f"{n}.zip", n, {}) for n in range(1, 6)]
 
 
-def offer(counter, schedule=((100, 500),), current=None, entries=FULLS):
+def offer(counter, schedule=((100, 500),), current=None, entries=FULLS, now=100):
     """Plan an offer."""
-    return plan_offer(CHANNEL, counter, *catalogue(*entries), schedule, current)
+    return plan_offer(CHANNEL, counter, *catalogue(*entries), schedule, current, now)
 
 
 def test_an_offer():
@@ -99,6 +100,43 @@ def test_offers_that_cannot_be(entries, sentence):
     """Without exactly one full package, or with inconsistent packages, nothing is offered."""
     with pytest.raises(HeningError, match=sentence):
         offer(2, entries=entries)
+
+
+@pytest.mark.parametrize(
+    ("now", "change", "expected"),
+    [
+        (299, lambda each: each, UNSET),
+        (300, lambda each: each, 2),
+        (300, lambda each: replace(each, halted=True), UNSET),
+        (299, lambda each: replace(each, complete_before=1), 1),
+        (300, lambda each: replace(each, complete_before=1), 2),
+        (300, lambda each: replace(each, halted=True, complete_before=1), 1),
+    ],
+)
+def test_an_offer_names_the_build_that_was_complete_before(now, change, expected):
+    """The replaced build if it was complete at that second, else the one that it named itself."""
+    current = change(offer(2, schedule=((100, 500), (300, 1000))))
+    assert offer(3, current=current, now=now).complete_before == expected
+
+
+def test_the_build_that_was_complete_before_is_listed():
+    """One that is withdrawn, or has left the role, is not named."""
+    current = offer(2, schedule=((100, 1000),))
+    gone = [FULLS[0], ("2.zip", 2, {"withdrawn": True}), *FULLS[2:]]
+    for entries in (gone, FULLS[2:]):
+        assert offer(3, current=current, entries=entries).complete_before is UNSET
+
+
+def test_stops_and_schedules_keep_the_build_that_was_complete_before():
+    """A halt at 100 % has something to fall back to."""
+    pointer = replace(offer(3), complete_before=2)
+    for after in (
+        plan_schedule(CHANNEL, pointer, [(200, 1000)], 150),
+        plan_pause(CHANNEL, pointer, {}, 150),
+        plan_halt(CHANNEL, pointer, {}),
+    ):
+        assert after.complete_before == 2
+        assert encode_pointer(after)["c"] == 2
 
 
 def test_an_offer_only_goes_up():

@@ -8,7 +8,7 @@ import shutil
 import aiohttp
 import pytest
 
-from server.device.gate import GateMode
+from server.http.requests import GateMode
 from server.publisher.errors import PublishError
 from server.publisher.read_back import check_targets
 from server.publisher.verify import RoleVersion

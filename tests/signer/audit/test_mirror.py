@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device.gate import GateMode, check_request
+from server.device.gate import check_request
+from server.http.requests import GateMode
 from signer.audit.findings import AnswerError, MirrorUnavailableError
 from signer.audit.mirror import FolderMirror, HttpMirror
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import pytest
 
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
-from fixtures.signing import CERTIFICATE_FILE
+from fixtures.signing import CERTIFICATE_FILE, KEYS
 from signer.ota.inspect import inspect_ota
 
 FACTORY = find_build("armani", "id", 0).fingerprint
@@ -214,3 +215,41 @@ def test_what_comes_next_elsewhere(run, sign_arguments, zips, incoming) -> None:
     assert title == "Next, hand it to the server:"
     assert command.startswith("  hening-signer release submit --to https://HOST:PORT ")
     assert bundle.strip() in map(str, incoming.iterdir())
+
+
+def test_what_dialects_need_is_signed_with_the_release(
+    run, run_json, sign_arguments, repo, zips, incoming
+) -> None:
+    """Labels, csig and MD5; of Lineage's also the property files. The csig is in the bundle."""
+    key = KEYS / "FIXTURE-ONLY-ota.key.pem"
+    pair = ("--key", key, "--certificate", CERTIFICATE_FILE)
+    status, output, errors = run("ota", "csig", *pair, zips["first"])
+    assert (status, errors) == (0, "")
+    csig = zips["first"].with_name("armani-first.zip.csig")
+    assert output.startswith(f"armani-first.zip.csig has {csig.stat().st_size} bytes")
+    signed = run_json(
+        *(*sign_arguments, "--certificate", CERTIFICATE_FILE, "--md5", "--csig", csig),
+        *("--label", "lineage.version=22.1", zips["first"]),
+    )
+    role = json.loads((repo / "metadata" / f"{signed['version']}.armani.json").read_bytes())
+    (target,) = role["signed"]["targets"].values()
+    facts = inspect_ota(zips["first"])
+    assert target["custom"]["labels"] == {
+        "lineage.property_files": facts.property_files,
+        "lineage.version": "22.1",
+        "md5": hashlib.md5(zips["first"].read_bytes()).hexdigest(),
+    }
+    sha256 = hashlib.sha256(csig.read_bytes()).hexdigest()
+    assert target["custom"]["csig"] == {"length": csig.stat().st_size, "sha256": sha256}
+    assert (incoming / signed["bundle"] / "blobs" / sha256).read_bytes() == csig.read_bytes()
+
+
+def test_a_csig_needs_its_package(run, sign_arguments, zips, tmp_path) -> None:
+    """It is found by the package's name; a malformed label is a matter of usage."""
+    csig = tmp_path / "other.zip.csig"
+    csig.write_bytes(b"x")
+    arguments = (*sign_arguments, "--unverified", zips["first"])
+    status, _, errors = run(*arguments, "--csig", csig)
+    assert (status, "belongs to no package here" in errors) == (1, True)
+    status, _, errors = run(*arguments, "--label", "Version=1")
+    assert (status, "is no label" in errors) == (2, True)

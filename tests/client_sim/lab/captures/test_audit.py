@@ -288,5 +288,5 @@ def test_the_samples_are_what_is_built():
     """Every file of the folder is one of these."""
     assert {path.name for path in Path(FOLDER).iterdir()} == {
         *("known.json", "ours.pcap", "ours.pcapng", "ours.har", "redmi-1s-2014.pcap"),
-        *("miui-update.pcapng", "lineageos.har", "grapheneos.pcap"),
+        *("miui-update.pcapng", "lineageos.har", "grapheneos.pcap", "dialects.pcap"),
     }

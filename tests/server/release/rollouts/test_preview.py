@@ -50,7 +50,7 @@ def test_a_way_with_a_stepping_stone():
         (CHANNEL, 3, 2, (2,)),
         ("armani/eu/stable", 4, 0, ()),
     )
-    pointer = plan_offer(CHANNEL, 3, releases, files, [(NOW - 5, 10), (NOW + 9, 1000)], None)
+    pointer = plan_offer(CHANNEL, 3, releases, files, [(NOW - 5, 10), (NOW + 9, 1000)], None, NOW)
     seen = preview(CHANNEL, pointer, releases, NOW)
     assert (seen.channel, seen.counter, seen.state) == (str(CHANNEL), 3, "offered")
     assert seen.shares == (Share(NOW, 10), Share(NOW + 9, 1000))
@@ -86,9 +86,9 @@ def worlds(draw):
     schedule = [(NOW + start, share) for start, share in zip(starts, shares, strict=True)]
     final = max(entry[1] for entry in entries)
     try:
-        pointer = plan_offer(CHANNEL, final, releases, files, schedule, None)
+        pointer = plan_offer(CHANNEL, final, releases, files, schedule, None, NOW)
     except HeningError:  # no upgrade path leads there
-        pointer = plan_offer(CHANNEL, 1, releases, files, schedule, None)
+        pointer = plan_offer(CHANNEL, 1, releases, files, schedule, None, NOW)
     changes = draw(st.sampled_from(["", "", "pause", "halt", "stone gone"]))
     if changes == "pause":
         pointer = plan_pause(CHANNEL, pointer, {}, NOW)
@@ -143,7 +143,7 @@ def running(build, counter):
 def test_the_edges_of_the_share(permille):
     """No phone is admitted at 0, every one at 1000; the preview repeats the pointer's numbers."""
     releases, files = catalogue((CHANNEL, 1, 0, ()))
-    pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None)
+    pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None, NOW)
     assert preview(CHANNEL, pointer, releases, NOW).shares == (Share(NOW, permille),)
     assert preview(CHANNEL, pointer, releases, NOW - 1).shares == (
         Share(NOW - 1, 0),

@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from server.device.gate import Reason
+from server.http.requests import Reason
 
 STATUSES = (
     HTTPStatus.OK,
@@ -50,27 +50,35 @@ class Counts(msgspec.Struct):
 
 
 class CountsCollector(Collector):
-    """Exports counts to Prometheus. No sample has a creation time."""
+    """Exports counts to Prometheus, under names that begin with `prefix`.
 
-    def __init__(self, counts: Counts) -> None:
+    No sample has a creation time.
+    """
+
+    def __init__(self, counts: Counts, prefix: str = "hening") -> None:
         self._counts = counts
+        self._prefix = prefix
 
     def collect(self) -> Iterator[Metric]:
         """Yield one metric family for each count."""
         counts = self._counts
-        answers = CounterMetricFamily("hening_answers", "Answers", labels=["status"])
+        answers = CounterMetricFamily(f"{self._prefix}_answers", "Answers", labels=["status"])
         for status, number in sorted(counts.answers.items()):
             answers.add_metric([str(int(status))], number)
-        refusals = CounterMetricFamily("hening_refusals", "Refusals", labels=["reason"])
+        refusals = CounterMetricFamily(f"{self._prefix}_refusals", "Refusals", labels=["reason"])
         for reason, number in sorted(counts.refusals.items()):
             refusals.add_metric([str(reason)], number)
-        cuts = CounterMetricFamily("hening_cuts", "Connections cut by a limit", labels=["limit"])
+        cuts = CounterMetricFamily(
+            f"{self._prefix}_cuts", "Connections cut by a limit", labels=["limit"]
+        )
         for limit, number in sorted(counts.cuts.items()):
             cuts.add_metric([limit], number)
-        unknown = CounterMetricFamily("hening_unknown_headers", "Requests with unknown headers")
+        unknown = CounterMetricFamily(
+            f"{self._prefix}_unknown_headers", "Requests with unknown headers"
+        )
         unknown.add_metric([], counts.unknown_headers)
-        connections = GaugeMetricFamily("hening_connections", "Connections open now")
+        connections = GaugeMetricFamily(f"{self._prefix}_connections", "Connections open now")
         connections.add_metric([], counts.connections)
-        downloads = GaugeMetricFamily("hening_downloads", "Downloads under way now")
+        downloads = GaugeMetricFamily(f"{self._prefix}_downloads", "Downloads under way now")
         downloads.add_metric([], counts.downloads)
         yield from (answers, refusals, cuts, unknown, connections, downloads)

@@ -16,12 +16,11 @@ from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
-from server.device.connections import Connections
-from server.device.gate import GateMode, Reason, take_heads
-from server.device.heads import END
-from server.device.plane import DevicePlane
-from server.device.send_progress import untaken
-from server.device.turns import SLOW_ANSWER
+from server.http.connections import Connections
+from server.http.heads import END
+from server.http.plane import Plane
+from server.http.send_progress import untaken
+from server.http.turns import SLOW_ANSWER
 
 RESPONSE_HEADERS = frozenset(
     {
@@ -53,7 +52,7 @@ _SILENT.disabled = True
 class HandoverServer(web.Server):
     """A server without a socket: it takes the connections that its `front` cannot answer."""
 
-    def __init__(self, plane: DevicePlane, monotonic: Callable[[], float]) -> None:
+    def __init__(self, plane: Plane, monotonic: Callable[[], float]) -> None:
         super().__init__(
             _handle,
             request_factory=_make_request,
@@ -149,7 +148,7 @@ class _Protocol(web.RequestHandler):
         self.front = manager.front
         self.plane = manager.plane
         self.has_ended = False  # the client sends nothing more
-        self.is_spelled = True  # the request being answered is byte for byte a phone's
+        self.is_spelled = True  # as the plane demands
         self.held = self.left = 0
         self.least, self.stalls = 1, 0.0
         self._beginning = b""  # the part that aiohttp has of an incomplete head
@@ -247,8 +246,8 @@ class _Protocol(web.RequestHandler):
             self._is_asked = is_whole
             if is_whole:
                 self.front.turns.spend(SLOW_ANSWER)
-            if self.plane.mode is GateMode.STRICT and is_whole:
-                self.is_spelled = self.is_spelled and take_heads(known + piece) == (b"", True)
+            if is_whole:
+                self.is_spelled = self.is_spelled and self.plane.is_spelled(known + piece)
             if not is_whole and self.deadline == math.inf:
                 self.deadline, self.limit = self.front.until_head, "head"
             super().data_received(piece)
@@ -302,5 +301,5 @@ class _Protocol(web.RequestHandler):
         if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
             raise ConnectionError("the answer was already begun, or nobody takes it")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return self.plane.to_response(self.plane.refuse(Reason.MALFORMED))
-        return self.plane.to_response(self.plane.fail())
+            return self.plane.refuse_malformed()
+        return self.plane.fail()

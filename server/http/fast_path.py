@@ -10,11 +10,11 @@ import functools
 from collections.abc import Callable
 from typing import cast
 
-from server.device.connections import Connections
-from server.device.downloads import FileAnswer
-from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
-from server.device.send_progress import untaken
-from server.device.turns import ANSWER, PIECE, SLOW_ANSWER
+from server.http.connections import Connections
+from server.http.downloads import FileAnswer
+from server.http.heads import END, UNKNOWN, PlannedFile, may_become_head
+from server.http.send_progress import untaken
+from server.http.turns import ANSWER, PIECE, SLOW_ANSWER
 
 CLOSE = b"\r\nConnection: close"
 REST = 16_384  # bytes waiting for their turn; above it they count towards the total limit
@@ -108,7 +108,7 @@ class FastPath(asyncio.Protocol):
             if work >= room and (work >= 0 or data.find(END, end) >= 0):
                 self._line_up()
                 break
-            planned = front.plan(data[start:end])
+            planned = front.plane.plan(data[start:end])
             if planned is None or isinstance(planned, PlannedFile):
                 slow = planned, end - start
                 break

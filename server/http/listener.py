@@ -1,4 +1,4 @@
-"""Listening sockets of the device plane, and their shutdown."""
+"""Listening sockets of a public plane, and their shutdown."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,10 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from server.device.connections import TICK_SECONDS, Connections
-from server.device.fallback import HandoverServer
-from server.device.fast_path import FastPath
-from server.device.plane import DevicePlane
+from server.http.connections import TICK_SECONDS, Connections
+from server.http.fallback import HandoverServer
+from server.http.fast_path import FastPath
+from server.http.plane import Plane
 
 # Seconds until a connection notices that it was cut; 0 is for ever.
 END_SECONDS = 0.1
@@ -49,7 +49,7 @@ class Listener:
 
 @contextlib.asynccontextmanager
 async def listening(
-    plane: DevicePlane,
+    plane: Plane,
     sockets: Sequence[socket.socket],
     *,
     tls: ssl.SSLContext | None = None,

@@ -13,13 +13,12 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from server.device.answer import Answer, problem
-from server.device.counts import Counts
-from server.device.documents import Package
-from server.device.file_sending import FileSender, Sending
-from server.device.heads import PlannedFile
-from server.device.send_progress import Patience, Twin, untaken
-from server.device.turns import Limits
+from server.http.answers import Answer, Package, problem
+from server.http.counts import Counts
+from server.http.file_sending import FileSender, Sending
+from server.http.heads import PlannedFile
+from server.http.send_progress import Patience, Twin, untaken
+from server.http.turns import Limits
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
 

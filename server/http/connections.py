@@ -7,18 +7,10 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
-from server.device.gate import GateMode, Reason
-from server.device.heads import (
-    Planned,
-    PlannedFile,
-    Remark,
-    is_for_package,
-    is_phones,
-    plan_head,
-    plan_refusal,
-)
-from server.device.plane import DevicePlane
-from server.device.turns import SLOW_ANSWER, Turns
+from server.http.heads import Remark
+from server.http.plane import Plane
+from server.http.requests import Reason
+from server.http.turns import SLOW_ANSWER, Turns
 
 HELD = 256 * 1024 * 1024  # bytes that may wait for slow clients in a process
 WAITING_BYTES = 16_384  # of a connection that waits for the fallback to aiohttp
@@ -74,7 +66,7 @@ class Connections:
 
     def __init__(
         self,
-        plane: DevicePlane,
+        plane: Plane,
         monotonic: Callable[[], float],
         hand_over: Callable[[asyncio.Transport, bytes], None],
     ) -> None:
@@ -93,6 +85,7 @@ class Connections:
 
     def tick(self) -> None:
         """Update the date and the deadlines, and cut connections whose deadline has passed."""
+        self.plane.tick()
         now, limits = self._monotonic(), self.plane.limits
         self.until_head = now + limits.head_seconds
         self.until_idle = now + limits.idle_seconds
@@ -184,7 +177,7 @@ class Connections:
         A connection that closes meanwhile is noticed only in its turn and must not fill the queue.
         """
         limits = self.plane.limits
-        reserve = limits.handovers * TICK_SECONDS if is_for_package(data, self.plane.served) else 0
+        reserve = limits.handovers * TICK_SECONDS if self.plane.is_for_package(data) else 0
         if self._handovers_left > -reserve and (reserve or not self._waiting):
             self._handovers_left -= 1
             lane.leave(self._hand_over)
@@ -200,16 +193,6 @@ class Connections:
             self.turns.spend(SLOW_ANSWER)
             self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
             self.turns.line_up(self._hand_over_next)
-
-    def plan(self, head: bytes) -> Planned | PlannedFile | None:
-        """Return the answer to a whole head, where the fast path has it."""
-        served, mode = self.plane.served, self.plane.mode
-        if (hit := served.exact.get(head)) is not None:
-            return *hit, False, None
-        planned = None
-        if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
-            planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
-        return plan_refusal(head, mode) if planned is None else planned
 
     def count(self, status: int, remark: Remark) -> None:
         """Count an answer of the fast path."""

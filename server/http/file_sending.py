@@ -10,7 +10,7 @@ import select
 from collections import deque
 from dataclasses import dataclass, field
 
-from server.device.send_progress import Twin
+from server.http.send_progress import Twin
 from server.storage.errors import StorageError
 
 TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: how long a poll waits

@@ -1,0 +1,140 @@
+"""What all apps share: the phone that asks, an answer, an offer, and how they ask over HTTP.
+
+Redirects are never followed. Each app sends the headers that it sends in the field.
+"""
+
+import http.client
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+from client_sim.compat.errors import AwayError, DialectError
+
+SECONDS = 60.0
+LIST_LIMIT = 4 << 20  # bytes of a list or a part; apps without a limit of their own read any
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AppPhone:
+    """What an app knows of its phone; `built` in epoch seconds, 0 for older than every build.
+
+    `vbmeta` is the running system's digest, in hex.
+    """
+
+    device: str
+    channel: str = ""
+    version: str = ""
+    built: int = 0
+    incremental: str = ""
+    fingerprint: str = ""
+    vbmeta: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: status, header fields by lower-case name, body, and how long that is.
+
+    The body is empty where it went into a file.
+    """
+
+    status: int
+    fields: Mapping[str, str]
+    body: bytes
+    length: int
+
+    @property
+    def kind(self) -> str:
+        """The media type without parameters."""
+        return self.fields.get("content-type", "").partition(";")[0].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A package that the app would fetch. Hashes are empty where the app has none.
+
+    `size` is -1 where the list does not state it. `parts` are ranges by name, for streaming.
+    """
+
+    url: str
+    datetime: int
+    name: str = ""
+    size: int = -1
+    sha256: str = ""
+    md5: str = ""
+    version: str = ""
+    parts: Mapping[str, tuple[int, int]] | None = None
+    fallback: "Offer | None" = None
+
+
+Sink: TypeAlias = Callable[[Reply], BinaryIO]
+"""Returns the file for the body, given the head; raises DialectError to refuse the answer."""
+
+
+class Site(Protocol):
+    """Sends one request; `url` is absolute."""
+
+    def get(self, url: str, fields: Mapping[str, str], sink: Sink | None = None) -> Reply:
+        """Return the answer to GET; raises AwayError."""
+
+
+class HttpSite:
+    """Asks over the network, each time on a new connection.
+
+    `tls` verifies the server; the default takes the system's authorities.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = ssl.create_default_context() if tls is None else tls
+
+    def get(self, url: str, fields: Mapping[str, str], sink: Sink | None = None) -> Reply:
+        """Return the answer to GET; raises AwayError."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=SECONDS, context=self._tls)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=SECONDS)
+        )
+        try:
+            connection.putrequest("GET", parts.path or "/", skip_accept_encoding=True)
+            for name, value in fields.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            return _read(connection.getresponse(), sink)
+        except (OSError, http.client.HTTPException) as error:
+            raise AwayError(f"{url} did not answer: {error}.") from error
+        finally:
+            connection.close()
+
+
+def _read(answer: http.client.HTTPResponse, sink: Sink | None) -> Reply:
+    fields = {name.lower(): value for name, value in answer.getheaders()}
+    if sink is None:
+        body = answer.read(LIST_LIMIT + 1)
+        if len(body) > LIST_LIMIT:
+            raise DialectError(f"a list has more than {LIST_LIMIT} bytes.")
+        return Reply(answer.status, fields, body, len(body))
+    length = 0
+    with sink(Reply(answer.status, fields, b"", 0)) as file:
+        while piece := answer.read(_PIECE):
+            length += file.write(piece)
+    if fields.get("content-length", str(length)) != str(length):
+        raise AwayError(f"the answer ended after {length} bytes: ask again, it is resumed.")
+    return Reply(answer.status, fields, b"", length)
+
+
+def check_ok(reply: Reply, url: str) -> None:
+    """Raise DialectError unless the status is 2xx; no app follows a redirect of a list."""
+    if not 200 <= reply.status < 300:
+        raise DialectError(f"{url} was answered with {reply.status}, and the app needs 200.")
+
+
+def check_whole(reply: Reply, url: str) -> None:
+    """Raise DialectError for a coded answer, or one whose length is not announced."""
+    if reply.fields.get("content-encoding", "identity") != "identity":
+        raise DialectError(f"{url} was answered in a coding, and the app reads identity alone.")
+    if reply.fields.get("content-length") != str(len(reply.body)):
+        raise DialectError(f"{url} was answered without its true Content-Length.")

@@ -1,0 +1,76 @@
+"""`hening-device compat`: what an existing Updater app would be offered by a deployment."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import click
+
+from client_sim.device.options import AS_JSON, print_json
+
+DIALECTS = ("lineage1", "lineage2", "graphene", "calyx", "custota", "crdroid", "pixelexperience")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    "compat",
+    epilog=(
+        "\b\n"
+        "Example:\n"
+        "  hening-device compat lineage2 https://updates.example --device FP4 \\\n"
+        "      --channel nightly --version 23.0 --fetch fp4.zip --certificate ota.pem\n"
+    ),
+)
+@click.argument("dialect", type=click.Choice(DIALECTS), metavar="DIALECT")
+@click.argument("url", metavar="URL")
+@click.option("--device", required=True, help="The model, as the app spells it.")
+@click.option("--channel", default="", help="The app's channel or build type.")
+@click.option("--version", default="", help="The running version, for example 23.0.")
+@click.option("--built", default=0, help="The running build's date, in epoch seconds; 0: any.")
+@click.option("--incremental", default="", help="The running build's incremental.")
+@click.option("--fingerprint", default="", help="The running build's fingerprint.")
+@click.option("--vbmeta", default="", help="The running system's vbmeta digest, in hex.")
+@click.option("--certificate", type=_FILE, help="PEM file of the OTA key that the phone trusts.")
+@click.option("--ca", type=_FILE, help="PEM file of the server's authority.  [default: system]")
+@click.option(
+    "--fetch",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fetch the package into this file, after what it has already, and verify it.",
+)
+@AS_JSON
+def compat_command(
+    dialect: str,
+    url: str,
+    target: Path | None,
+    certificate: Path | None,
+    ca: Path | None,
+    as_json: bool,
+    **phone: Any,
+) -> None:
+    """Say what an existing Updater app would be offered by a deployment.
+
+    It asks as the app of DIALECT does. Exit status 1 where the app would refuse an answer or the
+    package, 3 where none came. CalyxOS's and GrapheneOS's app try an incremental first; with
+    --fetch so does this.
+    """
+    from client_sim.compat.asking import AppPhone, HttpSite
+    from client_sim.compat.looking import look
+
+    tls = ssl.create_default_context(cafile=ca)
+    pem = None if certificate is None else certificate.read_bytes()
+    if dialect == "custota" and pem is None:
+        raise click.UsageError("custota needs --certificate: its lists of parts are signed.")
+    found = look(HttpSite(tls), dialect, url.rstrip("/"), AppPhone(**phone), pem, target)
+    if as_json:
+        print_json(found)
+    elif found["offer"] is None:
+        click.echo(f"The app would offer nothing to {phone['device']}.")
+    else:
+        offer = found["offer"]
+        click.echo(f"The app would offer {offer['name'] or offer['url']}")
+        for name in ("version", "datetime", "size", "sha256", "url"):
+            if offer[name] not in {"", -1, 0}:
+                click.echo(f"  {name:<9} {offer[name]}")
+        if found["fetched"]:
+            click.echo(f"Fetched and verified: {found['fetched']}.")

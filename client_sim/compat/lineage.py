@@ -1,0 +1,193 @@
+"""LineageOS's Updater, as a strict reader: version 1 in Java and version 2 in Kotlin."""
+
+import json
+import re
+from typing import Any
+
+from client_sim.compat.asking import AppPhone, Offer, Reply, Site, check_ok, check_whole
+from client_sim.compat.errors import DialectError
+
+PLATFORM = "Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A.250101.001)"
+FIELDS_1 = {"User-Agent": PLATFORM, "Connection": "Keep-Alive", "Accept-Encoding": "gzip"}
+FIELDS_2 = {"Accept": "application/json", "Accept-Charset": "UTF-8", "User-Agent": "ktor-client"}
+FILE_FIELDS = {"User-Agent": PLATFORM, "Connection": "Keep-Alive", "Accept-Encoding": "identity"}
+MAX_LIST = 32_768  # bytes that version 2 reads
+_TEXTS_1 = ("filename", "id", "romtype", "url", "version")
+_MAJOR_MINOR = re.compile(r"([0-9]+)\.([0-9]+)")
+
+
+def ask_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
+    """Return what version 1 would offer; `base` is the public URL."""
+    url = f"{base}/lineage/v1/{phone.device}/{phone.channel.lower()}"
+    if phone.incremental:
+        url += f"/{phone.incremental}"
+    reply = site.get(url, FIELDS_1)
+    check_ok(reply, url)
+    check_whole(reply, url)
+    return choose_1(read_1(reply), phone)
+
+
+def read_1(reply: Reply) -> list[dict[str, Any]]:
+    """Return the good elements; a bad one is skipped alone, a missing `response` is an error."""
+    try:
+        elements = json.loads(reply.body)["response"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DialectError("the list has no `response`, so the check fails.") from error
+    if not isinstance(elements, list):
+        raise DialectError("`response` is no list, so the check fails.")
+    return [each for each in elements if _is_good_1(each)]
+
+
+def _is_good_1(element: object) -> bool:
+    return (
+        isinstance(element, dict)
+        and all(isinstance(element.get(name), str) for name in _TEXTS_1)
+        and all(type(element.get(name)) is int for name in ("datetime", "size"))
+    )
+
+
+def choose_1(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
+    """Return the newest element that the app offers and can install.
+
+    Versions are compared as text to be offered, and by their numbers to be installable.
+    """
+    fitting = [
+        each
+        for each in elements
+        if each["version"] >= phone.version
+        and each["datetime"] > phone.built
+        and each["romtype"].lower() == phone.channel.lower()
+        and _is_installable(each["version"], phone.version)
+    ]
+    newest = max(fitting, key=lambda each: each["datetime"], default=None)
+    if newest is None:
+        return None
+    return Offer(
+        url=newest["url"],
+        datetime=newest["datetime"],
+        name=newest["filename"],
+        size=newest["size"],
+        sha256=newest["id"],
+        version=newest["version"],
+    )
+
+
+def _is_installable(version: str, running: str) -> bool:
+    """Answer whether the major numbers are equal and the minor one is not lower."""
+    found, known = _MAJOR_MINOR.fullmatch(version), _MAJOR_MINOR.fullmatch(running)
+    if found is None or known is None:
+        return version == running
+    return found[1] == known[1] and int(found[2]) >= int(known[2])
+
+
+def ask_2(site: Site, base: str, phone: AppPhone) -> Offer | None:
+    """Return what version 2 would offer."""
+    url = f"{base}/lineage/v2/devices/{phone.device}/builds"
+    check_https(url)
+    reply = site.get(url, FIELDS_2)
+    check_ok(reply, url)
+    check_whole(reply, url)
+    return choose_2(read_2(reply), phone)
+
+
+def check_https(url: str) -> None:
+    """Raise DialectError for a URL that version 2 never asks."""
+    if not url.startswith("https://"):
+        raise DialectError(f"{url} is not https, and the app of version 2 asks nothing else.")
+
+
+def read_2(reply: Reply) -> list[dict[str, Any]]:
+    """Return the elements; one bad element fails the whole list."""
+    if reply.kind != "application/json":
+        raise DialectError(f"the list is {reply.kind or 'of no type'}, not application/json.")
+    if len(reply.body) > MAX_LIST:
+        raise DialectError(f"the list has {len(reply.body)} bytes, and {MAX_LIST} are read.")
+    try:
+        elements = json.loads(reply.body)
+    except ValueError as error:
+        raise DialectError("the list is no JSON.") from error
+    if not isinstance(elements, list):
+        raise DialectError("the list is no array.")
+    for element in elements:
+        _check_2(element)
+    return elements
+
+
+def _check_2(element: object) -> None:
+    if not isinstance(element, dict) or type(element.get("datetime")) is not int:
+        raise DialectError("an element has no `datetime`.")
+    if not all(isinstance(element.get(name), str) for name in ("type", "version")):
+        raise DialectError("an element has no `type` or no `version`.")
+    files = element.get("files")
+    if not isinstance(files, list) or not files or not isinstance(files[0], dict):
+        raise DialectError("an element has no file.")
+    if not all(isinstance(files[0].get(name), str) for name in ("filename", "sha256", "url")):
+        raise DialectError("a file has no `filename`, no `sha256` or no `url`.")
+    if type(files[0].get("size")) is not int:
+        raise DialectError("a file has no `size`.")
+    _read_parts(files[0].get("ota_property_files"))
+
+
+def _read_parts(text: object) -> dict[str, tuple[int, int]] | None:
+    if text is None:
+        return None
+    parts = {}
+    for token in str(text).rstrip(" ").split(","):
+        pieces = token.split(":")
+        if len(pieces) != 3 or not (pieces[1].isdigit() and pieces[2].isdigit()):
+            raise DialectError(
+                f"`ota_property_files` has {token[:40]!r}, which has no two numbers."
+            )
+        parts[pieces[0]] = int(pieces[1]), int(pieces[2])
+    return parts
+
+
+def choose_2(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
+    """Return the newest element that the app offers: same major, minor not lower, same type."""
+    running = _MAJOR_MINOR.fullmatch(phone.version)
+    fitting = []
+    for each in elements:
+        found = _MAJOR_MINOR.fullmatch(each["version"])
+        if (
+            found is not None
+            and running is not None
+            and found[1] == running[1]
+            and int(found[2]) >= int(running[2])
+            and each["datetime"] > phone.built
+            and each["type"].lower() == phone.channel.lower()
+        ):
+            fitting.append(each)
+    newest = max(fitting, key=lambda each: each["datetime"], default=None)
+    if newest is None:
+        return None
+    file = newest["files"][0]
+    return Offer(
+        url=file["url"],
+        datetime=newest["datetime"],
+        name=file["filename"],
+        size=file["size"],
+        sha256=file["sha256"],
+        version=newest["version"],
+        parts=_read_parts(file.get("ota_property_files")),
+    )
+
+
+def stream_2(site: Site, offer: Offer) -> tuple[str, int, int, bytes]:
+    """Return what update_engine gets: URL, offset and size of the payload, and its properties.
+
+    The properties come by one range, which must be answered with 206 and its Content-Range.
+    """
+    check_https(offer.url)
+    parts = offer.parts or {}
+    if not {"payload.bin", "payload_properties.txt"} <= parts.keys():
+        raise DialectError("the list does not say where the payload is, so nothing can stream.")
+    first, size = parts["payload_properties.txt"]
+    last = first + size - 1
+    reply = site.get(offer.url, {**FIELDS_2, "Range": f"bytes={first}-{last}"})
+    if reply.status != 206:
+        raise DialectError(f"a range was answered with {reply.status}, and the app needs 206.")
+    if not reply.fields.get("content-range", "").startswith(f"bytes {first}-{last}/"):
+        raise DialectError("a range was answered without its Content-Range.")
+    if b"FILE_HASH=" not in reply.body:
+        raise DialectError("the range of payload_properties.txt is something else.")
+    return offer.url, *parts["payload.bin"], reply.body

@@ -1,0 +1,73 @@
+"""crDroid's and PixelExperience's Updater, as strict readers."""
+
+import json
+from typing import Any
+
+from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole
+from client_sim.compat.errors import DialectError
+from client_sim.compat.lineage import FIELDS_1
+
+CRDROID = (
+    *("filename", "md5", "download", "version", "maintainer", "buildtype", "forum", "telegram"),
+    *("gapps", "firmware", "modem", "bootloader", "recovery", "paypal"),
+)
+PE = ("filename", "id", "url", "version", "filehash")
+
+
+def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
+    """Return what crDroid's app would offer: any newer date, without type or version."""
+    value = _fetch(site, f"{base}/crdroid/{phone.device}.json")
+    elements = value.get("response") if isinstance(value, dict) else value
+    if not isinstance(elements, list):
+        raise DialectError("the list has no `response`, and is no array.")
+    for element in elements:
+        _check_texts(element, CRDROID, ("timestamp", "size"))
+    newest = max(elements, key=lambda each: int(each["timestamp"]), default=None)
+    if newest is None or newest["timestamp"] <= phone.built:
+        return None
+    return Offer(
+        url=newest["download"],
+        datetime=newest["timestamp"],
+        name=newest["filename"],
+        size=newest["size"],
+        sha256=newest.get("sha256", ""),
+        md5=newest["md5"],
+        version=newest["version"],
+    )
+
+
+def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
+    """Return what PixelExperience's app would offer; an object dated 0 says that there is none."""
+    value = _fetch(site, f"{base}/pe/{phone.device}/{phone.version}")
+    _check_texts(value, PE, ("datetime", "size"))
+    if value["datetime"] <= phone.built:
+        return None
+    return Offer(
+        url=value["url"],
+        datetime=value["datetime"],
+        name=value["filename"],
+        size=value["size"],
+        md5=value["filehash"],
+        version=value["version"],
+    )
+
+
+def _fetch(site: Site, url: str) -> Any:  # noqa: ANN401 - any JSON value
+    reply = site.get(url, FIELDS_1)
+    check_ok(reply, url)
+    check_whole(reply, url)
+    try:
+        return json.loads(reply.body)
+    except ValueError as error:
+        raise DialectError("the list is no JSON.") from error
+
+
+def _check_texts(value: object, texts: tuple[str, ...], numbers: tuple[str, ...]) -> None:
+    if not isinstance(value, dict):
+        raise DialectError("an element is no object.")
+    for name in texts:
+        if not isinstance(value.get(name), str):
+            raise DialectError(f"an element has no `{name}`, and the app refuses it.")
+    for name in numbers:
+        if type(value.get(name)) is not int:
+            raise DialectError(f"an element has no `{name}`, and the app refuses it.")

@@ -1,0 +1,155 @@
+"""The requests of existing Updater apps, as the second table of docs/PRIVACY.md has them.
+
+The server's grammar is another copy; a test compares both with the page. What a request has beyond
+its row is found, and so is a User-Agent that names the model, which no list request needs.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.captures.evidence import Place
+from client_sim.lab.captures.observing import list_talks
+from client_sim.lab.captures.question import Case, Question, ask
+from client_sim.lab.captures.requests import HttpRequest, iterate_requests
+from client_sim.lab.captures.seen import Capture, State
+from client_sim.lab.trace.observation import Observation
+
+_DEVICE: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}"
+_JOINED: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){0,255}"
+_HASHED: Final = rb"[0-9a-f]{64}\.[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip"
+_INCREMENTAL: Final = rb"[A-Za-z0-9._:+-]{0,64}"
+_UPDATE: Final = rb"-ota_update-" + _JOINED + rb"\.zip"
+_STEP: Final = rb"-incremental-" + _JOINED + rb"\.zip"
+_LISTED: Final = rb"(?!" + _JOINED + rb"(?:\.zip|\.html))" + _JOINED
+
+ROWS: Final[Mapping[str, tuple[str, bytes]]] = {
+    "lineage1-list": (
+        "lineage1",
+        rb"/lineage/v1/" + _DEVICE + rb"/" + _DEVICE + rb"(?:/" + _INCREMENTAL + rb")?",
+    ),
+    "lineage2-list": ("lineage2", rb"/lineage/v2/devices/" + _DEVICE + rb"/builds"),
+    "lineage-file": ("lineage", rb"/lineage/files/" + _DEVICE + rb"/" + _HASHED),
+    "graphene-step": ("graphene", rb"/graphene/" + _DEVICE + _STEP),
+    "graphene-file": ("graphene", rb"/graphene/" + _DEVICE + _UPDATE),
+    "graphene-line": ("graphene", rb"/graphene/" + _LISTED),
+    "calyx-step": ("calyx", rb"/calyx/" + _DEVICE + _STEP),
+    "calyx-file": ("calyx", rb"/calyx/" + _DEVICE + _UPDATE),
+    "calyx-changelog": ("calyx", rb"/calyx/" + _JOINED + rb"-changelog\.html"),
+    "calyx-line": ("calyx", rb"/calyx/" + _LISTED),
+    "custota-info": ("custota", rb"/custota/" + _DEVICE + rb"\.json"),
+    "custota-file": ("custota", rb"/custota/" + _HASHED),
+    "custota-csig": ("custota", rb"/custota/" + _HASHED + rb"\.csig"),
+    "crdroid-list": ("crdroid", rb"/crdroid/" + _DEVICE + rb"\.json"),
+    "crdroid-file": ("crdroid", rb"/crdroid/files/" + _DEVICE + rb"/" + _HASHED),
+    "pe-list": ("pixelexperience", rb"/pe/(?!files/)" + _DEVICE + rb"/" + _DEVICE),
+    "pe-file": ("pixelexperience", rb"/pe/files/" + _DEVICE + rb"/" + _HASHED),
+}
+"""Dialect and path of each row; `lineage` is of both versions."""
+HEADERS: Final = frozenset(
+    {b"host", b"connection", b"user-agent", b"accept", b"accept-charset", b"accept-encoding"}
+    | {b"range"}
+)
+REVEALS: Final[Mapping[str, str]] = {
+    "lineage1-list": "device, build type, the running build where the template has it",
+    "lineage2-list": "device",
+    "lineage-file": "device, the build that is fetched, how much of it is there",
+    "graphene-step": "device, the running build, the build that is fetched",
+    "graphene-file": "device, the build that is fetched, how much of it is there",
+    "graphene-line": "device, channel",
+    "calyx-step": "device, the running build, the build that is fetched",
+    "calyx-file": "device, the build that is fetched, how much of it is there",
+    "calyx-changelog": "device, channel, that an update is looked at",
+    "calyx-line": "device, channel",
+    "custota-info": "device",
+    "custota-file": "the package that is looked at; of an incremental the running build",
+    "custota-csig": "the package that is looked at; of an incremental the running build",
+    "crdroid-list": "device",
+    "crdroid-file": "device, the build that is fetched, how much of it is there",
+    "pe-list": "device, version",
+    "pe-file": "device, the build that is fetched, how much of it is there",
+}
+_PATTERNS: Final = {name: re.compile(path) for name, (_, path) in ROWS.items()}
+_RANGE: Final = re.compile(rb"bytes=[0-9]{1,16}-[0-9]{0,16}")
+_MODEL: Final = re.compile(rb"Build/|Android [0-9]")
+DIALECTS: Final = (
+    *("lineage1", "lineage2", "graphene", "calyx", "custota", "crdroid", "pixelexperience"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the requests of one row reveal: the row, how many they are, the words of the page."""
+
+    row: str
+    count: int
+    reveals: str
+
+
+def find_row(path: bytes, dialects: Sequence[str]) -> str | None:
+    """Return the row of a path in one of the dialects, or None."""
+    for name, (dialect, _) in ROWS.items():
+        is_asked = dialect in dialects or any(each.startswith(dialect) for each in dialects)
+        if is_asked and _PATTERNS[name].fullmatch(path) is not None:
+            return name
+    return None
+
+
+def judge_dialects(
+    capture: Capture, seen: Observation, dialects: Sequence[str], *, personal: bool
+) -> Question:
+    """Check every request against the rows of some dialects."""
+    read = [
+        connection
+        for talk, connection in zip(list_talks(capture), seen.connections(), strict=True)
+        if talk.state is not State.ENCRYPTED
+    ]
+    found = (
+        Case(Place(connection.phase, connection.data), fault, offset, length)
+        for connection in read
+        for fault, offset, length in _faults(connection.data, dialects)
+    )
+    asks = "Is every byte in the table of dialects?"
+    return ask("grammar", asks, len(read), found, personal=personal)
+
+
+def list_told(capture: Capture, dialects: Sequence[str]) -> tuple[Told, ...]:
+    """Return what the requests of a capture reveal, row by row."""
+    rows: Counter[str] = Counter()
+    models = 0
+    for talk in capture.conversations:
+        for request in iterate_requests(talk.data):
+            row = find_row(request.target, dialects)
+            if row is not None:
+                rows[row] += 1
+                models += _MODEL.search(request.header(b"user-agent") or b"") is not None
+    told = [Told(row, rows[row], REVEALS[row]) for row in ROWS if rows[row]]
+    if models:
+        told.append(Told("User-Agent", models, "model and Android build, by the platform"))
+    return tuple(told)
+
+
+def _faults(data: bytes, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield what a connection has that no row has: why, where, how many bytes."""
+    end = 0
+    for request in iterate_requests(data):
+        yield from _of_request(request, dialects)
+        end = request.end
+    if end < len(data):
+        yield "these bytes are no request", end, len(data) - end
+
+
+def _of_request(request: HttpRequest, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    length = len(request.method) + 1 + len(request.target)
+    if request.method not in {b"GET", b"HEAD"} or find_row(request.target, dialects) is None:
+        yield "request line: no row of the table of dialects has it", request.offset, length
+    for name, value, offset in request.headers:
+        start, size = offset - len(name) - 2, len(name) + 2 + len(value)
+        if name.lower() not in HEADERS:
+            yield f"headers: no app sends {name[:40].decode('latin-1')}", start, size
+        elif name.lower() == b"range" and _RANGE.fullmatch(value) is None:
+            yield "headers: no app sends such a Range", offset, len(value)
+    if request.body:
+        yield "body: no app sends one", request.body_offset, len(request.body)

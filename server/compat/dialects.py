@@ -1,0 +1,86 @@
+"""The table of dialects: for each the grammar of its paths, its lists, its files, its faults."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from server.compat import custota, graphene, lineage, templates
+from server.compat.offers import Model
+from server.compat.options import DialectName
+from server.compat.pages import Content, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One app's form. All functions are pure.
+
+    `lists(model, now)` returns the pages of a model, `files(model)` its packages, `faults(model,
+    now)` what keeps builds out of the lists. `configuration` is the line for the app's build
+    configuration, with `{url}` for the public URL.
+    """
+
+    grammar: str
+    lists: Callable[[Model, int], dict[str, Page]]
+    files: Callable[[Model], dict[str, Content]]
+    faults: Callable[[Model, int], Iterator[str]]
+    configuration: str
+
+
+_SERVER = '<string name="updater_server_url" translatable="false">{{url}}{}</string>'
+_BASE = '<string name="url" translatable="false">{{url}}/{}/</string>'
+
+
+def _graphene(prefix: str) -> Dialect:
+    return Dialect(
+        graphene.GRAMMAR.format(prefix=prefix),
+        graphene.lists(prefix),
+        graphene.files(prefix),
+        graphene.faults,
+        _BASE.format(prefix),
+    )
+
+
+DIALECTS: Mapping[DialectName, Dialect] = {
+    "lineage1": Dialect(
+        lineage.GRAMMAR_1,
+        lineage.lists_1,
+        lineage.files_1,
+        lineage.faults_1,
+        _SERVER.format("/lineage/v1/{{device}}/{{type}}"),
+    ),
+    "lineage2": Dialect(
+        lineage.GRAMMAR_2,
+        lineage.lists_2,
+        lineage.files_2,
+        lineage.faults_2,
+        _SERVER.format("/lineage/v2/devices/{{device}}/builds"),
+    ),
+    "graphene": _graphene("graphene"),
+    "calyx": _graphene("calyx"),
+    "custota": Dialect(
+        custota.GRAMMAR,
+        custota.lists,
+        custota.files,
+        custota.faults,
+        "{url}/custota",
+    ),
+    "crdroid": Dialect(
+        templates.GRAMMAR_CRDROID,
+        templates.lists_crdroid,
+        templates.files_crdroid,
+        templates.faults_crdroid,
+        _SERVER.format("/crdroid/%s.json"),
+    ),
+    "pixelexperience": Dialect(
+        templates.GRAMMAR_PE,
+        templates.lists_pe,
+        templates.files_pe,
+        templates.faults_pe,
+        _SERVER.format("/pe/{{device}}/{{version}}"),
+    ),
+}
+
+
+def compile_grammar(names: tuple[DialectName, ...]) -> re.Pattern[str]:
+    """Return the pattern of all paths of some dialects."""
+    return re.compile("|".join(DIALECTS[name].grammar for name in names) or r"(?!)")

@@ -1,0 +1,124 @@
+"""GrapheneOS's and CalyxOS's Updater: a line of text, and packages by the names that it guesses.
+
+Source: docs/FORMATS.md section 18. Every configured device and channel always has a line: an empty
+body ends the app's service, and after a 404 it asks again every four minutes.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from html import escape
+
+from server.compat.offers import Build, Item, Model, Shelf, offer_at
+from server.compat.options import SEGMENT
+from server.compat.pages import HTML, TEXT, Content, Gone, Page, file_of, make_page
+
+# Names of devices and channels are compiled as whole strings and never split.
+GRAMMAR = r"/{prefix}/[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){{0,255}}"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){0,63}")
+_SOURCE = 4  # the part of a fingerprint, between slashes, that begins with the incremental
+_SEGMENT = re.compile(SEGMENT)
+
+
+def lists(prefix: str) -> Callable[[Model, int], dict[str, Page]]:
+    """Return what renders the lines of every channel below `prefix`."""
+
+    def render(model: Model, now: int) -> dict[str, Page]:
+        pages = {}
+        for name, shelf in model.shelves.items():
+            build = _offer(model, shelf, now)
+            path = f"/{prefix}/{model.device}-{name}"
+            release = None if build is None else build.full.release
+            start = "0 0" if release is None else f"{release.incremental} {release.post_timestamp}"
+            pages[path] = make_page(TEXT, f"{start} {model.device} {name}\n".encode())
+            if prefix == "calyx" and release is not None:
+                text = release.changelog.get(model.options.calyx_locale, "")
+                if text:
+                    pages[f"{path}-changelog.html"] = make_page(HTML, _html(text))
+        return pages
+
+    return render
+
+
+def _html(text: str) -> bytes:
+    lines = "<br>\n".join(escape(line) for line in text.splitlines())
+    return f"<!doctype html>\n<meta charset=utf-8>\n<p>{lines}\n".encode()
+
+
+def _offer(model: Model, shelf: Shelf, now: int) -> Build | None:
+    """Return the build that is offered, where the name of its file means it alone."""
+    build = offer_at(shelf, now)
+    if build is None:
+        return None
+    return build if _names(model).get(_full_name(model, build.full)) == build.full.sha256 else None
+
+
+def _full_name(model: Model, item: Item) -> str:
+    return f"{model.device}-ota_update-{item.release.incremental}.zip"
+
+
+def source_incremental(fingerprint: str) -> str:
+    """Return the incremental of a fingerprint, or an empty text where it has none."""
+    parts = fingerprint.split("/")
+    return parts[_SOURCE].partition(":")[0] if len(parts) > _SOURCE else ""
+
+
+def _named(model: Model) -> Iterator[tuple[str, Shelf, Item]]:
+    """Yield each file name with its package; several names may mean one."""
+    for shelf in model.shelves.values():
+        for item in shelf.items.values():
+            if _NAME.fullmatch(item.release.incremental) is None:
+                continue
+            if item.release.type == "full":
+                yield _full_name(model, item), shelf, item
+                continue
+            if not _is_current(shelf, item):
+                continue
+            for source in map(source_incremental, item.release.source_builds):
+                if _NAME.fullmatch(source) is not None:
+                    name = f"{model.device}-incremental-{source}-{item.release.incremental}.zip"
+                    yield name, shelf, item
+
+
+def _is_current(shelf: Shelf, item: Item) -> bool:
+    """Answer whether an incremental is of the pointer, or of the build that was complete before."""
+    pointer, counter = shelf.pointer, item.release.counter
+    if pointer is None:
+        return False
+    offered = {package.path for step in pointer.steps for package in step.packages}
+    return item.path in offered or counter == pointer.complete_before
+
+
+def _names(model: Model) -> dict[str, str]:
+    """Return the sha256 that each name means; a name of two different files means none."""
+    found: dict[str, str] = {}
+    for name, _, item in _named(model):
+        if found.setdefault(name, item.sha256) != item.sha256:
+            found[name] = ""
+    return found
+
+
+def files(prefix: str) -> Callable[[Model], dict[str, Content]]:
+    """Return what lists the packages of a model below `prefix`."""
+
+    def render(model: Model) -> dict[str, Content]:
+        means, listed = _names(model), dict[str, Content]()
+        for name, shelf, item in _named(model):
+            found = file_of(shelf, item) if means[name] == item.sha256 else None
+            path = f"/{prefix}/{name}"
+            # The same bytes may be withdrawn from one channel only.
+            if found is not None and not (isinstance(found, Gone) and path in listed):
+                listed[path] = found
+        return listed
+
+    return render
+
+
+def faults(model: Model, now: int) -> Iterator[str]:
+    """Yield what keeps builds from being offered or found by their names."""
+    for name, sha256 in sorted(_names(model).items()):
+        if not sha256:
+            yield f"{name} would be two different files: two builds have one incremental"
+    for shelf in model.shelves.values():
+        build = offer_at(shelf, now)
+        if build is not None and _NAME.fullmatch(build.full.release.incremental) is None:
+            yield f"{build.full.path} has an incremental that no file name can hold"

@@ -1,0 +1,146 @@
+"""What clients without a bucket are offered, and the seconds at which that changes. Pure.
+
+Source: docs/FORMATS.md section 18. The rules are the same in every dialect.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from server.compat.options import ClientChannel, CompatOptions
+from server.core.encodings import MAX_INTEGER
+from server.core.errors import ReleaseError
+from server.core.names import Channel
+from server.core.pointer import Pointer, find_way
+from server.core.release import Csig, Release
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A package as its codename role lists it: target path, release, length and sha256."""
+
+    path: str
+    release: Release
+    length: int
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def hashed(self) -> str:
+        """The file's name after its hash, which no other file has."""
+        return f"{self.sha256}.{self.file}"
+
+    @property
+    def csig(self) -> Csig | None:
+        """Custota's signature of the package."""
+        return self.release.csig or None
+
+    def label(self, name: str) -> str:
+        """Return a label, or an empty text."""
+        labels = self.release.labels
+        return "" if labels is msgspec.UNSET else labels.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A build that is offered: its full package, and at most two incrementals."""
+
+    full: Item
+    incrementals: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What one device may get under one client channel: the pointer, and what the role lists.
+
+    `items` are the packages of the channel by path, withdrawn ones included; `absent` the paths of
+    those whose bytes are missing. From the second `until` on the metadata has expired.
+    """
+
+    name: str
+    rule: ClientChannel
+    channel: Channel
+    pointer: Pointer | None
+    items: Mapping[str, Item]
+    absent: frozenset[str]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A device by the app's spelling, its shelves by client channel, and every fingerprint's full.
+
+    `sources` maps the fingerprint of a build of the model to its full package, in any channel.
+    """
+
+    device: str
+    shelves: Mapping[str, Shelf]
+    sources: Mapping[str, Item]
+    options: CompatOptions
+
+    def url(self, path: str) -> str:
+        """Return the address of a path."""
+        return self.options.public_url + path
+
+
+def offer_at(shelf: Shelf, now: int) -> Build | None:
+    """Return the build that is offered at `now`, in epoch seconds.
+
+    It is the final step once that is complete, else the build that was complete before. Of the way
+    to it, it is the last build that the client channel's `from_counter` allows.
+    """
+    pointer = shelf.pointer
+    if pointer is None or now >= shelf.until:
+        return None
+    if not pointer.halted and pointer.permille_at(now) >= shelf.rule.permille:
+        offered = {step.counter: {each.path for each in step.packages} for step in pointer.steps}
+        return _reachable(shelf, list(offered), offered)
+    if pointer.complete_before is msgspec.UNSET:
+        return None
+    releases = {path: item.release for path, item in shelf.items.items()}
+    try:
+        return _reachable(shelf, find_way(shelf.channel, pointer.complete_before, releases), {})
+    except ReleaseError:  # a stepping stone to it was withdrawn
+        return None
+
+
+def _reachable(shelf: Shelf, way: list[int], offered: Mapping[int, set[str]]) -> Build | None:
+    for counter in reversed(way):
+        packages = [
+            item
+            for path, item in sorted(shelf.items.items())
+            if item.release.counter == counter
+            and not item.release.withdrawn
+            and path in offered.get(counter, {path})
+        ]
+        full = next((each for each in packages if each.release.type == "full"), None)
+        if full is None or full.path in shelf.absent:
+            return None
+        if full.release.min_counter <= shelf.rule.from_counter:
+            others = [each for each in packages if each is not full]
+            return Build(full, tuple(each for each in others if each.path not in shelf.absent))
+    return None
+
+
+def switch_times(shelf: Shelf) -> set[int]:
+    """Return the seconds at which the offer of a shelf may change."""
+    if shelf.pointer is None:
+        return set()
+    starts = {
+        start for start, permille in shelf.pointer.schedule if permille >= shelf.rule.permille
+    }
+    return {min(starts), shelf.until} if starts else {shelf.until}
+
+
+def held_back(shelf: Shelf, now: int) -> Release | None:
+    """Return the build that is not offered at `now` because `from_counter` is too low, if any."""
+    wide = replace(shelf, rule=msgspec.structs.replace(shelf.rule, from_counter=MAX_INTEGER))
+    found, free = offer_at(shelf, now), offer_at(wide, now)
+    if free is None or (found is not None and found.full.path == free.full.path):
+        return None
+    return free.full.release

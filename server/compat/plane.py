@@ -1,0 +1,226 @@
+"""The dialects' plane: a look-up of paths, with the engine and the request rules of the device's.
+
+Queries, bodies, cookies and paths outside the grammar are refused, and nothing of them is kept.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from aiohttp import web
+
+from server.compat.dialects import compile_grammar
+from server.compat.lineage import THROWN_AWAY
+from server.compat.options import CompatOptions
+from server.compat.pages import Content, Gone, Page
+from server.compat.rendering import Rendered, apply_change
+from server.http.answers import (
+    IMMUTABLE,
+    ONE_MINUTE,
+    Answer,
+    Hit,
+    Package,
+    Unsatisfiable,
+    decode_fields,
+    not_there,
+    plan_range,
+    problem,
+)
+from server.http.counts import Counts
+from server.http.heads import (
+    LONGEST,
+    UNKNOWN,
+    Planned,
+    PlannedFile,
+    match_fields,
+    match_path,
+    plan_refusal,
+    plan_rest,
+)
+from server.http.plane import Plane
+from server.http.requests import GateMode, Headers, Reason, Refused, check_form
+from server.http.turns import LIMITS, Limits
+from server.storage.blobs import BlobReader
+
+# What the apps and the libraries under them send; the strict gate refuses all else.
+APPS = frozenset(
+    {
+        b"host",
+        b"connection",
+        b"user-agent",
+        b"accept",
+        b"accept-charset",
+        b"accept-encoding",
+        b"range",
+    }
+)
+OK = HTTPStatus.OK.value
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The map that is served, and the changes that are still to come. Only the loop changes it.
+
+    `lines` are the lists by the request line that asks for them.
+    """
+
+    contents: dict[str, Content] = field(default_factory=dict)
+    lines: dict[bytes, Page] = field(default_factory=dict)
+    changes: list[tuple[int, Mapping[str, Page | None]]] = field(default_factory=list)
+    exact: Mapping[bytes, Hit] = field(default_factory=dict)
+
+    def follow(self, now: float) -> None:
+        """Switch the lists whose second has come."""
+        while self.changes and self.changes[0][0] <= now:
+            _, change = self.changes.pop(0)
+            apply_change(self.contents, change)
+            for path, page in change.items():
+                self.lines.pop(_line(path), None)
+                if page is not None:
+                    self.lines[_line(path)] = page
+
+
+def make_lists(rendered: Rendered) -> Lists:
+    """Return the map at the second of its rendering."""
+    contents = dict(rendered.contents)
+    lines = {_line(path): each for path, each in contents.items() if isinstance(each, Page)}
+    return Lists(contents, lines, list(rendered.changes))
+
+
+def _line(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1".encode()
+
+
+class CompatPlane(Plane):
+    """Answers from `served`, which is replaced in one assignment, and follows the clock.
+
+    `clock` returns epoch seconds.
+    """
+
+    served: Lists
+
+    def __init__(
+        self,
+        options: CompatOptions,
+        blobs: BlobReader,
+        counts: Counts,
+        clock: Callable[[], float],
+        limits: Limits = LIMITS,
+    ) -> None:
+        super().__init__(blobs, counts, clock, limits)
+        self.served = Lists()
+        self._mode = options.gate
+        self._grammar = compile_grammar(options.dialects)
+        self._throws_away = "lineage1" in options.dialects
+
+    def tick(self) -> None:
+        """Switch lists whose second has come."""
+        self.served.follow(self.clock())
+
+    def plan(self, head: bytes) -> Planned | PlannedFile | None:
+        """Return the answer to a whole head, where the fast path has it."""
+        line, _, rest = head.partition(b"\r\n")
+        found = match_fields(rest, is_edge=self._mode is GateMode.EDGE)
+        page = self.served.lines.get(line)
+        is_short, is_strict = len(head) <= LONGEST, self._mode is GateMode.STRICT
+        if page is not None and found is not None and is_short and not is_strict:
+            remark = None if found[-1] is None else UNKNOWN
+            return OK, page.data, found[5] == b"close", remark
+        is_head = line.startswith(b"HEAD ")
+        path = match_path(b"GET" + line[4:] if is_head else line)
+        if path is None or found is None or not is_short:
+            return plan_refusal(head, self._check)
+        content = self._find(path)
+        is_path = content is not None or self._is_path(path)
+        if not is_path or is_strict:
+            refused = plan_refusal(head, self._check)
+            if refused is not None or not is_path:
+                return refused
+        _, _, _, part, if_part, connection, _, unknown = found
+        is_last, remark = connection == b"close", None if unknown is None else UNKNOWN
+        if isinstance(content, Page):
+            return OK, content.fields if is_head else content.data, is_last, remark
+        if is_head and isinstance(content, Package):
+            return None  # it depends on whether the package can be read
+        answer = answer_to(content, part, if_part)
+        return plan_rest(answer, is_last=is_last, is_head=is_head, remark=remark)
+
+    def is_for_package(self, head: bytes) -> bool:
+        """Answer whether a head asks for a package, whichever server answers it."""
+        path = head.split(b" ", 2)[1:2]
+        return path != [] and isinstance(self._find(path[0].decode("latin-1")), Package)
+
+    def is_spelled(self, head: bytes) -> bool:  # noqa: ARG002 - no spelling is demanded
+        """Return true: the apps' requests have no one spelling."""
+        return True
+
+    def choose(self, request: web.BaseRequest, *, is_spelled: bool) -> Answer:  # noqa: ARG002
+        """Return the answer to a request that fell back to aiohttp."""
+        version = request.version.major, request.version.minor
+        headers = request.raw_headers
+        try:
+            self.counts.unknown_headers += self._check_version(
+                request.method, request.raw_path, version, headers
+            )
+        except Refused as refused:
+            return self.refuse(refused.reason)
+        fields = {name.lower(): value for name, value in headers}
+        part = None if request.method == "HEAD" else fields.get(b"range")
+        return answer_to(self._find(request.raw_path), part, fields.get(b"if-range"))
+
+    def _find(self, path: str) -> Content | None:
+        content = self.served.contents.get(path)
+        if content is None and self._throws_away:
+            match = THROWN_AWAY.fullmatch(path)
+            content = None if match is None else self.served.contents.get(match[1])
+        return content
+
+    def _is_path(self, path: str) -> bool:
+        return self._grammar.fullmatch(path) is not None
+
+    def _check(self, method: str, path: str, headers: Headers) -> None:
+        self._check_version(method, path, (1, 1), headers)
+
+    def _check_version(
+        self, method: str, path: str, version: tuple[int, int], headers: Headers
+    ) -> bool:
+        unknown = check_form(method, path, version, headers, self._mode, self._is_path)
+        if self._mode is GateMode.STRICT and any(name.lower() not in APPS for name, _ in headers):
+            raise Refused(Reason.STRICT)
+        return unknown
+
+
+def answer_to(content: Content | None, part: bytes | None, if_part: bytes | None) -> Answer:
+    """Return the answer for what a path means; None is a path that does not exist."""
+    match content:
+        case None:
+            return not_there()
+        case Gone():
+            return problem(HTTPStatus.GONE, "This was withdrawn.", cache=ONE_MINUTE)
+        case Page():
+            return Answer(HTTPStatus.OK, decode_fields(content.fields), content.body)
+        case Package():
+            return _package(content, part, if_part)
+
+
+def _package(package: Package, part: bytes | None, if_part: bytes | None) -> Answer:
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Cache-Control": IMMUTABLE,
+        "Accept-Ranges": "bytes",
+    }
+    try:
+        # There is no entity tag, so a condition never holds: the whole file is sent.
+        found = plan_range(part, if_part, "", package.length)
+    except Unsatisfiable:
+        answer = problem(
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins behind the end."
+        )
+        where = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
+        return Answer(answer.status, {**answer.headers, **where}, answer.body)
+    if found is None:
+        headers["Content-Length"] = str(package.length)
+        return Answer(HTTPStatus.OK, headers, package=package)
+    headers["Content-Length"] = str(found.length)
+    headers["Content-Range"] = f"bytes {found.first}-{found.last}/{package.length}"
+    return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=found)

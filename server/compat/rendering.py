@@ -1,0 +1,194 @@
+"""From a snapshot to the finite map of paths, and what changes in it at which second. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tuf.api.metadata import Targets
+
+from server.compat.dialects import DIALECTS
+from server.compat.offers import Item, Model, Shelf, switch_times
+from server.compat.options import CompatOptions
+from server.compat.pages import Content, Contents, Page
+from server.core.metadata import decode_root, decode_snapshot, decode_targets, decode_timestamp
+from server.core.names import Channel, hashed_target_path, is_latest, metadata_name
+from server.core.pointer import Pointer, decode_pointer
+from server.core.release import Release, decode_releases
+from server.device.snapshot import Snapshot
+
+Role = tuple[Targets, Mapping[str, Release]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The map at the second `since`, and the later changes in order; None takes a path away.
+
+    `models` is what it was rendered from, `roles` what the next rendering reuses.
+    """
+
+    since: int = 0
+    version: int = 0
+    """The timestamp's version."""
+    contents: Contents = field(default_factory=dict)
+    changes: tuple[tuple[int, Mapping[str, Page | None]], ...] = ()
+    models: tuple[Model, ...] = ()
+    roles: Mapping[tuple[str, int], Role] = field(default_factory=dict)
+
+    def at(self, now: int) -> dict[str, Content]:
+        """Return the map at `now`."""
+        contents = dict(self.contents)
+        for start, change in self.changes:
+            if start <= now:
+                apply_change(contents, change)
+        return contents
+
+
+def apply_change(contents: dict[str, Content], change: Mapping[str, Page | None]) -> None:
+    """Put what changed into the map."""
+    for path, page in change.items():
+        if page is None:
+            contents.pop(path, None)
+        else:
+            contents[path] = page
+
+
+def render(
+    options: CompatOptions, snapshot: Snapshot, now: int, previous: Rendered | None = None
+) -> Rendered:
+    """Return everything that the dialects of `options` answer from `snapshot` from `now` on.
+
+    Raises FormatError or ReleaseError where a role cannot be read; it was verified before.
+    """
+    models, roles = read_models(options, snapshot, {} if previous is None else previous.roles)
+    contents: dict[str, Content] = {}
+    changes: list[tuple[int, Mapping[str, Page | None]]] = []
+    for model in models:
+        current = _lists(model, now)
+        contents |= {**_files(model), **current}
+        times = {time for shelf in model.shelves.values() for time in switch_times(shelf)}
+        for time in sorted(each for each in times if each > now):
+            later = _lists(model, time)
+            change = {
+                path: later.get(path)
+                for path in current.keys() | later.keys()
+                if current.get(path) != later.get(path)
+            }
+            if change:
+                changes.append((time, change))
+                current = later
+    changes.sort(key=lambda each: each[0])
+    return Rendered(now, snapshot.version, contents, tuple(changes), models, roles)
+
+
+def _lists(model: Model, now: int) -> dict[str, Page]:
+    pages: dict[str, Page] = {}
+    for name in model.options.dialects:
+        pages |= DIALECTS[name].lists(model, now)
+    return pages
+
+
+def _files(model: Model) -> dict[str, Content]:
+    files: dict[str, Content] = {}
+    for name in model.options.dialects:
+        files |= DIALECTS[name].files(model)
+    return files
+
+
+def find_faults(rendered: Rendered, now: int) -> Iterator[str]:
+    """Yield, with its dialect, what keeps builds out of lists at `now`."""
+    for model in rendered.models:
+        for name in model.options.dialects:
+            for fault in DIALECTS[name].faults(model, now):
+                yield f"{name}: {fault}"
+
+
+def read_models(
+    options: CompatOptions, snapshot: Snapshot, known: Mapping[tuple[str, int], Role]
+) -> tuple[tuple[Model, ...], Mapping[tuple[str, int], Role]]:
+    """Return the configured devices as `snapshot` has them, and the roles that were read."""
+    if not snapshot.root:
+        return (), {}
+    common, pointers = _read_common(snapshot)
+    roles: dict[tuple[str, int], Role] = {}
+    models = []
+    for device, codename in options.devices.items():
+        version = snapshot.current.get(codename)
+        if version is None:
+            role: Role = (Targets(), {})
+        else:
+            role = (
+                known.get((codename, version))
+                or roles.get((codename, version))
+                or _read_role(snapshot, codename, version)
+            )
+            roles[codename, version] = role
+        models.append(_make_model(options, device, codename, snapshot, role, pointers, common))
+    return tuple(models), roles
+
+
+def _read_common(snapshot: Snapshot) -> tuple[int, dict[str, tuple[Pointer, int]]]:
+    """Return when what all share expires, and each pointer with the expiry of its role."""
+
+    def body(name: str) -> bytes:
+        return snapshot.documents[f"/metadata/{name}"].identity.body
+
+    current = snapshot.current
+    timestamp = decode_timestamp(body("timestamp.json")).signed
+    parts = [
+        decode_root(body(metadata_name("root", snapshot.root))).signed,
+        timestamp,
+        decode_snapshot(body(metadata_name("snapshot", current["snapshot"]))).signed,
+        decode_targets("targets", body(metadata_name("targets", current["targets"]))).signed,
+    ]
+    pointers: dict[str, tuple[Pointer, int]] = {}
+    for role in filter(is_latest, current):
+        latest = decode_targets(role, body(metadata_name(role, current[role]))).signed
+        until = int(latest.expires.timestamp())
+        for path, target in latest.targets.items():
+            custom = target.unrecognized_fields.get("custom")
+            pointers[path] = decode_pointer(path, custom), until
+    return min(int(each.expires.timestamp()) for each in parts), pointers
+
+
+def _read_role(snapshot: Snapshot, codename: str, version: int) -> Role:
+    document = snapshot.documents[f"/metadata/{metadata_name(codename, version)}"]
+    targets = decode_targets(codename, document.identity.body).signed
+    return targets, decode_releases(targets)
+
+
+def _make_model(
+    options: CompatOptions,
+    device: str,
+    codename: str,
+    snapshot: Snapshot,
+    role: Role,
+    pointers: Mapping[str, tuple[Pointer, int]],
+    common: int,
+) -> Model:
+    targets, releases = role
+    items = {}
+    for path, release in releases.items():
+        target = targets.targets[path]
+        items[path] = Item(path, release, target.length, target.hashes["sha256"])
+    shelves = {}
+    for name, rule in options.channels.items():
+        channel = Channel(codename, rule.region, rule.channel)
+        pointer, until = pointers.get(channel.pointer_path, (None, common))
+        listed = {path: item for path, item in items.items() if path.startswith(f"{channel}/")}
+        shelves[name] = Shelf(
+            name,
+            rule,
+            channel,
+            pointer,
+            listed,
+            frozenset(path for path, item in listed.items() if not _is_served(snapshot, item)),
+            min(common, until, int(targets.expires.timestamp()) if releases else common),
+        )
+    sources = {
+        item.release.fingerprint: item for item in items.values() if item.release.type == "full"
+    }
+    return Model(device, shelves, sources, options)
+
+
+def _is_served(snapshot: Snapshot, item: Item) -> bool:
+    """Answer whether the device plane serves the bytes: there, and not withdrawn and drained."""
+    return f"/targets/{hashed_target_path(item.path, item.sha256)}" in snapshot.packages

@@ -1,0 +1,174 @@
+"""Answers, ranges and problem documents, which every public plane gives alike. Pure.
+
+Source: RFC 9110 section 14 for ranges; RFC 9457 for problems.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeAlias
+
+import msgspec
+
+from server.http.requests import Reason
+
+ONE_MINUTE = "public, max-age=60"
+IMMUTABLE = "public, max-age=31536000, immutable"
+Fields: TypeAlias = Mapping[str, str]
+
+
+def encode_fields(headers: Fields) -> bytes:
+    """Return header fields and the empty line after them."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
+
+
+def decode_fields(data: bytes) -> Fields:
+    """Return the headers that `encode_fields` was given."""
+    lines = data.decode().removesuffix("\r\n\r\n").split("\r\n")
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def unmodified_headers(headers: Fields) -> Fields:
+    """Return the fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5)."""
+    return {name: headers[name] for name in ("Cache-Control", "ETag", "Vary") if name in headers}
+
+
+class Package(msgspec.Struct, frozen=True, gc=False):
+    """A target on disk: sha256 and length in bytes."""
+
+    sha256: str
+    length: int
+
+    @property
+    def etag(self) -> str:
+        """The entity tag: the content hash, the same on every replica."""
+        return f'"sha256-{self.sha256}"'
+
+
+_UNIT = re.compile(rb"bytes=", re.IGNORECASE)
+# A number may have any number of digits; a line of a request is at most 2,048 bytes.
+_RANGE = re.compile(rb"([0-9]{1,2048})-([0-9]{0,2048})|-([0-9]{1,2048})")
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes the range has."""
+        return self.last - self.first + 1
+
+
+class Unsatisfiable(Exception):  # noqa: N818 - an answer (416), not a fault
+    """A range that begins after the end."""
+
+
+def plan_range(
+    value: bytes | None, if_range: bytes | None, etag: str, length: int
+) -> ByteRange | None:
+    """Return the range to send, or None for the whole representation.
+
+    A malformed or multiple range is ignored, as is one whose `If-Range` is not this entity tag
+    (section 13.1.5: a strong comparison, and a date never matches). Raises Unsatisfiable.
+    """
+    if value is None or (if_range is not None and if_range != etag.encode()):
+        return None
+    match = _RANGE.fullmatch(_only_range(value))
+    if match is None:
+        return None
+    start, end, suffix = match.groups()
+    if suffix is not None:
+        if int(suffix) == 0:
+            raise Unsatisfiable
+        if length == 0:  # satisfiable, but no Content-Range can express it
+            return None
+        return ByteRange(max(0, length - int(suffix)), length - 1)
+    first, last = int(start), int(end) if end else length - 1
+    if end and last < first:
+        return None
+    if first >= length:
+        raise Unsatisfiable
+    return ByteRange(first, min(last, length - 1))
+
+
+def _only_range(value: bytes) -> bytes:
+    """Return the range of a set that has exactly one, otherwise nothing."""
+    unit = _UNIT.match(value)
+    if unit is None:
+        return b""
+    ranges = [each.strip(b" \t") for each in value[unit.end() :].split(b",")]
+    several = [each for each in ranges if each]
+    return several[0] if len(several) == 1 else b""
+
+
+PROBLEM = "application/problem+json"
+_SENTENCES = {
+    Reason.METHOD: "Only GET and HEAD are answered here.",
+    Reason.PATH: "No such path can exist; docs/FORMATS.md lists those that can.",
+    Reason.QUERY: "A query is never read here, so none is accepted.",
+    Reason.VERSION: "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
+    Reason.HOST: "Exactly one well-formed Host is needed.",
+    Reason.BODY: "A request has no body here.",
+    Reason.COOKIE: "Cookies are not accepted: this server must not be able to tell clients apart.",
+    Reason.HEADER: "A header that is not on the list in docs/PRIVACY.md is not accepted.",
+    Reason.MALFORMED: "The request is not well-formed HTTP.",
+    Reason.STRICT: "Only the requests of the table in docs/PRIVACY.md are answered here.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers, and bytes or part of a package; `close` ends the connection."""
+
+    status: HTTPStatus
+    headers: Mapping[str, str]
+    body: bytes = b""
+    package: Package | None = None
+    part: ByteRange | None = None
+    close: bool = False
+
+
+def not_there() -> Answer:
+    """Return the answer to a well-formed path that does not exist."""
+    return problem(HTTPStatus.NOT_FOUND, "This is not there, or not there yet.", cache=ONE_MINUTE)
+
+
+def refusal(reason: Reason) -> Answer:
+    """Return the answer to a request outside the language."""
+    return problem(HTTPStatus.BAD_REQUEST, _SENTENCES[reason], close=True)
+
+
+def failure() -> Answer:
+    """Return the answer when this server is at fault."""
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "This server could not answer; ask later.", close=True
+    )
+
+
+def problem(
+    status: HTTPStatus, detail: str, *, cache: str = "no-store", close: bool = False
+) -> Answer:
+    """Return a problem document; its text depends on the kind of problem only."""
+    body = json.dumps(
+        {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
+        }
+    ).encode()
+    headers = {
+        "Content-Type": PROBLEM,
+        "Cache-Control": cache,
+        "Content-Length": str(len(body)),
+    }
+    return Answer(status, headers, body, close=close)
+
+
+Hit: TypeAlias = tuple[int, bytes]

@@ -1,0 +1,320 @@
+"""The strict readers: what the apps accept, and each refusal of FORMATS section 18."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from client_sim.compat import custota, graphene, lineage, templates
+from client_sim.compat.asking import AppPhone, Offer, Reply
+from client_sim.compat.errors import DialectError
+from client_sim.compat.fetching import fetch, verify
+from client_sim.compat.looking import ask
+from client_sim.engine.signatures import load_certificate_key
+from fixtures.signing import CERTIFICATE_FILE, KEYS
+from fixtures.small_package import FOURTH, small_zip
+from server.compat.dialects import DIALECTS
+from signer.ota.csig import make_csig
+from signer.ota.inspect import inspect_ota
+from tests.client_sim.compat.site import MapSite
+from tests.server.compat.models import FROM, START, make_item, make_model, make_pointer, make_shelf
+
+BASE = "https://u.example"
+PEM = CERTIFICATE_FILE.read_bytes()
+KEY = load_certificate_key(PEM)
+PHONE = AppPhone("FP4", channel="nightly", version="22.1", built=1)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """Return a small package on disk, its facts and its csig."""
+    path = tmp_path_factory.mktemp("package") / "armani-4.zip"
+    path.write_bytes(small_zip(FOURTH))
+    facts = inspect_ota(path)
+    key = (KEYS / "FIXTURE-ONLY-ota.key.pem").read_bytes()
+    return facts, path.read_bytes(), make_csig(facts, key, PEM, lambda _name: b"")
+
+
+@pytest.fixture(scope="module")
+def site(package):
+    """Return a site whose one build is that package, under all dialects."""
+    facts, data, csig = package
+    names = {
+        "lineage.version": "22.1",
+        "lineage.property_files": facts.property_files,
+        "crdroid.version": "11.2",
+        "pe.version": "14",
+        "md5": hashlib.md5(data).hexdigest(),
+    }
+    item = make_item(
+        4,
+        incremental=facts.incremental,
+        post_timestamp=facts.post_timestamp,
+        labels=names,
+        csig={"length": len(csig), "sha256": hashlib.sha256(csig).hexdigest()},
+    )
+    item = replace(item, length=len(data), sha256=facts.sha256)
+    pointer = make_pointer(4, packages={4: [item]})
+    model = make_model(make_shelf(pointer, [item]), device="armani")
+    contents = {}
+    for dialect in DIALECTS.values():
+        contents |= dialect.lists(model, FROM) | dialect.files(model)
+    blobs = {facts.sha256: data, hashlib.sha256(csig).hexdigest(): csig}
+    return MapSite(contents, blobs)
+
+
+ARMANI = AppPhone("armani", channel="nightly", version="22.1", built=1)
+APPS = [
+    ("lineage1", ARMANI),
+    ("lineage2", ARMANI),
+    ("graphene", replace(ARMANI, incremental="1.3.0-id")),
+    ("calyx", ARMANI),
+    ("custota", ARMANI),
+    ("crdroid", ARMANI),
+    ("pixelexperience", replace(ARMANI, version="14")),
+]
+
+
+@pytest.mark.parametrize(("dialect", "phone"), APPS, ids=[name for name, _ in APPS])
+def test_each_app_is_offered_fetches_resumes_and_verifies(site, package, dialect, phone, tmp_path):
+    """From nothing, from a third, and from the end, which is complete."""
+    _, data, _ = package
+    offer = ask(site, dialect, BASE, phone, PEM)
+    for start in (0, len(data) // 3, len(data)):
+        target = tmp_path / f"{start}.zip"
+        target.write_bytes(data[:start])
+        is_graphene = dialect in {"graphene", "calyx"}
+        fetched = fetch(site, offer, target, needs_206=not is_graphene)
+        assert target.read_bytes() == data
+        verify(fetched, target, KEY)
+        if is_graphene:
+            graphene.check_package(target, fetched, phone)
+
+
+def test_lineage_2_streams(site, package):
+    """One range for the properties; the payload's place is that of the package."""
+    facts, data, _ = package
+    offer = lineage.ask_2(site, BASE, ARMANI)
+    _, offset, size, properties = lineage.stream_2(site, offer)
+    assert data[offset : offset + 4] == b"CrAU"
+    assert f"payload.bin:{offset}:{size}" in facts.property_files
+    assert properties.startswith(b"FILE_HASH=")
+
+
+def test_graphene_tries_the_incremental_and_then_the_full_package(site, tmp_path):
+    """Whether or not the incremental is there: its name shows the running build either way."""
+    phone = replace(ARMANI, incremental="9.9")
+    offer = graphene.ask(site, BASE, phone)
+    site.asked.clear()
+    fetched = fetch(site, offer, tmp_path / "a.zip", needs_206=False)
+    assert [path for path, _ in site.asked] == [
+        f"/graphene/armani-incremental-9.9-{FOURTH.incremental}.zip",
+        f"/graphene/armani-ota_update-{FOURTH.incremental}.zip",
+    ]
+    assert fetched == offer.fallback
+
+
+def test_nothing_is_nothing():
+    """No app takes it for an error; Custota's file alone is not there."""
+    contents = {}
+    model = make_model(make_shelf(None))
+    for dialect in DIALECTS.values():
+        contents |= dialect.lists(model, FROM)
+    empty = MapSite(contents)
+    for dialect, phone in APPS:
+        asked = replace(phone, device="FP4")
+        if dialect == "custota":
+            with pytest.raises(DialectError, match="404"):
+                ask(empty, dialect, BASE, asked, PEM)
+        else:
+            assert ask(empty, dialect, BASE, asked, PEM) is None
+
+
+def test_a_phone_on_the_build_is_offered_nothing(site):
+    """By its date, or Custota's by its fingerprint."""
+    for dialect, phone in APPS:
+        same = replace(phone, built=FOURTH.post_timestamp, fingerprint=FOURTH.fingerprint)
+        assert ask(site, dialect, BASE, same, PEM) is None
+
+
+def lists(name, now=START):
+    """Return a site with the lists of a model whose newest build is in stages."""
+    return MapSite(DIALECTS[name].lists(make_model(), now))
+
+
+def broken(site, **changes):
+    """Return a site whose answers are changed."""
+    return MapSite(site.contents, site.data, lambda reply: replace(reply, **changes))
+
+
+def edited(site, edit):
+    """Return a site whose lists' JSON is edited."""
+
+    def change(reply):
+        value = json.loads(reply.body)
+        body = json.dumps(edit(value) or value).encode()
+        fields = {**reply.fields, "content-length": str(len(body))}
+        return Reply(reply.status, fields, body, len(body))
+
+    return MapSite(site.contents, site.data, change)
+
+
+REFUSED_2 = [
+    ({"status": 301}, "301"),
+    ({"status": 404}, "404"),
+    ({"fields": {"content-type": "text/html", "content-length": "2"}, "body": b"[]"}, "text/html"),
+    ({"fields": {"content-type": "application/json", "content-length": "1"}, "body": b"x"}, "JSON"),
+    (
+        {
+            "fields": {"content-type": "application/json", "content-length": "32770"},
+            "body": b"[" + b" " * 32_768 + b"]",
+        },
+        "32768",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), REFUSED_2)
+def test_what_lineage_2_refuses_of_an_answer(changes, words):
+    """A redirect, another type, no JSON, one byte more than it reads."""
+    with pytest.raises(DialectError, match=words):
+        lineage.ask_2(broken(lists("lineage2"), **changes), BASE, PHONE)
+
+
+def test_lineage_2_takes_a_charset_and_asks_https_alone():
+    """The type may have parameters."""
+    kind = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
+    assert lineage.ask_2(broken(lists("lineage2"), fields=kind, body=b"[]"), BASE, PHONE) is None
+    with pytest.raises(DialectError, match="not https"):
+        lineage.ask_2(lists("lineage2"), "http://u.example", PHONE)
+
+
+@pytest.mark.parametrize("member", ["datetime", "type", "version", "files"])
+def test_one_bad_element_breaks_a_list_of_version_2(member):
+    """And is skipped alone by version 1."""
+    site = edited(lists("lineage2"), lambda value: [*value, {**value[0], member: None}])
+    with pytest.raises(DialectError):
+        lineage.ask_2(site, BASE, PHONE)
+    site = edited(lists("lineage1"), lambda value: value["response"].append({"id": 1}))
+    assert lineage.ask_1(site, BASE, PHONE).version == "22.1"
+
+
+@pytest.mark.parametrize("member", ["filename", "sha256", "url", "size"])
+def test_one_bad_file_breaks_a_list_of_version_2(member):
+    """Also a property token without two numbers."""
+    site = edited(lists("lineage2"), lambda value: value[0]["files"][0].pop(member) and None)
+    with pytest.raises(DialectError):
+        lineage.ask_2(site, BASE, PHONE)
+
+    def spoil(value):
+        value[0]["files"][0]["ota_property_files"] = "payload.bin:1"
+
+    with pytest.raises(DialectError, match="no two numbers"):
+        lineage.ask_2(edited(lists("lineage2"), spoil), BASE, PHONE)
+
+
+@pytest.mark.parametrize(
+    ("version", "one", "two"),
+    [
+        ("22.1", True, True),
+        ("22.0", True, True),
+        ("22.2", False, False),
+        ("21.0", False, False),
+        ("23.0", False, False),
+    ],
+)
+def test_versions(version, one, two):
+    """Same major, minor not lower; version 1 compares them as text first."""
+    phone = replace(PHONE, version=version)
+    assert (lineage.ask_1(lists("lineage1"), BASE, phone) is not None) is one
+    assert (lineage.ask_2(lists("lineage2"), BASE, phone) is not None) is two
+
+
+def test_a_missing_response_fails_the_check_of_version_1():
+    """As does one that is no list."""
+    for value in ({}, {"response": {}}, []):
+        with pytest.raises(DialectError):
+            lineage.ask_1(
+                edited(lists("lineage1"), lambda _old, new=value: new or {"x": 1}), BASE, PHONE
+            )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\n", b"1.2 3 FP4", b"1.2 x FP4 nightly", b"1.2 3 FP5 nightly", b"1.2 3 FP4 beta"],
+)
+def test_lines_that_graphene_refuses(body):
+    """An empty body ends the service; the third field is the device, and is checked."""
+    fields = {"content-length": str(len(body))}
+    site = broken(lists("graphene"), body=body, fields=fields)
+    with pytest.raises(DialectError):
+        graphene.ask(site, BASE, PHONE)
+
+
+def test_calyx_reads_two_fields():
+    """The others may be anything."""
+    site = broken(lists("calyx"), body=b"1.2 3 x y\n", fields={"content-length": "10"})
+    assert graphene.ask(site, BASE, PHONE, "calyx").version == "1.2"
+
+
+def test_what_custota_refuses(site, package):
+    """Another key, another package, a missing part, another version, a wrong range."""
+    facts, _, csig = package
+    other = load_certificate_key((KEYS / "FIXTURE-ONLY-other.cert.pem").read_bytes())
+    with pytest.raises(DialectError, match="not signed by the key"):
+        custota.read_csig(csig, other)
+    for at in (0, csig.index(b'"digest"') + 12, len(csig) - 5):
+        data = bytearray(csig)
+        data[at] ^= 1
+        with pytest.raises(DialectError):
+            custota.read_csig(bytes(data), KEY)
+    with pytest.raises(DialectError, match="version 1"):
+        custota.read_info(
+            b'{"version":1,"full":{"location_ota":"a","location_csig":"b"}}', BASE, ARMANI
+        )
+    with pytest.raises(DialectError, match="no `full`"):
+        custota.read_info(b'{"version":2}', BASE, ARMANI)
+    part = custota.read_csig(csig, KEY)["metadata.pb"]
+    url = f"{BASE}/custota/{facts.sha256}.armani-4.zip"
+    assert custota.fetch_part(site, url, part)
+    with pytest.raises(DialectError, match="not as the csig says"):
+        custota.fetch_part(site, url, replace(part, digest="0" * 64))
+    with pytest.raises(DialectError, match="Content-Range"):
+        custota.fetch_part(broken(site, fields={}), url, part)
+
+
+@pytest.mark.parametrize("member", [*templates.CRDROID, "timestamp", "size"])
+def test_crdroid_needs_every_field(member):
+    """The older app refuses an element that lacks one."""
+    site = edited(lists("crdroid"), lambda value: value["response"][0].pop(member) and None)
+    with pytest.raises(DialectError, match=member):
+        templates.ask_crdroid(site, BASE, PHONE)
+
+
+def test_resumes_that_are_refused(site, tmp_path):
+    """200 where 206 is needed, another Content-Range, a 416 of another length."""
+    offer = lineage.ask_1(site, BASE, ARMANI)
+    target = tmp_path / "a.zip"
+    target.write_bytes(b"PK")
+    with pytest.raises(DialectError, match="needs 206"):
+        fetch(broken(site, status=200), offer, target)
+    wrong = {"content-range": "bytes 3-9/10", "content-length": "7"}
+    with pytest.raises(DialectError, match="Content-Range"):
+        fetch(broken(site, fields=wrong), offer, target)
+    with pytest.raises(DialectError, match="not as long"):
+        fetch(broken(site, status=416, fields={}), offer, target)
+
+
+def test_files_that_are_refused(tmp_path):
+    """Another length, another hash, no signature."""
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"PK")
+    for offer, words in (
+        (Offer("", 1, size=3), "3"),
+        (Offer("", 1, sha256="0" * 64), "sha256"),
+        (Offer("", 1, md5="0" * 32), "md5"),
+        (Offer("", 1), "signature"),
+    ):
+        with pytest.raises(DialectError, match=words):
+            verify(offer, path, KEY)

@@ -1,0 +1,82 @@
+"""Captures of existing Updater apps: explained row by row, and what is more is found."""
+
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.dialects import DIALECTS, ROWS, find_row
+from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.captures.showing import audit_to_dict
+from fixtures.captures import DALVIK, FOLDER, HOST
+from fixtures.captures import DIALECTS as SAMPLES
+
+HOST_LINE = HOST.encode()
+
+
+def audit(path, dialects=DIALECTS):
+    """Audit a capture."""
+    return audit_capture(load_capture(path), HOST_LINE, None, dialects=dialects)
+
+
+def raw(tmp_path, data):
+    """Return a capture of the raw bytes of one connection."""
+    path = tmp_path / "raw"
+    path.write_bytes(data)
+    return path
+
+
+def test_every_request_of_the_samples_is_explained():
+    """Each row with its count and what it reveals; the model by the User-Agent, too."""
+    found = audit(FOLDER / "dialects.pcap")
+    assert (found.verdict, found.requests) == ("clean", 7)
+    told = {each.row: each.count for each in found.told}
+    assert told == {
+        "lineage1-list": 1,
+        "lineage2-list": 1,
+        "lineage-file": 1,
+        "graphene-step": 1,
+        "graphene-line": 1,
+        "custota-info": 1,
+        "custota-file": 1,
+        "User-Agent": 4,
+    }
+    shown = audit_to_dict(found, personal=False)["dialects"]
+    assert {"row": "lineage2-list", "requests": 1, "reveals": "device"} in shown
+
+
+def test_another_dialects_requests_are_not_explained():
+    """Nor are these without a dialect, or hening's own with one."""
+    assert audit(FOLDER / "dialects.pcap", ("lineage2",)).verdict == "unexplained"
+    assert audit(FOLDER / "dialects.pcap", ()).verdict == "unexplained"
+    assert audit(FOLDER / "ours.pcap").verdict == "unexplained"
+    assert audit(FOLDER / "ours.pcap").told == ()
+
+
+def test_what_a_request_has_beyond_its_row_is_found(tmp_path):
+    """A query, a header, a body, a cookie, a method, bytes that are no request."""
+    (sample,) = SAMPLES["lineage2"]
+    assert audit(raw(tmp_path, sample)).questions[0].passed
+    for old, new in (
+        (b"/builds ", b"/builds?serial=1 "),
+        (b"/builds ", b"/builds/ "),
+        (b"\r\n\r\n", b"\r\nX-Serial: 02ab34cd56ef\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nCookie: a=b\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nIf-None-Match: x\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nRange: bytes=1-2,4-5\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\nx"),
+        (b"GET ", b"POST "),
+        (b"\r\n\r\n", b"\r\n\r\nimei"),
+    ):
+        changed = sample.replace(old, new, 1)
+        assert changed != sample
+        question = audit(raw(tmp_path, changed)).questions[0]
+        assert (question.name, question.passed) == ("grammar", False), new
+
+
+def test_a_row_is_found_by_its_own_dialect_alone():
+    """The lists of the samples, each under its app."""
+    for dialect, requests in SAMPLES.items():
+        path = requests[0].split(b" ")[1]
+        row = find_row(path, (dialect,))
+        assert row is not None
+        assert ROWS[row][0] in dialect
+        others = [each for each in DIALECTS if each != dialect]
+        assert find_row(path, others) is None
+    assert DALVIK.encode() in SAMPLES["lineage1"][0]

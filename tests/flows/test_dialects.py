@@ -1,0 +1,44 @@
+"""The how-tos for existing Updater apps, executed in order by a shell."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "DIALECTS.md").read_text(encoding="utf-8")
+
+
+def test_the_how_tos_work(tmp_path):
+    """From a zip to a server from which the readers are offered, fetch, resume and verify it."""
+    blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *lines])
+    for port in ("8080", "8443"):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            script = script.replace(port, str(free.getsockname()[1]))
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={
+            "HENING": str(ROOT),
+            "HOME": str(tmp_path / "home"),
+            "LC_ALL": "C.UTF-8",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    new, rom = (tmp_path / "new.zip").read_bytes(), tmp_path / "rom"
+    for name in ("one", "two", "three", "four", "five"):
+        assert (rom / f"{name}.zip").read_bytes() == new, name
+    assert done.stdout.count("Fetched and verified: ") == 6
+    assert "With a dialect the fleet is not one anonymity set" in done.stdout
+    assert "With a dialect the fleet is not one anonymity set" in (rom / "server.log").read_text()
+    assert "alarm" not in (rom / "server.log").read_text()
+    assert list((rom / "dialects" / "files" / "graphene").glob("armani-nightly"))

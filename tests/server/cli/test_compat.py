@@ -1,0 +1,94 @@
+"""`compat`, and what `export` and `check` say of dialects."""
+
+import json
+
+import pytest
+
+from server.compat.options import SENTENCE
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
+
+SETTINGS = """
+[compat]
+public_url = "https://u.example"
+dialects = ["lineage1", "graphene"]
+[compat.devices]
+FP4 = "armani"
+[compat.channels]
+nightly = { region = "id", channel = "stable" }
+"""
+
+
+@pytest.fixture
+def offered(world):
+    """Give a state that offers its second build, which has a label, to the whole fleet."""
+    labels = {"lineage.version": "22.1"}
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2, labels=labels))}
+    role = {("armani", 3): world.ceremony.role("armani", 3, files)}
+    assert world.publish(role, [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    world.folder.settings.write_text(SETTINGS)
+    return world
+
+
+def test_preview(offered, run):
+    """Now, and at each later change: what is offered, and every body."""
+    words = ("compat", "preview", "graphene", "FP4", "nightly", "--state", offered.folder.root)
+    status, text, err = run(*words, "--json")
+    found = json.loads(text)
+    assert (status, err, found["faults"]) == (0, "", [])
+    now, later = found["moments"]
+    assert now["offer"] == SECOND
+    assert now["pages"] == {"/graphene/FP4-nightly": "2 1767225602 FP4 nightly\n"}
+    assert (later["offer"], later["pages"]["/graphene/FP4-nightly"]) == ("", "0 0 FP4 nightly\n")
+    assert later["time"] > now["time"]
+    status, text, _ = run(*words, "--utc")
+    assert status == 0
+    assert f": {SECOND}\n  /graphene/FP4-nightly\n    2 1767225602 FP4 nightly\n" in text
+    status, text, _ = run(*words, "--utc", "--at", "2099-01-01")
+    assert text.startswith("From 2099-01-01 00:00:00 UTC: nothing\n")
+
+
+def test_preview_says_why_a_build_is_not_offered(offered, run):
+    """A dialect that is not configured may be looked at, too."""
+    words = ("compat", "preview", "custota", "FP4", "nightly", "--state", offered.folder.root)
+    status, text, _ = run(*words)
+    assert status == 0
+    assert f"Not offered: custota: {SECOND} has no csig" in text
+
+
+def test_names_that_the_settings_lack(offered, run):
+    """Each with those that they have; a dialect that does not exist is a matter of usage."""
+    state = ("--state", offered.folder.root)
+    status, _, err = run("compat", "preview", "graphene", "FP5", "nightly", *state)
+    assert (status, "[compat.devices] has no FP5: it has FP4." in err) == (1, True)
+    status, _, err = run("compat", "preview", "graphene", "FP4", "beta", *state)
+    assert (status, "[compat.channels] has no beta: it has nightly." in err) == (1, True)
+    assert run("compat", "preview", "omaha", "FP4", "nightly", *state)[0] == 2
+
+
+def test_template(offered, run):
+    """The line for the app's build configuration; without a public URL there is none."""
+    state = ("--state", offered.folder.root)
+    status, text, _ = run("compat", "template", "lineage2", *state)
+    assert status == 0
+    assert text == (
+        '<string name="updater_server_url" translatable="false">'
+        "https://u.example/lineage/v2/devices/{device}/builds</string>\n"
+    )
+    offered.folder.settings.write_text("")
+    status, _, err = run("compat", "template", "lineage2", *state)
+    assert (status, "has no public_url" in err) == (1, True)
+
+
+def test_export_and_check(offered, run, tmp_path):
+    """The export counts files; `check` says what dialects do to the promise."""
+    state, out = ("--state", offered.folder.root), tmp_path / "dialects"
+    status, text, _ = run("export", *state, "--compat", "--out", out, "--json")
+    done = json.loads(text)
+    assert (status, done["written"], done["removed"]) == (0, done["files"], 0)
+    status, text, _ = run("export", *state, "--compat", "--out", out, "--utc")
+    assert text.startswith(f"{out} has {done['files']} files of dialects: 0 written, 0 removed; a")
+    status, text, _ = run("check", *state, "--json")
+    details = [each["detail"] for each in json.loads(text) if each["subject"] == "dialects"]
+    assert details == [SENTENCE, "2 spoken"]

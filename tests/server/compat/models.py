@@ -1,0 +1,129 @@
+"""A model with three builds, as the dialects see it, and a snapshot of it without signatures."""
+
+from dataclasses import replace
+
+import msgspec
+
+from server.compat.offers import Item, Model, Shelf
+from server.compat.options import ClientChannel, CompatOptions
+from server.core.names import decode_channel
+from server.core.pointer import decode_pointer
+from server.core.release import decode_release
+
+CHANNEL = decode_channel("armani/id/stable")
+BEFORE, START, FROM, EXPIRY = 50, 100, 300, 1000
+CSIG = {"length": 7, "sha256": "c" * 64}
+LABELS = {
+    "lineage.version": "22.1",
+    "lineage.property_files": "payload.bin:1:2,payload_properties.txt:3:4",
+    "crdroid.version": "11.2",
+    "crdroid.maintainer": "Zoë",
+    "pe.version": "14",
+    "md5": "d" * 32,
+    "vbmeta": "e" * 64,
+}
+
+
+def fingerprint(counter):
+    """Return the fingerprint of a build."""
+    return f"Hening/armani/armani:14/UKQ1/{counter}:user/release-keys"
+
+
+def make_item(counter, source=None, channel=CHANNEL, **changes):
+    """Return the full package of a build, or its incremental from another."""
+    name = f"armani-{counter}" + ("" if source is None else f"-from-{source}")
+    path = f"{channel}/{name}.zip"
+    custom = {
+        "schema": 1,
+        "type": "full" if source is None else "incremental",
+        "counter": counter,
+        "fingerprint": fingerprint(counter),
+        "incremental": f"1.{counter}",
+        "post_timestamp": 1_767_225_600 + counter,
+        "security_patch_level": "2026-01-05",
+        "sdk_level": 34,
+        "source_builds": [] if source is None else [fingerprint(source)],
+        "min_counter": 0,
+        "property_files": "metadata:69:240",
+        "payload_properties": {
+            "FILE_HASH": "FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA=",
+            "FILE_SIZE": "141000",
+            "METADATA_HASH": "YsZqel3XDDFGYYBjw0TlMebUtZ43mAhEPOlis6vWPFo=",
+            "METADATA_SIZE": "1033",
+        },
+        "changelog": {"en": "Fixes <b> & more.\nAgain."},
+        "withdrawn": False,
+        "labels": LABELS,
+        "csig": CSIG,
+    }
+    length = counter * 100 + (source or 0)
+    return Item(path, decode_release(path, custom | changes), length, f"{length:064x}")
+
+
+def make_pointer(*counters, packages=None, **members):
+    """Return a pointer whose steps are these builds; it is complete from `FROM` on."""
+    items = [make_item(counter) for counter in counters]
+    steps = [
+        {
+            "n": item.release.counter,
+            "t": item.release.post_timestamp,
+            "l": "2026-01-05",
+            "m": 0,
+            "k": [
+                {
+                    "p": each.path,
+                    "z": each.length,
+                    "x": each.sha256,
+                    "b": list(each.release.source_builds),
+                }
+                for each in (packages or {}).get(item.release.counter, [item])
+            ],
+        }
+        for item in items
+    ]
+    schedule = [[START, 500], [FROM, 1000]]
+    custom = {"v": 1, "s": steps, "r": schedule, "p": False, "h": False, "t": {}}
+    return decode_pointer(CHANNEL.pointer_path, custom | members)
+
+
+ITEMS = [make_item(1), make_item(2), make_item(2, 1), make_item(3), make_item(3, 2)]
+STEP_3 = {3: [make_item(3), make_item(3, 2)]}
+POINTER = make_pointer(3, packages=STEP_3, c=2)
+
+
+def make_shelf(pointer=POINTER, items=ITEMS, name="nightly", absent=(), **rule):
+    """Return a shelf."""
+    listed = {item.path: item for item in items}
+    rule = ClientChannel(region="id", channel="stable", **rule)
+    return Shelf(name, rule, CHANNEL, pointer, listed, frozenset(absent), EXPIRY)
+
+
+OPTIONS = CompatOptions(
+    public_url="https://u.example",
+    dialects=("lineage1", "lineage2", "graphene", "calyx", "custota", "crdroid", "pixelexperience"),
+    devices={"FP4": "armani"},
+    channels={"nightly": ClientChannel(region="id", channel="stable")},
+    pe_versions=("14", "15"),
+)
+
+
+def make_model(shelf=None, device="FP4", **options):
+    """Return a model with one shelf."""
+    shelf = shelf or make_shelf()
+    sources = {
+        item.release.fingerprint: item
+        for item in shelf.items.values()
+        if item.release.type == "full"
+    }
+    return Model(device, {shelf.name: shelf}, sources, msgspec.structs.replace(OPTIONS, **options))
+
+
+def withdraw(item):
+    """Return a package withdrawn."""
+    return replace(item, release=msgspec.structs.replace(item.release, withdrawn=True))
+
+
+def relabel(item, **labels):
+    """Return a package with other labels; an empty one is taken away."""
+    found = {name: value for name, value in {**LABELS, **labels}.items() if value}
+    return replace(item, release=msgspec.structs.replace(item.release, labels=found))

@@ -1,0 +1,290 @@
+"""Each dialect's bytes, written by hand from FORMATS section 18, and what it leaves out."""
+
+import json
+import re
+
+import msgspec
+import pytest
+
+from server.compat.dialects import DIALECTS
+from server.compat.graphene import source_incremental
+from server.compat.pages import GONE
+from server.http.answers import Package
+from tests.server.compat.models import (
+    FROM,
+    ITEMS,
+    POINTER,
+    START,
+    make_item,
+    make_model,
+    make_pointer,
+    make_shelf,
+    relabel,
+    withdraw,
+)
+
+THREE, TWO = f"{300:064x}", f"{200:064x}"
+STEP = f"{302:064x}"
+FILE_3 = (
+    f'"filename":"armani-3.zip","os_patch_level":"2026-01-05","os_sdk_level":34,'
+    f'"ota_property_files":"payload.bin:1:2,payload_properties.txt:3:4","sha256":"{THREE}",'
+    f'"size":300,"url":"https://u.example/lineage/files/FP4/{THREE}.armani-3.zip"'
+)
+GOLDEN = {
+    "/lineage/v1/FP4/nightly": (
+        '{"response":[{"datetime":1767225603,"filename":"armani-3.zip",'
+        f'"id":"{THREE}","romtype":"nightly","size":300,'
+        f'"url":"https://u.example/lineage/files/FP4/{THREE}.armani-3.zip","version":"22.1"}}]}}'
+    ),
+    "/lineage/v2/devices/FP4/builds": (
+        f'[{{"datetime":1767225603,"files":[{{{FILE_3}}}],"type":"nightly","version":"22.1"}}]'
+    ),
+    "/graphene/FP4-nightly": "1.3 1767225603 FP4 nightly\n",
+    "/calyx/FP4-nightly": "1.3 1767225603 FP4 nightly\n",
+    "/calyx/FP4-nightly-changelog.html": (
+        "<!doctype html>\n<meta charset=utf-8>\n<p>Fixes &lt;b&gt; &amp; more.<br>\nAgain.\n"
+    ),
+    "/custota/FP4.json": (
+        f'{{"full":{{"location_csig":"{THREE}.armani-3.zip.csig",'
+        f'"location_ota":"{THREE}.armani-3.zip"}},"incremental":{{"{"e" * 64}":'
+        f'{{"location_csig":"{STEP}.armani-3-from-2.zip.csig",'
+        f'"location_ota":"{STEP}.armani-3-from-2.zip"}}}},"version":2}}'
+    ),
+    "/crdroid/FP4.json": (
+        '{"response":[{"bootloader":"","buildtype":"",'
+        f'"download":"https://u.example/crdroid/files/FP4/{THREE}.armani-3.zip",'
+        '"filename":"armani-3.zip","firmware":"","forum":"","gapps":"","maintainer":"Zoë",'
+        f'"md5":"{"d" * 32}","modem":"","paypal":"","recovery":"","sha256":"{THREE}","size":300,'
+        '"telegram":"","timestamp":1767225603,"version":"11.2"}]}'
+    ),
+    "/pe/FP4/14": (
+        f'{{"datetime":1767225603,"filehash":"{"d" * 32}","filename":"armani-3.zip",'
+        f'"id":"{THREE}","size":300,"url":"https://u.example/pe/files/FP4/{THREE}.armani-3.zip",'
+        '"version":"14"}'
+    ),
+    "/pe/FP4/15": (
+        '{"datetime":0,"filehash":"","filename":"","id":"","size":0,"url":"","version":"15"}'
+    ),
+}
+NOTHING = {
+    "/lineage/v1/FP4/nightly": '{"response":[]}',
+    "/lineage/v2/devices/FP4/builds": "[]",
+    "/graphene/FP4-nightly": "0 0 FP4 nightly\n",
+    "/calyx/FP4-nightly": "0 0 FP4 nightly\n",
+    "/crdroid/FP4.json": '{"response":[]}',
+    "/pe/FP4/14": (
+        '{"datetime":0,"filehash":"","filename":"","id":"","size":0,"url":"","version":"14"}'
+    ),
+    "/pe/FP4/15": GOLDEN["/pe/FP4/15"],
+}
+
+
+def lists(model, now):
+    """Return the bodies of all dialects' lists by path."""
+    pages = {}
+    for dialect in DIALECTS.values():
+        pages |= dialect.lists(model, now)
+    return {path: page.body.decode() for path, page in pages.items()}
+
+
+def files(model, name):
+    """Return one dialect's files by path."""
+    return DIALECTS[name].files(model)
+
+
+def faults(model, name, now=FROM):
+    """Return one dialect's faults."""
+    return list(DIALECTS[name].faults(model, now))
+
+
+def test_the_bytes_of_a_complete_build():
+    """From the second on at which it is complete."""
+    assert lists(make_model(), FROM) == GOLDEN
+    assert lists(make_model(), FROM - 1) != GOLDEN
+
+
+def test_nothing_is_no_error():
+    """Each app's own way to say so; Custota has none, so its file is not there."""
+    assert lists(make_model(make_shelf(None)), FROM) == NOTHING
+
+
+def test_headers_of_lists_hold_nothing_that_could_come_back():
+    """Kind, a minute, the length: no entity tag, no date of change."""
+    (page,) = DIALECTS["lineage1"].lists(make_model(), FROM).values()
+    assert page.fields.decode() == (
+        "Content-Type: application/json\r\nCache-Control: public, max-age=60\r\n"
+        f"Content-Length: {len(page.body)}\r\n\r\n"
+    )
+
+
+def test_every_name_is_in_its_dialects_grammar():
+    """Lists and files alike; otherwise they could not be asked for."""
+    model = make_model(lineage_incremental=True)
+    for name, dialect in DIALECTS.items():
+        for path in (*dialect.lists(model, FROM), *dialect.files(model)):
+            assert re.fullmatch(dialect.grammar, path), (name, path)
+
+
+def test_files_of_a_halted_build_stay_and_those_of_a_withdrawn_one_are_gone():
+    """A withdrawn one is gone once the device plane no longer serves it."""
+    items = [ITEMS[0], withdraw(ITEMS[1]), *ITEMS[2:]]
+    model = make_model(make_shelf(items=items, absent=[ITEMS[1].path]))
+    listed = files(model, "lineage1")
+    assert listed[f"/lineage/files/FP4/{THREE}.armani-3.zip"] == Package(THREE, 300)
+    assert listed[f"/lineage/files/FP4/{TWO}.armani-2.zip"] is GONE
+    assert files(model, "graphene")["/graphene/FP4-ota_update-1.2.zip"] is GONE
+    for end in ("", ".csig"):
+        assert files(model, "custota")[f"/custota/{TWO}.armani-2.zip{end}"] is GONE
+    missing = make_model(make_shelf(absent=[ITEMS[3].path]))
+    assert f"/lineage/files/FP4/{THREE}.armani-3.zip" not in files(missing, "lineage1")
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "path"),
+    [
+        ("lineage1", "lineage.version", "/lineage/v1/FP4/nightly"),
+        ("lineage2", "lineage.version", "/lineage/v2/devices/FP4/builds"),
+        ("crdroid", "crdroid.version", "/crdroid/FP4.json"),
+        ("crdroid", "md5", "/crdroid/FP4.json"),
+        ("pixelexperience", "pe.version", "/pe/FP4/14"),
+        ("pixelexperience", "md5", "/pe/FP4/14"),
+    ],
+)
+def test_a_build_without_a_label_is_not_offered(name, label, path):
+    """The list says "nothing", and the fault names package and label."""
+    items = [*ITEMS[:3], relabel(ITEMS[3], **{label: ""}), ITEMS[4]]
+    model = make_model(make_shelf(items=items))
+    assert lists(model, FROM)[path] == NOTHING[path]
+    assert faults(model, name) == [f"armani/id/stable/armani-3.zip has no label {label}"]
+    assert faults(make_model(), name) == []
+
+
+def test_lineage_2_needs_a_minor_version():
+    """A version "22" would silently never be offered."""
+    model = make_model(make_shelf(items=[relabel(ITEMS[3], **{"lineage.version": "22"})]))
+    assert lists(model, FROM)["/lineage/v2/devices/FP4/builds"] == "[]"
+    assert '"version":"22"' in lists(model, FROM)["/lineage/v1/FP4/nightly"]
+    (fault,) = faults(model, "lineage2")
+    assert fault.endswith("has lineage.version 22, and the app wants MAJOR.MINOR")
+
+
+def test_lineage_2_leaves_out_property_files_that_would_break_the_list():
+    """A token without two numbers; the app then downloads the package whole."""
+    items = [relabel(ITEMS[3], **{"lineage.property_files": "payload.bin:x:2"})]
+    model = make_model(make_shelf(items=items))
+    (element,) = json.loads(lists(model, FROM)["/lineage/v2/devices/FP4/builds"])
+    assert "ota_property_files" not in element["files"][0]
+
+
+def test_lineage_2_stays_below_the_apps_limit():
+    """The list loses elements rather than the app the list."""
+    shelves = {}
+    long = "payload.bin:1:2," + ",".join(f"part{n}:1:2" for n in range(80))
+    for n in range(12):
+        shelf = make_shelf(
+            items=[relabel(ITEMS[3], **{"lineage.property_files": long[:1000].rpartition(",")[0]})],
+            name=f"type{n}",
+        )
+        shelves[shelf.name] = shelf
+    model = make_model()
+    model = type(model)(model.device, shelves, model.sources, model.options)
+    body = lists_of(model)
+    assert len(json.loads(body)) == 8
+    assert len(body) <= 32_768
+
+
+def lists_of(model):
+    """Return the body of the list of version 2."""
+    (page,) = DIALECTS["lineage2"].lists(model, FROM).values()
+    return page.body
+
+
+def test_lineage_2_has_an_incremental_where_forks_read_it():
+    """A list of one file; its package is there, too. By default neither is."""
+    model = make_model(lineage_incremental=True)
+    (element,) = json.loads(lists(model, FROM)["/lineage/v2/devices/FP4/builds"])
+    assert [each["sha256"] for each in element["incremental"]] == [STEP]
+    path = f"/lineage/files/FP4/{STEP}.armani-3-from-2.zip"
+    assert files(model, "lineage2")[path] == Package(STEP, 302)
+    assert path not in files(make_model(), "lineage2")
+
+
+def test_graphene_finds_packages_by_the_names_that_the_app_guesses():
+    """The full ones of the channel; incrementals of the pointer and of the build before."""
+    late = [*ITEMS, make_item(3, 1)]
+    assert files(make_model(make_shelf(items=late)), "graphene") == {
+        "/graphene/FP4-ota_update-1.1.zip": Package(f"{100:064x}", 100),
+        "/graphene/FP4-ota_update-1.2.zip": Package(TWO, 200),
+        "/graphene/FP4-ota_update-1.3.zip": Package(THREE, 300),
+        "/graphene/FP4-incremental-1-1.2.zip": Package(f"{201:064x}", 201),
+        "/graphene/FP4-incremental-2-1.3.zip": Package(STEP, 302),
+    }
+
+
+def test_the_source_of_an_incremental_is_the_fifth_part_of_a_fingerprint():
+    """Before its colon; a shorter fingerprint has none."""
+    assert (
+        source_incremental("Hening/armani/armani:14/UKQ1/1.2.0-id:user/release-keys") == "1.2.0-id"
+    )
+    assert source_incremental("build-1") == ""
+
+
+def test_graphene_refuses_two_builds_with_one_incremental():
+    """The name would be two files: none is served, and the line says "nothing"."""
+    twin = make_item(3, incremental="1.2")
+    model = make_model(make_shelf(make_pointer(3, c=2), [ITEMS[1], twin]))
+    assert lists(model, FROM)["/graphene/FP4-nightly"] == "0 0 FP4 nightly\n"
+    assert "/graphene/FP4-ota_update-1.2.zip" not in files(model, "graphene")
+    assert any("two builds have one incremental" in each for each in faults(model, "graphene"))
+
+
+def test_graphene_refuses_an_incremental_that_no_name_holds():
+    """A slash, for example."""
+    model = make_model(make_shelf(make_pointer(3), [make_item(3, incremental="a/b")]))
+    assert lists(model, FROM)["/graphene/FP4-nightly"] == "0 0 FP4 nightly\n"
+    assert faults(model, "graphene") == [
+        "armani/id/stable/armani-3.zip has an incremental that no file name can hold"
+    ]
+
+
+def test_custota_needs_a_csig_and_the_sources_digest():
+    """Without a csig the file is not there; without the label `vbmeta` it has no incremental."""
+    bare = [
+        type(item)(
+            item.path,
+            msgspec.structs.replace(item.release, csig=msgspec.UNSET),
+            item.length,
+            item.sha256,
+        )
+        for item in ITEMS
+    ]
+    model = make_model(make_shelf(items=bare))
+    assert "/custota/FP4.json" not in lists(model, FROM)
+    assert files(model, "custota") == {}
+    (fault,) = faults(model, "custota")
+    assert "has no csig" in fault
+    items = [relabel(ITEMS[1], vbmeta=""), *ITEMS[3:]]
+    assert (
+        "incremental" not in lists(make_model(make_shelf(items=items)), FROM)["/custota/FP4.json"]
+    )
+
+
+def test_the_newer_crdroid_app_reads_an_array():
+    """By the setting `crdroid_shape`."""
+    body = lists(make_model(crdroid_shape="array"), FROM)["/crdroid/FP4.json"]
+    assert [each["version"] for each in json.loads(body)] == ["11.2"]
+
+
+def test_one_channel_names_the_channel_of_paths_without_one():
+    """Another client channel says "nothing" there."""
+    model = make_model(one_channel="other")
+    found = lists(model, FROM)
+    assert "/custota/FP4.json" not in found
+    assert found["/crdroid/FP4.json"] == '{"response":[]}'
+
+
+def test_a_build_in_stages_is_not_offered_anywhere():
+    """The build before is; no body has the new one's hash."""
+    found = lists(make_model(), START)
+    assert all(THREE not in body and "1.3" not in body for body in found.values())
+    assert POINTER.permille_at(START) == 500

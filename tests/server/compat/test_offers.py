@@ -1,0 +1,84 @@
+"""What clients without a bucket are offered: the table of FORMATS section 18, row by row."""
+
+import msgspec
+
+from server.compat.offers import held_back, offer_at, switch_times
+from tests.server.compat.models import (
+    BEFORE,
+    EXPIRY,
+    FROM,
+    ITEMS,
+    POINTER,
+    START,
+    STEP_3,
+    make_item,
+    make_pointer,
+    make_shelf,
+    withdraw,
+)
+
+
+def counter_at(shelf, now):
+    """Return the counter that is offered, or None."""
+    build = offer_at(shelf, now)
+    return None if build is None else build.full.release.counter
+
+
+def halted(pointer=POINTER):
+    """Return a pointer halted."""
+    return msgspec.structs.replace(pointer, halted=True)
+
+
+def test_every_state_one_second_before_a_switch_and_at_it():
+    """Each row: the shelf, a second, and what is offered before it and from it on."""
+    alone = make_pointer(3, packages=STEP_3)
+    paused = make_pointer(3, p=True, r=[[START, 500]], c=2)
+    paused_whole = make_pointer(3, p=True, r=[[START, 1000]], c=2)
+    gone = [ITEMS[0], withdraw(ITEMS[1]), *ITEMS[2:]]
+    stone = [make_item(2), make_item(3, min_counter=2)]
+    over_stone = make_pointer(2, 3, c=2)
+    rows = {
+        "a share below 1000 is the build before": (make_shelf(), START, 2, 2),
+        "the switch": (make_shelf(), FROM, 2, 3),
+        "nothing before": (make_shelf(alone), FROM, None, 3),
+        "paused below": (make_shelf(paused), FROM, 2, 2),
+        "paused at the whole fleet": (make_shelf(paused_whole), START, 2, 3),
+        "halted": (make_shelf(halted()), FROM, 2, 2),
+        "halted, and nothing before": (make_shelf(halted(alone)), FROM, None, None),
+        "no build": (make_shelf(None), FROM, None, None),
+        "the build before withdrawn": (make_shelf(halted(), gone), FROM, None, None),
+        "expired": (make_shelf(), EXPIRY, 3, None),
+        "a stepping stone": (make_shelf(over_stone, stone), FROM, 2, 2),
+        "past the stone": (make_shelf(over_stone, stone, from_counter=2), FROM, 2, 3),
+        "a canary channel": (make_shelf(permille=500), START, 2, 3),
+        "bytes lost": (make_shelf(absent=[ITEMS[3].path]), FROM, 2, None),
+    }
+    for name, (shelf, second, before, after) in rows.items():
+        assert (counter_at(shelf, second - 1), counter_at(shelf, second)) == (before, after), name
+
+
+def test_incrementals_are_those_of_the_pointer_or_of_the_build_before():
+    """One that joined the role after the offer is not named; one without bytes is not, either."""
+    late = [*ITEMS, make_item(3, 1)]
+    shelf = make_shelf(items=late)
+    assert [each.file for each in offer_at(shelf, FROM).incrementals] == ["armani-3-from-2.zip"]
+    assert [each.file for each in offer_at(shelf, START).incrementals] == ["armani-2-from-1.zip"]
+    lost = make_shelf(absent=[ITEMS[4].path])
+    assert offer_at(lost, FROM).incrementals == ()
+
+
+def test_the_seconds_at_which_an_offer_changes():
+    """That of the whole fleet, and the expiry; of a canary channel an earlier one."""
+    assert switch_times(make_shelf()) == {FROM, EXPIRY}
+    assert switch_times(make_shelf(permille=500)) == {START, EXPIRY}
+    assert switch_times(make_shelf(make_pointer(3, r=[[START, 999]]))) == {EXPIRY}
+    assert switch_times(make_shelf(None)) == set()
+
+
+def test_where_a_client_channel_has_stopped():
+    """The build that its counter keeps back, once it is complete."""
+    stone = [make_item(2), make_item(3, min_counter=2)]
+    shelf = make_shelf(make_pointer(2, 3), stone)
+    assert held_back(shelf, FROM).counter == 3
+    assert held_back(shelf, BEFORE) is None
+    assert held_back(make_shelf(make_pointer(2, 3), stone, from_counter=2), FROM) is None

@@ -1,0 +1,313 @@
+"""Dialects in the one process: lists follow publications, and the two planes keep apart."""
+
+import asyncio
+import contextlib
+import http.client
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+import structlog
+
+from fixtures.captures import (
+    ANDROID_ID,
+    CARRIER,
+    IMEI,
+    SERIAL,
+    SERVICE_TOKEN,
+    USER_ID,
+    miui_update,
+)
+from server.app import running
+from server.compat.options import SENTENCE, ClientChannel, CompatOptions
+from server.compat.rendering import render
+from server.core.errors import FormatError
+from server.device.snapshot import EMPTY, load_snapshot
+from server.dialect_checks import check_dialects
+from server.dialect_export import GONE_LIST, export_dialects
+from server.dialect_read_back import DialectReadBack, choose_paths
+from server.dialect_serving import Dialects, split_address
+from server.settings import Settings
+from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
+from tests.server.ceremony import release
+from tests.server.device.served import read_response, request, serve
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
+
+LIST = "/lineage/v1/FP4/nightly"
+LABELS = {"lineage.version": "22.1"}
+THIRD = "armani/id/stable/armani-3.zip"
+PACKAGE_3 = PACKAGE_1 + b"3"
+
+
+def options(port, **more):
+    """Return settings for one device and channel, on a port."""
+    values = {
+        "listen": f"127.0.0.1:{port}",
+        "public_url": f"http://127.0.0.1:{port}",
+        "dialects": ("lineage1", "graphene"),
+        "devices": {"FP4": "armani"},
+        "channels": {"nightly": ClientChannel(region="id", channel="stable")},
+    }
+    return CompatOptions(**values | more)
+
+
+def free_port():
+    """Return a port that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+def ask(port, data):
+    """Send bytes over a new connection, and return the response."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(data)
+        return read_response(connection)
+
+
+async def get(port, path):
+    """Return status and body of a path."""
+    response = await asyncio.to_thread(ask, port, request(path))
+    return response.status, response.body
+
+
+def files(*counters):
+    """Return two releases with labels, and one without; those of `counters` are withdrawn."""
+    return {
+        FIRST: (PACKAGE_1, release(1)),
+        SECOND: (PACKAGE_2, release(2, labels=LABELS, withdrawn=2 in counters)),
+        THIRD: (PACKAGE_3, release(3, labels=LABELS, withdrawn=3 in counters)),
+    }
+
+
+@pytest.fixture
+def labelled(world):
+    """Publish two releases that have what the dialects need; nothing is offered."""
+    armani = {("armani", 3): world.ceremony.role("armani", 3, files())}
+    assert world.publish(armani, [PACKAGE_2, PACKAGE_3]).reason == ""
+    return world
+
+
+async def test_lists_follow_publications(labelled):
+    """Nothing, a build, the build before it while the next is in stages, and a withdrawal."""
+    port = free_port()
+    settings = Settings(port=0, compat=options(port))
+    with structlog.testing.capture_logs() as logs:
+        async with running(labelled.folder, settings, labelled.now, entropy=os.urandom) as phones:
+            assert await get(port, LIST) == (200, b'{"response":[]}')
+
+            async def change(counter, permille):
+                async with labelled.publisher() as publisher:
+                    await publisher.change_pointers(labelled.offer(counter, permille))
+
+            async def offered(name):
+                async with asyncio.timeout(PATIENCE):
+                    while name.encode() not in (await get(port, LIST))[1]:  # noqa: ASYNC110 - a thread
+                        await asyncio.sleep(0.02)
+
+            await change(2, 1000)
+            await offered("armani-2.zip")
+            await change(3, 500)
+            await offered("armani-2.zip")
+            packages = await asyncio.to_thread(labelled_packages, labelled)
+            sha256 = next(each.sha256 for each in packages if each.length == len(PACKAGE_2))
+            file = f"/lineage/files/FP4/{sha256}.armani-2.zip"
+            assert await get(port, file) == (200, PACKAGE_2)
+            gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(2))}
+            await asyncio.to_thread(labelled.submit, gone)
+            await offered('"response":[]')
+            assert (await get(port, file))[0] == 410
+            # Neither plane answers the other's paths.
+            assert (await get(phones, LIST))[0] == 400
+            assert (await get(port, "/metadata/timestamp.json"))[0] == 400
+    assert SENTENCE in {each["event"] for each in logs}
+    assert [each for each in logs if each["event"] == "alarm"] == []
+
+
+def labelled_packages(world):
+    """Return the packages that are served."""
+    blobs = LocalBlobs(world.folder.blobs)
+    return load_snapshot(world.folder.public, blobs, EMPTY).packages.values()
+
+
+async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_calls):
+    """The POST with serial and account hashes gets the ordinary refusal, its body unread."""
+    # The metrics' server is waited for at its end.
+    locks = no_blocking_calls.functions["threading.Lock.acquire"]
+    locks.can_block_in("server/health.py", "serving_health")
+    port = free_port()
+    settings = Settings(port=0, compat=options(port), metrics_port=free_port())
+    data = miui_update()
+    head = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    async with running(labelled.folder, settings, labelled.now, entropy=os.urandom) as phones:
+        for each in (port, phones):
+            for sent in (data, head):  # the answer comes without the body, too
+                response = await asyncio.to_thread(ask, each, sent)
+                assert (response.status, response["Connection"]) == (400, "close")
+                assert response["Content-Type"] == "application/problem+json"
+        metrics = await asyncio.to_thread(read_metrics, settings.metrics_port)
+    said = "".join(capfd.readouterr()) + metrics
+    kept = await asyncio.to_thread(read_all, labelled.folder.root)
+    assert 'hening_compat_refusals_total{reason="method"} 2.0' in metrics
+    body = data.partition(b"\r\n\r\n")[2].decode()
+    for field in (ANDROID_ID, CARRIER, IMEI, SERIAL, SERVICE_TOKEN, USER_ID, "miotaV3", body):
+        assert field not in said, field
+        assert not any(field.encode() in each for each in kept), field
+
+
+def read_all(folder):
+    """Return the bytes of every file below a folder."""
+    return [path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()]
+
+
+def read_metrics(port):
+    """Return the metrics."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+
+
+def test_the_device_plane_knows_no_dialect(labelled):
+    """Without `[compat]` nothing changes: every path of every dialect is refused there."""
+    with serve(labelled.folder) as served:
+        for path in (
+            *(LIST, "/lineage/v2/devices/FP4/builds", "/graphene/FP4-nightly"),
+            *("/calyx/FP4-nightly", "/custota/FP4.json", "/crdroid/FP4.json", "/pe/FP4/14"),
+            f"/lineage/files/FP4/{'0' * 64}.armani-1.zip",
+        ):
+            assert served.get(path).status == 400, path
+
+
+async def test_read_back_tells_which_dialect_does_not_answer(labelled):
+    """While the others do; where all is well it is silent."""
+    await asyncio.to_thread(labelled_offer, labelled)
+    alarms, port = [], free_port()
+    chosen = options(port)
+    dialects = Dialects(chosen, LocalBlobs(labelled.folder.blobs), labelled.now)
+    snapshot = await asyncio.to_thread(
+        load_snapshot, labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY
+    )
+    await dialects.show(snapshot)
+    async with dialects.listening() as found:
+        assert found == port
+        read_back = dialects.read_back(alarms.append)
+        await read_back.look(snapshot.version)
+        assert alarms == []
+        table = dialects.plane.served.contents
+        kept = {path: each for path, each in table.items() if path.startswith("/graphene")}
+        for path in kept:
+            del table[path]
+        again = DialectReadBack(
+            chosen, lambda: dialects.rendered, lambda: labelled.now().timestamp(), alarms.append
+        )
+        await again.look(snapshot.version)
+    (alarm,) = alarms
+    assert alarm.startswith(f"dialect graphene: http://127.0.0.1:{port}/graphene/FP4-nightly")
+    assert alarm.endswith("answers 404, while lineage1 answer.")
+    await again.look(snapshot.version)
+    assert "does not answer" in alarms[-1]
+
+
+def labelled_offer(world):
+    """Offer the first build to the whole fleet."""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+
+
+def rendered(world, **more):
+    """Render what is public."""
+    snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+    return render(options(1, **more), snapshot, world.epoch())
+
+
+def test_read_back_asks_what_changed_and_each_dialect(labelled):
+    """Each dialect's changed lists, or one of them, and one package."""
+    before = rendered(labelled).contents
+    labelled_offer(labelled)
+    after = rendered(labelled).contents
+    asked = [(name, path) for name, path, _ in choose_paths(options(1), before, after)]
+    assert asked[0] == ("lineage1", LIST)
+    assert {name for name, _ in asked} == {"lineage1", "graphene"}
+    same = list(choose_paths(options(1), after, after))
+    assert len(same) == 4
+
+
+def test_a_rendering_switches_at_from_and_expires(labelled):
+    """With the signed schedule: one second before, and at it; at the expiry nothing is left."""
+    labelled_offer(labelled)
+    start = labelled.epoch() + 500
+
+    def edit(published):
+        pointers = labelled.offer(3)(published)
+        (path,) = pointers
+        schedule = [(labelled.epoch(), 10), (start, 1000)]
+        return {path: msgspec.structs.replace(pointers[path], schedule=schedule)}
+
+    labelled.run(lambda publisher: publisher.change_pointers(edit))
+    found = rendered(labelled)
+    assert b"armani-2.zip" in found.at(start - 1)[LIST].body
+    assert b"armani-3.zip" in found.at(start)[LIST].body
+    expiry = found.changes[-1][0]
+    assert 0 < expiry - labelled.epoch() <= 86_400
+    assert b"armani-3.zip" in found.at(expiry - 1)[LIST].body
+    assert found.at(expiry)[LIST].body == b'{"response":[]}'
+    assert found.at(expiry)["/graphene/FP4-nightly"].body == b"0 0 FP4 nightly\n"
+
+
+def test_roles_are_read_once(labelled):
+    """A rendering of the same versions reuses them."""
+    snapshot = load_snapshot(labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY)
+    first = render(options(1), snapshot, 0)
+    second = render(options(1), snapshot, 0, first)
+    (key,) = first.roles
+    assert second.roles[key] is first.roles[key]
+
+
+def test_check_says_the_sentence_and_names_what_is_missing(labelled):
+    """Nothing without dialects; a build without its label, and a channel that has stopped."""
+    labelled_offer(labelled)
+    blobs = LocalBlobs(labelled.folder.blobs)
+
+    def look(chosen):
+        return list(check_dialects(labelled.folder, chosen, blobs, labelled.epoch()))
+
+    assert look(CompatOptions()) == []
+    sentence, spoken = look(options(1))
+    assert (sentence.detail, spoken.error) == (SENTENCE, "")
+    _, *wrong = look(options(1, dialects=("crdroid",)))
+    assert [each.error for each in wrong] == [
+        f"crdroid: {SECOND} has no label {label}." for label in ("crdroid.version", "md5")
+    ]
+
+
+def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
+    """Lists and packages; a second run writes nothing, and what is withdrawn goes."""
+    labelled_offer(labelled)
+    out, blobs, now = tmp_path / "out", LocalBlobs(labelled.folder.blobs), labelled.epoch()
+    done = export_dialects(labelled.folder, blobs, options(1), out, now)
+    contents = rendered(labelled).contents
+    assert done.files == done.written == len(contents)
+    assert (out / "files" / LIST[1:]).read_bytes() == contents[LIST].body
+    assert (out / "files/graphene/FP4-ota_update-2.zip").read_bytes() == PACKAGE_2
+    assert done.next_change > now
+    again = export_dialects(labelled.folder, blobs, options(1), out, now)
+    assert (again.written, again.removed) == (0, 0)
+    gone = {("armani", 4): labelled.ceremony.role("armani", 4, files(2))}
+    assert labelled.publish(gone).reason == ""
+    last = export_dialects(labelled.folder, blobs, options(1), out, now)
+    assert last.removed == 2
+    lines = (out / GONE_LIST).read_text().splitlines()
+    assert "location = /graphene/FP4-ota_update-2.zip { return 410; }" in lines
+    assert (out / "files" / LIST[1:]).read_bytes() == b'{"response":[]}'
+    with pytest.raises(FormatError, match="no dialect"):
+        export_dialects(labelled.folder, blobs, CompatOptions(), out, now)
+
+
+@pytest.mark.parametrize("listen", ["", "8443", ":8443", "a:b", "a:65536", "a:"])
+def test_an_address_that_is_none(listen):
+    """Refused with what to write."""
+    with pytest.raises(FormatError, match="write ADDRESS:PORT"):
+        split_address(listen)
+    assert split_address("[::1]:8443") == ("::1", 8443)
