@@ -284,7 +284,9 @@ def _attacks(stage: Stage, narrator: Narrator, story: Story, older: bytes) -> No
         story.checks.append((f"Attack: {attack.name}", verdict, attack.refused))
 
 
-def _content(stage: Stage, narrator: Narrator, story: Story, packs: Future[list[dict[str, Any]]]) -> None:
+def _content(
+    stage: Stage, narrator: Narrator, story: Story, packs: Future[list[dict[str, Any]]]
+) -> None:
     narrator.chapter("9 · Public content")
     with narrator.working("publishing packs, polling from two countries"):
         story.content = content = show_content(stage, packs.result())

@@ -12,19 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole
 from client_sim.compat.errors import DialectError
+from client_sim.der import BYTES, CONTEXT_0, OBJECT, SEQUENCE, SET, Element, decode_elements
 from client_sim.engine.errors import PackageError
-from client_sim.engine.signatures import (
-    BYTES,
-    OBJECT,
-    SEQUENCE,
-    SET,
-    Element,
-    decode_elements,
-)
 
 FIELDS = {"User-Agent": "com.chiller3.custota/6.4", "Accept-Encoding": "identity"}
 NEEDED = ("metadata.pb", "payload.bin", "payload_metadata.bin", "payload_properties.txt")
-_CONTEXT_0 = 0xA0
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
 
@@ -110,7 +102,7 @@ def _open(data: bytes) -> tuple[bytes, list[Element]]:
 
 def _verify(content: bytes, info: list[Element], key: rsa.RSAPublicKey) -> None:
     """Raise DialectError unless the signer's signature is by `key` over the content."""
-    attributes = [each for each in info if each.tag == _CONTEXT_0]
+    attributes = [each for each in info if each.tag == CONTEXT_0]
     signature = next(each for each in info if each.tag == BYTES).content
     signed = content
     if attributes:

@@ -12,7 +12,7 @@ from server.compat.options import ClientChannel, CompatOptions
 from server.core.encodings import MAX_INTEGER
 from server.core.errors import ReleaseError
 from server.core.names import Channel
-from server.core.pointer import Pointer, find_way
+from server.core.pointer import Pointer, find_upgrade_path
 from server.core.release import Csig, Release
 
 
@@ -104,7 +104,9 @@ def offer_at(shelf: Shelf, now: int) -> Build | None:
         return None
     releases = {path: item.release for path, item in shelf.items.items()}
     try:
-        return _reachable(shelf, find_way(shelf.channel, pointer.complete_before, releases), {})
+        return _reachable(
+            shelf, find_upgrade_path(shelf.channel, pointer.complete_before, releases), {}
+        )
     except ReleaseError:  # a stepping stone to it was withdrawn
         return None
 

@@ -58,7 +58,10 @@ def plan_offer(
         raise PublishError(f"{channel} already offers {known}; offer a later build.")
     _check_has_release(channel, releases)
     offered = offered_in(channel, releases)
-    steps = [_step(channel, step, offered, files) for step in find_upgrade_path(channel, counter, releases)]
+    steps = [
+        _step(channel, step, offered, files)
+        for step in find_upgrade_path(channel, counter, releases)
+    ]
     custom = {
         "v": 1,
         "s": [msgspec.to_builtins(step) for step in steps],

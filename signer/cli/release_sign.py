@@ -225,7 +225,7 @@ def _plan_change(
             f"Everything is listed by {role} {current.version} already; there is nothing to sign."
         )
     packages = [Package(facts.path, facts.length, facts.sha256) for facts in inspected.packages]
-    csigs = [each.csig for each in inspected.order.extras.values() if each.csig is not None]
+    csigs = [each.csig for each in inspected.request.extras.values() if each.csig is not None]
     packages += [Package(each.path, each.length, each.sha256) for each in csigs]
     return Change({role: planned}, tuple(packages))
 

@@ -16,22 +16,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from signer.errors import KeyStoreError
-from signer.ota.errors import PropertiesError, SignatureError
-from signer.ota.metadata import METADATA_PB, PROPERTY_FILES
-from signer.ota.properties import decode_property_files
-from signer.ota.signatures import (
+from server.core.der import (
     CONTEXT_0,
     INTEGER,
     OBJECT_ID,
     OCTET_STRING,
     SEQUENCE,
     SET,
-    Certificate,
-    decode_certificate,
     decode_elements,
-    take,
 )
+from signer.errors import KeyStoreError
+from signer.ota.errors import PropertiesError, SignatureError
+from signer.ota.metadata import METADATA_PB, PROPERTY_FILES
+from signer.ota.properties import decode_property_files
+from signer.ota.signatures import Certificate, decode_certificate, take
 from signer.ota.summary import OtaFacts
 
 _NEEDED = METADATA_PB.rpartition("/")[2]

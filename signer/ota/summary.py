@@ -173,7 +173,7 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
         unknown=envelope.unknown,
         has_metadata_pb=envelope.has_metadata_pb,
         transfer_version=package.version,
-        uneven=_uneven(front.container),
+        uneven=_uneven(envelope.container),
     )
 
 

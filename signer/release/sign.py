@@ -86,7 +86,7 @@ def sign_release(
         with refusing(ReleaseRefusal):
             verify_role(role, data, trusted.targets, now)
     blobs = [Blob(facts.path, facts.length, facts.sha256) for facts in packages]
-    blobs += [each.csig for each in order.extras.values() if each.csig is not None]
+    blobs += [each.csig for each in request.extras.values() if each.csig is not None]
     # The version is recorded before the bundle gets its name, because a visible bundle may be
     # published immediately, and a published version must never be signed a second time. Crash
     # before `store`: nothing is recorded, nothing submitted, at most `.tmp-` names are left. Crash

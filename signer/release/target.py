@@ -32,9 +32,9 @@ def make_release(
     return make_target(path, facts.length, facts.sha256, custom, known)
 
 
-def _dialects(order: ReleaseOrder, facts: OtaFacts) -> dict[str, Any]:
-    """Return what the dialects of existing Updater apps need, where the order asks for it."""
-    labels, extras = dict(order.labels), order.extras.get(facts.path.name, Extras())
+def _dialects(request: ReleaseRequest, facts: OtaFacts) -> dict[str, Any]:
+    """Return what the dialects of existing Updater apps need, where the request asks for it."""
+    labels, extras = dict(request.labels), request.extras.get(facts.path.name, Extras())
     if extras.md5:
         labels["md5"] = extras.md5
     if facts.property_files and any(name.startswith("lineage.") for name in labels):
