@@ -5,7 +5,7 @@ from importlib import resources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.content.test_entries import ENTRIES, zone
+from tests.content.test_entries import ENTRIES, refused, zone
 from tests.server.core.content.samples import EMPTY, FULL, b64, entries_of, tzif
 
 
@@ -111,3 +111,17 @@ def test_both_agree_about_a_zone_that_is_changed_anywhere(data):
     at = data.draw(st.integers(0, len(content) - 1))
     content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
     ENTRIES.accepts("zones", zone(bytes(content)))
+
+
+def test_what_a_zone_may_not_say():
+    """Two versions, leap seconds, a name that begins too late, an indicator of 2."""
+    good = tzif()  # its second block: header from 51, local time from 95, name from 101 to 105
+    for data, sentence in (
+        (good[:55] + b"3" + good[56:], "has two versions"),
+        (good[:82] + b"\1" + good[83:105] + bytes(12) + good[105:], "counts leap seconds"),
+        (good[:100] + b"\1" + good[101:], r"not of letters, digits, \+ and -"),
+        (good[:74] + b"\1" + good[75:105] + b"\2" + good[105:], "neither 0 nor 1"),
+        (good[:78] + b"\1" + good[79:105] + b"\2" + good[105:], "neither 0 nor 1"),
+        (good[:78] + b"\2" + good[79:105] + b"\1\1" + good[105:], "contradict each other"),
+    ):
+        refused("zones", zone(data), sentence)

@@ -88,6 +88,8 @@ def test_an_entry_has_what_the_index_and_the_texts_say(tmp_path):
         (INDEX.replace("    severity: urgent\n", ""), TEXTS, "line 12: severity is missing"),
         (INDEX.replace("update-soon", "Update"), TEXTS.replace("update-soon", "Update"),
          "line 12: 'Update' is no id"),
+        (INDEX.replace("severity: urgent", "severity: urgent\n    models: armani"), TEXTS,
+         "a list is wanted here"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_refused(tmp_path, index, texts, words):
