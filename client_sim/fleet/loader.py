@@ -30,7 +30,7 @@ _NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses it by the 4
 _SOURCES: Final = 64  # addresses of loopback, each of which has its own ports
 _KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _UNDER_WAY: Final = {0, errno.EINPROGRESS}
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 _IN, _BOTH = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 
 Wire = socket.SocketType
@@ -304,7 +304,7 @@ class Loader:
     def reset(self, exchange: Exchange) -> None:
         """End the connection as a machine does that lost its power."""
         if exchange.wire is not None:
-            exchange.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            exchange.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close(exchange, is_good=False)
 
     def close_idle(self) -> None:
@@ -313,7 +313,7 @@ class Loader:
             self._forget_idle(next(iter(self._idle)))
 
     def close_all(self) -> None:
-        """Close every connection, without a word to its exchange."""
+        """Close every connection; exchanges are not told."""
         for exchange in list(self._open.values()):
             self.close(exchange, is_good=False)
         self.close_idle()

@@ -337,7 +337,7 @@ def test_no_answer_in_time_is_given_up(make_town):
 
 
 def test_nothing_listens(small):
-    """It is told at once, or when the connection is refused."""
+    """The exchange ends when the connection is refused."""
     small.listener.close()
     client = small.client()
     small.loader.ask(client, make_node())
