@@ -12,3 +12,8 @@ kinds, pull, push, sync     synchronising
 heads                       what the owner's devices say to each other about the server
 export, leave, commands     the owner's ways out, and the command line
 """
+
+from typing import Final
+
+TYPES: Final = ("contact", "note", "message", "photo")
+"""The types, in the order in which they are synchronised."""

@@ -28,13 +28,12 @@ class UnavailableError(CloudError):
 
 
 class RefusedError(CloudError):
-    """The server refuses with `status` and `code`; `fields` are the items that it names."""
+    """The server refuses with `status` and `code`, whose sentence is the phone's own."""
 
-    def __init__(self, status: int, code: str, fields: tuple[str, ...] = ()) -> None:
+    def __init__(self, status: int, code: str) -> None:
         super().__init__(_SENTENCES.get(code, f"The server refuses this ({status}, {code})."))
         self.status = status
         self.code = code
-        self.fields = fields
 
 
 class DeceivedError(CloudError):
