@@ -74,18 +74,15 @@ def unseal(key: bytes, data: bytes, bound: bytes | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The subkeys of one key in one context: `Main`, `Acct`, `Col` or `ColItem`."""
+    """What seals and what names, made of one key in one context: `Acct`, `Col` or `ColItem`."""
 
     cipher: bytes
     mac: bytes
-    seed: bytes
-    subkey: bytes
-    repeatable: bytes
 
     @classmethod
     def derive(cls, key: bytes, context: str) -> Self:
-        """Derive all five."""
-        return cls(*(kdf(key, number, context) for number in range(1, 6)))
+        """Derive both."""
+        return cls(kdf(key, 1, context), kdf(key, 2, context))
 
     def hash(self, data: bytes) -> bytes:
         """Return the keyed BLAKE2b-256 of `data`."""
@@ -119,11 +116,11 @@ class AccountKeys:
         # ISO 7816-4: a byte 80, then zeros.
         text = name.encode() + b"\x80"
         padded = text.ljust(-(-len(text) // _TYPE_BLOCK) * _TYPE_BLOCK, b"\0")
-        return seal_under(keys.repeatable, padded, keys.hash(padded)[:NONCE])
+        return seal_under(kdf(self.key, 5, "Acct"), padded, keys.hash(padded)[:NONCE])
 
     def open_type(self, sealed: bytes) -> str:
         """Return the name of a collection's type; raises SealError."""
-        padded = unseal(self.keys.repeatable, sealed).rstrip(b"\0")
+        padded = unseal(kdf(self.key, 5, "Acct"), sealed).rstrip(b"\0")
         return padded.removesuffix(b"\x80").decode("utf-8", "replace")
 
 

@@ -15,7 +15,7 @@ import msgspec
 from client_sim.cloud import wire
 from client_sim.cloud.account import Cloud
 from client_sim.cloud.errors import CloudError, RefusedError
-from client_sim.cloud.keys import Keys, unseal
+from client_sim.cloud.keys import Keys, kdf, unseal
 from client_sim.cloud.kinds import KINDS, Kind
 from client_sim.cloud.pull import Report, pull
 from client_sim.cloud.records import (
@@ -143,7 +143,7 @@ def _encode(cloud: Cloud, kind: Kind, collection: CollectionRow, row: Row) -> wi
         return encode_item(collection.keys[:32], row.uid, revision, cloud.entropy, row.etag)
     for key in collection.key_list:
         try:
-            own = unseal(Keys.derive(key, "Col").cipher, row.item_key)[:32]
+            own = unseal(kdf(key, 1, "Col"), row.item_key)[:32]
         except CloudError:
             continue
         keys = Keys.derive(own, "ColItem")

@@ -15,7 +15,7 @@ import msgspec
 
 from client_sim.cloud import wire
 from client_sim.cloud.errors import DeceivedError, SealError
-from client_sim.cloud.keys import TAG, AccountKeys, Entropy, Keys, seal, unseal
+from client_sim.cloud.keys import TAG, AccountKeys, Entropy, Keys, kdf, seal, unseal
 
 CUT: Final = 61_439
 """Bytes of a chunk's content: with its padding 60 KiB, a length of Padmé."""
@@ -98,19 +98,17 @@ def unpad(data: bytes) -> bytes:
 
 def item_keys(collection: bytes, item: wire.Item) -> Keys:
     """Return the keys of an item in a collection with this key; raises SealError."""
-    keys = Keys.derive(collection, "Col")
     if item.encryptionKey is not None:
-        return Keys.derive(unseal(keys.cipher, item.encryptionKey)[:_KEY], "ColItem")
-    return _derive_item(keys, item.uid)
+        cipher = kdf(collection, 1, "Col")
+        return Keys.derive(unseal(cipher, item.encryptionKey)[:_KEY], "ColItem")
+    return _derive_item(collection, item.uid)
 
 
 def encode_item(
     collection: bytes, uid: str, revision: Revision, entropy: Entropy, etag: str | None = None
 ) -> wire.Item:
     """Seal a revision of the item `uid`, which replaces the revision `etag`."""
-    return encode_item_under(
-        _derive_item(Keys.derive(collection, "Col"), uid), uid, revision, entropy, etag
-    )
+    return encode_item_under(_derive_item(collection, uid), uid, revision, entropy, etag)
 
 
 def encode_item_under(
@@ -204,9 +202,10 @@ def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -
     return OpenedCollection(found.item.uid, keys)
 
 
-def _derive_item(keys: Keys, uid: str) -> Keys:
+def _derive_item(collection: bytes, uid: str) -> Keys:
     # Message and key are this way round: the uid is the key.
-    key = hashlib.blake2b(keys.subkey, digest_size=32, key=uid.encode()).digest()
+    subkey = kdf(collection, 4, "Col")
+    key = hashlib.blake2b(subkey, digest_size=32, key=uid.encode()).digest()
     return Keys.derive(key, "ColItem")
 
 

@@ -13,16 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client_sim.cloud.account import Cloud, Region, agree, fetch_policy, log_in, sign_up
+from client_sim.cloud.kinds import decode_inner
 from client_sim.cloud.pull import Report
 from client_sim.cloud.recovery import confirm_words, make_words
 from client_sim.cloud.sync import synchronise
 from client_sim.device.internet import connect_plain
 from server.cloud.law.policies import accept_policy
+from server.cloud.secrets import Secrets
 from server.cloud.storage import MIGRATIONS
 from server.core.cloud_policy import encode_policy, policy_key_name
 from server.core.note import VerifierKey
 from server.storage.database import open_database
-from tests.server.cloud.device import NOW, Clock, running
+from tests.patience import until
+from tests.server.cloud.device import PEPPER, SALTS, Clock, running
 from tests.server.cloud.policies import SIGNER, TEXT, make_policy
 
 PASSWORD = "correct horse battery staple"
@@ -56,7 +59,9 @@ def serve(folder, region="id", **settings):
         own |= {"region": region, "policy_key": str(key)}
         place = folder / "cloud.sqlite"
         await _keep_policy(place, region, key)
-        async with running(place, folder, policies=(), **{**own, **settings}) as cloud:
+        peppers = (Secrets(region, PEPPER, SALTS, os.urandom),)
+        chosen = {**own, **settings}
+        async with running(place, folder, policies=(), peppers=peppers, **chosen) as cloud:
             regions = {region: Region(region, cloud.url, str(key))}
             found["served"] = Served(cloud.url, cloud.clock, folder, regions)
             started.set()
@@ -179,6 +184,17 @@ class Phone:
         return sorted(row.body for row in self.cloud.store.live(kind))
 
 
+def wait_for_erasure(phone):
+    """Wait until the server has done the erasure that the phone asked for."""
+    asked = decode_inner(phone.cloud.store.get("erasure"))
+
+    def is_done():
+        with phone.cloud.asking(region=phone.cloud.regions[asked["region"]]) as service:
+            return service.erasure(asked["id"]).receipt is not None
+
+    until(is_done)
+
+
 def make_phone(served, folder, *, derive=derive_cheaply):
     """Make a phone that knows no account."""
     wire = Wire(served.clock)
@@ -206,6 +222,3 @@ def set_up(phone, name, *, on=("contact", "note", "message", "photo"), is_new=Tr
     for kind in on:
         cloud.turn(kind, is_on=True)
     return phone
-
-
-__all__ = ["NOW", "PASSWORD", "make_phone", "new_name", "serve", "set_up"]

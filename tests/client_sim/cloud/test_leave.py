@@ -19,7 +19,7 @@ from client_sim.cloud.photos import decode_photo
 from client_sim.cloud.recovery import encode_words, load_words, recover
 from client_sim.cloud.web import Line
 from client_sim.persona import make_persona
-from tests.client_sim.cloud.phones import PASSWORD, make_phone, serve
+from tests.client_sim.cloud.phones import PASSWORD, make_phone, serve, wait_for_erasure
 
 PERSONA = make_persona(4)
 KINDS = ("contact", "note", "message", "photo")
@@ -108,6 +108,7 @@ def test_an_erasure_ends_with_a_receipt_that_is_verified(phone, second):
     phone.sync()
     region = phone.cloud.region
     erase(phone.cloud)
+    wait_for_erasure(phone)
     said = finish_erasure(phone.cloud)
     assert said["erased"]["items"] > len(PERSONA.contacts)
     assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent", "erasure"]
@@ -143,6 +144,7 @@ def test_moving_home_sends_all_reads_it_back_and_erases(phone, tmp_path):
             sha256=policy.sha256,
         )
         assert report.sent["contact"] == len(PERSONA.contacts)
+        wait_for_erasure(phone)
         assert finish_erasure(cloud)["type"] == "erasure"
         assert {kind: phone.bodies(kind) for kind in KINDS[:3]} == before
         assert (cloud.region.name, cloud.on) == ("eu", KINDS)

@@ -10,7 +10,7 @@ from client_sim.cloud.devices import list_devices, revoke, rotate, set_approving
 from client_sim.cloud.leave import erase, finish_erasure
 from client_sim.cloud.owner_data import change, plant
 from client_sim.persona import make_persona
-from tests.client_sim.cloud.phones import PASSWORD, make_phone, set_up
+from tests.client_sim.cloud.phones import PASSWORD, make_phone, set_up, wait_for_erasure
 
 PAGE = (Path(__file__).parents[3] / "docs" / "PRIVACY.md").read_text()
 TABLE = PAGE.split("## The phone's requests to its cloud")[1].split("\n## ")[0]
@@ -61,6 +61,7 @@ def story(served, phone, second, tmp_path):
     log_out(third.cloud)
     fetch_policy(phone.cloud, phone.cloud.region, "en")
     erase(phone.cloud)
+    wait_for_erasure(phone)
     finish_erasure(phone.cloud)
     sent = [data for one in (phone, second, third) for data in one.wire.sent]
     return [found.groups() for data in sent if (found := REQUEST.match(data))]
