@@ -32,8 +32,6 @@ def test_turned_off_at_any_moment_nothing_more_is_sent(served, tmp_path):
         at += 1
         add_note(phone.cloud, f"{at}", "x" * 100_000)
         add_photo(phone.cloud, f"{at}.jpg", LARGE + bytes([at]))
-        for kind in ("note", "photo"):
-            phone.cloud.turn(kind, is_on=True)
         phone.wire.forget()
         owner = Owner(other, at)
         phone.wire.before_send, phone.wire.before_recv = owner.before_send, owner.before_recv
@@ -49,6 +47,9 @@ def test_turned_off_at_any_moment_nothing_more_is_sent(served, tmp_path):
             with pytest.raises(OffError):
                 phone.sync()
             assert phone.wire.is_silent
+            for kind in ("note", "photo"):
+                phone.cloud.turn(kind, is_on=True)
+            phone.sync()  # so that each round has as much to send
     assert ends == {"send", "read"}
     assert at > 20
 
