@@ -9,6 +9,7 @@ import sys
 try:
     import click
 
+    from client_sim.cloud.errors import CloudError, StoreError, UnavailableError
     from client_sim.compat.errors import AwayError, DialectError
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.fleet.errors import FleetError
@@ -81,6 +82,11 @@ for _command in (
         "Use the public tables and texts that every phone has fetched.",
     ),
     LazyCommand(
+        "cloud",
+        "client_sim.cloud.commands:cloud_group",
+        "Keep an encrypted copy of contacts, notes, messages and photos.",
+    ),
+    LazyCommand(
         "live", "client_sim.owner_events.commands:live_command", "Let events happen to a phone."
     ),
     LazyCommand(
@@ -120,15 +126,16 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _print_error("stopped")
         raise SystemExit(130) from None
-    except (DeviceError, DialectError, FleetError, OSError) as error:
+    except (CloudError, DeviceError, DialectError, FleetError, OSError) as error:
         _print_error(str(error))
         raise SystemExit(find_status(error)) from None
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def find_status(error: DeviceError | DialectError | FleetError | OSError) -> int:
+def find_status(error: CloudError | DeviceError | DialectError | FleetError | OSError) -> int:
     """Return the exit status for an error: 1 refused, 3 the surroundings failed."""
-    failed = UnreachableError | StorageError | AwayError | FleetSurroundingsError | OSError
+    device = UnreachableError | StorageError | AwayError
+    failed = device | UnavailableError | StoreError | FleetSurroundingsError | OSError
     return 3 if isinstance(error, failed) else 1
 
 

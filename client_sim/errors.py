@@ -1,6 +1,7 @@
 """The base of all errors of the phone simulator and its lab.
 
 SimulatorError
+├── CloudError      the phone's backup: `client_sim.cloud.errors`
 ├── DialectError    lists of existing Updater apps: `client_sim.compat.errors`
 ├── DeviceError     the phone: `client_sim.device.errors`
 ├── EngineError     its update engine: `client_sim.engine.errors`

@@ -1,0 +1,406 @@
+"""The owner's account: making it, logging in and out, consent, and what is on.
+
+Nothing here is sent unless the owner asks for it with a command.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from nacl.signing import SigningKey
+
+from client_sim.cloud import TYPES, wire
+from client_sim.cloud import policy as law
+from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
+from client_sim.cloud.keys import (
+    SALT,
+    AccountKeys,
+    DeriveMain,
+    derive_main,
+    login_key,
+    main_cipher,
+    make_account_keys,
+    seal,
+    unseal,
+    unwrap_account,
+)
+from client_sim.cloud.service import Service
+from client_sim.cloud.store import FOLDER, Store
+from client_sim.cloud.web import Guard, Line, Outside, parse_origin
+
+SHORTEST: Final = 12
+"""Characters of a password: a thief of the server's database and pepper tries them at Argon2's
+price, so that the eight words that the phone proposes (88 bits) are much better."""
+_LABEL: Final = 64  # a label is padded to so many bytes
+_IMAGE: Final = "cloud.json"
+_OWN: Final = ("token", "account", "session", "program", "words", "on", "due", "salt", "login")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region as the phone's image lists it: its origin, and the key that signs its policies."""
+
+    name: str
+    origin: str
+    policy_key: str
+
+
+def load_regions(phone: Path) -> dict[str, Region]:
+    """Return the regions in the phone's image; empty where it has no cloud."""
+    try:
+        found = json.loads((phone / "image" / _IMAGE).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CloudError(f"The phone's image/{_IMAGE} cannot be read: {error}.") from error
+    return {name: Region(name, each["origin"], each["policy_key"]) for name, each in found.items()}
+
+
+def store_regions(phone: Path, regions: Mapping[str, Region]) -> None:
+    """Write the list of regions, as the factory does."""
+    found = {
+        each.name: {"origin": each.origin, "policy_key": each.policy_key}
+        for each in regions.values()
+    }
+    (phone / "image" / _IMAGE).write_bytes(law.encode_canonical(found))
+
+
+class Cloud:
+    """One phone's cloud: its memory, the way out, the regions of its image, and the owner's keys.
+
+    `derive` makes the main key of a password; it is called at a login and at changes of keys only.
+    """
+
+    def __init__(
+        self,
+        phone: Path,
+        outside: Outside,
+        regions: Mapping[str, Region],
+        *,
+        derive: DeriveMain = derive_main,
+        folder: str = FOLDER,
+    ) -> None:
+        self.phone = phone
+        self.outside = outside
+        self.entropy = outside.entropy
+        self.regions = regions
+        self.derive = derive
+        self.store = Store(phone, folder)
+        self.sent = 0
+        self.requests = 0
+
+    @property
+    def now(self) -> int:
+        """Epoch seconds."""
+        return int(self.outside.now())
+
+    @property
+    def region(self) -> Region:
+        """The region of the account; raises OffError without one."""
+        return self.find_region(self.store.get("region").decode())
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return self.store.get("name").decode()
+
+    @property
+    def keys(self) -> AccountKeys:
+        """The account's keys; raises OffError on a phone that is not logged in."""
+        kept = self.store.get("account")
+        if len(kept) != 64:
+            raise OffError("This phone is not logged in to a cloud, so nothing was sent.")
+        return AccountKeys(kept[:32], kept[32:])
+
+    @property
+    def device_key(self) -> SigningKey:
+        """The key of this device; made at the first use, and kept until a reset."""
+        seed = self.store.get("device")
+        if len(seed) != 32:
+            seed = self.entropy(32)
+            self.store.set("device", seed)
+        return SigningKey(seed)
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The types that the owner has turned on."""
+        kept = self.store.get("on").decode().split()
+        return tuple(kind for kind in TYPES if kind in kept)
+
+    def find_region(self, name: str) -> Region:
+        """Return a region of the image; raises OffError."""
+        if name not in self.regions:
+            known = ", ".join(sorted(self.regions)) or "none"
+            raise OffError(f"This phone knows no cloud region {name!r}; it knows: {known}.")
+        return self.regions[name]
+
+    @contextmanager
+    def asking(self, guard: Guard | None = None, region: Region | None = None) -> Iterator[Service]:
+        """Give the account's service over one connection, which opens at the first request."""
+        token = "" if region is not None else self.store.get("token").decode()
+        origin = parse_origin((region or self.region).origin)
+        with Line(self.outside, origin, guard or _pass) as line:
+            try:
+                yield Service(line, token)
+            finally:
+                self.sent += line.sent
+                self.requests += line.requests
+
+    def turn(self, kind: str, *, is_on: bool) -> None:
+        """Turn a type on or off; nothing is sent.
+
+        Raises CloudError unless the owner has agreed to a policy and typed the words back.
+        """
+        if is_on:
+            self.keys  # noqa: B018 - raises OffError
+            if not self.store.get("consent"):
+                raise OffError("Read the region's policy and agree with `cloud consent` first.")
+            if not self.store.get("words"):
+                raise OffError("Set up recovery words with `cloud words` first.")
+        with self.store.transaction():
+            kinds = [each for each in self.on if each != kind] + ([kind] if is_on else [])
+            self.store.set("on", " ".join(kinds).encode())
+
+    def policy(self) -> law.Policy:
+        """Return the policy that the owner agreed to; raises OffError."""
+        note = self.store.get("consent")
+        if not note:
+            raise OffError("There is no policy that you have agreed to.")
+        region = self.region
+        return law.open_policy(note, region.policy_key, region.name)
+
+    def forget_login(self) -> None:
+        """Forget token and keys; types are off. Records and receipts stay."""
+        self.store.unset(*_OWN)
+
+
+def _pass() -> None:
+    """Let all pass: the owner gave this command."""
+
+
+def check_password(password: str) -> None:
+    """Raise CloudError for a password that a thief of the server would guess."""
+    if len(password) < SHORTEST or len(set(password)) < SHORTEST // 2:
+        raise CloudError(
+            f"A password needs {SHORTEST} characters, not all alike: let the phone propose words."
+        )
+
+
+def sign_up(cloud: Cloud, region: Region, name: str, password: str, label: str) -> None:
+    """Make an account and log in. Sends the name, a salt, public keys and the wrapped keys."""
+    _check_free(cloud)
+    check_password(password)
+    salt, account = cloud.entropy(SALT), make_account_keys(cloud.entropy)
+    main = cloud.derive(password.encode(), salt)
+    body = {
+        "user": {"username": name, "email": ""},
+        "salt": salt,
+        "loginPubkey": bytes(login_key(main).verify_key),
+        "pubkey": account.public_key,
+        "encryptedContent": account.wrap(main_cipher(main), cloud.entropy),
+    }
+    with cloud.asking(region=region) as service:
+        found = service.records("POST", "authentication/signup/", wire.Login, body)
+        _keep_login(cloud, service, region, name, found, account, label, salt)
+
+
+def log_in(cloud: Cloud, region: Region, name: str, password: str, label: str) -> bool:
+    """Log in; returns whether the phone has to wait until another one approves it."""
+    _check_free(cloud)
+    with cloud.asking(region=region) as service:
+        asked = {"username": name}
+        challenge = service.records(
+            "POST", "authentication/login_challenge/", wire.Challenge, asked
+        )
+        main = _derive_checked(cloud, region, name, challenge, password)
+        body = sign_response(
+            login_key(main), name, service, "login", challenge.challenge, is_json=False
+        )
+        found = service.records("POST", "authentication/login/", wire.Login, body)
+        if found.user.username != name:
+            raise DeceivedError("The server logged you in to another account.")
+        wrap = found.user.encryptedContent
+        account = unwrap_account(main_cipher(main), wrap, found.user.pubkey)
+        return _keep_login(cloud, service, region, name, found, account, label, challenge.salt)
+
+
+def sign_response(
+    key: SigningKey,
+    name: str,
+    service: Service,
+    action: str,
+    challenge: bytes,
+    *,
+    is_json: bool = True,
+    **more: object,
+) -> dict[str, bytes]:
+    """Return a signed response: what is to be done, where, by which challenge of the server."""
+    host = service.line.host
+    said = {"username": name, "challenge": challenge, "host": host, "action": action, **more}
+    codec = msgspec.json if is_json else msgspec.msgpack
+    response = codec.encode(said)
+    return {"response": response, "signature": key.sign(response).signature}
+
+
+def ask_salt(cloud: Cloud, service: Service, password: str) -> tuple[bytes, bytes]:
+    """Return the main key of the password, and a challenge to sign with it."""
+    asked = {"username": cloud.name}
+    challenge = service.records("POST", "authentication/login_challenge/", wire.Challenge, asked)
+    main = _derive_checked(cloud, cloud.region, cloud.name, challenge, password)
+    return main, challenge.challenge
+
+
+def change_password(cloud: Cloud, password: str, new: str) -> None:
+    """Wrap the account's keys by another password; other devices have to log in again."""
+    check_password(new)
+    account = cloud.keys
+    with cloud.asking() as service:
+        main, challenge = ask_salt(cloud, service, password)
+        after = cloud.derive(new.encode(), cloud.store.get("salt"))
+        body = sign_response(
+            login_key(main),
+            cloud.name,
+            service,
+            "changePassword",
+            challenge,
+            is_json=False,
+            loginPubkey=bytes(login_key(after).verify_key),
+            encryptedContent=account.wrap(main_cipher(after), cloud.entropy),
+        )
+        service.records("POST", "authentication/change_password/", None, body)
+
+
+def log_out(cloud: Cloud) -> None:
+    """End the session at the server, and forget the keys; all types are off."""
+    try:
+        with cloud.asking() as service:
+            service.records("POST", "authentication/logout/")
+    except RefusedError as refusal:
+        if refusal.status != 401:  # it has ended already
+            raise
+    finally:
+        with cloud.store.transaction():
+            cloud.forget_login()
+
+
+def fetch_policy(cloud: Cloud, region: Region, locale: str) -> tuple[law.Policy, str]:
+    """Fetch a region's policy and its text in `locale`; says nothing of the owner but an address.
+
+    It is fetched when the owner asks to see it, never ahead.
+    """
+    agreed = 0
+    if cloud.store.get("consent") and cloud.store.get("region").decode() == region.name:
+        agreed = cloud.policy().terms.version
+    with cloud.asking(region=region) as service:
+        note = service.public(f"/policy/{region.name}")
+        policy = law.open_policy(note, region.policy_key, region.name, agreed)
+        if locale not in policy.terms.text:
+            locale = min(policy.terms.text, default=locale)
+        path = f"/policy/{region.name}/{policy.terms.version}/{locale}"
+        return policy, law.check_text(policy, locale, service.public(path))
+
+
+def agree(cloud: Cloud, policy: law.Policy, locale: str, *, at_least: int, guardian: bool) -> None:
+    """Sign a consent to the policy that the owner has read, and keep its receipt."""
+    region = cloud.region
+    statement = law.make_statement(
+        policy, locale, cloud.device_key, at_least=at_least, guardian=guardian
+    )
+    with cloud.asking() as service:
+        key = find_receipt_key(cloud, service, policy)
+        found = service.account("POST", "consents", wire.Receipt, statement)
+    note = found.receipt.encode()
+    said = law.check_consent_receipt(note, key, policy, statement)
+    with cloud.store.transaction():
+        cloud.store.set("consent", policy.note)
+        cloud.store.set(f"receipts/{region.name}", key.encode())
+        cloud.store.set("principal", str(said.get("piiPrincipalId", "")).encode())
+        cloud.store.add_receipt("consent", note)
+
+
+def withdraw(cloud: Cloud) -> wire.Withdrawal:
+    """Withdraw the consent: all types are off first, then the server is told."""
+    policy = cloud.policy()
+    with cloud.store.transaction():
+        cloud.store.unset("on")
+    with cloud.asking() as service:
+        key = find_receipt_key(cloud, service, policy)
+        found: wire.Withdrawal = service.account("POST", "consents/withdrawal", wire.Withdrawal)
+    note = found.receipt.encode()
+    law.check_consent_receipt(note, key, policy, None)
+    with cloud.store.transaction():
+        cloud.store.add_receipt("withdrawal", note)
+        cloud.store.unset("consent")
+    return found
+
+
+def find_receipt_key(cloud: Cloud, service: Service, policy: law.Policy) -> str:
+    """Return the key of a region's receipts: the policy's, else the one that was seen first."""
+    if policy.terms.receipts:
+        return policy.terms.receipts
+    kept = cloud.store.get(f"receipts/{policy.terms.region}").decode()
+    if kept:
+        return kept
+    return service.public(f"/policy/{policy.terms.region}/receipt-key").decode().strip()
+
+
+def _check_free(cloud: Cloud) -> None:
+    if cloud.store.get("token"):
+        raise CloudError(f"This phone is logged in as {cloud.name}; log out first.")
+
+
+def _derive_checked(
+    cloud: Cloud, region: Region, name: str, challenge: wire.Challenge, password: str
+) -> bytes:
+    """Derive the main key; raises DeceivedError where the server asks for a weaker way."""
+    if challenge.version != 1 or len(challenge.salt) != SALT or len(set(challenge.salt)) < 8:
+        raise DeceivedError("The server asks for a weaker way to make keys; nothing was sent.")
+    kept = cloud.store.get(f"salt/{region.name}/{name}")
+    if kept and kept != challenge.salt:
+        raise DeceivedError("The server asks for keys of another salt than before.")
+    return cloud.derive(password.encode(), challenge.salt)
+
+
+def _keep_login(
+    cloud: Cloud,
+    service: Service,
+    region: Region,
+    name: str,
+    found: wire.Login,
+    account: AccountKeys,
+    label: str,
+    salt: bytes,
+) -> bool:
+    """Register the device's key, and keep what a login gave; returns whether it waits."""
+    service.token = found.token
+    sealed = seal(account.keys.cipher, label.encode()[:_LABEL].ljust(_LABEL, b"\0"), cloud.entropy)
+    device = {"key": bytes(cloud.device_key.verify_key), "label": sealed}
+    registered = service.account("PUT", "device", wire.Registered, device)
+    store = cloud.store
+    with store.transaction():
+        is_same = store.get("name") == name.encode() and store.get("region") == region.name.encode()
+        if not is_same:
+            store.forget_server()
+            store.unset("consent", "principal")
+        store.set("region", region.name.encode())
+        store.set("name", name.encode())
+        store.set("token", found.token.encode())
+        store.set("account", account.key + account.identity)
+        store.set("session", registered.id.encode())
+        store.set("salt", salt)
+        store.set(f"salt/{region.name}/{name}", salt)
+    return bool(registered.state != "approved")
+
+
+def read_label(account: AccountKeys, sealed: bytes | None) -> str:
+    """Return what the owner calls a device."""
+    if sealed is None:
+        return ""
+    try:
+        return unseal(account.keys.cipher, sealed).rstrip(b"\0").decode("utf-8", "replace")
+    except CloudError:
+        return "(another account's label)"

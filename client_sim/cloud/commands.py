@@ -1,0 +1,279 @@
+"""`hening-device cloud`: the account, consent, words and devices."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from client_sim.cloud import data_commands, leave_commands
+from client_sim.cloud.options import (
+    AGE,
+    GUARDIAN,
+    LABEL,
+    LOCALE,
+    NAME,
+    NEW_PASSWORD,
+    PASSWORD,
+    REGION,
+    YES,
+    Done,
+    command,
+)
+
+if TYPE_CHECKING:
+    from client_sim.cloud.account import Cloud
+
+
+@click.group("cloud")
+def cloud_group() -> None:
+    """Keep an encrypted copy of contacts, notes, messages and photos.
+
+    It is off until you log in and turn a type on. What leaves the phone is ciphertext; each command
+    says what left.
+    """
+
+
+@command("regions", sends=False)
+@click.option(
+    "--add",
+    nargs=3,
+    metavar="NAME ORIGIN KEY",
+    help="Put a region into the phone's image, as the factory does.",
+)
+def regions_command(cloud: "Cloud", add: tuple[str, str, str] | None) -> Done:
+    """List the regions in the phone's image."""
+    from client_sim.cloud.account import Region, store_regions
+    from client_sim.cloud.web import parse_origin
+
+    regions = dict(cloud.regions)
+    if add is not None:
+        parse_origin(add[1])
+        regions[add[0]] = Region(*add)
+        store_regions(cloud.phone, regions)
+    lines = [f"{each.name}  {each.origin}" for each in regions.values()]
+    told = "\n".join(lines) or "This phone's image has no cloud region."
+    return Done({each.name: each.origin for each in regions.values()}, told)
+
+
+@command("status", sends=False)
+def status_command(cloud: "Cloud") -> Done:
+    """Show what is on, and what waits to be sent."""
+    from client_sim.cloud import TYPES
+    from client_sim.cloud.sync import find_next
+    from client_sim.device.telling import tell_date
+
+    store = cloud.store
+    name = cloud.name if store.get("token") else None
+    types = {
+        kind: {"records": len(store.live(kind)), "waiting": len(store.changed(kind))}
+        for kind in TYPES
+    }
+    due = find_next(cloud)
+    lines = [f"Account: {name} in {cloud.region.name}" if name else "No account."]
+    for kind, counts in types.items():
+        state = "on " if kind in cloud.on else "off"
+        lines.append(
+            f"{kind + 's':<9} {state}  {counts['records']} on the phone,"
+            f" {counts['waiting']} not sent"
+        )
+    lines.append("Synchronises next: " + (tell_date(due) if due else "never by itself"))
+    value = {"account": name, "on": list(cloud.on), "next_sync": due, "types": types}
+    return Done(value, "\n".join(lines))
+
+
+@command("policy", "--region id")
+@REGION
+@LOCALE
+def policy_command(cloud: "Cloud", region: str, locale: str) -> Done:
+    """Fetch a region's policy and show the text that was signed."""
+    from client_sim.cloud.account import fetch_policy
+
+    policy, text = fetch_policy(cloud, cloud.find_region(region), locale)
+    terms = policy.terms
+    told = (
+        f"{text.rstrip()}\n\nVersion {terms.version} of {terms.region}, by"
+        f" {terms.controller.name} ({terms.controller.contact}).\nAge: {terms.minimum_age},"
+        f" below {terms.guardian_below} with a guardian. Erased within {terms.hours.erase} h,"
+        f" from backups within {terms.days.backups} days.\nsha256 {policy.sha256}"
+    )
+    value = {"version": terms.version, "sha256": policy.sha256, "text": text}
+    return Done(value, told, "the question for the policy")
+
+
+@command("sign-up", "--region id --name ani-7fq2")
+@REGION
+@NAME
+@NEW_PASSWORD
+@LABEL
+def sign_up_command(cloud: "Cloud", region: str, name: str, new_password: str, label: str) -> Done:
+    """Make an account; nothing of yours is uploaded."""
+    from client_sim.cloud.account import sign_up
+
+    sign_up(cloud, cloud.find_region(region), name, new_password, label)
+    told = f"{name} is there, and everything is off. Next: cloud consent, cloud words."
+    left = "the name, public keys, and keys and a label that only your phones can open"
+    return Done({"account": name}, told, left)
+
+
+@command("log-in", "--region id --name ani-7fq2")
+@REGION
+@NAME
+@PASSWORD
+@LABEL
+def log_in_command(cloud: "Cloud", region: str, name: str, password: str, label: str) -> Done:
+    """Log in to an account; everything stays off."""
+    from client_sim.cloud.account import log_in
+    from client_sim.cloud.devices import show_digits
+
+    waits = log_in(cloud, cloud.find_region(region), name, password, label)
+    digits = show_digits(cloud) if waits else ""
+    told = f"Logged in as {name}; everything is off."
+    if waits:
+        told = f"Logged in; approve this phone on another one: {digits[:3]} {digits[3:]}"
+    left = "the name, a signature, this phone's public key and its encrypted label"
+    return Done({"account": name, "digits": digits}, told, left)
+
+
+@command("log-out")
+def log_out_command(cloud: "Cloud") -> Done:
+    """Log out and forget all keys; records stay on the phone."""
+    from client_sim.cloud.account import log_out
+
+    log_out(cloud)
+    return Done({}, "Logged out; everything is off.", "the end of the session")
+
+
+@command("consent", "--age 30")
+@LOCALE
+@AGE
+@GUARDIAN
+@YES
+def consent_command(cloud: "Cloud", locale: str, age: int, guardian: bool, is_sure: bool) -> Done:
+    """Read the policy and agree to it; no type is on by that."""
+    from client_sim.cloud.account import agree, fetch_policy
+    from client_sim.cloud.recovery import find_words
+
+    policy, text = fetch_policy(cloud, cloud.region, locale)
+    if not is_sure:
+        click.echo(text)
+        click.confirm("Do you agree to this?", abort=True, err=True)
+    agree(cloud, policy, locale, at_least=age, guardian=guardian)
+    told = f"You agreed to version {policy.terms.version}; the receipt is kept on the phone."
+    if not find_words(cloud):
+        told += " Next: cloud words."
+    left = "your consent, signed: the policy's hash, its language, an age that you reached"
+    return Done({"version": policy.terms.version}, told, left)
+
+
+@command("words", sends=False)
+def words_command(cloud: "Cloud") -> Done:
+    """Make twelve recovery words, to be written on paper."""
+    from client_sim.cloud.recovery import make_words
+
+    words = make_words(cloud)
+    told = f"Write these words on paper, then type them with cloud confirm-words:\n{words}"
+    return Done({"words": words}, told)
+
+
+@command("confirm-words", "WORD ...")
+@click.argument("words", nargs=-1, required=True)
+@PASSWORD
+def confirm_words_command(cloud: "Cloud", words: tuple[str, ...], password: str) -> Done:
+    """Type the words back; from now on they open the account without its password."""
+    from client_sim.cloud.recovery import confirm_words
+
+    confirm_words(cloud, " ".join(words), password)
+    left = "your keys, sealed by the words, and the words, sealed by your keys"
+    return Done({}, "The words open your account now.", left)
+
+
+@command("recover", "--region id --name ani-7fq2 WORD ...")
+@REGION
+@NAME
+@click.argument("words", nargs=-1, required=True)
+@NEW_PASSWORD
+def recover_command(
+    cloud: "Cloud", region: str, name: str, words: tuple[str, ...], new_password: str
+) -> Done:
+    """Set a new password by the recovery words; all phones are logged out."""
+    from client_sim.cloud.recovery import recover
+
+    recover(cloud, cloud.find_region(region), name, " ".join(words), new_password)
+    told = "The new password counts, and every phone was logged out: log in with it."
+    left = "the name, signatures by the words, and your keys, sealed by the new password"
+    return Done({}, told, left)
+
+
+@command("password")
+@PASSWORD
+@NEW_PASSWORD
+def password_command(cloud: "Cloud", password: str, new_password: str) -> Done:
+    """Change the password; other phones have to log in again."""
+    from client_sim.cloud.account import change_password
+
+    change_password(cloud, password, new_password)
+    left = "a signature by the old password, and your keys, sealed by the new one"
+    return Done({}, "The new password counts.", left)
+
+
+@command("devices", "--ask")
+@click.option("--ask/--no-ask", "asks", default=None, help="Let new devices wait for approval.")
+def devices_command(cloud: "Cloud", asks: bool | None) -> Done:
+    """List the phones that are logged in."""
+    from dataclasses import asdict
+
+    from client_sim.cloud.devices import list_devices, set_approving
+
+    if asks is not None:
+        set_approving(cloud, is_on=asks)
+    found = list_devices(cloud)
+    lines = [
+        f"{each.id}  {each.label}"
+        + (" (this one)" if each.is_this else "")
+        + (f" waits: {each.digits[:3]} {each.digits[3:]}" if each.is_waiting else "")
+        for each in found
+    ]
+    value = [asdict(each) for each in found]
+    return Done(value, "\n".join(lines), "the question for your devices")
+
+
+@command("approve", "042 137")
+@click.argument("digits", nargs=-1, required=True)
+def approve_command(cloud: "Cloud", digits: tuple[str, ...]) -> Done:
+    """Approve the phone that waits and shows these six digits."""
+    from client_sim.cloud.devices import approve
+
+    label = approve(cloud, "".join(digits))
+    return Done({"label": label}, f"{label} is approved.", "a signature")
+
+
+@command("revoke", "ID")
+@click.argument("number", metavar="ID")
+def revoke_command(cloud: "Cloud", number: str) -> Done:
+    """Log a lost phone out; then change the password, and rotate the keys."""
+    from client_sim.cloud.devices import revoke
+
+    revoke(cloud, number)
+    told = "That phone is logged out. Next: cloud password, cloud rotate."
+    return Done({}, told, "which device it is")
+
+
+@command("rotate")
+@PASSWORD
+def rotate_command(cloud: "Cloud", password: str) -> Done:
+    """Make new keys after a loss; the next sync encrypts all records by them."""
+    from client_sim.cloud.devices import rotate
+
+    count = rotate(cloud, password)
+    told = f"{count} collection(s) have new keys; cloud sync sends their records again."
+    left = "new keys, sealed by your password and your words"
+    return Done({"collections": count}, told, left)
+
+
+for _command in (
+    *(regions_command, status_command, policy_command, sign_up_command, log_in_command),
+    *(log_out_command, consent_command, words_command, confirm_words_command, recover_command),
+    *(password_command, devices_command, approve_command, revoke_command, rotate_command),
+    *data_commands.COMMANDS,
+    *leave_commands.COMMANDS,
+):
+    cloud_group.add_command(_command)

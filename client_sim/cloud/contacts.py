@@ -1,0 +1,227 @@
+"""Contacts: vCard lines, of which the phone keeps every one that it does not know.
+
+A card stays the bytes that its writer made, unless two devices changed it: then the lines of both
+are put together. vCard 4.0 is written, 3.0 is read (RFC 6350, RFC 2426).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.cloud.errors import RecordError
+from client_sim.persona import Contact
+
+#: Properties of which a card has one: of two different ones the later counts.
+SINGLE: Final = frozenset(
+    {
+        *("VERSION", "PRODID", "UID", "REV", "KIND", "FN", "N", "BDAY", "ANNIVERSARY", "GENDER"),
+        *("DEATHDATE", "BIRTHPLACE", "DEATHPLACE"),
+    }
+)
+_SILENT: Final = frozenset({"VERSION", "PRODID", "REV", "BEGIN", "END"})
+_NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)[;:]")
+_DIGITS: Final = re.compile(r"[^0-9+]")
+_SHARED: Final = ("TEL", "EMAIL", "ADR")
+_FOLD: Final = 75  # bytes of a line that is written
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A property: its name in capitals, and its text without folds."""
+
+    name: str
+    text: str
+
+    @property
+    def value(self) -> str:
+        """What follows the first colon outside quotes."""
+        quoted = False
+        for at, character in enumerate(self.text):
+            if character == '"':
+                quoted = not quoted
+            elif character == ":" and not quoted:
+                return self.text[at + 1 :]
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Two versions put together; `lost` says what the other version had in place of it."""
+
+    body: bytes
+    lost: str = ""
+
+
+def parse_card(body: bytes) -> list[Line]:
+    """Return the lines of a card, BEGIN and END included; raises RecordError."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise RecordError("A contact is not UTF-8 text.") from None
+    lines: list[Line] = []
+    for raw in text.replace("\r\n", "\n").split("\n"):
+        if raw[:1] in {" ", "\t"} and lines:
+            lines[-1] = Line(lines[-1].name, lines[-1].text + raw[1:])
+        elif raw:
+            found = _NAME.match(raw)
+            lines.append(Line(found[1].upper() if found else "", raw))
+    if len(lines) < 2 or (lines[0].name, lines[-1].name) != ("BEGIN", "END"):
+        raise RecordError("A contact is not a vCard from BEGIN:VCARD to END:VCARD.")
+    return lines
+
+
+def encode_card(lines: Iterable[Line]) -> bytes:
+    """Return lines as a card, folded at 75 bytes."""
+    return b"".join(_fold(line.text) for line in lines)
+
+
+def split_cards(data: bytes) -> Iterator[bytes]:
+    """Yield the cards of a `.vcf` file, each as its bytes; raises RecordError."""
+    card: list[bytes] = []
+    for line in data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True):
+        if card or line.strip():
+            card.append(line)
+        if line.strip().upper() == b"END:VCARD":
+            body = b"".join(card)
+            if find(parse_card(body), "VERSION") == "2.1":
+                raise RecordError("This file is vCard 2.1; export it as vCard 3.0 or 4.0.")
+            yield body
+            card = []
+    if card:
+        raise RecordError("The file ends in the middle of a contact.")
+
+
+def find(lines: Sequence[Line], name: str) -> str:
+    """Return the value of the first property of a name, empty without one."""
+    return next((line.value for line in lines if line.name == name), "")
+
+
+def tell_contact(body: bytes) -> str:
+    """Return a contact's name for people."""
+    try:
+        lines = parse_card(body)
+    except RecordError:
+        return "a contact that cannot be read"
+    return find(lines, "FN") or find(lines, "N") or find(lines, "UID") or "a contact without a name"
+
+
+def is_same_person(one: bytes, other: bytes) -> bool:
+    """Answer whether two cards are of one contact: one UID, or one name and a shared address."""
+    try:
+        first, second = parse_card(one), parse_card(other)
+    except RecordError:
+        return one == other
+    uid = find(first, "UID")
+    if uid and uid == find(second, "UID"):
+        return True
+    name = find(first, "FN").casefold()
+    return (
+        bool(name)
+        and name == find(second, "FN").casefold()
+        and bool(_addresses(first) & _addresses(second))
+    )
+
+
+def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool) -> Merged:
+    """Put two versions of a contact together, against the one that both began with.
+
+    Each side's added and removed lines count. Of properties of which a card has one, the later
+    version's counts, and `lost` names the other's value.
+    """
+    try:
+        old = parse_card(base) if base is not None else []
+        here, there = parse_card(mine), parse_card(theirs)
+    except RecordError:
+        return Merged(mine if mine_is_later else theirs, "the whole contact")
+    before, ours = (Counter(line.text for line in lines) for lines in (old, here))
+    removed, added = before - ours, ours - before
+    singles, lost = _choose_singles(old, here, there, mine_is_later=mine_is_later)
+    result: list[Line] = []
+    for line in there[:-1]:
+        if line.name in singles:
+            result += singles.pop(line.name)
+        elif line.name in SINGLE:
+            continue  # a second one of a name whose lines are written already
+        elif removed[line.text]:
+            removed[line.text] -= 1
+        else:
+            result.append(line)
+            added[line.text] -= 1
+    for line in here[1:-1]:
+        if line.name in singles:
+            _insert(result, singles.pop(line.name))
+        elif line.name not in SINGLE and added[line.text] > 0:
+            added[line.text] -= 1
+            _insert(result, [line])
+    body = encode_card([*result, there[-1]])
+    # Bytes that one side has already are kept, folds and line ends included.
+    same = [x for x in (theirs, mine) if parse_card(x) == parse_card(body)]
+    return Merged(same[0] if same else body, ", ".join(lost))
+
+
+def make_card(contact: Contact, uid: str) -> bytes:
+    """Return a contact of the phone as a vCard 4.0."""
+    said = (
+        "BEGIN:VCARD",
+        "VERSION:4.0",
+        f"UID:urn:hening:{uid}",
+        f"FN:{_escape(contact.name)}",
+        f"TEL;VALUE=text:{contact.number}",
+        f"EMAIL:{contact.address}",
+        "END:VCARD",
+    )
+    return b"".join(map(_fold, said))
+
+
+def _choose_singles(
+    old: Sequence[Line], here: Sequence[Line], there: Sequence[Line], *, mine_is_later: bool
+) -> tuple[dict[str, list[Line]], list[str]]:
+    chosen: dict[str, list[Line]] = {}
+    lost = []
+    names = {line.name for line in (*here, *there)} & SINGLE
+    for name in sorted(names):
+        was, ours, their = ([x for x in lines if x.name == name] for lines in (old, here, there))
+        if ours in (their, was):
+            chosen[name] = their
+        elif their == was:
+            chosen[name] = ours
+        else:
+            winner, loser = (ours, their) if mine_is_later else (their, ours)
+            chosen[name] = winner or loser
+            if winner and loser and name not in _SILENT:
+                lost.append(loser[0].text)
+    return chosen, lost
+
+
+def _insert(lines: list[Line], new: Sequence[Line]) -> None:
+    """Put lines behind the last one of the same property, or at the end."""
+    for line in new:
+        at = [index for index, each in enumerate(lines) if each.name == line.name]
+        lines.insert(at[-1] + 1 if at else len(lines), line)
+
+
+def _addresses(lines: Sequence[Line]) -> set[str]:
+    found = set()
+    for line in lines:
+        if line.name in _SHARED:
+            value = line.value.removeprefix("tel:")
+            found.add(_DIGITS.sub("", value) if line.name == "TEL" else value.casefold())
+    return found - {""}
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;").replace("\n", "\\n")
+
+
+def _fold(text: str) -> bytes:
+    """Return a line as it is written: 75 bytes, and characters are not cut apart."""
+    pieces, piece = [], b""
+    for character in text:
+        data = character.encode("utf-8", "surrogatepass")
+        if len(piece) + len(data) > _FOLD:
+            pieces.append(piece)
+            piece = b" "
+        piece += data
+    return b"\r\n".join([*pieces, piece]) + b"\r\n"

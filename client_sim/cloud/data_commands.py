@@ -1,0 +1,171 @@
+"""`hening-device cloud`: what is on, synchronising, and the records on the phone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from client_sim.cloud import TYPES
+from client_sim.cloud.options import Done, command, is_quiet
+from client_sim.device.options import Screen
+
+TYPE: Final = click.argument("kind", metavar="TYPE", type=click.Choice(TYPES))
+
+if TYPE_CHECKING:
+    from client_sim.cloud.account import Cloud
+
+
+@command("on", "contact", sends=False)
+@TYPE
+def on_command(cloud: "Cloud", kind: str) -> Done:
+    """Turn a type on: contact, note, message or photo. The next sync sends it, encrypted."""
+    cloud.turn(kind, is_on=True)
+    return Done({"on": list(cloud.on)}, f"{kind}s are on.")
+
+
+@command("off", "contact", sends=False)
+@TYPE
+def off_command(cloud: "Cloud", kind: str) -> Done:
+    """Turn a type off: no byte of it leaves from now on, not even of a sync that runs."""
+    cloud.turn(kind, is_on=False)
+    told = f"{kind}s are off. What the server has of them stays there until you erase it."
+    return Done({"on": list(cloud.on)}, told)
+
+
+@command("sync")
+@click.option("--if-due", is_flag=True, help="Do nothing before the time that was drawn.")
+@click.option(
+    "--upload-missing", is_flag=True, help="Send again what the server has lost by a restore."
+)
+def sync_command(cloud: "Cloud", if_due: bool, upload_missing: bool) -> Done:
+    """Synchronise the types that are on, now."""
+    from client_sim.cloud.pull import Report
+    from client_sim.cloud.sync import find_next, synchronise
+
+    due = find_next(cloud)
+    if if_due and (due is None or cloud.now < due):
+        return Done({"due": due}, "It is not time yet.")
+    with Screen(quiet=is_quiet()) as screen:
+        report = Report(say=screen.say, progress=screen.progress)
+        synchronise(cloud, report, forgives=upload_missing)
+    value = {
+        name: getattr(report, name)
+        for name in ("sent", "received", "conflicts", "warnings", "failures")
+    }
+    _warn(*report.conflicts, *report.warnings, *report.failures)
+    told = "; ".join(
+        f"{kind}s: {report.sent.get(kind, 0)} sent, {report.received.get(kind, 0)} received"
+        for kind in cloud.on
+    )
+    left = "encrypted records of these types, padded; the server sees how many and when"
+    return Done(value, told, left, status=1 if report.failures else 0)
+
+
+@command("list", "note", sends=False)
+@TYPE
+def list_command(cloud: "Cloud", kind: str) -> Done:
+    """List the records of a type on the phone."""
+    from client_sim.cloud.kinds import KINDS
+
+    rows = cloud.store.live(kind)
+    found: list[dict[str, Any]] = [
+        {"uid": row.uid, "text": (row.body or b"").decode("utf-8", "replace")} for row in rows
+    ]
+    lines = [
+        f"{row.uid}  {KINDS[kind].tell(row.body or b'')}{'  not sent' if row.changed else ''}"
+        for row in rows
+    ]
+    return Done(found, "\n".join(lines) or f"There are no {kind}s.")
+
+
+@command("note", "--title Groceries --text 'rice, tea'", sends=False)
+@click.option("--title", required=True, help="The note's title.")
+@click.option("--text", required=True, help="Its Markdown text.")
+@click.option("--uid", help="Change this note, in place of a new one.")
+def note_command(cloud: "Cloud", title: str, text: str, uid: str | None) -> Done:
+    """Write or change a note on the phone."""
+    from client_sim.cloud.notes import make_note
+    from client_sim.cloud.owner_data import add_note, change
+
+    if uid is None:
+        add_note(cloud, title, text)
+    else:
+        change(cloud, uid, make_note(title, text))
+    return Done({}, "The note is on the phone.")
+
+
+@command("delete", "UID", sends=False)
+@click.argument("uid")
+def delete_command(cloud: "Cloud", uid: str) -> Done:
+    """Delete a record; the next sync deletes it on your other phones."""
+    from client_sim.cloud.owner_data import change
+
+    change(cloud, uid, None)
+    return Done({}, "The record is deleted on this phone.")
+
+
+@command("import", "backup/", sends=False)
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--planted", is_flag=True, help="What the phone's planted owner has.")
+def import_command(cloud: "Cloud", path: Path | None, planted: bool) -> Done:
+    """Import .vcf, .md and .xml files, photos, or a folder of them."""
+    from client_sim.cloud.owner_data import import_file, plant
+    from client_sim.owner_events.personal_store import PersonalStore
+
+    if planted == (path is not None):
+        raise click.UsageError("Name a file or a folder, or use --planted.")
+    failures: list[str] = []
+    if path is not None:
+        added, failures = import_file(cloud, path)
+    else:
+        persona = PersonalStore(cloud.phone).load()
+        if persona is None:
+            raise click.ClickException("This phone has no planted owner.")
+        added = plant(cloud, persona)
+    _warn(*failures)
+    told = ", ".join(f"{count} {kind}(s)" for kind, count in added.items() if count)
+    value = {"added": added, "failures": failures}
+    status = 1 if failures else 0
+    return Done(value, f"New on the phone: {told or 'nothing'}.", status=status)
+
+
+@command("conflicts", sends=False)
+@click.option("--forget", is_flag=True, help="Remove them: you have seen them.")
+def conflicts_command(cloud: "Cloud", forget: bool) -> Done:
+    """Show what two phones said differently, with the version that was not kept."""
+    found = [
+        {
+            "uid": each.uid,
+            "type": each.type,
+            "at": each.at,
+            "sentence": each.sentence,
+            "version": (each.body or b"").decode("utf-8", "replace"),
+        }
+        for each in cloud.store.conflicts()
+    ]
+    if forget:
+        cloud.store.forget_conflicts()
+    lines = [f"{each['sentence']}\n{each['version']}".rstrip() for each in found]
+    return Done(found, "\n".join(lines) or "There is none.")
+
+
+@command("export", "--out mine.zip", sends=False)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def export_command(cloud: "Cloud", out: Path) -> Done:
+    """Write all of it into one ZIP that other programs read."""
+    from client_sim.cloud.export import export
+
+    counts = export(cloud, out)
+    told = ", ".join(f"{count} {kind}(s)" for kind, count in counts.items())
+    return Done(counts, f"{out} has {told or 'nothing'}; nothing in it is encrypted.")
+
+
+def _warn(*sentences: str) -> None:
+    for sentence in sentences:
+        click.echo(sentence, err=True)
+
+
+COMMANDS: Final = (
+    *(on_command, off_command, sync_command, list_command, note_command, delete_command),
+    *(import_command, conflicts_command, export_command),
+)

@@ -1,0 +1,159 @@
+"""The owner's devices: approving a new one, ending a lost one, and new keys after a loss."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from client_sim.cloud import wire
+from client_sim.cloud.account import Cloud, ask_salt, read_label, sign_response
+from client_sim.cloud.errors import CloudError, DeceivedError, RefusedError
+from client_sim.cloud.keys import login_key, main_cipher, make_account_keys
+from client_sim.cloud.kinds import COLLECTIONS
+from client_sim.cloud.records import open_collection, wrap_collection
+from client_sim.cloud.recovery import load_words, seal_words
+from client_sim.cloud.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that is logged in; `digits` are shown where it waits for an approval."""
+
+    id: str
+    label: str
+    is_this: bool
+    is_waiting: bool
+    created_at: int
+    digits: str
+
+
+def find_digits(session: str, key: bytes) -> str:
+    """Return the six digits that a waiting phone and an approving one both show."""
+    text = b"hening cloud digits 1\n" + session.encode() + b"\n" + key
+    number = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+    return f"{number % 1_000_000:06}"
+
+
+def show_digits(cloud: Cloud) -> str:
+    """Return the digits of this phone; nothing is sent."""
+    session = cloud.store.get("session").decode()
+    return find_digits(session, bytes(cloud.device_key.verify_key))
+
+
+def list_devices(cloud: Cloud) -> list[Device]:
+    """Return the devices that are logged in."""
+    account = cloud.keys
+    with cloud.asking() as service:
+        found = service.account("GET", "sessions", list[wire.Session])
+    return [
+        Device(
+            each.id,
+            read_label(account, each.label),
+            each.is_this,
+            each.state != "approved",
+            each.created_at,
+            "" if each.key is None else find_digits(each.id, each.key),
+        )
+        for each in found
+    ]
+
+
+def approve(cloud: Cloud, digits: str) -> str:
+    """Approve the device that waits and shows `digits`; returns its label."""
+    account, key = cloud.keys, cloud.device_key
+    with cloud.asking() as service:
+        for each in service.account("GET", "sessions", list[wire.Session]):
+            if each.state == "approved" or each.key is None:
+                continue
+            if find_digits(each.id, each.key) != digits.replace(" ", ""):
+                continue
+            text = f"hening cloud approval 1\n{cloud.region.name}\n{each.id}\n".encode()
+            signature = key.sign(text + each.key).signature
+            body = {"signature": signature}
+            service.account("POST", f"sessions/{each.id}/approval", None, body)
+            return read_label(account, each.label)
+    raise CloudError("No device that waits shows these digits; nothing was approved.")
+
+
+def revoke(cloud: Cloud, number: str) -> None:
+    """Log a device out: the next thing that it asks is refused."""
+    with cloud.asking() as service:
+        service.account("DELETE", f"sessions/{number}")
+
+
+def set_approving(cloud: Cloud, *, is_on: bool) -> None:
+    """Let new devices wait until one of yours approves them, or not."""
+    with cloud.asking() as service:
+        service.account("PUT", "choices", None, {"approves_devices": is_on})
+
+
+def rotate(cloud: Cloud, password: str) -> int:
+    """Make new account and collection keys after a loss; returns how many collections.
+
+    1. The server takes all wraps in one transaction, and ends all other sessions. 2. The phone
+    keeps the new keys, and marks all records to be sent again under them. A crash between the two
+    leaves a phone that the server serves and whose key opens nothing: it logs in again, and the
+    collections' former keys behind the new ones still open what was not sent again. Items of old
+    clients that have a key of their own keep it, wrapped by the former key.
+    """
+    after = make_account_keys(cloud.entropy)
+    with cloud.asking() as service:
+        wraps, kept = [], []
+        for uid, kind, keys in _list_all(cloud, service):
+            # A former key goes along until all records are encrypted by the new one. Collections of
+            # other programs keep theirs, since the phone does not write their records again.
+            own = (cloud.entropy(32), keys[0]) if kind in COLLECTIONS else keys
+            sealed = after.type_of(kind)
+            wraps.append(
+                {
+                    "uid": uid,
+                    "key": wrap_collection(after, sealed, own, cloud.entropy),
+                    "type": sealed,
+                    "members": [],
+                }
+            )
+            if kind in COLLECTIONS:
+                kept.append((uid, COLLECTIONS[kind], b"".join(own)))
+        try:
+            words = seal_words(after, load_words(cloud, service), cloud.entropy)
+        except RefusedError as refusal:
+            if refusal.status != 404:
+                raise
+            words = None
+        main, challenge = ask_salt(cloud, service, password)
+        more: dict[str, Any] = {} if words is None else {"recovery": words}
+        body = sign_response(
+            login_key(main),
+            cloud.name,
+            service,
+            "rotate",
+            challenge,
+            wrap=after.wrap(main_cipher(main), cloud.entropy),
+            public_key=after.public_key,
+            collections=wraps,
+            **more,
+        )
+        service.account("POST", "rotate", None, body)
+    with cloud.store.transaction():
+        cloud.store.set("account", after.key + after.identity)
+        for uid, kind, both in kept:
+            cloud.store.put_collection(uid, kind, both)
+        cloud.store.mark_unsent()
+    return len(kept)
+
+
+def _list_all(cloud: Cloud, service: Service) -> list[tuple[str, str, tuple[bytes, ...]]]:
+    """Return uid, type's name and keys of every collection of the account."""
+    account, found = cloud.keys, []
+    stoken = ""
+    while True:
+        path = f"collection/?limit=50{stoken and f'&stoken={stoken}'}"
+        page = service.records("GET", path, wire.CollectionPage)
+        for each in page.data:
+            kind = account.open_type(each.collectionType)
+            opened = open_collection(account, each.collectionType, each)
+            found.append((opened.uid, kind, opened.keys))
+        if page.done:
+            return found
+        if not page.data or page.stoken == stoken:
+            raise DeceivedError("The server's list of collections does not end.")
+        stoken = page.stoken

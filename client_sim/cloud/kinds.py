@@ -1,0 +1,171 @@
+"""The types as one table: which collection, what an item says, and how two versions become one."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from client_sim.cloud import contacts, messages, notes, photos
+from client_sim.cloud.errors import CloudError, RecordError
+from client_sim.cloud.records import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What two versions became.
+
+    `sentence` says what the owner should know of it (empty: nothing), `lost` is the version that
+    was not kept as it was, `copy` a second record that is kept beside.
+    """
+
+    body: bytes
+    sentence: str = ""
+    lost: bytes | None = None
+    copy: bytes | None = None
+
+
+Merge = Callable[[bytes | None, bytes, bytes, bool, str], Outcome]
+"""Of base, mine, theirs, whether mine is later, and the day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of records.
+
+    `encode` gives what the description says (`name`) and the content, `decode` the record of a
+    revision; `tell` names a record for people. With `deletion_wins` a record that was deleted on
+    one side is gone; otherwise a change on the other side keeps it.
+    """
+
+    name: str
+    collection: str
+    title: str
+    encode: Callable[[bytes], tuple[str, bytes]]
+    decode: Callable[[Revision], bytes]
+    merge: Merge
+    tell: Callable[[bytes], str]
+    deletion_wins: bool = False
+
+
+def _plain(body: bytes) -> tuple[str, bytes]:
+    return "", body
+
+
+def _content(revision: Revision) -> bytes:
+    return revision.content
+
+
+def _encode_note(body: bytes) -> tuple[str, bytes]:
+    title, text = notes.split_note(body)
+    return title, text.encode()
+
+
+def _decode_note(revision: Revision) -> bytes:
+    return notes.make_note(revision.name, revision.content.decode("utf-8", "replace"))
+
+
+def _decode_photo(revision: Revision) -> bytes:
+    return photos.encode_photo(photos.decode_photo(revision.content))
+
+
+def _merge_contact(
+    base: bytes | None, mine: bytes, theirs: bytes, is_later: bool, _day: str
+) -> Outcome:
+    merged = contacts.merge_cards(base, mine, theirs, mine_is_later=is_later)
+    if not merged.lost:
+        return Outcome(merged.body)
+    name = contacts.tell_contact(merged.body)
+    return Outcome(
+        merged.body,
+        f"{name} was changed on two devices; the later one counts, in place of {merged.lost}.",
+        theirs if is_later else mine,
+    )
+
+
+def _merge_note(
+    base: bytes | None, mine: bytes, theirs: bytes, is_later: bool, day: str
+) -> Outcome:
+    merged = notes.merge_notes(base, mine, theirs, mine_is_later=is_later)
+    if merged is not None:
+        return Outcome(merged)
+    title = notes.split_note(theirs)[0]
+    sentence = f"The note {title!r} was changed on two devices in the same lines; both are kept."
+    return Outcome(theirs, sentence, copy=notes.name_copy(mine, day))
+
+
+def _merge_photo(
+    base: bytes | None, mine: bytes, theirs: bytes, is_later: bool, _day: str
+) -> Outcome:
+    return Outcome(photos.merge_photos(base, mine, theirs, mine_is_later=is_later))
+
+
+def _keep_theirs(
+    _base: bytes | None, _mine: bytes, theirs: bytes, _is_later: bool, _day: str
+) -> Outcome:
+    """Keep the server's version: only one device writes such a record, or it never changes."""
+    return Outcome(theirs)
+
+
+def _tell_note(body: bytes) -> str:
+    return f"the note {notes.split_note(body)[0]!r}"
+
+
+def _tell_photo(body: bytes) -> str:
+    try:
+        return photos.decode_photo(body).name
+    except CloudError:
+        return "a photo whose record cannot be read"
+
+
+def _tell_inner(_body: bytes) -> str:
+    return "a record of the phones' own"
+
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "contact",
+            "etebase.vcard",
+            "Contacts",
+            _plain,
+            _content,
+            _merge_contact,
+            contacts.tell_contact,
+        ),
+        Kind(
+            "note", "etebase.md.note", "Notes", _encode_note, _decode_note, _merge_note, _tell_note
+        ),
+        Kind(
+            "message",
+            "hening.sms",
+            "Messages",
+            _plain,
+            _content,
+            _keep_theirs,
+            messages.tell_message,
+            deletion_wins=True,
+        ),
+        Kind("photo", "hening.photo", "Photos", _plain, _decode_photo, _merge_photo, _tell_photo),
+        Kind("keys", "hening.keys", "Keys", _plain, _content, _keep_theirs, _tell_inner),
+        Kind("devices", "hening.devices", "Devices", _plain, _content, _keep_theirs, _tell_inner),
+    )
+}
+COLLECTIONS: Final = {kind.collection: name for name, kind in KINDS.items()}
+"""Names of kinds by the names of collections' types."""
+
+
+def encode_inner(value: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Return a record of the phones' own as JSON."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def decode_inner(body: bytes) -> dict[str, Any]:
+    """Read such a record; raises RecordError."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise RecordError("A record of the phones' own cannot be read.")
+    return value

@@ -1,0 +1,189 @@
+"""The ways out: erasing the account, and moving it to another region."""
+
+import os
+import shutil
+from typing import Any, Final
+
+import msgspec
+
+from client_sim.cloud import policy as law
+from client_sim.cloud import wire
+from client_sim.cloud.account import (
+    Cloud,
+    Region,
+    agree,
+    fetch_policy,
+    find_receipt_key,
+    sign_up,
+)
+from client_sim.cloud.errors import CloudError, DeceivedError
+from client_sim.cloud.kinds import KINDS, decode_inner, encode_inner
+from client_sim.cloud.photos import decode_photo, encode_photo
+from client_sim.cloud.pull import Report
+from client_sim.cloud.records import decode_item
+from client_sim.cloud.recovery import confirm_words, load_words, make_words
+from client_sim.cloud.service import Service
+from client_sim.cloud.store import FOLDER, Row
+from client_sim.cloud.sync import synchronise
+
+_ERASURE: Final = "erasure"
+
+
+def erase(cloud: Cloud) -> wire.Erasure:
+    """Have the account erased; what is on the phone stays.
+
+    All types are off first. The server's receipt is checked by `finish_erasure`.
+    """
+    policy = cloud.policy()
+    with cloud.store.transaction():
+        cloud.store.unset("on")
+    with cloud.asking() as service:
+        key = find_receipt_key(cloud, service, policy)
+        found: wire.Erasure = service.account("POST", "erasure", wire.Erasure)
+    asked = {
+        "id": found.id,
+        "at": cloud.now,
+        "region": policy.terms.region,
+        "policy": policy.note.decode(),
+        "key": key,
+        "account": cloud.store.get("principal").decode(),
+    }
+    with cloud.store.transaction():
+        cloud.store.set(_ERASURE, encode_inner(asked))
+        cloud.forget_login()
+        cloud.store.unset("consent", "principal", "name", "region")
+        cloud.store.forget_server()
+    return found
+
+
+def finish_erasure(cloud: Cloud) -> dict[str, Any] | None:
+    """Fetch and check the receipt of an erasure; None while it is not done. Raises CloudError.
+
+    After the policy's deadline an erasure that is not done is an error.
+    """
+    kept = cloud.store.get(_ERASURE)
+    if not kept:
+        raise CloudError("No erasure was asked for on this phone.")
+    asked = decode_inner(kept)
+    region = cloud.find_region(asked["region"])
+    policy = law.open_policy(asked["policy"].encode(), region.policy_key, region.name)
+    with cloud.asking(region=region) as service:
+        found = service.erasure(asked["id"])
+    if found.receipt is None:
+        hours = policy.terms.hours.erase
+        if cloud.now > asked["at"] + hours * 3600:
+            raise DeceivedError(
+                f"The erasure is not done {hours} hours after you asked, as the law demands: write"
+                f" to {policy.terms.controller.contact}."
+            )
+        return None
+    note = found.receipt.encode()
+    said = law.check_erasure_receipt(
+        note, asked["key"], policy, asked["id"], asked["account"], asked["at"]
+    )
+    with cloud.store.transaction():
+        cloud.store.add_receipt("erasure", note)
+        cloud.store.unset(_ERASURE)
+    return said
+
+
+def move(
+    cloud: Cloud,
+    region: Region,
+    name: str,
+    password: str,
+    *,
+    locale: str,
+    at_least: int,
+    guardian: bool,
+    sha256: str,
+) -> Report:
+    """Move to another region: sign up there, send all, read it back, then erase it here.
+
+    `sha256` is of the policy that the owner has read; the recovery words stay. Returns what was
+    sent. A crash before the erasure leaves both accounts, and the phone at the old one; the folder
+    of the new one is removed when the move is begun again, under another name.
+    """
+    if region.name == cloud.store.get("region").decode():
+        raise CloudError(f"The account is in {region.name} already.")
+    kinds = cloud.on
+    shutil.rmtree(cloud.store.folder.with_name(f"{FOLDER}-next"), ignore_errors=True)
+    after = Cloud(
+        cloud.phone,
+        cloud.outside,
+        cloud.regions,
+        derive=cloud.derive,
+        folder=f"{FOLDER}-next",
+    )
+    try:
+        policy, _ = fetch_policy(after, region, locale)
+        if policy.sha256 != sha256:
+            raise CloudError("The policy has changed since you read it; read it again.")
+        sign_up(after, region, name, password, "phone")
+        agree(after, policy, locale, at_least=at_least, guardian=guardian)
+        with cloud.asking() as service:
+            words = load_words(cloud, service)
+        confirm_words(after, make_words(after, words), password)
+        report = _send_all(cloud, after, kinds)
+        _verify_all(after, kinds)
+    finally:
+        cloud.sent += after.sent
+        after.store.close()
+    erase(cloud)
+    cloud.store.take_account(after.store.folder)
+    shutil.rmtree(after.store.folder, ignore_errors=True)
+    for kind in kinds:
+        cloud.turn(kind, is_on=True)
+    return report
+
+
+def _send_all(cloud: Cloud, after: Cloud, kinds: tuple[str, ...]) -> Report:
+    """Synchronise with the old region a last time, copy the records, and send them to the new."""
+    if kinds:
+        synchronise(cloud, Report())
+    for kind in kinds:
+        for row in cloud.store.live(kind):
+            body = row.body or b""
+            if kind == "photo":  # its pieces are made anew, for the new account's key
+                photo = msgspec.structs.replace(decode_photo(body), pieces=[], key="")
+                body = encode_photo(photo)
+            after.store.put(Row(row.uid, kind, None, body, at=row.at))
+        after.turn(kind, is_on=True)
+    originals = cloud.store.folder / "photos"
+    if originals.is_dir():
+        shutil.copytree(originals, after.store.folder / "photos", copy_function=os.link)
+    report = Report()
+    if kinds:
+        synchronise(after, report)
+    return report
+
+
+def _verify_all(after: Cloud, kinds: tuple[str, ...]) -> None:
+    """Read everything from the new region and compare; raises DeceivedError."""
+    for kind in kinds:
+        expected = {row.uid: row.body for row in after.store.live(kind)}
+        found: dict[str, bytes] = {}
+        with after.asking() as service:
+            for collection in after.store.collections(kind):
+                found |= _read_all(service, kind, collection.uid, collection.key_list)
+        if found != expected:
+            raise DeceivedError(
+                f"The new region does not give back all {kind}s; nothing was erased here."
+            )
+
+
+def _read_all(service: Service, kind: str, uid: str, keys: tuple[bytes, ...]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    stoken = ""
+    while True:
+        path = f"collection/{uid}/item/?limit=100{stoken and f'&stoken={stoken}'}"
+        page = service.records("GET", path, wire.ItemPage)
+        for item in page.data:
+            revision = decode_item(keys, item)
+            if not revision.deleted:
+                found[item.uid] = KINDS[kind].decode(revision)
+        if page.done:
+            return found
+        if not page.data or page.stoken == stoken:
+            raise DeceivedError("The server's list of records does not end.")
+        stoken = page.stoken

@@ -1,0 +1,118 @@
+"""`hening-device cloud`: withdrawing, moving to another region, erasing."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from client_sim.cloud.options import (
+    AGE,
+    GUARDIAN,
+    LOCALE,
+    NAME,
+    NEW_PASSWORD,
+    REGION,
+    YES,
+    Done,
+    command,
+)
+from client_sim.device.telling import tell_date
+
+if TYPE_CHECKING:
+    from client_sim.cloud.account import Cloud
+
+
+@command("withdraw")
+@YES
+def withdraw_command(cloud: "Cloud", is_sure: bool) -> Done:
+    """Withdraw the consent: uploads end now, and the account is erased as the law says."""
+    from client_sim.cloud.account import withdraw
+
+    if not is_sure:
+        click.confirm("Withdraw, and have the account erased?", abort=True, err=True)
+    found = withdraw(cloud)
+    told = f"Withdrawn. The account is erased from {tell_date(found.begins_at)} on."
+    value = {"begins_at": found.begins_at, "ends_at": found.ends_at, "id": found.erasure}
+    return Done(value, told, "the withdrawal")
+
+
+@command("erase")
+@YES
+def erase_command(cloud: "Cloud", is_sure: bool) -> Done:
+    """Erase the account on the server; what is on this phone stays."""
+    from client_sim.cloud.leave import erase, finish_erasure
+
+    if not is_sure:
+        click.confirm("Erase all that the server has? There is no way back.", abort=True, err=True)
+    found = erase(cloud)
+    said = finish_erasure(cloud)
+    told = f"The erasure {found.id} is due by {tell_date(found.due_at)}; see cloud receipt."
+    if said is not None:
+        told = _tell_receipt(said)
+    return Done({"id": found.id, "receipt": said}, told, "the order to erase")
+
+
+@command("receipt")
+def receipt_command(cloud: "Cloud") -> Done:
+    """Fetch the receipt of an erasure, and check signature and deadlines."""
+    from client_sim.cloud.leave import finish_erasure
+
+    said = finish_erasure(cloud)
+    told = "The erasure is not done yet." if said is None else _tell_receipt(said)
+    return Done({"receipt": said}, told, "the erasure's random id")
+
+
+@command("move", "--region eu --name ani-7fq2 --age 30")
+@REGION
+@NAME
+@NEW_PASSWORD
+@LOCALE
+@AGE
+@GUARDIAN
+@YES
+def move_command(
+    cloud: "Cloud",
+    region: str,
+    name: str,
+    new_password: str,
+    locale: str,
+    age: int,
+    guardian: bool,
+    is_sure: bool,
+) -> Done:
+    """Move the account to another region: upload there, verify, erase here."""
+    from client_sim.cloud.account import fetch_policy
+    from client_sim.cloud.leave import finish_erasure, move
+
+    found = cloud.find_region(region)
+    policy, text = fetch_policy(cloud, found, locale)
+    if not is_sure:
+        click.echo(text)
+        click.confirm("Do you agree to this, and move?", abort=True, err=True)
+    report = move(
+        cloud,
+        found,
+        name,
+        new_password,
+        locale=locale,
+        at_least=age,
+        guardian=guardian,
+        sha256=policy.sha256,
+    )
+    said = finish_erasure(cloud)
+    told = f"Everything is in {region}. The words on your paper stay the same."
+    if said is not None:
+        told += f"\n{_tell_receipt(said)}"
+    left = "all records that are on, encrypted anew, to the new region; there the consent"
+    return Done({"sent": report.sent, "receipt": said}, told, left)
+
+
+def _tell_receipt(said: dict[str, Any]) -> str:
+    erased = said["erased"]
+    return (
+        f"Erased: {erased['items']} record(s), {erased['bytes']} bytes. The last backup with them"
+        f" is gone by {tell_date(said['last_backup_gone'])}. The signed receipt is kept on the"
+        " phone."
+    )
+
+
+COMMANDS: Final = (withdraw_command, erase_command, receipt_command, move_command)

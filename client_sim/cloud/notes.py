@@ -1,0 +1,95 @@
+"""Notes: a title and Markdown text, put together line by line.
+
+On the phone a note is its title, a line end, and its text. Other clients have the title in an
+item's description and the text as its content.
+"""
+
+from difflib import SequenceMatcher
+from typing import Final
+
+MORE: Final = 200
+"""Characters of a title; a longer one is cut."""
+
+
+def make_note(title: str, text: str) -> bytes:
+    """Return a note."""
+    line = " ".join(title.split())[:MORE]
+    return f"{line}\n{text}".encode("utf-8", "replace")
+
+
+def split_note(body: bytes) -> tuple[str, str]:
+    """Return a note's title and text."""
+    title, _, text = body.decode("utf-8", "replace").partition("\n")
+    return title, text
+
+
+def merge_notes(
+    base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool
+) -> bytes | None:
+    """Return both changes in one note, or None where they overlap.
+
+    Of two new titles the later counts.
+    """
+    old, here, there = (split_note(body or b"\n") for body in (base, mine, theirs))
+    if base is None:
+        return None
+    text = merge_lines(*(each.splitlines(keepends=True) for each in (old[1], here[1], there[1])))
+    if text is None:
+        return None
+    title = there[0] if here[0] == old[0] else here[0]
+    if old[0] not in (here[0], there[0]):
+        title = here[0] if mine_is_later else there[0]
+    return make_note(title, "".join(text))
+
+
+def merge_lines(base: list[str], one: list[str], other: list[str]) -> list[str] | None:
+    """Merge two versions of lines with the one that both began with; None where they overlap.
+
+    Where both are as before is common ground; between two such places one side at most may have
+    changed something, or both the same.
+    """
+    merged: list[str] = []
+    at = first = second = 0
+    for start, one_start, other_start, count in _find_common(base, one, other):
+        pieces = (base[at:start], one[first:one_start], other[second:other_start])
+        chosen = _choose(*pieces)
+        if chosen is None:
+            return None
+        merged += chosen
+        merged += base[start : start + count]
+        at, first, second = start + count, one_start + count, other_start + count
+    return merged
+
+
+def name_copy(body: bytes, day: str) -> bytes:
+    """Return a note that is kept beside the one that it conflicts with."""
+    title, text = split_note(body)
+    return make_note(f"{title[: MORE - 30]} (conflict, {day})", text)
+
+
+def _choose(base: list[str], one: list[str], other: list[str]) -> list[str] | None:
+    if one in (other, base):
+        return other
+    if other == base:
+        return one
+    return None
+
+
+def _find_common(
+    base: list[str], one: list[str], other: list[str]
+) -> list[tuple[int, int, int, int]]:
+    """Return runs of lines that all three have: starts in each, and how many; ends with an end."""
+    first = SequenceMatcher(None, base, one, autojunk=False).get_matching_blocks()
+    second = SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
+    found = []
+    here = there = 0
+    while here < len(first) and there < len(second):
+        left, right = first[here], second[there]
+        start, end = max(left.a, right.a), min(left.a + left.size, right.a + right.size)
+        if start < end:
+            found.append((start, left.b + start - left.a, right.b + start - right.a, end - start))
+        if left.a + left.size < right.a + right.size:
+            here += 1
+        else:
+            there += 1
+    return [*found, (len(base), len(one), len(other), 0)]

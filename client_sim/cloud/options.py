@@ -1,0 +1,167 @@
+"""What the cloud's commands share: the phone, the password, and what they say at the end."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from client_sim.clock import read_clock, read_entropy
+from client_sim.device.image import load_image
+from client_sim.device.internet import (
+    PATIENCE,
+    SocketStream,
+    connect_plain,
+    make_tls_context,
+    resolve,
+)
+from client_sim.device.options import AS_JSON, FILE, PHONE, RESOLVE, print_json
+from client_sim.device.reset import finish_reset
+from client_sim.world import Stream
+
+if TYPE_CHECKING:
+    from client_sim.cloud.account import Cloud
+
+REGION: Final = click.option("--region", required=True, help="The region of the account.")
+NAME: Final = click.option("--name", required=True, help="The account's name.")
+LABEL: Final = click.option(
+    "--label", default="phone", show_default=True, help="What you call this phone; encrypted."
+)
+LOCALE: Final = click.option(
+    "--locale", default="en", show_default=True, help="The language of the policy's text."
+)
+AGE: Final = click.option(
+    "--age", required=True, type=click.IntRange(0, 150), help="An age that you have reached."
+)
+GUARDIAN: Final = click.option("--guardian", is_flag=True, help="A guardian agrees, too.")
+YES: Final = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+
+
+def password_option(name: str, what: str, *, is_new: bool = False) -> Callable[..., Any]:
+    """Give a command a password, from a file or typed without being shown."""
+
+    def read(context: click.Context, _parameter: click.Parameter, path: Path | None) -> str:
+        if path is not None:
+            return path.read_text(encoding="utf-8").rstrip("\n")
+        if context.resilient_parsing:
+            return ""
+        typed = click.prompt(what, hide_input=True, confirmation_prompt=is_new, err=True)
+        return str(typed)
+
+    flag = f"--{name.replace('_', '-')}-file"
+    return click.option(flag, name, type=FILE, callback=read, help=f"A file with it: {what}.")
+
+
+PASSWORD: Final = password_option("password", "the account's password")
+NEW_PASSWORD: Final = password_option("new_password", "a new password", is_new=True)
+
+
+class Internet:
+    """Sockets, names, clock and randomness of this machine, for one phone's cloud."""
+
+    def __init__(self, resolver: Mapping[str, Sequence[str]], authority: str | None) -> None:
+        self._resolver = resolver
+        self._authority = authority
+
+    def entropy(self, n: int) -> bytes:
+        """Return `n` random bytes."""
+        return read_entropy(n)
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return read_clock()
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Return the addresses of a name; raises OSError."""
+        return self._resolver.get(host) or resolve(host)
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect; without TLS on this machine only. Raises OSError."""
+        if tls is None:
+            return connect_plain(address, port)
+        import socket
+
+        context = make_tls_context(self._authority)
+        wire = socket.create_connection((address, port), timeout=PATIENCE)
+        try:
+            return SocketStream(context.wrap_socket(wire, server_hostname=tls))
+        except BaseException:
+            wire.close()
+            raise
+
+
+@contextmanager
+def open_cloud(
+    folder: Path, resolver: Mapping[str, Sequence[str]] | None = None
+) -> Iterator["Cloud"]:
+    """Open the cloud of the phone in `folder`; raises CloudError, DeviceError."""
+    from client_sim.cloud.account import Cloud, load_regions
+
+    image = load_image(folder / "image")
+    finish_reset(folder)
+    cloud = Cloud(folder, Internet(resolver or {}, image.authority), load_regions(folder))
+    try:
+        yield cloud
+    finally:
+        cloud.store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did: for programs, for people, what left the phone, and the exit status."""
+
+    value: object
+    sentence: str
+    left: str = ""
+    status: int = 0
+
+
+def command(
+    name: str, example: str = "", *, sends: bool = True
+) -> Callable[[Callable[..., Done]], click.Command]:
+    """Make a command of a function that gets the phone's cloud and its own options.
+
+    `example` are words after the phone. A command that does not send takes no `--resolve`.
+    """
+
+    def wrap(function: Callable[..., Done]) -> click.Command:
+        @wraps(function)
+        def run(
+            folder: Path,
+            as_json: bool,
+            resolve: Mapping[str, list[str]] | None = None,
+            **given: Any,
+        ) -> None:
+            with open_cloud(folder, resolve) as cloud:
+                done = function(cloud, **given)
+                _tell(cloud, done, as_json=as_json)
+            if done.status:
+                raise SystemExit(done.status)
+
+        made: Callable[..., Any] = AS_JSON(run)
+        made = PHONE(RESOLVE(made) if sends else made)
+        words = f"hening-device cloud {name} --phone var/phone {example}".rstrip()
+        return click.command(name, epilog=f"\b\nExample:\n  {words}\n")(made)
+
+    return wrap
+
+
+def is_quiet() -> bool:
+    """Answer whether the running command prints for programs."""
+    return bool(click.get_current_context().params["as_json"])
+
+
+def _tell(cloud: "Cloud", done: Done, *, as_json: bool) -> None:
+    if as_json:
+        sent = {"bytes": cloud.sent, "requests": cloud.requests}
+        print_json({"result": done.value, "sent": sent})
+        return
+    click.echo(done.sentence)
+    if cloud.requests:
+        size = f"{cloud.sent} bytes, {cloud.requests} requests"
+        click.echo(f"Left the phone: {done.left} ({size}).")
+    else:
+        click.echo("Nothing was sent.")

@@ -1,0 +1,178 @@
+"""Photos' pieces on their way: up, after asking which are there, and down, checked.
+
+A piece is named by the hash of its ciphertext, and is the same ciphertext each time, so that an
+upload that was cut off sends at most the piece again that was on its way.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from client_sim.cloud import age, wire
+from client_sim.cloud.account import Cloud
+from client_sim.cloud.errors import DeceivedError, StoreError
+from client_sim.cloud.keys import hkdf
+from client_sim.cloud.kinds import decode_inner, encode_inner
+from client_sim.cloud.photos import (
+    PIECE,
+    Photo,
+    Piece,
+    cut_photo,
+    decode_photo,
+    encode_photo,
+    encrypt_piece,
+    open_piece,
+)
+from client_sim.cloud.pull import Report, pull
+from client_sim.cloud.push import new_uid, push
+from client_sim.cloud.service import Service
+from client_sim.cloud.store import Row
+
+VAULT: Final = "photos"
+_LIST: Final = "application/vnd.x.restic.rest.v2"
+_DEDUP: Final = "hening photo 1"
+
+
+def original_path(cloud: Cloud, photo: Photo) -> Path:
+    """Return where the phone has a photo's original."""
+    return cloud.store.folder / "photos" / photo.sha256
+
+
+def store_original(cloud: Cloud, photo: Photo, data: bytes) -> None:
+    """Store an original durably; raises StoreError."""
+    path = original_path(cloud, photo)
+    part = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"A photo cannot be stored on the phone: {error}.") from error
+
+
+def make_photo_key(cloud: Cloud) -> None:
+    """Make a new age key for photos; the next synchronising sends it, encrypted."""
+    body = encode_inner({"age": age.Identity(cloud.entropy(32)).encode()})
+    cloud.store.put(Row(new_uid(cloud), "keys", None, body, at=cloud.now * 1000))
+
+
+def find_identities(cloud: Cloud) -> list[age.Identity]:
+    """Return the account's age keys, the one for new photos first."""
+    rows = sorted(cloud.store.live("keys"), key=lambda row: (-row.at, row.uid))
+    return [age.Identity.decode(str(decode_inner(row.body or b"").get("age"))) for row in rows]
+
+
+def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
+    """Send the pieces of photos whose records have none yet, newest photos first."""
+    rows = [row for row in cloud.store.changed("photo") if row.body is not None]
+    waiting = [(row, decode_photo(row.body or b"")) for row in rows]
+    waiting = [(row, photo) for row, photo in waiting if not photo.pieces]
+    if not waiting:
+        return
+    pull(cloud, service, "keys", report)
+    if not find_identities(cloud):
+        make_photo_key(cloud)
+    push(cloud, service, "keys", report)
+    identity, secret = find_identities(cloud)[0], hkdf(cloud.keys.key, _DEDUP)
+    there = _list_pieces(cloud, service)
+    total, done = sum(photo.length for _, photo in waiting), 0
+    for row, photo in waiting:
+        try:
+            data = original_path(cloud, photo).read_bytes()
+        except OSError as error:
+            report.failures.append(f"{photo.name} cannot be read on the phone: {error}.")
+            continue
+        pieces = []
+        for length, piece in cut_photo(data):
+            name, file = encrypt_piece(piece, identity.recipient, secret)
+            if name not in there:
+                service.blob("POST", f"{VAULT}/data/{name}", file)
+                there.add(name)
+            pieces.append(Piece(name, length))
+            done += length
+            report.progress(done, total)
+        sealed = msgspec.structs.replace(photo, pieces=pieces, key=identity.recipient_text)
+        cloud.store.put(replace(row, body=encode_photo(sealed)))
+
+
+def download_originals(cloud: Cloud, service: Service, report: Report) -> None:
+    """Fetch originals that this phone lacks; each is checked before it counts."""
+    lacking = []
+    for row in cloud.store.live("photo"):
+        photo = decode_photo(row.body or b"")
+        if photo.pieces and not original_path(cloud, photo).is_file():
+            lacking.append(photo)
+    if not lacking:
+        return
+    pull(cloud, service, "keys", report)
+    _find_program(cloud, service)
+    identities = {each.recipient_text: each for each in find_identities(cloud)}
+    total, done = sum(photo.length for photo in lacking), 0
+    for photo in lacking:
+        if photo.key not in identities:
+            report.failures.append(f"The key of {photo.name} is not there yet.")
+            continue
+        parts = []
+        for piece in photo.pieces:
+            file = service.blob("GET", f"{VAULT}/data/{piece.name}")
+            if file is None:
+                break
+            parts.append(open_piece(piece, file, identities[photo.key]))
+            done += piece.length
+            report.progress(done, total)
+        data = b"".join(parts)
+        if len(parts) < len(photo.pieces):
+            report.failures.append(f"The server has lost a piece of {photo.name}.")
+        elif len(data) != photo.length or hashlib.sha256(data).hexdigest() != photo.sha256:
+            raise DeceivedError(f"The pieces of {photo.name} are not those that were sent.")
+        else:
+            store_original(cloud, photo, data)
+
+
+def find_removed(cloud: Cloud) -> set[str]:
+    """Return the pieces that only photos have that were deleted here."""
+    gone = [row.base for row in cloud.store.changed("photo") if row.body is None and row.base]
+    kept = [row.body for row in cloud.store.live("photo")]
+    return _name_pieces(gone) - _name_pieces(body for body in kept if body)
+
+
+def remove_pieces(cloud: Cloud, service: Service, names: Iterable[str]) -> None:
+    """Remove pieces from the server, after their photos' records are gone."""
+    for name in sorted(names):
+        _find_program(cloud, service)
+        service.blob("DELETE", f"{VAULT}/data/{name}")
+
+
+def _name_pieces(bodies: Iterable[bytes]) -> set[str]:
+    return {piece.name for body in bodies for piece in decode_photo(body).pieces}
+
+
+def _list_pieces(cloud: Cloud, service: Service) -> set[str]:
+    """Return the names of all pieces at the server; makes the vault at the first time."""
+    _find_program(cloud, service)
+    found = service.blob("GET", f"{VAULT}/data/", accept=_LIST)
+    if found is None:
+        service.blob("POST", f"{VAULT}/?create=true", b"")
+        return set()
+    listed: list[wire.Listed] = wire.decode(found, list[wire.Listed], is_json=True)
+    return {each.name for each in listed if each.size <= 2 * PIECE}
+
+
+def _find_program(cloud: Cloud, service: Service) -> None:
+    """Use the token of the blobs door, which is asked for once; never the password."""
+    if service.program is not None:
+        return
+    token = cloud.store.get("program").decode()
+    if not token:
+        made = service.account("POST", "app-tokens", wire.NewToken, {"door": "blobs"})
+        token = made.token
+        cloud.store.set("program", token.encode())
+    service.program = (cloud.name, token)

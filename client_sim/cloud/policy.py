@@ -1,0 +1,218 @@
+"""Policies, what an owner signs about one, and receipts: read as FORMATS section 17 says.
+
+A policy counts by the key in the phone's image, a receipt by the key that the policy names. What
+the server says of itself counts for nothing.
+"""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from nacl.signing import SigningKey
+
+from client_sim.cloud import wire
+from client_sim.cloud.errors import CloudError, DeceivedError
+from client_sim.device.errors import LogError
+from client_sim.device.tlog import LogKey, decode_log_key, verify_note
+
+_LIMIT: Final = 64 * 1024
+_HOUR: Final = 3600
+_DAY: Final = 24 * _HOUR
+
+
+class Hours(msgspec.Struct, frozen=True):
+    """Deadlines of a policy, in hours."""
+
+    access: int
+    breach_notice: int
+    erase: int
+    export: int
+    stop_after_withdrawal: int
+
+
+class Days(msgspec.Struct, frozen=True):
+    """Deadlines of a policy, in days."""
+
+    backups: int
+    inactive: int
+    notice: int
+    quarantine: int
+    revisions: int
+    session_idle: int
+    tombstones: int
+
+
+class Controller(msgspec.Struct, frozen=True):
+    """Who answers for the data."""
+
+    contact: str
+    name: str
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a policy says, as far as the phone shows or checks it."""
+
+    schema: int
+    region: str
+    version: int
+    country: str
+    may_live_in: list[str]
+    minimum_age: int
+    guardian_below: int
+    hours: Hours
+    days: Days
+    controller: Controller
+    purposes: list[str]
+    text: dict[str, str]
+    receipts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A verified policy: its note, the hash by which statements name it, and its terms."""
+
+    note: bytes
+    sha256: str
+    terms: Terms
+
+
+def open_policy(note: bytes, key: str, region: str, at_least: int = 0) -> Policy:
+    """Verify a policy of `region` by the image's key; raises DeceivedError.
+
+    `at_least` is the version that the owner agreed to: an older one is refused.
+    """
+    text = _open(note, _key(key, f"hening-policy/{region}"), "policy")
+    try:
+        terms = msgspec.json.decode(text, type=Terms)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DeceivedError("The policy is signed, but no policy that this phone reads.") from None
+    if terms.schema != 1 or terms.region != region:
+        raise DeceivedError("The server gave the policy of another region.")
+    if terms.version < at_least:
+        raise DeceivedError(
+            f"The server gave version {terms.version} of the policy; you agreed to {at_least}."
+        )
+    return Policy(note, hashlib.sha256(text).hexdigest(), terms)
+
+
+def check_text(policy: Policy, locale: str, text: bytes) -> str:
+    """Return the policy's text in `locale` if it is the one that was signed."""
+    if policy.terms.text.get(locale) != hashlib.sha256(text).hexdigest():
+        raise DeceivedError("The policy's text is not the one that was signed.")
+    return text.decode("utf-8", "replace")
+
+
+def make_statement(
+    policy: Policy, locale: str, key: SigningKey, *, at_least: int, guardian: bool
+) -> dict[str, str]:
+    """Return an owner's signed consent to a policy; raises CloudError where the law forbids it."""
+    terms = policy.terms
+    if locale not in terms.text:
+        known = ", ".join(sorted(terms.text))
+        raise CloudError(f"The policy has no text in {locale}; there are: {known}.")
+    if at_least < terms.minimum_age:
+        raise CloudError(f"In this region an owner has to be {terms.minimum_age} or older.")
+    if at_least < terms.guardian_below and not guardian:
+        raise CloudError(f"Below {terms.guardian_below} a guardian has to agree, too.")
+    said = {
+        "at_least": at_least,
+        "guardian": guardian,
+        "locale": locale,
+        "policy": policy.sha256,
+        "region": terms.region,
+        "schema": 1,
+        "text": terms.text[locale],
+        "type": "consent",
+        "version": terms.version,
+    }
+    statement = encode_canonical(said)
+    return {
+        "statement": statement.decode(),
+        "public_key": base64.b64encode(bytes(key.verify_key)).decode(),
+        "signature": base64.b64encode(key.sign(statement).signature).decode(),
+    }
+
+
+def check_consent_receipt(
+    note: bytes, key: str, policy: Policy, statement: dict[str, str] | None
+) -> dict[str, Any]:
+    """Return what a receipt of a consent says; without a statement it is a withdrawal's.
+
+    Raises DeceivedError unless it is about this policy and this statement.
+    """
+    said = open_receipt(note, key, policy.terms.region)
+    of = {"region": policy.terms.region, "sha256": policy.sha256, "version": policy.terms.version}
+    event = "withdrawn" if statement is None else "given"
+    is_right = said.get("type") == "consent" and said.get("policy") == of
+    record = said.get("record")
+    is_right = is_right and isinstance(record, dict) and record.get("event_state") == event
+    if statement is not None:
+        signed = hashlib.sha256(statement["statement"].encode()).hexdigest()
+        device = {"public_key": statement["public_key"], "statement": signed}
+        is_right = is_right and said.get("device") == device
+    if not is_right:
+        raise DeceivedError("The server's receipt is not about what you signed.")
+    return said
+
+
+def check_erasure_receipt(
+    note: bytes, key: str, policy: Policy, number: str, account: str, asked_at: int
+) -> dict[str, Any]:
+    """Return what the receipt of the erasure `number` says; raises DeceivedError.
+
+    `account` is how earlier receipts name the account, empty without one; `asked_at` is when the
+    phone asked, by its own clock.
+    """
+    said = open_receipt(note, key, policy.terms.region)
+    terms = policy.terms
+    of = {"region": terms.region, "sha256": policy.sha256, "version": terms.version}
+    times = [said.get(name) for name in ("asked", "done", "due", "last_backup_gone")]
+    if (
+        said.get("type") != "erasure"
+        or said.get("id") != number
+        or said.get("policy") != of
+        or (account and said.get("account") != account)
+        or any(not isinstance(at, int) for at in times)
+    ):
+        raise DeceivedError("The server's receipt is not about this erasure.")
+    asked, done, due, backups = (at for at in times if isinstance(at, int))
+    if not asked <= done <= due <= asked + terms.hours.erase * _HOUR:
+        raise DeceivedError("The receipt says that the erasure took longer than the law allows.")
+    if abs(asked - asked_at) > _DAY:
+        raise DeceivedError("The receipt states another time than the one at which you asked.")
+    if not done <= backups <= done + (terms.days.backups + 1) * _DAY:
+        raise DeceivedError("The receipt keeps backups longer than the policy allows.")
+    return said
+
+
+def open_receipt(note: bytes, key: str, region: str) -> dict[str, Any]:
+    """Return what a receipt of `region` says; raises DeceivedError."""
+    text = _open(note, _key(key, f"hening-receipt/{region}"), "receipt")
+    said = wire.decode(text, dict[str, Any], is_json=True)
+    return dict(said)
+
+
+def encode_canonical(value: object) -> bytes:
+    """Return canonical JSON (FORMATS section 1)."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode() + b"\n"
+
+
+def _key(text: str, name: str) -> LogKey:
+    try:
+        key = decode_log_key(text)
+    except LogError:
+        raise DeceivedError(f"The key {name} is no verifier key.") from None
+    if key.name != name:
+        raise DeceivedError(f"The key of another name was given in place of {name}.")
+    return key
+
+
+def _open(note: bytes, key: LogKey, what: str) -> bytes:
+    try:
+        return verify_note(note, key, limit=_LIMIT).encode()
+    except LogError:
+        raise DeceivedError(f"The server's {what} is not signed by {key.name}.") from None

@@ -1,0 +1,265 @@
+"""Reading what changed on the server, and putting it together with what changed here.
+
+The cursor is stored in the transaction that applies a page: a crash repeats a page, never skips
+one. What an honest server never gives is refused before it is stored: a revision that was replaced
+before, a record that none of the owner's devices wrote, a list without end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from client_sim.cloud import contacts, wire
+from client_sim.cloud.account import Cloud
+from client_sim.cloud.errors import DeceivedError, RecordError, RefusedError
+from client_sim.cloud.kinds import KINDS, Kind, Outcome
+from client_sim.cloud.records import UID, Revision, decode_item, encode_uid, open_collection
+from client_sim.cloud.service import Service
+from client_sim.cloud.store import CollectionRow, Conflict, Row
+
+PAGE: Final = 100
+_COLLECTIONS: Final = 50
+
+
+@dataclass(slots=True)
+class Report:
+    """What a synchronisation did, by type, and what the owner should know of it."""
+
+    received: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    missing: int = 0
+    say: Callable[[str], None] = field(default=lambda _sentence: None)
+    progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
+
+    def count(self, counts: dict[str, int], kind: str, number: int = 1) -> None:
+        """Count records of a type."""
+        counts[kind] = counts.get(kind, 0) + number
+
+
+class Puller:
+    """Reads one type. With `forgives` an older state of the server is written over."""
+
+    def __init__(
+        self, cloud: Cloud, service: Service, kind: Kind, report: Report, *, forgives: bool = False
+    ) -> None:
+        self._cloud = cloud
+        self._store = cloud.store
+        self._service = service
+        self._kind = kind
+        self._report = report
+        self._forgives = forgives
+
+    def pull(self) -> None:
+        """Read all collections of the type that changed; raises CloudError."""
+        try:
+            self._list_collections()
+        except RefusedError as refusal:
+            if refusal.code != "bad_stoken":
+                raise
+            self._begin_anew()
+            self._list_collections()
+        for collection in self._store.collections(self._kind.name):
+            if collection.changed:
+                self._pull_collection(collection)
+
+    def _begin_anew(self) -> None:
+        """Read all from the start: the server does not know the cursor, as after a restore."""
+        with self._store.transaction():
+            self._store.set_cursor(self._kind.name, None)
+            for collection in self._store.collections(self._kind.name):
+                self._store.begin_relisting(collection.uid)
+
+    def _list_collections(self) -> None:
+        account, store = self._cloud.keys, self._store
+        sealed = account.type_of(self._kind.collection)
+        body = {"collectionTypes": [sealed]}
+        is_first = store.cursor(self._kind.name) is None
+        found = set()
+        while True:
+            stoken = store.cursor(self._kind.name)
+            query = f"?limit={_COLLECTIONS}" + (f"&stoken={stoken}" if stoken else "")
+            page = self._service.records(
+                "POST", f"collection/list_multi/{query}", wire.CollectionPage, body
+            )
+            with store.transaction():
+                for each in page.data:
+                    if each.item.content.deleted:
+                        store.remove_collection(each.item.uid, keeps=False)
+                        continue
+                    opened = open_collection(account, sealed, each)
+                    found.add(opened.uid)
+                    store.put_collection(opened.uid, self._kind.name, b"".join(opened.keys))
+                for removed in page.removedMemberships or ():
+                    self._lose(removed.uid)
+                store.set_cursor(self._kind.name, page.stoken)
+            if page.done:
+                break
+            if not page.data or page.stoken == stoken:
+                raise DeceivedError("The server's list of collections does not end.")
+        if is_first:
+            for known in store.collections(self._kind.name):
+                if known.uid not in found:
+                    self._lose(known.uid)
+
+    def _lose(self, uid: str) -> None:
+        known = {each.uid for each in self._store.collections(self._kind.name)}
+        if uid in known:
+            self._store.remove_collection(uid, keeps=True)
+            self._report.warnings.append(
+                f"The server no longer has a collection of {self._kind.name}s; your phone keeps"
+                " what was in it, and will send it again."
+            )
+
+    def _pull_collection(self, collection: CollectionRow) -> None:
+        """Read the items of a collection that changed, page by page."""
+        base, stoken = f"collection/{collection.uid}/item/?limit={PAGE}", collection.stoken
+        while True:
+            query = f"&stoken={stoken}" if stoken else ""
+            try:
+                page = self._service.records("GET", base + query, wire.ItemPage)
+            except RefusedError as refusal:
+                if refusal.code != "bad_stoken" or stoken is None:
+                    raise
+                self._store.begin_relisting(collection.uid)
+                collection, stoken = replace(collection, relisting=True), None
+                continue
+            if not page.done and (not page.data or page.stoken == stoken):
+                raise DeceivedError("The server's list of records does not end.")
+            opened = [(item, self._open(collection, item)) for item in page.data]
+            with self._store.transaction():
+                for item, revision in opened:
+                    self._apply(collection, item, revision)
+                self._store.set_stoken(collection.uid, page.stoken, changed=not page.done)
+                if page.done and collection.relisting:
+                    self._find_missing(collection)
+            stoken = page.stoken
+            if page.done:
+                return
+
+    def _open(self, collection: CollectionRow, item: wire.Item) -> Revision:
+        def fetch(uid: str) -> bytes:
+            return self._service.chunk(collection.uid, item.uid, uid)
+
+        known = self._store.find(item.uid)
+        if known is not None and known.type != self._kind.name:
+            raise DeceivedError("The server gave a record of another type.")
+        return decode_item(collection.key_list, item, fetch)
+
+    def _apply(self, collection: CollectionRow, item: wire.Item, revision: Revision) -> None:
+        """Store one revision; raises DeceivedError."""
+        store, etag = self._store, item.content.uid
+        try:
+            theirs = None if revision.deleted else self._kind.decode(revision)
+        except RecordError as error:  # another program's; the server keeps it
+            self._report.failures.append(f"{error} It is left out.")
+            return
+        row = store.find(item.uid)
+        if row is None and theirs is not None:
+            row = self._find_match(item.uid, theirs)
+        if row is None:
+            row = Row(item.uid, self._kind.name, collection.uid, None)
+        store.mark_seen(item.uid)
+        if row.etag == etag:
+            return
+        is_older = store.is_former(item.uid, etag)
+        if is_older:
+            self._check_forgiven(row)
+        self._report.count(self._report.received, self._kind.name)
+        store.add_former(item.uid, row.etag)
+        if is_older:  # what the phone has is sent over it
+            row = replace(row, base=theirs)
+        elif row.sent_etag == etag:  # the answer to an upload was lost
+            row = replace(row, base=row.sent_body)
+        else:
+            row = self._merge(row, theirs, revision.mtime)
+            row = replace(row, base=theirs)
+        row = replace(
+            row,
+            collection=collection.uid,
+            etag=etag,
+            meta=msgspec.msgpack.encode(revision.meta),
+            item_key=item.encryptionKey,
+            sent_etag=None,
+            sent_body=None,
+        )
+        store.put(row)
+        store.mark_seen(item.uid)
+
+    def _merge(self, row: Row, theirs: bytes | None, mtime: int) -> Row:
+        """Return the record with what two sides did to it; its base is the former one."""
+        mine, kind = row.body, self._kind
+        if not row.changed or mine == theirs:
+            return replace(row, body=theirs, at=mtime or row.at)
+        if theirs is None or mine is None:
+            if kind.deletion_wins:
+                return replace(row, body=None)
+            kept = theirs if mine is None else mine
+            what = kind.tell(kept or b"")
+            self._tell(row, f"{what} was deleted on one device and changed on another; it is kept.")
+            return replace(row, body=kept)
+        day = f"{datetime.fromtimestamp(self._cloud.now, UTC):%Y-%m-%d}"
+        outcome: Outcome = kind.merge(row.base, mine, theirs, row.at >= mtime, day)
+        if outcome.sentence:
+            self._tell(row, outcome.sentence, outcome.lost)
+        if outcome.copy is not None:
+            uid = encode_uid(self._cloud.entropy(UID))
+            self._store.put(Row(uid, kind.name, row.collection, outcome.copy, at=row.at))
+        return replace(row, body=outcome.body)
+
+    def _find_match(self, uid: str, theirs: bytes) -> Row | None:
+        """Return a record of this phone that is the same contact, and was never sent, as `uid`."""
+        if self._kind.name != "contact":
+            return None
+        for row in self._store.changed("contact"):
+            is_unsent = row.etag is None and row.sent_etag is None
+            if is_unsent and row.body and contacts.is_same_person(row.body, theirs):
+                self._store.remove(row.uid)
+                return replace(row, uid=uid)
+        return None
+
+    def _check_forgiven(self, row: Row) -> None:
+        """Raise DeceivedError unless the owner said that an older state is to be written over."""
+        what = self._kind.tell(row.body or row.base or b"")
+        if not self._forgives:
+            raise DeceivedError(
+                f"The server gave an older version of {what} as if it were the newest; nothing of"
+                " it was used. After a restored backup: `cloud sync --upload-missing`."
+            )
+
+    def _find_missing(self, collection: CollectionRow) -> None:
+        """Deal with what the server had, and has no more without saying that it was deleted."""
+        lost = [row for row in self._store.end_relisting(collection.uid) if row.body is not None]
+        if not lost:
+            return
+        if self._forgives:
+            for row in lost:
+                self._store.put(replace(row, etag=None, base=None, meta=None, item_key=None))
+            return
+        self._report.missing += len(lost)
+        # Read again the next time, so that the owner can still say yes.
+        self._store.begin_relisting(collection.uid)
+        names = ", ".join(self._kind.tell(row.body or b"") for row in lost[:3])
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        self._report.warnings.append(
+            f"The server has lost {names}{more}, without a word of deletion. Your phone still has"
+            " them; `cloud sync --upload-missing` sends them again."
+        )
+
+    def _tell(self, row: Row, sentence: str, lost: bytes | None = None) -> None:
+        self._report.conflicts.append(sentence)
+        self._store.add_conflict(
+            Conflict(row.uid, self._kind.name, self._cloud.now, sentence, lost)
+        )
+
+
+def pull(
+    cloud: Cloud, service: Service, kind: str, report: Report, *, forgives: bool = False
+) -> None:
+    """Read one type."""
+    Puller(cloud, service, KINDS[kind], report, forgives=forgives).pull()

@@ -1,0 +1,177 @@
+"""Sending what changed here: batches in one transaction each, over the revisions that are known.
+
+Before a batch leaves, the phone keeps which revision it sends. When the answer is lost, the next
+reading finds that revision at the server and knows it as its own: nothing is doubled, and nothing
+that was written meanwhile is lost.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from client_sim.cloud import wire
+from client_sim.cloud.account import Cloud
+from client_sim.cloud.errors import CloudError, RefusedError
+from client_sim.cloud.keys import Keys, kdf, unseal
+from client_sim.cloud.kinds import KINDS, Kind
+from client_sim.cloud.pull import Report, pull
+from client_sim.cloud.records import (
+    UID,
+    Revision,
+    encode_item,
+    encode_item_under,
+    encode_uid,
+    make_collection,
+)
+from client_sim.cloud.service import Service
+from client_sim.cloud.store import CollectionRow, Row
+
+BATCH: Final = 100
+_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of contents of a batch; the server takes 16 MiB with padding and descriptions."""
+_MOST: Final = 12 * 1024 * 1024
+_TRIES: Final = 5
+
+
+def push(cloud: Cloud, service: Service, kind_name: str, report: Report) -> list[Row]:
+    """Send what changed; returns the records as the server has them now. Raises CloudError.
+
+    Where another device wrote meanwhile, its changes are read, put together, and sent again, five
+    times at most.
+    """
+    kind = KINDS[kind_name]
+    written: list[Row] = []
+    total, done = sum(len(row.body or b"") for row in cloud.store.changed(kind_name)), 0
+    for _ in range(_TRIES):
+        try:
+            while batch := _choose(cloud, kind, report):
+                collection = _find_collection(cloud, service, kind, batch[0].collection)
+                written += _send(cloud, service, kind, collection, batch)
+                report.count(report.sent, kind.name, len(batch))
+                done += sum(len(row.body or b"") for row in batch)
+                report.progress(min(done, total), total)
+        except RefusedError as refusal:
+            if refusal.status != 409:
+                raise
+            pull(cloud, service, kind_name, report)
+            continue
+        if written:
+            with suppress(RefusedError):  # then it is read again the next time
+                _skip_own(cloud, service, kind)
+        return written
+    raise CloudError(f"Other devices write {kind.name}s all the time; try again later.")
+
+
+def _choose(cloud: Cloud, kind: Kind, report: Report) -> list[Row]:
+    """Return the next records to send, all of one collection."""
+    chosen: list[Row] = []
+    size = 0
+    known = {each.uid for each in cloud.store.collections(kind.name)}
+    for row in cloud.store.changed(kind.name):
+        length = len(row.body or b"")
+        if length > _MOST:
+            sentence = f"{kind.tell(row.body or b'')} is too large to be kept on the server."
+            if sentence not in report.failures:
+                report.failures.append(sentence)
+            continue
+        home = row.collection if row.collection in known else None
+        if chosen and (home != chosen[0].collection or size + length > _BYTES):
+            continue
+        chosen.append(replace(row, collection=home))
+        size += length
+        if len(chosen) == BATCH:
+            break
+    return chosen
+
+
+def _find_collection(cloud: Cloud, service: Service, kind: Kind, uid: str | None) -> CollectionRow:
+    """Return the collection `uid`, or the first of the type, which is made where there is none."""
+    found = cloud.store.collections(kind.name)
+    for each in found:
+        if uid in {None, each.uid}:
+            return each
+    request, made = make_collection(cloud.keys, kind.collection, kind.title, cloud.entropy)
+    service.records("POST", "collection/", None, request)
+    with cloud.store.transaction():
+        cloud.store.put_collection(made.uid, kind.name, b"".join(made.keys))
+    return cloud.store.collections(kind.name)[0]
+
+
+def _send(
+    cloud: Cloud, service: Service, kind: Kind, collection: CollectionRow, rows: Sequence[Row]
+) -> list[Row]:
+    items = [_encode(cloud, kind, collection, row) for row in rows]
+    with cloud.store.transaction():
+        for row, item in zip(rows, items, strict=True):
+            sent = replace(row, sent_etag=item.content.uid, sent_body=row.body)
+            cloud.store.put(sent)
+    path = f"collection/{collection.uid}/item/transaction/"
+    service.records("POST", path, None, {"items": items})
+    done = []
+    with cloud.store.transaction():
+        for row, item in zip(rows, items, strict=True):
+            cloud.store.add_former(row.uid, row.etag)
+            now = cloud.store.find(row.uid) or row  # the owner may have changed it meanwhile
+            kept = replace(
+                now,
+                collection=collection.uid,
+                base=row.body,
+                etag=item.content.uid,
+                sent_etag=None,
+                sent_body=None,
+            )
+            cloud.store.put(kept)
+            done.append(kept)
+    return done
+
+
+def _encode(cloud: Cloud, kind: Kind, collection: CollectionRow, row: Row) -> wire.Item:
+    """Seal a record as it is now, or that it is deleted."""
+    meta: dict[str, Any] = {}
+    if row.meta is not None:  # members that other clients put there stay
+        meta = msgspec.msgpack.decode(row.meta, type=dict[str, Any])
+    content = b""
+    if row.body is not None:
+        name, content = kind.encode(row.body)
+        meta |= {"name": name} if name else {}
+    meta["mtime"] = row.at
+    revision = Revision(content, meta, deleted=row.body is None)
+    if row.item_key is None:
+        return encode_item(collection.keys[:32], row.uid, revision, cloud.entropy, row.etag)
+    for key in collection.key_list:
+        try:
+            own = unseal(kdf(key, 1, "Col"), row.item_key)[:32]
+        except CloudError:
+            continue
+        keys = Keys.derive(own, "ColItem")
+        return encode_item_under(keys, row.uid, revision, cloud.entropy, row.etag, row.item_key)
+    raise CloudError(f"The key of {kind.tell(row.body or b'')} does not open any more.")
+
+
+def _skip_own(cloud: Cloud, service: Service, kind: Kind) -> None:
+    """Move the cursors over what this phone has just written, so that it is not read again.
+
+    Only names come, without contents, and a page counts if this phone knows all of it.
+    """
+    for collection in cloud.store.collections(kind.name):
+        stoken, is_done = collection.stoken, collection.relisting
+        while not is_done:
+            query = f"?limit=500&prefetch=medium{f'&stoken={stoken}' if stoken else ''}"
+            path = f"collection/{collection.uid}/item/{query}"
+            page = service.records("GET", path, wire.ItemPage)
+            known = [cloud.store.find(item.uid) for item in page.data]
+            if not page.data or any(
+                row is None or row.etag != item.content.uid
+                for row, item in zip(known, page.data, strict=True)
+            ):
+                break
+            stoken, is_done = page.stoken, page.done
+            cloud.store.set_stoken(collection.uid, stoken, changed=not is_done)
+
+
+def new_uid(cloud: Cloud) -> str:
+    """Draw the uid of a new record."""
+    return encode_uid(cloud.entropy(UID))

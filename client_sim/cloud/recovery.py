@@ -1,0 +1,183 @@
+"""Recovery words: twelve of them open the account without its password, and stay on paper.
+
+They are set up before the first upload and typed back. The server has the account's keys sealed by
+them, the public half of a key made of them, and they themselves sealed by the account.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Final
+
+from mnemonic import Mnemonic
+from nacl.signing import SigningKey
+
+from client_sim.cloud import wire
+from client_sim.cloud.account import (
+    Cloud,
+    Region,
+    ask_salt,
+    check_password,
+    sign_response,
+)
+from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
+from client_sim.cloud.keys import (
+    SALT,
+    AccountKeys,
+    Entropy,
+    hkdf,
+    login_key,
+    main_cipher,
+    seal,
+    unseal,
+    unwrap_account,
+)
+from client_sim.cloud.service import Service
+
+ENTROPY: Final = 16
+_COUNT: Final = 12
+_PROPOSED: Final = 8
+_PENDING: Final = "pending-words"
+
+
+@dataclass(frozen=True, slots=True)
+class WordKeys:
+    """What is made of the words: the key of the second wrap, and the key that proves them."""
+
+    wrap: bytes
+    proof: SigningKey
+
+
+def word_keys(secret: bytes) -> WordKeys:
+    """Derive the keys of 16 bytes of words."""
+    proof = SigningKey(hkdf(secret, "hening recovery proof 1"))
+    return WordKeys(hkdf(secret, "hening recovery wrap 1"), proof)
+
+
+def encode_words(secret: bytes) -> str:
+    """Return 16 bytes as twelve words of BIP 39."""
+    return str(Mnemonic("english").to_mnemonic(secret))
+
+
+def decode_words(text: str) -> bytes:
+    """Return the 16 bytes of twelve words; spaces and case do not matter.
+
+    Raises CloudError, which names a word that is not on the list; nothing is sent.
+    """
+    words = text.lower().split()
+    book = Mnemonic("english")
+    for number, word in enumerate(words, 1):
+        if word not in book.wordlist:
+            near = difflib.get_close_matches(word, book.wordlist, 2)
+            hint = f"; perhaps {' or '.join(near)}" if near else ""
+            raise CloudError(f"Word {number}, {word!r}, is not one of the list{hint}.")
+    if len(words) != _COUNT:
+        raise CloudError(f"These are {len(words)} words; there have to be {_COUNT}.")
+    try:
+        return bytes(book.to_entropy(words))
+    except ValueError:
+        raise CloudError(
+            "The words do not fit together: one is another one, or two changed places."
+        ) from None
+
+
+def propose_password(entropy: Entropy) -> str:
+    """Return eight random words of the list, 88 bits."""
+    book = Mnemonic("english").wordlist
+    return " ".join(book[int.from_bytes(entropy(2), "big") % len(book)] for _ in range(_PROPOSED))
+
+
+def make_words(cloud: Cloud, secret: bytes = b"") -> str:
+    """Make new words, or use `secret`; they count once they were typed back. Nothing is sent."""
+    cloud.keys  # noqa: B018 - raises OffError
+    secret = secret or cloud.store.get(_PENDING) or cloud.entropy(ENTROPY)
+    cloud.store.set(_PENDING, secret)
+    return encode_words(secret)
+
+
+def confirm_words(cloud: Cloud, typed: str, password: str) -> None:
+    """Store the words at the server once the owner typed them back."""
+    pending = cloud.store.get(_PENDING)
+    if not pending:
+        raise OffError("Let the phone make words first, with `cloud words`.")
+    if decode_words(typed) != pending:
+        raise CloudError("These are not the words that the phone made; nothing was sent.")
+    with cloud.asking() as service:
+        main, challenge = ask_salt(cloud, service, password)
+        kept = seal_words(cloud.keys, pending, cloud.entropy)
+        body = sign_response(
+            login_key(main), cloud.name, service, "setRecovery", challenge, recovery=kept
+        )
+        service.account("PUT", "recovery", None, body)
+    with cloud.store.transaction():
+        cloud.store.set("words", b"1")
+        cloud.store.unset(_PENDING)
+
+
+def find_words(cloud: Cloud) -> bool:
+    """Ask whether the account has words already, which another phone set up."""
+    try:
+        with cloud.asking() as service:
+            load_words(cloud, service)
+    except RefusedError as refusal:
+        if refusal.status != 404:
+            raise
+        return False
+    cloud.store.set("words", b"1")
+    return True
+
+
+def load_words(cloud: Cloud, service: Service) -> bytes:
+    """Return the 16 bytes of the account's words; raises DeceivedError for foreign ones."""
+    kept = service.account("GET", "recovery", wire.Recovery)
+    secret = unseal(cloud.keys.keys.cipher, kept.words)
+    made = word_keys(secret)
+    if bytes(made.proof.verify_key) != kept.key:
+        raise DeceivedError("The server has the key of other words than yours: set up new ones.")
+    unwrap_account(made.wrap, kept.wrap, cloud.keys.public_key)
+    return secret
+
+
+def seal_words(account: AccountKeys, secret: bytes, entropy: Entropy) -> dict[str, bytes]:
+    """Return what the server keeps of the words."""
+    made = word_keys(secret)
+    return {
+        "key": bytes(made.proof.verify_key),
+        "wrap": account.wrap(made.wrap, entropy),
+        "words": seal(account.keys.cipher, secret, entropy),
+    }
+
+
+def recover(cloud: Cloud, region: Region, name: str, typed: str, new: str) -> None:
+    """Set a new password by the words; every other session ends. Log in with it afterwards."""
+    made = word_keys(decode_words(typed))
+    check_password(new)
+    asked = {"username": name}
+    with cloud.asking(region=region) as service:
+        challenge = service.account(
+            "POST", "recovery/challenge", wire.JustChallenge, asked
+        ).challenge
+        body = sign_response(made.proof, name, service, "openRecovery", challenge)
+        opened = service.account("POST", "recovery/open", wire.OpenedRecovery, body)
+        account = unwrap_account(made.wrap, opened.wrap, opened.public_key)
+        salted = service.records("POST", "authentication/login_challenge/", wire.Challenge, asked)
+        if salted.version != 1 or len(salted.salt) != SALT:
+            raise DeceivedError("The server asks for a weaker way to make keys; nothing was sent.")
+        main = cloud.derive(new.encode(), salted.salt)
+        challenge = service.account(
+            "POST", "recovery/challenge", wire.JustChallenge, asked
+        ).challenge
+        body = sign_response(
+            made.proof,
+            name,
+            service,
+            "useRecovery",
+            challenge,
+            login_key=bytes(login_key(main).verify_key),
+            wrap=account.wrap(main_cipher(main), cloud.entropy),
+        )
+        token = service.account("POST", "recovery/use", wire.NewToken, body).token
+        # That session is not this phone's: the phone logs in with the new password instead.
+        service.token = token
+        service.records("POST", "authentication/logout/")
+    with cloud.store.transaction():
+        cloud.forget_login()

@@ -1,0 +1,128 @@
+"""The doors of a region's cloud, as calls: records, account, blobs, and what needs no login."""
+
+import base64
+import re
+from typing import Any, Final
+
+import msgspec
+
+from client_sim.cloud import wire
+from client_sim.cloud.errors import DeceivedError, RefusedError, UnavailableError
+from client_sim.cloud.web import Answer, Line
+
+MSGPACK: Final = "application/msgpack"
+JSON: Final = "application/json"
+_CODE: Final = re.compile(r"[a-z_]{1,40}")
+_URN: Final = "urn:hening:problem:"
+
+
+class _Refusal(msgspec.Struct):
+    code: str = ""
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+
+
+class Service:
+    """Calls over one connection. `token` is a session's; `program` name and token of the blobs'."""
+
+    def __init__(self, line: Line, token: str = "", program: tuple[str, str] | None = None) -> None:
+        self.line = line
+        self.token = token
+        self.program = program
+
+    def records(self, method: str, path: str, kind: Any = None, body: object = None) -> Any:  # noqa: ANN401 - the answer is of the type `kind`
+        """Ask the records door; returns the answer as `kind`. Raises CloudError."""
+        headers = {**self._login(), "Accept": MSGPACK}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = MSGPACK
+            data = msgspec.msgpack.encode(body)
+        answer = self.line.ask(method, f"/api/v1/{path}", headers, data)
+        if answer.status >= 300:
+            raise _refuse_records(answer)
+        return None if kind is None else wire.decode(answer.body, kind)
+
+    def chunk(self, collection: str, item: str, uid: str) -> bytes:
+        """Download a chunk's ciphertext."""
+        path = f"/api/v1/collection/{collection}/item/{item}/chunk/{uid}/download/"
+        answer = self.line.ask("GET", path, {**self._login(), "Accept": MSGPACK})
+        if answer.status != 200:
+            raise _refuse_records(answer)
+        return answer.body
+
+    def account(self, method: str, path: str, kind: Any = None, body: object = None) -> Any:  # noqa: ANN401 - as above
+        """Ask the account door; returns the answer as `kind`. Raises CloudError."""
+        return self._json(method, f"/account/1/{path}", kind, body)
+
+    def erasure(self, number: str) -> wire.Erasure:
+        """Ask how far an erasure is; needs no login."""
+        found: wire.Erasure = self._json("GET", f"/erasure/{number}", wire.Erasure, None)
+        return found
+
+    def public(self, path: str) -> bytes:
+        """Fetch a policy or its text; says nothing of the owner."""
+        answer = self.line.ask("GET", path, {})
+        if answer.status != 200:
+            raise _refuse_json(answer)
+        return answer.body
+
+    def blob(
+        self, method: str, path: str, body: bytes | None = None, *, accept: str = ""
+    ) -> bytes | None:
+        """Ask the blobs door; returns the body, None for 404. Raises CloudError."""
+        name, token = self.program or ("", "")
+        login = base64.b64encode(f"{name}:{token}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}"}
+        if accept:
+            headers["Accept"] = accept
+        answer = self.line.ask(method, f"/blobs/{path}", headers, body)
+        if answer.status == 404:
+            return None
+        if answer.status >= 300:
+            codes = {403: "consent_required", 422: "not_ciphertext", 507: "quota_exceeded"}
+            raise _refuse(answer, codes.get(answer.status, "refused"))
+        return answer.body
+
+    def _json(self, method: str, path: str, kind: Any, body: object) -> Any:  # noqa: ANN401 - as above
+        headers = self._login()
+        data = None
+        if body is not None:
+            headers["Content-Type"] = JSON
+            data = msgspec.json.encode(body)
+        answer = self.line.ask(method, path, headers, data)
+        if answer.status >= 300:
+            raise _refuse_json(answer)
+        return None if kind is None else wire.decode(answer.body, kind, is_json=True)
+
+    def _login(self) -> dict[str, str]:
+        return {"Authorization": f"Token {self.token}"} if self.token else {}
+
+
+def _refuse_records(answer: Answer) -> Exception:
+    try:
+        said = msgspec.msgpack.decode(answer.body, type=_Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = _Refusal()
+    return _refuse(answer, said.code)
+
+
+def _refuse_json(answer: Answer) -> Exception:
+    try:
+        said = msgspec.json.decode(answer.body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = _Problem()
+    return _refuse(answer, said.type.removeprefix(_URN).replace("-", "_"))
+
+
+def _refuse(answer: Answer, code: str) -> Exception:
+    """Return the error for an answer: what it says is used as far as it is one of a few words."""
+    if 300 <= answer.status < 400:
+        return DeceivedError("The server leads to another address, where a phone never goes.")
+    if answer.status == 429:
+        wait = f"in {answer.retry_after} s" if answer.retry_after else "later"
+        return UnavailableError(f"The server asks for patience: try again {wait}.")
+    if answer.status >= 500 and answer.status not in {501, 507}:
+        return UnavailableError("The server fails just now; try again later.")
+    return RefusedError(answer.status, code if _CODE.fullmatch(code) else "refused")

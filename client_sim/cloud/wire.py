@@ -1,0 +1,202 @@
+"""The shapes of what the server answers; anything else is refused before it is used.
+
+Members that the phone does not use are passed over.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from client_sim.cloud.errors import DeceivedError
+
+Uid = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{20,64}\Z")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{22}\Z")]
+Token = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,512}\Z")]
+Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Wrap = Annotated[bytes, msgspec.Meta(max_length=1024)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
+
+
+class Chunk(msgspec.Struct, array_like=True):
+    """A chunk's uid, and its ciphertext where it came along."""
+
+    uid: Uid
+    body: bytes | None = None
+
+
+class Content(msgspec.Struct):
+    """A revision; `uid` is the tag of `meta`, and so the item's etag."""
+
+    uid: Uid
+    meta: bytes
+    chunks: list[Chunk]
+    deleted: bool
+
+
+class Item(msgspec.Struct, omit_defaults=True):
+    """An item in its current revision; `etag` is the revision that it replaces."""
+
+    uid: Uid
+    version: int
+    content: Content
+    encryptionKey: bytes | None = None  # noqa: N815 - the protocol's name
+    etag: str | None = None
+
+
+class Collection(msgspec.Struct):
+    """A collection of the account."""
+
+    item: Item
+    accessLevel: int  # noqa: N815
+    collectionKey: bytes  # noqa: N815
+    collectionType: bytes  # noqa: N815
+
+
+class Removed(msgspec.Struct):
+    """A collection that the account is no member of any more."""
+
+    uid: Uid
+
+
+class CollectionPage(msgspec.Struct):
+    """Collections that changed, and a cursor."""
+
+    data: list[Collection]
+    stoken: str
+    done: bool
+    removedMemberships: list[Removed] | None = None  # noqa: N815
+
+
+class ItemPage(msgspec.Struct):
+    """Items that changed, and a cursor."""
+
+    data: list[Item]
+    stoken: str
+    done: bool
+
+
+class RevisionPage(msgspec.Struct):
+    """Revisions of an item, newest first."""
+
+    data: list[Content]
+    iterator: str | None
+    done: bool
+
+
+class Challenge(msgspec.Struct):
+    """What a login signs, and how the main key is made."""
+
+    salt: bytes
+    challenge: bytes
+    version: int = 1
+
+
+class User(msgspec.Struct):
+    """An account as it comes with a login."""
+
+    username: str
+    pubkey: Key
+    encryptedContent: Wrap  # noqa: N815
+
+
+class Login(msgspec.Struct):
+    """A new session."""
+
+    token: Token
+    user: User
+
+
+class Session(msgspec.Struct):
+    """A device that is logged in."""
+
+    id: Id
+    created_at: Time
+    expires_at: Time
+    is_this: bool
+    state: str
+    key: bytes | None
+    label: bytes | None
+
+
+class Registered(msgspec.Struct):
+    """This device's session, and whether it is served."""
+
+    id: Id
+    state: str
+
+
+class JustChallenge(msgspec.Struct):
+    """What a change of keys signs."""
+
+    challenge: bytes
+
+
+class OpenedRecovery(msgspec.Struct):
+    """The account's keys, sealed by the words."""
+
+    wrap: Wrap
+    public_key: Key
+
+
+class Recovery(msgspec.Struct):
+    """What the server has of the words."""
+
+    key: Key
+    words: Wrap
+    wrap: Wrap
+
+
+class NewToken(msgspec.Struct):
+    """A token of a session or of a program."""
+
+    token: Token
+
+
+class Usage(msgspec.Struct):
+    """Bytes that the server counts for the account, and how many it may have (0: no limit)."""
+
+    quota: Annotated[int, msgspec.Meta(ge=0)]
+    used: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Receipt(msgspec.Struct):
+    """A consent's receipt, a signed note."""
+
+    receipt: str
+
+
+class Withdrawal(msgspec.Struct):
+    """A withdrawal's receipt, and the erasure that it announces."""
+
+    receipt: str
+    erasure: Id
+    begins_at: Time
+    ends_at: Time
+
+
+class Erasure(msgspec.Struct):
+    """How far an erasure is; `receipt` is a signed note when it is done."""
+
+    id: Id
+    step: str
+    begins_at: Time
+    due_at: Time
+    receipt: str | None
+
+
+class Listed(msgspec.Struct):
+    """An object of a vault."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    size: Annotated[int, msgspec.Meta(ge=0)]
+
+
+def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - as it says
+    """Decode an answer as `kind`; raises DeceivedError."""
+    codec = msgspec.json if is_json else msgspec.msgpack
+    try:
+        return codec.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise DeceivedError(
+            "The server's answer does not have the form that it has to have."
+        ) from None

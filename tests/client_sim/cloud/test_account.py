@@ -1,0 +1,254 @@
+"""The account: what a login, a consent, words and devices send, and what they refuse."""
+
+import base64
+import hashlib
+
+import pytest
+
+from client_sim.cloud.account import (
+    agree,
+    change_password,
+    check_password,
+    fetch_policy,
+    log_in,
+    log_out,
+    sign_up,
+    withdraw,
+)
+from client_sim.cloud.devices import (
+    approve,
+    list_devices,
+    revoke,
+    rotate,
+    set_approving,
+    show_digits,
+)
+from client_sim.cloud.errors import CloudError, OffError, RefusedError
+from client_sim.cloud.owner_data import add_note
+from client_sim.cloud.recovery import (
+    confirm_words,
+    decode_words,
+    encode_words,
+    find_words,
+    make_words,
+    propose_password,
+    recover,
+)
+from tests.client_sim.cloud.phones import PASSWORD, make_phone, new_name, set_up
+
+NEW = "another password of words"
+
+
+def note_texts(phone):
+    """Return the phone's notes."""
+    return phone.bodies("note")
+
+
+def test_a_fresh_phone_is_silent_and_a_login_turns_nothing_on(served, tmp_path):
+    """Nor can a type be turned on before consent and words."""
+    phone = make_phone(served, tmp_path)
+    with pytest.raises(OffError):
+        phone.sync()
+    with pytest.raises(OffError):
+        phone.cloud.turn("note", is_on=True)
+    assert phone.wire.is_silent
+    sign_up(phone.cloud, phone.cloud.regions["id"], new_name(), PASSWORD, "phone")
+    phone.wire.forget()
+    for step in ("consent", "recovery"):
+        with pytest.raises(OffError, match=step):
+            phone.cloud.turn("note", is_on=True)
+        if step == "consent":
+            policy, _ = fetch_policy(phone.cloud, phone.cloud.region, "en")
+            agree(phone.cloud, policy, "en", at_least=30, guardian=False)
+            phone.wire.forget()
+    with pytest.raises(OffError):
+        phone.sync()
+    assert phone.wire.is_silent
+
+
+def test_password_keys_and_words_never_leave(served, tmp_path):
+    """Neither as they are, nor in hexadecimal or base64, nor what is derived of them."""
+    phone = set_up(make_phone(served, tmp_path), new_name())
+    cloud = phone.cloud
+    add_note(cloud, "title", "text")
+    words = make_words(cloud)
+    confirm_words(cloud, words, PASSWORD)
+    phone.sync()
+    change_password(cloud, PASSWORD, NEW)
+    rotate(cloud, NEW)
+    phone.sync()
+    salt = cloud.store.get("salt")
+    secrets = [PASSWORD.encode(), NEW.encode(), words.encode(), decode_words(words)]
+    secrets += [cloud.derive(each, salt) for each in secrets[:2]]
+    secrets += [cloud.keys.key, cloud.keys.identity, bytes(cloud.device_key)[:32]]
+    secrets += [each for row in cloud.store.collections() for each in row.key_list]
+    secrets += [b"title", hashlib.sha256(PASSWORD.encode()).digest()]
+    for secret in secrets:
+        for spelled in (secret, secret.hex().encode(), base64.b64encode(secret).rstrip(b"=")):
+            assert spelled not in phone.wire.bytes
+
+
+@pytest.mark.parametrize("password", ["", "short", "aaaaaaaaaaaaaaaa"])
+def test_a_password_that_is_guessed_is_refused(password):
+    """By the phone: the server never sees it."""
+    with pytest.raises(CloudError, match="12 characters"):
+        check_password(password)
+
+
+def test_proposed_passwords_are_eight_words(phone):
+    """And pass the check."""
+    proposed = propose_password(phone.cloud.entropy)
+    check_password(proposed)
+    assert len(proposed.split()) == 8
+
+
+def test_words_are_typed_back_and_checked_offline(phone):
+    """A wrong word is named; two that changed places are noticed; case and spaces do not matter."""
+    cloud = phone.cloud
+    words = encode_words(bytes(range(16)))
+    assert decode_words(f"  {words.upper()} ") == bytes(range(16))
+    phone.wire.forget()
+    swapped = words.split()
+    swapped[0], swapped[1] = swapped[1], swapped[0]
+    made = make_words(cloud)
+    for typed, hint in (
+        (f"abuot {words.partition(' ')[2]}", "'abuot'.*about"),
+        (" ".join(words.split()[:11]), "11 words"),
+        (" ".join(swapped), "do not fit"),
+        (words, "not the words that the phone made"),
+    ):
+        if typed != words or made != words:
+            with pytest.raises(CloudError, match=hint):
+                confirm_words(cloud, typed, PASSWORD)
+    assert phone.wire.is_silent
+
+
+def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_path):
+    """All phones are logged out, and all records are there with the new password."""
+    add_note(phone.cloud, "a", "b")
+    phone.sync()
+    words = make_words(phone.cloud)
+    confirm_words(phone.cloud, words, PASSWORD)
+    third = make_phone(served, tmp_path / "three")
+    region, name = third.cloud.regions["id"], phone.cloud.name
+    recover(third.cloud, region, name, words, NEW)
+    for one in (phone, second):
+        with pytest.raises(RefusedError, match="logged out"):
+            one.sync()
+    with pytest.raises(RefusedError, match="do not belong together"):
+        log_in(third.cloud, region, name, PASSWORD, "new")
+    log_in(third.cloud, region, name, NEW, "new")
+    policy, _ = fetch_policy(third.cloud, region, "en")
+    agree(third.cloud, policy, "en", at_least=30, guardian=False)
+    find_words(third.cloud)
+    third.cloud.turn("note", is_on=True)
+    third.sync()
+    assert note_texts(third) == [b"a\nb"]
+
+
+def test_wrong_words_open_nothing(served, phone, tmp_path):
+    """The server refuses what they sign."""
+    third = make_phone(served, tmp_path / "three")
+    with pytest.raises(RefusedError):
+        recover(
+            third.cloud, third.cloud.regions["id"], phone.cloud.name, encode_words(bytes(16)), NEW
+        )
+
+
+def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path):
+    """Both show the same six digits; other digits approve nothing."""
+    set_approving(phone.cloud, is_on=True)
+    third = make_phone(served, tmp_path / "three")
+    waits = log_in(third.cloud, third.cloud.regions["id"], phone.cloud.name, PASSWORD, "tablet")
+    assert waits
+    with pytest.raises(RefusedError, match="approves it"):
+        list_devices(third.cloud)
+    digits = show_digits(third.cloud)
+    other = "000000" if digits != "000000" else "000001"
+    with pytest.raises(CloudError, match="shows these digits"):
+        approve(phone.cloud, other)
+    assert approve(phone.cloud, f"{digits[:3]} {digits[3:]}") == "tablet"
+    assert {each.label for each in list_devices(third.cloud)} == {"phone", "tablet"}
+    assert b"tablet" not in third.wire.bytes
+
+
+def test_a_lost_phone_is_ended_and_its_keys_open_nothing_new(phone, second):
+    """Revoked, then new keys: what the lost phone knows opens no record that is sent again."""
+    add_note(phone.cloud, "a", "b")
+    phone.sync()
+    second.sync()
+    lost = next(each for each in list_devices(phone.cloud) if not each.is_this)
+    revoke(phone.cloud, lost.id)
+    with pytest.raises(RefusedError, match="logged out"):
+        second.sync()
+    known = {key for row in second.cloud.store.collections() for key in row.key_list}
+    assert rotate(phone.cloud, PASSWORD) >= 2
+    report = phone.sync()
+    assert report.sent["note"] == 1
+    assert not known & {row.keys[:32] for row in phone.cloud.store.collections()}
+    log_out(second.cloud)
+    set_again(second, phone.cloud.name)
+    second.sync()
+    assert note_texts(second) == [b"a\nb"]
+    add_note(second.cloud, "c", "d")
+    second.sync()
+    phone.sync()
+    assert note_texts(phone) == [b"a\nb", b"c\nd"]
+
+
+def set_again(phone, name):
+    """Log a phone in again that has agreed before."""
+    log_in(phone.cloud, phone.cloud.regions["id"], name, PASSWORD, "phone")
+    phone.cloud.store.set("words", b"1")
+    phone.cloud.turn("note", is_on=True)
+
+
+def test_another_password_logs_the_other_phones_out(phone, second):
+    """And the old one does not open the account any more."""
+    name = phone.cloud.name
+    change_password(phone.cloud, PASSWORD, NEW)
+    phone.sync()
+    with pytest.raises(RefusedError):
+        second.sync()
+    log_out(second.cloud)
+    with pytest.raises(RefusedError):
+        log_in(second.cloud, second.cloud.regions["id"], name, PASSWORD, "phone")
+    log_in(second.cloud, second.cloud.regions["id"], name, NEW, "phone")
+
+
+def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
+    """As the policy's numbers say; a guardian helps from the minimum age on."""
+    phone = make_phone(served, tmp_path)
+    sign_up(phone.cloud, phone.cloud.regions["id"], new_name(), PASSWORD, "phone")
+    policy, text = fetch_policy(phone.cloud, phone.cloud.region, "xx")
+    assert text.startswith("We keep what your phone encrypts")
+    phone.wire.forget()
+    for age, guardian in ((12, True), (17, False)):
+        with pytest.raises(CloudError):
+            agree(phone.cloud, policy, "en", at_least=age, guardian=guardian)
+    assert phone.wire.is_silent
+    agree(phone.cloud, policy, "en", at_least=13, guardian=True)
+    assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent"]
+
+
+def test_a_withdrawal_is_one_step_and_ends_uploads(phone):
+    """Types are off before the server is told."""
+    add_note(phone.cloud, "a", "b")
+    found = withdraw(phone.cloud)
+    assert found.ends_at <= phone.cloud.now + 48 * 3600
+    phone.wire.forget()
+    with pytest.raises(OffError):
+        phone.sync()
+    assert phone.wire.is_silent
+    assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent", "withdrawal"]
+
+
+def test_after_a_logout_no_key_is_on_the_phone(phone):
+    """Nor in the file's free pages."""
+    key, token = phone.cloud.keys.key, phone.cloud.store.get("token")
+    log_out(phone.cloud)
+    data = (phone.cloud.store.folder / "cloud.sqlite").read_bytes()
+    assert key not in data
+    assert token not in data
+    with pytest.raises(OffError):
+        phone.sync()

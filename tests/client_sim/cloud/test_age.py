@@ -1,0 +1,74 @@
+"""age files: the age program and pyrage open them, and they are the same each time."""
+
+import subprocess
+
+import pyrage
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.cloud.age import CHUNK, Identity, decrypt, encrypt
+from client_sim.cloud.errors import RecordError, SealError
+
+IDENTITY = Identity(bytes(range(32)))
+SECRET = bytes(32)
+LENGTHS = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 200_000]
+
+
+def make(length, secret=SECRET):
+    """Encrypt so many bytes."""
+    return encrypt(bytes(length), IDENTITY.recipient, secret)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_pyrage_opens_a_file(length):
+    """At every length around its chunks."""
+    other = pyrage.x25519.Identity.from_str(IDENTITY.encode())
+    assert str(other.to_public()) == IDENTITY.recipient_text
+    assert pyrage.decrypt(make(length), [other]) == bytes(length)
+    assert decrypt(make(length), IDENTITY) == bytes(length)
+
+
+@pytest.mark.needs("age")
+def test_the_age_program_opens_a_file(tmp_path):
+    """With the key as it is exported."""
+    (tmp_path / "key").write_text(IDENTITY.encode() + "\n")
+    (tmp_path / "file").write_bytes(make(200_000))
+    opened = subprocess.run(
+        ["age", "-d", "-i", tmp_path / "key", tmp_path / "file"], capture_output=True, check=True
+    )
+    assert opened.stdout == bytes(200_000)
+
+
+def test_the_same_content_is_the_same_file_and_another_one_for_another_account():
+    """Nor does a prefix of a content share a key with it."""
+    assert make(100) == make(100)
+    assert make(100) != make(100, b"\1" * 32)
+    one, other = make(CHUNK), make(CHUNK + 1)
+    assert one.partition(b"\n---")[0] != other.partition(b"\n---")[0]
+    assert one[-1000:] not in other
+
+
+def test_our_reader_opens_a_file_of_another_writer():
+    """So that the format is understood, not only repeated."""
+    other = pyrage.x25519.Recipient.from_str(IDENTITY.recipient_text)
+    assert decrypt(pyrage.encrypt(b"hello", [other]), IDENTITY) == b"hello"
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_changed_byte_does_not_open(place, change):
+    """Wherever it is."""
+    file = bytearray(make(5000))
+    file[place % len(file)] ^= change
+    with pytest.raises(SealError):
+        decrypt(bytes(file), IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "age1", IDENTITY.encode()[:-1] + "A", IDENTITY.recipient_text]
+)
+def test_what_is_no_key_is_refused(text):
+    """Empty, too short, with a wrong check, or a public one."""
+    with pytest.raises(RecordError):
+        Identity.decode(text)
+    assert Identity.decode(IDENTITY.encode()) == IDENTITY

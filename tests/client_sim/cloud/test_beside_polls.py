@@ -1,0 +1,116 @@
+"""Polls for updates do not notice the cloud: off, on, busy and failing are the same to the byte."""
+
+import pytest
+
+from client_sim.cloud.errors import OffError, UnavailableError
+from client_sim.cloud.owner_data import add_note
+from client_sim.device.phone import Phone
+from client_sim.device.reset import reset_phone
+from tests.client_sim.cloud.phones import make_phone, new_name, set_up
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import FakeWorld
+from tests.client_sim.device.repository_simulator import Repository
+
+
+@pytest.fixture(scope="module")
+def market():
+    """Make a repository that offers a build."""
+    repository = Repository(shop.NOW)
+    shop.announce(repository, 1, [shop.add_package(repository, 1)])
+    return repository
+
+
+def poll(folder, market):
+    """Poll three times; returns all that left the phone, and when it polls next."""
+    world = FakeWorld(market)
+    world.clock = float(shop.NOW)
+
+    def make_world(public, state):
+        world.public, world.state = public, state
+        return world
+
+    trace = []
+    for _ in range(3):
+        phone = Phone(folder, make_world=make_world)
+        phone.poll()
+        due = phone.next_poll()
+        trace.append((list(world.sent), list(world.resolved), list(world.connected), due))
+        world.clock = due
+    return trace
+
+
+def never_on(_served, folder, market):
+    """Poll on a phone without a cloud."""
+    return poll(folder, market)
+
+
+def switched_on(served, folder, market):
+    """Poll on a phone that has just synchronised."""
+    phone = set_up(make_phone(served, folder), new_name())
+    add_note(phone.cloud, "t", "x")
+    phone.sync()
+    return poll(folder, market)
+
+
+def busy(served, folder, market):
+    """Poll in the middle of a batch that is being sent."""
+    phone = set_up(make_phone(served, folder), new_name())
+    add_note(phone.cloud, "t", "x")
+    trace = []
+
+    def meanwhile(data):
+        if b"/item/transaction/" in data and not trace:
+            trace.append(poll(folder, market))
+
+    phone.wire.before_send = meanwhile
+    phone.sync()
+    return trace[0]
+
+
+def failing(served, folder, market):
+    """Poll on a phone whose cloud cannot be reached."""
+    phone = set_up(make_phone(served, folder), new_name())
+
+    def refuse(*_):
+        raise OSError("refused")
+
+    phone.wire.connect = refuse
+    with pytest.raises(UnavailableError):
+        phone.sync()
+    return poll(folder, market)
+
+
+def off_again(served, folder, market):
+    """Poll on a phone whose types were all turned off again."""
+    phone = set_up(make_phone(served, folder), new_name())
+    phone.sync()
+    for kind in phone.cloud.on:
+        phone.cloud.turn(kind, is_on=False)
+    return poll(folder, market)
+
+
+def test_polls_are_the_same_in_every_state_of_the_cloud(served, market, tmp_path):
+    """Names, connections, bytes and the time of the next poll."""
+    traces = []
+    for state in (never_on, switched_on, busy, failing, off_again):
+        folder = tmp_path / state.__name__
+        shop.make_phone(folder, market)
+        traces.append(state(served, folder, market))
+    assert traces[0][0][0]
+    assert all(trace == traces[0] for trace in traces)
+
+
+def test_a_factory_reset_forgets_the_cloud(served, market, tmp_path):
+    """With the rest of the owner's data; the phone is silent afterwards."""
+    folder = tmp_path / "phone"
+    shop.make_phone(folder, market)
+    phone = set_up(make_phone(served, folder), new_name())
+    add_note(phone.cloud, "t", "x")
+    phone.cloud.store.close()
+    reset_phone(folder)
+    assert not [path for path in (folder / "personal").rglob("*") if path.is_file()]
+    again = make_phone(served, folder)
+    with pytest.raises(OffError):
+        again.sync()
+    assert again.wire.is_silent
+    assert again.cloud.store.live("note") == []

@@ -1,0 +1,141 @@
+"""Contacts: lines that stay as they are, and two versions that become one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.cloud.contacts import (
+    encode_card,
+    is_same_person,
+    merge_cards,
+    parse_card,
+    split_cards,
+    tell_contact,
+)
+from client_sim.cloud.errors import RecordError
+
+
+def card(*lines, version="4.0"):
+    """Return a card with these lines."""
+    said = ("BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD")
+    return "".join(f"{line}\r\n" for line in said).encode()
+
+
+BASE = card("FN:Budi", "TEL:1", "TEL:2", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/")
+
+
+def merge(mine, theirs, base=BASE, *, later=True):
+    """Merge; returns the lines between version and end, and what was lost."""
+    merged = merge_cards(base, mine, theirs, mine_is_later=later)
+    return [line.text for line in parse_card(merged.body)[2:-1]], merged.lost
+
+
+def test_lines_that_the_phone_does_not_know_stay_in_their_order():
+    """Also a photo as data, which common libraries lose."""
+    lines = ["FN:Budi", "TEL:1", "TEL:2", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/"]
+    assert [line.text for line in parse_card(BASE)[2:-1]] == lines
+    assert merge(BASE, BASE) == (lines, "")
+
+
+def test_both_sides_of_a_repeated_property_are_kept():
+    """One adds a number and drops one, the other adds one."""
+    mine = card("FN:Budi", "TEL:1", "TEL:3", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/")
+    theirs = BASE.replace(b"TEL:2", b"TEL:2\r\nTEL:4")
+    lines, lost = merge(mine, theirs)
+    assert [x for x in lines if x.startswith("TEL")] == ["TEL:1", "TEL:4", "TEL:3"]
+    assert "X-LIKES;K=V:tea" in lines
+    assert lost == ""
+
+
+@pytest.mark.parametrize(("later", "name"), [(True, "FN:Boy"), (False, "FN:Bob")])
+def test_of_a_single_property_the_later_counts_and_the_other_is_named(later, name):
+    """So that the owner learns what was lost."""
+    lines, lost = merge(BASE.replace(b"Budi", b"Boy"), BASE.replace(b"Budi", b"Bob"), later=later)
+    assert lines[0] == name
+    assert {lines[0], lost} == {"FN:Boy", "FN:Bob"}
+
+
+def test_a_property_that_one_side_changed_is_no_conflict():
+    """Either side."""
+    changed = BASE.replace(b"Budi", b"Boy")
+    assert merge(changed, BASE)[0][0] == "FN:Boy"
+    assert merge(BASE, changed) == (merge(changed, BASE)[0], "")
+
+
+def test_without_a_common_version_nothing_is_dropped():
+    """As at the first synchronising of two phones that had the same contact."""
+    lines, _ = merge(card("FN:Budi", "TEL:1"), card("FN:Budi", "TEL:2", "NOTE:x"), None)
+    assert lines == ["FN:Budi", "TEL:2", "TEL:1", "NOTE:x"]
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [f"{name}:{value}" for name in ("TEL", "EMAIL", "X-A", "ADR") for value in "123"]
+    ),
+    max_size=6,
+    unique=True,
+)
+
+
+@given(LINES, LINES, LINES)
+def test_a_merge_loses_no_line_that_was_added(base, mine, theirs):
+    """And keeps none that one side removed and the other left."""
+    merged = merge_cards(card(*base), card(*mine), card(*theirs), mine_is_later=True)
+    lines = {line.text for line in parse_card(merged.body)[2:-1]}
+    added = (set(mine) | set(theirs)) - set(base)
+    kept = set(base) & set(mine) & set(theirs)
+    assert lines == added | kept
+
+
+@given(LINES, LINES, LINES)
+def test_both_sides_of_a_merge_get_the_same_lines(base, mine, theirs):
+    """Whichever phone merges."""
+    one = merge_cards(card(*base), card(*mine), card(*theirs), mine_is_later=True).body
+    other = merge_cards(card(*base), card(*theirs), card(*mine), mine_is_later=False).body
+    assert sorted(x.text for x in parse_card(one)) == sorted(x.text for x in parse_card(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        (card("UID:a", "FN:X"), card("UID:a", "FN:Y"), True),
+        (card("FN:Budi", "TEL:+62 21-5"), card("FN:BUDI", "TEL;TYPE=home:+62215"), True),
+        (card("FN:Budi", "EMAIL:a@b"), card("FN:Budi", "EMAIL;PREF=1:A@b"), True),
+        (card("FN:Budi", "TEL:1"), card("FN:Budi", "TEL:2"), False),
+        (card("FN:Budi", "TEL:1"), card("FN:Ani", "TEL:1"), False),
+        (card("TEL:1"), card("TEL:1"), False),
+    ],
+)
+def test_contacts_match_by_uid_or_by_name_and_a_shared_address(one, other, is_same):
+    """A shared name or a shared number alone is not enough."""
+    assert is_same_person(one, other) is is_same
+
+
+def test_folded_lines_are_one_line_and_long_ones_are_folded():
+    """At 75 bytes, without cutting a character."""
+    body = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bu\r\n di\r\nNOTE:a\r\n\tb\r\nEND:VCARD\r\n"
+    assert [line.text for line in parse_card(body)[2:4]] == ["FN:Budi", "NOTE:ab"]
+    written = encode_card(parse_card(card("NOTE:" + "\N{SNOWMAN}" * 60)))
+    assert max(map(len, written.split(b"\r\n"))) <= 75
+    assert parse_card(written) == parse_card(card("NOTE:" + "\N{SNOWMAN}" * 60))
+
+
+def test_a_file_is_cut_into_its_cards_byte_by_byte():
+    """Blank lines between them are passed over."""
+    cards = [card("FN:a"), card("FN:b", version="3.0")]
+    assert list(split_cards(b"\xef\xbb\xbf" + b"\r\n".join(cards))) == cards
+
+
+@pytest.mark.parametrize(
+    "data", [b"BEGIN:VCARD\r\nFN:a\r\n", card(version="2.1"), b"FN:a\nEND:VCARD"]
+)
+def test_a_file_that_is_no_vcard_is_refused(data):
+    """Cut short, of the oldest version, or without a beginning."""
+    with pytest.raises(RecordError):
+        list(split_cards(data))
+
+
+def test_a_foreign_record_that_is_no_card_is_named():
+    """It is kept as it is."""
+    assert tell_contact(b"\xff") == "a contact that cannot be read"
+    assert merge_cards(None, b"\xff", BASE, mine_is_later=False).body == BASE

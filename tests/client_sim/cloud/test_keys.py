@@ -1,0 +1,91 @@
+"""Keys: the vectors of FORMATS section 17, and what does not open."""
+
+import re
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from client_sim.cloud.errors import DeceivedError, SealError
+from client_sim.cloud.keys import (
+    Keys,
+    derive_main,
+    kdf,
+    main_cipher,
+    make_account_keys,
+    seal,
+    unseal,
+    unwrap_account,
+)
+from client_sim.cloud.records import item_keys
+from client_sim.cloud.wire import Content, Item
+
+PAGE = (Path(__file__).parents[3] / "docs" / "FORMATS.md").read_text()
+KEY = bytes(range(32))
+VECTORS = re.findall(r"^\| kdf\(K, (\d), `(\w+)`\) \| `([0-9a-f]{64})` \|$", PAGE, re.MULTILINE)
+
+
+def draw(count):
+    """Stand for randomness."""
+    return bytes(range(count))
+
+
+@pytest.mark.parametrize(("number", "context", "expected"), VECTORS)
+def test_derived_keys_are_those_of_the_page(number, context, expected):
+    """Each vector of the page holds."""
+    assert kdf(KEY, int(number), context).hex() == expected
+
+
+def test_the_page_has_vectors_for_every_context():
+    """So the test above compares something."""
+    assert {context for _, context, _ in VECTORS} == {"Main", "Acct", "Col", "ColItem"}
+
+
+def test_an_items_key_is_that_of_the_page():
+    """Message and key of the keyed hash are not swapped."""
+    found = re.search(r"\| item key without `encryptionKey`[^|]*\| `([0-9a-f]{64})` \|", PAGE)
+    item = Item("A" * 32, 1, Content("A" * 22, b"", [], deleted=False))
+    assert item_keys(KEY, item) == Keys.derive(bytes.fromhex(found[1]), "ColItem")
+
+
+def test_the_main_key_takes_the_hard_way():
+    """Argon2id of the first 16 bytes of the salt, 4 passes, 256 MiB, by another implementation."""
+    salt = bytes(range(32))
+    other = Argon2id(salt=salt[:16], length=32, iterations=4, lanes=1, memory_cost=256 * 1024)
+    assert derive_main(b"SomePassword", salt) == other.derive(b"SomePassword")
+
+
+@pytest.mark.parametrize("place", range(24 + 5 + 16))
+def test_a_changed_byte_does_not_open(place):
+    """Nonce, ciphertext and tag each count."""
+    sealed = bytearray(seal(KEY, b"hello", draw, b"bound"))
+    assert unseal(KEY, bytes(sealed), b"bound") == b"hello"
+    sealed[place] ^= 1
+    with pytest.raises(SealError):
+        unseal(KEY, bytes(sealed), b"bound")
+
+
+def test_what_a_ciphertext_is_bound_to_counts():
+    """The same ciphertext does not open elsewhere."""
+    with pytest.raises(SealError):
+        unseal(KEY, seal(KEY, b"hello", draw, b"here"), b"there")
+
+
+def test_an_account_with_another_public_key_is_refused():
+    """A server cannot pass off its own key as the owner's."""
+    account = make_account_keys(draw)
+    cipher = main_cipher(KEY)
+    wrap = account.wrap(cipher, draw)
+    assert unwrap_account(cipher, wrap, account.public_key) == account
+    with pytest.raises(DeceivedError, match="not yours"):
+        unwrap_account(cipher, wrap, bytes(32))
+
+
+def test_names_of_types_are_the_same_each_time_and_open():
+    """The server finds collections by them; it cannot read them."""
+    account = make_account_keys(draw)
+    sealed = account.type_of("etebase.vcard")
+    assert sealed == account.type_of("etebase.vcard")
+    assert b"vcard" not in sealed
+    assert account.open_type(sealed) == "etebase.vcard"
+    assert account.open_type(account.type_of("x" * 32)) == "x" * 32

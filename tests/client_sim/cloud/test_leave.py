@@ -1,0 +1,190 @@
+"""The ways out: an export, an erasure with its receipt, and another region."""
+
+import hashlib
+import io
+import json
+import subprocess
+import zipfile
+
+import pytest
+from PIL import Image
+
+from client_sim.cloud.account import Region, fetch_policy
+from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
+from client_sim.cloud.export import export
+from client_sim.cloud.kinds import decode_inner
+from client_sim.cloud.leave import erase, finish_erasure, move
+from client_sim.cloud.owner_data import add_note, import_file, plant
+from client_sim.cloud.photos import decode_photo
+from client_sim.cloud.recovery import encode_words, load_words, recover
+from client_sim.cloud.web import Line
+from client_sim.persona import make_persona
+from tests.client_sim.cloud.phones import PASSWORD, make_phone, serve, wait_for_erasure
+
+PERSONA = make_persona(4)
+KINDS = ("contact", "note", "message", "photo")
+
+
+def test_an_export_is_the_same_bytes_twice_and_on_either_phone(phone, second, tmp_path):
+    """Files that other programs read, with a hash of each."""
+    plant(phone.cloud, PERSONA)
+    phone.sync()
+    second.sync()
+    files = [tmp_path / name for name in ("1.zip", "2.zip", "3.zip")]
+    for file, one in zip(files, (phone, phone, second), strict=True):
+        counts = export(one.cloud, file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert counts["contact"] == len(PERSONA.contacts)
+    with zipfile.ZipFile(files[0]) as one, zipfile.ZipFile(files[2]) as other:
+        names = one.namelist()
+        manifest = json.loads(one.read("manifest.json"))
+        assert sorted(manifest) == sorted(set(names) - {"manifest.json"})
+        for name, sha256 in manifest.items():
+            assert hashlib.sha256(one.read(name)).hexdigest() == sha256
+            if not name.startswith("receipts/"):  # each phone has those of its own consent
+                assert one.read(name) == other.read(name)
+        assert one.read("contacts.vcf").count(b"BEGIN:VCARD") == len(PERSONA.contacts)
+        assert one.read("messages.xml").count(b"ms address=") == len(PERSONA.messages)
+        photos = [name for name in names if name.startswith("photos/")]
+        assert len(photos) == len(PERSONA.photos)
+        for name in photos:
+            Image.open(io.BytesIO(one.read(name))).load()
+            assert one.getinfo(name).date_time[0] >= 2026
+
+
+def test_an_export_is_imported_as_nothing_new(phone, tmp_path):
+    """So that it can be restored, and restored again."""
+    plant(phone.cloud, PERSONA)
+    export(phone.cloud, tmp_path / "mine.zip")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        archive.extractall(tmp_path / "out")
+    for kind in ("receipts", "manifest.json"):
+        path = tmp_path / "out" / kind
+        for each in [*path.iterdir()] if path.is_dir() else [path]:
+            each.unlink()
+    added, failures = import_file(phone.cloud, tmp_path / "out")
+    assert failures == []
+    assert not any(added.values())
+    assert added.keys() == set(KINDS)
+
+
+def test_an_export_without_an_original_is_refused(phone, second, tmp_path):
+    """Instead of one that lacks something without a word."""
+    plant(phone.cloud, PERSONA)
+    phone.sync()
+    second.sync()
+    for file in (second.cloud.store.folder / "photos").iterdir():
+        file.unlink()
+    with pytest.raises(CloudError, match="synchronise first"):
+        export(second.cloud, tmp_path / "x.zip")
+
+
+@pytest.mark.needs("age")
+def test_the_age_program_opens_every_piece_of_the_store(served, phone, tmp_path):
+    """With the key from the owner's own records, without any of our programs."""
+    plant(phone.cloud, PERSONA)
+    phone.sync()
+    (row,) = phone.cloud.store.live("keys")
+    (tmp_path / "key").write_text(decode_inner(row.body)["age"] + "\n")
+    photos = [decode_photo(each.body) for each in phone.cloud.store.live("photo")]
+    found = {}
+    for body in (served.folder / "bodies" / "blobs").rglob("*"):
+        if body.is_file():
+            found[hashlib.sha256(body.read_bytes()).hexdigest()] = body
+    for photo in photos:
+        (piece,) = photo.pieces
+        opened = subprocess.run(
+            ["age", "-d", "-i", tmp_path / "key", found[piece.name]],
+            capture_output=True,
+            check=True,
+        )
+        assert hashlib.sha256(opened.stdout[: piece.length]).hexdigest() == photo.sha256
+    assert photos
+
+
+def test_an_erasure_ends_with_a_receipt_that_is_verified(phone, second):
+    """The phone keeps its records and the receipt; nothing is on, and the account is gone."""
+    plant(phone.cloud, PERSONA)
+    phone.sync()
+    region = phone.cloud.region
+    erase(phone.cloud)
+    wait_for_erasure(phone)
+    said = finish_erasure(phone.cloud)
+    assert said["erased"]["items"] > len(PERSONA.contacts)
+    assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent", "erasure"]
+    assert len(phone.bodies("contact")) == len(PERSONA.contacts)
+    phone.wire.forget()
+    with pytest.raises(OffError):
+        phone.sync()
+    assert phone.wire.is_silent
+    with pytest.raises(RefusedError, match="logged out"):
+        second.sync()
+    assert region.name == "id"
+
+
+def test_moving_home_sends_all_reads_it_back_and_erases(phone, tmp_path):
+    """The words on the owner's paper open the new account; no record is lost."""
+    with serve(tmp_path / "eu", region="eu") as eu:
+        cloud = phone.cloud
+        cloud.regions = {**cloud.regions, **eu.regions}
+        plant(cloud, PERSONA)
+        phone.sync()
+        with cloud.asking() as service:
+            words = encode_words(load_words(cloud, service))
+        before = {kind: phone.bodies(kind) for kind in KINDS[:3]}
+        policy, _ = fetch_policy(cloud, cloud.regions["eu"], "en")
+        report = move(
+            cloud,
+            cloud.regions["eu"],
+            "ani",
+            PASSWORD,
+            locale="en",
+            at_least=30,
+            guardian=False,
+            sha256=policy.sha256,
+        )
+        assert report.sent["contact"] == len(PERSONA.contacts)
+        wait_for_erasure(phone)
+        assert finish_erasure(cloud)["type"] == "erasure"
+        assert {kind: phone.bodies(kind) for kind in KINDS[:3]} == before
+        assert (cloud.region.name, cloud.on) == ("eu", KINDS)
+        add_note(cloud, "after", "x")
+        assert phone.sync().sent == {"note": 1, "devices": 1}
+        assert not cloud.store.folder.with_name("cloud-next").exists()
+        third = make_phone(eu, tmp_path / "third")
+        recover(third.cloud, third.cloud.regions["eu"], "ani", words, f"{PASSWORD} again")
+        with pytest.raises(RefusedError, match="logged out"):
+            phone.sync()
+
+
+def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path, monkeypatch):
+    """The old account stays, and nothing there was erased."""
+    with serve(tmp_path / "eu", region="eu") as eu:
+        cloud = phone.cloud
+        cloud.regions = {**cloud.regions, **eu.regions}
+        add_note(cloud, "t", "x")
+        phone.sync()
+        policy, _ = fetch_policy(cloud, cloud.regions["eu"], "en")
+        ask = Line.ask
+
+        def lose(line, method, path, headers, body=None):
+            if "/item/?limit=100" in path and line.host == eu.url.partition("//")[2]:
+                path = path.replace("/item/?limit=100", "/item/?limit=100&stoken=" + "A" * 38)
+            return ask(line, method, path, headers, body)
+
+        monkeypatch.setattr(Line, "ask", lose)
+        with pytest.raises((DeceivedError, RefusedError)):
+            move(
+                cloud,
+                Region("eu", eu.url, eu.regions["eu"].policy_key),
+                "ani",
+                PASSWORD,
+                locale="en",
+                at_least=30,
+                guardian=False,
+                sha256=policy.sha256,
+            )
+        monkeypatch.undo()
+        add_note(cloud, "more", "x")
+        assert phone.sync().sent["note"] == 1
+        assert cloud.region.name == "id"

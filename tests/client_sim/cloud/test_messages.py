@@ -1,0 +1,59 @@
+"""Messages: elements of SMS Backup & Restore, unchanged by a round."""
+
+import pytest
+
+from client_sim.cloud.errors import RecordError
+from client_sim.cloud.messages import find_date, join_messages, split_messages, tell_message
+
+FILE = b"""<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>
+<!-- made by a program -->
+<smses count="3" backup_set="x">
+  <sms protocol="0" address="+999 1" date="1700000000000" type="1"
+    body="Halo &#55357;&#56832; &amp;&#10;two" />
+  <sms address="+999 1" date="1600000000000" type="2" body="earlier" x_unknown="kept" />
+  <mms date="1650000000000" msg_box="1" address="+9992">
+    <parts><part seq="0" ct="image/jpeg" data="/9j/" /></parts></mms>
+</smses>
+"""
+
+
+def test_a_file_comes_back_with_all_its_attributes():
+    """Sorted by time; reading what was written gives the same messages."""
+    found = split_messages(FILE)
+    assert len(found) == 3
+    assert "Halo \N{GRINNING FACE} &amp;&#xA;two".encode() in found[0]
+    assert b'x_unknown="kept"' in found[1]
+    assert b'data="/9j/"' in found[2]
+    again = split_messages(join_messages(found))
+    assert again == sorted(found, key=find_date)
+    assert join_messages(again) == join_messages(found)
+
+
+def test_the_same_message_is_the_same_bytes_whatever_order_its_attributes_have():
+    """So that two phones that import one file have one message."""
+    one, other = (
+        split_messages(b"<smses>" + element + b"</smses>")
+        for element in (b'<sms date="1" body="x"/>', b"<sms body='x' date='1'></sms>")
+    )
+    assert one == other
+
+
+def test_a_message_is_named_by_time_and_number():
+    """For people."""
+    assert tell_message(split_messages(FILE)[1]) == "the message of 2020-09-13 12:26 with +999 1"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<smses>",
+        b"<calls/>",
+        b"not XML",
+        b'<!DOCTYPE x [<!ENTITY a "b">]><smses/>',
+        b'<smses><sms body="&#55357;"/></smses>',
+    ],
+)
+def test_other_files_are_refused(data):
+    """Cut short, another export, no XML, entities, half a character."""
+    with pytest.raises(RecordError):
+        split_messages(data)

@@ -1,0 +1,60 @@
+"""Notes: changes of two devices in one note, or both notes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.cloud.notes import make_note, merge_lines, merge_notes, name_copy, split_note
+
+BASE = make_note("List", "a\nb\nc\nd\n")
+
+
+def merge(mine, theirs, *, later=True):
+    """Merge two texts of the list."""
+    merged = merge_notes(
+        BASE, make_note("List", mine), make_note("List", theirs), mine_is_later=later
+    )
+    return None if merged is None else split_note(merged)[1]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "merged"),
+    [
+        ("a\nb\nc\nd\n", "a\nb\nx\nd\n", "a\nb\nx\nd\n"),
+        ("0\na\nb\nc\nd\n", "a\nb\nc\nd\n1\n", "0\na\nb\nc\nd\n1\n"),
+        ("a\nc\nd\n", "a\nb\nc\n", "a\nc\n"),
+        ("a\nb\nx\nd\n", "a\nb\nx\nd\n", "a\nb\nx\nd\n"),
+        ("a\nb\nx\nd\n", "a\nb\ny\nd\n", None),
+        ("", "a\nb\nc\nx\n", None),
+    ],
+)
+def test_lines_are_merged_where_they_do_not_overlap(mine, theirs, merged):
+    """By hand; the other way round it is the same."""
+    assert merge(mine, theirs) == merged
+    assert merge(theirs, mine) == merged
+
+
+def test_a_title_of_one_side_counts_and_of_two_the_later():
+    """The text is merged beside it."""
+    mine, theirs = make_note("Mine", "a\nb\nc\nd\n"), make_note("Theirs", "a\nb\nc\nd\n")
+    assert merge_notes(BASE, mine, BASE, mine_is_later=False) == mine
+    assert merge_notes(BASE, BASE, theirs, mine_is_later=True) == theirs
+    assert merge_notes(BASE, mine, theirs, mine_is_later=True) == mine
+    assert merge_notes(BASE, mine, theirs, mine_is_later=False) == theirs
+
+
+def test_the_copy_of_a_conflict_says_so_in_its_title():
+    """Also where the title is long."""
+    assert name_copy(BASE, "2026-09-21") == make_note("List (conflict, 2026-09-21)", "a\nb\nc\nd\n")
+    assert len(split_note(name_copy(make_note("x" * 900, ""), "2026-09-21"))[0]) <= 200
+
+
+TEXTS = st.lists(st.sampled_from("abc"), max_size=8)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_a_merge_is_the_same_from_both_sides(base, one, other):
+    """And with a side that changed nothing it is the other one."""
+    assert merge_lines(base, one, other) == merge_lines(base, other, one)
+    assert merge_lines(base, base, other) == other
+    assert merge_lines(base, one, one) == one

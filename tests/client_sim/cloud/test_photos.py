@@ -1,0 +1,143 @@
+"""Photos: what a file says of itself, pieces, and two versions of a record."""
+
+import base64
+import hashlib
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from client_sim.cloud.age import Identity
+from client_sim.cloud.errors import DeceivedError, RecordError
+from client_sim.cloud.exif import read_facts
+from client_sim.cloud.photos import (
+    PIECE,
+    PREVIEW,
+    Photo,
+    Piece,
+    cut_photo,
+    decode_photo,
+    describe_photo,
+    encode_photo,
+    encrypt_piece,
+    make_jpeg,
+    merge_photos,
+    open_piece,
+)
+from client_sim.persona import Photo as PersonaPhoto
+
+PLANTED = PersonaPhoto("IMG_1.jpg", "-5.123456", "110.654321", 1_767_225_600)
+HEIC = b"\0\0\0\x18ftypheic" + bytes(100)
+IDENTITY = Identity(bytes(range(32)))
+
+
+def make_camera_jpeg():
+    """Return a JPEG by Pillow, with time and place."""
+    exif = Image.Exif()
+    exif[0x0132] = "2020:01:01 00:00:00"
+    exif.get_ifd(0x8769)[0x9003] = "2026:03:20 10:11:12"
+    place = exif.get_ifd(0x8825)
+    place[1], place[2], place[3], place[4] = "S", (6.0, 12.0, 36.0), "E", (106.0, 48.0, 0.0)
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), "green").save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def test_time_and_place_are_read_from_the_file_of_another_writer():
+    """The time of taking, not that of the last change."""
+    facts = read_facts(make_camera_jpeg())
+    assert (facts.type, facts.taken) == ("image/jpeg", "2026-03-20T10:11:12")
+    assert (facts.latitude, facts.longitude) == ("-6.210000", "106.800000")
+
+
+def test_a_planted_photo_is_a_jpeg_that_other_programs_read():
+    """With the owner's time and place in it."""
+    data = make_jpeg(PLANTED)
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    assert (image.format, image.size) == ("JPEG", (8, 8))
+    assert float(image.getexif().get_ifd(0x8825)[4][2]) == pytest.approx(654321 * 0.0036)
+    photo = describe_photo("x/IMG_1.jpg", data)
+    assert (photo.name, photo.latitude, photo.longitude) == ("IMG_1.jpg", "-5.123456", "110.654321")
+    assert photo.taken == "2026-01-01T00:00:00"
+    assert photo.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_heic_has_no_preview_and_another_file_is_refused():
+    """The original is kept either way only for photos."""
+    assert describe_photo("a.heic", HEIC).preview == ""
+    assert read_facts(HEIC).type == "image/heic"
+    with pytest.raises(RecordError, match="neither JPEG nor HEIC"):
+        describe_photo("a.png", b"\x89PNG")
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_a_damaged_block_is_passed_over(junk, place):
+    """Whatever stands in the file, the photo is kept."""
+    data = make_jpeg(PLANTED)
+    damaged = data[:place] + junk + data[place + len(junk) :]
+    assert read_facts(b"\xff\xd8" + damaged[2:]).type == "image/jpeg"
+
+
+@pytest.mark.parametrize("length", [1, 2, 1000, 3_000_000, PIECE, PIECE + 1])
+def test_pieces_are_padded_cut_and_put_together(length):
+    """At most 12 % longer, and only by the length of their steps."""
+    data = bytes(range(256)) * (length // 256 + 1)
+    data = data[:length]
+    parts = []
+    for size, padded in cut_photo(data):
+        assert size <= len(padded) <= max(2, size * 1.12)
+        name, file = encrypt_piece(padded, IDENTITY.recipient, bytes(32))
+        parts.append(open_piece(Piece(name, size), file, IDENTITY))
+    assert b"".join(parts) == data
+    assert len(parts) == -(-length // PIECE)
+
+
+def test_another_piece_than_the_one_asked_for_is_refused():
+    """By its name, before it is opened."""
+    ((size, padded),) = cut_photo(b"hello")
+    _, file = encrypt_piece(padded, IDENTITY.recipient, bytes(32))
+    with pytest.raises(DeceivedError):
+        open_piece(Piece("0" * 64, size), file, IDENTITY)
+
+
+def test_fields_of_two_versions_are_put_together():
+    """Of one field the later counts; the content never changes."""
+    base = Photo("a.jpg", "image/jpeg", 1, "0" * 64, latitude="1", pieces=[Piece("0" * 64, 1)])
+    mine, theirs = (
+        encode_photo(Photo(name, "image/jpeg", 1, "0" * 64, latitude=at, pieces=base.pieces))
+        for name, at in (("b.jpg", "1"), ("c.jpg", "2"))
+    )
+    for later, name in ((True, "b.jpg"), (False, "c.jpg")):
+        merged = decode_photo(merge_photos(encode_photo(base), mine, theirs, mine_is_later=later))
+        assert (merged.name, merged.latitude, merged.pieces) == (name, "2", base.pieces)
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", ".hidden", "/etc/passwd", ""])
+def test_a_name_that_leads_elsewhere_is_refused(name):
+    """As it becomes a file's name in an export."""
+    with pytest.raises(RecordError):
+        decode_photo(encode_photo(Photo(name, "image/jpeg", 1, "0" * 64)))
+
+
+def test_a_small_picture_is_the_preview_and_a_large_one_is_left_out():
+    """Twelve KiB at most."""
+    for length, is_kept in ((1000, True), (PREVIEW + 1, False)):
+        data = _with_thumbnail(b"\xff\xd8" + bytes(length - 2))
+        preview = base64.b64decode(describe_photo("a.jpg", data).preview)
+        assert len(preview) == (length if is_kept else 0)
+
+
+def _with_thumbnail(picture):
+    """Return a JPEG with a small picture in its second folder, written by hand."""
+    head = b"II*\0\x08\0\0\0" + b"\0\0" + b"\x0e\0\0\0"
+    entries = b"".join(
+        tag.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little")
+        for tag, value in ((0x0201, 44), (0x0202, len(picture)))
+    )
+    block = head + b"\2\0" + entries + b"\0\0\0\0"
+    block = block.ljust(44, b"\0") + picture
+    body = b"Exif\0\0" + block
+    return b"\xff\xd8\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + b"\xff\xd9"

@@ -1,0 +1,368 @@
+"""Synchronising: what two phones do to a record, in the order of the table of types."""
+
+from dataclasses import replace
+
+import pytest
+
+from client_sim.cloud.errors import CloudError, OffError, RecordError, UnavailableError
+from client_sim.cloud.owner_data import (
+    add_contact,
+    add_message,
+    add_note,
+    add_photo,
+    change,
+)
+from client_sim.cloud.photos import make_jpeg
+from client_sim.cloud.store import Store
+from client_sim.cloud.sync import LONGEST, SHORTEST, draw_next, find_next
+from client_sim.persona import Photo
+from tests.client_sim.cloud.phones import make_phone, new_name, serve, set_up
+from tests.client_sim.cloud.test_contacts import card
+
+SMS = b'<sms address="+999" body="Halo" date="1790000000000" type="1"></sms>'
+JPEG = make_jpeg(Photo("IMG_1.jpg", "-5.1", "110.2", 1_767_225_600))
+
+
+def only(phone, kind):
+    """Return the one record of a type."""
+    (row,) = phone.cloud.store.live(kind)
+    return row
+
+
+def share(phone, second, body, kind="note"):
+    """Put a record on both phones; returns its uid."""
+    {
+        "note": lambda: add_note(phone.cloud, *body.decode().split("\n", 1)),
+        "contact": lambda: add_contact(phone.cloud, body),
+        "message": lambda: add_message(phone.cloud, body),
+    }[kind]()
+    phone.sync()
+    second.sync()
+    assert only(second, kind).body == body
+    return only(phone, kind).uid
+
+
+def test_all_four_types_come_to_the_other_phone(phone, second):
+    """Byte by byte, and the original of a photo."""
+    add_contact(phone.cloud, card("FN:Budi"))
+    add_note(phone.cloud, "t", "x\n")
+    add_message(phone.cloud, SMS)
+    add_photo(phone.cloud, "IMG_1.jpg", JPEG)
+    phone.sync()
+    report = second.sync()
+    assert report.failures == report.warnings == []
+    for kind in ("contact", "note", "message", "photo"):
+        assert phone.bodies(kind) == second.bodies(kind)
+    (original,) = (second.cloud.store.folder / "photos").iterdir()
+    assert original.read_bytes() == JPEG
+
+
+def test_nothing_new_is_one_request_for_each_type(phone):
+    """And one for the phones' own list; the first time reads over what was written."""
+    add_note(phone.cloud, "t", "x")
+    phone.sync()
+    phone.sync()
+    phone.wire.forget()
+    phone.sync()
+    heads = [data for data in phone.wire.sent if b" HTTP/1.1\r\n" in data]
+    assert len(heads) == 5
+    assert phone.wire.connections == 1
+
+
+def test_changes_of_different_lines_meet_in_one_note(phone, second):
+    """Without the owner's help."""
+    uid = share(phone, second, b"t\na\nb\nc\n")
+    change(phone.cloud, uid, b"t\nA\nb\nc\n")
+    change(second.cloud, uid, b"t\na\nb\nC\n")
+    phone.sync()
+    second.sync()
+    phone.sync()
+    assert phone.bodies("note") == second.bodies("note") == [b"t\nA\nb\nC\n"]
+
+
+def test_changes_of_one_line_keep_both_notes(phone, second):
+    """The second is named with the day, and the owner is told."""
+    uid = share(phone, second, b"t\na\n")
+    change(phone.cloud, uid, b"t\nmine\n")
+    change(second.cloud, uid, b"t\ntheirs\n")
+    phone.sync()
+    report = second.sync()
+    phone.sync()
+    assert len(report.conflicts) == 1
+    assert phone.bodies("note") == second.bodies("note")
+    assert phone.bodies("note") == [b"t\nmine\n", b"t (conflict, 2026-09-21)\ntheirs\n"]
+
+
+def test_a_change_beats_a_deletion(phone, second):
+    """Of a note or a contact, on either side; the owner is told."""
+    uid = share(phone, second, b"t\na\n")
+    change(phone.cloud, uid, None)
+    change(second.cloud, uid, b"t\nb\n")
+    phone.sync()
+    report = second.sync()
+    phone.sync()
+    assert "it is kept" in report.conflicts[0]
+    assert phone.bodies("note") == second.bodies("note") == [b"t\nb\n"]
+    change(second.cloud, uid, b"t\nc\n")
+    change(phone.cloud, uid, None)
+    second.sync()
+    phone.sync()
+    second.sync()
+    assert phone.bodies("note") == second.bodies("note") == [b"t\nc\n"]
+
+
+def test_a_deletion_comes_to_the_other_phone(phone, second):
+    """And stays deleted."""
+    uid = share(phone, second, b"t\na\n")
+    change(phone.cloud, uid, None)
+    phone.sync()
+    second.sync()
+    phone.sync()
+    assert phone.bodies("note") == second.bodies("note") == []
+
+
+def test_a_deleted_message_stays_deleted(phone, second):
+    """It does not change, so that the deletion wins; importing it on the other phone is nothing."""
+    uid = share(phone, second, SMS, "message")
+    with pytest.raises(RecordError, match="does not change"):
+        change(phone.cloud, uid, b"<sms></sms>")
+    change(phone.cloud, uid, None)
+    assert not add_message(second.cloud, SMS)
+    phone.sync()
+    second.sync()
+    assert phone.bodies("message") == second.bodies("message") == []
+
+
+def test_what_two_phones_import_is_there_once(phone, second):
+    """The same message and photo by their content, the same contact by name and number."""
+    for one in (phone, second):
+        add_message(one.cloud, SMS)
+        add_photo(one.cloud, "IMG_1.jpg", JPEG)
+    add_contact(phone.cloud, card("FN:Budi", "TEL:1", "EMAIL:a@example.org"))
+    add_contact(second.cloud, card("FN:Budi", "TEL:1", "NOTE:friend"))
+    phone.sync()
+    second.wire.forget()
+    second.sync()
+    assert b"POST /blobs/photos/data/" not in second.wire.bytes
+    phone.sync()
+    for kind in ("contact", "message", "photo"):
+        assert phone.bodies(kind) == second.bodies(kind)
+        assert len(phone.bodies(kind)) == 1
+    assert b"NOTE:friend" in phone.bodies("contact")[0]
+    assert b"EMAIL" in phone.bodies("contact")[0]
+
+
+def test_a_contacts_single_property_is_the_later_ones_and_the_other_is_shown(phone, second, served):
+    """The version that lost is kept for the owner."""
+    uid = share(phone, second, card("FN:Budi", "TEL:1"), "contact")
+    change(phone.cloud, uid, card("FN:Boy", "TEL:1"))
+    served.clock.seconds += 10
+    change(second.cloud, uid, card("FN:Bob", "TEL:1", "TEL:2"))
+    phone.sync()
+    report = second.sync()
+    phone.sync()
+    assert phone.bodies("contact") == second.bodies("contact") == [card("FN:Bob", "TEL:1", "TEL:2")]
+    assert "FN:Boy" in report.conflicts[0]
+    (kept,) = second.cloud.store.conflicts()
+    assert kept.body == card("FN:Boy", "TEL:1")
+
+
+def test_two_phones_that_begin_at_the_same_time_read_both_collections(phone, second):
+    """Each made one before it saw the other's."""
+    add_note(phone.cloud, "a", "1")
+    add_note(second.cloud, "b", "2")
+
+    def meanwhile(data):
+        if data.startswith(b"POST /api/v1/collection/ "):
+            second.wire.before_send = None
+            phone.sync()
+
+    second.wire.before_send = meanwhile
+    second.sync()
+    phone.sync()
+    second.sync()
+    assert phone.bodies("note") == second.bodies("note") == [b"a\n1", b"b\n2"]
+
+
+def test_many_records_go_in_batches_over_one_connection(phone, second):
+    """A hundred at a time."""
+    for number in range(250):
+        add_note(phone.cloud, f"n{number}", "text")
+    report = phone.sync()
+    assert report.sent["note"] == 250
+    assert phone.wire.bytes.count(b"/item/transaction/ HTTP") == 4  # three, and the phones' list
+    assert second.sync().received["note"] == 250
+    assert phone.bodies("note") == second.bodies("note")
+
+
+def test_a_type_that_is_off_is_neither_read_nor_written(phone, second):
+    """Only what is on leaves, and later nothing was missed."""
+    second.cloud.turn("note", is_on=False)
+    add_note(phone.cloud, "a", "1")
+    add_contact(phone.cloud, card("FN:Budi"))
+    phone.sync()
+    second.wire.forget()
+    second.sync()
+    assert second.bodies("note") == []
+    assert len(second.bodies("contact")) == 1
+    assert second.cloud.keys.type_of("etebase.md.note") not in second.wire.bytes
+    second.cloud.turn("note", is_on=True)
+    second.sync()
+    assert second.bodies("note") == [b"a\n1"]
+
+
+def test_the_next_time_is_drawn_and_no_edit_moves_it(phone):
+    """Uniform between four and eight hours; nothing is on: never."""
+    clock = phone.wire.clock
+    draws = sorted(draw_next(phone.cloud) - clock.seconds for _ in range(200))
+    assert draws[0] >= SHORTEST
+    assert draws[-1] <= LONGEST
+    assert draws[50] < (SHORTEST + LONGEST) / 2 < draws[150]
+    due = find_next(phone.cloud)
+    add_note(phone.cloud, "a", "b")
+    assert find_next(phone.cloud) == due
+    for kind in phone.cloud.on:
+        phone.cloud.turn(kind, is_on=False)
+    assert find_next(phone.cloud) is None
+
+
+def test_a_full_account_stops_uploads_and_reads_on(tmp_path):
+    """The owner is told before and when it happens; what waits stays on the phone."""
+    with serve(tmp_path / "full", quota=20_000) as small:
+        one = set_up(make_phone(small, tmp_path / "a"), new_name())
+        two = set_up(make_phone(small, tmp_path / "b"), one.cloud.name, is_new=False)
+        add_note(one.cloud, "a", "1")
+        one.sync()
+        for number in range(40):
+            add_note(two.cloud, f"n{number}", "x" * 900)
+        report = two.sync()
+        assert any("does not fit" in sentence for sentence in report.warnings)
+        assert any("space on the server is full" in sentence for sentence in report.warnings)
+        assert b"a\n1" in two.bodies("note")
+        assert len(two.cloud.store.changed("note")) == 40
+
+
+class KilledError(BaseException):
+    """The phone loses its power."""
+
+
+def test_a_kill_at_every_request_and_answer_doubles_and_loses_nothing(served, tmp_path):
+    """At each send and each read of a story, the phone dies and synchronises again."""
+    kinds = ("note", "photo")
+    one = set_up(make_phone(served, tmp_path / "a"), new_name(), on=kinds)
+    two = set_up(make_phone(served, tmp_path / "b"), one.cloud.name, is_new=False, on=kinds)
+    expected: list[bytes] = []
+    at, is_over = 0, False
+    while not is_over:
+        at += 1
+        add_note(two.cloud, f"{at:03}", "from two\n")
+        two.sync()
+        for number in range(2):
+            add_note(one.cloud, f"{at:03} {number}", "from one\n")
+        add_photo(one.cloud, f"{at}.jpg", JPEG + bytes([at]))
+        one.wire.forget()
+        is_over = not _die_at(one, at)
+        one.cloud.store.close()
+        again = make_phone(served, tmp_path / "a")
+        (row,) = (row for row in again.cloud.store.live("note") if row.body[:6] == b"%03d 0\n" % at)
+        change(again.cloud, row.uid, row.body + b"and more\n")
+        again.sync()
+        two.sync()
+        expected += [
+            b"%03d\nfrom two\n" % at,
+            b"%03d 0\nfrom one\nand more\n" % at,
+            b"%03d 1\nfrom one\n" % at,
+        ]
+        assert again.bodies("note") == two.bodies("note") == sorted(expected)
+        assert again.bodies("photo") == two.bodies("photo")
+        assert len(two.bodies("photo")) == at
+        sent = one.wire.bytes + again.wire.bytes
+        assert sent.count(b"POST /blobs/photos/data/") <= 2
+        one = again
+    assert at > 20
+
+
+def _die_at(phone, number):
+    """Synchronise, and die at this send or read; answers whether it came to that."""
+    passed = 0
+
+    def step(*_):
+        nonlocal passed
+        passed += 1
+        if passed == number:
+            raise KilledError
+
+    phone.wire.before_send = phone.wire.before_recv = step
+    try:
+        phone.sync()
+    except KilledError:
+        return True
+    finally:
+        phone.wire.before_send = phone.wire.before_recv = None
+    return False
+
+
+def test_an_answer_that_is_lost_is_known_again(phone, second):
+    """The upload reached the server, the phone never heard of it, and the owner goes on writing."""
+    add_note(phone.cloud, "t", "a\n")
+
+    def cut(data):
+        if data.startswith(b"POST") and b"/item/transaction/" in data:
+            phone.wire.before_recv = broken
+
+    def broken():
+        phone.wire.before_send = phone.wire.before_recv = None
+        raise OSError("cut")
+
+    phone.wire.before_send = cut
+    with pytest.raises(UnavailableError):
+        phone.sync()
+    row = only(phone, "note")
+    change(phone.cloud, row.uid, b"t\nb\n")
+    report = phone.sync()
+    assert report.conflicts == []
+    second.sync()
+    assert phone.bodies("note") == second.bodies("note") == [b"t\nb\n"]
+
+
+def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, second):
+    """Instead of writing over it, or trying for ever."""
+    uid = share(phone, second, b"t\n0\nb\nc\n")
+    change(phone.cloud, uid, b"t\n0\nb\nmine\n")
+    count = 0
+
+    def meanwhile(data):
+        nonlocal count
+        if b"/item/transaction/" in data:
+            count += 1
+            change(second.cloud, uid, b"t\n%d\nb\nc\n" % count)
+            second.sync()
+
+    phone.wire.before_send = meanwhile
+    with pytest.raises(CloudError, match="all the time"):
+        phone.sync()
+    assert count == 5
+    phone.wire.before_send = None
+    phone.sync()
+    second.sync()
+    assert phone.bodies("note") == second.bodies("note") == [b"t\n5\nb\nmine\n"]
+
+
+def test_turned_off_by_another_command_in_the_middle_of_a_sync(phone):
+    """The other command has a memory of its own of the same file."""
+    add_note(phone.cloud, "t", "a\n")
+    other = Store(phone.cloud.phone)
+
+    def turn_off(_):
+        other.set("on", b"")
+
+    phone.wire.before_send = turn_off
+    with pytest.raises(OffError):
+        phone.sync()
+    assert len(phone.wire.sent) >= 1
+    before = len(phone.wire.sent)
+    with pytest.raises(OffError):
+        phone.sync()
+    assert len(phone.wire.sent) == before
+    assert replace(only(phone, "note"), at=0).etag is None
+    other.close()

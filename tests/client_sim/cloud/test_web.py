@@ -1,0 +1,162 @@
+"""Requests byte by byte, and answers that an honest server does not give."""
+
+import pytest
+
+from client_sim.cloud.errors import CloudError, DeceivedError, OffError, UnavailableError
+from client_sim.cloud.web import PIECE, Line, Origin, parse_origin
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+class Scripted:
+    """A way out whose one connection answers with `answers`."""
+
+    def __init__(self, *answers, addresses=("127.0.0.1",)):
+        self.answers, self.addresses = list(answers), addresses
+        self.sent, self.connected, self.is_closed, self.clock = [], [], False, 0.0
+
+    def entropy(self, n):
+        """Give no randomness: requests need none."""
+        raise AssertionError(n)
+
+    def now(self):
+        """Return a time."""
+        return self.clock
+
+    def resolve(self, _host):
+        """Return the addresses."""
+        return self.addresses
+
+    def connect(self, *where):
+        """Connect."""
+        self.connected.append(where)
+        return self
+
+    def send(self, data):
+        """Keep what is sent."""
+        self.sent.append(data)
+
+    def recv(self, _limit):
+        """Give the next piece of the answer."""
+        return self.answers.pop(0) if self.answers else b""
+
+    def close(self):
+        """Close."""
+        self.is_closed = True
+
+
+def make_line(outside, guard=lambda: None):
+    """Return a line to a cloud."""
+    return Line(outside, Origin("cloud.example", 443, tls=True), guard)
+
+
+def test_a_request_is_exactly_these_bytes():
+    """Host first, then what was given; nothing else."""
+    outside = Scripted(OK)
+    answer = make_line(outside).ask("POST", "/x/?a=b", {"Accept": "text/plain"}, b"body")
+    head = b"POST /x/?a=b HTTP/1.1\r\nHost: cloud.example\r\nAccept: text/plain\r\n"
+    assert outside.sent == [head + b"Content-Length: 4\r\n\r\n", b"body"]
+    assert outside.connected == [("127.0.0.1", 443, "cloud.example")]
+    assert (answer.status, answer.body, answer.retry_after) == (200, b"hi", 0)
+
+
+def test_one_connection_serves_several_requests():
+    """Unless the server closes it."""
+    outside = Scripted(OK, OK)
+    line = make_line(outside)
+    for _ in range(2):
+        line.ask("GET", "/", {})
+    assert len(outside.connected) == 1
+    outside.answers = [OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), OK]
+    for _ in range(2):
+        line.ask("GET", "/", {})
+    assert len(outside.connected) == 2
+
+
+def test_the_guard_is_asked_before_every_piece():
+    """Of a body of three pieces: before the name, the connection, the head, and each of them."""
+    asked = []
+    outside = Scripted(OK)
+    line = make_line(outside, lambda: asked.append(len(outside.sent)))
+    line.ask("PUT", "/", {}, bytes(2 * PIECE + 1))
+    assert [len(data) for data in outside.sent[1:]] == [PIECE, PIECE, 1]
+    assert asked == [0, 0, 0, 1, 2, 3]
+
+
+def test_a_guard_that_refuses_ends_the_connection():
+    """So that a half request does not stay open."""
+    outside = Scripted(OK)
+
+    def refuse():
+        if len(outside.sent) == 2:
+            raise OffError("off")
+
+    with pytest.raises(OffError):
+        make_line(outside, refuse).ask("PUT", "/", {}, bytes(2 * PIECE))
+    assert outside.is_closed
+    assert len(outside.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ((b"",), UnavailableError),
+        ((b"SSH-2.0\r\n\r\n",), DeceivedError),
+        ((b"HTTP/1.1 100 Continue\r\n\r\n",), DeceivedError),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi", b""), (DeceivedError, CloudError)),
+        ((b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000,), DeceivedError),
+    ],
+)
+def test_other_answers_are_refused(answers, error):
+    """None, no HTTP, too early, cut short, a head without end; the connection ends."""
+    outside = Scripted(*answers)
+    with pytest.raises(error):
+        make_line(outside).ask("GET", "/", {})
+    assert outside.is_closed
+
+
+def test_a_name_without_address_and_a_slow_server_are_unavailable():
+    """Nothing is sent to nowhere; nothing is waited for without end."""
+    with pytest.raises(UnavailableError, match="no address"):
+        make_line(Scripted(addresses=())).ask("GET", "/", {})
+    outside = Scripted(*[b"H"] * 10)
+    recv = outside.recv
+
+    def slowly(limit):
+        outside.clock += 400
+        return recv(limit)
+
+    outside.recv = slowly
+    with pytest.raises(UnavailableError, match="too long"):
+        make_line(outside).ask("GET", "/", {})
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a\r\nX: y", "/../x", "x"])
+def test_a_path_that_the_phone_has_no_use_for_is_not_asked(path):
+    """Whatever led to it."""
+    outside = Scripted(OK)
+    with pytest.raises(CloudError, match="no use"):
+        make_line(outside).ask("GET", path, {})
+    assert outside.sent == []
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://cloud.example", Origin("cloud.example", 443, tls=True)),
+        ("https://cloud.example:8443/", Origin("cloud.example", 8443, tls=True)),
+        ("http://127.0.0.1:8090", Origin("127.0.0.1", 8090, tls=False)),
+    ],
+)
+def test_origins_are_parsed(text, origin):
+    """With or without a port."""
+    assert parse_origin(text) == origin
+
+
+@pytest.mark.parametrize(
+    "text", ["", "cloud.example", "ftp://a", "https://a/b", "https://a:x", "https://"]
+)
+def test_what_is_no_origin_is_refused(text):
+    """In a sentence."""
+    with pytest.raises(CloudError, match="no origin"):
+        parse_origin(text)
