@@ -59,7 +59,7 @@ def status_command(cloud: "Cloud") -> Done:
     """Show what is on, and what waits to be sent."""
     from client_sim.cloud import TYPES
     from client_sim.cloud.sync import find_next
-    from client_sim.device.telling import tell_date
+    from client_sim.device.poll_report import format_date
 
     store = cloud.store
     name = cloud.name if store.get("token") else None
@@ -75,7 +75,7 @@ def status_command(cloud: "Cloud") -> Done:
             f"{kind + 's':<9} {state}  {counts['records']} on the phone,"
             f" {counts['waiting']} not sent"
         )
-    lines.append("Synchronises next: " + (tell_date(due) if due else "never by itself"))
+    lines.append("Synchronises next: " + (format_date(due) if due else "never by itself"))
     value = {"account": name, "on": list(cloud.on), "next_sync": due, "types": types}
     return Done(value, "\n".join(lines))
 

@@ -15,7 +15,7 @@ from client_sim.cloud.options import (
     Done,
     command,
 )
-from client_sim.device.telling import tell_date
+from client_sim.device.poll_report import format_date
 
 if TYPE_CHECKING:
     from client_sim.cloud.account import Cloud
@@ -30,7 +30,7 @@ def withdraw_command(cloud: "Cloud", is_sure: bool) -> Done:
     if not is_sure:
         click.confirm("Withdraw, and have the account erased?", abort=True, err=True)
     found = withdraw(cloud)
-    told = f"Withdrawn. The account is erased from {tell_date(found.begins_at)} on."
+    told = f"Withdrawn. The account is erased from {format_date(found.begins_at)} on."
     value = {"begins_at": found.begins_at, "ends_at": found.ends_at, "id": found.erasure}
     return Done(value, told, "the withdrawal")
 
@@ -45,7 +45,7 @@ def erase_command(cloud: "Cloud", is_sure: bool) -> Done:
         click.confirm("Erase all that the server has? There is no way back.", abort=True, err=True)
     found = erase(cloud)
     said = finish_erasure(cloud)
-    told = f"The erasure {found.id} is due by {tell_date(found.due_at)}; see cloud receipt."
+    told = f"The erasure {found.id} is due by {format_date(found.due_at)}; see cloud receipt."
     if said is not None:
         told = _tell_receipt(said)
     return Done({"id": found.id, "receipt": said}, told, "the order to erase")
@@ -110,7 +110,7 @@ def _tell_receipt(said: dict[str, Any]) -> str:
     erased = said["erased"]
     return (
         f"Erased: {erased['items']} record(s), {erased['bytes']} bytes. The last backup with them"
-        f" is gone by {tell_date(said['last_backup_gone'])}. The signed receipt is kept on the"
+        f" is gone by {format_date(said['last_backup_gone'])}. The signed receipt is kept on the"
         " phone."
     )
 
