@@ -1,12 +1,15 @@
 """Signer and phone agree on the packages of every rule of docs/FORMATS.md section 14."""
 
 import hashlib
+import shutil
+from contextlib import contextmanager
 
 import pytest
 
 from client_sim.engine import manifest as phone_manifest
 from client_sim.engine import protobuf as phone_protobuf
 from signer.ota import manifest, protobuf
+from tests.cases import case
 from tests.package_drafts import seal
 from tests.package_judges import ask_of_manifest, ask_phone, ask_signer
 from tests.package_readers import read_by_java, read_by_signer, read_by_unzip, read_by_zipfile
@@ -29,31 +32,38 @@ def ask(rule, draft, folder):
     return ask_signer(sealed, folder)[0], ask_phone(sealed, folder)
 
 
-def lower(rule, monkeypatch):
+@contextmanager
+def lowered(rule):
     """Lower the limits of a rule on both sides."""
-    for name, limit in rule.limits.items():
-        for module in COUNTED[name]:
-            monkeypatch.setattr(module, name, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, limit in rule.limits.items():
+            for module in COUNTED[name]:
+                patch.setattr(module, name, limit)
+        yield
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_the_edge_of_a_rule_is_taken(name, tmp_path, monkeypatch):
+def test_the_edge_of_a_rule_is_taken(tmp_path):
     """The signer takes the package at the limit, and a phone installs it, streamed and whole."""
-    rule = RULES[name]
-    lower(rule, monkeypatch)
-    assert ask(rule, rule.accepted(), tmp_path) == (None, None)
+    for name, rule in RULES.items():
+        folder = tmp_path / str(name)
+        folder.mkdir()
+        with case(name), lowered(rule):
+            assert ask(rule, rule.accepted(), folder) == (None, None)
+        shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_what_lies_beyond_a_rule_is_refused(name, tmp_path, monkeypatch):
+def test_what_lies_beyond_a_rule_is_refused(tmp_path):
     """The signer refuses it in one sentence; so does a phone unless the rule is the signer's."""
-    rule = RULES[name]
-    lower(rule, monkeypatch)
-    signer, phone = ask(rule, rule.refused(), tmp_path)
-    assert signer is not None
-    assert signer.endswith(".")
-    assert len(signer) <= 300
-    assert (phone is None) == rule.by_signer
+    for name, rule in RULES.items():
+        folder = tmp_path / str(name)
+        folder.mkdir()
+        with case(name), lowered(rule):
+            signer, phone = ask(rule, rule.refused(), folder)
+            assert signer is not None
+            assert signer.endswith(".")
+            assert len(signer) <= 300
+            assert (phone is None) == rule.by_signer
+        shutil.rmtree(folder)
 
 
 def test_counted_limits_are_those_of_both_sides():

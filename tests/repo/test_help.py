@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.cases import case
 from tests.programs import PROGRAMS, find, walk
 
 README = Path(__file__).parents[2] / "README.md"
@@ -42,32 +43,35 @@ def help_of(name):
     return command.get_help(click.Context(command, info_name=name))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_says_what_the_command_does_and_shows_an_example(name):
+def test_help_says_what_the_command_does_and_shows_an_example():
     """The help begins with a sentence, and the example begins with the command."""
-    assert re.search(r"\n\n  [A-Z][^\n]+", help_of(name))
-    assert example_of(name)[1].startswith(name)
+    for name in COMMANDS:
+        with case(name):
+            assert re.search(r"\n\n  [A-Z][^\n]+", help_of(name))
+            assert example_of(name)[1].startswith(name)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_example_uses_options_that_exist(name):
+def test_the_example_uses_options_that_exist():
     """Every option in an example exists in its command."""
-    example = example_of(name)[0].replace("- ", "-")
-    parameters = [*COMMANDS[name].params, *inherited(name)]
-    known = {option for parameter in parameters for option in parameter.opts}
-    used = {word.split("=")[0] for word in shlex.split(example) if word.startswith("--")}
-    assert used <= known
+    for name, command in COMMANDS.items():
+        with case(name):
+            example = example_of(name)[0].replace("- ", "-")
+            parameters = [*command.params, *inherited(name)]
+            known = {option for parameter in parameters for option in parameter.opts}
+            used = {word.split("=")[0] for word in shlex.split(example) if word.startswith("--")}
+            assert used <= known
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_has_a_help_text(name):
+def test_every_option_has_a_help_text():
     """`--help` explains every option."""
-    silent = [
-        parameter.opts[0]
-        for parameter in [*COMMANDS[name].params, *inherited(name)]
-        if isinstance(parameter, click.Option) and not parameter.help
-    ]
-    assert silent == []
+    for name, command in COMMANDS.items():
+        with case(name):
+            silent = [
+                parameter.opts[0]
+                for parameter in [*command.params, *inherited(name)]
+                if isinstance(parameter, click.Option) and not parameter.help
+            ]
+            assert silent == []
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -14,6 +14,7 @@ from server.release.auth.principal import (
     Principal,
     Role,
 )
+from tests.cases import case
 
 PAGE = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
 
@@ -67,9 +68,15 @@ def test_the_table_has_every_operation():
     assert sorted(row[0].strip("`") for row in OPERATION_BODY) == sorted(BY_NAME)
 
 
-@pytest.mark.parametrize("row", OPERATION_BODY, ids=lambda row: row[0].strip("`"))
-def test_what_an_operation_needs(row):
+def test_what_an_operation_needs():
     """The permission is the declared one, and the roles with it have `yes`."""
+    for row in OPERATION_BODY:
+        with case(row[0]):
+            check_operation(row)
+
+
+def check_operation(row):
+    """Compare a row of the page with the operation's declaration."""
     operation = BY_NAME[row[0].strip("`")]
     if operation.public:
         assert row[1:] == ["nothing", NOWHERE, *["yes"] * len(Role)]

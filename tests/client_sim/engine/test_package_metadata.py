@@ -15,6 +15,7 @@ from client_sim.engine.package_metadata import (
     decode_payload_properties,
     decode_property_files,
 )
+from tests.cases import case
 
 OLD = BuildFacts("Maker/armani/armani:14/A/1:user/release-keys", "1", 1, 1000, "2026-01-05")
 NEW = BuildFacts("Maker/armani/armani:14/B/2:user/release-keys", "2", 2, 2000, "2026-03-05")
@@ -214,20 +215,33 @@ def test_payload_properties():
     )
 
 
-@pytest.mark.parametrize("key", PROPERTIES)
-@pytest.mark.parametrize(
-    "value",
-    [None, "", "x", "-1", "01", "1e3", " 1", "1\n", "٣", "1" * 17, "é" * 44,
-     PROPERTIES["FILE_HASH"][:-1], PROPERTIES["FILE_HASH"] + "\n", "A" * 10_000,
-     PROPERTIES["FILE_HASH"].replace("FU=", "FV="), base64.b64encode(bytes(31)).decode()],
-)  # fmt: skip
-def test_payload_properties_in_another_form_are_refused(key, value):
+def test_payload_properties_in_another_form_are_refused():
     """Each value has one form: decimal without leading zeros, or canonical base64 of 32 bytes."""
-    changed = {name: text for name, text in PROPERTIES.items() if name != key}
-    if value is not None:
-        changed[key] = value
-    with pytest.raises(PackageError, match=key):
-        decode_payload_properties(changed)
+    for key in PROPERTIES:
+        for value in [
+            None,
+            "",
+            "x",
+            "-1",
+            "01",
+            "1e3",
+            " 1",
+            "1\n",
+            "٣",
+            "1" * 17,
+            "é" * 44,
+            PROPERTIES["FILE_HASH"][:-1],
+            PROPERTIES["FILE_HASH"] + "\n",
+            "A" * 10_000,
+            PROPERTIES["FILE_HASH"].replace("FU=", "FV="),
+            base64.b64encode(bytes(31)).decode(),
+        ]:
+            with case(key, value):
+                changed = {name: text for name, text in PROPERTIES.items() if name != key}
+                if value is not None:
+                    changed[key] = value
+                with pytest.raises(PackageError, match=key):
+                    decode_payload_properties(changed)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -14,6 +14,7 @@ import pytest
 from server.cli import cli
 from server.cli import options as cli_options
 from server.publisher.publisher import Publisher
+from tests.cases import case
 from tests.programs import walk
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
@@ -39,12 +40,13 @@ def check_sentence(err):
 COMMANDS = [words for words, each in walk(cli) if not isinstance(each, click.Group)]
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_help_has_an_example(run, words):
+def test_every_help_has_an_example(run):
     """The example begins with its own command."""
-    status, out, err = run(*words, "--help")
-    assert (status, err) == (0, "")
-    assert f"Example: hening-server {' '.join(words)}" in " ".join(out.split())
+    for words in COMMANDS:
+        with case(words):
+            status, out, err = run(*words, "--help")
+            assert (status, err) == (0, "")
+            assert f"Example: hening-server {' '.join(words)}" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from server.console.overview import Overview
 from server.console.sign_in import Cookies, SignIn
 from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role, command_line_principal
+from tests.cases import case
 from tests.server.console.browser import console_world
 from tests.server.world import PACKAGE_2
 
@@ -144,20 +145,22 @@ async def test_deciding_about_a_command(matrix):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("role", [role.value for role in Role])
-@pytest.mark.parametrize("name", [name for name in CLOSED if name not in ENDING | DECIDING])
-async def test_each_role(matrix, name, role):
+async def test_each_role(matrix):
     """`no` is 403; `yes` is any other status; `own` is 403 for what belongs to others."""
-    cell = ROWS[name][HEAD.index(role)]
-    status = await matrix.ask(role, name)
-    if name == "POST /console/sessions/{session}/end":
-        foreign = matrix.own[f"viewer-{OUTSIDE}" if role == "admin" else "admin"]
-        assert await matrix.ask(role, name, session=foreign) == (303 if cell == "yes" else 403)
-        assert await matrix.ask(role, name, session=matrix.own[role]) == 303
-    elif cell == "no":
-        assert status == 403
-    else:
-        assert status in {200, 303, 412}
+    for name in [name for name in CLOSED if name not in ENDING | DECIDING]:
+        for role in [role.value for role in Role]:
+            with case(role, name):
+                cell = ROWS[name][HEAD.index(role)]
+                status = await matrix.ask(role, name)
+                if name == "POST /console/sessions/{session}/end":
+                    foreign = matrix.own[f"viewer-{OUTSIDE}" if role == "admin" else "admin"]
+                    other = await matrix.ask(role, name, session=foreign)
+                    assert other == (303 if cell == "yes" else 403)
+                    assert await matrix.ask(role, name, session=matrix.own[role]) == 303
+                elif cell == "no":
+                    assert status == 403
+                else:
+                    assert status in {200, 303, 412}
 
 
 SCOPED = [name for name in CLOSED if ROWS[name][2] == "codename" and name not in DECIDING]

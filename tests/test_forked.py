@@ -1,0 +1,60 @@
+"""A forked command behaves as a process of its own to whatever started it."""
+
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from tests.cases import case
+from tests.patience import PATIENCE, until
+
+
+def run(programs, name, *words, **how):
+    """Run a command to its end."""
+    command = [*programs.command(name), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **how)
+
+
+def test_status_streams_and_surroundings(programs, tmp_path):
+    """Status, output, folder and environment are those of the command and of its caller."""
+    done = run(programs, "hening-server", "init", "--state", "here", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "here" / "keys").is_dir()
+    refused = run(programs, "hening-server", "check", "--state", "nowhere", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "there is no server state in nowhere" in refused.stderr
+    environment = {"HENING_PORT": "none", "LC_ALL": "C.UTF-8"}
+    misled = run(programs, "hening-server", "run", "--state", "here", cwd=tmp_path, env=environment)
+    assert misled.returncode != 0
+    assert "port" in misled.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_signals(programs, world, sent, status):
+    """SIGTERM reaches the command, and one whose caller was killed is killed."""
+    words = ("run", "--state", str(world.folder.root), "--port", "0")
+    with subprocess.Popen(
+        [*programs.command("hening-server"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        port = int(server.stdout.readline().rpartition(":")[2])
+        server.send_signal(sent)
+        assert server.wait(PATIENCE) == status
+
+        def is_closed():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) != 0
+
+        until(is_closed)
+
+
+def test_a_case_is_named():
+    """A failing row's name stands in the message, and the failure stays what it was."""
+    with pytest.raises(AssertionError) as caught, case("third", 3):
+        raise AssertionError("wrong")
+    assert caught.value.__notes__ == ["in the case 'third', 3"]
