@@ -4,8 +4,10 @@ import aiohttp
 import pytest
 import structlog
 
+from server.compat.options import SENTENCE, ClientChannel, CompatOptions
 from server.console import overview
 from server.settings import Settings
+from tests.server.console.browser import console_world
 from tests.server.release.api_world import FAST, api_world
 
 
@@ -77,3 +79,19 @@ async def test_no_secret_is_logged(team):
     secret = browser.cookies()["hening-session"]
     assert token[:30] not in str(logs)
     assert secret not in str(logs)
+
+
+async def test_the_overview_says_what_dialects_do_to_the_promise(world, tmp_path):
+    """Where the settings speak one, and not where they speak none."""
+    channel = ClientChannel(region="id", channel="stable")
+    spoken = CompatOptions(
+        public_url="http://u.example",
+        dialects=("graphene",),
+        devices={"FP4": "armani"},
+        channels={"stable": channel},
+    )
+    other = world.copy(tmp_path / "other")
+    for served, options, is_said in ((world, spoken, True), (other, CompatOptions(), False)):
+        async with console_world(served, compat=options) as team:
+            page = await (await team.signed_in("viewer")).get("/console/")
+            assert (SENTENCE in page.body) is is_said
