@@ -150,7 +150,12 @@ def conflicts_command(cloud: "Cloud", forget: bool) -> Done:
 
 
 @command("export", "--out mine.zip", sends=False)
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The ZIP to write.",
+)
 def export_command(cloud: "Cloud", out: Path) -> Done:
     """Write all of it into one ZIP that other programs read."""
     from client_sim.cloud.export import export

@@ -100,7 +100,9 @@ def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
             done += length
             report.progress(done, total)
         sealed = msgspec.structs.replace(photo, pieces=pieces, key=identity.recipient_text)
-        cloud.store.put(replace(row, body=encode_photo(sealed)))
+        with cloud.store.transaction():
+            if cloud.store.find(row.uid) == row:  # the owner may have deleted it meanwhile
+                cloud.store.put(replace(row, body=encode_photo(sealed)))
 
 
 def download_originals(cloud: Cloud, service: Service, report: Report) -> None:

@@ -106,15 +106,17 @@ def _send(
     items = [_encode(cloud, kind, collection, row) for row in rows]
     with cloud.store.transaction():
         for row, item in zip(rows, items, strict=True):
-            sent = replace(row, sent_etag=item.content.uid, sent_body=row.body)
-            cloud.store.put(sent)
+            now = cloud.store.find(row.uid)  # the owner may change it meanwhile
+            if now is not None:
+                sent = replace(now, collection=row.collection, sent_body=row.body)
+                cloud.store.put(replace(sent, sent_etag=item.content.uid))
     path = f"collection/{collection.uid}/item/transaction/"
     service.records("POST", path, None, {"items": items})
     done = []
     with cloud.store.transaction():
         for row, item in zip(rows, items, strict=True):
             cloud.store.add_former(row.uid, row.etag)
-            now = cloud.store.find(row.uid) or row  # the owner may have changed it meanwhile
+            now = cloud.store.find(row.uid) or replace(row, body=None)
             kept = replace(
                 now,
                 collection=collection.uid,

@@ -348,6 +348,25 @@ def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, s
     assert phone.bodies("note") == second.bodies("note") == [b"t\n5\nb\nmine\n"]
 
 
+@pytest.mark.parametrize("body", [b"t\nb\n", None])
+def test_what_the_owner_does_while_a_record_is_sent_is_sent_the_next_time(phone, second, body):
+    """By another command, between the choice of the records and the answer."""
+    add_note(phone.cloud, "t", "a\n")
+    uid = only(phone, "note").uid
+
+    def meanwhile(data):
+        if b"/item/transaction/" in data:
+            phone.wire.before_send = None
+            change(phone.cloud, uid, body)
+
+    phone.wire.before_send = meanwhile
+    phone.sync()
+    phone.sync()
+    second.sync()
+    expected = [] if body is None else [body]
+    assert phone.bodies("note") == second.bodies("note") == expected
+
+
 def test_turned_off_by_another_command_in_the_middle_of_a_sync(phone):
     """The other command has a memory of its own of the same file."""
     add_note(phone.cloud, "t", "a\n")
