@@ -48,6 +48,10 @@ def password_option(name: str, what: str, *, is_new: bool = False) -> Callable[.
             return path.read_text(encoding="utf-8").rstrip("\n")
         if context.resilient_parsing:
             return ""
+        if is_new:
+            from client_sim.cloud.recovery import propose_password
+
+            click.echo(f"For example: {propose_password(read_entropy)}", err=True)
         typed = click.prompt(what, hide_input=True, confirmation_prompt=is_new, err=True)
         return str(typed)
 
