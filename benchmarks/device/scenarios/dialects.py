@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.big_state import clock
 from benchmarks.device.hening import running_hening
 from benchmarks.device.lab import Lab
-from benchmarks.device.load.spec import KeptSpec, PullSpec
+from benchmarks.device.load.spec import ClosedSpec, PullSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.nginx import PLAIN_SENDFILE, static_nginx
 from benchmarks.device.ports import free_port
@@ -95,8 +95,8 @@ def _write_settings(file: Path, port: int, codename: str) -> None:
 
 def _lists(lab: Lab, server: Server) -> Measured:
     asked = [request(server.port, path, *APP).decode() for path in (LINE, LIST)]
-    spec = KeptSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
-    return lab.run("kept", spec)
+    spec = ClosedSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
+    return lab.run("closed", spec)
 
 
 def _packages(lab: Lab, server: Server, package: Path) -> Measured:
