@@ -156,10 +156,11 @@ class Watched:
         self.stream.send(data)
 
     def recv(self, limit):
-        """Read, unless the test says otherwise."""
+        """Read, unless the test says otherwise: by then the server has answered."""
+        data = self.stream.recv(limit)
         if self.wire.before_recv is not None:
             self.wire.before_recv()
-        return self.stream.recv(limit)
+        return data
 
     def close(self):
         """Close it."""
