@@ -133,6 +133,18 @@ def test_a_deleted_message_stays_deleted(phone, second):
     assert phone.bodies("message") == second.bodies("message") == []
 
 
+def test_a_message_that_was_deleted_stays_so_though_another_phone_imports_it(phone, second):
+    """Before that one has heard of the deletion."""
+    add_message(phone.cloud, SMS)
+    phone.sync()
+    change(phone.cloud, only(phone, "message").uid, None)
+    phone.sync()
+    assert add_message(second.cloud, SMS)
+    second.sync()
+    phone.sync()
+    assert phone.bodies("message") == second.bodies("message") == []
+
+
 def test_what_two_phones_import_is_there_once(phone, second):
     """The same message and photo by their content, the same contact by name and number."""
     for one in (phone, second):
