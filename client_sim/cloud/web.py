@@ -71,7 +71,7 @@ def parse_origin(text: str) -> Origin:
     try:
         port = parts.port
     except ValueError:
-        port = None
+        raise CloudError(f"{text} is no origin, such as https://cloud.example.") from None
     is_whole = parts.path in {"", "/"} and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not parts.hostname or not is_whole:
         raise CloudError(f"{text} is no origin, such as https://cloud.example.")
@@ -191,7 +191,11 @@ class Line:
             if event is h11.NEED_DATA:
                 if self._outside.now() > end:
                     raise UnavailableError("The server's answer takes too long; try again later.")
-                self._machine.receive_data(stream.recv(_RECEIVE))
+                data = stream.recv(_RECEIVE)
+                is_begun = response is not None or self._machine.trailing_data[0]
+                if not data and not is_begun:
+                    raise UnavailableError("The server closed the connection without an answer.")
+                self._machine.receive_data(data)
             elif isinstance(event, h11.Response):
                 response = event
             elif isinstance(event, h11.Data):

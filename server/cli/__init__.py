@@ -58,7 +58,7 @@ for command in (
     LazyCommand(
         "check", "server.cli.state:check", "Verify a state folder and its database completely."
     ),
-    LazyCommand("export", "server.cli.export:export", "Write the device plane as files."),
+    LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
     LazyCommand(
         "compat", "server.cli.compat:compat", "Look at the dialects of existing Updater apps."
     ),

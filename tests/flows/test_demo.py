@@ -117,7 +117,7 @@ def test_the_page_needs_nothing_from_elsewhere(demo):
     page = (demo[0] / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=(?!\"data:image/jpeg;base64,)|url\(|@import", page)
-    assert "All 12 questions got the right answer" in page
+    assert "All 13 questions got the right answer" in page
 
 
 def test_the_readmes_other_commands_work_on_what_the_demo_left(demo):
