@@ -191,11 +191,7 @@ class Line:
             if event is h11.NEED_DATA:
                 if self._outside.now() > end:
                     raise UnavailableError("The server's answer takes too long; try again later.")
-                data = stream.recv(_RECEIVE)
-                is_begun = response is not None or self._machine.trailing_data[0]
-                if not data and not is_begun:
-                    raise UnavailableError("The server closed the connection without an answer.")
-                self._machine.receive_data(data)
+                self._receive(stream, is_begun=response is not None)
             elif isinstance(event, h11.Response):
                 response = event
             elif isinstance(event, h11.Data):
@@ -209,6 +205,12 @@ class Line:
                 raise DeceivedError("The server answered before the end of the question.")
             else:
                 raise UnavailableError("The server closed the connection without an answer.")
+
+    def _receive(self, stream: Stream, *, is_begun: bool) -> None:
+        data = stream.recv(_RECEIVE)
+        if not data and not is_begun and not self._machine.trailing_data[0]:
+            raise UnavailableError("The server closed the connection without an answer.")
+        self._machine.receive_data(data)
 
 
 def _find_retry(response: h11.Response) -> int:
