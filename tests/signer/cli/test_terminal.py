@@ -12,10 +12,12 @@ import pytest
 from fixtures.signing import CERTIFICATE_FILE
 from tests.patience import PATIENCE
 
+# Control-C ends a command also where the tests themselves run in the background and ignore it.
 SCRIPT = """
-import os, sys
+import os, signal, sys
 from datetime import UTC, datetime
 os.login_tty(0)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from signer.cli import main
 from signer.cli.surroundings import Surroundings
 sys.exit(main(sys.argv[1:], Surroundings(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
