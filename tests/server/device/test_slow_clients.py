@@ -82,7 +82,7 @@ def test_the_last_answer_is_taken_slowly(published_state, first):
 def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
     """A client that reads nothing for longer than the grace time is not cut off either."""
     for module in ("fast_path", "fallback"):
-        monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: len(BYTES))
+        monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: len(BYTES))
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
         assert client.recv(1, socket.MSG_PEEK)
@@ -96,7 +96,7 @@ def test_no_end_waits_for_a_client_that_has_all(published_state, monkeypatch, fi
     """A client that was slow to read the end of the last answer is closed as soon as it has it."""
     left = [3, 2, 2]  # checks it; two checks in a row find no progress
     for module in ("fast_path", "fallback"):
-        monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: left.pop() if left else 0)
+        monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: left.pop() if left else 0)
     with (
         serve(published_state.folder, limits=Limits(linger_seconds=0.1)) as served,
         served.connect() as client,
