@@ -25,6 +25,7 @@ from server.core.der import (
     SET,
     decode_elements,
 )
+from server.core.errors import FormatError
 from signer.errors import KeyStoreError
 from signer.ota.errors import PropertiesError, SignatureError
 from signer.ota.metadata import METADATA_PB, PROPERTY_FILES
@@ -107,7 +108,7 @@ def check_csig(path: Path, facts: OtaFacts, certificate: Certificate | None) -> 
         document = json.loads(take(wrapped, OCTET_STRING).content)
         enclosed = take(signed, CONTEXT_0).content
         files, version = document["files"], document["version"]
-    except (SignatureError, ValueError, TypeError, KeyError) as error:
+    except (FormatError, SignatureError, ValueError, TypeError, KeyError) as error:
         raise SignatureError(
             f"{path.name} is no csig of version 2: make it with `hening-signer ota csig`."
         ) from error

@@ -1,5 +1,6 @@
 """A ceremony in memory: real keys and real TUF metadata, made with python-tuf alone."""
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,13 @@ class Ceremony:
         for role in ("root", "targets", "tables", "content", *MODELS):
             count = {"root": 3, "targets": 2, "tables": 2}.get(role, 1)
             self.keys[role] = [CryptoSigner.generate_ed25519() for _ in range(count)]
+
+    def copy(self) -> "Ceremony":
+        """Return a ceremony with the same keys, versions and blobs, and tables of its own."""
+        other = copy.copy(self)
+        other.keys = {role: list(signers) for role, signers in self.keys.items()}
+        other.versions, other.blobs = dict(self.versions), dict(self.blobs)
+        return other
 
     def sign(self, role: str, signed: Any, signers: list[CryptoSigner] | None = None) -> bytes:
         """Sign with all keys of the role and serialise once."""

@@ -57,6 +57,7 @@ def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_p
     assert held == (published_state.folder.public / "metadata" / "timestamp.json").read_bytes()
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("option", [[], ["--compressed"], ["--http1.0"]])
 def test_curl_reads_every_path(served, published_state, option, tmp_path):
     """Each file of the public tree, the package and the empty target, byte for byte."""
@@ -85,6 +86,7 @@ def test_curl_reads_every_path(served, published_state, option, tmp_path):
         assert (file.read_bytes() if content else b"") == content, path
 
 
+@pytest.mark.needs("curl")
 def test_a_reader_that_asks_for_gzip_and_stops(served):
     """Compressed metadata is one gzip member that any reader unpacks."""
     data = subprocess.run(

@@ -59,7 +59,7 @@ async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch
         async def notice():
             await change_detector.ChangeDetector(
                 world.folder.public, sessions, world.epoch
-            ).notice()
+            ).detect()
 
         await notice()
         async with sessions.begin() as session:
@@ -72,7 +72,7 @@ async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch
             count = await session.scalar(select(func.count()).select_from(Delivery))
     assert count == CHANNELS * MAX_WEBHOOKS
     check_short(transactions)
-    ours = "server/release/webhooks/change_detector.py:_tell"
+    ours = "server/release/webhooks/change_detector.py:_queue_events"
     assert deliveries.AT_ONCE < transactions.rows[ours] <= deliveries.AT_ONCE + STATEMENTS
 
 

@@ -72,8 +72,11 @@ class World:
         return self.on(StateFolder(root))
 
     def on(self, folder: StateFolder):
-        """Return a world with the same keys and clock on another folder or database."""
-        return World(folder, self.keys, self.ceremony, self.ahead)
+        """Return a world with the same keys and clock on another folder or database.
+
+        What it signs, adds or turns is its own: the worlds that tests copy belong to all of them.
+        """
+        return World(folder, self.keys, self.ceremony.copy(), self.ahead)
 
     def submit(self, files, packages=()):
         """Put a bundle into `incoming` and return its id."""

@@ -95,7 +95,7 @@ def test_what_a_crash_left_is_removed(tmp_path, ended) -> None:
 def test_what_another_process_writes_is_left_alone(tmp_path) -> None:
     """Temporary names of processes that run, and of other files, are not touched."""
     others = [f".tmp-name.{os.getppid()}", ".tmp-name.1", f".tmp-name.pub.{os.getpid()}"]
-    others += [".tmp-name.copy", ".tmp-name", ".tmp-nam[e].2"]
+    others += [".tmp-name.copy", ".tmp-name", f".tmp-nam[e].{os.getppid()}"]
     for name in others:
         (tmp_path / name).write_bytes(b"half")
     write_new(tmp_path / "name", b"content")

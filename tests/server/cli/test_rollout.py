@@ -1,5 +1,6 @@
 """`rollout` and `change` on the command line: plans, previews, tags, waiting changes, proposals."""
 
+import getpass
 import json
 import re
 import time
@@ -391,7 +392,8 @@ def test_the_audit_log_is_sentences(run, ask, state):
     _, out, _ = run("audit-log", "list", "--state", state, "--utc")
     lines = [line.strip() for line in out.splitlines()]
     place = next(n for n, line in enumerate(lines) if line.endswith("rollout.halt"))
-    assert re.fullmatch(r"\d+  [-\d]{10} [:\d]{5} UTC  cli:root  rollout.halt", lines[place])
+    author = f"cli:{getpass.getuser()}"
+    assert re.fullmatch(rf"\d+  [-\d]{{10}} [:\d]{{5}} UTC  {author}  rollout.halt", lines[place])
     assert lines[place + 1] == "Proposed: halt 1 (build 1) in armani/id/stable."
     told = " ".join(lines[place + 2 : place + 4])
     assert "for owners: en It drains" in told

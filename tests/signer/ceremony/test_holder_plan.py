@@ -109,7 +109,7 @@ def test_a_threshold_is_changed(plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request", "sentence"),
+    ("asked", "sentence"),
     [
         ({}, "Nothing is to change"),
         ({"thresholds": {"root": 4}}, "would ask for 4 signatures and have 3 keys"),
@@ -122,7 +122,7 @@ def test_a_threshold_is_changed(plan) -> None:
         ({"thresholds": {"root": 3}, "days": {"root": 4000}}, "cannot expire after 4000 days"),
     ],
 )
-def test_a_request_that_cannot_be_is_refused(plan, request, sentence) -> None:
+def test_a_request_that_cannot_be_is_refused(plan, asked, sentence) -> None:
     """With a sentence that says what to do."""
     with pytest.raises(CeremonyError, match=sentence):
-        plan(**request)
+        plan(**asked)

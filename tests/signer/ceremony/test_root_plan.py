@@ -110,7 +110,7 @@ def test_a_reset_of_content_lists_earlier_packs_again(before, now):
 
 
 @pytest.mark.parametrize(
-    ("request", "says"),
+    ("asked", "says"),
     [
         (reset(counter=None), "give --counter"),
         (reset(counter=1), "lists no counter above 0"),
@@ -119,11 +119,11 @@ def test_a_reset_of_content_lists_earlier_packs_again(before, now):
         (reset("latest", None, None), "has no resets"),
     ],
 )
-def test_a_request_that_does_not_fit_is_refused(before, now, request, says):
+def test_a_request_that_does_not_fit_is_refused(before, now, asked, says):
     """With a sentence that says what would."""
     root, roles = before
     with pytest.raises(CeremonyError, match=says):
-        plan_reset(request, root, roles, now)
+        plan_reset(asked, root, roles, now)
 
 
 def test_a_reset_is_no_earlier_than_any_build_that_phones_took(now):

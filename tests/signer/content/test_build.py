@@ -23,6 +23,7 @@ def test_what_comes_with_the_signer(kind) -> None:
     assert len(build_entries(kind, Upstream()).entries) > 100
 
 
+@pytest.mark.needs("mobile-broadband")
 def test_what_has_to_be_told() -> None:
     """Where the source lies, of which version it is, and which years."""
     with pytest.raises(ContentError, match="give one with --source"):

@@ -292,7 +292,7 @@ def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
     store, told = Keystore(tmp_path / "keys"), []
 
     def other():
-        with pytest.raises(SurroundingsError, match=r"else is changing the keys .* wait for"):
+        with pytest.raises(SurroundingsError, match=r"is changing the keys .* wait for"):
             Keystore(store.folder).create_key("root-1", b"passphrase of B", os.urandom)
         told.append("B")
 

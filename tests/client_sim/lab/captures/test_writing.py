@@ -121,6 +121,7 @@ def test_a_record_of_tls_in_two_segments_is_named(secure_poll, tmp_path):
     assert (verdict, found["writes"]) == ("unexplained", [RECORD_CUT])
 
 
+@pytest.mark.needs("tshark")
 def test_a_request_in_two_records_is_named(secure_poll, tmp_path):
     """With the keys; each record is a segment of its own."""
     packets, keys = secure_poll()
