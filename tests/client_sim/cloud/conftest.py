@@ -2,7 +2,23 @@
 
 import pytest
 
+from client_sim.cloud.store import Store
 from tests.client_sim.cloud.phones import make_phone, new_name, serve, set_up
+
+
+@pytest.fixture(autouse=True)
+def _stores_are_closed(monkeypatch):
+    """Close what phones open, which a command does at its end."""
+    opened, begin = [], Store.__init__
+
+    def begin_and_keep(store, *words):
+        begin(store, *words)
+        opened.append(store)
+
+    monkeypatch.setattr(Store, "__init__", begin_and_keep)
+    yield
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +31,10 @@ def served(tmp_path_factory):
 @pytest.fixture
 def phone(served, tmp_path):
     """Give a phone with a new account, all types on."""
-    made = set_up(make_phone(served, tmp_path / "one"), new_name())
-    yield made
-    made.cloud.store.close()
+    return set_up(make_phone(served, tmp_path / "one"), new_name())
 
 
 @pytest.fixture
 def second(served, phone, tmp_path):
     """Give another phone of the same owner."""
-    made = set_up(make_phone(served, tmp_path / "two"), phone.cloud.name, is_new=False)
-    yield made
-    made.cloud.store.close()
+    return set_up(make_phone(served, tmp_path / "two"), phone.cloud.name, is_new=False)
