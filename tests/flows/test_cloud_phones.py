@@ -196,3 +196,5 @@ def test_two_phones_and_the_npm_client_converge(tmp_path):
                 expected = sorted(body.decode() for body in one.bodies(kind))
                 assert contents == expected == sorted(body.decode() for body in two.bodies(kind))
                 assert contents
+        for phone in (one, two):
+            phone.cloud.store.close()
