@@ -99,6 +99,11 @@ class _Connection(aiosqlite.Connection):
             await super().rollback()
             self._may_be_open = False
 
+    async def close(self) -> None:
+        """Close, without what was to run with the next hop: it might wait for a turn."""
+        self._later.clear()
+        await super().close()
+
     async def run(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Run `work` in the connection's thread."""
         await self._execute(work, self._conn)

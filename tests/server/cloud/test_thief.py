@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 from nacl.signing import SigningKey
@@ -27,7 +28,7 @@ def place(tmp_path):
 def read_all(path):
     """Return each value of bytes or text in a database, by table and column."""
     found = {}
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         tables = [
             name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")
         ]
@@ -107,7 +108,7 @@ async def test_the_thief_finds_what_is_not_sealed(cloud, place):
     assert guess_names({**values, "taken": {PEPPER}}) == {"ani", "budi"}
     assert guess_names({**values, "plain": {hashlib.sha256(b"citra").digest()}}) == {"citra"}
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
-    with sqlite3.connect(place) as db:
+    with closing(sqlite3.connect(place)) as db:
         rows = db.execute("SELECT id, salt, login_key, name FROM accounts").fetchall()
     opened = [
         secrets.open(value, "accounts", row[0], column)
