@@ -186,7 +186,7 @@ def serve_snapshot(
     finally:
         served.loop.call_soon_threadsafe(stop.set)
         thread.join(PATIENCE)
-    assert served.errors == []
+    assert served.errors == [], served.errors
 
 
 def listen(unix):
