@@ -1,9 +1,8 @@
 """One connection to a cloud: the exact bytes of each request, and the reading of its answer.
 
-Only this module writes requests of the cloud, never a library, so that no header goes along that
-nobody decided on: no user agent, no language, no cookie. A guard is asked before the name is
-looked up, before the connection and before each piece of a body: when the owner turns the type off,
-no further byte leaves.
+Only this module writes requests of the cloud, never a library, which would add headers: a user
+agent, a language, a cookie. A guard is asked before the name is looked up, before the connection
+and before each piece of a body: when the owner turns the type off, no further byte leaves.
 """
 
 import re

@@ -96,7 +96,7 @@ def _open(data: bytes) -> tuple[bytes, list[Element]]:
     parts = signed.elements()
     enclosed = parts[2].elements()[1].elements()[0]
     if enclosed.tag != BYTES or parts[-1].tag != SET:
-        raise ValueError("it encloses nothing, or nobody signed it.")
+        raise ValueError("it encloses nothing, or has no signature.")
     return enclosed.content, parts[-1].elements()[0].elements()
 
 
