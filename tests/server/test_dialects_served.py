@@ -32,6 +32,7 @@ from server.dialect_serving import Dialects, split_address
 from server.settings import Settings
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.server.ceremony import release
 from tests.server.device.served import read_response, request, serve
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
@@ -52,12 +53,6 @@ def options(port, **more):
         "channels": {"nightly": ClientChannel(region="id", channel="stable")},
     }
     return CompatOptions(**values | more)
-
-
-def free_port():
-    """Return a port that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def ask(port, data):

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -20,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli import cli
+from tests.ports import free_port
 from tests.server.cloud.policies import make_statement, policy_words
 
 PROGRAM = Path(sys.executable).with_name("hening-server")
@@ -31,12 +31,6 @@ CANARIES = {
     "TITLE": "canary title of a note",
     "WORDS": "canary ombak pasir kayu angin bulan laut batu daun hujan api awan",
 }
-
-
-def free_port():
-    """Return a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def dump_memory(pid):

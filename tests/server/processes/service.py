@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.patience import PATIENCE, until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-c", "from server.cli import main; main()", "run")
@@ -143,13 +144,6 @@ def is_worker(pid):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         return stat[0] != "Z" and b"server.processes.worker" in command
     return False
-
-
-def free_port():
-    """Return a free port outside the kernel's ephemeral range."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 async def ask_in_loop(port):

@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from tests.nginx import free_port
 from tests.patience import PATIENCE, until
+from tests.ports import free_port
 from tests.server.processes.service import REPLACED, TIMESTAMP, ask, serving
 from tests.server.release.certificate import write_certificate
 

@@ -9,8 +9,9 @@ from contextlib import closing
 import pytest
 
 from server.processes.sockets import bind_tcp
-from tests.nginx import free_port, run_site
+from tests.nginx import run_site
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.server.processes.service import TIMESTAMP, ask, read_answer, serving
 
 #: Puts sockets where systemd does, and becomes the server.

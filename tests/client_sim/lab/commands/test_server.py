@@ -14,7 +14,7 @@ from client_sim.lab.server_mutants.library import SERVER_MUTANTS
 from client_sim.lab.server_side.order import ServerVerdict
 from client_sim.lab.server_side.report import server_to_dict
 from client_sim.lab.server_side.site import FRESH, plan_site, plan_sources
-from tests.nginx import free_port
+from tests.ports import free_port
 
 
 def call(*arguments):
