@@ -1,1 +1,5 @@
-"""Submits bundles to a server over its API, with resumable uploads of missing blobs."""
+"""Submits bundles to a server over its API, with resumable uploads of missing blobs.
+
+`submitter` submits a bundle: missing blobs, then metadata, then it waits for the result. `server`
+is the API as it needs it, `connection` one connection to it.
+"""

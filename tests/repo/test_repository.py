@@ -1,5 +1,6 @@
 """The repository keeps its own rules: packaging, lock files, words that must not be committed."""
 
+import ast
 import os
 import re
 import subprocess
@@ -145,3 +146,13 @@ def test_make_lets_python_keep_bytecode():
     ).stdout
     assert "PATH=" in shown
     assert "PYTHONDONTWRITEBYTECODE" not in shown
+
+
+def test_maps_of_packages_name_what_is_there():
+    """A word in backquotes in a package's docstring is one of its modules, or a package of ours."""
+    for root in ("server", "signer", "client_sim"):
+        for init in (ROOT / root).rglob("__init__.py"):
+            names = re.findall(r"`([a-z0-9_]+)`", ast.get_docstring(ast.parse(init.read_text())))
+            there = [path.name for path in (*init.parent.iterdir(), *ROOT.iterdir())]
+            missing = [name for name in names if not any(one.startswith(name) for one in there)]
+            assert missing == [], init

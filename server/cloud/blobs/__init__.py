@@ -5,7 +5,7 @@
     vaults    what an account keeps there, in the database
     routes    requests and their answers
 
-An account's vaults are `blobs/VAULT/TYPE/NAME` in the store of bodies. Each name but `config` is
+An account's vaults are `blobs/VAULT/TYPE/NAME` in the store of bodies. Each name but "config" is
 the sha256 of its body, and a body is seen only once that has been checked.
 Source: restic's REST backend documentation; docs/FORMATS.md section 17.
 """

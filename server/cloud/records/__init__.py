@@ -1,4 +1,4 @@
-"""The Etebase API v1: collections of items, as `etebase` clients know them.
+"""The Etebase API v1: collections of items, as Etebase clients know them.
 
     wire      what requests and answers hold, in msgpack
     cursor    the position up to which a client has seen changes

@@ -1,1 +1,1 @@
-"""Submissions over HTTP: the same bundles that the signer writes to `incoming`."""
+"""Submissions over HTTP: the same bundles that the signer writes to `incoming/`."""

@@ -1,1 +1,5 @@
-"""Builders of content packs: from an upstream source to the entries of a kind (FORMATS 15)."""
+"""Builders of content packs: from an upstream source to the entries of a kind (FORMATS 15).
+
+One module for each kind of pack: `apn`, `ca`, `emergency`, `greetings`, `holidays`, `news`,
+`themes`, `zones`. `translations` reads texts of translators; `built` is what every builder returns.
+"""
