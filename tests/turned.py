@@ -118,7 +118,7 @@ class TurnedStage(Stage):
     def _run(self, module, name, *arguments):
         status, said, error = self.run(module, *arguments)
         if status:
-            raise StageError(f"{name} {arguments[0]}: {error.strip()}")
+            raise StageError(f"{name} {arguments[0]}: {error.strip() or said.strip()}")
         try:
             return json.loads(said)
         except ValueError:

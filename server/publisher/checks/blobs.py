@@ -182,7 +182,8 @@ def check_audit(site: Site) -> Iterator[Finding]:
     try:
         check_pointers(published, published.pointers())
         root = read_bounded(folder.trusted_root, ROOT_LIMIT)
-        audit_staged(folder.public, folder.public, root, published.root.version, AuditPlan(paths))
+        newest, plan = published.root.version, AuditPlan(paths)
+        audit_staged(folder.public, folder.public, root, newest, plan, site.now)
     except (HeningError, OSError) as error:
         yield Finding("audit", "", str(error))
     else:
