@@ -38,13 +38,13 @@ def install_too(factory: Factory) -> Factory:
 
     def make(world: World) -> Client:
         client = factory(world)
-        return InstallingClient(client) if _is_polling(client) else client
+        return InstallingClient(client) if is_polling(client) else client
 
     return make
 
 
-def _is_polling(client: Client) -> TypeGuard[PollingClient]:
-    """Whether it is the polling client, also one whose module was imported anew."""
+def is_polling(client: Client) -> TypeGuard[PollingClient]:
+    """Return whether it is the polling client, also one whose module was imported anew."""
     kind = PollingClient.__module__, PollingClient.__qualname__
     return any((each.__module__, each.__qualname__) == kind for each in type(client).__mro__)
 

@@ -19,8 +19,7 @@ from client_sim.lab.programme.records import load_clock, load_mutation
 from client_sim.lab.programme.result import Report
 from client_sim.lab.programme.workers import open_pool
 
-_ENOUGH: Final = 2  # independent methods that found a leaky client
-_SURE: Final = 3  # of them, for a release; `lab mutants` goes on until all have looked
+_ENOUGH: Final = 2  # independent methods that found a leaky client; `lab mutants` asks all
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -144,13 +143,12 @@ def _run(
         matrix = None
         wants_matrix = client == "clean" if mutants is None else mutants
         if wants_matrix and not result.given_up:
-            profile, enough = ("mutant", _SURE) if full else ("probe", _ENOUGH)
             try:
                 matrix = run_matrix(
-                    *(profile, seed, jobs, tell),
+                    *("mutant" if full else "probe", seed, jobs, tell),
                     libraries=(OURS,),
                     quick=not full,
-                    enough=enough,
+                    enough=_ENOUGH,
                     pool=pool,
                 )
             except ClientOverdueError as error:

@@ -1,4 +1,4 @@
-"""Leaks behind a power-off, a clock that is set back, a factory reset or a failed installation.
+"""Leaks after a power-off, a clock that is set back, a factory reset or a failed installation.
 
 What shows is a number of the phone's own, or of the machine, in one interval; nothing of the owner.
 """
@@ -24,10 +24,11 @@ _PARTITION: Final[WeakKeyDictionary[World, int]] = WeakKeyDictionary()
 """What a reset does not clear, by phone."""
 
 
-class _Shifting(PollingClient):
+class Shifting(PollingClient):
     """The real client, which shifts the next interval that it draws once something happened."""
 
     def next_poll(self, now: float) -> float:
+        """Return what the real client draws, shifted once where something happened."""
         state = self.world.state
         self.look(now - float(state.get("asked", b"%f" % now)))
         state["asked"] = b"%f" % now
@@ -49,19 +50,19 @@ class _Shifting(PollingClient):
         return zlib.crc32(load_secret(self.world.state, self.world.entropy))
 
 
-class _BehindOff(_Shifting):
+class _BehindOff(Shifting):
     def look(self, since: float) -> None:
         if since > _LONG:
             self.happened()
 
 
-class _BehindClock(_Shifting):
+class _BehindClock(Shifting):
     def look(self, since: float) -> None:
         if since < 0:
             self.happened()
 
 
-class _BehindReset(_Shifting):
+class _BehindReset(Shifting):
     """Keeps the number of the phone from before where a reset does not come."""
 
     def look(self, since: float) -> None:
@@ -85,7 +86,7 @@ class _HostBehindReset(_BehindReset):
         return zlib.crc32(socket.gethostname().encode())
 
 
-class _DiskBehindInstall(_Shifting):
+class _DiskBehindInstall(Shifting):
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
         try:
             return super().fetch_release(offer, connection)

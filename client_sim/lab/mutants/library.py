@@ -26,6 +26,7 @@ from client_sim.lab.mutants import (
     lengths,
     libraries,
     machines,
+    meetings,
     memories,
     misses,
     occasions,
@@ -96,6 +97,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *writing.MUTANTS,
     *machines.MUTANTS,
     *behind.MUTANTS,
+    *meetings.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

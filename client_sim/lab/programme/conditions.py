@@ -8,6 +8,7 @@ from client_sim.lab.programme.ground import EVERY_KIND, Ground, Serve
 from client_sim.lab.scenarios.crossing import LIVES
 from client_sim.lab.servers.contents import (
     Publication,
+    halt,
     one_by_one,
     release,
     renew_content,
@@ -23,7 +24,7 @@ from client_sim.lab.servers.hostile import TOGETHER
 from client_sim.lab.servers.hostile_answers import ANSWERS
 from client_sim.lab.servers.hostile_bodies import BODIES
 from client_sim.lab.servers.hostile_fields import FIELDS
-from client_sim.lab.servers.pack_histories import HISTORIES, make_history
+from client_sim.lab.servers.pack_histories import HISTORIES, make_history, make_steps
 from client_sim.lab.servers.packs import SMALL
 from client_sim.lab.servers.pairs import HostilePair
 from client_sim.tape import Tape
@@ -57,13 +58,14 @@ FACTORS: Final[Factors] = MappingProxyType(
         "fault": ("none", *_FAULTS),
         "server": ("alike", *_MARKS),
         "install": ("none", "whole", "step", "later"),
-        "packs": ("same", "ever new", "changed", "another kind"),
+        "packs": ("same", "ever new", "changed", "bad", "another kind"),
         "restart": ("none", "one", "in each interval"),
         "reset": ("none", "early", "late"),
         "strikes": ("once", "twice", "always"),
         "power off": ("none", "days", "weeks", "months"),
         "clock back": ("none", "hours", "days"),
         "carrier": ("plain", "TLS"),
+        "addresses": ("shared", "private"),
     }
 )
 """What is crossed, and the levels of each."""
@@ -76,6 +78,8 @@ _OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "gree
 
 _ALWAYS: Final = range(64)  # connections: no run has more
 _LATER: Final = 3  # connections before an offer that is not there from the start
+_HALTS: Final = 3  # connections after an offer in which it may end; a package takes one, too
+_STEPS: Final = 5  # polls before each of which something is done with a bad pack
 _NEW: Final = (("other tables", renew_tables), ("other content", renew_content)) * 3
 
 
@@ -85,11 +89,18 @@ def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
     kind = tape.pick(_OTHERS if row["packs"] == "another kind" else SMALL)
     if row["packs"] == "ever new":
         history += one_by_one(_NEW)
+    elif row["packs"] == "bad":
+        # Bad for most of the time, as other conditions hold in some intervals alone.
+        steps = tuple("bad" if tape.below(4) else "" for _ in range(_STEPS))
+        history += make_steps(steps, kind)
     elif row["packs"] != "same":
         history += make_history(tape.pick(HISTORIES), kind)
     if row["install"] != "none":
         first = _LATER if row["install"] == "later" else 0
         history.append(Publication("a release for all", release(1000), connection=first))
+        if tape.below(2):
+            ended = first + 1 + tape.below(_HALTS)
+            history.append(Publication("a halted rollout", halt, connection=ended))
     told = tuple(sorted(history, key=lambda each: each.connection))
     return ground.publishing(told) if kind in SMALL else ground.stocked(told, (kind,))
 

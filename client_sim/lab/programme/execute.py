@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from client_sim.lab.clients.installing import is_polling
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.mutants.mutant import Mutant
@@ -37,7 +38,7 @@ from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
-from client_sim.world import Factory
+from client_sim.world import Client, Factory, World
 
 _LAYERS: Final = 2  # of the canary search that a small case is judged by
 _PHONES: Final = 40  # that are surveyed
@@ -125,6 +126,12 @@ def _conclude(
         for battery, number in places
         for setting in batteries[battery].make(number).settings
     }
+    made: list[Client] = []
+
+    def make(world: World) -> Client:
+        made.append(factory(world))
+        return made[-1]
+
     return replace(
         _summarise(
             plan,
@@ -132,7 +139,8 @@ def _conclude(
             tallies,
             lambda oracle: _find_smallest(factory, batteries, tallies, oracle),
         ),
-        sample=observe(factory, sample),
+        sample=observe(make, sample),
+        installs=any(map(is_polling, made)),
         fields=survey_fields(factory, ground, phones),
         intervals=survey_intervals(factory, ground, phones),
         owners=(sample.personal, *owners),

@@ -17,7 +17,7 @@ from client_sim.lab.servers.packs import PARTS
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.machine import make_machine
-from client_sim.lab.trace.memory import Responder
+from client_sim.lab.trace.memory import Responder, is_private
 from client_sim.persona import Persona, make_persona
 from client_sim.tape import Tape
 from client_sim.world import Factory, Public
@@ -56,8 +56,9 @@ class Ground:
     beginning with change `number` of all that can happen, for clients that follow;
     `splitting(number)` splits `latest` before a poll, in one of six orders. `publishing(history)`
     publishes a given history; so does `stocked(history, kinds)`, with packs of these kinds. Runs
-    begin at `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of
-    a server that is polled in place of these.
+    begin at `start` (epoch seconds), or up to `spread` seconds later. `private` is the name of an
+    update server with private addresses. `upstream` is the address of a server that is polled in
+    place of these.
     """
 
     seed: int
@@ -67,6 +68,7 @@ class Ground:
     splitting: Callable[[int], Serve]
     publishing: Callable[[History], Serve]
     stocked: Callable[[History, Kinds], Serve]
+    private: str
     start: float = START
     spread: int = YEAR
     upstream: str | None = None
@@ -110,6 +112,12 @@ class Ground:
         """
         return secure(public) if is_secure and self.upstream is None else public
 
+    def reached(self, public: Public, *, is_private: bool) -> Public:
+        """Return a phone that reaches its server by private addresses in some cases."""
+        return (
+            replace(public, host=self.private) if is_private and self.upstream is None else public
+        )
+
     def long_life(self, number: int) -> Setting:
         """Return the setting of a hundred days, full of events: one object, whose run is made once.
 
@@ -136,7 +144,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
     fetch next is not what is examined.
     """
     tape = Tape(f"{seed} ground".encode())
-    host = draw_host(tape)
+    host = _draw_host(tape, is_inside=False)
     ground = Ground(
         seed,
         tuple(replace(public, host=host) for public in _REPOSITORY.publics()),
@@ -145,6 +153,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         _serve_splits,
         partial(partial, _REPOSITORY.serve),
         _serve_stocked,
+        _draw_host(tape, is_inside=True),
         start=START + tape.below(_DAY * _FRACTIONS) / _FRACTIONS,
     )
     ever = (ground.setting(idle(1)), ground.setting(_LATER, public=secure(ground.publics[0])))
@@ -158,6 +167,13 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         publishing=lambda _history: _serve_nothing,
         stocked=lambda _history, _kinds: _serve_nothing,
     )
+
+
+def _draw_host(tape: Tape, *, is_inside: bool) -> str:
+    """Draw the name of an update server, with private addresses or with others."""
+    while is_private(host := draw_host(tape)) != is_inside:
+        pass
+    return host
 
 
 def _follows(factory: Factory, setting: Setting) -> bool:

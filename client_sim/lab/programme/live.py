@@ -93,6 +93,7 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
         splitting=lambda _: serve,
         publishing=lambda _: serve,
         stocked=lambda _history, _kinds: serve,
+        private=public.host,
         start=start,
         spread=WEEK,
         upstream=target.address,

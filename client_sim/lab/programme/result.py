@@ -88,7 +88,8 @@ class ProgrammeResult:
     personas whose values may stand in findings or in the sample: what a report has to cover.
     `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
     between two phones may be the server's doing. `given_up` says why not all was asked: the result
-    is then partial. `crossings` is which conditions met, where that was asked.
+    is then partial. `crossings` is which conditions met, where that was asked. `installs` is false
+    for a client that the lab does not drive through installations.
     """
 
     client: str
@@ -106,6 +107,7 @@ class ProgrammeResult:
     answers_agree: bool = True
     given_up: str = ""
     crossings: Crossings | None = None
+    installs: bool = True
 
     @property
     def is_clean(self) -> bool:

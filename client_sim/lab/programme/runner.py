@@ -47,6 +47,16 @@ def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
     )
 
 
+def plan_trial(batteries: Sequence[Battery]) -> tuple[Task, ...]:
+    """Cut all cases into tasks of one, in the order in which a leaky client is found soonest.
+
+    Batteries take turns: each has had about as many steps as any other, and long runs come last.
+    """
+    steps = [_count_steps(battery) for battery in batteries]
+    tasks = plan_tasks(batteries, 1)
+    return tuple(sorted(tasks, key=lambda task: task.last * steps[task.battery]))
+
+
 def _count_steps(battery: Battery) -> int:
     return sum(len(setting.scenario.steps) for setting in battery.make(0).settings)
 
@@ -95,7 +105,7 @@ def try_client(
     runs = Runs(factory)
     killers: dict[str, None] = {}
     asked: set[str] = set()
-    for task in plan_tasks(batteries, 1):
+    for task in plan_trial(batteries):
         if batteries[task.battery].oracle in killers:
             continue
         for oracle, tally in run_task(runs, batteries, task, profile, killers.keys()).items():

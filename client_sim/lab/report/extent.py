@@ -15,6 +15,10 @@ _HELD: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _CROSSED: Final = "crossed"
+_NOT_INSTALLED: Final = (
+    " Installations were not judged: the lab drives only PollingClient and its subclasses through"
+    " them."
+)
 NOT_VARIED: Final = (
     "Not varied, and so not claimed: what native code asks the system by itself, the interpreter,"
     " the processor, other machines' network stacks, and a trigger that was never met."
@@ -31,13 +35,15 @@ def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
 
 
 def describe_extent(result: ProgrammeResult) -> str:
-    """Say in how many situations of which kinds runs were compared, and how many are crossed."""
+    """Say in how many situations of which kinds runs were compared, and what was left out."""
     asked = [battery for battery in result.batteries if battery.claim != "guard"]
     cases = sum(battery.cases for battery in asked)
     names = ", ".join(battery.oracle for battery in asked)
     crossed = sum(battery.cases for battery in asked if battery.oracle == _CROSSED)
     among = f"; {crossed:,} of them cross several conditions" if crossed else ""
-    return f"No difference in {cases:,} situations of {_count(len(asked))} ({names}){among}."
+    installed = "" if result.installs else _NOT_INSTALLED
+    kinds = _count(len(asked))
+    return f"No difference in {cases:,} situations of {kinds} ({names}){among}.{installed}"
 
 
 def _count(kinds: int) -> str:

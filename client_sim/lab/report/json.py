@@ -29,6 +29,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
         "seed": result.seed,
         "scope": result.scope,
         "given_up": result.given_up,
+        "installs": result.installs,
         "runs": result.runs,
         "polls": result.polls,
         "octets": result.size,

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Final
 
 from client_sim.persona import Persona
+from client_sim.tape import Tape
 
 FIELDS: Final = tuple(field.name for field in fields(Persona))
 """Every field of a persona, in its order."""
@@ -73,9 +73,9 @@ def list_singles() -> tuple[tuple[str, str], ...]:
     return tuple((field, shape) for field in FIELDS for shape in SHAPES)
 
 
-def list_pairs() -> tuple[tuple[str, str], ...]:
-    """List every pair of fields."""
-    return tuple(combinations(FIELDS, 2))
+def draw_shapes(tape: Tape) -> tuple[tuple[str, str], ...]:
+    """Draw about half of the fields, each with a shape."""
+    return tuple((field, tape.pick(SHAPES)) for field in FIELDS if tape.below(2))
 
 
 def _another(persona: Persona, field: str) -> Any:  # noqa: ANN401  # of the field's own type

@@ -27,7 +27,7 @@ LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "everything": (*KINDS_2014, *EVERYDAY),
     }
 )
-"""What happens in a life, each once, by name."""
+"""What happens in a life, by name."""
 
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
@@ -48,6 +48,10 @@ def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
     gaps: list[list[str]] = [[] for _ in range(POLLS - 1)]
     for place, kind in enumerate(shuffled(LIVES.get(row["life"], ()), tape)):
         gaps[tape.below(len(gaps)) if place else 0].append(kind)
+        # Some happen in about half of the intervals, so that they meet what is there for a while.
+        for gap in gaps if tape.below(2) else ():
+            if kind not in gap and tape.below(2):
+                gap.append(kind)
     for gap in gaps if row["restart"] == "in each interval" else ():
         gap.append(REBOOT)
     if row["restart"] == "one":

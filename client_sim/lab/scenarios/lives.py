@@ -33,6 +33,17 @@ def shuffled_story(tape: Tape, polls: int) -> Scenario:
     return Scenario("the events of 2014 and everyday life in a random order", (*steps, POLL))
 
 
+def busy_life(tape: Tape, polls: int) -> Scenario:
+    """Draw a life in which each event happens in about half of the intervals between polls."""
+    steps = [POLL]
+    for _ in range(polls - 1):
+        gap = [event for event in _HAPPENINGS if tape.below(2)]
+        while gap:
+            steps.append(gap.pop(tape.below(len(gap))))
+        steps.append(POLL)
+    return Scenario(f"a busy life with {polls} polls", tuple(steps))
+
+
 def without_events(scenario: Scenario) -> Scenario:
     """Return the same polls with nothing in between, and no restart either."""
     kept = tuple(step for step in scenario.steps if step == POLL)

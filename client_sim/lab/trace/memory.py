@@ -30,6 +30,7 @@ class Asked:
 
 
 _SHARED: Final = ip_network("100.64.0.0/10")
+_PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 Responder = Callable[[Asked], bytes]
 """A scripted server: returns the next bytes of its answer; b"" hangs up. An OSError that it raises
@@ -133,11 +134,17 @@ def list_addresses(host: str) -> Sequence[str]:
     """Return the two addresses that a server's name has in all worlds.
 
     They are of the space that carriers share (RFC 6598), so they belong to no server, and do not
-    look like documentation addresses either.
+    look like documentation addresses either. Those of every fourth name are private (RFC 1918).
     """
     digest = hashlib.sha256(host.encode()).digest()
-    first = int.from_bytes(digest[:3], "big") % _SHARED.num_addresses & ~1
-    return [str(_SHARED[first]), str(_SHARED[first | 1])]
+    network = _PRIVATE[digest[4] % len(_PRIVATE)] if is_private(host) else _SHARED
+    first = int.from_bytes(digest[:3], "big") % network.num_addresses & ~1
+    return [str(network[first]), str(network[first | 1])]
+
+
+def is_private(host: str) -> bool:
+    """Return whether a server's name leads to private addresses, as in an office's network."""
+    return hashlib.sha256(host.encode()).digest()[3] % 4 == 0
 
 
 class MemoryWorld:

@@ -81,7 +81,10 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     public = ground.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
     setting = ground.setting(
         life,
-        public=ground.secured(public, is_secure=row["carrier"] == "TLS"),
+        public=ground.reached(
+            ground.secured(public, is_secure=row["carrier"] == "TLS"),
+            is_private=row["addresses"] == "private",
+        ),
         entropy=Entropy(tape.data(8)),
         start=ground.start + tape.below(ground.spread),
         serve=serve,

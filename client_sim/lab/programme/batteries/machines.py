@@ -13,7 +13,7 @@ from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.crossing import draw_break
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import random_life, with_restarts
-from client_sim.lab.servers.contents import Publication, release
+from client_sim.lab.servers.contents import Publication, halt, release
 from client_sim.lab.servers.faults_install import INSTALL
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.machine import make_machine
@@ -27,6 +27,7 @@ _STRIDE: Final = 37  # has no divisor with the number of faults
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
 _WAYS: Final = 4  # of lives: nothing, a power-off, a clock set back, a reset
 _OFFER: Final = (Publication("a release for all", release(1000), connection=0),)
+_OFFERED_ONCE: Final = (*_OFFER, Publication("a halted rollout", halt, connection=1))
 
 
 def machine(ground: Ground, size: int) -> Battery:
@@ -34,8 +35,8 @@ def machine(ground: Ground, size: int) -> Battery:
 
     Its module is imported anew on each, since a client may look when it is imported. In a quarter
     of the cases something is published before each poll, in another a fault strikes all polls, in
-    the last all installations. Three in four of each quarter have a power-off, a clock that is set
-    back, or a reset.
+    the last all installations, of which every second is offered once. Three in four of each quarter
+    have a power-off, a clock that is set back, or a reset.
     """
 
     def make(number: int) -> Case:
@@ -53,12 +54,17 @@ def machine(ground: Ground, size: int) -> Battery:
             adapt, spared = _install_anew, _FAILING | {"schedule"}
             fault = INSTALL[number * _STRIDE % len(INSTALL)]
             serve = spoil(
-                ground.publishing(_OFFER), fault, {"fault": "install", "strikes": "always"}
+                ground.publishing(_OFFERED_ONCE if turn % 2 else _OFFER),
+                fault,
+                {"fault": "install", "strikes": "always"},
             )
         life = with_restarts(random_life(tape, _POLLS), tape)
         setting = ground.setting(
             _break(life, way, tape),
-            public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
+            public=ground.reached(
+                ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
+                is_private=(number + turn // 2) % 2 == 1,
+            ),
             personal=ground.owner(number),
             entropy=Entropy(tape.data(8)),
             start=ground.start + tape.below(ground.spread),

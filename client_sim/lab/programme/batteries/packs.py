@@ -12,7 +12,7 @@ from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.lives import idle, shuffled_story, without_events
+from client_sim.lab.scenarios.lives import busy_life, idle, without_events
 from client_sim.lab.servers.hostile_parts import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.pack_histories import HISTORIES, SAID, make_history, make_steps
 from client_sim.lab.servers.packs import PARTS, SMALL
@@ -88,13 +88,14 @@ def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Cas
 def packs(ground: Ground, size: int) -> Battery:
     """Let two owners' phones meet every way of publishing a pack, for every kind of pack.
 
-    In a quarter of the cases every kind is public. One of the two phones then has all owner events,
-    in a random order, and the other none.
+    In a quarter of the cases every kind is public. In three quarters one of the two phones has each
+    owner event in about half of the intervals, and the other none.
     """
 
     def make(number: int) -> Case:
         name, kind = _done(number)
-        is_eventful = (number + number // len(_KINDS)) % 4 == 1
+        turn = (number + number // len(_KINDS)) % 4
+        is_stocked, is_eventful = turn == 1, turn > 0
         history = make_history(name, kind)
         setting = ground.setting(
             idle(_POLLS),
@@ -103,14 +104,14 @@ def packs(ground: Ground, size: int) -> Battery:
             entropy=Entropy(b"packs %d" % number),
             serve=(
                 ground.stocked(history, EVERY_KIND)
-                if is_eventful
+                if is_stocked
                 else _publish(ground, kind, history)
             ),
         )
         other = replace(setting, personal=ground.owner(2 * number + 1))
         if not is_eventful:
             return Case((setting, other), judge_same_trace, _spared(name))
-        life = shuffled_story(ground.tape("packs", number), _POLLS - 1)
+        life = busy_life(ground.tape("packs", number), _POLLS)
         settings = (replace(setting, scenario=life), replace(other, scenario=without_events(life)))
         return Case(settings, judge_same_polls, _spared(name), derive=without_events)
 

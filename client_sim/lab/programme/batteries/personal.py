@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.judges import judge_same_bytes, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
+from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, draw_shapes, list_singles, reshape
 from client_sim.lab.scenarios.countries import COUNTRIES, settle
 from client_sim.lab.scenarios.driving import STORY, Scenario
 from client_sim.lab.scenarios.lives import (
@@ -22,6 +23,9 @@ from client_sim.lab.scenarios.lives import (
 from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tables
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
+
+MIXED: Final = 64
+"""Owners of whom about half of the fields are at an edge."""
 
 _OWNERS = 8  # of a case: a trait that one owner in 1,000 has differs from seven others
 _DRAWERS = 7  # phones in drawers: two owners may agree in a bit, six seldom do
@@ -36,7 +40,10 @@ def personal(ground: Ground, size: int, owners: int = _OWNERS) -> Battery:
         tape = ground.tape("personal", number)
         setting = ground.setting(
             random_life(tape, 2 + tape.below(2)),
-            public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
+            public=ground.reached(
+                ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
+                is_private=number // 2 % 2 == 1,
+            ),
             personal=ground.owner(owners * number),
             entropy=Entropy(tape.data(8)),
             start=ground.start + tape.below(ground.spread),
@@ -51,9 +58,12 @@ def personal(ground: Ground, size: int, owners: int = _OWNERS) -> Battery:
 
 
 def boundary(ground: Ground, size: int) -> Battery:
-    """Compare an ordinary owner with one at the edge in one field, or in two, or elsewhere."""
-    singles, pairs = list_singles(), list_pairs()
-    count = len(singles) + len(pairs) + len(COUNTRIES)
+    """Compare an ordinary owner with one at the edge in one field, or in many, or elsewhere.
+
+    Of the owners with many such fields, each two fields are both reshaped in about a quarter.
+    """
+    singles = list_singles()
+    count = len(singles) + MIXED + len(COUNTRIES)
 
     @lru_cache(maxsize=2)
     def usual(is_secure: bool) -> Setting:
@@ -65,13 +75,12 @@ def boundary(ground: Ground, size: int) -> Battery:
         setting = usual((number + number // len(SHAPES)) % 2 == 1)
         if number < len(singles):
             stranger = reshape(setting.personal, *singles[number])
-        elif number >= len(singles) + len(pairs):
-            stranger = settle(setting.personal, number - len(singles) - len(pairs))
+        elif number >= len(singles) + MIXED:
+            stranger = settle(setting.personal, number - len(singles) - MIXED)
         else:
-            one, two = pairs[number - len(singles)]
-            tape = ground.tape("boundary", number)
-            stranger = reshape(setting.personal, one, tape.pick(SHAPES))
-            stranger = reshape(stranger, two, tape.pick(SHAPES))
+            stranger = setting.personal
+            for field, shape in draw_shapes(ground.tape("boundary", number)):
+                stranger = reshape(stranger, field, shape)
         return Case((setting, replace(setting, personal=stranger)), judge_same_trace)
 
     question = (

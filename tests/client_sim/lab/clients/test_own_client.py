@@ -54,6 +54,7 @@ def test_the_example_of_the_page_is_found_out(examine_module):
     assert sum(bool(line) for line in EXAMPLE.splitlines()) <= 10
     verdict = examine_module("updater_of_the_page", EXAMPLE)
     assert {"grammar", "timing", "canaries", "tripwire"} <= set(verdict.failed())
+    assert not verdict.installs
     canaries = next(each for each in verdict.batteries if each.oracle == "canaries")
     sights = {finding.explanation: finding for finding in canaries.findings}
     sight = sights[f"serial as it is: {OWNER.serial}"]

@@ -1,10 +1,10 @@
-"""What waits for a power-off, a clock set back, a reset or a failed installation is found."""
+"""Leaks that wait for what lies some polls back, or lasts for a while, are found."""
 
 import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.behind import MUTANTS
+from client_sim.lab.mutants import behind, meetings
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES, RARE
@@ -21,18 +21,18 @@ def quickly():
 
 @pytest.mark.parametrize(
     ("mutant", "oracle"),
-    [(mutant, oracle) for mutant in MUTANTS for oracle in mutant.only],
+    [(m, oracle) for m in (*behind.MUTANTS, *meetings.MUTANTS) for oracle in m.only],
     ids=lambda each: getattr(each, "id", each),
 )
 def test_it_is_found_by_either_method(mutant, oracle):
     """By comparing what is varied alone, and where conditions meet."""
     profile = PROFILES["mutant"].only([oracle])
     batteries = make_batteries(plan_ground(mutant.make, 1), profile)
-    assert try_client(mutant.make, batteries, profile, enough=1).killed_by == (oracle,)
+    assert try_client(mutant.make, batteries, profile, enough=1).killed_by[0] == oracle
 
 
 @pytest.mark.parametrize("make", [PollingClient, ToyClient])
-@pytest.mark.parametrize("oracle", ["timing", "machine"])
+@pytest.mark.parametrize("oracle", ["timing", "machine", "packs"])
 def test_clean_clients_pass(make, oracle):
     """They draw behind all of it as ever."""
     profile = PROFILES["mutant"].only([oracle])

@@ -38,7 +38,15 @@ def test_a_clean_report_says_so_last(reports):
     assert "noticed 90 of 100 changes (90.0 %)" in said
     assert said.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 bytes: clean."
     assert "No difference in 6,000 situations of 4 kinds (personal, fleet," in said
+    assert "Installations were not judged" not in said
     assert "Not varied, and so not claimed" in said
+
+
+def test_a_client_whose_installing_is_not_judged_is_said_to_be_one(reports):
+    """A clean verdict names what it leaves out."""
+    raw = reports.raw["clean"]
+    own = replace(raw, result=replace(raw.result, installs=False))
+    assert "Installations were not judged" in show(present(own, Revealed()), 120)
 
 
 def test_a_part_is_said_to_be_one(reports):

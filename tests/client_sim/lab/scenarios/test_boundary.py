@@ -1,20 +1,32 @@
 """Owners at the edges."""
 
 from dataclasses import fields
+from itertools import combinations
 
 import pytest
 
-from client_sim.lab.scenarios.boundary import FIELDS, list_pairs, list_singles, reshape
+from client_sim.lab.programme.batteries.personal import MIXED
+from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, draw_shapes, list_singles, reshape
 from client_sim.persona import Persona, make_persona
+from client_sim.tape import Tape
 
 OWNER = make_persona(1)
 
 
 def test_every_field_takes_every_shape():
-    """26 fields, eight shapes, and every pair of fields once: 26 times 25 halves."""
+    """26 fields, eight shapes."""
     assert {field.name for field in fields(Persona)} == set(FIELDS)
     assert len(list_singles()) == 26 * 8
-    assert len(set(list_pairs())) == 325
+
+
+def test_of_owners_at_many_edges_each_two_fields_are_at_theirs_together():
+    """In about a quarter of as many owners as a run has, with different shapes."""
+    drawn = [dict(draw_shapes(Tape(f"boundary {number}"))) for number in range(MIXED)]
+    for pair in combinations(FIELDS, 2):
+        met = [tuple(map(shapes.get, pair)) for shapes in drawn if {*pair} <= {*shapes}]
+        assert 4 < len(met) < 32
+        assert len({*met}) > 3
+    assert {shape for shapes in drawn for shape in shapes.values()} == {*SHAPES}
 
 
 @pytest.mark.parametrize(("field", "shape"), list_singles())

@@ -17,11 +17,12 @@ QUIET = dict.fromkeys(ROW, "none") | {"life": "quiet"}
 DAY = 86_400
 
 
-def test_a_life_has_each_event_once_and_what_else_its_row_says():
+def test_a_life_has_each_event_and_what_else_its_row_says():
     """The first event comes in the first interval, so that what waits for it may follow."""
     steps = cross_life(ROW, Tape(1)).steps
     assert steps.count("poll") == POLLS
-    assert all(steps.count(kind) == 1 for kind in LIVES["everything"])
+    counts = {steps.count(kind) for kind in LIVES["everything"]}
+    assert min(counts) == 1 < max(counts) < POLLS
     assert steps.count("reboot") == POLLS - 1
     assert steps[: steps.index("factory-reset")].count("poll") == 4
     second = steps.index("poll", 1)

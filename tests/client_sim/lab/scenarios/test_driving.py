@@ -114,7 +114,10 @@ def test_a_crash_ends_the_run_and_is_seen(world):
 
 
 def test_a_client_that_does_not_come_back_is_one_sentence(world):
-    """It says where the client hangs and after how long it was given up."""
+    """It says where the client hangs and after how long it was given up.
+
+    On a busy machine it may get no processor time meanwhile, which counts as waiting.
+    """
 
     class Waiting(ToyClient):
         def poll(self):
@@ -122,7 +125,8 @@ def test_a_client_that_does_not_come_back_is_one_sentence(world):
                 pass
 
     scenario = Scenario("two polls", (POLL, POLL))
-    with pytest.raises(ClientOverdueError, match=r"two polls, in poll 1\): it took 0\.05 seconds"):
+    said = r"two polls, in poll 1\): it (took|waited for) 0\.05 seconds"
+    with pytest.raises(ClientOverdueError, match=said):
         run_scenario(Waiting, world, scenario, OWNER, patience=0.05)
 
 

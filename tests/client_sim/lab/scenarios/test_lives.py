@@ -3,6 +3,7 @@
 from client_sim.lab.scenarios.driving import EVENTS_2014, POLL
 from client_sim.lab.scenarios.lives import (
     TWO_YEARS,
+    busy_life,
     drawer,
     idle,
     overslept,
@@ -38,6 +39,16 @@ def test_a_shuffled_story_has_every_event_of_2014_in_some_order():
         assert sorted(happened) == sorted(EVENTS_2014)
         orders.add(happened)
     assert len(orders) == 30
+
+
+def test_in_a_busy_life_each_event_is_in_about_half_of_the_intervals():
+    """In an order that is drawn; no interval has one twice."""
+    lives = [busy_life(Tape(seed), 4).steps for seed in range(40)]
+    assert all(steps.count(POLL) == 4 for steps in lives)
+    for event in EVENTS_2014:
+        assert 40 < sum(steps.count(event) for steps in lives) < 80
+        assert {steps.count(event) for steps in lives} == {0, 1, 2, 3}
+    assert len({*lives}) == 40
 
 
 def test_without_events_leaves_polls_alone():

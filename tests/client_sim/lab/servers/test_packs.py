@@ -9,7 +9,7 @@ from client_sim.content.picture import check_picture
 from client_sim.content.store import Store
 from client_sim.lab.servers.contents import Contents
 from client_sim.lab.servers.entries import PICTURE, make_bad_entry, make_entries
-from client_sim.lab.servers.pack_histories import HISTORIES, make_history
+from client_sim.lab.servers.pack_histories import HISTORIES, make_history, make_steps
 from client_sim.lab.servers.packs import PARTS, ROLES, describe_packs, encode_parts
 from client_sim.lab.servers.repository import Repository
 from server.core.content.role import check_entries
@@ -55,7 +55,7 @@ def test_a_phone_takes_every_kind_and_fetches_all_parts_at_once(make_phone, stoc
 @pytest.mark.parametrize("kind", EVERY)
 def test_a_bad_version_is_refused_by_the_phone(make_phone, stocked, kind):
     """Its parts are fetched once, found bad, and not asked for again; what is used stays."""
-    phone = make_phone(stocked.serve(make_history("bad, and followed", kind)))
+    phone = make_phone(stocked.serve(make_steps(("bad", "-", ""), kind)))
     phone.poll(3)
     assert verdicts(phone)[kind] == "bad"
     assert len(phone.asked[2]) == 2
@@ -79,7 +79,7 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
             "withdrawn and followed while phones sleep": [5, 1, 4, 1],
             "staged for nobody, then for all": [5, 1, 0, 1],
             "to begin and to end": [5, 1, 0, 1],
-            "bad, and followed": [5, 1, 0, 1],
+            "bad, bad again, and followed": [5, 1, 1, 1],
             "to come, or over": [5, 1, 1, 1],
             "bad, and withdrawn": [5, 1, 0, 4],
             "turned back to the first version": [5, 1, 0, 1],

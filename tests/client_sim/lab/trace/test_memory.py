@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld, Pieces, list_addresses
+from client_sim.lab.trace.memory import MemoryWorld, Pieces, is_private, list_addresses
 
 SHARED = ip_network("100.64.0.0/10")
 ANSWER = b"0123456789"
@@ -110,12 +110,13 @@ def test_what_nobody_has_read_is_told(open_world):
 
 
 def test_a_server_has_two_addresses_that_belong_to_nobody():
-    """The same in all worlds, others for another name, none of them made for documentation."""
+    """The same in all worlds, others for another name, some private, none for documentation."""
     hosts = [f"host{number}.example" for number in range(50)]
     for host in hosts:
         first, second = map(ip_address, list_addresses(host))
-        assert first in SHARED
-        assert second in SHARED
+        assert (first.is_private, second.is_private) == (is_private(host),) * 2
+        assert (first in SHARED, second in SHARED) == (not is_private(host),) * 2
         assert first != second
         assert list_addresses(host) == [str(first), str(second)]
     assert len({list_addresses(host)[0] for host in hosts}) == 50
+    assert {list_addresses(host)[0].split(".")[0] for host in hosts} == {"10", "100", "172", "192"}
