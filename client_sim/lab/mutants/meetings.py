@@ -49,8 +49,8 @@ class _NearBadPack(Shifting):
         return _STEP
 
 
-class _LoginBetweenBad(_NearBadPack):
-    """Needs a bad pack in the poll before the event, too."""
+class _LoginAfterBad(_NearBadPack):
+    """Needs a bad pack in the poll before the event, whatever the next one brings."""
 
     events = ("account-login",)
 
@@ -58,7 +58,7 @@ class _LoginBetweenBad(_NearBadPack):
         was_bad = self.world.state.pop("bad", None) is not None
         if is_bad:
             self.world.state["bad"] = b"1"
-        super().note(is_bad and was_bad, is_eventful)
+        super().note(was_bad, is_eventful)
 
 
 class _CallsNearBad(_NearBadPack):
@@ -162,23 +162,23 @@ _OWNERS: Final = ("personal", "crossed")
 MUTANTS: Final = (
     Mutant(
         "sim-near-bad-pack",
-        "L37",
+        "L39",
         "Shifts an interval where a SIM was inserted before a poll that refused a pack.",
         _NearBadPack,
         only=_PACKS,
     ),
     Mutant(
         "call-near-bad-pack",
-        "L37",
+        "L39",
         "Shifts an interval where there was a call before a poll that refused a pack.",
         _CallsNearBad,
         only=_PACKS,
     ),
     Mutant(
-        "login-between-bad-packs",
-        "L37",
-        "Shifts an interval where an account was logged in between two polls that refused a pack.",
-        _LoginBetweenBad,
+        "login-after-bad-pack",
+        "L39",
+        "Shifts an interval where an account was logged in after a poll that refused a pack.",
+        _LoginAfterBad,
         only=_PACKS,
     ),
     Mutant(

@@ -82,8 +82,8 @@ def test_a_profile_may_leave_batteries_unsearched(ground):
 
 
 def test_killers_are_named_in_their_order_until_there_are_enough(ground):
-    """Each oracle once; with `enough` the batteries behind are not run."""
-    batteries = personal(ground, 2), public(ground, 2)
+    """Each oracle once; with `enough` batteries of longer runs, which come later, are not run."""
+    batteries = personal(ground, 2, owners=2), public(ground, 2)
     killers = try_client(LEAKY, batteries, PROBE).killed_by
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= set(killers)
     assert len(set(killers)) == len(killers)
