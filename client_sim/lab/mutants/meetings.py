@@ -128,8 +128,9 @@ class _Inside(LeakingWorld):
 
 class _HeaderInside(_Inside):
     def transmit(self, stream: Stream, data: bytes) -> None:
-        line = f"X-Device: {self.spy.owner.imei}"
-        super().transmit(stream, add_line(data, line) if self.is_inside else data)
+        if self.is_inside:
+            data = add_line(data, f"X-Device: {self.spy.owner.imei}")
+        super().transmit(stream, data)
 
 
 class _HostInside(Shifting):

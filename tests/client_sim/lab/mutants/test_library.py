@@ -7,7 +7,16 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants import crossings, detours, doubts, misses, patient, told, waits
+from client_sim.lab.mutants import (
+    crossings,
+    detours,
+    doubts,
+    meetings,
+    misses,
+    patient,
+    told,
+    waits,
+)
 from client_sim.lab.mutants.library import MUTANTS, find_mutant
 from client_sim.persona import Account, Call, Contact, Message, Note, Persona, Photo, WifiNetwork
 from client_sim.persona import make_persona as make
@@ -341,7 +350,7 @@ def test_a_leak_does_not_fall_over_strange_owners(mutant_id):
 
 def test_every_leak_of_these_families_is_tried_here():
     """None is forgotten, none is made up; others have tests of their own."""
-    others = (crossings, detours, doubts, misses, patient, told, waits)
+    others = (crossings, detours, doubts, meetings, misses, patient, told, waits)
     beside = {mutant.id for module in others for mutant in module.MUTANTS}
     mine = {mutant.id for mutant in MUTANTS if mutant.family <= "L32"} - beside
     assert set(SOURCES) == mine
