@@ -79,7 +79,7 @@ _OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "gree
 _ALWAYS: Final = range(64)  # connections: no run has more
 _LATER: Final = 3  # connections before an offer that is not there from the start
 _HALTS: Final = 3  # connections after an offer in which it may end; a package takes one, too
-_STEPS: Final = 5  # polls before each of which something is done with a bad pack
+_TIMES: Final = 3  # that a pack is bad in a life; it is good in between
 _NEW: Final = (("other tables", renew_tables), ("other content", renew_content)) * 3
 
 
@@ -90,9 +90,8 @@ def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
     if row["packs"] == "ever new":
         history += one_by_one(_NEW)
     elif row["packs"] == "bad":
-        # Bad for most of the time, as other conditions hold in some intervals alone.
-        steps = tuple("bad" if tape.below(4) else "" for _ in range(_STEPS))
-        history += make_steps(steps, kind)
+        # Again and again, as other conditions hold in some intervals alone.
+        history += make_steps(("bad", "") * _TIMES, kind)
     elif row["packs"] != "same":
         history += make_history(tape.pick(HISTORIES), kind)
     if row["install"] != "none":

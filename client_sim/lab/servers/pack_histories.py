@@ -22,7 +22,7 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("staged for nobody, then for all", ("for nobody", "! for all", "")),
     ("to begin and to end", ("timed", "-", "")),
     ("to come, or over", ("to come", "ended", "")),
-    ("bad, bad again, and followed", ("bad", "bad", "")),
+    ("bad, followed, and bad again", ("bad", "", "bad")),
     ("bad, and withdrawn", ("bad", "! withdrawn", "")),
     ("turned back to the first version", ("", "turned back", "")),
 )

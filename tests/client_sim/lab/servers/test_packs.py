@@ -79,7 +79,7 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
             "withdrawn and followed while phones sleep": [5, 1, 4, 1],
             "staged for nobody, then for all": [5, 1, 0, 1],
             "to begin and to end": [5, 1, 0, 1],
-            "bad, bad again, and followed": [5, 1, 1, 1],
+            "bad, followed, and bad again": [5, 1, 1, 1],
             "to come, or over": [5, 1, 1, 1],
             "bad, and withdrawn": [5, 1, 0, 4],
             "turned back to the first version": [5, 1, 0, 1],
