@@ -77,6 +77,9 @@ _OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "gree
 """Kinds that a repository may have alone; greetings come with all others."""
 
 _ALWAYS: Final = range(64)  # connections: no run has more
+# Of a phone that never comes through nothing is seen, whatever else meets. An installation takes
+# a connection of its own, so that two in a row are made.
+_BY_TURNS: Final = tuple(number for number in _ALWAYS if number % 4 < 2)
 _LATER: Final = 3  # connections before an offer that is not there from the start
 _HALTS: Final = 3  # connections after an offer in which it may end; a package takes one, too
 _TIMES: Final = 3  # that a pack is bad in a life; it is good in between
@@ -122,9 +125,13 @@ def choose_fault(row: Row, tape: Tape) -> Fault | None:
 
 
 def spoil(serve: Serve, fault: Fault, row: Row) -> Serve:
-    """Make servers that fail in one poll or installation, in two, or always."""
+    """Make servers that fail in one poll or installation, in two, or always.
+
+    Where no connection can be made, that is for two of them, and the next two are.
+    """
     first, length = (1, 3) if row["fault"] == "install" else (fault.poll, 1)
     times = 2 if row["strikes"] == "twice" else 1
-    struck = _ALWAYS if row["strikes"] == "always" else range(first, first + times * length)
+    always = _ALWAYS if fault.is_reached else _BY_TURNS
+    struck = always if row["strikes"] == "always" else range(first, first + times * length)
     wrap = fault.at(struck)
     return lambda: wrap(serve())

@@ -48,7 +48,7 @@ def crossed(ground: Ground, size: int) -> Battery:
     differ in what is not content, where the row says so. The last phone has other randomness in
     its first polls; the intervals that it draws after them are compared.
     """
-    rows = _rows(ground.seed, size)
+    rows = list_rows(ground.seed, size)
 
     def make(number: int) -> Case:
         return _make_case(ground, number, rows[number % len(rows)])
@@ -62,13 +62,14 @@ def crossed(ground: Ground, size: int) -> Battery:
 
 def measure_crossings(seed: int, size: int) -> Crossings:
     """Count the pairs of levels, and the triples of some factors, that so many cases have."""
-    rows = _rows(seed, size)
+    rows = list_rows(seed, size)
     pairs = measure(rows, FACTORS, tuple(FACTORS), 2)
     return Crossings(FACTORS, (pairs, measure(rows, FACTORS, THRICE, 3)))
 
 
 @lru_cache(maxsize=4)
-def _rows(seed: int, size: int) -> tuple[Row, ...]:
+def list_rows(seed: int, size: int) -> tuple[Row, ...]:
+    """Return the conditions of each of so many cases; there may be fewer rows than cases."""
     return tuple(islice(cover(FACTORS, THRICE, Tape(f"{seed} crossings".encode())), size))
 
 
