@@ -221,8 +221,9 @@ def run_matrix(
 
     `quick` takes one leaky client and one server of each family, which the seed chooses, and no
     harmless client: the one that is examined is clean, or is found. A client that `enough`
-    independent methods have found is asked nothing more; None asks it everything. Where a pool is
-    given, its processes do it.
+    independent methods have found is asked nothing more, and not much more where one has found it
+    and others have not (`try_client`); None asks it everything. Where a pool is given, its
+    processes do it.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries

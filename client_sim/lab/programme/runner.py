@@ -14,10 +14,12 @@ from client_sim.world import Factory
 
 Tallies = dict[str, Tally]
 
+_FURTHER: Final = 300  # steps of each battery in which a leaky client is asked for another alarm
+_FURTHER_TIMES: Final = 4  # or so many times the steps that the first alarm took
 _STEPS: Final = 1_000  # of all runs of a task, about: some seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Task:
     """Cases `first` to `last` (excluded) of a battery, by its place."""
 
@@ -47,14 +49,15 @@ def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
     )
 
 
-def plan_trial(batteries: Sequence[Battery]) -> tuple[Task, ...]:
+def plan_trial(batteries: Sequence[Battery]) -> tuple[tuple[int, Task], ...]:
     """Cut all cases into tasks of one, in the order in which a leaky client is found soonest.
 
     Batteries take turns: each has had about as many steps as any other, and long runs come last.
+    Each task stands with the number of steps that its battery has had when it is done.
     """
     steps = [_count_steps(battery) for battery in batteries]
     tasks = plan_tasks(batteries, 1)
-    return tuple(sorted(tasks, key=lambda task: task.last * steps[task.battery]))
+    return tuple(sorted((task.last * steps[task.battery], task) for task in tasks))
 
 
 def _count_steps(battery: Battery) -> int:
@@ -100,18 +103,24 @@ def try_client(
     """Let batteries and guards examine a client until each has raised an alarm or is through.
 
     With `enough`, stops as soon as alarms were raised by so many methods: two oracles that work
-    alike count as one.
+    alike count as one. It also stops when each battery has had a multiple of the steps that the
+    first alarm took: most clients that one method alone finds are never found by another.
     """
     runs = Runs(factory)
     killers: dict[str, None] = {}
     asked: set[str] = set()
-    for task in plan_trial(batteries):
+    last: int | None = None
+    for steps, task in plan_trial(batteries):
+        if last is not None and steps > last:
+            break
         if batteries[task.battery].oracle in killers:
             continue
         for oracle, tally in run_task(runs, batteries, task, profile, killers.keys()).items():
             asked.add(oracle)
             if tally.count:
                 killers[oracle] = None
+        if enough is not None and killers and last is None:
+            last = max(_FURTHER, _FURTHER_TIMES * steps)
         if enough is not None and len({METHODS.get(each, each) for each in killers}) >= enough:
             break
     return Trial(tuple(killers), frozenset(asked))

@@ -128,6 +128,9 @@ def _parse(data: bytes) -> tuple[h11.Event, ...]:
             event = machine.next_event()
             if not isinstance(event, _PARTS):
                 return ()
+            if isinstance(event, h11.Response):
+                # A phone goes through them four times, which takes long for a sequence of h11's.
+                object.__setattr__(event, "headers", tuple(event.headers))
             events.append(event)
     except h11.ProtocolError:
         return ()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from client_sim.lab.clients.loading import load_client
+from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme.batteries.fleet import determinism
 from client_sim.lab.programme.batteries.personal import horizon, personal, public
 from client_sim.lab.programme.batteries.timing import phases
@@ -93,6 +94,17 @@ def test_killers_are_named_in_their_order_until_there_are_enough(ground):
     clean = try_client(TOY, batteries, PROBE)
     assert clean.killed_by == ()
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= clean.asked
+
+
+def test_another_alarm_is_not_waited_for_much_longer_than_the_first(ground):
+    """A battery with longer runs is asked where all alarms are wanted, or none was raised."""
+    batteries = personal(ground, 1, owners=2), phases(ground, 1)
+    for enough in (2, 9):
+        trial = try_client(find_mutant("zstd-always").make, batteries, PROBE, enough=enough)
+        assert trial.killed_by == ("grammar",)
+        assert "phases" not in trial.asked
+    assert "phases" in try_client(TOY, batteries, PROBE, enough=2).asked
+    assert "phases" in try_client(LEAKY, batteries, PROBE).asked
 
 
 @pytest.mark.parametrize("is_plain", [False, True])
