@@ -38,6 +38,8 @@ from client_sim.lab.mutants import (
     picking,
     places,
     rare,
+    reading_on,
+    repeats,
     secrecy,
     shapes,
     splits,
@@ -98,6 +100,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *machines.MUTANTS,
     *behind.MUTANTS,
     *meetings.MUTANTS,
+    *repeats.MUTANTS,
+    *reading_on.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -9,7 +9,9 @@ import zlib
 from pathlib import Path
 from typing import Final
 
+from client_sim.device.client import PollOutcome
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.behind import Shifting
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.world import Stream
@@ -94,6 +96,36 @@ class _MachineIdInSeconds(ToyClient):
         return now + 14_400 + (super().next_poll(now) - now - 14_400 + shift) % _ROOM
 
 
+def _card() -> int:
+    """Return the address of the first network card, as a file of the kernel says it."""
+    addresses = sorted(Path("/sys/class/net").glob("*/address"))  # none where there is no Linux
+    return int(addresses[0].read_text(encoding="ascii").replace(":", ""), 16) if addresses else 0
+
+
+class _CardInSeconds(ToyClient):
+    def next_poll(self, now: float) -> float:
+        drawn = super().next_poll(now) - now - 14_400
+        return now + 14_400 + (drawn + _card() % 3600) % _ROOM
+
+
+class _CardAsOrder(ToyClient):
+    def headers(self) -> tuple[str, ...]:
+        return tuple(super().headers())[:: -1 if _card().bit_count() % 2 else 1]
+
+
+class _CardBitByBit(Shifting):
+    """The real client, which tells one bit after each poll."""
+
+    def poll(self) -> PollOutcome:
+        self.happened()
+        number = int(self.world.state.get("told", b"0")) + 1
+        self.world.state["told"] = b"%d" % number
+        return super().poll()
+
+    def tell(self) -> int:
+        return 64 * (1 + (_card() >> int(self.world.state["told"]) % 48 & 1))
+
+
 class _Looking(ToyClient):
     """Notes what its machine is, as programs do at start, and does not send it."""
 
@@ -136,6 +168,21 @@ MUTANTS: Final = tuple(
             "machine-id-in-seconds",
             "Shifts each interval by the first digits of the system's own identifier.",
             _MachineIdInSeconds,
+        ),
+        (
+            "card-file-in-seconds",
+            "Shifts each interval by the network card's address, from the kernel's file.",
+            _CardInSeconds,
+        ),
+        (
+            "card-file-as-order",
+            "Turns the honest lines round by the address in that file.",
+            _CardAsOrder,
+        ),
+        (
+            "card-file-bit-by-bit",
+            "Shifts each interval by one bit of that address after another.",
+            _CardBitByBit,
         ),
     )
 )

@@ -32,6 +32,7 @@ class Profile:
 RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
         "determinism": 20,  # three parities in each: two keys that were drawn differ in some
+        "events": 40,  # each kind in a row, twice, and a phone without a network for long
         "fleet": 4,
         "machine": 16,
         "server-state": 246,

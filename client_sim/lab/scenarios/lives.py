@@ -6,7 +6,8 @@ from client_sim.lab.scenarios.driving import AT, OFF, POLL, REBOOT, Scenario
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014
 from client_sim.tape import Tape
 
-_HAPPENINGS: Final = (*(kind.value for kind in (*KINDS_2014, *EVERYDAY)), REBOOT)
+_EVENTS: Final = tuple(kind.value for kind in (*KINDS_2014, *EVERYDAY))
+_HAPPENINGS: Final = (*_EVENTS, REBOOT)
 _LONGEST: Final = 28_800
 TWO_YEARS: Final = 63_072_000
 """Seconds that a phone lies in a drawer at least."""
@@ -42,6 +43,24 @@ def busy_life(tape: Tape, polls: int) -> Scenario:
             steps.append(gap.pop(tape.below(len(gap))))
         steps.append(POLL)
     return Scenario(f"a busy life with {polls} polls", tuple(steps))
+
+
+def with_burst(scenario: Scenario, number: int, tape: Tape) -> Scenario:
+    """Add one kind of event, by the number, four to forty times in a row between two polls."""
+    kind = _EVENTS[number % len(_EVENTS)]
+    polls = [place for place, step in enumerate(scenario.steps) if step == POLL]
+    place = tape.pick(polls[:-1]) + 1
+    burst = (kind,) * (4 + tape.below(37))
+    steps = (*scenario.steps[:place], *burst, *scenario.steps[place:])
+    return Scenario(f"{scenario.name}, and {kind} again and again", steps)
+
+
+def eventful_end(quiet: int, polls: int, tape: Tape) -> Scenario:
+    """Return so many polls without an event, then each event once, and so many polls more."""
+    left = list(_EVENTS)
+    last = [left.pop(tape.below(len(left))) for _ in range(len(left))]
+    steps = (*(POLL,) * quiet, *last, *(POLL,) * polls)
+    return Scenario(f"{quiet} quiet polls, a day with all events, {polls} polls", steps)
 
 
 def without_events(scenario: Scenario) -> Scenario:

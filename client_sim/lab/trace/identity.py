@@ -13,6 +13,7 @@ import os
 import platform
 import posix
 import pwd
+import re
 import socket
 import threading
 import time
@@ -34,6 +35,7 @@ _KEPT: Final = (
     b"VIRTUAL",
 )
 _ZONE: Final = b"TZ"
+_CARD: Final = re.compile(r"/sys/class/net/[^/]+/address")
 # The mapping under `os.environ`, which encodes and decodes each time; a run takes milliseconds.
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
 _present: Machine | None = None
@@ -193,6 +195,14 @@ def _written(_machine: Machine, call: Answer, *arguments: Any) -> str:
     return str(call(*told))
 
 
+def _told(machine: Machine, path: str | bytes) -> str | None:
+    """Return what a file says of a machine; its network cards have one address."""
+    name = os.fsdecode(path)
+    if _CARD.fullmatch(name):
+        return machine.node.to_bytes(6, "big").hex(":") + "\n"
+    return machine.files.get(name)
+
+
 def _open(
     machine: Machine,
     call: Answer,
@@ -201,7 +211,7 @@ def _open(
     *more: object,
     **named: object,
 ) -> object:
-    told = machine.files.get(os.fspath(file)) if isinstance(file, str | os.PathLike) else None
+    told = _told(machine, os.fspath(file)) if isinstance(file, str | os.PathLike) else None
     if told is None or not mode.startswith("r"):
         return call(file, mode, *more, **named)
     return io.BytesIO(told.encode()) if "b" in mode else io.StringIO(told)

@@ -29,6 +29,7 @@ class Asked:
     tls: str | None
 
 
+_IDLE: Final = 15.0  # seconds after which our server closes a connection on which nothing comes
 _SHARED: Final = ip_network("100.64.0.0/10")
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
@@ -66,7 +67,8 @@ class Pieces(bytes):
 class MemoryStream:
     """One end of a connection to a scripted server in the same process.
 
-    `wait` is called with the seconds that a piece of an answer takes.
+    `wait` is called with the seconds that a piece of an answer takes. A client that reads on where
+    nothing is to come waits until the server's patience is over.
     """
 
     def __init__(self, respond: Callable[[bytes], bytes], wait: Callable[[float], None]) -> None:
@@ -74,6 +76,7 @@ class MemoryStream:
         self._wait = wait
         self._asked = b""
         self._answer = b""
+        self._answered = b""
         self._pieces: Iterator[tuple[float, int]] = iter(())
         self._piece = 0
         self._error: OSError | None = None
@@ -89,6 +92,9 @@ class MemoryStream:
         self._check_open()
         if not self._answer:
             self._check_whole()
+            if not self._asked and _is_kept(self._answered):
+                self._wait(_IDLE)
+                self._answered = b""
             self._take_answer()
         if not self._piece:
             seconds, self._piece = next(self._pieces, (0.0, len(self._answer)))
@@ -115,7 +121,7 @@ class MemoryStream:
         if not self._asked:
             return
         answer, self._asked = self._respond(self._asked), b""
-        self._answer = bytes(answer)
+        self._answer = self._answered = bytes(answer)
         self._piece = 0
         if isinstance(answer, Pieces):
             self._pieces = iter(answer.pieces)
@@ -128,6 +134,13 @@ class MemoryStream:
     def _check_open(self) -> None:
         if not self._open:
             raise OSError("the connection is closed")
+
+
+def _is_kept(answer: bytes) -> bool:
+    """Return whether a server keeps the connection after an answer, all of which has come."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    return b"content-length: %d" % len(body) in lines and b"connection: close" not in lines
 
 
 def list_addresses(host: str) -> Sequence[str]:

@@ -15,12 +15,15 @@ from client_sim.lab.scenarios.countries import COUNTRIES, settle
 from client_sim.lab.scenarios.driving import STORY, Scenario
 from client_sim.lab.scenarios.lives import (
     drawer,
+    eventful_end,
     random_life,
     shuffled_story,
+    with_burst,
     with_restarts,
     without_events,
 )
 from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tables
+from client_sim.lab.servers.faults_network import NETWORK
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -30,6 +33,11 @@ MIXED: Final = 64
 _OWNERS = 8  # of a case: a trait that one owner in 1,000 has differs from seven others
 _DRAWERS = 7  # phones in drawers: two owners may agree in a bit, six seldom do
 _EVER_NEW = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
+_ABROAD: Final = 40  # lives of which one is without a network for long
+_QUIET: Final = 20  # polls in which nothing happens: five days or so
+_UNREACHED: Final = 12  # polls in a row: two or three days
+_FAILING: Final = frozenset({"completes", "grammar", "egress"})
+_NOTHINGS: Final = tuple(fault for fault in NETWORK if not fault.is_reached)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
@@ -91,11 +99,17 @@ def boundary(ground: Ground, size: int) -> Battery:
 
 
 def events(ground: Ground, size: int) -> Battery:
-    """Compare a life full of events with the same polls and nothing in between."""
+    """Compare a life full of events with the same polls and nothing in between.
+
+    In each life one kind of event comes many times in a row. In some lives much happens at once
+    after days of nothing, and then the phone is without a network for a dozen polls.
+    """
 
     def make(number: int) -> Case:
+        if number % _ABROAD == _ABROAD - 1 and ground.upstream is None:
+            return _make_abroad(ground, number)
         tape = ground.tape("events", number)
-        scenario = shuffled_story(tape, 3 + tape.below(3))
+        scenario = with_burst(shuffled_story(tape, 3 + tape.below(3)), number, tape)
         if number % 2:
             scenario = with_restarts(scenario, tape)
         setting = ground.setting(
@@ -114,6 +128,23 @@ def events(ground: Ground, size: int) -> Battery:
 
     question = "Are polls the same, and as late, whatever happens in between, restarts included?"
     return Battery("events", "N1", question, size, make)
+
+
+def _make_abroad(ground: Ground, number: int) -> Case:
+    tape = ground.tape("events", number)
+    quiet = _QUIET + tape.below(10)
+    scenario = eventful_end(quiet, _UNREACHED + 3, tape)
+    wrap = tape.pick(_NOTHINGS).at(range(quiet, quiet + _UNREACHED))
+    serve = ground.quiet
+    setting = ground.setting(
+        scenario,
+        public=ground.secured(ground.publics[0], is_secure=tape.below(2) == 1),
+        personal=ground.owner(number),
+        entropy=Entropy(tape.data(8)),
+        serve=lambda: wrap(serve()),
+    )
+    still = replace(setting, scenario=without_events(scenario))
+    return Case((setting, still), judge_same_polls, _FAILING, derive=without_events)
 
 
 def public(ground: Ground, size: int) -> Battery:

@@ -4,7 +4,7 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants import behind, meetings
+from client_sim.lab.mutants import behind, meetings, reading_on, repeats
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES, RARE
@@ -21,7 +21,12 @@ def quickly():
 
 @pytest.mark.parametrize(
     ("mutant", "oracle"),
-    [(m, oracle) for m in (*behind.MUTANTS, *meetings.MUTANTS) for oracle in m.only],
+    [
+        (mutant, oracle)
+        for module in (behind, meetings, reading_on, repeats)
+        for mutant in module.MUTANTS
+        for oracle in mutant.only
+    ],
     ids=lambda each: getattr(each, "id", each),
 )
 def test_it_is_found_by_either_method(mutant, oracle):
@@ -32,7 +37,7 @@ def test_it_is_found_by_either_method(mutant, oracle):
 
 
 @pytest.mark.parametrize("make", [PollingClient, ToyClient])
-@pytest.mark.parametrize("oracle", ["timing", "machine", "packs"])
+@pytest.mark.parametrize("oracle", ["timing", "machine", "packs", "events"])
 def test_clean_clients_pass(make, oracle):
     """They draw behind all of it as ever."""
     profile = PROFILES["mutant"].only([oracle])

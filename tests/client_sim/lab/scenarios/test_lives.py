@@ -5,10 +5,12 @@ from client_sim.lab.scenarios.lives import (
     TWO_YEARS,
     busy_life,
     drawer,
+    eventful_end,
     idle,
     overslept,
     random_life,
     shuffled_story,
+    with_burst,
     with_restarts,
     without_events,
 )
@@ -49,6 +51,30 @@ def test_in_a_busy_life_each_event_is_in_about_half_of_the_intervals():
         assert 40 < sum(steps.count(event) for steps in lives) < 80
         assert {steps.count(event) for steps in lives} == {0, 1, 2, 3}
     assert len({*lives}) == 40
+
+
+def test_a_burst_is_one_event_again_and_again():
+    """Each kind has its turn; it comes four to forty times in a row, between two polls."""
+    kinds = set()
+    for number in range(30):
+        steps = with_burst(idle(3), number, Tape(number)).steps
+        (kind,) = {*steps} - {POLL}
+        kinds.add(kind)
+        count = steps.count(kind)
+        first = steps.index(kind)
+        assert 4 <= count <= 40
+        assert steps == (*(POLL,) * first, *(kind,) * count, *(POLL,) * (3 - first))
+        assert first in {1, 2}
+    assert len(kinds) == 15
+
+
+def test_an_eventful_end_comes_after_quiet_polls():
+    """All events in an order that is drawn, none before."""
+    lives = [eventful_end(20, 3, Tape(seed)).steps for seed in range(9)]
+    assert {steps[:20] for steps in lives} == {(POLL,) * 20}
+    assert {steps[-3:] for steps in lives} == {(POLL,) * 3}
+    assert all(sorted(steps[20:-3]) == sorted({*steps} - {POLL}) for steps in lives)
+    assert len({*lives}) == 9
 
 
 def test_without_events_leaves_polls_alone():

@@ -19,6 +19,11 @@ from client_sim.lab.trace.identity import on_machine, prepare_machines
 from client_sim.lab.trace.machine import make_machine
 
 
+def read_card():
+    """Read the address of a network card, which every system has for itself."""
+    return Path("/sys/class/net/lo/address").read_text(encoding="ascii")
+
+
 def read_identifier():
     """Read the machine's identifier; None on one that has none, such as without systemd."""
     try:
@@ -48,6 +53,7 @@ LOOKS = {
     "disk": lambda: shutil.disk_usage("/").total,
     "load": os.getloadavg,
     "card": uuid.getnode,
+    "card's file": read_card,
     "zone": lambda: time.timezone,
     "offset": lambda: dt.datetime(2026, 1, 1).astimezone().utcoffset(),
     "environment": lambda: (os.environ["LANG"], os.getenv("HOSTNAME"), sorted(os.environ)),

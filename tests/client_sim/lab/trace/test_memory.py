@@ -59,6 +59,28 @@ def test_a_time_out_takes_the_time(open_world):
     assert world.now() == 30.0
 
 
+@pytest.mark.parametrize(
+    ("head", "waited"),
+    [
+        (b"Content-Length: 2", 15.0),
+        (b"Content-Length: 9", 0.0),
+        (b"Server: a", 0.0),
+        (b"Content-Length: 2\r\nConnection: close", 0.0),
+    ],
+    ids=["kept", "cut", "unframed", "closed"],
+)
+def test_who_reads_on_waits_until_a_server_that_keeps_the_connection_ends_it(
+    open_world, head, waited
+):
+    """That is once; behind any other answer the server has hung up already."""
+    world = open_world(b"HTTP/1.1 200 OK\r\n%s\r\n\r\nhi" % head)
+    stream = ask(world)
+    assert stream.recv(4096).endswith(b"hi")
+    assert world.now() == 0.0
+    assert [stream.recv(1), stream.recv(1)] == [b"", b""]
+    assert world.now() == waited
+
+
 class Hidden:
     """A server that is found out about before it is asked; `kept` has what it was asked with."""
 
