@@ -84,7 +84,7 @@ def looks_random(body: bytes) -> bool:
         return True
     if _CONTAINER.match(judged) is not None:
         return False
-    if len(judged) <= SHORT and _has_usual_values(judged[::7]):
+    if len(judged) <= SHORT and _has_usual_values(judged[::5]):
         return True
     return measure_sigma(judged) <= MAX_SIGMA
 

@@ -24,6 +24,10 @@ AGE = (
     b"age-encryption.org/v1\n-> X25519 TEiF0ypqr+bpvcqXNyCVJpL7OuwPdVwPL7KQEbFDOCc\n"
     b"EmECAEcKN+n/Vs9SbWiV+Hu0r+E8R77DdWYyd83nw7U\n--- " + b"V" * 43 + b"\n"
 )
+#: Each fifth byte is zero, but for those that a sample of each seventh byte would look at.
+FIFTH = bytes(
+    0 if number % 5 == 0 and number % 7 else byte for number, byte in enumerate(NOISE[:1050])
+)
 #: A body, and the range of standard deviations measured in its first 64 KiB.
 PASSING = {
     "ciphertext of 1 KiB": (NOISE[:1024], 0, 5),
@@ -36,6 +40,7 @@ REFUSED = {
     "text": (TEXT, 5000, 90_000),
     "text of 1 KiB": (TEXT[:LEAST], 50, 2000),
     "base64 of 1 KiB": (base64.b64encode(NOISE[:798]), 100, 200),
+    "zeros in each fifth place": (FIFTH, 50, 2000),
     "deflate": (zlib.compress(VCARD, 9), 20, 5000),
     "zeros": (bytes(LEAST), 1000, 50_000),
     "an age file's header before text": (AGE + TEXT, 5000, 90_000),
