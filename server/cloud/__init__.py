@@ -4,7 +4,9 @@ It is a process of its own (`hening-server cloud run`) with its own origin, sett
 migrations. Nothing else of the server imports it but the command line, and it imports
 `server.storage` and `server.core` alone. Design and its reasons: docs/adr/0069 and 0070.
 
-    app         one request from its bytes to its answer: framing, errors, who asks
+    app         the cloud as a whole: database, doors, rounds
+    door        one request from its bytes to its answer: framing, errors, who asks
+    runner      the HTTP server, from which nothing of a client gets into the log
     accounts/   names, logins, sessions, and tokens of programs
     owner/      the account door: what a device asks of its account
     records/    the Etebase API: collections, items, chunks, members, invitations

@@ -22,6 +22,7 @@ from server.cloud.owner.routes import ROUTES as OWNER
 from server.cloud.pepper.rotation import choose_secrets
 from server.cloud.rates import Rates
 from server.cloud.records.routes import ROUTES as RECORDS
+from server.cloud.runner import CloudRunner
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
@@ -31,8 +32,6 @@ from server.cloud.upkeep.rounds import run_rounds
 from server.storage.database import Sessions, open_database
 from server.storage.place import Place
 
-READ_BUFFER = 32 * 1024
-"""Bytes of a body that wait: above twice as many its socket is not read until some are taken."""
 ROUTES = (*ACCOUNTS, *RECORDS, *OWNER, *LAW, page_route((*OWNER, *LAW)))
 
 
@@ -75,12 +74,7 @@ async def serving(
         add_blob_routes(app, services)
         add_page_routes(app, services)
         await services.law.close_due()
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            keepalive_timeout=settings.idle_seconds,
-            read_bufsize=READ_BUFFER,
-        )
+        runner = CloudRunner(app, settings)
         await runner.setup()
         try:
             await web.TCPSite(

@@ -37,11 +37,6 @@ PROBLEM: Final = "application/problem+json"
 URN: Final = "urn:hening:problem:"
 SMALL: Final = 16 * 1024
 """Bytes of a body unless a route says otherwise."""
-FIXED_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 log = structlog.get_logger()
 
 
@@ -150,7 +145,6 @@ class Problem(msgspec.Struct):
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
     """Return an application that answers `routes`, and everything else with a refusal."""
     app = web.Application(client_max_size=1, middlewares=[_refusing(routes, services.metrics)])
-    app.on_response_prepare.append(_fix_headers)
     for route in routes:
         app.router.add_route(route.method, route.path, _bind(route, services))
     return app
@@ -242,12 +236,6 @@ def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
         return response
 
     return refuse_unknown
-
-
-async def _fix_headers(_: web.Request, response: web.StreamResponse) -> None:  # noqa: RUF029
-    response.headers.popall("Server", None)  # it names versions
-    for name, value in FIXED_HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 def refuse(error: Exception) -> web.Response:
