@@ -1,0 +1,91 @@
+"""Lists: pages of so many entries and bytes, and what is no question of a client."""
+
+import os
+
+import pytest
+from sqlalchemy import update
+
+from server.cloud.records import reading
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.models import Chunk
+from server.storage.database import open_database
+from tests.server.cloud.device import make_item, uid
+
+
+@pytest.fixture
+async def device(cloud):
+    """Give a device with a collection, `device.items` being the address of its items."""
+    device = await cloud.device()
+    device.collection = (await device.create())["uid"]
+    device.items = f"collection/{device.collection}/item/"
+    return device
+
+
+async def test_a_page_has_fifty_entries(device):
+    """Or as many as are asked for, 500 at most; a collection's own item is told on demand."""
+    items = [make_item() for _ in range(51)]
+    assert (await device.batch(device.collection, *items))[0] == 200
+    for query, count, done in (
+        ("", 50, False),
+        ("?limit=51", 51, True),
+        ("?limit=500&withCollection=true", 52, True),
+    ):
+        _, page = await device.call("GET", device.items + query)
+        assert (len(page["data"]), page["done"]) == (count, done), query
+    for limit in ("0", "501", "-1", "x", "", "1" * 400, "\u0661"):
+        status, answer = await device.call("GET", f"{device.items}?limit={limit}")
+        assert (status, answer["code"]) == (400, "bad_limit"), limit
+
+
+async def test_a_page_ends_where_its_bodies_are_large(device, monkeypatch):
+    """One item is in it in any case; without bodies their length does not matter."""
+    monkeypatch.setattr(reading, "PAGE_BYTES", 45_000)
+    items = [make_item(os.urandom(length)) for length in (20_000, 20_000, 20_000, 50_000)]
+    assert (await device.batch(device.collection, *items))[0] == 200
+    found, since = [], ""
+    while not found or found[-1]:
+        _, page = await device.call("GET", f"{device.items}?limit=10{since}")
+        since = f"&stoken={page['stoken']}"
+        found.append([each["uid"] for each in page["data"]])
+    uids = [item["uid"] for item in items]
+    assert found == [uids[:2], uids[2:3], uids[3:], []]
+    _, page = await device.call("GET", f"{device.items}?prefetch=medium")
+    assert (len(page["data"]), page["done"]) == (4, True)
+
+
+async def test_what_is_no_question(device):
+    """Too many items, an unknown iterator, and a ticket for a socket that there is not."""
+    known = [{"uid": uid()} for _ in range(200)]
+    path = f"{device.items}fetch_updates/"
+    assert (await device.call("POST", path, known))[1]["data"] == []
+    (other,) = await make_items(device, 1)
+    for method, address, body, expected in (
+        ("POST", path, [*known, {"uid": uid()}], (400, "too_many_items")),
+        ("GET", "invitation/incoming/?iterator=x", None, (400, "bad_iterator")),
+        ("GET", f"collection/{device.collection}/member/?iterator=-1", None, (400, "bad_iterator")),
+        ("GET", f"{device.items}{other}/revision/?iterator={uid()}", None, (404, "not_found")),
+        ("POST", f"{device.items}subscription-ticket/", None, (501, "not_implemented")),
+    ):
+        status, answer = await device.call(method, address, body)
+        assert (status, answer["code"]) == expected, address
+
+
+async def make_items(device, count):
+    """Write items; returns their uids."""
+    items = [make_item() for _ in range(count)]
+    assert (await device.batch(device.collection, *items))[0] == 200
+    return [item["uid"] for item in items]
+
+
+async def test_a_body_that_is_lost_is_told(cloud, device, place):
+    """By its item alone: the others of the collection are read, and what is lost is sent again."""
+    lost, there = make_item(os.urandom(20_000)), make_item(os.urandom(20_000))
+    assert (await device.batch(device.collection, lost, there))[0] == 200
+    async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
+        chunk = Chunk.uid == lost["content"]["chunks"][0][0]
+        gone = f"chunks/{device.collection}/{'a' * 65}"
+        await db.execute(update(Chunk).where(chunk).values(stored=gone))
+    status, answer = await device.call("GET", f"{device.items}{lost['uid']}/")
+    assert (status, answer["code"]) == (500, "chunk_lost")
+    assert (await device.call("GET", f"{device.items}{there['uid']}/"))[0] == 200
+    assert cloud.url
