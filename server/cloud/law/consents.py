@@ -70,6 +70,14 @@ def check_agreed(signed: Signed | None, version: int) -> None:
         )
 
 
+async def find_offered(policies: Policies, version: int, now: int) -> Signed:
+    """Return the version of the policy that holds, or one that is announced; raises CloudError."""
+    holds = await policies.current(now)
+    if holds is not None and version < holds.policy.version:
+        raise CloudError(409, "other_policy", "this version holds no more; fetch the policy anew.")
+    return await policies.find(version, now)
+
+
 def read_statement(statement: bytes, public_key: str, signature: str) -> Statement:
     """Return a statement after its signature was verified; raises CloudError."""
     try:

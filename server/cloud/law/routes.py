@@ -5,10 +5,11 @@ from typing import Annotated
 import msgspec
 
 from server.cloud.door import Call, Route, Sent
-from server.cloud.errors import CloudError, not_found
+from server.cloud.errors import not_found
 from server.cloud.law.consents import (
     MAX_STATEMENT,
     check_statement,
+    find_offered,
     give,
     list_consents,
     read_statement,
@@ -128,11 +129,8 @@ async def consent(call: Call) -> Receipt:
     services, asked = call.services, call.body
     statement = asked.statement.encode()
     said = read_statement(statement, asked.public_key, asked.signature)
-    now, policies = services.now(), services.law.policies
-    holds = await policies.current(now)
-    if holds is not None and said.version < holds.policy.version:
-        raise CloudError(409, "other_policy", "this version holds no more; fetch the policy anew.")
-    signed = await policies.find(said.version, now)
+    now = services.now()
+    signed = await find_offered(services.law.policies, said.version, now)
     check_statement(said, signed)
     event = Event(
         services.draw(16),

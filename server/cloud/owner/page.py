@@ -19,7 +19,7 @@ from sqlalchemy import select
 from server.cloud.accounts.sessions import end_session_of, list_sessions
 from server.cloud.door import Sent, Services, send, to_refusal
 from server.cloud.errors import CloudError, not_found
-from server.cloud.law.consents import Statement, check_statement, give, list_consents
+from server.cloud.law.consents import Statement, check_statement, find_offered, give, list_consents
 from server.cloud.law.export import export_account
 from server.cloud.law.notices import list_notices
 from server.cloud.law.policies import load_text
@@ -106,7 +106,8 @@ async def consent(visit: Visit) -> Sent:
     services, now, form = visit.services, visit.services.now(), visit.form
     if form.get("agree") != "yes":
         return await show(visit, "Nothing was changed: tick the box to agree.")
-    signed = await services.law.policies.find(_read_number(form.get("version")), now)
+    version = _read_number(form.get("version"))
+    signed = await find_offered(services.law.policies, version, now)
     said = Statement(
         type="consent",
         schema=1,

@@ -7,8 +7,9 @@ import zipfile
 
 import pytest
 
-from tests.server.cloud.device import Device, make_item
+from tests.server.cloud.device import Device, make_item, running
 from tests.server.cloud.law.test_consents import read_receipt
+from tests.server.cloud.policies import POLICY, make_policy
 
 SAFE = (
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
@@ -80,6 +81,20 @@ async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
     assert (await device.create())["uid"]
     assert "is withdrawn" in (await page.post("withdraw"))[1]
     assert "Everything is erased on" in (await page.get())[1].decode()
+
+
+async def test_a_page_that_was_open_for_long_agrees_to_nothing_old(place, tmp_path):
+    """Its form names a version that holds no more: what was agreed to since stays."""
+    newer = make_policy(version=2)
+    async with running(place, tmp_path, policies=(POLICY, newer)) as cloud:
+        device = await cloud.device(agrees=False)
+        assert (await device.agree(newer))[0] == 201
+        page = await visit(device)
+        form = {"version": "1", "locale": "en", "at_least": "18", "agree": "yes"}
+        status, text = await page.post("consent", **form)
+        assert (status, "holds no more" in text) == (409, True)
+        assert (await device.ask("GET", "consents"))[1]["agreed"] == 2
+        assert (await device.create())["uid"]
 
 
 async def test_a_device_is_logged_out_on_the_page(cloud):
