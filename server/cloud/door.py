@@ -59,6 +59,10 @@ class Services:
     metrics: CloudMetrics
     law: Law
 
+    def host(self, asked: str) -> str:
+        """Return the cloud's host: as the settings have it, or as a request `asked` for it."""
+        return self.settings.public_url.partition("://")[2] or asked
+
     async def session_seconds(self, db: AsyncSession) -> int:
         """Return after how many seconds without use a device has to log in again."""
         days = self.settings.session_days
@@ -80,7 +84,10 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: who asks, the parts of its path, its query, and its body, decoded."""
+    """One request: who asks, the parts of its path, its query, and its body, decoded.
+
+    `host` is the cloud's: where the settings say it, whatever name the request used.
+    """
 
     services: Services
     account: str
@@ -160,9 +167,8 @@ def _bind(
                 token = _read_token(request)
                 account = await _admit(services, token, route)
             body = await _read_body(request, route)
-            call = Call(
-                services, account, token, request.match_info, request.query, request.host, body
-            )
+            host = services.host(request.host)
+            call = Call(services, account, token, request.match_info, request.query, host, body)
             answer = await route.handler(call)
             if isinstance(answer, Sent):
                 return await send(request, answer, route.status)

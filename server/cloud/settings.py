@@ -38,8 +38,9 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `sign_up`: `closed`, `code` (with a code that the operator made) or `open`.
     `policy_key`: the key that signs this region's policies; without one nothing is taken.
     `country`: where this cloud keeps its data, in two capital letters; the policy must allow it.
-    `public_url`: where owners reach it, such as `https://cloud.rom.example`, for links to their
-    page; empty for the name that a request used, without TLS.
+    `public_url`: where owners reach it, such as `https://cloud.rom.example`: for links to their
+    page, and as the name that devices sign when they log in, so that a server of another name
+    cannot pass their logins on. Empty: the name that a request used.
     `law_minutes`: between two looks at what the policy's hours and days ask for.
     `closing`: take nothing new, as this region ends; reading, removing and logging in go on.
     `quota`: bytes that an account may keep, 0 for any.

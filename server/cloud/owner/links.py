@@ -29,7 +29,9 @@ async def make_link(call: Call) -> NewLink:
         await lock_owner(db, call.account)
         new = {"token_sha256": _hash(token), "account": call.account, "expires_at": expires_at}
         await db.execute(insert(OwnerLink).values(new))
-    origin = services.settings.public_url or f"http://{call.host}"
+    settings = services.settings
+    scheme = "https" if settings.tls_cert or settings.behind_proxy else "http"
+    origin = settings.public_url or f"{scheme}://{call.host}"
     return NewLink(f"{origin}/owner/{token}", expires_at)
 
 

@@ -12,7 +12,7 @@ from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.models import Account
 from server.core.errors import TrustError
 from server.storage.database import open_database
-from tests.server.cloud.device import PEPPER, SALTS, Device
+from tests.server.cloud.device import PEPPER, SALTS, Device, running
 
 CHALLENGE = "authentication/login_challenge/"
 
@@ -54,6 +54,23 @@ async def test_every_reason_has_the_same_refusal(cloud):
     assert all(answer == refused[0][1] for _, answer in refused)
     assert (await device.log_in())[0] == 200
     assert (await other.log_in())[0] == 200
+
+
+async def test_a_login_is_not_passed_on_by_a_server_of_another_name(tmp_path):
+    """It gives its own name as the request's; what counts is the name that the settings say."""
+    url = "https://cloud.rom.example"
+    async with running(tmp_path / "cloud.sqlite", tmp_path, public_url=url) as cloud:
+        device = await cloud.device()
+        passed_on = cloud.url.removeprefix("http://")
+        assert (await device.log_in(host=passed_on))[0] == 401
+        assert (await device.log_in(host="cloud.rom.example"))[0] == 200
+        _, link = await device.ask("POST", "owner-links")
+        assert link["url"].startswith(f"{url}/owner/")
+    async with running(tmp_path / "cloud.sqlite", tmp_path, behind_proxy=True) as cloud:
+        device = Device(cloud.http, cloud.url, "ani", device.key)
+        assert (await device.log_in())[0] == 200
+        _, link = await device.ask("POST", "owner-links")
+        assert link["url"].startswith("https://127.0.0.1:")
 
 
 async def test_a_name_that_is_not_there_has_a_salt(cloud):
