@@ -257,16 +257,25 @@ def revoke_command(cloud: "Cloud", number: str) -> Done:
     return Done({}, told, "which device it is")
 
 
-@command("rotate")
+@command("rotate", "--deep")
 @PASSWORD
-def rotate_command(cloud: "Cloud", password: str) -> Done:
-    """Make new keys after a loss; the next sync encrypts all records by them."""
+@click.option("--deep", is_flag=True, help="Encrypt the photos anew, too: all are sent again.")
+def rotate_command(cloud: "Cloud", password: str, deep: bool) -> Done:
+    """Make new keys after a loss; the next sync encrypts all records by them.
+
+    A thief who had the former keys and takes the server's bodies later still opens photos that were
+    sent before, unless they are encrypted anew.
+    """
     from client_sim.cloud.devices import rotate
+    from client_sim.cloud.pieces import renew_pieces
 
     count = rotate(cloud, password)
+    photos = renew_pieces(cloud) if deep else 0
     told = f"{count} collection(s) have new keys; cloud sync sends their records again."
+    if deep:
+        told += f" {photos} photo(s) are sent again, and their former pieces removed."
     left = "new keys, sealed by your password and your words"
-    return Done({"collections": count}, told, left)
+    return Done({"collections": count, "photos": photos}, told, left)
 
 
 for _command in (

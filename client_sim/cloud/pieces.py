@@ -36,6 +36,7 @@ from client_sim.cloud.store import Row
 VAULT: Final = "photos"
 _LIST: Final = "application/vnd.x.restic.rest.v2"
 _DEDUP: Final = "hening photo 1"
+_FORMER: Final = "former-pieces"
 
 
 def original_path(cloud: Cloud, photo: Photo) -> Path:
@@ -61,7 +62,9 @@ def store_original(cloud: Cloud, photo: Photo, data: bytes) -> None:
 def make_photo_key(cloud: Cloud) -> None:
     """Make a new age key for photos; the next synchronising sends it, encrypted."""
     body = encode_inner({"age": age.Identity(cloud.entropy(32)).encode()})
-    cloud.store.put(Row(new_uid(cloud), "keys", None, body, at=cloud.now * 1000))
+    newest = max((row.at for row in cloud.store.live("keys")), default=0)
+    at = max(cloud.now * 1000, newest + 1)  # the order of keys is that of their times
+    cloud.store.put(Row(new_uid(cloud), "keys", None, body, at=at))
 
 
 def find_identities(cloud: Cloud) -> list[age.Identity]:
@@ -144,6 +147,35 @@ def find_removed(cloud: Cloud) -> set[str]:
     gone = [row.base for row in cloud.store.changed("photo") if row.body is None and row.base]
     kept = [row.body for row in cloud.store.live("photo")]
     return _name_pieces(gone) - _name_pieces(body for body in kept if body)
+
+
+def renew_pieces(cloud: Cloud) -> int:
+    """Have photos whose originals are here encrypted anew under a new key; returns how many.
+
+    The next synchronising sends them, and then removes their former pieces.
+    """
+    count, former = 0, set(cloud.store.get(_FORMER).decode().split())
+    with cloud.store.transaction():
+        make_photo_key(cloud)
+        for row in cloud.store.live("photo"):
+            photo = decode_photo(row.body or b"")
+            if photo.pieces and original_path(cloud, photo).is_file():
+                former |= {piece.name for piece in photo.pieces}
+                anew = msgspec.structs.replace(photo, pieces=[], key="")
+                cloud.store.put(replace(row, body=encode_photo(anew)))
+                count += 1
+        cloud.store.set(_FORMER, "\n".join(sorted(former)).encode())
+    return count
+
+
+def remove_former(cloud: Cloud, service: Service) -> None:
+    """Remove what was sent anew, once every photo has pieces again."""
+    former = set(cloud.store.get(_FORMER).decode().split())
+    photos = [decode_photo(row.body or b"") for row in cloud.store.live("photo")]
+    if former and all(photo.pieces for photo in photos):
+        used = {piece.name for photo in photos for piece in photo.pieces}
+        remove_pieces(cloud, service, former - used)
+        cloud.store.unset(_FORMER)
 
 
 def remove_pieces(cloud: Cloud, service: Service, names: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from client_sim.cloud.heads import check_heads, write_head
 from client_sim.cloud.pieces import (
     download_originals,
     find_removed,
+    remove_former,
     remove_pieces,
     upload_pieces,
 )
@@ -109,6 +110,8 @@ def _send(cloud: Cloud, service: Service, kind: str, report: Report) -> list[Row
             )
         raise
     remove_pieces(cloud, service, removed)
+    if kind == "photo":
+        remove_former(cloud, service)
     return written
 
 

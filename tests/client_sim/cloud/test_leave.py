@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from client_sim.cloud.account import Region, fetch_policy
+from client_sim.cloud.account import Region, agree, fetch_policy, log_in
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
 from client_sim.cloud.export import export
 from client_sim.cloud.kinds import decode_inner
@@ -21,7 +21,14 @@ from client_sim.cloud.photos import decode_photo
 from client_sim.cloud.recovery import encode_words, load_words, recover
 from client_sim.cloud.web import Line
 from client_sim.persona import make_persona
-from tests.client_sim.cloud.phones import PASSWORD, make_phone, serve, wait_for_erasure
+from tests.client_sim.cloud.phones import (
+    PASSWORD,
+    make_phone,
+    new_name,
+    serve,
+    set_up,
+    wait_for_erasure,
+)
 
 PERSONA = make_persona(4)
 KINDS = ("contact", "note", "message", "photo")
@@ -192,3 +199,71 @@ def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path,
         add_note(cloud, "more", "x")
         assert phone.sync().sent["note"] == 1
         assert cloud.region.name == "id"
+
+
+class KilledError(BaseException):
+    """The phone loses its power."""
+
+
+def kill_at(phone, number):
+    """Cut the power of a phone at a send or a read."""
+    left = [number]
+
+    def step(*_):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+
+    phone.wire.before_send = phone.wire.before_recv = step
+
+
+def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
+    """The phone is at the old region, at the new one, or between them with all of its records."""
+    with serve(tmp_path / "eu", region="eu") as eu:
+        ends, number, is_over = set(), -4, False
+        while not is_over:
+            number += 5
+            folder = tmp_path / f"phone-{number}"
+            phone = set_up(make_phone(served, folder), new_name(), on=("note",))
+            phone.cloud.regions = {**phone.cloud.regions, **eu.regions}
+            add_note(phone.cloud, "t", "x")
+            phone.sync()
+            before = phone.bodies("note")
+            kill_at(phone, number)
+            name = new_name()
+            try:
+                move_to_eu(phone, name)
+                is_over = True
+            except KilledError:
+                phone.cloud.store.close()
+            again = make_phone(served, folder)
+            again.cloud.regions = phone.cloud.regions
+            assert again.bodies("note") == before
+            if not again.cloud.store.get("token"):
+                ends.add("between")
+                log_in(again.cloud, again.cloud.regions["eu"], name, PASSWORD, "phone")
+                policy, _ = fetch_policy(again.cloud, again.cloud.region, "en")
+                agree(again.cloud, policy, "en", at_least=30, guardian=False)
+                again.cloud.store.set("words", b"1")
+                again.cloud.turn("note", is_on=True)
+            else:
+                ends.add(again.cloud.region.name)
+                if again.cloud.region.name == "id":
+                    move_to_eu(again, new_name())
+            again.sync()
+            assert (again.cloud.region.name, again.bodies("note")) == ("eu", before)
+            again.cloud.store.close()
+    assert {"id", "eu"} <= ends
+
+
+def move_to_eu(phone, name):
+    """Move as an owner does who has read the policy."""
+    cloud = phone.cloud
+    policy, _ = fetch_policy(cloud, cloud.regions["eu"], "en")
+    move(
+        *(cloud, cloud.regions["eu"], name, PASSWORD),
+        locale="en",
+        at_least=30,
+        guardian=False,
+        sha256=policy.sha256,
+    )

@@ -1,0 +1,89 @@
+"""Photos' pieces after a loss: encrypted anew, sent, and the former ones removed."""
+
+import hashlib
+
+import pytest
+
+from client_sim.cloud.account import log_in
+from client_sim.cloud.age import Identity
+from client_sim.cloud.devices import rotate
+from client_sim.cloud.errors import SealError, UnavailableError
+from client_sim.cloud.kinds import decode_inner
+from client_sim.cloud.owner_data import add_photo
+from client_sim.cloud.photos import decode_photo, make_jpeg, open_piece
+from client_sim.cloud.pieces import VAULT, find_identities, renew_pieces
+from client_sim.persona import Photo
+from tests.client_sim.cloud.phones import PASSWORD
+
+FILES = [make_jpeg(Photo(f"{n}.jpg", f"-5.{n}", "110.2", 1_767_225_600 + n)) for n in (1, 2)]
+
+
+def list_pieces(phone):
+    """Return the pieces by name that the server has."""
+    cloud = phone.cloud
+    with cloud.asking() as service:
+        service.program = (cloud.name, cloud.store.get("program").decode())
+        found = {}
+        for row in cloud.store.live("photo"):
+            for piece in decode_photo(row.body).pieces:
+                found[piece.name] = service.blob("GET", f"{VAULT}/data/{piece.name}")
+        return found
+
+
+def is_there(phone, name):
+    """Ask the server for a piece."""
+    with phone.cloud.asking() as service:
+        service.program = (phone.cloud.name, phone.cloud.store.get("program").decode())
+        return service.blob("GET", f"{VAULT}/data/{name}") is not None
+
+
+def test_deep_new_keys_replace_every_piece(phone, second):
+    """The former key opens none of the new pieces, and no former piece is left."""
+    for number, data in enumerate(FILES):
+        add_photo(phone.cloud, f"{number}.jpg", data)
+    phone.sync()
+    second.sync()
+    before = list_pieces(phone)
+    thief = Identity.decode(decode_inner(phone.cloud.store.live("keys")[0].body)["age"])
+    rotate(phone.cloud, PASSWORD)
+    assert renew_pieces(phone.cloud) == 2
+    phone.sync()
+    after = list_pieces(phone)
+    assert len(after) == len(before) == 2
+    assert not before.keys() & after.keys()
+    assert not any(is_there(phone, name) for name in before)
+    for row in phone.cloud.store.live("photo"):
+        (piece,) = decode_photo(row.body).pieces
+        data = open_piece(piece, after[piece.name], find_identities(phone.cloud)[0])
+        assert hashlib.sha256(data).hexdigest() == decode_photo(row.body).sha256
+        with pytest.raises(SealError):
+            open_piece(piece, after[piece.name], thief)
+    second.cloud.forget_login()
+    log_in(second.cloud, second.cloud.regions["id"], phone.cloud.name, PASSWORD, "phone")
+    second.cloud.store.set("words", b"1")
+    second.cloud.turn("photo", is_on=True)
+    for file in (second.cloud.store.folder / "photos").iterdir():
+        file.unlink()
+    second.sync()
+    assert len(list((second.cloud.store.folder / "photos").iterdir())) == 2
+
+
+def test_an_upload_that_breaks_off_keeps_the_former_pieces(phone):
+    """They are removed by the synchronising that has sent all new ones."""
+    add_photo(phone.cloud, "1.jpg", FILES[0])
+    phone.sync()
+    (name,) = list_pieces(phone)
+    renew_pieces(phone.cloud)
+
+    def cut(data):
+        if b"POST /blobs/photos/data/" in data:
+            raise OSError("cut")
+
+    phone.wire.before_send = cut
+    with pytest.raises(UnavailableError):
+        phone.sync()
+    phone.wire.before_send = None
+    assert is_there(phone, name)
+    phone.sync()
+    assert not is_there(phone, name)
+    assert len(list_pieces(phone)) == 1
