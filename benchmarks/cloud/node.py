@@ -21,10 +21,11 @@ PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that listens at `url`."""
+    """A node that listens at `url`; `policy_key` is what phones have in their image."""
 
     url: str
     pid: int
+    policy_key: str = ""
 
     def cpu(self) -> float:
         """Return the CPU seconds that it has had so far."""
@@ -63,6 +64,6 @@ def running_node(folder: Path) -> Iterator[Node]:
         try:
             if process.stdout is None or not (url := process.stdout.readline().strip()):
                 raise SystemExit("the node does not start.")
-            yield Node(url, process.pid)
+            yield Node(url, process.pid, str(name))
         finally:
             process.terminate()

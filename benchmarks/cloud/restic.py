@@ -25,12 +25,12 @@ class Times:
     cpu: float
 
 
-def write_files(folder: Path, count: int, size: int) -> None:
-    """Write files that do not compress."""
+def write_files(folder: Path, count: int, size: int, beginning: bytes = b"") -> None:
+    """Write files that do not compress, each with the same beginning."""
     folder.mkdir()
     draw = random.Random(4711)  # noqa: S311 - the same files in each run
     for number in range(count):
-        (folder / f"{number}.jpg").write_bytes(draw.randbytes(size))
+        (folder / f"{number}.jpg").write_bytes(beginning + draw.randbytes(size - len(beginning)))
 
 
 def measure_restic(
@@ -47,17 +47,15 @@ def measure_restic(
     ) as rival:
         for number in range(rounds):
             login = {"RESTIC_REST_USERNAME": name, "RESTIC_REST_PASSWORD": token}
-            ours = _back_up(
-                f"rest:{node.url}/blobs/round-{number}/", login, folder, files, node.pid
-            )
+            ours = back_up(f"rest:{node.url}/blobs/round-{number}/", login, folder, files, node.pid)
             url = f"rest:http://127.0.0.1:{port}/round-{number}/"
-            theirs = _back_up(url, {}, folder, files, rival.pid)
+            theirs = back_up(url, {}, folder, files, rival.pid)
             clocks.append(ours[0] / theirs[0])
             cpus.append(ours[1] / theirs[1])
     return Times(statistics.median(clocks), statistics.median(cpus))
 
 
-def _back_up(
+def back_up(
     repository: str, login: dict[str, str], folder: Path, files: Path, server: int
 ) -> tuple[float, float]:
     """Return the seconds that a backup took: of the clock, and of CPU, the client's included."""
