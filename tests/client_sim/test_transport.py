@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from client_sim.device.errors import TransportError, UnreachableError
 from client_sim.transport import BLOCK, Connection, encode_block_request, encode_request
+from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import response
 
@@ -128,9 +129,9 @@ def test_only_the_next_root_may_be_missing(status):
             _get(data)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_refused_answers():
+    """Everything that FORMATS section 9 does not allow ends the poll, the connection closed."""
+    for data in [
         response(b"301 Moved", b"", b"Location: /elsewhere"),
         response(b"307 Temporary", b"", b"Location: http://198.51.100.9/"),
         response(b"204 No Content", b""),
@@ -162,15 +163,13 @@ def test_only_the_next_root_may_be_missing(status):
         b"HTTP/2 200\r\n\r\n",
         b"SSH-2.0-server\r\n",
         b"",
-    ],
-)
-def test_refused_answers(data):
-    """Everything that FORMATS section 9 does not allow ends the poll, the connection closed."""
-    world, connection = _connect(data)
-    with pytest.raises(TransportError):
-        connection.get(PATH, limit=100)
-    assert world.streams[0].closed
-    assert len(world.sent) == 1
+    ]:
+        with case(data):
+            world, connection = _connect(data)
+            with pytest.raises(TransportError):
+                connection.get(PATH, limit=100)
+            assert world.streams[0].closed
+            assert len(world.sent) == 1
 
 
 @pytest.mark.parametrize("size", [99, 100])

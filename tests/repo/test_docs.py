@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 import msgspec
-import pytest
 
 from server.http.counts import Counts, CountsCollector
 from server.http.requests import Reason
 from server.settings import Settings
+from tests.cases import case
 from tests.programs import PROGRAMS, find, walk
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +31,15 @@ def commands_in(text):
 QUOTED = [(page, line) for page in PAGES for line in commands_in(page.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize(("page", "line"), QUOTED, ids=lambda value: str(value)[-60:])
-def test_a_command_that_is_shown_exists_with_its_options(page, line):
+def test_a_command_that_is_shown_exists_with_its_options():
     """The program knows group, command and every long option of the line."""
+    for page, line in QUOTED:
+        with case(page.name, line):
+            check_command(line)
+
+
+def check_command(line):
+    """Check group, command and options of a line."""
     if "COMMAND" in line:
         assert line.split()[0] in PROGRAMS
         return
@@ -42,14 +48,14 @@ def test_a_command_that_is_shown_exists_with_its_options(page, line):
     while words and isinstance(command, click.Group) and not words[0].startswith("--"):
         name = words.pop(0)
         if "|" in name or "," in name:
-            assert set(re.split(r"[|,]", name)) - {""} <= command.commands.keys(), page
+            assert set(re.split(r"[|,]", name)) - {""} <= command.commands.keys()
             return
-        assert name in command.commands, f"{page.name}: {line}"
+        assert name in command.commands
         names = (*names, name)
         command = COMMANDS[program][names]
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     used = {word.split("=")[0] for word in words if word.startswith("--")}
-    assert used <= known, f"{page.name}: {line}"
+    assert used <= known
 
 
 def test_documents_quote_commands_at_all():
@@ -57,11 +63,12 @@ def test_documents_quote_commands_at_all():
     assert len(QUOTED) > 20
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_to_files_of_the_repository_lead_somewhere(page):
+def test_links_to_files_of_the_repository_lead_somewhere():
     """Every relative link names an existing file or folder."""
-    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    for page in PAGES:
+        with case(page):
+            targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+            assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 def test_the_settings_table_is_the_settings():
@@ -97,14 +104,16 @@ CUSTODIANS = (ROOT / "docs" / "THREAT_MODEL.md").read_text("utf-8").split("## By
 ROWS = [row for row in CUSTODIANS.split("\n## ")[0].splitlines() if row.startswith("| ")][2:]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
-def test_a_theft_names_tests_that_exist(row):
+def test_a_theft_names_tests_that_exist():
     """Each row of the table "By custodian" is covered by tests of the attacks or the flows."""
-    named = re.findall(r"`(?:(\w+\.py)::)?(_?\w+)`", row.split("|")[6])
-    assert named
-    for file, name in named:
-        paths = (ROOT / "tests").glob(f"[af]*/{file or 'test_o*_thefts.py'}")
-        assert any(f"\ndef {name}(" in path.read_text(encoding="utf-8") for path in paths), name
+    for row in ROWS:
+        with case(row):
+            named = re.findall(r"`(?:(\w+\.py)::)?(_?\w+)`", row.split("|")[6])
+            assert named
+            for file, name in named:
+                paths = (ROOT / "tests").glob(f"[af]*/{file or 'test_o*_thefts.py'}")
+                texts = [path.read_text(encoding="utf-8") for path in paths]
+                assert any(f"\ndef {name}(" in text for text in texts), name
 
 
 def test_every_decision_is_in_the_index():
@@ -138,7 +147,8 @@ ADVICE = sorted(
 )
 
 
-@pytest.mark.parametrize(("path", "words"), ADVICE, ids=str)
-def test_a_command_that_an_error_names_exists(path, words):
+def test_a_command_that_an_error_names_exists():
     """A command that an error message names exists in one of the programs."""
-    assert any(tuple(words.split()) in commands for commands in COMMANDS.values()), path
+    for path, words in ADVICE:
+        with case(path, words):
+            assert any(tuple(words.split()) in commands for commands in COMMANDS.values()), path

@@ -20,6 +20,7 @@ from server.core.metadata import (
     verify_role,
     verify_root,
 )
+from tests.cases import case
 from tests.server.core.tuf_objects import (
     EXPIRES,
     NOW,
@@ -127,9 +128,9 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
             continue
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
+def test_what_has_no_canonical_form_is_refused():
+    """No valid signature can cover a float or a lone surrogate, wherever it is."""
+    for value in [
         1.5,
         1e300,
         float("nan"),
@@ -139,18 +140,16 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
         "a\udfff",
         {"\ud800": 1},
         [[{"a": [0.5]}]],
-    ],
-)
-@pytest.mark.parametrize("kind", MAKERS)
-def test_what_has_no_canonical_form_is_refused(kind, value):
-    """No valid signature can cover a float or a lone surrogate, wherever it is."""
-    document = json.loads(signed(MAKERS[kind](), *keys_of(kind)))
-    document["signed"]["later"] = value
-    with pytest.raises(FormatError, match="has no canonical form"):
-        DECODERS[kind](json.dumps(document).encode())
-    del document["signed"]["later"]
-    document["later"] = value
-    assert DECODERS[kind](json.dumps(document).encode()).signed == MAKERS[kind]()
+    ]:
+        for kind, make in MAKERS.items():
+            with case(value, kind):
+                document = json.loads(signed(make(), *keys_of(kind)))
+                document["signed"]["later"] = value
+                with pytest.raises(FormatError, match="has no canonical form"):
+                    DECODERS[kind](json.dumps(document).encode())
+                del document["signed"]["later"]
+                document["later"] = value
+                assert DECODERS[kind](json.dumps(document).encode()).signed == make()
 
 
 def test_what_has_a_canonical_form_is_read():

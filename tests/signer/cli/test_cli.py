@@ -9,6 +9,7 @@ import pytest
 
 import signer.cli
 from signer.cli import cli, main
+from tests.cases import case
 from tests.programs import walk
 
 COMMANDS = {" ".join(path): path for path, _ in walk(cli)}
@@ -25,20 +26,23 @@ def test_help_ends_with_an_example(name, run) -> None:
     assert example.startswith(f"Example: hening-signer {name}".rstrip())
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_example_is_a_command(name) -> None:
+def test_every_example_is_a_command() -> None:
     """The options of an example exist and its required ones are given."""
-    commands = dict(walk(cli))
-    words = commands[COMMANDS[name]].epilog.removeprefix("Example: hening-signer ").split(" ")
-    target, path = cli, ()
-    while isinstance(target, click.Group):
-        path = (*path, words[len(path)])
-        target = commands[path]
-    given = {word for word in words if word.startswith("--")}
-    options = {name: option for option in target.params for name in option.opts}
-    assert given <= set(options)
-    required = {option.opts[0] for option in target.params if option.required}
-    assert {each for each in required if each.startswith("--")} <= given
+    for name in COMMANDS:
+        with case(name):
+            commands = dict(walk(cli))
+            words = (
+                commands[COMMANDS[name]].epilog.removeprefix("Example: hening-signer ").split(" ")
+            )
+            target, path = cli, ()
+            while isinstance(target, click.Group):
+                path = (*path, words[len(path)])
+                target = commands[path]
+            given = {word for word in words if word.startswith("--")}
+            options = {name: option for option in target.params for name in option.opts}
+            assert given <= set(options)
+            required = {option.opts[0] for option in target.params if option.required}
+            assert {each for each in required if each.startswith("--")} <= given
 
 
 def test_every_option_says_what_it_is_for() -> None:

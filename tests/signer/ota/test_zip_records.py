@@ -15,6 +15,7 @@ from signer.ota.zip_records import (
     is_zip64,
     local_tail_length,
 )
+from tests.cases import case
 
 WIDE = 0xFFFFFFFF
 
@@ -179,19 +180,16 @@ def test_ordinary_names(name: str) -> None:
     assert check_name(name.encode()) == name
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
+def test_names_that_lead_elsewhere() -> None:
+    """Whatever a careless program could follow, print or cut short is refused."""
+    for raw in [
         *(b"", b"/", b"//", b"/a", b"..", b"../a", b"a/..", b"a/../b", b"./a", b"a//b", b"a/./b"),
         *(b"a.", b"a./b", b"a ", b"a /b", b"a:b", b"a*", b"a?", b'a"', b"a<b", b"a|b", b"a;1"),
         *(b"con", b"NUL.txt", b"a/aux", b"com1", b"lpt9.x", b"prn .x", b"CONIN$", b"clock$.txt"),
         *(b"c:a", b"a\\b", b"a\0b", b"a\nb", b"a\x7f", b"\xc3\xa4", b"a" * 256),
-    ],
-)
-def test_names_that_lead_elsewhere(raw: bytes) -> None:
-    """Whatever a careless program could follow, print or cut short is refused."""
-    with pytest.raises(ContainerError):
-        check_name(raw)
+    ]:
+        with case(raw), pytest.raises(ContainerError):
+            check_name(raw)
 
 
 def test_names_that_differ() -> None:

@@ -28,6 +28,7 @@ from server.release.webhooks.sender import (
     make_secret,
     sign_message,
 )
+from tests.cases import case
 from tests.server.release.webhooks.receiver import receiving
 
 PRIVATE = Attempt("the address is private, and events go to public ones only")
@@ -358,10 +359,11 @@ def test_pythons_own_opinion(address):
         assert is_public(str(address)) is (address.is_global and not address.is_multicast)
 
 
-@pytest.mark.parametrize("address", SPECIAL_V6.values(), ids=SPECIAL_V6.keys())
-def test_special_ipv6_addresses_are_private(address):
+def test_special_ipv6_addresses_are_private():
     """No address outside the global unicast space is public, nor one that contains IPv4."""
-    assert not is_public(address)
+    for address in SPECIAL_V6.values():
+        with case(address):
+            assert not is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -460,12 +462,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED.keys())
-def test_addresses_that_no_webhook_may_have(url):
+def test_addresses_that_no_webhook_may_have():
     """Every other form is refused when the webhook is made, and the message has no URL."""
-    with pytest.raises(FormatError) as refused:
-        check_url(url, private=False)
-    assert url not in str(refused.value)
+    for url in REFUSED.values():
+        with case(url):
+            with pytest.raises(FormatError) as refused:
+                check_url(url, private=False)
+            assert url not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/x", "http://intra/", "https://[::1]/"])
