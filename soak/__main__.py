@@ -30,7 +30,7 @@ from soak.memory import Slope, fit_slope
 from soak.publishing import PACKAGE, Publishing
 from soak.server_process import ServerProcess, run_server
 from soak.verdict import Run
-from tests.nginx import free_port
+from tests.ports import free_port
 
 WARM, FAULTY = 0.1, 0.7  # when faults begin and end, as parts of the run
 FUZZED = 0.25

@@ -29,7 +29,7 @@ from server.storage.database import open_database
 from soak.held_up import ATTACKS, HALT
 from soak.publishing import Publishing
 from soak.server_process import REPOSITORY, run_server
-from tests.nginx import free_port
+from tests.ports import free_port
 from tests.server.world import CHANNEL, World
 
 ANSWER_SECONDS = 120.0  # after which a halt counts as lost
