@@ -194,9 +194,8 @@ class Connections:
             self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
             self.turns.line_up(self._hand_over_next)
 
-    def count(self, status: int, remark: Remark) -> None:
-        """Count an answer of the fast path."""
-        self.answers[status] += 1
+    def count(self, remark: Remark) -> None:
+        """Count what is remarkable about a request of the fast path."""
         if isinstance(remark, Reason):
             self.plane.counts.refusals[remark] += 1
         elif remark is not None:

@@ -115,7 +115,9 @@ class FastPath(asyncio.Protocol):
             start = end
             status, content, is_last, remark = planned
             work += ANSWER + len(content)
-            front.count(status, remark)
+            front.answers[status] += 1
+            if remark is not None:
+                front.count(remark)
             self.deadline, self.limit = front.until_idle, "idle"
             if is_last or front.is_draining:
                 fields, empty_line, body = content.partition(END)
@@ -126,7 +128,8 @@ class FastPath(asyncio.Protocol):
         if work > ANSWER:  # one small answer is not worth counting
             turns.spend(work)
         if slow is None:
-            self._keep(data, start)
+            if start < len(data) or not self._is_plain:  # else nothing is left, as before
+                self._keep(data, start)
         else:
             self._set_rest(data, start)
             self._answer_slowly(*slow)
