@@ -49,8 +49,10 @@ def requests_request(port: int, path: str) -> bytes:
     )
 
 
-def range_request(port: int, path: str, first: int, length: int) -> bytes:
-    """Return what asks for a piece of a package, as a phone does."""
+def range_request(port: int, path: str, first: int, length: int, *lines: str) -> bytes:
+    """Return what asks for a piece of a package, as a phone does, or a client with these lines."""
+    if lines:
+        return request(port, path, f"Range: bytes={first}-{first + length - 1}", *lines)
     return encode_block_request(f"{HOST}:{port}", path, first, first + length - 1)
 
 

@@ -75,7 +75,7 @@ def run(spec: PullSpec) -> Measured:
 def _run(loader: Loader, spec: PullSpec) -> Measured:
     requests = (
         [
-            range_request(spec.port, spec.path, first, spec.piece)
+            range_request(spec.port, spec.path, first, spec.piece, *spec.lines)
             for first in range(0, spec.length - spec.piece + 1, spec.piece)
         ]
         if spec.piece

@@ -61,10 +61,14 @@ class OpenSpec(Spec, frozen=True, kw_only=True):
 
 
 class PullSpec(Spec, frozen=True, kw_only=True):
-    """Downloads, `connections` at once, in pieces of `piece` bytes; 0 is the whole file."""
+    """Downloads, `connections` at once, in pieces of `piece` bytes; 0 is the whole file.
+
+    With `lines` of a header they are another client's than the phone's.
+    """
 
     path: str
     length: int
+    lines: tuple[str, ...] = ()
     connections: int = 64
     piece: int = 0
     warm_up: float = 0.3

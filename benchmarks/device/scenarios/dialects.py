@@ -107,6 +107,7 @@ def _packages(lab: Lab, server: Server, package: Path) -> Measured:
         watch=server.pids,
         path=f"/graphene/{package.name}",
         length=length,
+        lines=APP,
         connections=16,
         piece=min(16 * MIB, length),
     )
