@@ -5,7 +5,7 @@ Redirects are never followed. Each app sends the headers that it sends in the fi
 
 import http.client
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -124,6 +124,24 @@ def _read(answer: http.client.HTTPResponse, sink: Sink | None) -> Reply:
     if fields.get("content-length", str(length)) != str(length):
         raise AwayError(f"the answer ended after {length} bytes: ask again, it is resumed.")
     return Reply(answer.status, fields, b"", length)
+
+
+def get_whole(site: Site, url: str, fields: Mapping[str, str]) -> Reply:
+    """Return a good answer with all its bytes; raises DialectError for any other."""
+    reply = site.get(url, fields)
+    check_ok(reply, url)
+    check_whole(reply, url)
+    return reply
+
+
+def check_members(value: object, texts: Iterable[str], numbers: Iterable[str]) -> None:
+    """Raise DialectError unless `value` is an object with these texts and whole numbers."""
+    if not isinstance(value, dict):
+        raise DialectError("an element is no object.")
+    lacking = [name for name in texts if not isinstance(value.get(name), str)]
+    lacking += [name for name in numbers if type(value.get(name)) is not int]
+    if lacking:
+        raise DialectError(f"an element has no `{lacking[0]}`, and the app refuses it.")
 
 
 def check_ok(reply: Reply, url: str) -> None:

@@ -1,6 +1,7 @@
 """`hening-device compat`: what an existing Updater app would be offered by a deployment."""
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,12 @@ def compat_command(
     else:
         offer = found["offer"]
         click.echo(f"The app would offer {offer['name'] or offer['url']}")
+        built = datetime.fromtimestamp(offer["datetime"], UTC)
+        shown = (
+            offer | {"datetime": f"{built:%Y-%m-%d %H:%M:%S} UTC"} if offer["datetime"] else offer
+        )
         for name in ("version", "datetime", "size", "sha256", "url"):
-            if offer[name] not in {"", -1, 0}:
-                click.echo(f"  {name:<9} {offer[name]}")
+            if shown[name] not in {"", -1, 0}:
+                click.echo(f"  {name:<9} {shown[name]}")
         if found["fetched"]:
             click.echo(f"Fetched and verified: {found['fetched']}.")

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole
+from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole, get_whole
 from client_sim.compat.errors import DialectError
 from client_sim.der import BYTES, CONTEXT_0, OBJECT, SEQUENCE, SET, Element, decode_elements
 from client_sim.engine.errors import PackageError
@@ -36,10 +36,7 @@ def ask(site: Site, base: str, phone: AppPhone, key: rsa.RSAPublicKey) -> Offer 
     None where the metadata has the build that runs.
     """
     url = f"{base}/custota/{phone.device}.json"
-    reply = site.get(url, FIELDS)
-    check_ok(reply, url)
-    check_whole(reply, url)
-    package, csig = read_info(reply.body, url, phone)
+    package, csig = read_info(get_whole(site, url, FIELDS).body, url, phone)
     signed = site.get(csig, FIELDS)
     check_ok(signed, csig)
     parts = read_csig(signed.body, key)

@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from client_sim.compat.asking import AppPhone, Offer, Reply, Site, check_ok, check_whole
+from client_sim.compat.asking import AppPhone, Offer, Reply, Site, get_whole
 from client_sim.compat.errors import DialectError
 from client_sim.engine.errors import PackageError
 from client_sim.engine.package_metadata import PackageMetadata, decode_metadata
@@ -14,9 +14,7 @@ METADATA = "META-INF/com/android/metadata"
 def ask(site: Site, base: str, phone: AppPhone, prefix: str = "graphene") -> Offer | None:
     """Return what the app would fetch: the incremental first, with the full package behind it."""
     url = f"{base}/{prefix}/{phone.device}-{phone.channel}"
-    reply = site.get(url, {"Accept-Encoding": "identity", "Connection": "close"})
-    check_ok(reply, url)
-    check_whole(reply, url)
+    reply = get_whole(site, url, {"Accept-Encoding": "identity", "Connection": "close"})
     incremental, built = read_line(reply, phone, is_calyx=prefix == "calyx")
     if built <= phone.built:
         return None

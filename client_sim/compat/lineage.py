@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from client_sim.compat.asking import AppPhone, Offer, Reply, Site, check_ok, check_whole
+from client_sim.compat.asking import AppPhone, Offer, Reply, Site, check_members, get_whole
 from client_sim.compat.errors import DialectError
 
 PLATFORM = "Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A.250101.001)"
@@ -21,10 +21,7 @@ def ask_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
     url = f"{base}/lineage/v1/{phone.device}/{phone.channel.lower()}"
     if phone.incremental:
         url += f"/{phone.incremental}"
-    reply = site.get(url, FIELDS_1)
-    check_ok(reply, url)
-    check_whole(reply, url)
-    return choose_1(read_1(reply), phone)
+    return choose_1(read_1(get_whole(site, url, FIELDS_1)), phone)
 
 
 def read_1(reply: Reply) -> list[dict[str, Any]]:
@@ -39,25 +36,24 @@ def read_1(reply: Reply) -> list[dict[str, Any]]:
 
 
 def _is_good_1(element: object) -> bool:
-    return (
-        isinstance(element, dict)
-        and all(isinstance(element.get(name), str) for name in _TEXTS_1)
-        and all(type(element.get(name)) is int for name in ("datetime", "size"))
-    )
+    try:
+        check_members(element, _TEXTS_1, ("datetime", "size"))
+    except DialectError:
+        return False
+    return True
 
 
 def choose_1(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
     """Return the newest element that the app offers and can install.
 
-    Versions are compared as text to be offered, and by their numbers to be installable.
+    It shows any version that is not lower as text, and installs the running one alone.
     """
     fitting = [
         each
         for each in elements
-        if each["version"] >= phone.version
+        if each["version"] == phone.version
         and each["datetime"] > phone.built
         and each["romtype"].lower() == phone.channel.lower()
-        and _is_installable(each["version"], phone.version)
     ]
     newest = max(fitting, key=lambda each: each["datetime"], default=None)
     if newest is None:
@@ -72,22 +68,11 @@ def choose_1(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
     )
 
 
-def _is_installable(version: str, running: str) -> bool:
-    """Answer whether the major numbers are equal and the minor one is not lower."""
-    found, known = _MAJOR_MINOR.fullmatch(version), _MAJOR_MINOR.fullmatch(running)
-    if found is None or known is None:
-        return version == running
-    return found[1] == known[1] and int(found[2]) >= int(known[2])
-
-
 def ask_2(site: Site, base: str, phone: AppPhone) -> Offer | None:
     """Return what version 2 would offer."""
     url = f"{base}/lineage/v2/devices/{phone.device}/builds"
     check_https(url)
-    reply = site.get(url, FIELDS_2)
-    check_ok(reply, url)
-    check_whole(reply, url)
-    return choose_2(read_2(reply), phone)
+    return choose_2(read_2(get_whole(site, url, FIELDS_2)), phone)
 
 
 def check_https(url: str) -> None:
@@ -113,18 +98,12 @@ def read_2(reply: Reply) -> list[dict[str, Any]]:
     return elements
 
 
-def _check_2(element: object) -> None:
-    if not isinstance(element, dict) or type(element.get("datetime")) is not int:
-        raise DialectError("an element has no `datetime`.")
-    if not all(isinstance(element.get(name), str) for name in ("type", "version")):
-        raise DialectError("an element has no `type` or no `version`.")
+def _check_2(element: Any) -> None:  # noqa: ANN401 - any JSON value
+    check_members(element, ("type", "version"), ("datetime",))
     files = element.get("files")
-    if not isinstance(files, list) or not files or not isinstance(files[0], dict):
+    if not isinstance(files, list) or not files:
         raise DialectError("an element has no file.")
-    if not all(isinstance(files[0].get(name), str) for name in ("filename", "sha256", "url")):
-        raise DialectError("a file has no `filename`, no `sha256` or no `url`.")
-    if type(files[0].get("size")) is not int:
-        raise DialectError("a file has no `size`.")
+    check_members(files[0], ("filename", "sha256", "url"), ("size",))
     _read_parts(files[0].get("ota_property_files"))
 
 

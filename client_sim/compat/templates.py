@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole
+from client_sim.compat.asking import AppPhone, Offer, Site, check_members, get_whole
 from client_sim.compat.errors import DialectError
 from client_sim.compat.lineage import FIELDS_1
 
@@ -21,7 +21,7 @@ def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
     if not isinstance(elements, list):
         raise DialectError("the list has no `response`, and is no array.")
     for element in elements:
-        _check_texts(element, CRDROID, ("timestamp", "size"))
+        check_members(element, CRDROID, ("timestamp", "size"))
     newest = max(elements, key=lambda each: int(each["timestamp"]), default=None)
     if newest is None or newest["timestamp"] <= phone.built:
         return None
@@ -39,7 +39,7 @@ def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
 def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
     """Return what PixelExperience's app would offer; an object dated 0 says that there is none."""
     value = _fetch(site, f"{base}/pe/{phone.device}/{phone.version}")
-    _check_texts(value, PE, ("datetime", "size"))
+    check_members(value, PE, ("datetime", "size"))
     if value["datetime"] <= phone.built:
         return None
     return Offer(
@@ -53,21 +53,7 @@ def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
 
 
 def _fetch(site: Site, url: str) -> Any:  # noqa: ANN401 - any JSON value
-    reply = site.get(url, FIELDS_1)
-    check_ok(reply, url)
-    check_whole(reply, url)
     try:
-        return json.loads(reply.body)
+        return json.loads(get_whole(site, url, FIELDS_1).body)
     except ValueError as error:
         raise DialectError("the list is no JSON.") from error
-
-
-def _check_texts(value: object, texts: tuple[str, ...], numbers: tuple[str, ...]) -> None:
-    if not isinstance(value, dict):
-        raise DialectError("an element is no object.")
-    for name in texts:
-        if not isinstance(value.get(name), str):
-            raise DialectError(f"an element has no `{name}`, and the app refuses it.")
-    for name in numbers:
-        if type(value.get(name)) is not int:
-            raise DialectError(f"an element has no `{name}`, and the app refuses it.")

@@ -52,6 +52,7 @@ def test_an_offer(address):
     done = run("lineage1", address, *phone)
     assert done.exit_code == 0
     assert done.output.startswith("The app would offer armani-3.zip\n  version   22.1\n")
+    assert "\n  datetime  2026-01-01 00:00:03 UTC\n" in done.output
     value = json.loads(run("lineage1", address, *phone, "--json").output)
     assert (value["dialect"], value["fetched"]) == ("lineage1", "")
     assert value["offer"]["name"] == "armani-3.zip"
