@@ -37,7 +37,7 @@ from server.release.webhooks.change_detector import ChangeDetector, queue_expiri
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
-from server.storage.blobs import BlobReader, BlobStore
+from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -78,7 +78,7 @@ async def running(
         phones = await stack.enter_async_context(
             serving_phones(folder, settings, clock, blobs, inherited)
         )
-        dialects = await _serve_dialects(stack, settings, clock, blobs, phones)
+        dialects = await _serve_dialects(settings, clock, phones)
         tools = _make_instruments(clock, phones, dialects)
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
         try:
@@ -137,7 +137,7 @@ async def running(
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             phones.watch.run,
-            lambda: renew_at(inherited.hangup, phones, settings, dialects),
+            lambda: renew_at(inherited.hangup, phones, settings),
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
             ),
@@ -185,22 +185,14 @@ async def running(
         yield phones.port
 
 
-async def _serve_dialects(
-    stack: contextlib.AsyncExitStack,
-    settings: Settings,
-    clock: Clock,
-    blobs: BlobReader,
-    phones: Phones,
-) -> Dialects | None:
+async def _serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Dialects | None:
     """Serve the dialects of existing Updater apps, where the settings have a listener for them."""
-    options = settings.compat
-    if not options.dialects or not options.listen:
+    if not phones.compat_port:
         return None
-    dialects = Dialects(options, blobs, clock)
+    dialects = Dialects(settings.compat, clock, phones.show_lists)
     await dialects.show(phones.watch.current)
     phones.watch.also_show(dialects.show)
-    port = await stack.enter_async_context(dialects.listening())
-    log.info("the dialects listen", port=port)
+    log.info("the dialects listen", port=phones.compat_port)
     log.warning(SENTENCE)
     return dialects
 
@@ -231,7 +223,7 @@ def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -
     tools.registry.register(CountsCollector(phones.counts))
     tools.registry.register(LostCollector(phones.lost))
     if dialects is not None:
-        tools.registry.register(CountsCollector(dialects.counts, "hening_compat"))
+        tools.registry.register(CountsCollector(phones.compat_counts, "hening_compat"))
     return tools
 
 

@@ -1,4 +1,4 @@
-"""Serves phones, in this process or in workers."""
+"""Serves phones, and existing Updater apps, in this process or in workers."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,15 @@ from pathlib import Path
 import structlog
 
 from server.bootstrap import Clock, open_place
+from server.compat.rendering import Rendered
 from server.core.errors import FormatError
 from server.device.answer import phone_host
 from server.device.snapshot import EMPTY
-from server.dialect_serving import Dialects
+from server.dialect_serving import read_compat_certificate, split_address
 from server.http.counts import Counts
 from server.http.turns import LIMITS
 from server.processes.child import Place
+from server.processes.dialect_pieces import make_lists
 from server.processes.messages import Certificate, WorkerConfig
 from server.processes.priority import ProcessStarter
 from server.processes.serving import Serving, load_certificate
@@ -32,18 +34,22 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Phones:
-    """The device plane of this process: its port, its snapshot, its counts.
+    """The public planes of this process: their ports, the snapshot, their counts.
 
-    `port` is 0 where only Unix sockets were passed. `renew` replaces the workers, with a new
-    certificate if given. `serves` returns whether phones are answered, `lost` how many workers
-    ended unexpectedly.
+    `port` is 0 where only Unix sockets were passed, `compat_port` where no dialects are served;
+    `show_lists` serves them. `renew` replaces the workers, with new certificates for phones and for
+    apps if given. `serves` returns whether phones are answered, `lost` how many workers ended
+    unexpectedly.
     """
 
     port: int
     url: str
     watch: SnapshotWatch
     counts: Counts
-    renew: Callable[[Certificate | None], Awaitable[None]]
+    compat_port: int
+    compat_counts: Counts
+    show_lists: Callable[[Rendered], Awaitable[None]]
+    renew: Callable[[Certificate | None, Certificate | None], Awaitable[None]]
     serves: Callable[[], bool]
     lost: Callable[[], int] = lambda: 0
 
@@ -77,28 +83,39 @@ async def serving_phones(
     and ProcessError for a worker that cannot start.
     """
     certificate = await asyncio.to_thread(read_certificate, settings)
-    async with opened_sockets(settings, inherited.passed) as sockets:
+    other = await asyncio.to_thread(read_compat_certificate, settings.compat)
+    async with (
+        opened_sockets(settings, inherited.passed) as sockets,
+        opened_compat_sockets(settings) as compat,
+    ):
         tcp = [each for each in sockets if each.family != socket.AF_UNIX]
         unix = [each for each in sockets if each.family == socket.AF_UNIX]
         url = read_back_url(settings, tcp)
         place = await asyncio.to_thread(open_place, settings)
         where = str(folder.blobs.absolute()) if place is None else place
-        config = WorkerConfig(settings.gate, LIMITS, (phone_host(url),), where, certificate)
-        port = tcp[0].getsockname()[1] if tcp else 0
+        hosts = (phone_host(url),)
+        config = WorkerConfig(
+            settings.gate, LIMITS, hosts, where, certificate, settings.compat, other
+        )
+        port, compat_port = (each[0].getsockname()[1] if each else 0 for each in (tcp, compat))
         if settings.workers:
-            shares = zip(share(tcp, settings.workers), share(unix, settings.workers), strict=True)
+            shares = zip(
+                *(share(each, settings.workers) for each in (tcp, unix, compat)), strict=True
+            )
             places = [Place(number, *each) for number, each in enumerate(shares)]
             starter = inherited.starter or ProcessStarter()
             supervisor = Supervisor(places, config, inherited.environment, starter)
             watch = SnapshotWatch(folder, blobs, supervisor.show)
             await watch.poll()
             async with supervisor.running():
-                counts = supervisor.tally.total
                 yield Phones(
                     port,
                     url,
                     watch,
-                    counts,
+                    supervisor.tally.total,
+                    compat_port,
+                    supervisor.compat_tally.total,
+                    supervisor.show_lists,
                     supervisor.renew,
                     lambda: watch.current is not EMPTY and supervisor.is_serving,
                     lambda: supervisor.lost,
@@ -108,15 +125,26 @@ async def serving_phones(
         watch = SnapshotWatch(folder, blobs, serving.show)
         await watch.poll()
 
-        async def renew(certificate: Certificate | None) -> None:
-            if certificate is not None:
-                serving.renew(certificate)
+        async def show_lists(rendered: Rendered) -> None:
+            await serving.show_lists(make_lists(rendered))
+
+        async def renew(certificate: Certificate | None, compat: Certificate | None) -> None:
+            serving.renew(certificate, compat)
+            if certificate is not None or compat is not None:
                 log.info("the certificate was read again")
             await asyncio.sleep(0)
 
-        async with serving.listening(tcp, unix):
+        async with serving.listening(tcp, unix, compat):
             yield Phones(
-                port, url, watch, serving.counts, renew, lambda: watch.current is not EMPTY
+                port,
+                url,
+                watch,
+                serving.counts,
+                compat_port,
+                serving.compat_counts,
+                show_lists,
+                renew,
+                lambda: watch.current is not EMPTY,
             )
 
 
@@ -140,6 +168,23 @@ async def opened_sockets(
             bound = bound_unix(Path(settings.socket))
             sockets.append(await asyncio.to_thread(bound.__enter__))
             stack.push_async_callback(asyncio.to_thread, bound.__exit__, None, None, None)
+        yield sockets
+
+
+@contextlib.asynccontextmanager
+async def opened_compat_sockets(settings: Settings) -> AsyncIterator[list[socket.socket]]:
+    """Yield the listening sockets of the dialects, if they have a listener, until the block ends.
+
+    Raises FormatError, and StorageError where one cannot be bound.
+    """
+    options = settings.compat
+    with contextlib.ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        if options.dialects and options.listen:
+            host, port = split_address(options.listen)
+            sockets = await asyncio.to_thread(bind_tcp, host, port, max(1, settings.workers))
+        for each in sockets:
+            stack.callback(each.close)
         yield sockets
 
 
@@ -170,9 +215,7 @@ def read_back_url(settings: Settings, tcp: Sequence[socket.socket]) -> str:
     return f"http://{name}:{tcp[0].getsockname()[1]}"
 
 
-async def renew_at(
-    hangup: asyncio.Event, phones: Phones, settings: Settings, dialects: Dialects | None = None
-) -> None:
+async def renew_at(hangup: asyncio.Event, phones: Phones, settings: Settings) -> None:
     """Read the certificates again, and replace workers, whenever `hangup` is set; for ever.
 
     An unusable certificate raises an alarm, and the former one stays.
@@ -180,14 +223,13 @@ async def renew_at(
     while True:
         await hangup.wait()
         hangup.clear()
-        certificate = None
+        certificate = other = None
         try:
             certificate = await asyncio.to_thread(read_certificate, settings)
         except (FormatError, OSError) as error:
             log.error("alarm", error=f"the certificate stays the former one: {error}")
-        if dialects is not None:
-            try:
-                await asyncio.to_thread(dialects.renew)
-            except (FormatError, OSError) as error:
-                log.error("alarm", error=f"the dialects' certificate stays the former one: {error}")
-        await phones.renew(certificate)
+        try:
+            other = await asyncio.to_thread(read_compat_certificate, settings.compat)
+        except (FormatError, OSError) as error:
+            log.error("alarm", error=f"the dialects' certificate stays the former one: {error}")
+        await phones.renew(certificate, other)

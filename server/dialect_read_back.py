@@ -19,6 +19,7 @@ from server.http.answers import Package
 
 PATIENCE = 30  # seconds for an answer as a whole
 CACHE_SECONDS = 75.0  # a list may be cached for 60 s; the rest is slack
+TAKING_SECONDS = 5.0  # until every worker has the map; a path that is new is not there before
 PAUSE_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 
@@ -47,7 +48,8 @@ def _own(name: DialectName, contents: Contents) -> dict[str, Content]:
 class DialectReadBack:
     """Asks over the public URL, as the apps do, and tells `alarm` what does not answer.
 
-    `rendered` returns the map that is served, `clock` epoch seconds.
+    `rendered` returns the map that is served, `clock` epoch seconds. Workers have `taking` seconds
+    to take it.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class DialectReadBack:
         rendered: Callable[[], Rendered],
         clock: Callable[[], float],
         alarm: Callable[[str], None],
+        taking: float = TAKING_SECONDS,
     ) -> None:
         self._options = options
+        self._taking = taking
         self._rendered = rendered
         self._clock = clock
         self._alarm = alarm
@@ -96,7 +100,7 @@ class DialectReadBack:
     async def _ask(self, session: aiohttp.ClientSession, path: str, content: Page | Package) -> str:
         """Return what is wrong with an answer, or nothing."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + CACHE_SECONDS
+        begun = loop.time()
         url = self._options.public_url + path
         while True:
             try:
@@ -106,7 +110,8 @@ class DialectReadBack:
             is_current = self._rendered().at(int(self._clock())).get(path) == content
             if not fault or not is_current:  # a later publication changed it
                 return ""
-            if fault is not _OTHER or loop.time() > until:
+            wait = CACHE_SECONDS if fault is _OTHER else self._taking
+            if loop.time() > begun + wait:
                 return fault.format(url)
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -7,7 +7,7 @@ the file is not there.
 from collections.abc import Iterator
 from typing import Any
 
-from server.compat.offers import Build, Item, Model, Shelf, offer_at
+from server.compat.offers import Build, Item, Model, labelled_offer
 from server.compat.options import SEGMENT
 from server.compat.pages import Content, Gone, Page, file_of, json_page
 from server.http.answers import Package
@@ -17,14 +17,9 @@ FOLDER = "/custota"
 GRAMMAR = rf"{FOLDER}/(?:{SEGMENT}\.json|[0-9a-f]{{64}}\.[a-z0-9._-]{{1,95}}\.zip(?:\.csig)?)"
 
 
-def _shelf(model: Model) -> Shelf | None:
-    return model.shelves.get(model.options.single)
-
-
 def lists(model: Model, now: int) -> dict[str, Page]:
     """Return the file of a device, or nothing."""
-    shelf = _shelf(model)
-    build = None if shelf is None else offer_at(shelf, now)
+    build = labelled_offer(model.single, now)
     if build is None or build.full.csig is None:
         return {}
     value: dict[str, Any] = {"version": 2, "full": _locations(build.full)}
@@ -51,7 +46,7 @@ def _incrementals(model: Model, build: Build) -> Iterator[tuple[str, dict[str, s
 def files(model: Model) -> dict[str, Content]:
     """Return the packages that have a csig, and the csigs."""
     listed: dict[str, Content] = {}
-    shelf = _shelf(model)
+    shelf = model.single
     for item in () if shelf is None else shelf.items.values():
         found = None if item.csig is None or shelf is None else file_of(shelf, item)
         if found is not None and item.csig is not None:
@@ -63,7 +58,6 @@ def files(model: Model) -> dict[str, Content]:
 
 def faults(model: Model, now: int) -> Iterator[str]:
     """Yield what keeps builds from being offered."""
-    shelf = _shelf(model)
-    build = None if shelf is None else offer_at(shelf, now)
+    build = labelled_offer(model.single, now)
     if build is not None and build.full.csig is None:
         yield f"{build.full.path} has no csig: make one with `hening-signer ota csig`"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from server.compat.offers import Build, Item, Model, Shelf, offer_at
+from server.compat.offers import Build, Item, Model, Shelf, find_missing_labels, labelled_offer
 from server.compat.options import SEGMENT
 from server.compat.pages import Content, Page, hashed_files, json_page
 
@@ -38,8 +38,8 @@ def lists_1(model: Model, now: int) -> dict[str, Page]:
 
 
 def _offers(shelf: Shelf, now: int) -> list[Build]:
-    build = offer_at(shelf, now)
-    return [] if build is None or not build.full.label(VERSION) else [build]
+    build = labelled_offer(shelf, now, VERSION)
+    return [] if build is None else [build]
 
 
 def _element_1(model: Model, shelf: Shelf, build: Build) -> dict[str, Any]:
@@ -123,9 +123,7 @@ def files_2(model: Model) -> dict[str, Content]:
 def faults_1(model: Model, now: int) -> Iterator[str]:
     """Yield what keeps builds out of the lists of version 1."""
     for shelf in model.shelves.values():
-        build = offer_at(shelf, now)
-        if build is not None and not build.full.label(VERSION):
-            yield f"{build.full.path} has no label {VERSION}"
+        yield from find_missing_labels(shelf, now, VERSION)
 
 
 def faults_2(model: Model, now: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Source: docs/FORMATS.md section 18. The rules are the same in every dialect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -83,6 +83,11 @@ class Model:
     sources: Mapping[str, Item]
     options: CompatOptions
 
+    @property
+    def single(self) -> Shelf | None:
+        """The shelf of dialects whose paths name no client channel."""
+        return self.shelves.get(self.options.single)
+
     def url(self, path: str) -> str:
         """Return the address of a path."""
         return self.options.public_url + path
@@ -109,6 +114,20 @@ def offer_at(shelf: Shelf, now: int) -> Build | None:
         )
     except ReleaseError:  # a stepping stone to it was withdrawn
         return None
+
+
+def labelled_offer(shelf: Shelf | None, now: int, *labels: str) -> Build | None:
+    """Return the build that is offered, where its full package has all of the labels."""
+    build = None if shelf is None else offer_at(shelf, now)
+    return build if build is not None and all(map(build.full.label, labels)) else None
+
+
+def find_missing_labels(shelf: Shelf | None, now: int, *labels: str) -> Iterator[str]:
+    """Yield a sentence for each of the labels that the offered build lacks."""
+    build = labelled_offer(shelf, now)
+    for label in labels:
+        if build is not None and not build.full.label(label):
+            yield f"{build.full.path} has no label {label}"
 
 
 def _reachable(shelf: Shelf, way: list[int], offered: Mapping[int, set[str]]) -> Build | None:

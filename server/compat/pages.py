@@ -43,6 +43,17 @@ class Gone:
 GONE = Gone()
 Content: TypeAlias = Page | Package | Gone
 Contents: TypeAlias = Mapping[str, Content]
+# Lists that a second brings; None takes a path away.
+Change: TypeAlias = Mapping[str, Page | None]
+
+
+def apply_change(contents: dict[str, Content], change: Change) -> None:
+    """Put what changed into the map."""
+    for path, page in change.items():
+        if page is None:
+            contents.pop(path, None)
+        else:
+            contents[path] = page
 
 
 def make_page(kind: str, body: bytes) -> Page:

@@ -3,22 +3,20 @@
 Queries, bodies, cookies and paths outside the grammar are refused, and nothing of them is kept.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
 from server.compat.dialects import compile_grammar
 from server.compat.lineage import THROWN_AWAY
+from server.compat.lists import Lists
 from server.compat.options import CompatOptions
 from server.compat.pages import Content, Gone, Page
-from server.compat.rendering import Rendered, apply_change
 from server.http.answers import (
     IMMUTABLE,
     ONE_MINUTE,
     Answer,
-    Hit,
     Package,
     Unsatisfiable,
     decode_fields,
@@ -57,40 +55,6 @@ APPS = frozenset(
 OK = HTTPStatus.OK.value
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """The map that is served, and the changes that are still to come. Only the loop changes it.
-
-    `lines` are the lists by the request line that asks for them.
-    """
-
-    contents: dict[str, Content] = field(default_factory=dict)
-    lines: dict[bytes, Page] = field(default_factory=dict)
-    changes: list[tuple[int, Mapping[str, Page | None]]] = field(default_factory=list)
-    exact: Mapping[bytes, Hit] = field(default_factory=dict)
-
-    def follow(self, now: float) -> None:
-        """Switch the lists whose second has come."""
-        while self.changes and self.changes[0][0] <= now:
-            _, change = self.changes.pop(0)
-            apply_change(self.contents, change)
-            for path, page in change.items():
-                self.lines.pop(_line(path), None)
-                if page is not None:
-                    self.lines[_line(path)] = page
-
-
-def make_lists(rendered: Rendered) -> Lists:
-    """Return the map at the second of its rendering."""
-    contents = dict(rendered.contents)
-    lines = {_line(path): each for path, each in contents.items() if isinstance(each, Page)}
-    return Lists(contents, lines, list(rendered.changes))
-
-
-def _line(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1".encode()
-
-
 class CompatPlane(Plane):
     """Answers from `served`, which is replaced in one assignment, and follows the clock.
 
@@ -110,6 +74,8 @@ class CompatPlane(Plane):
         super().__init__(blobs, counts, clock, limits)
         self.served = Lists()
         self._mode = options.gate
+        self._is_edge = options.gate is GateMode.EDGE
+        self._is_strict = options.gate is GateMode.STRICT
         self._grammar = compile_grammar(options.dialects)
         self._throws_away = "lineage1" in options.dialects
 
@@ -120,9 +86,9 @@ class CompatPlane(Plane):
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
         """Return the answer to a whole head, where the fast path has it."""
         line, _, rest = head.partition(b"\r\n")
-        found = match_fields(rest, is_edge=self._mode is GateMode.EDGE)
+        found = match_fields(rest, is_edge=self._is_edge)
         page = self.served.lines.get(line)
-        is_short, is_strict = len(head) <= LONGEST, self._mode is GateMode.STRICT
+        is_short, is_strict = len(head) <= LONGEST, self._is_strict
         if page is not None and found is not None and is_short and not is_strict:
             remark = None if found[-1] is None else UNKNOWN
             return OK, page.data, found[5] == b"close", remark

@@ -8,7 +8,7 @@ from tuf.api.metadata import Targets
 from server.compat.dialects import DIALECTS
 from server.compat.offers import Item, Model, Shelf, switch_times
 from server.compat.options import CompatOptions
-from server.compat.pages import Content, Contents, Page
+from server.compat.pages import Change, Content, Contents, Page, apply_change
 from server.core.metadata import decode_root, decode_snapshot, decode_targets, decode_timestamp
 from server.core.names import Channel, hashed_target_path, is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
@@ -29,7 +29,7 @@ class Rendered:
     version: int = 0
     """The timestamp's version."""
     contents: Contents = field(default_factory=dict)
-    changes: tuple[tuple[int, Mapping[str, Page | None]], ...] = ()
+    changes: tuple[tuple[int, Change], ...] = ()
     models: tuple[Model, ...] = ()
     roles: Mapping[tuple[str, int], Role] = field(default_factory=dict)
 
@@ -42,15 +42,6 @@ class Rendered:
         return contents
 
 
-def apply_change(contents: dict[str, Content], change: Mapping[str, Page | None]) -> None:
-    """Put what changed into the map."""
-    for path, page in change.items():
-        if page is None:
-            contents.pop(path, None)
-        else:
-            contents[path] = page
-
-
 def render(
     options: CompatOptions, snapshot: Snapshot, now: int, previous: Rendered | None = None
 ) -> Rendered:
@@ -60,7 +51,7 @@ def render(
     """
     models, roles = read_models(options, snapshot, {} if previous is None else previous.roles)
     contents: dict[str, Content] = {}
-    changes: list[tuple[int, Mapping[str, Page | None]]] = []
+    changes: list[tuple[int, Change]] = []
     for model in models:
         current = _lists(model, now)
         contents |= {**_files(model), **current}
@@ -104,10 +95,11 @@ def find_faults(rendered: Rendered, now: int) -> Iterator[str]:
 def read_models(
     options: CompatOptions, snapshot: Snapshot, known: Mapping[tuple[str, int], Role]
 ) -> tuple[tuple[Model, ...], Mapping[tuple[str, int], Role]]:
-    """Return the configured devices as `snapshot` has them, and the roles that were read."""
-    if not snapshot.root:
-        return (), {}
-    common, pointers = _read_common(snapshot)
+    """Return the configured devices as `snapshot` has them, and the roles that were read.
+
+    An empty one has them without builds, so that every dialect says "nothing".
+    """
+    common, pointers = _read_common(snapshot) if snapshot.root else (0, {})
     roles: dict[tuple[str, int], Role] = {}
     models = []
     for device, codename in options.devices.items():

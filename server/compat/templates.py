@@ -6,7 +6,7 @@ Source: docs/FORMATS.md section 18. Fields that a release lacks are its labels.
 from collections.abc import Iterator
 from typing import Any
 
-from server.compat.offers import Item, Model, Shelf, offer_at
+from server.compat.offers import Item, Model, find_missing_labels, labelled_offer
 from server.compat.options import SEGMENT
 from server.compat.pages import Content, Page, hashed_files, json_page
 
@@ -21,17 +21,10 @@ GRAMMAR_CRDROID = rf"/crdroid/(?:{SEGMENT}\.json|files/{SEGMENT}/{_FILE})"
 GRAMMAR_PE = rf"/pe/(?:{SEGMENT}/{SEGMENT}|files/{SEGMENT}/{_FILE})"
 
 
-def _offer(model: Model, now: int, *labels: str) -> Item | None:
-    """Return the full package that is offered, where it has all of the labels."""
-    shelf: Shelf | None = model.shelves.get(model.options.single)
-    build = None if shelf is None else offer_at(shelf, now)
-    return build.full if build is not None and all(map(build.full.label, labels)) else None
-
-
 def lists_crdroid(model: Model, now: int) -> dict[str, Page]:
     """Return the file of a device; the older app refuses one that lacks a field."""
-    item = _offer(model, now, CRDROID_VERSION, MD5)
-    elements = [] if item is None else [_crdroid(model, item)]
+    build = labelled_offer(model.single, now, CRDROID_VERSION, MD5)
+    elements = [] if build is None else [_crdroid(model, build.full)]
     is_array = model.options.crdroid_shape == "array"
     value: Any = elements if is_array else {"response": elements}
     return {f"/crdroid/{model.device}.json": json_page(value)}
@@ -52,7 +45,8 @@ def _crdroid(model: Model, item: Item) -> dict[str, Any]:
 
 def lists_pe(model: Model, now: int) -> dict[str, Page]:
     """Return one object for each version that the app asks for; dated 0 it says "nothing"."""
-    item = _offer(model, now, PE_VERSION, MD5)
+    build = labelled_offer(model.single, now, PE_VERSION, MD5)
+    item = None if build is None else build.full
     pages = {}
     for version in model.options.pe_versions:
         found = item if item is not None and item.label(PE_VERSION) == version else None
@@ -87,16 +81,9 @@ def files_pe(model: Model) -> dict[str, Content]:
 
 def faults_crdroid(model: Model, now: int) -> Iterator[str]:
     """Yield what keeps builds from being offered."""
-    return _lacking(model, now, CRDROID_VERSION, MD5)
+    return find_missing_labels(model.single, now, CRDROID_VERSION, MD5)
 
 
 def faults_pe(model: Model, now: int) -> Iterator[str]:
     """Yield what keeps builds from being offered."""
-    return _lacking(model, now, PE_VERSION, MD5)
-
-
-def _lacking(model: Model, now: int, *labels: str) -> Iterator[str]:
-    item = _offer(model, now)
-    for label in labels:
-        if item is not None and not item.label(label):
-            yield f"{item.path} has no label {label}"
+    return find_missing_labels(model.single, now, PE_VERSION, MD5)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.compat.rendering import Rendered
 from server.device.snapshot import EMPTY, Snapshot
-from server.http.counts import Counts
 from server.processes.delta import Whole, plan_delta
+from server.processes.dialect_pieces import WholeLists, plan_lists
 from server.processes.errors import ChannelError
 from server.processes.messages import (
     MAIN_DECODER,
@@ -104,6 +105,7 @@ class Place:
     number: int
     tcp: Sequence[socket.socket]
     unix: Sequence[socket.socket]
+    compat: Sequence[socket.socket] = ()
 
 
 class Child:
@@ -114,7 +116,7 @@ class Child:
         process: "subprocess.Popen[bytes]",
         channel: Channel[FromWorker],
         bounds: Bounds,
-        on_counts: Callable[[int, Counts], None],
+        on_counts: Callable[[int, Counted], None],
         say: Callable[[str], None],
     ) -> None:
         self.is_ready = False
@@ -125,6 +127,8 @@ class Child:
         self._say = say
         self._wanted: Snapshot | None = None
         self._sent: Snapshot | None = None
+        self._lists: tuple[int, Rendered] | None = None  # wanted, under their number
+        self._sent_lists = 0
         self._news = asyncio.Event()
         self._begun = asyncio.Event()  # it is ready, or has ended
         self.reason = ""
@@ -132,6 +136,7 @@ class Child:
             bounds.start, "it did not serve within {} seconds and was killed"
         )
         self._taking: tuple[int, Deadline] | None = None
+        self._taking_lists: tuple[int, Deadline] | None = None
         self._draining: Deadline | None = None
 
     @property
@@ -146,6 +151,14 @@ class Child:
         if self.is_ready and self._taking is None:
             sentence = "it did not serve a new snapshot within {} seconds and was killed"
             self._taking = snapshot.version, self._kill_after(self._bounds.taking, sentence)
+
+    def show_lists(self, number: int, rendered: Rendered) -> None:
+        """Make it serve this map of the dialects, counted by `number`, after the snapshot."""
+        self._lists = number, rendered
+        self._news.set()
+        if self.is_ready and self._taking_lists is None:
+            sentence = "it did not serve new lists within {} seconds and was killed"
+            self._taking_lists = number, self._kill_after(self._bounds.taking, sentence)
 
     def drain(self, seconds: float) -> None:
         """Make it end what is under way within `seconds`; after that it is killed."""
@@ -173,7 +186,8 @@ class Child:
         finally:
             feeding.cancel()
             self._starting.cancel()
-            for timer in (self._draining, self._taking and self._taking[1]):
+            taking = [each[1] for each in (self._taking, self._taking_lists) if each is not None]
+            for timer in (self._draining, *taking):
                 if timer is not None:
                     timer.cancel()
             self._kill()
@@ -203,10 +217,13 @@ class Child:
                 self._starting.cancel()
                 self._begun.set()
             case Counted():
-                self._on_counts(self.pid, message.counts)
+                self._on_counts(self.pid, message)
                 if self._taking is not None and message.version >= self._taking[0]:
                     self._taking[1].cancel()
                     self._taking = None
+                if self._taking_lists is not None and message.lists >= self._taking_lists[0]:
+                    self._taking_lists[1].cancel()
+                    self._taking_lists = None
             case Said():
                 self._say(message.sentence)
             case Failed():
@@ -218,13 +235,20 @@ class Child:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                wanted = self._wanted
-                if wanted is None or wanted is self._sent:
-                    continue
-                for piece in plan_delta(self._sent or EMPTY, wanted):
-                    await self._channel.send(piece)
-                await self._channel.send(Whole(wanted.version, wanted.root))
-                self._sent = wanted
+                wanted, lists = self._wanted, self._lists
+                if wanted is not None and wanted is not self._sent:
+                    for piece in plan_delta(self._sent or EMPTY, wanted):
+                        await self._channel.send(piece)
+                    await self._channel.send(Whole(wanted.version, wanted.root))
+                    self._sent = wanted
+                if lists is not None and lists[0] != self._sent_lists:
+                    await self._feed_lists(*lists)
+
+    async def _feed_lists(self, number: int, rendered: Rendered) -> None:
+        for piece in plan_lists(rendered):
+            await self._channel.send(piece)
+        await self._channel.send(WholeLists(number))
+        self._sent_lists = number
 
     def _end_unfed(self, feeding: "asyncio.Task[None]") -> None:
         """Kill a worker that snapshots do not reach: it would go on serving what was halted."""
@@ -265,23 +289,24 @@ async def begin(
     environment: Mapping[str, str],
     bounds: Bounds,
     starter: ProcessStarter,
-    on_counts: Callable[[int, Counts], None],
+    on_counts: Callable[[int, Counted], None],
     say: Callable[[str], None],
 ) -> Child:
     """Start a worker at `place`; it inherits that place's sockets and its channel only."""
     ours, theirs = socket.socketpair()
-    tcp, unix = (tuple(each.fileno() for each in group) for group in (place.tcp, place.unix))
+    groups = place.tcp, place.unix, place.compat
+    tcp, unix, compat = (tuple(each.fileno() for each in group) for group in groups)
     # With -P, files in the working folder are not importable.
     command = [sys.executable, "-P", "-m", "server.processes.worker"]
     command += [str(theirs.fileno()), str(os.getpid())]
-    descriptors = (theirs.fileno(), *tcp, *unix)
+    descriptors = (theirs.fileno(), *tcp, *unix, *compat)
     try:
         process = await starter.begin(command, descriptors, worker_environment(environment), theirs)
     except BaseException:
         ours.close()
         raise
     channel = await open_channel(MAIN_DECODER, ours)
-    channel.post(Start(PROTOCOL, config, tcp, unix))
+    channel.post(Start(PROTOCOL, config, tcp, unix, compat))
     return Child(process, channel, bounds, on_counts, say)
 
 

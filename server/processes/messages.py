@@ -1,7 +1,8 @@
 """The messages between main process and worker.
 
 The main process sends `Start`, then pieces of a snapshot followed by `Whole`, again with each
-publication, and at last `Drain`. A worker sends `Ready` once, `Counted` every second, and `Failed`
+publication, and at last `Drain`. Where dialects are spoken, pieces of their map and `WholeLists`
+follow each snapshot. A worker sends `Ready` once, `Counted` every second, and `Failed`
 when it must end.
 """
 
@@ -12,14 +13,16 @@ from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from server.compat.options import CompatOptions
 from server.http.counts import Counts
 from server.http.requests import GateMode
 from server.http.turns import Limits
 from server.processes.delta import Piece, Whole
+from server.processes.dialect_pieces import ListPiece, WholeLists
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place
 
-PROTOCOL = 1  # raised with each change of these messages: code on disk may be newer than a process
+PROTOCOL = 2  # raised with each change of these messages: code on disk may be newer than a process
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -34,22 +37,31 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):
-    """What is the same for every worker. `hosts`: `Host` values of phones; `blobs`: a folder."""
+    """What is the same for every worker. `hosts`: `Host` values of phones; `blobs`: a folder.
+
+    `compat`: the dialects of existing Updater apps, with a certificate of their own.
+    """
 
     gate: GateMode
     limits: Limits
     hosts: tuple[bytes, ...]
     blobs: str | S3Place
     certificate: Certificate | None = None
+    compat: CompatOptions = CompatOptions()
+    compat_certificate: Certificate | None = None
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """The first message to a worker; `tcp` and `unix` are descriptors of its listening sockets."""
+    """The first message to a worker; the rest are descriptors of its listening sockets.
+
+    `tcp` and `unix` are for phones, `compat` for the dialects.
+    """
 
     protocol: int
     config: WorkerConfig
     tcp: tuple[int, ...]
     unix: tuple[int, ...]
+    compat: tuple[int, ...] = ()
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):
@@ -63,10 +75,15 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):
-    """Counts since the start, and the version that is served; a sign of life as well."""
+    """Counts since the start, and the version that is served; a sign of life as well.
+
+    `compat` are the dialects' counts, `lists` the number of their map that is served.
+    """
 
     counts: Counts
     version: int
+    compat: Counts = msgspec.field(default_factory=Counts)
+    lists: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -81,7 +98,7 @@ class Said(msgspec.Struct, frozen=True, tag="said"):
     sentence: str
 
 
-ToWorker: TypeAlias = Start | Piece | Whole | Drain
+ToWorker: TypeAlias = Start | Piece | Whole | ListPiece | WholeLists | Drain
 FromWorker: TypeAlias = Ready | Counted | Said | Failed
 WORKER_DECODER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 MAIN_DECODER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

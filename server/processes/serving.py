@@ -1,4 +1,4 @@
-"""Serves phones in this process: gate, fast path and downloads on the sockets it is given."""
+"""Serves phones, and existing Updater apps, in this process, on the sockets that it is given."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,15 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from server.compat.lists import Lists
+from server.compat.plane import CompatPlane
 from server.core.errors import FormatError
 from server.device.answer import make_served
 from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
 from server.http.counts import Counts
 from server.http.listener import Listener, listening
+from server.http.plane import Plane
 from server.processes.messages import Certificate, WorkerConfig
 from server.storage.blobs import BlobReader
 
@@ -83,7 +86,7 @@ def _no_password() -> str:
 
 
 class Serving:
-    """The device plane of one process, with its counts. Call `show` before it listens.
+    """The public planes of one process, with their counts. Call `show` before it listens.
 
     `clock` returns epoch seconds.
     """
@@ -91,9 +94,15 @@ class Serving:
     def __init__(self, config: WorkerConfig, blobs: BlobReader, clock: Callable[[], float]) -> None:
         self.counts = Counts()
         self._config = config
+        self.compat_counts = Counts()
         self._plane = DevicePlane(blobs, self.counts, config.gate, clock, config.limits)
+        self._dialects = CompatPlane(config.compat, blobs, self.compat_counts, clock, config.limits)
         self._tls: ssl.SSLContext | None = None
+        self._compat_tls: ssl.SSLContext | None = None
         self._listeners: list[Listener] = []
+        self._stack: contextlib.AsyncExitStack | None = None  # while it listens
+        self._compat: Sequence[socket.socket] = ()  # where it does not listen yet
+        self._has_lists = False
 
     async def show(self, snapshot: Snapshot) -> None:
         """Answer from `snapshot` from now on.
@@ -105,29 +114,64 @@ class Serving:
         served = make_served(snapshot, self._config.hosts, self._config.gate, self._plane.served)
         self._plane.served = served
 
+    async def show_lists(self, lists: Lists) -> None:
+        """Answer the dialects from `lists` from now on."""
+        self._dialects.served = lists
+        self._dialects.tick()
+        self._has_lists = True
+        await self._listen_to_apps()
+
     @contextlib.asynccontextmanager
     async def listening(
-        self, tcp: Sequence[socket.socket], unix: Sequence[socket.socket]
+        self,
+        tcp: Sequence[socket.socket],
+        unix: Sequence[socket.socket],
+        compat: Sequence[socket.socket] = (),
     ) -> AsyncIterator[None]:
-        """Serve on the sockets until the block ends, then drain.
+        """Serve on the sockets until the block ends, then drain; on `compat` once there are lists.
 
         TLS is for TCP only: on a Unix socket there is a proxy of this machine.
         """
-        certificate = self._config.certificate
+        certificate, other = self._config.certificate, self._config.compat_certificate
         self._tls = None if certificate is None else make_context(certificate)
+        if other is not None:
+            self._compat_tls = make_context(other)
+            # Updaters of Android 9 and older, which most of these apps still run on, have no 1.3.
+            self._compat_tls.minimum_version = ssl.TLSVersion.TLSv1_2
         async with contextlib.AsyncExitStack() as stack:
-            for sockets, tls in ((tcp, self._tls), (unix, None)):
-                if sockets:
-                    serving = listening(self._plane, sockets, tls=tls)
-                    self._listeners.append(await stack.enter_async_context(serving))
-            yield
+            self._stack, self._compat = stack, compat
+            await self._listen(self._plane, tcp, self._tls)
+            await self._listen(self._plane, unix, None)
+            await self._listen_to_apps()
+            try:
+                yield
+            finally:
+                self._stack = None
 
-    def renew(self, certificate: Certificate) -> None:
-        """Use `certificate` for connections that begin from now on."""
-        if self._tls is not None:
-            use_certificate(self._tls, certificate)
+    async def _listen(
+        self, plane: Plane, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None
+    ) -> None:
+        if sockets and self._stack is not None:
+            serving = listening(plane, sockets, tls=tls)
+            self._listeners.append(await self._stack.enter_async_context(serving))
+
+    async def _listen_to_apps(self) -> None:
+        """Listen for the dialects, where it does not yet; connections wait in the kernel so far.
+
+        An app that asked a worker without lists would take its 404 for a failure.
+        """
+        if self._has_lists and self._stack is not None:
+            sockets, self._compat = self._compat, ()
+            await self._listen(self._dialects, sockets, self._compat_tls)
+
+    def renew(self, certificate: Certificate | None, compat: Certificate | None) -> None:
+        """Use the certificates that are given for connections that begin from now on."""
+        for tls, new in ((self._tls, certificate), (self._compat_tls, compat)):
+            if tls is not None and new is not None:
+                use_certificate(tls, new)
 
     async def drain(self, seconds: float) -> None:
         """Accept no new connection, wait up to `seconds` for what is under way, close the rest."""
+        self._compat = ()
         await asyncio.gather(*(each.drain(seconds) for each in self._listeners))
         await asyncio.gather(*(each.stop() for each in self._listeners))

@@ -15,11 +15,12 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from server.compat.rendering import Rendered
 from server.device.snapshot import EMPTY, Snapshot
 from server.http.counts import Counts
 from server.processes.child import Bounds, Child, Place, begin
 from server.processes.errors import ProcessError
-from server.processes.messages import Certificate, WorkerConfig
+from server.processes.messages import Certificate, Counted, WorkerConfig
 from server.processes.priority import ProcessStarter
 
 K = TypeVar("K")
@@ -94,6 +95,7 @@ class Supervisor:
         bounds: Bounds | None = None,
     ) -> None:
         self.tally = Tally()
+        self.compat_tally = Tally()
         self.lost = 0  # workers that ended unexpectedly
         self._config = config
         self._slots = [Slot(place) for place in places]
@@ -101,6 +103,7 @@ class Supervisor:
         self._starter = starter
         self._bounds = Bounds() if bounds is None else bounds
         self._snapshot = EMPTY
+        self._lists: tuple[int, Rendered] | None = None
         self._attended: dict[Child, asyncio.Task[None]] = {}
         self._revivals: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -138,14 +141,23 @@ class Supervisor:
         for child in self._attended:
             child.show(snapshot)
 
-    async def renew(self, certificate: Certificate | None) -> None:
+    async def show_lists(self, rendered: Rendered) -> None:
+        """Make every worker answer the dialects from `rendered`, as soon as it has received it."""
+        await asyncio.sleep(0)
+        self._lists = number, _ = (1 if self._lists is None else self._lists[0] + 1), rendered
+        for child in self._attended:
+            child.show_lists(number, rendered)
+
+    async def renew(self, certificate: Certificate | None, compat: Certificate | None) -> None:
         """Replace the workers one after the other, each once its successor serves.
 
-        They use `certificate`, or by default the former one. Where a successor cannot serve, the
-        remaining workers stay, and an alarm is raised.
+        They use `certificate`, and `compat` for the dialects, or by default the former ones. Where
+        a successor cannot serve, the remaining workers stay, and an alarm is raised.
         """
         if certificate is not None:
             self._config = msgspec.structs.replace(self._config, certificate=certificate)
+        if compat is not None:
+            self._config = msgspec.structs.replace(self._config, compat_certificate=compat)
         draining: list[asyncio.Task[None]] = []
         for slot in self._slots:
             if self._stopping.is_set() or not await self._replace(slot, draining):
@@ -174,16 +186,22 @@ class Supervisor:
             self._environment,
             self._bounds,
             self._starter,
-            self.tally.report,
+            self._count,
             say,
         )
         child.show(self._snapshot)
+        if self._lists is not None:
+            child.show_lists(*self._lists)
         self._attended[child] = asyncio.create_task(self._attend(slot, child))
         if slot.child is None:
             slot.child = child
         if self._stopping.is_set():
             child.drain(0.0)
         return child
+
+    def _count(self, worker: int, counted: Counted) -> None:
+        self.tally.report(worker, counted.counts)
+        self.compat_tally.report(worker, counted.compat)
 
     async def _attend(self, slot: Slot, child: Child) -> None:
         loop = asyncio.get_running_loop()
@@ -194,6 +212,7 @@ class Supervisor:
             reason = f"it could not be attended to: an unexpected {type(error).__name__}"
         del self._attended[child]
         self.tally.forget(child.pid)
+        self.compat_tally.forget(child.pid)
         number = slot.place.number
         if self._stopping.is_set() or child is not slot.child:
             log.info("a worker ended", worker=number, reason=reason)

@@ -1,4 +1,4 @@
-"""A worker: serves phones on inherited sockets, from snapshots that the main process sends.
+"""A worker: serves phones and apps on inherited sockets, from what the main process sends.
 
 `python -m server.processes.worker DESCRIPTOR PARENT`. Everything else comes over the channel at
 DESCRIPTOR, secrets too, so that they are in no environment and no command line. The worker holds no
@@ -21,11 +21,13 @@ from typing import Any, NoReturn
 
 import uvloop
 
+from server.compat.lists import Lists
 from server.core.errors import HeningError
 from server.device.snapshot import EMPTY
 from server.http.turns import LIMITS
 from server.observability import describe_unexpected
 from server.processes.delta import Assembly, Piece, Whole
+from server.processes.dialect_pieces import ListPiece, WholeLists, add_piece
 from server.processes.errors import ChannelError
 from server.processes.messages import (
     PROTOCOL,
@@ -78,6 +80,8 @@ class Worker:
         self._snapshot = EMPTY
         self._assembly: Assembly | None = None
         self._version = EMPTY.version  # the version that is served, not only received
+        self._lists: Lists | None = None  # as far as it was received
+        self._number = 0  # of the dialects' map that is served
         self._is_ready = False
         self._said: set[str] = set()
         self._drain: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -93,14 +97,19 @@ class Worker:
         seconds = await self._drain
         if self._serving is not None:
             await self._serving.drain(seconds)
-            await self._channel.send(Counted(self._serving.counts, self._version))
+            await self._send_counts(self._serving)
 
     async def send_counts(self) -> None:
         """Send counts, for ever."""
         while True:
             await asyncio.sleep(COUNTS_SECONDS)
             if self._serving is not None:
-                await self._channel.send(Counted(self._serving.counts, self._version))
+                await self._send_counts(self._serving)
+
+    async def _send_counts(self, serving: Serving) -> None:
+        await self._channel.send(
+            Counted(serving.counts, self._version, serving.compat_counts, self._number)
+        )
 
     def drain(self, seconds: float = LIMITS.drain_seconds) -> None:
         """Begin to drain, as SIGTERM to a single worker does."""
@@ -130,6 +139,11 @@ class Worker:
                 self._assembly.add(message)
             case Whole():
                 await self._swap(message)
+            case ListPiece():
+                self._lists = self._lists or Lists()
+                add_piece(self._lists, message)
+            case WholeLists():
+                await self._swap_lists(message)
             case Drain():
                 self.drain(message.seconds)
 
@@ -145,9 +159,17 @@ class Worker:
             self._is_ready = True
             gc.collect()
             gc.freeze()  # what was loaded stays for long: collections skip it
-            tcp, unix = map(_take_over, (self._start.tcp, self._start.unix))
-            await self._stack.enter_async_context(self._serving.listening(tcp, unix))
+            groups = self._start.tcp, self._start.unix, self._start.compat
+            serving = self._serving.listening(*map(_take_over, groups))
+            await self._stack.enter_async_context(serving)
             await self._channel.send(Ready())
+
+    async def _swap_lists(self, message: WholeLists) -> None:
+        if self._serving is None:
+            raise ChannelError("a map of dialects came before everything else.")
+        lists, self._lists = self._lists or Lists(), None
+        await self._serving.show_lists(lists)
+        self._number = message.number
 
 
 def open_reader(config: WorkerConfig) -> BlobReader:

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -24,11 +25,18 @@ from server.app import running
 from server.compat.options import SENTENCE, ClientChannel, CompatOptions
 from server.compat.rendering import render
 from server.core.errors import FormatError
+from server.device.documents import make_document
 from server.device.snapshot import EMPTY, load_snapshot
 from server.dialect_checks import check_dialects
 from server.dialect_export import GONE_LIST, export_dialects
 from server.dialect_read_back import DialectReadBack, choose_paths
 from server.dialect_serving import Dialects, split_address
+from server.http.requests import GateMode
+from server.http.turns import LIMITS
+from server.processes.dialect_pieces import make_lists
+from server.processes.messages import WorkerConfig
+from server.processes.serving import Serving
+from server.processes.sockets import bind_tcp
 from server.settings import Settings
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
@@ -41,6 +49,11 @@ LIST = "/lineage/v1/FP4/nightly"
 LABELS = {"lineage.version": "22.1"}
 THIRD = "armani/id/stable/armani-3.zip"
 PACKAGE_3 = PACKAGE_1 + b"3"
+
+
+def config(chosen):
+    """Return what a process that serves is told, with these dialects."""
+    return WorkerConfig(GateMode.DIRECT, LIMITS, (), "", compat=chosen)
 
 
 def options(port, **more):
@@ -77,6 +90,21 @@ def files(*counters):
     }
 
 
+# Each holds what a request must not leave anywhere.
+HOSTILE = [
+    (request(f"{LIST}/{SERIAL}"), 200),  # the running build of old templates
+    (request(f"{LIST}/{SERIAL * 9}"), 400),
+    (request(f"{LIST}?serial={SERIAL}"), 400),
+    (request(f"/lineage/v1/{SERIAL}//nightly"), 400),
+    (request(f"/lineage/v1/{SERIAL}/nightly"), 404),
+    (request(f"/graphene/FP4-incremental-{SERIAL}-2.zip"), 404),
+    (request(LIST, f"Cookie: serial={SERIAL}".encode()), 400),
+    (request(LIST, f"X-Serial: {SERIAL}".encode()), 400),
+    (request(LIST, f"User-Agent: {SERIAL}".encode()), 200),
+    (f"{SERIAL} / HTTP/1.1\r\n\r\n".encode(), 400),
+]
+
+
 @pytest.fixture
 def labelled(world):
     """Publish two releases that have what the dialects need; nothing is offered."""
@@ -85,10 +113,11 @@ def labelled(world):
     return world
 
 
-async def test_lists_follow_publications(labelled):
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_lists_follow_publications(labelled, workers):
     """Nothing, a build, the build before it while the next is in stages, and a withdrawal."""
     port = free_port()
-    settings = Settings(port=0, compat=options(port))
+    settings = Settings(port=0, workers=workers, compat=options(port))
     with structlog.testing.capture_logs() as logs:
         async with running(labelled.folder, settings, labelled.now, entropy=os.urandom) as phones:
             assert await get(port, LIST) == (200, b'{"response":[]}')
@@ -127,6 +156,40 @@ def labelled_packages(world):
     return load_snapshot(world.folder.public, blobs, EMPTY).packages.values()
 
 
+async def test_what_cannot_be_rendered_offers_nothing(labelled):
+    """The former map may offer what was halted; every app still gets its own "nothing"."""
+    await asyncio.to_thread(labelled_offer, labelled)
+    blobs = LocalBlobs(labelled.folder.blobs)
+    snapshot = await asyncio.to_thread(load_snapshot, labelled.folder.public, blobs, EMPTY)
+    role = "/metadata/3.armani.json"
+    spoiled = make_document(role, b"{}", mutable=False)
+    broken = replace(snapshot, documents={**snapshot.documents, role: spoiled})
+    shown = []
+
+    async def show(rendered):
+        shown.append({path: each.body for path, each in rendered.contents.items()})
+        await asyncio.sleep(0)
+
+    chosen = options(1, devices={"FP4": "armani", "FP5": "no-such-model"})
+    dialects = Dialects(chosen, labelled.now, show)
+    with structlog.testing.capture_logs() as logs:
+        await dialects.show(EMPTY)  # before the first publication
+        assert logs == []
+        await dialects.show(broken)
+    (alarm,) = logs
+    assert alarm["error"].startswith("the dialects offer nothing: ")
+    assert dialects.rendered.version == 0  # which the read-back says, too
+    for lines in shown:
+        assert lines == {
+            f"/{where}": body
+            for name in ("FP4", "FP5")
+            for where, body in (
+                (f"lineage/v1/{name}/nightly", b'{"response":[]}'),
+                (f"graphene/{name}-nightly", f"0 0 {name} nightly\n".encode()),
+            )
+        }
+
+
 async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_calls):
     """The POST with serial and account hashes gets the ordinary refusal, its body unread."""
     # The metrics' server is waited for at its end.
@@ -142,6 +205,8 @@ async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_call
                 response = await asyncio.to_thread(ask, each, sent)
                 assert (response.status, response["Connection"]) == (400, "close")
                 assert response["Content-Type"] == "application/problem+json"
+        for hostile, status in HOSTILE:
+            assert (await asyncio.to_thread(ask, port, hostile)).status == status, hostile
         metrics = await asyncio.to_thread(read_metrics, settings.metrics_port)
     said = "".join(capfd.readouterr()) + metrics
     kept = await asyncio.to_thread(read_all, labelled.folder.root)
@@ -181,28 +246,35 @@ async def test_read_back_tells_which_dialect_does_not_answer(labelled):
     await asyncio.to_thread(labelled_offer, labelled)
     alarms, port = [], free_port()
     chosen = options(port)
-    dialects = Dialects(chosen, LocalBlobs(labelled.folder.blobs), labelled.now)
+    blobs = LocalBlobs(labelled.folder.blobs)
+    serving = Serving(config(chosen), blobs, lambda: labelled.now().timestamp())
+    shown = []
+
+    async def show(rendered):
+        shown.append(make_lists(rendered))
+        await serving.show_lists(shown[-1])
+
+    dialects = Dialects(chosen, labelled.now, show)
     snapshot = await asyncio.to_thread(
         load_snapshot, labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY
     )
-    await dialects.show(snapshot)
-    async with dialects.listening() as found:
-        assert found == port
+    sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", port, 1)
+    async with serving.listening((), (), sockets):
+        await dialects.show(snapshot)
         read_back = dialects.read_back(alarms.append)
         await read_back.look(snapshot.version)
         assert alarms == []
-        table = dialects.plane.served.contents
-        kept = {path: each for path, each in table.items() if path.startswith("/graphene")}
-        for path in kept:
-            del table[path]
-            dialects.plane.served.lines.pop(f"GET {path} HTTP/1.1".encode(), None)
+        for path in [path for path in shown[-1].contents if path.startswith("/graphene")]:
+            shown[-1].change({path: None})
         again = DialectReadBack(
-            chosen, lambda: dialects.rendered, lambda: labelled.now().timestamp(), alarms.append
+            chosen, lambda: dialects.rendered, lambda: labelled.now().timestamp(), alarms.append, 0
         )
         await again.look(snapshot.version)
     (alarm,) = alarms
     assert alarm.startswith(f"dialect graphene: http://127.0.0.1:{port}/graphene/FP4-nightly")
     assert alarm.endswith("answers 404, while lineage1 answer.")
+    for each in sockets:
+        each.close()
     await again.look(snapshot.version)
     assert "does not answer" in alarms[-1]
 

@@ -8,10 +8,11 @@ import threading
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from server.compat.plane import CompatPlane, make_lists
+from server.compat.plane import CompatPlane
 from server.compat.rendering import Rendered
 from server.http.counts import Counts
 from server.http.listener import listening
+from server.processes.dialect_pieces import make_lists
 from tests.patience import PATIENCE
 from tests.server.device.served import Served
 

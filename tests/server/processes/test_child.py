@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from server.compat.rendering import Rendered
 from server.http.counts import Counts
 from server.processes.child import Bounds, Child, Deadline
 from server.processes.messages import MAIN_DECODER, Counted, Ready, encode_message, open_channel
@@ -37,7 +38,8 @@ class Process:
 class Watched:
     """A supervised worker, on a loop with a test clock."""
 
-    def __init__(self, process, end, heard, attending):
+    def __init__(self, process, child, end, heard, attending):
+        self.child = child
         self.process, self._end, self._heard = process, end, heard
         self.attending = attending
 
@@ -67,7 +69,7 @@ async def watched():
     channel = await open_channel(MAIN_DECODER, ours)
     child = Child(process, channel, Bounds(), lambda _pid, _counts: heard.set(), print)
     attending = asyncio.create_task(child.attend())
-    made = Watched(process, theirs, heard, attending)
+    made = Watched(process, child, theirs, heard, attending)
     made.post(Ready())
     made.post(Counted(Counts(), 0))
     await made.hear()
@@ -86,6 +88,28 @@ async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, sec
         watched.post(Counted(Counts(), 0))
         await watched.hear()
         assert not watched.process.is_killed
+
+
+async def test_a_worker_that_does_not_take_lists_is_killed(watched):
+    """It would offer a halted build; a sign of life with the number of the former map is none."""
+    watched.child.show_lists(2, Rendered())
+    while not watched.process.is_killed:
+        watched.turn(1)
+        watched.post(Counted(Counts(), 0, lists=1))
+        await watched.hear()
+    assert await watched.attending == "it did not serve new lists within 30 seconds and was killed"
+
+
+async def test_a_worker_that_takes_lists_lives(watched):
+    """Its number is reported before the limit."""
+    watched.child.show_lists(2, Rendered())
+    watched.post(Counted(Counts(), 0, lists=2))
+    await watched.hear()
+    for _ in range(40):
+        watched.turn(1)
+        watched.post(Counted(Counts(), 0, lists=2))
+        await watched.hear()
+    assert not watched.process.is_killed
 
 
 async def test_a_worker_that_is_silent_is_killed(watched):

@@ -13,6 +13,9 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.compat.options import CompatOptions
+from server.compat.pages import make_page
+from server.compat.rendering import Rendered
 from server.device.snapshot import EMPTY, load_snapshot
 from server.http.counts import Counts
 from server.http.requests import GateMode
@@ -27,7 +30,7 @@ from server.processes.sockets import bind_tcp
 from server.processes.supervisor import LAST_DELAY, Supervisor, Tally, restart_delay
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
-from tests.server.processes.service import ask_in_loop, is_worker
+from tests.server.processes.service import ask, ask_in_loop, is_worker
 
 HOST = b"127.0.0.1:8080"
 
@@ -40,12 +43,14 @@ async def until(condition):
 
 
 @contextlib.asynccontextmanager
-async def supervising(world, workers=1, **bounds):
+async def supervising(world, workers=1, compat=(), **bounds):
     """Give a supervisor of real workers, the port, and its log."""
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, workers)
     limits = Limits(drain_seconds=0.5)
-    config = WorkerConfig(GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs))
-    places = [Place(number, [one], []) for number, one in enumerate(sockets)]
+    spoken = CompatOptions(dialects=("graphene",))
+    where = str(world.folder.blobs)
+    config = WorkerConfig(GateMode.DIRECT, limits, (HOST,), where, compat=spoken)
+    places = [Place(number, [one], [], compat) for number, one in enumerate(sockets)]
     supervisor = Supervisor(places, config, os.environ, ProcessStarter(), Bounds(**bounds))
     blobs = LocalBlobs(world.folder.blobs)
     snapshot = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
@@ -114,7 +119,7 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
     async with supervising(world, workers=2) as (supervisor, port, logs):
         before = supervisor.pids
         monkeypatch.setattr(child, "PROTOCOL", 0)
-        await supervisor.renew(None)
+        await supervisor.renew(None, None)
         assert supervisor.pids == before
         assert await ask_in_loop(port) == 200
         (reason,) = reasons(logs)
@@ -122,7 +127,7 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
         alarms = [entry["error"] for entry in logs if entry["event"] == "alarm"]
         assert alarms == ["the restart stopped here: the successor did not serve."]
         monkeypatch.undo()
-        await supervisor.renew(None)
+        await supervisor.renew(None, None)
         assert not set(before) & set(supervisor.pids)
 
 
@@ -167,7 +172,7 @@ async def test_a_machine_without_room(world, monkeypatch):
 
     async with supervising(world) as (supervisor, port, logs):
         monkeypatch.setattr("server.processes.supervisor.begin", fail)
-        await supervisor.renew(None)
+        await supervisor.renew(None, None)
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGKILL)
         sentence = "a worker cannot be started: Resource temporarily unavailable."
@@ -192,6 +197,35 @@ async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
         monkeypatch.undo()
         assert await ask_in_loop(port) == 404
     assert reasons(logs)[0].startswith("it could not be sent a snapshot: a message of 17000000")
+
+
+async def test_lists_of_dialects(world):
+    """A worker listens for apps once it has lists, its successor too, and all take new ones."""
+    lists = Rendered(contents={"/graphene/FP4-stable": make_page("text/plain", b"first")})
+    other = Rendered(contents={"/graphene/FP4-stable": make_page("text/plain", b"other")})
+    (compat,) = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, 1)
+    port = compat.getsockname()[1]
+    with contextlib.closing(compat):
+        async with supervising(world, compat=[compat]) as (supervisor, _, _):
+            waiting = asyncio.create_task(asyncio.to_thread(line_of, port))
+            await supervisor.show_lists(lists)
+            assert await waiting == (200, b"first")
+            before = supervisor.pids
+            await supervisor.renew(None, None)
+            assert supervisor.pids != before
+            assert await asyncio.to_thread(line_of, port) == (200, b"first")
+            await supervisor.show_lists(other)
+            async with asyncio.timeout(PATIENCE):
+                while await asyncio.to_thread(line_of, port) != (200, b"other"):
+                    pass
+            await until(lambda: supervisor.compat_tally.total.answers[200] >= 3)
+            assert supervisor.tally.total.answers[200] == 0
+
+
+def line_of(port):
+    """Return the answer to an app over a new connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as one:
+        return ask(one, "/graphene/FP4-stable", port)[:2]
 
 
 def test_delays():
