@@ -1,4 +1,4 @@
-"""The how-tos for existing Updater apps, executed in order by a shell."""
+"""The how-tos for existing Updater apps, and hening's own phones beside these apps."""
 
 import os
 import re
@@ -6,6 +6,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from click.testing import CliRunner
+
+import client_sim.cli
+from client_sim.compat.asking import AppPhone, HttpSite
+from client_sim.compat.looking import look
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "DIALECTS.md").read_text(encoding="utf-8")
@@ -42,3 +48,23 @@ def test_the_how_tos_work(tmp_path):
     assert "With a dialect the fleet is not one anonymity set" in (rom / "server.log").read_text()
     assert "alarm" not in (rom / "server.log").read_text()
     assert list((rom / "dialects" / "files" / "graphene").glob("armani-nightly"))
+
+
+def test_the_lab_passes_a_server_that_speaks_dialects(town):
+    """PRIVACY's claims for hening's own phones hold, and the apps are served meanwhile."""
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    town.stop_server()
+    town.speak_dialects()
+    town.start_server("--gate", "strict", "--workers", "1")
+    url = f"http://updates.hening.example:{town.port}"
+    root = town.repo / "metadata" / "1.root.json"
+    verdict = CliRunner().invoke(
+        client_sim.cli.cli, ["lab", "run", "--url", url, "--root", str(root), "--pairs", "1"]
+    )
+    assert verdict.exit_code == 0, verdict.output
+    base, phone = f"http://127.0.0.1:{town.dialects}", AppPhone("armani", channel="nightly")
+    found = look(HttpSite(), "graphene", base, phone, None, town.folder / "a.zip")
+    assert found["offer"]["version"] == "1.1.0-id"
+    assert found["fetched"] == "a.zip"
+    assert town.phone("beside").poll().offer.counter
