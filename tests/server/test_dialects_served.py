@@ -21,7 +21,9 @@ from fixtures.captures import (
     USER_ID,
     miui_update,
 )
+from server import dialect_read_back
 from server.app import running
+from server.compat.lists import Lists
 from server.compat.options import SENTENCE, ClientChannel, CompatOptions
 from server.compat.rendering import render
 from server.core.errors import FormatError
@@ -277,6 +279,29 @@ async def test_read_back_tells_which_dialect_does_not_answer(labelled):
         each.close()
     await again.look(snapshot.version)
     assert "does not answer" in alarms[-1]
+
+
+async def test_read_back_gives_workers_time_to_take_a_map(labelled, monkeypatch):
+    """A path that is new is not there before, which is no alarm."""
+    monkeypatch.setattr(dialect_read_back, "PAUSE_SECONDS", 0)
+    await asyncio.to_thread(labelled_offer, labelled)
+    alarms, port, clock = [], free_port(), lambda: labelled.now().timestamp()
+    chosen = options(port)
+    found = await asyncio.to_thread(rendered, labelled, public_url=chosen.public_url)
+    serving = Serving(config(chosen), LocalBlobs(labelled.folder.blobs), clock)
+    read_back = DialectReadBack(chosen, lambda: found, clock, alarms.append, PATIENCE)
+    sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", port, 1)
+    async with serving.listening((), (), sockets):
+        await serving.show_lists(Lists())
+        looking = asyncio.create_task(read_back.look(found.version))
+        async with asyncio.timeout(PATIENCE):
+            while not serving.compat_counts.answers[404]:  # noqa: ASYNC110 - it sets no event
+                await asyncio.sleep(0.01)
+        await serving.show_lists(make_lists(found))
+        await looking
+    for each in sockets:
+        each.close()
+    assert alarms == []
 
 
 def labelled_offer(world):
