@@ -26,6 +26,8 @@ from server.cloud.storage.models import Account, Site
 WEEK = 7 * 24 * 60 * 60
 
 TABLE = "accounts"
+CLOSED = "invalid_token"
+"""What an account that is being erased is told: the same as one that is not there."""
 _SEALED = ("name", "salt", "login_key", "wrap")
 _ACCOUNTS = cast("Table", Account.__table__)
 _ADDED = bindparam("added", type_=BigInteger)
@@ -67,24 +69,19 @@ class NewOwner:
     public_key: bytes
 
 
-async def find_owner(
-    db: AsyncSession, secrets: Secrets, name: str, *, to_write: bool = False
-) -> Owner | None:
+async def find_owner(db: AsyncSession, secrets: Secrets, name: str) -> Owner | None:
     """Return the account of a name or an address, None where there is none.
 
-    With `to_write` the pepper does not change before the transaction ends. Raises CloudError where
-    it has changed.
+    Raises CloudError where the pepper has changed.
     """
     known = secrets.name_hash(name)
     is_known = or_(Account.name_hash == known, Account.address_hash == known)
-    return await _find(db, secrets, is_known, to_write=to_write)
+    return await _find(db, secrets, is_known)
 
 
-async def load_owner(
-    db: AsyncSession, secrets: Secrets, account: str, *, to_write: bool = False
-) -> Owner | None:
+async def load_owner(db: AsyncSession, secrets: Secrets, account: str) -> Owner | None:
     """Return the account of an id, as `find_owner` does."""
-    return await _find(db, secrets, Account.id == account, to_write=to_write)
+    return await _find(db, secrets, Account.id == account)
 
 
 async def hold_pepper(db: AsyncSession, secrets: Secrets) -> None:
@@ -98,7 +95,8 @@ async def add_owner(
     db: AsyncSession, secrets: Secrets, owner: NewOwner, account: str, quota: int, now: int
 ) -> None:
     """Make an account of the id `account`; raises CloudError where the name is taken."""
-    if await find_owner(db, secrets, owner.name, to_write=True) is not None:
+    await hold_pepper(db, secrets)
+    if await find_owner(db, secrets, owner.name) is not None:
         raise CloudError(409, "user_exists", "this name is taken; choose another one.")
     quarantined = select(Quarantine.until).where(
         Quarantine.name_hash == secrets.quarantine_hash(owner.name)
@@ -170,7 +168,7 @@ async def lock_owner(db: AsyncSession, account: str) -> None:
 
 def refuse_closed() -> CloudError:
     """Return the refusal of everything to an account that is being erased."""
-    return CloudError(401, "invalid_token", "this device is not logged in; log in again.")
+    return CloudError(401, CLOSED, "this device is not logged in; log in again.")
 
 
 async def charge(db: AsyncSession, account: str, added: int) -> None:
@@ -200,9 +198,7 @@ def refuse_pepper() -> CloudError:
     )
 
 
-async def _find(
-    db: AsyncSession, secrets: Secrets, condition: ColumnElement[bool], *, to_write: bool
-) -> Owner | None:
+async def _find(db: AsyncSession, secrets: Secrets, condition: ColumnElement[bool]) -> Owner | None:
     # The row of the site is always there, so that there is a row for a name that is not.
     query = (
         select(
@@ -215,8 +211,6 @@ async def _find(
         .select_from(Site)
         .outerjoin(Account, condition)
     )
-    if to_write:
-        query = query.with_for_update(read=True, of=Site)
     row = (await db.execute(query)).one()
     if row.pepper != secrets.mark:
         raise refuse_pepper()

@@ -22,11 +22,12 @@ from server.cloud.accounts.owners import (
     find_owner,
     load_owner,
 )
-from server.cloud.accounts.sessions import add_session, end_others, end_session
+from server.cloud.accounts.sessions import add_session, end_others, end_session, lock_keys
 from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
 from server.cloud.owner.links import make_link
 from server.cloud.settings import SignUp
+from server.cloud.storage.again import run_again
 
 PREFIX = "/api/v1/authentication"
 ID_BYTES, TOKEN_BYTES = 16, 32
@@ -115,11 +116,15 @@ async def sign_up(call: Call) -> Login:
     )
     now = services.now()
     account, quota = services.draw(ID_BYTES), services.settings.quota
-    async with services.database.begin() as db:
-        if services.settings.sign_up is SignUp.CODE:
-            await spend_code(db, owner.name, now)
-        await add_owner(db, services.secrets, owner, account, quota, now)
-        token = await open_session(services, db, account)
+
+    async def make() -> str:
+        async with services.database.begin() as db:
+            if services.settings.sign_up is SignUp.CODE:
+                await spend_code(db, owner.name, now)
+            await add_owner(db, services.secrets, owner, account, quota, now)
+            return await open_session(services, db, account)
+
+    token = await run_again(make)
     return Login(token, Account(owner.name, "", owner.public_key, owner.wrap))
 
 
@@ -164,7 +169,8 @@ async def change_password(call: Call) -> None:
     services = call.services
     claim = _read_claim(call, PasswordResponse)
     async with services.database.begin() as db:
-        owner = await load_owner(db, services.secrets, call.account, to_write=True)
+        await lock_keys(db, services.secrets, call.account, call.token)
+        owner = await load_owner(db, services.secrets, call.account)
         is_own = owner is not None and owner.name == claim.response.username
         key = owner.login_key if owner is not None and is_own else None
         verify_claim(services.secrets, claim, "changePassword", call.host, key, services.now())

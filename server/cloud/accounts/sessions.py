@@ -8,8 +8,9 @@ from typing import cast
 from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import refuse_suspended
+from server.cloud.accounts.owners import hold_pepper, lock_owner, refuse_suspended
 from server.cloud.errors import CloudError, not_found
+from server.cloud.secrets import Secrets
 from server.cloud.settings import DAY
 from server.cloud.storage.models import Account, Session
 
@@ -119,6 +120,17 @@ async def find_session(db: AsyncSession, token: str) -> Session:
     if found is None:
         raise CloudError(401, "invalid_token", "this device is not logged in; log in again.")
     return found
+
+
+async def lock_keys(db: AsyncSession, secrets: Secrets, account: str, token: str) -> None:
+    """Let nothing else replace an account's keys until the transaction ends; raises CloudError.
+
+    Who replaces them logs other devices out. One whose request was under way is refused here: what
+    it sends is made of the former keys, and would lock the owner out.
+    """
+    await hold_pepper(db, secrets)
+    await lock_owner(db, account)
+    await find_session(db, token)
 
 
 async def end_session_of(db: AsyncSession, account: str, session: str) -> None:

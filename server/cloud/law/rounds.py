@@ -23,10 +23,12 @@ from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import Event
 from server.cloud.law.schedule import (
     ANNOUNCED,
+    ASKED,
     Announcement,
     announce,
     announce_asked,
     announce_inactive,
+    find_announced,
     find_inactive,
     note_use,
 )
@@ -114,14 +116,19 @@ class Law:
     async def ask_to_erase(self, account: str) -> Erasure:
         """Begin to erase an account; when this returns its keys are gone, and mostly all of it is.
 
-        What takes longer goes on without the caller. Raises CloudError where it was asked before,
-        or there is no such account.
+        What takes longer goes on without the caller. Two that ask at once get the same erasure.
+        Raises CloudError for an account that is closed already, or is not there.
         """
         policy = (await self.find_policy()).policy
-        asked = announce_asked(account, self.draw(), policy, self.now())
+        asked: Announcement | Erasure
         async with self.database.begin() as db:
             await lock_owner(db, account)
-            await announce(db, asked)
+            before = await find_announced(db, account)
+            if before is not None and before.reason == ASKED:
+                asked = before
+            else:
+                asked = announce_asked(account, self.draw(), policy, self.now())
+                await announce(db, asked)
         task = asyncio.create_task(self._try(self._eraser().erase(asked.id), asked))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -78,7 +78,10 @@ async def note_use(db: AsyncSession, account: str, now: int) -> None:
 
 
 async def find_inactive(db: AsyncSession, policy: Policy, now: int) -> list[str]:
-    """Return accounts of which nothing is announced, and that were not used for so many days."""
+    """Return accounts of which nothing is announced, and that were not used for so many days.
+
+    They are locked, so that no use of one is noted between the look and its announcement.
+    """
     last = (now - policy.days.inactive * DAY) // WEEK - 1
     query = (
         select(Account.id)
@@ -86,6 +89,7 @@ async def find_inactive(db: AsyncSession, policy: Policy, now: int) -> list[str]
         .where(Account.used_week <= last, Account.is_closed.is_(False), Erasure.id.is_(None))
         .order_by(Account.id)
         .limit(SLICE)
+        .with_for_update(of=Account)
     )
     return list(await db.scalars(query))
 

@@ -9,16 +9,36 @@ from typing import Annotated, TypeVar
 import msgspec
 from sqlalchemy import delete, update
 
-from server.cloud.accounts.login import Action, Claim, Response, make_challenge, verify_claim
-from server.cloud.accounts.owners import Owner, change_keys, find_owner, load_owner
+from server.cloud.accounts.login import (
+    Action,
+    Claim,
+    Response,
+    make_challenge,
+    refuse_login,
+    verify_claim,
+)
+from server.cloud.accounts.owners import (
+    Owner,
+    change_keys,
+    find_owner,
+    hold_pepper,
+    load_owner,
+    lock_owner,
+)
 from server.cloud.accounts.recovery import Words, keep_words, load_words
 from server.cloud.accounts.routes import ChallengeRequest, SignedResponse, open_session
-from server.cloud.accounts.sessions import end_all, end_others
+from server.cloud.accounts.sessions import end_all, end_others, lock_keys
 from server.cloud.door import Call, Route, decode
 from server.cloud.errors import CloudError, not_found
 from server.cloud.owner.devices import PREFIX, Key
 from server.cloud.records import wire
-from server.cloud.records.rotation import MemberKey, NewWrap, rotate_wraps, withdraw_invitations
+from server.cloud.records.rotation import (
+    MemberKey,
+    NewWrap,
+    lock_collections,
+    rotate_wraps,
+    withdraw_invitations,
+)
 from server.cloud.storage.models import Account, AppToken
 
 MAX_ROTATION = 4 * 1024 * 1024
@@ -110,7 +130,8 @@ async def set_recovery(call: Call) -> None:
     services = call.services
     claim, asked = _read(call, SetRecovery)
     async with services.database.begin() as db:
-        owner = await load_owner(db, services.secrets, call.account, to_write=True)
+        await lock_keys(db, services.secrets, call.account, call.token)
+        owner = await load_owner(db, services.secrets, call.account)
         _verify_own(call, claim, "setRecovery", owner)
         words = _to_words(asked.recovery)
         await keep_words(db, services.secrets, call.account, words, services.now())
@@ -133,9 +154,13 @@ async def use_recovery(call: Call) -> Recovered:
     """Store the keys of a new password, and log every other device and program out."""
     services = call.services
     claim, asked = _read(call, UseRecovery)
-    owner, _ = await _verify_words(call, claim, "useRecovery")
+    owner, words = await _verify_words(call, claim, "useRecovery")
     async with services.database.begin() as db:
-        await load_owner(db, services.secrets, owner.id, to_write=True)
+        await hold_pepper(db, services.secrets)
+        await lock_owner(db, owner.id)
+        found = await load_words(db, services.secrets, owner.id)
+        if found is None or found.key != words.key:  # other words were stored meanwhile
+            raise refuse_login()
         await change_keys(db, services.secrets, owner.id, asked.login_key, asked.wrap)
         await end_all(db, owner.id)
         await db.execute(delete(AppToken).where(AppToken.account == owner.id))
@@ -147,7 +172,10 @@ async def rotate(call: Call) -> None:
     services, secrets = call.services, call.services.secrets
     claim, asked = _read(call, Rotate)
     async with services.database.begin() as db:
-        owner = await load_owner(db, secrets, call.account, to_write=True)
+        await hold_pepper(db, secrets)
+        found = await lock_collections(db, call.account)
+        await lock_keys(db, secrets, call.account, call.token)
+        owner = await load_owner(db, secrets, call.account)
         _verify_own(call, claim, "rotate", owner)
         wraps = []
         for each in asked.collections:
@@ -158,7 +186,7 @@ async def rotate(call: Call) -> None:
                     raise not_found("account")
                 members.append(MemberKey(member.uid, other.id, member.key))
             wraps.append(NewWrap(each.uid, each.key, each.type, members))
-        await rotate_wraps(db, call.account, wraps)
+        await rotate_wraps(db, call.account, found, wraps)
         if owner is not None:
             await change_keys(db, secrets, call.account, owner.login_key, asked.wrap)
         if asked.public_key != (owner and owner.public_key):

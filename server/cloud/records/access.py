@@ -6,6 +6,7 @@ from typing import cast
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import CLOSED, charge
 from server.cloud.errors import CloudError, not_found
 from server.cloud.storage.bulk import change_rows
 from server.cloud.storage.models import Account, Collection, Member
@@ -95,6 +96,19 @@ async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
     members = select(Member.account).where(Member.collection == collection, Member.ended.is_(False))
     query = select(Account.id).where(Account.id.in_(members) | Account.id.in_(more))
     await db.execute(query.order_by(Account.id).with_for_update())
+
+
+async def charge_owner(db: AsyncSession, place: Place, added: int) -> None:
+    """Count bytes of a locked collection for its owner; raises CloudError.
+
+    A collection of an account that is being erased is gone for its members: they stay logged in.
+    """
+    try:
+        await charge(db, place.owner, added)
+    except CloudError as error:
+        if error.code != CLOSED:
+            raise
+        raise not_found("collection") from error
 
 
 async def note_change(db: AsyncSession, collection: int, sequence: int) -> None:

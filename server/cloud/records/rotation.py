@@ -38,14 +38,20 @@ class NewWrap:
     members: Sequence[MemberKey] = field(default=())
 
 
-async def rotate_wraps(db: AsyncSession, account: str, wraps: Sequence[NewWrap]) -> None:
-    """Replace what an account keeps of its collections; raises CloudError unless all are there."""
-    found = {uid: (number, access) for number, uid, access in await _lock(db, account)}
+async def rotate_wraps(
+    db: AsyncSession,
+    account: str,
+    locked: Sequence[tuple[int, str, int]],
+    wraps: Sequence[NewWrap],
+) -> None:
+    """Replace what an account keeps of its collections; raises CloudError unless all are there.
+
+    `locked` is what `lock_collections` returned.
+    """
+    found = {uid: (number, access) for number, uid, access in locked}
     given = {wrap.uid: wrap for wrap in wraps}
     if given.keys() != found.keys() or len(given) != len(wraps):
-        raise CloudError(
-            409, "collections_differ", "these are not all collections; list them, and try again."
-        )
+        raise _refuse_others()
     for uid, (number, access) in found.items():
         wrap = given[uid]
         mine = (Member.collection == number) & (Member.account == account)
@@ -61,8 +67,12 @@ async def withdraw_invitations(db: AsyncSession, account: str) -> None:
     await db.execute(delete(Invitation).where(Invitation.invited == account))
 
 
-async def _lock(db: AsyncSession, account: str) -> Sequence[tuple[int, str, int]]:
-    """Lock an account's collections, then the accounts of all their members, as writers do."""
+async def lock_collections(db: AsyncSession, account: str) -> Sequence[tuple[int, str, int]]:
+    """Lock an account's collections, then the accounts of all their members, as writers do.
+
+    Returns number, uid and the account's access of each. Raises CloudError where one was added
+    meanwhile: without the account's lock it was not seen, and with it nothing else is waited for.
+    """
     query = (
         select(Collection.id, Collection.uid, Member.access)
         .join(Member, Member.collection == Collection.id)
@@ -73,7 +83,14 @@ async def _lock(db: AsyncSession, account: str) -> Sequence[tuple[int, str, int]
     members = select(Member.account).where(Member.collection.in_([row.id for row in rows]))
     accounts = select(Account.id).where(Account.id.in_(members) | (Account.id == account))
     await db.execute(accounts.order_by(Account.id).with_for_update())
+    if (await db.execute(query)).all() != rows:
+        raise _refuse_others()
     return [(row.id, row.uid, row.access) for row in rows]
+
+
+def _refuse_others() -> CloudError:
+    sentence = "these are not all collections; list them, and try again."
+    return CloudError(409, "collections_differ", sentence)
 
 
 async def _invite_anew(

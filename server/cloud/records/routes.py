@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import charge
+from server.cloud.accounts.sessions import find_session
 from server.cloud.door import Call, Route
 from server.cloud.errors import CloudError
 from server.cloud.gate import check_all, check_ciphertext
 from server.cloud.records import wire
-from server.cloud.records.access import SHARE, find_place
+from server.cloud.records.access import SHARE, charge_owner, find_place
 from server.cloud.records.chunks import (
     SMALL,
     add_chunks,
@@ -23,6 +23,7 @@ from server.cloud.records.chunks import (
 from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
 from server.cloud.records.writing import Order, write_items
+from server.cloud.storage.again import run_again
 from server.cloud.storage.models import Collection, Member
 from server.storage.one_hop import execute_together
 
@@ -45,22 +46,28 @@ async def create_collection(call: Call) -> None:
     async with services.database() as db:
         _check_unique(await db.scalar(is_there))
     order = await _receive(call, uid, wire.Batch([asked.item]), must_match=True)
-    async with services.database.begin() as db:
-        _check_unique(await db.scalar(is_there))
-        made = insert(Collection).values(uid=uid, owner=call.account, sequence=0)
-        number = await db.scalar(made.returning(Collection.id))
-        member = {
-            "collection": number,
-            "account": call.account,
-            "access": SHARE,
-            "type": asked.collectionType,
-            "key": asked.collectionKey,
-            "change": 0,
-            "ended": False,
-        }
-        await db.execute(insert(Member).values(member))
-        place = await find_place(db, call.account, uid, is_locked=True)
-        await write_items(db, place, order, services.generation)
+
+    async def make() -> None:
+        async with services.database.begin() as db:
+            _check_unique(await db.scalar(is_there))
+            made = insert(Collection).values(uid=uid, owner=call.account, sequence=0)
+            number = await db.scalar(made.returning(Collection.id))
+            member = {
+                "collection": number,
+                "account": call.account,
+                "access": SHARE,
+                "type": asked.collectionType,
+                "key": asked.collectionKey,
+                "change": 0,
+                "ended": False,
+            }
+            await db.execute(insert(Member).values(member))
+            place = await find_place(db, call.account, uid, is_locked=True)
+            await write_items(db, place, order, services.generation)
+            # After a rotation the keys of who was logged out are former ones.
+            await find_session(db, call.token)
+
+    await run_again(make)
 
 
 async def list_collections(call: Call) -> wire.CollectionList:
@@ -138,7 +145,7 @@ async def put_chunk(call: Call) -> None:
         if not (is_there or chunks):  # upkeep removed it meanwhile
             raise CloudError(503, "unavailable", "the chunk was just removed; send it again.")
         if not is_there:
-            await charge(db, place.owner, len(call.body))
+            await charge_owner(db, place, len(call.body))
             await add_chunks(db, place.id, chunks, services.now())
     if is_there:
         raise CloudError(409, "chunk_exists", "this chunk is here already.")
@@ -219,6 +226,7 @@ async def accept(call: Call) -> None:
     """Accept an invitation."""
     async with call.services.database.begin() as db:
         await _sharing(call, db).accept(call.path["invitation"], call.body)
+        await find_session(db, call.token)
 
 
 async def reject(call: Call) -> None:

@@ -132,7 +132,9 @@ class Sharing:
             select(Collection.sequence).where(Collection.id == row.collection).with_for_update()
         )
         await lock_accounts(self.db, row.collection, self.account)
-        await self.db.execute(delete(Invitation).where(Invitation.id == row.id))
+        taken = delete(Invitation).where(Invitation.id == row.id).returning(Invitation.id)
+        if not (await self.db.execute(taken)).all():  # it was taken back meanwhile
+            raise not_found("invitation")
         part = {
             "access": row.access,
             "type": acceptance.collectionType,

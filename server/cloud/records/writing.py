@@ -21,9 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import charge
 from server.cloud.errors import CloudError, ItemRefusal, ItemsError
-from server.cloud.records.access import Place, note_change
+from server.cloud.records.access import Place, charge_owner, note_change
 from server.cloud.records.chunks import NewChunk, add_chunks, find_missing
 from server.cloud.records.cursor import is_at
 from server.cloud.records.wire import Item, Known
@@ -79,7 +78,7 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
         await _check_never_written(db, replaced)
     chunks = await _choose_chunks(db, place, order, items)
     added = sum(len(item.content.meta) for item in items) + sum(each.length for each in chunks)
-    await charge(db, place.owner, added)
+    await charge_owner(db, place, added)
     await add_chunks(db, place.id, chunks, order.now)
     if replaced:
         await _keep_revisions(db, list(replaced), order.now)

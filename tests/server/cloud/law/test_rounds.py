@@ -1,17 +1,20 @@
 """The periods of a policy under a test clock: one second before, and at the time."""
 
+import asyncio
 import os
 
 import pytest
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from server.cloud.accounts.codes import add_code
 from server.cloud.law.breaches import note_breach, tell_breach
 from server.cloud.law.journal import forget_records, load_records
+from server.cloud.law.schedule import note_use
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.bodies import LocalBodies
 from server.cloud.storage.law_models import Erasure, OwnerLink, Quarantine
+from server.cloud.storage.models import Account
 from server.cloud.upkeep.rounds import run_round
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
@@ -72,6 +75,29 @@ async def test_any_use_keeps_an_account(cloud, law):
     cloud.clock.seconds += DAYS["notice"] * DAY
     await go_round(law)
     assert await find_erasure(law) is None
+
+
+@pytest.mark.needs("postgresql")
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+async def test_a_use_that_is_being_noted_counts(cloud, law):
+    """A round on another node waits for it, and announces nothing; on SQLite writers take turns."""
+    device = await cloud.device()
+    cloud.clock.seconds += (DAYS["inactive"] + 14) * DAY
+    waiting = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    async def is_waiting():
+        async with law.database() as db:
+            return await db.scalar(waiting) is not None
+
+    async with law.database.begin() as using:
+        account = await using.scalar(select(Account.id))
+        await note_use(using, account, cloud.clock.seconds)
+        announcing = asyncio.create_task(law.announce_inactive())
+        while not (announcing.done() or await is_waiting()):
+            pass
+    assert await announcing == 0
+    assert await find_erasure(law) is None
+    assert device.token
 
 
 async def test_a_withdrawal_is_over_within_its_hours(cloud, law):

@@ -1,7 +1,10 @@
 """Recovery words and a new account key: signed, complete, and the same for unknown names."""
 
+import asyncio
+import base64
 import os
 
+import msgspec
 import pytest
 from nacl.signing import SigningKey
 
@@ -135,6 +138,60 @@ async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
     _, listed = await device.call("GET", "collection/")
     assert all(not each["collectionKey"].startswith(b"new") for each in listed["data"])
     assert (await other.call("GET", "collection/"))[1]["data"][0]["collectionType"] == b"type"
+
+
+async def test_keys_that_were_replaced_meanwhile_do_not_come_back(cloud):
+    """What another device began to send before a rotation would be closed to its owner for ever."""
+    device, words = await cloud.device(), SigningKey.generate()
+    await device.set_recovery(words)
+    late = Device(cloud.http, cloud.url, "ani", device.key)
+    await late.log_in()
+    kept = {"key": bytes(words.verify_key), "wrap": b"of the former key", "words": b"former"}
+    signed = await late.sign("setRecovery", recovery=kept)
+    made = {"item": make_item(), "collectionKey": b"former", "collectionType": b"former"}
+    requests = [
+        ("PUT", "account/1/recovery", msgspec.json.encode(signed)),
+        ("POST", "api/v1/collection/", msgspec.msgpack.encode(made)),
+    ]
+    has_rotated = asyncio.Event()
+
+    async def pieces(body):
+        yield body[:20]
+        await has_rotated.wait()
+        yield body[20:]
+
+    async def send(method, path, body):
+        headers = {"Authorization": f"Token {late.token}"}
+        url = f"{cloud.url}/{path}"
+        async with cloud.http.request(method, url, data=pieces(body), headers=headers) as answer:
+            return answer.status
+
+    sending = [asyncio.create_task(send(*each)) for each in requests]
+    newer = {**kept, "wrap": b"of the newer key"}
+    rotation = await device.sign("rotate", **rewrapped(recovery=newer))
+    assert (await device.ask("POST", "rotate", rotation))[0] == 204
+    has_rotated.set()
+    assert await asyncio.gather(*sending) == [401, 401]
+    _, opened = await device.ask("POST", OPEN, await device.sign("openRecovery", words))
+    assert opened["wrap"] == base64.b64encode(newer["wrap"]).decode()
+    assert (await device.call("GET", "collection/"))[1]["data"] == []
+
+
+async def test_keys_that_are_replaced_at_once(cloud):
+    """By several devices: each is told that it is done, or that it is logged in no more."""
+    device = await cloud.device()
+    await device.set_recovery(SigningKey.generate())
+    devices = [Device(cloud.http, cloud.url, "ani", device.key) for _ in range(3)]
+    requests = []
+    for each in (device, *devices):
+        await each.log_in()
+        kept = {"key": bytes(32), "wrap": b"other", "words": b"other"}
+        signed = await each.sign("setRecovery", recovery=kept)
+        requests += [each.ask("PUT", "recovery", signed) for _ in range(2)]
+        signed = await each.sign("rotate", **rewrapped(recovery=kept))
+        requests.append(each.ask("POST", "rotate", signed))
+    statuses = {status for status, _ in await asyncio.gather(*requests)}
+    assert statuses <= {204, 401}
 
 
 async def test_words_wrap_the_new_account_key_too(cloud):

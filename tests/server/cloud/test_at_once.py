@@ -1,0 +1,145 @@
+"""Requests that come at once: one takes effect, and the others are refused in their own words.
+
+On SQLite writers take turns. On PostgreSQL each sees what was there before the others' commit.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from server.cloud.accounts.codes import add_code
+from server.cloud.settings import SignUp
+from server.cloud.storage import MIGRATIONS
+from server.storage.database import open_database
+from tests.server.cloud.device import NOW, Device, change, make_item, running, uid
+
+TIMES = 6
+
+
+async def at_once(*requests):
+    """Send requests together; returns how often each status and code came."""
+    answers = await asyncio.gather(*requests)
+    return Counter(
+        (status, answer.get("code", "") if isinstance(answer, dict) else "")
+        for status, answer in answers
+    )
+
+
+async def test_an_account_is_made_once(cloud):
+    """Of one name; of one address each account is made, and the address finds one."""
+    devices = [Device(cloud.http, cloud.url, "ani") for _ in range(TIMES)]
+    seen = await at_once(*(device.sign_up() for device in devices))
+    assert seen == {(201, ""): 1, (409, "user_exists"): TIMES - 1}
+    (made,) = [device for device in devices if device.token]
+    assert (await made.log_in())[0] == 200
+
+
+async def test_a_code_is_spent_once(place, tmp_path):
+    """By one of several names that end in it."""
+    code = "a" * 16
+    async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
+        async with (
+            open_database(place, migrations=MIGRATIONS) as database,
+            database.begin() as db,
+        ):
+            await add_code(db, code, NOW + 100)
+        names = [f"{number}-{code}" for number in range(TIMES)]
+        seen = await at_once(*(Device(cloud.http, cloud.url, name).sign_up() for name in names))
+    assert seen == {(201, ""): 1, (403, "signup_closed"): TIMES - 1}
+
+
+async def test_a_collection_is_made_once(cloud):
+    """The other devices learn that it is there."""
+    device = await cloud.device()
+    item = make_item(os.urandom(20_000))
+    asked = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
+    seen = await at_once(*(device.call("POST", "collection/", asked) for _ in range(TIMES)))
+    assert seen == {(201, ""): 1, (409, "unique_uid"): TIMES - 1}
+    _, listed = await device.call("GET", "collection/")
+    assert [each["item"]["content"] for each in listed["data"]] == [item["content"]]
+
+
+async def test_writers_of_a_collection_take_turns(cloud):
+    """Batches are all written, each change once; of transactions over one revision one is."""
+    device = await cloud.device()
+    collection = (await device.create())["uid"]
+    batches = [[make_item(os.urandom(100)) for _ in range(5)] for _ in range(TIMES)]
+    seen = await at_once(*(device.batch(collection, *batch) for batch in batches))
+    assert seen == {(200, ""): TIMES}
+    page, uids = {"done": False, "stoken": ""}, []
+    while not page["done"]:
+        since = f"&stoken={page['stoken']}" if uids else ""
+        _, page = await device.call("GET", f"collection/{collection}/item/?limit=4{since}")
+        uids += [each["uid"] for each in page["data"]]
+    assert sorted(uids) == sorted(item["uid"] for batch in batches for item in batch)
+    item = batches[0][0]
+    rivals = [change(item) for _ in range(TIMES)]
+    seen = await at_once(*(device.batch(collection, each, way="transaction") for each in rivals))
+    assert seen == {(200, ""): 1, (409, "item_failed"): TIMES - 1}
+    chunk = f"collection/{collection}/item/{uid()}/chunk/{uid()}/"
+    body = os.urandom(20_000)
+    seen = await at_once(*(device.call("PUT", chunk, raw=body) for _ in range(TIMES)))
+    assert seen == {(201, ""): 1, (409, "chunk_exists"): TIMES - 1}
+
+
+async def test_an_object_is_kept_once(cloud):
+    """All that sent it are told that it is there, and its bytes count once; removed, too."""
+    device, body = await cloud.device(), os.urandom(20_000)
+    login = {"Authorization": aiohttp.encode_basic_auth("ani", await device.make_token())}
+
+    async def send(method, path, data=None):
+        url = f"{cloud.url}/blobs/photos/{path}"
+        async with cloud.http.request(method, url, data=data, headers=login) as answer:
+            return answer.status, await answer.read()
+
+    name = f"data/{hashlib.sha256(body).hexdigest()}"
+    for method, path, data, expected in (
+        ("POST", "?create=true", None, {(200, ""): TIMES}),
+        ("POST", name, body, {(200, ""): TIMES}),
+        ("DELETE", name, None, {(200, ""): 1, (404, ""): TIMES - 1}),
+    ):
+        seen = await at_once(*(send(method, path, data) for _ in range(TIMES)))
+        assert seen == expected, (method, path)
+        used = len(body) if data else 0
+        assert (await device.ask("GET", "usage"))[1]["used"] == used
+        bodies = [each for each in (cloud.folder / "bodies").rglob("*") if each.is_file()]
+        assert len(bodies) == (1 if data else 0)
+
+
+async def test_an_erasure_is_asked_for_once(cloud):
+    """Of two that ask, both get the same one, or the second is no longer logged in."""
+    device = await cloud.device()
+    await device.create()
+    answers = await asyncio.gather(*(device.ask("POST", "erasure") for _ in range(TIMES)))
+    assert {status for status, _ in answers} in ({202}, {202, 401})
+    assert len({answer["id"] for status, answer in answers if status == 202}) == 1
+
+
+@pytest.mark.parametrize("is_withdrawn", [False, True])
+async def test_an_invitation_is_taken_once(cloud, is_withdrawn):
+    """By one request of the invited account; not where it is taken back at that moment."""
+    owner, other = await cloud.device(), await cloud.device("budi")
+    collection = (await owner.create())["uid"]
+    invitation = {
+        "uid": uid(),
+        "version": 1,
+        "accessLevel": 2,
+        "username": "budi",
+        "collection": collection,
+        "signedEncryptionKey": b"key",
+    }
+    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    path = f"invitation/incoming/{invitation['uid']}/accept/"
+    answer = {"collectionType": b"type", "encryptionKey": b"key"}
+    requests = [other.call("POST", path, answer) for _ in range(TIMES)]
+    if is_withdrawn:
+        requests.insert(0, owner.call("DELETE", f"invitation/outgoing/{invitation['uid']}/"))
+    seen = await at_once(*requests)
+    taken = seen[201, ""] + seen[204, ""]
+    assert (taken, seen[404, "not_found"]) == (1, len(requests) - 1)
+    is_member = (await other.call("GET", f"collection/{collection}/"))[0] == 200
+    assert is_member == bool(seen[201, ""])
