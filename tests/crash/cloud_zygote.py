@@ -26,11 +26,12 @@ from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
-from server.cloud.upkeep.rounds import run_round
+from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from server.storage.migration import migrate
 from tests.crash.watch import watch
 from tests.server.cloud.device import PEPPER, SALTS, Device, running
+from tests.server.cloud.policies import LAW
 
 SETTINGS = CloudSettings(region="id")
 
@@ -71,10 +72,10 @@ class World:
         """A backup of it."""
         return BackupFolder(self.root / "backup", os.urandom)
 
-    def law(self, database, later=0):
-        """Return its law without a policy, `later` seconds after now."""
+    def law(self, database, later=0, policy_key=""):
+        """Return its law, `later` seconds after now; without a policy unless its key is given."""
         secrets = Secrets("id", PEPPER, SALTS, os.urandom)
-        policies = Policies(database, "")
+        policies = Policies(database, policy_key)
         now = self.now + later
         return Law(database, self.bodies, secrets, policies, lambda: now, os.urandom)
 
@@ -157,6 +158,14 @@ async def keep_up(world, start):
         return await run_round(law, SETTINGS)
 
 
+async def erase(world, start):
+    """Erase the account, whose owner has withdrawn the consent."""
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        law = world.law(database, policy_key=LAW["policy_key"])
+        start()
+        return await run_round(law, SETTINGS, OF_LAW)
+
+
 async def make_backup(world, start):
     """Renew a backup."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
@@ -195,6 +204,7 @@ STORIES = {
     "removal": remove,
     "vault": remove_vault,
     "upkeep": keep_up,
+    "erasure": erase,
     "backup": make_backup,
     "restore": make_again,
     "migration": bring_to_this_version,
@@ -209,6 +219,7 @@ def main():
         child = os.fork()
         if child == 0:
             os.close(reader)
+            sys.stdout = sys.stderr  # the log is no answer
             act(job, writer)
             os._exit(0)
         os.close(writer)

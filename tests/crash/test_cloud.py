@@ -16,21 +16,26 @@ from pathlib import Path
 import pytest
 from alembic import command
 from nacl.signing import SigningKey
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from server.cloud.copying.backup import back_up
 from server.cloud.copying.check import check_cloud
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
+from server.cloud.law.erasure import DONE
+from server.cloud.law.schedule import ANNOUNCED
 from server.cloud.settings import DAY
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
+from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.models import Lease
-from server.cloud.upkeep.rounds import run_round
+from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from server.storage.migration import load_migrations, with_connection
 from tests.crash.cloud_zygote import SETTINGS, World
 from tests.server.cloud.device import Device, change, make_item, running, uid
+from tests.server.cloud.law.test_consents import read_receipt
+from tests.server.cloud.policies import LAW
 
 ROOT = Path(__file__).parents[2]
 BIG = 20_000
@@ -87,6 +92,27 @@ POINTS = {
         "a spare body is there": r"remove cloud/bodies/blobs/.*",
         **_commit("all are looked at", "that is noted", "leases,site"),
         **_commit("the lease is not given back", "the lease is given back", "leases 3"),
+    },
+    "erasure": {
+        **_commit("nobody keeps up", "the lease is taken", "leases"),
+        **_commit("the account is open", "it is closed", r"accounts,(?:\w+,)*quarantine,.*"),
+        "it is not recorded": r"create cloud/bodies/erased/.*",
+        "the record has no name": r"rename cloud/bodies/erased/.*",
+        **_commit("nothing is counted", "all is counted", "erasures"),
+        "a chunk's body is there": r"remove cloud/bodies/chunks/.*",
+        **_commit("chunks have rows alone", "they are gone", "chunks"),
+        "an object's body is there": r"remove cloud/bodies/blobs/.*",
+        **_commit("objects have rows alone", "objects are gone", "blobs"),
+        **_commit("the store is empty", "that is noted", "erasures 2"),
+        **_commit("revisions are there", "revisions are removed", "revisions(?: 2)?"),
+        **_commit("items are there", "items are removed", "items(?: 2)?"),
+        **_commit("small chunks are there", "small chunks are removed", "chunks 2"),
+        **_commit("no object is left", "and none was", "blobs 2"),
+        **_commit("the account has a row", "it has none", "accounts,(?!.*quarantine).*vaults"),
+        **_commit("there is no receipt", "the receipt is signed", "erasures 3"),
+        **_commit("records are there", "records are forgotten", "codes,erasures,.*"),
+        # On a busy machine it is prolonged, too.
+        **_commit("the lease is held", "the lease is given back", r"leases \d+"),
     },
     "backup": {
         **_commit("no backup is made", "bodies are kept", "leases"),
@@ -181,6 +207,12 @@ async def before_upkeep(world):
     (world.folder.bodies / "chunks" / world.collection / ".tmp-1").write_bytes(b"half")
 
 
+async def before_erasure(world):
+    """Withdraw the consent: the time at which the account is to be erased is long past."""
+    async with world.device() as device:
+        assert (await device.ask("POST", "consents/withdrawal"))[0] == 200
+
+
 async def before_backup(world):
     """Make a backup, and change what is in the cloud."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
@@ -211,6 +243,7 @@ async def before_migration(world):
 
 BEFORE = {
     "upkeep": before_upkeep,
+    "erasure": before_erasure,
     "backup": before_backup,
     "restore": before_restore,
     "migration": before_migration,
@@ -374,6 +407,27 @@ async def after_upkeep(world):
         await check_stored(device, world)
 
 
+async def after_erasure(world):
+    """Go on with it: once the account is closed it stays so, and in the end nothing is left."""
+    await expire_leases(world)
+    async with open_database(world.place, migrations=MIGRATIONS) as database, database() as db:
+        is_closed = await db.scalar(select(Erasure.step)) != ANNOUNCED
+    async with running(world.place, world.folder.root) as cloud:
+        device = Device(cloud.http, cloud.url, "ani", SigningKey(world.seed))
+        assert (await device.log_in())[0] == (401 if is_closed else 200)
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        await run_round(world.law(database, policy_key=LAW["policy_key"]), SETTINGS, OF_LAW)
+        async with database() as db:
+            row = (await db.scalars(select(Erasure))).one()
+    bodies = len(world.objects) + 4  # of items and what replaced one
+    assert (row.step, row.account) == (DONE, None)
+    assert read_receipt(row.receipt.decode())["erased"]["bodies"] == bodies
+    files = [path async for page in world.bodies.pages() for path in page]
+    assert files == []
+    kept = await asyncio.to_thread(world.place.read_bytes)
+    assert not any(item["content"]["meta"] in kept for item in world.stored)
+
+
 async def after_backup(world):
     """Restore the older or the newer backup; a repeated backup is the newer one."""
     newer = set(world.objects)
@@ -440,6 +494,7 @@ AFTER = {
     "removal": after_removal,
     "vault": after_vault,
     "upkeep": after_upkeep,
+    "erasure": after_erasure,
     "backup": after_backup,
     "restore": after_restore,
     "migration": after_migration,

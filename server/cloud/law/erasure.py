@@ -67,7 +67,6 @@ LISTED: Final = "listed"
 EMPTIED: Final = "emptied"
 REMOVED: Final = "removed"
 DONE: Final = "done"
-STEPS: Final = (ANNOUNCED, CLOSED, LISTED, EMPTIED, REMOVED, DONE)
 SLICE = 500
 """Rows of one transaction."""
 BODIES = 20
@@ -84,14 +83,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """Erases accounts; `after_step` is told the name of each step that is done, for tests."""
+    """Erases accounts."""
 
     database: Sessions
     bodies: Bodies
     secrets: Secrets
     policies: Policies
     now: Callable[[], int]
-    after_step: Callable[[str], None] = lambda _step: None
 
     async def erase(self, erasure: str, until: str = DONE) -> None:
         """Go on with an erasure `until` a step is done; raises StorageError where a body stays."""
@@ -104,7 +102,6 @@ class Eraser:
         }
         while (row := await self._load(erasure)) is not None and row.step != until:
             await steps[row.step](row)
-            self.after_step(STEPS[STEPS.index(row.step) + 1])
 
     async def _close(self, row: Erasure) -> None:
         """Overwrite the keys of an account whose erasure is announced; there is no way back."""

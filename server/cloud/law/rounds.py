@@ -57,7 +57,6 @@ class Law:
     policies: Policies
     now: Callable[[], int]
     entropy: Callable[[int], bytes]
-    after_step: Callable[[str], None] = lambda _step: None
     _used: set[str] = field(default_factory=set)
     _week: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -208,9 +207,7 @@ class Law:
             return (await db.scalars(due.order_by(Erasure.due_at))).all()
 
     def _eraser(self) -> Eraser:
-        return Eraser(
-            self.database, self.bodies, self.secrets, self.policies, self.now, self.after_step
-        )
+        return Eraser(self.database, self.bodies, self.secrets, self.policies, self.now)
 
     async def _try(self, work: Coroutine[None, None, None], row: Erasure | Announcement) -> None:
         try:

@@ -18,13 +18,13 @@ from tests.server.cloud.policies import KEY
 
 
 @asynccontextmanager
-async def open_law(place, folder, clock, after_step=lambda _step: None, bodies=None):
+async def open_law(place, folder, clock, bodies=None):
     """Give a node's law of the cloud, and its database."""
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
         policies = Policies(database, str(KEY))
-        yield Law(database, bodies, secrets, policies, clock, os.urandom, after_step)
+        yield Law(database, bodies, secrets, policies, clock, os.urandom)
 
 
 async def go_round(law):

@@ -1,28 +1,25 @@
 """Erasure: all of an account is removed, whatever happens meanwhile, and a receipt says so."""
 
 import asyncio
-import json
 import os
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-from sqlalchemy import LargeBinary, String, select, update
+from sqlalchemy import LargeBinary, String, select
 
 from server.cloud.law import erasure
-from server.cloud.law.erasure import STEPS
 from server.cloud.law.policies import Policies
 from server.cloud.law.receipts import hash_account
 from server.cloud.law.schedule import ASKED, Announcement, announce
 from server.cloud.storage import law_models
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.lease import BACKUP, may_remove_bodies, take_lease
-from server.cloud.storage.models import Account, Base, Lease
+from server.cloud.storage.models import Account, Base, Collection
 from server.core.tlog import CompactTree, leaf_hash
 from tests.server.cloud.blobs.test_routes import BODY, NAME, Program
-from tests.server.cloud.device import NOW, Device, change, make_item, running
-from tests.server.cloud.law.conftest import go_round, open_law
+from tests.server.cloud.device import NOW, Device, change, make_item
+from tests.server.cloud.law.conftest import go_round
 from tests.server.cloud.law.test_consents import read_receipt
+from tests.server.cloud.records.test_sharing import share
 
 LARGE = 20_000
 DAY = 24 * 60 * 60
@@ -59,21 +56,6 @@ async def find_traces(database, account):
                 if any(sought[isinstance(value, bytes)] in value for value in values):
                     found.add(table.name)
     return found
-
-
-async def kill_at_each_step(folder, now):
-    """Let a process erase a copy of a folder for each step, at which it is killed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        Path(__file__).with_name("killed.py"),
-        folder,
-        str(now),
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0
-    return json.loads(said.splitlines()[-1])  # skips lines of the log
 
 
 async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
@@ -186,37 +168,22 @@ async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
     assert (await member.ask("POST", "erasure"))[1]["step"] == "done"
 
 
-async def test_killed_at_any_step_it_goes_on(tmp_path):
-    """After the first step no login works; the next round completes it, with the same receipt."""
-    place = tmp_path / "cloud.sqlite"
-    async with running(place, tmp_path) as cloud:
-        device = await cloud.device()
-        collection, item = await fill(cloud, device)
-        _, gone = await device.ask("POST", "consents/withdrawal")
-    assert item["content"]["meta"] in place.read_bytes()
-    roots = set()
-    ended = await kill_at_each_step(tmp_path, gone["begins_at"])
-    assert [each["step"] for each in ended] == list(STEPS[1:])
-    for each in ended:
-        assert each["status"] == -9
-        folder = Path(each["folder"])
-        async with running(folder / "cloud.sqlite", folder, policies=()) as again:
-            again.clock.seconds = gone["begins_at"]
-            device = Device(again.http, again.url, "ani", device.key, device.token)
-            assert (await device.call("GET", f"collection/{collection}/item/"))[0] == 401
-            assert (await device.log_in())[0] == 401
-            async with open_law(folder / "cloud.sqlite", folder, again.clock) as law:
-                async with law.database.begin() as db:  # as when a minute has passed
-                    await db.execute(update(Lease).values(expires_at=0))
-                await go_round(law)
-            async with again.http.get(f"{again.url}/erasure/{gone['erasure']}") as answer:
-                status = await answer.json()
-            assert status["step"] == "done"
-            roots.add(json.dumps(read_receipt(status["receipt"])["erased"]))
-            assert list_bodies(folder) == []
-        # Not in free pages of the file either.
-        assert item["content"]["meta"] not in (folder / "cloud.sqlite").read_bytes()
-    assert len(roots) == 1
+async def test_who_shares_a_collection_stays_logged_in(cloud, law):
+    """While the owner is being erased, what a member writes is refused as for no collection."""
+    owner, member = await cloud.device(), await cloud.device("budi")
+    collection = (await owner.create())["uid"]
+    await share(owner, collection, member, 2)
+    async with law.database.begin() as db:
+        account = await db.scalar(select(Collection.owner))
+        await announce(db, Announcement("e" * 22, account, ASKED, NOW, NOW, NOW + DAY, version=1))
+    await law.close_due()
+    chunk = f"collection/{collection}/item/{'i' * 24}/chunk/{'c' * 24}/"
+    for status, answer in (
+        await member.batch(collection, make_item(b"body")),
+        await member.call("PUT", chunk, raw=b"chunk"),
+    ):
+        assert (status, answer["code"]) == (404, "not_found")
+    assert (await member.ask("GET", "usage"))[0] == 200
 
 
 async def test_an_upload_under_way_is_refused(cloud, law):
