@@ -1,11 +1,13 @@
 """The programme on one client, and on a library of leaky ones."""
 
+from dataclasses import replace
+
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
-from client_sim.lab.programme import execute
+from client_sim.lab.programme import execute, plan
 from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.guards import QUESTIONS
@@ -22,6 +24,14 @@ def silent(_what, _done, _total):
 def toy():
     """Put the programme to the smallest clean client."""
     return run_programme(Plan("toy", "probe", 0), 1, silent)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Let the programme of this process have a few batteries alone, each with a few cases."""
+    sizes = {"personal": 2, "events": 2, "public": 2, "fleet": 2}
+    small = replace(PROFILES["probe"], sizes=sizes)
+    monkeypatch.setattr(plan, "PROFILES", {"probe": small})
 
 
 def test_a_clean_client_is_asked_everything_and_passes(toy):
@@ -73,6 +83,7 @@ def test_two_processes_say_what_one_says(toy):
     assert run_programme(Plan("toy", "probe", 0), 2, silent) == toy
 
 
+@pytest.mark.usefixtures("few")
 def test_a_leak_is_named_and_made_small():
     """Of 26 fields and a day of events what is left is the field that is told, and one poll."""
     told = run_programme(Plan("imei-query", "probe", 0), 1, silent)
@@ -85,6 +96,7 @@ def test_a_leak_is_named_and_made_small():
     assert any(owner.imei.encode() in finding.data for owner in told.owners)
 
 
+@pytest.mark.usefixtures("few")
 def test_a_library_may_be_brought(tmp_path, monkeypatch):
     """A dict of factories is tried; what leaks is found, what does not is a survivor."""
     (tmp_path / "somebody.py").write_text(
@@ -109,6 +121,7 @@ def test_a_library_may_be_brought(tmp_path, monkeypatch):
         load_library("somebody:NUMBER")
 
 
+@pytest.mark.usefixtures("few")
 def test_a_sample_leaves_out_what_the_crossings_alone_find(tmp_path, monkeypatch):
     """That takes a hundred cases; another client of the family is tried in its place."""
     (tmp_path / "dear.py").write_text(

@@ -37,27 +37,30 @@ def few(canaries):
 
 @pytest.fixture
 def examine(canaries, tmp_path):
-    """Start two nodes of a toy, and examine the first one in every way; gives the verdict."""
+    """Start two nodes of a toy, and examine the first one in every way; gives the verdict.
 
-    def run(make, sent=canaries, scheme="http"):
-        folders = [tmp_path / "one", tmp_path / "two"]
+    Where it is `alone` there is one node, which is not restarted and is asked little.
+    """
+
+    def run(make, sent=canaries, scheme="http", *, alone=False):
+        folders = [tmp_path / "one", tmp_path / "two"][: 1 if alone else 2]
         for folder in folders:
             folder.mkdir()
         with contextlib.ExitStack() as stack:
             nodes = [make(folder, number) for number, folder in enumerate(folders, 1)]
             for node in nodes:
                 stack.callback(node.close)
-            one, two = (plan_site(f"{scheme}://127.0.0.1:{node.port}", HOST) for node in nodes)
+            one, *others = (plan_site(f"{scheme}://127.0.0.1:{node.port}", HOST) for node in nodes)
             metrics = (f"http://127.0.0.1:{one.port}/metrics",)
             order = Order(
                 site=one,
                 places=Places((folders[0],), (), metrics if scheme == "http" else ()),
-                against=(two,),
-                restart=nodes[0].restart,
+                against=tuple(others),
+                restart=None if alone else nodes[0].restart,
                 sources=SOURCES,
                 settle=0.0,
                 layers=1,
-                batch=40,
+                batch=2 if alone else 40,
             )
             return examine_server(order, SEAMS, sent)
 

@@ -1,14 +1,12 @@
 """Where conditions meet, clients that wait for two of them are found, and clean ones pass."""
 
-from dataclasses import replace
-
 import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.crossings import MUTANTS
-from client_sim.lab.programme.batteries.crossed import crossed, list_rows
+from client_sim.lab.programme.batteries.crossed import crossed
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
@@ -16,6 +14,7 @@ from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Channel
+from tests.client_sim.lab.programme.crossing_rows import with_levels
 
 FOUND_BY = {
     "call-package-beneath": {"crossed", "writes"},
@@ -47,16 +46,9 @@ def test_who_waits_for_two_things_is_found(mutant_id):
     mutant = BY_ID[mutant_id]
     profile = PROFILES["mutant"].only(mutant.only)
     (battery,) = make_batteries(plan_ground(mutant.make, 0), profile)
-    battery = with_levels(battery, MEETS.get(mutant_id, {}))
+    battery = with_levels(battery, 0, MEETS.get(mutant_id, {}))
     trial = try_client(mutant.make, (battery,), profile, enough=len(FOUND_BY[mutant_id]))
     assert set(trial.killed_by) == FOUND_BY[mutant_id]
-
-
-def with_levels(battery, levels):
-    """Keep the cases whose conditions include these levels."""
-    rows = list_rows(0, battery.size)
-    numbers = [number for number, row in enumerate(rows) if levels.items() <= row.items()]
-    return replace(battery, size=len(numbers), make=lambda place: battery.make(numbers[place]))
 
 
 def test_everyone_is_here():
