@@ -2,11 +2,23 @@
 
 import pytest
 
+import signer.keys.key_file
 from server.publisher.publisher import Publisher
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
 from tests.server.world import PACKAGE_1, World, make_world
 from tests.turned import Programs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passphrases_are_stretched_little():
+    """Make keys whose passphrase costs 0.1 ms in place of 55; files say themselves what it costs.
+
+    `tests/signer/keys/test_key_file.py` has the cost of real files. `tests.forked` does the same.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signer.keys.key_file, "SCRYPT_N", 2**4)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ which shells and other programs start as they would start the real ones.
 """
 
 import contextlib
-import gc
 import json
 import os
 import select
@@ -20,7 +19,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +27,7 @@ import client_sim.clock
 import server.cli
 import server.cli.options
 import signer.cli
+import signer.keys.key_file
 import tests.programs
 
 PROGRAMS = {
@@ -40,6 +39,7 @@ COMMANDS = {
     "hening-server": server.cli.main,
     "hening-signer": signer.cli.main,
     "hening-device": client_sim.cli.main,
+    "script": lambda: exec(sys.argv.pop(1), {"__name__": "__main__"}),
 }
 BIGGEST = 1 << 20  # bytes of a command with its environment
 
@@ -67,7 +67,7 @@ class Command:
 def main():
     """Serve jobs until standard input ends."""
     tests.programs.import_all(client_sim, server, signer)  # else each child would do so
-    gc.freeze()
+    signer.keys.key_file.SCRYPT_N = 2**4  # as in tests/conftest.py
     door = socket.socket(fileno=int(sys.argv[1]))
     running: set[int] = set()
     commands: list[Command] = []
@@ -159,7 +159,7 @@ def _call(program, name, arguments):
     except SystemExit as exit_:
         status = exit_.code
     except BaseException:  # noqa: BLE001 - as at the end of a process
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()

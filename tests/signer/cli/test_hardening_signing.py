@@ -1,7 +1,8 @@
 """What signing shows to others: neither a passphrase nor a private key, whatever happens.
 
-Each command is a process of its own. It is looked at while it waits for the rest of its passphrase,
-and afterwards in all that it printed and wrote. The keys are made from known seeds.
+Each command is a process of its own, forked where its own arguments are not looked at. It is looked
+at while it waits for the rest of its passphrase, and afterwards in all that it printed and wrote.
+The keys are made from known seeds.
 """
 
 import os
@@ -83,23 +84,24 @@ def _list_processes() -> bytes:
     return b"\n".join(found)
 
 
-def _run(folder, *arguments, script=PLAIN, passphrase=CANARY, ignored=()):
+def _run(folder, *arguments, program=(), script=PLAIN, passphrase=CANARY, ignored=()):
     """Run the signer in `folder` and return what it left there and elsewhere.
 
-    It gets its passphrase through a pipe, in two parts. Files at `ignored` are not looked into.
+    `program` are the words that fork a script, in place of Python. It gets its passphrase through a
+    pipe, in two parts. Files at `ignored` are not looked into.
     """
     child = folder / "child"
     reader, writer = os.pipe()
     os.write(writer, passphrase[:-1])
     process = subprocess.Popen(
         [
-            *(sys.executable, "-c", script, child),
+            *(program or (sys.executable, "-c")),
+            *(script, child),
             *(str(each) for each in arguments),
-            *("--passphrase-fd", str(reader)),
+            *("--passphrase-fd", "0"),
         ],
         env=_environment(folder),
-        pass_fds=(reader,),
-        stdin=subprocess.DEVNULL,
+        stdin=reader,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
@@ -144,6 +146,12 @@ def made(tmp_path_factory, online_file, zips):
     renewal = _run(folder, "ceremony", "renew", "armani", *options, "--propose", "renewal.json")
     assert renewal.status == 0, renewal.seen["errors"]
     return folder
+
+
+@pytest.fixture(scope="session")
+def forked(programs):
+    """Give the words that run a script in a process that has imported everything."""
+    return programs.command("script")
 
 
 @pytest.fixture
@@ -235,13 +243,13 @@ PLACES = {"ceremony": ("--out", "none/bob.sig"), "release": ("--out", "none/inco
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_failure_of_signing_shows_a_secret(world, command, failure) -> None:
+def test_no_failure_of_signing_shows_a_secret(forked, world, command, failure) -> None:
     """Each is reported in a sentence, and leaves nothing that should not be seen."""
     prepare, words = FAILURES[failure]
     prepare(world)
     more = PLACES[command] if failure == "no place to write to" else ()
     passphrase = CANARY[::-1] if failure == "wrong passphrase" else CANARY
-    done = _run(world, *COMMANDS[command], *more, passphrase=passphrase)
+    done = _run(world, *COMMANDS[command], *more, program=forked, passphrase=passphrase)
     assert done.status in {1, 3}
     assert words.encode() in done.seen["errors"]
     assert b"Traceback" not in done.seen["errors"]
@@ -253,10 +261,10 @@ def test_no_failure_of_signing_shows_a_secret(world, command, failure) -> None:
     ("command", "name", "words"),
     [("ceremony", "bob.sig", b"other content"), ("release", "first.zip", b"not a zip")],
 )
-def test_files_that_are_refused_lead_to_no_secret(world, command, name, words) -> None:
+def test_files_that_are_refused_lead_to_no_secret(forked, world, command, name, words) -> None:
     """What is in the way of the signatures, and what is no package."""
     (world / name).write_bytes(b"something else")
-    done = _run(world, *COMMANDS[command])
+    done = _run(world, *COMMANDS[command], program=forked)
     assert done.status in {1, 3}
     assert words in done.seen["errors"]
     assert done.leaks == set()
@@ -264,10 +272,10 @@ def test_files_that_are_refused_lead_to_no_secret(world, command, name, words) -
 
 @pytest.mark.needs("openssl")
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_key_without_encryption_is_not_shown(world, command) -> None:
+def test_a_key_without_encryption_is_not_shown(forked, world, command) -> None:
     """It is refused, and stands nowhere but in its own file, where the search finds it."""
     _write_plain(world)
-    done = _run(world, *COMMANDS[command])
+    done = _run(world, *COMMANDS[command], program=forked)
     assert done.status == 1
     assert b"is not encrypted: treat the key as lost" in done.seen["errors"]
     assert done.leaks == {(KEY, "armani_1", "base64")}
@@ -275,9 +283,9 @@ def test_a_key_without_encryption_is_not_shown(world, command) -> None:
 
 @pytest.mark.parametrize("arguments", [("--nonsense",), ("--pin-fd", "x"), ("--passphrase-fd",)])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_usage_shows_no_secret(world, command, arguments) -> None:
+def test_wrong_usage_shows_no_secret(forked, world, command, arguments) -> None:
     """Nothing is read yet, and the environment is not quoted."""
-    done = _run(world, *COMMANDS[command], *arguments)
+    done = _run(world, *COMMANDS[command], *arguments, program=forked)
     assert done.status == 2
     assert done.leaks == set()
 
@@ -307,15 +315,15 @@ def broken(*arguments, **named):
 
 @pytest.mark.parametrize("place", DEFECTS)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_defect_while_signing_shows_no_secret(world, command, place) -> None:
+def test_a_defect_while_signing_shows_no_secret(forked, world, command, place) -> None:
     """Python prints a traceback, with lines of code and no values, or the message is printed."""
-    done = _run(world, *COMMANDS[command], script=_defect(place))
+    done = _run(world, *COMMANDS[command], program=forked, script=_defect(place))
     assert done.status == 1
     assert b"got an unexpected keyword argument 'unforeseen'" in done.seen["errors"]
     assert done.leaks == set()
 
 
-def test_a_traceback_with_values_would_be_found(world) -> None:
+def test_a_traceback_with_values_would_be_found(forked, world) -> None:
     """The frames of such a defect do hold the passphrase: it is Python that does not show it."""
     show = """
 import traceback
@@ -324,7 +332,7 @@ def values(kind, error, trace):
     sys.stderr.write("".join(told.format()))
 sys.excepthook = values
 """
-    done = _run(world, *COMMANDS["ceremony"], script=_defect(DEFECTS[0], show))
+    done = _run(world, *COMMANDS["ceremony"], program=forked, script=_defect(DEFECTS[0], show))
     assert ("errors", "passphrase", "raw") in done.leaks
 
 
@@ -337,7 +345,7 @@ LEAKING = {
 
 
 @pytest.mark.parametrize("place", LEAKING)
-def test_a_key_that_came_out_would_be_found(world, place) -> None:
+def test_a_key_that_came_out_would_be_found(forked, world, place) -> None:
     """A signer that shows an opened key is found out, wherever it shows it."""
     leak = f"""
 import base64, os
@@ -351,7 +359,10 @@ def leaking(*arguments):
 keystore.decode_key_file = leaking
 """
     done = _run(
-        world, *COMMANDS["ceremony"], script=SCRIPT.format(before=leak, call="status = main()")
+        world,
+        *COMMANDS["ceremony"],
+        program=forked,
+        script=SCRIPT.format(before=leak, call="status = main()"),
     )
     assert done.status == 0
     assert {(where, name) for where, name, _ in done.leaks} == {(place, "armani_1")}

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 
@@ -15,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.errors import KeyStoreError
+from signer.keys import key_file
 from signer.keys.key_file import decode_key_file, encode_key_file
 
 # RFC 8032 section 7.1, test 1.
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+REAL_N = key_file.SCRYPT_N  # before tests/conftest.py makes it small
 PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 
 
@@ -36,8 +39,9 @@ def test_the_seed_is_not_in_the_file() -> None:
     assert b"passphrase" not in pem
 
 
-def test_openssl_reads_the_file(tmp_path) -> None:
-    """Another program opens the key, so that it is never locked into this one."""
+def test_openssl_reads_the_file(tmp_path, monkeypatch) -> None:
+    """Another program opens the key with scrypt's N as it is, 16,384, so it is never locked in."""
+    monkeypatch.setattr(key_file, "SCRYPT_N", REAL_N)
     openssl = shutil.which("openssl")
     assert openssl, "openssl is part of every system that runs the tests"
     path = tmp_path / "key.pem"
@@ -50,6 +54,10 @@ def test_openssl_reads_the_file(tmp_path) -> None:
         capture_output=True,
     )
     assert done.stdout[-32:].hex() == PUBLIC
+    parsed = subprocess.run(
+        [openssl, "asn1parse", "-in", path], check=True, capture_output=True, text=True
+    )
+    assert re.findall(r"INTEGER +:(\w+)", parsed.stdout) == ["4000", "08", "01", "20"]
 
 
 def test_two_files_of_one_key_differ() -> None:
