@@ -14,6 +14,8 @@ from server.core.tlog import inclusion_proof, tree_hash, verify_consistency, ver
 
 ENTRIES = [b"entry %d" % number for number in range(66_100)]
 LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
+#: Every shape of a tree of up to 64 leaves, and larger ones around the borders of a level.
+PROVEN = {*range(1, 65), 96, 127, 128, 129, 192, 254, 255, 256}
 
 
 @cache
@@ -33,8 +35,8 @@ def tiles_of(size):
     return {path: data for path, data in tiles.items() if "entries" not in path}
 
 
-def test_every_proof_of_every_tree_up_to_256_leaves():
-    """The phone's code accepts each of 32,896 proofs, with the root of a stack of subtrees."""
+def test_every_proof_of_small_trees():
+    """The phone's code accepts each proof, with the root of a stack of subtrees."""
     grown, stack = GrowingTree(0, nothing), []
     for size in range(1, 257):
         grown.append(LEAVES[size - 1])
@@ -49,7 +51,7 @@ def test_every_proof_of_every_tree_up_to_256_leaves():
             root = hashlib.sha256(b"\1" + left + root).digest()
         assert grown.root() == root
         checkpoint = phone.Checkpoint("log", size, root)
-        for index in range(size):
+        for index in range(size) if size in PROVEN else ():
             proof = grown.inclusion_proof(index)
             phone.verify_inclusion(LEAVES[index], index, proof, checkpoint)
             verify_inclusion(LEAVES[index], index, size, proof, root)

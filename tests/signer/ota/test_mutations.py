@@ -54,7 +54,7 @@ def _unsigned_regions(golden: bytes) -> Iterator[Region]:
 
 
 def _unnoticed(
-    path: Path, certificate: bytes | None, mask: Callable[[int], int], golden: bytes = GOLDEN
+    path: Path, certificate: bytes | None, mask: Callable[[int], int], golden: bytes
 ) -> set[int]:
     """Return the offsets at which the byte may be changed without a refusal."""
     path.write_bytes(golden)
@@ -90,15 +90,27 @@ def test_the_golden_package_is_good_and_small(tmp_path: Path, certificate: bytes
     assert len(_records(GOLDEN, b"PK\x03\x04")) == len(_records(GOLDEN, b"PK\x01\x02")) == 5
 
 
-def test_any_last_bit_is_noticed(tmp_path: Path, certificate: bytes) -> None:
-    """With the certificate the lowest bit of every byte counts, but for the signer's name."""
-    found = _unnoticed(tmp_path / "golden.zip", certificate, lambda _: 0x01)
-    assert found == _offsets(_signer_text(GOLDEN))
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_BLOCK], ids=["AB", "BLOCK"])
+def test_any_changed_byte_is_noticed(golden: bytes, tmp_path: Path, certificate: bytes) -> None:
+    """With the certificate only the signer's name may change, and stay printable.
+
+    Of every second byte the lowest bit is flipped, of the others all bits.
+    """
+    named = _offsets(_signer_text(golden))
+    path = tmp_path / "golden.zip"
+    found = _unnoticed(
+        path, certificate, lambda at: 0x01 if at in named or at % 2 else 0xFF, golden
+    )
+    assert found == named
 
 
-def test_any_inverted_byte_is_noticed(tmp_path: Path, certificate: bytes) -> None:
-    """With the certificate no byte can be inverted; the signer's name is printable, too."""
-    assert _unnoticed(tmp_path / "golden.zip", certificate, lambda _: 0xFF) == set()
+def test_an_unprintable_signer_is_noticed(tmp_path: Path, certificate: bytes) -> None:
+    """Inverted, no byte of the signer's name is printable."""
+    path = tmp_path / "golden.zip"
+    for at in _offsets(_signer_text(GOLDEN)):
+        path.write_bytes(GOLDEN[:at] + bytes([GOLDEN[at] ^ 0xFF]) + GOLDEN[at + 1 :])
+        with pytest.raises(OtaError):
+            inspect_ota(path, certificate=certificate, codename="armani")
 
 
 @pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_BLOCK], ids=["AB", "BLOCK"])
@@ -108,15 +120,3 @@ def test_what_only_a_signature_protects(golden: bytes, tmp_path: Path) -> None:
     path = tmp_path / "golden.zip"
     found = _unnoticed(path, None, lambda at: 0x01 if at in named else 0xFF, golden)
     assert found == _offsets(_unsigned_regions(golden))
-
-
-def test_a_block_based_package_is_no_exception(tmp_path: Path, certificate: bytes) -> None:
-    """The same holds for the other kind: only the signer's name may change."""
-    named = _offsets(_signer_text(GOLDEN_BLOCK))
-    found = _unnoticed(
-        tmp_path / "golden.zip",
-        certificate,
-        lambda at: 0x01 if at in named or at % 2 else 0xFF,
-        GOLDEN_BLOCK,
-    )
-    assert found == named
