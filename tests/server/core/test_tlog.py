@@ -16,6 +16,7 @@ from server.core.tlog import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.cases import case
 
 #: The eight leaves of the certificate-transparency test vectors and the root of each prefix.
 ENTRIES = [
@@ -121,23 +122,27 @@ def test_leaves_and_nodes_are_hashed_apart():
     assert node_hash(b"a", b"b") == hashlib.sha256(b"\x01ab").digest()
 
 
-@pytest.mark.parametrize("size", range(65))
-def test_every_root_up_to_64_leaves(size):
+def test_every_root_up_to_64_leaves():
     """The recursive definition and an append-only stack agree."""
-    assert tree_hash(LEAVES[:size]) == stack_root(LEAVES[:size])
+    for size in range(65):
+        with case(size):
+            assert tree_hash(LEAVES[:size]) == stack_root(LEAVES[:size])
 
 
-@pytest.mark.parametrize("size", range(1, 65))
-def test_every_inclusion_proof_up_to_64_leaves(size):
+def test_every_inclusion_proof_up_to_64_leaves():
     """RFC 9162's verifier accepts our proofs and ours accepts them too, for that leaf only."""
-    leaves = LEAVES[:size]
-    root = stack_root(leaves)
-    for index in range(size):
-        proof = inclusion_proof(index, leaves)
-        assert rfc9162_inclusion(leaves[index], index, size, proof) == root
-        verify_inclusion(leaves[index], index, size, proof, root)
-        with pytest.raises(LogError):
-            verify_inclusion(LEAVES[index - 1 if index else 63], index, size + 1, proof, root)
+    for size in range(1, 65):
+        with case(size):
+            leaves = LEAVES[:size]
+            root = stack_root(leaves)
+            for index in range(size):
+                proof = inclusion_proof(index, leaves)
+                assert rfc9162_inclusion(leaves[index], index, size, proof) == root
+                verify_inclusion(leaves[index], index, size, proof, root)
+                with pytest.raises(LogError):
+                    verify_inclusion(
+                        LEAVES[index - 1 if index else 63], index, size + 1, proof, root
+                    )
 
 
 def test_every_wrong_inclusion_proof_of_a_small_tree_is_refused():
@@ -223,33 +228,35 @@ def rfc6962_subproof(size, leaves, *, whole):
     return [*inner, stack_root(leaves[:split])]
 
 
-@pytest.mark.parametrize("size", range(1, 65))
-def test_every_pair_of_sizes_up_to_64_is_consistent(size):
+def test_every_pair_of_sizes_up_to_64_is_consistent():
     """The definition's proof of each prefix is accepted, for these two roots and sizes only."""
-    leaves = LEAVES[:size]
-    root = stack_root(leaves)
-    for old in range(1, size + 1):
-        old_root = stack_root(leaves[:old])
-        proof = rfc6962_subproof(old, leaves, whole=True)
-        verify_consistency(old, old_root, size, root, proof)
-        if old < size:
-            assert rfc9162_consistency(old, size, proof, old_root) == (old_root, root)
-        wrong = [
-            (old, old_root, size, bytes(32), proof),
-            (old, bytes(32), size, root, proof),
-            (old, old_root, size, root, [*proof, root]),
-            (old, old_root, size, root, [root, *proof]),
-        ]
-        if proof:
-            flipped = [bytes([proof[0][0] ^ 1]) + proof[0][1:], *proof[1:]]
-            wrong += [
-                (old, old_root, size, root, each) for each in (proof[1:], proof[:-1], flipped)
-            ]
-        if proof != proof[::-1]:
-            wrong += [(old, old_root, size, root, proof[::-1])]
-        for arguments in wrong:
-            with pytest.raises(LogError):
-                verify_consistency(*arguments)
+    for size in range(1, 65):
+        with case(size):
+            leaves = LEAVES[:size]
+            root = stack_root(leaves)
+            for old in range(1, size + 1):
+                old_root = stack_root(leaves[:old])
+                proof = rfc6962_subproof(old, leaves, whole=True)
+                verify_consistency(old, old_root, size, root, proof)
+                if old < size:
+                    assert rfc9162_consistency(old, size, proof, old_root) == (old_root, root)
+                wrong = [
+                    (old, old_root, size, bytes(32), proof),
+                    (old, bytes(32), size, root, proof),
+                    (old, old_root, size, root, [*proof, root]),
+                    (old, old_root, size, root, [root, *proof]),
+                ]
+                if proof:
+                    flipped = [bytes([proof[0][0] ^ 1]) + proof[0][1:], *proof[1:]]
+                    wrong += [
+                        (old, old_root, size, root, each)
+                        for each in (proof[1:], proof[:-1], flipped)
+                    ]
+                if proof != proof[::-1]:
+                    wrong += [(old, old_root, size, root, proof[::-1])]
+                for arguments in wrong:
+                    with pytest.raises(LogError):
+                        verify_consistency(*arguments)
 
 
 def test_the_consistency_proofs_of_the_eight_classic_leaves():
