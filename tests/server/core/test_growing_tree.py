@@ -11,6 +11,7 @@ from client_sim.device import tlog as phone
 from server.core.errors import LogError
 from server.core.tiles import GrowingTree, plan_tiles
 from server.core.tlog import inclusion_proof, tree_hash, verify_consistency, verify_inclusion
+from tests.cases import case
 
 ENTRIES = [b"entry %d" % number for number in range(66_100)]
 LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
@@ -57,17 +58,18 @@ def test_every_proof_of_small_trees():
             verify_inclusion(LEAVES[index], index, size, proof, root)
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 255, 256, 257, 511, 512, 600])
-@pytest.mark.parametrize("more", [0, 1, 2, 255, 256, 300])
-def test_growth_writes_the_tiles_of_the_definition(size, more):
+def test_growth_writes_the_tiles_of_the_definition():
     """For any two sizes, the new tiles are those that the definition adds."""
-    before, after = tiles_of(size), tiles_of(size + more)
-    tree = GrowingTree(size, before.__getitem__)
-    assert tree.root() == tree_hash(LEAVES[:size])
-    for leaf in LEAVES[size : size + more]:
-        tree.append(leaf)
-    assert tree.root() == tree_hash(LEAVES[: size + more])
-    assert dict(tree.new_tiles()) == {p: d for p, d in after.items() if p not in before}
+    for size in [0, 1, 3, 255, 256, 257, 511, 512, 600]:
+        for more in [0, 1, 2, 255, 256, 300]:
+            with case(size, more):
+                before, after = tiles_of(size), tiles_of(size + more)
+                tree = GrowingTree(size, before.__getitem__)
+                assert tree.root() == tree_hash(LEAVES[:size])
+                for leaf in LEAVES[size : size + more]:
+                    tree.append(leaf)
+                assert tree.root() == tree_hash(LEAVES[: size + more])
+                assert dict(tree.new_tiles()) == {p: d for p, d in after.items() if p not in before}
 
 
 @pytest.mark.parametrize("size", [65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 66_000])

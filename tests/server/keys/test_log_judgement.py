@@ -17,6 +17,7 @@ from server.keys.log_judgement import (
     judge_checkpoint,
     judge_continuation,
 )
+from tests.cases import case
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x01")
 KEY = VerifierKey("hening.example/log", PRIVATE.public_key().public_bytes_raw())
@@ -56,24 +57,30 @@ def consistency(old, new, entries=ENTRIES):
     return subproof(old, list(map(leaf_hash, entries[:new])), True)
 
 
-@pytest.mark.parametrize("old", range(9))
-@pytest.mark.parametrize("new", range(1, 10))
-def test_one_history(old, new):
+def test_one_history():
     """A larger log of expected leaves is signed and recorded; a smaller one is signed again."""
-    proof = consistency(new, old) if new <= old else []
-    grown = judge_checkpoint(text(ENTRIES[:new]), KEY, log(old), ENTRIES[old:new], proof)
-    assert grown == log(max(old, new), [e for e in ENTRIES if e not in ENTRIES[old:new]])
+    for new in range(1, 10):
+        for old in range(9):
+            with case(old, new):
+                proof = consistency(new, old) if new <= old else []
+                grown = judge_checkpoint(
+                    text(ENTRIES[:new]), KEY, log(old), ENTRIES[old:new], proof
+                )
+                assert grown == log(
+                    max(old, new), [e for e in ENTRIES if e not in ENTRIES[old:new]]
+                )
 
 
-@pytest.mark.parametrize("old", range(1, 9))
-@pytest.mark.parametrize("new", range(1, 10))
-def test_a_second_history(old, new):
+def test_a_second_history():
     """Another leaf among those that both have: no proof makes up for that."""
-    other = (FOREIGN, *ENTRIES[1:])
-    for entries in (ENTRIES, other):
-        proof = consistency(min(old, new), max(old, new), entries)
-        with pytest.raises(LogError, match="are not of one history"):
-            judge_checkpoint(text(other[:new]), KEY, log(old), other[old:new], proof)
+    for new in range(1, 10):
+        for old in range(1, 9):
+            with case(old, new):
+                other = (FOREIGN, *ENTRIES[1:])
+                for entries in (ENTRIES, other):
+                    proof = consistency(min(old, new), max(old, new), entries)
+                    with pytest.raises(LogError, match="are not of one history"):
+                        judge_checkpoint(text(other[:new]), KEY, log(old), other[old:new], proof)
 
 
 @pytest.mark.parametrize(

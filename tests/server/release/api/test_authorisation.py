@@ -23,6 +23,7 @@ from server.release.auth.principal import (
 from server.release.auth.tokens import create_token, revoke_token
 from server.release.rollouts.changes import Arguments, State, make_change
 from server.release.rollouts.commands import Resume
+from tests.cases import case
 from tests.server.release.api_world import api_world
 
 PAGE = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -184,62 +185,67 @@ async def team(fresh_state, tmp_path_factory):
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_without_a_valid_token(team, name):
+async def test_without_a_valid_token(team):
     """No, a wrong, an expired, a revoked token, a disabled account's: 401, except for public."""
-    for key in ("none", "wrong", "expired", "revoked", "disabled"):
-        status = await team.ask(name, team.tokens[key])
-        expected = BY_NAME[name].status if BY_NAME[name].public else 401
-        assert status == expected, key
+    for name in NAMES:
+        with case(name):
+            for key in ("none", "wrong", "expired", "revoked", "disabled"):
+                status = await team.ask(name, team.tokens[key])
+                expected = BY_NAME[name].status if BY_NAME[name].public else 401
+                assert status == expected, key
 
 
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("name", NAMES)
-async def test_each_role(team, name, role):
+async def test_each_role(team):
     """`no` and a foreign `own` are 403; `yes` is anything but 401 and 403."""
-    cell = ROWS[name][HEAD.index(role.value)]
-    body = {} if BY_NAME[name].id in WITH_BODY else None
-    status = await team.ask(name, team.tokens[role], body=body)
-    assert (status not in REFUSED) if cell == "yes" else status == 403
+    for name in NAMES:
+        for role in Role:
+            with case(role, name):
+                cell = ROWS[name][HEAD.index(role.value)]
+                body = {} if BY_NAME[name].id in WITH_BODY else None
+                status = await team.ask(name, team.tokens[role], body=body)
+                assert (status not in REFUSED) if cell == "yes" else status == 403
 
 
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("name", [name for name in NAMES if BY_NAME[name].permission])
-async def test_each_narrowed_token(team, name, role):
+async def test_each_narrowed_token(team):
     """A token with only the permission is accepted, one with all others is not."""
-    permission = BY_NAME[name].permission
-    if ROWS[name][HEAD.index(role.value)] == "yes":
-        only = await team.ask(name, team.tokens[role, "only", permission])
-        assert only not in REFUSED
-        without = team.tokens.get((role, "without", permission))
-        if without is not None:
-            assert await team.ask(name, without) == 403
-    else:
-        for other in ROLE_PERMISSIONS[role]:
-            assert await team.ask(name, team.tokens[role, "only", other]) == 403
+    for name in [name for name in NAMES if BY_NAME[name].permission]:
+        for role in Role:
+            with case(role, name):
+                permission = BY_NAME[name].permission
+                if ROWS[name][HEAD.index(role.value)] == "yes":
+                    only = await team.ask(name, team.tokens[role, "only", permission])
+                    assert only not in REFUSED
+                    without = team.tokens.get((role, "without", permission))
+                    if without is not None:
+                        assert await team.ask(name, without) == 403
+                else:
+                    for other in ROLE_PERMISSIONS[role]:
+                        assert await team.ask(name, team.tokens[role, "only", other]) == 403
 
 
 SCOPED = [name for name in NAMES if ROWS[name][2] == "codename"]
 
 
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("name", SCOPED)
-async def test_each_codename(team, name, role):
+async def test_each_codename(team):
     """An account for one codename is accepted there and nowhere else."""
-    cell = ROWS[name][HEAD.index(role.value)]
-    token = team.tokens[role, "inside"]
-    for codename, allowed in ((OUTSIDE, False), (INSIDE, cell == "yes")):
-        path, body = EXAMPLES[BY_NAME[name].id](codename)
-        path = {key: team.ids.get(value, value) for key, value in path.items()}
-        status = await team.ask(name, token, path, body)
-        assert (status not in REFUSED) if allowed else status == 403, codename
+    for name in SCOPED:
+        for role in Role:
+            with case(role, name):
+                cell = ROWS[name][HEAD.index(role.value)]
+                token = team.tokens[role, "inside"]
+                for codename, allowed in ((OUTSIDE, False), (INSIDE, cell == "yes")):
+                    path, body = EXAMPLES[BY_NAME[name].id](codename)
+                    path = {key: team.ids.get(value, value) for key, value in path.items()}
+                    status = await team.ask(name, token, path, body)
+                    assert (status not in REFUSED) if allowed else status == 403, codename
 
 
-@pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("name", [name for name in NAMES if ROWS[name][2] == "all"])
-async def test_what_tells_of_every_model(team, name, role):
+async def test_what_tells_of_every_model(team):
     """With one codename it is refused for every role; `test_each_role` uses all."""
-    assert await team.ask(name, team.tokens[role, "inside"]) == 403
+    for name in [name for name in NAMES if ROWS[name][2] == "all"]:
+        for role in Role:
+            with case(role, name):
+                assert await team.ask(name, team.tokens[role, "inside"]) == 403
 
 
 async def test_people_elsewhere_are_not_listed(team):
