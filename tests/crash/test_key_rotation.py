@@ -1,7 +1,7 @@
 """Making next keys, switching to them and publishing across a switch, each killed on the way.
 
-A switch is killed at each change of the disk, the others at every third: `test_points` kills them
-at each change by its name.
+A switch is killed at each change of the disk, the others at every eleventh: `test_points` kills
+them at each change by its name.
 """
 
 import json
@@ -73,7 +73,7 @@ def listing(world, *, former):
 
 def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
     """Phones see a whole tree and a log signed by root's key; a repeated command completes it."""
-    for change in range(1, 500, 1 if scenario.action == "switch" else 3):
+    for change in range(1, 500, 1 if scenario.action == "switch" else 11):
         world = scenario.world.copy(tmp_path / "killed")
         ended = crash(world, scenario.action, change=change)
         check_public(world)

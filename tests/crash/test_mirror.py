@@ -1,4 +1,7 @@
-"""An export killed with SIGKILL between changes of the disk shows an old or a new mirror."""
+"""An export killed with SIGKILL between changes of the disk shows an old or a new mirror.
+
+`test_points` kills it at each change by its name; this module reads the mirror as clients do.
+"""
 
 import shutil
 
@@ -8,7 +11,7 @@ from tests.server.publisher.test_mirror import files, read
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
-def test_killed_before_every_second_change_of_the_disk(world, crash, tmp_path):
+def test_killed_before_every_ninth_change_of_the_disk(world, crash, tmp_path):
     """Another TUF client reads it completely each time, and the next run completes the export."""
     mirror = world.folder.root / "mirror"
     export_mirror(world.folder, LocalBlobs(world.folder.blobs), mirror)
@@ -20,7 +23,7 @@ def test_killed_before_every_second_change_of_the_disk(world, crash, tmp_path):
     assert crash(whole, "export")["status"] == 0
     expected = files(whole.folder.root / "mirror")
     seen = []
-    for change in range(1, 500, 2):
+    for change in range(1, 500, 9):
         copy = world.copy(tmp_path / "killed")
         ended = crash(copy, "export", change=change)
         out = copy.folder.root / "mirror"
@@ -37,7 +40,7 @@ def test_killed_before_every_second_change_of_the_disk(world, crash, tmp_path):
         shutil.rmtree(copy.folder.root)
     assert (seen[0], seen[-1]) == (old, new)
     assert seen == sorted(seen)
-    assert len(seen) > 10
+    assert len(seen) > 3
     assert read(copy, out, [FIRST, SECOND]) == (new, [PACKAGE_1, PACKAGE_2])
 
 

@@ -14,6 +14,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import server
 from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
@@ -23,7 +24,7 @@ from server.storage.room import Room
 from tests.crash.sender import ROOMY, send_rest
 from tests.crash.stories import STORIES
 from tests.crash.watch import watch as watch_changes
-from tests.programs import PROGRAMS, walk
+from tests.programs import import_all
 from tests.server.release.uploads.harness import open_harness
 from tests.server.world import World
 
@@ -33,7 +34,7 @@ CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 def main():
     """Serve crashes until standard input ends."""
-    list(walk(PROGRAMS["hening-server"]))
+    import_all(server)
     for line in sys.stdin:
         job = json.loads(line)
         reader, writer = os.pipe()
