@@ -1,7 +1,8 @@
 """Making next keys, switching to them and publishing across a switch, each killed on the way.
 
-A switch is killed at each change of the disk, the others at every eleventh: `test_points` kills
-them at each change by its name.
+A switch is killed at each change of the disk: the planned one at every second change, that after a
+theft at the others. The other actions are killed at every eleventh change: `test_points` kills them
+at each change by its name.
 """
 
 import json
@@ -23,12 +24,13 @@ from tests.server.world import FIRST, World
 
 @dataclass(frozen=True)
 class Scenario:
-    """A server before an action; whether next keys exist afterwards, and which are listed."""
+    """A server before an action; whether next keys exist afterwards, and keys were stolen."""
 
     world: World
     action: str
     has_next: bool
     bundle_id: str | None = None
+    is_theft: bool = False
 
 
 SCENARIOS = [
@@ -49,13 +51,14 @@ def scenario(request, published_state, tmp_path_factory):
     world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
     if request.param == "new keys after a theft":
         return Scenario(world, "new keys afresh", has_next=True)
-    bundle_id = world.submit(listing(world, former=request.param == "planned switch"))
+    is_theft = request.param != "planned switch"
+    bundle_id = world.submit(listing(world, former=not is_theft))
     if request.param == "root after a theft":
         return Scenario(world, "incoming", has_next=True, bundle_id=bundle_id)
     world.run(Publisher.process_incoming)
     assert world.result(bundle_id).reason == ""
     world.ahead = timedelta(seconds=80)
-    return Scenario(world, "switch", has_next=False)
+    return Scenario(world, "switch", has_next=False, is_theft=is_theft)
 
 
 def listing(world, *, former):
@@ -73,7 +76,8 @@ def listing(world, *, former):
 
 def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
     """Phones see a whole tree and a log signed by root's key; a repeated command completes it."""
-    for change in range(1, 500, 1 if scenario.action == "switch" else 11):
+    first, stride = (1 + scenario.is_theft, 2) if scenario.action == "switch" else (1, 11)
+    for change in range(first, 500, stride):
         world = scenario.world.copy(tmp_path / "killed")
         ended = crash(world, scenario.action, change=change)
         check_public(world)

@@ -1,4 +1,4 @@
-"""A publisher killed with SIGKILL after each step, and before every third change of the disk.
+"""A publisher killed with SIGKILL after each step, and before every eleventh change of the disk.
 
 `test_points` kills it at each change by its name; this module tries other submissions.
 """
@@ -82,7 +82,7 @@ def test_killed_after_a_step(scenario, step, crash, tmp_path):
 def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
     """Wherever the process dies, the public state verifies and is exactly the old or the new."""
     seen = []
-    for change in range(1, 500, 3):
+    for change in range(1, 500, 11):
         world = scenario.world.copy(tmp_path / "killed")
         ended = crash(world, scenario.action, change=change)
         seen.append(public_state(world))
