@@ -1,9 +1,41 @@
 """A cloud on either database."""
 
+import shutil
+
 import pytest
 
 from server.cloud.law import rounds
+from server.cloud.storage import MIGRATIONS
+from server.storage.migration import migrate
+from server.storage.place import PostgresAddress
 from tests.server.cloud.device import running
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory):
+    """Give a database with a cloud's tables on SQLite; do not change it, copy it."""
+    file = tmp_path_factory.mktemp("empty") / "cloud.sqlite"
+    migrate(file, migrations=MIGRATIONS)
+    return file
+
+
+@pytest.fixture(scope="session")
+def empty_postgresql(postgres):
+    """Give the same on PostgreSQL."""
+    address = postgres.make_database()
+    migrate(PostgresAddress(address), migrations=MIGRATIONS)
+    return address
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
+def place(request, tmp_path):
+    """Give the place of a database with a cloud's tables, on SQLite and on PostgreSQL."""
+    empty = request.getfixturevalue(f"empty_{request.param}")
+    if request.param == "sqlite":
+        return shutil.copy2(empty, tmp_path / "hening.sqlite")
+    return PostgresAddress(request.getfixturevalue("postgres").copy_database(empty))
 
 
 @pytest.fixture(autouse=True)
