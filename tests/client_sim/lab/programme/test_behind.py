@@ -17,6 +17,7 @@ MEETS = {
     "sim-near-bad-pack": BAD,
     "call-near-bad-pack": BAD,
     "disk-behind-install": {"fault": "install"},
+    "user-after-failures": {"fault": "install"},
     "login-after-bad-pack": BAD,
     "imei-inside": {"addresses": "private"},
     "host-inside": {"addresses": "private"},
