@@ -8,7 +8,7 @@ import re
 import pytest
 import structlog
 
-from server.release.api import decode, listener
+from server.release.api import listener, serving
 from server.release.api.operation import Reply
 from server.settings import Settings
 from tests.server.release.api.toys import FAILURES, MADE, TOYS, Toy, operation
@@ -187,10 +187,12 @@ async def test_a_slow_head(fresh, monkeypatch):
         assert statuses(await send(api, GET + b"\r\nGET /api")) == [200]
 
 
-async def test_a_slow_body(api, monkeypatch):
+async def test_a_slow_body(fresh, monkeypatch):
     """A client that does not finish its body gets an error and is cut off."""
-    monkeypatch.setattr(decode, "BODY_SECONDS", 0.3)
-    answer = await send(api, POST + b"Content-Length: 30\r\n\r\n{")
+    monkeypatch.setattr(serving, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
+    async with api_world(fresh, TOYS) as api:
+        answer = await send(api, POST + b"Content-Length: 30\r\n\r\n{")
     assert statuses(answer) == [408]
 
 

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from server.release.api.catalogue import Route, Routes
 from server.release.api.decode import (
-    BODY_SECONDS,
     decode_body,
     decode_query,
     invite_body,
@@ -62,7 +61,7 @@ class Api:
         services: Services,
         admission: Admitting,
         metrics: ApiMetrics,
-        body_seconds: float = BODY_SECONDS,
+        body_seconds: float,
     ) -> None:
         self._routes = Routes(operations)
         self._services = services

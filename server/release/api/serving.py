@@ -17,6 +17,7 @@ from server.core.errors import FormatError
 from server.release.api.accept_queue import Admission, Authenticate, no_token
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
+from server.release.api.decode import BODY_SECONDS
 from server.release.api.listener import Answering, listening
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
@@ -172,7 +173,7 @@ async def serving(
     metrics = ApiMetrics(registry, operations)
     provider = make_provider(services)
     admission = Admission(verify or token_verifier(services, provider), rates)
-    api = Api(operations, services, admission, metrics)
+    api = Api(operations, services, admission, metrics, BODY_SECONDS)
     answering = site(Shared(api, services, rates, metrics, provider))
     try:
         async with (
