@@ -30,6 +30,7 @@ from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from server.storage.migration import migrate
 from tests.crash.watch import watch
+from tests.programs import import_all
 from tests.server.cloud.device import PEPPER, SALTS, Device, running
 from tests.server.cloud.policies import LAW
 
@@ -213,6 +214,7 @@ STORIES = {
 
 def main():
     """Serve crashes until standard input ends."""
+    import_all()
     for line in sys.stdin:
         job = json.loads(line)
         reader, writer = os.pipe()

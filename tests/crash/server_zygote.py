@@ -12,16 +12,17 @@ import signal
 import sys
 from pathlib import Path
 
+import server
 from server.cli import cli
 from tests.crash.watch import watch
-from tests.programs import walk
+from tests.programs import import_all
 
 RUN = ["run", "--port", "0", "--api-port", "0"]
 
 
 def main():
     """Serve servers until standard input ends."""
-    list(walk(cli))
+    import_all(server)
     for line in sys.stdin:
         job = json.loads(line)
         changes, writer = os.pipe()
