@@ -33,11 +33,18 @@ async def append(world, batch, change=None):
         await log.append(batch, world.keys.log_keys, 1)
 
 
+@pytest.fixture(scope="module")
+def grown_state(fresh_state, tmp_path_factory):
+    """Give a server whose log has 300 leaves; do not change it, copy it."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("grown") / "state")
+    asyncio.run(append(world, leaves(1, 300)))
+    return world
+
+
 @pytest.fixture
-def grown(fresh):
-    """Give a server whose log has 300 leaves."""
-    asyncio.run(append(fresh, leaves(1, 300)))
-    return fresh
+def grown(grown_state, tmp_path):
+    """Give a private copy of it."""
+    return grown_state.copy(tmp_path / "state")
 
 
 def test_an_append_reads_few_tiles(grown, monkeypatch):

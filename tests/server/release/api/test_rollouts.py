@@ -1,6 +1,5 @@
 """Models, channels and changes over the API: tags, dry runs, two-person approval, proposals."""
 
-import asyncio
 import hashlib
 import json
 from dataclasses import replace
@@ -22,13 +21,9 @@ PLAN = {"stages": [{"permille": 10, "hold": 86_400}, {"permille": 1000}]}
 
 
 @pytest.fixture
-async def two(world):
+async def two(two_state, tmp_path):
     """Give the API on two releases, of which the first is offered."""
-    bundle = world.submit(world.second_release(), [PACKAGE_2])
-    async with world.publisher() as publisher:
-        await publisher.process_incoming()
-    assert (await asyncio.to_thread(world.result, bundle)).status == "published"
-    async with api_world(world) as served:
+    async with api_world(two_state.copy(tmp_path / "state")) as served:
         yield served
 
 

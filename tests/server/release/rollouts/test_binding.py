@@ -29,9 +29,10 @@ FULL = Plan([Stage(1000)])
 BETA = Channel("armani", "id", "beta")
 
 
-@pytest.fixture
-def two(world):
-    """Give a server with two releases, the first of which is offered to everyone in stable."""
+@pytest.fixture(scope="module")
+def both_channels(published_state, tmp_path_factory):
+    """Give a server with two releases; do not change it, copy it."""
+    world = published_state.copy(tmp_path_factory.mktemp("both") / "state")
     files = {
         f"{CHANNEL}/armani-1.zip": (PACKAGE_1, release(1)),
         f"{CHANNEL}/armani-2.zip": (PACKAGE_2, release(2)),
@@ -40,6 +41,12 @@ def two(world):
     role = world.ceremony.role("armani", 3, files)
     assert world.publish({("armani", 3): role}, [PACKAGE_2]).reason == ""
     return world
+
+
+@pytest.fixture
+def two(both_channels, tmp_path):
+    """Give a server with two releases, the first of which is offered to everyone in stable."""
+    return both_channels.copy(tmp_path / "state")
 
 
 async def test_an_approval_admits_no_phone_to_another_build(two):

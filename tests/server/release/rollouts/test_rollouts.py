@@ -24,16 +24,9 @@ from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, 
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
 from tests.server.release.rollouts.harness import APPROVER, DAY, ENGINEER, open_harness, person
-from tests.server.world import CHANNEL, PACKAGE_2
+from tests.server.world import CHANNEL
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
-
-
-@pytest.fixture
-def two(world):
-    """Give a server with two releases, of which the first is offered to everyone."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    return world
 
 
 async def test_a_command_is_published_and_recorded(two):
