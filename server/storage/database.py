@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from server.storage.engine import WRITES, WriteGate, make_engine
-from server.storage.migration import MIGRATIONS, is_current
+from server.storage.migration import MIGRATIONS, migrate
 from server.storage.place import Place
 
 
@@ -45,7 +45,7 @@ async def open_database(
 
     Users of one SQLite file in one process share its `gate`, at which urgent sessions are first.
     """
-    await asyncio.to_thread(_migrate, place, migrations)
+    await asyncio.to_thread(migrate, place, migrations=migrations)
     if isinstance(place, Path):
         await asyncio.to_thread(_narrow, place)
     engine = make_engine(place, gate, is_urgent=is_urgent)
@@ -53,14 +53,6 @@ async def open_database(
         yield Sessions(engine)
     finally:
         await engine.dispose()
-
-
-def _migrate(place: Place, migrations: Path) -> None:
-    if not is_current(place, migrations):
-        # Imported here, because it imports alembic: see `server.storage.migration`.
-        from server.storage.migration import migrate  # noqa: PLC0415
-
-        migrate(place, migrations=migrations)
 
 
 def _narrow(file: Path) -> None:

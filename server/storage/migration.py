@@ -9,17 +9,17 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from server.storage.durable import create_file
 from server.storage.engine import BUSY_SECONDS, WRITES, begin_by_hand, make_engine, name_faults
 from server.storage.errors import StorageError
 from server.storage.place import Place, PostgresAddress
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -89,14 +89,20 @@ def migrate(place: Place, *, backup_made: bool = False, migrations: Path = MIGRA
     return with_connection(place, lambda c: _upgrade(place, c, migrations, backup_made=backup_made))
 
 
-def load_migrations(migrations: Path = MIGRATIONS) -> Config:
+def load_migrations(migrations: Path = MIGRATIONS) -> "Config":
     """Return alembic's configuration."""
+    from alembic.config import Config  # noqa: PLC0415 - as in `_upgrade`
+
     config = Config()
     config.set_main_option("script_location", str(migrations))
     return config
 
 
 def _upgrade(place: Place, connection: Connection, migrations: Path, *, backup_made: bool) -> bool:
+    # Imported here: a database is seldom migrated, and alembic is a sixth of what programs import.
+    from alembic import command  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
     config, newest = load_migrations(migrations), newest_revision(migrations)
     if isinstance(place, PostgresAddress):
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_AT_A_TIME})
