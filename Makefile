@@ -17,7 +17,7 @@ JOBS ?= $(shell expr 2 '*' $$(nproc))
 DIST ?= dist
 # Which tests, as pytest names them; all of them where this is empty.
 TESTS ?=
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 30 $(TESTS)
 SHELL := /bin/bash
 # Without bytecode each program compiles what it imports each time that it starts: half of what
 # `rollout offer` takes, and most of what the workers of the tests take to collect them.
