@@ -180,18 +180,18 @@ def test_counts_go_on(shared):
 
 
 def test_nothing_grows(world, tmp_path):
-    """After twenty restarts the main process's descriptors and memory are as after the second."""
+    """After ten restarts the main process's descriptors and memory are as after the second."""
     with serving(world, tmp_path, "--workers", "1") as service:
         seen = []
-        for _ in range(20):
+        for _ in range(10):
             service.hang_up()
             (worker,) = service.workers()
             seen.append([*measure(service.process.pid), *measure(worker)])
     main_open, main_kilobytes, open_, kilobytes = zip(*seen[1:], strict=True)
     assert len(set(open_)) == 1
     assert max(main_open) - min(main_open) <= 2  # of the database's, as they come and go
-    assert main_kilobytes[-1] - main_kilobytes[0] < 4096
-    assert kilobytes[-1] - kilobytes[0] < 4096
+    assert main_kilobytes[-1] - main_kilobytes[0] < 2048
+    assert kilobytes[-1] - kilobytes[0] < 2048
 
 
 def measure(pid):
