@@ -1,6 +1,12 @@
-"""The demo succeeds, its report matches its output, and the README shows that output."""
+"""The demo succeeds, its report matches its output, and the README shows that output.
+
+Its programs are forked here (`tests/forked.py`), except those whose network is watched. `make bare`
+runs it as people do.
+"""
 
 import base64
+import contextlib
+import io
 import json
 import re
 import shlex
@@ -10,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from demo import stage as demo_stage
+from demo.__main__ import main
 from demo.stage import HOST, Stage, StageError
 
 ROOT = Path(__file__).parents[2]
@@ -18,18 +26,22 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(programs, tmp_path_factory):
     """Run the demo once; gives its folder and its output."""
-    folder = tmp_path_factory.mktemp("demo") / "var"
-    done = subprocess.run(
-        [sys.executable, "-m", "demo", "--folder", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    folder, real = tmp_path_factory.mktemp("demo") / "var", demo_stage._python
+    names = {f"{name}.cli": f"hening-{name}" for name in ("server", "signer")}
+    names["client_sim.cli"] = "hening-device"
+
+    def command(module, before=""):
+        return real(module, before) if before else programs.command(names[module])
+
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(demo_stage, "_python", command)
+        with pytest.raises(SystemExit) as ended:
+            main(["--folder", str(folder)])
+    assert ended.value.code == 0, said.getvalue()
+    return folder, said.getvalue()
 
 
 def numberless(text):

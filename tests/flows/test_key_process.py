@@ -1,4 +1,4 @@
-"""Server and key process as two real processes: a release is published and rolled out, with kills.
+"""Server and key process as two processes: a release is published and rolled out, with kills.
 
 The server never has a key: its state folder has no `keys/` at all. A relay between the two can kill
 the key process after an answer was recorded and before it arrives.
@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
-from tests.flows.key_processes import PROGRAM, started
+from tests.flows.key_processes import started
 from tests.patience import PATIENCE
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, PACKAGE_2, SECOND, refresh_from_disk
@@ -75,8 +75,8 @@ def receive(one, length):
 class Site:
     """A state folder without keys, and the start of its key process."""
 
-    def __init__(self, world, folder):
-        self.world = world
+    def __init__(self, world, folder, program):
+        self.world, self.program = world, program
         self.folder = folder
         self.socket = folder / "run" / "keys.sock"
         (folder / "run").mkdir(parents=True, mode=0o700)
@@ -92,12 +92,12 @@ class Site:
         """Start the key process."""
         words = ("keys", "serve", "--keys", self.folder / "keys", "--socket", self.socket)
         root = self.folder / "1.root.json"
-        return started(*words, "--record", self.folder / "record", "--root", root)
+        return started(*self.program, *words, "--record", self.folder / "record", "--root", root)
 
     def command(self, *words):
         """Run a command of the server to its end."""
         return subprocess.run(
-            [PROGRAM, *map(str, words), "--state", str(self.world.folder.root)],
+            [*self.program, *map(str, words), "--state", str(self.world.folder.root)],
             capture_output=True,
             text=True,
             check=False,
@@ -105,9 +105,9 @@ class Site:
 
 
 @pytest.fixture
-def site(world, tmp_path):
+def site(world, programs, tmp_path):
     """Give a site whose server had its keys until now."""
-    return Site(world, tmp_path / "apart")
+    return Site(world, tmp_path / "apart", programs.command("hening-server"))
 
 
 def said(process, event):
@@ -122,7 +122,8 @@ def said(process, event):
 def test_a_release_from_bundle_to_rollout(site):
     """The server publishes without a key, through a restart of the key process."""
     world = site.world
-    with started("run", "--state", world.folder.root, "--port", 0) as (server, address):
+    command = (*site.program, "run", "--state", world.folder.root, "--port", 0)
+    with started(*command) as (server, address):
         assert address.startswith("http://127.0.0.1:")  # phones are served before there are keys
         assert "the key process does not answer" in said(server, "alarm")["error"]
         with site.keys() as (_, path):

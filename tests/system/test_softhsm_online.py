@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -103,7 +104,13 @@ def test_a_ceremony_and_a_release(drawer, tmp_path):
     state.trusted_root.write_bytes(root.read_bytes())
     world = World(state, keys, ceremony)
     words = (*drawer.options, "--record", tmp_path / "record", "--root", root, "--socket", path)
-    with started("keys", "serve", *words, environment=drawer.softhsm.environment):
+    with started(
+        Path(sys.executable).with_name("hening-server"),
+        "keys",
+        "serve",
+        *words,
+        environment=drawer.softhsm.environment,
+    ):
         assert world.publish(ceremony.first()).reason == ""
         assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
         world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
