@@ -1,23 +1,24 @@
 """The map as a process serves it: by path, and lists by the request line that asks for them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from server.compat.pages import Change, Content, Contents, Page, apply_change
 from server.http.answers import Hit
+from server.http.plane import Requests
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lists:
     """The map that is served, and the changes that are still to come. Only the loop changes it.
 
-    `lines` are the lists by the request line that asks for them. `changes` are in order.
+    `lines` are the lists by the request line that asks for them. `changes` are in order. `exact`
+    finds whole requests; the plane sets it.
     """
 
     contents: dict[str, Content] = field(default_factory=dict)
     lines: dict[bytes, Page] = field(default_factory=dict)
     changes: list[tuple[int, Change]] = field(default_factory=list)
-    exact: Mapping[bytes, Hit] = field(default_factory=dict)
+    exact: Requests = field(default_factory=dict[bytes, Hit], compare=False)
 
     def add(self, contents: Contents) -> None:
         """Put paths into the map."""

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from server.compat.app_requests import AppRequests, usual_rests
 from server.compat.dialects import compile_grammar
 from server.compat.lineage import THROWN_AWAY
 from server.compat.lists import Lists
@@ -73,11 +74,18 @@ class CompatPlane(Plane):
     ) -> None:
         super().__init__(blobs, counts, clock, limits)
         self.served = Lists()
+        self._usual = usual_rests(options.public_url)
         self._mode = options.gate
         self._is_edge = options.gate is GateMode.EDGE
         self._is_strict = options.gate is GateMode.STRICT
         self._grammar = compile_grammar(options.dialects)
         self._throws_away = "lineage1" in options.dialects
+
+    def serve(self, lists: Lists) -> None:
+        """Answer from `lists` from now on."""
+        lists.exact = AppRequests(lists.lines, self._usual)
+        self.served = lists
+        self.tick()
 
     def tick(self) -> None:
         """Switch lists whose second has come."""

@@ -1,7 +1,7 @@
 """What a public plane passes to the connection engine: its answers, limits and counts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Protocol
 
@@ -16,12 +16,19 @@ from server.http.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
 
 
+class Requests(Protocol):
+    """Whole requests, byte for byte, and their answers."""
+
+    def get(self, data: bytes, /) -> Hit | None:
+        """Return the answer to one request; None where it is not among them."""
+
+
 class Exact(Protocol):
     """What a plane serves now; it is replaced in one assignment."""
 
     @property
-    def exact(self) -> Mapping[bytes, Hit]:
-        """Whole requests, byte for byte, and their answers."""
+    def exact(self) -> Requests:
+        """What is found by the bytes of a request alone."""
 
 
 class Plane(ABC):

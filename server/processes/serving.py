@@ -116,8 +116,7 @@ class Serving:
 
     async def show_lists(self, lists: Lists) -> None:
         """Answer the dialects from `lists` from now on."""
-        self._dialects.served = lists
-        self._dialects.tick()
+        self._dialects.serve(lists)
         self._has_lists = True
         await self._listen_to_apps()
 

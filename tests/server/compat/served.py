@@ -21,7 +21,7 @@ from tests.server.device.served import Served
 def serve_contents(options, contents, blobs, *, changes=(), clock=lambda: 0.0, tls=None):
     """Serve a map until the block ends; `clock` returns epoch seconds."""
     plane = CompatPlane(options, blobs, Counts(), clock)
-    plane.served = make_lists(Rendered(contents=contents, changes=tuple(changes)))
+    plane.serve(make_lists(Rendered(contents=contents, changes=tuple(changes))))
     served = Served(0, CollectorRegistry(), plane)
     ready, stop = threading.Event(), None
 

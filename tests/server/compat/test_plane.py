@@ -183,6 +183,23 @@ def test_both_servers_answer_alike(served):
         }
 
 
+def as_an_app(path):
+    """Return an app's whole request, which is found without a parser."""
+    lines = [b"GET %b HTTP/1.1" % path.encode(), APP[0], b"Host: u.example", *APP[1:]]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def test_requests_of_the_apps_are_answered_as_others(served):
+    """In each mode of the gate, in any number."""
+    for path in (LIST, LINE):
+        found, other = served.ask(as_an_app(path)), served.get(path, b"Accept: */*")
+        assert served.plane.served.exact.get(as_an_app(path)) is not None
+        assert (found.status, found.body) == (200, other.body)
+        assert {each for each in found.headers if each[0] != "Date"} == {
+            each for each in other.headers if each[0] not in {"Date", "Connection"}
+        }
+
+
 def test_a_list_switches_at_its_second(blobs):
     """One second before it is the old one; the clock decides, without a new snapshot."""
     old, new = json_page("old"), json_page("new")
@@ -195,4 +212,5 @@ def test_a_list_switches_at_its_second(blobs):
             clock[0] = now
             served._in_loop(served.listener._front.tick)
             assert served.get(LIST).body == f'"{body}"'.encode()
+            assert served.ask(as_an_app(LIST)).body == f'"{body}"'.encode()
             assert served.get(LINE).status == status

@@ -1,0 +1,66 @@
+"""Requests of the apps are found without a parser, and nothing else is."""
+
+import pytest
+
+from server.compat.app_requests import AppRequests, usual_rests
+from server.compat.pages import make_page
+
+PAGE = make_page("text/plain", b"a line")
+LINE = b"GET /graphene/FP4-nightly HTTP/1.1"
+AGENT = b"User-Agent: Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A)\r\n"
+HOST, CONNECTION = b"Host: u.example\r\n", b"Connection: Keep-Alive\r\n"
+GZIP, END = b"Accept-Encoding: gzip\r\n", b"\r\n"
+START = LINE + END
+FOUND = AppRequests({LINE: PAGE}, usual_rests("https://u.example:443"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        START + AGENT + HOST + CONNECTION + GZIP + END,
+        START + HOST + AGENT + CONNECTION + GZIP + END,
+        START + HOST + CONNECTION + GZIP + AGENT + END,
+        START + HOST + CONNECTION + GZIP + END,
+        START
+        + b"Accept: application/json\r\nAccept-Charset: UTF-8\r\nUser-Agent: ktor-client\r\n"
+        + HOST
+        + CONNECTION
+        + GZIP
+        + END,
+        START + AGENT + b"Accept-Encoding: identity\r\n" + HOST + CONNECTION + END,
+    ],
+)
+def test_what_the_apps_send(head):
+    """Wherever the User-Agent stands."""
+    assert FOUND.get(head) == (200, PAGE.data)
+
+
+GOOD = START + HOST + AGENT + CONNECTION + GZIP + END
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GOOD[:-2],  # incomplete
+        GOOD + GOOD,  # two of them
+        GOOD.replace(b"FP4-nightly", b"FP5-nightly"),
+        GOOD.replace(b"u.example", b"v.example"),
+        GOOD.replace(b"Dalvik", b"Dal\0vik"),
+        GOOD.replace(b"Dalvik", b"Dal\nvik"),
+        GOOD.replace(b"Dalvik", b"Dal\rvik"),
+        GOOD.replace(b"Dalvik", b"Dal\xe9vik"),
+        GOOD.replace(b"Dalvik", b"D" * 2048),
+        GOOD.replace(AGENT, AGENT + AGENT),
+        GOOD.replace(AGENT, b"Cookie: a=b\r\n"),
+        GOOD.replace(AGENT, AGENT + b"Cookie: a=b\r\n"),
+        START + b"Host: u.exa" + AGENT + b"mple\r\n" + CONNECTION + GZIP + END,  # within a line
+        b"HEAD" + GOOD[3:],
+        b"POST" + GOOD[3:],
+        b"\r\n" + GOOD,
+        b"",
+        AGENT,
+    ],
+)
+def test_everything_else_goes_to_the_parser(data):
+    """Also what would be a good request with one byte less."""
+    assert FOUND.get(data) is None
