@@ -7,6 +7,7 @@ import click
 
 from client_sim.lab.commands.audit import audit_command
 from client_sim.lab.commands.clock import clock_command
+from client_sim.lab.commands.cloud_command import cloud_command
 from client_sim.lab.commands.explain import explain_command
 from client_sim.lab.commands.mutants import mutants_command
 from client_sim.lab.commands.record import record_command
@@ -26,3 +27,4 @@ lab.add_command(record_command)
 lab.add_command(server_command)
 lab.add_command(mutants_command)
 lab.add_command(clock_command)
+lab.add_command(cloud_command)

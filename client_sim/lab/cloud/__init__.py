@@ -1,0 +1,14 @@
+"""The instrument for cloud backups: what leaves a phone when it is off, and when it is on.
+
+In order of imports:
+
+exchange, double, doors      requests, and a server in this process, written from FORMATS section 17
+world, phone, lives          a phone's surroundings, the interface of a client, what happens to it
+table, keyring, items,       what may be sent; what each byte is, opened with the owner's keys
+  opening
+judges, boundaries, lies,    what is asked of a client: one method each, a column of the kill
+  beside                     matrix
+blind                        what is asked of a server
+leaks, insides, tampering    leaky clients as rows of a table, and what builds them
+programme, report            all of it for one client; `hening-device lab cloud` shows it
+"""

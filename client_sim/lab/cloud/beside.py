@@ -1,0 +1,111 @@
+"""C1: polls for updates do not notice the backup, whether it is off, on, busy or failing."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.client import PollingClient
+from client_sim.errors import SimulatorError
+from client_sim.lab.cloud.double import Double
+from client_sim.lab.cloud.lives import SHM, START, make_owner, steps
+from client_sim.lab.cloud.phone import CloudPhone, Factory
+from client_sim.lab.cloud.world import CloudWorld, Recorder
+from client_sim.lab.oracles.equality import judge_equality
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.ground import Ground, plan_ground
+from client_sim.lab.programme.guards import GUARDS
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.scenarios.driving import IDLE
+from client_sim.lab.trace.observation import Observation
+from client_sim.world import Client, Event, World
+
+STATES: Final = ("never on", "on", "busy", "failing", "off again")
+_BEGIN: Final = "own:contact,note sign-up consent words on:contact,note sync"
+
+
+class _Beside:
+    """Polling on a phone whose backup does something before, or in the middle of, each poll."""
+
+    def __init__(self, world: World, phone: CloudPhone, cloud: CloudWorld, state: str) -> None:
+        self._client = phone.polling(world)
+        self._world, self._phone, self._cloud, self._state = world, phone, cloud, state
+        self._polls = 0
+
+    def poll(self) -> object:
+        """Poll beside the backup."""
+        recorder = self._cloud.recorder
+        recorder.now = self._world.now()
+        self._polls += 1
+        self._cloud.begin(100 + self._polls)
+        if self._state in {"never on", "off again"}:
+            return self._client.poll()
+        said: list[object] = []
+
+        def meanwhile(_channel: str) -> None:
+            if self._state == "failing":
+                raise OSError("refused")
+            if self._state == "busy" and not said:
+                said.append(None)
+                said[0] = self._client.poll()
+
+        recorder.boundary = meanwhile
+        for each in steps("edit:note sync"):
+            try:
+                self._phone.do(each)
+            except SimulatorError:
+                continue
+        recorder.boundary = None
+        return said[0] if said else self._client.poll()
+
+    def on_event(self, event: Event) -> None:
+        """Pass it on."""
+        self._client.on_event(event)
+
+    def next_poll(self, now: float) -> float:
+        """Return the client's own time."""
+        return self._client.next_poll(now)
+
+
+@cache
+def _ground() -> Ground:
+    return plan_ground(PollingClient, 0)
+
+
+def observe_beside(factory: Factory, state: str) -> Observation:
+    """Poll four times on a phone whose backup is in a state; return what the polls sent."""
+    home = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
+    recorder = Recorder(START)
+    cloud = Double("id", lambda: recorder.now)
+    world = CloudWorld(recorder, home, make_owner("a"), (cloud,), seed=b"beside")
+    phone = factory(world)
+    text = _BEGIN if state != "never on" else "own:contact,note"
+    text += " off:contact,note edit:note" if state == "off again" else ""
+    try:
+        for number, each in enumerate(steps(text)):
+            recorder.phase, recorder.now = f"{number} {each.name}", recorder.now + 60
+            world.begin(number)
+            phone.do(each)
+
+        def make(polls: World) -> Client:
+            return _Beside(polls, phone, world, state)
+
+        return observe(make, _ground().setting(IDLE))
+    finally:
+        phone.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def examine_beside(factory: Factory) -> Iterator[tuple[str, Finding]]:
+    """Yield findings of two methods: comparing states, and judging polls by the table of polls."""
+    first, *others = [observe_beside(factory, state) for state in STATES]
+    for state, seen in zip(STATES[1:], others, strict=True):
+        whose = f"the phone whose backup is {state}"
+        for finding in judge_equality(first, seen, whose, with_time=True):
+            yield "beside", finding
+        public = _ground().publics[0]
+        for guard in ("grammar", "schedule", "completes", "egress"):
+            for finding in GUARDS[guard](seen, public):
+                yield "polls", finding

@@ -1,0 +1,142 @@
+"""C6: what a server has, and says, of the owners that it serves."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from client_sim.lab.cloud.double import FLAWS, Double, msgpack
+from client_sim.lab.cloud.exchange import encode_request, split_requests
+from client_sim.lab.cloud.judges import find_tokens, leaves
+from client_sim.lab.cloud.lives import EVERYTHING, START, Life, Seen, live, make_owner, steps
+from client_sim.lab.cloud.opening import open_all
+from client_sim.lab.cloud.phone import OurPhone
+from client_sim.lab.cloud.world import NAME
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import MatrixRow
+from client_sim.persona import canaries
+
+CHECKS: Final = {
+    "kept": "Is no name, content, password, key, word or token in what it keeps?",
+    "seconds": "Is no second in it at which somebody did something?",
+    "alike": "Do accounts of equal shape have equal tables, but for ciphertext?",
+    "unknown": "Is a name that is not there answered as one that is, for as much work?",
+    "gone": "Is nothing left of an account that was erased?",
+    "ended": "Is a device that has logged out served no more?",
+}
+"""The checks of a server with their questions."""
+_GONE: Final = steps(
+    "own:contact,photo sign-up consent words on:contact,photo sync log-out log-in consent erase"
+)
+_YEAR: Final = 31_536_000
+
+
+def examine_server(flaws: str = "") -> dict[str, list[Finding]]:
+    """Let phones live with a server, and look at what it has; findings by check."""
+    seen = live(OurPhone, Life(make_owner("a"), EVERYTHING, flaws=flaws))
+    other = live(OurPhone, Life(make_owner("q", long=True), EVERYTHING, flaws=flaws))
+    gone = live(OurPhone, Life(make_owner("a"), _GONE, flaws=flaws))
+    return {
+        "kept": list(_judge_kept(seen)),
+        "seconds": list(_judge_seconds(seen)),
+        "alike": list(_judge_alike(seen, other)),
+        "unknown": list(_judge_unknown(seen.cloud)),
+        "gone": list(_judge_gone(gone)),
+        "ended": list(_judge_ended(gone)),
+    }
+
+
+def _judge_kept(seen: Seen) -> Iterator[Finding]:
+    dump = seen.cloud.dump()
+    ring = open_all(seen)[1]
+    values = {**canaries(seen.life.owner), "name": (NAME.encode(),)}
+    values["token"] = tuple(token.encode() for token in ring.tokens.values())
+    for found in CanarySearch(values, 0).search(dump):
+        yield Finding("kept", f"{found.field} is in it", dump, found.offset, len(found.data))
+    secrets = tuple(sorted({value for value in ring.secrets.values() if len(value) >= 8}))
+    for window, tokens in find_tokens(secrets).items():
+        for token, chain in tokens if window in dump else ():
+            if token in dump:
+                yield Finding("kept", f"a secret, {chain}", dump, dump.index(token), len(token))
+    for each in seen.exchanges:
+        if each.request.path.endswith("/signup/"):
+            body = msgpack.decode(each.request.body)
+            for name in ("loginPubkey", "encryptedContent", "salt"):
+                if body[name] in dump:
+                    said = f"{name} is in clear: who steals it tries passwords"
+                    yield Finding("kept", said, dump, dump.index(body[name]), len(body[name]))
+
+
+def _judge_seconds(seen: Seen) -> Iterator[Finding]:
+    for value in _leaves(msgpack.decode(seen.cloud.dump())):
+        texts = re.findall(r"\d{10}", value) if isinstance(value, str) else []
+        numbers = [int(text) for text in texts] + ([value] if isinstance(value, int) else [])
+        for number in numbers:
+            if START <= number <= START + _YEAR:
+                yield Finding("kept", f"the second {number} is kept", str(value).encode(), 0, 10)
+
+
+def _leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield name
+            yield from _leaves(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each)
+    else:
+        yield value
+
+
+def _judge_alike(one: Seen, other: Seen) -> Iterator[Finding]:
+    a, b = (_shape(msgpack.decode(each.cloud.dump())) for each in (one, other))
+    if a != b:
+        at = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+        data = str(a[at : at + 3]).encode()
+        yield Finding("kept", "accounts of equal shape have other tables", data, 0, len(data))
+
+
+def _shape(value: Any) -> list[object]:  # noqa: ANN401 - any JSON
+    return [len(each) if isinstance(each, str | bytes) else each for each in _leaves(value)]
+
+
+def _judge_unknown(cloud: Double) -> Iterator[Finding]:
+    answers = []
+    for name in (NAME, f"{NAME[:-1]}b"):
+        body = msgpack.encode({"username": name})
+        headers = (("Content-Type", "application/msgpack"), ("Content-Length", str(len(body))))
+        path = "/api/v1/authentication/login_challenge/"
+        (request,), _ = split_requests(encode_request("POST", path, headers, body))
+        before = cloud.work
+        status, answer = cloud.answer(request)
+        answers.append((status, len(answer), cloud.work - before, answer))
+    (known, unknown), names = [each[:3] for each in answers], ("status", "length", "work")
+    for name, a, b in zip(names, known, unknown, strict=True):
+        if a != b:
+            yield Finding("challenge", f"{name} {a}, of an unknown name {b}", answers[0][3], 0, 8)
+    salts = [msgpack.decode(each[3]).get("salt") for each in answers]
+    other = msgpack.decode(answers[0][3])
+    if salts[0] == cloud.salt_of("all"):
+        yield Finding("challenge", "all accounts have one salt", other["salt"], 0, 32)
+
+
+def _judge_gone(seen: Seen) -> Iterator[Finding]:
+    dump = seen.cloud.dump()
+    for value, where in leaves(seen):
+        if value in dump:
+            said = "a value is still there after the erasure"
+            yield Finding(where, said, dump, dump.index(value), len(value))
+
+
+def _judge_ended(seen: Seen) -> Iterator[Finding]:
+    phase = next(each for each in seen.phases if each.endswith("log-out"))
+    before = seen.states[seen.phases[seen.phases.index(phase) - 1]]
+    if seen.states[phase][1] >= before[1]:
+        yield Finding(phase, "a device that has logged out is still served", b"", 0, 0)
+
+
+def try_server(flaw: str) -> MatrixRow:
+    """Examine a server with one flaw."""
+    found = examine_server(flaw)
+    killed = tuple(check for check in CHECKS if found[check])
+    return MatrixRow(flaw or "honest", "C6", FLAWS.get(flaw, "honest"), killed)

@@ -1,0 +1,380 @@
+"""What a row changes inside our phone: one function each, in place of the phone's own.
+
+They stay in force while the leaky client runs, and only then.
+"""
+
+# ruff: noqa: ANN401, SLF001 - what is replaced is of many types, and the phone's own
+
+import hashlib
+import itertools
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+from nacl.signing import SigningKey
+
+from client_sim.cloud import (
+    account,
+    age,
+    heads,
+    keys,
+    photos,
+    pieces,
+    policy,
+    pull,
+    push,
+    records,
+    recovery,
+    store,
+    sync,
+)
+from client_sim.cloud import owner_data as data
+from client_sim.cloud.errors import DeceivedError, SealError
+from client_sim.cloud.keys import AccountKeys, Keys
+from client_sim.cloud.kinds import encode_inner
+from client_sim.lab.cloud import phone
+from client_sim.lab.cloud.world import CloudWorld
+
+Value = Callable[[], bytes]
+Patches = Sequence[tuple[Any, str, Any]]
+_INSIDES: Final[dict[str, Callable[[Value, CloudWorld], Patches]]] = {}
+
+
+def find_patches(name: str, value: Value, world: CloudWorld) -> Patches:
+    """Return owners, attributes and what replaces them."""
+    return _INSIDES[name](value, world)
+
+
+def _inside(name: str) -> Callable[[Callable[..., Patches]], Callable[..., Patches]]:
+    """Register what depends on the row's value, or the phone's world."""
+
+    def add(make: Callable[..., Patches]) -> Callable[..., Patches]:
+        _INSIDES[name] = make
+        return make
+
+    return add
+
+
+def _swap(name: str, owner: object, attribute: str, new: object) -> None:
+    """Register a change that depends on nothing."""
+    _INSIDES[name] = lambda _value, _world: [(owner, attribute, new)]
+
+
+# Off, and what is on.
+
+
+_swap("guard", sync._Guard, "__call__", lambda _guard: None)
+
+
+def _add_type(kind: str) -> None:
+    on: Callable[[Any], tuple[str, ...]] = account.Cloud.__dict__["on"].fget
+
+    def more(cloud: Any) -> tuple[str, ...]:
+        found = on(cloud)
+        return (*found, kind) if found and kind not in found else found
+
+    _swap(f"{kind}-on", account.Cloud, "on", property(more))
+
+
+for _kind in ("message", "note", "photo"):
+    _add_type(_kind)
+
+
+# What is encrypted, and how long it is.
+
+
+def _with_content(change: Callable[[bytes], bytes]) -> Callable[..., Any]:
+    encode = records.encode_item
+
+    def other(key: bytes, uid: str, revision: Any, *rest: Any, **more: Any) -> Any:
+        return encode(key, uid, replace(revision, content=change(revision.content)), *rest, **more)
+
+    return other
+
+
+@_inside("content")
+def _content(value: Value, _world: CloudWorld) -> Patches:
+    told = value()
+
+    def add(content: bytes) -> bytes:
+        line = b"NOTE:" + told + b"\r\nEND:VCARD"
+        return content.replace(b"END:VCARD", line)
+
+    return [(push, "encode_item", _with_content(add))]
+
+
+@_inside("compressed")
+def _compressed(_value: Value, _world: CloudWorld) -> Patches:
+    return [(push, "encode_item", _with_content(zlib.compress))]
+
+
+@_inside("meta")
+def _meta(value: Value, _world: CloudWorld) -> Patches:
+    encode, told = records._encode_meta, value().decode()
+    return [(records, "_encode_meta", lambda meta: encode({**meta, "x": told}))]
+
+
+@_inside("meta-unpadded")
+def _meta_unpadded(_value: Value, _world: CloudWorld) -> Patches:
+    return [(records, "_encode_meta", lambda m: msgspec.msgpack.encode(m) + b"\x80")]
+
+
+def _pad_to(step: int) -> Callable[[bytes], bytes]:
+    return lambda body: (body + b"\x80").ljust(-(-(len(body) + 1) // step) * step, b"\0")
+
+
+_swap("unpadded", records, "pad", _pad_to(1))
+_swap("padded-to-16", records, "pad", _pad_to(16))
+_swap("piece-unpadded", photos, "find_padme", lambda length: length)
+_swap("unsealed", records, "seal", lambda _k, body, draw, _bound=None: draw(24) + body + draw(16))
+
+
+# Names.
+
+
+def _convergent(_key: bytes, info: str) -> bytes:
+    return keys.hkdf(bytes(32), info)
+
+
+_swap("uid-unkeyed", data, "hkdf", _convergent)
+
+
+def _share_photo_key(cloud: Any) -> None:
+    """Give all accounts the same key, so that the same photo is the same file in all of them."""
+    body = encode_inner({"age": age.Identity(hashlib.sha256(b"all").digest()).encode()})
+    cloud.store.put(store.Row(push.new_uid(cloud), "keys", None, body, at=cloud.now * 1000))
+
+
+_INSIDES["piece-convergent"] = lambda _value, _world: [
+    (pieces, "hkdf", _convergent),
+    (pieces, "make_photo_key", _share_photo_key),
+]
+_swap(
+    "chunk-unkeyed",
+    Keys,
+    "hash",
+    lambda _keys, body: hashlib.blake2b(body, digest_size=32).digest(),
+)
+
+
+@_inside("uid")
+def _uid(value: Value, _world: CloudWorld) -> Patches:
+    told = value()
+
+    def name(cloud: Any) -> str:
+        number = b"%d" % len(cloud.store.live("contact"))
+        return records.encode_uid(hashlib.sha256(told + number).digest()[:24])
+
+    return [(data, "new_uid", name)]
+
+
+@_inside("piece-named")
+def _piece_named(_value: Value, _world: CloudWorld) -> Patches:
+    encrypt = photos.encrypt_piece
+
+    def by_content(piece: bytes, *rest: bytes) -> tuple[str, bytes]:
+        return hashlib.sha256(piece).hexdigest(), encrypt(piece, *rest)[1]
+
+    return [(pieces, "encrypt_piece", by_content)]
+
+
+def _type_plain(_account: AccountKeys, name: str) -> bytes:
+    return name.encode().ljust(72, b"\0")
+
+
+_swap("type-plain", AccountKeys, "type_of", _type_plain)
+
+
+@_inside("type-shared")
+def _type_shared(_value: Value, _world: CloudWorld) -> Patches:
+    shared, make = AccountKeys(bytes(32), bytes(32)), AccountKeys.type_of
+    return [(AccountKeys, "type_of", lambda _account, name: make(shared, name))]
+
+
+# Keys.
+
+
+@_inside("account-key")
+def _account_key(value: Value, _world: CloudWorld) -> Patches:
+    told = value()
+    made = AccountKeys(told, hashlib.sha256(told).digest())
+    return [(account, "make_account_keys", lambda _draw: made)]
+
+
+@_inside("words")
+def _words(value: Value, _world: CloudWorld) -> Patches:
+    told, make = value()[:16], recovery.make_words
+    return [(phone, "make_words", lambda cloud, secret=b"": make(cloud, secret or told))]
+
+
+@_inside("device-key")
+def _device_key(value: Value, _world: CloudWorld) -> Patches:
+    made = SigningKey(value())
+    return [(account.Cloud, "device_key", property(lambda _cloud: made))]
+
+
+# Nonces.
+
+
+def _seal_by(draw: Callable[[bytes], bytes]) -> Patches:
+    def other(key: bytes, message: bytes, _draw: object, bound: bytes | None = None) -> bytes:
+        return keys.seal_under(key, message, draw(message)[:24].ljust(24, b"\0"), bound)
+
+    return [(module, "seal", other) for module in (keys, account, records, recovery)]
+
+
+@_inside("nonce")
+def _nonce(value: Value, world: CloudWorld) -> Patches:
+    told = value()[:16]
+
+    def draw(_message: bytes) -> bytes:
+        return told + world.entropy(8) if len(told) > 8 else told
+
+    return _seal_by(draw)
+
+
+@_inside("nonce-counter")
+def _nonce_counter(_value: Value, _world: CloudWorld) -> Patches:
+    numbers = itertools.count()  # which begins anew in each step
+    return _seal_by(lambda _message: b"%d" % next(numbers))
+
+
+@_inside("nonce-content")
+def _nonce_content(_value: Value, _world: CloudWorld) -> Patches:
+    return _seal_by(lambda message: hashlib.sha256(message).digest())
+
+
+@_inside("nonce-clock")
+def _nonce_clock(_value: Value, world: CloudWorld) -> Patches:
+    return _seal_by(lambda _message: b"%d" % world.now())
+
+
+@_inside("nonce-once")
+def _nonce_once(_value: Value, world: CloudWorld) -> Patches:
+    drawn = world.entropy(24)
+    return _seal_by(lambda _message: drawn)
+
+
+# Times.
+
+
+def _due_at(find: Callable[[Any, float], float]) -> Callable[..., float]:
+    def draw(cloud: Any) -> float:
+        due = find(cloud, cloud.outside.now())
+        cloud.store.set("due", f"{due:.0f}".encode())
+        return due
+
+    return draw
+
+
+_swap("due-fixed", sync, "draw_next", _due_at(lambda _cloud, now: now + 6 * 3600))
+_swap(
+    "due-night",
+    sync,
+    "draw_next",
+    _due_at(lambda _cloud, now: (now // 86_400 + 1) * 86_400 + 3 * 3600),
+)
+
+
+@_inside("due-by")
+def _due_by(value: Value, _world: CloudWorld) -> Patches:
+    draw, told = sync.draw_next, int(value()) % 60
+    return [(sync, "draw_next", _due_at(lambda cloud, now: min(draw(cloud), now + 28_000) + told))]
+
+
+@_inside("due-changed")
+def _due_changed(_value: Value, _world: CloudWorld) -> Patches:
+    draw = sync.draw_next
+
+    def find(cloud: Any, now: float) -> float:
+        return now + 3_600 if cloud.store.changed("contact") else draw(cloud)
+
+    return [(sync, "draw_next", _due_at(find))]
+
+
+# Law, and what a server says.
+
+
+@_inside("age")
+def _age(_value: Value, _world: CloudWorld) -> Patches:
+    make = policy.make_statement
+
+    def other(terms: Any, locale: str, key: Any, *, at_least: int, guardian: bool) -> Any:
+        return make(terms, locale, key, at_least=max(99, at_least), guardian=guardian)
+
+    return [(policy, "make_statement", other)]
+
+
+_swap("rollback", store.Store, "is_former", lambda *_: False)
+_swap(
+    "salt-taken",
+    account,
+    "_derive_checked",
+    lambda cloud, _region, _name, said, password: cloud.derive(password.encode(), said.salt),
+)
+_swap("text-unverified", policy, "check_text", lambda _policy, _locale, text: text.decode())
+
+
+def _open_anything(note: bytes, _key: Any, _what: str) -> bytes:
+    return note.rpartition(b"\n\n")[0] + b"\n"
+
+
+_swap("policy-unverified", policy, "_open", _open_anything)
+
+
+@_inside("receipt-unverified")
+def _receipt_unverified(_value: Value, _world: CloudWorld) -> Patches:
+    return [(policy, "check_consent_receipt", lambda *_: {})]
+
+
+def _unwrap_anything(cipher: bytes, wrap: bytes, _public: bytes) -> AccountKeys:
+    try:
+        opened = keys.unseal(cipher, wrap)
+    except SealError:
+        opened = bytes(64)
+    return AccountKeys(opened[:32], opened[32:64])
+
+
+_swap("account-unverified", account, "unwrap_account", _unwrap_anything)
+
+
+def _decode_unbound(found: Any, item: Any, fetch: Any = None) -> Any:
+    """Open what there is of a record by whatever other record it was."""
+    try:
+        return records.decode_item(found, item, fetch)
+    except DeceivedError:
+        return records.Revision(b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:?\r\nEND:VCARD\r\n")
+
+
+_swap("item-unbound", pull, "decode_item", _decode_unbound)
+
+# Harmless ones.
+
+
+_swap("batch", push, "BATCH", 2)
+_swap("page", pull, "PAGE", 50)
+_swap("pause", sync, "SHORTEST", sync.SHORTEST + 600)
+_swap("heads", heads, "MOST", 100)
+
+
+@_inside("title")
+def _title(_value: Value, _world: CloudWorld) -> Patches:
+    make = records.make_collection
+
+    def other(keys_: Any, name: str, _title: str, draw: Any) -> Any:
+        return make(keys_, name, "Backup", draw)
+
+    return [(push, "make_collection", other)]
+
+
+@_inside("draws")
+def _draws(_value: Value, world: CloudWorld) -> Patches:
+    draw = sync.draw_next
+
+    def more(cloud: Any) -> float:
+        world.entropy(5)
+        return draw(cloud)
+
+    return [(sync, "draw_next", more)]

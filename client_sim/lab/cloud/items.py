@@ -1,0 +1,167 @@
+"""The parts of requests about records and photos, opened with the owner's keys."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from client_sim.cloud import age
+from client_sim.cloud.errors import CloudError
+from client_sim.cloud.keys import TAG, Keys, hkdf, kdf
+from client_sim.cloud.photos import encrypt_piece
+from client_sim.cloud.records import META_STEP, decode_uid, encode_uid, find_padme, pad, unpad
+from client_sim.lab.cloud.double import msgpack
+from client_sim.lab.cloud.exchange import Request
+from client_sim.lab.cloud.keyring import (
+    INFOS,
+    Keyring,
+    Part,
+    account_of,
+    check_members,
+    equal,
+    fresh,
+    open_sealed,
+    open_type,
+    take_collection,
+)
+
+_META: Final = frozenset({"name", "mtime", "pad"})
+
+
+def list_multi(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[Part]:
+    """Open a question for collections of types."""
+    body = msgpack.decode(request.body)
+    yield from check_members(body, "collectionTypes", "list")
+    for each in body["collectionTypes"]:
+        yield open_type(ring, each, on)
+
+
+def make_collection(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[Part]:
+    """Open a new collection."""
+    body = msgpack.decode(request.body)
+    yield from check_members(body, "item collectionKey collectionType", "collection")
+    uid, kind = body["item"]["uid"], body["collectionType"]
+    yield open_type(ring, kind, on)
+    yield from take_collection(ring, uid, body["collectionKey"], kind, is_new=True)
+    yield from _open_item(ring, uid, body["item"], "collection")
+
+
+def transaction(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    """Open records that are sent."""
+    body = msgpack.decode(request.body)
+    yield from check_members(body, "items", "transaction")
+    home = request.path.split("/")[4]
+    for item in body["items"]:
+        yield from _open_item(ring, home, item, ring.collections[home][0])
+
+
+def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Iterator[Part]:
+    given = set(item) & {"etag"}
+    yield from check_members(item, " ".join(("uid version content", *given)), "item")
+    yield from check_members(item["content"], "uid meta chunks deleted", "content")
+    content, uid = item["content"], item["uid"]
+    keys = _item_keys(ring.collections[home][1][0], uid)
+    ring.keep("item cipher", keys.cipher)
+    chunks = [(name, body) for name, body in content["chunks"]]
+    pieces = hashlib.blake2b(b"".join(decode_uid(n) for n, _ in chunks), digest_size=32).digest()
+    name = uid.encode()
+    bound = bytes([content["deleted"]]) + len(name).to_bytes(4, "little") + name + pieces
+    whole = content["meta"] + decode_uid(content["uid"])
+    meta = open_sealed(ring, "meta", whole, keys.cipher, "a record's description", keys.hash(bound))
+    yield meta
+    yield equal("uid of the revision", decode_uid(content["uid"]), whole[-TAG:], "its tag")
+    ring.etags.add(content["uid"])
+    if "etag" in item and item["etag"] not in ring.etags:
+        yield Part("etag", str(item["etag"]).encode(), "", problem="no revision that was there")
+    if meta.opened:
+        yield from _open_meta(ring, meta.opened, kind)
+    bodies = []
+    for chunk, data in chunks:
+        part = open_sealed(ring, "chunk", data, keys.cipher, "a record's content")
+        yield part
+        if part.opened:
+            plain = unpad(part.opened)
+            bodies.append(plain)
+            yield equal("length of the chunk", len(part.opened), len(pad(plain)), "padded")
+            expected = encode_uid(keys.hash(plain))
+            yield equal("uid of the chunk", chunk, expected, "keyed hash of its content")
+    text = b"".join(bodies[:1]) if len(bodies) < 2 else b"".join(bodies[:-1])
+    yield _check_uid(ring, uid, kind, text, deleted=content["deleted"])
+    ring.contents.append((kind, text))
+    if text and not text.startswith(_FORMS.get(kind, b"")):
+        yield Part("content", text, "", problem=f"it is no {kind}")
+    if kind == "keys" and text:
+        identity = age.Identity.decode(json.loads(text)["age"])
+        ring.identities[identity.recipient] = identity
+        ring.keep("photo key", identity.secret)
+        ring.keep("photo key as text", identity.encode().encode())
+        fresh(ring, "photo key", identity.secret, "random")
+
+
+_FORMS: Final = {"contact": b"BEGIN:VCARD", "message": b"<", "photo": b"{"}
+
+
+def _item_keys(collection: bytes, uid: str) -> Keys:
+    subkey = kdf(collection, 4, "Col")
+    return Keys.derive(
+        hashlib.blake2b(subkey, digest_size=32, key=uid.encode()).digest(), "ColItem"
+    )
+
+
+def _open_meta(ring: Keyring, data: bytes, kind: str) -> Iterator[Part]:
+    said = msgpack.decode(unpad(data))
+    if len(data) % META_STEP or any(said.get("pad", b"1")):
+        yield Part("meta", data, "", problem=f"it is not padded to {META_STEP} bytes")
+    if set(said) - _META:
+        yield Part("meta", data, "", problem=f"it says {sorted(set(said) - _META)}")
+    ring.contents.append((kind, str(said.get("name", "")).encode()))
+
+
+def _check_uid(ring: Keyring, uid: str, kind: str, text: bytes, *, deleted: bool) -> Part:
+    """Check that a record's uid is random, or the account's own hash of what it says."""
+    meaning = "random"
+    data = decode_uid(uid)
+    if kind in {"message", "photo"}:
+        meaning = "the account's keyed hash of the content"
+        same = text if kind == "message" else json.loads(text or b"{}").get("sha256", "").encode()
+        info = "hening message 1" if kind == "message" else "hening photo record 1"
+        secret = hkdf(account_of(ring).key, info)
+        expected = hashlib.blake2b(same, digest_size=24, key=secret).digest()
+        is_known = deleted or data == expected or data in ring.drawn
+        # After a rotation the records keep the names that the former key gave them.
+        former = [v for k, v in ring.secrets.items() if k.startswith(f"key of {info}")]
+        is_known |= any(
+            hashlib.blake2b(same, digest_size=24, key=key).digest() == data for key in former
+        )
+    elif kind == "devices":
+        meaning = "hash of the device's key"
+        is_known = data in {hashlib.blake2b(key, digest_size=24).digest() for key in ring.devices}
+    else:
+        is_known = data in ring.drawn
+    problem = "" if is_known else "neither random nor the account's own hash"
+    return Part("uid", data, meaning, problem=problem)
+
+
+def new_token(_ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    """Open the question for a token of the blobs door."""
+    yield equal("body", json.loads(request.body), {"door": "blobs"}, "a token for photos")
+
+
+def piece_of_photo(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[Part]:
+    """Open a piece of a photo."""
+    file, name = request.body, request.path.rpartition("/")[2]
+    if "photo" not in on:
+        yield Part("path", request.path.encode(), "", problem="photos are off")
+    yield equal("name", name, hashlib.sha256(file).hexdigest(), "hash of the ciphertext")
+    for identity in ring.identities.values():
+        try:
+            plain = age.decrypt(file, identity)
+        except CloudError:
+            continue
+        made = encrypt_piece(plain, identity.recipient, hkdf(account_of(ring).key, INFOS[0]))
+        yield equal("file", file, made[1], "the account's one ciphertext of this piece")
+        yield equal("length", len(plain), find_padme(len(plain)), "padded by Padmé")
+        ring.contents.append(("photo", plain))
+        yield Part("piece", file, "a piece of a photo, an age file", plain)
+        return
+    yield Part("piece", file, "", problem="no key of the owner's opens it")

@@ -1,0 +1,339 @@
+"""What is asked of lives: each judge is a method of its own, and a column of the kill matrix."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Final
+
+import msgspec
+
+from client_sim.lab.cloud.double import msgpack
+from client_sim.lab.cloud.exchange import split_requests
+from client_sim.lab.cloud.keyring import Keyring
+from client_sim.lab.cloud.lives import Seen
+from client_sim.lab.cloud.opening import Opened
+from client_sim.lab.cloud.table import OWED, TABLE
+from client_sim.lab.cloud.world import NAME
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.equality import judge_equality
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.transforms import TRANSFORMS
+from client_sim.lab.oracles.windows import WINDOW, find_windows
+from client_sim.lab.trace.observation import Channel, Departure
+from client_sim.persona import Persona, canaries
+
+SHORTEST: Final = 4 * 3600
+LONGEST: Final = 8 * 3600
+_ENOUGH: Final = 16  # bytes that two accounts do not share by chance
+_PIECE: Final = 64 * 1024
+_SILENT: Final = frozenset(
+    {"own", "edit", "add", "remove", "settings", "on", "off", "restart", "reset", "poll"}
+)
+_LENGTHS: Final = frozenset({24, 32})  # bytes of nonces, names and keys; a time takes fewer
+_SYNCS: Final = frozenset({"sync", "due"})
+_FIELDS: Final = {
+    "contact": "contacts.",
+    "note": "notes.",
+    "message": "messages.",
+    "photo": "photos.",
+}
+_WHEN: Final = {row.line: row.when for row in TABLE}
+_WAYS: Final = (Channel.DNS, Channel.CONNECT, Channel.BYTES)
+
+
+def judge_silence(seen: Seen) -> Iterator[Finding]:
+    """C0: nothing is asked for, connected to or sent while nothing is on and nothing is asked."""
+    for each in seen.left(*_WAYS):
+        step = seen.step_of(each.phase)
+        if step.name in _SILENT or (step.name in _SYNCS and not seen.on[each.phase]):
+            yield _find(each, "this leaves though nothing is on, and the owner asked for nothing")
+
+
+def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iterator[Finding]:
+    """C2, C3: each byte is a row's, or ciphertext of what is on, opened with the owner's keys."""
+    yield from _judge_ways(seen)
+    yield from _judge_pieces(seen)
+    for each in opened:
+        step = seen.step_of(each.exchange.phase)
+        when = _WHEN.get(each.row, frozenset())
+        where = f"{each.exchange.phase}, {each.row or each.exchange.request.target}"
+        data = each.exchange.request.data
+        if each.row and step.name not in when:
+            yield Finding(
+                where, f"the table has it at {', '.join(sorted(when))} alone", data, 0, 40
+            )
+        for part in each.parts:
+            if part.problem:
+                explanation = f"{part.name}: {part.problem}"
+                yield Finding(where, explanation, part.data, 0, len(part.data))
+    yield from _judge_contents(seen, ring)
+
+
+def _judge_contents(seen: Seen, ring: Keyring) -> Iterator[Finding]:
+    """Find what is encrypted, and is not of the type that it is said to be."""
+    for kind, text in ring.contents:
+        for said, offset, length in _search_owner(seen.life.owner, text) if text else ():
+            if not said.startswith(_FIELDS.get(kind, "-")):
+                explanation = f"a {kind} has the owner's {said} in it, encrypted"
+                yield Finding("opened", explanation, text, offset, length)
+
+
+def _judge_ways(seen: Seen) -> Iterator[Finding]:
+    """Find names, connections and bytes that belong to no request."""
+    hosts = {seen.cloud.host.encode()}
+    for each in seen.left(Channel.DNS, Channel.CONNECT):
+        name, *rest = each.data.split(b" ")
+        if name not in hosts or rest not in ([], [b"443", name]):
+            yield _find(each, "no host of the phone's image")
+    talked = {each.connection for each in seen.exchanges}
+    for connection in seen.observation.connections():
+        if connection.index not in talked or split_requests(connection.data)[1]:
+            where = f"connection {connection.index}, {connection.phase}"
+            said = "a connection without a whole request"
+            yield Finding(where, said, connection.data, 0, len(connection.data))
+    if len(seen.left(Channel.DNS)) > len(seen.left(Channel.CONNECT)):
+        yield _find(seen.left(Channel.DNS)[-1], "a name is asked for without a connection")
+
+
+def _judge_pieces(seen: Seen) -> Iterator[Finding]:
+    """Find requests that leave in other writes than a head, and a body by 64 KiB or with it."""
+    sent: dict[int, list[Departure]] = {}
+    for each in seen.left(Channel.BYTES):
+        sent.setdefault(each.connection, []).append(each)
+    for departures in sent.values():
+        begins, at = {0}, 0
+        for request in split_requests(b"".join(each.data for each in departures))[0]:
+            begins |= {at, *range(at + request.start, at + len(request.data), _PIECE)}
+            at += len(request.data)
+        at = 0
+        for each in departures:
+            if at not in begins:
+                yield _find(each, "a request in other pieces than head and body")
+            at += len(each.data)
+
+
+def judge_duties(seen: Seen) -> Iterator[Finding]:
+    """Law: a phone that says that it did something has sent what that takes."""
+    for phase in seen.phases:
+        step = seen.step_of(phase)
+        owed = OWED.get(step.name)
+        if owed is None or phase in seen.refused or (step.name == "sync" and not seen.on[phase]):
+            continue
+        method, _, path = owed.partition(" ")
+        path = path.removesuffix("ID")
+        sent = [each.request for each in seen.exchanges if each.phase == phase]
+        if not any(each.method == method and each.path.startswith(path) for each in sent):
+            yield Finding(phase, f"the phone does not send {owed}, and says that it did", b"", 0, 0)
+    for phase, said in seen.crashed.items():
+        yield Finding(phase, f"the phone ended with {said}", b"", 0, 0)
+
+
+def judge_state(seen: Seen) -> Iterator[Finding]:
+    """Law: what the server has of accounts, sessions and consents is what the owner did."""
+    accounts = sessions = consents = 0
+    for phase in seen.phases:
+        name = seen.step_of(phase).name
+        if phase not in seen.refused:
+            accounts = {"sign-up": 1, "erase": 0}.get(name, accounts)
+            ones = {"sign-up": 1, "password": 1, "rotate": 1, "erase": 0}
+            sessions = ones.get(name, sessions + {"log-in": 1, "log-out": -1}.get(name, 0))
+            consents = {"consent": consents + 1, "withdraw": 0, "erase": 0}.get(name, consents)
+        if seen.states[phase] != (accounts, sessions, consents):
+            found, expected = seen.states[phase], (accounts, sessions, consents)
+            said = f"the server has {found} accounts, sessions, consents in place of {expected}"
+            yield Finding(phase, said, b"", 0, 0)
+            return
+
+
+def judge_nonces(ring: Keyring) -> Iterator[Finding]:
+    """C5: no key and nonce twice for two ciphertexts."""
+    first: dict[tuple[bytes, bytes], bytes] = {}
+    for key, nonce, data in ring.nonces:
+        if first.setdefault((key, nonce), data) != data:
+            yield Finding("nonces", "the same nonce under the same key twice", data, 0, len(nonce))
+
+
+def judge_fresh(seen: Seen, ring: Keyring) -> Iterator[Finding]:
+    """C4, C5, C8: what has to be random was drawn, each by a draw of its own; a time, too."""
+    for part in ring.unfresh:
+        said = f"{part.name}: no fresh randomness of the phone's"
+        yield Finding("draws", said, part.data, 0, len(part.data))
+    first: dict[bytes, bytes] = {}
+    for _, nonce, data in ring.nonces:
+        if first.setdefault(nonce, data) != data:
+            yield Finding("draws", "one draw for two ciphertexts", data, 0, len(nonce))
+    drawn = {draw.phase for draw in seen.observation.draws if len(draw.data) not in _LENGTHS}
+    for phase, _ in _intervals(seen):
+        if phase not in drawn:
+            yield Finding(phase, "the next time was not drawn", b"", 0, 0)
+
+
+def judge_canaries(seen: Seen, ring: Keyring) -> Iterator[Finding]:
+    """C4: neither planted values nor secrets are to be found, through encodings and digests."""
+    texts = [each.data for each in seen.left(Channel.DNS)]
+    for each in seen.exchanges:
+        texts += [each.request.data[: each.request.start], each.request.body]
+    tokens = find_tokens(tuple(sorted({v for v in ring.secrets.values() if len(v) >= 8})))
+    for text in dict.fromkeys(filter(None, texts)):
+        for said, offset, length in _search_owner(seen.life.owner, text):
+            yield Finding("sent", said, text, offset, length)
+        readings, windows, _ = find_windows(text)
+        for window in tokens.keys() & windows:
+            for token, chain in tokens[window]:
+                if any(token in reading for reading in readings):
+                    said = f"a secret of the owner's, {chain}"
+                    yield Finding("sent", said, text, max(0, text.find(token)), len(token))
+
+
+@lru_cache(maxsize=16)
+def _make_search(owner: Persona) -> CanarySearch:
+    return CanarySearch(canaries(owner), 1)
+
+
+@lru_cache(maxsize=20_000)  # most bodies are the same whatever a client adds
+def _search_owner(owner: Persona, text: bytes) -> tuple[tuple[str, int, int], ...]:
+    return tuple(
+        (f"{e.field}, {' → '.join(e.chain) or 'as it is'}", e.offset, min(len(e.data), 64))
+        for e in _make_search(owner).search_again(text)
+    )
+
+
+@lru_cache(maxsize=64)
+def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str]]]:
+    """Return what secrets look like, once encoded or hashed, by their first bytes."""
+    found: dict[bytes, list[tuple[bytes, str]]] = {}
+    for secret in secrets:
+        for name, transform in (("as it is", bytes), *TRANSFORMS.items()):
+            token = transform(secret)[:64]
+            if len(token) >= _ENOUGH:
+                found.setdefault(token[:WINDOW], []).append((token, name))
+    return found
+
+
+def judge_equal(one: Seen, other: Seen) -> Iterator[Finding]:
+    """C2: with the same records of what is on, all else of the owner changes nothing."""
+    whose = "an owner with the same contacts, and all else another,"
+    yield from judge_equality(one.observation, other.observation, whose, with_time=True)
+
+
+def judge_shape(one: Seen, other: Seen) -> Iterator[Finding]:
+    """C3: owners of equal shape send the same requests, of equal lengths, at equal times."""
+    for a, b in zip_longest(one.observation.departures, other.observation.departures):
+        if a is None or b is None or _shape(a) != _shape(b):
+            there = a or b
+            assert there is not None
+            length = 0 if b is None else len(b.data)
+            yield _find(there, f"an owner of equal shape shows {length} bytes here, or others")
+            return
+
+
+def _shape(each: Departure) -> tuple[object, ...]:
+    is_plain = each.channel in {Channel.DNS, Channel.CONNECT, Channel.SCHEDULE}
+    what = each.data if is_plain else len(each.data)
+    return (each.at, each.phase, each.channel, each.connection, what)
+
+
+def judge_apart(one: Seen, other: Seen) -> Iterator[Finding]:
+    """C3: two accounts with the same records have no value in common."""
+    mine = dict(leaves(one))
+    for value, where in leaves(other):
+        if value in mine:
+            yield Finding(where, "another account shows the same value", value, 0, len(value))
+
+
+def leaves(seen: Seen) -> Iterator[tuple[bytes, str]]:
+    """Yield all longer values of requests, and the beginnings of the longest, but for constants."""
+    known = {NAME, seen.cloud.host, f"/policy/{seen.cloud.name}/receipt-key"}
+    known |= {each.answer.decode("latin-1") for each in seen.exchanges}
+    policies = b"".join(e.answer for e in seen.exchanges if e.request.path.startswith("/policy"))
+    for each in seen.exchanges:
+        request = each.request
+        values: list[object] = [v for name, v in request.headers if name != "Authorization"]
+        values += request.path.split("/")
+        values += [each for each in request.query.split("&") if not each.startswith("stoken=")]
+        values.append(_decode(request.body))
+        for value in _walk(values):
+            text = value.decode("latin-1")
+            if len(value) < _ENOUGH or text in known or value in policies or text in _CONSTANT:
+                continue
+            where = f"{each.phase}, {request.method} {request.path}"
+            yield value, where
+            yield value[:24], where
+
+
+_CONSTANT: Final = frozenset(
+    {
+        *("application/msgpack", "application/json", "application/vnd.x.restic.rest.v2"),
+        *("login_challenge", "change_password", "authentication"),
+    }
+)
+
+
+def _decode(body: bytes) -> object:
+    for decode in (json.loads, msgpack.decode):
+        try:
+            return decode(body)
+        except (ValueError, msgspec.MsgspecError):
+            continue
+    return body
+
+
+def _walk(value: object) -> Iterator[bytes]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if name not in {"text", "policy"}:  # a statement names public ones
+                yield from _walk(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _walk(each)
+    elif isinstance(value, str | bytes):
+        data = value if isinstance(value, bytes) else value.encode()
+        if data.startswith(b"eyJ"):  # a signed response in JSON
+            data = base64.b64decode(data)
+        inner = _decode(data) if data[:1] in {b"{", b"\x84", b"\x85", b"\x86"} else None
+        if isinstance(inner, dict):
+            yield from _walk(inner)
+        else:
+            yield data
+
+
+def judge_range(usual: Seen) -> Iterator[Finding]:
+    """C8: the next time is 4 to 8 hours away."""
+    intervals = _intervals(usual)
+    for phase, seconds in intervals:
+        if not SHORTEST <= seconds <= LONGEST:
+            yield Finding(phase, f"the next time is {seconds:.0f} s away", b"", 0, 0)
+    if len(intervals) < 2:
+        yield Finding("all", f"{len(intervals)} synchronisings, where there are five", b"", 0, 0)
+
+
+def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
+    """C8: by the same draws the next times are the same, whoever the owner is and does."""
+    for (phase, a), (_, b) in zip_longest(_intervals(usual), _intervals(busy), fillvalue=("", 0.0)):
+        if a != b:
+            said = f"{a:.0f} s to the next time, {b:.0f} s where another owner changed more"
+            yield Finding(phase, said, b"", 0, 0)
+
+
+def judge_drawn(usual: Seen, other: Seen) -> Iterator[Finding]:
+    """C8: by other draws they are other ones."""
+    same = [a for a, b in zip(_intervals(usual), _intervals(other), strict=False) if a[1] == b[1]]
+    if len(same) > 1:
+        said = f"{len(same)} next times do not depend on what was drawn"
+        yield Finding(same[0][0], said, b"", 0, 0)
+
+
+def _intervals(seen: Seen) -> list[tuple[str, float]]:
+    """Return for each synchronising how far away the next one is."""
+    return [
+        (each.phase, float(each.data) - each.at)
+        for each in seen.left(Channel.SCHEDULE)
+        if seen.step_of(each.phase).name in _SYNCS and each.data != b"None"
+    ]
+
+
+def _find(each: Departure, said: str) -> Finding:
+    where = f"{each.phase}, {each.channel.value}"
+    return Finding(where, said, each.data, 0, min(len(each.data), 64), channel=each.channel.value)

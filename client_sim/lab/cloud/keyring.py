@@ -1,0 +1,255 @@
+"""What an owner's password opens: keys as they come along, and the parts of requests."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from client_sim.cloud import age
+from client_sim.cloud.errors import CloudError
+from client_sim.cloud.keys import NONCE, AccountKeys, hkdf, kdf, main_cipher, unseal
+from client_sim.cloud.kinds import COLLECTIONS
+from client_sim.lab.cloud.double import msgpack, read_note
+from client_sim.lab.cloud.phone import NEW_PASSWORD
+from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange, derive_main
+
+INNER: Final = frozenset({"keys", "devices"})
+"""Types of the phones' own."""
+
+
+MALFORMED: Final = (
+    *(CloudError, LookupError, TypeError, ValueError, AttributeError),
+    msgspec.MsgspecError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a request: its bytes, what it is, what it opens to, and what is wrong with it."""
+
+    name: str
+    data: bytes
+    meaning: str
+    opened: bytes = b""
+    problem: str = ""
+
+
+@dataclass
+class Keyring:
+    """What follows from password and traffic. `nonces` are by key; `contents` by type."""
+
+    drawn: frozenset[bytes]
+    account: AccountKeys | None = None
+    mains: list[bytes] = field(default_factory=list)
+    seeds: dict[bytes, bytes] = field(default_factory=dict)
+    secrets: dict[str, bytes] = field(default_factory=dict)
+    collections: dict[str, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
+    identities: dict[bytes, age.Identity] = field(default_factory=dict)
+    devices: set[bytes] = field(default_factory=set)
+    tokens: dict[int, str] = field(default_factory=dict)
+    programs: set[str] = field(default_factory=set)
+    challenges: set[bytes] = field(default_factory=set)
+    etags: set[str] = field(default_factory=set)
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy_hash: str = ""
+    nonces: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
+    contents: list[tuple[str, bytes]] = field(default_factory=list)
+    unfresh: list[Part] = field(default_factory=list)
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep a secret, which no byte that leaves may show."""
+        self.secrets[f"{name} {len(self.secrets)}"] = value
+
+
+def check_members(value: Mapping[str, Any], names: str, where: str) -> Iterator[Part]:
+    """Find members that a value lacks or that it should not have."""
+    if set(value) != set(names.split()):
+        odd = sorted(set(value) ^ set(names.split()))
+        data = repr({name: value.get(name) for name in odd}).encode()
+        yield Part(where, data, "", problem=f"it has not exactly the members {names}")
+
+
+def equal(name: str, value: object, expected: object, meaning: str) -> Part:
+    """Return a part that has one right value."""
+    data = value if isinstance(value, bytes) else str(value).encode()
+    problem = "" if value == expected else "it is not what it has to be"
+    return Part(name, data, meaning, problem=problem)
+
+
+def fresh(ring: Keyring, name: str, data: bytes, meaning: str) -> Part:
+    """Return a part that has to be random; one that was not drawn is kept for the judge."""
+    part = Part(name, data, meaning)
+    if data not in ring.drawn:
+        ring.unfresh.append(part)
+    return part
+
+
+def open_sealed(
+    ring: Keyring, name: str, data: bytes, key: bytes, meaning: str, bound: bytes | None = None
+) -> Part:
+    """Open a ciphertext; its nonce has to be drawn, and to be used once."""
+    ring.nonces.append((key, data[:NONCE], data))
+    fresh(ring, f"nonce of {name}", data[:NONCE], "random")
+    try:
+        return Part(name, data, meaning, unseal(key, data, bound))
+    except CloudError:
+        return Part(name, data, meaning, problem="it does not open with the owner's keys")
+
+
+def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
+    """Derive the main keys of the owner's passwords."""
+    mains = [derive_main(password.encode(), salt) for password in (PASSWORD, NEW_PASSWORD)]
+    for main in mains:
+        if main not in ring.mains:
+            ring.mains.append(main)
+            ring.keep("main key", main)
+            ring.keep("main cipher", main_cipher(main))
+            ring.keep("login seed", kdf(main, 3, "Main"))
+    return mains
+
+
+def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
+    """Open the account's wrap by a main key, and keep all that follows from it."""
+    for main in ring.mains:
+        try:
+            opened = unseal(main_cipher(main), wrap)
+        except CloudError:
+            continue
+        ring.account = account = AccountKeys(opened[:32], opened[32:64])
+        for name, value in (
+            *(("account key", account.key), ("identity", account.identity)),
+            *(("account cipher", account.keys.cipher), ("account mac", account.keys.mac)),
+            ("types' key", kdf(account.key, 5, "Acct")),
+            *((f"key of {info}", hkdf(account.key, info)) for info in INFOS),
+        ):
+            ring.keep(name, value)
+        if is_new:
+            fresh(ring, "account key", account.key, "random")
+            fresh(ring, "identity", account.identity, "random")
+        return open_sealed(
+            ring, "wrap", wrap, main_cipher(main), "the account's keys, by the password"
+        )
+    return Part("wrap", wrap, "", problem="the password does not open it")
+
+
+INFOS: Final = ("hening photo 1", "hening message 1", "hening photo record 1")
+
+
+def account_of(ring: Keyring) -> AccountKeys:
+    """Return the account's keys; raises ValueError where none are known yet."""
+    if ring.account is None:
+        raise ValueError("no account is known")
+    return ring.account
+
+
+def check_signature(signature: bytes, text: bytes, keys: list[bytes]) -> Part:
+    """Return a signature, which one of these keys has to have made."""
+    for key in keys:
+        try:
+            VerifyKey(key).verify(text, signature)
+        except BadSignatureError:
+            continue
+        return Part("signature", signature, "Ed25519")
+    return Part("signature", signature, "", problem="no key of the owner's made it")
+
+
+def take_collection(
+    ring: Keyring, uid: str, wrap: bytes, sealed: bytes, *, is_new: bool
+) -> Iterator[Part]:
+    """Open a collection's type and keys, and keep them."""
+    account = account_of(ring)
+    yield open_type(ring, sealed, None)
+    part = open_sealed(ring, "collectionKey", wrap, account.keys.cipher, "a type's key", sealed)
+    yield part
+    keys = tuple(part.opened[at : at + 32] for at in range(0, len(part.opened), 32))
+    if keys:
+        name = COLLECTIONS.get(account.open_type(sealed), "")
+        ring.collections[uid] = (name, keys)
+        ring.keep("collection key", keys[0])
+        for number, what in ((1, "cipher"), (2, "mac"), (4, "subkey")):
+            ring.keep(f"collection {what}", kdf(keys[0], number, "Col"))
+        if is_new:
+            fresh(ring, "collection key", keys[0], "random")
+
+
+def open_type(ring: Keyring, sealed: bytes, on: frozenset[str] | None) -> Part:
+    """Open the name of a type, which has to be on where `on` is given."""
+    account = account_of(ring)
+    try:
+        name = account.open_type(sealed)
+    except CloudError:
+        return Part("type", sealed, "", problem="it does not open with the owner's keys")
+    kind = COLLECTIONS.get(name, "")
+    problem = "" if sealed == account.type_of(name) else "not the type's one ciphertext"
+    if on is not None and kind not in on | INNER:
+        problem = f"{kind or name} is off"
+    return Part("type", sealed, "which type, the same ciphertext each time", name.encode(), problem)
+
+
+def learn(ring: Keyring, each: Exchange) -> None:
+    """Take from an answer what later requests may show: tokens, keys, policies."""
+    if each.status < 300:
+        for end, take in _ANSWERS:
+            if each.request.path.endswith(end):
+                take(ring, each)
+                return
+        if re.fullmatch("/policy/[a-z]+", each.request.path):
+            ring.policy = read_note(each.answer)
+            text = each.answer.rpartition(b"\n\n")[0] + b"\n"
+            ring.policy_hash = hashlib.sha256(text).hexdigest()
+
+
+def _learn_login(ring: Keyring, each: Exchange) -> None:
+    said = msgpack.decode(each.answer)
+    ring.tokens[each.device] = said["token"]
+    if each.request.path.endswith("/login/"):
+        take_account(ring, said["user"]["encryptedContent"], is_new=False)
+
+
+def _learn_logout(ring: Keyring, each: Exchange) -> None:
+    ring.tokens.pop(each.device, None)
+
+
+def _learn_challenge(ring: Keyring, each: Exchange) -> None:
+    said = msgpack.decode(each.answer)
+    ring.challenges.add(said["challenge"])
+    make_mains(ring, said["salt"])
+
+
+def _learn_program(ring: Keyring, each: Exchange) -> None:
+    token = json.loads(each.answer)["token"]
+    basic = base64.b64encode(f"{NAME}:{token}".encode()).decode()
+    ring.programs.add(f"Basic {basic}")
+
+
+def _learn_collections(ring: Keyring, each: Exchange) -> None:
+    for entry in msgpack.decode(each.answer)["data"]:
+        uid, kind = entry["item"]["uid"], entry["collectionType"]
+        list(take_collection(ring, uid, entry["collectionKey"], kind, is_new=False))
+
+
+def _learn_items(ring: Keyring, each: Exchange) -> None:
+    ring.etags |= {entry["content"]["uid"] for entry in msgpack.decode(each.answer)["data"]}
+
+
+_ANSWERS: Final = (
+    ("/signup/", _learn_login),
+    ("/login/", _learn_login),
+    ("/logout/", _learn_logout),
+    ("/login_challenge/", _learn_challenge),
+    ("/app-tokens", _learn_program),
+    ("/list_multi/", _learn_collections),
+    ("/item/", _learn_items),
+)
+
+
+def to_bytes(value: str | bytes) -> bytes:
+    """Return bytes, which JSON has in base64."""
+    return value if isinstance(value, bytes) else base64.b64decode(value)

@@ -1,0 +1,177 @@
+"""Leaky cloud clients as rows: what is told, how it is written, where, and at what occasion."""
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+Encode = Callable[[bytes], bytes]
+
+ENCODINGS: Final[Mapping[str, Encode]] = {
+    "plain": bytes,
+    "hex": lambda value: value.hex().encode(),
+    "base64": base64.b64encode,
+    "base64url": lambda value: base64.urlsafe_b64encode(value).rstrip(b"="),
+    "reversed": lambda value: value[::-1],
+    "sha256": lambda value: hashlib.sha256(value).digest(),
+    "sha256hex": lambda value: hashlib.sha256(value).hexdigest().encode(),
+    "md5hex": lambda value: hashlib.md5(value, usedforsecurity=False).hexdigest().encode(),
+    "gzip64": lambda value: base64.b64encode(gzip.compress(value, mtime=0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One leaky client; `place` and `detail` are where the value stands, `trigger` when it leaves.
+
+    A trigger on the wire is a part of a path, or `all`; elsewhere it is names of steps.
+    """
+
+    id: str
+    family: str
+    source: str
+    encoding: str
+    place: str
+    detail: str
+    trigger: str
+
+    @property
+    def says(self) -> str:
+        """The row as a sentence."""
+        value = "" if self.source == "-" else f"{self.source} as {self.encoding}, "
+        when = "" if self.trigger == "-" else f", at {self.trigger}"
+        return f"{value}{self.place} {self.detail}".rstrip(" -") + f"{when}."
+
+    def is_at(self, step: str) -> bool:
+        """Whether a step is the occasion."""
+        return step in self.trigger.split(",")
+
+
+FAMILIES: Final = {
+    "off": "traffic while nothing is on",
+    "much": "more than what is on",
+    "plain": "fields that are not encrypted",
+    "sizes": "lengths of what is encrypted",
+    "names": "names that follow from content",
+    "keys": "keys, and what they are made of",
+    "nonces": "nonces that are not fresh",
+    "times": "times that tell what happened",
+    "links": "what ties the backup to a phone, or to its polls",
+    "law": "consent, withdrawal and erasure",
+    "trust": "lies of a server that are taken",
+}
+
+#: id, family, source, encoding, place, detail, trigger.
+_ROWS: Final = """
+telemetry          off    one        plain     tell   stats.lab.example       restart
+telemetry-settings off    one        plain     tell   cloud.id.lab.example    settings
+login-check        off    -          -         ask    /api/v1/authentication/is_etebase/ settings
+policy-prefetch    off    -          -         ask    /policy/id              settings,restart
+name-alone         off    -          -         name   cloud.id.lab.example    edit
+connect-alone      off    -          -         reach  cloud.id.lab.example    restart
+usage-after-off    off    -          -         ask    /account/1/usage        off
+sessions-after-off off    -          -         ask    /account/1/sessions     off,edit
+goodbye            off    one        plain     tell   cloud.id.lab.example    off
+imei-at-reset      off    imei       sha256hex tell   stats.lab.example       reset
+count-on-edit      off    count      plain     tell   cloud.id.lab.example    edit
+guard-ignored      off    -          -         inside guard                   -
+messages-too       much   -          -         inside message-on              -
+photos-too         much   -          -         inside photo-on                -
+notes-too          much   -          -         inside note-on                 -
+exif-header        much   photo-place plain    header X-Place                 /data/
+model-header       much   model      plain     header X-Model                 all
+calls-in-records   much   call       plain     inside content                 -
+imei-in-records    much   imei       base64    inside content                 -
+place-in-meta      much   place      plain     inside meta                    -
+count-header       much   apps       plain     header X-Apps                  list_multi
+label-plain        plain  account    base64    set    label                   /device
+mail-address       plain  account    plain     set    user.email              signup
+number-as-name     plain  number     plain     set    user.username           signup
+types-plain        plain  -          -         inside type-plain              -
+names-beside       plain  contact    plain     member names                   transaction
+photo-name-query   plain  photo-name plain     query  file                    /data/
+note-title-header  plain  note       base64url header X-Title                 transaction
+unsealed           plain  -          -         inside unsealed                -
+texts-appended     plain  message    gzip64    append -                       transaction
+unpadded           sizes  -          -         inside unpadded                -
+padded-to-16       sizes  -          -         inside padded-to-16            -
+meta-unpadded      sizes  -          -         inside meta-unpadded           -
+compressed         sizes  -          -         inside compressed              -
+piece-unpadded     sizes  -          -         inside piece-unpadded          -
+cut-by-length      sizes  contact    plain     cut    -                       transaction
+messages-unkeyed   names  -          -         inside uid-unkeyed             -
+pieces-convergent  names  -          -         inside piece-convergent        -
+contacts-by-number names  contact-number sha256 inside uid                    -
+chunks-unkeyed     names  -          -         inside chunk-unkeyed           -
+pieces-by-content  names  -          -         inside piece-named             -
+types-shared       names  -          -         inside type-shared             -
+account-by-imei    keys   imei       sha256    inside account-key             -
+account-by-number  keys   number     sha256    inside account-key             -
+words-by-serial    keys   serial     sha256    inside words                   -
+device-by-imei     keys   imei       sha256    inside device-key              -
+words-sent         keys   words      plain     header X-Words                 recovery
+words-hidden       keys   words      gzip64    query  w                       usage
+account-key-header keys   account-key base64url header X-Key                  list_multi
+password-basic     keys   basic      base64    replace Authorization          /data/
+password-digest    keys   password   sha256hex header X-Check                 login
+main-key-header    keys   main       hex       header X-Key                   list_multi
+identity-member    keys   identity   base64    member id                      consents
+photo-key-query    keys   photo-key  base64url query  k                       /data/
+collection-key     keys   collection-key hex   header X-Key                   transaction
+fixed-nonce        nonces one        plain     inside nonce                   -
+imei-nonce         nonces imei       plain     inside nonce                   -
+counter-nonce      nonces -          -         inside nonce-counter           -
+content-nonce      nonces -          -         inside nonce-content           -
+clock-nonce        nonces -          -         inside nonce-clock             -
+one-draw           nonces -          -         inside nonce-once              -
+sync-on-edit       times  -          -         sync   -                       edit
+sync-on-add        times  -          -         sync   -                       add
+fixed-interval     times  -          -         inside due-fixed               -
+every-night        times  -          -         inside due-night               -
+imei-minute        times  imei       plain     inside due-by                  -
+soon-if-changed    times  -          -         inside due-changed             -
+user-agent         links  model      plain     header User-Agent              all
+language           links  locale     plain     header Accept-Language         all
+cookie             links  account    sha256hex header Cookie                  all
+imei-header        links  imei       reversed  header X-Id                    all
+serial-query       links  serial     base64url query  s                       list_multi
+advertising        links  advertising md5hex   header X-Ad                    usage
+poll-tells-on      links  one        plain     poll   X-Backup                -
+poll-has-token     links  token      sha256hex poll   X-Session               -
+poll-soon-if-on    links  -          -         poll-due 600                   -
+polls-line-shared  links  -          -         poll-ask /account/1/usage      -
+consent-assumed    law    -          -         do     consent                 sign-up
+age-inflated       law    -          -         inside age                     -
+withdrawn-locally  law    -          -         skip   -                       withdraw
+erasure-skipped    law    -          -         skip   -                       erase
+logged-out-locally law    -          -         local  -                       log-out
+rollback-taken     trust  -          -         inside rollback                -
+weaker-keys-taken  trust  -          -         inside salt-taken              -
+forged-policy      trust  -          -         inside policy-unverified       -
+other-text         trust  -          -         inside text-unverified         -
+forged-receipt     trust  -          -         inside receipt-unverified      -
+foreign-account    trust  -          -         inside account-unverified      -
+swapped-records    trust  -          -         inside item-unbound            -
+"""
+_HARMLESS: Final = """
+later              clean  -          -         inside pause                   -
+smaller-batches    clean  -          -         inside batch                   -
+smaller-pages      clean  -          -         inside page                    -
+titled-otherwise   clean  -          -         inside title                   -
+shorter-lists      clean  -          -         inside heads                   -
+draws-more         clean  -          -         inside draws                   -
+one-write          clean  -          -         join   -                       all
+settings-often     clean  -          -         do     settings                edit,sync
+"""
+
+
+def _read(text: str) -> tuple[Leak, ...]:
+    return tuple(Leak(*line.split()) for line in text.strip().splitlines())
+
+
+LEAKS: Final = _read(_ROWS)
+"""Clients that leak."""
+HARMLESS: Final = _read(_HARMLESS)
+"""Clients that differ and leak nothing: an alarm is a false one."""

@@ -1,0 +1,272 @@
+"""C7: a server that lies. Each lie is refused or told, and nothing of it is kept or answered."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from nacl.signing import SigningKey
+
+from client_sim.lab.cloud.double import Double, msgpack, read_note
+from client_sim.lab.cloud.exchange import Request
+from client_sim.lab.cloud.lives import Life, Seen, live, make_owner, steps
+from client_sim.lab.cloud.phone import Factory
+from client_sim.lab.cloud.world import Lie
+from client_sim.lab.oracles.finding import Finding
+
+_OWN: Final = "own:contact,note,photo sign-up consent words on:contact,photo sync"
+_TWO: Final = f"{_OWN} log-in@1 consent@1 on:contact,photo@1 sync@1 edit:contact sync"
+_AGAIN: Final = f"{_TWO} sync@1 edit:contact sync sync@1"
+_LOGIN: Final = f"{_OWN} log-out log-in"
+_FORGED: Final = SigningKey(b"\5" * 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Lied:
+    """A lie: the life whose last step meets it. `is_told` where a sentence is enough."""
+
+    id: str
+    steps: str
+    make: Callable[[Double], Lie]
+    is_told: bool = False
+
+
+def judge_told(lied: Lied, seen: Seen) -> Iterator[Finding]:
+    """Find a lie of which the owner heard nothing."""
+    phase = seen.phases[-1]
+    if phase not in seen.refused and not seen.told.get(phase):
+        yield Finding(phase, f"{lied.id}: the owner is told nothing", b"", 0, 0)
+
+
+def judge_kept(lied: Lied, seen: Seen, honest: Seen, before: Seen) -> Iterator[Finding]:
+    """Find records that are neither those of before nor the right ones."""
+    for kind, records in seen.records.items():
+        if records not in (before.records[kind], honest.records[kind]):
+            data = b"\n".join(records)
+            yield Finding(seen.phases[-1], f"{lied.id}: {kind}s became others", data, 0, len(data))
+
+
+def judge_answered(lied: Lied, seen: Seen, first: int | None) -> Iterator[Finding]:
+    """Find what was sent behind the exchange in which the server lied first."""
+    later = seen.exchanges[first + 1 :] if first is not None else []
+    if not lied.is_told and later:
+        data = later[0].request.data
+        said = f"{lied.id}: the phone goes on as if it were true"
+        yield Finding(seen.phases[-1], said, data, 0, min(len(data), 64))
+
+
+def judge_salts(lied: Lied, seen: Seen) -> Iterator[Finding]:
+    """Find main keys that were made of a salt that no phone of the owner drew."""
+    drawn = {draw.data for draw in seen.observation.draws}
+    for phase, salt in seen.derived:
+        if salt not in drawn:
+            yield Finding(phase, f"{lied.id}: a key is made of it", salt, 0, len(salt))
+
+
+def examine_lies(factory: Factory, lies: tuple[Lied, ...]) -> Iterator[tuple[str, Finding]]:
+    """Yield findings of four methods, by their names."""
+    owner = make_owner("a")
+    known: dict[str, tuple[Seen, Seen]] = {}
+    for lied in lies:
+        life = Life(owner, steps(lied.steps))
+        if lied.steps not in known:
+            honest = live(factory, life)
+            known[lied.steps] = honest, live(factory, replace(life, steps=life.steps[:-1]))
+        honest, before = known[lied.steps]
+        seen, first = _live_with(factory, life, lied)
+        for finding in judge_told(lied, seen):
+            yield "told", finding
+        for finding in judge_kept(lied, seen, honest, before):
+            yield "kept", finding
+        for finding in judge_answered(lied, seen, first):
+            yield "answered", finding
+        for finding in judge_salts(lied, seen):
+            yield "salts", finding
+
+
+def _live_with(factory: Factory, life: Life, lied: Lied) -> tuple[Seen, int | None]:
+    """Live with a server that lies in the last step; also return in which exchange first."""
+    last = len(life.steps) - 1
+    lie = lied.make(Double("id", lambda: 0.0, seed=life.seed))
+    asked = [0]
+    lied_at: list[int] = []
+
+    def lies(phase: str) -> Lie:
+        is_last = int(phase.partition(" ")[0]) == last
+
+        def tell(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+            changed = lie(request, status, body)
+            asked[0] += 1
+            if not is_last or changed is None or changed == (status, body):
+                return None
+            lied_at.append(asked[0] - 1)
+            return changed
+
+        return tell
+
+    seen = live(factory, life, lies=lies)
+    return seen, lied_at[0] if lied_at else None
+
+
+def _on_items(edit: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Double], Lie]:
+    """Return a lie about pages of items; `edit` gets a page and the first revisions by uid."""
+
+    def make(_cloud: Double) -> Lie:
+        first: dict[str, Any] = {}
+
+        def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+            is_page = request.method == "GET" and request.path.endswith("/item/")
+            if not is_page or status != 200 or "prefetch" in request.query:
+                return None
+            page = msgpack.decode(body)
+            for item in page["data"]:
+                first.setdefault(item["uid"], msgpack.decode(msgpack.encode(item)))
+            edit(page, first)
+            return status, msgpack.encode(page)
+
+        return lie
+
+    return make
+
+
+def _roll_back(page: dict[str, Any], first: dict[str, Any]) -> None:
+    page["data"] = [first[item["uid"]] for item in page["data"]]
+
+
+def _swap(page: dict[str, Any], _first: dict[str, Any]) -> None:
+    if len(page["data"]) > 1:
+        one, two = page["data"][:2]
+        one["content"], two["content"] = two["content"], one["content"]
+
+
+def _rename(page: dict[str, Any], _first: dict[str, Any]) -> None:
+    for item in page["data"]:
+        item["uid"] = "A" * 32
+
+
+def _never_end(page: dict[str, Any], _first: dict[str, Any]) -> None:
+    page["data"], page["done"] = [], False
+
+
+def _undelete(page: dict[str, Any], _first: dict[str, Any]) -> None:
+    for item in page["data"]:
+        item["content"]["deleted"] = not item["content"]["deleted"]
+
+
+def _omit(_cloud: Double) -> Lie:
+    """Withhold what another phone wrote, but not the list in which it says so."""
+    homes: list[str] = []
+
+    def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+        is_page = request.method == "GET" and "/item/" in request.path and status == 200
+        if not is_page or "limit=500" in request.query:
+            return None
+        homes.append(request.path.partition("/item/")[0])
+        if homes[-1] == homes[0]:
+            return None
+        return status, msgpack.encode({**msgpack.decode(body), "data": []})
+
+    return lie
+
+
+def _on(part: str, **members: Any) -> Callable[[Double], Lie]:
+    """Return a lie that changes members of a msgpack answer; of `user` with `user_`."""
+
+    def make(_cloud: Double) -> Lie:
+        def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+            if not request.path.endswith(part) or status >= 300:
+                return None
+            said = msgpack.decode(body)
+            for name, value in members.items():
+                inner, _, last = name.rpartition("__")
+                (said[inner] if inner else said)[last] = value
+            return status, msgpack.encode(said)
+
+        return lie
+
+    return make
+
+
+def _answer(
+    path: str, answer: Callable[[Double, bytes], bytes], status: int = 0, method: str = "GET"
+) -> Callable[[Double], Lie]:
+    """Return a lie that answers a path's beginning in another way."""
+
+    def make(cloud: Double) -> Lie:
+        def lie(request: Request, was: int, body: bytes) -> tuple[int, bytes] | None:
+            is_it = request.method == method and request.path.startswith(path)
+            if not is_it or was >= 300 or request.path == "/blobs/photos/data/":
+                return None
+            return status or was, answer(cloud, body)
+
+        return lie
+
+    return make
+
+
+def _forge(cloud: Double, _body: bytes) -> bytes:
+    return cloud.make_policy(1, _FORGED)
+
+
+def _reregion(cloud: Double, _body: bytes) -> bytes:
+    return cloud.make_policy(1, region="eu")
+
+
+def _forge_receipt(cloud: Double, body: bytes) -> bytes:
+    said = json.loads(body)
+    other = Double("id", cloud.now, seed=b"another server")
+    said["receipt"] = other.receipt(**read_note(said["receipt"]))
+    return json.dumps(said).encode()
+
+
+def _foreign_key(cloud: Double) -> Lie:
+    def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+        if not request.path.endswith("/list_multi/"):
+            return None
+        page = msgpack.decode(body)
+        for each in page["data"]:
+            each["collectionKey"] = cloud.draw(54).encode()
+        return status, msgpack.encode(page)
+
+    return lie
+
+
+_CONSENT: Final = "own:contact sign-up consent"
+_API: Final = "/api/v1/"
+LIES: Final = (
+    Lied("rollback", _AGAIN, _on_items(_roll_back)),
+    Lied("swap", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _on_items(_swap)),
+    Lied("another name", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _on_items(_rename)),
+    Lied("deleted", _AGAIN, _on_items(_undelete)),
+    Lied("omission", _AGAIN, _omit, is_told=True),
+    Lied("list without end", _AGAIN, _on_items(_never_end)),
+    Lied("foreign key", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _foreign_key),
+    Lied("another version", _LOGIN, _on("/login_challenge/", version=2)),
+    Lied("weaker keys", _LOGIN, _on("/login_challenge/", salt=b"x" * 8)),
+    Lied("another salt", _LOGIN, _on("/login_challenge/", salt=bytes(range(32)))),
+    Lied("another public key", _LOGIN, _on("/login/", user__pubkey=bytes(32))),
+    Lied("another wrap", _LOGIN, _on("/login/", user__encryptedContent=bytes(104))),
+    Lied("another account", _LOGIN, _on("/login/", user__username="budi")),
+    Lied("forged policy", _CONSENT, _answer("/policy/id", _forge)),
+    Lied("another region's policy", _CONSENT, _answer("/policy/id", _reregion)),
+    Lied("another text", _CONSENT, _answer("/policy/id/1/en", lambda *_: b"Agree to all.")),
+    Lied(
+        *("forged receipt", _CONSENT),
+        _answer("/account/1/consents", _forge_receipt, method="POST"),
+    ),
+    Lied(
+        *("another piece", f"{_OWN} log-in@1 consent@1 on:photo@1 sync@1"),
+        _answer("/blobs/photos/data/", lambda _cloud, body: body[::-1]),
+    ),
+    Lied("another address", f"{_OWN} sync", _answer(_API, lambda *_: b"", 302, "POST")),
+    Lied(
+        *("forged erasure", f"{_OWN} erase receipt", _answer("/erasure/", _forge_receipt)),
+        is_told=True,
+    ),
+    Lied(
+        *("space counted wrongly", f"{_OWN} edit:contact add:contact sync"),
+        _answer("/account/1/usage", lambda *_: b'{"quota":1000,"used":0}'),
+        is_told=True,
+    ),
+)
+"""What a hostile server tries; the phone's own tests have more of each kind."""

@@ -1,0 +1,250 @@
+"""What happens to a phone, step by step, and the record of everything that left it."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from client_sim.errors import SimulatorError
+from client_sim.lab.cloud import doors  # noqa: F401 - registers what the double answers
+from client_sim.lab.cloud.double import Double
+from client_sim.lab.cloud.phone import AGE, CloudPhone, Factory, Step
+from client_sim.lab.cloud.world import CloudWorld, Exchange, Lie, Recorder
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.persona import Contact, Message, Note, Persona, Photo, make_persona
+from client_sim.tape import Tape
+
+START: Final = 1_767_225_600.0
+_PACE: Final = 600.0  # seconds between two steps
+SHM: Final = Path("/dev/shm")  # noqa: S108 - phones of a lab lose nothing with its power
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """An owner, what happens, and the randomness. `model` is the phone's own."""
+
+    owner: Persona
+    steps: tuple[Step, ...]
+    seed: bytes = b"one"
+    model: str = "armani"
+    flaws: str = ""
+    version: int = 1
+
+
+@dataclass
+class Seen:
+    """One life as it was seen.
+
+    `on` are the types that are on during a step, `told` the sentences by step, `refused` those by
+    which a step ended, `crashed` exceptions that are none of a phone's. `states` is what the server
+    had of the account behind each step. `cloud` is the server as the life left it.
+    """
+
+    life: Life
+    observation: Observation
+    exchanges: list[Exchange]
+    derived: list[tuple[str, bytes]]
+    cloud: Double
+    phases: list[str] = field(default_factory=list)
+    on: dict[str, frozenset[str]] = field(default_factory=dict)
+    told: dict[str, list[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    crashed: dict[str, str] = field(default_factory=dict)
+    states: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    records: dict[str, list[bytes]] = field(default_factory=dict)
+
+    def step_of(self, phase: str) -> Step:
+        """Return the step of a phase."""
+        return self.life.steps[int(phase.partition(" ")[0])]
+
+    def left(self, *channels: Channel) -> list[Departure]:
+        """Return what left by some channels."""
+        return [each for each in self.observation.departures if each.channel in channels]
+
+
+def live(
+    factory: Factory,
+    life: Life,
+    *,
+    lies: Callable[[str], Lie | None] | None = None,
+    boundary: Callable[[CloudPhone, str], None] | None = None,
+) -> Seen:
+    """Let a client live a life. `lies` gives for a phase what changes the answers in it.
+
+    `boundary` is called in steps named `sync` with the phone at everything that leaves or comes.
+    """
+    recorder = Recorder(START)
+    cloud = Double(
+        *("id", lambda: recorder.now),
+        version=life.version,
+        flaws=life.flaws,
+        seed=life.seed,
+    )
+    home = tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None)
+    phones: dict[int, CloudPhone] = {}
+    seen = Seen(
+        life, Observation((), (), (), (), None), recorder.exchanges, recorder.derived, cloud
+    )
+    try:
+        worlds = {
+            number: CloudWorld(
+                *(recorder, Path(home) / str(number), life.owner, (cloud,)),
+                seed=life.seed,
+                device=number,
+                model=life.model,
+            )
+            for number in {step.device for step in life.steps}
+        }
+        on: dict[int, frozenset[str]] = dict.fromkeys(worlds, frozenset())
+        for number, step in enumerate(life.steps):
+            world, phase = worlds[step.device], f"{number} {step.name} {step.what}".strip()
+            recorder.now += _PACE
+            recorder.phase, recorder.device = phase, step.device
+            recorder.lie = None if lies is None else lies(phase)
+            world.begin(number)
+            seen.phases.append(phase)
+            on[step.device] = _follow(on[step.device], step)
+            seen.on[phase] = on[step.device]
+            _do(factory, phones, world, step, seen, boundary)
+            seen.states[phase] = _measure(cloud)
+        for kind in ("contact", "note", "message", "photo"):
+            seen.records[kind] = phones[max(phones)].records(kind) if phones else []
+    finally:
+        for phone in phones.values():
+            phone.close()
+        shutil.rmtree(home, ignore_errors=True)
+    seen.observation = Observation(tuple(recorder.departures), tuple(recorder.draws), (), (), None)
+    return seen
+
+
+def _do(
+    factory: Factory,
+    phones: dict[int, CloudPhone],
+    world: CloudWorld,
+    step: Step,
+    seen: Seen,
+    boundary: Callable[[CloudPhone, str], None] | None,
+) -> None:
+    phase, recorder = world.recorder.phase, world.recorder
+    try:
+        if step.name in {"restart", "reset"} and step.device in phones:
+            phones.pop(step.device).close()
+            if step.name == "reset":
+                shutil.rmtree(world.folder, ignore_errors=True)
+        if step.device not in phones:
+            world.folder.mkdir(exist_ok=True)
+            phones[step.device] = factory(world)
+        phone = phones[step.device]
+        if step.name == "due":
+            recorder.now = max(recorder.now, phone.due() or 0.0)
+        if boundary is not None and step.name == "sync":
+            recorder.boundary = lambda name: boundary(phone, name)
+        seen.told[phase] = phone.do(step)
+        recorder.boundary = None
+        recorder.note(Channel.SCHEDULE, -1, repr(phone.due()).encode())
+    except SimulatorError as error:
+        seen.refused[phase] = str(error)
+    except Exception as error:  # noqa: BLE001 - a client may raise anything
+        seen.crashed[phase] = f"{type(error).__name__}: {error}"
+    finally:
+        recorder.boundary = None
+
+
+def _follow(on: frozenset[str], step: Step) -> frozenset[str]:
+    if step.name == "on":
+        return on | {step.what}
+    if step.name == "off":
+        return on - {step.what}
+    ends = {"log-out", "withdraw", "erase", "reset", "log-in"}
+    return frozenset() if step.name in ends else on
+
+
+def _measure(cloud: Double) -> tuple[int, int, int]:
+    """Return how many accounts, sessions and right consents the server has."""
+    accounts = cloud.accounts.values()
+    return (
+        len(accounts),
+        sum(len(each.sessions) for each in accounts),
+        sum(said["at_least"] == AGE for each in accounts for said in each.consents),
+    )
+
+
+def steps(text: str) -> tuple[Step, ...]:
+    """Read steps: `NAME[:TYPE[,TYPE…]][@DEVICE]`, between spaces."""
+    found = []
+    for word in text.split():
+        said, _, device = word.partition("@")
+        name, _, kinds = said.partition(":")
+        found += [Step(name, kind, int(device or 0)) for kind in kinds.split(",")]
+    return tuple(found)
+
+
+_OWN: Final = "own:contact,note,message,photo settings"
+_BEGIN: Final = f"{_OWN} sign-up consent words"
+CONTACTS: Final = steps(
+    f"{_BEGIN} edit:contact on:contact settings sync edit:contact add:note due restart add:contact"
+    " due remove:contact due sync off:contact settings edit:contact sync due restart due on:contact"
+    " due withdraw edit:contact due consent on:contact sync log-out due restart due log-in"
+    " consent erase receipt settings due reset settings due"
+)
+"""Contacts are on, nothing else; off and on again, until the account is gone."""
+EVERYTHING: Final = steps(
+    f"{_BEGIN} on:contact,note,message,photo sync edit:contact,note add:photo due remove:message"
+    " due devices password rotate sync log-in@1 consent@1 on:contact,note,message,photo@1 sync@1"
+    " edit:note@1 sync@1 edit:note sync sync@1 off:contact,note,message,photo sync due"
+)
+"""All types are on, on two phones."""
+AWAY: Final = steps(f"{_OWN} due restart edit:contact due settings add:note reset settings due")
+"""No account, ever."""
+
+
+@lru_cache(maxsize=16)
+def make_owner(seed: str, *, contacts: str = "", long: bool = False) -> Persona:
+    """Make an owner of `seed`: three contacts, two notes, two messages, a photo.
+
+    `contacts` is the seed of those, if another. Names and texts differ in length, within what
+    padding hides; a `long` owner's first note repeats itself, another's does not.
+    """
+    persona, tape = make_persona(seed.encode()), Tape(f"owner {seed}".encode())
+    book = Tape(f"contacts {contacts or seed}".encode())
+    people = tuple(_contact(book) for _ in range(3))
+    text = "".join(tape.word() for _ in range(400))
+    if long:
+        text = (tape.word() * 400)[: len(text)]
+    return replace(
+        persona,
+        contacts=people,
+        notes=(
+            Note(f"Note {tape.word()[: 5 + tape.below(8)]}", text),
+            Note(tape.word()[:7], tape.text()),
+        ),
+        messages=tuple(
+            Message("sms", tape.number(), True, int(START) - 9_000 - n, tape.text())
+            for n in range(2)
+        ),
+        photos=(
+            Photo(
+                f"IMG_{tape.digits(8)}.jpg", tape.degrees(-5), tape.degrees(110), int(START) - 99
+            ),
+        ),
+    )
+
+
+def _contact(tape: Tape) -> Contact:
+    word = tape.word()
+    return Contact(
+        f"{tape.name()} {word[: 5 + tape.below(8)]}", tape.number(), f"{word}@example.org"
+    )
+
+
+IDLE_TIMES: Final = steps(
+    f"{_BEGIN} on:contact sync settings:{','.join('abc')} due settings due settings:a,b due"
+)
+BUSY_TIMES: Final = steps(
+    f"{_BEGIN} on:contact sync edit:contact add:contact edit:contact due edit:contact due"
+    " edit:contact remove:contact due"
+)
+"""The same steps, but that the owner changes something where else the owner looks."""

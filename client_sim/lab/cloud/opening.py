@@ -1,0 +1,304 @@
+"""Every byte of a phone's requests, opened with its owner's keys, which the password gives."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nacl.signing import SigningKey
+
+from client_sim.cloud.keys import (
+    login_key,
+)
+from client_sim.cloud.recovery import encode_words, word_keys
+from client_sim.lab.cloud.double import msgpack
+from client_sim.lab.cloud.exchange import Request
+from client_sim.lab.cloud.items import (
+    list_multi,
+    make_collection,
+    new_token,
+    piece_of_photo,
+    transaction,
+)
+from client_sim.lab.cloud.keyring import (
+    INNER,
+    MALFORMED,
+    Keyring,
+    Part,
+    account_of,
+    check_members,
+    check_signature,
+    equal,
+    fresh,
+    learn,
+    make_mains,
+    open_sealed,
+    take_account,
+    take_collection,
+    to_bytes,
+)
+from client_sim.lab.cloud.lives import Seen
+from client_sim.lab.cloud.phone import AGE, NEW_PASSWORD
+from client_sim.lab.cloud.table import find_row
+from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A request with all of its parts."""
+
+    exchange: Exchange
+    row: str
+    parts: tuple[Part, ...]
+
+
+def open_all(seen: Seen) -> tuple[list[Opened], Keyring]:
+    """Open all requests of a life, in order."""
+    ring = Keyring(frozenset(draw.data for draw in seen.observation.draws))
+    for password in (PASSWORD, NEW_PASSWORD):
+        ring.keep("password", password.encode())
+    for data in ring.drawn:
+        if len(data) == 32:
+            public = bytes(SigningKey(data).verify_key)
+            ring.seeds[public] = data
+    found = []
+    for each in seen.exchanges:
+        try:
+            parts = tuple(_open(ring, each, seen.on[each.phase]))
+        except MALFORMED as error:
+            body = each.request.body
+            parts = (Part("body", body, "", problem=f"it has not the form of its row ({error})"),)
+        row = find_row(each.request.method, each.request.path)
+        found.append(Opened(each, row.line if row else "", parts))
+        with suppress(*MALFORMED):
+            learn(ring, each)
+    return found, ring
+
+
+def _open(ring: Keyring, each: Exchange, on: frozenset[str]) -> Iterator[Part]:
+    request = each.request
+    row = find_row(request.method, request.path)
+    if row is None:
+        yield Part("request", request.data, "", problem="no row of the table has such a request")
+        return
+    if not _is_query(row.query, request.query):
+        yield Part("query", request.query.encode(), "", problem="no query that the row has")
+    yield from _open_headers(ring, each, row.headers)
+    kind = ""
+    for uid, (name, _) in ring.collections.items():
+        if f"/collection/{uid}/" in request.path:
+            kind = name
+    if kind and kind not in on | INNER:
+        yield Part("path", request.path.encode(), "", problem=f"{kind}s are off")
+    opener = _BODIES.get(row.line)
+    if opener is None:
+        if request.body not in {b"", b"{}"}:
+            yield Part("body", request.body, "", problem="the row has no body")
+        return
+    yield from opener(ring, request, on)
+
+
+def _is_query(pattern: str, query: str) -> bool:
+    return re.fullmatch(pattern, query) is not None or (not query and pattern.endswith(")*"))
+
+
+def _open_headers(ring: Keyring, each: Exchange, names: tuple[str, ...]) -> Iterator[Part]:
+    request = each.request
+    found = [name for name, _ in request.headers]
+    token = ring.tokens.get(each.device, "")
+    if not token and "blobs" not in request.path:  # nobody is logged in yet, or any more
+        names = tuple(name for name in names if name != "Authorization")
+    if found != ["Host", *names]:
+        yield Part("headers", " ".join(found).encode(), "", problem="not the headers of the row")
+    for name, value in request.headers:
+        problem = ""
+        if name == "Host":
+            is_right = value == each.host
+        elif name == "Authorization":
+            is_right = value == f"Token {token}" or value in ring.programs
+        elif name == "Content-Length":
+            is_right = value == str(len(request.body))
+        else:
+            is_right = value in {
+                *("application/msgpack", "application/json"),
+                "application/vnd.x.restic.rest.v2",
+            }
+        if name in found[: len(names) + 1] and not is_right:
+            problem = "not a value that the row has"
+        yield Part(f"header {name}", value.encode(), "as the table says", problem=problem)
+
+
+def _sign_up(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    body = msgpack.decode(request.body)
+    yield from check_members(body, "user salt loginPubkey pubkey encryptedContent", "sign-up")
+    yield from check_members(body["user"], "username email", "user")
+    yield equal("username", body["user"]["username"], NAME, "the account's name")
+    yield equal("email", body["user"]["email"], "", "nothing")
+    yield fresh(ring, "salt", body["salt"], "random")
+    mains = make_mains(ring, body["salt"])
+    publics = [bytes(login_key(main).verify_key) for main in mains]
+    yield equal("loginPubkey", body["loginPubkey"], publics[0], "public key of the login")
+    yield take_account(ring, body["encryptedContent"], is_new=True)
+    yield equal("pubkey", body["pubkey"], account_of(ring).public_key, "public key of the account")
+
+
+def _challenge(_ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    body = msgpack.decode(request.body)
+    yield from check_members(body, "username", "challenge")
+    yield equal("username", body["username"], NAME, "the account's name")
+
+
+def _signed(
+    ring: Keyring, request: Request, action: str, more: str
+) -> Iterator[Part | dict[str, Any]]:
+    """Yield the parts of a signed response, then what it says."""
+    is_json = request.path.startswith("/account")
+    body = (json.loads if is_json else msgpack.decode)(request.body)
+    response, signature = (to_bytes(body[name]) for name in ("response", "signature"))
+    said = (json.loads if is_json else msgpack.decode)(response)
+    yield from check_members(body, "response signature", "signed request")
+    yield from check_members(said, f"username challenge host action {more}", action)
+    yield equal("username", said["username"], NAME, "the account's name")
+    yield equal("action", said["action"], action, "what is asked")
+    yield equal("host", said["host"], request.header("Host"), "the region's host")
+    is_known = to_bytes(said["challenge"]) in ring.challenges
+    yield Part(
+        *("challenge", to_bytes(said["challenge"]), "given back once, signed"),
+        problem="" if is_known else "no challenge that the server gave",
+    )
+    keys = [bytes(login_key(main).verify_key) for main in ring.mains]
+    yield check_signature(signature, response, keys)
+    yield said
+
+
+def _login(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    yield from _parts(_signed(ring, request, "login", ""))
+
+
+def _parts(found: Iterator[Part | dict[str, Any]]) -> Iterator[Part]:
+    return (each for each in found if isinstance(each, Part))
+
+
+def _split(found: Iterator[Part | dict[str, Any]]) -> tuple[list[Part], dict[str, Any]]:
+    every = list(found)
+    said = every.pop()
+    assert isinstance(said, dict)
+    return [each for each in every if isinstance(each, Part)], said
+
+
+def _change_password(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    parts, said = _split(_signed(ring, request, "changePassword", "loginPubkey encryptedContent"))
+    yield from parts
+    publics = [bytes(login_key(main).verify_key) for main in ring.mains]
+    is_own = said["loginPubkey"] in publics
+    yield equal("loginPubkey", is_own, True, "public key of the login")
+    yield take_account(ring, said["encryptedContent"], is_new=False)
+
+
+def _device(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    body = json.loads(request.body)
+    yield from check_members(body, "key label", "device")
+    key = to_bytes(body["key"])
+    if key in ring.seeds:
+        ring.keep("device seed", ring.seeds[key])
+    else:
+        ring.unfresh.append(Part("device key", key, "of no seed that was drawn"))
+    ring.devices.add(key)
+    yield Part("key", key, "public key of the device")
+    label = open_sealed(
+        ring, "label", to_bytes(body["label"]), account_of(ring).keys.cipher, "its name"
+    )
+    yield label
+    if label.opened:
+        yield equal("length of the label", len(label.opened), 64, "the same for all labels")
+        ring.contents.append(("label", label.opened))
+
+
+def _consent(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    body = json.loads(request.body)
+    yield from check_members(body, "statement public_key signature", "consent")
+    said = json.loads(body["statement"])
+    terms = ring.policy
+    expected = {
+        "at_least": AGE,
+        "guardian": False,
+        "locale": "en",
+        "policy": ring.policy_hash,
+        "region": terms.get("region"),
+        "schema": 1,
+        "text": terms.get("text", {}).get("en"),
+        "type": "consent",
+        "version": terms.get("version"),
+    }
+    yield equal("statement", said, expected, "what the owner agreed to")
+    key = to_bytes(body["public_key"])
+    yield equal("public_key", key in ring.devices, True, "public key of the device")
+    yield check_signature(to_bytes(body["signature"]), body["statement"].encode(), [key])
+
+
+def _recovery(ring: Keyring, said: dict[str, Any]) -> Iterator[Part]:
+    yield from check_members(said, "key wrap words", "recovery")
+    words = open_sealed(
+        ring, "words", to_bytes(said["words"]), account_of(ring).keys.cipher, "the words"
+    )
+    yield words
+    if not words.opened:
+        return
+    made = word_keys(words.opened)
+    if words.opened not in ring.secrets.values():
+        fresh(ring, "recovery words", words.opened, "random")
+        ring.keep("words", words.opened)
+        ring.keep("words as text", encode_words(words.opened).encode())
+        ring.keep("words' wrap", made.wrap)
+        ring.keep("words' proof", bytes(made.proof))
+    yield equal(
+        "key", to_bytes(said["key"]), bytes(made.proof.verify_key), "public key of the words"
+    )
+    wrap = open_sealed(
+        ring, "wrap", to_bytes(said["wrap"]), made.wrap, "the account's keys, by the words"
+    )
+    yield wrap
+    account = account_of(ring)
+    yield equal("wrap", wrap.opened, account.key + account.identity, "the account's keys")
+
+
+def _set_words(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    parts, said = _split(_signed(ring, request, "setRecovery", "recovery"))
+    yield from parts
+    yield from _recovery(ring, said["recovery"])
+
+
+def _rotate(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
+    more = "wrap public_key collections recovery"
+    parts, said = _split(_signed(ring, request, "rotate", more))
+    yield from parts
+    yield take_account(ring, to_bytes(said["wrap"]), is_new=True)
+    yield equal(
+        "public_key", to_bytes(said["public_key"]), account_of(ring).public_key, "public key"
+    )
+    yield from _recovery(ring, said["recovery"])
+    for each in said["collections"]:
+        yield from check_members(each, "uid key type members", "collection")
+        yield equal("members", each["members"], [], "nobody else")
+        kind = to_bytes(each["type"])
+        yield from take_collection(ring, each["uid"], to_bytes(each["key"]), kind, is_new=True)
+
+
+_Opener = Callable[[Keyring, Request, frozenset[str]], Iterator[Part]]
+_BODIES: Final[Mapping[str, _Opener]] = {
+    "POST /api/v1/authentication/signup/": _sign_up,
+    "POST /api/v1/authentication/login_challenge/": _challenge,
+    "POST /api/v1/authentication/login/": _login,
+    "POST /api/v1/authentication/change_password/": _change_password,
+    "PUT /account/1/device": _device,
+    "POST /account/1/consents": _consent,
+    "PUT /account/1/recovery": _set_words,
+    "POST /account/1/rotate": _rotate,
+    "POST /api/v1/collection/list_multi/": list_multi,
+    "POST /api/v1/collection/": make_collection,
+    "POST /api/v1/collection/UID/item/transaction/": transaction,
+    "POST /account/1/app-tokens": new_token,
+    "POST /blobs/photos/data/NAME": piece_of_photo,
+}

@@ -1,0 +1,281 @@
+"""All that is asked of one cloud client, and the kill matrix of those that leak."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+from client_sim.lab.clients.loading import import_attribute
+from client_sim.lab.cloud import judges
+from client_sim.lab.cloud.beside import examine_beside
+from client_sim.lab.cloud.boundaries import examine_boundaries
+from client_sim.lab.cloud.keyring import Keyring
+from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS, Leak
+from client_sim.lab.cloud.lies import LIES, examine_lies
+from client_sim.lab.cloud.lives import (
+    AWAY,
+    BUSY_TIMES,
+    CONTACTS,
+    EVERYTHING,
+    IDLE_TIMES,
+    Life,
+    Seen,
+    live,
+    make_owner,
+)
+from client_sim.lab.cloud.opening import Opened, open_all
+from client_sim.lab.cloud.phone import Factory, OurPhone, Step
+from client_sim.lab.cloud.tampering import make_leaky
+from client_sim.lab.errors import ClientNotFoundError
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import Matrix, MatrixRow
+from client_sim.lab.programme.workers import Mapper
+from client_sim.lab.trace.observation import Channel
+from client_sim.tape import Tape
+
+Tell = Callable[[str, int, int], None]
+"""Told what is being done, and how much of it is done, of how much."""
+
+CLAIMS: Final = {
+    "C0": "off is silent",
+    "C1": "polls do not notice",
+    "C2": "only what is on",
+    "C3": "every byte is explained",
+    "C4": "keys stay",
+    "C5": "no nonce twice",
+    "C7": "the server cannot lie",
+    "C8": "times are draws",
+    "law": "what is done is what the owner did",
+}
+"""The claims of a client; C6 is a server's."""
+
+METHODS: Final[Mapping[str, tuple[str, str]]] = {
+    "silence": ("C0", "Does nothing leave while nothing is on and nothing is asked?"),
+    "off": ("C0", "Turned off at any boundary of a request: does no byte follow?"),
+    "ended": ("C0", "And is the owner told that it ended there?"),
+    "beside": ("C1", "Are polls equal to byte and second: never on, on, busy, failing, off again?"),
+    "polls": ("C1", "Is every poll beside a backup one of the table of polls?"),
+    "equal": ("C2", "Do owners who differ in all but contacts send the same bytes?"),
+    "explained": ("C3", "Is each byte a row's, or opens with the owner's keys to what is on?"),
+    "shape": ("C3", "Do owners of equal shape send equal lengths, in equal order, at equal times?"),
+    "apart": ("C3", "Have two accounts with the same records no value in common?"),
+    "canaries": ("C4", "Is any planted value, key, password or word found, in 50 encodings?"),
+    "fresh": ("C4", "Is what has to be random drawn, each by a draw of its own?"),
+    "nonces": ("C5", "Is no nonce used twice under one key, on two devices, over restarts?"),
+    "told": ("C7", "Is each lie refused, or told in a sentence?"),
+    "kept": ("C7", "Is nothing of a lie kept?"),
+    "answered": ("C7", "Is nothing sent behind a lie?"),
+    "salts": ("C7", "Is the main key made of the owner's own salt alone?"),
+    "range": ("C8", "Is each next time 4 to 8 hours away?"),
+    "steady": ("C8", "Are times the same whoever the owner is, and whatever was changed?"),
+    "drawn": ("C8", "Are they others by other draws?"),
+    "duties": ("law", "Does each step send what it has to?"),
+    "state": ("law", "Has the server the accounts, devices and consents that the owner wanted?"),
+}
+"""Each method with the claim that it speaks for, and its question."""
+
+
+@dataclass
+class Examined:
+    """What was found of one client, by method; `asked` counts cases by method."""
+
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+    lives: int = 0
+    requests: int = 0
+    size: int = 0
+    sample: tuple[Opened, ...] = ()
+
+    @property
+    def killed_by(self) -> tuple[str, ...]:
+        """The methods that found something, in their order."""
+        return tuple(method for method in METHODS if self.findings.get(method))
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every method was asked and kept silent."""
+        return not self.killed_by and self.asked.keys() >= METHODS.keys()
+
+
+class _Pair:
+    """The lives of one case, made when they are needed."""
+
+    def __init__(self, factory: Factory, examined: Examined, number: int, seed: int) -> None:
+        self._factory = factory
+        self._examined = examined
+        self._name = f"{seed} {number}"
+        self._seed = f"{seed} {number}".encode()
+
+    def _live(
+        self,
+        owner: str,
+        steps: tuple[Step, ...],
+        *,
+        other: bool = False,
+        contacts: str = "",
+        long: bool = False,
+    ) -> Seen:
+        made = make_owner(f"{self._name} {owner}", contacts=contacts, long=long)
+        if owner == "b":  # so that nothing is the same by chance
+            made = replace(made, locale="x-other", carrier="Other", time_zone="Etc/UTC")
+        seed = self._seed + b" other" * other
+        model = "armani" if owner == "a" else "cancro"
+        seen = live(
+            self._factory, Life(made, steps, seed, model if steps is CONTACTS else "armani")
+        )
+        self._examined.lives += 1
+        self._examined.requests += len(seen.exchanges)
+        self._examined.size += sum(len(each.data) for each in seen.left(Channel.BYTES))
+        return seen
+
+    @cached_property
+    def contacts(self) -> tuple[Seen, list[Opened], Keyring]:
+        """Contacts are on; opened."""
+        seen = self._live("a", CONTACTS)
+        return seen, *open_all(seen)
+
+    @cached_property
+    def everything(self) -> tuple[Seen, list[Opened], Keyring]:
+        """All types are on, on two devices; opened."""
+        seen = self._live("a", EVERYTHING)
+        return seen, *open_all(seen)
+
+    def ask(self) -> Iterator[tuple[str, Iterator[Finding]]]:
+        """Yield each method's findings of this case; cheap ones first."""
+        yield "silence", judges.judge_silence(self._live("a", AWAY))
+        for name in ("contacts", "everything"):  # the second is not made where the first is enough
+            seen, opened, ring = getattr(self, name)
+            yield "silence", judges.judge_silence(seen)
+            yield "explained", judges.judge_explained(seen, opened, ring)
+            yield "duties", judges.judge_duties(seen)
+            yield "state", judges.judge_state(seen)
+            yield "nonces", judges.judge_nonces(ring)
+            yield "fresh", judges.judge_fresh(seen, ring)
+        a, p = self.contacts[0], self.everything[0]
+        yield "apart", judges.judge_apart(p, self._live("a", EVERYTHING, other=True))
+        yield "shape", judges.judge_shape(p, self._live("q", EVERYTHING, long=True))
+        b = self._live("b", CONTACTS, contacts=f"{self._name} a")
+        yield "equal", judges.judge_equal(a, b)
+        usual = self._live("a", IDLE_TIMES)
+        yield "range", judges.judge_range(usual)
+        yield "steady", judges.judge_steady(usual, self._live("b", BUSY_TIMES))
+        yield "drawn", judges.judge_drawn(usual, self._live("a", IDLE_TIMES, other=True))
+        for seen, _, ring in (self.everything, self.contacts):
+            yield "canaries", judges.judge_canaries(seen, ring)
+
+
+def load_client(name: str) -> Factory:
+    """Return the factory of `clean`, of a leaky client's id, or of `package.module:factory`."""
+    if name == "clean":
+        return OurPhone
+    for leak in (*LEAKS, *HARMLESS):
+        if leak.id == name:
+            return make_leaky(leak)
+    if ":" not in name:
+        raise ClientNotFoundError(
+            f"there is no cloud client {name}: say clean, a leaky client's id, or"
+            " package.module:factory"
+        )
+    found = import_attribute(name)
+    if not callable(found):
+        raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")
+    made: Factory = found
+    return made
+
+
+def examine(
+    factory: Factory,
+    *,
+    seed: int = 0,
+    cases: int = 1,
+    stride: int = 1,
+    parts: frozenset[str] = frozenset({"boundaries", "beside", "lies"}),
+    enough: int | None = None,
+    tell: Tell = lambda *_: None,
+) -> Examined:
+    """Ask a client everything: `cases` pairs of owners, every `stride`th boundary of a request.
+
+    With `enough`, until so many methods have found something.
+    """
+    examined = Examined()
+
+    def note(method: str, findings: Sequence[Finding]) -> None:
+        examined.asked[method] = examined.asked.get(method, 0) + 1
+        if findings:
+            examined.findings.setdefault(method, []).extend(findings[:4])
+
+    for method, findings in _ask_all(factory, examined, seed, cases, stride, parts, tell):
+        note(method, findings)
+        if enough is not None and len(examined.killed_by) >= enough:
+            break
+    return examined
+
+
+def _ask_all(
+    factory: Factory,
+    examined: Examined,
+    seed: int,
+    cases: int,
+    stride: int,
+    parts: frozenset[str],
+    tell: Tell,
+) -> Iterator[tuple[str, list[Finding]]]:
+    """Yield each method's findings, cheap ones first."""
+    for number in range(cases):
+        pair = _Pair(factory, examined, number, seed)
+        for method, found in pair.ask():
+            yield method, list(found)
+        if not examined.sample:
+            examined.sample = tuple(pair.contacts[1])
+        tell("owners", number + 1, cases)
+    rest: dict[str, tuple[tuple[str, ...], Callable[[], Iterator[tuple[str, Finding]]]]] = {
+        "lies": (("told", "kept", "answered", "salts"), lambda: examine_lies(factory, LIES)),
+        "beside": (("beside", "polls"), lambda: examine_beside(factory)),
+        "boundaries": (("off", "ended"), lambda: examine_boundaries(factory, stride)),
+    }
+    for part, (methods, call) in rest.items():
+        every = list(call()) if part in parts else []
+        for method in methods if part in parts else ():
+            yield method, [finding for name, finding in every if name == method]
+
+
+_PARTS: Final = {"off": "boundaries", "trust": "lies", "links": "beside"}
+_STRIDE: Final = 7  # boundaries, of about 60, for a leaky client
+
+
+def try_leak(leak: Leak, seed: int, enough: int | None) -> Examined:
+    """Let the methods examine one client of the table."""
+    parts = frozenset(filter(None, [_PARTS.get(leak.family)]))
+    return examine(make_leaky(leak), seed=seed, stride=_STRIDE, parts=parts, enough=enough)
+
+
+def run_matrix(
+    mapper: Mapper,
+    seed: int,
+    *,
+    quick: bool,
+    tell: Tell = lambda *_: None,
+) -> Matrix:
+    """Try the instrument on clients that leak, one of each family with `quick`, and on others."""
+    leaks = list(LEAKS)
+    if quick:
+        leaks = [
+            Tape(f"{seed} cloud {family}".encode()).pick([e for e in LEAKS if e.family == family])
+            for family in FAMILIES
+        ]
+    every = [*leaks, *(() if quick else HARMLESS)]
+    enough = 2 if quick else None
+    calls = [(leak, seed, None if leak.family == "clean" else enough) for leak in every]
+    rows: list[MatrixRow] = []
+    for number, (leak, found) in enumerate(zip(every, mapper.map(try_leak, calls), strict=True), 1):
+        not_asked = tuple(method for method in METHODS if method not in found.asked)
+        rows.append(MatrixRow(leak.id, leak.family, leak.says, found.killed_by, not_asked))
+        tell("leaky clients", number, len(every))
+    leaky = tuple(row for row in rows if row.family != "clean")
+    harmless = tuple(row for row in rows if row.family == "clean")
+    return Matrix(tuple(METHODS), leaky, harmless, is_sample=quick)
+
+
+def find_lonely(matrix: Matrix) -> list[str]:
+    """Return leaky clients that fewer than two methods found: one may be wrong alone."""
+    return [row.id for row in matrix.rows if len(row.killed_by) < 2]

@@ -1,0 +1,150 @@
+"""What was found of a cloud client: on a terminal, as JSON, and as a page."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from client_sim.lab.cloud.keyring import Part
+from client_sim.lab.cloud.opening import Opened
+from client_sim.lab.cloud.programme import CLAIMS, METHODS, Examined, find_lonely
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import Matrix, MatrixRow
+from client_sim.lab.report.dump import dump
+from client_sim.lab.report.json import finding_to_dict, matrix_to_dict
+from client_sim.lab.report.printable import printable
+from client_sim.lab.report.saying import say
+from client_sim.pages.page import make_environment
+
+_SHOWN: Final = 3
+_LINE: Final = 48  # bytes of a part that a page shows
+_ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudReport:
+    """Everything that a report shows; `servers` are rows of leaky servers, the honest one last."""
+
+    client: str
+    profile: str
+    seed: int
+    examined: Examined
+    matrix: Matrix | None = None
+    servers: tuple[MatrixRow, ...] = ()
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What is wrong with the instrument itself, as sentences."""
+        found: list[str] = []
+        if self.matrix is not None:
+            found += [
+                f"{each} was found by fewer than two methods" for each in find_lonely(self.matrix)
+            ]
+            found += [f"{row.id} is harmless, and was accused" for row in self.matrix.alarmed]
+        for row in self.servers:
+            if bool(row.killed_by) == (row.id == "honest"):
+                found.append(f"the server {row.id} was judged wrongly")
+        return tuple(found)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the client is clean, and the instrument that says so can be believed."""
+        return self.examined.is_clean and not self.wrong
+
+
+def report_to_dict(report: CloudReport) -> dict[str, Any]:
+    """Return everything as values that JSON has."""
+    examined = report.examined
+    return {
+        "client": report.client,
+        "profile": report.profile,
+        "seed": report.seed,
+        "clean": examined.is_clean,
+        "good": report.is_good,
+        "lives": examined.lives,
+        "requests": examined.requests,
+        "octets": examined.size,
+        "checks": [
+            {
+                "name": method,
+                "claim": claim,
+                "question": question,
+                "cases": examined.asked.get(method, 0),
+                "findings": [finding_to_dict(f) for f in examined.findings.get(method, ())],
+            }
+            for method, (claim, question) in METHODS.items()
+        ],
+        "wrong": list(report.wrong),
+        "matrix": None if report.matrix is None else matrix_to_dict(report.matrix),
+        "servers": {row.id: list(row.killed_by) for row in report.servers},
+    }
+
+
+def render_terminal(report: CloudReport, console: Console) -> None:
+    """Print claims, findings with their bytes, the instrument's trials, and the verdict."""
+    examined = report.examined
+    say(console, f"{report.client} · profile {report.profile} · seed {report.seed}", "bold")
+    for claim, says in CLAIMS.items():
+        methods = [method for method, (of, _) in METHODS.items() if of == claim]
+        broken = [method for method in methods if examined.findings.get(method)]
+        sign, style = ("✗", "bold red") if broken else ("✓", "bold green")
+        counts = ", ".join(f"{method} {examined.asked.get(method, 0)}" for method in methods)
+        say(console, f"{sign} {claim:<3}  {says} ({counts})", style)
+    for method, findings in examined.findings.items():
+        for finding in findings[:_SHOWN]:
+            say(console, f"{method}: {printable(finding.where)}: {printable(finding.explanation)}")
+            shown = finding.data[finding.offset :][: min(finding.length, _LINE)]
+            if shown:
+                say(console, f"  {shown.hex(' ')}", "dim")
+    if report.matrix is not None:
+        found = len(report.matrix.rows) - len(report.matrix.survivors)
+        say(console, f"{found} of {len(report.matrix.rows)} leaky clients were found.")
+    if report.servers:
+        found = sum(bool(row.killed_by) for row in report.servers)
+        say(console, f"{found} of {len(report.servers) - 1} leaky servers were found.")
+    for said in report.wrong:
+        say(console, said, "bold red")
+    numbers = f"{examined.lives:,} lives, {examined.requests:,} requests, {examined.size:,} bytes"
+    word = "clean." if examined.is_clean else f"LEAK ({', '.join(examined.killed_by)})."
+    say(console, f"{numbers}: {word}", "bold green" if report.is_good else "bold red")
+
+
+def render_page(report: CloudReport) -> str:
+    """Render the self-contained page; the same report gives the same bytes."""
+    claims = [
+        (claim, says, [(m, q) for m, (of, q) in METHODS.items() if of == claim])
+        for claim, says in CLAIMS.items()
+    ]
+    return _ENVIRONMENT.get_template("cloud.html").render(
+        report=report,
+        examined=report.examined,
+        claims=claims,
+        told=_choose_told(report.examined.sample),
+        matrix=report.matrix,
+        dump=_dump,
+        show=_show,
+        printable=printable,
+    )
+
+
+def _choose_told(sample: Sequence[Opened]) -> list[tuple[str, list[Opened]]]:
+    """Return the requests of each step up to the first synchronising, which sends the contacts."""
+    found: dict[str, list[Opened]] = {}
+    for each in sample:
+        found.setdefault(each.exchange.phase.partition(" ")[2], []).append(each)
+        if len(found) > 1 and each.exchange.phase.endswith(" due"):
+            break
+    return [(phase, own) for phase, own in found.items() if phase != "due"]
+
+
+def _show(part: Part) -> tuple[str, str]:
+    """Return a part's first bytes in hexadecimal, and what they open to as text."""
+    more = "…" if len(part.data) > _LINE else ""
+    opened = part.opened.rstrip(b"\0\x80").decode("utf-8", "backslashreplace")
+    return part.data[:_LINE].hex(" ") + more, printable(opened[:2000])
+
+
+def _dump(finding: Finding) -> Iterator[Any]:
+    yield from dump(finding.data, finding.offset, finding.length)

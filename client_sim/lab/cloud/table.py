@@ -1,0 +1,122 @@
+"""The cloud request table of docs/PRIVACY.md as data: what may be sent, and at what occasion.
+
+`tests/repo/test_cloud_table.py` holds page and table against each other.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_UID: Final = "[A-Za-z0-9_-]{20,64}"
+_PATTERNS: Final = {
+    "REGION": "[a-z]+",
+    "VERSION": "[0-9]+",
+    "LOCALE": "[a-z]+",
+    "UID": _UID,
+    "ID": "[A-Za-z0-9_-]{22}",
+    "NAME": "[0-9a-f]{64}",
+}
+_QUERY: Final = r"(?:limit=(?:50|100|500)|prefetch=medium|stoken=[A-Za-z0-9_-]{38})"
+_MSGPACK: Final = ("Authorization", "Accept", "Content-Type", "Content-Length")
+_JSON: Final = ("Authorization", "Content-Type", "Content-Length")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of request: its path as the page writes it, the steps in which it may be sent.
+
+    `headers` are those that it has behind `Host`, in their order, `Authorization` where a device is
+    logged in. `query` is a regular expression of the whole query.
+    """
+
+    method: str
+    path: str
+    when: frozenset[str]
+    headers: tuple[str, ...] = ()
+    query: str = ""
+
+    @property
+    def line(self) -> str:
+        """Method and path, as the page writes them."""
+        return f"{self.method} {self.path}"
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether a request is one of this row."""
+        pattern = re.sub(r"[A-Z]{2,}", lambda name: _PATTERNS[name[0]], self.path)
+        return method == self.method and re.fullmatch(pattern, path) is not None
+
+
+def _row(method: str, path: str, when: str, *headers: str, query: str = "") -> Row:
+    return Row(method, path, frozenset(when.split()), headers, query)
+
+
+_API: Final = "/api/v1"
+_ITEM: Final = f"{_API}/collection/UID/item"
+_LIST: Final = f"{_QUERY}(?:&{_QUERY})*"
+_DATA: Final = "/blobs/photos/data/"
+_SYNCS: Final = "sync due"
+TABLE: Final = (
+    _row("GET", "/policy/REGION", "consent"),
+    _row("GET", "/policy/REGION/VERSION/LOCALE", "consent"),
+    _row("GET", "/policy/REGION/receipt-key", "consent withdraw erase"),
+    _row("POST", f"{_API}/authentication/signup/", "sign-up", *_MSGPACK[1:]),
+    _row(
+        *("POST", f"{_API}/authentication/login_challenge/"),
+        *("log-in words password rotate recover", *_MSGPACK),
+    ),
+    _row("POST", f"{_API}/authentication/login/", "log-in", *_MSGPACK[1:]),
+    _row("POST", f"{_API}/authentication/change_password/", "password", *_MSGPACK),
+    _row(
+        "POST", f"{_API}/authentication/logout/", "log-out recover", *_MSGPACK[:2], "Content-Length"
+    ),
+    _row("PUT", "/account/1/device", "sign-up log-in", *_JSON),
+    _row("POST", "/account/1/consents", "consent", *_JSON),
+    _row("POST", "/account/1/consents/withdrawal", "withdraw", *_JSON[::2]),
+    _row("GET", "/account/1/recovery", "consent rotate move", "Authorization"),
+    _row("PUT", "/account/1/recovery", "words", *_JSON),
+    _row("POST", "/account/1/recovery/challenge", "recover", *_JSON[1:]),
+    _row("POST", "/account/1/recovery/open", "recover", *_JSON[1:]),
+    _row("POST", "/account/1/recovery/use", "recover", *_JSON[1:]),
+    _row("GET", "/account/1/sessions", "devices approve", "Authorization"),
+    _row("DELETE", "/account/1/sessions/ID", "revoke", "Authorization"),
+    _row("POST", "/account/1/sessions/ID/approval", "approve", *_JSON),
+    _row("PUT", "/account/1/choices", "approving", *_JSON),
+    _row("GET", f"{_API}/collection/", "rotate", *_MSGPACK[:2], query=_LIST),
+    _row("POST", "/account/1/rotate", "rotate", *_JSON),
+    _row("POST", f"{_API}/collection/list_multi/", _SYNCS, *_MSGPACK, query=_LIST),
+    _row("POST", f"{_API}/collection/", _SYNCS, *_MSGPACK),
+    _row("GET", f"{_ITEM}/", _SYNCS, *_MSGPACK[:2], query=_LIST),
+    _row("GET", f"{_ITEM}/UID/revision/", _SYNCS, *_MSGPACK[:2], query=_LIST),
+    _row("GET", f"{_ITEM}/UID/chunk/UID/download/", _SYNCS, *_MSGPACK[:2]),
+    _row("POST", f"{_ITEM}/transaction/", _SYNCS, *_MSGPACK),
+    _row("GET", "/account/1/usage", _SYNCS, "Authorization"),
+    _row("POST", "/account/1/app-tokens", _SYNCS, *_JSON),
+    _row("POST", "/blobs/photos/", _SYNCS, *_JSON[::2], query="create=true"),
+    _row("GET", _DATA, _SYNCS, *_MSGPACK[:2]),
+    _row("POST", f"{_DATA}NAME", _SYNCS, *_JSON[::2]),
+    _row("GET", f"{_DATA}NAME", _SYNCS, "Authorization"),
+    _row("DELETE", f"{_DATA}NAME", _SYNCS, "Authorization"),
+    _row("POST", "/account/1/erasure", "erase", *_JSON[::2]),
+    _row("GET", "/erasure/ID", "receipt"),
+)
+"""All requests that a phone makes of its cloud."""
+
+OWED: Final = {
+    "sign-up": "POST /api/v1/authentication/signup/",
+    "log-in": "POST /api/v1/authentication/login/",
+    "consent": "POST /account/1/consents",
+    "words": "PUT /account/1/recovery",
+    "sync": "POST /api/v1/collection/list_multi/",
+    "log-out": "POST /api/v1/authentication/logout/",
+    "password": "POST /api/v1/authentication/change_password/",
+    "rotate": "POST /account/1/rotate",
+    "withdraw": "POST /account/1/consents/withdrawal",
+    "erase": "POST /account/1/erasure",
+    "receipt": "GET /erasure/ID",
+}
+"""What a step has to send: a phone that only says that it did something is found."""
+
+
+def find_row(method: str, path: str) -> Row | None:
+    """Return the row of a request."""
+    return next((row for row in TABLE if row.matches(method, path)), None)

@@ -1,0 +1,292 @@
+"""What builds a client from a row: taps on its way out, and acts of its own."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from client_sim.cloud.errors import CloudError
+from client_sim.cloud.keys import AccountKeys, main_cipher
+from client_sim.cloud.kinds import decode_inner
+from client_sim.cloud.recovery import encode_words
+from client_sim.device.client import PollingClient
+from client_sim.lab.cloud.double import msgpack
+from client_sim.lab.cloud.exchange import Request, encode_request, split_requests
+from client_sim.lab.cloud.insides import find_patches
+from client_sim.lab.cloud.leaks import ENCODINGS, Leak
+from client_sim.lab.cloud.phone import Factory, OurPhone, Step
+from client_sim.lab.cloud.world import NAME, CloudWorld, derive_main
+from client_sim.world import Client, Stream, World
+
+_WIRE: Final = frozenset({"header", "query", "member", "set", "replace", "append", "cut", "join"})
+_PIECE: Final = 64 * 1024
+
+
+def make_leaky(leak: Leak) -> Factory:
+    """Return the factory of a row's client."""
+    return lambda world: _Leaky(world, leak)
+
+
+class _Leaky(OurPhone):
+    """Our phone, with one thing done otherwise."""
+
+    def __init__(self, world: CloudWorld, leak: Leak) -> None:
+        self._leak = leak
+        self._outside = world
+        tapped: Any = _Tapped(world, self) if leak.place in _WIRE else world
+        super().__init__(tapped)
+
+    def do(self, step: Step) -> list[str]:
+        """Do a step, and what the row adds to it."""
+        leak = self._leak
+        is_now = leak.is_at(step.name)
+        if leak.place == "skip" and is_now:
+            return []
+        if leak.place == "local" and is_now:
+            self.cloud.forget_login()
+            return []
+        if leak.place != "inside":
+            said = super().do(step)
+            if is_now:
+                self._act()
+            return said
+        with _patched(find_patches(leak.detail, self.value, self.world)):
+            return super().do(step)
+
+    def polling(self, world: World) -> Client:
+        """Return polling that knows of the cloud, where the row says so."""
+        if not self._leak.place.startswith("poll"):
+            return super().polling(world)
+        return _Polling(_TappedPoll(world, self) if self._leak.place != "poll-due" else world, self)
+
+    def value(self) -> bytes:
+        """Return what the row tells, in its letters."""
+        return ENCODINGS[self._leak.encoding](_SOURCES[self._leak.source](self))
+
+    def _act(self) -> None:
+        leak, world = self._leak, self._outside
+        if leak.place == "sync":
+            with suppress(CloudError):
+                self._sync("")
+        elif leak.place == "do":
+            getattr(self, f"_{leak.detail}")("")
+        elif leak.place == "name":
+            world.resolve(leak.detail)
+        elif leak.place == "reach":
+            world.connect(world.resolve(leak.detail)[0], 443, leak.detail).close()
+        elif leak.place in {"tell", "ask"}:
+            host = leak.detail if leak.place == "tell" else "cloud.id.lab.example"
+            path = f"/?v={self.value().decode()}" if leak.place == "tell" else leak.detail
+            token = self.cloud.store.get("token").decode()
+            headers = [("Host", host)]
+            if leak.place == "ask" and token and path.startswith("/account"):
+                headers.append(("Authorization", f"Token {token}"))
+            stream = world.connect(world.resolve(host)[0], 443, host)
+            stream.send(encode_request("GET", path, tuple(headers), b""))
+            stream.recv(_PIECE)
+            stream.close()
+
+    def tamper(self, request: Request) -> tuple[bytes, int]:
+        """Return a request as the row sends it, and after how many bytes it is cut, if so."""
+        leak, value = self._leak, self.value()
+        headers, target, body = list(request.headers), request.target, request.body
+        cut = 0
+        if leak.place == "header":
+            headers.append((leak.detail, value.decode("latin-1")))
+        elif leak.place == "replace":
+            text = f"Basic {value.decode()}"
+            headers = [(n, text if n == leak.detail else v) for n, v in headers]
+        elif leak.place == "query":
+            mark = "&" if "?" in target else "?"
+            target += f"{mark}{leak.detail}={value.decode('latin-1').replace(' ', '+')}"
+        elif leak.place == "append":
+            body += value
+        elif leak.place == "cut":
+            cut = len(value)
+        elif leak.place != "join":
+            body = self._alter_body(request, value)
+        length = str(len(body))
+        headers = [(n, length if n == "Content-Length" else v) for n, v in headers]
+        return encode_request(request.method, target, tuple(headers), body), cut
+
+    def _alter_body(self, request: Request, value: bytes) -> bytes:
+        """Set a member of a body, or add it."""
+        is_json = request.header("Content-Type") == "application/json"
+        said = (json.loads if is_json else msgpack.decode)(request.body)
+        *way, last = self._leak.detail.split(".")
+        inner = said
+        for name in way:
+            inner = inner[name]
+        inner[last] = value.decode("latin-1")
+        return json.dumps(said).encode() if is_json else msgpack.encode(said)
+
+    @property
+    def sends_whole(self) -> bool:
+        """Whether head and body are one write."""
+        return self._leak.place == "join"
+
+    def is_tapped(self, request: Request) -> bool:
+        """Whether a request is the row's occasion."""
+        if request.method == "GET" and self._leak.place in {"member", "set", "append", "cut"}:
+            return False
+        return self._leak.trigger == "all" or self._leak.trigger in request.path
+
+
+class _Tapped:
+    """A world whose connections pass through the row."""
+
+    def __init__(self, world: Any, phone: _Leaky) -> None:  # noqa: ANN401 - of cloud or polls
+        self._world = world
+        self._phone = phone
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._world, name)
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect, with a tap."""
+        return _Tap(self._world.connect(address, port, tls), self._phone)
+
+
+class _Tap:
+    """A connection that holds back a request until it is whole."""
+
+    def __init__(self, stream: Stream, phone: _Leaky) -> None:
+        self._stream = stream
+        self._phone = phone
+        self._held = b""
+
+    def send(self, data: bytes) -> None:
+        """Send whole requests, as the row has them."""
+        requests, self._held = split_requests(self._held + data)
+        for request in requests:
+            altered, cut = request.data, 0
+            if self._phone.is_tapped(request):
+                with suppress(LookupError, CloudError, ValueError):
+                    altered, cut = self._phone.tamper(request)
+            if self._phone.sends_whole:
+                self._stream.send(altered)
+                continue
+            (whole,), _ = split_requests(altered)
+            pieces = [0, cut or whole.start, *range(whole.start + _PIECE, len(altered), _PIECE)]
+            for start, end in zip(pieces, [*pieces[1:], len(altered)], strict=True):
+                if altered[start:end]:
+                    self._stream.send(altered[start:end])
+
+    def recv(self, limit: int) -> bytes:
+        """Read."""
+        return self._stream.recv(limit)
+
+    def close(self) -> None:
+        """Close."""
+        self._stream.close()
+
+
+class _TappedPoll(_Tapped):
+    """A world of polls, in which the phone shows whether its backup is on."""
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect."""
+        stream = self._world.connect(address, port, tls)
+        return _PollTap(stream, self._phone) if self._phone.cloud.on else stream
+
+
+class _PollTap(_Tap):
+    """A poll's connection; its requests have no bodies."""
+
+    def send(self, data: bytes) -> None:
+        """Add a line, or a request of the backup's."""
+        leak = self._phone._leak  # noqa: SLF001 - one module
+        if leak.place == "poll-ask":
+            host = self._phone.cloud.region.origin.removeprefix("https://")
+            ask = encode_request("GET", leak.detail, (("Host", host),), b"")
+            self._stream.send(data + ask)
+        else:
+            line = f"{leak.detail}: ".encode() + self._phone.value() + b"\r\n\r\n"
+            self._stream.send(data.replace(b"\r\n\r\n", b"\r\n" + line))
+
+
+class _Polling(PollingClient):
+    """Polling that looks at the backup."""
+
+    def __init__(self, world: Any, phone: _Leaky) -> None:  # noqa: ANN401 - tapped or not
+        super().__init__(world)
+        self._phone = phone
+
+    def next_poll(self, now: float) -> float:
+        """Come sooner where the backup is on."""
+        due = super().next_poll(now)
+        leak = self._phone._leak  # noqa: SLF001 - one module
+        return (
+            now + float(leak.detail) if leak.place == "poll-due" and self._phone.cloud.on else due
+        )
+
+
+def _main(phone: _Leaky) -> bytes:
+    salt = phone.cloud.store.get("salt")
+    return derive_main(phone.world.password.encode(), salt or bytes(32))
+
+
+def _words(phone: _Leaky) -> bytes:
+    store = phone.cloud.store
+    if pending := store.get("pending-words"):
+        store.set("seen-words", pending)
+    return encode_words(store.get("seen-words") or bytes(16)).encode()
+
+
+def _account(phone: _Leaky) -> AccountKeys:
+    kept = phone.cloud.store.get("account")
+    return AccountKeys(kept[:32] or main_cipher(bytes(32)), kept[32:] or bytes(32))
+
+
+def _photo_key(phone: _Leaky) -> bytes:
+    for row in phone.cloud.store.live("keys"):
+        return str(decode_inner(row.body or b"")["age"]).encode()
+    return b"none"
+
+
+_SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
+    "-": lambda _: b"",
+    "one": lambda _: b"1",
+    "imei": lambda phone: phone.world.owner.imei.encode(),
+    "serial": lambda phone: phone.world.owner.serial.encode(),
+    "number": lambda phone: phone.world.owner.phone_number.encode(),
+    "advertising": lambda phone: phone.world.owner.advertising_id.encode(),
+    "locale": lambda phone: phone.world.owner.locale.encode(),
+    "place": lambda phone: phone.world.owner.latitude.encode(),
+    "account": lambda phone: phone.world.owner.accounts[0].name.encode(),
+    "apps": lambda phone: ",".join(phone.world.owner.apps).encode(),
+    "contact": lambda phone: phone.world.owner.contacts[0].name.encode(),
+    "contact-number": lambda phone: phone.world.owner.contacts[0].number.encode(),
+    "count": lambda phone: b"%d" % len(phone.cloud.store.live("contact")),
+    "call": lambda phone: (phone.world.owner.calls or phone.world.owner.messages)[
+        0
+    ].number.encode(),
+    "message": lambda phone: phone.world.owner.messages[0].text.encode(),
+    "photo": lambda _: b"photo",
+    "note": lambda phone: phone.world.owner.notes[0].title.encode(),
+    "photo-place": lambda phone: phone.world.owner.photos[0].latitude.encode(),
+    "photo-name": lambda phone: phone.world.owner.photos[0].name.encode(),
+    "model": lambda phone: phone.world.model.encode(),
+    "password": lambda phone: phone.world.password.encode(),
+    "basic": lambda phone: f"{NAME}:{phone.world.password}".encode(),
+    "token": lambda phone: phone.cloud.store.get("token"),
+    "words": _words,
+    "main": _main,
+    "account-key": lambda phone: _account(phone).key,
+    "identity": lambda phone: _account(phone).identity,
+    "photo-key": _photo_key,
+    "collection-key": lambda phone: phone.cloud.store.collections()[0].keys[:32],
+}
+
+
+@contextmanager
+def _patched(patches: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Have attributes replaced while a client runs."""
+    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
+    try:
+        for owner, name, new in patches:
+            setattr(owner, name, new)
+        yield
+    finally:
+        for owner, name, old in reversed(kept):
+            setattr(owner, name, old)

@@ -1,0 +1,188 @@
+"""What a cloud client is given: its folder, its owner, randomness, a clock, and the only way out.
+
+All that leaves is recorded, by step. The same seed gives the same randomness in each step, so that
+two lives that differ in one thing can be compared byte by byte.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from client_sim.cloud.account import Region
+from client_sim.lab.cloud.double import Double
+from client_sim.lab.cloud.exchange import Request, split_requests
+from client_sim.lab.trace.entropy import Entropy, SeededEntropy
+from client_sim.lab.trace.observation import Channel, Departure, Draw
+from client_sim.persona import Persona
+from client_sim.world import Stream
+
+PASSWORD: Final = "hollow marble quiet ladder"  # noqa: S105 - of a phone of the lab
+NAME: Final = "ani-7fq2kd5m3xwz6pta"
+"""The account: a name that tells nothing, as the server's reservations are."""
+_PHRASES: Final = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content"}
+
+Lie = Callable[[Request, int, bytes], tuple[int, bytes] | None]
+"""Changes an answer, or returns None to leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer; `device` counts from 0, `connection` over all devices."""
+
+    phase: str
+    device: int
+    connection: int
+    host: str
+    request: Request
+    status: int
+    answer: bytes
+
+
+@dataclass
+class Recorder:
+    """What all devices of a life have done; `now` is the clock of everything."""
+
+    now: float
+    phase: str = ""
+    device: int = 0
+    departures: list[Departure] = field(default_factory=list)
+    draws: list[Draw] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    derived: list[tuple[str, bytes]] = field(default_factory=list)
+    connections: int = 0
+    password: str = PASSWORD
+    lie: Lie | None = None
+    boundary: Callable[[str], None] | None = None
+
+    def note(self, channel: Channel, connection: int, data: bytes) -> None:
+        """Record what leaves, then tell who waits for this boundary."""
+        self.departures.append(Departure(self.now, self.phase, channel, connection, data))
+        if self.boundary is not None and channel is not Channel.SCHEDULE:
+            self.boundary(channel.value)
+
+    def pass_boundary(self, name: str) -> None:
+        """Tell who waits that something came."""
+        if self.boundary is not None:
+            self.boundary(name)
+
+
+class CloudWorld:
+    """The surroundings of one device.
+
+    `folder` survives restarts. `owner` is all that the phone knows of its owner, `model` what it
+    knows of itself. `regions` are those of its image, the first one the owner's choice; `account`
+    and `password` are what the owner types, on all devices. `derive` stands for Argon2id: each call
+    is counted.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        folder: Path,
+        owner: Persona,
+        clouds: Sequence[Double],
+        *,
+        seed: bytes,
+        device: int = 0,
+        model: str = "armani",
+    ) -> None:
+        self.recorder = recorder
+        self.folder = folder
+        self.owner = owner
+        self.model = model
+        self.account = NAME
+        self.regions: Mapping[str, Region] = {each.name: each.region for each in clouds}
+        self._clouds = {each.host: each for each in clouds}
+        self._entropy = SeededEntropy(Entropy(b"%s %d" % (seed, device)))
+
+    @property
+    def password(self) -> str:
+        """The account's password now."""
+        return self.recorder.password
+
+    def begin(self, step: int) -> None:
+        """Take the randomness of a step."""
+        self._entropy.begin_poll(step)
+
+    def entropy(self, n: int) -> bytes:
+        """Return n fresh random bytes."""
+        data = self._entropy(n)
+        self.recorder.draws.append(Draw(self.recorder.phase, data))
+        return data
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return self.recorder.now
+
+    def derive(self, password: bytes, salt: bytes) -> bytes:
+        """Make the main key of a password and its salt."""
+        self.recorder.derived.append((self.recorder.phase, salt))
+        return derive_main(password, salt)
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Ask for a name: every name has an address."""
+        self.recorder.note(Channel.DNS, -1, host.encode())
+        return [f"198.51.100.{1 + hashlib.sha256(host.encode()).digest()[0] % 250} {host}"]
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect to an address that `resolve` gave."""
+        _, _, host = address.partition(" ")
+        number, self.recorder.connections = self.recorder.connections, self.recorder.connections + 1
+        self.recorder.note(Channel.CONNECT, number, f"{host} {port} {tls or '-'}".encode())
+        return _Wire(self.recorder, self._clouds.get(host), host, number)
+
+
+def derive_main(password: bytes, salt: bytes) -> bytes:
+    """Stand for Argon2id, which takes most of a second."""
+    return hashlib.blake2b(password, digest_size=32, key=salt[:16], person=b"lab main").digest()
+
+
+class _Wire:
+    def __init__(
+        self, recorder: Recorder, cloud: Double | None, host: str, connection: int
+    ) -> None:
+        self._recorder = recorder
+        self._cloud = cloud
+        self._host = host
+        self._number = connection
+        self._sent = b""
+        self._answer = b""
+        self._open = True
+
+    def send(self, data: bytes) -> None:
+        """Take bytes."""
+        if not self._open:
+            raise OSError("the connection is closed")
+        self._sent += data
+        self._recorder.note(Channel.BYTES, self._number, data)
+
+    def recv(self, limit: int) -> bytes:
+        """Answer what was asked."""
+        if not self._answer:
+            requests, self._sent = split_requests(self._sent)
+            self._answer = b"".join(map(self._ask, requests))
+        taken, self._answer = self._answer[:limit], self._answer[limit:]
+        self._recorder.pass_boundary("answer")
+        return taken
+
+    def close(self) -> None:
+        """Close."""
+        if self._open:
+            self._open = False
+            self._recorder.note(Channel.CLOSE, self._number, b"")
+
+    def _ask(self, request: Request) -> bytes:
+        status, body = (404, b"") if self._cloud is None else self._cloud.answer(request)
+        if self._recorder.lie is not None:
+            status, body = self._recorder.lie(request, status, body) or (status, body)
+        recorder = self._recorder
+        recorder.exchanges.append(
+            Exchange(
+                *(recorder.phase, recorder.device, self._number, self._host),
+                *(request, status, body),
+            )
+        )
+        head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'No')}\r\nContent-Length: {len(body)}\r\n"
+        return head.encode() + b"\r\n" + body

@@ -1,0 +1,92 @@
+"""`hening-device lab cloud`: examine a backup's client."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from client_sim.lab.commands.ending import ending_with_children, fail
+from client_sim.lab.commands.progress import show_progress
+from client_sim.lab.errors import LabError
+
+_CASES: Final = 12  # pairs of owners for a release
+_STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit
+
+
+@click.command(
+    "cloud", epilog="Example: hening-device lab cloud --client my_backup.phone:factory --full"
+)
+@click.option(
+    "--client",
+    default="clean",
+    show_default=True,
+    help="clean, a leaky client's id, or package.module:factory.",
+)
+@click.option("--full", is_flag=True, help="All that a release takes, some minutes; else seconds.")
+@click.option(
+    "--mutants/--no-mutants",
+    default=None,
+    help="Try the instrument on leaky clients too (default: where the client is clean).",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page that a browser shows.",
+)
+def cloud_command(
+    client: str,
+    full: bool,
+    mutants: bool | None,
+    seed: int,
+    jobs: int,
+    as_json: bool,
+    html: Path | None,
+) -> None:
+    """Prove what a phone's backup says: off is silent, on is sealed.
+
+    All runs are in virtual time, against a server in the same process, and the same seed gives the
+    same report. Exit status 1 where anything was found.
+    """
+    # What the other commands of the lab need not wait for.
+    from client_sim.lab.cloud.blind import try_server
+    from client_sim.lab.cloud.double import FLAWS
+    from client_sim.lab.cloud.programme import examine, load_client, run_matrix
+    from client_sim.lab.cloud.report import (
+        CloudReport,
+        render_page,
+        render_terminal,
+        report_to_dict,
+    )
+    from client_sim.lab.programme.workers import Mapper, open_pool
+
+    wants_matrix = client == "clean" if mutants is None else mutants
+    try:
+        # A process that is started costs more than a sample of leaky clients.
+        pool = open_pool(jobs) if full and wants_matrix else nullcontext(Mapper(None))
+        with ending_with_children(), show_progress() as tell, pool as mapper:
+            cases, stride = (_CASES, 1) if full else (1, _STRIDE)
+            found = examine(load_client(client), seed=seed, cases=cases, stride=stride, tell=tell)
+            matrix = run_matrix(mapper, seed, quick=not full, tell=tell) if wants_matrix else None
+            flaws = [(flaw,) for flaw in (*FLAWS, "")] if full and wants_matrix else []
+            servers = tuple(mapper.map(try_server, flaws))
+    except LabError as error:
+        fail(str(error), 1)
+    report = CloudReport(client, "full" if full else "quick", seed, found, matrix, servers)
+    if as_json:
+        click.echo(json.dumps(report_to_dict(report), indent=2))
+    else:
+        render_terminal(report, Console())
+    if html is not None:
+        try:
+            html.write_text(render_page(report), encoding="utf-8")
+        except OSError as error:
+            fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)
+    raise SystemExit(0 if report.is_good else 1)

@@ -1,0 +1,67 @@
+"""Every byte of a life is opened, and one that is changed is noticed."""
+
+from dataclasses import replace
+
+import pytest
+
+from client_sim.lab.cloud.exchange import encode_request, split_requests
+from client_sim.lab.cloud.opening import open_all
+
+
+@pytest.mark.parametrize("name", ["contacts", "everything"])
+def test_every_request_is_opened(name, request):
+    """Nothing is wrong with any part; what is sealed opens to something."""
+    seen = request.getfixturevalue(name)
+    opened, ring = open_all(seen)
+    assert len(opened) == len(seen.exchanges)
+    assert [part for each in opened for part in each.parts if part.problem] == []
+    assert all(each.row for each in opened)
+    assert ring.unfresh == []
+
+
+def test_over_sixty_secrets_are_known(contacts):
+    """Password, words, keys, and what is derived of them: none may leave."""
+    secrets = open_all(contacts)[1].secrets
+    assert len(secrets) >= 60
+    kinds = {name.rpartition(" ")[0] for name in secrets}
+    assert {"password", "words", "main key", "account key", "device seed"} <= kinds
+
+
+def test_a_contact_is_opened_to_its_card(contacts):
+    """With the owner's password, from the bytes that left."""
+    opened, _ = open_all(contacts)
+    texts = [part.opened for each in opened for part in each.parts if part.name == "chunk"]
+    name = contacts.life.owner.contacts[0].name.encode()
+    assert any(name in text for text in texts)
+    sent = b"".join(each.exchange.request.data for each in opened)
+    assert name not in sent
+
+
+def test_any_flipped_bit_of_a_ciphertext_is_noticed(contacts):
+    """In each quarter of an upload."""
+    number, each = next(
+        (number, each)
+        for number, each in enumerate(contacts.exchanges)
+        if each.request.path.endswith("/transaction/")
+    )
+    request = each.request
+    for quarter in range(1, 4):
+        at = request.start + len(request.body) * quarter // 4
+        flipped = bytes([request.data[at] ^ 1])
+        data = request.data[:at] + flipped + request.data[at + 1 :]
+        (changed,), _ = split_requests(data)
+        exchanges = list(contacts.exchanges)
+        exchanges[number] = replace(each, request=changed)
+        opened, _ = open_all(replace(contacts, exchanges=exchanges))
+        assert any(part.problem for part in opened[number].parts)
+
+
+def test_requests_are_split_by_their_lengths():
+    """What is not whole is left."""
+    one = encode_request("POST", "/a?b=1", (("Host", "x"), ("Content-Length", "3")), b"abc")
+    found, left = split_requests(one + one[:-1])
+    assert [(each.method, each.path, each.query, each.body) for each in found] == [
+        ("POST", "/a", "b=1", b"abc")
+    ]
+    assert left == one[:-1]
+    assert found[0].header("Host") == "x"

@@ -1,0 +1,73 @@
+"""Our phone is clean, all that leaks is found in two ways, and nothing harmless is accused."""
+
+import pytest
+
+from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
+from client_sim.lab.cloud.phone import OurPhone
+from client_sim.lab.cloud.programme import (
+    METHODS,
+    examine,
+    find_lonely,
+    load_client,
+    run_matrix,
+    try_leak,
+)
+from client_sim.lab.errors import ClientNotFoundError
+from client_sim.lab.programme.result import Matrix, MatrixRow
+from client_sim.lab.programme.workers import Mapper
+from tests.cases import case
+
+
+def test_our_phone_is_clean():
+    """Every method is asked, and finds nothing."""
+    examined = examine(OurPhone, stride=17)
+    assert examined.findings == {}
+    assert examined.is_clean
+    assert examined.asked.keys() == METHODS.keys()
+
+
+def test_each_leaky_client_is_found_by_two_methods():
+    """At least 60 rows, in all families."""
+    assert len(LEAKS) >= 60
+    assert {leak.family for leak in LEAKS} == FAMILIES.keys()
+    for leak in LEAKS:
+        with case(leak.id):
+            assert len(try_leak(leak, 0, 2).killed_by) >= 2
+
+
+def test_no_harmless_client_is_accused():
+    """Eight that do something else, and leak nothing."""
+    assert len(HARMLESS) == 8
+    for leak in HARMLESS:
+        with case(leak.id):
+            assert try_leak(leak, 0, None).findings == {}
+
+
+def test_a_sample_has_one_client_of_each_family():
+    """Chosen by the seed."""
+    tried = []
+
+    class Noting(Mapper):
+        def map(self, _call, arguments):
+            tried.extend(leak for leak, _, _ in arguments)
+            return iter([examine(OurPhone, cases=0, parts=frozenset())] * len(arguments))
+
+    matrix = run_matrix(Noting(None), 0, quick=True)
+    assert [leak.family for leak in tried] == [*FAMILIES]
+    assert len(find_lonely(matrix)) == len(FAMILIES)
+
+
+def test_a_client_that_one_method_found_is_lonely():
+    """Two are needed."""
+    rows = (MatrixRow("a", "off", "x", ("silence",)), MatrixRow("b", "off", "x", ("off", "equal")))
+    assert find_lonely(Matrix((), rows)) == ["a"]
+
+
+def test_clients_are_loaded_by_name():
+    """Ours, rows, and those of others."""
+    assert load_client("clean") is OurPhone
+    assert load_client("client_sim.lab.cloud.phone:OurPhone") is OurPhone
+    assert callable(load_client("imei-header"))
+    for name in ("nobody", "client_sim.lab.cloud.phone:AGE"):
+        with pytest.raises(ClientNotFoundError):
+            load_client(name)

@@ -1,0 +1,46 @@
+"""`hening-device lab cloud` from outside: exit status, JSON, the page."""
+
+import json
+
+from click.testing import CliRunner
+
+from client_sim.lab.commands.cloud_command import cloud_command
+
+_QUICK = ["--no-mutants", "--jobs", "1"]
+
+
+def run(*words):
+    """Run the command in this process."""
+    return CliRunner().invoke(cloud_command, words)
+
+
+def test_our_phone_is_clean_and_its_page_opens_every_request(tmp_path):
+    """The page shows a contact as it leaves, and as the owner's password opens it."""
+    page = tmp_path / "page.html"
+    done = run(*_QUICK, "--json", "--html", str(page))
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["good"]
+    assert said["clean"]
+    assert {check["claim"] for check in said["checks"]} == {
+        *("C0", "C1", "C2", "C3", "C4", "C5", "C7", "C8", "law")
+    }
+    text = page.read_text()
+    assert "What your phone would send if you turned contacts on" in text
+    assert "BEGIN:VCARD" in text
+    assert "<script" not in text
+
+
+def test_a_leak_is_exit_status_one_with_its_bytes():
+    """The finding names where the value stands."""
+    done = run("--client", "imei-header", *_QUICK, "--json")
+    assert done.exit_code == 1
+    (found,) = (each for each in json.loads(done.stdout)["checks"] if each["name"] == "canaries")
+    assert found["findings"][0]["explanation"].startswith("imei, ")
+    assert b"X-Id: " in bytes.fromhex(found["findings"][0]["octets"])
+
+
+def test_a_client_that_is_not_there_says_what_to_do():
+    """In one sentence."""
+    done = run("--client", "nobody")
+    assert (done.exit_code, "package.module:factory" in done.output) == (1, True)
