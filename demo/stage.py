@@ -42,6 +42,7 @@ class Stage:
         self.port = 0
         self.dialects = 0
         self._server: subprocess.Popen[str] | None = None
+        self._clouds: list[subprocess.Popen[str]] = []
 
     def signer(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
         """Run hening-signer with --json and return what it printed."""
@@ -87,8 +88,28 @@ class Stage:
             raise StageError(f"the server did not start; see {self.folder / 'server.log'}")
         self.port = int(line.strip().rpartition(":")[2])
 
+    def start_cloud(self, region: str, *options: str | Path) -> str:
+        """Start `hening-server cloud run` on a free port; returns its address."""
+        command = [*_python("server.cli"), "cloud", "run", *map(str, options), "--port", "0"]
+        environment = {**_environment(), "HENING_CLOUD_SIGN_UP": "open"}
+        with (self.folder / f"cloud-{region}.log").open("ab") as log:
+            cloud = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            )
+        self._clouds.append(cloud)
+        line = cloud.stdout.readline() if cloud.stdout else ""
+        if not line.startswith("http://"):
+            raise StageError(f"the cloud did not start; see {self.folder}/cloud-{region}.log")
+        return line.strip()
+
     def stop_server(self) -> None:
-        """Stop the server as an operator would, with SIGTERM."""
+        """Stop the servers as an operator would, with SIGTERM."""
+        for cloud in self._clouds:
+            cloud.terminate()
+            cloud.wait(PATIENCE_SECONDS)
+            if cloud.stdout:
+                cloud.stdout.close()
+        self._clouds.clear()
         if self._server is not None:
             self._server.terminate()
             self._server.wait(PATIENCE_SECONDS)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from client_sim.cloud.account import Region
 from client_sim.compat.asking import AppPhone, HttpSite
 from client_sim.compat.looking import look
 from client_sim.device.client import PollingClient
@@ -14,6 +15,7 @@ from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.persona import make_persona
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
+from demo.backup import Backup, show_backup, start_clouds
 from demo.content import OWNERS, Content, build_packs, show_content
 from demo.examination import examine_clients
 from demo.narrator import Narrator
@@ -45,6 +47,7 @@ class Story:
     results: dict[str, ProgrammeResult] = field(default_factory=dict)
     poll: str = ""
     content: Content | None = None
+    backup: Backup | None = None
     checks: list[tuple[str, str, bool]] = field(default_factory=list)
 
     @property
@@ -59,7 +62,8 @@ def tell(stage: Stage, narrator: Narrator) -> Story:
     with ThreadPoolExecutor(2) as beside:
         packages = beside.submit(build_all, stage.packages)
         packs = beside.submit(build_packs, stage)
-        return _tell(stage, narrator, packages, packs)
+        clouds = beside.submit(start_clouds, stage)
+        return _tell(stage, narrator, packages, packs, clouds)
 
 
 def _tell(
@@ -67,6 +71,7 @@ def _tell(
     narrator: Narrator,
     packages: Future[list[Path]],
     packs: Future[list[dict[str, Any]]],
+    clouds: Future[dict[str, Region]],
 ) -> Story:
     story = Story()
     _keys(stage, narrator, packages)
@@ -83,6 +88,7 @@ def _tell(
     _apps(stage, narrator, story)
     _attacks(stage, narrator, story, older)
     _content(stage, narrator, story, packs)
+    _backup(stage, narrator, story, clouds)
     _privacy(stage, narrator, story)
     return story
 
@@ -307,8 +313,39 @@ def _content(
     story.checks.append(("Does each phone find its own?", f"{len(content.rows)} questions", own))
 
 
+def _backup(
+    stage: Stage, narrator: Narrator, story: Story, clouds: Future[dict[str, Region]]
+) -> None:
+    narrator.chapter("10 · Backup")
+    with narrator.working("turning a backup on, restoring, erasing, examining"):
+        story.backup = backup = show_backup(stage, clouds.result())
+    narrator.say("Out of the box a phone asked the cloud for nothing: no name, no connection.")
+    narrator.say(f"Its owner agreed to the policy of a region: {' | '.join(backup.policies)}.")
+    narrator.say(
+        f"Contacts and photos on: {backup.contacts} contacts left in {backup.size} bytes, which"
+        f" show {backup.found} of their names and numbers; `age` opens the photos again."
+    )
+    narrator.say(f"A second phone got {backup.back} contacts back by twelve recovery words.")
+    narrator.say(
+        f"Off again, nothing left. An export has {backup.cards} cards for any address book."
+    )
+    narrator.say(f"Erased: the signed receipt counts {backup.erased} records.")
+    caught = f"{len(backup.caught)} methods caught it" if backup.caught else "NOT CAUGHT"
+    narrator.say(
+        f"The lab let the phone live {backup.lives} lives and found"
+        f" {'nothing' if backup.is_clean else 'LEAKS'}. A phone that sends messages, too, with"
+        f" contacts on: {caught}."
+    )
+    silent = "nothing left" if backup.silent == (0, 0) else "SOMETHING LEFT"
+    story.checks.append(("Is a backup that is off silent?", silent, backup.silent == (0, 0)))
+    sealed = "sealed, restored, erased" if backup.is_good else "NOT"
+    story.checks.append(("Is one that is on sealed?", sealed, backup.is_good))
+    both = backup.is_clean and len(backup.caught) > 1
+    story.checks.append(("Is a phone that uploads silently caught?", caught, both))
+
+
 def _privacy(stage: Stage, narrator: Narrator, story: Story) -> None:
-    narrator.chapter("10 · Privacy")
+    narrator.chapter("11 · Privacy")
     target = Target(HOST, stage.port, "127.0.0.1")
     root = (stage.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
@@ -373,4 +410,5 @@ def to_dict(story: Story) -> dict[str, Any]:
         ],
         "poll": story.poll,
         "content": None if story.content is None else asdict(story.content),
+        "backup": None if story.backup is None else asdict(story.backup),
     }

@@ -91,6 +91,18 @@ def test_a_phone_in_jakarta_and_one_in_berlin(demo):
     assert base64.b64decode(content["picture"].partition(",")[2])[:3] == b"\xff\xd8\xff"
 
 
+def test_a_backup_is_silent_sealed_and_erased(demo):
+    """Two policies, contacts back by the words, an export, a receipt, and a leaky phone caught."""
+    backup = json.loads((demo[0] / "report.json").read_text())["backup"]
+    assert backup["silent"] == [0, 0]
+    assert backup["back"] == backup["cards"] == backup["contacts"] > 0
+    assert backup["found"] == 0
+    assert [policy.split(",")[0] for policy in backup["policies"]] == ["ID", "DE"]
+    assert backup["erased"] > backup["contacts"]
+    assert backup["is_clean"]
+    assert len(backup["caught"]) == 2
+
+
 def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
     """The lab sees whatever the phone asks, although the calling program ignores a refusal."""
     stage = Stage(demo[0])
@@ -129,7 +141,7 @@ def test_the_page_needs_nothing_from_elsewhere(demo):
     page = (demo[0] / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=(?!\"data:image/jpeg;base64,)|url\(|@import", page)
-    assert "All 13 questions got the right answer" in page
+    assert "All 16 questions got the right answer" in page
 
 
 def test_the_readmes_other_commands_work_on_what_the_demo_left(demo):
