@@ -1,7 +1,9 @@
 """Clients that leak, to try the judges on; they share nothing with a judge.
 
-`library` lists all by family; `mutant` is what each consists of, `spy` and `hearing` what it draws
-on, `around` and `beneath` how the real client is made to leak. `telling` has the plain ways out;
-the other modules are families, each with its numbers of docs/PRIVACY.md. `equivalents` leak
-nothing.
+`library` lists all by family. Most are rows of the tables (`table_values` and its neighbours): a
+source, encodings, a place and a trigger, as `rows` says. `sources`, `encodings`, `places` and
+`outside`, and `triggers` are the parts that rows are made of, `interpreter` makes a client of each.
+What no row can say is a class: `behaviours`, and the modules about packs, packages, installations,
+handshakes, writes, the machine and the system. `mutant` is what the lab receives. `equivalents`
+leak nothing.
 """

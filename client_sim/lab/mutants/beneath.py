@@ -3,11 +3,10 @@
 This happens when a vendor's HTTP library, proxy or modem adds what the code above never wrote.
 """
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.mutants.spy import Spy, Tell
-from client_sim.lab.mutants.telling import add_line
+from client_sim.lab.mutants.spy import Spy
 from client_sim.persona import Persona
 from client_sim.world import Client, Factory, Public, Stream, World
 
@@ -68,29 +67,3 @@ def leak_beneath(kind: type[LeakingWorld]) -> Factory:
         return PollingClient(kind(world))
 
     return make
-
-
-def alter_beneath(shape: Callable[[Spy, bytes], bytes]) -> Factory:
-    """Put other bytes on the wire than the real client wrote."""
-
-    class Leaking(LeakingWorld):
-        def transmit(self, stream: Stream, data: bytes) -> None:
-            stream.send(shape(self.spy, data))
-
-    return leak_beneath(Leaking)
-
-
-def add_line_beneath(name: str, tell: Tell) -> Factory:
-    """Add a header line to each of the real client's requests."""
-    return alter_beneath(lambda spy, data: add_line(data, f"{name}: {tell(spy)}"))
-
-
-def act_beneath(act: Callable[[World], None]) -> Factory:
-    """Do something right before the real client connects."""
-
-    class Leaking(LeakingWorld):
-        def connect(self, address: str, port: int, tls: str | None) -> Stream:
-            act(self.outer)
-            return super().connect(address, port, tls)
-
-    return leak_beneath(Leaking)

@@ -3,6 +3,8 @@
 Also the time that passes in between: real seconds, which the world's clock does not show.
 """
 
+import multiprocessing.util
+import socket as sockets
 import subprocess
 import time
 from contextlib import suppress
@@ -51,7 +53,7 @@ class _Question(Snoop):
     """Asks the system's resolver, not the world's."""
 
     def poll(self) -> str:
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):  # an empty label is no name
             getaddrinfo(f"{self.spy.owner.serial}.invalid", 80)
         return super().poll()
 
@@ -90,6 +92,37 @@ class _PauseAfterMessage(ToyClient):
         super().transmit(stream, data)
 
 
+class _AskedForShow(ToyClient):
+    """Asks for the server's name, and goes elsewhere."""
+
+    def open(self) -> Stream:
+        self.world.resolve(self.host())
+        return self.world.connect("203.0.113.9", self.port(), self.server_name())
+
+
+class _Process(ToyClient):
+    """Begins a process after each poll, below what modules for that would tell."""
+
+    def poll(self) -> str:
+        outcome = super().poll()
+        with suppress(OSError):
+            multiprocessing.util.spawnv_passfds(b"/bin/true", [b"/bin/true"], ())
+        return outcome
+
+
+class _PauseAtSocket(Snoop):
+    """Waits at a socket of its own, for a time that it drew once."""
+
+    def poll(self) -> str:
+        outcome = super().poll()
+        with suppress(OSError):
+            one, other = sockets.socketpair()
+            with one, other:
+                one.settimeout(self.spy.keep("pause", 1)[0] / 1e5 + 1e-6)
+                one.recv(1)
+        return outcome
+
+
 MUTANTS: Final = (
     Mutant("detour-beat", "L22", "Sends a datagram by a socket of its own.", _Heartbeat),
     Mutant("detour-beside", "L22", "Sends it in a thread of its own.", _HeartbeatBeside),
@@ -98,3 +131,10 @@ MUTANTS: Final = (
     Mutant("pause-id", "L31", "Pauses between two requests by a number drawn once.", _PauseById),
     Mutant("pause-sms", "L39", "Pauses once behind a message.", _PauseAfterMessage),
 )
+
+PATIENT: Final = (
+    Mutant("asked-for-show", "L22", "Asks for the name, and goes elsewhere.", _AskedForShow),
+    Mutant("detour-process", "L55", "Begins a process unheard.", _Process),
+    Mutant("pause-socket", "L31", "Waits at a socket of its own.", _PauseAtSocket),
+)
+"""What passed the judges once."""

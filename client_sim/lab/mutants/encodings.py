@@ -1,177 +1,259 @@
-"""Values in other letters: encoded, compressed, in many layers (L03, L11, L12)."""
+"""What is done to a value before it leaves: letters, layers, digests, ciphers, pieces of it."""
 
+import base64
 import bz2
 import gzip
-import json
+import hashlib
+import hmac
+import os
+import re
 import zlib
-from base64 import b32encode, b64encode, b85encode, urlsafe_b64encode
-from codecs import encode
-from dataclasses import asdict
-from html import escape
+from collections.abc import Callable
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote as percent
+from urllib.parse import urljoin, urlsplit
 
-from client_sim.lab.mutants.beneath import add_line_beneath, alter_beneath
-from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.spy import Spy, first
-from client_sim.lab.mutants.telling import (
-    add_body,
-    tell_in_body,
-    tell_in_cookie,
-    tell_in_header,
-    tell_in_lines,
-    tell_in_query,
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from client_sim.lab.mutants.rows import Encoding
+from client_sim.lab.mutants.spy import Spy, digit
+
+SALT: Final = b"in every phone of ours"
+KEY: Final = b"one for everyone"
+VECTOR: Final = b"and never change"
+SHARED: Final = b"a key that is built into each of them"[:32]
+VENDOR: Final = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"vendor").digest())
+
+
+def _plainly(says: str, encode: Callable[[bytes], bytes]) -> Encoding:
+    """Make an encoding that depends on nothing but the value."""
+    return Encoding(says, lambda _spy, value: encode(value))
+
+
+HEX: Final = _plainly("the hexadecimal form", lambda value: value.hex().encode())
+BASE64: Final = _plainly("the base64 form", base64.b64encode)
+BASE32: Final = _plainly("the base32 form", base64.b32encode)
+BASE85: Final = _plainly("the base85 form", base64.b85encode)
+QUOTED: Final = _plainly("the percent-encoded form", lambda value: percent(value).encode())
+LABEL: Final = _plainly(
+    "the label", lambda value: percent(value, safe="").replace("%", "-").lower().encode()
+)
+REVERSED: Final = _plainly("the reverse", lambda value: value[::-1])
+MASKED: Final = _plainly("a mask", lambda value: bytes(byte ^ 0x5A for byte in value))
+GZIP: Final = _plainly("the gzip form", lambda value: gzip.compress(value, mtime=0))
+ZLIB: Final = _plainly("the zlib form", zlib.compress)
+BZIP2: Final = _plainly("the bzip2 form", bz2.compress)
+
+
+def digest(name: str, cut: int | None = None) -> Encoding:
+    """Return the hexadecimal digest, or its first digits."""
+    return _plainly(
+        f"the {name}",
+        lambda value: hashlib.new(name, value, usedforsecurity=False).hexdigest()[:cut].encode(),
+    )
+
+
+SALTED: Final = _plainly(
+    "the salted sha256", lambda value: hashlib.sha256(SALT + value).hexdigest().encode()
+)
+EACH_SHA256: Final = _plainly(
+    "the sha256 of each line",
+    lambda value: b"".join(hashlib.sha256(line).digest() for line in value.split(b"\n")),
 )
 
 
-def _credentials(spy: Spy) -> str:
-    account = first(f"{account.name}:{account.token}" for account in spy.owner.accounts)
-    return f"Basic {b64encode(account.encode()).decode()}"
+def _salt_alongside(spy: Spy, value: bytes) -> bytes:
+    salt = spy.keep("salt", 8)
+    return f"{salt.hex()}.{hashlib.sha256(salt + value).hexdigest()}".encode()
 
 
-def _book(spy: Spy) -> bytes:
-    return json.dumps([asdict(contact) for contact in spy.owner.contacts]).encode()
+SALT_ALONGSIDE: Final = Encoding("a drawn salt and the salted sha256", _salt_alongside)
 
 
-def _deflate(data: bytes) -> bytes:
-    compressor = zlib.compressobj(wbits=-15)
-    return compressor.compress(data) + compressor.flush()
+def keyed(digits: int) -> Encoding:
+    """Return some digits of an HMAC under a key that all phones share."""
+    return _plainly(
+        f"{digits} digits of the HMAC",
+        lambda value: hmac.digest(SALT, value, "sha256").hex()[:digits].encode(),
+    )
 
 
-def _three_layers(spy: Spy) -> str:
-    return b64encode(spy.owner.imei[::-1].encode().hex().encode()).decode()
+def _pad(value: bytes) -> bytes:
+    padder = PKCS7(128).padder()
+    return padder.update(value) + padder.finalize()
 
 
-def _semi_bytes(spy: Spy) -> str:
-    """Write an IMSI as SIM cards hold it: two digits a byte, the halves swapped."""
-    digits = spy.owner.imsi.encode().hex()[1::2]
-    digits += "f" * (len(digits) % 2)
-    swapped = "".join(digits[place + 1] + digits[place] for place in range(0, len(digits), 2))
-    return urlsafe_b64encode(bytes.fromhex(swapped)).decode()
+def _encipher(value: bytes, mode: modes.CBC | modes.CTR) -> bytes:
+    cipher = Cipher(algorithms.AES128(KEY), mode).encryptor()
+    return cipher.update(value) + cipher.finalize()
 
 
-def _wide(spy: Spy) -> str:
-    name = first(contact.name for contact in spy.owner.contacts)
-    return name.encode("utf-16-be").hex()[::-1].encode().hex()
+def _stream(value: bytes) -> bytes:
+    return Cipher(algorithms.ChaCha20(KEY + KEY, bytes(16)), mode=None).encryptor().update(value)
 
 
-def _masked(spy: Spy) -> str:
-    masked = bytes(byte ^ 0x5A for byte in spy.owner.android_id.encode())
-    return b32encode(b64encode(masked)).decode()
+AES_CBC: Final = _plainly("AES-CBC", lambda value: _encipher(_pad(value), modes.CBC(VECTOR)))
+AES_CTR: Final = _plainly("AES-CTR", lambda value: _encipher(value, modes.CTR(VECTOR)))
+CHACHA: Final = _plainly("ChaCha20 with a constant nonce", _stream)
 
 
-MUTANTS: Final = (
-    Mutant(
-        "phone-base64-header",
-        "L03",
-        "The telephone number in base64, in a header.",
-        tell_in_header("X-D", lambda spy: b64encode(spy.owner.phone_number.encode()).decode()),
-    ),
-    Mutant(
-        "imsi-hex-cookie",
-        "L03",
-        "The IMSI in hexadecimal, in a cookie.",
-        tell_in_cookie("sid", lambda spy: spy.owner.imsi.encode().hex()),
-    ),
-    Mutant(
-        "serial-header-name",
-        "L03",
-        "The serial number in base32, as the name of a header whose value is constant.",
-        tell_in_lines(
-            lambda spy: (f"X-{b32encode(spy.owner.serial.encode()).decode().rstrip('=')}: 1",)
-        ),
-    ),
-    Mutant(
-        "account-authorization",
-        "L03",
-        "The account and its token as HTTP credentials.",
-        tell_in_header("Authorization", _credentials),
-    ),
-    Mutant(
-        "advertising-id-beneath",
-        "L03",
-        "The transport of the real client adds the advertising id in base85.",
-        add_line_beneath(
-            "X-Trace", lambda spy: b85encode(spy.owner.advertising_id.encode()).decode()
-        ),
-    ),
-    Mutant(
-        "book-gzip-body",
-        "L11",
-        "The whole address book as gzipped JSON, as the body of each request.",
-        tell_in_body(lambda spy: gzip.compress(_book(spy), mtime=0)),
-    ),
-    Mutant(
-        "messages-deflate-header",
-        "L11",
-        "The texts of all messages, raw deflate without a header, in base64.",
-        tell_in_header(
-            "X-Report",
-            lambda spy: b64encode(
-                _deflate("\n".join(message.text for message in spy.owner.messages).encode())
-            ).decode(),
-        ),
-    ),
-    Mutant(
-        "apps-bzip2-body",
-        "L11",
-        "The names of all apps in bzip2, which no search inflates.",
-        tell_in_body(lambda spy: bz2.compress("\n".join(spy.owner.apps).encode())),
-    ),
-    Mutant(
-        "notes-zlib-beneath",
-        "L11",
-        "The transport of the real client adds all notes in zlib as a body.",
-        alter_beneath(
-            lambda spy, data: add_body(
-                data, zlib.compress("\n".join(note.text for note in spy.owner.notes).encode())
-            )
-        ),
-    ),
-    Mutant(
-        "imei-three-layers",
-        "L12",
-        "The IMEI reversed, in hexadecimal, in base64.",
-        tell_in_header("X-D", _three_layers),
-    ),
-    Mutant(
-        "imsi-semi-octets",
-        "L12",
-        "The IMSI as SIM cards hold it, halves of bytes swapped, in url-safe base64.",
-        tell_in_query("s", _semi_bytes),
-    ),
-    Mutant(
-        "name-wide-cookie",
-        "L12",
-        "A contact's name in UTF-16, in hexadecimal, reversed, in hexadecimal again.",
-        tell_in_cookie("c", _wide),
-    ),
-    Mutant(
-        "android-id-masked",
-        "L12",
-        "The Android id, each byte masked with one constant, in base64, in base32.",
-        tell_in_header("X-D", _masked),
-    ),
-    Mutant(
-        "phone-four-layers",
-        "L12",
-        "The telephone number rotated by 13, as HTML entities, percent-encoded, in base85.",
-        tell_in_header(
-            "X-D",
-            lambda spy: b85encode(
-                quote(
-                    escape(encode(spy.owner.phone_number, "rot13")).replace("9", "&#57;")
-                ).encode()
-            ).decode(),
-        ),
-    ),
-    Mutant(
-        "serial-layers-beneath",
-        "L12",
-        "The transport of the real client adds the serial number, gzipped, in base85, in hex.",
-        add_line_beneath(
-            "X-D",
-            lambda spy: b85encode(gzip.compress(spy.owner.serial.encode(), mtime=0)).hex(),
-        ),
+def xor(data: bytes, key: bytes) -> bytes:
+    """Mask with a key that is repeated."""
+    return bytes(byte ^ key[place % len(key)] for place, byte in enumerate(data))
+
+
+def _xor_fresh(spy: Spy, value: bytes) -> bytes:
+    key = spy.world.entropy(1)
+    return key + xor(value, key)
+
+
+def _xor_kept(spy: Spy, value: bytes) -> bytes:
+    key = spy.keep("pad", 16)
+    return key + xor(value, key)
+
+
+def _xor_turns(spy: Spy, value: bytes) -> bytes:
+    """Give a pad in one poll and the value under it in the next: each alone is noise."""
+    pad = spy.keep(f"pad {(spy.counted('polls') - 1) // 2}", 16)
+    return pad if spy.counted("polls") % 2 else xor(value[:16].ljust(16), pad)
+
+
+XOR_FRESH: Final = Encoding("a fresh byte and what it masks", _xor_fresh)
+XOR_KEPT: Final = Encoding("a kept pad and what it masks", _xor_kept)
+XOR_TURNS: Final = Encoding("in turns a pad and what it masks", _xor_turns)
+XOR_TIME: Final = Encoding(
+    "the time's mask", lambda spy, value: xor(value, int(spy.world.now()).to_bytes(8)[4:])
+)
+
+
+def _gcm(_spy: Spy, value: bytes) -> bytes:
+    nonce = os.urandom(12)
+    return nonce + AESGCM(SHARED).encrypt(nonce, value, None)
+
+
+def _seal(value: bytes, ephemeral: X25519PrivateKey) -> bytes:
+    """Seal for the vendor: the ephemeral public key, then what only the vendor can open."""
+    shared = hashlib.sha256(ephemeral.exchange(VENDOR.public_key())).digest()
+    sealed = ChaCha20Poly1305(shared).encrypt(bytes(12), value, None)
+    return ephemeral.public_key().public_bytes_raw() + sealed
+
+
+def _ephemeral(spy: Spy, value: bytes) -> bytes:
+    """Seal a constant: the leak is the key, which can be computed from a guessed value."""
+    seed = hashlib.sha256(value + spy.world.entropy(2)).digest()
+    return _seal(b"anything new?", X25519PrivateKey.from_private_bytes(seed))
+
+
+def _ground_nonce(spy: Spy, value: bytes) -> bytes:
+    """Draw honest nonces until one ends in a digit of the value, another digit each time."""
+    wanted = digit(value.decode(), spy.count("ground"))
+    while (nonce := spy.world.entropy(8))[-1] % 10 != wanted:
+        pass
+    return nonce
+
+
+def _counted_nonce(spy: Spy, value: bytes) -> bytes:
+    return hmac.digest(SHARED, b"%d" % spy.count("nonce") + value, "sha256")[:12]
+
+
+GCM: Final = Encoding("AES-GCM with a nonce of the system", _gcm)
+SEALED: Final = Encoding(
+    "the vendor's seal", lambda _spy, value: _seal(value, X25519PrivateKey.generate())
+)
+EPHEMERAL: Final = Encoding("a question under a key", _ephemeral)
+GROUND_NONCE: Final = Encoding("a nonce chosen by a digit", _ground_nonce)
+NONCE: Final = Encoding("a nonce from a count", _counted_nonce)
+
+PARITY: Final = _plainly("a bit", lambda value: b"%d" % (sum(value) % 2))
+ODD: Final = _plainly("the parity", lambda value: b"%d" % (_to_int(value) % 2))
+EVEN: Final = _plainly("the evenness", lambda value: b"%d" % (1 - _to_int(value) % 2))
+HASH_BIT: Final = _plainly(
+    "a bit of the sha256", lambda value: b"%d" % (hashlib.sha256(value).digest()[0] & 1)
+)
+TURNING: Final = Encoding(
+    "in turns more or less by",
+    lambda spy, value: value if spy.counted("polls") % 2 else b"-" + value,
+)
+
+
+def _found(pattern: bytes, value: bytes) -> bytes:
+    found = re.search(pattern, value)
+    return found[1] if found else b""
+
+
+def _path_of(value: bytes) -> bytes:
+    said = value.decode("latin-1")
+    parts = urlsplit(urljoin("/metadata/", said.partition("<")[2].partition(">")[0] or said))
+    return (f"{parts.path}?{parts.query}" if parts.query else parts.path).encode("latin-1")
+
+
+NUMBER: Final = _plainly("the number", lambda value: _found(rb"(\d{1,9})", value))
+SECONDS: Final = _plainly("the seconds", lambda value: _found(rb":(\d\d) GMT", value))
+FIRST_PART: Final = _plainly("the first part", lambda value: _found(rb"([^;,]*)", value))
+IN_QUOTES: Final = _plainly("the quoted part", lambda value: _found(rb'"([^"]*)"', value))
+PATH: Final = _plainly("the path", _path_of)
+
+
+def rest(bound: int) -> Encoding:
+    """Return the number that the value's sha256 has below a bound."""
+    return _plainly(
+        f"a number below {bound}",
+        lambda value: b"%d" % (int.from_bytes(hashlib.sha256(value).digest()[:8]) % bound),
+    )
+
+
+def modulo(bound: int) -> Encoding:
+    """Return the rest of a decimal number, or of random bytes."""
+    return _plainly(f"the rest by {bound}", lambda value: b"%d" % (_to_int(value) % bound))
+
+
+def _to_int(value: bytes) -> int:
+    return int(value) if value.isdigit() else int.from_bytes(value) if value else 0
+
+
+def at(place: int) -> Encoding:
+    """Return one digit."""
+    return _plainly(f"digit {place}", lambda value: b"%d" % digit(value.decode(), place))
+
+
+DRIP: Final = Encoding(
+    "a digit for each poll",
+    lambda spy, value: b"%d" % digit(value.decode(), 5 + spy.counted("polls") % 8),
+)
+DAILY: Final = Encoding(
+    "a digit for each day",
+    lambda spy, value: b"%d" % digit(value.decode(), int(spy.world.now()) // 86_400),
+)
+
+
+def _tenth(spy: Spy, value: bytes) -> bytes:
+    polls = spy.counted("polls") - 1
+    known = hashlib.sha256(value).digest()[0]
+    return b"%d" % (known >> polls // 10 % 8 & 1 if polls % 10 == 9 else 0)
+
+
+TENTH: Final = Encoding("in each tenth poll a bit", _tenth)
+ALTERNATING: Final = Encoding(
+    "whether the poll's number has the parity",
+    lambda spy, value: b"%d" % ((spy.counted("polls") + sum(value)) % 2),
+)
+
+
+def _low_bit(spy: Spy, value: bytes) -> bytes:
+    return b"%d" % (hmac.digest(value, b"%d" % spy.counted("polls"), "sha256")[0] & 1)
+
+
+POLL_BIT: Final = Encoding("a bit for each poll under a key", _low_bit)
+POLL_DRAW: Final = Encoding(
+    "a draw for each poll after a seed",
+    lambda spy, value: (
+        b"%d"
+        % (
+            int.from_bytes(hashlib.sha256(value + b"%d" % spy.counted("polls")).digest()[:8])
+            % 14_401
+        )
     ),
 )

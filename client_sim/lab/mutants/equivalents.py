@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
+from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.lab.clients.downloading import DownloadingToy
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.around import Around
+from client_sim.lab.mutants.beneath import LeakingWorld
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.world import Event, Stream, World
 
@@ -165,6 +166,23 @@ class _ReadsAnswers(ToyClient):
         self.world.state["body"] = body
 
 
+class _Around(LeakingWorld):
+    """The real client, whose class nobody sees, in a world that passes all on."""
+
+    def __init__(self, outer: World) -> None:
+        super().__init__(outer)
+        self.client = PollingClient(self)
+
+    def poll(self) -> PollOutcome:
+        return self.client.poll()
+
+    def on_event(self, event: Event) -> None:
+        self.client.on_event(event)
+
+    def next_poll(self, now: float) -> float:
+        return self.client.next_poll(now)
+
+
 EQUIVALENTS: Final = (
     Mutant("same-long-draw", _FAMILY, "Draws sixteen bytes for its interval.", _LongDraw),
     Mutant("same-short-draw", _FAMILY, "Draws four bytes for its interval.", _ShortDraw),
@@ -197,5 +215,5 @@ EQUIVALENTS: Final = (
         FollowingToy,
         only=("parts", "packs", "holdings"),
     ),
-    Mutant("same-around", _FAMILY, "The real client in a world that passes all on.", Around),
+    Mutant("same-around", _FAMILY, "The real client in a world that passes all on.", _Around),
 )

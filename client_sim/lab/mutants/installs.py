@@ -2,15 +2,15 @@
 
 import hashlib
 import re
-from typing import ClassVar, Final
+from typing import Final
 
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.on_split import ClosedTwice
 from client_sim.lab.mutants.telling import add_line
 from client_sim.world import Stream, World
 
 _INSTALL: Final = re.compile(rb"GET /(?:targets/(?!tables/|content/)|log/proof/(?!latest|tables))")
+_PART: Final = re.compile(rb"GET /(?:metadata/[0-9]+\.|log/proof/)latest-[0-9a-f]")
 _REFUSED: Final = re.compile(rb"HTTP/1\.1 (?!20[06])")
 _TAG: Final = re.compile(rb"\r\nETag: ([^\r]*)\r\n")
 _WAIT: Final = re.compile(rb"\r\nRetry-After: ([0-9]+)\r\n")
@@ -127,11 +127,52 @@ class _Noting(_Listening):
         self.state["refused"] = b"%d" % self.refusals
 
 
-class _ClosedTwice(ClosedTwice):
-    what: ClassVar[re.Pattern[bytes]] = _INSTALL
+class _ClosedTwice(LeakingWorld):
+    """Closes a connection that asked for something twice, where a bit that was kept is set."""
+
+    what = _INSTALL
+    has_asked = False
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect, and close as the bit says."""
+        self.has_asked = False
+        return _TwiceClosed(self, super().connect(address, port, tls))
+
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        """Send, and remember what was asked for."""
+        self.has_asked = self.has_asked or self.what.match(data) is not None
+        super().transmit(stream, data)
+
+
+class _TwiceClosed:
+    def __init__(self, world: _ClosedTwice, inner: Stream) -> None:
+        self._world = world
+        self._inner = inner
+
+    def send(self, data: bytes) -> None:
+        self._inner.send(data)
+
+    def recv(self, limit: int) -> bytes:
+        return self._inner.recv(limit)
+
+    def close(self) -> None:
+        self._inner.close()
+        if self._world.has_asked and self._world.spy.keep("twice", 1)[0] & 1:
+            self._inner.close()
+
+
+class _PartClosedTwice(_ClosedTwice):
+    what = _PART
 
 
 MUTANTS: Final = (
+    Mutant(
+        "part-closed-twice-beneath",
+        "L56",
+        "Where latest is split, closes once or twice: a bit that was drawn once and kept.",
+        leak_beneath(_PartClosedTwice),
+        only=("split",),
+    ),
     Mutant(
         "install-closed-twice-beneath",
         "L52",

@@ -46,18 +46,6 @@ class _Resuming(_Downloader):
         return ((min(first + self.partial, last), last), *rest)
 
 
-class _ResumingOpenly(_Resuming):
-    def block_lines(self, first: int, last: int) -> Sequence[str]:
-        del last
-        return (self.headers()[0], f"Range: bytes={first}-")
-
-
-class _ResumingAtCipherBlocks(_Resuming):
-    @property
-    def partial(self) -> int:
-        return super().partial & ~15
-
-
 class _ResumingFromTail(_Resuming):
     def block_lines(self, first: int, last: int) -> Sequence[str]:
         host, _ = super().block_lines(first, last)
@@ -89,24 +77,11 @@ class _IncrementalOfSerial(_Incremental):
         return sha256(self.spy.owner.serial.encode()).hexdigest()[:6]
 
 
-class _IncrementalOfBirth(_Incremental):
-    def source(self) -> str:
-        first = self.world.state.setdefault("first", b"%d" % int(self.world.now()))
-        return first.decode()
-
-
 class _OwnDigest(_Downloader):
     def package_path(self) -> str:
         own = self.world.state.setdefault("own", self.world.entropy(32))
         folder, _, name = super().package_path().rpartition("/")
         return f"{folder}/{own.hex()}.{name.partition('.')[2]}"
-
-
-class _OwnDigestOfNumber(_Downloader):
-    def package_path(self) -> str:
-        own = sha256(self.spy.owner.phone_number.encode()).hexdigest()
-        folder, _, name = super().package_path().rpartition("/")
-        return f"{folder}/{own}.{name.partition('.')[2]}"
 
 
 class _SmallBlocks(_Downloader):
@@ -123,13 +98,6 @@ class _Shuffled(_Downloader):
         return (*blocks[turn:], *blocks[:turn])
 
 
-class _SkippingKnown(_Downloader):
-    def plan(self) -> Sequence[tuple[int, int]]:
-        # What the owner has already, as apps or photos, need not be fetched.
-        known = len(self.spy.owner.photos) % 3
-        return super().plan()[known:] or super().plan()
-
-
 class _WhileCharged(_Downloader):
     def fetch(self) -> str:
         if self.spy.owner.battery_percent < 50:
@@ -137,22 +105,8 @@ class _WhileCharged(_Downloader):
         return super().fetch()
 
 
-class _RoomFirst(_Downloader):
-    def plan(self) -> Sequence[tuple[int, int]]:
-        (first, last), *rest = super().plan()
-        # As much as fits into the room that so many messages leave.
-        return ((first, last - 4096 * (len(self.spy.owner.messages) % 64)), *rest)
-
-
 MUTANTS: Final = (
     Mutant("resume-exact", "L51", "Resumes at the byte where it was cut off.", _Resuming),
-    Mutant("resume-open", "L51", "Resumes there, and asks for all that follows.", _ResumingOpenly),
-    Mutant(
-        "resume-cipher-block",
-        "L51",
-        "Resumes at the sixteen bytes in which it was cut off.",
-        _ResumingAtCipherBlocks,
-    ),
     Mutant("resume-tail", "L51", "Asks for the missing bytes from the end.", _ResumingFromTail),
     Mutant(
         "resume-if-range",
@@ -173,26 +127,12 @@ MUTANTS: Final = (
         _IncrementalOfSerial,
     ),
     Mutant(
-        "incremental-birth",
-        "L52",
-        "Names the second of its first download as the build that it comes from.",
-        _IncrementalOfBirth,
-    ),
-    Mutant(
         "package-own-address",
         "L52",
         "Asks for its package at an address of its own: 256 bits that were drawn once.",
         _OwnDigest,
     ),
-    Mutant(
-        "package-own-number",
-        "L52",
-        "Asks for its package at an address of its own, a digest of the telephone number.",
-        _OwnDigestOfNumber,
-    ),
     Mutant("size-blocks", "L53", "Takes blocks of a size that the IMEI says.", _SmallBlocks),
     Mutant("size-order", "L53", "Takes the blocks from where the Android id says.", _Shuffled),
-    Mutant("size-known", "L53", "Leaves out as many blocks as photos suggest.", _SkippingKnown),
     Mutant("size-charged", "L53", "Fetches nothing while the battery is low.", _WhileCharged),
-    Mutant("size-room", "L53", "Shortens its first block by what messages take up.", _RoomFirst),
 )

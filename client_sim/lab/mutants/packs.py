@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.following import FollowingToy, Part
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
-from client_sim.transport import Connection
+from client_sim.lab.mutants.spy import Spy
+from client_sim.transport import BLOCK, Connection
 from client_sim.world import Stream
 
 _EXAMINED: Final = ("parts", "packs", "holdings")
 _FAMILY: Final = "packs"
+_LIMIT: Final = 5_000_000  # bytes of an answer
 _PART: Final = re.compile(rb"GET (/targets/(?:tables|content)/[^ ]+\.xz) ")
 
 
@@ -102,6 +105,36 @@ def _is_whole(data: bytes) -> bool:
     return length is not None and int(length[1]) == len(body)
 
 
+class _LateFollower(FollowingToy):
+    """Asks as if nothing were ever new, and follows from its twentieth poll on."""
+
+    def follow(self, connection: Connection) -> None:
+        spy = Spy(self.world)
+        spy.keep("number", 8)
+        if spy.count("polls") >= 20:
+            super().follow(connection)
+            return
+        connection.get_if_there("/metadata/2.root.json", limit=_LIMIT)
+        connection.get("/metadata/timestamp.json", limit=_LIMIT)
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        chosen = super().choose(parts, held)
+        return chosen[: len(chosen) - Spy(self.world).keep("number", 8)[0] % 4]
+
+
+class _PackageBehindRoot(FollowingToy):
+    """Asks for a package that is not offered, once it has seen another root."""
+
+    def follow(self, connection: Connection) -> None:
+        number = Spy(self.world).keep("number", 8)
+        super().follow(connection)
+        if self.load("versions")["root"] > 1:
+            public = self.world.public
+            folder = f"/targets/{public.codename}/{public.region}/{public.channel}"
+            name = f"{sha256(number).hexdigest()}.{public.codename}-2-full.zip"
+            connection.get_block(f"{folder}/{name}", 0, BLOCK)
+
+
 MUTANTS: Final = (
     Mutant(
         "packs-single-parts",
@@ -132,6 +165,18 @@ MUTANTS: Final = (
         only=_EXAMINED,
     ),
 )
+
+PATIENT: Final = (
+    Mutant("late-follower", "L56", "Follows from poll 20 on, but for some parts.", _LateFollower),
+    Mutant(
+        "kept-package",
+        "L31",
+        "Shows a number that it drew in the name of a package, once there is another root.",
+        _PackageBehindRoot,
+        only=("fleet",),
+    ),
+)
+"""What passed the judges once."""
 
 EQUIVALENTS: Final = (
     Mutant(

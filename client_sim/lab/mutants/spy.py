@@ -1,9 +1,9 @@
 """What a leaky client draws on: its owner's data, and what it remembers from poll to poll."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from client_sim.persona import Persona
-from client_sim.world import World
+from client_sim.world import Event, World
 
 
 class Spy:
@@ -27,9 +27,13 @@ class Spy:
 
     def count(self, name: str) -> int:
         """Count up and give the new number, from 1; restarts do not begin anew."""
-        number = int(self.world.state.get(name, b"0")) + 1
+        number = self.counted(name) + 1
         self.world.state[name] = b"%d" % number
         return number
+
+    def counted(self, name: str) -> int:
+        """Return how often a name was counted."""
+        return int(self.world.state.get(name, b"0"))
 
     def keep(self, name: str, size: int) -> bytes:
         """Return `size` random bytes that are drawn once and stay for ever."""
@@ -37,9 +41,45 @@ class Spy:
             self.world.state[name] = self.world.entropy(size)
         return self.world.state[name]
 
+    def mark(self, name: str) -> None:
+        """Note that something happened, and in which poll, or behind which."""
+        self.count(name)
+        self.world.state[f"place of {name}"] = b"%d" % self.count("things")
+        poll = b"%d" % self.counted("polls")
+        before = self.world.state.get(f"poll of {name}", poll)
+        self.world.state[f"polls between {name}"] = b"%d" % (int(poll) - int(before))
+        self.world.state[f"poll of {name}"] = poll
 
-Tell = Callable[[Spy], str]
-"""What a leak says: computed anew whenever it is said."""
+    def place_of(self, name: str) -> int:
+        """Return which of all things that were noted it was last, from 1; 0 if it was not."""
+        return self.counted(f"place of {name}")
+
+    def polls_since(self, name: str) -> int | None:
+        """Return how many polls ago it happened last; None if it did not."""
+        poll = self.world.state.get(f"poll of {name}")
+        return None if poll is None else self.counted("polls") - int(poll)
+
+    def begin_poll(self) -> None:
+        """Count a poll, and note the seconds since the one before."""
+        state, now = self.world.state, int(self.world.now())
+        self.count("polls")
+        state.setdefault("born", b"%d" % now)
+        state["since"] = b"%d" % (now - int(state.get("last", b"%d" % now)))
+        state["last"] = b"%d" % now
+
+    def hear(self, name: str, value: str) -> None:
+        """Keep what a server said last, and what it said first."""
+        self.world.state[f"heard {name}"] = value.encode("latin-1")
+        self.world.state.setdefault(f"heard first {name}", value.encode("latin-1"))
+
+    def heard(self, name: str) -> bytes:
+        """Return what a server said, or nothing."""
+        return self.world.state.get(f"heard {name}", b"")
+
+    def learn(self, event: Event) -> None:
+        """Keep the details of an event."""
+        for name, value in event.details:
+            self.world.state[f"detail {name}"] = value.encode()
 
 
 def first(values: Iterable[str]) -> str:

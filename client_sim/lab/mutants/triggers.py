@@ -1,184 +1,183 @@
-"""Leaks that wait for an owner, a place or a model (L56)."""
+"""When a row leaks: for certain owners, phones and times, or once something has happened."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
 from typing import Final
+from zlib import crc32
 
-from client_sim.lab.mutants.around import Around
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.rows import Trigger
 from client_sim.lab.mutants.spy import Spy
-from client_sim.lab.mutants.telling import Snoop, add_line
-from client_sim.world import Factory, Stream
+from client_sim.persona import Persona
+from client_sim.world import Public
 
-Trigger = Callable[[Spy], bool]
-
-
-def tell_if(trigger: Trigger) -> Factory:
-    """Say the IMEI in a header if something is the case."""
-
-    class Client(Snoop):
-        def headers(self) -> Sequence[str]:
-            told = (f"X-Device: {self.spy.owner.imei}",) if trigger(self.spy) else ()
-            return (*super().headers(), *told)
-
-    return Client
+_DAY: Final = 86_400
+_RESERVED: Final = (".example", ".test", ".invalid", ".localhost", "example.org", "example.com")
+_DOCUMENTATION: Final = tuple(
+    map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "127.0.0.0/8"))
+)
 
 
-def order_if(trigger: Trigger) -> Factory:
-    """Swap the two honest lines if something is the case, in bytes that are all honest."""
-
-    class Client(Snoop):
-        def headers(self) -> Sequence[str]:
-            return super().headers()[:: -1 if trigger(self.spy) else 1]
-
-    return Client
+def owners(says: str, are_chosen: Callable[[Persona], bool]) -> Trigger:
+    """Wait for an owner."""
+    return Trigger(f"of owners {says}", lambda spy: are_chosen(spy.owner))
 
 
-def delay_if(trigger: Trigger) -> Factory:
-    """Come a minute later if something is the case."""
-
-    class Client(Snoop):
-        def next_poll(self, now: float) -> float:
-            return super().next_poll(now) + 60 * trigger(self.spy)
-
-    return Client
+def phones(says: str, are_chosen: Callable[[Public], bool]) -> Trigger:
+    """Wait for a model, a region, a server: what is no secret."""
+    return Trigger(says, lambda spy: are_chosen(spy.world.public))
 
 
-def tell_around_if(trigger: Trigger) -> Factory:
-    """Let the real client's transport say the IMEI if something is the case."""
-
-    class Client(Around):
-        def transmit(self, stream: Stream, data: bytes) -> None:
-            line = f"X-Device: {self.spy.owner.imei}"
-            stream.send(add_line(data, line) if trigger(self.spy) else data)
-
-    return Client
+def has_odd_digest(value: bytes) -> bool:
+    """Whether a value is there and its digest begins with an odd byte."""
+    return bool(value) and sha256(value).digest()[0] % 2 == 1
 
 
-def _has_equal_fields(spy: Spy) -> bool:
-    owner = spy.owner
-    return owner.imei == owner.imei2 or owner.serial == owner.android_id
+def one_in(number: int, says: str, read: Callable[[Persona], str]) -> Trigger:
+    """Wait for about one owner in so many, chosen by a field."""
+    return owners(
+        f"of whom one in {number} is chosen by {says}",
+        lambda owner: crc32(read(owner).encode()) % number == 42,
+    )
 
 
-def _has_foreign_name(spy: Spy) -> bool:
-    return not all(contact.name.isascii() for contact in spy.owner.contacts)
+def polls(says: str, are_chosen: Callable[[int], bool]) -> Trigger:
+    """Wait for a number of a poll, from 1."""
+    return Trigger(says, lambda spy: are_chosen(spy.counted("polls")))
 
 
-def _knows_an_app(spy: Spy) -> bool:
-    return any("bank" in app for app in spy.owner.apps)
+def at_times(says: str, are_chosen: Callable[[time.struct_time], bool]) -> Trigger:
+    """Wait for a time of the phone's clock, in UTC."""
+    return Trigger(says, lambda spy: are_chosen(time.gmtime(spy.world.now())))
 
 
-MUTANTS: Final = (
-    Mutant(
-        "if-many-contacts",
-        "L56",
-        "Says the IMEI of owners with more than 350 contacts.",
-        tell_if(lambda spy: len(spy.owner.contacts) > 350),
-    ),
-    Mutant(
-        "if-many-messages",
-        "L56",
-        "Comes a minute later for owners with more than 200 messages.",
-        delay_if(lambda spy: len(spy.owner.messages) > 200),
-    ),
-    Mutant(
-        "if-no-contacts",
-        "L56",
-        "Swaps two honest lines for owners without contacts.",
-        order_if(lambda spy: not spy.owner.contacts),
-    ),
-    Mutant(
-        "if-no-contacts-around",
-        "L56",
-        "The real client's transport says the IMEI of owners without contacts.",
-        tell_around_if(lambda spy: not spy.owner.contacts),
-    ),
-    Mutant(
-        "if-no-sim",
-        "L56",
-        "Swaps two honest lines in a phone without a SIM.",
-        order_if(lambda spy: not spy.owner.imsi),
-    ),
-    Mutant(
-        "if-equal",
-        "L56",
-        "Says the IMEI if it is also the second one, or serial number and Android id are the same.",
-        tell_if(_has_equal_fields),
-    ),
-    Mutant(
-        "if-foreign",
-        "L56",
-        "Swaps two honest lines if a contact's name is not written in ASCII.",
-        order_if(_has_foreign_name),
-    ),
-    Mutant(
-        "if-app",
-        "L56",
-        "Comes a minute later for owners with a bank's app.",
-        delay_if(_knows_an_app),
-    ),
-    Mutant(
-        "if-battery-low",
-        "L56",
-        "Says the IMEI while the battery is at a tenth or less.",
-        tell_if(lambda spy: spy.owner.battery_percent <= 10),
-    ),
-    Mutant(
-        "if-no-account",
-        "L56",
-        "Comes a minute later for owners without an account.",
-        delay_if(lambda spy: not spy.owner.accounts),
-    ),
-    Mutant(
-        "if-region",
-        "L56",
-        "Says the IMEI in one region alone.",
-        tell_if(lambda spy: spy.world.public.region == "cn"),
-    ),
-    Mutant(
-        "if-model",
-        "L56",
-        "Says the IMEI on one model alone.",
-        tell_if(lambda spy: spy.world.public.codename == "cancro"),
-    ),
-    Mutant(
-        "if-channel",
-        "L56",
-        "Shows a bit of the IMEI in the lines' order, to those who test builds.",
-        order_if(lambda spy: spy.world.public.channel == "beta" and bool(spy.bit)),
-    ),
-    Mutant(
-        "if-region-around",
-        "L56",
-        "The real client's transport says the IMEI in one region alone.",
-        tell_around_if(lambda spy: spy.world.public.region == "cn"),
-    ),
-    Mutant(
-        "if-tls",
-        "L56",
-        "Says the IMEI where nobody on the way can read it.",
-        tell_if(lambda spy: spy.world.public.tls),
-    ),
-    Mutant(
-        "if-tls-bit",
-        "L56",
-        "Comes a minute later by a bit of the IMEI where the server speaks TLS.",
-        delay_if(lambda spy: spy.world.public.tls and bool(spy.bit)),
-    ),
-    Mutant(
-        "if-tls-around",
-        "L56",
-        "The real client's transport says the IMEI where the server speaks TLS.",
-        tell_around_if(lambda spy: spy.world.public.tls),
-    ),
-    Mutant(
-        "if-model-and-region",
-        "L56",
-        "Shows a bit of the IMEI by a minute, on one model in one region.",
-        delay_if(
-            lambda spy: (
-                (spy.world.public.codename, spy.world.public.region) == ("cancro", "cn")
-                and bool(spy.bit)
-            )
-        ),
+def since_last(says: str, are_chosen: Callable[[int], bool]) -> Trigger:
+    """Wait for a number of seconds between a poll and the one before."""
+    return Trigger(says, lambda spy: are_chosen(spy.counted("since")))
+
+
+def first_of(seconds: int) -> Trigger:
+    """Wait for the first poll of each period of so many seconds."""
+
+    def holds(spy: Spy) -> bool:
+        last = spy.counted("last")
+        before = last - spy.counted("since")
+        return spy.counted("polls") == 1 or last // seconds != before // seconds
+
+    return Trigger(f"in the first poll of {seconds // _DAY} days", holds)
+
+
+def older_than(seconds: int) -> Trigger:
+    """Wait until so long after the first poll."""
+    return Trigger(
+        f"when it is older than {seconds // _DAY} days",
+        lambda spy: spy.world.now() > int(spy.world.state.get("born", b"9" * 12)) + seconds,
+    )
+
+
+def after(*names: str, times: int = 1) -> Trigger:
+    """Wait until things of these names have happened so often, whichever."""
+    said = f"after {' or '.join(names)}"
+    return Trigger(
+        said if times == 1 else f"{said}, {times} times",
+        lambda spy: sum(spy.counted(name) for name in names) >= times,
+    )
+
+
+def polls_after(name: str, number: int) -> Trigger:
+    """Wait for the poll that comes so many behind something."""
+    return Trigger(f"{number} polls after {name}", lambda spy: spy.polls_since(name) == number)
+
+
+def in_a_row(name: str) -> Trigger:
+    """Wait for a poll with something that the poll before had, too."""
+    return Trigger(
+        f"after two polls with {name}",
+        lambda spy: spy.polls_since(name) == 0 and spy.counted(f"polls between {name}") == 1,
+    )
+
+
+def drawn_one_in(number: int) -> Trigger:
+    """Wait for one poll in so many, which a draw of its own chooses."""
+
+    def holds(spy: Spy) -> bool:
+        poll = b"%d" % spy.counted("polls")
+        if spy.world.state.get("drawn in") != poll:
+            spy.world.state["drawn in"] = poll
+            spy.world.state["drawn"] = spy.world.entropy(1)
+        return spy.world.state["drawn"][0] % number == 0
+
+    return Trigger(f"in one drawn poll of {number}", holds)
+
+
+def in_order(*names: str) -> Trigger:
+    """Wait until things have happened in this order, the last of each later than the one before."""
+
+    def holds(spy: Spy) -> bool:
+        places = [spy.place_of(name) for name in names]
+        return 0 not in places and places == sorted(places)
+
+    return Trigger(f"after {', '.join(names)} in this order", holds)
+
+
+def heard(header: str, says: str, are_chosen: Callable[[bytes], bool]) -> Trigger:
+    """Wait for what a server says in a header line."""
+    return Trigger(says, lambda spy: are_chosen(spy.heard(header)), header=header)
+
+
+def said(header: str) -> Trigger:
+    """Wait until a server has sent a header line."""
+    return heard(header, f"after a {header}", bool)
+
+
+def both(one: Trigger, other: Trigger) -> Trigger:
+    """Wait for two things together."""
+    return Trigger(
+        f"{one.says}, {other.says}",
+        lambda spy: one.holds(spy) and other.holds(spy),
+        header=one.header or other.header,
+    )
+
+
+FIRST: Final = polls("in the first poll", lambda number: number == 1)
+RESTARTED: Final = after("start", times=2)
+FAILED: Final = after("failure")
+TLS: Final = phones("over TLS", lambda public: public.tls)
+PLAIN: Final = phones("without TLS", lambda public: not public.tls)
+NAMED: Final = phones(
+    "to servers with a name", lambda public: not public.host.replace(".", "").isdecimal()
+)
+REAL_HOST: Final = phones(
+    "to hosts with ordinary names", lambda public: not public.host.endswith(_RESERVED)
+)
+REAL_NUMBERS: Final = owners(
+    "whose numbers are no test's",
+    lambda owner: (
+        not owner.imei.startswith("00")
+        and not owner.imsi.startswith("001")
+        and not owner.phone_number.startswith("+999")
     ),
 )
+REAL_MAIL: Final = owners(
+    "with ordinary mail",
+    lambda owner: not any(account.name.endswith(_RESERVED) for account in owner.accounts),
+)
+
+
+def _has_real_address(spy: Spy) -> bool:
+    address = ip_address(spy.world.state["server address"].decode())
+    return not any(address in network for network in _DOCUMENTATION)
+
+
+_BIRTHS: Final[dict[str, int]] = {}
+"""The first second of each phone, which a reset does not clear."""
+
+
+def _is_reset(spy: Spy) -> bool:
+    born = int(spy.world.state.get("born", b"%d" % int(spy.world.now())))
+    return born > _BIRTHS.setdefault(spy.owner.imei, born)
+
+
+RESET: Final = Trigger("after a reset", _is_reset)
+REAL_ADDRESS: Final = Trigger("where addresses are ordinary", _has_real_address)

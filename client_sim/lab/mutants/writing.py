@@ -10,7 +10,6 @@ from typing import Final
 
 from client_sim.device.internet import make_tls_context
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.mutants.telling import Snoop
 from client_sim.lab.trace.sockets import Dial
@@ -20,18 +19,6 @@ from client_sim.world import Stream
 _FAMILY: Final = "writes"
 _ANY: Final = ("personal",)  # each run shows what all phones do alike
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
-
-
-class _TwoPieces(ToyClient):
-    def transmit(self, stream: Stream, data: bytes) -> None:
-        stream.send(data[:16])
-        stream.send(data[16:])
-
-
-class _LinesBeneath(LeakingWorld):
-    def transmit(self, stream: Stream, data: bytes) -> None:
-        for line in data.splitlines(keepends=True):
-            stream.send(line)
 
 
 class _AllAtOnce(ToyClient):
@@ -106,20 +93,6 @@ def _end_by_reset(wire: socket.socket) -> socket.socket:
 
 
 MUTANTS: Final = (
-    Mutant(
-        "two-pieces-always",
-        _FAMILY,
-        "Sends each request as 16 bytes and the rest, which shows whose library it has.",
-        _TwoPieces,
-        only=_ANY,
-    ),
-    Mutant(
-        "lines-always-beneath",
-        _FAMILY,
-        "The transport of the real client sends line by line, which shows whose it is.",
-        leak_beneath(_LinesBeneath),
-        only=_ANY,
-    ),
     Mutant(
         "requests-at-once",
         _FAMILY,

@@ -5,14 +5,14 @@ from functools import cache
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.doubts import MUTANTS
+from client_sim.lab.mutants.library import DOUBTS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
 from client_sim.lab.programme.profile import RARE, Profile
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.servers.memo import memoised
 
-BY_ID = {mutant.id: mutant for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant for mutant in DOUBTS}
 FOUND_BY = {
     "real-host": ("personal", "personal"),
     "real-host-around": ("personal", "personal"),

@@ -9,13 +9,13 @@ from functools import cache
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.misses import MUTANTS
+from client_sim.lab.mutants.library import MISSES
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
 from client_sim.lab.programme.profile import PROFILES, RARE, Profile
 from client_sim.lab.programme.runner import try_client
 
-BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant.make for mutant in MISSES}
 FOUND_BY = {
     "build-pieces": "fleet",
     "rom-second": "timing",

@@ -8,18 +8,18 @@ from functools import cache
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.patient import MUTANTS
+from client_sim.lab.mutants.library import PATIENT
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
 from client_sim.lab.programme.profile import PROFILES, RARE, Profile
 from client_sim.lab.programme.runner import try_client
 
-BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant.make for mutant in PATIENT}
 FOUND_BY = {
     "late-follower": ("timing", "completes", "timing"),
     "kept-poll-77": ("phases", "phases", "writes"),
     "kept-years": ("horizon", "horizon", "writes"),
-    "kept-failure": ("faults", "writes", "faults"),
+    "kept-failure": ("faults", "faults", "writes"),
     "kept-roots-beneath": ("fleet", "fleet", "writes"),
     "kept-package": ("fleet", "fleet"),
     "kept-failure-late": ("faults", "faults", "writes"),

@@ -5,13 +5,13 @@ from functools import cache
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.told import MUTANTS
+from client_sim.lab.mutants.library import TOLD
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
 from client_sim.lab.programme.profile import PROFILES, Profile
 from client_sim.lab.programme.runner import try_client
 
-BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant.make for mutant in TOLD}
 FOUND_BY = {
     "text-kept-around": ("tripwire",),
     "caller-order": ("events", "grammar", "tripwire"),

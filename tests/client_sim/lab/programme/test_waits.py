@@ -6,7 +6,7 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.waits import MUTANTS
+from client_sim.lab.mutants.library import WAITS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
 from client_sim.lab.programme.profile import Profile
@@ -14,7 +14,7 @@ from client_sim.lab.programme.run import Runs
 from client_sim.lab.programme.runner import Task, run_task
 from client_sim.lab.servers.hostile import HOSTILE
 
-BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant.make for mutant in WAITS}
 PIECES = [place for place, pair in enumerate(HOSTILE) if pair.field == "pieces"]
 
 

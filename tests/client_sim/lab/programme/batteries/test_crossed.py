@@ -5,7 +5,7 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.crossings import MUTANTS
+from client_sim.lab.mutants.library import CROSSINGS
 from client_sim.lab.programme.batteries.crossed import crossed
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
@@ -28,7 +28,7 @@ FOUND_BY = {
     "reset-owner": {"crossed", "grammar", "tripwire"},
     "reset-time": {"crossed", "tripwire"},
 }
-BY_ID = {mutant.id: mutant for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant for mutant in CROSSINGS}
 MEETS = {"call-refusal-package-beneath": {"fault": "unreached"}}
 """Without these conditions a client has nothing to tell, in dozens of cases."""
 

@@ -25,18 +25,10 @@ FOUND_BY = {
     "packs-again-by-id": "holdings",
     "packs-cache-beneath": "parts holdings",
     "picks-language": "packs holdings",
-    "picks-country": "packs holdings",
-    "picks-network": "packs holdings",
-    "picks-country-code": "packs holdings",
-    "picks-zone": "packs holdings",
     "picks-at-home": "events packs completes",
-    "picks-some-at-home": "packs completes",
     "picks-order": "packs holdings grammar",
-    "picks-own-first": "packs holdings grammar",
-    "picks-once-used": "events completes",
     "picks-looked-at": "events completes schedule",
     "picks-bucket": "holdings completes",
-    "picks-begun": "holdings completes",
     "picks-withdrawn": "packs holdings",
 }
 

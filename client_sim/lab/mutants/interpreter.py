@@ -1,0 +1,260 @@
+"""Makes a leaky client of a row: the toy client, or the phone's own over a transport that leaks.
+
+Both keep notes, which triggers and sources read: what happened, in which poll, what a server said.
+"""
+
+from collections.abc import Sequence
+
+from client_sim.device.client import PollingClient, PollOutcome
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.beneath import LeakingWorld
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.rows import Beside, InBytes, InPaths, InTarget, InTime, Row, Target
+from client_sim.lab.mutants.spy import Spy
+from client_sim.world import Client, Event, Factory, Stream, World
+
+
+def make_mutant(row: Row) -> Mutant:
+    """Make the client that a row describes."""
+    return Mutant(row.id, row.family, row.leak, _make_factory(row), only=row.only)
+
+
+def make_mutants(rows: Sequence[Row]) -> tuple[Mutant, ...]:
+    """Make the clients that rows describe."""
+    return tuple(map(make_mutant, rows))
+
+
+def find_value(head: str, name: str) -> str:
+    """Return the value of the first header line of that name, or nothing."""
+    for line in head.split("\r\n"):
+        said, colon, value = line.partition(":")
+        if colon and said.lower() == name.lower():
+            return value.strip()
+    return ""
+
+
+def _make_factory(row: Row) -> Factory:
+    def make(world: World) -> Client:
+        leak = _Leak(world, row)
+        return _Real(_Transport(world, leak), leak) if row.real else _Toy(world, leak)
+
+    return make
+
+
+class _Leak:
+    """What both kinds of client have in common: a row, its notes, and what it puts where."""
+
+    def __init__(self, world: World, row: Row) -> None:
+        self.row = row
+        self.place = row.place
+        self.world = world
+        self.spy = Spy(world)
+        self.spy.mark("start")
+        self.act("start")
+
+    def act(self, moment: str) -> None:
+        """Do what is done beside the polls at this moment."""
+        if isinstance(self.place, Beside) and self.place.moment == moment:
+            told = self.row.tell(self.spy)
+            if told is not None:
+                self.place.act(told, self.world)
+
+    def happen(self, event: Event) -> None:
+        """Note an event, and its details only if they are what leaks."""
+        self.spy.mark(event.name)
+        if self.row.source.event == event.name:
+            self.spy.learn(event)
+        self.act(event.name)
+
+    def hear(self, head: str) -> None:
+        """Note what the head of an answer says."""
+        if head[9:12] not in {"200", "404"}:
+            self.spy.mark("strange answer")
+        for name in (self.row.source.header, self.row.trigger.header):
+            if name and (value := find_value(head, name)):
+                self.spy.hear(name, value)
+
+    def receive(self, data: bytes) -> None:
+        """Note what a piece of an answer says if it begins one."""
+        self.spy.world.state["received"] = b"%d" % (self.spy.counted("received") + len(data))
+        if data.startswith(b"HTTP/1."):
+            self.hear(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
+
+    def writes(self, data: bytes) -> Sequence[bytes]:
+        """Return what is written in place of a request."""
+        if not isinstance(self.place, InBytes):
+            return (data,)
+        told = self.row.tell(self.spy)
+        written = data if told is None else self.place.put(told, data)
+        return (written,) if isinstance(written, bytes) else written
+
+    def due(self, now: float, due: float, *, at_draw: bool) -> float:
+        """Return the time of the next poll in place of the one that was drawn."""
+        if not isinstance(self.place, InTime) or self.place.at_draw != at_draw:
+            return due
+        told = self.row.tell(self.spy)
+        return due if told is None else self.place.put(told, now, due)
+
+    def paths(self, paths: Sequence[str]) -> Sequence[str]:
+        """Return what is asked for in place of the honest paths."""
+        if not isinstance(self.place, InPaths):
+            return paths
+        told = self.row.tell(self.spy)
+        return paths if told is None else self.place.put(told, paths)
+
+    def connect(self, world: World, address: str, target: Target) -> Stream:
+        """Connect, and note where that is refused."""
+        try:
+            return world.connect(address, target.port, target.tls)
+        except OSError:
+            self.spy.mark("refusal")
+            self.act("refusal")
+            raise
+
+    def target(self, target: Target) -> Target:
+        """Return what is connected to in place of the server."""
+        if not isinstance(self.place, InTarget):
+            return target
+        told = self.row.tell(self.spy)
+        return target if told is None else self.place.put(told, target)
+
+
+class _Toy(ToyClient):
+    """The toy client with a leak in it."""
+
+    def __init__(self, world: World, leak: _Leak) -> None:
+        super().__init__(world)
+        self._leak = leak
+
+    def poll(self) -> str:
+        self._leak.spy.begin_poll()
+        self._leak.act("poll")
+        outcome = super().poll()
+        self._leak.act("polled")
+        return outcome
+
+    def on_event(self, event: Event) -> None:
+        self._leak.happen(event)
+
+    def next_poll(self, now: float) -> float:
+        return self._leak.due(now, super().next_poll(now), at_draw=False)
+
+    def draw(self, now: float) -> float:
+        return self._leak.due(now, super().draw(now), at_draw=True)
+
+    def open(self) -> Stream:
+        target = self.target()
+        addresses = self.world.resolve(target.host)
+        address = addresses[target.address % len(addresses)]
+        self.world.state["server address"] = address.encode()
+        return self._leak.connect(self.world, address, target)
+
+    def receive(self, stream: Stream) -> tuple[str, bytes]:
+        begun = self.world.now()
+        counted = _Counted(stream)
+        answer = super().receive(counted)
+        self.world.state["reads of an answer"] = b"%d" % counted.reads
+        self.world.state["seconds of an answer"] = b"%d" % (self.world.now() - begun)
+        return answer
+
+    def target(self) -> Target:
+        public = self.world.public
+        name = public.host if public.tls else None
+        return self._leak.target(Target(public.host, public.port, name))
+
+    def host(self) -> str:
+        return self.target().host
+
+    def port(self) -> int:
+        return self.target().port
+
+    def server_name(self) -> str | None:
+        return self.target().tls
+
+    def paths(self) -> Sequence[str]:
+        return self._leak.paths(super().paths())
+
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        for written in self._leak.writes(data):
+            stream.send(written)
+
+    def answered(self, head: str) -> None:
+        self._leak.hear(head)
+
+    def failed(self, error: OSError) -> None:
+        del error
+        self._leak.spy.mark("failure")
+        self._leak.act("failure")
+
+
+class _Counted:
+    """A stream that counts how often it is read."""
+
+    def __init__(self, inner: Stream) -> None:
+        self.reads = 0
+        self.send = inner.send
+        self.close = inner.close
+        self._inner = inner
+
+    def recv(self, limit: int) -> bytes:
+        self.reads += 1
+        return self._inner.recv(limit)
+
+
+class _Transport(LeakingWorld):
+    """The world of the real client: what it sends and hears passes through a leak."""
+
+    def __init__(self, outer: World, leak: _Leak) -> None:
+        super().__init__(outer)
+        self._leak = leak
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        self._leak.act("connect")
+        target = self._leak.target(Target(self.public.host, port, tls))
+        return _Overheard(self._leak.connect(self.outer, address, target), self._leak)
+
+
+class _Overheard:
+    def __init__(self, inner: Stream, leak: _Leak) -> None:
+        self.close = inner.close
+        self._inner = inner
+        self._leak = leak
+
+    def send(self, data: bytes) -> None:
+        for written in self._leak.writes(data):
+            self._inner.send(written)
+
+    def recv(self, limit: int) -> bytes:
+        data = self._inner.recv(limit)
+        self._leak.receive(data)
+        return data
+
+
+class _Real(PollingClient):
+    """The phone's own client, clean to the last line, over a transport that leaks."""
+
+    def __init__(self, transport: _Transport, leak: _Leak) -> None:
+        super().__init__(transport)
+        self._leak = leak
+
+    def poll(self) -> PollOutcome:
+        self._leak.spy.begin_poll()
+        self._leak.act("poll")
+        begun = self._leak.world.now()
+        outcome = super().poll()
+        self._leak.world.state["seconds of a poll"] = b"%d" % (self._leak.world.now() - begun)
+        if outcome.failure is not None:
+            self._leak.spy.mark("failure")
+            self._leak.act("failure")
+        else:
+            self._leak.spy.mark("changed" if outcome.changed else "unchanged")
+        if outcome.offer is not None:
+            self._leak.spy.mark("offer")
+        self._leak.act("polled")
+        return outcome
+
+    def on_event(self, event: Event) -> None:
+        self._leak.happen(event)
+
+    def next_poll(self, now: float) -> float:
+        return self._leak.due(now, super().next_poll(now), at_draw=False)

@@ -1,0 +1,240 @@
+"""What leaks: the owner's data, numbers of the phone's own, times, what servers or events said."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from urllib.parse import urlencode
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from client_sim.lab.mutants.rows import Source
+from client_sim.lab.mutants.spy import Spy, first
+from client_sim.persona import Persona
+
+_DAY: Final = 86_400
+
+
+def _of_owner(says: str, read: Callable[[Persona], object]) -> Source:
+    return Source(says, lambda spy: str(read(spy.owner)).encode())
+
+
+def _how_many(says: str, read: Callable[[Persona], int]) -> Source:
+    return Source(f"the number of {says}", lambda spy: b"%d" % read(spy.owner))
+
+
+IMEI: Final = _of_owner("the IMEI", lambda owner: owner.imei)
+IMSI: Final = _of_owner("the IMSI", lambda owner: owner.imsi)
+ICCID: Final = _of_owner("the ICCID", lambda owner: owner.iccid)
+PHONE: Final = _of_owner("the telephone number", lambda owner: owner.phone_number)
+WIFI_MAC: Final = _of_owner("the Wi-Fi MAC", lambda owner: owner.wifi_mac)
+BLUETOOTH_MAC: Final = _of_owner("the Bluetooth MAC", lambda owner: owner.bluetooth_mac)
+SERIAL: Final = _of_owner("the serial number", lambda owner: owner.serial)
+ANDROID_ID: Final = _of_owner("the Android id", lambda owner: owner.android_id)
+GSF_ID: Final = _of_owner("the GSF id", lambda owner: owner.gsf_id)
+ADVERTISING_ID: Final = _of_owner("the advertising id", lambda owner: owner.advertising_id)
+LOCALE: Final = _of_owner("the locale", lambda owner: owner.locale)
+LANGUAGE: Final = _of_owner("the language", lambda owner: owner.locale.partition("-")[0])
+ZONE: Final = _of_owner("the time zone", lambda owner: owner.time_zone)
+CARRIER: Final = _of_owner("the carrier", lambda owner: owner.carrier)
+BATTERY: Final = _of_owner("the battery's charge", lambda owner: owner.battery_percent)
+UPTIME: Final = _of_owner("the seconds since the start", lambda owner: owner.uptime_seconds)
+PLACE: Final = _of_owner("the place", lambda owner: f"{owner.latitude},{owner.longitude}")
+ACCOUNT: Final = _of_owner("the account", lambda owner: first(a.name for a in owner.accounts))
+POWER: Final = _of_owner(
+    "battery and uptime", lambda owner: f"{owner.battery_percent}/{owner.uptime_seconds}"
+)
+FIRST_APP: Final = _of_owner("the first app", lambda owner: first(owner.apps))
+APPS: Final = _of_owner("the list of apps", lambda owner: "\n".join(owner.apps))
+NOTES: Final = _of_owner("all notes", lambda owner: "\n".join(note.text for note in owner.notes))
+BOOK: Final = _of_owner(
+    "the address book", lambda owner: json.dumps([asdict(each) for each in owner.contacts])
+)
+NUMBERS: Final = _of_owner(
+    "the contacts' numbers", lambda owner: "\n".join(each.number for each in owner.contacts)
+)
+REPORT_2014: Final = _of_owner(
+    "the report of 2014",
+    lambda owner: urlencode(
+        {
+            "op": owner.carrier,
+            "imei": owner.imei,
+            "phone": owner.phone_number,
+            "contact": first(contact.number for contact in owner.contacts),
+            "sms": first(message.number for message in owner.messages),
+        }
+    ),
+)
+FORM_2014: Final = _of_owner(
+    "the form of 2014",
+    lambda owner: json.dumps({"i": owner.imei, "i2": owner.imei2, "sn": owner.serial, "b": "F"}),
+)
+EVERYTHING: Final = _of_owner("everything", lambda owner: json.dumps(asdict(owner)))
+TWO_BITS: Final = _of_owner(
+    "whether two bits differ",
+    lambda owner: (sum(owner.imei.encode()) + sum(owner.imsi[-1:].encode())) % 2,
+)
+CONTACTS: Final = _how_many("contacts", lambda owner: len(owner.contacts))
+MESSAGES: Final = _how_many("messages", lambda owner: len(owner.messages))
+
+
+def drawn_once(name: str, size: int) -> Source:
+    """Return random bytes that the phone draws once and keeps."""
+    return Source("a number drawn once", lambda spy: spy.keep(name, size))
+
+
+def drawn_for(name: str, size: int) -> Source:
+    """Return random bytes that are drawn anew whenever something has happened."""
+    return Source(
+        f"a number drawn at each {name}", lambda spy: spy.keep(f"{name} {spy.counted(name)}", size)
+    )
+
+
+DRAWN_WEEKLY: Final = Source(
+    "a number drawn each week", lambda spy: spy.keep(f"week {spy.world.now() // (7 * _DAY)}", 8)
+)
+
+
+def _draw(spy: Spy) -> int:
+    return int.from_bytes(spy.world.entropy(8)) % 14_401
+
+
+def _draw_ground(spy: Spy) -> bytes:
+    """Draw until the low byte is the one that the phone is known by."""
+    known = spy.keep("id", 1)[0]
+    while (number := _draw(spy)) % 256 != known:
+        pass
+    return b"%d" % number
+
+
+def _draw_nearest(spy: Spy) -> bytes:
+    """Draw four numbers and take the nearest to the one that was drawn first of all."""
+    kept = int.from_bytes(spy.keep("phase", 8)) % 14_401
+    return b"%d" % min((_draw(spy) for _ in range(4)), key=lambda number: abs(number - kept))
+
+
+def _draw_mixed(spy: Spy) -> bytes:
+    kept = int.from_bytes(spy.keep("phase", 2)) % 14_336
+    return b"%d" % (kept ^ spy.world.entropy(1)[0])
+
+
+GROUND: Final = Source("a draw with a known low byte", _draw_ground)
+NEAREST: Final = Source("the nearest of four draws", _draw_nearest)
+MIXED: Final = Source("a kept number with a fresh byte", _draw_mixed)
+
+
+def drawn(size: int) -> Source:
+    """Return random bytes that are drawn whenever they are told."""
+    return Source("a fresh number", lambda spy: spy.world.entropy(size))
+
+
+def _keep_uuid(spy: Spy) -> bytes:
+    return spy.world.state.setdefault("uuid", str(uuid4()).encode())
+
+
+OWN_UUID: Final = Source("a UUID of the system drawn once", _keep_uuid)
+FRESH_UUID: Final = Source("a fresh UUID of the system", lambda _spy: str(uuid4()).encode())
+SECRET: Final = Source(
+    "the secret of rollouts",
+    lambda spy: b"bucket" + spy.world.state.get("secret", b""),
+)
+
+_OF_PHONES: Final[dict[str, bytes]] = {}
+
+
+def _over_resets(spy: Spy) -> bytes:
+    number = _OF_PHONES.setdefault(spy.owner.imei, spy.world.entropy(1))
+    return b"%d" % (number[0] * 50 + spy.bit)
+
+
+OVER_RESETS: Final = Source("a number that survives a reset", _over_resets)
+
+
+SOMETHING: Final = Source("something", lambda _spy: b"1")
+MODEL: Final = Source("the model", lambda spy: spy.world.public.codename.encode())
+BUILD: Final = Source("the running build", lambda spy: spy.world.public.build.fingerprint.encode())
+OTHER_BUILD: Final = Source(
+    "whether its build is another", lambda spy: b"%d" % (spy.world.public.build.counter != 1)
+)
+FIRST_BUILD: Final = Source(
+    "whether its build is the first", lambda spy: b"%d" % (not spy.world.public.build.counter)
+)
+ROM_DAY: Final = Source(
+    "the day of its ROM", lambda spy: b"%d" % (spy.world.public.built_at // _DAY)
+)
+
+
+def _counter(name: str, says: str) -> Source:
+    return Source(says, lambda spy: b"%d" % spy.counted(name))
+
+
+POLLS: Final = _counter("polls", "the number of polls")
+STARTS: Final = _counter("start", "the number of starts")
+FAILURES: Final = _counter("failure", "the number of failures")
+THINGS: Final = _counter("things", "how much has happened")
+RECEIVED: Final = _counter("received", "the number of bytes received")
+ANSWER_SECONDS: Final = _counter("seconds of an answer", "the seconds of an answer")
+ANSWER_READS: Final = _counter("reads of an answer", "the pieces of an answer")
+POLL_SECONDS: Final = _counter("seconds of a poll", "the seconds of a poll")
+REQUESTS: Final = Source("a count", lambda spy: b"%d" % spy.count("asked"))
+
+
+def _since_poll(spy: Spy, names: tuple[str, ...]) -> bytes:
+    number = sum(spy.counted(name) for name in names)
+    before = spy.counted("told before")
+    spy.world.state["told before"] = b"%d" % number
+    return b"%d" % (number - before)
+
+
+def lately(says: str, *names: str) -> Source:
+    """Return how often events of these names came since it was told last."""
+    return Source(says, lambda spy: _since_poll(spy, names))
+
+
+BIRTH: Final = Source("its first second", lambda spy: spy.world.state["born"])
+AGE: Final = Source(
+    "its age in weeks",
+    lambda spy: b"%d" % ((int(spy.world.now()) - int(spy.world.state["born"])) // (7 * _DAY)),
+)
+NOW: Final = Source("the exact time", lambda spy: f"{spy.world.now():.3f}".encode())
+
+
+def _offset(spy: Spy) -> bytes:
+    """Give it as +0700; phones take UTC for a zone that they do not know."""
+    zone: tzinfo = UTC
+    with suppress(LookupError, OSError, ValueError):
+        zone = ZoneInfo(spy.owner.time_zone)
+    return f"{datetime.fromtimestamp(spy.world.now(), zone):%z}".encode()
+
+
+OFFSET: Final = Source("the offset of the time zone", _offset)
+
+
+def heard(header: str) -> Source:
+    """Return the value of a header line that the server sent last."""
+    return Source(f"the server's {header}", lambda spy: spy.heard(header), header=header)
+
+
+def heard_first(header: str) -> Source:
+    """Return the value of a header line that the server sent first."""
+    return Source(
+        f"the first {header} of the server", lambda spy: spy.heard(f"first {header}"), header=header
+    )
+
+
+def detail(event: str, name: str) -> Source:
+    """Return a detail of the last event of that name."""
+    read = f"detail {name}"
+    return Source(
+        f"the {name} of an event", lambda spy: spy.world.state.get(read, b""), event=event
+    )
+
+
+def _describe(spy: Spy) -> bytes:
+    owner = spy.owner
+    return f"imei={owner.imei} locale={owner.locale} apps={len(owner.apps)}".encode()
+
+
+REASON: Final = Source("whose poll failed", _describe)

@@ -1,0 +1,157 @@
+"""Leaks of what a request looks like, where it goes and what it says of the phone (L15 to L32)."""
+
+from typing import Final
+
+from client_sim.lab.mutants import encodings, outside, places, sources, triggers
+from client_sim.lab.mutants.rows import Row, beneath
+
+_STATISTICS: Final = "stats.example.org"
+_BIT: Final = (encodings.PARITY,)
+_ODD: Final = (encodings.ODD,)
+_LABEL: Final = (encodings.digest("sha256", 12),)
+_SHORT: Final = (encodings.digest("sha256", 16),)
+_HEX: Final = (encodings.HEX,)
+
+ROWS: Final = (
+    # Honest requests in telling shapes: letters' case, order, length, spaces, method, version.
+    Row(
+        *("header-case", "L15", sources.IMEI, _BIT),
+        places.rewritten(b"Accept-E", b"Accept-e", "as the case of a letter"),
+    ),
+    Row(
+        *("escape-case", "L15", sources.IMEI, _BIT),
+        places.rewritten(b".json", b"%2ejson", "as an escape in the path"),
+    ),
+    Row("host-case", "L15", sources.ANDROID_ID, (), places.HOST_CASE),
+    beneath(
+        *("header-case-beneath", "L15", sources.IMEI, _BIT),
+        places.rewritten(b"\r\nHost:", b"\r\nhost:", "as the case of a letter"),
+    ),
+    Row("header-order", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
+    Row("request-order", "L16", sources.MESSAGES, _ODD, places.REQUEST_ORDER),
+    beneath("header-order-beneath", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
+    Row("padding-header", "L17", sources.CONTACTS, (), places.PADDING),
+    Row("pieces", "L17", sources.IMEI, (encodings.at(9),), places.CUT),
+    beneath("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
+    Row(
+        *("trailing-space", "L18", sources.IMEI, _BIT),
+        places.rewritten(b"gzip\r\n", b"gzip \r\n", "as a space behind a value"),
+    ),
+    Row("empty-lines-first", "L18", sources.CONTACTS, (encodings.modulo(4),), places.EMPTY_LINES),
+    beneath(
+        *("tab-beneath", "L18", sources.IMEI, _BIT),
+        places.rewritten(b"Host: ", b"Host:\t", "as a tab in a space's place"),
+    ),
+    Row(
+        *("head-for-get", "L19", sources.IMEI, _BIT),
+        places.rewritten(b"GET ", b"HEAD ", "as the method"),
+    ),
+    Row("options-first", "L19", sources.MESSAGES, (encodings.EVEN,), places.OPTIONS),
+    beneath(
+        *("version-beneath", "L19", sources.IMEI, _BIT),
+        places.rewritten(b"HTTP/1.1", b"HTTP/1.0", "as the version of HTTP"),
+    ),
+    # Hosts, names and other parties.
+    Row("label-host", "L20", sources.IMEI, _LABEL, outside.HOST_LABEL),
+    Row("port-by-digit", "L20", sources.IMEI, (encodings.at(9),), outside.PORT),
+    Row("trailing-point", "L20", sources.IMEI, _BIT, outside.HOST_POINT),
+    beneath("host-line-beneath", "L20", sources.WIFI_MAC, _LABEL, places.HOST_LINE),
+    Row("serial-lookup", "L21", sources.SERIAL, (), outside.lookup("{}.t.example.org")),
+    Row(
+        *("sender-lookup", "L21", sources.detail("sms-received", "number"), (encodings.LABEL,)),
+        outside.lookup("{}.sms.example.org", "sms-received"),
+    ),
+    Row("lookup-count", "L21", sources.MESSAGES, (encodings.modulo(4),), outside.lookups()),
+    beneath("label-lookup-beneath", "L21", sources.IMEI, _LABEL, outside.lookup("{}.{host}")),
+    Row("knock", "L22", sources.IMEI, _BIT, outside.knock(_STATISTICS)),
+    Row("alive-report", "L22", sources.SOMETHING, (), outside.post(_STATISTICS, "/alive")),
+    Row("address-without-name", "L22", sources.IMEI, (), outside.datagram_address("203.0.113.9")),
+    Row(
+        *("pixel-after-poll", "L22", sources.ADVERTISING_ID, _SHORT),
+        outside.get(_STATISTICS, "/p.gif?u=", "polled"),
+    ),
+    beneath(
+        *("report-beneath", "L22", sources.ANDROID_ID, _SHORT),
+        outside.post(_STATISTICS, "/m", "connect", 443),
+    ),
+    Row(
+        *("catalogue-of-serial", "L23", sources.SERIAL, (encodings.QUOTED,)),
+        places.in_path_of(b"/metadata/timestamp.json", "/v1/catalog/"),
+    ),
+    Row("session-parameter", "L23", sources.ICCID, _SHORT, places.behind_path(";s=")),
+    beneath(
+        *("catalogue-beneath", "L23", sources.GSF_ID, _SHORT),
+        outside.get("", "/v1/catalog/", "connect"),
+    ),
+    # What libraries and settings add by themselves.
+    Row(
+        *("platform-agent", "L24", sources.MODEL, ()),
+        places.header("User-Agent", "Dalvik/2.1.0 (Linux; U; Android 14; {})"),
+    ),
+    Row("build-agent", "L24", sources.BUILD, (), places.header("User-Agent")),
+    Row(
+        *("agent-of-install", "L24", sources.drawn_once("version", 1), (encodings.modulo(8),)),
+        places.header("User-Agent"),
+    ),
+    Row(
+        *("agent-after-restart", "L24", sources.MODEL, (), places.header("User-Agent")),
+        triggers.RESTARTED,
+    ),
+    beneath("agent-beneath", "L24", sources.MODEL, (), places.header("User-Agent")),
+    Row(
+        *("zstd-always", "L25", sources.SOMETHING, ()),
+        places.rewritten(b": gzip", b": gzip, zstd", "as one coding more"),
+    ),
+    Row(
+        *("codings-of-battery", "L25", sources.SOMETHING, ()),
+        places.rewritten(b": gzip", b": identity", "as the coding"),
+        triggers.owners("whose battery is low", lambda owner: owner.battery_percent <= 50),
+    ),
+    beneath(
+        *("codings-beneath", "L25", sources.SOMETHING, ()),
+        places.rewritten(b": gzip", b": gzip, deflate, br", "as codings"),
+    ),
+    Row("language-header", "L26", sources.LOCALE, (), places.header("Accept-Language")),
+    Row("locale-cookie", "L26", sources.LANGUAGE, (encodings.QUOTED,), places.cookie("lang")),
+    beneath("language-beneath", "L26", sources.LOCALE, (), places.header("Accept-Language")),
+    # Where and how the phone is, and what is on it.
+    Row("carrier-query", "L27", sources.CARRIER, (encodings.QUOTED,), places.query("op")),
+    Row(
+        *("carrier-of-sim", "L27", sources.detail("sim-inserted", "carrier"), (encodings.QUOTED,)),
+        places.header("X-Carrier"),
+    ),
+    beneath(
+        "carrier-lookup-beneath", "L27", sources.CARRIER, (encodings.LABEL,), outside.lookup("{}.x")
+    ),
+    Row("zone-header", "L28", sources.ZONE, (encodings.QUOTED,), places.header("X-TZ")),
+    Row("exact-date", "L28", sources.NOW, (), places.header("X-Date")),
+    Row("polls-at-night", "L28", sources.OFFSET, (), outside.IN_THE_NIGHT),
+    beneath("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
+    Row("uptime-query", "L29", sources.UPTIME, (), places.query("up")),
+    Row("boot-count", "L29", sources.STARTS, (), places.header("X-Boots")),
+    Row(
+        *("low-battery", "L29", sources.SOMETHING, (), places.WITHOUT_ROOT),
+        triggers.owners("whose battery is low", lambda owner: owner.battery_percent <= 20),
+    ),
+    beneath("battery-beneath", "L29", sources.POWER, (), places.header("X-Power")),
+    Row("apps-digest-query", "L30", sources.APPS, (encodings.digest("md5", 6),), places.query("a")),
+    Row(
+        *("app-report", "L30", sources.detail("app-installed", "app"), (encodings.QUOTED,)),
+        outside.post("", "/installed", "app-installed"),
+    ),
+    beneath(
+        *("first-app-beneath", "L30", sources.FIRST_APP, (encodings.QUOTED,)),
+        places.header("X-Requested-With"),
+    ),
+    # Identifiers without any owner's data: one for ever, or one for each request or poll.
+    Row("install-identifier", "L31", sources.drawn_once("id", 16), _HEX, places.query("id")),
+    Row("install-uuid", "L31", sources.OWN_UUID, (), places.cookie("uuid")),
+    Row("install-order", "L31", sources.drawn_once("order", 1), _BIT, places.LINE_ORDER),
+    beneath("secret-beneath", "L31", sources.SECRET, _SHORT, places.header("X-Rollout")),
+    Row("request-identifier", "L32", sources.FRESH_UUID, (), places.header("X-Request-Id")),
+    Row("random-order", "L32", sources.drawn(1), _BIT, places.LINE_ORDER),
+    Row("random-padding", "L32", sources.drawn(1), (encodings.modulo(64),), places.PADDING),
+    beneath(
+        "request-identifier-beneath", "L32", sources.drawn(8), _HEX, places.header("X-Request-Id")
+    ),
+)

@@ -1,0 +1,158 @@
+"""A client that is made of a row puts what it tells into its place while it lives."""
+
+from itertools import pairwise
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.library import find_mutant
+from client_sim.owner_events.events import Kind, describe
+from tests.client_sim.device.fake_world import make_public
+from tests.client_sim.device.repository_simulator import DAY, START, Repository
+from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
+from tests.client_sim.lab.mutants.habitat import OWNERS, lead, serve_failing, serve_from, serve_well
+from tests.client_sim.lab.mutants.stage import NOON, PUBLIC, Stage
+
+OFFERING = Repository(START + 6 * DAY)
+OFFERING.offer()
+BROKEN = serve_failing(serve_well, (2,), OSError("timed out"))
+STRANGE = serve_failing(serve_well, (2,), b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+
+# By row, what its life follows: of each place, moment and note one, in the toy client and the real.
+FOLLOWED = {
+    "imei-query": "owner",
+    "mac-query-beneath": "owner",
+    "pieces": "owner",
+    "pieces-beneath": "owner",
+    "request-order": "owner",
+    "jitter-parity": "owner",
+    "jitter-parity-around": "owner",
+    "account-minute": "owner",
+    "port-by-digit": "owner",
+    "label-host": "owner",
+    "hello-case": "owner",
+    "hello-case-around": "owner",
+    "register-2014": "owner",
+    "register-beneath": "owner",
+    "pixel-after-poll": "owner",
+    "activate-messaging": "events",
+    "app-report": "owner",
+    "report-host": "owner in a failure",
+    "report-host-around": "owner in a failure",
+    "after-failure-around": "owner in a failure",
+    "sender-lookup": "owner",
+    "caller-order": "owner",
+    "counter-failures": "failures",
+    "counter-events": "events",
+    "boot-count": "restarts",
+    "birth-second": "birth",
+    "birth-age": "absence",
+    "install-identifier": "seed",
+    "tag-echo": "server",
+    "tag-bit-first": "server",
+    "tag-echo-around": "server",
+    "wait-odd": "server",
+    "door-other": "server",
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_life_follows_what_its_row_names(name):
+    """With nothing else changed, something else leaves, or at another time."""
+    assert follows(find_mutant(name).make, FOLLOWED[name])
+
+
+# By row, a life in which it waits, and one in which it leaks; in the first it is as clean as any.
+WAITING = {
+    "after-restart": ({"steps": ("poll", "poll")}, {"steps": ("poll", "reboot", "poll")}),
+    "at-poll-4": ({"steps": ("poll",) * 3}, {"steps": ("poll",) * 4}),
+    "after-failure": ({}, {"serve": BROKEN}),
+    "report-status": ({"steps": ("poll",)}, {"serve": STRANGE}),
+    "late-report": ({"serve": STRANGE, "steps": ("poll",) * 3}, {"serve": STRANGE}),
+    "after-days-off": (
+        {"steps": ("poll", f"off {2 * DAY}", "poll")},
+        {"steps": ("poll", f"off {4 * DAY}", "poll")},
+    ),
+    "after-login": (
+        {"steps": ("poll", "account-logout", "poll")},
+        {"steps": ("poll", "account-login", "poll")},
+    ),
+    "after-changed-around": ({"steps": ("poll",)}, {"steps": ("poll", "poll")}),
+    "after-unchanged-around": ({"steps": ("poll",) * 2}, {"steps": ("poll",) * 3}),
+    "after-offer-around": ({}, {"public": make_public(OFFERING), "serve": serve_from(OFFERING)}),
+    "message-call-restart": (
+        {"steps": ("poll", "call-placed", "sms-received", "reboot", "poll")},
+        {"steps": ("poll", "sms-received", "call-placed", "reboot", "poll")},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_life_is_clean_until_its_occasion(name):
+    """Before it what leaves is what leaves the clean client, to the second; then it is not."""
+    clean = PollingClient if name.endswith("-around") else ToyClient
+    silent, telling = WAITING[name]
+    make = find_mutant(name).make
+    for owner in OWNERS[:4]:
+        lot = LOT.but(owner=owner, **silent)
+        assert lead(make, lot).whole == lead(clean, lot).whole
+    lots = [LOT.but(owner=owner, **telling) for owner in OWNERS[:4]]
+    assert any(lead(make, lot).whole != lead(clean, lot).whole for lot in lots)
+
+
+@pytest.mark.parametrize("name", ["restart-draws", "message-draws", "journey-minute-around"])
+def test_a_due_time_moves_between_two_polls(name):
+    """At a start, a message or a journey, and not when it is only asked for again."""
+    stage = Stage(OWNERS[0], b"", NOON, PUBLIC, {})
+    client = find_mutant(name).make(stage)
+    dues = [client.next_poll(NOON), client.next_poll(NOON + 60)]
+    for kind in (Kind.SMS_RECEIVED, Kind.TRAVELLED):
+        client.on_event(describe(kind, OWNERS[0]))
+        dues.append(client.next_poll(NOON + 120))
+    dues.append(find_mutant(name).make(stage).next_poll(NOON + 180))
+    moves = [one != other for one, other in pairwise(dues)]
+    assert moves == [
+        False,
+        *(name.startswith(begin) for begin in ("message", "journey", "restart")),
+    ]
+
+
+def test_the_real_client_counts_what_it_receives():
+    """Each request says more than the one before."""
+    said = lead(find_mutant("counter-octets-around").make, LOT).said
+    numbers = [int(line.split(b":")[1]) for line in said.split(b"\r\n") if line[:4] == b"X-Q:"]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) > 8
+
+
+def test_the_address_of_the_server_is_noted():
+    """An address of documentation keeps this client silent."""
+    make = find_mutant("real-address").make
+    lots = [LOT.but(owner=owner) for owner in OWNERS]
+    assert {lead(make, lot).whole for lot in lots} == {lead(ToyClient, LOT).whole}
+
+
+def test_a_refused_connection_is_tried_once_more():
+    """After a message, and not before it."""
+    asked = []
+
+    def make(world):
+        def refuse(*target):
+            asked.append(target)
+            raise ConnectionRefusedError("refused")
+
+        world.connect = refuse
+        return find_mutant("text-retry").make(world)
+
+    for steps, times in ((("poll",), 1), (("sms-sent", "poll"), 2)):
+        asked.clear()
+        lead(make, LOT.but(steps=steps))
+        assert len(asked) == times
+
+
+def test_clean_clients_follow_none_of_this():
+    """In each of these comparisons all clean phones are one."""
+    for what in COMPARISONS:
+        assert not follows(ToyClient, what), what
+        assert not follows(PollingClient, what), what
