@@ -115,6 +115,9 @@ HOST_CASE: Final = InBytes("as the case of the host's letters", _spell_host)
 PADDING: Final = InBytes(
     "as the length of a header", lambda told, data: add_line(data, f"X-Pad: {'.' * int(told)}")
 )
+ZEROS: Final = InBytes(
+    "as the length of a body", lambda told, data: add_body(data, bytes(int(told)))
+)
 SPACES: Final = InBytes(
     "as the number of spaces",
     lambda told, data: data.replace(b": ", b":" + b" " * (1 + int(told or b"0"))),

@@ -198,6 +198,10 @@ AGE: Final = Source(
     "its age in weeks",
     lambda spy: b"%d" % ((int(spy.world.now()) - int(spy.world.state["born"])) // (7 * _DAY)),
 )
+STARTED: Final = Source(
+    "the second of the start",
+    lambda spy: b"%d" % (int(spy.world.now()) - spy.owner.uptime_seconds),
+)
 NOW: Final = Source("the exact time", lambda spy: f"{spy.world.now():.3f}".encode())
 
 

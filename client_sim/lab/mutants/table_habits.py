@@ -31,6 +31,7 @@ _HAS_STRICT: Final = triggers.said("Strict-Transport-Security")
 
 MEMORIES: Final = (
     Row("counter-requests", "L33", sources.REQUESTS, (), places.header("X-No")),
+    Row("counter-boots", "L33", sources.STARTS, (), places.query("boot")),
     Row("counter-failures", "L33", sources.FAILURES, (), places.header("X-Attempt")),
     Row("counter-events", "L33", sources.THINGS, (), places.header("X-Session")),
     Row("counter-parity", "L33", sources.POLLS, _ODD, places.LINE_ORDER),

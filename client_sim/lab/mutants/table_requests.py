@@ -31,6 +31,7 @@ ROWS: Final = (
     Row("request-order", "L16", sources.MESSAGES, _ODD, places.REQUEST_ORDER),
     beneath("header-order-beneath", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
     Row("padding-header", "L17", sources.CONTACTS, (), places.PADDING),
+    Row("padding-body", "L17", sources.MESSAGES, (), places.ZEROS),
     Row("pieces", "L17", sources.IMEI, (encodings.at(9),), places.CUT),
     beneath("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
     Row(
@@ -63,6 +64,10 @@ ROWS: Final = (
     ),
     Row("lookup-count", "L21", sources.MESSAGES, (encodings.modulo(4),), outside.lookups()),
     beneath("label-lookup-beneath", "L21", sources.IMEI, _LABEL, outside.lookup("{}.{host}")),
+    Row(
+        *("call-reporter", "L22", sources.detail("call-received", "number"), ()),
+        outside.post(_STATISTICS, "/call", "call-received"),
+    ),
     Row("knock", "L22", sources.IMEI, _BIT, outside.knock(_STATISTICS)),
     Row("alive-report", "L22", sources.SOMETHING, (), outside.post(_STATISTICS, "/alive")),
     Row("address-without-name", "L22", sources.IMEI, (), outside.datagram_address("203.0.113.9")),
@@ -128,6 +133,7 @@ ROWS: Final = (
     Row("polls-at-night", "L28", sources.OFFSET, (), outside.IN_THE_NIGHT),
     beneath("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
     Row("uptime-query", "L29", sources.UPTIME, (), places.query("up")),
+    Row("started-at", "L29", sources.STARTED, (), places.header("X-Since")),
     Row("boot-count", "L29", sources.STARTS, (), places.header("X-Boots")),
     Row(
         *("low-battery", "L29", sources.SOMETHING, (), places.WITHOUT_ROOT),

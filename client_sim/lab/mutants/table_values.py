@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from client_sim.lab.mutants import encodings, outside, places, sources
+from client_sim.lab.mutants import encodings, outside, places, sources, triggers
 from client_sim.lab.mutants.rows import Row, beneath
 
 _ACCOUNTS: Final = "api.account.example.org"
@@ -12,6 +12,14 @@ ROWS: Final = (
     # In the open: what vendors reported in 2014, and values as they are.
     Row("register-2014", "L01", sources.REPORT_2014, (), outside.post(_ACCOUNTS, "/pass/register")),
     Row(
+        *("register-once", "L01", sources.IMEI, (), outside.post(_ACCOUNTS, "/activate")),
+        triggers.FIRST,
+    ),
+    Row(
+        *("match-contact", "L01", sources.detail("contact-added", "number"), ()),
+        outside.post(_ACCOUNTS, "/match", "contact-added"),
+    ),
+    Row(
         *("activate-messaging", "L01", sources.detail("sim-inserted", "imsi"), ()),
         outside.post(_ACCOUNTS, "/messaging", "sim-inserted"),
     ),
@@ -20,6 +28,7 @@ ROWS: Final = (
         outside.post(_ACCOUNTS, "/sim", "connect", 443),
     ),
     Row("imei-query", "L02", sources.IMEI, (encodings.QUOTED,), places.query("i")),
+    Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.behind_path("#")),
     Row("place-query", "L02", sources.PLACE, (), places.query("at")),
     Row("android-id-user", "L02", sources.ANDROID_ID, (encodings.QUOTED,), places.AS_USER),
     beneath("mac-query-beneath", "L02", sources.BLUETOOTH_MAC, (), places.query("bt")),

@@ -124,7 +124,7 @@ DIGESTS = {
 PLACES = {
     "in a cookie": rb"\r\nCookie: \w+=([^\r]*)\r",
     "in the query": rb"\?\w+=([^ ]*) HTTP",
-    "behind the path": rb";s=([^ ]*) HTTP",
+    "behind the path": rb"(?:;s=|#)([^ ]*) HTTP",
     "as a body": rb"(?s)\r\n\r\n(.+)$",
     "as the first part of the path": rb"^GET /([^ ]*)/metadata/",
     "as the user of an absolute target": rb"^GET http://([^@]*)@",
