@@ -20,7 +20,7 @@ from mutation.workshop import JUDGES, digest, list_judges, mutate
 
 REPOSITORY = Path(__file__).parents[1]
 RECORD = REPOSITORY / JUDGES / "mutation.json"
-PAGE = REPOSITORY / "docs" / "MUTATION.md"
+PAGE = REPOSITORY / "docs" / "reference" / "mutation.md"
 ENOUGH = 0.9
 
 

@@ -98,6 +98,6 @@ def _fork(checkpoint: Checkpoint, log: SignedLog) -> LogError:
     return LogError(
         f"a log of {checkpoint.size} leaves and the {log.tree.size} leaves that were signed are not"
         " of one history, and two are never signed: restore public/log from a newer copy, such as"
-        " a mirror's, and run `hening-server rebuild`; if there is none, see \"Leaves that are"
-        ' lost" in OPERATIONS.md.'
+        " a mirror's, and run `hening-server rebuild`; if there is none, see"
+        " docs/how-to/lost-leaves.md."
     )

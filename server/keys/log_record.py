@@ -134,7 +134,7 @@ class LogRecord:
         if log.length and (not self._leaves.exists() or self._leaves.stat().st_size < log.length):
             raise FormatError(
                 f"{self._leaves} is cut off: restore it from a copy; if there is none, see"
-                ' "Leaves that are lost" in OPERATIONS.md.'
+                " docs/how-to/lost-leaves.md."
             )
         return log
 

@@ -92,8 +92,8 @@ def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
     if signed.entries and tree.root() != signed.root:
         raise LogError(
             "public/log and the log that the key process signed are not of one history: restore"
-            ' public/log from a newer copy; if there is none, see "Leaves that are lost" in'
-            " OPERATIONS.md."
+            " public/log from a newer copy; if there is none, see"
+            " docs/how-to/lost-leaves.md."
         )
     return [decode_leaf(entry) for entry in signed.entries]
 

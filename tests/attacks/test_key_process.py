@@ -251,12 +251,12 @@ def test_a_record_that_does_not_know_the_log(stolen, process):
 def test_leaves_that_are_lost(stolen, process):
     """No copy and no record has the leaves: the log gets a new key.
 
-    The steps are those of OPERATIONS, "Leaves that are lost", in that order.
+    The steps are those of docs/how-to/lost-leaves.md, in that order.
     """
     former = load_keys(stolen.folder).log_verifier
     note = kept_back(stolen)
     (process.record / "leaves").unlink()
-    with pytest.raises(HeningError, match=r'is cut off: .* see "Leaves that are lost"'):
+    with pytest.raises(HeningError, match=r"is cut off: .* see docs/how-to/lost-leaves"):
         stolen.rebuild()
 
     process.stop()

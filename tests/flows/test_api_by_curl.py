@@ -1,4 +1,4 @@
-"""The API as in OPERATIONS: a real server, its first admin, and curl."""
+"""The API as in docs/how-to/api.md: a real server, its first admin, and curl."""
 
 import json
 import os
@@ -10,8 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
-BLOCK = re.search(r"try-the-api:begin -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1]
+
+
+def read_block(name):
+    """Return the block of a how-to page."""
+    page = (ROOT / "docs" / "how-to" / f"{name}.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    return block
+
+
+BLOCK = read_block("api")
 HENING = 'exec "$PYTHON" -c "from server.cli import main; main()" "$@"\n'
 
 
@@ -82,3 +90,14 @@ def test_the_page_as_it_stands(bash, process, tmp_path):
     assert server.returncode == 0
     assert header.read_text().split()[-1] not in logs
     assert "ben" not in logs
+
+
+@pytest.mark.needs("curl", "jq")
+def test_a_webhook(bash, process):
+    """The lines of docs/how-to/webhooks.md make a webhook, try it out and change its secret."""
+    _, address = process
+    bash("hening-server account add root-admin --role admin --all-codenames --state var/server")
+    before = "".join(BLOCK.partition("\n\n")[:2]).replace("http://127.0.0.1:8081/api/v1", address)
+    output = bash(before + read_block("webhooks"))
+    *_, changed = (json.loads(text) for text in re.split(r"(?<=})(?={)", output))
+    assert changed["secret"]

@@ -14,7 +14,7 @@ from client_sim.compat.asking import AppPhone, HttpSite
 from client_sim.compat.looking import look
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "DIALECTS.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "existing-updater-apps.md").read_text(encoding="utf-8")
 
 
 def test_the_how_tos_work(tmp_path):

@@ -1,16 +1,10 @@
-"""The drills of docs/DRILLS.md: a thief acts, the documented commands run, a phone recovers."""
+"""The how-to pages on lost and stolen keys: a thief acts, their commands run, a phone recovers."""
 
 import hashlib
 import json
-import os
-import re
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from tuf.api.metadata import Metadata
@@ -20,82 +14,22 @@ from server.publisher.online_keys import HOLDERS, promote_next_key
 from signer.bundle_writer import prepared_bundle
 from signer.keys.keystore import Keystore
 from tests.flows.cached_phones import FAR
+from tests.flows.rehearsal import (
+    ELSEWHERE,
+    HERE,
+    PASSPHRASE,
+    Rehearsal,
+    copied,
+    make_rehearsal,
+    read_commands,
+)
 from tests.flows.thief_server import make_thief, serving
 from tests.patience import until
-from tests.turned import Programs
-
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "DRILLS.md").read_text(encoding="utf-8")
-PASSPHRASE = b"FIXTURE-ONLY correct horse"
-HONEST, THIEF = "127.0.0.1", "127.0.0.2"
-
-
-def commands(title):
-    """Return the commands of a section of the page."""
-    section = re.search(rf"^## {title}.*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)[0]
-    (block,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
-    return [line.removeprefix("$ ") for line in block.splitlines()]
-
-
-def find_port():
-    """Return a port that is free at both addresses and outside the kernel's ephemeral range."""
-    for port in range(21_000 + os.getpid() % 5_000, 32_000):
-        try:
-            for address in (HONEST, THIEF):
-                socket.create_server((address, port)).close()
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no port is free")
 
 
 @dataclass
-class Drill:
-    """A folder in which the set-up was run, and the commands of the drills after it."""
-
-    folder: Path
-    port: int
-    programs: Programs
-
-    def shell(self, lines):
-        """Run commands as the page has them; each must exit with 0."""
-        exports = commands("Set-up")[0]
-        script = "\n".join(["set -e", exports, *lines]).replace("8080", str(self.port))
-        # A file and no pipe, because the server holds it open after the shell has ended.
-        said = self.folder / "said.txt"
-        with said.open("wb") as file:
-            done = subprocess.run(
-                ["bash", "-c", script],
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        assert done.returncode == 0, said.read_text()
-        return said.read_text()
-
-    def start(self):
-        """Start the server again, as in the set-up, and wait until it answers and publishes."""
-        (line,) = (line for line in commands("Set-up") if line.startswith("hening-server run"))
-        self.shell([line])
-        log = self.folder / "server.log"
-        until(lambda: _is_open(self.port) and b"listening" in log.read_bytes())
-
-    def stop(self):
-        """End the server, whichever shell has started it."""
-        for process in Path("/proc").iterdir():
-            if not process.name.isdigit():
-                continue
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                here = (process / "cwd").resolve() == self.folder.resolve()
-            except OSError:
-                continue
-            if here and b"run" in words:
-                os.kill(int(process.name), signal.SIGTERM)
-        until(lambda: not _is_open(self.port))
+class Drill(Rehearsal):
+    """A rehearsal with a thief."""
 
     def poll(self, address, phone="phone"):
         """Poll at an address; returns whether it succeeded, and the output."""
@@ -121,10 +55,9 @@ class Drill:
             (loot / name).symlink_to(self.folder / "server" / name)
         return make_thief(loot)
 
-    def drill(self, number):
-        """Run the commands of a drill."""
-        (title,) = re.findall(rf"^## ({number}\. .*)$", PAGE, re.MULTILINE)
-        return self.shell(commands(re.escape(title)))
+    def drill(self, name):
+        """Run the commands of a page."""
+        return self.shell(read_commands(name))
 
     def _device(self, command, address, phone):
         done = subprocess.run(
@@ -133,51 +66,25 @@ class Drill:
                 *("--resolve", f"updates.hening.example={address}"),
             ],
             cwd=self.folder,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
         )
         return done.returncode == 0, done.stdout + done.stderr
 
-    def _environment(self):
-        return {
-            **os.environ,
-            "HENING": str(ROOT),
-            "HENING_SIGNER_PASSPHRASE": PASSPHRASE.decode(),
-            "PATH": f"{self.programs.path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "LC_ALL": "C.UTF-8",
-        }
-
-
-def _is_open(port):
-    with socket.socket() as probe:
-        return probe.connect_ex((HONEST, port)) == 0
-
 
 @pytest.fixture(scope="module")
 def made(programs, tmp_path_factory):
-    """Run the set-up once, and stop its server."""
-    drill = Drill(tmp_path_factory.mktemp("drills") / "made", find_port(), programs)
-    drill.folder.mkdir()
-    try:
-        drill.shell(commands("Set-up"))
-    finally:
-        drill.stop()
-    return drill
+    """Make the place to rehearse once."""
+    return make_rehearsal(tmp_path_factory.mktemp("drills") / "made", programs, Drill)
 
 
 @pytest.fixture
 def drill(made, tmp_path):
-    """Copy what the set-up made, and start its server again."""
-    mine = Drill(tmp_path / "drill", made.port, made.programs)
-    shutil.copytree(made.folder, mine.folder)
-    (mine.folder / "server.log").unlink()
-    try:
-        mine.start()
+    """Copy it, and start its server again."""
+    with copied(made, tmp_path / "drill") as mine:
         yield mine
-    finally:
-        mine.stop()
 
 
 def sign_with(drill, data, *names):
@@ -222,26 +129,26 @@ def fast_forward(thief):
     thief.timestamp(FAR, FAR)
 
 
-def test_drill_1_a_holder_of_root_is_gone(drill):
+def test_a_holder_of_root_is_gone(drill):
     """The phone follows, and a root signed by the lost key and one other is refused."""
     thief = drill.thief()
-    assert "root-2" in drill.drill(1)
+    assert "root-2" in drill.drill("root-holder-gone")
     version, data = sign_with(drill, current(drill, "root"), "root-1", "root-2")
     thief.lies[f"/metadata/{version}.root.json"] = data
     with serving(thief, drill.port):
-        went_well, said = drill.poll(THIEF)
+        went_well, said = drill.poll(ELSEWHERE)
     assert (went_well, "root metadata was refused" in said) == (False, True), said
-    assert drill.poll(HONEST)[0]
+    assert drill.poll(HERE)[0]
 
 
-def test_drill_2_a_models_key_is_stolen(drill):
+def test_a_models_key_is_stolen(drill):
     """The audit finds the version that the thief published; the next one revokes the stolen key."""
     thief = drill.thief()
     version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
     assert version == 3
     hand_over(drill, "armani", version, data)
-    assert drill.install(HONEST, drill.another_phone("before"))[0]
-    said = drill.drill(2)
+    assert drill.install(HERE, drill.another_phone("before"))[0]
+    said = drill.drill("stolen-model-key")
     assert "is armani 3, which the working folder does not have: it was made elsewhere." in said
     assert hashlib.sha256(data).hexdigest() in said
     assert said.count("1 finding; the memory is as it was.") == 1
@@ -250,62 +157,64 @@ def test_drill_2_a_models_key_is_stolen(drill):
     with serving(thief, drill.port):
         version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
         show_role(thief, "armani", version, data)
-        went_well, said = drill.install(THIEF, drill.another_phone("after"))
+        went_well, said = drill.install(ELSEWHERE, drill.another_phone("after"))
     assert (went_well, "armani" in said) == (False, True), said
-    assert drill.install(HONEST, "phone")[0]
+    assert drill.install(HERE, "phone")[0]
 
 
-def test_drill_3_the_snapshot_key_is_stolen(drill):
+def test_the_snapshot_key_is_stolen(drill):
     """A phone with versions far ahead is stuck, and recovers with the new root."""
     thief = drill.thief()
     fast_forward(thief)
     with serving(thief, drill.port):
-        assert drill.poll(THIEF)[0]
-        went_well, said = drill.poll(HONEST)
+        assert drill.poll(ELSEWHERE)[0]
+        went_well, said = drill.poll(HERE)
         assert (went_well, str(FAR) in said) == (False, True), said
-        drill.drill(3)
-        assert drill.poll(HONEST)[0]
-        assert not drill.poll(THIEF)[0]
-    assert drill.poll(HONEST)[0]
+        drill.drill("stolen-snapshot-key")
+        assert drill.poll(HERE)[0]
+        assert not drill.poll(ELSEWHERE)[0]
+    assert drill.poll(HERE)[0]
 
 
-def test_drill_4_the_key_of_latest_is_stolen(drill):
+def test_the_key_of_latest_is_stolen(drill):
     """Signatures of the old key are refused under the new targets."""
     thief = drill.thief()
     version = thief.world.published().roles["latest"].version + 1
     thief.latest(version, {})
     show_role(thief, "latest", version, thief.lies[f"/metadata/{version}.latest.json"])
     with serving(thief, drill.port):
-        went_well, said = drill.poll(THIEF, drill.another_phone("before"))
+        went_well, said = drill.poll(ELSEWHERE, drill.another_phone("before"))
         assert went_well, said
         assert "Build 1 is offered" not in said
-        assert "armani/id/stable" in drill.drill(4)
+        assert "armani/id/stable" in drill.drill("stolen-latest-key")
         version = thief.world.published().roles["latest"].version + 1
         thief.latest(version, {})
         show_role(thief, "latest", version, thief.lies[f"/metadata/{version}.latest.json"])
-        went_well, said = drill.poll(THIEF, drill.another_phone("after"))
+        went_well, said = drill.poll(ELSEWHERE, drill.another_phone("after"))
     assert (went_well, "latest" in said) == (False, True), said
-    assert drill.poll(HONEST)[0]
+    assert drill.poll(HERE)[0]
 
 
-def test_drill_5_the_logs_key_is_stolen(drill):
+def test_the_logs_key_is_stolen(drill):
     """Proofs by the old key are refused under the new root."""
     thief = drill.thief()
-    drill.drill(5)
+    drill.drill("stolen-log-key")
     published = thief.world.published()
     version = published.roles["latest"].version
     public = drill.folder / "server" / "public" / "metadata" / f"{version}.latest.json"
     thief.prove("latest", version, public.read_bytes())
     fresh = drill.folder / "fresh"
-    (line,) = (line for line in commands("Set-up") if line.startswith("hening-device create"))
+    (line,) = (
+        line for line in read_commands("rehearse") if line.startswith("hening-device create")
+    )
     drill.shell([line.replace("--phone phone", f"--phone {fresh}")])
     with serving(thief, drill.port):
-        went_well, said = drill.poll(THIEF, str(fresh))
+        went_well, said = drill.poll(ELSEWHERE, str(fresh))
     assert (went_well, "log" in said) == (False, True), said
-    assert drill.poll(HONEST, str(fresh))[0]
+    assert drill.poll(HERE, str(fresh))[0]
 
 
-def test_drill_6_the_whole_server_is_stolen(drill):
+def test_the_whole_server_is_stolen(drill):
     """With versions far ahead in every role that the server signs, the phone recovers.
 
     A change had been prepared: the thief has the next keys, too, and they are worthless.
@@ -316,32 +225,32 @@ def test_drill_6_the_whole_server_is_stolen(drill):
     thief.snapshot(FAR, latest=FAR)
     thief.timestamp(FAR, FAR)
     with serving(thief, drill.port):
-        assert drill.poll(THIEF)[0]
-        assert not drill.poll(HONEST)[0]
-        drill.drill(6)
-        assert drill.poll(HONEST)[0]
-        assert not drill.poll(THIEF)[0]
+        assert drill.poll(ELSEWHERE)[0]
+        assert not drill.poll(HERE)[0]
+        drill.drill("stolen-server")
+        assert drill.poll(HERE)[0]
+        assert not drill.poll(ELSEWHERE)[0]
     fast_forward(heir)
     with serving(heir, drill.port):
-        went_well, said = drill.poll(THIEF)
+        went_well, said = drill.poll(ELSEWHERE)
     assert (went_well, "timestamp" in said) == (False, True), said
-    assert drill.poll(HONEST)[0]
+    assert drill.poll(HERE)[0]
 
 
-def test_drill_7_online_keys_are_changed_as_planned(drill):
+def test_online_keys_are_changed_as_planned(drill):
     """No phone notices, not even one that was off during it; then the old keys are worthless."""
     sleeper = drill.another_phone("sleeper")
     thief = drill.thief()
-    said = drill.drill(7)
+    said = drill.drill("change-online-keys")
     assert "refused" not in said
-    assert drill.poll(HONEST, sleeper)[0]
+    assert drill.poll(HERE, sleeper)[0]
     fast_forward(thief)
     with serving(thief, drill.port):
-        assert not drill.poll(THIEF)[0]
-    assert drill.poll(HONEST)[0]
+        assert not drill.poll(ELSEWHERE)[0]
+    assert drill.poll(HERE)[0]
 
 
-def test_drill_8_a_key_file_of_the_server_is_lost(drill):
+def test_a_key_file_of_the_server_is_lost(drill):
     """The server says what to do; every phone continues, and so does the log under its new key."""
     keys = drill.folder / "server" / "keys"
     before = {path.name: path.read_bytes() for path in keys.glob("*.pem")}
@@ -350,10 +259,10 @@ def test_drill_8_a_key_file_of_the_server_is_lost(drill):
     said = drill.shell(["! hening-server keys list --state server"])
     assert "snapshot.pem is gone" in said
     assert "`hening-server init --state server`" in said
-    assert drill.poll(HONEST)[0]
-    said = drill.drill(8)
+    assert drill.poll(HERE)[0]
+    said = drill.drill("lost-key-file")
     assert "New keys: snapshot, log." in said
     assert "Nothing is wrong" in said
     changed = {path.name for path in keys.glob("*.pem") if before[path.name] != path.read_bytes()}
     assert changed == {"snapshot.pem", "log.pem"}
-    assert drill.install(HONEST, "phone")[0]
+    assert drill.install(HERE, "phone")[0]

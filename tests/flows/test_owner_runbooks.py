@@ -1,4 +1,4 @@
-"""The runbooks of docs/OWNERS.md: the page's commands run, and no record is lost."""
+"""The runbooks of docs/how-to/owners.md: the page's commands run, and no record is lost."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from client_sim.cloud.account import Cloud
 from client_sim.device.image import Image, ImageFacts, write_image
 from tests.client_sim.cloud.phones import derive_cheaply, new_name, serve
 
-PAGE = (Path(__file__).parents[2] / "docs" / "OWNERS.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "owners.md").read_text(encoding="utf-8")
 FACTS = ImageFacts("armani", "id", "stable", "updates.example", 80, tls=False, built_at=0)
 
 

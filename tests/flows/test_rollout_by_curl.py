@@ -1,4 +1,4 @@
-"""A rollout of the demo ROM through the API alone, as in OPERATIONS."""
+"""A rollout of the demo ROM through the API alone, as in docs/how-to/api-rollout.md."""
 
 import os
 import re
@@ -15,8 +15,8 @@ from fixtures.catalogue import Build
 from tests.flows.conftest import Town
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
-BLOCK = re.search(r"api-rollout:begin -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1]
+PAGE = (ROOT / "docs" / "how-to" / "api-rollout.md").read_text(encoding="utf-8")
+BLOCK = re.search(r"```bash\n(.*?)```", PAGE, re.DOTALL)[1]
 PEOPLE = {"engineer": ("eka", "engineer"), "approver": ("ari", "approver")}
 
 

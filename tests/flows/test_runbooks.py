@@ -1,4 +1,4 @@
-"""The runbooks of docs/RUNBOOKS.md: the documented commands run, and owners' clients continue."""
+"""The runbooks of docs/how-to/cloud-incidents.md: commands run, and owners' clients continue."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,9 @@ from server.cloud.storage.bodies import LocalBodies
 from server.storage.errors import StorageError
 from tests.server.cloud.device import make_item, running
 
-PAGE = (Path(__file__).parents[2] / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "cloud-incidents.md").read_text(
+    encoding="utf-8"
+)
 BODY = os.urandom(20_000)
 
 

@@ -2,14 +2,8 @@
 
 import contextlib
 import dataclasses
-import json
 import os
-import re
-import shlex
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -23,12 +17,10 @@ from client_sim.lab.server_side.site import plan_site
 from server.http.requests import GateMode
 from tests.ports import free_port
 from tests.server.device.served import serve
-from tests.server.processes.service import ROOT, serving
+from tests.server.processes.service import serving
 from tests.server.release.certificate import write_certificate
 
 HOST = "updates.hening.example"
-PROGRAM = Path(sys.executable).with_name("hening-device")
-OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text(encoding="utf-8")
 
 
 class Node:
@@ -142,22 +134,3 @@ def poll(node, authority):
         certificate_authority=authority,
     )
     return PollingClient(world).poll()
-
-
-def test_the_command_of_the_operations_page(published_state, tmp_path):
-    """It runs as printed there, except for ports and folder, and finds nothing."""
-    block = OPERATIONS.split("## What the server keeps of requests")[1].split("```")[1]
-    (line,) = (line for line in block.strip().splitlines() if "--json" in line)
-    with contextlib.ExitStack() as stack:
-        node = Node(published_state, tmp_path / "node", "direct", stack)
-        line = line.replace("http://127.0.0.1:9100/metrics", node.metrics)
-        line = line.replace("127.0.0.1:8080", f"127.0.0.1:{node.port}")
-        line = line.replace("var/server", str(node.world.folder.root))
-        program, *words = shlex.split(line)
-        assert program == "hening-device"
-        done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    verdict = json.loads(done.stdout)
-    assert verdict["clean"]
-    assert [check["name"] for check in verdict["checks"] if check["cases"] == 0] == []
-    assert not re.search(r"--search|--metrics", " ".join(verdict["not_looked_at"]))

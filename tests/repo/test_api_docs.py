@@ -1,4 +1,4 @@
-"""The API's page in OPERATIONS matches the code."""
+"""docs/reference/api.md matches the code."""
 
 import ast
 import re
@@ -14,8 +14,9 @@ from server.release.errors import Share
 from server.release.rollouts import commands
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
-SECTION = PAGE.split("## The control plane's API\n")[1].split("\n## ")[0]
+PAGE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+ROLLOUTS = (ROOT / "docs" / "reference" / "rollouts.md").read_text(encoding="utf-8")
+METRICS = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
 
 
 def answered():
@@ -31,7 +32,7 @@ def answered():
 
 def test_every_problem_is_in_the_table():
     """The table lists the names and statuses of all problem documents, each once."""
-    rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", SECTION, re.MULTILINE)
+    rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", PAGE, re.MULTILINE)
     documented = [
         (name, int(status)) for names, status in rows for name in re.findall(r"`([\w-]+)`", names)
     ]
@@ -43,17 +44,17 @@ def test_the_limits_are_those_of_the_code():
     """Numbers in the prose equal the code's constants."""
     limits = (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT, operation.URGENT_BODY_LIMIT)
     assert limits == (16 * 1024, 64 * 1024, 4 * 1024)
-    assert "at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in SECTION
-    assert f"have at most {commands.MAX_WORDS:,} bytes together" in PAGE
+    assert "of at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in PAGE
+    assert f"have at most {commands.MAX_WORDS:,} bytes together" in ROLLOUTS
     line = (
         f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers,"
         f" {listener.HEAD_LIMIT // 1024} KiB a head;"
         f" {listener.IDLE_SECONDS:.0f} s for a head or between requests,"
         f" {decode.BODY_SECONDS:.0f} s for a body of JSON; `api_connections` connections"
     )
-    assert line in SECTION
-    assert f"an answer for {listener.STALL_SECONDS:.0f} s is cut off" in SECTION
-    assert f"`limit` is 1 to {pagination.MAX_LIMIT}" in SECTION
+    assert line in PAGE
+    assert f"an answer for {listener.STALL_SECONDS:.0f} s is cut off" in PAGE
+    assert f"`limit` is 1 to {pagination.MAX_LIMIT}" in PAGE
 
 
 def test_the_metrics_are_documented():
@@ -62,7 +63,7 @@ def test_the_metrics_are_documented():
     ApiMetrics(registry, OPERATIONS)
     values = {"hening_api_requests": CLASSES, "hening_api_limits": Share}
     for metric in registry.collect():
-        row = next(line for line in PAGE.splitlines() if f"`{metric.name}_total`" in line)
+        row = next(line for line in METRICS.splitlines() if f"`{metric.name}_total`" in line)
         labels = {label for sample in metric.samples for label in sample.labels}
         assert {f"`{name}`" for name in (*labels, *values[metric.name])} <= set(
             re.findall(r"`\w+`", row)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from docs.commands import write_page
 from server.http.counts import Counts, CountsCollector
 from server.http.requests import Reason
 from server.settings import Settings
@@ -16,7 +17,7 @@ from tests.programs import PROGRAMS, find, walk
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COMMANDS = {program: dict(walk(cli)) for program, cli in PROGRAMS.items()}
-OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def commands_in(text):
@@ -63,25 +64,62 @@ def test_documents_quote_commands_at_all():
     assert len(QUOTED) > 20
 
 
+def anchors(page):
+    """Return the fragments of a page's headings, as GitHub and MkDocs make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower())
+        found.add(words.strip().replace(" ", "-"))
+    return found
+
+
 def test_links_to_files_of_the_repository_lead_somewhere():
-    """Every relative link names an existing file or folder."""
+    """Every relative link names an existing file or folder, and a heading of it."""
     for page in PAGES:
-        with case(page):
-            targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-            assert [target for target in targets if not (page.parent / target).exists()] == []
+        text = page.read_text(encoding="utf-8")
+        for target, fragment in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", text):
+            with case(page, target, fragment):
+                file = page.parent / target if target else page
+                assert file.exists()
+                assert not fragment or file.suffix != ".md" or fragment in anchors(file)
+
+
+def test_pages_that_code_and_configuration_name_exist():
+    """A message, comment or unit that sends its reader to `docs/` names a file that is there."""
+    folders = ("server", "signer", "client_sim", "hening", "deploy", "demo", "mutation", "soak")
+    named = {
+        (path, name)
+        for folder in (*folders, "tests")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".service", ".socket", ".conf", ".yaml", ".toml", ".html", ".yml"}
+        and "node_modules" not in path.parts
+        for name in re.findall(r"\bdocs/[\w/.-]*\w\.md\b", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert {each for each in named if not (ROOT / each[1]).exists()} == set()
+
+
+def test_the_pages_of_the_programs_are_their_help():
+    """`make reference` would change nothing."""
+    for program in PROGRAMS:
+        page = (REFERENCE / f"{program}.md").read_text(encoding="utf-8")
+        assert page == write_page(program), "run `make reference`"
 
 
 def test_the_settings_table_is_the_settings():
-    """Keys, variables, options and defaults in OPERATIONS equal the code's."""
+    """Keys, variables, options and defaults in the reference equal the code's."""
     rows = re.findall(
-        r"^\| `(\w+)` \| `HENING_(\w+)` \| (`--[\w-]+`|none) \| (\S+) \|", OPERATIONS, re.MULTILINE
+        r"^\| `(\w+)` \| `HENING_(\w+)` \| (`--[\w-]+`|none) \| (\S+) \|",
+        (REFERENCE / "settings.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
     settings = Settings()
     options = {name for each in find("hening-server", "run").params for name in each.opts}
     expected = []
     for name in Settings.__struct_fields__:
         value = getattr(settings, name)
-        if isinstance(value, msgspec.Struct):  # a table of the file, in a table of DIALECTS
+        if isinstance(value, msgspec.Struct):  # a table of the file, in a table of the dialects
             continue
         spelled = str(value).lower() if isinstance(value, bool) else str(value)
         shown = {"": "empty", "None": "none"}.get(spelled, f"`{spelled}`")
@@ -94,9 +132,10 @@ def test_the_metrics_table_is_the_metrics():
     """Every counter of the device plane and every reason of a refusal is documented."""
     families = list(CountsCollector(Counts()).collect())
     names = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
-    documented = set(re.findall(r"`(hening_\w+)`", OPERATIONS))
+    page = (REFERENCE / "metrics.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(hening_\w+)`", page))
     assert names < documented
-    row = next(line for line in OPERATIONS.splitlines() if "hening_refusals_total" in line)
+    row = next(line for line in page.splitlines() if "hening_refusals_total" in line)
     assert {f"`{reason.value}`" for reason in Reason} <= set(re.findall(r"`\w+`", row))
 
 

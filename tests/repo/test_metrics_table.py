@@ -1,4 +1,4 @@
-"""docs/OPERATIONS.md lists every metric and its use; code and alert rules agree."""
+"""docs/reference/metrics.md lists every metric and its use; code and alert rules agree."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from server.release.webhooks.delivery import WebhookMetrics
 from tests.server.world import clock
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
 RULES = (ROOT / "deploy" / "prometheus" / "hening.rules.yml").read_text(encoding="utf-8")
 
 

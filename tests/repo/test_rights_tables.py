@@ -1,4 +1,4 @@
-"""The tables of rights in docs/OPERATIONS.md match the code."""
+"""The tables of rights in docs/reference/rights.md match the code."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from server.release.auth.principal import (
 )
 from tests.cases import case
 
-PAGE = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "rights.md").read_text(encoding="utf-8")
 
 
 def rows(name):

@@ -1,6 +1,6 @@
 """Errors as problem documents (RFC 9457): one sentence, a stable type, never a stack trace.
 
-Types are `urn:hening:problem:NAME`; the names are a closed list in docs/OPERATIONS.md.
+Types are `urn:hening:problem:NAME`; the names are a closed list in docs/reference/api.md.
 """
 
 from collections.abc import Mapping

@@ -73,8 +73,10 @@ def test_what_is_no_address(url):
 
 
 def test_the_example_of_the_page(tmp_path):
-    """The example in OPERATIONS has valid settings, with an address that browsers trust."""
-    page = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+    """The example in docs/how-to/console.md is valid, with an address that browsers trust."""
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "console.md").read_text(
+        encoding="utf-8"
+    )
     blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (block,) = [text for text in blocks if "console_url" in text]
     file = tmp_path / "settings.toml"

@@ -1,6 +1,6 @@
 """The whole matrix: every page and form, every role, inside and outside of its codenames.
 
-The expected values are written in docs/OPERATIONS.md, "The console".
+The expected values are written in docs/reference/rights.md.
 """
 
 import re
@@ -19,7 +19,7 @@ from tests.cases import case
 from tests.server.console.browser import console_world
 from tests.server.world import PACKAGE_2
 
-TEXT = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "rights.md").read_text(encoding="utf-8")
 BLOCK = re.search(r"<!-- pages:begin -->\n(.*?)<!-- pages:end", TEXT, re.DOTALL)[1]
 HEAD, _, *LINES = [[cell.strip() for cell in row.split("|")[1:-1]] for row in BLOCK.splitlines()]
 ROWS = {row[0].strip("`"): row for row in LINES}

@@ -75,7 +75,7 @@ def test_entries_that_are_lost(tmp_path, length):
     os.truncate(tmp_path / "leaves", length)
     if not length:
         (tmp_path / "leaves").unlink()
-    with pytest.raises(FormatError, match='see "Leaves that are lost"'):
+    with pytest.raises(FormatError, match="see docs/how-to/lost-leaves"):
         record.load()
 
 

@@ -6,7 +6,7 @@ from server.storage.layout import StateFolder
 
 
 def test_places(tmp_path):
-    """Each name is as docs/OPERATIONS.md and the signer expect it."""
+    """Each name is as docs/reference/folders.md and the signer expect it."""
     folder = StateFolder(tmp_path)
     names = {
         name: getattr(folder, name).relative_to(tmp_path)

@@ -1,6 +1,6 @@
 """The whole matrix over HTTP: every operation, every role, every kind of token.
 
-The expected values are written in docs/OPERATIONS.md, "Who may call which operation". A new
+The expected values are written in docs/reference/rights.md. A new
 operation needs a line there. If codenames count, it also needs an example below: a request that
 passes every check except the one for its codename.
 """
@@ -26,7 +26,7 @@ from server.release.rollouts.commands import Resume
 from tests.cases import case
 from tests.server.release.api_world import api_world
 
-PAGE = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "rights.md").read_text(encoding="utf-8")
 BLOCK = re.search(r"<!-- operations:begin -->\n(.*?)<!-- operations:end", PAGE, re.DOTALL)[1]
 HEAD, _, *LINES = [[cell.strip() for cell in row.split("|")[1:-1]] for row in BLOCK.splitlines()]
 ROWS = {row[0].strip("`"): row for row in LINES}

@@ -1,4 +1,4 @@
-"""The commands of docs/OPERATIONS.md, run by a shell."""
+"""The commands of docs/how-to/upload.md, run by a shell."""
 
 import asyncio
 import re
@@ -10,14 +10,13 @@ from tests.server.ceremony import write_bundle
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2, SECOND
 
-OPERATIONS = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "upload.md"
 
 
 @pytest.mark.needs("curl")
 async def test_a_bundle_by_hand(world, tmp_path):
     """A package is uploaded and its role submitted with curl; the last answer says published."""
-    block = OPERATIONS.split("<!-- uploads:begin -->")[1].split("<!-- uploads:end -->")[0]
-    script = re.search(r"```\n(.*?)```", block, re.DOTALL)[1]
+    script = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     (tmp_path / "incoming").mkdir()
     files = world.second_release()
     sent = {sha256: data for sha256, data in world.ceremony.blobs.items() if data == PACKAGE_2}
