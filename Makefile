@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READERS := .venv-readers
 # Beside the environment it belongs to: a peer runs on the same Python as we do.
 PEERS := .venv-peers$(VENV:.venv%=%)
+DOCS := .venv-docs
 MUTATOR := .venv-mutation$(VENV:.venv%=%)
 FUZZER := .venv-fuzz$(VENV:.venv%=%)
 # How long `make soak` runs.
@@ -25,12 +26,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # On a terminal pip shows what it does; elsewhere it would write some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
-.PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider etebase fixtures soak fuzzer mutation clean
+.PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider etebase fixtures reference docs soak fuzzer mutation clean
 
 demo: programs
 	@$(BIN)/python -m demo
 
-test: env readers interop system provider etebase
+test: env readers interop system provider etebase $(DOCS)/.ready
 	$(PYTEST)
 
 # `make demo` and tests on a machine with nothing installed, made for it; nothing here is needed but
@@ -40,7 +41,7 @@ bare: system
 
 # The tests beside eight busy loops, which end with the shell that began them, however that ends:
 # a test that fails here alone depends on how fast the machine is. A test that hangs is ended later.
-test-busy: env readers interop system provider etebase
+test-busy: env readers interop system provider etebase $(DOCS)/.ready
 	@for _ in {1..8}; do \
 	  while kill -0 $$$$ 2> /dev/null; do for ((i = 0; i < 100000; i++)); do :; done; done & \
 	done; $(PYTEST) --timeout 7200
@@ -89,6 +90,20 @@ bench: env peers
 	$(BIN)/python -m benchmarks.device
 	$(BIN)/python -m benchmarks.fleet
 	$(BIN)/python -m benchmarks.cloud
+
+# The pages of docs/reference that are made from the programs' own help.
+reference: env
+	$(BIN)/python -m docs.commands
+
+# The documentation as a site in var/site, to be searched and read without a network. A link that
+# leads nowhere ends it.
+docs: $(DOCS)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+
+$(DOCS)/.ready: requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 # A long run with faults; status 1 where anything is unexplained. An input on which the fuzzer fails
 # is left in fixtures/fuzz.
@@ -186,7 +201,7 @@ tests/etebase/node_modules/.ready: tests/etebase/package-lock.json | system
 	  || echo "the Etebase client could not be installed, so some tests will not be collected"; fi
 
 lock:
-	for group in run content build dev interop peers; do \
+	for group in run content build dev interop peers docs; do \
 	  case $$group in run) source=pyproject.toml;; content) source="--extra content pyproject.toml";; \
 	    dev) source="--extra content --extra dev --group build pyproject.toml";; \
 	    *) source="--group $$group";; esac; \
@@ -194,4 +209,4 @@ lock:
 	    --no-header $$source -o requirements/$$group.txt; done
 
 clean:
-	rm -rf var $(VENV) $(READERS) $(FUZZER) $(MUTATOR) $(PEERS) build dist *.egg-info
+	rm -rf var $(VENV) $(READERS) $(FUZZER) $(MUTATOR) $(PEERS) $(DOCS) build dist *.egg-info

@@ -42,6 +42,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         SAMPLES.is_file,
         "HENING_SAMPLES does not name a folder with AOSP's sample payloads",
     ),
+    "docs": (
+        (REPOSITORY / ".venv-docs" / ".ready").is_file,
+        "MkDocs is not installed: run `make docs`",
+    ),
     "readers": (
         (READERS / "payload-dumper" / ".ready").is_file,
         "the foreign readers are not installed: run `make readers`",

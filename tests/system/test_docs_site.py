@@ -1,0 +1,123 @@
+"""The site of `make docs` in a real Chromium, at the width of a phone and of a desk."""
+
+import functools
+import http.server
+import subprocess
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.system.chromium import open_chromium, window
+
+ROOT = Path(__file__).parents[2]
+PAGES = (
+    "index.html",
+    "tutorial/first-release.html",
+    "how-to/halt.html",
+    "reference/settings.html",
+    "explanation/how-a-release-travels.html",
+    "explanation/chain-of-trust.html",
+    "FORMATS.html",
+)
+WIDTHS = (390, 1280)
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BROKEN = "[...document.images].filter(each => !each.naturalWidth).map(each => each.src)"
+pytestmark = pytest.mark.needs("docs")
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, *_):
+        """Write nothing."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the site; a page without a place, or a link that leads nowhere, ends that."""
+    folder = tmp_path_factory.mktemp("site")
+    python = ROOT / ".venv-docs" / "bin" / "python"
+    done = subprocess.run(
+        [python, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+        cwd=ROOT,
+        env={"NO_MKDOCS_2_WARNING": "1", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Serve it on loopback."""
+    handler = functools.partial(Handler, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium():
+    """Give one browser."""
+    async with open_chromium() as browser:
+        yield browser
+
+
+class Loads(HTMLParser):
+    """Collects what a browser fetches for a page without a person's click."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        """Look at everything but links that are followed by hand."""
+        if tag != "a":
+            self.found += [value for name, value in attrs if name in {"src", "href", "srcset"}]
+
+
+def test_no_page_names_another_host(site):
+    """Nothing that a browser fetches by itself has a host; neither has a style sheet."""
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 150
+    for page in pages:
+        loads = Loads()
+        loads.feed(page.read_text(encoding="utf-8"))
+        assert [each for each in loads.found if each and "//" in each] == [], page
+    sheets = [sheet.read_text(encoding="utf-8") for sheet in site.rglob("*.css")]
+    assert sheets
+    assert not [sheet for sheet in sheets if "url(http" in sheet or "@import" in sheet]
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_pages_fit_and_load_nothing_from_elsewhere(chromium, address, scheme, tmp_path):
+    """No page scrolls sideways, lacks a picture, complains, or asks another host."""
+    for width in WIDTHS:
+        options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+        async with window(chromium, **options) as (page, complaints):
+            for name in PAGES:
+                await page.goto(f"{address}/{name}", wait_until="load")
+                assert await page.evaluate(BEYOND) <= 0, (name, width)
+                assert await page.evaluate(BROKEN) == [], name
+                shot = f"{name.replace('/', '-')}-{width}-{scheme}.png"
+                await page.screenshot(path=tmp_path / shot)
+        assert complaints == []
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_site_is_searched(chromium, address):
+    """A word finds the page on it, without another host."""
+    async with window(chromium, viewport={"width": 1280, "height": 900}) as (page, complaints):
+        await page.goto(f"{address}/index.html", wait_until="load")
+        await page.fill("input[name=query]", "drains the battery halt")
+        await page.wait_for_selector(".md-search-result__link[href*='how-to/halt']", timeout=0)
+    assert complaints == []
