@@ -1,0 +1,50 @@
+"""A machine on which how-to pages for root are played: a folder takes the place of `/`.
+
+Units are the files of `deploy/systemd`, and their commands are run as they stand there. Users and
+groups are not played: `tests/deploy` tries them in a Debian root, with the package.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "deploy" / "systemd"
+PLAYED = {
+    "runuser": 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
+    "chown": "exit 0",
+    "apt": '[ "$1" = install ]',
+}
+
+
+def moved(text, root):
+    """Put the places of an installed service below a folder."""
+    return re.sub(r"(?<![\w.])/(?=(?:var/lib|run|etc|backup)/)", f"{root}/", text)
+
+
+@contextmanager
+def machine():
+    """Give a folder with the places of an installed service, and programs for root in `bin`."""
+    root = Path(tempfile.mkdtemp(prefix="machine-"))  # short: paths of sockets have 108 bytes
+    try:
+        for place in ("var/lib/hening", "var/lib/hening-keys", "run", "etc/hening-cloud", "backup"):
+            (root / place).mkdir(parents=True)
+        (root / "bin").mkdir()
+        systemctl = (
+            f"cd {shlex.quote(str(ROOT))} &&"
+            f' exec {shlex.quote(sys.executable)} -m tests.flows.played_systemctl {root} "$@"'
+        )
+        for name, lines in {**PLAYED, "systemctl": systemctl}.items():
+            program = root / "bin" / name
+            program.write_text(f"#!/bin/sh\n{lines}\n")
+            program.chmod(0o755)
+        yield root
+    finally:
+        for file in root.glob("*.pid"):
+            os.kill(int(file.read_text()), 9)
+        shutil.rmtree(root)

@@ -1,0 +1,92 @@
+"""Plays `systemctl` for how-to pages: a script with the folder that is `/` there, and its words.
+
+A unit's command is run as its file says, and waited for as systemd does: until it reports to
+NOTIFY_SOCKET, where its type is `notify`. Sockets of units are not played.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.flows.machine import UNITS, moved
+from tests.patience import until
+
+
+def is_running(number):
+    """Tell whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def start(root, name, unit):
+    """Start the command of a unit whose conditions hold."""
+    for needed in re.findall("^ConditionPathExists=(.*)", unit, re.MULTILINE):
+        assert Path(moved(needed, root)).exists(), needed
+    program, *words = moved(re.search("^ExecStart=(.*)", unit, re.MULTILINE)[1], root).split()
+    credentials = root / "credentials"
+    credentials.mkdir(exist_ok=True)
+    for label, source in re.findall("^LoadCredential=(.*):(.*)", unit, re.MULTILINE):
+        (credentials / label).write_bytes(Path(moved(source, root)).read_bytes())
+        (credentials / label).chmod(0o400)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notes,
+        (root / f"{name}.log").open("wb") as log,
+    ):
+        address = root / f"{name}.notify"
+        address.unlink(missing_ok=True)
+        notes.bind(str(address))
+        child = subprocess.Popen(
+            [Path(program).name, *words],
+            env={
+                **os.environ,
+                "CREDENTIALS_DIRECTORY": str(credentials),
+                "NOTIFY_SOCKET": str(address),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        (root / f"{name}.pid").write_text(str(child.pid))
+        notes.settimeout(0.2)
+        while "Type=notify" in unit:
+            assert child.poll() is None, (root / f"{name}.log").read_text()
+            try:
+                if b"READY=1" in notes.recv(4096):
+                    break
+            except TimeoutError:
+                continue
+
+
+def stop(root, name):
+    """End the command of a unit."""
+    file = root / f"{name}.pid"
+    if file.exists():
+        number = int(file.read_text())
+        if is_running(number):
+            os.kill(number, signal.SIGTERM)
+        until(lambda: not is_running(number))
+        file.unlink()
+
+
+def main(root, *words):
+    """Do what systemctl would."""
+    verb, *names = [word for word in words if word != "--now"]
+    for name in (name if "." in name else f"{name}.service" for name in names):
+        unit = (UNITS / name).read_text()
+        if "ExecStart=" not in unit:
+            continue
+        if verb in {"stop", "restart"}:
+            stop(root, name)
+        if verb in {"start", "restart", "enable"}:
+            start(root, name, unit)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

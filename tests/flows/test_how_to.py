@@ -1,0 +1,188 @@
+"""The commands of the how-to pages, executed in order by a shell.
+
+Lines after `$ ` are typed; the other lines of a console block are what the page shows. A person
+looks at a result before typing on: here the shell waits until the server has taken what it was
+handed.
+"""
+
+import re
+import shutil
+import socket
+
+import pytest
+
+from tests.flows.machine import machine, moved
+from tests.flows.rehearsal import (
+    HOW_TO,
+    ROOT,
+    Rehearsal,
+    find_port,
+    make_rehearsal,
+    read_blocks,
+)
+
+# Pages that other tests play, as a story with more in it.
+ELSEWHERE = {
+    "api": "flows/test_api_by_curl.py",
+    "api-rollout": "flows/test_rollout_by_curl.py",
+    "change-online-keys": "flows/test_drills.py",
+    "cloud-incidents": "flows/test_runbooks.py",
+    "existing-updater-apps": "flows/test_dialects.py",
+    "lost-key-file": "flows/test_drills.py",
+    "rehearse": "flows/rehearsal.py",
+    "root-holder-gone": "flows/test_drills.py",
+    "stolen-latest-key": "flows/test_drills.py",
+    "stolen-log-key": "flows/test_drills.py",
+    "stolen-model-key": "flows/test_drills.py",
+    "stolen-server": "flows/test_drills.py",
+    "stolen-snapshot-key": "flows/test_drills.py",
+    "upload": "server/release/api/test_uploads_by_curl.py",
+    "webhooks": "flows/test_api_by_curl.py",
+}
+# Pages that begin in an empty folder, and pages that start the server themselves.
+EMPTY = ("cloud-law", "install", "key-ceremony", "run-a-cloud", "start-alone")
+STOPPED = ("behind-nginx", "console", "examine-a-server", "tls", "watch", "workers")
+# Pages for root, which begin where one before them ended.
+MACHINE = ("systemd", "upgrade", "key-process", "lost-leaves")
+PAGES = sorted(path.stem for path in HOW_TO.glob("*.md"))
+RUNNING = sorted(
+    {name for name in PAGES if read_blocks(name)}
+    - ELSEWHERE.keys()
+    - {*EMPTY, *STOPPED, *MACHINE, "postgresql-and-s3"}
+)
+SETTLE = """
+settle() {
+  while jobs %1 && compgen -G 'server/incoming/[!.]*'; do sleep 0.1; done > /dev/null 2>&1
+}
+"""
+
+
+def play(rehearsal, name, *, before="", alter=str):
+    """Run the commands of a page as altered, and look for what it shows."""
+    typed, shown = [], []
+    for line in read_blocks(name):
+        if not line.startswith("$ "):
+            shown.append(line)
+            continue
+        typed.append(alter(line.removeprefix("$ ")))
+        if line.startswith(("$ hening-signer", "$ for bundle")) and "<<" not in line:
+            typed.append("settle")
+    said = rehearsal.shell(typed, before=SETTLE + before)
+    for line in shown:
+        pattern = re.escape(line).replace("…", ".*")
+        assert re.search(rf"^{pattern}$", said, re.MULTILINE), f"{line}\n\n{said}"
+
+
+@pytest.fixture(scope="module")
+def made(programs, tmp_path_factory):
+    """Make the place to rehearse once."""
+    return make_rehearsal(tmp_path_factory.mktemp("how-to") / "made", programs)
+
+
+@pytest.fixture
+def rehearsal(made, tmp_path):
+    """Copy it; nothing runs."""
+    mine = Rehearsal(tmp_path / "here", made.port, made.programs)
+    shutil.copytree(made.folder, mine.folder)
+    (mine.folder / "server.log").unlink()
+    try:
+        yield mine
+    finally:
+        mine.stop()
+
+
+SERVER = """
+hening-server run --state server --port 8080 2> server.log &
+trap 'kill %1 2> /dev/null || :' EXIT
+until grep -q listening server.log; do kill -0 %1; sleep 0.1; done
+"""
+
+
+@pytest.mark.needs("curl", "jq")
+@pytest.mark.parametrize("name", RUNNING)
+def test_beside_a_running_server(rehearsal, name):
+    """Each command exits with 0, and what the page shows is printed."""
+    play(rehearsal, name, before=SERVER)
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("name", STOPPED)
+def test_where_the_page_starts_the_server(rehearsal, name):
+    """Each command exits with 0, the server that it starts included."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    play(rehearsal, name, alter=lambda line: line.replace("8081", port))
+
+
+@pytest.fixture
+def empty(programs, tmp_path):
+    """Give an empty folder on a machine of its own, and the folder that is `/` there."""
+    here = Rehearsal(tmp_path / "here", find_port(), programs)
+    here.folder.mkdir()
+    (here.folder / "deploy").symlink_to(ROOT / "deploy")
+    with machine() as root:
+        try:
+            yield here, root
+        finally:
+            here.stop()
+
+
+def on(root, port):
+    """Return lines that put the machine's programs first, and end what a page began."""
+    return f"export PATH={root}/bin:$PATH HENING_PORT={port}\ntrap 'kill %1 2> /dev/null || :' EXIT"
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_in_an_empty_folder(empty, name):
+    """Each command exits with 0."""
+    here, root = empty
+    play(here, name, before=on(root, here.port), alter=lambda line: moved(line, root))
+
+
+CEREMONY = """
+hening-signer keys new --keys keys root-1 targets-1 tables-1 content-1 armani-1
+hening-signer ceremony init --repo repo --keys keys --online STATE/keys/public.json --model armani \
+  --threshold root=1 --threshold targets=1 --threshold tables=1 --threshold content=1 --out bundles
+cp repo/metadata/1.root.json 1.root.json && mv bundles/* STATE/incoming/
+printf 'state = "STATE"\\n' > hening.toml
+"""
+
+
+def test_the_life_of_a_service(empty):
+    """The pages for root, each where the one before it ended; a cache's two minutes are not."""
+    here, root = empty
+    before = on(root, here.port)
+    ceremony = CEREMONY.replace("STATE", str(root / "var/lib/hening/state"))
+
+    def alter(line):
+        line = moved(line, root)
+        if line.endswith("--root 1.root.json"):
+            return f"{ceremony}\n{line}"
+        if "keys switch log" in line:
+            return f"{line} --at-once"
+        return "true" if line.startswith("sleep") else line
+
+    for name in MACHINE:
+        play(here, name, before=before, alter=alter)
+
+
+@pytest.mark.needs("postgresql")
+def test_on_postgresql(rehearsal, postgres):
+    """Each command exits with 0, with the address of a real database."""
+    url = postgres.make_database()
+    play(
+        rehearsal,
+        "postgresql-and-s3",
+        before=SERVER,
+        alter=lambda line: re.sub(r"postgresql://[^\"]*", url, line),
+    )
+
+
+def test_every_page_is_played():
+    """A page with commands is played here or by the test that is named, which reads it."""
+    for name in PAGES:
+        text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
+        if re.search(r"^ *```(?:console|bash)$", text, re.MULTILINE):
+            assert name in {*ELSEWHERE, *EMPTY, *STOPPED, *MACHINE, "postgresql-and-s3", *RUNNING}
+    for name, test in ELSEWHERE.items():
+        assert name in (ROOT / "tests" / test).read_text(encoding="utf-8")
