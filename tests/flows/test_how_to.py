@@ -29,6 +29,7 @@ ELSEWHERE = {
     "cloud-incidents": "flows/test_runbooks.py",
     "existing-updater-apps": "flows/test_dialects.py",
     "lost-key-file": "flows/test_drills.py",
+    "owners": "flows/test_owner_runbooks.py",
     "rehearse": "flows/rehearsal.py",
     "root-holder-gone": "flows/test_drills.py",
     "stolen-latest-key": "flows/test_drills.py",
