@@ -25,7 +25,7 @@ def commands_in(text):
     quoted = re.findall(r"`(hening-(?:server|signer|device) [^`]+)`", text)
     blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    plain = [line.removeprefix("$ ").removeprefix(".venv/bin/").strip() for line in lines]
+    plain = [line.strip().removeprefix("$ ").removeprefix(".venv/bin/") for line in lines]
     yield from (line for line in [*quoted, *plain] if re.match(r"hening-\w+ ", line))
 
 
