@@ -63,7 +63,7 @@ def write_page(program: str) -> str:
         _section(name, command, 1 if name == program else 2)
         for name, command in _walk(PROGRAMS[program], program)
     ]
-    return "<!-- Written by `make reference`. -->\n" + "\n".join(sections)
+    return "\n".join([*sections, "<!-- Written by `make reference`. -->\n"])
 
 
 if __name__ == "__main__":

@@ -8,10 +8,13 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
@@ -25,6 +28,25 @@ PLAYED = {
 def moved(text, root):
     """Put the places of an installed service below a folder."""
     return re.sub(r"(?<![\w.])/(?=(?:var/lib|run|etc|backup)/)", f"{root}/", text)
+
+
+def is_running(number):
+    """Tell whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def stop(root, name):
+    """End the command of a unit."""
+    file = root / f"{name}.pid"
+    if file.exists():
+        number = int(file.read_text())
+        if is_running(number):
+            os.kill(number, signal.SIGTERM)
+        until(lambda: not is_running(number))
+        file.unlink()
 
 
 @contextmanager
@@ -46,5 +68,5 @@ def machine():
         yield root
     finally:
         for file in root.glob("*.pid"):
-            os.kill(int(file.read_text()), 9)
+            stop(root, file.stem)
         shutil.rmtree(root)

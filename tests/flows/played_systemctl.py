@@ -6,22 +6,12 @@ NOTIFY_SOCKET, where its type is `notify`. Sockets of units are not played.
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.flows.machine import UNITS, moved
-from tests.patience import until
-
-
-def is_running(number):
-    """Tell whether a process runs; one that ended and was not waited for does not."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except OSError:
-        return False
+from tests.flows.machine import UNITS, moved, stop
 
 
 def start(root, name, unit):
@@ -62,17 +52,6 @@ def start(root, name, unit):
                     break
             except TimeoutError:
                 continue
-
-
-def stop(root, name):
-    """End the command of a unit."""
-    file = root / f"{name}.pid"
-    if file.exists():
-        number = int(file.read_text())
-        if is_running(number):
-            os.kill(number, signal.SIGTERM)
-        until(lambda: not is_running(number))
-        file.unlink()
 
 
 def main(root, *words):
