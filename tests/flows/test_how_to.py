@@ -133,6 +133,7 @@ def on(root, port):
     return f"export PATH={root}/bin:$PATH HENING_PORT={port}\ntrap 'kill %1 2> /dev/null || :' EXIT"
 
 
+@pytest.mark.needs("jq")
 @pytest.mark.parametrize("name", EMPTY)
 def test_in_an_empty_folder(empty, name):
     """Each command exits with 0."""
