@@ -142,6 +142,7 @@ def test_in_an_empty_folder(empty, name):
 
 
 CEREMONY = """
+mkdir bundles
 hening-signer keys new --keys keys root-1 targets-1 tables-1 content-1 armani-1
 hening-signer ceremony init --repo repo --keys keys --online STATE/keys/public.json --model armani \
   --threshold root=1 --threshold targets=1 --threshold tables=1 --threshold content=1 --out bundles
