@@ -67,6 +67,6 @@ def machine():
             program.chmod(0o755)
         yield root
     finally:
-        for file in root.glob("*.pid"):
+        for file in sorted(root.glob("*.pid"), reverse=True):  # the keys last
             stop(root, file.stem)
         shutil.rmtree(root)
