@@ -35,6 +35,7 @@ def test_every_state_one_second_before_a_switch_and_at_it():
     paused = make_pointer(3, p=True, r=[[START, 500]], c=2)
     paused_whole = make_pointer(3, p=True, r=[[START, 1000]], c=2)
     gone = [ITEMS[0], withdraw(ITEMS[1]), *ITEMS[2:]]
+    late_gone = [*ITEMS[:3], withdraw(ITEMS[3]), ITEMS[4]]
     stone = [make_item(2), make_item(3, min_counter=2)]
     over_stone = make_pointer(2, 3, c=2)
     rows = {
@@ -47,6 +48,7 @@ def test_every_state_one_second_before_a_switch_and_at_it():
         "halted, and nothing before": (make_shelf(halted(alone)), FROM, None, None),
         "no build": (make_shelf(None), FROM, None, None),
         "the build before withdrawn": (make_shelf(halted(), gone), FROM, None, None),
+        "withdrawn, and still in the pointer": (make_shelf(items=late_gone), FROM, 2, None),
         "expired": (make_shelf(), EXPIRY, 3, None),
         "a stepping stone": (make_shelf(over_stone, stone), FROM, 2, 2),
         "past the stone": (make_shelf(over_stone, stone, from_counter=2), FROM, 2, 3),
