@@ -122,11 +122,11 @@ def empty(programs, tmp_path):
     here = Rehearsal(tmp_path / "here", find_port(), programs)
     here.folder.mkdir()
     (here.folder / "deploy").symlink_to(ROOT / "deploy")
-    with machine() as root:
-        try:
+    try:
+        with machine() as root:  # its units have the port, too, so they end first
             yield here, root
-        finally:
-            here.stop()
+    finally:
+        here.stop()
 
 
 def on(root, port):
