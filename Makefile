@@ -69,8 +69,9 @@ dist: programs
 # verdict, the kill matrix, and pages under var/lab: of polls, and of the backup.
 privacy: env
 	mkdir -p var/lab
-	$(BIN)/hening-device lab cloud --html var/lab/cloud.html
-	$(BIN)/hening-device lab run --html var/lab/privacy.html --junit var/lab/privacy.xml
+	$(BIN)/hening-device lab cloud --html var/lab/cloud.html > var/lab/cloud.txt & cloud=$$!; \
+	$(BIN)/hening-device lab run --html var/lab/privacy.html --junit var/lab/privacy.xml; \
+	polls=$$?; wait $$cloud; backup=$$?; cat var/lab/cloud.txt; exit $$((polls | backup))
 
 privacy-full: env
 	mkdir -p var/lab

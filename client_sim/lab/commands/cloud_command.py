@@ -65,13 +65,13 @@ def cloud_command(
         render_terminal,
         report_to_dict,
     )
-    from client_sim.lab.programme.workers import Mapper, open_pool
+    from client_sim.lab.programme.workers import Mapper, collecting_rarely, open_pool
 
     wants_matrix = client == "clean" if mutants is None else mutants
     try:
         # A process that is started costs more than a sample of leaky clients.
         pool = open_pool(jobs) if full and wants_matrix else nullcontext(Mapper(None))
-        with ending_with_children(), show_progress() as tell, pool as mapper:
+        with ending_with_children(), collecting_rarely(), show_progress() as tell, pool as mapper:
             cases, stride = (_CASES, 1) if full else (1, _STRIDE)
             found = examine(load_client(client), seed=seed, cases=cases, stride=stride, tell=tell)
             matrix = run_matrix(mapper, seed, quick=not full, tell=tell) if wants_matrix else None

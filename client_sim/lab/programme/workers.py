@@ -95,15 +95,24 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Tri
 
 
 def _begin() -> None:
-    """Cache checked signatures until the process ends, and collect garbage rarely.
-
-    The cache holds millions of objects, which each collection would scan.
-    """
+    """Cache checked signatures until the process ends, and collect garbage rarely."""
     # Taken here, as it is another one while a client runs.
     threading.Thread(target=_end_with_parent, args=(os._exit,), daemon=True).start()
+    _UNTIL_THE_END.enter_context(collecting_rarely())
+    _UNTIL_THE_END.enter_context(memoised())
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Collect garbage rarely, as each collection would scan millions of objects."""
+    before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*_RARELY)
-    _UNTIL_THE_END.enter_context(memoised())
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _end_with_parent(end: Callable[[int], object]) -> None:
