@@ -1,7 +1,8 @@
 """Two nodes on PostgreSQL and S3 behind nginx with TLS, of which one is killed under load.
 
 The clients are the Etebase client and restic, both third-party. Acknowledged writes are there
-afterwards, and database, store, log and backup reveal nothing of them.
+afterwards, and what an operator can look at reveals nothing of them: the files of PostgreSQL, S3,
+nginx and the nodes, logs, metrics, lists of accounts, a backup, and a node's memory.
 """
 
 import asyncio
@@ -21,8 +22,10 @@ import aiohttp
 import pytest
 
 from tests.nginx import run_cloud_proxy
+from tests.ports import free_port
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 from tests.server.cloud.policies import KEY, POLICY, TEXT, make_statement, sign
+from tests.server.cloud.test_server_is_blind import dump_memory, find
 from tests.server.release.certificate import write_certificate
 
 pytestmark = [
@@ -32,8 +35,15 @@ FOLDER = Path(__file__).parents[1] / "etebase"
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 NAME, PASSWORD = "canary-owner-4711", "canary password of eight words"
 BATCHES = 20
-#: What no operator may find; notes, titles, names of files and collections begin with these.
-CANARY = b"canary"
+#: What no operator may find. A name passes through a node's memory, and nothing else does.
+CANARIES = {
+    "name": NAME.encode(),
+    "password": PASSWORD.encode(),
+    "note": b"canary-note",
+    "title": b"canary-title",
+    "collection": b"canary-collection",
+    "file": b"canary-7.jpg",
+}
 
 
 @dataclass
@@ -42,6 +52,7 @@ class Deployment:
 
     folder: Path
     nodes: dict = field(default_factory=dict)
+    metrics: int = field(default_factory=free_port)
 
     async def start(self, number):
         """Start a node; returns its port."""
@@ -54,6 +65,7 @@ class Deployment:
                 "0",
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, "HENING_CLOUD_METRICS_PORT": str(self.metrics * number)},
             )
         self.nodes[number] = node
         address = (await node.stdout.readline()).decode()
@@ -177,7 +189,7 @@ async def make_token(url, session, certificate):
             return (await answer.json())["token"]
 
 
-async def test_a_node_is_killed_under_load(deployment, tmp_path):
+async def test_a_node_is_killed_under_load(deployment, tmp_path, postgres, tmp_path_factory):
     """Every acknowledged write is there, and the operator's views show nothing of it."""
     certificate, key, _ = write_certificate(tmp_path, "localhost")
     before = write_photos(tmp_path / "photos")
@@ -207,6 +219,10 @@ async def test_a_node_is_killed_under_load(deployment, tmp_path):
         await owner.wait()
         await check_all_is_there(vault, url, certificate, stored, tmp_path, before)
         await check_nothing_is_seen(deployment, tmp_path)
+    stores = (postgres.folder, *tmp_path_factory.getbasetemp().glob("seaweed*"))
+    assert len(stores) > 1
+    for place in (tmp_path / "nginx", tmp_path / "cloud", tmp_path / "backup", *stores):
+        assert find_in_files(place) == set(), place
 
 
 async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
@@ -222,11 +238,26 @@ async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
 
 
 async def check_nothing_is_seen(deployment, tmp_path):
-    """Search everything an operator has for canaries: a backup contains database and bodies."""
+    """Search what the remaining node tells an operator, and its memory; a backup is made."""
     folder = ("--folder", tmp_path / "cloud")
-    assert "Nothing is wrong." in await deployment.command("check", *folder, "--read")
-    await deployment.command("backup", *folder, "--out", tmp_path / "backup")
-    views = [path for path in (tmp_path / "backup").rglob("*") if path.is_file()]
-    assert len(views) > 10
-    for path in (*views, tmp_path / "log-0", tmp_path / "log-1"):
-        assert CANARY not in path.read_bytes()
+    told = [
+        await deployment.command("check", *folder, "--read"),
+        await deployment.command("account", "list", *folder, "--json"),
+        await deployment.command("backup", *folder, "--out", tmp_path / "backup"),
+    ]
+    assert "Nothing is wrong." in told[0]
+    url = f"http://127.0.0.1:{deployment.metrics}/metrics"
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        told.append(await answer.text())
+    assert 'outcome="ok"' in told[-1]
+    told += [(tmp_path / f"log-{number}").read_text() for number in range(2)]
+    assert find(CANARIES, "".join(told).encode()) == set()
+    in_memory = [find(CANARIES, region) for region in dump_memory(deployment.nodes[1].pid)]
+    assert set().union(*in_memory) == {"name"}
+
+
+def find_in_files(folder):
+    """Return the names of the canaries in a folder's files."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    assert paths, folder
+    return set().union(*(find(CANARIES, path.read_bytes()) for path in paths))
