@@ -14,19 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError, not_found
 from server.cloud.storage.bodies import Bodies, one_piece
-from server.cloud.storage.bulk import insert_rows
+from server.cloud.storage.bulk import insert_rows, is_among, pack
 from server.cloud.storage.models import Chunk, Item, Revision
 from server.cloud.storage.models import Collection as CollectionRow
 
 SMALL = 16 * 1024
 """Bytes of a body that is kept in its row."""
-_THERE = select(Chunk.uid).where(
-    Chunk.collection == bindparam("place"), Chunk.uid.in_(bindparam("uids", expanding=True))
-)
+_IS_NAMED = (Chunk.collection == bindparam("place")) & is_among(Chunk.uid, "uids")
+_THERE = select(Chunk.uid).where(_IS_NAMED)
 _COLUMNS = ("collection", "uid", "length", "stored", "body", "written_at")
 NAME_BYTES = 16
 _DRAWN = 22  # characters that stand for as many bytes
-_SLICE = 4000  # parameters of one statement: PostgreSQL takes 32,767, SQLite as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +59,9 @@ async def keep_bodies(
 
 async def find_missing(db: AsyncSession, collection: int, uids: Collection[str]) -> set[str]:
     """Return which of `uids` the collection has no chunk of."""
-    missing, asked = set(uids), list(uids)
     connection = await db.connection()
-    for start in range(0, len(asked), _SLICE):
-        values = {"place": collection, "uids": asked[start : start + _SLICE]}
-        missing.difference_update((await connection.execute(_THERE, values)).scalars())
-    return missing
+    found = await connection.execute(_THERE, {"place": collection, "uids": pack(uids)})
+    return set(uids).difference(found.scalars())
 
 
 async def add_chunks(
@@ -107,29 +102,18 @@ async def note_ahead(db: AsyncSession, collection: int, uid: str, now: int) -> b
 
 async def load_lengths(db: AsyncSession, collection: int, uids: Sequence[str]) -> dict[str, int]:
     """Return how many bytes each of `uids` has."""
-    return {
-        uid: length
-        for start in range(0, len(uids), _SLICE)
-        for uid, length in await db.execute(
-            select(Chunk.uid, Chunk.length).where(
-                Chunk.collection == collection, Chunk.uid.in_(uids[start : start + _SLICE])
-            )
-        )
-    }
+    query = select(Chunk.uid, Chunk.length).where(_IS_NAMED)
+    rows = await db.execute(query, {"place": collection, "uids": pack(uids)})
+    return {row.uid: row.length for row in rows}
 
 
 async def load_bodies(
     db: AsyncSession, bodies: Bodies, collection: int, uids: Sequence[str]
 ) -> dict[str, bytes]:
     """Return the bodies of `uids`; raises CloudError where the store has lost one."""
-    found: dict[str, bytes] = {}
-    for start in range(0, len(uids), _SLICE):
-        rows = select(Chunk.uid, Chunk.length, Chunk.stored, Chunk.body).where(
-            Chunk.collection == collection, Chunk.uid.in_(uids[start : start + _SLICE])
-        )
-        for uid, length, stored, body in (await db.execute(rows)).all():
-            found[uid] = await _load(bodies, length, stored, body)
-    return found
+    query = select(Chunk.uid, Chunk.length, Chunk.stored, Chunk.body).where(_IS_NAMED)
+    rows = (await db.execute(query, {"place": collection, "uids": pack(uids)})).all()
+    return {uid: await _load(bodies, length, stored, body) for uid, length, stored, body in rows}
 
 
 async def load_chunk(db: AsyncSession, bodies: Bodies, collection: int, uid: str) -> bytes:

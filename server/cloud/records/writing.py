@@ -26,12 +26,12 @@ from server.cloud.records.access import Place, charge_owner, note_change
 from server.cloud.records.chunks import NewChunk, add_chunks, find_missing
 from server.cloud.records.cursor import is_at
 from server.cloud.records.wire import Item, Known
-from server.cloud.storage.bulk import insert_rows
+from server.cloud.storage.bulk import insert_rows, is_among, pack
 from server.cloud.storage.models import Item as ItemRow
 from server.cloud.storage.models import Revision as RevisionRow
 
 _ROWS = select(ItemRow.id, ItemRow.uid, ItemRow.etag).where(
-    ItemRow.collection == bindparam("place"), ItemRow.uid.in_(bindparam("uids", expanding=True))
+    ItemRow.collection == bindparam("place"), is_among(ItemRow.uid, "uids")
 )
 _CONTENT = ("sequence", "etag", "meta", "deleted", "chunks", "written_at")
 _COLUMNS = ("collection", "uid", "version", "key", *_CONTENT)
@@ -105,7 +105,7 @@ def _check_once(items: Sequence[Item]) -> None:
 async def _load_rows(db: AsyncSession, place: Place, order: Order) -> Sequence[Row[int, str, str]]:
     uids = {item.uid for item in order.items} | {dep.uid for dep in order.deps}
     connection = await db.connection()
-    return (await connection.execute(_ROWS, {"place": place.id, "uids": list(uids)})).all()
+    return (await connection.execute(_ROWS, {"place": place.id, "uids": pack(uids)})).all()
 
 
 def _check_known(code: str, known: Sequence[Known], etags: dict[str, str]) -> None:
