@@ -36,8 +36,7 @@ log = structlog.get_logger()
 def cloud() -> None:
     """Serve the owners' encrypted backup.
 
-    It is a service of its own and there only after `cloud init`: nothing else of hening-server
-    starts it or knows of it.
+    This is a separate service. It runs only after `cloud init`; no other command starts it.
     """
 
 
@@ -53,7 +52,11 @@ for _group in (account, pepper_commands, policy_group, code_group, breach_group)
 @click.option(
     "--pepper", required=True, type=PATH, help="File to make, outside the folder and its back-ups."
 )
-@click.option("--region", required=True, help="Whose law holds here, such as `id`. It stays.")
+@click.option(
+    "--region",
+    required=True,
+    help="The region whose law applies, such as `id`. It cannot be changed later.",
+)
 @policy_options
 @click.option(
     "--sign-up",
@@ -71,11 +74,11 @@ def init(
 ) -> None:
     """Make the cloud of one region, and its pepper.
 
-    Nothing is taken from devices before a policy holds: give it here, or with `cloud policy
+    Devices cannot upload until a policy is in force: give it here, or with `cloud policy
     accept`.
 
     The pepper seals names and keys in the database. It is printed once, in clear or with
-    --escrow-to sealed to your age key: keep that, for without it no account opens again.
+    --escrow-to sealed to your age key. Keep that copy: without the pepper no account can be opened.
     """
     given.check(region)
     chosen = given.settings | ({} if sign_up is None else {"sign_up": sign_up})

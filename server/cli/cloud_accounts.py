@@ -89,7 +89,7 @@ def show(account: str, folder: Path, as_json: bool) -> None:
 @FOLDER
 @click.option("--lift", is_flag=True, help="Serve the account again.")
 def suspend(account: str, folder: Path, lift: bool) -> None:
-    """Let the account ID only export and erase from now on. What it keeps stays."""
+    """Refuse the account ID everything but export and erasure. Its data is kept."""
 
     async def work(database: "Sessions") -> None:
         from server.cloud.operator import suspend_account
@@ -110,7 +110,7 @@ def suspend(account: str, folder: Path, lift: bool) -> None:
 @PEPPER
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
-    """Erase the account ID and all that is kept of it, as its owner could. There is no way back."""
+    """Erase the account ID and all of its data, as its owner could. It cannot be undone."""
     # Imported here, because they take the database's library with them.
     from server.cloud.law.policies import Policies
     from server.cloud.law.rounds import Law

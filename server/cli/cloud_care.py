@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 @click.option("--read", is_flag=True, help="Read every body, and compare its hash.")
 @JSON
 def check(folder: Path, read: bool, as_json: bool) -> None:
-    """Compare the database with the bodies that it names; changes nothing.
+    """Compare the database with the bodies that it names; change nothing.
 
-    It may run beside `cloud run`. Exit status 1 says that something is wrong. Bodies that no row
-    names are no fault: a crash leaves them, and upkeep removes them.
+    It may run beside `cloud run`. Exit status 1 means that something is wrong. Bodies that no row
+    names are not a fault: a crash leaves them, and upkeep removes them.
     """
     report = asyncio.run(_check(CloudFolder(folder), read=read))
     if as_json:
@@ -76,14 +76,19 @@ async def _check(folder: CloudFolder, *, read: bool) -> "Report":
     epilog="Example: hening-server cloud backup --folder /var/lib/hening-cloud --out /backup/cloud"
 )
 @FOLDER
-@click.option("--out", required=True, type=PATH, help="The backup's folder, new or to be renewed.")
+@click.option(
+    "--out",
+    required=True,
+    type=PATH,
+    help="The backup's folder: a new one, or an earlier backup to update.",
+)
 @JSON
 def backup(folder: Path, out: Path, as_json: bool) -> None:
-    """Copy database and bodies, all of one moment, beside `cloud run`.
+    """Copy database and bodies as of one moment; `cloud run` may go on.
 
-    Bodies that the backup has already are not copied again; those that are needed no more are
-    removed from it. A backup that is cut off leaves the one before it. The pepper is not in it:
-    keep that elsewhere.
+    Bodies that the backup already has are not copied again. Bodies that are no longer needed are
+    removed from it. An interrupted backup leaves the previous one intact. The pepper is not part
+    of the backup: keep a copy of it elsewhere.
     """
     done = asyncio.run(_back_up(CloudFolder(folder), out))
     if as_json:
@@ -94,7 +99,7 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
     )
     click.echo(
         f"\nRestore: hening-server cloud restore --from {out} --folder NEW --former {folder}"
-        "\nThe pepper is not in it: keep a copy where neither this backup nor the cloud is."
+        "\nThe pepper is not in it: keep a copy apart from this backup and from the cloud."
     )
 
 
@@ -120,15 +125,15 @@ async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
 @click.option(
     "--former",
     type=PATH,
-    help="Folder of the cloud that this one takes the place of: its store says which accounts were"
-    " erased since the backup was made.",
+    help="Folder of the cloud that this one replaces: its store names the accounts that were erased"
+    " since the backup was made.",
 )
-@click.option("--no-former", is_flag=True, help="That store is lost, too.")
+@click.option("--no-former", is_flag=True, help="The store of the replaced cloud is lost, too.")
 @click.option(
     "--keep-sessions",
     is_flag=True,
-    help="Let devices and programs stay logged in: for a backup of this moment, as none was"
-    " locked out since.",
+    help="Keep devices and programs logged in. Use it only for a backup of this moment: devices"
+    " that were logged out since it was made could log in again.",
 )
 @JSON
 def restore(
@@ -141,13 +146,13 @@ def restore(
 ) -> None:
     """Make a cloud from a backup, and check that it is whole.
 
-    Where FOLDER has a cloud.toml, its settings say where database and bodies are to lie, such as
-    PostgreSQL and S3; the database must be empty. Devices have to log in again, and look at
-    everything once. Accounts that were erased since are erased again before anything is served.
+    If FOLDER has a cloud.toml, its settings name the database and the store, such as PostgreSQL
+    and S3; the database must be empty. Devices have to log in again, and list everything once.
+    Accounts that were erased after the backup are erased again before anything is served.
     """
     if (former is None) is not no_former:
         raise click.UsageError(
-            "name the folder of the former cloud with --former, so that no erased account comes"
+            "name the folder of the replaced cloud with --former, so that no erased account comes"
             " back; or say with --no-former that its store is lost, too."
         )
     if former is not None:
@@ -163,9 +168,13 @@ def restore(
         }
         click.echo(json.dumps({**row, **dataclasses.asdict(done.report)}))
     else:
-        click.echo(f"{done.rows} rows and {done.bodies} bodies of {spell_span(age)} ago are here.")
+        click.echo(
+            f"{done.rows} rows and {done.bodies} bodies of {spell_span(age)} ago were restored."
+        )
         if done.erased:
-            click.echo(f"{done.erased} of the accounts were erased since, and will be again.")
+            click.echo(
+                f"{done.erased} of the accounts were erased later, and will be erased again."
+            )
         _print_report(done.report)
         click.echo(
             f"\nNext: hening-server cloud run --folder {folder} --pepper PEPPER, with the pepper"
@@ -178,7 +187,7 @@ def restore(
 def _check_former(former: CloudFolder) -> None:
     if not (load_settings(former.root).blobs_url or former.bodies.is_dir()):
         raise StorageError(
-            f"{former.bodies} is not there, so nothing tells which accounts were erased since:"
+            f"{former.bodies} does not exist, which names the accounts erased since the backup:"
             " bring it back, or say with --no-former that it is lost; nothing was changed."
         )
 
@@ -221,10 +230,10 @@ async def _restore(
 @PEPPER
 @JSON
 def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
-    """Do now what `cloud run` would do by itself within the next hour.
+    """Do immediately what `cloud run` does by itself within an hour.
 
-    Announced erasures that are due; expired sessions, old revisions and tombstones, chunks and
-    bodies that nothing names, and what uploads left unfinished.
+    Erase accounts whose announced erasure is due. Remove expired sessions, old revisions and
+    tombstones, chunks and bodies that nothing names, and files of unfinished uploads.
     """
     # Imported here, because they take the database's library with them.
     from server.cloud.law.policies import Policies
@@ -245,7 +254,9 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
 
     done = run_in_cloud(folder, settings, work)
     if done is None:
-        raise StorageError("a node does it just now; see its log, or try again in a minute.")
+        raise StorageError(
+            "another node is doing this at the moment: see its log, or try again in a minute."
+        )
     if as_json:
         click.echo(json.dumps(done))
         return
@@ -259,8 +270,8 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
 def migrate(folder: Path, backup_made: bool) -> None:
     """Bring the database to this version.
 
-    A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
-    migrated with --backup-made.
+    A copy of a SQLite file is kept beside it. A PostgreSQL database that is not empty is migrated
+    only with --backup-made.
     """
     from server.cloud.storage import MIGRATIONS
     from server.storage.migration import migrate as migrate_database

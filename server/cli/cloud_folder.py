@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 CREDENTIAL = "cloud-pepper"
 FOLDER = click.option(
-    "--folder", required=True, type=PATH, help="The cloud's own folder, beside no other state."
+    "--folder", required=True, type=PATH, help="The cloud's folder; it holds nothing else."
 )
 PEPPER = click.option(
     "--pepper", type=PATH, help="The pepper's file.  [default: this unit's credential cloud-pepper]"
@@ -55,7 +55,7 @@ def find_pepper(given: Path | None) -> Path:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     if given is None and credentials is None:
         raise click.UsageError(
-            f"--pepper names the pepper's file; a unit of systemd may have it as {CREDENTIAL}."
+            f"give the pepper's file with --pepper, or as the unit's credential {CREDENTIAL}."
         )
     return Path(credentials or "") / CREDENTIAL if given is None else given
 
@@ -70,10 +70,10 @@ def print_escrow(pepper: Pepper, recipient: str | None) -> None:
     """Print the lines that restore a pepper, sealed to an age key where one is given."""
     lines = encode_escrow(pepper)
     if recipient is not None:
-        click.echo("Keep this file where neither of the two is; your age key opens it:\n")
+        click.echo("Keep this file apart from both of them; your age key opens it:\n")
         click.echo(seal_lines(lines, recipient), nl=False)
         return
-    click.echo("Keep these lines on paper, where neither of the two is:\n")
+    click.echo("Keep these lines on paper, apart from both of them:\n")
     for line in lines:
         click.echo(f"  {line}")
 

@@ -18,7 +18,7 @@ DAY = 24 * 60 * 60
 
 @click.group("code", epilog="Example: hening-server cloud code new --folder /srv/cloud")
 def code_group() -> None:
-    """Make codes with which owners make their accounts."""
+    """Make the codes that owners need to sign up."""
 
 
 @code_group.command(epilog="Example: hening-server cloud code new --count 5 --folder /srv/cloud")
@@ -31,12 +31,12 @@ def code_group() -> None:
     type=click.IntRange(1, 365),
     default=30,
     show_default=True,
-    help="Days until an unused code ends.",
+    help="Days until an unused code expires.",
 )
 def new(folder: Path, count: int, days: int) -> None:
     """Make codes, one for each account. They are shown this once.
 
-    A name that ends in `-` and the code is its owner's to take, in any Etebase client.
+    The owner signs up in any Etebase client with a name that ends in `-` and the code.
     """
     from server.cloud.accounts.codes import add_code, draw_code
 
@@ -54,7 +54,7 @@ def new(folder: Path, count: int, days: int) -> None:
 
 @click.group("breach", epilog="Example: hening-server cloud breach found --folder /srv/cloud")
 def breach_group() -> None:
-    """Note breaches, and tell owners of them within the policy's hours."""
+    """Record breaches, and notify owners within the hours of the policy."""
 
 
 @breach_group.command(epilog="Example: hening-server cloud breach found --folder /srv/cloud")
@@ -83,7 +83,7 @@ def found(folder: Path, at: datetime | None) -> None:
     number, hours = run_in_cloud(folder, settings, work)
     click.echo(f"Breach {number} was found on {show_time(moment)}.")
     if hours is not None:
-        click.echo(f"Owners have to be notified by {show_time(moment + hours * 60 * 60)}.")
+        click.echo(f"Notify owners by {show_time(moment + hours * 60 * 60)}.")
     click.echo(f'Next: hening-server cloud breach tell {number} "TEXT" --folder {folder}')
 
 
@@ -95,7 +95,7 @@ def found(folder: Path, at: datetime | None) -> None:
 @click.argument("text")
 @FOLDER
 def tell(number: int, text: str, folder: Path) -> None:
-    """Tell owners of a breach: their devices and their page show TEXT from now on."""
+    """Notify owners of a breach: their devices and their pages show TEXT from now on."""
     from server.cloud.law.breaches import tell_breach
 
     if not text.strip() or len(text) > 2000 or not text.isprintable():

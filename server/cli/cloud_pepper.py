@@ -30,23 +30,23 @@ def pepper() -> None:
 @PEPPER
 @ESCROW_TO
 def rotate(folder: Path, pepper: Path | None, recipient: str | None) -> None:
-    """Seal everything under another pepper.
+    """Replace the pepper, and seal everything under the new one.
 
-    Stop the service on every node first: one that runs on refuses logins until it is started again.
-    A rotation that was interrupted goes on when it is run again.
+    Stop the service on every node first: a running node refuses logins until it is restarted. An
+    interrupted rotation continues when this command is run again.
     """
     path, (region, place) = find_pepper(pepper), _find_database(folder)
     read = load_pepper(path, os.geteuid())
     asyncio.run(_check(place, read.candidates(region, os.urandom)))
     begun = begin_rotation(path, read, os.urandom)
-    click.echo("The new pepper counts once this command ends.")
+    click.echo("The new pepper is in force when this command ends.")
     print_escrow(begun.rotated(), recipient)
     former, following = begun.candidates(region, os.urandom)
     count = asyncio.run(_seal_again(place, former, following))
     write_pepper(path, begun.rotated())
-    click.echo(f"\n{count} rows are sealed under it, and {path} holds it.")
+    click.echo(f"\n{count} rows are sealed under the new pepper, which is in {path}.")
     click.echo(
-        "Next: destroy what was kept of the former one, and start the service on every node."
+        "Next: destroy all copies of the former pepper, and start the service on every node."
     )
 
 
@@ -65,7 +65,7 @@ def restore(folder: Path, pepper: Path | None) -> None:
     """
     path, (region, place) = find_pepper(pepper), _find_database(folder)
     if os.path.lexists(path):
-        raise StorageError(f"{path} is there already; nothing was changed.")
+        raise StorageError(f"{path} exists already; nothing was changed.")
     if sys.stdin.isatty():
         click.echo("Type the lines as they are printed, and an empty line after them:", err=True)
     restored = decode_escrow(iter(lambda: sys.stdin.readline().strip(), ""))

@@ -33,7 +33,7 @@ TEXTS = click.option(
     "texts",
     multiple=True,
     metavar="LOCALE=FILE",
-    help="What owners are shown, as it was signed. Once for each language.",
+    help="The text that owners see, as it was signed; once for each language.",
 )
 MAX_TEXT = 65_536
 
@@ -150,10 +150,10 @@ def policy_group() -> None:
 @PEPPER
 @UTC_TIMES
 def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path | None) -> None:
-    """Let a newer version of the policy hold from its time on.
+    """Accept a newer version of the policy. It is in force from its own start on.
 
-    From then on nothing is taken from a device until its owner has agreed to it; downloads, export
-    and erasure go on. Running nodes know of it within half a minute.
+    From then on uploads are refused until the owner has agreed to it; downloads, export and erasure
+    go on. Running nodes notice it within half a minute.
     """
     given = GivenPolicy(read_bounded(file, MAX_NOTE), read_texts(texts), "", "")
     policy = given.accept(folder, pepper)
@@ -195,5 +195,5 @@ def list_all(folder: Path, as_json: bool) -> None:
             (str(each.version), show_time(each.starts), "yes" if each.version == holds else "")
             for each in policies
         ],
-        "There is none, so nothing is taken: `hening-server cloud policy accept`.",
+        "There is no policy, so uploads are refused: `hening-server cloud policy accept`.",
     )

@@ -51,7 +51,7 @@ def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
     assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
     ran = CliRunner().invoke(cli, ["cloud", "run", "--folder", str(folder)])
     assert ran.exit_code == 2
-    assert "--pepper names the pepper's file" in ran.output
+    assert "give the pepper's file with --pepper" in ran.output
     assert [path.name for path in folder.iterdir()] == ["cloud.toml"]
 
 
@@ -64,7 +64,7 @@ def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
     words = ["--from", tmp_path / "backup", "--folder", tmp_path / "new"]
     words = [*map(str, words), "--former", str(tmp_path / "former")]
     ran = CliRunner().invoke(cli, ["cloud", "restore", *words])
-    assert "former/bodies is not there" in str(ran.exception)
+    assert "former/bodies does not exist" in str(ran.exception)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["cloud.toml"]
 
 

@@ -110,7 +110,7 @@ def test_codes_and_breaches(run, place, tmp_path):
     assert (len(kept), any(code.encode() in kept for code in codes)) == (3, False)
     at = ("--at", "2026-01-01T00:00", "--utc")
     _, output, _ = run("cloud", "breach", "found", *place[:2], *at)
-    assert "Owners have to be notified by 2026-01-04 01:00 UTC." in output
+    assert "Notify owners by 2026-01-04 01:00 UTC." in output
     words = ("cloud", "breach", "tell", "1", "Change your password.", *place[:2])
     assert run(*words)[0] == 0
     assert run(*words)[0] == 1
