@@ -13,6 +13,7 @@ PROGRAM = (
     "atexit.register(lambda: print(*list_cloud(), file=sys.stderr)); main()"
 )
 LISTENING = "0A"  # tcp(7), as /proc/net/tcp has it
+ACCEPTS = "00010000"  # __SO_ACCEPTCON, as /proc/net/unix has it
 
 
 def processes(pid):
@@ -23,20 +24,28 @@ def processes(pid):
             yield from processes(int(child))
 
 
-def ports(pids):
-    """Return the TCP ports on which these processes listen."""
-    sockets = {str(file.readlink()) for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir()}
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    fields = [line.split() for line in lines]
-    return {
-        int(each[1].partition(":")[2], 16)
-        for each in fields
-        if each[3] == LISTENING and f"socket:[{each[9]}]" in sockets
-    }
+def sockets(pids):
+    """Return kind and port, or path, of the sockets at which these processes can be reached."""
+    own = {str(file.readlink()) for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for kind in ("tcp", "tcp6", "udp", "udp6"):
+        for each in fields_of(kind):
+            is_open = kind.startswith("udp") or each[3] == LISTENING
+            if is_open and f"socket:[{each[9]}]" in own:
+                found.add((kind, int(each[1].partition(":")[2], 16)))
+    paths = [each for each in fields_of("unix") if each[3] == ACCEPTS]
+    return found | {("unix", *each[7:]) for each in paths if f"socket:[{each[6]}]" in own}
+
+
+def fields_of(kind):
+    """Return the lines of a table of the kernel's."""
+    table = Path(f"/proc/net/{kind}")
+    return [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
 
 
 def test_a_server_has_nothing_of_it(world):
-    """One process with two sockets, as before; no module and no file of the cloud."""
+    """One process with two ports and the socket of halts, as before; no module, no file of it."""
+    halts = str(world.folder.root / "run" / "urgent.sock.new")  # the kernel keeps the first name
     command = ["run", "--state", str(world.folder.root), "--port", "0", "--api-port", "0"]
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *command],
@@ -45,12 +54,13 @@ def test_a_server_has_nothing_of_it(world):
         text=True,
     ) as server:
         addresses = [server.stdout.readline().strip() for _ in range(2)]
-        expected = {int(each.split("/")[2].rpartition(":")[2]) for each in addresses}
         there = list(processes(server.pid))
-        assert there == [server.pid]
-        assert ports(there) == expected
+        found = sockets(there)
         server.send_signal(signal.SIGTERM)
         modules = server.stderr.read().splitlines()[-1]
+    ports = {("tcp", int(each.split("/")[2].rpartition(":")[2])) for each in addresses}
+    assert there == [server.pid]
+    assert found == ports | {("unix", halts)}
     assert server.returncode == 0
     assert modules == ""
     assert not list(world.folder.root.rglob("*cloud*"))
