@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # On a terminal pip shows what it does; elsewhere it would write some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
-.PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider etebase fixtures reference docs soak fuzzer mutation clean
+.PHONY: demo dist bare programs test test-busy check privacy privacy-cloud privacy-full bench peers format lock env readers interop system provider etebase fixtures reference docs soak fuzzer mutation clean
 
 demo: programs
 	@$(BIN)/python -m demo
@@ -65,13 +65,15 @@ dist: programs
 	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
 	deploy/debian/build.sh $(BIN)/python $(DIST)
 
-# What QA looks at for every commit, in about a minute, and before each release, in about ten minutes: the
-# verdict, the kill matrix, and pages under var/lab: of polls, and of the backup.
+# What QA looks at for every commit, each in a minute or less, and before each release, in about ten
+# minutes: the verdict, the kill matrix, and a page under var/lab; of polls, and of the backup.
 privacy: env
 	mkdir -p var/lab
-	$(BIN)/hening-device lab cloud --html var/lab/cloud.html > var/lab/cloud.txt & cloud=$$!; \
-	$(BIN)/hening-device lab run --html var/lab/privacy.html --junit var/lab/privacy.xml; \
-	polls=$$?; wait $$cloud; backup=$$?; cat var/lab/cloud.txt; exit $$((polls | backup))
+	$(BIN)/hening-device lab run --html var/lab/privacy.html --junit var/lab/privacy.xml
+
+privacy-cloud: env
+	mkdir -p var/lab
+	$(BIN)/hening-device lab cloud --html var/lab/cloud.html
 
 privacy-full: env
 	mkdir -p var/lab
