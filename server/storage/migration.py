@@ -7,6 +7,7 @@ its migration needs the operator's confirmation of a backup (ADR 32).
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+
+_TRIES = 200  # in BUSY_SECONDS, to switch to the write-ahead log
 
 T = TypeVar("T")
 
@@ -86,7 +89,28 @@ def migrate(place: Place, *, backup_made: bool = False, migrations: Path = MIGRA
         return False
     if not isinstance(place, PostgresAddress):
         create_file(place)  # SQLite gives its log and index files the database's mode
+        _write_ahead(place)
     return with_connection(place, lambda c: _upgrade(place, c, migrations, backup_made=backup_made))
+
+
+def _write_ahead(path: Path) -> None:
+    """Give a file its write-ahead log before it has tables: connections to it find it then.
+
+    SQLite does not wait for its lock here, so two programs that start at one moment would fail.
+    """
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        for left in reversed(range(_TRIES)):
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if left and "locked" in str(error):
+                    time.sleep(BUSY_SECONDS / _TRIES)
+                    continue
+                raise StorageError(
+                    f"the database {path.name} cannot be opened: {error}; see that its folder may"
+                    " be written and that no other program holds it."
+                ) from error
+            return
 
 
 def load_migrations(migrations: Path = MIGRATIONS) -> "Config":

@@ -16,7 +16,7 @@ from server.storage import migration
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.migration import migrate
+from server.storage.migration import is_current, migrate
 from server.storage.models import LogEntry
 
 FURTHER = '''"""A further migration."""
@@ -170,3 +170,14 @@ async def test_no_other_user_reads_the_database(tmp_path):
             assert len(found) == 3
             assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
         await asyncio.to_thread(file.chmod, 0o644)
+
+
+def test_two_programs_open_a_new_database_at_one_moment(tmp_path, monkeypatch):
+    """SQLite does not wait where a file gets its write-ahead log, so the program tries again."""
+    path = tmp_path / "new.sqlite"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(migration, "BUSY_SECONDS", 0)
+        monkeypatch.setattr(migration.time, "sleep", lambda _: first.execute("COMMIT"))
+        assert migrate(path)
+    assert is_current(path)
