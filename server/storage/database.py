@@ -1,15 +1,19 @@
 """The database: sessions on SQLite or PostgreSQL, after its migration."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from server.storage.engine import WRITES, WriteGate, make_engine
 from server.storage.migration import MIGRATIONS, migrate
 from server.storage.place import Place
+
+Made = TypeVar("Made")
 
 
 class Sessions:
@@ -53,6 +57,18 @@ async def open_database(
         yield Sessions(engine)
     finally:
         await engine.dispose()
+
+
+async def run_again(transaction: Callable[[], Awaitable[Made]]) -> Made:
+    """Run a transaction that looks for what it makes, and once more where another was faster.
+
+    On PostgreSQL two that make the same both see that it is not there, and the second to commit
+    breaks a rule of the table. The second time it sees what is there, and refuses in its own words.
+    """
+    try:
+        return await transaction()
+    except IntegrityError:
+        return await transaction()
 
 
 def _narrow(file: Path) -> None:

@@ -18,7 +18,7 @@ from client_sim.persona import canaries
 
 CHECKS: Final = {
     "kept": "Is no name, content, password, key, word or token in what it keeps?",
-    "seconds": "Is no second in it at which somebody did something?",
+    "seconds": "Is no second in it at which an owner did something?",
     "alike": "Do accounts of equal shape have equal tables, but for ciphertext?",
     "unknown": "Is a name that is not there answered as one that is, for as much work?",
     "gone": "Is nothing left of an account that was erased?",

@@ -310,7 +310,7 @@ def judge_range(usual: Seen) -> Iterator[Finding]:
 
 
 def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
-    """C8: by the same draws the next times are the same, whoever the owner is and does."""
+    """C8: by the same draws the next times are the same, whatever the owner is and does."""
     for (phase, a), (_, b) in zip_longest(_intervals(usual), _intervals(busy), fillvalue=("", 0.0)):
         if a != b:
             said = f"{a:.0f} s to the next time, {b:.0f} s where another owner changed more"

@@ -108,7 +108,7 @@ def _open_headers(ring: Keyring, each: Exchange, names: tuple[str, ...]) -> Iter
     request = each.request
     found = [name for name, _ in request.headers]
     token = ring.tokens.get(each.device, "")
-    if not token and "blobs" not in request.path:  # nobody is logged in yet, or any more
+    if not token and "blobs" not in request.path:  # not logged in yet, or no more
         names = tuple(name for name in names if name != "Authorization")
     if found != ["Host", *names]:
         yield Part("headers", " ".join(found).encode(), "", problem="not the headers of the row")

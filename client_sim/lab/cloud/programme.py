@@ -67,7 +67,7 @@ METHODS: Final[Mapping[str, tuple[str, str]]] = {
     "answered": ("C7", "Is nothing sent behind a lie?"),
     "salts": ("C7", "Is the main key made of the owner's own salt alone?"),
     "range": ("C8", "Is each next time 4 to 8 hours away?"),
-    "steady": ("C8", "Are times the same whoever the owner is, and whatever was changed?"),
+    "steady": ("C8", "Are times the same for all owners and all changes?"),
     "drawn": ("C8", "Are they others by other draws?"),
     "duties": ("law", "Does each step send what it has to?"),
     "state": ("law", "Has the server the accounts, devices and consents that the owner wanted?"),

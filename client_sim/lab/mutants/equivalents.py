@@ -167,7 +167,7 @@ class _ReadsAnswers(ToyClient):
 
 
 class _Around(LeakingWorld):
-    """The real client, whose class nobody sees, in a world that passes all on."""
+    """The real client, whose class is not seen, in a world that passes all on."""
 
     def __init__(self, outer: World) -> None:
         super().__init__(outer)

@@ -27,7 +27,7 @@ from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
 from server.cloud.owner.links import make_link
 from server.cloud.settings import SignUp
-from server.cloud.storage.again import run_again
+from server.storage.database import run_again
 
 PREFIX = "/api/v1/authentication"
 ID_BYTES, TOKEN_BYTES = 16, 32

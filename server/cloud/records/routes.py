@@ -23,8 +23,8 @@ from server.cloud.records.chunks import (
 from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
 from server.cloud.records.writing import Order, write_items
-from server.cloud.storage.again import run_again
 from server.cloud.storage.models import Collection, Member
+from server.storage.database import run_again
 from server.storage.one_hop import execute_together
 
 PREFIX = "/api/v1"

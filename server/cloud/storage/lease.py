@@ -1,6 +1,6 @@
 """Leases: what one process of all nodes may do at a time, and whether bodies may be removed.
 
-A lease is a row that says until when, by the database's clock, somebody holds it. Its `fence` grows
+A lease is a row that says until when, by the database's clock, it is held. Its `fence` grows
 with each holder. A holder proves in each transaction that it is still the one: one that was stopped
 for longer than its lease changes nothing when it goes on.
 """

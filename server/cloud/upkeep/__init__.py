@@ -1,7 +1,7 @@
 """What is done by itself, and when: what the region's law asks for, and what is needed no more.
 
     retention   for how long things are kept: numbers that are passed in
-    rows        sessions, revisions, tombstones and chunks that nobody needs any more
+    rows        sessions, revisions, tombstones and chunks that are needed no more
     bodies      bodies that no row names, and what uploads left unfinished
     rounds      the list of all steps, a round of them under a lease, and a round after another
 

@@ -1,4 +1,4 @@
-"""For how long things are kept that nobody needs any more."""
+"""For how long things are kept that are needed no more."""
 
 from dataclasses import dataclass
 

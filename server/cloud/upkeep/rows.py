@@ -1,4 +1,4 @@
-"""Rows that nobody needs any more: sessions, revisions, tombstones, chunks.
+"""Rows that are needed no more: sessions, revisions, tombstones, chunks.
 
 A collection's rows are removed under its lock, as they are written, and its owner's bytes with
 them.
