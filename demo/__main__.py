@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from client_sim.clock import read_clock
 from client_sim.errors import SimulatorError
+from client_sim.pages.origin import Origin
 from demo.narrator import Narrator
 from demo.report import write_report
 from demo.stage import Stage, StageError
@@ -36,7 +38,7 @@ def main(folder: Path) -> None:
     finally:
         stage.stop_server()
     seconds = time.monotonic() - started
-    write_report(folder, story, narrator.sentences, seconds)
+    write_report(folder, story, narrator.sentences, seconds, Origin.read(read_clock()))
     narrator.table([(q, a, "holds" if holds else "FAILS") for q, a, holds in story.checks])
     narrator.console.print(f"\n{seconds:.0f} s; open {folder}/report.html", highlight=False)
     sys.exit(0 if story.is_good else 1)

@@ -8,6 +8,7 @@ from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment
 from client_sim.lab.report.json import report_to_dict
 from client_sim.lab.report.redaction import Revealed
+from client_sim.pages.origin import Origin
 from client_sim.pages.page import make_environment
 from demo.content import OWNERS
 from demo.story import Story, to_dict
@@ -16,7 +17,9 @@ from fixtures.catalogue import CODENAMES
 _TEMPLATE = make_environment(Path(__file__).parent / "templates").get_template("report.html")
 
 
-def write_report(folder: Path, story: Story, sentences: list[str], seconds: float) -> None:
+def write_report(
+    folder: Path, story: Story, sentences: list[str], seconds: float, origin: Origin
+) -> None:
     """Write `report.json` and `report.html`."""
     facts = to_dict(story)
     # The owners are made up, and the point of the story is to see what a phone says of one.
@@ -25,6 +28,7 @@ def write_report(folder: Path, story: Story, sentences: list[str], seconds: floa
     data = {**facts, "seconds": round(seconds, 1), "story": sentences, "privacy": verdicts}
     (folder / "report.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     page = _TEMPLATE.render(
+        origin=origin,
         ok=story.is_good,
         outcome=_outcome(story),
         phones=facts["phones"],

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 from defusedxml.ElementTree import fromstring
 
@@ -12,8 +13,10 @@ from client_sim.lab.captures.loading import decode_capture
 from client_sim.lab.captures.page import render_page
 from client_sim.lab.captures.showing import audit_to_dict
 from client_sim.lab.errors import CaptureError
+from client_sim.pages.origin import Origin
 
 HOST = b"updates.hening.example:8080"
+ORIGIN = Origin(datetime(2026, 1, 1, tzinfo=UTC), "the program", "the machine")
 
 
 def check_capture(data: bytes) -> None:
@@ -29,7 +32,7 @@ def check_capture(data: bytes) -> None:
     audit = audit_capture(capture, HOST, None, personal=True)
     forms = (
         json.dumps(audit_to_dict(audit, personal=True)),
-        render_page(audit, personal=True),
+        render_page(audit, ORIGIN, personal=True),
         render_audit_junit(audit, "capture"),
         render_audit_sarif(audit, "capture"),
     )

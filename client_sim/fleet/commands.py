@@ -28,6 +28,7 @@ from client_sim.fleet.target import Target, find_target
 if TYPE_CHECKING:
     from client_sim.fleet.own_server import OwnServer
     from client_sim.fleet.report import Report
+    from client_sim.pages.origin import Origin
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHARE: Final = click.FloatRange(0, 1)
@@ -178,6 +179,7 @@ def fleet(
     from client_sim.fleet.sentences import Screen
     from client_sim.fleet.survey import survey
     from client_sim.fleet.twins import Sample, Wish, install_sample
+    from client_sim.pages.origin import Origin
 
     plan = Plan(
         devices=devices,
@@ -228,10 +230,10 @@ def fleet(
             sampled = install_sample(target, seen.groups, wish, folder, read_clock)
         screen.prepare(f"Waking {devices:,} phones")
         outcome = run_fleet(plan, target, held, seen, clock, read_clock, screen.watch)
-    report = make_report(outcome, sampled)
+    report, origin = make_report(outcome, sampled), Origin.read(read_clock())
     if out is not None:
-        out.write_text(render_page(report), encoding="utf-8")
-    _print(report, out, as_json=as_json)
+        out.write_text(render_page(report, origin), encoding="utf-8")
+    _print(report, origin, out, as_json=as_json)
 
 
 @contextmanager
@@ -285,20 +287,20 @@ def _find(
     )
 
 
-def _print(report: Report, out: Path | None, *, as_json: bool) -> None:
+def _print(report: Report, origin: Origin, out: Path | None, *, as_json: bool) -> None:
     from client_sim.fleet.report import report_to_dict
     from client_sim.fleet.sentences import summarise
 
     if as_json:
         click.echo(json.dumps(report_to_dict(report)))
         return
-    title, sentences, facts = summarise(report)
+    summary = summarise(report)
     console = Console(highlight=False)
-    console.print(f"[bold]{title}[/bold]")
-    for sentence in sentences:
+    console.print(f"[bold]{summary.title}[/bold]")
+    for sentence in (*summary.sentences, *summary.engine, str(origin)):
         console.print(sentence, markup=False)
     numbers = Table(show_header=False)
-    for fact in facts:
+    for fact in summary.facts:
         numbers.add_row(fact.name, fact.value)
     for why, count in report.failures.items():
         numbers.add_row(why, f"{count:,}")

@@ -53,6 +53,7 @@ class Point:
 class Report:
     """The content of a report. Shares are 0 to 1, times are in seconds."""
 
+    seed: int
     devices: int
     groups: int
     hours: float
@@ -105,6 +106,7 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
     steps = [(a, b) for a, b in pairwise(_thin(outcome)) if b.real > a.real]
     rates = tuple((b.real, (b.requests - a.requests) / (b.real - a.real)) for a, b in steps)
     return Report(
+        seed=plan.seed,
         devices=plan.devices,
         groups=len(outcome.survey.groups),
         hours=plan.seconds / 3600,

@@ -20,10 +20,21 @@ class Fact:
     value: str
 
 
-def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
-    """Return the title, the sentences below it, and the numbers."""
-    title = f"{report.devices:,} phones, {report.hours:g} hours"
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A report in words; `engine` says how the phones were simulated."""
+
+    title: str
+    sentences: list[str]
+    facts: list[Fact]
+    engine: list[str]
+
+
+def summarise(report: Report) -> Summary:
+    """Return the report in words."""
     older = report.devices - report.begun_newest
+    share = report.arrived / older if older else 1.0
+    title = f"{report.devices:,} phones, {report.hours:g} hours: {share:.1%} updated"
     first = (
         f"{report.groups} models, regions and channels; {report.hours:g} hours went by in"
         f" {tell_seconds(report.seconds)}, {report.speed:,.0f} times as fast as they do."
@@ -65,19 +76,14 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         Fact("99 % within", f"{report.latencies['p99'] * 1000:.2f} ms"),
         Fact("distinct requests", f"{len(report.requests_seen):,}"),
         Fact("installs", f"{report.switched:,}"),
-        Fact("by the real engine", f"{report.engine_installs:,} ({report.engine_share:.3%})"),
         Fact("failures by the server", f"{report.server_failures:,}"),
+        Fact("seed", f"{report.seed}"),
     ]
-    return (
+    return Summary(
         title,
-        [
-            first,
-            f"{connections} {verified}",
-            f"{engine} {memory}",
-            *refusals,
-            *([untold] if report.requests_untold else []),
-        ],
+        [first, *([untold] if report.requests_untold else [])],
         facts,
+        [f"{connections} {verified}", f"{engine} {memory}", *refusals],
     )
 
 

@@ -2,5 +2,5 @@
 
 A report gives its values and a template that extends `base.html`; out comes a page without script,
 and without an address that a browser would load. Read `page` (templates and what they escape), then
-`charts` (pictures).
+`origin` (when and where a report was made) and `charts` (pictures).
 """

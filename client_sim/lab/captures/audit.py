@@ -63,6 +63,15 @@ class Audit:
         return "not judged: incomplete" if failed else "clean"
 
 
+def describe_outcome(audit: Audit) -> str:
+    """Return the verdict as the second half of a title."""
+    connections = len(audit.capture.conversations)
+    seen = f"in {connections:,} connection{'' if connections == 1 else 's'}"
+    if audit.is_clean:
+        return f"no leak found {seen}"
+    return f"leak found {seen}" if audit.verdict == "leak" else f"{audit.verdict}, {seen}"
+
+
 def audit_capture(
     capture: Capture,
     host: bytes | None,

@@ -14,6 +14,7 @@ from client_sim.lab.captures.fields import FieldRow
 from client_sim.lab.captures.question import Question
 from client_sim.lab.captures.redaction import redact
 from client_sim.lab.report.dump import dump
+from client_sim.pages.origin import Origin
 
 _SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
 _FIELDS: Final = 40  # rows of the table of fields, there
@@ -129,8 +130,9 @@ def _question_to_dict(question: Question) -> dict[str, Any]:
     }
 
 
-def render_audit(audit: Audit, console: Console, *, personal: bool) -> None:
+def render_audit(audit: Audit, console: Console, origin: Origin, *, personal: bool) -> None:
     """Print what was seen, what was found, the fields, and the verdict last."""
+    console.print(Text(str(origin), "dim"), soft_wrap=True)
     for what, value in list_counts(audit, personal=personal):
         console.print(Text(f"{what}: {value}"), soft_wrap=True)
     for note in audit.capture.notes:

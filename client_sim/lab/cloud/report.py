@@ -16,6 +16,7 @@ from client_sim.lab.report.dump import dump
 from client_sim.lab.report.json import finding_to_dict, matrix_to_dict
 from client_sim.lab.report.printable import printable
 from client_sim.lab.report.saying import say
+from client_sim.pages.origin import Origin
 from client_sim.pages.page import make_environment
 
 _SHOWN: Final = 3
@@ -82,16 +83,17 @@ def report_to_dict(report: CloudReport) -> dict[str, Any]:
     }
 
 
-def render_terminal(report: CloudReport, console: Console) -> None:
+def render_terminal(report: CloudReport, console: Console, origin: Origin) -> None:
     """Print claims, findings with their bytes, the instrument's trials, and the verdict."""
     examined = report.examined
     say(console, f"{report.client} · profile {report.profile} · seed {report.seed}", "bold")
+    say(console, str(origin), "dim")
     for claim, says in CLAIMS.items():
         methods = [method for method, (of, _) in METHODS.items() if of == claim]
         broken = [method for method in methods if examined.findings.get(method)]
         sign, style = ("✗", "bold red") if broken else ("✓", "bold green")
         counts = ", ".join(f"{method} {examined.asked.get(method, 0)}" for method in methods)
-        say(console, f"{sign} {claim:<3}  {says} ({counts})", style)
+        say(console, f"{sign} {says} ({claim}): {counts}", style)
     for method, findings in examined.findings.items():
         for finding in findings[:_SHOWN]:
             say(console, f"{method}: {printable(finding.where)}: {printable(finding.explanation)}")
@@ -111,14 +113,16 @@ def render_terminal(report: CloudReport, console: Console) -> None:
     say(console, f"{numbers}: {word}", "bold green" if report.is_good else "bold red")
 
 
-def render_page(report: CloudReport) -> str:
-    """Render the self-contained page; the same report gives the same bytes."""
+def render_page(report: CloudReport, origin: Origin) -> str:
+    """Render the self-contained page; the same report gives the same bytes but for `origin`."""
     claims = [
         (claim, says, [(m, q) for m, (of, q) in METHODS.items() if of == claim])
         for claim, says in CLAIMS.items()
     ]
     return _ENVIRONMENT.get_template("cloud.html").render(
         report=report,
+        origin=origin,
+        outcome=_describe_outcome(report),
         examined=report.examined,
         claims=claims,
         told=_choose_told(report.examined.sample),
@@ -127,6 +131,14 @@ def render_page(report: CloudReport) -> str:
         show=_show,
         printable=printable,
     )
+
+
+def _describe_outcome(report: CloudReport) -> tuple[str, str]:
+    examined = report.examined
+    whose = "hening cloud backup" if report.client == "clean" else f"{report.client}, cloud backup"
+    if examined.is_clean:
+        return whose, f"no leak found in {examined.lives:,} lives of phones"
+    return whose, f"leak found by {', '.join(examined.killed_by)}"
 
 
 def _choose_told(sample: Sequence[Opened]) -> list[tuple[str, list[Opened]]]:

@@ -8,6 +8,7 @@ from typing import Final
 import click
 from rich.console import Console
 
+from client_sim.clock import read_clock
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.dialects import DIALECTS
 from client_sim.lab.captures.exporting import render_audit_junit, render_audit_sarif
@@ -18,6 +19,7 @@ from client_sim.lab.captures.showing import audit_to_dict, render_audit
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
 from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.pages.origin import Origin
 from client_sim.persona import PERSONA_LIMIT
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -88,13 +90,14 @@ def audit_command(
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
+    origin = Origin.read(read_clock())
     if wanted.as_json:
         click.echo(json.dumps(audit_to_dict(audit, personal=personal), indent=2))
     else:
-        render_audit(audit, Console(), personal=personal)
+        render_audit(audit, Console(), origin, personal=personal)
     write_forms(
         wanted,
-        html=lambda: render_page(audit, personal=personal),
+        html=lambda: render_page(audit, origin, personal=personal),
         junit=lambda: render_audit_junit(audit, capture.name),
         sarif=lambda: render_audit_sarif(audit, capture.name),
     )

@@ -8,9 +8,11 @@ from typing import Final
 import click
 from rich.console import Console
 
+from client_sim.clock import read_clock
 from client_sim.lab.commands.ending import ending_with_children, fail
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.errors import LabError
+from client_sim.pages.origin import Origin
 
 _CASES: Final = 12  # pairs of owners for a release
 _STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit
@@ -80,13 +82,14 @@ def cloud_command(
     except LabError as error:
         fail(str(error), 1)
     report = CloudReport(client, "full" if full else "quick", seed, found, matrix, servers)
+    origin = Origin.read(read_clock())
     if as_json:
         click.echo(json.dumps(report_to_dict(report), indent=2))
     else:
-        render_terminal(report, Console())
+        render_terminal(report, Console(), origin)
     if html is not None:
         try:
-            html.write_text(render_page(report), encoding="utf-8")
+            html.write_text(render_page(report, origin), encoding="utf-8")
         except OSError as error:
             fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)
     raise SystemExit(0 if report.is_good else 1)

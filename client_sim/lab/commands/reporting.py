@@ -10,6 +10,7 @@ from typing import Final
 import click
 from rich.console import Console
 
+from client_sim.clock import read_clock
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.programme.result import Report
 from client_sim.lab.report.covering import present
@@ -19,6 +20,7 @@ from client_sim.lab.report.junit import render_junit
 from client_sim.lab.report.redaction import Covered, Revealed
 from client_sim.lab.report.sarif import render_sarif
 from client_sim.lab.report.terminal import render_terminal
+from client_sim.pages.origin import Origin
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
@@ -69,15 +71,15 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
 def show_report(report: Report, wanted: Wanted) -> None:
     """Print a report and write the files that were asked for; exit 3 where one cannot be."""
     redaction = Revealed() if wanted.show_personal else Covered(report.result.owners)
-    presentable = present(report, redaction)
+    presentable, origin = present(report, redaction), Origin.read(read_clock())
     if wanted.as_json:
         click.echo(json.dumps(report_to_dict(presentable), indent=2))
     else:
-        render_terminal(presentable, Console())
+        render_terminal(presentable, Console(), origin)
     # Printed first: a result of ten minutes is not lost where a folder is missing.
     write_forms(
         wanted,
-        html=lambda: render_page(presentable),
+        html=lambda: render_page(presentable, origin),
         junit=lambda: render_junit(presentable),
         sarif=lambda: render_sarif(presentable),
     )

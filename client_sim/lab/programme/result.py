@@ -18,6 +18,15 @@ CLAIMS: Final[Mapping[str, str]] = {
 }
 """The four claims in a sentence each, and the guards that judge every run."""
 
+CLAIM_NAMES: Final[Mapping[str, str]] = {
+    "N1": "The owner changes nothing (N1)",
+    "N2": "Phones are one crowd (N2)",
+    "N3": "Nothing comes back (N3)",
+    "N4": "Chance sets the times (N4)",
+    "guard": "Guards",
+}
+"""What a person calls each key of `CLAIMS`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Smallest:

@@ -26,6 +26,16 @@ NOT_VARIED: Final = (
 """What no run on one machine can change."""
 
 
+def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
+    """Return the two halves of a title: whose polls, and what was found in how many runs."""
+    whose = "hening polls" if result.client == "clean" else f"{result.client} polls"
+    if result.is_clean:
+        return whose, f"no leak found in {result.runs:,} runs"
+    if result.word == "leak":
+        return whose, f"leak found by {', '.join(result.failed())}"
+    return whose, f"nothing proven in {result.runs:,} runs"
+
+
 def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
     """Say in how many cases a claim held; "" for anything but the four claims."""
     if claim not in _HELD:

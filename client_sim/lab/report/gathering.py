@@ -1,7 +1,8 @@
-"""Equal findings merged: a number that left in ten encodings is one number."""
+"""Equal things merged: a number that left in ten encodings is one number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from client_sim.lab.oracles.finding import Finding
 
@@ -30,6 +31,15 @@ def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
         counted[subject] = counted.get(subject, 0) + 1
         firsts.setdefault(subject, finding)
     return tuple(Told(firsts[subject], times) for subject, times in counted.items())
+
+
+def gather_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each run of equal decisions: the polls' numbers, and what they decided."""
+    last = 0
+    for outcome, equal in groupby(outcomes):
+        first, last = last + 1, last + len(list(equal))
+        polls = f"poll {first}" if first == last else f"polls {first} to {last}"
+        yield f"{polls} of the first run decided: {outcome}"
 
 
 def _subject(explanation: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client_sim.lab.programme.result import (
+    CLAIM_NAMES,
     CLAIMS,
     BatteryResult,
     FieldEntropy,
@@ -19,9 +20,10 @@ from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.crossings import describe_coverage, make_crossings_table
 from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
 from client_sim.lab.report.findings import render_findings
-from client_sim.lab.report.gathering import gather
+from client_sim.lab.report.gathering import gather, gather_outcomes
 from client_sim.lab.report.kill_matrix import summarise_matrix
 from client_sim.lab.report.saying import say
+from client_sim.pages.origin import Origin
 
 _SHOWN: Final = 2  # findings per oracle on a terminal; JSON and HTML have more
 _COLUMNS: Final = "    {:<14}{:>10}{:>10}{:>15}   "
@@ -29,12 +31,13 @@ _RESULT: Final = 12  # columns of a result
 _QUESTION: Final = 30  # columns that a question needs at least to stand next to the numbers
 
 
-def render_terminal(presentable: Presentable, console: Console) -> None:
+def render_terminal(presentable: Presentable, console: Console, origin: Origin) -> None:
     """Print the claims, then each finding with its bytes, then the verdict."""
     report = presentable.report
     result = report.result
     title = f"{result.client} · profile {result.profile} · seed {result.seed}"
     say(console, title, "bold")
+    say(console, str(origin), "dim")
     if result.scope:
         say(console, result.scope)
     _render_claims(result, console)
@@ -52,8 +55,8 @@ def render_terminal(presentable: Presentable, console: Console) -> None:
         summarise_matrix(report.matrix, console)
     if report.mutation is not None:
         say(console, describe_mutation(report.mutation))
-    for number, outcome in enumerate(result.sample.outcomes, 1):
-        say(console, f"poll {number} of the first run decided: {outcome}")
+    for line in gather_outcomes(result.sample.outcomes):
+        say(console, line)
     _render_verdict(result, console)
 
 
@@ -67,16 +70,15 @@ def describe_mutation(score: MutationScore) -> str:
 
 
 def _render_claims(result: ProgrammeResult, console: Console) -> None:
-    heading = _COLUMNS.format("", "cases", "runs", "octets").rstrip()
+    heading = _COLUMNS.format("", "cases", "runs", "bytes").rstrip()
     console.print(Text(heading, "dim"), soft_wrap=True)
     for claim, asks in CLAIMS.items():
         batteries = result.of_claim(claim)
         if not batteries:
             continue
         holds = all(battery.passed for battery in batteries)
-        name = "Guards" if claim == "guard" else claim
         says = (describe_held(claim, batteries) if holds else "") or asks
-        said = f"{'✓' if holds else '✗'} {name}  {says}"
+        said = f"{'✓' if holds else '✗'} {CLAIM_NAMES[claim]}: {says}"
         say(console, said, "bold green" if holds else "bold red")
         for battery in batteries:
             console.print(_battery_line(battery, console.width), soft_wrap=True)

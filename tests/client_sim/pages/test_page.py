@@ -20,9 +20,10 @@ def template(tmp_path):
 
 def test_a_report_fills_the_blocks_of_the_common_page(template):
     """With the common style, and nothing that a browser would load."""
-    page = template.render(name="<script>", number=1234567)
+    page = template.render(name="<script>", number=1234567, origin="Made here.")
     assert "<title>&lt;script&gt;</title>" in page
     assert "<p>1,234,567</p>" in page
+    assert "Made here.</footer>" in page
     assert "--ink" in page
     assert "<script" not in page
 

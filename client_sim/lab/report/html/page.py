@@ -3,16 +3,22 @@
 from pathlib import Path
 from typing import Any, Final
 
-from client_sim.lab.programme.result import CLAIMS, ProgrammeResult
+from client_sim.lab.programme.result import CLAIM_NAMES, CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.crossings import describe_coverage
 from client_sim.lab.report.dump import dump
-from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
-from client_sim.lab.report.gathering import gather
+from client_sim.lab.report.extent import (
+    NOT_VARIED,
+    describe_extent,
+    describe_held,
+    describe_outcome,
+)
+from client_sim.lab.report.gathering import gather, gather_outcomes
 from client_sim.lab.report.html.heat import family_rows, leak_rows
 from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
 from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.intervals import measure_intervals
+from client_sim.pages.origin import Origin
 from client_sim.pages.page import make_environment
 
 _ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")
@@ -21,15 +27,17 @@ STYLE: Final = _ENVIRONMENT.get_template("style.css").render()
 """The style sheet that a page with a fragment carries, beside that of `base.html`."""
 
 
-def render_page(presentable: Presentable) -> str:
-    """Render the self-contained page; the same report gives the same bytes."""
+def render_page(presentable: Presentable, origin: Origin) -> str:
+    """Render the self-contained page; the same report gives the same bytes but for `origin`."""
     report = presentable.report
     result = report.result
     measured = measure_intervals(result.intervals)
     values: dict[str, Any] = {
         **_values(presentable),
+        "origin": origin,
         "style": STYLE,
         "polls": list_polls(result.sample),
+        "decided": list(gather_outcomes(result.sample.outcomes)),
         "measured": measured,
         "plots": {}
         if measured is None
@@ -60,7 +68,9 @@ def _values(presentable: Presentable) -> dict[str, Any]:
     return {
         "report": presentable.report,
         "result": result,
+        "outcome": describe_outcome(result),
         "claims": [(claim, says, result.of_claim(claim)) for claim, says in CLAIMS.items()],
+        "names": CLAIM_NAMES,
         "held": describe_held,
         "extent": describe_extent(result),
         "not_varied": NOT_VARIED,

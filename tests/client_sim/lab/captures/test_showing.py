@@ -11,6 +11,7 @@ from client_sim.lab.captures.page import render_page
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, State
 from client_sim.lab.captures.showing import audit_to_dict, printable, render_audit
 from fixtures.captures import FOLDER
+from tests.client_sim.pages.test_origin import ORIGIN
 
 HOSTILE = (
     b"POST /\x1b[2J<script>alert(1)</script>[red]x[/red] HTTP/1.1\r\n"
@@ -31,7 +32,7 @@ def hostile():
 def shown(audit, personal=True):
     """Give what a terminal gets."""
     out = io.StringIO()
-    render_audit(audit, Console(file=out, width=120), personal=personal)
+    render_audit(audit, Console(file=out, width=120), ORIGIN, personal=personal)
     return out.getvalue()
 
 
@@ -52,7 +53,7 @@ def test_a_text_without_end_is_cut_before_it_is_looked_through():
 
 def test_a_page_gets_no_elements_of_a_stranger():
     """Everything is escaped, and it needs nothing from elsewhere."""
-    page = render_page(hostile(), personal=True)
+    page = render_page(hostile(), ORIGIN, personal=True)
     for word in ("<script", "<img", "<b>", "<u>", "<i>", "\x1b", "\u202e", "http://", "https://"):
         assert word not in page
     assert "&lt;script&gt;" in page
@@ -83,10 +84,10 @@ def test_the_audit_of_a_clean_poll_reads_so():
     """What was seen first, the verdict last."""
     audit = audit_capture(load_capture(FOLDER / "ours.pcap"), None, None)
     lines = shown(audit, personal=False).splitlines()
-    assert lines[0] == "format: pcap"
+    assert lines[:2] == [str(ORIGIN), "format: pcap"]
     assert "host contacted: updates.hening.example (2 connections)" in lines
     assert "name asked for: updates.hening.example (2 times)" in lines
     assert lines[-2].startswith("taken for the host: updates.hening.example:8080")
     assert lines[-1] == "verdict: clean"
     assert "as the request table says" in "\n".join(lines)
-    assert ">clean<" in render_page(audit, personal=False).replace("\n", "")
+    assert ">clean<" in render_page(audit, ORIGIN, personal=False).replace("\n", "")

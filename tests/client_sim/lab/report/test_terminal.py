@@ -9,13 +9,14 @@ from rich.console import Console
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.redaction import Revealed
 from client_sim.lab.report.terminal import render_terminal
+from tests.client_sim.pages.test_origin import ORIGIN
 
 
 def show(presentable, width, *, terminal=True):
     """Print to a console and give what a person would read, without colours."""
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
-    render_terminal(presentable, console)
+    render_terminal(presentable, console, ORIGIN)
     return file.getvalue()
 
 
@@ -31,8 +32,11 @@ def test_a_clean_report_says_so_last(reports):
     """The claims come first, with their numbers."""
     said = show(reports.clean, 120, terminal=False)
     assert said.splitlines()[0] == "clean · profile full · seed 7"
-    assert "✓ N3  In 1,500 cases of 1 kind nothing that a server said came back." in said
-    assert "✓ Guards  Watched in every run, whichever claim it was made for." in said
+    assert (
+        "✓ Nothing comes back (N3): In 1,500 cases of 1 kind nothing that a server said came back."
+        in said
+    )
+    assert "✓ Guards: Watched in every run, whichever claim it was made for." in said
     assert "    personal           1,500     3,000        900,000   passed" in said
     assert "3 of 3 leaks of 2 families found (100.0%)." in said
     assert "noticed 90 of 100 changes (90.0 %)" in said

@@ -9,12 +9,24 @@ import pytest
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment, render_page
 from client_sim.lab.report.redaction import Revealed
+from tests.client_sim.pages.test_origin import ORIGIN
 
 VOID = {"meta", "br"}
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "main", "header", "section", "div", "span"),
     *("p", "h1", "h2", "h3", "ul", "li", "dl", "dt", "dd", "br", "strong", "pre", "mark"),
-    *("details", "summary", "figure", "figcaption", "table", "caption", "thead", "tbody", "tr"),
+    *(
+        "details",
+        "summary",
+        "figure",
+        "figcaption",
+        "footer",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+    ),
     *("th", "td", "svg", "rect", "line", "path", "circle", "polyline", "text"),
 }
 
@@ -59,16 +71,16 @@ class Reader(HTMLParser):
 def test_a_page_is_well_formed_and_needs_nothing_from_elsewhere(name, reports):
     """No script, no handler, no address; the same report gives the same page."""
     presentable = getattr(reports, name)
-    page = render_page(presentable)
+    page = render_page(presentable, ORIGIN)
     read = Reader(page)
     assert not re.search(r"url\(|@import|https?:", page)
-    assert page == render_page(presentable)
+    assert page == render_page(presentable, ORIGIN)
     assert read.tags["svg"] == read.tags["figure"] + len(presentable.report.result.fields)
 
 
 def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
     """It is text, its controls are escapes."""
-    page = render_page(reports.hostile)
+    page = render_page(reports.hostile, ORIGIN)
     read = Reader(page)
     assert "<script>alert(1)</script>" in read.text
     assert "&lt;script&gt;" in page
@@ -77,14 +89,14 @@ def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
 
 def test_offending_bytes_are_marked(reports):
     """Covered by default, as they are for those who ask."""
-    assert "*" * 11 in Reader(render_page(reports.leaking)).marked
-    seen = render_page(present(reports.raw["leaking"], Revealed()))
+    assert "*" * 11 in Reader(render_page(reports.leaking, ORIGIN)).marked
+    seen = render_page(present(reports.raw["leaking"], Revealed()), ORIGIN)
     assert reports.owner.imei.encode().hex(" ")[:11] in Reader(seen).marked
 
 
 def test_a_clean_page_says_so(reports):
     """Four claims hold; nothing is marked; the poll is explained field by field."""
-    read = Reader(render_page(reports.clean))
+    read = Reader(render_page(reports.clean, ORIGIN))
     words = " ".join(read.text.split())
     assert read.marked == ""
     assert (
@@ -93,7 +105,7 @@ def test_a_clean_page_says_so(reports):
     )
     assert "chance alone decided. Not varied, and so not claimed: what native code" in words
     assert "In 1,500 cases of 1 kind nothing about the owner changed what left." in words
-    for claim in ("N1", "N2", "N3", "N4", "Guards"):
+    for claim in ("(N1)", "(N2)", "(N3)", "(N4)", "Guards"):
         assert f"{claim} holds" in words
     assert "next root version: one more than the root that this phone trusts" in words
     assert "it finds them all" in words
@@ -103,17 +115,17 @@ def test_a_clean_page_says_so(reports):
 
 def test_a_claim_that_nobody_asked_about_does_not_hold(reports):
     """It is open, which is said."""
-    words = " ".join(Reader(render_page(reports.leaking)).text.split())
-    assert "N1 broken" in words
-    assert "N2 holds" in words
-    assert "N4 not asked" in words
+    words = " ".join(Reader(render_page(reports.leaking, ORIGIN)).text.split())
+    assert "(N1) broken" in words
+    assert "(N2) holds" in words
+    assert "(N4) not asked" in words
 
 
 def test_a_doubtful_instrument_is_said_where_the_verdict_is(reports):
     """A clean verdict of an instrument that misses something is worth less."""
     raw = reports.raw["clean"]
     doubtful = present(type(raw)(raw.result, reports.poor), Revealed())
-    words = " ".join(Reader(render_page(doubtful)).text.split())
+    words = " ".join(Reader(render_page(doubtful, ORIGIN)).text.split())
     assert "the instrument that says so fell short" in words
     assert "Survived: whisper." in words
 
@@ -124,4 +136,4 @@ def test_a_fragment_is_a_part_of_the_page(reports):
     read = Reader(fragment)
     assert read.tags["style"] == 0
     assert " id=" not in fragment
-    assert STYLE in render_page(reports.leaking)
+    assert STYLE in render_page(reports.leaking, ORIGIN)

@@ -3,6 +3,7 @@
 import pytest
 
 from client_sim.lab.report.html.page import render_page
+from tests.client_sim.pages.test_origin import ORIGIN
 from tests.system.chromium import MEASURE, open_chromium, window
 
 pytestmark = pytest.mark.needs("chromium")
@@ -17,7 +18,7 @@ async def test_what_can_be_measured(reports):
             look = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
             async with window(browser, **look) as (page, complaints):
                 for name in ("clean", "leaking", "hostile"):
-                    await page.set_content(render_page(getattr(reports, name)))
+                    await page.set_content(render_page(getattr(reports, name), ORIGIN))
                     await page.evaluate(OPEN)
                     problems = await page.evaluate(MEASURE)
                     if problems or complaints:
