@@ -217,7 +217,9 @@ class _Protocol(web.RequestHandler):
 
     def _take_turn(self) -> None:
         self._is_lined_up = False
-        self._give()
+        # aiohttp's task would begin with this head after the end of the connection, and fail.
+        if self.transport is not None and not self.transport.is_closing():
+            self._give()
 
     def _give(self) -> None:
         """Give aiohttp the next head, or the part of it that has arrived."""

@@ -38,7 +38,8 @@ class ProcessStarter:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="starter")
-        self._thread.submit(os.getpid).result()
+        # A thread has its creator's priority from its start on, which this waits for.
+        self._thread.submit(os.getpid)
 
     async def begin(
         self,

@@ -25,6 +25,7 @@ TILE = b"GET /log/tile/0/000.p/3 HTTP/1.1\r\nHost: updates.example\r\n\r\n"
 FOREIGN = POLL.replace(b"Host: ", b"Host:")
 AT_ONCE = 64  # small answers in a turn
 SLOWLY_AT_ONCE = 5  # requests that aiohttp gets in a turn, plus one that just fitted
+SOME = 10  # turns of the loop that an answer takes at most
 MOST = 1_000  # turns of the loop after which a test gives up
 
 
@@ -180,6 +181,23 @@ async def test_a_closed_connection_is_passed_over():
     before = server.served.count("gone")
     await server.until(lambda: server.served.count("other") == 1_000)
     assert server.served.count("gone") == before
+
+
+async def test_what_waits_for_a_turn_ends_with_its_connection():
+    """aiohttp would begin with it after the end, and its task would fail."""
+    server = Server()
+    gone = server.connect("gone")
+    gone.feed(FOREIGN)
+    for _ in range(SOME):  # until aiohttp's task waits for the next request
+        await asyncio.sleep(0)
+    (task,) = asyncio.all_tasks() - {asyncio.current_task()}
+    server.front.turns.spend(turns.TURN + ANSWER)
+    gone.feed(FOREIGN)
+    gone.abort()  # the second request's turn comes before the loop tells the connection's end
+    asyncio.get_running_loop().call_soon(gone.protocol.connection_lost, None)
+    await asyncio.wait([task])
+    assert task.cancelled() or task.exception() is None
+    assert server.served == ["gone"]
 
 
 async def test_a_turn_that_fails_ends_no_other():

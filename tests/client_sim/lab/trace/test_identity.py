@@ -20,8 +20,11 @@ from client_sim.lab.trace.machine import make_machine
 
 
 def read_card():
-    """Read the address of a network card, which every system has for itself."""
-    return Path("/sys/class/net/lo/address").read_text(encoding="ascii")
+    """Read the address of a network card; None on a machine without it, or without `/sys`."""
+    try:
+        return Path("/sys/class/net/wlan0/address").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
 
 
 def read_identifier():
