@@ -184,7 +184,7 @@ async def test_a_closed_connection_is_passed_over():
 
 
 async def test_what_waits_for_a_turn_ends_with_its_connection():
-    """aiohttp would begin with it after the end, and its task would fail."""
+    """The task of aiohttp would begin with it after the end, and fail."""
     server = Server()
     gone = server.connect("gone")
     gone.feed(FOREIGN)
