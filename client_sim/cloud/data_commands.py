@@ -94,7 +94,7 @@ def note_command(cloud: "Cloud", title: str, text: str, uid: str | None) -> Done
     return Done({}, "The note is on the phone.")
 
 
-@command("delete", "UID", sends=False)
+@command("delete", "UID", sends=False, takes_uid=True)
 @click.argument("uid")
 def delete_command(cloud: "Cloud", uid: str) -> Done:
     """Delete a record; the next sync deletes it on your other phones."""

@@ -124,12 +124,16 @@ class Done:
 
 
 def command(
-    name: str, example: str = "", *, sends: bool = True
+    name: str, example: str = "", *, sends: bool = True, takes_uid: bool = False
 ) -> Callable[[Callable[..., Done]], click.Command]:
     """Make a command of a function that gets the phone's cloud and its own options.
 
-    `example` are words after the phone. A command that does not send takes no `--resolve`.
+    `example` are words after the phone. A command that does not send takes no `--resolve`. One
+    that `takes_uid` has no option of one letter, since a UID may begin with a dash.
     """
+    settings = (
+        {"ignore_unknown_options": True, "help_option_names": ["--help"]} if takes_uid else None
+    )
 
     def wrap(function: Callable[..., Done]) -> click.Command:
         @wraps(function)
@@ -148,7 +152,9 @@ def command(
         made: Callable[..., Any] = AS_JSON(run)
         made = PHONE(RESOLVE(made) if sends else made)
         words = f"hening-device cloud {name} --phone var/phone {example}".rstrip()
-        return click.command(name, epilog=f"\b\nExample:\n  {words}\n")(made)
+        return click.command(name, epilog=f"\b\nExample:\n  {words}\n", context_settings=settings)(
+            made
+        )
 
     return wrap
 

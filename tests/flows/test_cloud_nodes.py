@@ -207,7 +207,7 @@ async def test_a_node_is_killed_under_load(deployment, tmp_path, postgres, tmp_p
                 await run_restic(*vault, tmp_path, "init")
                 words = ("backup", tmp_path / "photos", "--json")
                 restic = await start_restic(*vault, tmp_path, *words)
-            if len(stored) == 50:
+            if len(stored) == 50 and deployment.nodes[0].returncode is None:
                 # Both clients are running, and half of their requests go to this node.
                 async for line in restic.stdout:
                     if json.loads(line).get("bytes_done", 0) > 1_000_000:

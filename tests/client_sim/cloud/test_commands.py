@@ -37,6 +37,13 @@ def run(tmp_path):
     return call
 
 
+@pytest.mark.parametrize("uid", ["-hBCDEFGHIJKLMNOPQRST", "--jsonEFGHIJKLMNOPQRST"])
+def test_a_uid_may_begin_with_a_dash(run, uid):
+    """One in 64 does; it is no option."""
+    run("status")
+    run("delete", uid, status=1)  # there is no such record; 2 would be wrong usage
+
+
 def test_a_phone_from_the_box_to_the_export(run, served):
     """Regions, account, consent, words, types, sync, a second phone, off, export, erasure."""
     served.clock.seconds = int(time.time())  # commands use this machine's clock
