@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from server.console import audit_log, changes, channels, sessions
+from server.console import audit_log, changes, channels, rollout_commands, sessions
 from server.console.overview import Overview, Surroundings
 from server.console.page import find_address
 from server.console.rendering import Pages
@@ -34,6 +34,7 @@ def open_console(settings: Settings, surroundings: Surroundings) -> Site:
             *sign_in.pages,
             *overview.pages,
             *channels.PAGES,
+            *rollout_commands.PAGES,
             *changes.PAGES,
             *audit_log.PAGES,
             *sessions.PAGES,

@@ -1,22 +1,18 @@
-"""Channels: what each offers, how far its rollout is, and the commands that change it."""
+"""Channels: what each offers, and how far its rollout is. `rollout_commands` has its forms."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from server.console.forms import reasons
 from server.console.overview import draw
-from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
+from server.console.page import PREFIX, Page, PageContent, Visit
 from server.console.texts import describe_windows, plan_of
-from server.release import errors
+from server.core.names import decode_channel
 from server.release.api.channels import ChannelState
 from server.release.auth.principal import Permission
 from server.release.rollouts.changes import ChangeView
+from server.release.rollouts.commands import Resume
 
-_PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
+CHANNEL = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 RECENT = 10  # changes on a channel's page
-LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no change log to take them from
-SPARE = 1  # empty rows for further languages
-MOST = 5  # languages that are asked for: in a halt there is no time for more
 
 
 async def list_channels(visit: Visit) -> PageContent:
@@ -29,47 +25,11 @@ async def list_channels(visit: Visit) -> PageContent:
 
 async def show_channel(visit: Visit) -> PageContent:
     """Show one channel, its schedule and its changes."""
-    return PageContent("channel.html", await _values(visit))
+    return PageContent("channel.html", await load_values(visit))
 
 
-async def ask_halt(visit: Visit) -> PageContent:
-    """Ask for the reason, and say what a halt does."""
-    values = await _values(visit)
-    visit.at.principal.check(Permission.HALT, visit.path["codename"])
-    releases = (await visit.at.do("list_releases", _model(visit), query={"limit": 200})).items
-    counter = values["state"].counter
-    locales = {
-        locale for release in releases if release.counter == counter for locale in release.changelog
-    }
-    rows = [*sorted(locales or LANGUAGES)[:MOST], *[""] * SPARE]
-    return PageContent("halt.html", {**values, "locales": rows})
-
-
-async def pause(visit: Visit) -> Redirect:
-    """Freeze the reached share."""
-    return await _give_command(visit, "pause_rollout", {"note": visit.form.get("note", "")})
-
-
-async def resume(visit: Visit) -> Redirect:
-    """Resume the rollout."""
-    return await _give_command(visit, "resume_rollout", {"note": visit.form.get("note", "")})
-
-
-async def halt(visit: Visit) -> Redirect:
-    """Stop admitting devices."""
-    body = {"reason": reasons(visit.form), "note": visit.form.get("note", "")}
-    return await _give_command(visit, "halt_rollout", body)
-
-
-async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Redirect:
-    result = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
-    if result.unrecorded:
-        raise errors.RateError(result.unrecorded, share=errors.Share.REWORDINGS)
-    path = visit.path
-    return Redirect(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
-
-
-async def _values(visit: Visit) -> dict[str, Any]:
+async def load_values(visit: Visit) -> dict[str, Any]:
+    """Return the state of the channel in the path, its changes, and what the account may do."""
     operations, codename = visit.at, visit.path["codename"]
     state = await operations.do("get_channel", visit.path)
     now = visit.services.epoch()
@@ -84,6 +44,9 @@ async def _values(visit: Visit) -> dict[str, Any]:
         "windows": _windows(changes),
         "may_roll_out": who.is_allowed(Permission.ROLLOUT, codename),
         "may_halt": who.is_allowed(Permission.HALT, codename),
+        "needs_approval": visit.services.require_rollouts().is_approval_needed(
+            decode_channel(state.channel), Resume()
+        ),
     }
 
 
@@ -117,15 +80,7 @@ def _windows(changes: list[ChangeView]) -> list[str]:
     return describe_windows(next(plans, None))
 
 
-def _model(visit: Visit) -> dict[str, str]:
-    return {"codename": visit.path["codename"]}
-
-
 PAGES = (
     Page("GET", f"{PREFIX}/channels", list_channels),
-    Page("GET", _PATH, show_channel),
-    Page("GET", f"{_PATH}/halt", ask_halt, is_urgent=True),
-    Page("POST", f"{_PATH}/halt", halt, is_urgent=True),
-    Page("POST", f"{_PATH}/pause", pause, is_urgent=True),
-    Page("POST", f"{_PATH}/resume", resume),
+    Page("GET", CHANNEL, show_channel),
 )

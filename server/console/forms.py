@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -14,6 +15,10 @@ from server.release.api.problems import ProblemError
 FORM = "application/x-www-form-urlencoded"
 FORM_LIMIT = 65_536  # bytes: some reasons of 500 characters each
 MAX_FIELDS = 64
+UNITS = MappingProxyType({"hours": 3600, "days": 86_400})
+_ROW = re.compile(r"share-[0-9]{1,2}")
+_SHARE = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]))?(?:\s?%)?")
+_HOLD = re.compile(r"[1-9][0-9]{0,4}")
 _UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 
 
@@ -67,6 +72,41 @@ def reasons(fields: Mapping[str, str]) -> dict[str, str]:
         if not locale or locale in found:
             raise ProblemError(422, "invalid", "Each reason has a language of its own.")
         found[locale] = text
+    return found
+
+
+def permille(text: str) -> int:
+    """Return the share that a form has in per cent, such as `12.5`, in permille."""
+    found = _SHARE.fullmatch(text)
+    share = int(found[1]) * 10 + int(found[2] or 0) if found else -1
+    if not 0 <= share <= 1000:
+        raise ProblemError(
+            422, "invalid", f"{text[:20]!r} is no share: write per cent, such as 1, 12.5 or 100."
+        )
+    return share
+
+
+def stages(fields: Mapping[str, str]) -> list[dict[str, int]]:
+    """Return the stages in a form's rows `share-N`, `hold-N`, `unit-N`; empty rows are left out.
+
+    Every stage but the last has a hold.
+    """
+    rows = sorted(
+        int(name.removeprefix("share-"))
+        for name, text in fields.items()
+        if _ROW.fullmatch(name) is not None and text
+    )
+    found = []
+    for row in rows:
+        stage = {"permille": permille(fields[f"share-{row}"])}
+        hold = fields.get(f"hold-{row}", "")
+        if row != rows[-1]:
+            if _HOLD.fullmatch(hold) is None:
+                raise ProblemError(
+                    422, "invalid", "Say for each share but the last how long it is kept."
+                )
+            stage["hold"] = int(hold) * UNITS[fields.get(f"unit-{row}", "") or "days"]
+        found.append(stage)
     return found
 
 

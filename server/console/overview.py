@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.compat.options import SENTENCE
+from server.console.operations_client import EVERY
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.core.names import is_online
 from server.publisher.alarms import RoleLifetime
 from server.publisher.monitor import Seen
-from server.release.api.pagination import PageQuery
 from server.release.uploads.limits import free_bytes
 
-EVERY = PageQuery(limit=1_000_000)  # the API's limit is for answers; here all are counted
 SHOWN = 8  # of each list; the rest is a page away
 CLOCK_SECONDS = 5  # difference of two clocks that is not reported
 

@@ -57,7 +57,15 @@ class Redirect:
     cookies: tuple[str, ...] = ()
 
 
-Handler = Callable[[Visit], Awaitable[PageContent | Redirect]]
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A JSON file that the browser saves, while it goes on to show the page that asked for it."""
+
+    name: str
+    data: bytes
+
+
+Handler = Callable[[Visit], Awaitable[PageContent | Redirect | Download]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from server.console.forms import csrf_token, decode_fields, receive_form
 from server.console.operations_client import OperationsClient
-from server.console.page import PREFIX, Address, Page, PageContent, Redirect, Visit
+from server.console.page import PREFIX, Address, Download, Page, PageContent, Redirect, Visit
 from server.console.rendering import Pages
 from server.console.sign_in import HOME, PATH, Cookies, PendingLogin
 from server.release.api.app import locate
@@ -118,10 +118,7 @@ class Console:
         if visitor is not None:
             operations = OperationsClient(visitor, self._services, request, self._shared.rates)
         visit = Visit(request, origin, self._services, values, query, form, secret, operations)
-        given = await page.handler(visit)
-        return (
-            _redirect(given) if isinstance(given, Redirect) else self._show(given, visitor, secret)
-        )
+        return self._respond(await page.handler(visit), visitor, secret)
 
     async def _admit(self, request: web.BaseRequest, page: Page) -> Principal | None:
         """Return the signed-in account; raises RateError. Failed attempts count as the API's do."""
@@ -157,6 +154,13 @@ class Console:
                 )
             return page, found.groupdict()
         raise ProblemError(404, "not-found", "There is no such page.")
+
+    def _respond(
+        self, given: PageContent | Redirect | Download, who: Principal | None, secret: str
+    ) -> web.Response:
+        if isinstance(given, Redirect):
+            return _redirect(given)
+        return _save(given) if isinstance(given, Download) else self._show(given, who, secret)
 
     def _show(self, shown: PageContent, who: Principal | None, secret: str) -> web.Response:
         values: dict[str, Any] = {
@@ -197,6 +201,15 @@ def _redirect(moved: Redirect) -> web.Response:
     response.headers.popall("Content-Type", None)
     _set_cookies(response, moved.cookies)
     return response
+
+
+def _save(file: Download) -> web.Response:
+    disposition = f'attachment; filename="{file.name}"'
+    return web.Response(
+        body=file.data,
+        content_type="application/json",
+        headers={"Content-Disposition": disposition},
+    )
 
 
 def _set_cookies(response: web.Response, cookies: tuple[str, ...]) -> None:

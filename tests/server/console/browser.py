@@ -23,7 +23,7 @@ class Forms(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.forms, self.links, self.assets, self.text = [], [], [], ""
-        self._area = ""
+        self._select = ""
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -35,6 +35,12 @@ class Forms(HTMLParser):
             self.forms[-1][2][values["name"]] = values.get("value", "")
         elif tag == "textarea":
             self.forms[-1][2][values["name"]] = ""
+        elif tag == "select":
+            self._select = values["name"]
+        elif tag == "option":  # browsers send the first one unless another is selected
+            fields, value = self.forms[-1][2], values.get("value", "")
+            if self._select not in fields or "selected" in values:
+                fields[self._select] = value
         elif tag == "a":
             self.links.append(values["href"])
         elif tag in {"link", "img"}:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.console import audit_log, changes, channels, sessions
+from server.console import audit_log, changes, channels, rollout_commands, sessions
 from server.console.forms import csrf_token
 from server.console.overview import Overview
 from server.console.sign_in import Cookies, SignIn
@@ -27,12 +27,20 @@ PAGES = (
     *SignIn(Cookies(is_secure=False), None, None).pages,
     *Overview(None).pages,
     *channels.PAGES,
+    *rollout_commands.PAGES,
     *changes.PAGES,
     *audit_log.PAGES,
     *sessions.PAGES,
 )
 CLOSED = [f"{page.method} {page.path}" for page in PAGES if not page.is_open]
-FIELDS = {"etag": '"of-another-time"', "note": "", "reason": ""}
+FIELDS = {
+    "etag": '"of-another-time"',
+    "note": "",
+    "reason": "",
+    "counter": "1",
+    "share": "100",
+    "share-1": "1",
+}
 INSIDE, OUTSIDE = "armani", "cancro"
 
 
