@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
-from server.console import audit_log, changes, channels, rollout_commands, sessions
+from server.console import (
+    accounts,
+    alarms,
+    audit_log,
+    changes,
+    channels,
+    content,
+    keys,
+    releases,
+    rollout_commands,
+    sessions,
+)
 from server.console.overview import Overview, Surroundings
 from server.console.page import find_address
 from server.console.rendering import Pages
@@ -36,6 +47,11 @@ def open_console(settings: Settings, surroundings: Surroundings) -> Site:
             *channels.PAGES,
             *rollout_commands.PAGES,
             *changes.PAGES,
+            *releases.PAGES,
+            *content.PAGES,
+            *keys.PAGES,
+            *alarms.PAGES,
+            *accounts.PAGES,
             *audit_log.PAGES,
             *sessions.PAGES,
         )

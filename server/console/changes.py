@@ -27,7 +27,7 @@ async def show_change(visit: Visit) -> PageContent:
     """Show one change, and the possible actions."""
     change = await visit.at.do("get_change", visit.path)
     rights = _rights(visit.at.principal, change)
-    why_not = await _why_not(visit, change) if rights["may_approve"] else ""
+    why_not = await find_objection(visit, change) if rights["may_approve"] else ""
     values = {
         "change": change,
         "windows": describe_windows(plan_of(change)),
@@ -60,7 +60,7 @@ async def _decide(visit: Visit, operation: str) -> Redirect:
     return Redirect(f"{PREFIX}/orders/{visit.path['change']}")
 
 
-async def _why_not(visit: Visit, change: ChangeView) -> str:
+async def find_objection(visit: Visit, change: ChangeView) -> str:
     """Return why the signed-in account may not approve a change; an empty text where it may."""
     try:
         async with visit.services.sessions() as session:

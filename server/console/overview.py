@@ -1,17 +1,24 @@
-"""The first page: readiness, what is published, what waits."""
+"""The first page: what a person must do, readiness, what is published, what waits."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from server.compat.options import SENTENCE
+from server.console.alarms import sort_notices, where_to
+from server.console.changes import find_objection
 from server.console.operations_client import EVERY
 from server.console.page import PREFIX, Page, PageContent, Visit
-from server.core.names import is_online
-from server.publisher.alarms import RoleLifetime
+from server.console.rendering import share
+from server.console.texts import describe_change
+from server.core.names import decode_channel, is_online
+from server.publisher.alarms import Notice, RoleLifetime
 from server.publisher.monitor import Seen
+from server.release.api.channels import ChannelState
+from server.release.auth.principal import Permission, Principal
+from server.release.rollouts.changes import ChangeView
 from server.release.uploads.limits import free_bytes
 
 SHOWN = 8  # of each list; the rest is a page away
@@ -41,6 +48,19 @@ class ExpiryRow:
     expires: int
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that the signed-in person has to do: how urgent, a sentence, and where.
+
+    `badge` is a severity, `approve` or the state of a channel; `link` an empty text for nowhere.
+    """
+
+    badge: str
+    sentence: str
+    link: str = ""
+    label: str = ""
+
+
 class Overview:
     """The page, from the state of the process."""
 
@@ -57,10 +77,16 @@ class Overview:
         channels = (await operations.do("list_channels", query=EVERY)).items
         waiting = await operations.do("list_changes", query={"state": "waiting", "limit": SHOWN})
         moving = [each for each in channels if _is_moving(each.state, each.permille)]
+        tasks = [
+            *map(_alarm_task, sort_notices(status.alarms)),
+            *[task async for task in _find_approvals(visit, waiting.items)],
+            *_find_paused(operations.principal, channels),
+        ]
         clock_off = round((now - self._surroundings.steady()).total_seconds())
         values = {
+            "tasks": tasks,
             "reasons": list(self._surroundings.reasons()),
-            "alarms": seen.alarms,
+            "alarms": sort_notices(status.alarms),
             "is_behind": seen.is_behind,
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
             "expiries": _list_expiries(seen, now)[:SHOWN],
@@ -77,6 +103,31 @@ class Overview:
             "dialects": SENTENCE if services.settings.compat.dialects else "",
         }
         return PageContent("overview.html", values)
+
+
+def _alarm_task(notice: Notice) -> Task:
+    link = where_to(notice)
+    return Task(notice.severity, notice.sentence, link, "How to renew it" if link else "")
+
+
+async def _find_approvals(visit: Visit, waiting: Sequence[ChangeView]) -> AsyncIterator[Task]:
+    """Yield the changes that the signed-in account may approve."""
+    for change in waiting:
+        codename = decode_channel(change.channel).codename
+        is_approver = visit.at.principal.is_allowed(Permission.APPROVE, codename)
+        if is_approver and not await find_objection(visit, change):
+            sentence = f"{change.proposed_by} wants to {describe_change(change)}."
+            yield Task("approve", sentence, f"{PREFIX}/orders/{change.id}", "Look and decide")
+
+
+def _find_paused(principal: Principal, channels: Sequence[ChannelState]) -> Iterator[Task]:
+    """Yield the paused rollouts that the signed-in account may resume."""
+    for state in channels:
+        codename = decode_channel(state.channel).codename
+        if state.state == "paused" and principal.is_allowed(Permission.ROLLOUT, codename):
+            title = "" if state.build is None else f" {state.build.title}"
+            sentence = f"{state.channel} waits at {share(state.permille)} of{title}."
+            yield Task("paused", sentence, f"{PREFIX}/channels/{state.channel}", "Go on or halt")
 
 
 def _is_moving(state: str, permille: int) -> bool:

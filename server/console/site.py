@@ -166,6 +166,7 @@ class Console:
         values: dict[str, Any] = {
             "who": who,
             "csrf": csrf_token(secret) if who is not None else "",
+            "sees_accounts": who is not None and who.is_allowed(Permission.PEOPLE),
             "sees_audit_log": who is not None and who.is_allowed(Permission.AUDIT),
             "now": self._services.epoch(),
             **shown.values,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import FormatError
@@ -116,6 +117,27 @@ class PublicTree:
             timestamp=timestamp,
             decoded=self._pointers[1],
         )
+
+
+class _Signature(msgspec.Struct):
+    keyid: str
+
+
+class _Signatures(msgspec.Struct):
+    signatures: list[_Signature]
+
+
+def load_signers(public: Path, role: str, version: int) -> list[str]:
+    """Return the ids of the keys that signed a public version of a role, in the file's order.
+
+    Raises FormatError for a malformed file.
+    """
+    data = read_bounded(public / "metadata" / metadata_name(role, version), metadata_limit(role))
+    try:
+        found = msgspec.json.decode(data, type=_Signatures)
+    except msgspec.MsgspecError as error:
+        raise FormatError(f"the {role} file is not TUF metadata.") from error
+    return [each.keyid for each in found.signatures]
 
 
 def load_newest_root(public: Path) -> Root | None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 from tuf.api.metadata import Targets
 
 from server.core.names import decode_release_path, is_codename
 from server.core.release import Release, decode_releases
+from server.publisher.published import load_signers
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
@@ -26,6 +28,8 @@ class ModelState(msgspec.Struct, frozen=True):
     """Epoch seconds."""
     releases: int
     """How many packages are listed, withdrawn ones among them."""
+    signed_by: list[str]
+    """The ids of the keys that signed this version, and so vouch for each package."""
 
 
 class ReleaseState(msgspec.Struct, frozen=True):
@@ -54,17 +58,24 @@ async def list_models(call: Call) -> Reply:
     names = [
         name for name in roles if name > str(after) and call.who.is_allowed(Permission.READ, name)
     ]
-    shown = sorted(names)[: call.query.limit + 1]
-    return Reply(make_page(call, shown, str, lambda name: _show_model(name, roles[name])))
+    wanted = {name: roles[name] for name in sorted(names)[: call.query.limit + 1]}
+    public = call.services.folder.public
+    shown = await asyncio.to_thread(
+        lambda: [_show_model(name, role, public) for name, role in wanted.items()]
+    )
+    return Reply(make_page(call, shown, lambda model: model.codename, lambda model: model))
+
+
+async def get_model(call: Call) -> Reply:
+    """Return one model."""
+    codename, public = call.path["codename"], call.services.folder.public
+    role = await _load_role(call)
+    return Reply(await asyncio.to_thread(_show_model, codename, role, public))
 
 
 async def list_releases(call: Call) -> Reply:
     """List a model's packages by path, withdrawn ones among them."""
-    codename = call.path["codename"]
-    call.who.check(Permission.READ, codename)
-    role = (await _load_roles(call)).get(codename)
-    if role is None:
-        raise NotFoundError(f"there is no model {codename}: look at the list of models.")
+    role = await _load_role(call)
     after = decode_cursor(call.query.cursor, str) or ""
     rows = await asyncio.to_thread(lambda: list(_releases(role, str(after))))
     shown = rows[: call.query.limit + 1]
@@ -101,12 +112,27 @@ async def _load_roles(call: Call) -> dict[str, Targets]:
     return {name: role for name, role in roles.items() if is_codename(name)}
 
 
+async def _load_role(call: Call) -> Targets:
+    codename = call.path["codename"]
+    call.who.check(Permission.READ, codename)
+    role = (await _load_roles(call)).get(codename)
+    if role is None:
+        raise NotFoundError(f"there is no model {codename}: look at the list of models.")
+    return role
+
+
 def _releases(role: Targets, after: str) -> Iterable[tuple[str, Release]]:
     return [(path, each) for path, each in sorted(decode_releases(role).items()) if path > after]
 
 
-def _show_model(name: str, role: Targets) -> ModelState:
-    return ModelState(name, role.version, int(role.expires.timestamp()), len(role.targets))
+def _show_model(name: str, role: Targets, public: Path) -> ModelState:
+    return ModelState(
+        name,
+        role.version,
+        int(role.expires.timestamp()),
+        len(role.targets),
+        load_signers(public, name, role.version),
+    )
 
 
 def _show(role: Targets, path: str, release: Release) -> ReleaseState:
@@ -137,6 +163,14 @@ OPERATIONS = (
         handler=list_models,
         query=PageQuery,
         response=Page[ModelState],
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/models/{{codename}}",
+        permission=Permission.READ,
+        summary="Show a model",
+        handler=get_model,
+        response=ModelState,
     ),
     Operation(
         method="GET",

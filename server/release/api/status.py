@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
+from tuf.api.metadata import Role
 
 from server.publisher.alarms import Notice
 from server.publisher.incoming import list_submissions
@@ -32,6 +33,10 @@ class RoleState(msgspec.Struct, frozen=True):
     name: str
     version: int
     expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+    threshold: int
+    """How many of its keys have to sign a new version."""
+    keys: list[str]
+    """The ids of the keys that may sign it."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -86,10 +91,15 @@ def _published(public: Path, _identity: tuple[int, int] | None) -> tuple[int, li
         "timestamp": published.timestamp,
         **published.roles,
     }
-    states = [
-        RoleState(name, role.version, int(role.expires.timestamp()))
-        for name, role in signed.items()
-    ]
+    states = []
+    for name, role in signed.items():
+        known: Role = (
+            published.root.roles[name]
+            if name in published.root.roles
+            else published.targets.get_delegated_role(name)
+        )
+        expires = int(role.expires.timestamp())
+        states.append(RoleState(name, role.version, expires, known.threshold, list(known.keyids)))
     return published.snapshot.version, states
 
 

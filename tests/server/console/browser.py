@@ -163,9 +163,9 @@ class Team:
 async def console_world(world, **settings):
     """Serve the console on the state folder of `world`; further settings by name.
 
-    Members of its `surroundings` may be changed: `reasons`, `seen`, `behind`.
+    Members of its `surroundings` may be changed: `reasons`, `seen`, `behind`, `alarms`.
     """
-    known = {"reasons": [], "seen": Seen(), "behind": timedelta()}
+    known = {"reasons": [], "seen": Seen(), "behind": timedelta(), "alarms": []}
     surroundings = Surroundings(
         lambda: known["reasons"],
         lambda: known["seen"],
@@ -175,7 +175,13 @@ async def console_world(world, **settings):
     made = Settings(**fast | {"console": True, "changes_per_hour": FAST} | settings)
     site = await asyncio.to_thread(open_console, made, surroundings)
     async with (
-        api_world(world, settings=made, real_tokens=True, site=site) as api,
+        api_world(
+            world,
+            settings=made,
+            real_tokens=True,
+            site=site,
+            alarms=lambda: known["alarms"],
+        ) as api,
         contextlib.AsyncExitStack() as stack,
     ):
         yield Team(api, known, stack)

@@ -4,8 +4,10 @@ import asyncio
 from datetime import timedelta
 
 from server.console.overview import draw
-from server.publisher.alarms import list_lifetimes, plan_alarms
+from server.publisher.alarms import list_lifetimes, notice_of, plan_alarms
 from server.publisher.monitor import Seen
+from tests.server.console.browser import console_world
+from tests.server.console.test_channels import PATH
 
 
 async def test_all_is_well(team):
@@ -17,6 +19,7 @@ async def test_all_is_well(team):
     assert "Steady" in page.text
     assert "1 channel: 1 offered" in page.text
     assert "Nothing waits." in page.text
+    assert "What to do Nothing now." in page.text
 
 
 async def test_alarms_at_half_and_at_four_fifths(world, team):
@@ -28,12 +31,14 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
     lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     for days, severity in ((46, "warning"), (73, "critical")):
         alarms = plan_alarms(lifetimes, world.now() + timedelta(days=days))
-        team.surroundings["seen"] = Seen(tuple(lifetimes), tuple(alarms))
+        team.surroundings["alarms"] = [notice_of(alarm) for alarm in alarms]
         page = await browser.get("/console/")
         sentence = next(str(each) for each in alarms if each.role == "armani")
         assert "ceremony renew armani" in sentence
-        assert f"{severity} {sentence}" in page.text
+        assert f"{severity} {sentence} How to renew it" in page.text
         assert f"Alarms {len(alarms)}" in page.text
+        tasks = page.text.partition("What to do")[2].partition(" Server ")[0]
+        assert tasks.index(str(alarms[0])) < tasks.index(sentence)
 
 
 async def test_what_the_server_renews_stands_last(world, team):
@@ -42,7 +47,7 @@ async def test_what_the_server_renews_stands_last(world, team):
     lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     now = world.now() + timedelta(hours=12)
     team.surroundings["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
-    _, _, rows = (await browser.get("/console/")).text.partition("Expiry of roles")
+    _, _, rows = (await browser.get("/console/")).text.partition("what people sign first")
     assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
 
 
@@ -62,6 +67,23 @@ async def test_a_clock_that_jumped(team):
     browser = await team.signed_in("viewer")
     page = await browser.get("/console/")
     assert "Clock Jumped By 90 s" in page.text
+
+
+async def test_what_waits_for_this_person(world):
+    """A change is a task of those who may approve it, a pause of those who may resume it."""
+    async with console_world(world, approval_channels=("*/*/stable",)) as team:
+        engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
+        page = await engineer.get(PATH)
+        await engineer.send(page, "/pause")
+        await engineer.send(await engineer.get(PATH), "/resume")
+        for browser, tasks in (
+            (engineer, "armani/id/stable waits at 100 % of 1 (build 1). Go on or halt"),
+            (approver, "engineer wants to resume 1 (build 1) in armani/id/stable. Look and decide"),
+            (await team.signed_in("viewer"), "Nothing now."),
+        ):
+            page = (await browser.get("/console/")).text.replace("\xa0", " ")
+            assert tasks in page.partition("What to do")[2].partition(" Server ")[0]
+            assert page.count("Go on or halt") + page.count("Look and decide") <= 1
 
 
 async def test_what_is_not_everywhere_yet(team):

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.console import audit_log, changes, channels, rollout_commands, sessions
+from server.console import (
+    accounts,
+    alarms,
+    audit_log,
+    changes,
+    channels,
+    content,
+    keys,
+    releases,
+    rollout_commands,
+    sessions,
+)
 from server.console.forms import csrf_token
 from server.console.overview import Overview
 from server.console.sign_in import Cookies, SignIn
@@ -29,6 +40,11 @@ PAGES = (
     *channels.PAGES,
     *rollout_commands.PAGES,
     *changes.PAGES,
+    *releases.PAGES,
+    *content.PAGES,
+    *keys.PAGES,
+    *alarms.PAGES,
+    *accounts.PAGES,
     *audit_log.PAGES,
     *sessions.PAGES,
 )
@@ -49,7 +65,7 @@ class Matrix:
 
     def __init__(self, team, change):
         self.team, self.change = team, change
-        self.browsers, self.own = {}, {}
+        self.browsers, self.own, self.tokens = {}, {}, {}
 
     async def enter(self, key, account):
         """Sign an account in; it has a second session, which it may end."""
@@ -68,6 +84,8 @@ class Matrix:
             "channel": "stable",
             "change": self.change,
             "session": session,
+            "account": f"only-{codename}",
+            "token": self.tokens[codename],
         }
         path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
         secret = browser.cookies().get("hening-session", "")
@@ -94,6 +112,14 @@ async def matrix(published_state, tmp_path_factory):
                         codenames=[codename],
                         at=at,
                     )
+                await create_account(
+                    session,
+                    operator,
+                    name=f"only-{codename}",
+                    role=Role.VIEWER,
+                    codenames=[codename],
+                    at=at,
+                )
         world.submit(world.second_release(), [PACKAGE_2])
         await services.publisher.process_incoming()
         answer = await team.api.call(
@@ -105,6 +131,8 @@ async def matrix(published_state, tmp_path_factory):
         )
         assert answer.json["change"]["state"] == "waiting"
         made = Matrix(team, answer.json["change"]["id"])
+        for codename in (INSIDE, OUTSIDE):
+            made.tokens[codename] = (await team.token(f"only-{codename}")).split("_")[1]
         for role in Role:
             await made.enter(role.value, role.value)
             for codename in (INSIDE, OUTSIDE):

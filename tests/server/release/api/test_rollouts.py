@@ -70,6 +70,16 @@ async def test_models_and_releases(two):
     assert (await two.call("GET", "/models/dior/releases")).status == 404
 
 
+async def test_who_signed_a_model(two, published_state):
+    """The keys of the list in force, one model alone or among all."""
+    (signer,) = published_state.ceremony.keys["armani"]
+    model = (await two.call("GET", "/models/armani", token="viewer")).json
+    assert model["signed_by"] == [signer.public_key.keyid]
+    listed = (await two.call("GET", "/models", token="viewer")).json["items"]
+    assert model == next(each for each in listed if each["codename"] == "armani")
+    assert (await two.call("GET", "/models/dior")).status == 404
+
+
 @pytest.mark.parametrize("role", Role)
 async def test_lists_hold_what_an_account_may_see(two, role):
     """Models, channels and changes of the account's codenames, and of no others."""

@@ -23,6 +23,10 @@ async def test_status(api, world):
     roles = {role["name"]: role for role in answer.json["roles"]}
     assert roles["armani"]["version"] == 2
     assert roles["timestamp"]["expires"] == int(published.timestamp.expires.timestamp())
+    for name in ("root", "tables", "latest"):
+        keys = world.ceremony.keys.get(name) or [world.keys.signers[name]]
+        ids = {signer.public_key.keyid for signer in keys}
+        assert (set(roles[name]["keys"]), roles[name]["threshold"]) == (ids, min(len(ids), 2))
     assert answer.json["queue"] == 0
     assert set(answer.json) == set(Status.__struct_fields__)
 
