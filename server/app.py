@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from http import HTTPStatus
 
 import structlog
 
@@ -13,8 +14,10 @@ from server.console.overview import Surroundings
 from server.core.metadata import decode_timestamp
 from server.device_serving import Inherited, Phones, renew_at, serving_phones
 from server.dialect_serving import Dialects
+from server.download_recorder import DownloadRecorder
 from server.health import serving_health
-from server.http.counts import CountsCollector
+from server.http.counts import Counts, CountsCollector
+from server.http.requests import GateMode
 from server.instruments import Instruments
 from server.maintenance import Maintenance
 from server.processes.supervisor import LostCollector
@@ -27,7 +30,7 @@ from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack, ReadBack
 from server.publisher.steady_clock import FAR, SteadyClock
-from server.release.api.operation import Services
+from server.release.api.operation import PollCount, Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
@@ -146,6 +149,7 @@ async def running(
             WebhookDelivery(
                 sessions, sender, epoch, entropy, tools.alarm, WebhookMetrics(tools.registry)
             ).run,
+            DownloadRecorder(sessions, phones.counts, epoch, tools.alarm).run,
         ]
         begun: list[asyncio.Task[None]] = []
         stack.push_async_callback(_cancel_all, begun)
@@ -166,6 +170,7 @@ async def running(
                 wake=wanted.set,
                 rollouts=rollouts,
                 alarms=maintenance.alarms,
+                polls=_poll_counter(phones.counts, settings.gate, monotonic),
                 urgent=urgent,
                 urgent_priority=shared.priority,
             )
@@ -225,6 +230,20 @@ def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -
     if dialects is not None:
         tools.registry.register(CountsCollector(phones.compat_counts, "hening_compat"))
     return tools
+
+
+def _poll_counter(
+    counts: Counts, gate: GateMode, monotonic: Callable[[], float]
+) -> Callable[[], PollCount | None]:
+    started = monotonic()
+
+    def count() -> PollCount | None:
+        if gate is GateMode.EDGE:
+            return None
+        # Each poll asks for the next root, which is not there; little else is 404.
+        return PollCount(counts.answers[HTTPStatus.NOT_FOUND], monotonic() - started)
+
+    return count
 
 
 def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:

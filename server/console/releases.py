@@ -36,7 +36,7 @@ async def list_models(visit: Visit) -> PageContent:
     channels = (await visit.at.do("list_channels", query=EVERY)).items
     rows = []
     for model in page.items:
-        builds = await _load_builds(visit, model.codename, channels)
+        builds = await load_builds(visit, model.codename, channels)
         rows.append((model, builds[0] if builds else None, len(builds)))
     return PageContent("releases.html", {"rows": rows, "next": page.next})
 
@@ -45,14 +45,13 @@ async def show_model(visit: Visit) -> PageContent:
     """Show all builds of a model, the newest first."""
     codename = visit.path["codename"]
     channels = (await visit.at.do("list_channels", query=EVERY)).items
-    builds = await _load_builds(visit, codename, channels)
+    builds = await load_builds(visit, codename, channels)
     model = await visit.at.do("get_model", visit.path)
     return PageContent("model.html", {"model": model, "builds": builds})
 
 
-async def _load_builds(
-    visit: Visit, codename: str, channels: Sequence[ChannelState]
-) -> list[Build]:
+async def load_builds(visit: Visit, codename: str, channels: Sequence[ChannelState]) -> list[Build]:
+    """Return a model's builds, the newest first; `channels` says which are offered."""
     releases = (await visit.at.do("list_releases", {"codename": codename}, query=EVERY)).items
     by_counter: dict[int, list[ReleaseState]] = {}
     for release in releases:

@@ -32,7 +32,8 @@ class DevicePlane(Plane):
         clock: Callable[[], float],
         limits: Limits = LIMITS,
     ) -> None:
-        super().__init__(blobs, counts, clock, limits)
+        is_direct = mode is not GateMode.EDGE
+        super().__init__(blobs, counts, clock, limits, counts_packages=is_direct)
         self.served = Served()
         self.mode = mode
 

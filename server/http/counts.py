@@ -1,4 +1,4 @@
-"""What the device plane counts: integers, summed over processes; nothing about a request."""
+"""What a public plane counts: integers, summed over processes; nothing about a request."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -26,7 +26,9 @@ CUTS = ("full", "head", "idle", "stall")
 class Counts(msgspec.Struct):
     """Answers by status, refusals by reason, cut connections by the limit that they exceeded.
 
-    Every key exists from the start. `connections` and `downloads` are those open now.
+    Every key of these exists from the start. `connections` and `downloads` are those open now.
+    `begun` and `finished` are packages whose first and last byte were sent, by sha256; they are no
+    metrics, since a series per package would show single phones.
     """
 
     answers: dict[int, int] = msgspec.field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
@@ -35,6 +37,8 @@ class Counts(msgspec.Struct):
     unknown_headers: int = 0
     connections: int = 0
     downloads: int = 0
+    begun: dict[str, int] = msgspec.field(default_factory=dict)
+    finished: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, other: "Counts") -> None:
         """Add what another process has counted, the gauges of open connections included."""
@@ -47,6 +51,9 @@ class Counts(msgspec.Struct):
         self.unknown_headers += other.unknown_headers
         self.connections += other.connections
         self.downloads += other.downloads
+        for mine, others in ((self.begun, other.begun), (self.finished, other.finished)):
+            for sha256, number in others.items():
+                mine[sha256] = mine.get(sha256, 0) + number
 
 
 class CountsCollector(Collector):

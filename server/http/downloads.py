@@ -26,14 +26,22 @@ from server.storage.errors import StorageError
 class Downloads:
     """The downloads of one process: limited in number, and cut when they stall.
 
-    `date` returns the value of the `Date` header.
+    `date` returns the value of the `Date` header. `counts_packages` says whether clients are phones
+    and not a cache in front of them, so that first and last bytes of packages are counted.
     """
 
     def __init__(
-        self, blobs: BlobReader, counts: Counts, limits: Limits, date: Callable[[], str]
+        self,
+        blobs: BlobReader,
+        counts: Counts,
+        limits: Limits,
+        date: Callable[[], str],
+        *,
+        counts_packages: bool = False,
     ) -> None:
         self._blobs = blobs
         self._counts = counts
+        self._counts_packages = counts_packages
         self._limits = limits
         self._date = date
         self._files = FileSender()
@@ -91,9 +99,21 @@ class Downloads:
                 return False
             self._counts.answers[planned.status] += 1
             begin(sending)
+            self._count_begin(package, planned.first)
             with _whole(twin):
                 await self._files.finish(sending)
+            self._count_end(package, planned.end)
         return True
+
+    def _count_begin(self, package: Package, first: int) -> None:
+        if self._counts_packages and first == 0:
+            begun = self._counts.begun
+            begun[package.sha256] = begun.get(package.sha256, 0) + 1
+
+    def _count_end(self, package: Package, end: int) -> None:
+        if self._counts_packages and end == package.length:
+            finished = self._counts.finished
+            finished[package.sha256] = finished.get(package.sha256, 0) + 1
 
     def _ended(self) -> None:
         self._counts.downloads -= 1
@@ -134,11 +154,13 @@ class Downloads:
                 self._blobs.open_range(package.sha256, first, length)
             )
             writer = await self._begin(request, response)
+            self._count_begin(package, first)
             with _whole(twin):
                 await _write(writer, pieces, patience)
                 with patience.waiting():
                     await _empty(transport, writer)
             await response.write_eof()
+            self._count_end(package, first + length)
         return response
 
     def _stalled(self) -> None:

@@ -45,11 +45,15 @@ class Plane(ABC):
         counts: Counts,
         clock: Callable[[], float],
         limits: Limits = LIMITS,
+        *,
+        counts_packages: bool = False,
     ) -> None:
         self.counts = counts
         self.clock = clock
         self.limits = limits
-        self.downloads = Downloads(blobs, counts, limits, self._date)
+        self.downloads = Downloads(
+            blobs, counts, limits, self._date, counts_packages=counts_packages
+        )
 
     @abstractmethod
     def plan(self, head: bytes) -> Planned | PlannedFile | None:

@@ -22,7 +22,7 @@ from server.processes.dialect_pieces import ListPiece, WholeLists
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place
 
-PROTOCOL = 2  # raised with each change of these messages: code on disk may be newer than a process
+PROTOCOL = 3  # raised with each change of these messages: code on disk may be newer than a process
 
 
 class Certificate(msgspec.Struct, frozen=True):

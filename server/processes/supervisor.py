@@ -52,6 +52,8 @@ def _growth(before: Counts, after: Counts) -> Counts:
         after.unknown_headers - before.unknown_headers,
         after.connections - before.connections,
         after.downloads - before.downloads,
+        _difference(before.begun, after.begun),
+        _difference(before.finished, after.finished),
     )
 
 

@@ -45,3 +45,17 @@ class LogEntry(Base):
     version: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     appended_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class PackageDownloads(Base):
+    """How often the first and the last byte of a package were sent on a day, in whole twenties.
+
+    `day` counts days since 1970 in UTC.
+    """
+
+    __tablename__ = "package_downloads"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    begun: Mapped[int] = mapped_column(BigInteger)
+    finished: Mapped[int] = mapped_column(BigInteger)

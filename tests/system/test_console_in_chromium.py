@@ -31,6 +31,7 @@ PAGES = (
     "/channels/armani/id/stable/withdraw",
     "/releases",
     "/releases/armani",
+    "/releases/armani/downloads",
     "/content",
     "/keys",
     "/alarms",

@@ -69,13 +69,13 @@ async def list_models(call: Call) -> Reply:
 async def get_model(call: Call) -> Reply:
     """Return one model."""
     codename, public = call.path["codename"], call.services.folder.public
-    role = await _load_role(call)
+    role = await load_role(call)
     return Reply(await asyncio.to_thread(_show_model, codename, role, public))
 
 
 async def list_releases(call: Call) -> Reply:
     """List a model's packages by path, withdrawn ones among them."""
-    role = await _load_role(call)
+    role = await load_role(call)
     after = decode_cursor(call.query.cursor, str) or ""
     rows = await asyncio.to_thread(lambda: list(_releases(role, str(after))))
     shown = rows[: call.query.limit + 1]
@@ -112,7 +112,8 @@ async def _load_roles(call: Call) -> dict[str, Targets]:
     return {name: role for name, role in roles.items() if is_codename(name)}
 
 
-async def _load_role(call: Call) -> Targets:
+async def load_role(call: Call) -> Targets:
+    """Return the role of the model that the path names; raises what a caller without it gets."""
     codename = call.path["codename"]
     call.who.check(Permission.READ, codename)
     role = (await _load_roles(call)).get(codename)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -59,11 +59,19 @@ _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 T = TypeVar("T")
 
 
+class PollCount(NamedTuple):
+    """How many polls a process has answered since it began, and the seconds since."""
+
+    number: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The services for handlers. `wake` makes the publishing loop look immediately.
 
-    `clock` returns the time, `entropy(n)` n random bytes, `alarms` what needs attention now.
+    `clock` returns the time, `entropy(n)` n random bytes, `alarms` what needs attention now,
+    `polls` how many were answered, None where phones reach a cache in front of this server.
     `urgent` runs urgent operations on a loop of their own; None: on this one. Other requests wait
     for them at `urgent_priority`, and urgent ones take `account_turns`. Owners of a domain add
     their services.
@@ -78,6 +86,7 @@ class Services:
     wake: Callable[[], None] = lambda: None
     rollouts: Rollouts | None = None
     alarms: Callable[[], Sequence[Notice]] = tuple
+    polls: Callable[[], PollCount | None] = lambda: None
     urgent: "UrgentLoop | None" = None
     urgent_priority: UrgentPriority = field(default_factory=UrgentPriority)
     account_turns: AccountTurns = field(default_factory=AccountTurns)

@@ -112,7 +112,7 @@ def test_failures_of_the_server_are_told_apart_and_with_their_cause():
 
 def test_requests_whose_senders_are_not_told_apart_are_said():
     """Only where there are any."""
-    _, sentences, _ = summarise(make_report(make_outcome(untold=1234), Sample()))
+    sentences = summarise(make_report(make_outcome(untold=1234), Sample())).sentences
     assert any("1,234 requests came after the first 20,000 distinct" in each for each in sentences)
-    _, sentences, _ = summarise(make_report(make_outcome(), Sample()))
+    sentences = summarise(make_report(make_outcome(), Sample())).sentences
     assert not any("distinct ones" in each for each in sentences)

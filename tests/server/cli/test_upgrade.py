@@ -80,7 +80,7 @@ def test_the_state_of_the_release_before_opens(run, world):
     assert [row["subject"] for row in wrong(run, state)] == ["database"]
     assert run("migrate", "--state", state)[1] == "The database was migrated.\n"
     assert read(world.folder.sqlite) == rows
-    assert read(state / "hening.sqlite.before-0002") == rows
+    assert read(state / "hening.sqlite.before-0003") == rows
     assert wrong(run, state) == []
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     assert run("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")[0] == 0

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from server.device.documents import make_document
 from server.device.snapshot import Snapshot
 from server.http.answers import Package
+from server.http.requests import GateMode
 from server.http.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
@@ -71,6 +72,22 @@ def test_http_1_0(served):
     """An HTTP/1.0 client gets the bytes and the end of the connection."""
     answer = served.exchange(f"GET {URL} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
     assert answer.partition(b"\r\n\r\n")[2] == BYTES
+
+
+@pytest.mark.parametrize("mode", [GateMode.DIRECT, GateMode.EDGE])
+def test_first_and_last_bytes_are_counted(tmp_path, mode):
+    """Once for each answer that has them; behind a cache, which asks for all phones, never."""
+    end = len(BYTES) - 1
+    with serve_bytes(tmp_path, BYTES, mode=mode) as served:
+        for first, last in ((0, 99), (0, end), (100, 199), (200, end), (end, end)):
+            assert served.get(URL, b"Range: bytes=%d-%d" % (first, last)).status == 206
+        assert served.exchange(request(URL, method="HEAD")).startswith(b"HTTP/1.1 200")
+        counts = served.plane.counts
+        until(lambda: counts.downloads == 0)
+    (sha256,) = {package.sha256 for package in served.plane.served.snapshot.packages.values()}
+    is_counted = mode is GateMode.DIRECT
+    assert counts.begun == ({sha256: 2} if is_counted else {})
+    assert counts.finished == ({sha256: 3} if is_counted else {})
 
 
 def test_many_at_once(served):

@@ -274,7 +274,9 @@ def test_any_reports(reports):
         opened[worker] = connections
         counts = Counts(unknown_headers=served[worker], connections=connections)
         counts.answers[200] = served[worker]
+        counts.begun[str(worker)] = served[worker]
         tally.report(worker, counts)
+    assert sum(tally.total.begun.values()) == sum(served.values())
     assert tally.total.answers[200] == tally.total.unknown_headers == sum(served.values())
     assert tally.total.connections == sum(opened.values())
     tally.forget(1)

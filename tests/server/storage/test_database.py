@@ -24,8 +24,8 @@ FURTHER = '''"""A further migration."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -52,7 +52,7 @@ def further_migration(tmp_path):
     """Give the migrations of a server version that has one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(migration.MIGRATIONS, folder)
-    (folder / "versions" / "0003_more.py").write_text(FURTHER)
+    (folder / "versions" / "0004_more.py").write_text(FURTHER)
     return folder
 
 

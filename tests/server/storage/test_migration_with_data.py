@@ -116,7 +116,7 @@ def test_the_back_up_is_the_database_before(older):
         assert is_current(older)
         return
     upgrade(older)
-    with contextlib.closing(sqlite3.connect(f"{older}.before-0002")) as connection:
+    with contextlib.closing(sqlite3.connect(f"{older}.before-0003")) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         assert not tables & {"accounts", "changes", "trail_entries"}
         for table, rows in ROWS.items():

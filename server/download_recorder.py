@@ -1,0 +1,80 @@
+"""Records how often packages were downloaded: per package and day, in whole twenties.
+
+A recorded number never shows a single phone: below twenty nothing is written, and the time of a
+write says only that the twentieth came. The remainder stays in memory, and is lost at the end of
+the process.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.http.counts import Counts
+from server.storage.database import Sessions, run_again
+from server.storage.models import PackageDownloads
+
+STEP: Final = 20
+EVERY_SECONDS: Final = 60.0
+DAY: Final = 86_400
+
+
+def plan_growth(counted: Mapping[str, int], recorded: Mapping[str, int]) -> dict[str, int]:
+    """Return by package what is to be recorded now: whole twenties of what is not recorded yet."""
+    growth = {
+        sha256: (number - recorded.get(sha256, 0)) // STEP * STEP
+        for sha256, number in counted.items()
+    }
+    return {sha256: number for sha256, number in growth.items() if number}
+
+
+class DownloadRecorder:
+    """Writes what `counts` has of packages to the database; `clock` returns epoch seconds."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        counts: Counts,
+        clock: Callable[[], int],
+        alarm: Callable[[str], None],
+    ) -> None:
+        self._sessions = sessions
+        self._counts = counts
+        self._clock = clock
+        self._alarm = alarm
+        self._begun: dict[str, int] = {}
+        self._finished: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Record each minute, for ever; what could not be written is written later."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self.record()
+            except SQLAlchemyError as error:
+                reason = str(error).partition("\n")[0]
+                self._alarm(f"counts of downloads are not written yet: {reason}")
+
+    async def record(self) -> None:
+        """Record what has grown by twenty or more."""
+        begun = plan_growth(self._counts.begun, self._begun)
+        finished = plan_growth(self._counts.finished, self._finished)
+        if not begun and not finished:
+            return
+        day = self._clock() // DAY
+
+        async def write() -> None:
+            async with self._sessions.begin() as session:
+                for sha256 in sorted({*begun, *finished}):
+                    row = await session.get(
+                        PackageDownloads, (sha256, day), with_for_update=True
+                    ) or PackageDownloads(sha256=sha256, day=day, begun=0, finished=0)
+                    row.begun += begun.get(sha256, 0)
+                    row.finished += finished.get(sha256, 0)
+                    session.add(row)
+
+        await run_again(write)
+        for recorded, growth in ((self._begun, begun), (self._finished, finished)):
+            for sha256, number in growth.items():
+                recorded[sha256] = recorded.get(sha256, 0) + number

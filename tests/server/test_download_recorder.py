@@ -1,0 +1,70 @@
+"""Downloads are recorded per package and day, in whole twenties."""
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from server.download_recorder import DAY, DownloadRecorder, plan_growth
+from server.http.counts import Counts
+from server.storage.database import open_database
+from server.storage.models import PackageDownloads
+
+ONE, OTHER = "a" * 64, "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("counted", "recorded", "growth"),
+    [(19, 0, 0), (20, 0, 20), (59, 0, 40), (59, 40, 0), (61, 40, 20)],
+)
+def test_whole_twenties(counted, recorded, growth):
+    """A package that has not grown by twenty is left out."""
+    planned = plan_growth({ONE: counted}, {ONE: recorded} if recorded else {})
+    assert planned == ({ONE: growth} if growth else {})
+
+
+@pytest.fixture
+async def sessions(tmp_path):
+    """Give sessions on a new database."""
+    async with open_database(tmp_path / "hening.sqlite") as made:
+        yield made
+
+
+async def rows(sessions):
+    """Return all rows in order."""
+    async with sessions() as session:
+        found = await session.scalars(
+            select(PackageDownloads).order_by(PackageDownloads.day, PackageDownloads.sha256)
+        )
+        return [(row.sha256, row.day, row.begun, row.finished) for row in found]
+
+
+async def test_the_remainder_is_carried_to_the_next_day(sessions):
+    """Fifteen of one day and five of the next are twenty of the next."""
+    counts, now = Counts(), 7 * DAY + 5
+    recorder = DownloadRecorder(sessions, counts, lambda: now, pytest.fail)
+    counts.begun |= {ONE: 35, OTHER: 19}
+    counts.finished |= {ONE: 21}
+    await recorder.record()
+    counts.begun[ONE] = 41
+    await recorder.record()
+    assert await rows(sessions) == [(ONE, 7, 40, 20)]
+    now += DAY
+    counts.begun |= {ONE: 60, OTHER: 20}
+    await recorder.record()
+    assert await rows(sessions) == [(ONE, 7, 40, 20), (ONE, 8, 20, 0), (OTHER, 8, 20, 0)]
+
+
+async def test_what_could_not_be_written_is_written_later(sessions, monkeypatch):
+    """A failed transaction records nothing."""
+    counts = Counts(begun={ONE: 20})
+    recorder = DownloadRecorder(sessions, counts, lambda: 0, pytest.fail)
+
+    def fail():
+        raise OperationalError("INSERT", {}, Exception("the disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions, "begin", fail)
+        with pytest.raises(OperationalError):
+            await recorder.record()
+    await recorder.record()
+    assert await rows(sessions) == [(ONE, 0, 20, 0)]
