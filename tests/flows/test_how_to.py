@@ -43,7 +43,15 @@ ELSEWHERE = {
 }
 # Pages that begin in an empty folder, and pages that start the server themselves.
 EMPTY = ("cloud-law", "install", "key-ceremony", "run-a-cloud", "start-alone")
-STOPPED = ("behind-nginx", "console", "examine-a-server", "how-many-phones", "tls", "watch", "workers")
+STOPPED = (
+    "behind-nginx",
+    "console",
+    "examine-a-server",
+    "how-many-phones",
+    "tls",
+    "watch",
+    "workers",
+)
 # Pages for root, which begin where one before them ended.
 MACHINE = ("systemd", "upgrade", "key-process")
 PAGES = sorted(path.stem for path in HOW_TO.glob("*.md"))
