@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.app_tokens import Door, Visitor, find_visitor
 from server.cloud.accounts.owners import check_room
@@ -37,6 +38,7 @@ from server.cloud.errors import CloudError, RateError
 from server.cloud.law.consents import check_consent
 from server.cloud.storage.lease import may_remove_bodies
 from server.core.errors import HeningError
+from server.storage.one_hop import execute_together
 
 V1, V2 = "application/vnd.x.restic.rest.v1", "application/vnd.x.restic.rest.v2"
 REALM: Final = {"WWW-Authenticate": 'Basic realm="hening", charset="UTF-8"'}
@@ -172,10 +174,7 @@ async def put(ask: Ask) -> web.StreamResponse:
     if length is not None and length > limit:
         raise CloudError(413, "too_large", f"an object may have {limit} bytes here.")
     async with ask.services.database() as db:
-        if address.type != LOCKS:  # without one restic does not even read
-            await check_consent(db, ask.services.law.policies, account, ask.services.now())
-        vault = await find_vault(db, account, address.vault)
-        await check_room(db, account, length or 0)
+        vault = await execute_together(db, _find_place(db, ask, address, length or 0))
     name = None if address.is_config else address.name
     receiving = Receiving(
         ask.request.content.iter_any(),
@@ -186,10 +185,21 @@ async def put(ask: Ask) -> web.StreamResponse:
     bodies, stored = ask.services.bodies, f"blobs/{vault}/{ask.services.draw(16)}"
     await bodies.put(stored, receiving)
     async with ask.services.database.begin() as db:
-        is_new = await add_blob(db, account, vault, address, Kept(receiving.length, stored))
+        kept = Kept(receiving.length, stored)
+        is_new = await execute_together(db, add_blob(db, account, vault, address, kept))
     if not is_new:
         await bodies.remove(stored)
     return web.Response()
+
+
+async def _find_place(db: AsyncSession, ask: Ask, address: Address, length: int) -> int:
+    """Return the number of the vault that takes an object; raises CloudError."""
+    account = ask.visitor.account
+    if address.type != LOCKS:  # without one restic does not even read
+        await check_consent(db, ask.services.law.policies, account, ask.services.now())
+    vault = await find_vault(db, account, address.vault)
+    await check_room(db, account, length)
+    return vault
 
 
 async def remove(ask: Ask) -> web.StreamResponse:

@@ -21,7 +21,13 @@ from server.storage.durable import find_temporary, make_folder, sync_folder
 from server.storage.room import Room, check_room
 
 PIECE = 256 * 1024
-"""Bytes that are read or written at a time."""
+"""Bytes that are read at a time."""
+WRITE = 1024 * 1024
+"""Bytes of a body that are written at a time: each write takes a hop to a thread."""
+RECEIVED = 8 * 1024 * 1024
+"""Bytes in memory of all bodies on their way: of many at one time, less is written at a time."""
+MOST_PIECES = 64
+"""Pieces that are written at a time, however short: clients choose their length."""
 PAGE = 1000
 """Bodies of one page of a list."""
 ERASED = "erased"
@@ -74,6 +80,7 @@ class LocalBodies:
         self._folder = folder
         self._entropy = entropy
         self._room = Room(keep_free=keep_free)
+        self._receiving = 0
 
     async def put(self, name: str, pieces: AsyncIterable[bytes]) -> None:
         """Write, flush and rename a file; raises NoRoomError where the disk is too full."""
@@ -82,21 +89,25 @@ class LocalBodies:
         # An erasure frees room: its record goes where no body may.
         room = Room(keep_free=0) if name.startswith(f"{ERASED}/") else self._room
         file = await asyncio.to_thread(_create, temporary, room)
+        self._receiving += 1
         try:
             with file:
-                held = bytearray()
+                held: list[bytes] = []
+                length = 0
                 async for piece in pieces:
-                    if len(held) + len(piece) < PIECE:
-                        held += piece
-                        continue
-                    # Large ones are not copied: many uploads at one time would take much memory.
-                    await asyncio.to_thread(_write, file, held, piece)
-                    held = bytearray()
+                    held.append(piece)
+                    length += len(piece)
+                    share = min(WRITE, RECEIVED // self._receiving)
+                    if length >= share or len(held) == MOST_PIECES:
+                        await asyncio.to_thread(_write, file.fileno(), held)
+                        held, length = [], 0
                 await asyncio.to_thread(_finish, file, held, temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(temporary.unlink, missing_ok=True)
             raise
+        finally:
+            self._receiving -= 1
 
     async def get(self, name: str, first: int, length: int) -> AsyncIterator[bytes]:
         """Read a file."""
@@ -162,18 +173,19 @@ def _create(path: Path, room: Room) -> BinaryIO:
     return os.fdopen(descriptor, "wb", buffering=0)
 
 
-def _finish(file: BinaryIO, rest: bytearray, temporary: Path, path: Path) -> None:
-    _write(file, rest)
+def _finish(file: BinaryIO, rest: list[bytes], temporary: Path, path: Path) -> None:
+    _write(file.fileno(), rest)
     os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
 
 
-def _write(file: BinaryIO, *pieces: bytes | bytearray) -> None:
-    for piece in pieces:
-        left = memoryview(piece)
-        while left:  # a raw file may take less than it is given
-            left = left[file.write(left) :]
+def _write(descriptor: int, pieces: list[bytes]) -> None:
+    # One call for all pieces: after each call the thread waits for the interpreter again.
+    written = os.writev(descriptor, pieces)
+    left = memoryview(b"".join(pieces))[written:] if written < sum(map(len, pieces)) else b""
+    while left:  # the file took less than it was given
+        left = left[os.write(descriptor, left) :]
 
 
 def _open(path: Path, first: int) -> BinaryIO:

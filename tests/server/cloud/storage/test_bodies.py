@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from server.cloud.errors import CloudError
-from server.cloud.storage.bodies import PIECE, LocalBodies, one_piece
+from server.cloud.storage.bodies import PIECE, WRITE, LocalBodies, one_piece
 from server.cloud.storage.s3_bodies import IN_MEMORY, PART, S3Bodies
 from server.core.errors import FormatError
 from server.storage.room import NoRoomError
@@ -49,6 +49,23 @@ async def test_what_is_put_is_there(bodies, length):
     await bodies.remove("blobs/1/a")
     await bodies.remove("blobs/1/a")
     assert await names(bodies) == {}
+
+
+async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
+    """Short and long pieces, also where the disk takes a part of each write."""
+    writev, write = os.writev, os.write
+    monkeypatch.setattr(os, "writev", lambda file, pieces: writev(file, [b"".join(pieces)[:999]]))
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[: 1 << 16]))
+    sent = [os.urandom(length) for length in (*range(200), WRITE, 1, WRITE - 1, 2 * WRITE)]
+
+    async def pieces():  # noqa: RUF029 - as bodies come
+        for piece in sent:
+            yield piece
+
+    bodies = LocalBodies(tmp_path / "bodies", os.urandom)
+    await bodies.put("blobs/1/a", pieces())
+    body = b"".join(sent)
+    assert await read(bodies, "blobs/1/a", 0, len(body)) == body
 
 
 async def test_what_is_not_there_is_not_read(bodies):
