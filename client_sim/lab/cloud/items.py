@@ -5,15 +5,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from client_sim.cloud import age
-from client_sim.cloud.errors import CloudError
-from client_sim.cloud.keys import TAG, Keys, hkdf, kdf
-from client_sim.cloud.photos import encrypt_piece
-from client_sim.cloud.records import META_STEP, decode_uid, encode_uid, find_padme, pad, unpad
 from client_sim.lab.cloud.double import msgpack
 from client_sim.lab.cloud.exchange import Request
 from client_sim.lab.cloud.keyring import (
-    INFOS,
     Keyring,
     Part,
     account_of,
@@ -23,6 +17,22 @@ from client_sim.lab.cloud.keyring import (
     open_sealed,
     open_type,
     take_collection,
+)
+from client_sim.lab.cloud.reader import (
+    META_STEP,
+    TAG,
+    decode_uid,
+    derive_age,
+    derive_item,
+    encode_uid,
+    find_padded,
+    find_padme,
+    find_public,
+    hash_keyed,
+    hkdf,
+    open_age,
+    read_age_secret,
+    unpad,
 )
 
 _META: Final = frozenset({"name", "mtime", "pad"})
@@ -60,14 +70,15 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
     yield from check_members(item, " ".join(("uid version content", *given)), "item")
     yield from check_members(item["content"], "uid meta chunks deleted", "content")
     content, uid = item["content"], item["uid"]
-    keys = _item_keys(ring.collections[home][1][0], uid)
-    ring.keep("item cipher", keys.cipher)
+    cipher, mac = derive_item(ring.collections[home][1][0], uid)
+    ring.keep("item cipher", cipher)
     chunks = [(name, body) for name, body in content["chunks"]]
     pieces = hashlib.blake2b(b"".join(decode_uid(n) for n, _ in chunks), digest_size=32).digest()
     name = uid.encode()
     bound = bytes([content["deleted"]]) + len(name).to_bytes(4, "little") + name + pieces
     whole = content["meta"] + decode_uid(content["uid"])
-    meta = open_sealed(ring, "meta", whole, keys.cipher, "a record's description", keys.hash(bound))
+    place = hash_keyed(mac, bound)
+    meta = open_sealed(ring, "meta", whole, cipher, "a record's description", place)
     yield meta
     yield equal("uid of the revision", decode_uid(content["uid"]), whole[-TAG:], "its tag")
     ring.etags.add(content["uid"])
@@ -77,13 +88,14 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
         yield from _open_meta(ring, meta.opened, kind)
     bodies = []
     for chunk, data in chunks:
-        part = open_sealed(ring, "chunk", data, keys.cipher, "a record's content")
+        part = open_sealed(ring, "chunk", data, cipher, "a record's content")
         yield part
         if part.opened:
             plain = unpad(part.opened)
             bodies.append(plain)
-            yield equal("length of the chunk", len(part.opened), len(pad(plain)), "padded")
-            expected = encode_uid(keys.hash(plain))
+            padded = find_padded(len(plain))
+            yield equal("length of the chunk", len(part.opened), padded, "padded")
+            expected = encode_uid(hash_keyed(mac, plain))
             yield equal("uid of the chunk", chunk, expected, "keyed hash of its content")
     text = b"".join(bodies[:1]) if len(bodies) < 2 else b"".join(bodies[:-1])
     yield _check_uid(ring, uid, kind, text, deleted=content["deleted"])
@@ -91,21 +103,15 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
     if text and not text.startswith(_FORMS.get(kind, b"")):
         yield Part("content", text, "", problem=f"it is no {kind}")
     if kind == "keys" and text:
-        identity = age.Identity.decode(json.loads(text)["age"])
-        ring.identities[identity.recipient] = identity
-        ring.keep("photo key", identity.secret)
-        ring.keep("photo key as text", identity.encode().encode())
-        fresh(ring, "photo key", identity.secret, "random")
+        written = json.loads(text)["age"]
+        secret = read_age_secret(written)
+        ring.identities[find_public(secret)] = secret
+        ring.keep("photo key", secret)
+        ring.keep("photo key as text", written.encode())
+        fresh(ring, "photo key", secret, "random")
 
 
 _FORMS: Final = {"contact": b"BEGIN:VCARD", "message": b"<", "photo": b"{"}
-
-
-def _item_keys(collection: bytes, uid: str) -> Keys:
-    subkey = kdf(collection, 4, "Col")
-    return Keys.derive(
-        hashlib.blake2b(subkey, digest_size=32, key=uid.encode()).digest(), "ColItem"
-    )
 
 
 def _open_meta(ring: Keyring, data: bytes, kind: str) -> Iterator[Part]:
@@ -126,13 +132,11 @@ def _check_uid(ring: Keyring, uid: str, kind: str, text: bytes, *, deleted: bool
         same = text if kind == "message" else json.loads(text or b"{}").get("sha256", "").encode()
         info = "hening message 1" if kind == "message" else "hening photo record 1"
         secret = hkdf(account_of(ring).key, info)
-        expected = hashlib.blake2b(same, digest_size=24, key=secret).digest()
+        expected = hash_keyed(secret, same, 24)
         is_known = deleted or data == expected or data in ring.drawn
         # After a rotation the records keep the names that the former key gave them.
         former = [v for k, v in ring.secrets.items() if k.startswith(f"key of {info}")]
-        is_known |= any(
-            hashlib.blake2b(same, digest_size=24, key=key).digest() == data for key in former
-        )
+        is_known |= any(hash_keyed(key, same, 24) == data for key in former)
     elif kind == "devices":
         meaning = "hash of the device's key"
         is_known = data in {hashlib.blake2b(key, digest_size=24).digest() for key in ring.devices}
@@ -153,13 +157,13 @@ def piece_of_photo(ring: Keyring, request: Request, on: frozenset[str]) -> Itera
     if "photo" not in on:
         yield Part("path", request.path.encode(), "", problem="photos are off")
     yield equal("name", name, hashlib.sha256(file).hexdigest(), "hash of the ciphertext")
-    for identity in ring.identities.values():
+    for recipient, secret in ring.identities.items():
         try:
-            plain = age.decrypt(file, identity)
-        except CloudError:
+            opened = open_age(file, secret)
+        except ValueError:
             continue
-        made = encrypt_piece(plain, identity.recipient, hkdf(account_of(ring).key, INFOS[0]))
-        yield equal("file", file, made[1], "the account's one ciphertext of this piece")
+        plain, drawn = opened.plain, derive_age(account_of(ring).key, recipient, opened.plain)
+        yield equal("file", opened.drawn, drawn, "the account's one ciphertext of this piece")
         yield equal("length", len(plain), find_padme(len(plain)), "padded by Padmé")
         ring.contents.append(("photo", plain))
         yield Part("piece", file, "a piece of a photo, an age file", plain)

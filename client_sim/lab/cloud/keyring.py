@@ -12,22 +12,23 @@ import msgspec
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from client_sim.cloud import age
-from client_sim.cloud.errors import CloudError
-from client_sim.cloud.keys import NONCE, AccountKeys, hkdf, kdf, main_cipher, unseal
-from client_sim.cloud.kinds import COLLECTIONS
 from client_sim.lab.cloud.double import msgpack, read_note
 from client_sim.lab.cloud.phone import NEW_PASSWORD
+from client_sim.lab.cloud.reader import NONCE, Account, hkdf, kdf, open_account, unseal
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange, derive_main
 
 INNER: Final = frozenset({"keys", "devices"})
 """Types of the phones' own."""
-
-
-MALFORMED: Final = (
-    *(CloudError, LookupError, TypeError, ValueError, AttributeError),
-    msgspec.MsgspecError,
-)
+COLLECTIONS: Final = {
+    "etebase.vcard": "contact",
+    "etebase.md.note": "note",
+    "hening.sms": "message",
+    "hening.photo": "photo",
+    "hening.keys": "keys",
+    "hening.devices": "devices",
+}
+"""Types by the names of their collections."""
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ class Keyring:
     """What follows from password and traffic. `nonces` are by key; `contents` by type."""
 
     drawn: frozenset[bytes]
-    account: AccountKeys | None = None
+    account: Account | None = None
     mains: list[bytes] = field(default_factory=list)
     seeds: dict[bytes, bytes] = field(default_factory=dict)
     secrets: dict[str, bytes] = field(default_factory=dict)
     collections: dict[str, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
-    identities: dict[bytes, age.Identity] = field(default_factory=dict)
+    identities: dict[bytes, bytes] = field(default_factory=dict)
     devices: set[bytes] = field(default_factory=set)
     tokens: dict[int, str] = field(default_factory=dict)
     programs: set[str] = field(default_factory=set)
@@ -99,7 +100,7 @@ def open_sealed(
     fresh(ring, f"nonce of {name}", data[:NONCE], "random")
     try:
         return Part(name, data, meaning, unseal(key, data, bound))
-    except CloudError:
+    except ValueError:
         return Part(name, data, meaning, problem="it does not open with the owner's keys")
 
 
@@ -110,7 +111,7 @@ def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
         if main not in ring.mains:
             ring.mains.append(main)
             ring.keep("main key", main)
-            ring.keep("main cipher", main_cipher(main))
+            ring.keep("main cipher", kdf(main, 1, "Main"))
             ring.keep("login seed", kdf(main, 3, "Main"))
     return mains
 
@@ -119,13 +120,12 @@ def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
     """Open the account's wrap by a main key, and keep all that follows from it."""
     for main in ring.mains:
         try:
-            opened = unseal(main_cipher(main), wrap)
-        except CloudError:
+            ring.account = account = open_account(main, wrap)
+        except ValueError:
             continue
-        ring.account = account = AccountKeys(opened[:32], opened[32:64])
         for name, value in (
             *(("account key", account.key), ("identity", account.identity)),
-            *(("account cipher", account.keys.cipher), ("account mac", account.keys.mac)),
+            *(("account cipher", account.cipher), ("account mac", account.mac)),
             ("types' key", kdf(account.key, 5, "Acct")),
             *((f"key of {info}", hkdf(account.key, info)) for info in INFOS),
         ):
@@ -133,16 +133,15 @@ def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
         if is_new:
             fresh(ring, "account key", account.key, "random")
             fresh(ring, "identity", account.identity, "random")
-        return open_sealed(
-            ring, "wrap", wrap, main_cipher(main), "the account's keys, by the password"
-        )
+        said = "the account's keys, by the password"
+        return open_sealed(ring, "wrap", wrap, kdf(main, 1, "Main"), said)
     return Part("wrap", wrap, "", problem="the password does not open it")
 
 
 INFOS: Final = ("hening photo 1", "hening message 1", "hening photo record 1")
 
 
-def account_of(ring: Keyring) -> AccountKeys:
+def account_of(ring: Keyring) -> Account:
     """Return the account's keys; raises ValueError where none are known yet."""
     if ring.account is None:
         raise ValueError("no account is known")
@@ -166,11 +165,11 @@ def take_collection(
     """Open a collection's type and keys, and keep them."""
     account = account_of(ring)
     yield open_type(ring, sealed, None)
-    part = open_sealed(ring, "collectionKey", wrap, account.keys.cipher, "a type's key", sealed)
+    part = open_sealed(ring, "collectionKey", wrap, account.cipher, "a type's key", sealed)
     yield part
     keys = tuple(part.opened[at : at + 32] for at in range(0, len(part.opened), 32))
     if keys:
-        name = COLLECTIONS.get(account.open_type(sealed), "")
+        name = COLLECTIONS.get(account.open_type(sealed)[0], "")
         ring.collections[uid] = (name, keys)
         ring.keep("collection key", keys[0])
         for number, what in ((1, "cipher"), (2, "mac"), (4, "subkey")):
@@ -183,11 +182,11 @@ def open_type(ring: Keyring, sealed: bytes, on: frozenset[str] | None) -> Part:
     """Open the name of a type, which has to be on where `on` is given."""
     account = account_of(ring)
     try:
-        name = account.open_type(sealed)
-    except CloudError:
+        name, is_own = account.open_type(sealed)
+    except ValueError:
         return Part("type", sealed, "", problem="it does not open with the owner's keys")
     kind = COLLECTIONS.get(name, "")
-    problem = "" if sealed == account.type_of(name) else "not the type's one ciphertext"
+    problem = "" if is_own else "not the type's one ciphertext"
     if on is not None and kind not in on | INNER:
         problem = f"{kind or name} is off"
     return Part("type", sealed, "which type, the same ciphertext each time", name.encode(), problem)

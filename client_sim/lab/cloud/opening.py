@@ -7,12 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mnemonic import Mnemonic
 from nacl.signing import SigningKey
 
-from client_sim.cloud.keys import (
-    login_key,
-)
-from client_sim.cloud.recovery import encode_words, word_keys
 from client_sim.lab.cloud.double import msgpack
 from client_sim.lab.cloud.exchange import Request
 from client_sim.lab.cloud.items import (
@@ -41,6 +38,7 @@ from client_sim.lab.cloud.keyring import (
 )
 from client_sim.lab.cloud.lives import Seen
 from client_sim.lab.cloud.phone import AGE, NEW_PASSWORD
+from client_sim.lab.cloud.reader import hkdf, kdf
 from client_sim.lab.cloud.table import find_row
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
 
@@ -138,10 +136,14 @@ def _sign_up(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[P
     yield equal("email", body["user"]["email"], "", "nothing")
     yield fresh(ring, "salt", body["salt"], "random")
     mains = make_mains(ring, body["salt"])
-    publics = [bytes(login_key(main).verify_key) for main in mains]
+    publics = [_login_key(main) for main in mains]
     yield equal("loginPubkey", body["loginPubkey"], publics[0], "public key of the login")
     yield take_account(ring, body["encryptedContent"], is_new=True)
     yield equal("pubkey", body["pubkey"], account_of(ring).public_key, "public key of the account")
+
+
+def _login_key(main: bytes) -> bytes:
+    return bytes(SigningKey(kdf(main, 3, "Main")).verify_key)
 
 
 def _challenge(_ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
@@ -168,7 +170,7 @@ def _signed(
         *("challenge", to_bytes(said["challenge"]), "given back once, signed"),
         problem="" if is_known else "no challenge that the server gave",
     )
-    keys = [bytes(login_key(main).verify_key) for main in ring.mains]
+    keys = [_login_key(main) for main in ring.mains]
     yield check_signature(signature, response, keys)
     yield said
 
@@ -191,7 +193,7 @@ def _split(found: Iterator[Part | dict[str, Any]]) -> tuple[list[Part], dict[str
 def _change_password(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
     parts, said = _split(_signed(ring, request, "changePassword", "loginPubkey encryptedContent"))
     yield from parts
-    publics = [bytes(login_key(main).verify_key) for main in ring.mains]
+    publics = [_login_key(main) for main in ring.mains]
     is_own = said["loginPubkey"] in publics
     yield equal("loginPubkey", is_own, True, "public key of the login")
     yield take_account(ring, said["encryptedContent"], is_new=False)
@@ -207,9 +209,7 @@ def _device(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Pa
         ring.unfresh.append(Part("device key", key, "of no seed that was drawn"))
     ring.devices.add(key)
     yield Part("key", key, "public key of the device")
-    label = open_sealed(
-        ring, "label", to_bytes(body["label"]), account_of(ring).keys.cipher, "its name"
-    )
+    label = open_sealed(ring, "label", to_bytes(body["label"]), account_of(ring).cipher, "its name")
     yield label
     if label.opened:
         yield equal("length of the label", len(label.opened), 64, "the same for all labels")
@@ -241,24 +241,23 @@ def _consent(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[P
 def _recovery(ring: Keyring, said: dict[str, Any]) -> Iterator[Part]:
     yield from check_members(said, "key wrap words", "recovery")
     words = open_sealed(
-        ring, "words", to_bytes(said["words"]), account_of(ring).keys.cipher, "the words"
+        ring, "words", to_bytes(said["words"]), account_of(ring).cipher, "the words"
     )
     yield words
     if not words.opened:
         return
-    made = word_keys(words.opened)
+    by_words = hkdf(words.opened, "hening recovery wrap 1")
+    proof = hkdf(words.opened, "hening recovery proof 1")
     if words.opened not in ring.secrets.values():
         fresh(ring, "recovery words", words.opened, "random")
         ring.keep("words", words.opened)
-        ring.keep("words as text", encode_words(words.opened).encode())
-        ring.keep("words' wrap", made.wrap)
-        ring.keep("words' proof", bytes(made.proof))
-    yield equal(
-        "key", to_bytes(said["key"]), bytes(made.proof.verify_key), "public key of the words"
-    )
-    wrap = open_sealed(
-        ring, "wrap", to_bytes(said["wrap"]), made.wrap, "the account's keys, by the words"
-    )
+        ring.keep("words as text", Mnemonic("english").to_mnemonic(words.opened).encode())
+        ring.keep("words' wrap", by_words)
+        ring.keep("words' proof", proof)
+    public = bytes(SigningKey(proof).verify_key)
+    yield equal("key", to_bytes(said["key"]), public, "public key of the words")
+    meaning = "the account's keys, by the words"
+    wrap = open_sealed(ring, "wrap", to_bytes(said["wrap"]), by_words, meaning)
     yield wrap
     account = account_of(ring)
     yield equal("wrap", wrap.opened, account.key + account.identity, "the account's keys")

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from client_sim.cloud import keys
 from client_sim.lab.cloud.exchange import encode_request, split_requests
+from client_sim.lab.cloud.lives import Life, live, make_owner, steps
 from client_sim.lab.cloud.opening import open_all
+from client_sim.lab.cloud.phone import OurPhone
 
 
 @pytest.mark.parametrize("name", ["contacts", "everything"])
@@ -17,6 +20,15 @@ def test_every_request_is_opened(name, request):
     assert [part for each in opened for part in each.parts if part.problem] == []
     assert all(each.row for each in opened)
     assert ring.unfresh == []
+
+
+def test_keys_that_are_derived_otherwise_are_noticed(monkeypatch):
+    """A phone can open what it wrote itself; other clients of the protocol could not."""
+    derive = keys.kdf
+    monkeypatch.setattr(keys, "kdf", lambda key, number, context: derive(key, number + 8, context))
+    seen = live(OurPhone, Life(make_owner("a"), steps("sign-up consent")))
+    assert not seen.refused
+    assert any(part.problem for each in open_all(seen)[0] for part in each.parts)
 
 
 def test_over_sixty_secrets_are_known(contacts):
