@@ -13,8 +13,11 @@ from aiohttp import web
 
 from server.cloud.settings import CloudSettings
 
-READ_BUFFER: Final = 32 * 1024
-"""Bytes of a body that wait: above twice as many its socket is not read until some are taken."""
+READ_BUFFER: Final = 128 * 1024
+"""Bytes of a body that wait: above twice as many its socket is not read until some are taken.
+
+asyncio reads so many at most, so that one read does not stop the next.
+"""
 FIXED_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
