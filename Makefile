@@ -113,6 +113,7 @@ $(DOCS)/.ready: requirements/docs.txt
 soak: env fuzzer
 	$(BIN)/python -m soak --minutes $(MINUTES) --workers $(WORKERS)
 	$(BIN)/python -m soak.halts
+	$(BIN)/python -m soak.cloud_names
 
 # There are wheels of it for Linux; where it cannot be had a long run says so, and fails.
 fuzzer: $(FUZZER)/.ready
