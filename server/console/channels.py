@@ -1,11 +1,13 @@
 """Channels: what each offers, and how far its rollout is. `rollout_commands` has its forms."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from server.console.overview import draw
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.console.texts import describe_windows, plan_of
+from server.console.timeline import Timeline, draw, join_history
 from server.core.names import decode_channel
+from server.release.api.changes import ChangesQuery
 from server.release.api.channels import ChannelState
 from server.release.auth.principal import Permission
 from server.release.rollouts.changes import ChangeView
@@ -13,6 +15,7 @@ from server.release.rollouts.commands import Resume
 
 CHANNEL = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 RECENT = 10  # changes on a channel's page
+HISTORY = 200  # changes that the chart looks through for the last offer
 
 
 async def list_channels(visit: Visit) -> PageContent:
@@ -33,14 +36,13 @@ async def load_values(visit: Visit) -> dict[str, Any]:
     operations, codename = visit.at, visit.path["codename"]
     state = await operations.do("get_channel", visit.path)
     now = visit.services.epoch()
-    changes = (
-        await operations.do("list_changes", query={"channel": state.channel, "limit": RECENT})
-    ).items
+    of_channel = ChangesQuery(channel=state.channel, limit=HISTORY)
+    changes = (await operations.do("list_changes", query=of_channel)).items
     who = operations.principal
     return {
         "state": state,
-        "timeline": _timeline(state, _moment(state, changes, now)),
-        "changes": changes,
+        "timeline": _timeline(state, _moment(state, changes, now), changes),
+        "changes": changes[:RECENT],
         "windows": _windows(changes),
         "may_roll_out": who.is_allowed(Permission.ROLLOUT, codename),
         "may_halt": who.is_allowed(Permission.HALT, codename),
@@ -66,10 +68,11 @@ def _moment(state: ChannelState, changes: list[ChangeView], now: int) -> int:
     return min(halts, default=now)
 
 
-def _timeline(state: ChannelState, now: int) -> Any:  # noqa: ANN401 - a Timeline or None
+def _timeline(state: ChannelState, now: int, changes: Sequence[ChangeView] = ()) -> Timeline | None:
     if not state.schedule:
         return None
     schedule = [(step.start, step.permille) for step in state.schedule]
+    schedule = join_history(schedule, changes)
     return draw(schedule, now, is_frozen=state.state in {"paused", "halted"})
 
 

@@ -40,6 +40,7 @@ class Pages:
             auto_reload=False,
         )
         environment.filters |= {
+            "clock": clock,
             "day": day,
             "iso": iso,
             "moment": moment,
@@ -71,17 +72,22 @@ def moment(seconds: int) -> str:
 
     A page without scripts does not know the browser's.
     """
-    return f"{_local(seconds):%Y-%m-%d %H:%M}"
+    return f"{local_time(seconds):%Y-%m-%d %H:%M}"
 
 
 def day(seconds: int) -> str:
     """Return the date of a time, in the same zone."""
-    return f"{_local(seconds):%Y-%m-%d}"
+    return f"{local_time(seconds):%Y-%m-%d}"
+
+
+def clock(seconds: int) -> str:
+    """Return the time of the day, in the same zone."""
+    return f"{local_time(seconds):%H:%M}"
 
 
 def zone(seconds: int) -> str:
     """Return the name of that zone at a time."""
-    return f"{_local(seconds):%Z}"
+    return f"{local_time(seconds):%Z}"
 
 
 def utc(seconds: int) -> str:
@@ -89,7 +95,8 @@ def utc(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _local(seconds: int) -> datetime:
+def local_time(seconds: int) -> datetime:
+    """Return a time in the time zone of the server's machine."""
     return datetime.fromtimestamp(seconds, UTC).astimezone()
 
 

@@ -22,6 +22,7 @@ from server.release.rollouts.binding import Seen
 from server.release.rollouts.commands import Command, Note, Offer, action_of
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.plan import Course
+from server.release.rollouts.preview import Share
 from server.storage.control_models import Change
 
 _T = TypeVar("_T")
@@ -89,6 +90,8 @@ class ChangeView(msgspec.Struct, frozen=True):
     """The snapshot that shows it; 0 while none does."""
     reason: str
     """Why it was refused, rejected or cancelled."""
+    schedule: list[Share] = []
+    """The schedule of the channel after it; empty while it is not done."""
     build: BuildName | None = None
     """The build that this is about: the one to offer, or the one that the channel offered. Null
     where it offered none."""
@@ -121,6 +124,8 @@ def show_change(change: Change, names: BuildNames) -> ChangeView:
     except FormatError as error:
         arguments, outcome = None, Outcome(reason=str(error))
     counter = 0 if arguments is None else _build_of(arguments, outcome)
+    intent = outcome.intent if change.state == State.DONE else None
+    schedule = [] if intent is None else intent.course.schedule
     return ChangeView(
         id=change.id,
         action=change.action,
@@ -137,6 +142,7 @@ def show_change(change: Change, names: BuildNames) -> ChangeView:
         finished_at=change.finished_at,
         snapshot=outcome.snapshot,
         reason=outcome.reason,
+        schedule=[Share(start, permille) for start, permille in schedule],
         build=names.find(decode_channel(change.subject), counter) if counter else None,
     )
 

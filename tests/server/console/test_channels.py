@@ -54,7 +54,7 @@ async def test_a_staged_rollout(world, team):
     assert "Build 2 build 2 Android 14, patch level 2026-01-05" in page.text
     assert "Mon\N{EN DASH}Sun 00:00\N{EN DASH}24:00 Asia/Jakarta" in page.text
     assert len(re.findall('<td data-label="Share">', page.body)) == 3
-    assert page.body.count("<polygon") == 2
+    assert page.body.count('<rect class="future"') == 3
     listed = await browser.get("/console/channels")
     assert (
         "2 build 2 Android 14, patch level 2026-01-05, 12.8 kB, built 2026-01-01 Build 2. 1 %"
@@ -78,8 +78,25 @@ async def test_what_was_reached_at_the_halt(world, team):
     page = await browser.get(PATH)
     assert "Share at the halt 1 %" in page.text.replace("\xa0", " ")
     assert "2 will not come 100 % never" in page.text.replace("\xa0", " ")
-    assert page.body.count("<polygon") == 1
+    assert (page.body.count('<rect class="past'), page.body.count('<rect class="future')) == (1, 0)
     assert "Build 2. no new phones" in (await browser.get("/console/channels")).text
+
+
+async def test_a_new_schedule_erases_no_share(world, team):
+    """Two raises later the first share is still on the page, with its time."""
+    await publish_second(world, team)
+    given = await offer(team, plan={"stages": [{"permille": 10}]})
+    begun = given["channel"]["schedule"]
+    assert given["change"]["schedule"] == begun
+    for days, share in ((1, "20"), (2, "50")):
+        team.api.ahead(days * DAY)
+        browser = await team.signed_in("engineer")
+        await browser.send(await browser.get(PATH), "/schedule", {"share": share})
+    page = await browser.get(PATH)
+    text = page.text.replace("\xa0", " ")
+    steps = re.findall(r"(\d) ([\d.]+ %) \d{4}-\d\d-\d\d \d\d:\d\d (now|\d days? ago)", text)
+    assert steps == [("1", "1 %", "2 days ago"), ("2", "20 %", "1 day ago"), ("3", "50 %", "now")]
+    assert page.body.count('<rect class="past offered"') == 3
 
 
 async def test_pages_that_are_not_there(team):

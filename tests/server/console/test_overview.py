@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-from server.console.overview import draw
 from server.publisher.alarms import list_lifetimes, notice_of, plan_alarms
 from server.publisher.monitor import Seen
 from tests.server.console.browser import console_world
@@ -94,39 +93,3 @@ async def test_what_is_not_everywhere_yet(team):
     await browser.send(page, "/pause")
     page = await browser.get("/console/")
     assert "armani/id/stable paused 1 build 1 Android 14, patch level 2026-01-05" in page.text
-
-
-HOUR = 3600
-
-
-def test_between_two_steps():
-    """Coordinates computed independently, in a picture 1000 wide and 100 high."""
-    # First step at 1 h, last at 9 h, so an hour is shown on either side: 10 h are 1000 wide.
-    timeline = draw([(HOUR, 100), (5 * HOUR, 500), (9 * HOUR, 1000)], 6 * HOUR)
-    assert (timeline.begin, timeline.end, timeline.now) == (0, 10 * HOUR, 600)
-    assert timeline.past == "100,100 100,100 100,90 500,90 500,50 600,50 600,100"
-    assert timeline.future == "600,100 600,100 600,50 900,50 900,0 1000,0 1000,100"
-    assert [stage.is_past for stage in timeline.stages] == [True, True, False]
-    assert timeline.next is not None
-    assert timeline.next.permille == 1000
-
-
-def test_before_the_first_step():
-    """No step was reached: the picture has only the future."""
-    timeline = draw([(9 * HOUR, 1000)], HOUR)
-    assert timeline.past == ""
-    assert timeline.future == "100,100 100,100 100,100 900,100 900,0 1000,0 1000,100"
-
-
-def test_what_is_frozen_has_no_future():
-    """A paused or halted rollout does not proceed, and the picture ends soon after now."""
-    timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
-    assert (timeline.begin, timeline.end, timeline.now) == (0, 10 * HOUR, 900)
-    assert timeline.future == ""
-    assert timeline.next is None
-
-
-def test_one_step_that_is_now():
-    """A single step has an hour on either side, and no division by zero."""
-    timeline = draw([(HOUR, 1000)], HOUR)
-    assert (timeline.begin, timeline.end, timeline.now) == (0, 2 * HOUR, 500)

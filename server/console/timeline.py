@@ -1,0 +1,151 @@
+"""The chart of a rollout: which share of the phones was reached when, and what is to come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from server.console.rendering import local_time
+from server.release.rollouts.changes import ChangeView, State
+
+Schedule = Sequence[tuple[int, int]]
+"""Pairs of a time in epoch seconds and the permille from then on."""
+
+LEAST_SECONDS = 60  # shown at least, so that a step that is new has a width
+LAST_STEP = 0.05  # of the time shown is added after the last step to come, so that it is seen
+MOST_TICKS = 5  # their labels stand side by side on a phone's screen
+HOUR, DAY = 3600, 86_400
+_DISTANCES = (
+    *(60, 300, 900, 1800),
+    *(HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR),
+    *(DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 365 * DAY),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step: when it begins, which share it reaches, whether it has begun."""
+
+    start: int
+    permille: int
+    is_past: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A share over a time: left edge and width in per cent of the time shown, and height."""
+
+    x: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark of the time axis, in per cent of the time shown."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A chart: bars for what was reached and for what is to come, and a line for now.
+
+    `begin` and `end` are the times at both edges.
+    """
+
+    stages: tuple[Stage, ...]
+    begin: int
+    end: int
+    past: tuple[Bar, ...]
+    future: tuple[Bar, ...]
+    ticks: tuple[Tick, ...]
+    now: float
+
+    @property
+    def reached(self) -> int:
+        """The reached permille."""
+        return max((stage.permille for stage in self.stages if stage.is_past), default=0)
+
+    @property
+    def next(self) -> Stage | None:
+        """The next step, if any."""
+        coming = (stage for stage in self.stages if not stage.is_past)
+        return next(coming, None) if self.future else None
+
+
+def join_history(schedule: Schedule, changes: Sequence[ChangeView]) -> list[tuple[int, int]]:
+    """Return a schedule with the steps of the schedules that it took the place of.
+
+    `changes` are those of the channel, the newest first; those before the last offer are about
+    another build. Of a former schedule the steps count that began while it was public.
+    """
+    steps = dict(schedule)
+    until: int | None = None
+    done = [(c.finished_at, c) for c in changes if c.state == State.DONE and c.finished_at]
+    for finished_at, change in sorted(done, key=lambda pair: pair[0], reverse=True):
+        if until is not None:
+            for step in change.schedule:
+                if step.start <= until:
+                    steps.setdefault(step.start, step.permille)
+        until = finished_at
+        if change.action == "offer":
+            break
+    return sorted(steps.items())
+
+
+def draw(schedule: Schedule, now: int, *, is_frozen: bool = False) -> Timeline:
+    """Return the chart of a schedule as it is at `now`.
+
+    If it `is_frozen`, paused or halted, later steps are not drawn.
+    """
+    stages = tuple(Stage(start, permille, start <= now) for start, permille in schedule)
+    reached = [(stage.start, stage.permille) for stage in stages if stage.is_past]
+    coming = [(s.start, s.permille) for s in stages if not s.is_past and not is_frozen]
+    begin = min(schedule[0][0], now)
+    end = now
+    if coming:
+        end = coming[-1][0] + round((coming[-1][0] - begin) * LAST_STEP)
+    end = max(end, begin + LEAST_SECONDS)
+
+    def across(moment: int) -> float:
+        return round((moment - begin) * 100 / (end - begin), 2)
+
+    def bars(steps: Schedule, until: int) -> tuple[Bar, ...]:
+        edges = [*steps, (until, 0)]
+        return tuple(
+            Bar(across(start), round(across(after) - across(start), 2), permille / 10)
+            for (start, permille), (after, _) in pairwise(edges)
+            if permille
+        )
+
+    level = reached[-1][1] if reached else 0
+    future = bars([(now, level), *coming], end) if coming else ()
+    ticks = tuple(Tick(across(at), label) for at, label in find_ticks(begin, end))
+    return Timeline(stages, begin, end, bars(reached, now), future, ticks, across(now))
+
+
+def find_ticks(begin: int, end: int) -> list[tuple[int, str]]:
+    """Return round times from `begin` to `end` with labels, in the server's time zone.
+
+    Distances of hours count from midnight; labels are times of the day, and days at midnight.
+    """
+    distance = next(
+        (each for each in _DISTANCES if (end - begin) / each <= MOST_TICKS), _DISTANCES[-1]
+    )
+    midnight = local_time(begin).replace(hour=0, minute=0, second=0, tzinfo=None)
+    ticks = []
+    moment = midnight
+    while (at := int(moment.astimezone().timestamp())) <= end:
+        if at >= begin:
+            ticks.append((at, _label(moment, distance)))
+        # Without a zone, so that a day on which clocks change has its midnights, too.
+        moment += timedelta(seconds=distance)
+    return ticks
+
+
+def _label(moment: datetime, distance: int) -> str:
+    if distance >= 90 * DAY:
+        return f"{moment:%Y-%m}"
+    return f"{moment:%H:%M}" if moment.hour or moment.minute else f"{moment:%m-%d}"

@@ -1,0 +1,116 @@
+"""The chart of a rollout: computed by hand, in per cent of the time shown."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from server.console.timeline import Bar, draw, find_ticks, join_history
+from server.release.rollouts.changes import State
+from server.release.rollouts.preview import Share
+
+HOUR, DAY = 3600, 86_400
+
+
+@pytest.fixture
+def zone(monkeypatch):
+    """Let the server stand in a time zone."""
+
+    def stand_in(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield stand_in
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_between_two_steps():
+    """From the first step to a twentieth of the time after the last one."""
+    # 8 h from the first step to the last, so 8.4 h are shown; at 5 h the first is 4 h old.
+    timeline = draw([(HOUR, 100), (5 * HOUR, 500), (9 * HOUR, 1000)], 6 * HOUR)
+    assert (timeline.begin, timeline.end, timeline.now) == (HOUR, 9 * HOUR + 1440, 59.52)
+    assert timeline.past == (Bar(0, 47.62, 10), Bar(47.62, 11.9, 50))
+    assert timeline.future == (Bar(59.52, 35.72, 50), Bar(95.24, 4.76, 100))
+    assert [stage.is_past for stage in timeline.stages] == [True, True, False]
+    assert timeline.next is not None
+    assert timeline.next.permille == 1000
+
+
+def test_before_the_first_step():
+    """No step was reached: the chart begins now, and has only the future."""
+    timeline = draw([(11 * HOUR, 1000)], HOUR)
+    assert (timeline.begin, timeline.past) == (HOUR, ())
+    assert timeline.future == (Bar(95.24, 4.76, 100),)
+
+
+def test_what_is_frozen_has_no_future():
+    """A paused or halted rollout does not proceed, and the chart ends now."""
+    timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
+    assert (timeline.begin, timeline.end, timeline.now) == (HOUR, 9 * HOUR, 100)
+    assert timeline.past == (Bar(0, 100, 10),)
+    assert timeline.future == ()
+    assert timeline.next is None
+
+
+def test_one_step_that_is_now():
+    """A new step has a minute, and no division by zero."""
+    timeline = draw([(HOUR, 1000)], HOUR)
+    assert (timeline.begin, timeline.end, timeline.now) == (HOUR, HOUR + 60, 0)
+
+
+@pytest.mark.parametrize(
+    ("begin", "seconds", "labels"),
+    [
+        # 2026-12-01 00:00 UTC is 07:00 in Jakarta.
+        ("2026-12-01T00:10", 90 * 60, ["07:30", "08:00", "08:30"]),
+        ("2026-12-01T00:10", 8 * HOUR, ["09:00", "12:00", "15:00"]),
+        ("2026-12-01T08:00", 20 * HOUR, ["18:00", "12-02", "06:00"]),
+        ("2026-12-01T00:00", 4 * DAY, ["12-02", "12-03", "12-04", "12-05"]),
+        ("2026-12-01T00:00", 12 * DAY, ["12-04", "12-07", "12-10", "12-13"]),
+        ("2026-12-01T00:00", 400 * DAY, ["2027-03", "2027-05", "2027-08", "2027-11"]),
+    ],
+)
+def test_ticks_are_round_times_of_the_servers_day(zone, begin, seconds, labels):
+    """At most five, hours counted from midnight, and a day's name in place of midnight."""
+    zone("Asia/Jakarta")
+    start = int(time.mktime(time.strptime(begin, "%Y-%m-%dT%H:%M"))) + 7 * HOUR
+    assert [label for _, label in find_ticks(start, start + seconds)] == labels
+
+
+def test_midnights_of_a_day_with_twenty_five_hours(zone):
+    """In Berlin clocks were set back on 2026-10-25."""
+    zone("Europe/Berlin")
+    saturday = int(time.mktime((2026, 10, 24, 0, 0, 0, 0, 0, -1)))
+    ticks = find_ticks(saturday, saturday + 3 * DAY + HOUR)
+    assert [label for _, label in ticks] == ["10-24", "10-25", "10-26", "10-27"]
+    assert [at - saturday for at, _ in ticks] == [0, DAY, 2 * DAY + HOUR, 3 * DAY + HOUR]
+
+
+def change(action, finished_at, *schedule, state=State.DONE):
+    """Return what the chart reads of a change."""
+    return SimpleNamespace(
+        action=action,
+        state=state,
+        finished_at=finished_at,
+        schedule=[Share(start, permille) for start, permille in schedule],
+    )
+
+
+def test_a_new_schedule_keeps_the_steps_before():
+    """Steps of a former schedule count that began while it was public; other builds' do not."""
+    changes = [
+        change("schedule", 5000, (3000, 250), (5000, 1000)),
+        change("pause", 4000, (1000, 10), (2000, 100), (3000, 250)),
+        change("schedule", None, (9, 9), state=State.WAITING),
+        change("offer", 1000, (1000, 10), (2000, 100), (3000, 250), (6000, 500)),
+        change("offer", 500, (500, 1000)),
+    ]
+    assert join_history([(3000, 250), (5000, 1000)], changes) == [
+        *[(1000, 10), (2000, 100), (3000, 250), (5000, 1000)],
+    ]
+
+
+def test_without_changes_the_schedule_is_all():
+    """A database that was filled again knows no changes."""
+    assert join_history([(1000, 10)], []) == [(1000, 10)]
