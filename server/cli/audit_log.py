@@ -40,7 +40,7 @@ def print_entries(rows: Sequence[Mapping[str, Any]], changes: Mapping[str, Chang
         head = (str(row["index"]), show_time(row["at"]), row["actor"], row["action"])
         console.print(Text(escape_invisible("  ".join(head)), style="bold"))
         change = changes.get(row["detail"].get("change", ""))
-        said = describe_entry(row["action"], row["subject"], change)
+        said = describe_entry(row["actor"], row["action"], row["subject"], change)
         more = describe_details(row["action"], row["at"], row["detail"], change, show_time)
         for line in (said, more):
             text = Text(escape_invisible(line))

@@ -1,10 +1,12 @@
-"""The audit log, newest first, filtered by account, action and subject."""
+"""The audit log in sentences, newest first, filtered by account, action and subject."""
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from server.console.page import PREFIX, Page, PageContent, Visit
-from server.console.rendering import moment
+from server.console.rendering import day, moment
 from server.console.texts import describe_details, describe_entry
 from server.release.api.audit_log import Entry
 from server.release.errors import NotFoundError, PermissionDeniedError
@@ -20,7 +22,8 @@ async def list_trail(visit: Visit) -> PageContent:
     changes = {change: await _find_change(visit, change) for change in wanted}
     rows = [_describe(entry, changes.get(entry.detail.get("change"))) for entry in page.items]
     filters = {name: visit.query.get(name, "") for name in FILTERS}
-    return PageContent("audit_log.html", {"rows": rows, "next": page.next, "filters": filters})
+    days = [(name, list(of_day)) for name, of_day in groupby(rows, key=itemgetter("day"))]
+    return PageContent("audit_log.html", {"days": days, "next": page.next, "filters": filters})
 
 
 async def _find_change(visit: Visit, change: str) -> ChangeView | None:
@@ -35,7 +38,8 @@ async def _find_change(visit: Visit, change: str) -> ChangeView | None:
 def _describe(entry: Entry, change: ChangeView | None) -> Mapping[str, Any]:
     return {
         "entry": entry,
-        "sentence": describe_entry(entry.action, entry.subject, change),
+        "day": day(entry.at),
+        "sentence": describe_entry(entry.actor, entry.action, entry.subject, change),
         "details": describe_details(entry.action, entry.at, entry.detail, change, moment),
     }
 

@@ -1,4 +1,4 @@
-"""Changes and audit log entries as sentences."""
+"""Changes and entries of the audit log as sentences."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -60,45 +60,44 @@ def _name_days(days: list[Weekday]) -> str:
 
 
 _ACTION_WORDS = {
-    "account.create": "Created the account {}.",
-    "account.change": "Changed the account {}.",
-    "account.disable": "Disabled the account {}.",
-    "account.enable": "Enabled the account {}.",
-    "change.approve": "Approved a change of {}.",
-    "change.cancel": "Cancelled a change of {}.",
-    "change.reject": "Rejected a change of {}.",
-    "clock.confirm": "Confirmed the clock.",
-    "keys.new": "Created the next key of {}.",
-    "keys.switch": "Switched to the next key of {}.",
-    "server.gc": "Removed unused packages.",
-    "server.init": "Created the server's online keys.",
-    "server.migrate": "Migrated the database.",
-    "server.pin": "Pinned the root that all trust starts from.",
-    "server.rebuild": "Rebuilt the database.",
-    "session.begin": "{} signed in to the console.",
-    "session.end": "Ended a session of {}.",
-    "submission.publish": "Published the submission {}.",
-    "submission.receive": "Received the submission {}.",
-    "submission.refuse": "Refused the submission {}.",
-    "token.create": "Created a token for {}.",
-    "token.revoke": "Revoked a token of {}.",
-    "token.revoke-all": "Ended all tokens and sessions.",
-    "upload.create": "Began the upload {}.",
-    "upload.finish": "Finished the upload {}.",
-    "webhook.create": "Created {}.",
-    "webhook.disable": "Disabled {}.",
-    "webhook.enable": "Enabled {}.",
-    "webhook.ping": "Sent a test event to {}.",
-    "webhook.redeliver": "Sent an event to {} again.",
-    "webhook.rotate": "Replaced the secret of {}.",
+    "account.create": "created the account {}",
+    "account.change": "changed the account {}",
+    "account.disable": "disabled the account {}",
+    "account.enable": "enabled the account {}",
+    "clock.confirm": "confirmed the clock",
+    "keys.new": "created the next key of {}",
+    "keys.switch": "switched to the next key of {}",
+    "server.gc": "removed unused packages",
+    "server.init": "created the server's online keys",
+    "server.migrate": "migrated the database",
+    "server.pin": "pinned the root that all trust starts from",
+    "server.rebuild": "rebuilt the database",
+    "session.begin": "signed in to the console",
+    "session.end": "ended a session of {}",
+    "submission.publish": "published the submission {}",
+    "submission.receive": "handed in the submission {}",
+    "submission.refuse": "refused the submission {}",
+    "token.create": "created a token for {}",
+    "token.revoke": "revoked a token of {}",
+    "token.revoke-all": "ended all tokens and sessions",
+    "upload.create": "began the upload {}",
+    "upload.finish": "finished the upload {}",
+    "webhook.create": "created {}",
+    "webhook.disable": "disabled {}",
+    "webhook.enable": "enabled {}",
+    "webhook.ping": "sent a test event to {}",
+    "webhook.redeliver": "sent an event to {} again",
+    "webhook.rotate": "replaced the secret of {}",
 }
-_OUTCOMES = {
-    "approve": "Approved",
-    "cancel": "Cancelled",
-    "done": "Done",
-    "refused": "Refused",
-    "reject": "Rejected",
+_STEP_WORDS = {
+    "offer": ("offer", "offered"),
+    "schedule": ("give a new schedule to", "gave a new schedule to"),
+    "raise": ("raise", "raised"),
+    "pause": ("pause", "paused"),
+    "resume": ("resume", "resumed"),
+    "halt": ("halt", "halted"),
 }
+_DECISIONS = {"approve": "approved", "cancel": "cancelled", "reject": "rejected"}
 _TIMES = {"expires_at", "due_at", "clock", "vouched"}
 _SIZES = {"length", "octets"}
 # The sentence has it, or it is only for `check`.
@@ -107,13 +106,36 @@ _SHORT = 16  # digits of a hash that people compare; the rest is in `--json`
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def describe_entry(action: str, subject: str, change: ChangeView | None) -> str:
-    """Return a sentence that says what was done; `change` is the change that the entry is about."""
-    subject = _shorten(subject)
+def describe_entry(actor: str, action: str, subject: str, change: ChangeView | None) -> str:
+    """Return who did what, such as `cli:root halted armani/id/stable (1.2.0-id)`.
+
+    `change` is the change that the entry is about. An account stands for its tokens and sessions.
+    """
+    who = actor.partition("/")[0]
     if change is not None:
-        return f"{_OUTCOMES.get(action.rpartition('.')[2], 'Proposed')}: {describe_change(change)}."
+        return f"{who} {_describe_step(who, action.rpartition('.')[2], change)}"
+    subject = _shorten(subject)
     known = _ACTION_WORDS.get(action)
-    return f"{action} of {subject}." if known is None else known.format(subject)
+    return f"{who} did {action} to {subject}" if known is None else f"{who} {known.format(subject)}"
+
+
+def _describe_step(who: str, step: str, change: ChangeView) -> str:
+    """Return what an entry says of a change: that it was asked for, decided, done or refused."""
+    build, plan = change.build, plan_of(change)
+    name = "" if build is None else build.version or f"build {build.counter}"
+    place = f"{change.channel} ({name})" if name else change.channel
+    action = change.action
+    if action == "schedule" and plan is not None and len(plan.stages) == 1:
+        action, place = "raise", f"{place} to {plan.stages[0].permille / 10:g}%"
+    wish, done = _STEP_WORDS.get(action, (action, action))
+    if step == "done":
+        asked = "" if who == change.proposed_by else f", as {change.proposed_by} asked"
+        return f"{done} {place}{asked}"
+    if step == "refused":
+        return f"refused what {change.proposed_by} asked for: {wish} {place}"
+    if step in _DECISIONS:
+        return f"{_DECISIONS[step]} what {change.proposed_by} asked for: {wish} {place}"
+    return f"asked to {wish} {place}"
 
 
 def describe_details(

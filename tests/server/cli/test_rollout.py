@@ -353,15 +353,22 @@ def test_a_halt_is_a_sentence(run, state):
     )
 
 
-@pytest.mark.parametrize("words", [["rollout", "show"], ["change", "list"], ["audit-log", "list"]])
-def test_lists_fit_80_columns(run, ask, state, words):
+@pytest.mark.parametrize(
+    ("words", "build"),
+    [
+        (["rollout", "show"], "2 (build 2)"),
+        (["change", "list"], "2 (build 2)"),
+        (["audit-log", "list"], "offered armani/id/stable (2)"),
+    ],
+)
+def test_lists_fit_80_columns(run, ask, state, words, build):
     """All lists do, whatever their content, and nothing is cut off."""
     ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")
     status, out, _ = run(*words, "--state", state)
     assert (status, "armani/id/stable" in out) == (0, True)
     assert max(map(len, out.splitlines())) <= 80
     assert "\N{HORIZONTAL ELLIPSIS}" not in out
-    assert "2 (build 2)" in out
+    assert build in out
 
 
 _LISTS = [
@@ -394,7 +401,8 @@ def test_the_audit_log_is_sentences(run, ask, state):
     place = next(n for n, line in enumerate(lines) if line.endswith("rollout.halt"))
     author = f"cli:{getpass.getuser()}"
     assert re.fullmatch(rf"\d+  [-\d]{{10}} [:\d]{{5}} UTC  {author}  rollout.halt", lines[place])
-    assert lines[place + 1] == "Proposed: halt 1 (build 1) in armani/id/stable."
+    assert lines[place + 1] == f"{author} asked to halt armani/id/stable (1)"
+    assert f"{author} halted armani/id/stable (1)" in lines
     told = " ".join(lines[place + 2 : place + 4])
     assert "for owners: en It drains" in told
     assert "note: Seen in the lab" in told

@@ -1,10 +1,12 @@
 """The pages of the audit log: newest first, filtered, one page at a time."""
 
+import re
+
 PATH = "/console/channels/armani/id/stable"
 
 
 async def test_pages_and_filters(team):
-    """A filter stays on the next page; entries are sentences with further details."""
+    """A filter stays on the next page; entries are sentences by day, with further details."""
     engineer = await team.signed_in("engineer")
     page = await engineer.get(PATH)
     for action in ("pause", "resume", "pause"):
@@ -22,7 +24,9 @@ async def test_pages_and_filters(team):
     assert seen.count("rollout.pause.done") == 2
     assert seen.count("rollout.resume.done") == 1
     assert "session.begin" not in seen
-    assert seen.count("Proposed: pause ") + seen.count("Done: pause ") == 4
+    assert seen.count("engineer asked to pause armani/id/stable (1)") == 2
+    assert seen.count("engineer paused armani/id/stable (1)") == 2
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d engineer paused armani/id/stable \(1\)", seen)
     assert "note: for pause" in seen
     assert "&#34;" not in seen
     page = await browser.get("/console/trail", params={"actor": "engineer"})
