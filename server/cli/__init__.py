@@ -60,6 +60,11 @@ for command in (
     ),
     LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
     LazyCommand(
+        "owner-page",
+        "server.cli.owner_page:owner_page",
+        'Write the page "what your phone sends", which a ROM can host anywhere.',
+    ),
+    LazyCommand(
         "compat", "server.cli.compat:compat", "Look at the dialects of existing Updater apps."
     ),
     LazyCommand(

@@ -1,5 +1,7 @@
 """The bytes of a poll by host name, at both ends of real sockets, with the real server."""
 
+import re
+
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
@@ -16,7 +18,10 @@ def request(path, port):
 
 
 def test_a_poll_is_exactly_these_bytes(town):
-    """The first poll asks for everything once, the second has two requests, for every owner."""
+    """The first poll asks for everything once, the second has two requests, for every owner.
+
+    The page for owners shows these requests, in this order, and no others.
+    """
     target = Target(HOST, town.port, "127.0.0.1")
     root = (town.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
@@ -49,3 +54,10 @@ def test_a_poll_is_exactly_these_bytes(town):
             seen = run_scenario(PollingClient, world, Scenario("two polls", (POLL, POLL)), owner)
         assert [connection.data for connection in seen.connections()] == expected
         assert list(seen.far_end) == expected
+    page = town.folder / "what-your-phone-sends.html"
+    url = f"http://{HOST}:{town.port}"
+    town.server("owner-page", "--state", town.server_state, "--url", url, "--out", page)
+    text = page.read_text(encoding="utf-8")
+    assert re.findall("<dt>GET (.*)</dt>", text) == first
+    shown = re.search("<pre>(.*?)</pre>", text, re.DOTALL)[1]
+    assert shown.replace("\n", "\r\n") + "\r\n" == request(first[0], town.port).decode()

@@ -1,0 +1,117 @@
+"""The page "what your phone sends", rendered for owners from what is published now.
+
+It shows the requests of docs/PRIVACY.md byte by byte, with this server's host, versions, models and
+packs, as one HTML file that asks no other host for anything. Pure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from server.compat.options import SENTENCE
+from server.core.content.index import decode_index
+from server.core.content.kinds import CONTENT_ROLES, part_paths
+from server.core.errors import FormatError
+from server.core.names import hashed_target_path, is_codename, is_part
+from server.core.quantities import spell_size
+from server.publisher.published import Published
+
+SHOWN_MODELS = 60  # names; a site with more shows how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: its path, and in words what the server learns from it."""
+
+    path: str
+    tells: str
+
+
+def render_owner_page(
+    published: Published, url: str, now: datetime, *, has_dialects: bool = False
+) -> str:
+    """Return the HTML file. `url` is where phones reach the server, `https://HOST`.
+
+    Raises FormatError for a URL that is no such address.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}:
+        raise FormatError(f"{url[:80]!r} is not where phones ask: give https://HOST.")
+    packs = list(_pack_requests(published))
+    models = sorted(name for name in published.roles if is_codename(name))
+    channels = {path.split("/")[1]: path.split("/", 2)[2] for path in published.pointers()}
+    values = {
+        "host": parts.netloc,
+        "day": now.date().isoformat(),
+        "snapshot": published.snapshot.version,
+        "each": list(_each_poll(published)),
+        "news": [*_news(published), *packs],
+        "packs": len(packs),
+        "length": spell_size(_pack_bytes(published)),
+        "models": models[:SHOWN_MODELS],
+        "model_count": len(models),
+        "example": min(channels.items(), default=("MODEL", "REGION/CHANNEL")),
+        "is_split": any(map(is_part, published.roles)),
+        "dialects": SENTENCE if has_dialects else "",
+    }
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("owner_page.html").render(values)
+
+
+def _each_poll(published: Published) -> Iterator[Asked]:
+    """Yield what is asked in each poll, also where nothing is new."""
+    root = published.root.version + 1
+    yield Asked(f"/metadata/{root}.root.json", "Are there new master keys? The answer is no.")
+    yield Asked("/metadata/timestamp.json", "Is anything new?")
+
+
+def _news(published: Published) -> Iterator[Asked]:
+    """Yield what is asked once, when something is new, in the phone's order."""
+    yield Asked(
+        f"/metadata/{published.snapshot.version}.snapshot.json", "What is new? The list of all."
+    )
+    versions = published.versions()
+    yield Asked(f"/metadata/{versions['targets']}.targets.json", "Who signs for which model.")
+    latest = "latest" if "latest" in versions else next(filter(is_part, sorted(versions)), "")
+    for name, tells in (
+        (latest, "Which builds are offered, for all models and channels alike."),
+        ("tables", "The list of packs with carriers, time zones and certificates."),
+        ("content", "The list of packs with notices, pictures and themes."),
+    ):
+        if name in versions:
+            yield Asked(f"/metadata/{versions[name]}.{name}.json", tells)
+            yield Asked(
+                f"/log/proof/{name}.{versions[name]}", "Proof that all phones see the same."
+            )
+
+
+def _pack_requests(published: Published) -> Iterator[Asked]:
+    for role in CONTENT_ROLES:
+        if role not in published.roles:
+            continue
+        targets = published.roles[role]
+        for kind, pack in sorted(decode_index(role, targets).packs.items()):
+            for path in () if pack.is_withdrawn else part_paths(kind):
+                hashed = hashed_target_path(path, targets.targets[path].hashes["sha256"])
+                yield Asked(f"/targets/{hashed}", f"A part of the pack {kind}.")
+
+
+def _pack_bytes(published: Published) -> int:
+    return sum(
+        published.roles[role].targets[path].length
+        for role in CONTENT_ROLES
+        if role in published.roles
+        for kind, pack in decode_index(role, published.roles[role]).packs.items()
+        if not pack.is_withdrawn
+        for path in part_paths(kind)
+    )
