@@ -5,7 +5,9 @@ import re
 import pytest
 import pytest_asyncio
 
+from server.console.forms import csrf_token
 from tests.server.console.browser import console_world
+from tests.server.console.test_rights import CLOSED
 
 PATH = "/console/channels/armani/id/stable"
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
@@ -55,6 +57,19 @@ async def test_a_form_of_another_site(team, headers, change):
     answer = await browser.ask("POST", action, data=sent, headers=headers)
     assert answer.status == 403
     assert not await is_halted(team)
+
+
+@pytest.mark.parametrize("name", [name for name in CLOSED if name.startswith("POST ")])
+@pytest.mark.parametrize("change", [{"Origin": "https://evil.example"}, {}], ids=str)
+async def test_no_page_takes_a_form_of_another_site(team, name, change):
+    """Whatever it would do; with the console's own origin it needs the token of its page, too."""
+    browser = await team.signed_in("admin")
+    secret = browser.cookies()["hening-session"]
+    known = {"codename": "armani", "region": "id", "channel": "stable"}
+    path = re.sub(r"\{(\w+)\}", lambda match: known.get(match[1], "x"), name.removeprefix("POST "))
+    fields = {"csrf": csrf_token(secret if change else "of another page"), "counter": "1"}
+    answer = await browser.ask("POST", path, data=fields, headers=change, follow=False)
+    assert (answer.status, "not from a page of this session" in answer.text) == (403, True)
 
 
 async def test_a_form_of_another_session(team):
@@ -236,7 +251,11 @@ async def test_what_every_page_forbids(team):
     """No scripts, no frames, no resources of other sites, and no caching by the browser."""
     admin = await team.signed_in("admin")
     stranger = await team.browser()
-    pages = [await admin.get(path) for path in ("/console/", PATH, "/console/nothing")]
+    names = [re.sub(r"/\{.*", "", name.removeprefix("GET ")) for name in CLOSED if name[0] == "G"]
+    forms = [f"{PATH}/{form}" for form in ("halt", "offer", "withdraw")]
+    paths = {*names, *forms, PATH, "/console/releases/armani", "/console/nothing"}
+    assert len(paths) > 14
+    pages = [await admin.get(path) for path in sorted(paths)]
     pages.append(await stranger.get("/console/sign-in"))
     for page in pages:
         policy = page.headers["Content-Security-Policy"]
