@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
+import PIL.Image
 import pytest
 import pytest_asyncio
 
@@ -19,8 +23,10 @@ from server.storage.database import open_database
 from tests.openid import run_provider
 from tests.server.release.certificate import write_certificate
 from tests.server.world import PACKAGE_2
-from tests.system.chromium import MEASURE, open_chromium, window
+from tests.system import console_state
+from tests.system.chromium import MEASURE, find_violations, open_chromium, window
 
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CHANNEL = "/console/channels/armani/id/stable"
 PAGES = (
     "/",
@@ -29,6 +35,8 @@ PAGES = (
     "/channels/armani/id/stable/halt",
     "/channels/armani/id/stable/offer",
     "/channels/armani/id/stable/withdraw",
+    "/channels/armani/id/beta",
+    "/channels/cancro/id/stable",
     "/releases",
     "/releases/armani",
     "/releases/armani/downloads",
@@ -103,28 +111,45 @@ class Served:
             return latest["targets"]["latest/armani/id/stable"]["custom"]
 
 
+STAGES = [{"permille": share, "hold": 86_400} for share in (10, 100, 500, 1000)]
+
+
 @contextlib.asynccontextmanager
-async def serve(world, **settings):
-    """Run a server that offers the first of four stages to one phone in a hundred."""
+async def run(world, **settings):
+    """Run a server, with an admin."""
     token = await make_admin(world)
-    await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
     ports = []
     made = Settings(**{"port": 0, "api_port": 0, "console": True} | settings)
     async with running(
         world.folder, made, world.now, entropy=os.urandom, announce_api=ports.append
     ) as port:
         scheme = "https" if made.api_cert else "http"
-        served = Served(f"{scheme}://127.0.0.1:{ports[0]}", port, token)
-        stages = [{"permille": share, "hold": 86_400} for share in (10, 100, 500, 1000)]
-        await served.api("POST", "/channels/armani/id/stable/offer", plan={"stages": stages})
+        yield Served(f"{scheme}://127.0.0.1:{ports[0]}", port, token)
+
+
+@contextlib.asynccontextmanager
+async def serve(world, **settings):
+    """Run a server that offers the first of four stages to one phone in a hundred."""
+    await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
+    async with run(world, **settings) as served:
+        await served.api("POST", "/channels/armani/id/stable/offer", plan={"stages": STAGES})
         yield served
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(published_state, tmp_path_factory):
-    """Give one for tests that only read."""
-    world = published_state.copy(tmp_path_factory.mktemp("looked-at") / "state")
-    async with serve(world) as served:
+async def server(fresh_state, tmp_path_factory):
+    """Give one for tests that only read, with a staged, a waiting and a halted rollout."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("looked-at") / "state")
+    await asyncio.to_thread(console_state.fill, world)
+    everyone = {"stages": [{"permille": 1000}]}
+    async with run(world, approval_channels=("*/*/beta",)) as served:
+        channel = "/channels/armani/id/stable"
+        await served.api("POST", f"{channel}/offer", counter=2, plan={"stages": STAGES})
+        await served.api("POST", f"{channel}/schedule", plan={"stages": STAGES[1:]})
+        await served.api("POST", "/channels/armani/id/beta/offer", counter=3, plan=everyone)
+        halted = "/channels/cancro/id/stable"
+        await served.api("POST", f"{halted}/offer", counter=2, plan=everyone)
+        await served.api("POST", f"{halted}/halt", reason={"en": "It drains the battery."})
         yield served
 
 
@@ -138,20 +163,43 @@ async def sign_in(page, served):
     await page.wait_for_url(f"{served.url}/console/")
 
 
+async def measure(page):
+    """Return what is wrong with a page, by our measurements and by axe-core's."""
+    return [*await page.evaluate(MEASURE), *await find_violations(page)]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_what_can_be_measured(chromium, server, scheme, width):
-    """Contrast AA, labels, targets, nothing wider than the screen, no foreign resources."""
+    """axe-core's rules, contrast AA, labels, targets, nothing too wide, no foreign resources."""
     look = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     async with window(chromium, **look) as (page, complaints):
         await page.goto(f"{server.url}/console/sign-in")
-        found = {"/sign-in": await page.evaluate(MEASURE)}
+        found = {"/sign-in": await measure(page)}
         await sign_in(page, server)
         for path in (*PAGES, "/nothing"):
             await page.goto(f"{server.url}/console{path}")
-            found[path] = await page.evaluate(MEASURE)
+            found[path] = await measure(page)
         assert {path: problems for path, problems in found.items() if problems} == {}
         assert [text for text in complaints if "404" not in text] == []
+
+
+PICTURES = {"overview": "/", "channel": "/channels/armani/id/stable", "keys": "/keys"}
+
+
+async def test_the_pictures_of_the_manual(chromium, server, tmp_path):
+    """What docs/how-to/console.md shows: HENING_PICTURES names the folder to make them anew in."""
+    folder = Path(os.environ.get("HENING_PICTURES", tmp_path))
+    async with window(chromium, viewport={"width": 1280, "height": 1000}) as (page, _):
+        await sign_in(page, server)
+        for name, path in PICTURES.items():
+            await page.goto(f"{server.url}/console{path}")
+            shot = PIL.Image.open(io.BytesIO(await page.screenshot()))
+            shot.quantize(64).save(folder / f"console-{name}.png", optimize=True)
+            assert shot.size == (1280, 1000)
+            assert (folder / f"console-{name}.png").stat().st_size < 100_000
+    text = (HOW_TO / "console.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(console-(\w+)\.png\)", text) == list(PICTURES)
 
 
 async def test_the_focus_is_seen(chromium, server):
