@@ -89,7 +89,7 @@ def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration
     asyncio.run(commit_and_crash(tmp_path / "state" / "hening.sqlite", tmp_path / "crashed"))
     path = tmp_path / "crashed" / "hening.sqlite"
     assert migrate(path, migrations=further_migration) is True
-    copy = path.with_name("hening.sqlite.before-0003")
+    copy = path.with_name("hening.sqlite.before-0004")
     assert "more" in tables(path) - tables(copy)
     assert query(copy, "SELECT role FROM log_entries") == [("a",)]
 
@@ -99,7 +99,7 @@ def test_the_copy_is_as_narrow_as_the_database(tmp_path, further_migration):
     path = tmp_path / "hening.sqlite"
     migrate(path)
     migrate(path, migrations=further_migration)
-    assert stat.S_IMODE(path.with_name("hening.sqlite.before-0003").stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.with_name("hening.sqlite.before-0004").stat().st_mode) == 0o600
 
 
 def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
