@@ -2,6 +2,7 @@
 
 import re
 import struct
+import warnings
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -9,6 +10,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.utils import CryptographyDeprecationWarning
 
 from server.core.der import (
     CONTEXT_0,
@@ -53,13 +55,21 @@ def decode_certificate(raw: bytes) -> Certificate:
     if len(raw) > _MAX_CERTIFICATE:
         raise SignatureError("The certificate is larger than 64 KiB.")
     try:
-        if raw.lstrip().startswith(b"-----BEGIN"):
-            found = x509.load_pem_x509_certificate(raw)
-        else:
-            found = x509.load_der_x509_certificate(raw)
+        with warnings.catch_warnings():
+            # cryptography will refuse what it warns of, such as a serial number below one.
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            if raw.lstrip().startswith(b"-----BEGIN"):
+                found = x509.load_pem_x509_certificate(raw)
+            else:
+                found = x509.load_der_x509_certificate(raw)
         key = found.public_key()
         issuer, serial = found.issuer.public_bytes(), found.serial_number
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        CryptographyDeprecationWarning,
+    ) as error:
         raise SignatureError("The certificate is not an X.509 certificate.") from error
     # The keys that a phone accepts (FORMATS section 14).
     if not isinstance(key, rsa.RSAPublicKey) or not _LEAST_BITS <= key.key_size <= _MOST_BITS:

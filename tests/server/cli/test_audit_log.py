@@ -24,21 +24,21 @@ def entry(action, subject, **detail):
             entry(
                 "account.change", "ani", role=["engineer", "admin"], codenames=[["a", "b"], ["*"]]
             ),
-            ["Changed the account ani.", "role: engineer to admin; codenames: a, b to *"],
+            ["ani changed the account ani", "role: engineer to admin; codenames: a, b to *"],
         ),
         (
             entry("upload.create", "u-1", length=56_123_456, sha256=HASH),
-            ["Began the upload u-1.", "length: 56.1 MB; sha256: 0123456789abcdef"],
+            ["ani began the upload u-1", "length: 56.1 MB; sha256: 0123456789abcdef"],
         ),
         (
             entry("submission.publish", HASH, snapshot=3),
-            ["Published the submission 0123456789abcdef.", "snapshot: 3"],
+            ["ani published the submission 0123456789abcdef", "snapshot: 3"],
         ),
         (
             entry("keys.new", "log", stage="begun", afresh=False),
-            ["Created the next key of log.", "stage: begun; afresh: no"],
+            ["ani created the next key of log", "stage: begun; afresh: no"],
         ),
-        (entry("some.thing", "a\x1b[2J", note=""), [r"some.thing of a\u{1b}[2J."]),
+        (entry("some.thing", "a\x1b[2J", note=""), [r"ani did some.thing to a\u{1b}[2J"]),
         (
             entry(
                 "rollout.halt",
@@ -47,7 +47,7 @@ def entry(action, subject, **detail):
                 order={"type": "halt"},
                 due_at=1_800_000_000,
             ),
-            ["rollout.halt of armani/id/stable.", "change: 3f; order: type halt"],
+            ["ani did rollout.halt to armani/id/stable", "change: 3f; order: type halt"],
         ),
     ],
 )

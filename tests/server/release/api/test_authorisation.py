@@ -63,6 +63,7 @@ PLAN = {"stages": [{"permille": 1000}]}
 EXAMPLES = {
     "get_model": lambda codename: ({"codename": codename}, None),
     "list_releases": lambda codename: ({"codename": codename}, None),
+    "list_downloads": lambda codename: ({"codename": codename}, None),
     "retire_model": lambda codename: ({"codename": codename}, {}),
     "get_channel": lambda codename: (of_channel(codename), None),
     "preview_channel": lambda codename: (of_channel(codename), None),
