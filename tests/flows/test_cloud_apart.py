@@ -1,5 +1,6 @@
 """Without `cloud init` there is no trace of the cloud, and the other planes work as before."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def processes(pid):
 
 def sockets(pids):
     """Return kind and port, or path, of the sockets at which these processes can be reached."""
-    own = {str(file.readlink()) for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir()}
+    own = {target for pid in pids for target in open_files(pid)}
     found = set()
     for kind in ("tcp", "tcp6", "udp", "udp6"):
         for each in fields_of(kind):
@@ -35,6 +36,13 @@ def sockets(pids):
                 found.add((kind, int(each[1].partition(":")[2], 16)))
     paths = [each for each in fields_of("unix") if each[3] == ACCEPTS]
     return found | {("unix", *each[7:]) for each in paths if f"socket:[{each[6]}]" in own}
+
+
+def open_files(pid):
+    """Yield what a process has open; it may close a file while it is looked at."""
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield str(file.readlink())
 
 
 def fields_of(kind):

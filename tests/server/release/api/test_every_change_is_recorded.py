@@ -165,8 +165,8 @@ async def test_every_change_is_told(world):
 
 
 READING = """account list, backup, change list, change show, check, clock show, compat preview,
-compat template, export, keys list, rollout preview, rollout show, session list, token list,
-audit-log export, audit-log list, audit-log verify"""
+compat template, export, keys list, owner-page, rollout preview, rollout show, session list,
+token list, audit-log export, audit-log list, audit-log verify"""
 KEY_PROCESS = "keys public, keys serve"  # no database; the caller records what it does
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
 TOLD_BY_COMMANDS = {
