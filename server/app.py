@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import structlog
 
-from server.bootstrap import Clock, open_blobs
+from server.bootstrap import Clock, make_offer_check, open_blobs
 from server.compat.options import SENTENCE
 from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
@@ -136,6 +136,7 @@ async def running(
             tools.alarm,
             shared.under_way,
             rewordings=settings.rewordings_per_day,
+            check_offer=make_offer_check(settings.compat),
         )
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [

@@ -6,9 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
+from server.compat.offers import Item
+from server.compat.options import CompatOptions
+from server.compat.rendering import find_breaks
+from server.core.errors import ReleaseError
+from server.core.pointer import Pointer
 from server.publisher.key_holder import load_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
+from server.release.rollouts.commands import ChannelView, OfferCheck
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.settings import Settings
@@ -74,7 +80,26 @@ async def open_rollouts(
                 settings.approval_channels,
                 alarm,
                 rewordings=settings.rewordings_per_day,
+                check_offer=make_offer_check(settings.compat),
             )
+
+
+def make_offer_check(options: CompatOptions) -> OfferCheck:
+    """Return what refuses to offer a build that a configured app would misread or never show.
+
+    Halts and other publications are never refused: they must not wait for a list.
+    """
+
+    def check(view: ChannelView, pointer: Pointer) -> None:
+        items = {
+            path: Item(path, release, *view.files[path]) for path, release in view.releases.items()
+        }
+        for fault in find_breaks(options, view.channel, pointer, items):
+            raise ReleaseError(
+                f"{fault}: sign such a build, or take the dialect out of [compat] dialects."
+            )
+
+    return check
 
 
 def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:

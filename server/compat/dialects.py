@@ -15,8 +15,9 @@ class Dialect:
     """One app's form. All functions are pure.
 
     `lists(model, now)` returns the pages of a model, `files(model)` its packages, `faults(model,
-    now)` what keeps builds out of the lists. `configuration` is the line for the app's build
-    configuration, with `{url}` for the public URL.
+    now)` what keeps builds out of the lists. Those of `breaks(model, now)` are no missing label: an
+    offer that brings one is refused. `configuration` is the line for the app's build configuration,
+    with `{url}` for the public URL.
     """
 
     grammar: str
@@ -24,6 +25,7 @@ class Dialect:
     files: Callable[[Model], dict[str, Content]]
     faults: Callable[[Model, int], Iterator[str]]
     configuration: str
+    breaks: Callable[[Model, int], Iterator[str]] = lambda _model, _now: iter(())
 
 
 _SERVER = '<string name="updater_server_url" translatable="false">{{url}}{}</string>'
@@ -37,6 +39,7 @@ def _graphene(prefix: str) -> Dialect:
         graphene.files(prefix),
         graphene.faults,
         _BASE.format(prefix),
+        graphene.breaks,
     )
 
 
@@ -54,6 +57,7 @@ DIALECTS: Mapping[DialectName, Dialect] = {
         lineage.files_2,
         lineage.faults_2,
         _SERVER.format("/lineage/v2/devices/{{device}}/builds"),
+        lineage.breaks_2,
     ),
     "graphene": _graphene("graphene"),
     "calyx": _graphene("calyx"),

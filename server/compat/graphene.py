@@ -113,12 +113,27 @@ def files(prefix: str) -> Callable[[Model], dict[str, Content]]:
     return render
 
 
+def breaks(model: Model, now: int) -> Iterator[str]:
+    """Yield what keeps the offered builds from being found by their names."""
+    builds = [offer_at(shelf, now) for shelf in model.shelves.values()]
+    offered = {item.path: item for each in builds if each is not None for item in each.packages}
+    means = _names(model)
+    for name in sorted({name for name, _, item in _named(model) if item.path in offered}):
+        if not means[name]:
+            yield _ambiguous(name)
+    for item in offered.values():
+        if _NAME.fullmatch(item.release.incremental) is None:
+            yield f"{item.path} has an incremental that no file name can hold"
+
+
 def faults(model: Model, now: int) -> Iterator[str]:
     """Yield what keeps builds from being offered or found by their names."""
+    found = list(breaks(model, now))
+    yield from found
     for name, sha256 in sorted(_names(model).items()):
-        if not sha256:
-            yield f"{name} would be two different files: two builds have one incremental"
-    for shelf in model.shelves.values():
-        build = offer_at(shelf, now)
-        if build is not None and _NAME.fullmatch(build.full.release.incremental) is None:
-            yield f"{build.full.path} has an incremental that no file name can hold"
+        if not sha256 and _ambiguous(name) not in found:
+            yield _ambiguous(name)
+
+
+def _ambiguous(name: str) -> str:
+    return f"{name} would be two different files: two builds have one incremental"

@@ -126,16 +126,20 @@ def faults_1(model: Model, now: int) -> Iterator[str]:
         yield from find_missing_labels(shelf, now, VERSION)
 
 
-def faults_2(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds out of the list of version 2."""
-    yield from faults_1(model, now)
-    count = 0
+def breaks_2(model: Model, now: int) -> Iterator[str]:
+    """Yield the offered builds that the app of version 2 would never show."""
     for shelf in model.shelves.values():
         for build in _offers(shelf, now):
-            count += 1
             version = build.full.label(VERSION)
             if not is_version_2(version):
                 yield f"{build.full.path} has {VERSION} {version}, and the app wants MAJOR.MINOR"
+
+
+def faults_2(model: Model, now: int) -> Iterator[str]:
+    """Yield what keeps builds out of the list of version 2."""
+    yield from faults_1(model, now)
+    yield from breaks_2(model, now)
+    count = sum(len(_offers(shelf, now)) for shelf in model.shelves.values())
     (page,) = lists_2(model, now).values()
     if page.body.count(b'"datetime"') < min(count, MAX_BUILDS) and count > 1:
         yield f"the list of {model.device} would be larger than {MAX_LIST} bytes"

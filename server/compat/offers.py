@@ -53,6 +53,11 @@ class Build:
     full: Item
     incrementals: tuple[Item, ...]
 
+    @property
+    def packages(self) -> tuple[Item, ...]:
+        """All of them."""
+        return self.full, *self.incrementals
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:

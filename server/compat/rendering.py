@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 from tuf.api.metadata import Targets
 
 from server.compat.dialects import DIALECTS
 from server.compat.offers import Item, Model, Shelf, switch_times
-from server.compat.options import CompatOptions
+from server.compat.options import WHOLE_FLEET, CompatOptions
 from server.compat.pages import Change, Content, Contents, Page, apply_change
+from server.core.encodings import MAX_INTEGER
 from server.core.metadata import decode_root, decode_snapshot, decode_targets, decode_timestamp
 from server.core.names import Channel, hashed_target_path, is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
@@ -92,6 +94,23 @@ def find_faults(rendered: Rendered, now: int) -> Iterator[str]:
                 yield f"{name}: {fault}"
 
 
+def find_breaks(
+    options: CompatOptions, channel: Channel, pointer: Pointer, items: Mapping[str, Item]
+) -> Iterator[str]:
+    """Yield, with its dialect, what would break an app's list once `pointer` is complete.
+
+    `items` are the packages that the role of the channel's model lists.
+    """
+    complete = msgspec.structs.replace(pointer, schedule=[(0, WHOLE_FLEET)])
+    pointers = {channel.pointer_path: (complete, MAX_INTEGER)}
+    for device, codename in options.devices.items():
+        if codename == channel.codename:
+            parts = codename, items, frozenset[str](), MAX_INTEGER
+            model = _make_model(options, device, *parts, pointers)
+            for name in options.dialects:
+                yield from (f"{name}: {each}" for each in DIALECTS[name].breaks(model, 0))
+
+
 def read_models(
     options: CompatOptions, snapshot: Snapshot, known: Mapping[tuple[str, int], Role]
 ) -> tuple[tuple[Model, ...], Mapping[tuple[str, int], Role]]:
@@ -113,7 +132,8 @@ def read_models(
                 or _read_role(snapshot, codename, version)
             )
             roles[codename, version] = role
-        models.append(_make_model(options, device, codename, snapshot, role, pointers, common))
+        parts = _read_items(snapshot, role, common)
+        models.append(_make_model(options, device, codename, *parts, pointers))
     return tuple(models), roles
 
 
@@ -147,34 +167,36 @@ def _read_role(snapshot: Snapshot, codename: str, version: int) -> Role:
     return targets, decode_releases(targets)
 
 
-def _make_model(
-    options: CompatOptions,
-    device: str,
-    codename: str,
-    snapshot: Snapshot,
-    role: Role,
-    pointers: Mapping[str, tuple[Pointer, int]],
-    common: int,
-) -> Model:
+def _read_items(
+    snapshot: Snapshot, role: Role, common: int
+) -> tuple[dict[str, Item], frozenset[str], int]:
+    """Return the packages of a role by path, those whose bytes are missing, and its expiry."""
     targets, releases = role
     items = {}
     for path, release in releases.items():
         target = targets.targets[path]
         items[path] = Item(path, release, target.length, target.hashes["sha256"])
+    absent = frozenset(path for path, item in items.items() if not _is_served(snapshot, item))
+    return items, absent, min(common, int(targets.expires.timestamp())) if releases else common
+
+
+def _make_model(
+    options: CompatOptions,
+    device: str,
+    codename: str,
+    items: Mapping[str, Item],
+    absent: frozenset[str],
+    until: int,
+    pointers: Mapping[str, tuple[Pointer, int]],
+) -> Model:
+    """Return a device; its packages, and each pointer, have a second at which they expire."""
     shelves = {}
     for name, rule in options.channels.items():
         channel = Channel(codename, rule.region, rule.channel)
-        pointer, until = pointers.get(channel.pointer_path, (None, common))
+        pointer, expiry = pointers.get(channel.pointer_path, (None, until))
         listed = {path: item for path, item in items.items() if path.startswith(f"{channel}/")}
-        shelves[name] = Shelf(
-            name,
-            rule,
-            channel,
-            pointer,
-            listed,
-            frozenset(path for path, item in listed.items() if not _is_served(snapshot, item)),
-            min(common, until, int(targets.expires.timestamp()) if releases else common),
-        )
+        missing = absent & listed.keys()
+        shelves[name] = Shelf(name, rule, channel, pointer, listed, missing, min(until, expiry))
     sources = {
         item.release.fingerprint: item for item in items.values() if item.release.type == "full"
     }

@@ -1,8 +1,8 @@
 """Rollout commands, and their effect on a channel's pointer. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -157,7 +157,21 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
     return ChannelView(channel, role.version, decode_releases(role), files, pointer, names)
 
 
-def carry_out(command: Command, view: ChannelView, known: Course | None, now: int) -> Edited:
+OfferCheck: TypeAlias = Callable[[ChannelView, Pointer], None]
+"""Raises the error with which the offer of a pointer is refused."""
+
+
+def accept_offer(view: ChannelView, pointer: Pointer) -> None:
+    """Refuse no offer."""
+
+
+def carry_out(
+    command: Command,
+    view: ChannelView,
+    known: Course | None,
+    now: int,
+    check_offer: OfferCheck = accept_offer,
+) -> Edited:
     """Return the effect of `command` on a channel at `now`, in epoch seconds.
 
     `known` is the course recorded with the pointer's schedule, if any. Raises an error with a
@@ -169,6 +183,7 @@ def carry_out(command: Command, view: ChannelView, known: Course | None, now: in
         pointer = plan_offer(
             channel, command.counter, view.releases, view.files, course.schedule, view.pointer, now
         )
+        check_offer(view, pointer)
         return Edited(pointer, course)
     current = view.require_pointer()
     if isinstance(command, Schedule):

@@ -36,7 +36,7 @@ from server.release.rollouts.changes import (
     read_arguments,
     read_outcome,
 )
-from server.release.rollouts.commands import Halt, carry_out, view_channel
+from server.release.rollouts.commands import Halt, OfferCheck, carry_out, view_channel
 from server.release.rollouts.etag import check_if_match, hash_pointer
 from server.release.rollouts.ledger import (
     find_course,
@@ -66,7 +66,9 @@ class Execution:
         sessions: Sessions,
         publisher: Publisher,
         clock: Callable[[], datetime],
+        check_offer: OfferCheck,
     ) -> None:
+        self._check_offer = check_offer
         self._folder = folder
         self._sessions = sessions
         self._publisher = publisher
@@ -136,7 +138,9 @@ class Execution:
         if is_late and not isinstance(arguments.command, Halt):
             async with self._sessions() as session:
                 await check_rights(session, change)
-        edited = await asyncio.to_thread(carry_out, arguments.command, view, known, now)
+        edited = await asyncio.to_thread(
+            carry_out, arguments.command, view, known, now, self._check_offer
+        )
         intent = Intent(
             _versions(published),
             hash_pointer(edited.pointer),

@@ -41,8 +41,10 @@ from server.release.rollouts.commands import (
     Edited,
     Halt,
     Offer,
+    OfferCheck,
     Pause,
     Schedule,
+    accept_offer,
     carry_out,
     check_allowed,
     check_due,
@@ -84,7 +86,7 @@ class Rollouts:
     `entropy(n)` returns n random bytes; `alarm` receives the failures of unattended changes.
     Objects of one process share `under_way`: the ids of changes being carried out. `rewordings`:
     daily halts and pauses of an account, beyond which new reasons and notes of a repetition are not
-    recorded.
+    recorded. `check_offer` may refuse offers.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Rollouts:
         under_way: set[str] | None = None,
         *,
         rewordings: int,
+        check_offer: OfferCheck = accept_offer,
     ) -> None:
         self._tree = PublicTree(folder.public)
         self._looking = asyncio.Lock()  # one thread at a time reads the tree
@@ -106,7 +109,8 @@ class Rollouts:
         self._clock = clock
         self._entropy = entropy
         self._approval_channels = tuple(approval_channels)
-        execution = Execution(folder, sessions, publisher, clock)
+        self._check_offer = check_offer
+        execution = Execution(folder, sessions, publisher, clock, check_offer)
         shared = set() if under_way is None else under_way
         self._rewordings = rewordings
         self._change_runner = ChangeRunner(sessions, execution, alarm, shared)
@@ -328,7 +332,7 @@ class Rollouts:
         def plan() -> Edited:
             if isinstance(request.command, Offer | Schedule):
                 check_plan(request.command.plan, self._now())
-            return carry_out(request.command, view, known, now)
+            return carry_out(request.command, view, known, now, self._check_offer)
 
         return await asyncio.to_thread(plan)
 

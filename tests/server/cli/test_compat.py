@@ -6,8 +6,10 @@ import pytest
 
 from server.compat.options import SENTENCE
 from tests.server.ceremony import release
-from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
+THIRD = f"{CHANNEL}/armani-3.zip"
+PACKAGE_3 = PACKAGE_1 + b"3"
 SETTINGS = """
 [compat]
 public_url = "https://u.example"
@@ -92,3 +94,34 @@ def test_export_and_check(offered, run, tmp_path):
     status, text, _ = run("check", *state, "--json")
     details = [each["detail"] for each in json.loads(text) if each["subject"] == "dialects"]
     assert details == [SENTENCE, "2 spoken"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "changes", "fault"),
+    [
+        ("lineage2", {"labels": {"lineage.version": "22"}}, "has lineage.version 22, and the app"),
+        ("graphene", {"incremental": "2"}, "FP4-ota_update-2.zip would be two different files"),
+        ("calyx", {"incremental": "a/b"}, "has an incremental that no file name can hold"),
+    ],
+)
+def test_an_offer_that_would_break_a_list_is_refused(offered, run, dialect, changes, fault):
+    """Long before it is complete; where no such app is served it is accepted, and a halt always."""
+    labels = {"lineage.version": "22.1"}
+    files = {
+        FIRST: (PACKAGE_1, release(1)),
+        SECOND: (PACKAGE_2, release(2, labels=labels)),
+        THIRD: (PACKAGE_3, release(3, **{"labels": labels} | changes)),
+    }
+    role = {("armani", 4): offered.ceremony.role("armani", 4, files)}
+    assert offered.publish(role, [PACKAGE_3]).reason == ""
+    state = ("--state", offered.folder.root)
+    offer = ("rollout", "offer", str(CHANNEL), "--counter", "3", "--share", "1%", *state)
+    offered.folder.settings.write_text(SETTINGS.replace('"lineage1", "graphene"', f'"{dialect}"'))
+    status, _, err = run(*offer, "--dry-run")
+    assert (status, f"{dialect}: " in err, fault in err) == (1, True, True)
+    status, _, err = run(*offer)
+    assert (status, "or take the dialect out of [compat] dialects" in err) == (1, True)
+    offered.folder.settings.write_text(SETTINGS.replace(', "graphene"', ""))
+    assert run(*offer)[0] == 0
+    offered.folder.settings.write_text(SETTINGS.replace('"lineage1", "graphene"', f'"{dialect}"'))
+    assert run("rollout", "halt", str(CHANNEL), *state)[0] == 0

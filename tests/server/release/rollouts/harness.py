@@ -10,7 +10,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.rollouts.commands import ChangeRequest
+from server.release.rollouts.commands import ChangeRequest, accept_offer
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.control_models import Account, AuditLogEntry
 from server.storage.database import open_database
@@ -38,7 +38,9 @@ ACCOUNTS = {
 class Harness:
     """The service over a world; NUMBERS make its ids."""
 
-    def __init__(self, world, sessions, publisher, approval=(), rewordings=100):
+    def __init__(
+        self, world, sessions, publisher, approval=(), rewordings=100, check_offer=accept_offer
+    ):
         self.world, self.sessions = world, sessions
         self.alarms = []
         self.rollouts = Rollouts(
@@ -50,6 +52,7 @@ class Harness:
             approval,
             self.alarms.append,
             rewordings=rewordings,
+            check_offer=check_offer,
         )
 
     async def tag(self):
@@ -85,7 +88,7 @@ class Harness:
 
 
 @contextlib.asynccontextmanager
-async def open_harness(world, approval=(), rewordings=100, **publisher):
+async def open_harness(world, approval=(), rewordings=100, check_offer=accept_offer, **publisher):
     """Open the service on a world with the team's accounts."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
@@ -103,4 +106,4 @@ async def open_harness(world, approval=(), rewordings=100, **publisher):
             **publisher,
         )
         async with made.read_backs:
-            yield Harness(world, sessions, made, approval, rewordings)
+            yield Harness(world, sessions, made, approval, rewordings, check_offer)

@@ -195,6 +195,25 @@ async def test_scheduled_publishing(two):
         ]
 
 
+async def test_an_offer_is_checked_again_when_it_is_due(two):
+    """What was accepted may break an app's list by then; other commands are not checked."""
+    asked = []
+
+    def check(_view, pointer):
+        asked.append(pointer.counter)
+        if len(asked) == 2:
+            raise ReleaseError("an app would misread build 2.")
+
+    async with open_harness(two, check_offer=check) as harness:
+        change = await harness.request(Offer(2, PLAN), due_at=two.epoch() + DAY)
+        two.ahead = timedelta(days=2)
+        (refused,) = await harness.rollouts.run_due()
+        assert (refused.id, refused.state) == (change.id, State.REFUSED)
+        assert refused.reason == "an app would misread build 2."
+        await harness.request(Halt())
+    assert asked == [2, 2]
+
+
 async def test_when_it_no_longer_fits(two):
     """It is refused with its reason and an alarm, and not tried again."""
     async with open_harness(two) as harness:
