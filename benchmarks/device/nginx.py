@@ -48,6 +48,13 @@ _STATIC = """
         gzip_vary on;
         add_header Cache-Control "public, max-age=60";
 """
+# As deploy/nginx/dialects.conf answers: nothing is coded, and nothing can come back.
+UNCODED = """
+        root {root};
+        etag off;
+        add_header Last-Modified "";
+        add_header Cache-Control "public, max-age=60";
+"""
 _CACHE = """
         location / {{
             proxy_pass http://hening;
@@ -79,11 +86,12 @@ def static_nginx(
     folder: Path,
     cores: Sequence[int] = (0,),
     processes: int = 1,
+    server: str = _STATIC,
 ) -> Iterator[Server]:
     """Serve the files below `root`."""
-    static = _STATIC.format(root=root)
-    with _running(name, folder, settings, static, cores, processes) as server:
-        yield server
+    static = server.format(root=root)
+    with _running(name, folder, settings, static, cores, processes) as started:
+        yield started
 
 
 @contextlib.contextmanager

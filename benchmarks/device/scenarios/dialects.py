@@ -13,7 +13,7 @@ from benchmarks.device.hening import running_hening
 from benchmarks.device.lab import Lab
 from benchmarks.device.load.spec import ClosedSpec, PullSpec
 from benchmarks.device.measured import Measured
-from benchmarks.device.nginx import PLAIN_SENDFILE, static_nginx
+from benchmarks.device.nginx import PLAIN_SENDFILE, UNCODED, static_nginx
 from benchmarks.device.ports import free_port
 from benchmarks.device.process import Server, find
 from benchmarks.device.report import Claim, Report
@@ -57,7 +57,8 @@ def dialects(lab: Lab) -> Report:
         _wait(port)
         servers = {"hening": ours}
         if find("nginx") is not None:
-            nginx = static_nginx("nginx", PLAIN_SENDFILE, root, lab.place("nginx"))
+            place = lab.place("nginx")
+            nginx = static_nginx("nginx", PLAIN_SENDFILE, root, place, server=UNCODED)
             servers["nginx"] = stack.enter_context(nginx)
         lists = {name: partial(_lists, lab, server) for name, server in servers.items()}
         results = alternate(lists, lab.rounds, lab.tell)
