@@ -41,7 +41,8 @@ def list_files(places: Places) -> dict[str, Path]:
     for top in places.paths:
         if not top.exists():
             raise SurroundingsError(f"{top} is not there: name what the server writes")
-        for path in (top, *_walk(top)):
+        below = _walk(top) if top.is_dir() else ()
+        for path in (top, *below):
             if path.is_symlink() and path != top:
                 found[f"{path} -> {path.readlink()}"] = path
             elif path.is_file():

@@ -56,6 +56,15 @@ def test_what_changed_is_what_is_searched(tmp_path):
     }
 
 
+def test_a_file_may_be_named_as_well_as_a_folder(tmp_path):
+    """A log beside the state, for example."""
+    (tmp_path / "log").write_bytes(b"a")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/kept").write_bytes(b"b")
+    files = list_files(Places((tmp_path / "log", tmp_path / "state")))
+    assert sorted(files) == [f"{tmp_path}/log", f"{tmp_path}/state/kept"]
+
+
 def test_files_are_read_in_chunks_that_overlap(tmp_path):
     """So that no value lies across; together they are the file."""
     path = tmp_path / "big"
