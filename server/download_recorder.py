@@ -47,14 +47,21 @@ class DownloadRecorder:
         self._finished: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Record each minute, for ever; what could not be written is written later."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.record()
-            except SQLAlchemyError as error:
-                reason = str(error).partition("\n")[0]
-                self._alarm(f"counts of downloads are not written yet: {reason}")
+        """Record each minute until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(EVERY_SECONDS)
+                await self._try_to_record()
+        finally:
+            await self._try_to_record()
+
+    async def _try_to_record(self) -> None:
+        """Record; what could not be written is written the next time."""
+        try:
+            await self.record()
+        except SQLAlchemyError as error:
+            reason = str(error).partition("\n")[0]
+            self._alarm(f"counts of downloads are not written yet: {reason}")
 
     async def record(self) -> None:
         """Record what has grown by twenty or more."""

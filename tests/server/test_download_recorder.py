@@ -1,5 +1,7 @@
 """Downloads are recorded per package and day, in whole twenties."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -67,4 +69,14 @@ async def test_what_could_not_be_written_is_written_later(sessions, monkeypatch)
         with pytest.raises(OperationalError):
             await recorder.record()
     await recorder.record()
+    assert await rows(sessions) == [(ONE, 0, 20, 0)]
+
+
+async def test_a_server_that_stops_records_what_it_has(sessions):
+    """It was cancelled in the middle of a minute."""
+    counts = Counts(begun={ONE: 39})
+    task = asyncio.create_task(DownloadRecorder(sessions, counts, lambda: 0, pytest.fail).run())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
     assert await rows(sessions) == [(ONE, 0, 20, 0)]
