@@ -1,16 +1,18 @@
 """What a person sees who types at a terminal."""
 
-import contextlib
 import os
 import select
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
 
 from fixtures.signing import CERTIFICATE_FILE
 from tests.patience import PATIENCE
+
+LOCAL_MODES = 3  # of what tcgetattr returns
 
 # Control-C ends a command also where the tests themselves run in the background and ignore it.
 SCRIPT = """
@@ -61,15 +63,16 @@ class Terminal:
         os.write(self.end, data)
 
     def interrupt(self) -> int:
-        """Type Control-C, and return the exit status.
+        """Type Control-C at a prompt for a passphrase, and return the exit status.
 
-        A prompt for a passphrase is shown just before the terminal forgets what was typed so far.
+        The prompt is shown just before the terminal ends its echo and forgets what was typed so
+        far.
         """
         deadline = time.monotonic() + PATIENCE
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self.type(b"\x03")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
+        while termios.tcgetattr(self.end)[LOCAL_MODES] & termios.ECHO:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        self.type(b"\x03")
         return self.finish()
 
     def finish(self) -> int:
