@@ -30,13 +30,14 @@ MEASURE = r"""
     });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
+  const grounds = new Map([[null, [255, 255, 255]]]);
   const ground = element => {
-    for (let each = element; each; each = each.parentElement) {
-      const {rgb, alpha} = parse(getComputedStyle(each).backgroundColor);
-      if (alpha === 1) return rgb;
-      if (alpha !== 0) problems.push(`half-transparent ground: ${each.tagName}`);
+    if (!grounds.has(element)) {
+      const {rgb, alpha} = parse(getComputedStyle(element).backgroundColor);
+      if (alpha !== 0 && alpha !== 1) problems.push(`half-transparent ground: ${element.tagName}`);
+      grounds.set(element, alpha === 1 ? rgb : ground(element.parentElement));
     }
-    return [255, 255, 255];
+    return grounds.get(element);
   };
   const contrast = (one, other) => {
     const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);

@@ -32,6 +32,7 @@ POLL = (
 )
 LEAK = b"POST /pass HTTP/1.1\r\n\r\nimei=" + OWNER.imei.encode() + b"&end"
 TRAP = "\x1b[2J\x07</td><script>alert(1)</script>]]>&\x00\u202e\ufffe\ud800'\""
+LONG = TRAP + "x" * 400  # a word wider than a phone's screen
 
 
 def observe(*sent):
@@ -115,7 +116,7 @@ HOSTILE = replace(
             "canaries",
             "guard",
             Finding(
-                TRAP, TRAP, TRAP.encode("utf-8", "replace"), 3, 9, TRAP.encode("utf-16", "replace")
+                TRAP, LONG, TRAP.encode("utf-8", "replace"), 3, 9, TRAP.encode("utf-16", "replace")
             ),
             smallest=Smallest((TRAP,), (TRAP,), TRAP),
         ),
