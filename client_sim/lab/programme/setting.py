@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from client_sim.clock import read_clock
@@ -57,7 +58,8 @@ class Setting:
     remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
     of a server that is there already and is polled in place of what `serve` makes. A run that takes
     `patience` seconds of processor time, or waits for as long, is given up. `adapt` changes the
-    client before it is run; `machine` is what its interpreter reports.
+    client before it is run; `machine` is what its interpreter reports, and the next of `altered`
+    behind each poll, as long as there is one.
     """
 
     public: Public
@@ -72,6 +74,7 @@ class Setting:
     patience: float = PATIENCE
     adapt: Callable[[Factory], Factory] = keep
     machine: Machine = USUAL
+    altered: tuple[Machine, ...] = ()
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
@@ -92,7 +95,13 @@ def observe(factory: Factory, setting: Setting) -> Observation:
 
 
 def _run(factory: Factory, world: DrivenWorld, setting: Setting) -> Observation:
-    with on_machine(setting.machine):
+    left = iter(setting.altered)
+    with on_machine(setting.machine) as become:
+
+        def alter() -> None:
+            for machine in islice(left, 1):
+                become(machine)
+
         return run_scenario(
             setting.adapt(factory),
             world,
@@ -100,6 +109,7 @@ def _run(factory: Factory, world: DrivenWorld, setting: Setting) -> Observation:
             setting.personal,
             setting.patience,
             renew=lambda: setting.adapt(born_anew(factory)),
+            polled=alter,
         )
 
 

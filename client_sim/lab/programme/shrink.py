@@ -47,7 +47,7 @@ def shrink(factory: Factory, case: Case) -> Smallest | None:
     for make in (_without_steps, _with_fewer_differences, _with_closer_machines):
         case = _repeat(case, make, judge, tries)
     differing = _differing([setting.personal for setting in case.settings])
-    machine = _differing([setting.machine for setting in case.settings])
+    machine = _differing(_list_machines(case))
     steps = case.settings[0].scenario.steps
     return Smallest(steps, tuple(sorted(differing)), tuple(sorted(machine)), judge(case)[0])
 
@@ -103,9 +103,20 @@ def _with_fewer_differences(case: Case) -> Iterator[Case]:
 def _with_closer_machines(case: Case) -> Iterator[Case]:
     """Let all other machines be like the first in all fields, a half, … one field."""
     first, *others = case.settings
-    for alike in _likenesses([setting.machine for setting in case.settings]):
-        closer = (replace(s, machine=replace(s.machine, **alike)) for s in others)
+    for alike in _likenesses(_list_machines(case)):
+        closer = (
+            replace(
+                each,
+                machine=replace(each.machine, **alike),
+                altered=tuple(replace(machine, **alike) for machine in each.altered),
+            )
+            for each in others
+        )
         yield replace(case, settings=(first, *closer))
+
+
+def _list_machines(case: Case) -> list[Machine]:
+    return [machine for each in case.settings for machine in (each.machine, *each.altered)]
 
 
 def _likenesses(those: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[str, Any]]:

@@ -91,6 +91,7 @@ def run_scenario(
     patience: float = PATIENCE,
     *,
     renew: Callable[[], Factory] | None = None,
+    polled: Callable[[], None] = lambda: None,
 ) -> Observation:
     """Drive a client through a scenario and return everything that left it.
 
@@ -98,13 +99,14 @@ def run_scenario(
     between; after each of them the client is asked again when it is due. An exception ends the run
     and is part of the trace: a crash is visible from outside. A client that ends its process, or
     names no time for its next poll, ends the run, too. `renew` returns the factory of a new
-    process; without it the old one is used. Raises ClientOverdueError for a client that does not
-    come back within `patience` seconds of processor time.
+    process; without it the old one is used. `polled` is called behind each poll. Raises
+    ClientOverdueError for a client that does not come back within `patience` seconds of processor
+    time.
     """
     recording = RecordingWorld(world)
     try:
         with confine(patience), _watch(recording, world):
-            _drive(_Phone(factory, recording), renew, recording, world, scenario, persona)
+            _drive(_Phone(factory, recording), renew, polled, recording, world, scenario, persona)
     except Overdue as error:
         raise ClientOverdueError(
             f"the client did not come back ({scenario.name}, in {recording.phase}): {error}: look"
@@ -149,6 +151,7 @@ class _OtherWorld:
 def _drive(
     phone: _Phone,
     renew: Callable[[], Factory] | None,
+    polled: Callable[[], None],
     recording: RecordingWorld,
     world: DrivenWorld,
     scenario: Scenario,
@@ -167,6 +170,7 @@ def _drive(
             recording.note_outcome(phone.client.poll())
             due = _ask_due(phone.client, world)
             recording.note(Channel.SCHEDULE, repr(due).encode())
+            polled()
             continue
         rest = scenario.steps[place:]
         until_poll = rest.index(POLL) if POLL in rest else len(rest)

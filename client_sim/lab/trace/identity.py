@@ -43,19 +43,27 @@ _bystanders: frozenset[threading.Thread] = frozenset()
 
 
 @contextmanager
-def on_machine(machine: Machine) -> Iterator[None]:
-    """Make this process look like that machine to code that runs meanwhile, and to its threads."""
+def on_machine(machine: Machine) -> Iterator[Callable[[Machine], None]]:
+    """Make this process look like that machine to code that runs meanwhile, and to its threads.
+
+    What is yielded makes it look like another one.
+    """
     global _present, _bystanders  # noqa: PLW0603  # a machine is one per interpreter
     prepare_machines()
     before = _present, _bystanders
     environment, node = dict(_ENVIRONMENT), uuid.getnode()
     _bystanders = frozenset(threading.enumerate()) - {threading.current_thread()}
     kept = {name: value for name, value in environment.items() if name.startswith(_KEPT)}
-    _set_environment({**kept, **_encode_environment(machine)})
-    _set_node(machine.node)
-    _present = machine
+
+    def become(machine: Machine) -> None:
+        global _present  # noqa: PLW0603  # as above
+        _set_environment({**kept, **_encode_environment(machine)})
+        _set_node(machine.node)
+        _present = machine
+
+    become(machine)
     try:
-        yield
+        yield become
     finally:
         _present, _bystanders = before
         _set_environment(environment)

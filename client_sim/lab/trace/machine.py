@@ -4,8 +4,9 @@ The phones of one run share it, so comparing them shows nothing that depends on 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
@@ -108,3 +109,24 @@ def make_machine(seed: bytes) -> Machine:
             }
         ),
     )
+
+
+def grow_older(machine: Machine, tape: Tape, times: int) -> tuple[Machine, ...]:
+    """Return the machine as it reports itself hours later, so many times: each from the one before.
+
+    About half of what it reports is another each time. Free room on the disk always is, and in
+    every second draw there is less of it.
+    """
+    return tuple(accumulate(range(times), lambda was, _: _alter(was, tape), initial=machine))[1:]
+
+
+def _alter(machine: Machine, tape: Tape) -> Machine:
+    other = make_machine(tape.data(8))
+    taken = {each.name: getattr(other, each.name) for each in fields(Machine) if tape.below(2)}
+    for name in ("environment", "files"):
+        before, behind = getattr(machine, name), getattr(other, name)
+        drawn = {key: value for key, value in behind.items() if tape.below(2)}
+        taken[name] = MappingProxyType({**before, **drawn})
+    room = taken.get("disk", machine.disk)
+    taken["free"] = tape.below(min(room, machine.free) if tape.below(2) else room)
+    return replace(machine, **taken)

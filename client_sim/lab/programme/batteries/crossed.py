@@ -30,7 +30,7 @@ from client_sim.lab.programme.judges import judge_same_polls, without_quiet_step
 from client_sim.lab.programme.setting import keep
 from client_sim.lab.scenarios.crossing import POLLS, cross_life, hushed
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.machine import make_machine
+from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 
@@ -39,12 +39,14 @@ _FAILING: Final = frozenset({"completes", "canaries"})
 # Without a connection there is silence where requests should be, and a name may be asked for again.
 _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 _PHONES: Final = 4
+_ALTERED: Final = 2  # the one whose machine changes behind each poll
 
 
 def crossed(ground: Ground, size: int) -> Battery:
     """Let four phones live through one row of conditions, each with its own machine and owner.
 
-    All but the second receive all events; the second lives as long without any. Their servers
+    All but the second receive all events; the second lives as long without any. The machine of the
+    third changes behind each poll. Their servers
     differ in what is not content, where the row says so. The last phone has other randomness in
     its first polls; the intervals that it draws after them are compared.
     """
@@ -103,6 +105,8 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     again = 2 + tape.below(3)
     before = {poll: tape.data(8) for poll in range(again)}
     settings[-1] = replace(settings[-1], entropy=Entropy(setting.entropy.seed, before))
+    third = settings[_ALTERED]
+    settings[_ALTERED] = replace(third, altered=grow_older(third.machine, tape, POLLS - 1))
     if mark is not None:
         wraps = (mark.first, mark.second, mark.others[0], mark.first)
         settings = [

@@ -16,7 +16,7 @@ from client_sim.lab.scenarios.lives import random_life, with_restarts
 from client_sim.lab.servers.contents import Publication, halt, release
 from client_sim.lab.servers.faults_install import INSTALL
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.machine import make_machine
+from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.tape import Tape
 from client_sim.world import Factory
 
@@ -33,7 +33,8 @@ _OFFERED_ONCE: Final = (*_OFFER, Publication("a halted rollout", halt, connectio
 def machine(ground: Ground, size: int) -> Battery:
     """Run the same phone on machines that differ in all that an interpreter reports.
 
-    Its module is imported anew on each, since a client may look when it is imported. In a quarter
+    Its module is imported anew on each, since a client may look when it is imported. The last one
+    changes behind each poll. In a quarter
     of the cases something is published before each poll, in another a fault strikes all polls, in
     the last all installations, of which every second is offered once. Three in four of each quarter
     have a power-off, a clock that is set back, or a reset.
@@ -71,10 +72,11 @@ def machine(ground: Ground, size: int) -> Battery:
             serve=serve,
         )
         machines = [make_machine(tape.data(8)) for _ in range(_MACHINES)]
-        settings = (replace(setting, machine=each, adapt=adapt) for each in machines)
+        settings = [replace(setting, machine=each, adapt=adapt) for each in machines]
+        settings[-1] = replace(settings[-1], altered=grow_older(machines[-1], tape, _POLLS - 1))
         return Case(tuple(settings), judge_same_trace, spared)
 
-    question = "Is the trace the same on machines of another name, user, zone, clock and size?"
+    question = "Is the trace the same on machines that differ in all, and on one that changes?"
     return Battery("machine", "N2", question, size, make)
 
 

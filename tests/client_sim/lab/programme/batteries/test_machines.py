@@ -1,6 +1,13 @@
 """What a machine shows is found by comparing machines; a client that only looks passes."""
 
+import os
+import shutil
 import socket
+import time
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +19,7 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import try_client
-from client_sim.lab.programme.setting import observe
+from client_sim.lab.programme.setting import keep, observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.servers.memo import memoised
 
@@ -72,6 +79,39 @@ def test_a_run_never_shows_the_machine_that_it_is_made_on():
         observe(Noting, setting)
     assert hosts == {setting.machine.host for setting in settings}
     assert len(hosts) == 8 + 1
+
+
+def test_the_last_machine_of_a_case_changes_behind_each_poll():
+    """Whatever a client may ask the interpreter; the others stay as they are."""
+    seen = []
+
+    class Noting(ToyClient):
+        def poll(self):
+            room = shutil.disk_usage("/").free
+            facts = (socket.gethostname(), os.getuid(), os.cpu_count(), os.getpid())
+            moved = (time.timezone, os.environ["LANG"], Path("/proc/uptime").read_text())
+            seen.append((room, *facts, *moved, datetime.now().astimezone().tzname()))
+            return super().poll()
+
+    def changing(place):
+        """Count the facts that change in some polls of a dozen lives, and those in all."""
+        lives = []
+        for number in range(0, 48, 4):
+            seen.clear()
+            setting = battery.make(number).settings[place]
+            observe(Noting, replace(setting, adapt=keep))
+            lives.append(
+                [
+                    {before != after for before, after in pairwise(c)}
+                    for c in zip(*seen, strict=True)
+                ]
+            )
+        ever = [set().union(*of_lives) for of_lives in zip(*lives, strict=True)]
+        return sum(True in each for each in ever), sum(each == {True} for each in ever)
+
+    battery = machine(plan_ground(ToyClient, 0), 48)
+    assert changing(0) == (0, 0)
+    assert changing(2) == (9, 1)
 
 
 @pytest.mark.parametrize(
