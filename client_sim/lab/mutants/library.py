@@ -3,6 +3,7 @@
 from typing import Final
 
 from client_sim.lab.mutants import (
+    asking_again,
     behaviours,
     behind,
     detours,
@@ -62,6 +63,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *meetings.MUTANTS,
     *repeats.MUTANTS,
     *reading_on.MUTANTS,
+    *asking_again.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -38,6 +38,7 @@ BUDGETS: Final = (
     Budget("TLS parameters", "connection", "1"),
     Budget("pieces", "connection", "1"),
     Budget("close", "connection", "1"),
+    Budget("repeats", "life", "1"),
     Budget("due time", "poll", "1"),
     Budget("method", "request", "1"),
     Budget("path", "request", "1"),

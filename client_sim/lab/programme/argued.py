@@ -35,6 +35,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "ends": "the rules of an end",
         "completes": "the server's answers",
         "grammar": "the request table",
+        "again": "what was delivered",
         "schedule": "silence and range of intervals",
         "canaries": "planted values",
         "tripwire": "looks at the owner's data",

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from client_sim.lab.oracles import judging
+from client_sim.lab.oracles.again import judge_again
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.tls import judge_tls
@@ -18,6 +19,7 @@ from client_sim.world import Public
 QUESTIONS: Final = {
     "completes": "Does every poll reach the server, and does the client survive the run?",
     "grammar": "Is every byte in the request table?",
+    "again": "Is nothing asked for again that came whole and was accepted?",
     "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
     "canaries": "Is any planted value to be found, through encodings, digests and compression?",
     "tripwire": "Does polling leave the owner's data unread?",
@@ -33,6 +35,7 @@ CANARIES: Final = "canaries"
 GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]] = {
     "completes": judging.judge_completion,
     "grammar": judging.judge_grammar,
+    "again": lambda observation, _public: judge_again(observation),
     "schedule": lambda observation, _public: judging.judge_schedule(observation),
     "tripwire": lambda observation, _public: judging.judge_reads(observation),
     "writes": lambda observation, _public: judge_writes(observation),

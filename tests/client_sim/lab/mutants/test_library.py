@@ -6,7 +6,7 @@ from collections import Counter
 from client_sim.lab.mutants.library import EQUIVALENTS, MUTANTS, find_mutant
 
 CATALOGUE = {f"L{number:02}" for number in range(1, 57)}  # L57 and L58 are servers'
-OWN = {"higher-order", "rare", "gather", "packs", "picks", "writes", "machine"}
+OWN = {"higher-order", "rare", "gather", "packs", "picks", "writes", "machine", "again"}
 
 
 def test_every_family_has_variants():

@@ -4,7 +4,8 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants import behind, meetings, reading_on, repeats
+from client_sim.lab.mutants import asking_again, behind, meetings, reading_on, repeats
+from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES, RARE
@@ -37,7 +38,7 @@ def quickly():
     ("mutant", "oracle"),
     [
         (mutant, oracle)
-        for module in (behind, meetings, reading_on, repeats)
+        for module in (asking_again, behind, meetings, reading_on, repeats)
         for mutant in module.MUTANTS
         for oracle in mutant.only
     ],
@@ -50,6 +51,23 @@ def test_it_is_found_by_either_method(mutant, oracle):
     if oracle == "crossed":
         battery = with_levels(battery, 1, MEETS.get(mutant.id, {}))
     assert try_client(mutant.make, (battery,), profile, enough=1).killed_by[0] == oracle
+
+
+@pytest.mark.parametrize(
+    ("name", "oracle"),
+    [
+        ("latest-after-outage", "faults"),
+        ("targets-now-and-then", "stationarity"),
+        ("tables-at-start", "events"),
+        ("packs-once-more", "stationarity"),
+    ],
+)
+def test_what_is_held_and_asked_for_again_is_found_in_one_run(name, oracle):
+    """Also where all phones do so alike."""
+    mutant = find_mutant(name)
+    profile = PROFILES["mutant"].only([oracle])
+    batteries = make_batteries(plan_ground(mutant.make, 1), profile)
+    assert "again" in try_client(mutant.make, batteries, profile).killed_by
 
 
 @pytest.mark.parametrize("make", [PollingClient, ToyClient])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants import asking_again, machines
 from client_sim.lab.mutants.library import find_mutant
-from client_sim.lab.mutants.machines import MUTANTS
 from client_sim.lab.programme.batteries.machines import machine
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
@@ -29,6 +29,9 @@ def quickly():
     """Check each signature once."""
     with memoised():
         yield
+
+
+MUTANTS = (*machines.MUTANTS, *(m for m in asking_again.MUTANTS if "machine" in m.only))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
@@ -128,3 +131,12 @@ def test_what_is_told_of_a_machine_is_named(name, told):
     battery = machine(plan_ground(mutant.make, 0), 1)
     small = shrink(mutant.make, battery.make(0))
     assert (set(small.machine), small.fields, small.steps) == (told, (), ("poll",))
+
+
+def test_what_a_client_notices_of_its_machine_is_named():
+    """Where one machine changed between two polls, what it was that changed."""
+    mutant = find_mutant("content-when-renamed")
+    battery = machine(plan_ground(mutant.make, 0), 48)
+    quiet = map(battery.make, range(0, 48, 4))
+    case = next(c for c in quiet if c.judge([observe(mutant.make, s) for s in c.settings]))
+    assert set(shrink(mutant.make, case).machine) == {"host"}

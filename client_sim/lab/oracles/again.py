@@ -1,0 +1,267 @@
+"""What a phone asks for again though it holds it, judged by what it was answered in this life.
+
+The request table has a role where a version of it is new, parts of packs where a version of their
+role is, and the blocks of a package that are left. Phones that break this all alike look the same,
+so comparing them shows nothing.
+
+A phone holds what came whole and what it went on from: whoever refuses an answer ends the poll, or
+passes over a role of public content and does not ask for its packs. The parts of a role version are
+held when all of them came in one poll. A phone lets go of everything at a reset, of roles at a new
+root and of delegated ones at new targets, as their keys may be others. Which parts a new version of
+a role makes a phone ask for, and a download that begins anew at its first byte, are not judged.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Final
+
+from client_sim.lab.oracles.answers import Answer, decode_answers
+from client_sim.lab.oracles.due import RESET
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.trace.observation import Channel, Connection, Observation
+
+_ASKED: Final = re.compile(
+    rb"(?:\A|(?<=\n))GET (/[^ ?\r\n]*)[^ \r\n]* HTTP/1\.1\r\n"
+    rb"(?:(?!GET /)[^\r\n]+\r\n)*?(?:Range: bytes=([0-9]{1,16})-|\r\n)"
+)
+_END: Final = b"\r\n\r\n"
+_TIMESTAMP: Final = "/metadata/timestamp.json"
+_ROLE: Final = re.compile(r"/metadata/([0-9]{1,16})\.([a-z0-9_-]+)\.json")
+_PACK: Final = re.compile(r"/targets/(tables|content)/([a-z]+)/([0-9a-f]{64})\.[0-9]{2}\.xz")
+_TARGET: Final = re.compile(r"(?:tables|content)/([a-z]+)/([0-9]{2}\.xz)")
+_PUBLIC: Final = ("tables", "content")
+_TOP: Final = ("snapshot", "targets")
+# Seconds in which no answer is too slow for a phone (FORMATS section 9).
+_GRACE: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request: where its line stands, what it names, and the first byte of a block.
+
+    `role` and `version` are those of a role that it names; else there is no name.
+    """
+
+    offset: int
+    length: int
+    path: str
+    role: str
+    version: int
+    first: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The paths of parts that a version of a role lists.
+
+    `kept` are those of kinds of which no version was withdrawn: a withdrawal makes a phone ask for
+    all parts of a kind once more.
+    """
+
+    version: int
+    parts: frozenset[str]
+    kept: frozenset[str]
+
+
+_Asked = Sequence[tuple[_Request, Answer | None]]
+
+
+def judge_again(observation: Observation) -> tuple[Finding, ...]:
+    """Find requests for what the phone already holds."""
+    # Nearly all phones ask for nothing twice, and then no answer has to be read.
+    return tuple(_follow(observation)) if _has_repeats(observation) else ()
+
+
+def _has_repeats(observation: Observation) -> bool:
+    seen: set[tuple[str, int | None]] = set()
+    root = 0
+    for connection in observation.connections():
+        for request in _read_requests(connection.data):
+            if request.role == "root":
+                if request.version < root:
+                    return True
+                root = request.version
+            elif request.path != _TIMESTAMP:
+                if (request.path, request.first) in seen:
+                    return True
+                seen.add((request.path, request.first))
+    return False
+
+
+@lru_cache(maxsize=256)  # phones send the same
+def _read_requests(data: bytes) -> tuple[_Request, ...]:
+    return tuple(_read_request(data, match) for match in _ASKED.finditer(data))
+
+
+def _read_request(data: bytes, match: re.Match[bytes]) -> _Request:
+    path = match[1].decode("latin-1")
+    role = _ROLE.fullmatch(path)
+    return _Request(
+        offset=match.start(),
+        length=data.index(b"\r\n", match.start()) - match.start(),
+        path=path,
+        role=role[2] if role else "",
+        version=int(role[1]) if role else 0,
+        first=None if match[2] is None else int(match[2]),
+    )
+
+
+def _follow(observation: Observation) -> Iterator[Finding]:
+    phone = _Phone()
+    connections = observation.connections()
+    ends = {departure.connection: departure.at for departure in observation.departures}
+    for departure in observation.departures:
+        if departure.channel is Channel.DUE and departure.phase.endswith(RESET):
+            phone = _Phone()
+        if departure.channel is not Channel.CONNECT:
+            continue
+        connection = connections[departure.connection]
+        is_quick = ends[departure.connection] - departure.at < _GRACE
+        received = observation.received[departure.connection]
+        for request, said in phone.follow(connection, received, is_quick=is_quick):
+            number = connection.data.count(_END, 0, request.offset) + 1
+            yield Finding(
+                f"connection {connection.index + 1}, {connection.phase}",
+                f"the phone asks again for what it holds: {said}",
+                connection.data,
+                request.offset,
+                request.length,
+                channel=Channel.BYTES.value,
+                field=f"request {number}, path",
+            )
+
+
+@dataclass(slots=True)
+class _Phone:
+    """What a phone holds, and the roots that came, with the last one that it asked for.
+
+    `parts` are those of the last version of each role of which all came, `whole` is that version.
+    `package` is the package that is being fetched and how many bytes of it are there.
+    """
+
+    root: int = 0
+    roots: set[int] = field(default_factory=set)
+    roles: dict[str, int] = field(default_factory=dict)
+    listings: dict[str, _Listing] = field(default_factory=dict)
+    parts: dict[str, frozenset[str]] = field(default_factory=dict)
+    whole: dict[str, int] = field(default_factory=dict)
+    package: tuple[str, int] = ("", 0)
+
+    def follow(
+        self, connection: Connection, received: bytes, *, is_quick: bool
+    ) -> Iterator[tuple[_Request, str]]:
+        """Take the requests of a connection and their answers; yield what was held, and its name.
+
+        `is_quick` says that none of the answers took so long that a phone may have refused it.
+        """
+        requests = _read_requests(connection.data)
+        answers: Sequence[Answer | None] = decode_answers(received)[: len(requests)]
+        asked = tuple(zip_longest(requests, answers))
+        for place, (request, answer) in enumerate(asked):
+            held: str | None = None
+            if request.role == "root":
+                held = self._ask_root(request.version, answer)
+            elif request.role:
+                held = self._ask_role(request.role, request.version, asked[place:])
+            elif pack := _PACK.fullmatch(request.path):
+                held = self._ask_part(request.path, pack[1], pack[2])
+            elif request.first is not None:
+                held = self._ask_block(request.path, request.first)
+            if held is not None:
+                yield request, held
+        for role in _PUBLIC:
+            self._take_parts(role, asked, is_quick=is_quick)
+
+    def _ask_root(self, version: int, answer: Answer | None) -> str | None:
+        if version > self.root:
+            # Whoever asks for the root behind it has accepted one, in a poll that broke off, too.
+            self.root = version
+            self.roles.clear()
+        if _is_whole(answer):
+            self.roots.add(version)
+        is_held = version < self.root and version in self.roots
+        return f"version {version} of root" if is_held else None
+
+    def _ask_role(self, name: str, version: int, rest: _Asked) -> str | None:
+        (_, answer), *later = rest
+        is_held = self.roles.pop(name, None) == version
+        if answer is not None and _is_whole(answer):
+            if name in _PUBLIC:
+                self.listings[name] = _read_listing(name, version, answer)
+            if name == "targets" and not is_held:
+                self.roles = {top: self.roles[top] for top in _TOP if top in self.roles}
+            if _is_accepted(name, later):
+                self.roles[name] = version
+        return f"version {version} of {name}" if is_held else None
+
+    def _ask_part(self, path: str, role: str, kind: str) -> str | None:
+        listing = self.listings.get(role)
+        is_whole = listing is not None and self.whole.get(role) == listing.version
+        return f"a part of {kind}" if is_whole and path in self.parts[role] else None
+
+    def _take_parts(self, role: str, asked: _Asked, *, is_quick: bool) -> None:
+        """Count the parts of a role as held if all of them came: else none does."""
+        came = {
+            request.path: _is_part(found[3], answer) and (is_quick or place + 1 < len(asked))
+            for place, (request, answer) in enumerate(asked)
+            if (found := _PACK.fullmatch(request.path)) and found[1] == role
+        }
+        listing = self.listings.get(role)
+        if listing is None or not came or not all(came.values()):
+            return
+        if listing.parts <= came.keys() | (self.parts.get(role, frozenset()) & listing.kept):
+            self.parts[role], self.whole[role] = listing.parts, listing.version
+
+    def _ask_block(self, path: str, first: int) -> str | None:
+        before, held = self.package
+        if path == before and 0 < first < held:
+            return f"the block at byte {first}"
+        # Whoever asks for a block has those in front of it; another package takes their place.
+        self.package = path, first
+        return None
+
+
+def _is_whole(answer: Answer | None) -> bool:
+    return answer is not None and answer.status == 200
+
+
+def _is_part(sha256: str, answer: Answer | None) -> bool:
+    return (
+        answer is not None
+        and _is_whole(answer)
+        and hashlib.sha256(answer.body).hexdigest() == sha256
+    )
+
+
+def _is_accepted(name: str, later: _Asked) -> bool:
+    """Say whether what was asked behind a role shows that it was accepted."""
+    if name in _TOP:
+        return bool(later)
+    if len(later) < 2 or not later[0][0].path.startswith("/log/proof/"):
+        return False
+    if not _is_whole(later[0][1]):
+        return False
+    behind = [request for request, _ in later[1:]]
+    if name.startswith("latest"):
+        return True
+    if name in _PUBLIC:
+        return any(request.path.startswith(f"/targets/{name}/") for request in behind)
+    return any(request.first is not None for request in behind)
+
+
+def _read_listing(role: str, version: int, answer: Answer) -> _Listing:
+    paths = {
+        f"/targets/{role}/{found[1]}/{sha256}.{found[2]}": found[1]
+        for target, sha256 in answer.hashes().items()
+        if (found := _TARGET.fullmatch(target))
+    }
+    custom = answer.signed().get("custom")
+    packs = custom.get("packs") if isinstance(custom, dict) else None
+    told = packs.items() if isinstance(packs, dict) else ()
+    sound = {kind for kind, pack in told if isinstance(pack, dict) and not pack.get("withdrawn")}
+    kept = frozenset(path for path, kind in paths.items() if kind in sound)
+    return _Listing(version, frozenset(paths), kept)
