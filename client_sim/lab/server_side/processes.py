@@ -67,7 +67,9 @@ def _find_open(pid: int) -> Iterator[tuple[str, Path]]:
             continue  # closed meanwhile
         flags = re.search(r"^flags:\s+([0-7]+)$", said, re.MULTILINE)
         writes = flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
-        if not writes or not name.startswith("/") or name.startswith(("/dev/", *_MEMORY)):
+        if not writes or not name.startswith("/") or name.startswith(_MEMORY):
+            continue
+        if not link.is_file():  # a device
             continue
         if name.endswith(_DELETED):
             yield f"{name} open in {pid}", link

@@ -81,7 +81,8 @@ def test_first_and_last_bytes_are_counted(tmp_path, mode):
     with serve_bytes(tmp_path, BYTES, mode=mode) as served:
         for first, last in ((0, 99), (0, end), (100, 199), (200, end), (end, end)):
             assert served.get(URL, b"Range: bytes=%d-%d" % (first, last)).status == 206
-        assert served.exchange(request(URL, b"Connection: close", method="HEAD")).startswith(b"HTTP/1.1 200")
+        head = request(URL, b"Connection: close", method="HEAD")
+        assert served.exchange(head).startswith(b"HTTP/1.1 200")
         counts = served.plane.counts
         until(lambda: counts.downloads == 0)
     (sha256,) = {package.sha256 for package in served.plane.served.snapshot.packages.values()}
