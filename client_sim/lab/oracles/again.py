@@ -7,8 +7,9 @@ so comparing them shows nothing.
 A phone holds what came whole and what it went on from: whoever refuses an answer ends the poll, or
 passes over a role of public content and does not ask for its packs. The parts of a role version are
 held when all of them came in one poll. A phone lets go of everything at a reset, of roles at a new
-root and of delegated ones at new targets, as their keys may be others. Which parts a new version of
-a role makes a phone ask for, and a download that begins anew at its first byte, are not judged.
+root and of delegated ones at new targets, as their keys may be others. Not judged are roots, whose
+chain may be followed from the ROM's on each time, a download that begins anew at its first byte,
+and which parts a new version of a role makes a phone ask for.
 """
 
 import hashlib
@@ -78,17 +79,13 @@ def judge_again(observation: Observation) -> tuple[Finding, ...]:
 
 def _has_repeats(observation: Observation) -> bool:
     seen: set[tuple[str, int | None]] = set()
-    root = 0
     for connection in observation.connections():
         for request in _read_requests(connection.data):
-            if request.role == "root":
-                if request.version < root:
-                    return True
-                root = request.version
-            elif request.path != _TIMESTAMP:
-                if (request.path, request.first) in seen:
-                    return True
-                seen.add((request.path, request.first))
+            if request.role == "root" or request.path == _TIMESTAMP:
+                continue
+            if (request.path, request.first) in seen:
+                return True
+            seen.add((request.path, request.first))
     return False
 
 
@@ -137,14 +134,13 @@ def _follow(observation: Observation) -> Iterator[Finding]:
 
 @dataclass(slots=True)
 class _Phone:
-    """What a phone holds, and the roots that came, with the last one that it asked for.
+    """What a phone holds, and the newest root that it asked for.
 
     `parts` are those of the last version of each role of which all came, `whole` is that version.
     `package` is the package that is being fetched and how many bytes of it are there.
     """
 
     root: int = 0
-    roots: set[int] = field(default_factory=set)
     roles: dict[str, int] = field(default_factory=dict)
     listings: dict[str, _Listing] = field(default_factory=dict)
     parts: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -161,10 +157,10 @@ class _Phone:
         requests = _read_requests(connection.data)
         answers: Sequence[Answer | None] = decode_answers(received)[: len(requests)]
         asked = tuple(zip_longest(requests, answers))
-        for place, (request, answer) in enumerate(asked):
+        for place, request in enumerate(requests):
             held: str | None = None
             if request.role == "root":
-                held = self._ask_root(request.version, answer)
+                self._ask_root(request.version)
             elif request.role:
                 held = self._ask_role(request.role, request.version, asked[place:])
             elif pack := _PACK.fullmatch(request.path):
@@ -176,15 +172,11 @@ class _Phone:
         for role in _PUBLIC:
             self._take_parts(role, asked, is_quick=is_quick)
 
-    def _ask_root(self, version: int, answer: Answer | None) -> str | None:
+    def _ask_root(self, version: int) -> None:
+        # Whoever asks for the root behind it has accepted one, in a poll that broke off, too.
         if version > self.root:
-            # Whoever asks for the root behind it has accepted one, in a poll that broke off, too.
             self.root = version
             self.roles.clear()
-        if _is_whole(answer):
-            self.roots.add(version)
-        is_held = version < self.root and version in self.roots
-        return f"version {version} of root" if is_held else None
 
     def _ask_role(self, name: str, version: int, rest: _Asked) -> str | None:
         (_, answer), *later = rest

@@ -197,12 +197,11 @@ def test_new_keys_make_a_phone_ask_again(public):
     assert ask(public, FIRST, (*QUIET, *targets)) == [SNAPSHOT]
 
 
-def test_a_root_that_was_accepted_is_not_asked_for_again(public):
-    """Who asks for the one behind it holds it; one that did not come, or was refused, is asked."""
-    polls = ((ROOT, *(NEXT_ROOT, QUIET[1])),) * 2
-    assert ask(public, *polls, changed={ROOT: b"{}"}) == [ROOT]
-    assert ask(public, *polls) == []
-    assert ask(public, QUIET, QUIET, changed={ROOT: b"{}"}) == []
+def test_roots_may_be_followed_from_the_first_one_each_time(public):
+    """A phone without a memory of roots asks for nothing else again."""
+    chain = (ROOT, NEXT_ROOT, QUIET[1])
+    assert ask(public, (*chain, *ROLES), chain, changed={ROOT: b"{}"}) == []
+    assert ask(public, (*chain, *ROLES), (*chain, SNAPSHOT), changed={ROOT: b"{}"}) == [SNAPSHOT]
 
 
 def test_blocks_in_front_of_the_last_one_are_held(public):
