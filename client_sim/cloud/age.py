@@ -68,21 +68,22 @@ def encrypt(data: bytes, recipient: bytes, secret: bytes) -> bytes:
     header = _VERSION + _STANZA + _base64(share) + b"\n" + _base64(body) + b"\n---"
     mac = hmac.digest(_hkdf(file_key, b"", b"header"), header, "sha256")
     cipher = ChaCha20Poly1305(_hkdf(file_key, nonce, b"payload"))
-    view = memoryview(data)
+    begin = b"".join((header, b" ", _base64(mac), b"\n", nonce))
     last = max(0, (len(data) - 1) // CHUNK)
-    return b"".join(
-        (
-            *(header, b" ", _base64(mac), b"\n", nonce),
-            *(
-                cipher.encrypt(
-                    _nonce(number, is_last=number == last),
-                    view[number * CHUNK : (number + 1) * CHUNK],
-                    None,
-                )
-                for number in range(last + 1)
-            ),
+    file = bytearray(len(begin) + len(data) + (last + 1) * _TAG)
+    file[: len(begin)] = begin
+    # In place: new memory for each chunk takes twice as long as its encryption.
+    rest, room = memoryview(data), memoryview(file)[len(begin) :]
+    for number in range(last + 1):
+        chunk = rest[number * CHUNK : (number + 1) * CHUNK]
+        at = number * (CHUNK + _TAG)
+        cipher.encrypt_into(
+            _nonce(number, is_last=number == last),
+            chunk,
+            None,
+            room[at : at + len(chunk) + _TAG],
         )
-    )
+    return bytes(file)
 
 
 def decrypt(file: bytes, identity: Identity) -> bytes:

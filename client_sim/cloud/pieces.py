@@ -37,6 +37,7 @@ VAULT: Final = "photos"
 _LIST: Final = "application/vnd.x.restic.rest.v2"
 _DEDUP: Final = "hening photo 1"
 _FORMER: Final = "former-pieces"
+_AT_ONCE: Final = 16
 
 
 def original_path(cloud: Cloud, photo: Photo) -> Path:
@@ -86,6 +87,7 @@ def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
     push(cloud, service, "keys", report)
     identity, secret = find_identities(cloud)[0], hkdf(cloud.keys.key, _DEDUP)
     there = _list_pieces(cloud, service)
+    uploads = _Uploads(cloud, service)
     total, done = sum(photo.length for _, photo in waiting), 0
     for row, photo in waiting:
         try:
@@ -97,15 +99,57 @@ def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
         for length, piece in cut_photo(data):
             name, file = encrypt_piece(piece, identity.recipient, secret)
             if name not in there:
-                service.blob("POST", f"{VAULT}/data/{name}", file)
+                uploads.send(name, file)
                 there.add(name)
             pieces.append(Piece(name, length))
             done += length
             report.progress(done, total)
         sealed = msgspec.structs.replace(photo, pieces=pieces, key=identity.recipient_text)
-        with cloud.store.transaction():
-            if cloud.store.find(row.uid) == row:  # the owner may have deleted it meanwhile
-                cloud.store.put(replace(row, body=encode_photo(sealed)))
+        uploads.whole.append((row, sealed))
+    uploads.end()
+
+
+class _Uploads:
+    """Pieces on their way: the next one is encrypted while the server stores the one before.
+
+    `whole` are the photos of which all pieces were sent. Some at a time are recorded, once the
+    server has answered: each transaction waits for the disk, and the server lists what it has.
+    """
+
+    def __init__(self, cloud: Cloud, service: Service) -> None:
+        self._cloud = cloud
+        self._service = service
+        self._is_under_way = False
+        self._stored: list[tuple[Row, Photo]] = []
+        self.whole: list[tuple[Row, Photo]] = []
+
+    def send(self, name: str, file: bytes) -> None:
+        """Send a piece, after the answer to the one before; raises CloudError."""
+        self._finish()
+        self._service.begin_blob("POST", f"{VAULT}/data/{name}", file)
+        self._is_under_way = True
+        if len(self._stored) >= _AT_ONCE:
+            self._record()
+
+    def end(self) -> None:
+        """Wait for the last answer; raises CloudError."""
+        self._finish()
+        self._record()
+
+    def _finish(self) -> None:
+        if self._is_under_way:
+            self._is_under_way = False
+            self._service.finish_blob()
+        self._stored += self.whole
+        self.whole.clear()
+
+    def _record(self) -> None:
+        store = self._cloud.store
+        with store.transaction():
+            for row, photo in self._stored:
+                if store.find(row.uid) == row:  # the owner may have deleted it meanwhile
+                    store.put(replace(row, body=encode_photo(photo)))
+        self._stored.clear()
 
 
 def download_originals(cloud: Cloud, service: Service, report: Report) -> None:

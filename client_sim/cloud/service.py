@@ -72,12 +72,23 @@ class Service:
         self, method: str, path: str, body: bytes | None = None, *, accept: str = ""
     ) -> bytes | None:
         """Ask the blobs door; returns the body, None for 404. Raises CloudError."""
+        self.begin_blob(method, path, body, accept=accept)
+        return self.finish_blob()
+
+    def begin_blob(
+        self, method: str, path: str, body: bytes | None = None, *, accept: str = ""
+    ) -> None:
+        """Send a request to the blobs door whose answer `finish_blob` reads."""
         name, token = self.program or ("", "")
         login = base64.b64encode(f"{name}:{token}".encode()).decode()
         headers = {"Authorization": f"Basic {login}"}
         if accept:
             headers["Accept"] = accept
-        answer = self.line.ask(method, f"/blobs/{path}", headers, body)
+        self.line.begin(method, f"/blobs/{path}", headers, body)
+
+    def finish_blob(self) -> bytes | None:
+        """Return the answer to what was begun, as `blob` does."""
+        answer = self.line.finish()
         if answer.status == 404:
             return None
         if answer.status >= 300:

@@ -6,7 +6,8 @@ and before each piece of a body: when the owner turns the type off, no further b
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -86,6 +87,7 @@ class Line:
         self._origin = origin
         self._guard = guard
         self._stream: Stream | None = None
+        self._is_unread = False
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
         self.sent = 0
         self.requests = 0
@@ -108,7 +110,7 @@ class Line:
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
-        stream, self._stream = self._stream, None
+        stream, self._stream, self._is_unread = self._stream, None, False
         if stream is not None:
             try:
                 stream.close()
@@ -119,23 +121,51 @@ class Line:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
         """Send a request and return its answer; raises OffError, UnavailableError, CloudError."""
-        try:
+        self.begin(method, path, headers, body)
+        return self.finish()
+
+    def begin(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> None:
+        """Send a request whose answer `finish` reads; raises as `ask` does."""
+        if self._is_unread:
+            self.close()
+        with self._closing():
             stream = self._open()
             head = self._encode(method, path, headers, body)
             self.requests += 1
+            self._is_unread = True
             self._send(stream, head)
-            for at in range(0, len(body or b""), PIECE):
-                self._send(stream, (body or b"")[at : at + PIECE])
-            answer = self._read(stream)
+            rest = memoryview(body or b"")
+            for at in range(0, len(rest), PIECE):
+                self._send(stream, bytes(rest[at : at + PIECE]))
+
+    def finish(self) -> Answer:
+        """Return the answer to what was begun; raises as `ask` does."""
+        with self._closing():
+            if self._stream is None:
+                raise UnavailableError("The connection to the cloud broke before the answer.")
+            answer = self._read(self._stream)
+        self._is_unread = False
+        if self._machine.our_state is not h11.DONE or self._machine.their_state is not h11.DONE:
+            self.close()
+        return answer
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """Close the connection when something fails: what is left of it fits no other request."""
+        try:
+            yield
         except OSError as error:
             self.close()
             raise UnavailableError(f"The connection to the cloud broke: {error}.") from error
         except BaseException:
             self.close()
             raise
-        if self._machine.our_state is not h11.DONE or self._machine.their_state is not h11.DONE:
-            self.close()
-        return answer
 
     def _send(self, stream: Stream, data: bytes) -> None:
         self._guard()
@@ -162,7 +192,11 @@ class Line:
         return self._stream
 
     def _encode(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
     ) -> bytes:
         """Return the head of a request; the parser is told of it, but writes nothing."""
         if method not in _BASE or not _PATH.fullmatch(path) or ".." in path:

@@ -35,16 +35,21 @@ msgpack = msgspec.msgpack
 @pytest.fixture
 def lies(monkeypatch):
     """Give a list of lies: functions of method, path, body and answer that return another one."""
-    told = []
-    ask = Line.ask
+    told, asked = [], {}
+    begin, finish = Line.begin, Line.finish
 
-    def ask_liar(line, method, path, headers, body=None):
-        answer = ask(line, method, path, headers, body)
+    def note(line, method, path, headers, body=None):
+        asked[line] = method, path, body
+        begin(line, method, path, headers, body)
+
+    def finish_lying(line):
+        answer = finish(line)
         for lie in told:
-            answer = lie(method, path, body, answer) or answer
+            answer = lie(*asked[line], answer) or answer
         return answer
 
-    monkeypatch.setattr(Line, "ask", ask_liar)
+    monkeypatch.setattr(Line, "begin", note)
+    monkeypatch.setattr(Line, "finish", finish_lying)
     return told
 
 

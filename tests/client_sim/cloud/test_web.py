@@ -73,6 +73,16 @@ def test_one_connection_serves_several_requests():
     assert len(outside.connected) == 2
 
 
+def test_an_answer_that_nothing_reads_is_not_taken_for_another():
+    """The next request has a connection of its own."""
+    outside = Scripted(OK)
+    line = make_line(outside)
+    line.begin("GET", "/one", {})
+    line.begin("GET", "/two", {})
+    assert len(outside.connected) == 2
+    assert line.finish().body == b"hi"
+
+
 def test_the_guard_is_asked_before_every_piece():
     """Of a body of three pieces: before the name, the connection, the head, and each of them."""
     asked = []
