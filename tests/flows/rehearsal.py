@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ def read_blocks(name):
     page = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^( *)```console\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
     return [line.removeprefix(indent) for indent, block in blocks for line in block.splitlines()]
+
+
+def read_files(name):
+    """Return path and text of the files that a page shows; the first line names the path."""
+    page = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```yaml\n *# (\S+)\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
+    return [(path, textwrap.dedent(text)) for path, text in blocks]
 
 
 def read_commands(name):

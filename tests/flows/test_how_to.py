@@ -2,7 +2,7 @@
 
 Lines after `$ ` are typed; the other lines of a console block are what the page shows. A person
 looks at a result before typing on: here the shell waits until the server has taken what it was
-handed.
+handed. Files that a page shows whole are there before its first command.
 """
 
 import re
@@ -19,6 +19,7 @@ from tests.flows.rehearsal import (
     find_port,
     make_rehearsal,
     read_blocks,
+    read_files,
 )
 
 # Pages that other tests play, as a story with more in it.
@@ -70,12 +71,16 @@ settle() {
 def play(rehearsal, name, *, before="", alter=str):
     """Run the commands of a page as altered, and look for what it shows."""
     typed, shown = [], []
+    for path, text in read_files(name):
+        file = rehearsal.folder / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     for line in read_blocks(name):
         if not line.startswith("$ "):
             shown.append(line)
             continue
         typed.append(alter(line.removeprefix("$ ")))
-        if line.startswith(("$ hening-signer", "$ for bundle")) and "<<" not in line:
+        if line.startswith(("$ hening-signer", "$ for bundle")):
             typed.append("settle")
     said = rehearsal.shell(typed, before=SETTLE + before)
     for line in shown:
