@@ -13,6 +13,8 @@ async def list_packs(visit: Visit) -> PageContent:
         "rows": [(pack, _state(pack, now), _share(pack, now)) for pack in packs],
         "files": sum(pack.parts for pack in fetched),
         "length": sum(pack.length for pack in fetched),
+        "next_notice": 1
+        + max((pack.version for pack in packs if pack.kind == "notices"), default=0),
     }
     return PageContent("content.html", values)
 

@@ -60,9 +60,9 @@ def describe_role(name: str) -> str:
 
 
 def renewal_command(roles: Iterable[str]) -> str:
-    """Return the command that prepares a renewal; an empty text without a role."""
+    """Return the command that renews `roles` with all keys at hand; empty without a role."""
     names = " ".join(roles)
-    return f"hening-signer ceremony renew {names} --propose renewal.json" if names else ""
+    return f"hening-signer ceremony renew {names}" if names else ""
 
 
 PAGES = (Page("GET", f"{PREFIX}/keys", show_keys),)

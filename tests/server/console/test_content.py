@@ -34,6 +34,10 @@ async def test_packs(world, team):
     assert "themes version 1 A pack withdrawn no phone always" in text
     assert "in 10 files" in text  # 1 + 1 + 8, FORMATS section 15; none of what is withdrawn
     assert "hand-made 1, CC0-1.0" in text
+    command = (
+        "hening-signer content build notices --source notices --version 4 --out packs/notices-4"
+    )
+    assert f"{command} hening-signer content release packs/notices-4 Run them" in text
 
 
 async def test_no_packs(team):

@@ -41,6 +41,9 @@ async def test_what_is_due_is_one_command(team):
         "hening-signer ceremony renew armani cancro content tables targets --propose renewal.json"
         in page.text
     )
+    # The root lies where a quickstart put it, and `hening.toml` names the server's folder.
+    assert "ceremony sign renewal.json --root repo/metadata/1.root.json --out NAME.sig" in page.text
+    assert "ceremony submit renewal.json NAME is your own. Run them in the folder of" in page.text
 
 
 @pytest.mark.parametrize(
