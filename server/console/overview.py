@@ -52,7 +52,8 @@ class ExpiryRow:
 class Task:
     """Something that the signed-in person has to do: how urgent, a sentence, and where.
 
-    `badge` is a severity, `approve` or the state of a channel; `link` an empty text for nowhere.
+    `badge` is a severity, `approve`, `signed` or the state of a channel; an empty `link` leads
+    nowhere.
     """
 
     badge: str
@@ -83,6 +84,7 @@ class Overview:
             *_find_paused(operations.principal, channels),
         ]
         clock_off = round((now - self._surroundings.steady()).total_seconds())
+        versions = {role.name: role.version for role in status.roles}  # newer than the last look
         values = {
             "tasks": tasks,
             "reasons": list(self._surroundings.reasons()),
@@ -135,6 +137,19 @@ def _is_moving(state: str, permille: int) -> bool:
 
 
 def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
+def _find_unoffered(
+    principal: Principal, channels: Sequence[ChannelState], waiting: Sequence[ChangeView]
+) -> Iterator[Task]:
+    """Yield the signed builds that the signed-in account may offer, without those that wait."""
+    proposed = {change.channel for change in waiting if change.action == "offer"}
+    for state in channels:
+        codename = decode_channel(state.channel).codename
+        is_allowed = principal.is_allowed(Permission.ROLLOUT, codename)
+        if state.newer is not None and is_allowed and state.channel not in proposed:
+            sentence = f"{state.newer.title} of {state.channel} is signed and not offered."
+            yield Task("signed", sentence, f"{PREFIX}/channels/{state.channel}/offer", "Offer it…")
+
+
     worst = {alarm.role: alarm.severity for alarm in seen.alarms}
 
     def row(lifetime: RoleLifetime) -> ExpiryRow:

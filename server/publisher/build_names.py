@@ -6,6 +6,7 @@ build to people takes its name from here. A build is named by its full package. 
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from tuf.api.metadata import Targets
@@ -75,16 +76,30 @@ class BuildNames:
 
     def find(self, channel: Channel, counter: int) -> BuildName:
         """Return the name of the build `counter` of a channel."""
-        role = self._roles.get(channel.codename)
-        if role is None:
-            return BuildName(counter)
-        if channel.codename not in self._paths:
-            self._paths[channel.codename] = _full_packages(role)
-        path = self._paths[channel.codename].get((str(channel), counter))
-        if path is None:
-            return BuildName(counter)
-        target = role.targets[path]
-        return _name(decode_release(path, target.unrecognized_fields.get("custom")), target.length)
+        path = self._scan(channel.codename).get((str(channel), counter))
+        return BuildName(counter) if path is None else self._decode(channel.codename, path)
+
+    def find_newest(self, channel: Channel) -> BuildName | None:
+        """Return the name of a channel's newest build that is not withdrawn, if there is one."""
+        paths, codename = self._scan(channel.codename), channel.codename
+        for name, counter in sorted(paths, key=lambda each: -each[1]):
+            path = paths[name, counter]
+            if name == str(channel) and not self._custom(codename, path).get("withdrawn"):
+                return self._decode(codename, path)
+        return None
+
+    def _scan(self, codename: str) -> dict[tuple[str, int], str]:
+        if codename not in self._paths:
+            role = self._roles.get(codename)
+            self._paths[codename] = {} if role is None else _full_packages(role)
+        return self._paths[codename]
+
+    def _custom(self, codename: str, path: str) -> Any:  # noqa: ANN401 - what JSON can hold
+        return self._roles[codename].targets[path].unrecognized_fields["custom"]
+
+    def _decode(self, codename: str, path: str) -> BuildName:
+        release = decode_release(path, self._custom(codename, path))
+        return _name(release, self._roles[codename].targets[path].length)
 
 
 def _name(release: Release, length: int) -> BuildName:

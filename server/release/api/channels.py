@@ -73,6 +73,8 @@ class ChannelState(msgspec.Struct, frozen=True):
     etag: str
     build: BuildName | None = None
     """What people know the build by; null where none is offered."""
+    newer: BuildName | None = None
+    """The newest listed build, if it is later than what is offered; null where none is."""
 
 
 class _CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -287,18 +289,22 @@ def _show(view: ChannelView, now: int) -> ChannelState:
 def _describe(
     channel: Channel, pointer: Pointer | None, etag: str, now: int, names: BuildNames
 ) -> ChannelState:
+    counter = 0 if pointer is None else pointer.steps[-1].counter
+    newest = names.find_newest(channel)
+    newer = newest if newest is not None and newest.counter > counter else None
     if pointer is None:
-        return ChannelState(str(channel), "empty", 0, 0, [], [], {}, etag)
+        return ChannelState(str(channel), "empty", 0, 0, [], [], {}, etag, newer=newer)
     return ChannelState(
         channel=str(channel),
         state=describe_state(pointer),
-        counter=pointer.steps[-1].counter,
+        counter=counter,
         permille=pointer.permille_at(now),
         schedule=[Share(start, permille) for start, permille in pointer.schedule],
         steps=[step.counter for step in pointer.steps],
         reason=dict(pointer.reason),
         etag=etag,
-        build=names.find(channel, pointer.steps[-1].counter),
+        build=names.find(channel, counter),
+        newer=newer,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from server.publisher.alarms import list_lifetimes, notice_of, plan_alarms
 from server.publisher.monitor import Seen
 from tests.server.console.browser import console_world
-from tests.server.console.test_channels import PATH
+from tests.server.console.test_channels import PATH, publish_second
 
 
 async def test_all_is_well(team):
@@ -83,6 +83,23 @@ async def test_what_waits_for_this_person(world):
             page = (await browser.get("/console/")).text.replace("\xa0", " ")
             assert tasks in page.partition("What to do")[2].partition(" Server ")[0]
             assert page.count("Go on or halt") + page.count("Look and decide") <= 1
+
+
+async def test_a_build_that_is_signed_and_not_offered(world, team):
+    """It is a task of those who may offer it, with the form, until it is offered."""
+    await publish_second(world, team)
+    engineer, viewer = await team.signed_in("engineer"), await team.signed_in("viewer")
+    task = "2 (build 2) of armani/id/stable is signed and not offered. Offer it…"
+    page = await engineer.get("/console/")
+    assert f"What to do signed {task}" in page.text
+    assert f"{PATH}/offer" in page.read.links
+    assert "What to do Nothing now." in (await viewer.get("/console/")).text
+    page = await viewer.get(PATH)
+    assert "2 build 2 is signed and not offered here." in page.text
+    assert f"{PATH}/offer" not in page.read.links
+    await engineer.send(await engineer.get(f"{PATH}/offer"), "/offer")
+    assert "What to do Nothing now." in (await engineer.get("/console/")).text
+    assert "is signed and not offered" not in (await viewer.get(PATH)).text
 
 
 async def test_what_is_not_everywhere_yet(team):

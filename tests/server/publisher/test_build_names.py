@@ -56,6 +56,13 @@ def test_a_fingerprint_of_another_form():
     assert (name.version, name.android) == ("eng.ani.20261128", "")
 
 
+def test_the_newest_build_of_a_channel():
+    """It is one that is not withdrawn; a channel without a build has none."""
+    assert names().find_newest(CHANNEL).counter == 1
+    assert names(withdrawn=True).find_newest(CHANNEL) is None
+    assert names().find_newest(decode_channel("armani/id/beta")) is None
+
+
 def test_a_build_that_the_channel_does_not_list():
     """Only its counter is shown: it left the role, or its model is unknown."""
     for channel, counter in (("armani/id/beta", 1), ("armani/id/stable", 2), ("dior/id/x", 1)):
