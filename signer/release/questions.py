@@ -323,7 +323,7 @@ def _check_proofs(
     if unproved:
         raise ReleaseRefusal(
             f"{facts.shown} was not proved on {show_names(unproved)}, from which it starts, too;"
-            " prove it with the full package of each of its builds by --source."
+            " run `hening-device prove --source` with the full package of each of its builds."
         )
 
 
@@ -347,12 +347,13 @@ def _check_proof_source(
         if source is None or source.fingerprint not in before | listed.factory_builds:
             raise ReleaseRefusal(
                 f"{name} was proved on a phone of no listed build, whose partitions it could leave"
-                " out; prove it with the full package of the build before it by --source."
+                " out: run `hening-device prove --source` with the full package of the build"
+                " before it."
             )
     elif source is None or source.fingerprint not in facts.source_builds:
         raise ReleaseRefusal(
-            f"{name} was proved on another build than it starts from; prove it with the full"
-            " package of that build by --source."
+            f"{name} was proved on another build than it starts from: run `hening-device prove"
+            " --source` with the full package of that build."
         )
     known = set(listed.of_build(source.fingerprint))
     full = find_full(source.fingerprint, sources)
@@ -361,7 +362,7 @@ def _check_proof_source(
     if known and source.sha256 not in known:
         raise ReleaseRefusal(
             f"{name} was proved on another package of {show_name(source.fingerprint)} than the"
-            " listed one; prove it with that one by --source."
+            " listed one: run `hening-device prove --source` with that one."
         )
 
 
