@@ -47,6 +47,12 @@ class PreparedBundle:
             move_folder(self.temporary, self.path)
 
 
+def check_incoming(incoming: Path) -> None:
+    """Raise SurroundingsError where there is no folder for bundles."""
+    if not incoming.is_dir():
+        raise SurroundingsError(f"The folder {incoming} is not there; make it, or correct --out.")
+
+
 @contextmanager
 def prepared_bundle(
     incoming: Path,
@@ -61,8 +67,7 @@ def prepared_bundle(
     build folder may be written to again.
     """
     bundle_id, data = describe_bundle(roles, blobs)
-    if not incoming.is_dir():
-        raise SurroundingsError(f"The folder {incoming} is not there; make it, or correct --out.")
+    check_incoming(incoming)
     path = incoming / bundle_id
     temporary = make_temporary_folder(path)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from server.core.metadata import decode_targets
 from server.core.names import TOP_LEVEL_ROLES
 from server.core.release import named_blobs
-from signer.bundle_writer import Blob, Progress, prepared_bundle
+from signer.bundle_writer import Blob, Progress, check_incoming, prepared_bundle
 from signer.errors import ProposalError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
 from signer.proposal.accept import assemble_signed, find_accepted, take_over
@@ -138,6 +138,7 @@ def sign_at_once(
     The proposal is kept in the working folder until it is submitted. Crash before it is accepted:
     nothing has changed. Crash after that: `complete_kept` submits what was accepted.
     """
+    check_incoming(incoming)  # before the working folder changes
     signatures = sign_proposal(
         proposed.transition,
         proposed.identity,

@@ -241,8 +241,9 @@ def test_a_file_that_is_there_is_not_overwritten(run, repo, keys) -> None:
 
 
 def test_a_folder_that_is_not_there_is_not_made(run, repo, keys, tmp_path) -> None:
-    """A slip of the pen would otherwise look like a transfer."""
+    """A slip of the pen would otherwise look like a transfer; nothing is signed."""
     out = tmp_path / "incomming"
+    before = sorted((repo / "metadata").iterdir())
     status, _, errors = run(
         "ceremony", "renew", "dior", "--repo", repo, "--keys", keys, "--out", out
     )
@@ -250,6 +251,7 @@ def test_a_folder_that_is_not_there_is_not_made(run, repo, keys, tmp_path) -> No
         3,
         f"hening-signer: The folder {out} is not there; make it, or correct --out.\n",
     )
+    assert sorted((repo / "metadata").iterdir()) == before
 
 
 def test_a_repository_is_not_begun_twice(run, repo, keys, online_file, tmp_path) -> None:
