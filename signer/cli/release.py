@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
                 (
                     path,
                     str(release.counter),
-                    str(release.min_counter or "any"),
+                    _start(release, role.releases.values()),
                     release.type,
                     release.fingerprint,
                     _withdrawn(release),
@@ -116,6 +117,14 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
             ],
             empty="No release is signed yet: `release sign` signs packages.",
         )
+
+
+def _start(release: Release, listed: Iterable[Release]) -> str:
+    """Return the builds that a package is for: by counter, or by fingerprint if not listed."""
+    if release.type == "full":
+        return f"{release.min_counter} or later" if release.min_counter else "any"
+    counters = {each.fingerprint: str(each.counter) for each in listed}
+    return ", ".join(counters.get(source, source) for source in release.source_builds)
 
 
 def _withdrawn(release: Release) -> str:

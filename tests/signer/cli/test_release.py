@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from fixtures.hostile import hostile_zips
@@ -26,6 +28,11 @@ def test_a_release_is_signed_and_listed(run, run_json, sign_arguments, repo, zip
     assert status == 0
     assert "armani 3, expires 2026-08-30" in output
     assert "dior 1, expires 2026-08-30" in output
+    assert re.findall(r"counter +(\d+)\n *from +(\w+)", output) == [
+        ("1", "any"),
+        ("2", "any"),
+        ("2", "1"),
+    ]
 
 
 @pytest.mark.parametrize(
