@@ -82,16 +82,21 @@ class Overview:
             *map(_alarm_task, sort_notices(status.alarms)),
             *[task async for task in _find_approvals(visit, waiting.items)],
             *_find_paused(operations.principal, channels),
+            *_find_unoffered(operations.principal, channels, waiting.items),
         ]
-        clock_off = round((now - self._surroundings.steady()).total_seconds())
         versions = {role.name: role.version for role in status.roles}  # newer than the last look
+        clock_off = round((now - self._surroundings.steady()).total_seconds())
         values = {
             "tasks": tasks,
             "reasons": list(self._surroundings.reasons()),
             "alarms": sort_notices(status.alarms),
             "is_behind": seen.is_behind,
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
-            "expiries": _list_expiries(seen, now)[:SHOWN],
+            "expiries": [
+                row
+                for row in _list_expiries(seen, now)
+                if is_online(row.role) or row.version >= versions.get(row.role, 0)
+            ][:SHOWN],
             "roles": len(seen.lifetimes),
             "free": await asyncio.to_thread(free_bytes, services.folder.root),
             "keep_free": services.settings.keep_free,
@@ -132,11 +137,6 @@ def _find_paused(principal: Principal, channels: Sequence[ChannelState]) -> Iter
             yield Task("paused", sentence, f"{PREFIX}/channels/{state.channel}", "Go on or halt")
 
 
-def _is_moving(state: str, permille: int) -> bool:
-    return state in {"paused", "halted"} or (state == "offered" and permille < 1000)
-
-
-def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
 def _find_unoffered(
     principal: Principal, channels: Sequence[ChannelState], waiting: Sequence[ChangeView]
 ) -> Iterator[Task]:
@@ -150,6 +150,11 @@ def _find_unoffered(
             yield Task("signed", sentence, f"{PREFIX}/channels/{state.channel}/offer", "Offer it…")
 
 
+def _is_moving(state: str, permille: int) -> bool:
+    return state in {"paused", "halted"} or (state == "offered" and permille < 1000)
+
+
+def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
     worst = {alarm.role: alarm.severity for alarm in seen.alarms}
 
     def row(lifetime: RoleLifetime) -> ExpiryRow:

@@ -155,6 +155,8 @@ class Notice:
     subject: str
     severity: Severity
     sentence: str
+    version: int = 0
+    """Of the role; 0 for another subject."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -162,7 +164,7 @@ class Notice:
 
 def notice_of(alarm: Alarm) -> Notice:
     """Return the notice of a role that expires soon."""
-    return Notice(alarm.role, alarm.severity, str(alarm))
+    return Notice(alarm.role, alarm.severity, str(alarm), alarm.version)
 
 
 def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
