@@ -12,9 +12,11 @@ from server.console.channels import CHANNEL, load_values
 from server.console.forms import permille, reasons, stages
 from server.console.operations_client import EVERY
 from server.console.page import PREFIX, Download, Page, PageContent, Redirect, Visit
+from server.core.errors import HeningError
 from server.publisher.build_names import version_of
 from server.release import errors
 from server.release.api.models import ReleaseState
+from server.release.api.problems import describe
 from server.release.auth.principal import Permission
 from server.release.rollouts.changes import State
 
@@ -26,19 +28,28 @@ STAGES = 5  # rows of the form; the API takes plans with more
 
 async def ask_offer(visit: Visit) -> PageContent:
     """Ask which build is offered, and to which shares of the phones."""
+    return await _show_offer(visit, {"share-1": "1"})
+
+
+async def offer(visit: Visit) -> Redirect | PageContent:
+    """Offer a build; what cannot be offered is shown again as it was filled in."""
+    try:
+        plan = {"stages": stages(visit.form)}
+        body = {"counter": visit.form.get("counter", ""), "plan": plan}
+        return await _give_command(visit, "offer_release", body)
+    except HeningError as error:
+        if describe(error, "").problem.status != 422:
+            raise
+        return await _show_offer(visit, visit.form, str(error))
+
+
+async def _show_offer(visit: Visit, given: Mapping[str, str], refusal: str = "") -> PageContent:
     visit.at.principal.check(Permission.ROLLOUT, visit.path["codename"])
     values = await load_values(visit)
     builds = [each for each in await _list_builds(visit) if each.counter > values["state"].counter]
-    return PageContent(
-        "offer.html", {**values, "builds": _label(builds), "rows": range(1, STAGES + 1)}
-    )
-
-
-async def offer(visit: Visit) -> Redirect:
-    """Offer a build."""
-    plan = {"stages": stages(visit.form)}
-    body = {"counter": visit.form.get("counter", ""), "plan": plan}
-    return await _give_command(visit, "offer_release", body)
+    values |= {"builds": _label(builds), "rows": range(1, STAGES + 1)}
+    values |= {"given": given, "refusal": refusal}
+    return PageContent("offer.html", values, 422 if refusal else 200)
 
 
 async def raise_share(visit: Visit) -> Redirect:

@@ -56,6 +56,20 @@ async def test_offering_in_steps(world, team):
     assert await shares(team) == [(0, 10), (2 * DAY, 125), (2 * DAY + 6 * HOUR, 1000)]
 
 
+async def test_an_offer_that_cannot_be_used(world, team):
+    """The form comes again with the reason and with everything that was filled in."""
+    await publish_second(world, team)
+    browser = await team.signed_in("engineer")
+    given = {"share-1": "2", "hold-1": "6", "unit-1": "hours", "share-2": "1", "note": '<"July">'}
+    refused = await browser.send(await browser.get(f"{PATH}/offer"), "/offer", given)
+    assert refused.status == 422
+    assert "Begin with" in refused.text
+    assert refused.form("/offer")[1].items() >= given.items()
+    page = await browser.send(refused, "/offer", {"share-2": "100", "note": ""})
+    assert (page.path, page.status) == (PATH, 200)
+    assert await shares(team) == [(0, 20), (6 * HOUR, 1000)]
+
+
 async def test_raising_the_share(world, team):
     """From the channel's page to 100 %; a lower share than was reached is refused."""
     await publish_second(world, team)
@@ -64,6 +78,7 @@ async def test_raising_the_share(world, team):
     page = await browser.get(PATH)
     refused = await browser.send(page, "/schedule", {"share": "1"})
     assert refused.status == 422
+    assert "This cannot be done" in refused.text
     assert "no phone can be taken out again" in refused.text
     page = await browser.send(page, "/schedule", {"share": "100", "note": "no report"})
     assert (page.path, page.status) == (PATH, 200)
