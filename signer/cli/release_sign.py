@@ -241,20 +241,24 @@ def _list_paths(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Upgra
         return [], str(error)
 
 
+_LAST = ("yes", "not asked", "no")  # what needs a look stands at the end of a table
+
+
 def _print_plan(
     inspected: Inspected, judged: JudgedRelease, paths: list[UpgradePath], broken: str
 ) -> None:
     channel, policy = inspected.request.channel, inspected.policy
     files = [each.path.name for each in (*inspected.packages, *inspected.sources)]
-    subjects = [*inspected.unsound, *files, str(channel)]
-    print_table(
-        f"Counter {judged.counter} in {channel}",
-        ("of", "it", "answer", "remark"),
-        [
-            (each.subject, each.question, each.answer, each.refusal or each.remark)
-            for each in sorted(judged.verdicts, key=lambda each: subjects.index(each.subject))
-        ],
-    )
+    click.echo(f"Counter {judged.counter} in {channel}")
+    for subject in dict.fromkeys([*inspected.unsound, *files, str(channel)]):
+        verdicts = [each for each in judged.verdicts if each.subject == subject]
+        verdicts.sort(key=lambda each: _LAST.index(each.answer))
+        rows = [
+            # Two columns, because a question may have a fingerprint as wide as a terminal.
+            (each.answer, ": ".join(filter(None, (each.question, each.refusal or each.remark))))
+            for each in verdicts
+        ]
+        print_table(f"Verdicts on {subject}" if rows else "", ("answer", "it"), rows)
     print_table(
         "What a phone installs, by the build that it runs",
         ("counter", "build", "packages"),

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -73,17 +74,22 @@ def test_an_unsound_package_hides_no_other_reason(run, plan_arguments, zips, tmp
 
 
 def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
-    """Per package and rule, with the ways of phones and the policy that was applied."""
+    """One for each package and the channel, what is not yes last; then what phones install."""
     arguments = (*plan_arguments, "--factory-build", "Hening/armani:14/0")
     status, output, errors = run(*arguments, zips["first"])
     assert (status, errors) == (0, "")
     lines = [line.split() for line in output.splitlines()]
-    assert ["armani/id/stable", "has", "a", "counter", "that", "grows", "yes"] in lines
+    assert ["Verdicts", "on", "armani/id/stable"] in lines
+    assert ["yes", "has", "a", "counter", "that", "grows"] in lines
     assert ["factory", "Hening/armani:14/0", "armani-first.zip"] in lines
     assert "required locales none; factory builds none; proof not required." in output
     status, output, errors = run(*plan_arguments, zips["step"])
     assert status == 1
     assert "Cannot be signed, for 2 reasons." in output
+    table = output.partition("Verdicts on armani-step.zip\n")[2].partition("Verdicts on")[0]
+    answers = re.findall(r"^(yes|not asked|no)  ", table, re.MULTILINE)
+    assert list(dict.fromkeys(answers)) == ["yes", "not asked", "no"]
+    assert answers[::-1].index("yes") == len(answers) - answers.count("yes")
     assert "armani-step.zip starts from Hening/" in errors
 
 
