@@ -37,7 +37,7 @@ async def test_packs(world, team):
     command = (
         "hening-signer content build notices --source notices --version 4 --out packs/notices-4"
     )
-    assert f"{command} hening-signer content release packs/notices-4 Run them" in text
+    assert f"{command} hening-signer content release packs/notices-4 Run the commands" in text
 
 
 async def test_no_packs(team):

@@ -43,7 +43,7 @@ async def test_what_is_due_is_one_command(team):
     )
     # The root lies where a quickstart put it, and `hening.toml` names the server's folder.
     assert "ceremony sign renewal.json --root repo/metadata/1.root.json --out NAME.sig" in page.text
-    assert "ceremony submit renewal.json NAME is your own. Run them in the folder of" in page.text
+    assert "ceremony submit renewal.json Run the commands in the folder of hening.toml" in page.text
 
 
 @pytest.mark.parametrize(
