@@ -55,7 +55,8 @@ def plan_offer(
     """
     if current is not None and counter <= current.steps[-1].counter:
         known = name_step(current.steps[-1], releases).title
-        raise PublishError(f"{channel} already offers {known}; offer a later build.")
+        what = "has halted" if current.halted else "already offers"
+        raise PublishError(f"{channel} {what} {known}; offer a later build.")
     _check_has_release(channel, releases)
     offered = offered_in(channel, releases)
     steps = [

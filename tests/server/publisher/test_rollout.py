@@ -142,9 +142,10 @@ def test_stops_and_schedules_keep_the_build_that_was_complete_before():
 def test_an_offer_only_goes_up():
     """The same counter or a lower one is never offered again, halted or not."""
     current = offer(3)
-    for pointer in (current, plan_halt(CHANNEL, current, {})):
+    halted = plan_halt(CHANNEL, current, {})
+    for pointer, words in ((current, "already offers"), (halted, "has halted")):
         for counter in (2, 3):
-            with pytest.raises(PublishError, match="already offers"):
+            with pytest.raises(PublishError, match=words):
                 offer(counter, current=pointer)
         following = offer(4, current=pointer)
         assert (following.halted, following.steps[-1].counter) == (False, 4)
