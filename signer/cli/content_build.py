@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from server.core.content.invisible import escape_invisible
+from server.core.content.kinds import KINDS
 from server.core.quantities import spell_size
+from server.place_options import place_option
 from server.tables import print_table
 from signer.cli.content_options import (
     KIND,
@@ -29,7 +31,7 @@ from signer.cli.surroundings import Surroundings
 from signer.content.errors import ContentError
 from signer.content.sources.built import LeftOut
 from signer.content.upstream import TITLES, Upstream, list_refused
-from signer.errors import refusing
+from signer.errors import WorkFolderError, refusing
 
 if TYPE_CHECKING:
     from signer.content.pack_folder import PackFolder
@@ -74,7 +76,12 @@ class _Draft:
 @click.option(
     "--accept-loss", is_flag=True, help="Also where more than a fifth of the entries of --base go."
 )
-@click.option("--version", type=click.IntRange(min=1), help="Default: one above that of --base.")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="Default: one above that of --base, or without it above the signed one in --repo.",
+)
+@place_option("repo", type=FOLDER, required=False, help="The working folder.")
 @title_option
 @start_option
 @end_option
@@ -95,6 +102,7 @@ def build(
     base: Path | None,
     accept_loss: bool,
     version: int | None,
+    repo: Path | None,
     title: tuple[tuple[str, str], ...],
     start: int | None,
     end: int | None,
@@ -124,15 +132,20 @@ def build(
     now = int(surroundings.now.timestamp())
     draft = _read_edited(edited, kind) if edited else _read_source(kind, upstream, now)
     members = dict(draft.members)
-    known = members["version"] if edited and before is None else 0
     if before is not None:
-        members["version"] = before.pack.version + 1
+        known = before.pack.version
+        members["version"] = known + 1
         if edited is None:
             members["title"] = before.members["title"]
+    elif edited is not None:
+        known = members["version"]
+    else:
+        known = _find_signed(repo, kind)
+        members["version"] = known + 1
     if version is not None:
         members["version"] = version
     with refusing(ContentError):
-        check_step(kind, known if before is None else before.pack.version, members["version"])
+        check_step(kind, known, members["version"])
     if title:
         members["title"] = collect(title, "--title")
     members = with_dates(members, start, end, rollout)
@@ -183,6 +196,21 @@ def diff(old: Path, new: Path, is_whole: bool, as_json: bool) -> None:
         print_json(difference_json(difference))
     else:
         print_difference(difference, limit=None if is_whole else SHOWN)
+
+
+def _find_signed(repo: Path | None, kind: str) -> int:
+    """Return the version of a kind that the working folder lists; 0 without one."""
+    from server.core.content.index import decode_index
+    from signer.signing import load_delegated, load_trusted
+    from signer.work_folder import WorkFolder
+
+    if repo is None or not WorkFolder(repo).exists():
+        return 0
+    folder, role = WorkFolder(repo), KINDS[kind].role
+    _, targets = load_delegated(folder, load_trusted(folder, None), role)
+    with refusing(WorkFolderError):
+        packs = decode_index(role, targets).packs
+    return packs[kind].version if kind in packs else 0
 
 
 def _report(

@@ -251,6 +251,15 @@ def test_one_holder_with_all_keys_signs_at_once(
     assert "does not follow version 1, which is signed" in errors
 
 
+def test_what_is_built_follows_what_is_signed(run_json, destination, repo, tmp_path) -> None:
+    """Without --base the version is one above that of the working folder."""
+    build = ("content", "build", "emergency", "--repo", repo, "--out")
+    assert run_json(*build, tmp_path / "1")["version"] == 1
+    run_json("content", "release", tmp_path / "1", *destination)
+    assert run_json(*build, tmp_path / "2")["version"] == 2
+    assert run_json(*build, tmp_path / "3", "--version", 3)["version"] == 3
+
+
 def test_two_holders_sign_tables_apart(
     run, run_json, repo, keys, incoming, tmp_path, index
 ) -> None:
