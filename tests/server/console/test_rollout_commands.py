@@ -83,6 +83,7 @@ async def test_raising_the_share(world, team):
     assert "no phone can be taken out again" in refused.text
     page = await browser.send(page, "/schedule", {"share": "100", "note": "no report"})
     assert (page.path, page.status) == (PATH, 200)
+    assert "raise to 100 % 2 build 2 done" in page.text.replace("\xa0", " ")
     assert (await pointer(team)).permille_at(world.epoch()) == 1000
     assert [form[0].rpartition("/")[2] for form in page.read.forms] == ["sign-out", "pause"]
 
