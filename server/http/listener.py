@@ -15,6 +15,8 @@ from server.http.plane import Plane
 # Seconds until a connection notices that it was cut; 0 is for ever.
 END_SECONDS = 0.1
 BACKLOG = 4096
+# Turns of the loop from an accepted connection to its registration, at most.
+_TURNS = 3
 # Size of the kernel's receive buffer: some hundred requests. By default it holds megabytes for each
 # client, and a read returns up to 256 KiB.
 RECEIVED = 16_384
@@ -36,6 +38,9 @@ class Listener:
         """
         for server in self._servers:
             server.close()
+        # What was accepted in this turn of the loop is registered in the next ones.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         self._front.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,21 +1,28 @@
 """Clients that read, send or end slowly: each gets its answers, and holds up no other."""
 
+import asyncio
 import contextlib
 import random
 import re
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from server.device.answer import Served, make_served
 from server.device.documents import make_document
-from server.device.snapshot import Snapshot
+from server.device.plane import DevicePlane
+from server.device.snapshot import EMPTY, Snapshot
+from server.http.counts import Counts
+from server.http.listener import listening
 from server.http.requests import GateMode
 from server.http.turns import Limits
+from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 from tests.server.device.served import HOST, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
@@ -237,6 +244,27 @@ def test_clients_that_leave_are_no_failure(published_state):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         until(lambda: not served.plane.counts.connections)
         assert served.plane.counts.answers[500] == 0
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_client_that_is_accepted_as_the_server_ends(tmp_path, run):
+    """It is closed, and the loop ends with nothing open."""
+    limits = Limits(drain_seconds=0)
+    plane = DevicePlane(LocalBlobs(tmp_path), Counts(), GateMode.DIRECT, time.time, limits)
+    plane.served = make_served(EMPTY, (HOST,), GateMode.DIRECT, Served())
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listening_socket, socket.socket() as client:
+            client.setblocking(False)
+            async with listening(plane, [listening_socket]):
+                loop.call_soon(client.connect_ex, listening_socket.getsockname())
+                # It is accepted behind the second turn, when this goes on before its protocol does.
+                for _ in range(2):
+                    await asyncio.sleep(0)
+            assert plane.counts.connections == 0
+
+    run(main())
 
 
 def test_what_is_sent_after_the_last_answer(direct):
