@@ -123,6 +123,7 @@ MUTANTS: Final = (
         "again",
         "Asks for latest again, though it holds it, after a poll that did not reach the server.",
         _Forgetful,
+        only=("faults",),
     ),
     Mutant(
         "targets-now-and-then",
