@@ -21,7 +21,7 @@ TESTS ?=
 # Tests flush small files many thousand times. A disk makes those take ten times as long, so they lie
 # in memory where it has room for the whole suite (it takes 3 GB) and lets programs start.
 MEMORY = /dev/shm
-IN_MEMORY := $(shell [ "$$(df -k --output=avail $(MEMORY) 2> /dev/null | tail -n 1)" -ge 6291456 ] \
+IN_MEMORY = $(shell [ "$$(df -k --output=avail $(MEMORY) 2> /dev/null | tail -n 1)" -ge 6291456 ] \
   2> /dev/null && ! grep -q ' $(MEMORY) [^ ]* [^ ]*noexec' /proc/mounts && echo $(MEMORY))
 PYTEST = $(if $(IN_MEMORY),TMPDIR=$(IN_MEMORY)) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 30 $(TESTS)
 SHELL := /bin/bash

@@ -140,9 +140,8 @@ class Line:
             self.requests += 1
             self._is_unread = True
             self._send(stream, head)
-            rest = memoryview(body or b"")
-            for at in range(0, len(rest), PIECE):
-                self._send(stream, bytes(rest[at : at + PIECE]))
+            for at in range(0, len(body or b""), PIECE):
+                self._send(stream, (body or b"")[at : at + PIECE])
 
     def finish(self) -> Answer:
         """Return the answer to what was begun; raises as `ask` does."""

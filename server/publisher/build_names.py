@@ -81,12 +81,13 @@ class BuildNames:
 
     def find_newest(self, channel: Channel) -> BuildName | None:
         """Return the name of a channel's newest build that is not withdrawn, if there is one."""
-        paths, codename = self._scan(channel.codename), channel.codename
-        for name, counter in sorted(paths, key=lambda each: -each[1]):
-            path = paths[name, counter]
-            if name == str(channel) and not self._custom(codename, path).get("withdrawn"):
-                return self._decode(codename, path)
-        return None
+        codename = channel.codename
+        kept = {
+            counter: path
+            for (name, counter), path in self._scan(codename).items()
+            if name == str(channel) and not self._custom(codename, path).get("withdrawn")
+        }
+        return self._decode(codename, kept[max(kept)]) if kept else None
 
     def _scan(self, codename: str) -> dict[tuple[str, int], str]:
         if codename not in self._paths:

@@ -55,7 +55,7 @@ class _TablesAtStart(PollingClient):
 
 
 class _TablesOnceMore(FollowingToy):
-    """Asks for all parts of tables once more in the third poll, whoever it is, and new or not."""
+    """Asks for all parts of tables once more in the third poll, as all phones do, new or not."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         number = (self.load("looks") or 0) + 1

@@ -4,7 +4,7 @@ The request table has a role where a version of it is new, parts of packs where 
 role is, and the blocks of a package that are left. Phones that break this all alike look the same,
 so comparing them shows nothing.
 
-A phone holds what came whole and what it went on from: whoever refuses an answer ends the poll, or
+A phone holds what came whole and what it went on from: one that refuses an answer ends the poll, or
 passes over a role of public content and does not ask for its packs. The parts of a role version are
 held when all of them came in one poll. A phone lets go of everything at a reset, of roles at a new
 root and of delegated ones at new targets, as their keys may be others. Not judged are roots, whose
@@ -173,7 +173,7 @@ class _Phone:
             self._take_parts(role, asked, is_quick=is_quick)
 
     def _ask_root(self, version: int) -> None:
-        # Whoever asks for the root behind it has accepted one, in a poll that broke off, too.
+        # Who asks for the next root has accepted this one, in a poll that broke off, too.
         if version > self.root:
             self.root = version
             self.roles.clear()
@@ -212,7 +212,7 @@ class _Phone:
         before, held = self.package
         if path == before and 0 < first < held:
             return f"the block at byte {first}"
-        # Whoever asks for a block has those in front of it; another package takes their place.
+        # A phone that asks for a block has those before it; another package takes their place.
         self.package = path, first
         return None
 

@@ -46,9 +46,9 @@ def crossed(ground: Ground, size: int) -> Battery:
     """Let four phones live through one row of conditions, each with its own machine and owner.
 
     All but the second receive all events; the second lives as long without any. The machine of the
-    third changes behind each poll. Their servers
-    differ in what is not content, where the row says so. The last phone has other randomness in
-    its first polls; the intervals that it draws after them are compared.
+    third changes behind each poll. Their servers differ in what is not content, where the row says
+    so. The last phone has other randomness in its first polls; the intervals that it draws after
+    them are compared.
     """
     rows = list_rows(ground.seed, size)
 

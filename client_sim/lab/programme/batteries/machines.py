@@ -34,10 +34,10 @@ def machine(ground: Ground, size: int) -> Battery:
     """Run the same phone on machines that differ in all that an interpreter reports.
 
     Its module is imported anew on each, since a client may look when it is imported. The last one
-    changes behind each poll. In a quarter
-    of the cases something is published before each poll, in another a fault strikes all polls, in
-    the last all installations, of which every second is offered once. Three in four of each quarter
-    have a power-off, a clock that is set back, or a reset.
+    changes behind each poll. In a quarter of the cases something is published before each poll, in
+    another a fault strikes all polls, in the last all installations, of which every second is
+    offered once. Three in four of each quarter have a power-off, a clock that is set back, or a
+    reset.
     """
 
     def make(number: int) -> Case:
