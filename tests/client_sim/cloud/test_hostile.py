@@ -15,7 +15,7 @@ from client_sim.cloud.account import agree, fetch_policy, log_in, log_out, sign_
 from client_sim.cloud.errors import CloudError, DeceivedError, RefusedError, UnavailableError
 from client_sim.cloud.leave import erase, finish_erasure
 from client_sim.cloud.owner_data import add_note, add_photo, change
-from client_sim.cloud.photos import make_jpeg
+from client_sim.cloud.photos import decode_photo, make_jpeg
 from client_sim.cloud.web import Answer, Line
 from client_sim.persona import Photo
 from server.core.cloud_policy import encode_policy
@@ -344,6 +344,24 @@ def test_a_piece_of_another_photo_is_refused(lies, phone, second):
     with pytest.raises(DeceivedError, match="another piece"):
         second.sync()
     assert not (second.cloud.store.folder / "photos").exists()
+
+
+def test_a_piece_that_the_server_refuses_is_not_recorded(lies, phone, second):
+    """Its photo has no pieces yet, and the next synchronising sends it."""
+    add_photo(phone.cloud, "a.jpg", make_jpeg(Photo("a.jpg", "-5.1", "110.2", 1_767_225_600)))
+    lies.append(
+        lambda method, path, _b, answer: (
+            replace(answer, status=503) if method == "POST" and "/data/" in path else None
+        )
+    )
+    with pytest.raises(UnavailableError):
+        phone.sync()
+    (row,) = phone.cloud.store.live("photo")
+    assert decode_photo(row.body).pieces == []
+    lies.clear()
+    phone.sync()
+    second.sync()
+    assert [each.body for each in second.cloud.store.live("photo")] != []
 
 
 def test_another_address_and_a_busy_server_are_not_followed(lies, phone):
