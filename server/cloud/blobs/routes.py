@@ -183,7 +183,7 @@ async def put(ask: Ask) -> web.StreamResponse:
         is_encrypted=address.type not in SMALL_TYPES and not address.is_config,
     )
     bodies, stored = ask.services.bodies, f"blobs/{vault}/{ask.services.draw(16)}"
-    await bodies.put(stored, receiving)
+    await bodies.put(stored, receiving, is_drawn=True)
     async with ask.services.database.begin() as db:
         kept = Kept(receiving.length, stored)
         is_new = await execute_together(db, add_blob(db, account, vault, address, kept))

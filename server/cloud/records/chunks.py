@@ -52,7 +52,7 @@ async def keep_bodies(
             chunks.append(NewChunk(uid, len(body), None, body))
             continue
         name = f"chunks/{collection}/{draw(NAME_BYTES)}{_hash(body)}"
-        await bodies.put(name, one_piece(body))
+        await bodies.put(name, one_piece(body), is_drawn=True)
         chunks.append(NewChunk(uid, len(body), name, None))
     return chunks
 

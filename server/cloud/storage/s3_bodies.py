@@ -52,7 +52,13 @@ class S3Bodies:
             )
         )
 
-    async def put(self, name: str, pieces: AsyncIterable[bytes]) -> None:
+    async def put(
+        self,
+        name: str,
+        pieces: AsyncIterable[bytes],
+        *,
+        is_drawn: bool = False,  # noqa: ARG002 - an object is there as a whole in any case
+    ) -> None:
         """Receive a body and put it as an object; it is seen once all of it is there."""
         await asyncio.to_thread(make_folder, self._spool)
         with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self._spool)) as file:

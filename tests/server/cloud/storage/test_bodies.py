@@ -5,6 +5,7 @@ import errno
 import os
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from server.cloud.errors import CloudError
 from server.cloud.storage.bodies import PIECE, WRITE, LocalBodies, one_piece
 from server.cloud.storage.s3_bodies import IN_MEMORY, PART, S3Bodies
 from server.core.errors import FormatError
+from server.storage.bounded import TEMPORARY
 from server.storage.room import NoRoomError
 
 DAY = 24 * 60 * 60
@@ -117,7 +119,25 @@ async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
     assert await names(bodies) == {"blobs/1/b": PIECE}
 
 
-async def test_a_full_disk_takes_no_body(tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_drawn", [False, True])
+async def test_a_body_is_on_the_disk_when_put_returns(tmp_path, monkeypatch, is_drawn):
+    """File and folder are flushed; the file first, unless nobody knows its name yet."""
+    flushed, path = [], tmp_path / "blobs" / "1"
+    path.mkdir(parents=True)
+
+    def flush(descriptor):
+        flushed.append((Path(f"/proc/self/fd/{descriptor}").resolve() == path, listed()))
+
+    def listed():
+        return [file.name for file in path.iterdir() if not file.name.startswith(TEMPORARY)]
+
+    monkeypatch.setattr(os, "fsync", flush)
+    await LocalBodies(tmp_path, os.urandom).put("blobs/1/a", one_piece(b"x"), is_drawn=is_drawn)
+    assert sorted(flushed) == [(False, ["a"] if is_drawn else []), (True, ["a"])]
+
+
+@pytest.mark.parametrize("is_drawn", [False, True])
+async def test_a_full_disk_takes_no_body(tmp_path, monkeypatch, is_drawn):
     """Neither below the reserved free space nor on a full disk; nothing is left."""
     with pytest.raises(NoRoomError, match="make room"):
         await LocalBodies(tmp_path, os.urandom, keep_free=1 << 60).put("a/b", one_piece(b"body"))
@@ -128,5 +148,5 @@ async def test_a_full_disk_takes_no_body(tmp_path, monkeypatch):
     bodies = LocalBodies(tmp_path, os.urandom)
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OSError, match="No space left"):
-        await bodies.put("a/b", one_piece(b"body"))
+        await bodies.put("a/b", one_piece(b"body"), is_drawn=is_drawn)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
