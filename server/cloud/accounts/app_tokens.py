@@ -1,37 +1,20 @@
 """Tokens that an owner made for a program: for one door, and perhaps only to read."""
 
 import hashlib
-import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import refuse_pepper, refuse_suspended
 from server.cloud.errors import CloudError, not_found
-from server.cloud.secrets import Secrets
-from server.cloud.storage.models import Account, AppToken, Site
+from server.cloud.storage.models import Account, AppToken
 
 
 class Door(StrEnum):
     """What a token opens."""
 
     BLOBS = "blobs"
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """A program that showed a valid token: whose it is, and whether it may change anything."""
-
-    account: str
-    reads_only: bool
-
-    def check_may_write(self) -> None:
-        """Raise CloudError for a token that only reads."""
-        if self.reads_only:
-            raise CloudError(403, "reads_only", "this token reads only; make another one.")
 
 
 async def add_app_token(
@@ -56,7 +39,7 @@ async def add_app_token(
         insert(AppToken).values(
             id=token_id,
             account=account,
-            token_sha256=_hash(token),
+            token_sha256=hash_token(token),
             door=door,
             reads_only=reads_only,
             created_at=now,
@@ -77,31 +60,6 @@ async def remove_app_token(db: AsyncSession, account: str, token_id: str) -> Non
         raise not_found("token")
 
 
-async def find_visitor(
-    db: AsyncSession, secrets: Secrets, name: str, token: str, door: Door
-) -> Visitor:
-    """Return who shows a name and a token; raises CloudError, the same for any that is wrong."""
-    query = (
-        select(
-            AppToken.account,
-            AppToken.reads_only,
-            Account.name_hash,
-            Account.suspended,
-            Site.pepper,
-        )
-        .select_from(Site)
-        .join(AppToken, (AppToken.token_sha256 == _hash(token)) & (AppToken.door == door))
-        .join(Account, Account.id == AppToken.account)
-    )
-    row = (await db.execute(query)).one_or_none()
-    if row is not None and row.pepper != secrets.mark:
-        raise refuse_pepper()
-    if row is None or not hmac.compare_digest(row.name_hash, secrets.name_hash(name)):
-        raise CloudError(401, "invalid_token", "name and token do not belong together.")
-    if row.suspended:
-        raise refuse_suspended()
-    return Visitor(row.account, row.reads_only)
-
-
-def _hash(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
+    """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).digest()

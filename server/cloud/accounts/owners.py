@@ -42,6 +42,9 @@ _COUNT = (
     .values(used=_SUM)
     .returning(_ACCOUNTS.c.id)
 )
+_LOCK = (
+    select(_ACCOUNTS.c.is_closed).where(_ACCOUNTS.c.id == bindparam("account")).with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +148,22 @@ async def change_keys(
     )
 
 
-async def check_room(db: AsyncSession, account: str, added: int) -> None:
-    """Raise CloudError unless `added` bytes more are within the account's quota."""
-    query = select(Account.quota, Account.used, Account.is_closed).where(Account.id == account)
-    row = (await db.execute(query)).one_or_none()
-    if row is None or row.is_closed:
+def check_fits(quota: int, used: int, added: int, *, is_closed: bool) -> None:
+    """Raise CloudError unless an account takes `added` bytes more."""
+    if is_closed:
         raise refuse_closed()
-    if row.quota and added > 0 and row.used + added > row.quota:
+    if quota and added > 0 and used + added > quota:
         raise CloudError(
             507,
             "quota_exceeded",
-            f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
+            f"{used} of {quota} bytes are in use, and this needs {added} more.",
         )
 
 
 async def lock_owner(db: AsyncSession, account: str) -> None:
     """Lock an account until the transaction ends; raises CloudError where it is being erased."""
-    query = select(Account.is_closed).where(Account.id == account).with_for_update()
-    if await db.scalar(query) is not False:
+    connection = await db.connection()
+    if await connection.scalar(_LOCK, {"account": account}) is not False:
         raise refuse_closed()
 
 
@@ -179,7 +180,9 @@ async def charge(db: AsyncSession, account: str, added: int) -> None:
     connection = await db.connection()
     counted = await connection.execute(_COUNT, {"account": account, "added": added})
     if not counted.all():
-        await check_room(db, account, added)
+        query = select(Account.quota, Account.used, Account.is_closed)
+        row = (await db.execute(query.where(Account.id == account))).one()
+        check_fits(row.quota, row.used, added, is_closed=row.is_closed)
 
 
 def refuse_suspended() -> CloudError:

@@ -2,6 +2,7 @@
 
     names     addresses and their types; pure
     receiving a body on its way to the store, hashed and counted
+    visitors  who asks, and what the account may keep
     vaults    what an account keeps there, in the database
     routes    requests and their answers
 

@@ -30,9 +30,14 @@ class Address:
         return self.type == CONFIG
 
 
+def is_vault(text: str) -> bool:
+    """Answer whether a text can be a vault's name."""
+    return _VAULT.fullmatch(text) is not None
+
+
 def decode_vault(text: str) -> str:
     """Return a vault's name; raises CloudError for a malformed one."""
-    if _VAULT.fullmatch(text) is None:
+    if not is_vault(text):
         raise CloudError(
             400, "bad_vault", "a vault is 1 to 32 of a-z, 0-9 and -, and does not begin with -."
         )

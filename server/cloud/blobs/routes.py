@@ -9,10 +9,7 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.app_tokens import Door, Visitor, find_visitor
-from server.cloud.accounts.owners import check_room
 from server.cloud.blobs.names import (
     LOCKS,
     SMALL_TYPES,
@@ -28,14 +25,14 @@ from server.cloud.blobs.vaults import (
     add_blob,
     add_vault,
     find_blob,
-    find_vault,
     list_blobs,
     remove_blob,
     remove_vault,
 )
+from server.cloud.blobs.visitors import Visitor, find_visitor
 from server.cloud.door import Services, to_refusal
 from server.cloud.errors import CloudError, RateError
-from server.cloud.law.consents import check_consent
+from server.cloud.law.consents import check_agreed
 from server.cloud.storage.lease import may_remove_bodies
 from server.core.errors import HeningError
 from server.storage.one_hop import execute_together
@@ -52,6 +49,11 @@ class Ask:
     services: Services
     visitor: Visitor
     request: web.Request
+
+    async def check_consent(self) -> None:
+        """Raise CloudError unless the owner has agreed to the policy that holds."""
+        holds = await self.services.law.policies.current(self.services.now())
+        check_agreed(holds, self.visitor.consent_version)
 
 
 Handler = Callable[[Ask], Awaitable[web.StreamResponse]]
@@ -81,7 +83,8 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
         try:
             name, token = _read_basic(request)
             async with services.database() as db:
-                visitor = await find_visitor(db, services.secrets, name, token, Door.BLOBS)
+                vault = request.match_info["vault"]
+                visitor = await find_visitor(db, services.secrets, name, token, vault)
             services.rates.count_request(visitor.account, services.now())
             await services.law.note_use(visitor.account)
             return await handler(Ask(services, visitor, request))
@@ -98,9 +101,8 @@ async def create(ask: Ask) -> web.StreamResponse:
     if ask.request.query.get("create") != "true":
         raise CloudError(400, "bad_request", "a vault is made with ?create=true.")
     name = decode_vault(ask.request.match_info["vault"])
-    policies, now = ask.services.law.policies, ask.services.now()
+    await ask.check_consent()
     async with ask.services.database.begin() as db:
-        await check_consent(db, policies, ask.visitor.account, now)
         await add_vault(db, ask.visitor.account, name)
     return web.Response()
 
@@ -120,9 +122,9 @@ async def remove_all(ask: Ask) -> web.StreamResponse:
 async def list_all(ask: Ask) -> web.StreamResponse:
     """List a vault's objects of one type, in the version that is asked for."""
     kind = decode_type(ask.request.match_info["type"])
+    decode_vault(ask.request.match_info["vault"])
     async with ask.services.database() as db:
-        name = decode_vault(ask.request.match_info["vault"])
-        found = await list_blobs(db, await find_vault(db, ask.visitor.account, name), kind)
+        found = await list_blobs(db, ask.visitor.vault, kind)
     if V2 in ask.request.headers.get("Accept", ""):
         listed: list[object] = [{"name": name, "size": length} for name, length in found]
         return web.Response(body=msgspec.json.encode(listed), content_type=V2)
@@ -173,8 +175,10 @@ async def put(ask: Ask) -> web.StreamResponse:
     length = ask.request.content_length
     if length is not None and length > limit:
         raise CloudError(413, "too_large", f"an object may have {limit} bytes here.")
-    async with ask.services.database() as db:
-        vault = await execute_together(db, _find_place(db, ask, address, length or 0))
+    if address.type != LOCKS:  # without one restic does not even read
+        await ask.check_consent()
+    vault = ask.visitor.vault
+    ask.visitor.check_room(length or 0)
     name = None if address.is_config else address.name
     receiving = Receiving(
         ask.request.content.iter_any(),
@@ -190,16 +194,6 @@ async def put(ask: Ask) -> web.StreamResponse:
     if not is_new:
         await bodies.remove(stored)
     return web.Response()
-
-
-async def _find_place(db: AsyncSession, ask: Ask, address: Address, length: int) -> int:
-    """Return the number of the vault that takes an object; raises CloudError."""
-    account = ask.visitor.account
-    if address.type != LOCKS:  # without one restic does not even read
-        await check_consent(db, ask.services.law.policies, account, ask.services.now())
-    vault = await find_vault(db, account, address.vault)
-    await check_room(db, account, length)
-    return vault
 
 
 async def remove(ask: Ask) -> web.StreamResponse:

@@ -1,14 +1,34 @@
 """What an account keeps behind the blobs door, in the database."""
 
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Table, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import charge, lock_owner
 from server.cloud.blobs.names import Address
 from server.cloud.errors import not_found
 from server.cloud.storage.models import Blob, Vault
+
+_VAULTS, _BLOBS = (cast("Table", each.__table__) for each in (Vault, Blob))
+_LOOK = (
+    select(_BLOBS.c.id.label("blob"))
+    .select_from(_VAULTS)
+    .outerjoin(
+        _BLOBS,
+        (_BLOBS.c.vault == _VAULTS.c.id)
+        & (_BLOBS.c.type == bindparam("type"))
+        & (_BLOBS.c.name == bindparam("name")),
+    )
+    .where(
+        # A number alone does not do: that of a vault that is gone may be another account's by now.
+        _VAULTS.c.id == bindparam("vault"),
+        _VAULTS.c.account == bindparam("account"),
+        _VAULTS.c.name == bindparam("vault_name"),
+    )
+)
+_ADD = insert(_BLOBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +84,16 @@ async def add_blob(
     Raises CloudError where the vault is gone meanwhile, or above the quota.
     """
     await lock_owner(db, account)
-    if await find_vault(db, account, address.vault) != vault:
+    connection = await db.connection()
+    place = {"vault": vault, "type": address.type, "name": address.name}
+    of_account = {"account": account, "vault_name": address.vault}
+    found = (await connection.execute(_LOOK, {**place, **of_account})).one_or_none()
+    if found is None:
         raise not_found("vault")
-    query = select(Blob.id).where(
-        Blob.vault == vault, Blob.type == address.type, Blob.name == address.name
-    )
-    if await db.scalar(query) is not None:
+    if found.blob is not None:
         return False
     await charge(db, account, kept.length)
-    await db.execute(
-        insert(Blob).values(
-            vault=vault,
-            type=address.type,
-            name=address.name,
-            length=kept.length,
-            stored=kept.stored,
-        )
-    )
+    await connection.execute(_ADD, {**place, "length": kept.length, "stored": kept.stored})
     return True
 
 

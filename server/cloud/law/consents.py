@@ -49,12 +49,6 @@ class Statement(msgspec.Struct, forbid_unknown_fields=True):
     guardian: bool
 
 
-async def check_consent(db: AsyncSession, policies: Policies, account: str, now: int) -> None:
-    """Raise CloudError unless the owner has agreed to the policy that holds, or to a later one."""
-    version = await db.scalar(select(Account.consent_version).where(Account.id == account))
-    check_agreed(await policies.current(now, db), version or 0)
-
-
 def check_agreed(signed: Signed | None, version: int) -> None:
     """Raise CloudError unless who agreed to `version` has agreed to the policy that holds."""
     if signed is None:
