@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.big_state import BigState
+from benchmarks.device.certificate import Certificate
 from benchmarks.device.cpu import command_line
 from benchmarks.device.ports import free_port
 from benchmarks.device.process import Server, running
+from benchmarks.device.wire import HOST
 from server.cli.state import run
 
 NAME = "hening"
@@ -27,6 +29,7 @@ def running_hening(
     name: str = NAME,
     checkout: Path | None = None,
     config: Path | None = None,
+    certificate: Certificate | None = None,
 ) -> Iterator[Server]:
     """Run `hening-server run --workers N` until the block ends.
 
@@ -38,6 +41,9 @@ def running_hening(
     command += ["--port", str(port), "--gate", gate]
     if has_workers():
         command += ["--workers", str(workers)]
+    if certificate is not None:
+        command += ["--tls-cert", str(certificate.chain), "--tls-key", str(certificate.key)]
+        command += ["--public-url", f"https://{HOST}:{port}"]
     if config is not None:
         command += ["--config", str(config)]
     with running(name, port, command, cores=cores, log=log, folder=checkout) as server:

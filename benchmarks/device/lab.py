@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.device.certificate import Certificate, make_certificate
 from benchmarks.device.content import write_content
 from benchmarks.device.hening import running_hening
 from benchmarks.device.load.spec import Spec
@@ -66,11 +67,20 @@ class Lab:
         return self.folder / f"{next(self._numbers)}-{name}"
 
     @contextlib.contextmanager
-    def hening(self, *, workers: int = 1, cores: tuple[int, ...] = (0,)) -> Iterator[Server]:
+    def hening(
+        self,
+        *,
+        workers: int = 1,
+        cores: tuple[int, ...] = (0,),
+        certificate: Certificate | None = None,
+    ) -> Iterator[Server]:
         """Run our server over the site."""
         log = self.place("hening.log")
-        with running_hening(self.site.state, log, workers=workers, cores=cores) as server:
-            self.poll_paths = self.poll_paths or idle_poll(server.port)
+        with running_hening(
+            self.site.state, log, workers=workers, cores=cores, certificate=certificate
+        ) as server:
+            if certificate is None:
+                self.poll_paths = self.poll_paths or idle_poll(server.port)
             yield server
 
     def poll(self, server: Server) -> list[str]:
@@ -82,11 +92,27 @@ class Lab:
         ours = {"hening": stack.enter_context(self.hening())}
         return ours | self.start_peers(stack, ours["hening"], *names)
 
+    def start_tls(self, stack: ExitStack, *names: str) -> tuple[dict[str, Server], str]:
+        """Start ours and settings of nginx over TLS; gives the file that vouches for them, too."""
+        with self.hening() as plain:  # which alone can be asked for what nginx is to serve
+            self._write_content(plain)
+        certificate = make_certificate(self.folder)
+        servers = {"hening": stack.enter_context(self.hening(certificate=certificate))}
+        for name in () if self._is_missing("nginx") else names:
+            place = self.place("nginx")
+            if name in STATIC:
+                root = self.folder / "nginx"
+                opened = static_nginx(name, STATIC[name], root, place, certificate=certificate)
+            else:
+                upstream = servers["hening"].port
+                opened = caching_nginx(name, upstream, place, certificate=certificate)
+            servers[name] = stack.enter_context(opened)
+        return servers, str(certificate.chain)
+
     def start_peers(self, stack: ExitStack, ours: Server, *names: str) -> dict[str, Server]:
         """Start peers that serve what `ours` answers; those that are missing are left out."""
         servers = {}
-        if not (self.folder / "content.json").exists():
-            write_content(self.site, ours.port, self.folder)
+        self._write_content(ours)
         for name in names:
             if name in STATIC:
                 if self._is_missing("nginx"):
@@ -120,6 +146,10 @@ class Lab:
             stderr=subprocess.PIPE,
             stdin=subprocess.PIPE,
         )
+
+    def _write_content(self, ours: Server) -> None:
+        if not (self.folder / "content.json").exists():
+            write_content(self.site, ours.port, self.folder)
 
     def _is_missing(self, program: str) -> bool:
         if find(program) is None:

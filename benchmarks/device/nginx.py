@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.device.certificate import Certificate
 from benchmarks.device.ports import free_port
 from benchmarks.device.process import Server, find, running
 
@@ -37,7 +38,7 @@ http {{
     types {{ application/json json; }}
     {http}
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port}{tls} backlog=4096;
         {server}
     }}
 }}
@@ -55,9 +56,18 @@ UNCODED = """
         add_header Last-Modified "";
         add_header Cache-Control "public, max-age=60";
 """
+# As deploy/nginx/edge.conf has it: the server's own settings, and nothing that tells of a client.
+_TLS = """
+    ssl_certificate {chain};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.3;
+    ssl_session_tickets off;
+    ssl_session_cache off;
+    ssl_conf_command NumTickets 0;
+"""
 _CACHE = """
         location / {{
-            proxy_pass http://hening;
+            proxy_pass {scheme}://hening;
             proxy_http_version 1.1;
             proxy_set_header Host 127.0.0.1:{upstream};
             proxy_set_header Connection "";
@@ -87,26 +97,38 @@ def static_nginx(
     cores: Sequence[int] = (0,),
     processes: int = 1,
     server: str = _STATIC,
+    certificate: Certificate | None = None,
 ) -> Iterator[Server]:
-    """Serve the files below `root`."""
+    """Serve the files below `root`, over TLS with a `certificate`."""
     static = server.format(root=root)
-    with _running(name, folder, settings, static, cores, processes) as started:
+    with _running(name, folder, settings, static, cores, processes, certificate) as started:
         yield started
 
 
 @contextlib.contextmanager
 def caching_nginx(
-    name: str, upstream: int, folder: Path, cores: Sequence[int] = (0,)
+    name: str,
+    upstream: int,
+    folder: Path,
+    cores: Sequence[int] = (0,),
+    certificate: Certificate | None = None,
 ) -> Iterator[Server]:
-    """Cache what the server on the port `upstream` answers."""
+    """Cache what the server on the port `upstream` answers; with a `certificate`, both have TLS."""
     http = _CACHE_HTTP.format(folder=folder, upstream=upstream)
-    with _running(name, folder, http, _CACHE.format(upstream=upstream), cores) as server:
+    cache = _CACHE.format(upstream=upstream, scheme="http" if certificate is None else "https")
+    with _running(name, folder, http, cache, cores, certificate=certificate) as server:
         yield server
 
 
 @contextlib.contextmanager
 def _running(
-    name: str, folder: Path, http: str, server: str, cores: Sequence[int], processes: int = 1
+    name: str,
+    folder: Path,
+    http: str,
+    server: str,
+    cores: Sequence[int],
+    processes: int = 1,
+    certificate: Certificate | None = None,
 ) -> Iterator[Server]:
     program = find("nginx")
     if program is None:
@@ -115,8 +137,16 @@ def _running(
     port = free_port()
     # Workers of root's nginx become somebody else, who may not read root's temporary folders.
     user = "user root;" if folder.stat().st_uid == 0 else ""
+    if certificate is not None:
+        http += _TLS.format(chain=certificate.chain, key=certificate.key)
     text = _MAIN.format(
-        folder=folder, user=user, http=http, port=port, server=server, processes=processes
+        folder=folder,
+        user=user,
+        http=http,
+        port=port,
+        server=server,
+        processes=processes,
+        tls=" ssl" if certificate is not None else "",
     )
     (folder / "nginx.conf").write_text(text)
     command = [program, "-e", f"{folder}/error.log", "-p", str(folder)]

@@ -5,6 +5,7 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from benchmarks.device.load.spec import Spec
 from benchmarks.device.wire import HOST
@@ -26,7 +27,8 @@ class Traffic:
 @contextlib.contextmanager
 def open_loader(spec: Spec, *, limit: int, keep: bool = False) -> Iterator[Loader]:
     """Give a loader for the server of a spec, which waits for answers as long as it takes."""
-    target = Target(HOST, spec.port, HOST, tls=False, root=b"")
+    authority = Path(spec.authority).read_text() if spec.authority else None
+    target = Target(HOST, spec.port, HOST, authority is not None, root=b"", authority=authority)
     loader = Loader(Dialler(target), Traffic(), limit=limit, keep=keep, patience=math.inf)
     try:
         yield loader

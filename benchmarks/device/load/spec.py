@@ -20,7 +20,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     `port`: the server's, on loopback. `watch`: the server's process ids; `known`: those of other
     loads, so that their CPU is not taken for a stranger's. `urgent`: this load goes before whatever
-    else is on its core. `statuses`: those of right answers.
+    else is on its core. `statuses`: those of right answers. `authority`: the PEM file that vouches
+    for the server, whose connections are TLS then.
     """
 
     port: int
@@ -29,6 +30,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     known: list[int] = []
     urgent: bool = False
     statuses: tuple[int, ...] = (200, 206, 304, 404)
+    authority: str = ""
 
 
 class ClosedSpec(Spec, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ def single(lab: Lab) -> Report:
     results = _measure(lab, ("nginx", "granian", "Flask, gunicorn"), 1, 0)
     claims = [Claim("one download to nginx", _rate(results), 1.0, "bytes per second")]
     title = f"One client, {lab.site.package_length // MIB:,} MiB at once"
-    return Report("single", title, COLUMNS, _rows(results), claims)
+    return Report("single", title, COLUMNS, rows(results), claims)
 
 
 def blocks(lab: Lab, piece: int) -> Report:
@@ -38,7 +38,7 @@ def blocks(lab: Lab, piece: int) -> Report:
         Claim(what, cpu, 0.9, "CPU seconds per GB", at_least=False),
     ]
     title = f"64 clients, ranges of {piece} MiB"
-    return Report(f"blocks-{piece}", title, COLUMNS, _rows(results), claims)
+    return Report(f"blocks-{piece}", title, COLUMNS, rows(results), claims)
 
 
 def beside(lab: Lab) -> Report:
@@ -121,7 +121,8 @@ def _rate(results: Rounds) -> float | None:
     return ratio(results, "hening", "nginx", lambda run: run.rate)
 
 
-def _rows(results: Rounds) -> list[Row]:
+def rows(results: Rounds) -> list[Row]:
+    """Return a row of medians for each server."""
     return [
         (
             name,
