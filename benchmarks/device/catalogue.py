@@ -6,6 +6,7 @@ from functools import partial
 from benchmarks.device.lab import Lab
 from benchmarks.device.report import Report
 from benchmarks.device.scenarios import (
+    cold,
     dialects,
     downloads,
     fleet,
@@ -28,6 +29,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Report]] = {
     "phone": polls.phone,
     "curl": polls.curl,
     "requests": polls.requests,
+    "shuffled": polls.shuffled,
     "unchanged": polls.unchanged,
     "not-found": polls.not_found,
     "mixed": mixed.mixed,
@@ -50,6 +52,8 @@ SCENARIOS: Mapping[str, Callable[[Lab], Report]] = {
     "hostile": hostile.hostile,
     "pipelining": pipelining.pipelining,
     "idle": idle.idle,
+    "idle-tls": idle.idle_tls,
+    "cold": cold.cold,
     "growth": growth.growth,
     "octets": sizes.sizes,
     "witness": witness.witness,

@@ -28,7 +28,12 @@ def phone_request(port: int, path: str) -> bytes:
 
 def request(port: int, path: str, *lines: str) -> bytes:
     """Return another client's bytes, with its header lines."""
-    head = "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {HOST}:{port}", *lines])
+    return request_lines(path, f"Host: {HOST}:{port}", *lines)
+
+
+def request_lines(path: str, *lines: str) -> bytes:
+    """Return a client's bytes, with all its header lines."""
+    head = "\r\n".join([f"GET {path} HTTP/1.1", *lines])
     return f"{head}\r\n\r\n".encode()
 
 
@@ -39,9 +44,13 @@ def curl_request(port: int, path: str) -> bytes:
 
 def requests_request(port: int, path: str) -> bytes:
     """Return the bytes of Python's `requests`."""
-    return request(
-        port,
-        path,
+    return request_lines(path, *requests_lines(port))
+
+
+def requests_lines(port: int) -> tuple[str, ...]:
+    """Return the header lines of Python's `requests`, in its order."""
+    return (
+        f"Host: {HOST}:{port}",
         "User-Agent: python-requests/2.32.5",
         "Accept-Encoding: gzip, deflate",
         "Accept: */*",

@@ -1,8 +1,8 @@
 """Sends packages and parts of them, each client at its own pace, without delaying polls.
 
-On the fast path a package that is a file goes from the page cache to the socket. Over TLS, from a
-remote store, and after the fallback to aiohttp it is sent in pieces: the next one when the client
-has taken the last.
+On the fast path a package that is a file goes from the page cache to the socket, over TLS by way of
+the transport. From a remote store, and after the fallback to aiohttp, it is sent in pieces: the
+next one when the client has taken the last.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Downloads:
         head: bytes,
         begin: Callable[[Sending], None],
     ) -> bool:
-        """Send `head` and the planned bytes to a transport without TLS and with an empty buffer.
+        """Send `head` and the planned bytes; without TLS the buffer must be empty.
 
         `begin` is called when sending begins. Returns False, and sends nothing, where the file does
         not exist or too many downloads run. Raises OSError or StorageError, and resets the
@@ -93,7 +93,9 @@ class Downloads:
                 if file is None:
                     return False
                 twin = stack.enter_context(Twin(transport))
-                sending = Sending(transport, twin, head, file, planned.first, planned.end)
+                sending = Sending(
+                    transport, twin, head, file, planned.first, planned.end, is_tls(transport)
+                )
                 self._files.begin(sending)
             except (OSError, StorageError):
                 return False
@@ -104,6 +106,10 @@ class Downloads:
                 await self._files.finish(sending)
             self._count_end(package, planned.end)
         return True
+
+    def resume(self, sending: Sending) -> None:
+        """Continue over TLS, after the client has taken what was written."""
+        self._files.resume(sending)
 
     def _count_begin(self, package: Package, first: int) -> None:
         if self._counts_packages and first == 0:
@@ -177,14 +183,15 @@ class Downloads:
         return writer
 
 
-def _is_tls(transport: asyncio.Transport) -> bool:
+def is_tls(transport: asyncio.Transport) -> bool:
+    """Answer whether a connection is encrypted."""
     return transport.get_extra_info("sslcontext") is not None
 
 
 async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
     """Wait until the kernel has taken all that was written."""
     # With 0 a TLS transport waits for ever, for it takes an empty buffer for a full one.
-    transport.set_write_buffer_limits(high=1 if _is_tls(transport) else 0)
+    transport.set_write_buffer_limits(high=1 if is_tls(transport) else 0)
     try:
         await writer.drain()
     finally:
@@ -227,14 +234,16 @@ class FileAnswer:
         head: bytes,
         done: Callable[[bool], None],
     ) -> None:
+        self._downloads = downloads
         self._transport = transport
         self._done = done
         self._sending: Sending | None = None
-        self._task = asyncio.create_task(self._run(downloads, planned, head))
+        self._task = asyncio.create_task(self._run(planned, head))
 
-    async def _run(self, downloads: Downloads, planned: PlannedFile, head: bytes) -> None:
+    async def _run(self, planned: PlannedFile, head: bytes) -> None:
+        sending = self._downloads.send_file(self._transport, planned, head, self._begin)
         try:
-            is_sent = await downloads.send_file(self._transport, planned, head, self._begin)
+            is_sent = await sending
         except (OSError, StorageError):
             return
         if not self._transport.is_closing():
@@ -247,6 +256,16 @@ class FileAnswer:
         """Return how many bytes the client has not taken yet, as far as known."""
         left = 0 if self._sending is None else self._sending.left()
         return left + untaken(self._transport)
+
+    def pause(self) -> None:
+        """Write no more for now: the client does not take it."""
+        if self._sending is not None:
+            self._sending.is_paused = True
+
+    def resume(self) -> None:
+        """Continue to write."""
+        if self._sending is not None:
+            self._downloads.resume(self._sending)
 
     def cut(self) -> None:
         """End the download and its connection."""

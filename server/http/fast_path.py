@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from server.http.connections import Connections
-from server.http.downloads import FileAnswer
+from server.http.downloads import FileAnswer, is_tls
 from server.http.heads import END, UNKNOWN, PlannedFile, may_become_head
 from server.http.send_progress import untaken
 from server.http.turns import ANSWER, PIECE, SLOW_ANSWER
@@ -165,10 +165,9 @@ class FastPath(asyncio.Protocol):
     def _download(self, planned: PlannedFile, length: int) -> None:
         """Begin to send a file that a head of this length asked for.
 
-        TLS, and answers that the kernel has not fully taken, fall back to aiohttp.
+        Without TLS, answers that the kernel has not fully taken fall back to aiohttp.
         """
-        has_more = self._transport.get_write_buffer_size() > 0
-        if has_more or self._transport.get_extra_info("sslcontext") is not None:
+        if not is_tls(self._transport) and self._transport.get_write_buffer_size() > 0:
             self._hand_over()
             return
         front, is_last = self._front, planned.is_last or self._front.is_draining
@@ -251,6 +250,10 @@ class FastPath(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop answering and reading until the client has taken what was written."""
+        if self._file is not None:  # which has a deadline of its own
+            self._is_paused = True
+            self._file.pause()
+            return
         self._is_paused, self._is_plain = True, False
         if not self._is_ending:
             self._transport.pause_reading()
@@ -260,6 +263,9 @@ class FastPath(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Continue with what came meanwhile; after the last answer, wait for the client."""
         self._is_paused = False
+        if self._file is not None:
+            self._file.resume()
+            return
         if self._is_ending:
             self._front.linger(self)
             return

@@ -1,7 +1,8 @@
-"""Sends files to sockets by `os.sendfile`: the bytes never enter this process.
+"""Sends files to sockets by `os.sendfile`: the bytes never enter this process, except for TLS.
 
 uvloop has no `loop.sendfile`, and asyncio's sends to one client as long as it reads. Here all files
-take turns: one piece each in a turn of the loop, so that polls are answered in between.
+take turns: one piece each in a turn of the loop, so that polls are answered in between. Over TLS a
+piece is read and given to the transport, which encrypts it in memory.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from server.storage.errors import StorageError
 
 TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: how long a poll waits
 PIECE = 512 * 1024  # bytes of a turn for one client
+TLS_PIECE = 64 * 1024  # of a turn for a client with TLS: it stays in the processor's cache
 COST = 16 * 1024  # the cost, in bytes, of trying a client that takes nothing
 # Unsent bytes that the kernel buffers for a client. With larger buffers the data has left the
 # processor's cache before it is sent.
@@ -26,7 +28,8 @@ _EDGES = select.EPOLLOUT | select.EPOLLET
 class Sending:
     """The bytes of a file from `first` up to `end` on their way to a client, after `head`.
 
-    The transport's buffer must be empty.
+    Without TLS the transport's buffer must be empty. With it, `is_paused` says that the client does
+    not take what was written.
     """
 
     transport: asyncio.Transport
@@ -35,7 +38,9 @@ class Sending:
     file: int
     first: int
     end: int
+    is_tls: bool
     is_lined_up: bool = False
+    is_paused: bool = False
     over: "asyncio.Future[None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -68,13 +73,19 @@ class FileSender:
 
         Raises OSError where no descriptor is left; nothing is sent then.
         """
-        if self._epoll is None:
-            self._epoll = select.epoll()
-            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
+        if sending.is_tls:
+            # The least: 0 lets a TLS transport wait for ever. It may pause at once.
+            sending.transport.set_write_buffer_limits(high=1)
+            sending.is_paused = sending.transport.get_write_buffer_size() > 0
+        else:
+            self._watch(sending)
         sending.twin.bound_unsent(UNSENT)
-        self._epoll.register(sending.twin.fileno(), _EDGES)
-        self._sendings[sending.twin.fileno()] = sending
         sending.twin.when_cut = sending.give_up
+        self._line_up(sending)
+
+    def resume(self, sending: Sending) -> None:
+        """Continue over TLS, after the client has taken what was written."""
+        sending.is_paused = False
         self._line_up(sending)
 
     async def finish(self, sending: Sending) -> None:
@@ -90,7 +101,18 @@ class FileSender:
             sending.over.cancel()  # references that still hold it skip it
             self._leave(sending)
 
+    def _watch(self, sending: Sending) -> None:
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
+        self._epoll.register(sending.twin.fileno(), _EDGES)
+        self._sendings[sending.twin.fileno()] = sending
+
     def _leave(self, sending: Sending) -> None:
+        if sending.is_tls:
+            if not sending.transport.is_closing():
+                sending.transport.set_write_buffer_limits()
+            return
         del self._sendings[sending.twin.fileno()]
         if self._epoll is None:
             return
@@ -133,6 +155,8 @@ class FileSender:
     def _send_piece(self, sending: Sending) -> int:
         if sending.transport.is_closing():
             raise ConnectionError("the connection was closed")
+        if sending.is_tls:
+            return self._encrypt_piece(sending)
         socket, wanted = sending.twin.fileno(), min(PIECE, sending.left())
         try:
             while sending.head:
@@ -141,6 +165,19 @@ class FileSender:
         except BlockingIOError:
             sending.is_lined_up = False  # until the next edge
             return 0
+        return self._advance(sending, sent)
+
+    def _encrypt_piece(self, sending: Sending) -> int:
+        if sending.is_paused:
+            sending.is_lined_up = False  # until `resume`
+            return 0
+        wanted = min(TLS_PIECE, sending.left())
+        data = os.pread(sending.file, wanted, sending.first)
+        sending.transport.write(sending.head + data if sending.head else data)
+        sending.head = b""
+        return self._advance(sending, len(data))
+
+    def _advance(self, sending: Sending, sent: int) -> int:
         sending.first += sent
         if sending.first == sending.end:
             sending.over.set_result(None)

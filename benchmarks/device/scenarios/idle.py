@@ -1,5 +1,6 @@
-"""What 10,000 idle connections cost: memory and descriptors."""
+"""What 10,000 idle connections cost, and 2,000 over TLS: memory and descriptors."""
 
+import time
 from contextlib import ExitStack
 
 from benchmarks.device.cpu import descriptors, resident_bytes
@@ -8,41 +9,61 @@ from benchmarks.device.hening import worker_pids
 from benchmarks.device.lab import Lab
 from benchmarks.device.load.spec import CrowdSpec
 from benchmarks.device.process import Server
-from benchmarks.device.report import Report, Row
+from benchmarks.device.report import Claim, Report, Row
 from benchmarks.device.state import MIB, TIMESTAMP
-from benchmarks.device.wire import ask, phone_request
+from benchmarks.device.wire import phone_request
 
 IDLE = 10_000
+IDLE_TLS = 2_000
 COLUMNS = ["MiB before", "MiB with them", "bytes a connection", "descriptors more", "left after"]
 
 
 def idle(lab: Lab) -> Report:
     """Let them all poll once and keep their connections."""
-    count = round(IDLE * lab.scale)
-    rows: list[Row] = []
     with ExitStack() as stack:
-        for name, server in lab.start(stack, "nginx").items():
-            pids = worker_pids(server) if name == "hening" else server.pids
-            data = phone_request(server.port, TIMESTAMP).decode()
-            spec = CrowdSpec(port=server.port, seconds=0, request=data, connections=count)
-            memory, opened = resident_bytes(pids), _descriptors(pids)
-            with crowd(lab, spec):
-                more = resident_bytes(pids) - memory
-                known = _descriptors(pids) - opened
-            left = _settled(server, pids, opened)
-            cells = [memory / MIB, (memory + more) / MIB, more / count, known, left]
-            rows.append((name, cells))
-    return Report("idle", f"{count:,} idle connections", COLUMNS, rows, [])
+        servers = lab.start(stack, "nginx")
+        return _measure(lab, "idle", servers, round(IDLE * lab.scale), 4096)
+
+
+def idle_tls(lab: Lab) -> Report:
+    """Let them do the same over TLS."""
+    with ExitStack() as stack:
+        servers, authority = lab.start_tls(stack, "nginx")
+        return _measure(
+            lab, "idle-tls", servers, round(IDLE_TLS * lab.scale), 40_960, authority=authority
+        )
+
+
+def _measure(
+    lab: Lab, name: str, servers: dict[str, Server], count: int, goal: int, authority: str = ""
+) -> Report:
+    rows: list[Row] = []
+    for each, server in servers.items():
+        pids = worker_pids(server) if each == "hening" else server.pids
+        data = phone_request(server.port, TIMESTAMP).decode()
+        spec = CrowdSpec(
+            port=server.port, seconds=0, request=data, connections=count, authority=authority
+        )
+        memory, opened = resident_bytes(pids), _descriptors(pids)
+        with crowd(lab, spec):
+            more = resident_bytes(pids) - memory
+            known = _descriptors(pids) - opened
+        left = _settled(pids, opened)
+        cells = [memory / MIB, (memory + more) / MIB, more / count, known, left]
+        rows.append((each, cells))
+    claims = [Claim("memory of an idle connection", rows[0][1][2], goal, "bytes", at_least=False)]
+    title = f"{count:,} idle connections{' over TLS' if authority else ''}"
+    return Report(name, title, COLUMNS, rows, claims)
 
 
 def _descriptors(pids: list[int]) -> float:
     return float(sum(map(descriptors, pids)))
 
 
-def _settled(server: Server, pids: list[int], before: float) -> float:
-    """Return how many descriptors are left over; asking gives the server time to see the end."""
+def _settled(pids: list[int], before: float) -> float:
+    """Return how many descriptors are left over, once the server has had time to see the end."""
     for _ in range(50):
-        ask(server.port, phone_request(server.port, TIMESTAMP))
         if _descriptors(pids) <= before:
             break
+        time.sleep(0.05)
     return _descriptors(pids) - before

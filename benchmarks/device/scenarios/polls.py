@@ -1,5 +1,6 @@
 """Polls over kept connections: a phone's, other clients', those of edges, and for a next root."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -12,7 +13,15 @@ from benchmarks.device.report import Claim, Report
 from benchmarks.device.rounds import Rounds, alternate, median, ratio
 from benchmarks.device.scenarios.columns import COLUMNS, rate_rows
 from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
-from benchmarks.device.wire import ask, curl_request, phone_request, request, requests_request
+from benchmarks.device.wire import (
+    ask,
+    curl_request,
+    phone_request,
+    request,
+    request_lines,
+    requests_lines,
+    requests_request,
+)
 
 SETTINGS = ("nginx", "nginx, tcp_nopush", "nginx, sendfile off")
 UNIT = "per CPU second"
@@ -46,6 +55,19 @@ def requests(lab: Lab) -> Report:
     claims = [_claim(results, "polls of Python's requests to nginx", "nginx", 1.0)]
     title = "Polls with the headers of Python's requests"
     return Report("requests", title, COLUMNS, rate_rows(results), claims)
+
+
+def shuffled(lab: Lab) -> Report:
+    """Ask as clients that are no phones do, each with its headers in another order."""
+
+    def make(server: Server) -> list[bytes]:
+        orders = itertools.permutations(requests_lines(server.port))
+        return [request_lines(TIMESTAMP, *lines) for lines in orders]
+
+    results = measure(lab, SETTINGS, make)
+    claims = [best(results, "polls with headers in any order to nginx's best setting", 1.0)]
+    title = "Polls with the headers of Python's requests, in 64 orders"
+    return Report("shuffled", title, COLUMNS, rate_rows(results), claims)
 
 
 def unchanged(lab: Lab) -> Report:

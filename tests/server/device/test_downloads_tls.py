@@ -1,6 +1,7 @@
 """Packages over the server's own TLS: the same bytes and the same limits."""
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -10,7 +11,7 @@ import uvloop
 
 from server.http.turns import Limits
 from tests.patience import PATIENCE, until
-from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
+from tests.server.device.packages import BYTES, LONG, URL, serve_bytes, serve_long
 from tests.server.device.served import read_response, request
 from tests.server.release.certificate import write_certificate
 
@@ -46,15 +47,23 @@ def test_ranges_over_tls(tmp_path, contexts, run):
         until(lambda: running.plane.counts.downloads == 0)
 
 
-def test_a_stall_over_tls(tmp_path, contexts):
-    """A client that reads nothing is cut off, although the bytes pass through the process."""
+def test_a_stall_over_tls(tmp_path, contexts, monkeypatch):
+    """A client that reads nothing is cut off; little of the package was read for it."""
     server, client = contexts
+    pread, read = os.pread, []
+
+    def count(*asked):
+        read.append(asked[1])
+        return pread(*asked)
+
+    monkeypatch.setattr(os, "pread", count)
     limits = Limits(stall_seconds=0.3)
     with serve_long(tmp_path, limits=limits, tls=server) as running:
         with client.wrap_socket(running.connect(), suppress_ragged_eofs=False) as connection:
             connection.sendall(request(URL))
             until(lambda: running.plane.counts.cuts["stall"] == 1)
             until(lambda: running.plane.counts.downloads == 0)
+            assert 0 < sum(read) < LONG / 4
             with pytest.raises((ConnectionResetError, ssl.SSLError)):
                 read_all(connection)
         until(lambda: running.plane.counts.connections == 0)

@@ -1,0 +1,50 @@
+"""How long a server with many models takes from its start to its first answer, and its memory."""
+
+import asyncio
+import time
+from contextlib import ExitStack
+
+from benchmarks.big_state import CHANNELS, make_big_state
+from benchmarks.device.cpu import cpu_seconds, resident_bytes
+from benchmarks.device.hening import running_hening
+from benchmarks.device.lab import Lab
+from benchmarks.device.process import Server
+from benchmarks.device.report import Claim, Report
+from benchmarks.device.state import MIB, TIMESTAMP
+from benchmarks.device.wire import ask, phone_request
+
+MODELS = 400
+TARGETS = 20_000
+COLUMNS = ["seconds to an answer", "CPU seconds", "MiB of all processes"]
+
+
+def cold(lab: Lab) -> Report:
+    """Start it anew in each round; the site's files are in the page cache."""
+    models = max(2, round(MODELS * lab.scale))
+    releases = max(1, round(TARGETS * lab.scale / models / len(CHANNELS)))
+    state = asyncio.run(make_big_state(lab.place("state"), models, releases, 100, lab.tell))
+    starts = []
+    for _ in range(lab.rounds):
+        with ExitStack() as stack:
+            began = time.perf_counter()
+            log = lab.place("hening.log")
+            server = stack.enter_context(running_hening(state, log, cores=(0, 1)))
+            starts.append((_wait(server, began), *_look(server)))
+    seconds, cpu, memory = (sorted(each)[len(each) // 2] for each in zip(*starts, strict=True))
+    claims = [
+        Claim("first answer after the start", seconds, 1.0, "s", at_least=False),
+        Claim("memory after the start", memory / MIB, 150.0, "MiB", at_least=False),
+    ]
+    title = f"Start with {models} models and {models * releases * len(CHANNELS):,} targets"
+    return Report("cold", title, COLUMNS, [("hening", [seconds, cpu, memory / MIB])], claims)
+
+
+def _wait(server: Server, began: float) -> float:
+    """Return the seconds from `began` to the first answer that is none of a starting server."""
+    while ask(server.port, phone_request(server.port, TIMESTAMP)).status != 200:
+        time.sleep(0.01)
+    return time.perf_counter() - began
+
+
+def _look(server: Server) -> tuple[float, float]:
+    return cpu_seconds(server.pids), float(resident_bytes(server.pids))
