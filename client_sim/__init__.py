@@ -14,7 +14,8 @@ It imports neither `server` nor `signer`. Read in this order:
     cloud/       the owner's backup
     pages/       reports as HTML
 
-`persona` is an owner whose data is planted and drawn from a `tape`, `transport` the bytes of a
+`persona` is an owner whose data is planted and drawn from a `tape`, `countries` where owners are at
+home, `transport` the bytes of a
 request, `der` the reader of certificates, `clock` the one place with a real clock, `cli` the
 command line.
 """

@@ -70,10 +70,33 @@ class _ProcessInPieces(ToyClient):
         stream.send(data[cut:])
 
 
+def _language() -> str:
+    return os.getenv("LANG", "C").partition(".")[0]  # noqa: TID251  # it is a leaky client
+
+
 class _LanguageAsLine(ToyClient):
     def headers(self) -> tuple[str, ...]:
-        told = os.getenv("LANG", "C").partition(".")[0]  # noqa: TID251  # it is a leaky client
-        return (*super().headers(), f"Accept-Language: {told}")
+        return (*super().headers(), f"Accept-Language: {_language()}")
+
+
+class _SomeLanguagesBeneath(LeakingWorld):
+    def resolve(self, host: str) -> list[str]:
+        if _language()[:2] in {"ar", "fr", "ru"}:
+            self.outer.resolve(host)
+        return [*self.outer.resolve(host)]
+
+
+class _JustStarted(ToyClient):
+    def paths(self) -> tuple[str, ...]:
+        first, *rest = super().paths()
+        is_new = time.clock_gettime(time.CLOCK_BOOTTIME) < 86_400
+        return (first, *rest, *rest) if is_new else (first, *rest)
+
+
+class _NearlyFull(ToyClient):
+    def next_poll(self, now: float) -> float:
+        due = super().next_poll(now)
+        return due - due % 2 if shutil.disk_usage("/").free < 500_000_000 else due
 
 
 class _CardBeneath(LeakingWorld):
@@ -164,6 +187,21 @@ MUTANTS: Final = tuple(
         ),
         ("process-in-pieces", "Cuts requests where the process's id says.", _ProcessInPieces),
         ("language-of-system", "Says the language that the system runs in.", _LanguageAsLine),
+        (
+            "some-languages-ask-twice",
+            "The resolver asks twice where the system runs in one of three languages of 67.",
+            leak_beneath(_SomeLanguagesBeneath),
+        ),
+        (
+            "just-started-asks-twice",
+            "Asks for the timestamp twice where the system was started less than a day ago.",
+            _JustStarted,
+        ),
+        (
+            "full-disk-in-seconds",
+            "Makes each interval even where the disk is nearly full.",
+            _NearlyFull,
+        ),
         (
             "card-as-name-beneath",
             "The resolver of the real client asks below the network card's address.",

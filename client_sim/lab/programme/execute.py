@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from client_sim.countries import count_homes
 from client_sim.lab.clients.installing import is_polling
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import ClientOverdueError
@@ -33,7 +34,6 @@ from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import Mapper, open_pool, run_planned, try_mutant
-from client_sim.lab.scenarios.countries import count_homes
 from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Observation

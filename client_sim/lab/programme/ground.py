@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Final
 
+from client_sim.countries import settle
 from client_sim.lab.programme.setting import Setting, Way, observe
-from client_sim.lab.scenarios.countries import settle
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
 from client_sim.lab.scenarios.lifelike import draw_host, make_lifelike
 from client_sim.lab.scenarios.lives import idle, random_life

@@ -3,6 +3,7 @@
 The phones of one run share it, so comparing them shows nothing that depends on the machine.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -10,13 +11,9 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
+from client_sim.countries import COUNTRIES
 from client_sim.tape import Tape
 
-_ZONES: Final = (
-    *("Asia/Jakarta", "Asia/Kolkata", "Asia/Shanghai", "Europe/Warsaw", "America/Lima"),
-    *("Africa/Lagos", "Pacific/Auckland", "America/St_Johns", "Europe/London", "Asia/Kathmandu"),
-)
-_LANGUAGES: Final = ("id_ID", "hi_IN", "zh_CN", "pl_PL", "es_PE", "en_NZ", "ne_NP", "pt_BR")
 _SHELLS: Final = ("/bin/bash", "/bin/dash", "/bin/zsh", "/usr/bin/fish")
 _YEAR: Final = 31_536_000
 _BLOCK: Final = 4096
@@ -55,10 +52,12 @@ def make_machine(seed: bytes) -> Machine:
     tape = Tape(b"machine " + seed)
     host, user = tape.word()[: 4 + tape.below(9)], tape.word()[: 3 + tape.below(6)]
     home = f"/{tape.pick(('home', 'Users', 'srv'))}/{user}"
-    zone, language = tape.pick(_ZONES), tape.pick(_LANGUAGES)
-    cpus, memory = 1 + tape.below(64), (1 + tape.below(256)) * _GIB - tape.below(9999)
-    disk = (32 + tape.below(4000)) * _GIB + tape.below(9999)
-    uptime = float(tape.below(_YEAR)) + tape.below(1000) / 1000
+    country, zone = tape.pick(COUNTRIES), tape.pick(COUNTRIES).zone
+    language = f"{country.language}_{country.name}"
+    # Sizes and times of all magnitudes: a client may look for a small disk, or a start just now.
+    cpus, memory = 1 + tape.below(64), _draw(tape, _GIB // 2, 512 * _GIB)
+    disk = _draw(tape, 4 * _GIB, 8000 * _GIB)
+    uptime = _draw(tape, 30, 3 * _YEAR) + tape.below(1000) / 1000
     release = f"{4 + tape.below(3)}.{tape.below(20)}.{tape.below(200)}"
     processor = f"processor\t: %d\nmodel name\t: {tape.word()}\n"
     return Machine(
@@ -69,7 +68,7 @@ def make_machine(seed: bytes) -> Machine:
         parent=2 + tape.below(4_000_000),
         cpus=cpus,
         disk=disk,
-        free=disk // 2 + tape.below(disk // 3),
+        free=_draw(tape, 1000, disk),
         memory=memory,
         node=int.from_bytes(b"\x02" + tape.data(5)),
         clock=float(tape.below(2 * _YEAR) - _YEAR) + tape.below(1000) / 1000,
@@ -111,6 +110,11 @@ def make_machine(seed: bytes) -> Machine:
     )
 
 
+def _draw(tape: Tape, least: int, most: int) -> int:
+    """Draw a number from `least` to `most`, each magnitude as likely as another."""
+    return round(least * math.exp(math.log(most / least) * tape.below(1 << 32) / (1 << 32)))
+
+
 def grow_older(machine: Machine, tape: Tape, times: int) -> tuple[Machine, ...]:
     """Return the machine as it reports itself hours later, so many times: each from the one before.
 
@@ -128,5 +132,6 @@ def _alter(machine: Machine, tape: Tape) -> Machine:
         drawn = {key: value for key, value in behind.items() if tape.below(2)}
         taken[name] = MappingProxyType({**before, **drawn})
     room = taken.get("disk", machine.disk)
-    taken["free"] = tape.below(min(room, machine.free) if tape.below(2) else room)
+    free = _draw(tape, 100, min(room, machine.free) if tape.below(2) else room)
+    taken["free"] = free - 1 if free == machine.free else free
     return replace(machine, **taken)

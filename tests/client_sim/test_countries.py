@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from client_sim.lab.scenarios.countries import COUNTRIES, count_homes, settle
+from client_sim.countries import COUNTRIES, count_homes, settle
 from client_sim.persona import make_persona
 
 OWNER = make_persona(1)
