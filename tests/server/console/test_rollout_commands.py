@@ -1,6 +1,7 @@
 """Commands from a channel's page: what they change, who is recorded, and what is refused."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -29,7 +30,7 @@ async def test_offering_to_one_in_a_hundred(world, team):
     page = await browser.get(PATH)
     (link,) = {link for link in page.read.links if link.endswith("/offer")}
     form = await browser.get(link)
-    assert "2, build 2, patch level 2026-01-05" in form.text
+    assert re.search(r">2, build 2</option>", form.body)  # short enough for a phone's screen
     page = await browser.send(form, "/offer", {"note": "the July build"})
     assert (page.path, page.status) == (PATH, 200)
     assert "<svg" not in page.body  # a chart of less than an hour shows nothing
