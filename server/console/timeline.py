@@ -11,7 +11,8 @@ from server.release.rollouts.changes import ChangeView, State
 Schedule = Sequence[tuple[int, int]]
 """Pairs of a time in epoch seconds and the permille from then on."""
 
-LEAST_SECONDS = 60  # shown at least, so that a step that is new has a width
+LEAST_SECONDS = 60  # shown at least
+LEAST_WIDTH = 1.0  # per cent of a bar: a step that is new is seen, too
 LAST_STEP = 0.05  # of the time shown is added after the last step to come, so that it is seen
 MOST_TICKS = 5  # their labels stand side by side on a phone's screen
 HOUR, DAY = 3600, 86_400
@@ -115,10 +116,14 @@ def draw(schedule: Schedule, now: int, *, is_frozen: bool = False) -> Timeline:
     def bars(steps: Schedule, until: int) -> tuple[Bar, ...]:
         edges = [*steps, (until, 0)]
         return tuple(
-            Bar(across(start), round(across(after) - across(start), 2), permille / 10)
+            bar(across(start), across(after), permille)
             for (start, permille), (after, _) in pairwise(edges)
             if permille
         )
+
+    def bar(left: float, right: float, permille: int) -> Bar:
+        left = max(0, min(left, right - LEAST_WIDTH))
+        return Bar(left, round(max(right - left, LEAST_WIDTH), 2), permille / 10)
 
     level = reached[-1][1] if reached else 0
     future = bars([(now, level), *coming], end) if coming else ()

@@ -54,9 +54,11 @@ def test_what_is_frozen_has_no_future():
 
 
 def test_one_step_that_is_now():
-    """A new step has a minute, and no division by zero."""
+    """A new step has a minute, no division by zero, and a bar that is seen."""
     timeline = draw([(HOUR, 1000)], HOUR)
     assert (timeline.begin, timeline.end, timeline.now) == (HOUR, HOUR + 60, 0)
+    assert timeline.past == (Bar(0, 1, 100),)
+    assert draw([(HOUR, 10), (5 * HOUR, 1000)], 5 * HOUR).past == (Bar(0, 100, 1), Bar(99, 1, 100))
 
 
 @pytest.mark.parametrize(
