@@ -2,8 +2,9 @@
 
 import asyncio
 
+from server.console import rendering
 from tests.server.ceremony import release
-from tests.server.console.test_channels import PATH
+from tests.server.console.test_channels import DAY, PATH
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 INCREMENTAL = SECOND.replace("-2", "-2-from-1")
@@ -58,6 +59,20 @@ async def test_all_models(world, team):
     (following,) = [link for link in one.read.links if "cursor=" in link]
     assert "cancro none" in (await browser.get(following)).text
     assert (await browser.get("/console/releases/dior")).status == 404
+
+
+async def test_a_halted_build_after_which_another_is_offered(world, team):
+    """The page says when it was halted; a build that was never offered is not offered."""
+    browser = await team.signed_in("engineer")
+    await browser.send(await browser.get(f"{PATH}/halt"), "/halt")
+    day = rendering.day(team.services.epoch())
+    await publish_three(world, team)
+    await browser.send(await browser.get(f"{PATH}/offer"), "/offer")
+    team.api.ahead(2 * DAY)
+    page = await (await team.signed_in("viewer")).get("/console/releases/armani")
+    newest, _, oldest = page.text.partition("1 build 1 Patch level")
+    assert f"armani/id/stable halted on {day}" in oldest
+    assert "armani/id/beta not offered armani/id/stable offered 1" in newest
 
 
 async def test_a_withdrawn_build(world, team):
