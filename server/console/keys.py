@@ -9,6 +9,7 @@ from server.publisher.alarms import Severity
 from server.release.api.status import RoleState
 
 SOON_DAYS = 30  # what expires within them is renewed in one go
+_DAY = 86_400
 _MEANINGS = {
     "root": "the keys that all trust starts from",
     "targets": "who signs for which model",
@@ -21,11 +22,11 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """What expires: what it is in words, whole days left, and the severity of its alarm, if any."""
+    """What expires: what it is in words, seconds left, and the severity of its alarm, if any."""
 
     role: RoleState
     meaning: str
-    days: int
+    left: int
     severity: Severity | str
 
 
@@ -37,7 +38,7 @@ async def show_keys(visit: Visit) -> PageContent:
         KeyRow(
             role,
             describe_role(role.name),
-            (role.expires - status.time) // 86_400,
+            role.expires - status.time,
             severities.get(role.name, ""),
         )
         for role in sorted(status.roles, key=lambda role: (role.expires, role.name))
@@ -46,7 +47,7 @@ async def show_keys(visit: Visit) -> PageContent:
     values = {
         "offline": offline,
         "online": [row for row in rows if is_online(row.role.name)],
-        "renewal": renewal_command(row.role.name for row in offline if row.days < SOON_DAYS),
+        "renewal": renewal_command(row.role.name for row in offline if row.left < SOON_DAYS * _DAY),
         "soon": SOON_DAYS,
     }
     return PageContent("keys.html", values)

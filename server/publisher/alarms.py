@@ -12,7 +12,7 @@ from server.core.errors import HeningError
 from server.core.limits import ONLINE_LIFETIMES, SKEW, TIMESTAMP_LIFETIME, find_excess
 from server.core.metadata import decode_role, metadata_limit
 from server.core.names import is_latest, is_online, metadata_name
-from server.core.quantities import spell_size
+from server.core.quantities import spell_size, spell_span
 from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
 from server.publisher.published import Published
 from server.storage.bounded import read_bounded
@@ -65,18 +65,12 @@ class Alarm:
     what_to_do: str
 
     def __str__(self) -> str:
-        what = (
-            "is expired since"
-            if self.severity == "expired"
-            else f"has used {self.share:.0%} of its lifetime and expires in {_spell(self.left)}, on"
-        )
+        what = "is expired since"
+        if self.severity != "expired":
+            what = f"expires in {spell_span(int(self.left.total_seconds()))}, on"
+            if self.share >= (CRITICAL if self.severity == "critical" else WARNING):
+                what = f"has used {self.share:.0%} of its lifetime and {what}"
         return f"{self.role} {what} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
-
-
-def _spell(left: timedelta) -> str:
-    """Return whole days, or hours below one day."""
-    count, unit = (left.days, "day") if left.days else (int(left.total_seconds() // 3600), "hour")
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def list_lifetimes(published: Published, begun: Begun) -> list[RoleLifetime]:
