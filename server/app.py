@@ -122,9 +122,11 @@ async def running(
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
         maintenance = Maintenance(monitor, keeper, phones.serves, monotonic)
+        phones.watch.also_show(maintenance.look_again)
         if settings.metrics_port:
-            health = serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
-            stack.enter_context(health)
+            stack.enter_context(
+                serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
+            )
         wanted = asyncio.Event()
         rollouts = Rollouts(
             folder,

@@ -1,20 +1,22 @@
-"""Periodic checks by the monitor, and their result for readiness."""
+"""Checks by the monitor, periodically and after publications, and their result for readiness."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from server.device.snapshot import Snapshot
 from server.publisher.alarms import Notice
 from server.publisher.clock import ClockKeeper
 from server.publisher.monitor import Monitor
 
 POLL_SECONDS = 10.0  # between two rounds
+LEAST_SECONDS = 1.0  # between two, however often something is published: a round reads all roles
 FIRST_SECONDS = 60.0  # the first round waits this long for the first renewal
 STALE_SECONDS = 60.0  # without a round for so long, something is stuck
 
 
 class Maintenance:
-    """Runs the monitor and the clock keeper periodically.
+    """Runs the monitor and the clock keeper periodically, and after each publication.
 
     `serves` returns whether phones are answered from a snapshot.
     """
@@ -27,6 +29,7 @@ class Maintenance:
         monotonic: Callable[[], float],
     ) -> None:
         self.renewed = asyncio.Event()
+        self._published = asyncio.Event()
         self._monitor = monitor
         self._keeper = keeper
         self._clock_alarms: list[str] = []
@@ -44,7 +47,15 @@ class Maintenance:
             self._clock_alarms = await self._keeper.poll()
             self._found = await self._monitor.poll()
             self._at = self._monotonic()
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(LEAST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS - LEAST_SECONDS):
+                    await self._published.wait()
+            self._published.clear()
+
+    async def look_again(self, _snapshot: Snapshot) -> None:
+        """Begin a round soon, as something was published, by whichever process."""
+        self._published.set()
 
     def alarms(self) -> Sequence[Notice]:
         """Return what needs attention now: why it is not ready, the clock, and the rest."""

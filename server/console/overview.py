@@ -84,7 +84,6 @@ class Overview:
             *_find_paused(operations.principal, channels),
             *_find_unoffered(operations.principal, channels, waiting.items),
         ]
-        versions = {role.name: role.version for role in status.roles}  # newer than the last look
         clock_off = round((now - self._surroundings.steady()).total_seconds())
         values = {
             "tasks": tasks,
@@ -92,11 +91,7 @@ class Overview:
             "alarms": sort_notices(status.alarms),
             "is_behind": seen.is_behind,
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
-            "expiries": [
-                row
-                for row in _list_expiries(seen, now)
-                if is_online(row.role) or row.version >= versions.get(row.role, 0)
-            ][:SHOWN],
+            "expiries": _list_expiries(seen, now)[:SHOWN],
             "roles": len(seen.lifetimes),
             "free": await asyncio.to_thread(free_bytes, services.folder.root),
             "keep_free": services.settings.keep_free,

@@ -149,8 +149,6 @@ class Notice:
     subject: str
     severity: Severity
     sentence: str
-    version: int = 0
-    """Of the role; 0 for another subject."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -158,7 +156,7 @@ class Notice:
 
 def notice_of(alarm: Alarm) -> Notice:
     """Return the notice of a role that expires soon."""
-    return Notice(alarm.role, alarm.severity, str(alarm), alarm.version)
+    return Notice(alarm.role, alarm.severity, str(alarm))
 
 
 def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:

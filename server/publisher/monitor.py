@@ -1,4 +1,4 @@
-"""Checks the public state every half minute: lifetimes, alarms, metrics, and readiness."""
+"""Checks the public state: lifetimes, alarms, metrics, and readiness."""
 
 import asyncio
 import sys

@@ -11,11 +11,13 @@ import aiohttp
 import pytest
 import structlog
 
+from server import maintenance
 from server.app import running
 from server.http.requests import GateMode
 from server.observability import FIELDS
 from server.publish_loop import TICK_SECONDS
 from server.publisher.clock import load_clock_record
+from server.publisher.monitor import Monitor
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.settings import Settings
@@ -73,6 +75,25 @@ async def test_a_bundle_is_served_when_it_is_published(world):
 
         await until(is_published)
         await until(is_served)
+
+
+async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
+    """An alarm ends with the renewal, and not with the monitor's next round."""
+    monkeypatch.setattr(maintenance, "POLL_SECONDS", 2 * PATIENCE)
+    poll, seen = Monitor.poll, asyncio.Queue()
+
+    async def look(self):
+        reasons = await poll(self)
+        seen.put_nowait({each.role: each.version for each in self.seen.lifetimes}.get("armani"))
+        return reasons
+
+    monkeypatch.setattr(Monitor, "poll", look)
+    async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom):
+        async with asyncio.timeout(PATIENCE):
+            assert await seen.get() == 2
+            await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+            while await seen.get() != 3:  # of a round that the bundle overtook
+                pass
 
 
 async def test_strict_servers_read_themselves_back(world):
