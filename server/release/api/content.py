@@ -1,17 +1,34 @@
-"""Content packs, as listed by their signers: versions, schedules, and sizes."""
+"""Content packs, as listed by their signers: versions, schedules, sizes, and what news say."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from tuf.api.metadata import Targets
 
 from server.core.content.index import Pack, decode_index, targets_of
-from server.core.content.kinds import CONTENT_ROLES, part_paths
+from server.core.content.kinds import CONTENT_ROLES, convert_entries, part_paths
+from server.core.content.news import News
+from server.core.content.part import join_parts
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.auth.principal import Permission
 from server.release.rollouts.preview import Share
+
+_NEWS = frozenset({"features", "notices"})
+
+
+class NewsState(msgspec.Struct, frozen=True):
+    """What phones show of an entry of `notices` or `features`. Days as 2026-12-01."""
+
+    key: str
+    title: dict[str, str]
+    """By locale."""
+    published: str
+    """The day from which it is shown."""
+    end: str | None
+    """The first day on which it is not; null: no end."""
 
 
 class PackState(msgspec.Struct, frozen=True):
@@ -35,6 +52,8 @@ class PackState(msgspec.Struct, frozen=True):
     length: Annotated[int, msgspec.Meta(description="Bytes of all parts.")]
     pictures: int
     """Wallpapers beside the parts, which a phone fetches when its owner chooses one."""
+    news: list[NewsState] = []
+    """Of notices and features that are not withdrawn, the latest first."""
 
 
 class Packs(msgspec.Struct, frozen=True):
@@ -48,7 +67,34 @@ async def list_packs(call: Call) -> Reply:
     published = await call.services.require_rollouts().published()
     roles = {} if published is None else published.roles
     listed = {name: roles[name] for name in CONTENT_ROLES if name in roles}
-    return Reply(Packs(await asyncio.to_thread(_list, listed)))
+    packs = await asyncio.to_thread(_list, listed)
+    for place, pack in enumerate(packs):
+        if pack.kind in _NEWS and not pack.withdrawn:
+            news = await _load_news(call, listed[pack.role], pack.kind)
+            packs[place] = msgspec.structs.replace(pack, news=news)
+    return Reply(Packs(packs))
+
+
+async def _load_news(call: Call, role: Targets, kind: str) -> list[NewsState]:
+    parts = []
+    for path in part_paths(kind):
+        target = role.targets[path]
+        stored = call.services.publisher.blobs.open_range(target.hashes["sha256"], 0, target.length)
+        async with stored as pieces:
+            parts.append(b"".join([piece async for piece in pieces]))
+    return await asyncio.to_thread(_decode_news, kind, parts)
+
+
+def _decode_news(kind: str, parts: Sequence[bytes]) -> list[NewsState]:
+    entries = convert_entries(kind, join_parts(kind, parts), News)
+    return sorted(
+        (
+            NewsState(key, dict(news.title), news.published, news.end or None)
+            for key, news in entries.items()
+        ),
+        key=lambda each: each.published,
+        reverse=True,
+    )
 
 
 def _list(roles: dict[str, Targets]) -> list[PackState]:

@@ -34,6 +34,8 @@ async def test_packs(world, team):
     assert "themes version 1 A pack withdrawn no phone always" in text
     assert "in 10 files" in text  # 1 + 1 + 8, FORMATS section 15; none of what is withdrawn
     assert "hand-made 1, CC0-1.0" in text
+    assert "1 notice News from 2026-01-05 on, before 2026-12-31 Where notices" in text
+    assert text.count("News from") == 2  # of features, too
     command = (
         "hening-signer content build notices --source notices --version 4 --out packs/notices-4"
     )
