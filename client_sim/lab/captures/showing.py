@@ -55,6 +55,10 @@ def show_bits(row: FieldRow) -> str:
     return "as the request table says" if row.most is None else f"{row.most:.0f}"
 
 
+def _spell(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
     """Yield what was seen, line by line: what, and how much of it."""
     capture = audit.capture
@@ -64,13 +68,16 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
     yield "connections", str(len(capture.conversations))
     yield "requests that can be read", str(audit.requests)
     for name, count in audit.hosts.most_common(_FIELDS):
-        yield "host contacted", f"{show_name(name, personal=personal)} ({count} connections)"
+        yield (
+            "host contacted",
+            f"{show_name(name, personal=personal)} ({_spell(count, 'connection')})",
+        )
     for name, count in audit.names.most_common(_FIELDS):
-        yield "name asked for", f"{show_name(name, personal=personal)} ({count} times)"
+        yield "name asked for", f"{show_name(name, personal=personal)} ({_spell(count, 'time')})"
     for told in audit.told:
-        yield f"{told.row} reveals", f"{told.reveals} ({told.count} requests)"
+        yield f"{told.row} reveals", f"{told.reveals} ({_spell(told.count, 'request')})"
     for label, count in capture.passed.items():
-        yield "does not leave the link, not judged", f"{label} ({count} frames)"
+        yield "does not leave the link, not judged", f"{label} ({_spell(count, 'frame')})"
     for label, count in capture.others.items():
         yield "neither to nor from the phone, not judged", f"{label} ({count})"
 

@@ -87,6 +87,8 @@ def test_the_audit_of_a_clean_poll_reads_so():
     assert lines[:2] == [str(ORIGIN), "format: pcap"]
     assert "host contacted: updates.hening.example (2 connections)" in lines
     assert "name asked for: updates.hening.example (2 times)" in lines
+    one = audit_capture(load_capture(FOLDER / "ours.pcapng"), None, None)
+    assert "contacted: updates.hening.example (1 connection)" in shown(one, personal=False)
     assert lines[-2].startswith("taken for the host: updates.hening.example:8080")
     assert lines[-1] == "verdict: clean"
     assert "as the request table says" in "\n".join(lines)

@@ -1,6 +1,7 @@
 """`hening-device lab cloud` from outside: exit status, JSON, the page."""
 
 import json
+import re
 
 from click.testing import CliRunner
 
@@ -31,13 +32,18 @@ def test_our_phone_is_clean_and_its_page_opens_every_request(tmp_path):
     assert "<script" not in text
 
 
-def test_a_leak_is_exit_status_one_with_its_bytes():
-    """The finding names where the value stands."""
-    done = run("--client", "imei-header", *_QUICK, "--json")
+def test_a_leak_is_exit_status_one_with_its_bytes(tmp_path):
+    """The finding names where the value stands; the page has a line for sixteen bytes."""
+    page = tmp_path / "page.html"
+    done = run("--client", "imei-header", *_QUICK, "--json", "--html", str(page))
     assert done.exit_code == 1
     (found,) = (each for each in json.loads(done.stdout)["checks"] if each["name"] == "canaries")
     assert found["findings"][0]["explanation"].startswith("imei, ")
     assert b"X-Id: " in bytes.fromhex(found["findings"][0]["octets"])
+    dump = page.read_text().partition("<pre>")[2].partition("</pre>")[0].splitlines()
+    digits = [re.findall(r"\b[0-9a-f]{2}\b", re.sub("<.*?>", "", row)) for row in dump]
+    assert len(dump) > 1
+    assert max(map(len, digits)) == 16
 
 
 def test_a_client_that_is_not_there_says_what_to_do():

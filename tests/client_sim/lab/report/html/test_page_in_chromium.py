@@ -2,7 +2,11 @@
 
 import pytest
 
+from client_sim.lab.captures import page as audit_page
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.report.html.page import render_page
+from fixtures.captures import FOLDER
 from tests.client_sim.pages.test_origin import ORIGIN
 from tests.system.chromium import MEASURE, open_chromium, window
 
@@ -24,3 +28,18 @@ async def test_what_can_be_measured(reports):
                     if problems or complaints:
                         found[name, width, scheme] = [*problems, *complaints]
     assert found == {}
+
+
+async def test_an_audit_is_printed_whole():
+    """What is folded on the screen is on paper, within the paper."""
+    audit = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
+    async with (
+        open_chromium() as browser,
+        window(browser, viewport={"width": 690, "height": 1000}) as (page, _),  # A4 in its margins
+    ):
+        await page.set_content(audit_page.render_page(audit, ORIGIN, personal=False))
+        await page.evaluate(OPEN.replace("true", "false"))
+        assert not await page.locator("pre").first.is_visible()
+        await page.emulate_media(media="print")
+        assert await page.locator("pre").first.is_visible()
+        assert await page.evaluate(MEASURE) == []
