@@ -107,6 +107,7 @@ reference: env
 # leads nowhere ends it.
 docs: $(DOCS)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+	@echo "The site is in var/site: python3 -m http.server --directory var/site shows it."
 
 $(DOCS)/.ready: requirements/docs.txt
 	$(PYTHON) -m venv $(DOCS)

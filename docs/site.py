@@ -1,6 +1,7 @@
 """Fits the pages to the site that MkDocs builds.
 
-Fragments are those of GitHub, and links that leave `docs/` are shown as paths of the repository.
+Fragments are those of GitHub, links that leave `docs/` are shown as paths of the repository, and a
+screenshot opens in its full size.
 """
 
 import re
@@ -29,7 +30,10 @@ class Page(Protocol):
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
-    """Show links to files outside `docs/` as their paths; raises ValueError if one is not there."""
+    """Show links to files outside `docs/` as their paths, and let screenshots open.
+
+    Raises ValueError for a link to a file that is not there.
+    """
     here = Path(page.file.abs_src_path).parent
 
     def name(link: re.Match[str]) -> str:
@@ -41,4 +45,5 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
         path = str(target.relative_to(ROOT))
         return f"`{path}`" if link[1].strip("`") == path else f"{link[1]} (`{path}`)"
 
-    return re.sub(r"\[([^\]]+)\]\((\.\.?/[^)\s]*)\)", name, markdown)
+    named = re.sub(r"\[([^\]]+)\]\((\.\.?/[^)\s]*)\)", name, markdown)
+    return re.sub(r"(!\[[^\]]*\]\(([^)\s]+\.png)\))", r"[\1](\2)", named)

@@ -114,6 +114,27 @@ async def test_pages_fit_and_load_nothing_from_elsewhere(chromium, address, sche
 
 @pytest.mark.needs("chromium")
 @pytest.mark.asyncio(loop_scope="module")
+async def test_commands_are_copied_and_screenshots_open(chromium, address):
+    """A block's button copies what is typed: no prompt, no output. A screenshot leads to itself."""
+    rights = ["clipboard-read", "clipboard-write"]
+    async with window(chromium, permissions=rights) as (page, complaints):
+        await page.goto(f"{address}/how-to/notice-to-owners.html", wait_until="load")
+        block = page.locator(".highlight", has_text="content notices --phone")
+        shown = (await block.inner_text()).splitlines()
+        await block.hover()
+        await block.locator("[data-md-type=copy]").click()
+        await page.wait_for_selector(".md-dialog--active", timeout=0)
+        copied = (await page.evaluate("navigator.clipboard.readText()")).splitlines()
+        assert copied == [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
+        assert 0 < len(copied) < len([line for line in shown if line])
+        await page.goto(f"{address}/how-to/console.html", wait_until="load")
+        assert complaints == []
+        await page.get_by_alt_text("The overview").click()
+        await page.wait_for_url("**/console-overview.png")  # which has no icon
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_site_is_searched(chromium, address):
     """A word finds the page on it, without another host."""
     async with window(chromium, viewport={"width": 1280, "height": 900}) as (page, complaints):
