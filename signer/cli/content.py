@@ -1,4 +1,4 @@
-"""`content`: build, validate, compare, release, schedule, withdraw, review and list packs."""
+"""`content`: write, build, validate, diff, release, schedule, withdraw, review and list packs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from server.core.content.kinds import CONTENT_ROLES
 from server.place_options import place_option
 from server.tables import print_table
 from signer.cli.content_build import build, diff, validate
+from signer.cli.content_notice import add_notice
 from signer.cli.content_release import release, schedule, withdraw
 from signer.cli.content_review import review
 from signer.cli.output import json_option, print_json
@@ -83,5 +84,5 @@ def list_command(repo: Path, as_json: bool) -> None:
         )
 
 
-for _command in (build, validate, diff, release, schedule, withdraw, review):
+for _command in (add_notice, build, validate, diff, release, schedule, withdraw, review):
     content_commands.add_command(_command)

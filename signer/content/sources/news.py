@@ -1,7 +1,8 @@
 """Builds notices and features from a folder: an index says which, other files have the texts."""
 
 import datetime as dt
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +17,7 @@ from signer.content.sources.translations import (
     read_messages,
     read_yaml,
 )
+from signer.durable import replace_file
 from signer.errors import SourceError
 
 INDEX = "index.yaml"
@@ -100,3 +102,40 @@ def load_features(folder: Path) -> Built:
 def load_notices(folder: Path) -> Built:
     """Build the kind `notices` from a folder, as `load_news` says."""
     return load_news(folder, "notice")
+
+
+def add_notice(
+    folder: Path,
+    key: str,
+    members: Mapping[str, str],
+    texts: Mapping[str, tuple[str, str]],
+    source: Mapping[str, str],
+) -> list[Path]:
+    """Add a notice to the index, and its title and body to LOCALE.yaml; return these files.
+
+    Lines are added at the end, so comments stay. `members` are as YAML has them, `source` begins an
+    index that is missing. Where the folder could not be built with it, SourceError says why, and
+    every file stays as it was.
+    """
+    added = {INDEX: [f"  {key}:", *(f"    {name}: {value}" for name, value in members.items())]}
+    heads = {INDEX: [*(f"{name}: {json.dumps(text)}" for name, text in source.items()), "entries:"]}
+    for locale, pair in texts.items():
+        # A text in JSON is one in YAML, too.
+        lines = zip(PARTS, (json.dumps(text, ensure_ascii=False) for text in pair), strict=True)
+        added[f"{locale}.yaml"] = [f"  {key}/{part}: {text}" for part, text in lines]
+        heads[f"{locale}.yaml"] = [f"locale: {locale}", "messages:"]
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {folder / name: name for name in added}
+    before = {path: path.read_bytes() if path.exists() else b"" for path in paths}
+    try:
+        for path, name in paths.items():
+            text = before[path] or "\n".join(heads[name]).encode()
+            replace_file(path, text.rstrip() + "\n".join(["", *added[name], ""]).encode())
+        load_notices(folder)
+    except SourceError:
+        for path, data in before.items():
+            replace_file(path, data)
+            if not data:
+                path.unlink()
+        raise
+    return list(paths)

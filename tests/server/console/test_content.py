@@ -39,10 +39,14 @@ async def test_packs(world, team):
     command = (
         "hening-signer content build notices --source notices --version 4 --out packs/notices-4"
     )
-    assert f"{command} hening-signer content release packs/notices-4 Run the commands" in text
+    assert (
+        f"--body 'en=TEXT' {command} hening-signer content release packs/notices-4 Run the commands"
+        in text
+    )
 
 
 async def test_no_packs(team):
     """The page says what packs are for."""
     page = await (await team.signed_in("viewer")).get("/console/content")
     assert "No pack is published." in page.text
+    assert "--body 'en=TEXT' --source-name NAME --source-licence LICENCE" in page.text

@@ -146,6 +146,71 @@ def test_how_complete_translations_are(run, run_json, tmp_path) -> None:
     assert told["missing"] == {}
 
 
+ADD = ("content", "add-notice")
+OWN = ("--source-name", "rom.example", "--source-licence", "CC0-1.0")
+
+
+def test_a_notice_is_added_and_another(run, run_json, tmp_path) -> None:
+    """A new folder is made; what was written by hand stays, and the pack has both."""
+    folder, text = tmp_path / "notices", 'Build 1.2.0: "repaired".\nInstall it.'
+    source = ("--source", folder)
+    first = ("clock", *source, "--title", "en=The clock", "--body", f"en={text}")
+    status, _, errors = run(*ADD, *first)
+    assert (status, "A new folder needs --source-name" in errors, folder.exists()) == (
+        2,
+        True,
+        False,
+    )
+    run_json(*ADD, *first, *OWN, "--published", "2026-12-01", "--model", "armani")
+    with (folder / "index.yaml").open("a") as file:
+        file.write("# Until here.")  # without a line feed
+    texts = (
+        "--title",
+        "en=Night",
+        "--title",
+        "id=Malam",
+        "--body",
+        "en=Dark.",
+        "--body",
+        "id=Gelap.",
+    )
+    told = run_json(*ADD, "night", *source, *texts, "--severity", "urgent", "--end", "2027-01-01")
+    assert told["files"] == [str(folder / name) for name in ("index.yaml", "en.yaml", "id.yaml")]
+    assert "# Until here.\n" in (folder / "index.yaml").read_text()
+    run_json("content", "build", "notices", *source, "--out", tmp_path / "1")
+    entries = load_pack(tmp_path / "1").entries
+    assert entries["clock"] == {
+        "body": {"en": text},
+        "models": ["armani"],
+        "published": "2026-12-01",
+        "severity": "info",
+        "title": {"en": "The clock"},
+    }
+    assert entries["night"]["title"] == {"en": "Night", "id": "Malam"}
+    assert (entries["night"]["severity"], entries["night"]["end"]) == ("urgent", "2027-01-01")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("clock", "--title", "en=A", "--body", "en=B"), "line 8: clock is there twice"),
+        (("Night", "--title", "en=A", "--body", "en=B"), "'Night' is no id"),
+        (("night", "--title", "id=A", "--body", "id=B"), "night has no title and body in en"),
+        (("night", "--title", "en=A", "--body", "id=B"), "for the same languages"),
+        (("night", "--title", "en=A", "--body", "en=B", "--end", "2026-01-01"), "ends before"),
+    ],
+)
+def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path, arguments, sentence) -> None:
+    """A sentence says why; files that would have been new are not there."""
+    folder = tmp_path / "notices"
+    source = ("--source", folder, *OWN)
+    assert run(*ADD, "clock", *source, "--title", "en=A", "--body", "en=B")[0] == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    status, _, errors = run(*ADD, *arguments, *source)
+    assert (status != 0, sentence in errors) == (True, True), errors
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
     """Are built anew from their folder, and compared."""
     path = notices / "entries.json"
