@@ -1,10 +1,12 @@
-"""The page in a real Chromium: at the widths of a phone and a desk, by day and by night."""
+"""Pages of the lab in a real Chromium: at the widths of a phone and a desk, by day and by night."""
 
 import pytest
+from click.testing import CliRunner
 
 from client_sim.lab.captures import page as audit_page
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.commands.cloud_command import cloud_command
 from client_sim.lab.report.html.page import render_page
 from fixtures.captures import FOLDER
 from tests.client_sim.pages.test_origin import ORIGIN
@@ -14,15 +16,31 @@ pytestmark = pytest.mark.needs("chromium")
 OPEN = "() => document.querySelectorAll('details').forEach(each => { each.open = true; })"
 
 
-async def test_what_can_be_measured(reports):
+@pytest.fixture
+def pages(reports, tmp_path):
+    """Give pages of `lab run`, `lab audit` and `lab cloud` by name."""
+    file = tmp_path / "cloud.html"
+    run = ["--no-mutants", "--jobs", "1", "--client", "imei-header", "--html", str(file)]
+    assert CliRunner().invoke(cloud_command, run).exit_code == 1
+    audit = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
+    return {
+        "audit": audit_page.render_page(audit, ORIGIN, personal=False),
+        "cloud": file.read_text(),
+    } | {
+        name: render_page(getattr(reports, name), ORIGIN)
+        for name in ("clean", "leaking", "hostile")
+    }
+
+
+async def test_what_can_be_measured(pages):
     """Contrast AA, nothing beyond the screen, nothing asked from elsewhere, all parts open."""
     found = {}
     async with open_chromium() as browser:
         for width, scheme in ((390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")):
             look = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
             async with window(browser, **look) as (page, complaints):
-                for name in ("clean", "leaking", "hostile"):
-                    await page.set_content(render_page(getattr(reports, name), ORIGIN))
+                for name, text in pages.items():
+                    await page.set_content(text)
                     await page.evaluate(OPEN)
                     problems = await page.evaluate(MEASURE)
                     if problems or complaints:
@@ -30,14 +48,13 @@ async def test_what_can_be_measured(reports):
     assert found == {}
 
 
-async def test_an_audit_is_printed_whole():
+async def test_an_audit_is_printed_whole(pages):
     """What is folded on the screen is on paper, within the paper."""
-    audit = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
     async with (
         open_chromium() as browser,
         window(browser, viewport={"width": 690, "height": 1000}) as (page, _),  # A4 in its margins
     ):
-        await page.set_content(audit_page.render_page(audit, ORIGIN, personal=False))
+        await page.set_content(pages["audit"])
         await page.evaluate(OPEN.replace("true", "false"))
         assert not await page.locator("pre").first.is_visible()
         await page.emulate_media(media="print")
