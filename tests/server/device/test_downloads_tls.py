@@ -69,7 +69,8 @@ def test_a_stall_over_tls(tmp_path, contexts, monkeypatch):
         until(lambda: running.plane.counts.connections == 0)
 
 
-def test_a_slow_client_over_tls(tmp_path, contexts):
+@pytest.mark.parametrize("lines", [(), (b"Connection: close",)], ids=["kept", "closed"])
+def test_a_slow_client_over_tls(tmp_path, contexts, lines):
     """A client that reads a little at a time is served to the end, for longer than the limit."""
     server, client = contexts
     limits = Limits(stall_seconds=3.0)  # no client waits that long on a busy machine
@@ -79,7 +80,7 @@ def test_a_slow_client_over_tls(tmp_path, contexts):
             plain.settimeout(PATIENCE)
             plain.connect(("127.0.0.1", running.port))
             with client.wrap_socket(plain, suppress_ragged_eofs=False) as connection:
-                connection.sendall(request(URL))
+                connection.sendall(request(URL, *lines))
                 answer = b""
                 while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
                     answer += connection.recv(16_384)
