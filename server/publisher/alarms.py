@@ -122,7 +122,7 @@ def _alarms(lifetimes: list[RoleLifetime], now: datetime) -> Iterator[Alarm]:
         remedy = (
             "this server fails to renew it, its log says why"
             if renewed
-            else f"sign it again (`hening-signer ceremony renew {lifetime.role}`) and submit it"
+            else f"sign it again (`hening-signer ceremony renew {lifetime.role}`)"
         )
         yield Alarm(
             lifetime.role, lifetime.version, share, left, lifetime.expires, severity, remedy

@@ -16,7 +16,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.command(
     epilog="Example: hening-signer content add-notice alarm-clock --title 'en=The alarm clock'"
-    " --body 'en=Build 1.2.0 repairs it.' --source notices"
+    " --body 'en=Build 1.2.0 repairs it.' --source notices --source-name 'Our ROM'"
+    " --source-licence CC-BY-4.0"
 )
 @click.argument("key")
 @click.option("--source", type=FOLDER, required=True, help="The folder; made where missing.")

@@ -42,7 +42,9 @@ async def test_what_is_due_is_one_command(team):
     )
     # The root lies where a quickstart put it, and `hening.toml` names the server's folder.
     assert "ceremony sign renewal.json --root repo/metadata/1.root.json --out NAME.sig" in page.text
-    assert "ceremony submit renewal.json Run the commands in the folder of hening.toml" in page.text
+    assert (
+        "submit renewal.json rm renewal.json NAME.sig Run the commands in the folder" in page.text
+    )
 
 
 @pytest.mark.parametrize(

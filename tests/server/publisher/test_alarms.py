@@ -97,7 +97,7 @@ def test_an_alarm_says_what_to_do():
     (alarm,) = plan_alarms([RoleLifetime("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
         "armani has used 60% of its lifetime and expires in 40 days, on 2026-04-11 00:00 UTC:"
-        " sign it again (`hening-signer ceremony renew armani`) and submit it."
+        " sign it again (`hening-signer ceremony renew armani`)."
     )
     (alarm,) = plan_alarms([RoleLifetime("timestamp", 3, BEGIN, BEGIN + DAY)], BEGIN + 2 * DAY)
     assert "timestamp is expired since 2026-01-02 00:00 UTC: this server fails" in str(alarm)
