@@ -35,6 +35,33 @@ class _Forgetful(PollingClient):
         return self.world.state.get("outcome") == UnreachableError.__name__.encode()
 
 
+class _ForgetfulSnapshot(_Forgetful):
+    role = "snapshot"
+
+
+class _NamelessSnapshot(_Forgetful):
+    """Forgets where the name did not resolve."""
+
+    role = "snapshot"
+
+    def poll(self) -> PollOutcome:
+        outcome = super().poll()
+        self.world.state["nameless"] = b"1" if "no such name" in outcome.reason else b""
+        return outcome
+
+    def forgets(self) -> bool:
+        return self.world.state.get("nameless") == b"1"
+
+
+class _BrokenSnapshot(_Forgetful):
+    """Forgets after each poll that broke off, however that was."""
+
+    role = "snapshot"
+
+    def forgets(self) -> bool:
+        return self.world.state.get("outcome") not in {None, type(None).__name__.encode()}
+
+
 class _SeldomTargets(_Forgetful):
     """Forgets in every fifth poll."""
 
@@ -123,6 +150,27 @@ MUTANTS: Final = (
         "again",
         "Asks for latest again, though it holds it, after a poll that did not reach the server.",
         _Forgetful,
+        only=("faults",),
+    ),
+    Mutant(
+        "snapshot-after-outage",
+        "again",
+        "Asks for the snapshot again after a poll that did not reach the server.",
+        _ForgetfulSnapshot,
+        only=("faults",),
+    ),
+    Mutant(
+        "snapshot-after-no-name",
+        "again",
+        "Asks for the snapshot again after a poll in which the name did not resolve.",
+        _NamelessSnapshot,
+        only=("faults",),
+    ),
+    Mutant(
+        "snapshot-after-failure",
+        "again",
+        "Asks for the snapshot again after a poll that broke off.",
+        _BrokenSnapshot,
         only=("faults",),
     ),
     Mutant(

@@ -23,6 +23,10 @@ _RARELY: Final = 64
 _RARELY_BEGINS: Final = 38
 _SHARED: Final = 5  # faults in a row that are compared with one run without any
 _MANY: Final = 16  # polls, for clients that remember a failure for long
+_CALM: Final = 4  # cases of which one has a phone more, to which nothing new is published
+_CALM_POLLS: Final = 7
+# Where the fault finds all that there is, and where nothing is new: once, and twice in a row.
+_CALM_STRUCK: Final = (0, 2, 4, 5)
 _PATIENT: Final = 40  # polls, for clients that keep a value for long before they send it back
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FAILING: Final = frozenset({"completes"})
@@ -85,7 +89,9 @@ def faults(ground: Ground, size: int) -> Battery:
     """Let two owners' phones meet the same fault, in one poll or in all, and another one none.
 
     In every second case the two differ in their randomness, too: each fault is met by such phones
-    and by others, once in one poll and once in four of them. A few phones poll on for long.
+    and by others, once in one poll and once in four of them. A few phones poll on for long. In some
+    cases, all without a connection among them, a phone more meets the fault where nothing new is
+    published: what it asks for again behind the fault, it holds.
     """
 
     @lru_cache(maxsize=4)
@@ -115,10 +121,17 @@ def faults(ground: Ground, size: int) -> Battery:
         )
         spared = _FAILING if fault.is_reached else _UNREACHED
         other = replace(failing, personal=ground.owner(2 * number + 1))
+        is_calm = turn == 0 and (number % _CALM == 0 or not fault.is_reached)
+        calm = replace(
+            failing,
+            scenario=idle(_CALM_POLLS),
+            serve=wrapped(ground.quiet, fault.at(_CALM_STRUCK)),
+        )
+        more = (calm,) if is_calm else ()
         if (turn + place // 2) % 2 == 0:
-            return Case((sound, failing, other), _judge_fault, spared)
+            return Case((sound, failing, other, *more), _judge_fault, spared)
         other = replace(other, entropy=Entropy(b"another fault %d" % number))
-        return Case((sound, failing, other), _judge_strangers, spared)
+        return Case((sound, failing, other, *more), _judge_strangers, spared)
 
     question = (
         f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
@@ -131,13 +144,13 @@ def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
     A client that crashes has none; here it only matters that it does so for all alike.
     """
-    sound, one, other = seen
+    sound, one, other, *_ = seen
     return (*judge_same_trace((one, other)), *_judge_times(one, sound))
 
 
 def _judge_strangers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Judge two phones with a fault that have their own randomness: times are their own, too."""
-    sound, one, other = seen
+    sound, one, other, *_ = seen
     return (*judge_same_bytes((one, other)), *_judge_times(one, sound))
 
 

@@ -58,6 +58,9 @@ def test_it_is_found_by_either_method(mutant, oracle):
     ("name", "oracle"),
     [
         ("latest-after-outage", "faults"),
+        ("snapshot-after-outage", "faults"),
+        ("snapshot-after-no-name", "faults"),
+        ("snapshot-after-failure", "faults"),
         ("targets-now-and-then", "stationarity"),
         ("tables-at-start", "events"),
         ("packs-once-more", "stationarity"),
