@@ -6,6 +6,7 @@ from client_sim.lab.mutants import (
     asking_again,
     behaviours,
     behind,
+    choosing,
     detours,
     equivalents,
     handshakes,
@@ -45,6 +46,7 @@ PATIENT: Final = (
 TOLD: Final = make_mutants(table_missed.TOLD)
 WAITS: Final = make_mutants(table_missed.WAITS)
 DOUBTS: Final = make_mutants(table_occasions.DOUBTS)
+OFFERS: Final = make_mutants(table_missed.OFFERS)
 CROSSINGS: Final = make_mutants(table_missed.CROSSINGS)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -64,6 +66,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *repeats.MUTANTS,
     *reading_on.MUTANTS,
     *asking_again.MUTANTS,
+    *OFFERS,
+    *choosing.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -1,6 +1,7 @@
 """Where a value leaves outside of requests: times, hosts and names, and beside the honest polls."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.mutants.places import is_set
@@ -186,6 +187,15 @@ def moved(seconds: int, moment: str) -> Beside:
         world.state["due"] = repr(due).encode()
 
     return Beside(f"as {seconds} seconds more at each {moment}", moment, act)
+
+
+def placed(moment: str) -> Beside:
+    """Make another secret of rollouts of the one that there is, and so another place."""
+
+    def act(told: bytes, world: World) -> None:
+        world.state["secret"] = sha256(told + world.state.get("secret", b"")).digest()
+
+    return Beside(f"as another place in rollouts at each {moment}", moment, act)
 
 
 def lookup(name: str, moment: str = "poll") -> Beside:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.mutants import encodings, outside, places, sources, triggers
-from client_sim.lab.mutants.rows import Row, beneath
+from client_sim.lab.mutants.rows import ALWAYS, Row, beneath
 
 _DAY: Final = 86_400
 _BIT: Final = (encodings.PARITY,)
@@ -138,6 +138,19 @@ _CROSSINGS: Final = (
 )
 CROSSINGS: Final = tuple(replace(row, only=("crossed",)) for row in _CROSSINGS)
 """What waits for two things together, or three: `crossed` alone meets them."""
+
+OFFERS: Final = tuple(
+    beneath(
+        *(name, "L39", sources.SOMETHING, (), outside.placed(moment), trigger),
+        only=("offers",),
+    )
+    for name, moment, trigger in (
+        ("place-login-around", "account-login", ALWAYS),
+        ("place-journey-around", "travelled", ALWAYS),
+        ("place-restart-around", "start", triggers.RESTARTED),
+    )
+)
+"""What moves a phone's place in a rollout."""
 
 SPLIT: Final = (
     beneath(

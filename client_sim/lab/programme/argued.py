@@ -11,6 +11,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "boundary": "comparison of owners",
         "events": "comparison of lives",
         "crossed": "comparison of lives",
+        "offers": "comparison of lives",
         "public": "comparison of owners",
         "horizon": "comparison of owners",
         "faults": "comparison of owners",

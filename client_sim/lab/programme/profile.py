@@ -42,6 +42,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
         "packs": 18,  # all that is done with packs, twice
         "holdings": 2,
         "installs": 1,
+        "offers": 16,
         "crossed": 230,  # nearly each triple of conditions, once
         "install-faults": 20,
         "install-state": 24,
@@ -62,6 +63,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "crossed": (240, 48, 0, 0),  # each triple of conditions, each pair
     "fleet": (1143, 24, 3, 3),  # seven phones each, a thousand for each of eight kinds
     "installs": (4, 1, 0, 0),
+    "offers": (96, 16, 0, 0),  # each kind of event, alone and among others
     "downloads": (50, 4, 1, 1),
     "split": (12, 2, 0, 0),  # six orders, with and without TLS
     "public": (200, 24, 8, 8),

@@ -1,8 +1,8 @@
 """Lives in which conditions meet: events, restarts, a reset, a power-off and a clock set back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from client_sim.lab.scenarios.driving import (
     BACK,
@@ -17,6 +17,8 @@ from client_sim.lab.scenarios.driving import (
 from client_sim.lab.scenarios.lives import TWO_YEARS
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
 from client_sim.tape import Tape
+
+T = TypeVar("T")
 
 POLLS: Final = 6
 LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
@@ -94,7 +96,7 @@ def draw_break(number: int, tape: Tape) -> str:
     return RESET
 
 
-def shuffled(those: tuple[str, ...] | list[str], tape: Tape) -> list[str]:
+def shuffled(those: Sequence[T], tape: Tape) -> list[T]:
     """Draw an order."""
     left = list(those)
     return [left.pop(tape.below(len(left))) for _ in range(len(left))]

@@ -29,6 +29,7 @@ ROWS = (
     *table_missed.TOLD,
     *table_missed.WAITS,
     *table_missed.CROSSINGS,
+    *table_missed.OFFERS,
     *table_occasions.DOUBTS,
 )
 BY_ID = {row.id: row for row in ROWS}

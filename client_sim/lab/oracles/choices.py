@@ -1,0 +1,72 @@
+"""Whether a phone takes each offer that its place in a rollout lets it take, and no other.
+
+The place follows from the phone's secret, the release and nothing else (FORMATS section 4, bucket),
+so it is the same before and behind whatever happens to the owner.
+"""
+
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.trace.observation import Channel, Connection, Observation
+from client_sim.world import Public
+
+_PACKAGE: Final = re.compile(rb"GET /targets/[a-z0-9_-]+/[a-z0-9_-]+/[a-z0-9_-]+/[^ ]+\.zip ")
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a poll finds: the counter of a build, the phone's place, how many of 1000 phones."""
+
+    poll: int
+    counter: int
+    place: int
+    permille: int
+
+    @property
+    def is_for_it(self) -> bool:
+        """Whether the phone is to take it."""
+        return self.place < self.permille
+
+
+def place_of(secret: bytes, public: Public, counter: int) -> int:
+    """Return the place, 0 to 999, of the phone with a secret in the rollout of a build."""
+    names = (public.codename, public.region, public.channel, str(counter))
+    digest = hmac.digest(secret, b"\0".join(name.encode() for name in names), "sha256")
+    return int.from_bytes(digest[:8], "big") % 1000
+
+
+def judge_choices(
+    observation: Observation, offered: Sequence[Offered], known: int
+) -> tuple[Finding, ...]:
+    """Find offers that a phone takes or passes over against its place.
+
+    The first `known` of those that are offered show whether its places are the expected ones. A
+    phone that decides them otherwise has another secret, and is not judged.
+    """
+    taken = {c.phase: c for c in observation.connections() if _PACKAGE.search(c.data)}
+    wrong = [each for each in offered if (f"poll {each.poll}" in taken) != each.is_for_it]
+    if any(each in offered[:known] for each in wrong):
+        return ()
+    return tuple(_tell(wrong, taken))
+
+
+def _tell(wrong: Sequence[Offered], taken: dict[str, Connection]) -> Iterator[Finding]:
+    for each in wrong:
+        phase = f"poll {each.poll}"
+        data = taken[phase].data if phase in taken else b""
+        start = match.start() if (match := _PACKAGE.search(data)) else 0
+        does = "takes" if data else "passes over"
+        yield Finding(
+            phase,
+            f"the phone {does} build {each.counter}, which is for {each.permille} of 1000 phones:"
+            f" its place is {each.place}",
+            data,
+            start,
+            len(data) - start,
+            channel=Channel.BYTES.value,
+            field="choice",
+        )

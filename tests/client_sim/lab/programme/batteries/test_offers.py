@@ -1,0 +1,81 @@
+"""Events between offers: who takes one otherwise, or later, is found, and clean clients pass."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants import choosing
+from client_sim.lab.mutants.library import EQUIVALENTS, OFFERS
+from client_sim.lab.programme.batteries.offers import KINDS, offers
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.plan import make_batteries
+from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.runner import try_client
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.servers.memo import memoised
+from client_sim.world import World
+
+CLEAN = {"same-around", "same-noting-refusals"}
+"""The harmless clients that install."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Check each signature once."""
+    with memoised():
+        yield
+
+
+@pytest.mark.parametrize("mutant", [*OFFERS, *choosing.MUTANTS], ids=lambda mutant: mutant.id)
+def test_who_takes_an_offer_otherwise_is_found(mutant):
+    """No guard minds: each request is one that a phone may send."""
+    profile = PROFILES["mutant"].only(mutant.only)
+    (battery,) = make_batteries(plan_ground(mutant.make, 1), profile)
+    assert (battery.oracle, battery.size) == ("offers", len(KINDS))
+    assert try_client(mutant.make, (battery,), profile).killed_by == ("offers",)
+
+
+@pytest.mark.parametrize(
+    "make", [PollingClient, ToyClient, *(each.make for each in EQUIVALENTS if each.id in CLEAN)]
+)
+def test_clean_clients_pass(make):
+    """Alone, among other events, and behind a power-off, a clock that is set back or a reset."""
+    battery = offers(plan_ground(make, 2), 2 * len(KINDS))
+    assert try_client(make, (battery,), PROFILES["mutant"].only(["offers"])).killed_by == ()
+
+
+class Lost(PollingClient):
+    """Loses its secret at each start, which a silent phone has, too, where power was off."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        if "due" in world.state:
+            world.state.pop("secret", None)
+
+
+def test_a_secret_that_both_phones_lose_is_found_in_one_run():
+    """Each is judged by its own place, which is no other behind a power-off."""
+    ground = plan_ground(Lost, 1)
+    cases = [offers(ground, 96).make(number) for number in range(1, 16, 2)]
+    lives = [case for case in cases if any("off " in s for s in case.settings[0].scenario.steps)]
+    still = lives[0].settings[1]
+    assert lives[0].judge([observe(Lost, still), observe(Lost, still)])
+    assert not lives[0].judge([observe(PollingClient, still), observe(PollingClient, still)])
+
+
+def test_a_phone_is_offered_builds_at_its_own_place():
+    """Each kind of event comes twice and three times between two polls; most offers are taken."""
+    battery = offers(plan_ground(PollingClient, 1), 96)
+    for number in range(len(KINDS)):
+        one, still = battery.make(number).settings
+        assert one.personal != still.personal
+        assert {"poll", "nothing"} <= {*still.scenario.steps}
+        polls = [place for place, step in enumerate(one.scenario.steps) if step == "poll"]
+        gaps = [one.scenario.steps[a + 1 : b].count(KINDS[number]) for a, b in pairwise(polls)]
+        assert {1, 2, 3} <= {*gaps}
+    seen = observe(PollingClient, one)
+    taken = Counter(c.phase for c in seen.connections() if b".zip HTTP" in c.data)
+    assert (len(polls), len(taken)) == (15, 8)
