@@ -1,7 +1,8 @@
 """The phone's own client with what follows an offer: codename role, proof, package, a second look.
 
 The engine is left out, and so is the restart into what was installed: of an installation the lab
-examines what leaves. A user's client installs by itself, or not at all.
+examines what leaves. Where builds do not boot, the phone has a record of that before its next poll.
+A user's client installs by itself, or not at all.
 """
 
 import os
@@ -16,6 +17,7 @@ from client_sim.device.conditions import Conditions
 from client_sim.device.download import Downloads
 from client_sim.device.errors import DeviceError
 from client_sim.device.image import Image, ImageFacts
+from client_sim.device.records import load_failed, store_failed
 from client_sim.device.release import Release
 from client_sim.device.update import Update
 from client_sim.engine.boot_state import BuildFacts
@@ -43,6 +45,16 @@ def install_too(factory: Factory) -> Factory:
     return make
 
 
+def install_in_vain(factory: Factory) -> Factory:
+    """Do the same on a phone on which no build boots that it installed."""
+
+    def make(world: World) -> Client:
+        client = factory(world)
+        return InstallingClient(client, boots=False) if is_polling(client) else client
+
+    return make
+
+
 def is_polling(client: Client) -> TypeGuard[PollingClient]:
     """Return whether it is the polling client, also one whose module was imported anew."""
     kind = PollingClient.__module__, PollingClient.__qualname__
@@ -50,11 +62,15 @@ def is_polling(client: Client) -> TypeGuard[PollingClient]:
 
 
 class InstallingClient:
-    """Polls, and immediately installs whatever is offered; all conditions are always met."""
+    """Polls, and immediately installs whatever is offered; all conditions are always met.
 
-    def __init__(self, client: PollingClient) -> None:
+    Unless it `boots`, each build that was installed is one that did not boot.
+    """
+
+    def __init__(self, client: PollingClient, *, boots: bool = True) -> None:
         self.world = client.world
         self._client = client
+        self._boots = boots
 
     def poll(self) -> str:
         """Poll and install; say in a sentence how that ended."""
@@ -62,9 +78,14 @@ class InstallingClient:
             folder = Path(name)
             _unpack(self.world.state, folder)
             try:
-                return self._update(folder).run(is_agreed=True).reason
+                done = self._update(folder).run(is_agreed=True)
+                if done.installed is not None and not self._boots:
+                    state = self.world.state
+                    store_failed(state, (*load_failed(state), done.installed.counter))
             except DeviceError as error:
                 return str(error)
+            else:
+                return done.reason
             finally:
                 _pack(folder, self.world.state)
 

@@ -1,6 +1,6 @@
 """Leaks by what a phone does with an offer: its place in a rollout moves, or it comes a poll later.
 
-Nothing is read of an event but its name, and what is asked for is what every phone asks for.
+Others show that a build did not boot. Nothing is read of an event but its name.
 """
 
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Final
 
 from client_sim.device.choose import Decision
 from client_sim.device.client import PollingClient, PollOutcome
-from client_sim.device.records import load_secret
+from client_sim.device.records import load_failed, load_secret
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.oracles.choices import place_of
 from client_sim.world import Event, World
@@ -94,6 +94,51 @@ class _TwoStarts(_PassingOver):
             self.count()
 
 
+class _Failing(PollingClient):
+    """Asks for a name of its own once a build did not boot."""
+
+    def poll(self) -> PollOutcome:
+        state = self.world.state
+        if load_failed(state) and "told" not in state and self.is_time():
+            state["told"] = b"1"
+            self.tell()
+        return super().poll()
+
+    def is_time(self) -> bool:
+        """Answer whether to show it now."""
+        return True
+
+    def tell(self) -> None:
+        """Do once what shows it."""
+        self.world.resolve(f"boot.{self.world.public.host}")
+
+
+class _FailingBehindApp(_Failing):
+    def on_event(self, event: Event) -> None:
+        if event.name == "app-installed":
+            self.world.state["added"] = b"1"
+
+    def is_time(self) -> bool:
+        return "added" in self.world.state
+
+    def tell(self) -> None:
+        public = self.world.public
+        (address, *_) = self.world.resolve(public.host)
+        self.world.connect(address, public.port, public.host if public.tls else None).close()
+
+
+class _FailingLater(PollingClient):
+    def poll(self) -> PollOutcome:
+        outcome = super().poll()
+        state = self.world.state
+        failed = state.get("failed", b"")
+        is_new = failed.count(b"\n") > 1 and state.get("seen", b"") != failed
+        if outcome.offer is None or not is_new:
+            return outcome
+        state["seen"] = failed
+        return replace(outcome, offer=None)
+
+
 MUTANTS: Final = tuple(
     Mutant(name, "L39", leak, make, only=("offers",))
     for name, leak, make in (
@@ -118,6 +163,23 @@ MUTANTS: Final = tuple(
             "two-starts-later",
             "Installs a poll later where it was started twice since the last offer.",
             _TwoStarts,
+        ),
+    )
+)
+
+BOOTS: Final = tuple(
+    Mutant(name, "L39", leak, make, only=("offers",))
+    for name, leak, make in (
+        ("failed-boot-as-name", "Asks for another name once a build did not boot.", _Failing),
+        (
+            "failed-boot-behind-app",
+            "Connects once more once a build did not boot, where an app was installed before.",
+            _FailingBehindApp,
+        ),
+        (
+            "failed-boot-later",
+            "Installs a poll later where three builds or more did not boot.",
+            _FailingLater,
         ),
     )
 )

@@ -68,6 +68,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *asking_again.MUTANTS,
     *OFFERS,
     *choosing.MUTANTS,
+    *choosing.BOOTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

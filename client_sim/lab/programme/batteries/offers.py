@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from client_sim.lab.clients.installing import install_too
+from client_sim.lab.clients.installing import install_in_vain, install_too
 from client_sim.lab.oracles.choices import Offered, judge_choices, place_of
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case
@@ -50,7 +50,8 @@ def offers(ground: Ground, size: int) -> Battery:
 
     Most builds are offered to so many phones that this one is not among them, then to one more;
     the others to all at once. Every second life has a power-off, a clock that is set back or a
-    reset in it, every second turn other events as well. The silent phone has another owner.
+    reset in it, every second turn other events as well. On the phones of every third case no build
+    boots that they install. The silent phone has another owner.
     """
 
     def make(number: int) -> Case:
@@ -68,7 +69,7 @@ def offers(ground: Ground, size: int) -> Battery:
                 entropy=entropy,
                 serve=ground.publishing(life.history),
             ),
-            adapt=install_too,
+            adapt=install_in_vain if (turn + kind) % 3 == 0 else install_too,
         )
         still = replace(
             setting, scenario=hushed(setting.scenario), personal=ground.owner(2 * number + 1)

@@ -38,6 +38,14 @@ def test_who_takes_an_offer_otherwise_is_found(mutant):
     assert try_client(mutant.make, (battery,), profile).killed_by == ("offers",)
 
 
+@pytest.mark.parametrize("mutant", choosing.BOOTS, ids=lambda mutant: mutant.id)
+def test_who_shows_that_a_build_did_not_boot_is_found(mutant):
+    """Builds of every third case do not."""
+    profile = PROFILES["mutant"].only(mutant.only)
+    batteries = make_batteries(plan_ground(mutant.make, 1), profile)
+    assert try_client(mutant.make, batteries, profile).killed_by
+
+
 @pytest.mark.parametrize(
     "make", [PollingClient, ToyClient, *(each.make for each in EQUIVALENTS if each.id in CLEAN)]
 )
