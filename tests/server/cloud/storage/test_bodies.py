@@ -121,7 +121,7 @@ async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
 
 @pytest.mark.parametrize("is_drawn", [False, True])
 async def test_a_body_is_on_the_disk_when_put_returns(tmp_path, monkeypatch, is_drawn):
-    """File and folder are flushed; the file first, unless nobody knows its name yet."""
+    """File and folder are flushed; the file first, unless its name is drawn."""
     flushed, path = [], tmp_path / "blobs" / "1"
     path.mkdir(parents=True)
 
