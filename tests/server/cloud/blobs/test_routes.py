@@ -1,5 +1,6 @@
 """The blobs API: names that are hashes, tokens with limits, vaults that others cannot see."""
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -115,6 +116,27 @@ async def test_a_token_opens_one_door_for_one_name(cloud):
         status, _, headers = await Program(cloud, name, token).ask("GET", "photos/data/")
         assert status == 401
         assert headers["WWW-Authenticate"].startswith("Basic ")
+
+
+async def test_a_vault_that_ends_during_an_upload_takes_nothing(cloud):
+    """Neither does another account's, which may have its number by then."""
+    owner, other = await make_program(cloud), await make_program(cloud, "budi")
+    await owner.ask("POST", "photos/?create=true")
+    is_gone = asyncio.Event()
+
+    async def body():
+        yield BODY[:5]
+        await is_gone.wait()
+        yield BODY[5:]
+
+    sending = asyncio.create_task(owner.ask("POST", f"photos/data/{NAME}", body()))
+    while not [*(cloud.folder / "bodies").rglob(".tmp-*")]:  # noqa: ASYNC110 - a file sets no event
+        await asyncio.sleep(0.01)
+    assert (await owner.ask("DELETE", "photos/"))[0] == 200
+    assert (await other.ask("POST", "photos/?create=true"))[0] == 200
+    is_gone.set()
+    assert (await sending)[0] == 404
+    assert (await other.ask("GET", "photos/data/"))[1] == b"[]"
 
 
 async def test_a_vault_within_the_quota(place, tmp_path):
