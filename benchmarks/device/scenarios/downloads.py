@@ -69,7 +69,7 @@ def beside(lab: Lab) -> Report:
 
 def _measure(lab: Lab, peers: tuple[str, ...], connections: int, piece: int) -> Rounds:
     def run(server: Server) -> Measured:
-        return lab.run("pull", _spec(lab, server, connections, piece))
+        return lab.run("pull", pull_spec(lab, server, connections, piece))
 
     with ExitStack() as stack:
         servers = lab.start(stack, *peers)
@@ -77,7 +77,10 @@ def _measure(lab: Lab, peers: tuple[str, ...], connections: int, piece: int) -> 
         return alternate(runs, lab.rounds, lab.tell)
 
 
-def _spec(lab: Lab, server: Server, connections: int, piece: int) -> PullSpec:
+def pull_spec(
+    lab: Lab, server: Server, connections: int, piece: int, authority: str = ""
+) -> PullSpec:
+    """Return the load of so many clients, in pieces of so many bytes; over TLS with `authority`."""
     return PullSpec(
         port=server.port,
         seconds=lab.seconds,
@@ -86,11 +89,12 @@ def _spec(lab: Lab, server: Server, connections: int, piece: int) -> PullSpec:
         length=lab.site.package_length,
         connections=connections,
         piece=min(piece, lab.site.package_length),
+        authority=authority,
     )
 
 
 def _probe(lab: Lab, server: Server) -> Measured:
-    pulls = lab.begin("pull", _spec(lab, server, 64, 16 * MIB))
+    pulls = lab.begin("pull", pull_spec(lab, server, 64, 16 * MIB))
     spec = OpenSpec(
         port=server.port,
         seconds=max(0.5, lab.seconds - 1),  # the downloads are under way before and after

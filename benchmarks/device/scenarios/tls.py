@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.device.lab import Lab, finish
-from benchmarks.device.load.spec import ClosedSpec, OpenSpec, PullSpec
+from benchmarks.device.load.spec import ClosedSpec, OpenSpec
 from benchmarks.device.measured import Measured
 from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report
@@ -95,24 +95,11 @@ def _ask(lab: Lab, authority: str, server: Server, *, keep: bool) -> Measured:
 
 
 def _pull(lab: Lab, authority: str, server: Server, connections: int = 64) -> Measured:
-    return lab.run("pull", _pull_spec(lab, authority, server, connections))
-
-
-def _pull_spec(lab: Lab, authority: str, server: Server, connections: int) -> PullSpec:
-    return PullSpec(
-        port=server.port,
-        seconds=lab.seconds,
-        watch=server.pids,
-        path=lab.site.package_url,
-        length=lab.site.package_length,
-        connections=connections,
-        piece=min(16 * MIB, lab.site.package_length),
-        authority=authority,
-    )
+    return lab.run("pull", plain.pull_spec(lab, server, connections, 16 * MIB, authority))
 
 
 def _probe(lab: Lab, authority: str, server: Server) -> Measured:
-    pulls = lab.begin("pull", _pull_spec(lab, authority, server, 64))
+    pulls = lab.begin("pull", plain.pull_spec(lab, server, 64, 16 * MIB, authority))
     spec = OpenSpec(
         port=server.port,
         seconds=max(0.5, lab.seconds - 1),  # the downloads are under way before and after
