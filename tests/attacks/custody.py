@@ -156,12 +156,16 @@ class Custody(TurnedStage):
         assert said, error
         return [each["error"] for each in json.loads(said) if each["error"]]
 
-    def status(self):
-        """Ask the API for its status."""
+    def alarms(self):
+        """Return the subjects of the server's alarms, once it has looked at its state."""
+        until(lambda: "server" not in self._alarms())
+        return self._alarms()
+
+    def _alarms(self):
         token = (self.folder / "token").read_text()
         asked = Request(f"{self.api}/api/v1/status", headers={"Authorization": f"Bearer {token}"})
         with urlopen(asked, timeout=PATIENCE) as answer:
-            return json.load(answer)
+            return [alarm["subject"] for alarm in json.load(answer)["alarms"]]
 
     def bring_in(self, *roles):
         """Copy versions that the server has and the owners did not sign into the working folder."""
