@@ -108,6 +108,8 @@ class RealWorld:
         context = make_tls_context(self._certificate_authority)
         wire = socket.create_connection((address, port), timeout=PATIENCE)
         try:
+            # Else the request waits until the server acknowledges the handshake, 40 ms or more.
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return SocketStream(context.wrap_socket(wire, server_hostname=tls))
         except BaseException:
             wire.close()

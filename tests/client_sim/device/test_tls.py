@@ -113,6 +113,8 @@ def test_no_session_is_resumed(repository, tmp_path, authority, version):
         )
         with Connection(world) as connection:
             assert connection.get("/metadata/timestamp.json", limit=9) == b"ok"
+            wire = connection._stream._wire
+            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     server.close()
     assert [seen[:2] for seen in server.seen] == [("http/1.1", False)] * 3
     assert len({seen[2] for seen in server.seen}) == 1
