@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHARE: Final = click.FloatRange(0, 1)
 _STAGES: Final = ("1%=4h", "10%=6h", "50%=8h", "100%")
+_MOST_WAKE: Final = 14_400  # seconds: the shortest interval between two polls
 _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 days
 
 
@@ -52,6 +53,13 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
     show_default=True,
     type=click.FloatRange(0.001, _MOST_HOURS),
     help="How long they live.",
+)
+@click.option(
+    "--wake",
+    metavar="SECONDS",
+    type=click.FloatRange(1, _MOST_WAKE),
+    help="Let all phones poll first within so many seconds, as where power returns to a city."
+    "  [default: as in a fleet that has run for long]",
 )
 @click.option(
     "--speed",
@@ -140,6 +148,7 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
 def fleet(
     devices: int,
     hours: float,
+    wake: float | None,
     speed: float,
     workers: int,
     seed: int,
@@ -191,6 +200,7 @@ def fleet(
         connections=connections,
         keep=keep_connections,
         download_every=download_every,
+        wake=wake or 0.0,
     )
     with ExitStack() as stack:
         stack.enter_context(_ending_in_order())

@@ -30,7 +30,8 @@ class Plan:
 
     `speed` is the most seconds that the shared clock advances in a second of real time; without a
     shared clock the fleet runs in real time. Each worker opens at most `connections`. `twinning`
-    selects the installations that the real update engine repeats.
+    selects the installations that the real update engine repeats. All phones poll first within
+    `wake` seconds, at least 1, or with 0 as in a fleet that has run for long.
     """
 
     devices: int
@@ -43,6 +44,7 @@ class Plan:
     keep: bool
     download_every: int
     twinning: Twinning | None = None
+    wake: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def share_out(
                 first=first,
                 count=count,
                 paced=1.0 if is_real else 0.0,
+                wake=plan.wake,
             )
         )
     return jobs

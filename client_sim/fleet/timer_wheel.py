@@ -53,13 +53,17 @@ class Appointments:
         self._wheel = TimerWheel(phones, (SHORTEST + SPREAD + 1) * TICKS)
         self._tick = 0
 
-    def place_phones(self) -> None:
+    def place_phones(self, wake: float = 0.0) -> None:
         """Schedule every phone at a time between now and the longest interval.
 
         At any moment a long interval is more likely than a short one, and any part of it may have
-        passed. So the polls are distributed as in a fleet that has run for long.
+        passed. So the polls are distributed as in a fleet that has run for long. With `wake` they
+        are all due within so many seconds, as where power returns to a city.
         """
         for phone in range(self._phones):
+            if wake:
+                self._wheel.put(phone, self._draws.below(round(wake * TICKS)))
+                continue
             while self._draws.below(SHORTEST + SPREAD) >= (span := self._draw_interval()):
                 continue
             self._wheel.put(phone, self._draws.below(span * TICKS))

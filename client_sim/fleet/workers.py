@@ -34,6 +34,7 @@ class Job:
 
     `vaults` are the stores of phones that have polled before, by the role that holds their
     pointers. `paced` is the number of simulated seconds in a second of real time, 0 for no limit.
+    `wake` is as in a plan.
     """
 
     target: Target
@@ -45,6 +46,7 @@ class Job:
     first: int
     count: int
     paced: float = 0.0
+    wake: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
         newest += phones.build[phone] == len(group.builds) - 1
         if not phones.traits[phone] & NEW:
             phones.state[phone] = states[group.holder].index
-    driver.place_phones()
+    driver.place_phones(job.wake)
     return driver, Ready(newest, tuple(by_group), max(0, _resident() - before))
 
 

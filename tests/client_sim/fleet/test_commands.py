@@ -113,6 +113,18 @@ def test_another_server_is_polled_in_real_time(root, town, tmp_path):
     assert "30,000 phones" in page.read_text(encoding="utf-8")
 
 
+def test_phones_that_wake_together_poll_together(root, town):
+    """All within the second that `--wake` gives, where 30 of a fleet wait four hours or more."""
+    town.repository.offer()
+    url = f"http://127.0.0.1:{town.server.port}"
+    done = run(
+        *("--url", url, "--root", root, "--devices", 30, "--wake", 1, "--hours", 0.001),
+        *("--flaky", 0, "--skewed", 0, "--json"),
+    )
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.stdout)["offers"] == 30
+
+
 def children(pid):
     """List the processes that a process began and that live."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
