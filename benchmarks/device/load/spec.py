@@ -76,6 +76,13 @@ class PullSpec(Spec, frozen=True, kw_only=True):
     warm_up: float = 0.3
 
 
+class HandshakeSpec(Spec, frozen=True, kw_only=True):
+    """Clients that shake hands and leave, `rate` a second; 0: as many as `threads` manage."""
+
+    rate: float = 0.0
+    threads: int = 16
+
+
 class Kind(StrEnum):
     """What a crowd does: nothing after a poll, a byte each second, or requests without end."""
 
