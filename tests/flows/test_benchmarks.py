@@ -34,6 +34,14 @@ ROOT = Path(__file__).parents[2]
             ),
             "parallel uploads",
         ),
+        (
+            "capacity",
+            (
+                *("--rounds", "1", "--seconds", "0.1", "--scale", "0.002", "--wake", "1"),
+                *("--rates", "20", "--devices", "200"),
+            ),
+            "a million phones a minute",
+        ),
         ("device", ("curl", "--rounds", "1", "--seconds", "0.1", "--package", "1"), "curl's polls"),
     ],
 )

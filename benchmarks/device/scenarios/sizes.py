@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from benchmarks.big_state import BigState, clock, make_big_state
 from benchmarks.device.hening import running_hening
@@ -73,21 +73,27 @@ def sizes(lab: Lab) -> Report:
     rows: list[Row] = []
     for codenames, regions in SIZES:
         count = max(2, round(codenames * lab.scale))
-        channels = tuple(f"{region}/{kind}" for region in REGIONS[:regions] for kind in KINDS)
-        root = lab.place(f"state-{count}")
-        state = asyncio.run(make_big_state(root, count, 1, 100, lab.tell, channels))
-        pointers = count * len(channels)
-        memory: dict[str, bytes] = {}
-        cells: list[float | None] = []
-        with running_hening(state, lab.place("hening.log")) as server:
-            cells += _poll(state, server.port, memory)
-            cells += _poll(state, server.port, memory)
-        asyncio.run(_halt_one(state))
-        with running_hening(state, lab.place("hening.log")) as server:
-            cells += _poll(state, server.port, memory)
+        pointers = count * regions * len(KINDS)
+        cells = measure_poll(lab, count, REGIONS[:regions])
         rows.append((f"{pointers:,} pointers of {count} codenames", cells))
     note = "Bytes of HTTP, heads and bodies; TCP and TLS come on top."
     return Report("octets", "What a poll costs a phone", COLUMNS, rows, [], note)
+
+
+def measure_poll(lab: Lab, codenames: int, regions: Sequence[str]) -> list[float]:
+    """Return the bytes of `COLUMNS` at so many codenames, each with three channels a region."""
+    channels = tuple(f"{region}/{kind}" for region in regions for kind in KINDS)
+    root = lab.place(f"state-{codenames}")
+    state = asyncio.run(make_big_state(root, codenames, 1, 100, lab.tell, channels))
+    memory: dict[str, bytes] = {}
+    cells: list[float] = []
+    with running_hening(state, lab.place("hening.log")) as server:
+        cells += _poll(state, server.port, memory)
+        cells += _poll(state, server.port, memory)
+    asyncio.run(_halt_one(state))
+    with running_hening(state, lab.place("hening.log")) as server:
+        cells += _poll(state, server.port, memory)
+    return cells
 
 
 def _poll(state: BigState, port: int, memory: dict[str, bytes]) -> tuple[float, float]:

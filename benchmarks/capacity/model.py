@@ -1,0 +1,80 @@
+"""What a fleet asks of its servers, computed from what one poll costs.
+
+A phone polls 4 to 8 hours after its last poll, drawn evenly (FORMATS section 9).
+"""
+
+from dataclasses import dataclass
+
+SHORTEST, SPREAD = 14_400, 14_401
+MEAN = SHORTEST + (SPREAD - 1) / 2
+DAY = 86_400
+STEP = 60  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was measured of one poll: a connection, TLS, next root, timestamp.
+
+    `ours` and `edge` are CPU seconds of hening, and of nginx that answers from its cache.
+    `unchanged` and `changed` are bytes to a phone, TLS and HTTP, without and behind a publication.
+    """
+
+    ours: float
+    edge: float
+    unchanged: float
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """So many phones whose first polls come evenly within `seconds`."""
+
+    phones: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """First polls a second."""
+        return self.phones / self.seconds
+
+
+def poll_rates(wave: Wave, hours: float) -> list[float]:
+    """Return how many polls are expected in each minute.
+
+    The polls of a minute are first ones, and the next ones of all polls 4 to 8 hours before it.
+    """
+    count = round(hours * 3600 / STEP)
+    polls = [0.0] * count
+    for minute in range(count):
+        begin, end = minute * STEP, (minute + 1) * STEP
+        polls[minute] += wave.rate * max(0.0, min(end, wave.seconds) - begin)
+        latest = minute - SHORTEST // STEP
+        for earlier in range(max(0, latest - SPREAD // STEP + 1), max(0, latest + 1)):
+            polls[minute] += polls[earlier] * STEP / SPREAD
+    return polls
+
+
+def due_share(hours: float) -> float:
+    """Return which share of a fleet that has run for long has a poll due within so many hours."""
+    seconds = hours * 3600
+    even = min(seconds, SHORTEST)
+    slow = min(max(0.0, seconds - SHORTEST), SPREAD - 1)
+    return (even + slow - slow * slow / 2 / (SPREAD - 1)) / MEAN
+
+
+def queue(wave: Wave, capacity: float) -> tuple[float, float]:
+    """Return how many phones wait at most, and after how many seconds the last one is answered."""
+    waiting = max(0.0, (wave.rate - capacity) * wave.seconds)
+    return waiting, wave.seconds + waiting / capacity
+
+
+def daily_bytes(phones: int, costs: Costs, publications: int) -> float:
+    """Return the bytes of a day's polls; each publication changes one poll of each phone."""
+    polls = DAY / MEAN
+    changed = min(polls, publications)
+    return phones * (changed * costs.changed + (polls - changed) * costs.unchanged)
+
+
+def package_rate(phones: int, size: float, days: float) -> float:
+    """Return bits a second where each phone fetches a package of `size` bytes within `days`."""
+    return phones * size * 8 / (days * DAY)

@@ -1,0 +1,109 @@
+"""A fleet that wakes together, as far as two cores show it; compared with the model.
+
+The server is `hening-server run --workers 1` with a P-256 certificate on core 0, the phones of
+`hening-device fleet` are on core 1.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.table import Table
+
+from benchmarks.capacity.model import Wave, poll_rates
+from benchmarks.device.certificate import make_certificate
+from benchmarks.device.cpu import cpu_seconds
+from benchmarks.device.lab import Lab
+from client_sim.fleet.tally import BINS
+
+SERVER_CORE, LOAD_CORE = 0, 1
+SPINNERS = 2  # beside the server, which has a third of its core then
+MORE = 3.0  # how much longer the phones live than they take to wake, for late answers
+LEAST = 0.001  # hours of a fleet's life
+QUIET = ("--fresh", "0", "--flaky", "0", "--skewed", "0", "--current", "1")
+FEW = 50  # polls in a bin, below which its deviation says little
+_FLEET = "from client_sim.cli import main; main()"
+
+
+def measure(lab: Lab, rates: Sequence[float], seconds: float) -> Table:
+    """Return what phones see that wake within `seconds`, at each rate.
+
+    Last, the server has a third of its core, so that more phones come than it can answer.
+    """
+    certificate = make_certificate(lab.folder)
+    root = lab.site.state.folder.trusted_root
+    table = Table("phones a second", "server", "answered", "p50 ms", "p99 ms", "worst s", "cores")
+    with lab.hening(certificate=certificate) as server:
+        target = ("--url", f"https://127.0.0.1:{server.port}", "--root", str(root))
+        for rate, spinners in (*((rate, 0) for rate in rates), (rates[-1], SPINNERS)):
+            devices = round(rate * seconds)
+            with _spinning(spinners):
+                before = cpu_seconds(server.pids)
+                report = _run_fleet(
+                    *(*target, "--authority", str(certificate.chain), "--wake", f"{seconds:g}"),
+                    *(
+                        "--devices",
+                        f"{devices}",
+                        "--hours",
+                        f"{max(LEAST, MORE * seconds / 3600):g}",
+                    ),
+                )
+                used = cpu_seconds(server.pids) - before
+            late = report["latencies"]
+            table.add_row(
+                f"{rate:,.0f}",
+                "a third of a core" if spinners else "a core",
+                f"{report['polls'] / devices:.1%}",
+                *(f"{late[name] * 1000:.0f}" for name in ("p50", "p99")),
+                f"{late['worst']:.1f}",
+                f"{used / seconds:.2f}",
+            )
+    return table
+
+
+def compare(wave: Wave, hours: float) -> str:
+    """Return how far a fleet on simulated time is from the model of the same wave."""
+    report = _run_fleet(
+        *("--devices", f"{wave.phones}", "--hours", f"{hours:g}", "--wake", f"{wave.seconds:g}"),
+        *("--models", "1", "--stage", "100%", "--download-every", "1000000"),
+        *("--engine-every", "1000000000", "--speed", "20000"),
+    )
+    expected = poll_rates(wave, hours)
+    step = len(expected) // BINS
+    model = [sum(expected[at : at + step]) for at in range(0, len(expected), step)]
+    pairs = [
+        (point["polls"], polls)
+        for point, polls in zip(report["curve"], model, strict=True)
+        if polls > FEW
+    ]
+    seen, told = map(sum, zip(*pairs, strict=True))
+    worst = max(abs(polls - each) / each**0.5 for polls, each in pairs)
+    return (
+        f"{wave.phones:,} simulated phones: {seen / told:.3f} of the model's polls in {hours:.0f}"
+        f" hours; the worst quarter of an hour is {worst:.1f} standard deviations off."
+    )
+
+
+def _run_fleet(*words: str) -> Any:  # noqa: ANN401 - JSON
+    command = ["taskset", "-c", f"{LOAD_CORE}", sys.executable, "-c", _FLEET, "fleet", *QUIET]
+    command += ["--workers", "1", "--connections", "4096", "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def _spinning(count: int) -> Iterator[None]:
+    """Let `count` processes use the server's core."""
+    command = ["taskset", "-c", f"{SERVER_CORE}", sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - ours
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -1,0 +1,46 @@
+"""What a fleet asks of its servers; expected values are calculated by hand."""
+
+import pytest
+
+from benchmarks.capacity.model import (
+    MEAN,
+    Costs,
+    Wave,
+    daily_bytes,
+    due_share,
+    package_rate,
+    poll_rates,
+    queue,
+)
+
+
+def test_second_polls_come_four_to_eight_hours_later():
+    """A minute has 60 of the 14,401 seconds over which they are drawn."""
+    polls = poll_rates(Wave(14_401, 60), 8)
+    assert polls[0] == pytest.approx(14_401)
+    assert polls[1:240] == [0] * 239
+    assert polls[240:480] == pytest.approx([60] * 240)
+
+
+def test_a_fleet_forgets_that_it_woke_together():
+    """After three days each minute has a minute's share of polls that come every six hours."""
+    assert poll_rates(Wave(21_600, 60), 72)[-1] == pytest.approx(21_600 * 60 / MEAN, rel=0.01)
+
+
+@pytest.mark.parametrize(("hours", "share"), [(0, 0), (1, 1 / 6), (4, 2 / 3), (6, 11 / 12), (9, 1)])
+def test_whose_poll_is_due(hours, share):
+    """An hour is a sixth of the mean interval; in the sixth hour half of the intervals are over."""
+    assert due_share(hours) == pytest.approx(share)
+
+
+def test_phones_wait_where_more_come_than_are_answered():
+    """100 a second for a minute, 50 are answered: half of them wait, a minute more is needed."""
+    assert queue(Wave(6_000, 60), 50) == (3_000, 120)
+    assert queue(Wave(6_000, 60), 200) == (0, 60)
+
+
+def test_bytes():
+    """Of four polls a day one is behind a publication; 86,400 bytes a day are 8 bits a second."""
+    costs = Costs(ours=0, edge=0, unchanged=10, changed=100)
+    assert daily_bytes(2, costs, 1) == 260
+    assert package_rate(1_000, 86_400, 1) == 8_000
