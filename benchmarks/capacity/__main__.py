@@ -18,6 +18,7 @@ from rich.table import Table
 from benchmarks.capacity import wake
 from benchmarks.capacity.model import (
     MEAN,
+    ROOM,
     Costs,
     Wave,
     daily_bytes,
@@ -130,10 +131,14 @@ def _print_city(console: Console, costs: Costs) -> None:
         f" Of a fleet, {due_share(1):.0%} have a poll due within an hour without power,"
         f" {due_share(4):.0%} within four, all within eight."
     )
-    table = Table("cores", "polls a second", "most that wait", "all are answered after")
+    table = Table("cores and workers", "polls a second", "most that wait", "longest", "refused")
     for cores in (1, 2, 4):
-        waiting, over = queue(CITY, cores / costs.ours)
-        table.add_row(f"{cores}", f"{cores / costs.ours:,.0f}", f"{waiting:,.0f}", f"{over:.0f} s")
+        capacity = cores / costs.ours
+        found = queue(CITY, capacity, cores * ROOM)
+        table.add_row(
+            *(f"{cores}", f"{capacity:,.0f}", f"{found.waiting:,.0f}", f"{found.longest:.0f} s"),
+            f"{found.refused:,.0f}",
+        )
     console.print(table)
 
 

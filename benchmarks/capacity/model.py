@@ -9,6 +9,7 @@ SHORTEST, SPREAD = 14_400, 14_401
 MEAN = SHORTEST + (SPREAD - 1) / 2
 DAY = 86_400
 STEP = 60  # seconds
+ROOM = 20_000  # connections of a worker (`server.http.turns.Limits`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,23 @@ def due_share(hours: float) -> float:
     return (even + slow - slow * slow / 2 / (SPREAD - 1)) / MEAN
 
 
-def queue(wave: Wave, capacity: float) -> tuple[float, float]:
-    """Return how many phones wait at most, and after how many seconds the last one is answered."""
-    waiting = max(0.0, (wave.rate - capacity) * wave.seconds)
-    return waiting, wave.seconds + waiting / capacity
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Phones of a wave that wait: so many at most, for at most `longest` seconds.
+
+    `refused` find no room, and poll again in 4 to 8 hours.
+    """
+
+    waiting: float
+    refused: float
+    longest: float
+
+
+def queue(wave: Wave, capacity: float, room: int) -> Queue:
+    """Return how a wave waits at a server of `capacity` polls a second, and of `room` phones."""
+    excess = max(0.0, (wave.rate - capacity) * wave.seconds)
+    waiting = min(excess, room)
+    return Queue(waiting, excess - waiting, waiting / capacity)
 
 
 def daily_bytes(phones: int, costs: Costs, publications: int) -> float:

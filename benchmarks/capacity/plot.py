@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from benchmarks.capacity.model import MEAN, STEP, Wave, poll_rates
+from benchmarks.capacity.model import MEAN, ROOM, STEP, Wave, poll_rates, queue
 from client_sim.pages import charts
 
 OURS, OTHERS, GOAL = "#0b7a75", "#6b7785", "#c0392b"
@@ -24,10 +24,10 @@ def draw(wave: Wave, cost: float, hours: float) -> str:
     )
     picture.attrib |= {"width": f"{2 * WIDTH}", "height": f"{HEIGHT}"}  # it stands in no page
     charts.draw(picture, "rect", width=2 * WIDTH, height=HEIGHT, fill="#ffffff")
-    _Panel(picture, 0, "Phones that wait for an answer", "seconds", 180, wave.phones / 2).plot(
+    _Panel(picture, 0, "Phones that wait for an answer", "seconds", 90, 2 * ROOM).plot(
         [
-            ("one core", GOAL, _waiting(wave, 1 / cost)),
-            ("two cores", OURS, _waiting(wave, 2 / cost)),
+            ("one core", GOAL, _waiting(wave, 1 / cost, ROOM)),
+            ("two cores", OURS, _waiting(wave, 2 / cost, 2 * ROOM)),
         ]
     )
     rates = poll_rates(wave, hours)
@@ -42,9 +42,11 @@ def draw(wave: Wave, cost: float, hours: float) -> str:
     return charts.write_picture(picture) + "\n"
 
 
-def _waiting(wave: Wave, capacity: float) -> Points:
-    peak = max(0.0, (wave.rate - capacity) * wave.seconds)
-    return [(0, 0), (wave.seconds, peak), (wave.seconds + peak / capacity, 0)]
+def _waiting(wave: Wave, capacity: float, room: int) -> Points:
+    found = queue(wave, capacity, room)
+    full = found.waiting / max(wave.rate - capacity, found.waiting / wave.seconds, 1.0)
+    end = wave.seconds + found.longest
+    return [(0, 0), (full, found.waiting), (wave.seconds, found.waiting), (end, 0)]
 
 
 class _Panel:

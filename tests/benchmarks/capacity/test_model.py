@@ -5,6 +5,7 @@ import pytest
 from benchmarks.capacity.model import (
     MEAN,
     Costs,
+    Queue,
     Wave,
     daily_bytes,
     due_share,
@@ -34,9 +35,10 @@ def test_whose_poll_is_due(hours, share):
 
 
 def test_phones_wait_where_more_come_than_are_answered():
-    """100 a second for a minute, 50 are answered: half of them wait, a minute more is needed."""
-    assert queue(Wave(6_000, 60), 50) == (3_000, 120)
-    assert queue(Wave(6_000, 60), 200) == (0, 60)
+    """100 a second for a minute, 50 are answered: of the other 3,000 those wait that find room."""
+    assert queue(Wave(6_000, 60), 50, room=5_000) == Queue(3_000, 0, 60)
+    assert queue(Wave(6_000, 60), 50, room=1_000) == Queue(1_000, 2_000, 20)
+    assert queue(Wave(6_000, 60), 200, room=1_000) == Queue(0, 0, 0)
 
 
 def test_bytes():
