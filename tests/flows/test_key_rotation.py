@@ -1,4 +1,6 @@
-"""Rotation of the online keys and recovery from theft, tested with phones.
+"""Rotation of the online keys, and recovery from theft of the one for `latest`, with phones.
+
+Other thefts are in `test_drills.py` and `tests/attacks/test_online_thefts.py`.
 
 What the signers do offline is signed here with python-tuf and the ceremony's keys.
 """
@@ -129,59 +131,6 @@ def test_a_stale_root_after_a_theft_costs_one_poll(world):
     assert phone.update() == FIRST
 
 
-def test_a_stolen_snapshot_key_alone(world):
-    """The thief raises other roles' versions out of reach; rotating the key rescues the phone."""
-    honest = Edge(world, keeps=NOTHING)
-    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
-    thief.snapshot(world.published().snapshot.version, targets=FAR)
-    assert phone.poll(thief).failure is not None
-    assert phone.poll().failure is not None
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    assert "version" in str(phone.poll().failure)  # stuck on the honest server
-    new(world, "snapshot")
-    publish_root(world, 2, former=False)
-    assert phone.update() == FIRST
-    # The thief continues, and no phone accepts it any more.
-    assert phone.poll(thief).failure is None
-    thief.snapshot(world.published().snapshot.version, targets=FAR)
-    assert "snapshot" in str(CachedPhone(thief).poll().failure)
-
-
-def test_stolen_snapshot_and_timestamp_keys_with_fast_forward(world):
-    """Versions a thousand million ahead are void with the root that revokes the keys."""
-    honest = Edge(world, keeps=NOTHING)
-    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
-    assert phone.update() == FIRST
-    thief.timestamp(FAR, FAR)
-    thief.snapshot(FAR)
-    assert phone.update(thief) == FIRST
-    for _ in range(2):
-        assert "must be >= 1000000000" in str(phone.poll().failure)
-    new(world, "snapshot", "timestamp")
-    publish_root(world, 2, former=False)
-    assert phone.update() == FIRST
-    assert phone.poll(thief).failure is not None
-    assert phone.update() == FIRST
-    assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
-    assert phone.update() == FIRST
-
-
-def test_a_stolen_timestamp_key(world):
-    """The thief freezes a phone and raises its versions; a root with another key ends both."""
-    honest = Edge(world, keeps=NOTHING)
-    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
-    thief.timestamp(FAR, world.published().snapshot.version)
-    assert phone.update(thief) == FIRST
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
-    assert phone.update(thief) == FIRST  # frozen
-    assert "must be >= 1000000000" in str(phone.poll().failure)
-    new(world, "timestamp")
-    publish_root(world, 2, former=False)
-    assert phone.update() == SECOND
-    assert "timestamp" in str(phone.poll(thief).failure)
-
-
 def test_a_stolen_latest_key(world):
     """Alone it is worthless; with the other online keys it chooses among signed releases."""
     honest = Edge(world, keeps=NOTHING)
@@ -237,27 +186,6 @@ def test_a_new_latest_key_comes_with_targets(world):
     assert "latest" in str(CachedPhone(thief).poll().failure)
     assert switch(world, "latest") == ["latest"]
     assert phone.update() == FIRST
-
-
-def test_a_stolen_log_key(world):
-    """A proof signed by the stolen key alone is refused under the root that names another."""
-    honest = Edge(world, keeps=NOTHING)
-    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
-    published = world.published()
-    version = published.roles["latest"].version
-    public = world.folder.public / "metadata" / f"{version}.latest.json"
-    thief.prove("latest", version, public.read_bytes())
-    assert CachedPhone(thief).update() == FIRST  # the proof holds: it is evidence, not prevention
-    new(world, "log")
-    publish_root(world, 2, former=False)
-    assert phone.update() == FIRST
-    version = world.published().roles["latest"].version
-    public = world.folder.public / "metadata" / f"{version}.latest.json"
-    thief.prove("latest", version, public.read_bytes())
-    assert isinstance(CachedPhone(thief).poll().failure, LogError)
-    assert switch(world, "log", at_once=True) == ["log"]
-    assert phone.update() == FIRST
-    assert CachedPhone(honest).update() == FIRST
 
 
 def far_ahead(thief, pointers):
