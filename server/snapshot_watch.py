@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
+from tuf.api.metadata import Metadata, Targets
 
 from server.device.integrity import Trusted, find_altered, leave_out, verify_snapshot
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
@@ -82,11 +83,12 @@ class SnapshotWatch:
     def _load(self, seen: tuple[int, int] | None) -> Snapshot:
         if seen is None:
             raise StorageError("the public timestamp is gone.")
-        snapshot = load_snapshot(self._folder.public, self._blobs, self.current)
+        decoded: dict[str, Metadata[Targets]] = {}
+        snapshot = load_snapshot(self._folder.public, self._blobs, self.current, decoded)
         if snapshot is EMPTY:  # it disappeared after the look
             raise StorageError("the public timestamp is gone.")
         pinned = self._folder.trusted_root.read_bytes()
-        self._trusted = verify_snapshot(snapshot, pinned, self._trusted)
+        self._trusted = verify_snapshot(snapshot, pinned, self._trusted, decoded)
         altered = find_altered(snapshot, self.current, self._trusted)
         if altered - self._left_out:  # reported once, not with each publication
             log.error(

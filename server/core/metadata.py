@@ -9,6 +9,7 @@ import re
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from securesystemslib.exceptions import Error as SecureSystemsError
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
@@ -29,6 +30,16 @@ _MALFORMED = (
     *(RepositoryError, SecureSystemsError),
 )
 _MAX_LEVELS = 64
+_ESCAPED = re.compile(rb"\\(?:u00([0-9a-f]{2})|(.))")
+_UNESCAPED = {
+    b'"': b'\\"',
+    b"\\": b"\\\\",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _T = TypeVar("_T", Root, Targets, Snapshot, Timestamp)
@@ -102,6 +113,14 @@ def verify_role(
     FormatError for a malformed file, TrustError for invalid signatures or expiry.
     """
     metadata = decode_role(role, data)
+    verify_decoded(role, metadata, delegator, now)
+    return metadata
+
+
+def verify_decoded(
+    role: str, metadata: Metadata[Any], delegator: Root | Targets, now: datetime | None
+) -> None:
+    """Verify metadata of `role` that was decoded before, as `verify_role` does."""
     _verify(
         delegator,
         role,
@@ -110,7 +129,6 @@ def verify_role(
     )
     if now is not None:
         check_expiry(role, metadata.signed, now)
-    return metadata
 
 
 def check_expiry(role: str, signed: Root | Targets | Snapshot | Timestamp, now: datetime) -> None:
@@ -121,7 +139,7 @@ def check_expiry(role: str, signed: Root | Targets | Snapshot | Timestamp, now: 
 
 def _verify(judge: Root | Targets, role: str, metadata: Metadata[Any], sentence: str) -> None:
     try:
-        judge.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        judge.verify_delegate(role, encode_signed(metadata), metadata.signatures)
     except (RepositoryError, ValueError) as error:
         raise TrustError(f"{sentence}: {error}.") from error
 
@@ -137,13 +155,29 @@ def decode_role(role: str, data: bytes) -> Metadata[Any]:
             return decode_targets(role, data)
 
 
+def encode_signed(metadata: Metadata[Any]) -> bytes:
+    """Return the bytes that signatures of `metadata` cover, TUF's canonical JSON.
+
+    They are `metadata.signed_bytes`, at a tenth of its time: JSON with sorted keys, in which only
+    quotation marks and backslashes are escaped.
+    """
+    try:
+        encoded = msgspec.json.encode(metadata.signed.to_dict(), order="sorted")
+    except OverflowError:  # an integer of more than 64 bits
+        return metadata.signed_bytes
+    return _ESCAPED.sub(_unescape, encoded) if b"\\" in encoded else encoded
+
+
+def _unescape(escaped: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(escaped[1].decode()) if escaped[1] else _UNESCAPED[escaped[2]]
+
+
 def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     limit = metadata_limit(role)
     if len(data) > limit:
         raise FormatError(f"a {role} file of {len(data)} bytes is over the limit of {limit}.")
     try:
-        document = json.loads(data.decode())
-        is_canonical = _has_canonical_form(document["signed"])
+        document, is_canonical = _parse(data.decode())
         metadata: Metadata[_T] = Metadata.from_dict(document)
     except _MALFORMED as error:
         raise FormatError(f"the {role} file is not TUF metadata.") from error
@@ -155,6 +189,34 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     if type(version) is not int or version > MAX_INTEGER:  # python-tuf accepts `true` as 1
         raise FormatError(f"the {role} file has the version {str(version)[:32]}.")
     return metadata
+
+
+def _parse(text: str) -> tuple[Any, bool]:
+    """Return a parsed file, and whether its signed part has TUF's canonical form.
+
+    Values are looked at one by one only where the text has a float or what may be a lone surrogate.
+    """
+    floats: list[str] = []
+    document = json.loads(text, parse_float=floats.append, parse_constant=floats.append)
+    if floats or "\\ud" in text or "\\uD" in text:
+        document = json.loads(text)
+        return document, _has_canonical_form(document["signed"])
+    return document, _is_shallow(document["signed"])
+
+
+def _is_shallow(value: object) -> bool:
+    """Answer whether parsed JSON has at most `_MAX_LEVELS` levels."""
+    level = [value]
+    for _ in range(_MAX_LEVELS):
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+            if type(each) is dict or type(each) is list
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _has_canonical_form(value: object) -> bool:

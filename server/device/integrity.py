@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from tuf.api.metadata import Metadata, Root, Targets
@@ -16,7 +17,14 @@ from server.core.checkpoint import (
     encode_leaf,
 )
 from server.core.errors import FormatError, LogError, TrustError
-from server.core.metadata import decode_root, verify_first_root, verify_role, verify_root
+from server.core.metadata import (
+    decode_role,
+    decode_root,
+    verify_decoded,
+    verify_first_root,
+    verify_role,
+    verify_root,
+)
 from server.core.names import metadata_name
 from server.core.note import VerifierKey
 from server.core.profile import log_verifier
@@ -91,12 +99,28 @@ class Trusted:
     versions: Mapping[str, int]
 
 
-def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -> Trusted:
+def verify_snapshot(
+    snapshot: Snapshot,
+    pinned: bytes,
+    before: Trusted | None,
+    decoded: Mapping[str, Metadata[Targets]] = MappingProxyType({}),
+) -> Trusted:
     """Verify each current version of `snapshot`, from the `pinned` root on.
 
-    Versions in `before` whose keys are the same are not verified again. Raises TrustError or
+    Versions in `before` whose keys are the same are not verified again. `decoded` has metadata of
+    the snapshot's files that was decoded as they were loaded, by path. Raises TrustError or
     FormatError.
     """
+
+    def verify(role: str, version: int, delegator: Root | Targets) -> Metadata[Any]:
+        metadata = decoded.get(f"/metadata/{metadata_name(role, version)}")
+        if metadata is None:
+            metadata = decode_role(role, _body(snapshot, role, version))
+        verify_decoded(role, metadata, delegator, None)
+        if metadata.signed.version != version:
+            raise TrustError(f"{metadata_name(role, version)} is {role} {metadata.signed.version}.")
+        return metadata
+
     root = verify_first_root(pinned).signed if before is None else before.root
     first = root.version if before is None else before.pinned
     if snapshot.root < root.version:
@@ -105,24 +129,15 @@ def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -
         root = verify_root(_body(snapshot, "root", version), root, None).signed
     timestamp = snapshot.documents["/metadata/timestamp.json"].identity.body
     named = verify_role("timestamp", timestamp, root, None).signed.snapshot_meta.version
-    meta = _verify(snapshot, "snapshot", named, root).signed.meta
+    meta = verify("snapshot", named, root).signed.meta
     versions = {name.removesuffix(".json"): each.version for name, each in meta.items()}
     targets = None if before is None or root is not before.root else before.targets
     if targets is None or targets.version != versions["targets"]:
-        targets = _verify(snapshot, "targets", versions["targets"], root).signed
+        targets = verify("targets", versions["targets"], root).signed
     for role, version in versions.items():
         if role != "targets" and not _is_signed_by(role, version, targets, before):
-            _verify(snapshot, role, version, targets)
+            verify(role, version, targets)
     return Trusted(first, root, targets, versions)
-
-
-def _verify(
-    snapshot: Snapshot, role: str, version: int, delegator: Root | Targets
-) -> Metadata[Any]:
-    metadata = verify_role(role, _body(snapshot, role, version), delegator, None)
-    if metadata.signed.version != version:
-        raise TrustError(f"{metadata_name(role, version)} is {role} {metadata.signed.version}.")
-    return metadata
 
 
 def _is_signed_by(role: str, version: int, targets: Targets, before: Trusted | None) -> bool:

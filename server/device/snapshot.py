@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from tuf.api.metadata import Metadata, Targets
+
 from server.core.errors import FormatError
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
 from server.core.names import metadata_name
@@ -69,10 +71,16 @@ class Snapshot:
 EMPTY = Snapshot(0, {}, {}, frozenset(), {})
 
 
-def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapshot:
+def load_snapshot(
+    public: Path,
+    blobs: BlobReader,
+    previous: Snapshot,
+    decoded: dict[str, Metadata[Targets]] | None = None,
+) -> Snapshot:
     """Read the public tree; files that `previous` holds and that never change are not read again.
 
-    Raises FormatError or OSError when the tree is incomplete: the caller keeps the previous one.
+    What was decoded is added to `decoded`, by path, for `verify_snapshot`. Raises FormatError or
+    OSError when the tree is incomplete: the caller keeps the previous one.
     """
     if not (public / "metadata" / "timestamp.json").exists():
         return EMPTY
@@ -102,10 +110,12 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
         if known.version == current.get(role) and known.is_whole
     }
     files, targets = {}, {}
+    decoded = {} if decoded is None else decoded
     for role in current.keys() - roles.keys():
         files[role] = read(_versions(public, role, current[role]))
-        data = _body(files[role], f"/metadata/{metadata_name(role, current[role])}")
-        targets[role] = decode_targets(role, data).signed
+        url = f"/metadata/{metadata_name(role, current[role])}"
+        decoded[url] = decode_targets(role, _body(files[role], url))
+        targets[role] = decoded[url].signed
     needed = {hash_ for role, each in targets.items() for hash_ in blob_hashes(role, each)}
     lengths = _lengths(blobs, needed)
     for role, each in targets.items():

@@ -2,7 +2,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from securesystemslib.signer import SSlibKey
 from tuf.api.metadata import Metadata, Targets
@@ -15,6 +15,7 @@ from server.core.metadata import (
     decode_targets,
     decode_timestamp,
     encode_metadata,
+    encode_signed,
     metadata_limit,
     verify_first_root,
     verify_role,
@@ -126,6 +127,23 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
             call()
         except HeningError:
             continue
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+        max_leaves=12,
+    )
+)
+@example('\x00\x08\x0c\x1f\x7f \n\r\t "\\ \\u0041 \\" / é \u2028 \U0001f600')
+@example({"\U0001f600": 1, "\uffff": 2, "Z": 3, "a": 2**70})
+def test_signatures_cover_python_tufs_bytes(value):
+    """Any text in any order of keys: the bytes are those that python-tuf verifies."""
+    targets = make_targets()
+    targets.unrecognized_fields["custom"] = value
+    metadata = Metadata(targets)
+    assert encode_signed(metadata) == metadata.signed_bytes
 
 
 def test_what_has_no_canonical_form_is_refused():
