@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_sim.device.answer import Pace
 from client_sim.device.errors import TransportError, UnreachableError
 from client_sim.transport import BLOCK, Connection, encode_block_request, encode_request
 from tests.cases import case
@@ -232,6 +233,28 @@ def test_slow_data_is_stopped(seconds, match):
     with pytest.raises(TransportError, match=match):
         connection.get(PATH, limit=100)
     assert sum(taken) <= 150
+
+
+@pytest.mark.parametrize(
+    ("passed", "received", "match"),
+    [
+        (-10_000, 0, None),  # a clock that is put back
+        (30, 0, None),
+        (40, 10_240, None),
+        (40, 10_239, "too slowly"),
+        (49, 20_000, None),
+        (50, 20_000, "too slowly"),
+        (100, 1_000_000, None),
+        (101, 1_000_000, "too long"),
+    ],
+)
+def test_the_pace_of_an_answer(passed, received, match):
+    """Half a minute may be silent; then a kibibyte a second on average, and 100 s in all."""
+    seconds = [1_000.0]
+    pace = Pace(lambda: seconds[0], 100.0)
+    seconds[0] += passed
+    with pytest.raises(TransportError, match=match) if match else contextlib.nullcontext():
+        pace.check(received)
 
 
 def test_a_poll_that_is_slow_as_a_whole_is_stopped():

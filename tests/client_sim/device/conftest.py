@@ -1,5 +1,6 @@
 import pytest
 
+from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import Repository
 
@@ -14,3 +15,16 @@ def repository():
 def world(repository):
     """Make the world of a phone that has never polled."""
     return FakeWorld(repository)
+
+
+@pytest.fixture
+def market():
+    """Make a repository that offers build 1, in full and from build 0."""
+    return shop.make_market(0)
+
+
+@pytest.fixture
+def phone(tmp_path, market):
+    """Make a phone on disk that runs build 0, with a world in memory."""
+    shop.make_phone(tmp_path / "phone", market)
+    return shop.open_phone(tmp_path / "phone", market)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
+from client_sim.device.phone import Phone
 from client_sim.engine.boot_state import BuildFacts
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
-from tests.client_sim.device.fake_world import HOST
-from tests.client_sim.device.repository_simulator import START, make_pointer, make_step
+from tests.client_sim.device.fake_world import HOST, FakeWorld
+from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
 
 CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
 NOW = START + 300 * 86_400  # after the newest fixture was "built"
@@ -76,6 +77,13 @@ def announce(repository, number, links, **changes):
     repository.publish("armani", "latest")
 
 
+def make_market(*sources):
+    """Make a repository that offers build 1: in full, and from the builds with these numbers."""
+    repository = Repository(NOW)
+    announce(repository, 1, [add_package(repository, 1, source) for source in (None, *sources)])
+    return repository
+
+
 def make_image(repository, port):
     """Return the image of a phone that polls `repository` on this machine."""
     image = ImageFacts("armani", "id", "stable", HOST, port, tls=False, built_at=START)
@@ -91,6 +99,25 @@ def make_phone(folder, repository, port=80, persona=None):
         build=facts(0),
         persona=persona,
     )
+
+
+def open_phone(folder, repository, *, disk=None, now=NOW, draws=0):
+    """Open a phone as after a restart; its world is in memory, and is `phone.world`.
+
+    `draws` were made before from its tape of randomness.
+    """
+    world = FakeWorld(repository)
+    world.clock = float(now)
+    for _ in range(draws):
+        world.entropy(1)
+
+    def make_world(public, state):
+        world.public, world.state = public, state
+        return world
+
+    phone = Phone(folder, make_world=make_world, disk=disk)
+    phone.world = world
+    return phone
 
 
 def digest_tree(folder):

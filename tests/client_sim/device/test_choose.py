@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 
 from client_sim.device.choose import NoOffer, Offer, decide_update, plan_update
-from client_sim.device.errors import PointerError
 from client_sim.device.pointer import decode_pointer
 from client_sim.world import RunningBuild
 from tests.client_sim.device.repository_simulator import SOURCE, START, make_pointer, make_step
@@ -48,32 +47,12 @@ def test_the_newest_build_is_offered():
     )
 
 
-@pytest.mark.parametrize("floor", [2, 3])
-def test_nothing_at_or_below_the_floor(floor):
-    """Anti-rollback: the counter strictly grows."""
-    outcome = _plan([_full(2)], running=dataclasses.replace(RUNNING, counter=floor), floor=floor)
-    assert isinstance(outcome, NoOffer)
-    assert f"Build {floor} is the newest" in outcome.reason
-
-
-def test_what_is_halted_is_not_installed():
-    """Whatever the share, with the reason in the owner's sentence."""
-    outcome = _plan([_full(2)], h=True, t={"id": "Jam alarm diam."})
-    assert outcome == NoOffer("The rollout is halted (Jam alarm diam.), so nothing is installed.")
-
-
 def test_a_phone_on_the_newest_build_is_up_to_date():
     """That its rollout was halted meanwhile is nothing that its owner can do something about."""
     running = dataclasses.replace(RUNNING, counter=2)
     decision = _decide([_full(2)], h=True, running=running, floor=2)
     assert decision.reason == "Build 2 is the newest; there is nothing to install."
     assert not decision.is_halted
-
-
-def test_a_reason_cannot_break_the_line():
-    """Control characters in a reason do not reach a terminal."""
-    outcome = _plan([_full(2)], h=True, t={"en": "a\x1b[2Jb\nc"})
-    assert "a [2Jb c" in outcome.reason
 
 
 @pytest.mark.parametrize(
@@ -85,16 +64,10 @@ def test_the_bucket_decides_strictly(permille, is_in):
     assert isinstance(outcome, Offer) == is_in
 
 
-def test_no_phone_before_the_schedule_begins():
-    """A schedule that begins tomorrow admits no phone today."""
-    outcome = _plan([_full(2)], r=[[START + 1, 1000]])
-    assert "0 of 1000" in outcome.reason
-
-
 def test_a_pause_is_told():
-    """Paused: the permille reached stays, and those outside hear why."""
-    outcome = _plan([_full(2)], r=[[START, 840]], p=True, t={"en": "We look into it."})
-    assert "paused (We look into it.)" in outcome.reason
+    """The permille reached stays; those outside hear why, without what could steer a terminal."""
+    outcome = _plan([_full(2)], r=[[START, 840]], p=True, t={"en": "We look\x1b[2J\ninto it."})
+    assert "paused (We look [2J into it.)" in outcome.reason
     assert isinstance(_plan([_full(2)], r=[[START, 841]], p=True), Offer)
 
 
@@ -114,11 +87,7 @@ def test_stepping_stones():
     assert _plan(steps, floor=3).counter == 4
     assert _plan(steps, floor=5).counter == 6
     assert _plan(steps, floor=1).final_counter == 6
-
-
-def test_a_missing_stepping_stone_is_told():
-    """Nothing can be installed from a build that is too old for every step."""
-    assert "a step between is gone" in _plan([_full(6, m=4)]).reason
+    assert _plan([_full(2), _full(3)]).counter == 3
 
 
 def test_the_incremental_of_the_running_build_is_preferred():
@@ -127,26 +96,16 @@ def test_the_incremental_of_the_running_build_is_preferred():
     offer = _plan([step])
     assert (offer.path, offer.type) == ("armani/id/stable/fits.zip", "incremental")
     assert offer.source_builds == ("y", SOURCE)
-    other = dataclasses.replace(RUNNING, fingerprint="z")
-    assert _plan([step], running=other).type == "full"
+    for other in ("z", SOURCE[:-1], SOURCE + "x", SOURCE.upper()):
+        running = dataclasses.replace(RUNNING, fingerprint=other)
+        assert _plan([step], running=running).type == "full"
 
 
-@pytest.mark.parametrize("member", [{"t": START - 11}, {"l": "2025-12-04"}])
-def test_older_code_is_refused(member):
-    """A higher counter with an older build date or patch level is an attack or a mistake."""
-    with pytest.raises(PointerError, match="older"):
-        _plan([_full(2, **member)])
-
-
-def test_equal_dates_are_allowed():
-    """Neither falls: the same build date and patch level are fine."""
-    step = _full(2, t=RUNNING.post_timestamp, l=RUNNING.security_patch_level)
-    assert _plan([step]).counter == 2
-
-
-def test_a_failed_build_is_not_retried():
-    """It did not start here; the next one is offered again."""
-    assert "did not start" in _plan([_full(2)], failed=(2,)).reason
+def test_only_the_build_that_comes_next_must_not_have_failed():
+    """Whatever follows it; a failed final build keeps no phone from the stone before it."""
+    steps = [_full(2), _full(3, m=2)]
+    assert "Build 2 did not start" in _plan(steps, failed=(2,)).reason
+    assert _plan(steps, failed=(3,)).counter == 2
     assert _plan([_full(3)], failed=(2,)).counter == 3
 
 
@@ -175,8 +134,11 @@ RULES = ["pointer", "newer", "halted", "share", "step", "forward", "failed", "pa
 
 
 def test_an_offer_has_passed_every_rule():
-    """All rules of FORMATS section 4, in the page's order, each with a sentence."""
-    decision = _decide([_full(2)])
+    """All rules of FORMATS section 4, in the page's order, each with a sentence.
+
+    Build date and patch level must not fall; equal ones are fine.
+    """
+    decision = _decide([_full(2, t=RUNNING.post_timestamp, l=RUNNING.security_patch_level)])
     assert [check.name for check in decision.checks] == RULES
     assert all(check.passed for check in decision.checks)
     assert all(check.sentence.endswith(".") for check in decision.checks)
@@ -188,9 +150,12 @@ def test_an_offer_has_passed_every_rule():
     [
         ("halted", {"h": True}),
         ("newer", {"floor": 2}),
+        ("newer", {"floor": 3}),
         ("share", {"r": [[START, 840]]}),
+        ("share", {"r": [[START + 1, 1000]]}),
         ("step", {"steps": [_full(6, m=4)]}),
         ("forward", {"steps": [_full(2, l="2025-12-04")]}),
+        ("forward", {"steps": [_full(2, t=START - 11)]}),
         ("failed", {"failed": (2,)}),
     ],
 )
@@ -235,28 +200,4 @@ def test_an_incremental_of_no_use_is_passed_over():
     decision = _decide([step], unusable=["2" * 64, "1" * 64])
     assert decision.offer.type == "full"
     assert "of no use" in decision.checks[-1].sentence
-
-
-def test_a_full_package_is_never_passed_over():
-    """There is nothing behind it; a bad download of it is simply tried again."""
     assert _decide([_full(2)], unusable=["0" * 64]).offer.type == "full"
-
-
-def test_an_incremental_from_nearly_the_running_build_is_not_taken():
-    """The fingerprint is compared whole: neither a prefix nor another case is the build."""
-    links = [_link("full"), _link("near", SOURCE[:-1], SOURCE.upper(), SOURCE + "x")]
-    decision = _decide([make_step(2, links)])
-    assert decision.offer.type == "full"
-    assert "No incremental starts from the running build" in decision.checks[-1].sentence
-
-
-def test_the_last_step_within_reach_comes_next():
-    """Two steps can be installed from here: the first one need not be gone through."""
-    assert _plan([_full(2), _full(3)]).counter == 3
-
-
-def test_a_stepping_stone_that_failed_is_not_tried_whatever_is_behind_it():
-    """Nor does a failed final step keep a phone from the stone before it."""
-    steps = [_full(2), {**_full(3), "m": 2}]
-    assert "Build 2 did not start" in _plan(steps, failed=(2,)).reason
-    assert _plan(steps, failed=(3,)).counter == 2

@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.client import SHORTEST, SPREAD, PollingClient
 from client_sim.device.errors import (
@@ -14,7 +13,7 @@ from client_sim.device.errors import (
 from client_sim.device.signed_time import load_clock
 from client_sim.transport import Connection
 from client_sim.world import Event, RunningBuild
-from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State
+from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import (
     DAY,
     SOURCE,
@@ -169,15 +168,6 @@ def test_expired_metadata_is_refused_and_polling_goes_on(repository, world):
     assert _poll(world).offer.counter == 2
 
 
-def test_an_expired_timestamp_that_is_held_already_is_refused(repository, world):
-    """The very timestamp that was accepted yesterday is refused when its day is over."""
-    repository.offer()
-    assert _poll(world).offer
-    world.clock += 2 * DAY
-    assert isinstance(_poll(world).failure, ExpiredError)
-    assert world.paths == FIRST[:2]
-
-
 @pytest.mark.parametrize(("role", "days"), [("snapshot", 8), ("latest", 8), ("targets", 91)])
 def test_an_expired_role_is_refused_without_asking_again(repository, world, role, days):
     """A held role of the listed version that has expired is not fetched a second time."""
@@ -210,19 +200,20 @@ def test_an_expired_public_role_is_a_warning(repository, world, role):
     assert outcome.offer.counter == 2
 
 
-def test_a_clock_before_the_build_date_counts_as_the_build_date(repository):
-    """A phone whose battery was empty believes no day before its ROM was built."""
-    world = FakeWorld(repository, built_at=START + 2 * DAY)
-    world.clock = 0.0
-    assert isinstance(_poll(world).failure, ExpiredError)
-
-
-def test_the_clock_is_not_before_the_running_builds_date(repository):
-    """An updated phone was built later than the ROM that the factory wrote."""
+def test_the_clock_is_not_before_the_date_of_a_build(repository):
+    """Of the ROM that the factory wrote, or of the build that runs now."""
     build = RunningBuild(SOURCE, "1", 1, START + 2 * DAY, "2025-12-05")
-    world = FakeWorld(repository, build=build)
-    world.clock = 0.0
-    assert isinstance(_poll(world).failure, ExpiredError)
+    for public in ({"built_at": START + 2 * DAY}, {"build": build}):
+        world = FakeWorld(repository, **public)
+        world.clock = 0.0
+        assert isinstance(_poll(world).failure, ExpiredError)
+
+
+def test_a_damaged_floor_stops_updates_and_not_polling(repository, world):
+    """Whatever could be below the floor is not installed."""
+    repository.offer()
+    world.state["floor"] = b"-1"
+    assert _poll(world).offer is None
 
 
 PLACES = ["a release", "another release", "the role's floor"]
@@ -339,47 +330,12 @@ def test_a_pointer_of_another_channel_is_no_offer(repository, world):
     assert outcome.offer is None
 
 
-def test_a_pointer_that_is_not_the_empty_file_is_refused(repository, world):
-    """The target of a pointer has length 0."""
-    repository.offer()
-    repository.signed["latest"].targets["latest/armani/id/stable"].length = 1
-    repository.publish("latest")
-    assert isinstance(_poll(world).failure, PointerError)
-
-
-def test_a_halted_pointer_is_no_offer_and_says_so(repository, world):
-    """Halted: no new phones, with the reason in the sentence."""
-    repository.offer(h=True, t={"en": "Alarm clocks fall silent."})
-    outcome = _poll(world)
-    assert outcome.halted
-    assert outcome.offer is None
-    assert "Alarm clocks fall silent." in str(outcome)
-
-
-def test_failed_builds_are_not_offered_again(repository, world):
-    """A build that did not start on this phone is not tried by itself."""
-    repository.offer()
-    world.state["failed"] = b"2"
-    assert "did not start" in _poll(world).reason
-
-
 def test_an_unreachable_server_is_an_outcome(world):
     """A phone without a network goes on living."""
     world.resolve = lambda _host: []
     outcome = _poll(world)
     assert isinstance(outcome.failure, TransportError)
     assert not world.sent
-
-
-def test_damaged_state_is_an_outcome_or_heals(repository, world):
-    """Damaged metadata is fetched again; a damaged floor stops updates, not polling."""
-    repository.offer()
-    _poll(world)
-    for name in [name for name in world.state if name.startswith("role.")]:
-        world.state[name] = b"\x00damaged"
-    assert _poll(world).offer.counter == 2
-    world.state["floor"] = b"-1"
-    assert _poll(world).offer is None
 
 
 def test_the_due_time_survives_reboots_and_is_used_once(world):
@@ -446,30 +402,6 @@ def test_the_secret_is_made_once_and_never_sent(repository, world):
     _poll(world)
     assert world.state["secret"] == secret
     assert all(secret not in data and secret.hex().encode() not in data for data in world.sent)
-
-
-def test_a_power_cut_at_any_write_is_survived(repository):
-    """Wherever the phone dies while it stores something, its next polls end as if nothing was."""
-    world = FakeWorld(repository)
-    _poll(world)
-    before = dict(world.state)
-    repository.set_keys("snapshot", [CryptoSigner.generate_ed25519()])
-    repository.publish_root()
-    repository.offer()
-    world.state = State(before)
-    assert _poll(world).offer
-    changes = world.state.changes
-    assert changes > 4
-    expected = {k: v for k, v in world.state.items() if k.startswith("role.")}
-    for death in range(1, changes + 1):
-        phone = FakeWorld(repository)
-        phone.state = State(before)
-        phone.state.left = death
-        with pytest.raises(PowerCutError):
-            _poll(phone)
-        phone.state.left = None
-        assert _poll(phone).offer.counter == 2, death
-        assert {k: v for k, v in phone.state.items() if k.startswith("role.")} == expected
 
 
 def test_a_slow_clock_does_not_keep_a_phone_out_of_a_rollout(repository, world):

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from client_sim.device.choose import Offer
-from client_sim.device.download import Downloads, package_url
+from client_sim.device.download import Downloads
 from client_sim.device.errors import DownloadError, StorageError, TransportError
 from client_sim.transport import BLOCK, Connection
 from tests.client_sim.device.fake_world import FakeWorld
@@ -141,15 +141,3 @@ def test_a_failing_disk_is_told(world, tmp_path):
     (tmp_path / f"{SHA256}.part").mkdir()
     with pytest.raises(StorageError):
         _fetch(world, tmp_path)
-
-
-def test_what_cannot_be_removed_is_told(tmp_path):
-    """Forgetting a package on a failing disk is a storage error, too."""
-    (tmp_path / f"{SHA256}.part").mkdir()
-    with pytest.raises(StorageError):
-        Downloads(tmp_path).forget(OFFER)
-
-
-def test_the_url_carries_the_hash():
-    """FORMATS section 8."""
-    assert package_url(OFFER) == URL

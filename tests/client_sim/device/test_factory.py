@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from client_sim.device.errors import DeviceError, InstallError, StateError, StorageError
-from client_sim.device.factory import create_phone_from_package, read_package_facts
+from client_sim.device.factory import create_phone_from_package
 from client_sim.persona import decode_persona, make_persona
 from tests.client_sim.device import shop
 
@@ -93,18 +93,6 @@ def test_a_root_that_is_none_makes_no_phone(tmp_path, zip_path, image):
             tmp_path / "phone", dataclasses.replace(image, root=b"{}"), zip_path, counter=1
         )
     assert _left(tmp_path) == ["full.zip"]
-
-
-def test_the_facts_of_a_package(zip_path):
-    """Its text metadata by key."""
-    assert read_package_facts(zip_path)["pre-device"] == "armani"
-
-
-def test_leftovers_in_the_way_are_told(tmp_path, zip_path, image):
-    """A factory that died half-way leaves a folder that a person has to look at."""
-    (tmp_path / "phone.unpacked").mkdir()
-    with pytest.raises(StateError, match="in the way"):
-        create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)
 
 
 def test_what_cannot_be_read_is_told(tmp_path, image):

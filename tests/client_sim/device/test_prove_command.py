@@ -52,8 +52,3 @@ def test_a_refusal_is_reported_too(run, tmp_path):
     refusal = json.loads((tmp_path / "new.proof.json").read_bytes())["refusal"]
     assert str(done.exception) == f"new.zip does not install: {refusal}"
     assert not (tmp_path / "new.proof.json.unfinished").exists()
-
-
-def test_a_codename_must_be_one(run):
-    """A name that no model can have is an error of usage."""
-    assert run(b"", "--codename=ROOT").exit_code == 2

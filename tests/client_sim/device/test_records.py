@@ -1,5 +1,3 @@
-import os
-import stat
 import subprocess
 import sys
 import threading
@@ -135,25 +133,6 @@ def test_names_cannot_leave_the_folder(tmp_path, name):
     assert not list((tmp_path / "state").iterdir())
 
 
-def test_a_value_is_durable_before_it_is_seen(tmp_path, monkeypatch):
-    """Written, synced, renamed, and the folder synced, in this order."""
-    steps = []
-    fsync, replace = os.fsync, type(tmp_path).replace
-
-    def watch_sync(descriptor):
-        steps.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync")
-        fsync(descriptor)
-
-    def watch_replace(path, target):
-        steps.append("rename")
-        return replace(path, target)
-
-    monkeypatch.setattr(os, "fsync", watch_sync)
-    monkeypatch.setattr(type(tmp_path), "replace", watch_replace)
-    RecordStore(tmp_path)["due"] = b"1"
-    assert steps == ["sync", "rename", "sync folder"]
-
-
 def test_a_power_cut_at_any_step_leaves_the_old_value_or_the_new_one(tmp_path):
     """Half a value never, also where it is replaced by a longer or a shorter one, or removed."""
     RecordStore(tmp_path)["due"] = b"old value"
@@ -250,9 +229,3 @@ def test_it_is_free_when_its_process_was_killed(tmp_path):
         holder.kill()
     with hold_folder(tmp_path, waits=False) as is_held:
         assert is_held
-
-
-def test_a_folder_that_is_not_there_is_told(tmp_path):
-    """As whatever the disk refuses."""
-    with pytest.raises(StorageError, match="disk failed"), hold_folder(tmp_path / "x", waits=True):
-        pass

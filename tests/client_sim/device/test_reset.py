@@ -7,8 +7,6 @@ from client_sim.device.phone import Phone
 from client_sim.device.reset import finish_reset, reset_phone
 from client_sim.persona import make_persona
 from tests.client_sim.device import shop
-from tests.client_sim.device.fake_world import FakeWorld
-from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 
 KEPT = ("image", "slots")
@@ -18,10 +16,8 @@ BLOCK = 16 * 1024
 
 @pytest.fixture
 def market():
-    """Make a repository that offers build 1."""
-    repository = Repository(shop.NOW)
-    shop.announce(repository, 1, [shop.add_package(repository, 1)])
-    return repository
+    """Make a repository that offers build 1 in full."""
+    return shop.make_market()
 
 
 def live_in(folder, repository):
@@ -35,26 +31,10 @@ def live_in(folder, repository):
 
 def poll(folder, repository):
     """Poll once and return the bytes that left."""
-    phone = _open(folder, repository)
+    phone = shop.open_phone(folder, repository)
     assert phone.poll().failure is None
     phone.next_poll()
     return b"".join(phone.world.sent)
-
-
-def _open(folder, repository, draws=0):
-    """Open a phone in whose world `draws` were made from the tape of randomness."""
-    world = FakeWorld(repository)
-    world.clock = float(shop.NOW)
-    for _ in range(draws):
-        world.entropy(1)
-
-    def make_world(public, state):
-        world.public, world.state = public, state
-        return world
-
-    phone = Phone(folder, make_world=make_world)
-    phone.world = world
-    return phone
 
 
 def files_of(folder, names):
@@ -88,7 +68,7 @@ def test_the_secret_and_the_due_time_are_drawn_anew(tmp_path, market):
     reset_phone(tmp_path / "phone")
     assert "due" not in state
     assert "secret" not in state
-    phone = _open(tmp_path / "phone", market, draws=100)
+    phone = shop.open_phone(tmp_path / "phone", market, draws=100)
     assert phone.poll().failure is None
     assert len(old) == 32
     assert phone.state["secret"] not in {old, b""}
@@ -148,7 +128,7 @@ def _break_off(folder, repository):
 
     repository.answer = lose
     with pytest.raises(TransportError):
-        _open(folder, repository).install()
+        shop.open_phone(folder, repository).install()
     repository.answer = answer
 
 
@@ -161,7 +141,7 @@ def test_the_next_package_is_asked_for_as_by_a_new_phone(tmp_path, market, monke
     assert shop.digest_tree(tmp_path / "phone" / "slots" / "update")
     reset_phone(tmp_path / "phone")
     assert not shop.digest_tree(tmp_path / "phone" / "slots" / "update")
-    phone = _open(tmp_path / "phone", market)
+    phone = shop.open_phone(tmp_path / "phone", market)
     assert phone.install().installed == shop.facts(1)
     (first, *_) = [head for head in phone.world.sent if b"/targets/" in head]
     assert b"\r\nRange: bytes=0-16383\r\n" in first

@@ -7,12 +7,10 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.conditions import UpdateSettings
-from client_sim.device.phone import Phone
 from client_sim.device.records import RecordStore
 from client_sim.device.update_settings import store_settings
 from client_sim.engine.journal import Disk
 from tests.client_sim.device import shop
-from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.engine.power_cut import PowerCut
 
@@ -79,16 +77,9 @@ class StateDisk(Disk):
             raise PowerCut
 
 
-def open_phone(folder, repository, disk=None):
+def _open(folder, repository, disk=None):
     """Open a phone a minute after its first poll."""
-    world = FakeWorld(repository)
-    world.clock = float(shop.NOW + 60)
-
-    def make_world(public, state):
-        world.public, world.state = public, state
-        return world
-
-    return Phone(folder, make_world=make_world, disk=disk)
+    return shop.open_phone(folder, repository, disk=disk, now=shop.NOW + 60)
 
 
 @pytest.fixture
@@ -96,7 +87,7 @@ def repository(tmp_path):
     """Make the phone `used`, which has polled, and change all that it holds since."""
     repository = Repository(shop.NOW)
     shop.make_phone(tmp_path / "used", repository)
-    phone = open_phone(tmp_path / "used", repository)
+    phone = _open(tmp_path / "used", repository)
     assert phone.poll().failure is None
     phone.next_poll()
     repository.set_keys("snapshot", [CryptoSigner.generate_ed25519()])
@@ -136,7 +127,7 @@ def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, f
     """
     shutil.copytree(tmp_path / "used", tmp_path / "undisturbed")
     counted = StateDisk()
-    live(open_phone(tmp_path / "undisturbed", repository, counted))
+    live(_open(tmp_path / "undisturbed", repository, counted))
     final = RecordStore(tmp_path / "undisturbed" / "state")
     for name, value in final.items():
         counted.seen.setdefault(name, {None}).add(value)
@@ -145,7 +136,7 @@ def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, f
         folder = tmp_path / "cut"
         shutil.copytree(tmp_path / "used", folder)
         with pytest.raises(PowerCut):
-            live(open_phone(folder, repository, StateDisk(last)))
+            live(_open(folder, repository, StateDisk(last)))
         state = RecordStore(folder / "state")
         for name, value in state.items():
             assert value in counted.seen[name], (last, name)
@@ -156,7 +147,7 @@ def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, f
 
 def _go_on(folder, repository, live):
     """Let the phone live on; a power cut may have come after the switch, or after the start."""
-    phone = open_phone(folder, repository)
+    phone = _open(folder, repository)
     if phone.boot_state.active != phone.boot_state.running:
         phone.reboot(is_healthy=lambda _build: True)
     if live is poll:

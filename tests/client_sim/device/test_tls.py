@@ -3,9 +3,12 @@
 import socket
 import ssl
 import threading
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
+from client_sim.device.errors import UnreachableError
 from client_sim.device.internet import RealWorld, make_tls_context
 from client_sim.transport import Connection
 from tests.client_sim.device.certificate import make_certificate
@@ -14,6 +17,7 @@ from tests.client_sim.device.fake_world import HOST, make_public
 
 # RFC 5289 and RFC 7905: the six of FORMATS section 9; RFC 8446: those of TLS 1.3.
 OFFERED = (0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030)
+CONNECTIONS = 3
 NEWER = {0x1301, 0x1302, 0x1303}
 SIGNALLING = 0x00FF
 
@@ -77,19 +81,35 @@ class Server:
         self.thread.start()
 
     def _serve(self):
-        for _ in range(3):
+        for _ in range(CONNECTIONS):
             wire, _ = self.listener.accept()
-            with wire, self.context.wrap_socket(wire, server_side=True) as secure:
-                data = secure.recv(4096)
-                secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            # A client that refuses the certificate ends the handshake.
+            with wire, suppress(OSError), self.context.wrap_socket(wire, server_side=True) as line:
+                assert line.recv(4096).startswith(b"GET ")
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 self.seen.append(
-                    (secure.selected_alpn_protocol(), secure.session_reused, secure.cipher()[0])
+                    (line.selected_alpn_protocol(), line.session_reused, line.cipher()[0])
                 )
-                assert data.startswith(b"GET ")
-                try:
-                    secure.recv(1)
-                except OSError:
-                    continue
+                line.recv(1)
+
+    def ask(self, authority):
+        """Ask for something as a phone does: nothing waits for an acknowledgement."""
+        public = make_public(
+            SimpleNamespace(trusted_root=b""), tls=True, port=self.listener.getsockname()[1]
+        )
+        world = RealWorld(
+            public,
+            {},
+            now=lambda: 0.0,
+            entropy=bytes,
+            resolver={HOST: ["127.0.0.1"]},
+            certificate_authority=authority.decode(),
+        )
+        with Connection(world) as connection:
+            answer = connection.get("/metadata/timestamp.json", limit=9)
+            wire = connection._stream._wire
+            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            return answer
 
     def close(self):
         """Wait until all were served."""
@@ -98,23 +118,22 @@ class Server:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_no_session_is_resumed(repository, tmp_path, authority, version):
+def test_no_session_is_resumed(tmp_path, authority, version):
     """A server that hands out tickets gets a full handshake each time, and HTTP/1.1."""
     server = Server(tmp_path, authority, version)
-    public = make_public(repository, tls=True, port=server.listener.getsockname()[1])
-    for _ in range(3):
-        world = RealWorld(
-            public,
-            {},
-            now=lambda: 0.0,
-            entropy=bytes,
-            resolver={HOST: ["127.0.0.1"]},
-            certificate_authority=authority[0].decode(),
-        )
-        with Connection(world) as connection:
-            assert connection.get("/metadata/timestamp.json", limit=9) == b"ok"
-            wire = connection._stream._wire
-            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    for _ in range(CONNECTIONS):
+        assert server.ask(authority[0]) == b"ok"
     server.close()
-    assert [seen[:2] for seen in server.seen] == [("http/1.1", False)] * 3
+    assert [seen[:2] for seen in server.seen] == [("http/1.1", False)] * CONNECTIONS
     assert len({seen[2] for seen in server.seen}) == 1
+
+
+def test_a_certificate_for_another_name_or_by_another_authority_is_refused(tmp_path, authority):
+    """The authority alone is not enough, nor is the name."""
+    other = make_certificate("other.example")
+    server = Server(tmp_path, other, ssl.TLSVersion.TLSv1_3)
+    for known, match in ((other, "match"), (authority, "certificate"), (authority, "certificate")):
+        with pytest.raises(UnreachableError, match=match):
+            server.ask(known[0])
+    server.close()
+    assert server.seen == []
