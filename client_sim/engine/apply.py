@@ -41,24 +41,6 @@ def describe_result(partition: Partition) -> PartitionResult:
     return PartitionResult(partition.name, partition.new.size, partition.new.sha256.hex())
 
 
-def apply_payload(
-    payload: Payload,
-    source: Source,
-    target_dir: Path,
-    *,
-    progress: Progress | None = None,
-    disk: Disk | None = None,
-) -> tuple[PartitionResult, ...]:
-    """Write `PARTITION.img` for every partition of the payload into `target_dir` and check each.
-
-    Old images are checked before anything is written. Raises ApplyError if an old image is not the
-    one the payload starts from or a new one does not have the stated hash, PackageError if its data
-    is damaged. On return everything is durable.
-    """
-    check_sources(payload, source)
-    return write_partitions(payload, source, target_dir, progress=progress, disk=disk)
-
-
 def check_sources(payload: Payload, source: Source) -> None:
     """Check that the old images are those that the payload starts from; raises ApplyError."""
     for partition in payload.manifest.partitions:
@@ -81,7 +63,11 @@ def write_partitions(
     disk: Disk | None = None,
     note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
-    """Do the work of `apply_payload` after `check_sources`."""
+    """Write `PARTITION.img` for every partition of the payload into `target_dir` and check each.
+
+    Call `check_sources` first. Raises ApplyError if a new image does not have the stated hash,
+    PackageError if its data is damaged. On return everything is durable.
+    """
     disk = disk or Disk()
     meter = _Meter(sum(partition.new.size for partition in payload.manifest.partitions), progress)
     results = []

@@ -7,7 +7,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
+from client_sim.engine.slots import Slots
+from fixtures.catalogue import find_build
 from tests.client_sim.engine.certificates import make_certificate
+from tests.client_sim.engine.images import OLD
+from tests.client_sim.engine.ota_zip import RUNNING
+from tests.client_sim.engine.streamed import make_phone
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +50,25 @@ def open_payload():
         return load_payload(file, decode_header(file))
 
     return load
+
+
+@pytest.fixture
+def builds():
+    """Give builds 0, 1 and 2 of one model."""
+    return [find_build("armani", "id", number) for number in range(3)]
+
+
+@pytest.fixture
+def slots(tmp_path, builds):
+    """Make a phone with build 0."""
+    return make_phone(tmp_path / "phone", builds[0])
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Make a phone whose one partition holds OLD."""
+    image = tmp_path / "image"
+    image.write_bytes(OLD)
+    slots = Slots(tmp_path / "phone")
+    slots.flash_factory({"system": image}, RUNNING)
+    return slots

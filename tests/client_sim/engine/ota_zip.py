@@ -10,11 +10,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
+from client_sim.engine.boot_state import BuildFacts
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.package import open_package
 from tests.client_sim.engine.certificates import make_certificate
+from tests.client_sim.engine.streamed import Blocks
 
 METADATA = "META-INF/com/android/metadata"
 TEXT = b"ota-type=AB\npre-device=armani\n"
+# What the metadata of a package for a phone on RUNNING says, and what its release does.
+FULL_TEXT = (
+    "ota-type=AB\npre-device=armani\npost-build=new\npost-build-incremental=2\n"
+    "post-timestamp=2000\npost-security-patch-level=2026-03-05\n"
+)
+FROM_OLD = "pre-build=old\npre-build-incremental=1\n"
+RUNNING = BuildFacts("old", "1", 1, 1000, "2026-01-05")
+EXPECTED = BuildFacts("new", "2", 2, 2000, "2026-03-05")
 
 
 class Zip:
@@ -54,6 +65,20 @@ class Zip:
     def property_files(self) -> str:
         """The property-files string."""
         return ",".join(f"{name}:{start}:{size}" for name, (start, size) in self.ranges.items())
+
+    def install(self, way, slots, certificate, *, blocks=None, properties=None):
+        """Install it on a phone as `file` or as `stream`."""
+        arguments = {
+            "sha256": self.sha256,
+            "property_files": self.property_files,
+            "payload_properties": properties or self.properties,
+            "certificate": certificate,
+            "facts": EXPECTED,
+            "codename": "armani",
+        }
+        if way == "file":
+            return install_package(io.BytesIO(self.data), slots, **arguments)
+        return install_stream(blocks or Blocks(self.data, 4096), slots, **arguments)
 
     def open(self):
         """Open it as the engine does."""

@@ -65,10 +65,12 @@ class Blocks:
 
 
 class Ota:
-    """A fixture's OTA zip with what the signed release says about it."""
+    """A fixture's OTA zip, or other `data`, with what the signed release says about it."""
 
-    def __init__(self, target: Build, source: Build | None = None) -> None:
-        self.data = build_zip(target, source)
+    def __init__(
+        self, target: Build, source: Build | None = None, data: bytes | None = None
+    ) -> None:
+        self.data = build_zip(target, source) if data is None else data
         self.sha256 = hashlib.sha256(self.data).hexdigest()
         with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
             self.metadata = _pairs(archive.read("META-INF/com/android/metadata"))

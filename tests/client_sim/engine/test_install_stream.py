@@ -1,21 +1,16 @@
-import hashlib
-import io
 import shutil
 
 import pytest
 
 from client_sim.engine.errors import (
-    ApplyError,
     EngineError,
     NotStreamableError,
     PackageError,
-    SignatureError,
 )
-from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import BootOutcome, Slots
 from fixtures.catalogue import CODENAMES, find_build
-from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
-from tests.client_sim.engine.ota_zip import Zip
+from tests.client_sim.engine.images import NEW, delta_part, noise
+from tests.client_sim.engine.ota_zip import FROM_OLD, FULL_TEXT, METADATA, RUNNING, Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 from tests.client_sim.engine.streamed import (
@@ -26,22 +21,8 @@ from tests.client_sim.engine.streamed import (
     make_phone,
     snapshot,
 )
-from tests.client_sim.engine.test_install import EXPECTED, FROM_OLD, METADATA_TEXT, RUNNING
 
-METADATA = "META-INF/com/android/metadata"
 SIZES = [4096, 10_000, BLOCK, 1 << 20]
-
-
-@pytest.fixture
-def builds():
-    """Give builds 0, 1 and 2 of one model."""
-    return [find_build("armani", "id", number) for number in range(3)]
-
-
-@pytest.fixture
-def slots(tmp_path, builds):
-    """Make a phone with build 0."""
-    return make_phone(tmp_path / "phone", builds[0])
 
 
 @pytest.mark.parametrize("codename", CODENAMES)
@@ -66,39 +47,13 @@ def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
         assert stream.image_path(name).read_bytes() == path.read_bytes()
 
 
-def _start(slots, image):
-    slots.flash_factory({"system": image}, RUNNING)
-    return slots
-
-
-def _stream(slots, package, certificate, **changes):
-    arguments = {
-        "sha256": package.sha256,
-        "property_files": package.property_files,
-        "payload_properties": package.properties,
-        "certificate": certificate,
-        "facts": EXPECTED,
-        "codename": "armani",
-    }
-    blocks = changes.pop("blocks", None) or Blocks(package.data, 4096)
-    return install_stream(blocks, slots, **{**arguments, **changes})
-
-
-@pytest.fixture
-def small(tmp_path):
-    """Make a phone whose one partition holds OLD."""
-    image = tmp_path / "image"
-    image.write_bytes(OLD)
-    return _start(Slots(tmp_path / "phone"), image)
-
-
 @pytest.fixture
 def delta(key):
     """Make a package with every operation, from OLD to NEW."""
     return Zip(
         build_payload([delta_part()], minor=4, key=key, more=field(14, 2000)),
         key,
-        **{METADATA: (METADATA_TEXT + FROM_OLD).encode()},
+        **{METADATA: (FULL_TEXT + FROM_OLD).encode()},
     )
 
 
@@ -110,7 +65,7 @@ def test_every_operation_after_interruptions(small, delta, certificate, size, le
     for _ in range(100):
         blocks = Blocks(delta.data, size, left=left)
         try:
-            _stream(small, delta, certificate, blocks=blocks)
+            delta.install("stream", small, certificate, blocks=blocks)
         except OSError:
             recorded += blocks.recorded
             assert small.boot(lambda _: True) == BootOutcome("a", RUNNING)
@@ -166,14 +121,6 @@ def test_never_more_than_a_few_blocks_lie_on_the_disk(slots, builds):
     assert max(kept) < len(ota.data) / 3
 
 
-def test_an_interrupted_update_is_not_bootable(slots, builds):
-    """In the middle the other slot holds nothing that could be started."""
-    with pytest.raises(OSError, match="tunnel"):
-        Ota(builds[1]).stream(slots, Blocks(Ota(builds[1]).data, left=5))
-    assert slots.is_begun
-    assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
-
-
 def test_another_package_does_not_go_on_with_the_journal(slots, builds):
     """What was begun for one package is forgotten when another one comes."""
     full, delta = Ota(builds[1]), Ota(builds[1], builds[0])
@@ -224,7 +171,7 @@ def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
     """Whatever of an interrupted update is damaged or gone, the phone starts over and ends well."""
     size = 4096
     with pytest.raises(OSError, match="tunnel"):
-        _stream(small, delta, certificate, blocks=Blocks(delta.data, size, left=4))
+        delta.install("stream", small, certificate, blocks=Blocks(delta.data, size, left=4))
     update = small.directory / "update"
     if what == "image":
         (small.target_directory / "system.img").unlink()
@@ -236,7 +183,7 @@ def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
     else:
         (update / what).write_bytes((update / what).read_bytes()[:-1])
     blocks = Blocks(delta.data, size)
-    _stream(small, delta, certificate, blocks=blocks)
+    delta.install("stream", small, certificate, blocks=blocks)
     assert blocks.recorded[0] == 0
     assert (small.target_directory / "system.img").read_bytes() == NEW
 
@@ -245,16 +192,16 @@ def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
 def test_changed_bytes_of_an_interrupted_update_are_noticed(small, delta, certificate, what):
     """Bytes that were right once and are not any more end in a refusal, the next try is whole."""
     with pytest.raises(OSError, match="tunnel"):
-        _stream(small, delta, certificate, blocks=Blocks(delta.data, 4096, left=5))
+        delta.install("stream", small, certificate, blocks=Blocks(delta.data, 4096, left=5))
     if what == "image":
         path = small.target_directory / "system.img"
     else:
         (path,) = (small.directory / "update").glob("carry-*")
     path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     with pytest.raises(EngineError):
-        _stream(small, delta, certificate)
+        delta.install("stream", small, certificate)
     assert small.is_begun
-    _stream(small, delta, certificate)
+    delta.install("stream", small, certificate)
     assert (small.target_directory / "system.img").read_bytes() == NEW
 
 
@@ -271,26 +218,6 @@ def test_a_wrong_block_costs_only_itself(slots, builds):
     assert blocks.recorded[0] in {0, 7}
     for name, path in builds[1].images.items():
         assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
-
-
-def _refuse(slots, ota, words, error=PackageError, **changes):
-    before = snapshot(slots.directory)
-    with pytest.raises(error, match=words):
-        ota.stream(slots, **changes)
-    assert snapshot(slots.directory) == before
-
-
-def test_wrong_packages_change_nothing_on_the_disk(slots, builds):
-    """Another device, another build, another signer, another start: refused before any write."""
-    full = Ota(builds[1])
-    _refuse(slots, full, "another device", codename="cancro")
-    _refuse(slots, full, "post-build is not", facts=facts_of(builds[2]))
-    _refuse(slots, full, "cannot be read", SignatureError, certificate=b"")
-    _refuse(slots, Ota(builds[2], builds[1]), "does not start from the running build")
-    _refuse(slots, full, "FILE_SIZE", payload_properties={**full.properties, "FILE_SIZE": "0x1"})
-    path = slots.image_path("product")
-    path.write_bytes(bytes(path.stat().st_size))
-    _refuse(slots, Ota(builds[1], builds[0]), "product is not the one", ApplyError)
 
 
 def test_any_changed_byte_is_refused_and_leaves_the_phone_as_it_was(tmp_path, slots, builds):
@@ -312,64 +239,22 @@ def test_any_changed_byte_is_refused_and_leaves_the_phone_as_it_was(tmp_path, sl
     assert snapshot(other.directory) == snapshot(slots.directory)
 
 
-@pytest.mark.parametrize("length", [0, 1, 100, 5000, -1])
-def test_a_package_of_another_length_is_refused(slots, builds, length):
-    """A package that ends early is refused, however little is missing."""
-    ota = Ota(builds[1])
-    with pytest.raises(EngineError):
-        ota.stream(slots, Blocks(ota.data[:length]))
-    assert slots.state.slots["b"].build is None
-
-
-def test_a_package_with_another_ones_signature_is_refused_at_the_end(slots, builds):
-    """Everything is as the release says, but the key in the image did not sign the whole file."""
-    ota = Ota(builds[1], builds[0])
-    # The signature is the last value of the CMS, in front of the comment's six bytes.
-    altered = ota.data[:-7] + bytes([ota.data[-7] ^ 1]) + ota.data[-6:]
-    sha256 = hashlib.sha256(altered).hexdigest()
-    with pytest.raises(SignatureError, match="The package is not signed by the key"):
-        ota.stream(slots, Blocks(altered), sha256=sha256)
-    assert slots.state.slots["b"].build is None
-    assert not list(slots.target_directory.iterdir())
-
-
-def test_a_package_without_its_own_signature_is_refused_at_the_end(small, certificate, key):
-    """The comment's signature is asked for even where all hashes are right."""
-    package = Zip(
-        build_payload([full_part("system", noise(1, 3))], key=key, more=field(14, 2000)),
-        **{METADATA: METADATA_TEXT.encode()},
-    )
-    with pytest.raises(SignatureError, match="no whole-file signature"):
-        _stream(small, package, certificate)
-    assert small.is_begun
-    assert not list(small.target_directory.iterdir())
-
-
 def test_a_package_with_its_metadata_behind_the_payload_is_not_for_streaming(
     small, certificate, key
 ):
     """It would have to be written before it is known whom it is for: fetched whole it can be."""
     payload = build_payload([full_part("system", noise(1, 3))], key=key, more=field(14, 2000))
-    package = Zip(payload, key, **{METADATA: METADATA_TEXT.encode()})
+    package = Zip(payload, key, **{METADATA: FULL_TEXT.encode()})
     behind = Zip(
         payload,
         key,
         order=("payload.bin", METADATA, "payload_properties.txt"),
-        **{METADATA: METADATA_TEXT.encode()},
+        **{METADATA: FULL_TEXT.encode()},
     )
-    assert _stream(small, package, certificate)
+    assert package.install("stream", small, certificate)
     small.begin_update()
     before = snapshot(small.directory)
     with pytest.raises(NotStreamableError, match="metadata follows"):
-        _stream(small, behind, certificate)
+        behind.install("stream", small, certificate)
     assert snapshot(small.directory) == before
-    assert install_package(
-        io.BytesIO(behind.data),
-        small,
-        sha256=behind.sha256,
-        property_files=behind.property_files,
-        payload_properties=behind.properties,
-        certificate=certificate,
-        facts=EXPECTED,
-        codename="armani",
-    )
+    assert behind.install("file", small, certificate)

@@ -46,7 +46,8 @@ def test_aosp_headers(samples, kind, size):
 )
 def test_headers_that_make_no_sense_are_refused(data, words):
     """A header with another magic or version, or with sizes that cannot be, is refused."""
-    with pytest.raises(PackageError, match=words):
+    kind = UnsupportedError if "version" in words else PackageError
+    with pytest.raises(kind, match=words):
         decode_header(_open(data))
 
 
@@ -57,21 +58,11 @@ def test_the_payload_is_a_window_of_a_bigger_file():
     payload = load_payload(file, decode_header(file))
     (operation,) = payload.manifest.partitions[0].operations
     assert payload.read_blob(operation) == noise(1, 1)
+    with pytest.raises(PackageError, match="cut short"):
+        PayloadFile(io.BytesIO(b"abc"), 0, 4).read(0, 4)
     for offset, length in ((len(data), 1), (-1, 1), (0, -1), (0, len(data) + 1)):
         with pytest.raises(PackageError):
             file.read(offset, length)
-
-
-def test_a_file_shorter_than_promised_is_refused():
-    """A window that reaches beyond the file is found out when it is read."""
-    with pytest.raises(PackageError, match="cut short"):
-        PayloadFile(io.BytesIO(b"abc"), 0, 4).read(0, 4)
-
-
-def test_the_kind_of_refusal_tells_bad_from_unsupported():
-    """A payload of a later major version is unsupported rather than damaged."""
-    with pytest.raises(UnsupportedError):
-        decode_header(_open(_header(version=3)))
 
 
 @given(st.binary(max_size=300), st.booleans())

@@ -14,6 +14,7 @@ def test_what_is_known_reads_as_the_file_does(head, tail, start, size):
     """Both ends read as they are, the middle as zeros before the end or not at all."""
     edges = Edges(100, WHOLE[:head], WHOLE[tail:])
     file = io.BytesIO(WHOLE)
+    assert edges.seek(0, 2) == len(WHOLE)
     assert edges.seek(start) == file.seek(start)
     expected = file.read(size)
     try:
@@ -28,8 +29,3 @@ def test_what_is_known_reads_as_the_file_does(head, tail, start, size):
     )
     assert found[unknown:] == expected[unknown:]
     assert set(found[:unknown]) <= {0}
-
-
-def test_its_length_is_that_of_the_whole():
-    """Seeking to the end tells it."""
-    assert Edges(100, b"", b"").seek(0, 2) == 100
