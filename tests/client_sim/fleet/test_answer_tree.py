@@ -34,18 +34,12 @@ def test_a_path_leads_to_its_end():
 
 
 def test_an_unknown_hash_leads_nowhere():
-    """Nor does a known body under another status."""
-    place, _ = make_tree(b"a")
+    """Nor does a known body under another status, before and after it was recognised."""
+    place, ends = make_tree(b"a")
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False) is None
     second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
     assert second.recognise(200, b"c", hashed(b"c"), is_gzip=False) is None
     assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
-
-
-def test_bytes_that_were_recognised_are_unknown_under_another_status():
-    """An error page that is the very role is still an error."""
-    place, ends = make_tree(b"a")
-    second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
     assert second.recognise(200, b"a", hashed(b"a"), is_gzip=False).following is ends[0]
     assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
 
@@ -74,19 +68,13 @@ def test_known_bytes_are_unknown_under_the_other_coding():
 
 
 def test_a_path_that_is_learned_again_replaces_what_followed():
-    """The newest lesson holds, also for bytes that were recognised before."""
+    """The newest lesson holds, also for known bytes; another first request is another tree."""
     lines = Lines(1)
     place = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "old"
     again = grow(place, [Taken(b"q", 200, hashed(b"a"))], End(None, "new"), lines.find)
     assert again is place
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "new"
-
-
-def test_another_first_question_begins_another_tree():
-    """A phone in this state asks something else now."""
-    lines = Lines(1)
-    old = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None), lines.find)
-    new = grow(old, [Taken(b"r", 200, hashed(b"a"))], End(None), lines.find)
-    assert isinstance(new, Node)
-    assert new is not old
+    other = grow(place, [Taken(b"r", 200, hashed(b"a"))], End(None), lines.find)
+    assert isinstance(other, Node)
+    assert other is not place

@@ -46,14 +46,6 @@ def test_a_block_that_broke_off_is_fetched_again_whole():
     assert load.is_right()
 
 
-def test_other_bytes_are_not_right():
-    """One bit is enough."""
-    load = Load(make_offer(b"abc"))
-    load.request("h")
-    load.add(b"abb")
-    assert not load.is_right()
-
-
 def test_more_bytes_than_the_block_has_are_an_error():
     """Nobody asked for them."""
     load = Load(make_offer(b"abc"))

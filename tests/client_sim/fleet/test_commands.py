@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from client_sim.cli import cli, find_status
-from client_sim.fleet.errors import FleetError, SurroundingsError, TargetError
+from client_sim.fleet.errors import FleetError, TargetError
 from tests.client_sim.fleet.conftest import open_town
 from tests.patience import PATIENCE
 
@@ -79,19 +79,6 @@ def test_a_folder_that_is_there_is_no_new_server(tmp_path):
     done = run("--state", tmp_path)
     assert isinstance(done.exception, FleetError)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_server_that_does_not_answer_is_the_surroundings(root):
-    """Port 1 of loopback, where nothing listens: status 3."""
-    done = run("--url", "http://127.0.0.1:1", "--root", root)
-    assert isinstance(done.exception, SurroundingsError)
-    assert find_status(done.exception) == 3
-
-
-def test_a_server_that_announces_nothing_is_said(root, town):
-    """There is nobody to be a phone of it."""
-    done = run("--url", f"http://127.0.0.1:{town.server.port}", "--root", root)
-    assert "announces no build" in str(done.exception)
 
 
 def test_another_server_is_polled_in_real_time(root, town, tmp_path):

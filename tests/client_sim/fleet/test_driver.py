@@ -219,13 +219,17 @@ def test_a_package_with_another_hash_is_thrown_away(town):
     assert driver.tally.switched == driver.tally.fetched == 0
 
 
-def test_an_answer_for_another_range_is_no_block(town):
-    """As a lying server may send: 200 for 206."""
+@pytest.mark.parametrize("part", [b"bytes 1-7/7", b"bytes 0-6/8", b"", None])
+def test_another_block_is_none(town, part):
+    """The right bytes under another `Content-Range`, under none, or with status 200."""
     town.repository.offer()
-    town.repository.overrides[FETCH[-1]] = response(b"200 OK", PACKAGE)
+    status = b"200 OK" if part is None else b"206 Partial Content"
+    fields = [b"Content-Range: " + part] if part else []
+    town.repository.overrides[FETCH[-1]] = response(status, PACKAGE, *fields)
     driver = town.make_driver(2)
     live(driver, 1)
     assert driver.tally.failures == {Failure.HTTP: 2}
+    assert driver.tally.fetched == 0
 
 
 def test_a_release_that_its_maintainers_did_not_sign_is_not_fetched(town):
@@ -288,32 +292,6 @@ def test_every_poll_has_a_connection_of_its_own_unless_they_are_kept(town):
         driver.exchanges.close_idle()
 
 
-def test_no_more_connections_are_open_than_may_be(town):
-    """A tick with many phones waits for room."""
-    driver = town.make_driver(50, PLAIN, connections=3)
-    seen = []
-    ask = driver.exchanges.ask
-
-    def watch(call, line):
-        ask(call, line)
-        seen.append(driver.exchanges.under_way)
-
-    driver.exchanges.ask = watch
-    live(driver, 1)
-    assert max(seen) == 3
-    assert driver.tally.polls == 50
-
-
-def test_a_server_that_is_gone_is_counted_and_not_raised(town):
-    """Each phone goes on at its next time."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        town.target = replace(town.target, port=silent.getsockname()[1])
-        driver = town.make_driver(5)
-        live(driver, 1)
-    assert driver.tally.failures == {Failure.UNREACHABLE: 5}
-
-
 def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
     """No bytes are no answer, also where no phone has had one yet: only the lesson was given."""
     driver = town.make_driver(5)
@@ -345,19 +323,6 @@ def test_what_never_left_is_not_counted_as_sent(town):
     assert after.failures == {Failure.UNREACHABLE: 5}
     assert (after.requests, after.sent) == (before.requests, before.sent)
     assert list(driver.lines.counts()) == lines
-
-
-@pytest.mark.parametrize("part", [b"bytes 1-7/7", b"bytes 0-6/8", b""])
-def test_a_block_that_says_that_it_is_another_is_none(town, part):
-    """The right bytes under a `Content-Range` that was not asked for, or under none."""
-    town.repository.offer()
-    head = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 7\r\n"
-    field = b"Content-Range: " + part + b"\r\n" if part else b""
-    town.repository.overrides[FETCH[-1]] = head + field + b"\r\n" + PACKAGE
-    driver = town.make_driver(2)
-    live(driver, 1)
-    assert driver.tally.failures == {Failure.HTTP: 2}
-    assert driver.tally.fetched == 0
 
 
 def test_what_is_sent_is_counted_by_phone(town):

@@ -10,8 +10,6 @@ from client_sim.fleet.lines import Line
 from client_sim.fleet.loader import Dialler, Exchange, Loader
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
-from tests.client_sim.fleet.conftest import live
-from tests.client_sim.fleet.relay import relay
 from tests.patience import PATIENCE
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
@@ -343,20 +341,3 @@ def test_nothing_listens(small):
     small.loader.ask(client, make_node())
     small.look(client, 1)
     assert client.told[0][0] is Failure.UNREACHABLE
-
-
-def test_phones_install_from_answers_in_pieces(town):
-    """Heads and bodies cut anywhere: every phone installs as from whole ones."""
-    town.repository.offer()
-
-    def cut(data):
-        return [data[at : at + 97] for at in range(0, len(data), 97)]
-
-    with relay(town.server.port, cut) as port:
-        town.target = type(town.target)(
-            "127.0.0.1", port, "127.0.0.1", tls=False, root=town.target.root
-        )
-        driver = town.make_driver(3)
-        live(driver, 1)
-    assert not driver.tally.failures
-    assert driver.tally.switched == driver.tally.fetched == 3

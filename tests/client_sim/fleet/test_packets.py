@@ -8,7 +8,6 @@ from client_sim.fleet.call import Call
 from client_sim.fleet.packets import SIZE
 from client_sim.fleet.tally import Failure
 from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
-from tests.client_sim.fleet.relay import relay
 
 POLL = b"GET /metadata/2.root.json"
 NEXT = b"GET /metadata/timestamp.json"
@@ -77,23 +76,6 @@ def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
     assert counts[b"/metadata/timestamp.json"].sent == tally.polls
 
 
-def test_an_answer_in_a_pair_needs_a_known_hash(town, make):
-    """A forged timestamp behind a good 404 is refused, and the phones recover."""
-    driver = make(5, keep=True)
-    live(driver, LONGEST)
-    good = town.repository.files["/metadata/timestamp.json"]
-    seen = watch(driver)
-    town.repository.files["/metadata/timestamp.json"] = good.replace(b'"version":1', b'"version":9')
-    polls = driver.tally.polls
-    live(driver, LONGEST, LONGEST)
-    assert any(map(is_pair, seen))
-    assert driver.tally.polls == polls
-    assert driver.tally.failures.keys() == {Failure.TRUST}
-    town.repository.files["/metadata/timestamp.json"] = good
-    live(driver, LONGEST, 2 * LONGEST)
-    assert driver.tally.polls >= polls + 5
-
-
 def test_a_new_root_makes_the_poll_begin_again(town, make):
     """The timestamp was asked for too early then: it is asked once more, behind the root."""
     driver = make(5, keep=True)
@@ -118,18 +100,6 @@ def test_a_changed_poll_goes_on_behind_the_pair(town, make):
     assert is_pair(seen[0])
     assert not driver.tally.failures
     assert driver.tally.switched == 5
-
-
-def test_bytes_behind_the_second_answer_end_the_poll(town, make):
-    """Two questions have two answers."""
-    driver = make(3, keep=True)
-    live(driver, LONGEST)
-    polls = driver.tally.polls
-    answer = town.repository.answer
-    town.repository.answer = lambda head: answer(head) + b"x" * (b"timestamp" in head)
-    live(driver, LONGEST, LONGEST)
-    assert driver.tally.failures.keys() == {Failure.HTTP}
-    assert driver.tally.polls == polls
 
 
 @pytest.fixture
@@ -221,28 +191,6 @@ def test_a_forged_answer_among_good_ones_is_refused(town, driver):
     assert driver.tally.failures == {Failure.UNKNOWN: 1}
 
 
-def test_answers_in_pieces_are_put_together(town):
-    """Cut anywhere, the last ones again and new ones alike."""
-
-    def cut(data):
-        return [data[at : at + 301] for at in range(0, len(data), 301)]
-
-    with relay(town.server.port, cut) as port:
-        town.target = replace(town.target, port=port)
-        driver = town.make_driver(PHONES, PLAIN, keep=True, connections=1)
-        live(driver, LONGEST)
-        gather(driver)
-        sizes = watch_sizes(driver)
-        poll(driver)
-        town.repository.refresh()
-        gather(driver)
-        poll(driver)
-        driver.exchanges.close_idle()
-    assert sizes[:2] == [SIZE] * 2
-    assert driver.tally.polls > 2 * PHONES
-    assert not driver.tally.failures
-
-
 def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
     """How much had come is said."""
     good = town.repository.answer
@@ -259,17 +207,3 @@ def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
     details = {fault.detail for fault in driver.tally.mishaps}
     assert len(details) == 1
     assert details.pop().startswith("behind ")
-
-
-def test_no_answer_in_time_is_given_up(town, driver):
-    """All polls of the packet at once; how much had come is said."""
-    driver.exchanges.patience = 0.2
-    good = town.repository.answer
-    town.repository.answer = lambda head: good(head)[:9]
-    gather(driver, SIZE)
-    driver.exchanges._impatient_at = 0.0
-    driver.advance(driver.due)
-    while driver.exchanges.under_way:
-        driver.exchanges.look(0.05)
-    assert driver.tally.failures == {Failure.SLOW: SIZE}
-    assert {fault.detail for fault in driver.tally.mishaps} == {"144 bytes of the answers came"}

@@ -1,18 +1,25 @@
-"""What a run says, from what it did."""
+"""What a run says, from what it did: as values, as a page, and on a terminal."""
+
+import io
+from collections import Counter
+
+from rich.console import Console
 
 from client_sim.device.pointer import decode_pointer
-from client_sim.fleet.errors import Fault
+from client_sim.fleet.errors import MISHAPS, Fault, first_line
 from client_sim.fleet.fleet import Moment, Outcome, Plan
 from client_sim.fleet.lines import LineCount
+from client_sim.fleet.page import render_page
 from client_sim.fleet.report import make_report, reached_share, report_to_dict
-from client_sim.fleet.sentences import summarise
+from client_sim.fleet.sentences import Screen, summarise
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import BINS, Failure, Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.twins import Sample
 from client_sim.transport import encode_request
-from tests.client_sim.device.repository_simulator import START, make_pointer, make_step
-from tests.client_sim.fleet.conftest import GROUP, PLAIN
+from tests.client_sim.device.repository_simulator import START, make_pointer, make_step, response
+from tests.client_sim.fleet.conftest import GROUP, PLAIN, live
+from tests.client_sim.pages.test_origin import ORIGIN
 
 HOUR = 3600
 HOST = "127.0.0.1:8080"
@@ -116,3 +123,86 @@ def test_requests_whose_senders_are_not_told_apart_are_said():
     assert any("1,234 requests came after the first 20,000 distinct" in each for each in sentences)
     sentences = summarise(make_report(make_outcome(), Sample())).sentences
     assert not any("distinct ones" in each for each in sentences)
+
+
+def test_failures_and_requests_are_shown():
+    """Each failure with its count, each request with its senders, six pictures."""
+    fault = Fault("no <answer>", 1.5, "armani/id/stable", "GET /metadata/timestamp.json", "")
+    failures = Counter({Failure.CUT: 1200, Failure.HTTP: 2})
+    outcome = make_outcome(failures=failures, mishaps=[fault])
+    page = render_page(make_report(outcome, Sample()), ORIGIN)
+    assert page.count("<svg") == page.count("</svg>") == 6
+    assert '<td class="number">1,200</td>' in page
+    assert "no &lt;answer&gt;" in page
+    assert '<td class="number">200</td><td class="number">900</td>' in page
+    assert "GET /?who=me" in page
+
+
+def test_a_run_without_failures_says_so():
+    """In one word."""
+    assert "<p>Nothing.</p>" in render_page(make_report(make_outcome(), Sample()), ORIGIN)
+
+
+def test_a_mishap_is_a_sentence():
+    """When, who, after what, why; what is not known is left out."""
+    full = Fault("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
+    assert full.tell() == (
+        "hour 1.50, a/b/c after GET /x: no answer in time: 0 bytes of the answer came."
+    )
+    assert Fault("no connection", 0.0, "a/b/c", "", "").tell() == (
+        "hour 0.00, a/b/c: no connection."
+    )
+
+
+def test_a_request_is_told_without_its_headers_but_with_its_range():
+    """Which block of a package it was."""
+    assert first_line(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") == "GET /a"
+    data = b"GET /a HTTP/1.1\r\nHost: h\r\nRange: bytes=0-6\r\n\r\n"
+    assert first_line(data) == "GET /a  bytes=0-6"
+
+
+def test_the_first_failures_of_the_server_are_kept(town):
+    """With the real code's own sentence; a phone's bad clock is none, and the list has an end."""
+    driver = town.make_driver(MISHAPS + 5)
+    driver.phones.skew[0] = 2 * 86_400
+    live(driver, 1)
+    assert not driver.tally.mishaps
+    path = "/metadata/timestamp.json"
+    town.repository.overrides[path] = response(b"503 Service Unavailable", b"")
+    driver = town.make_driver(MISHAPS + 5)
+    live(driver, 1)
+    assert len(driver.tally.mishaps) == MISHAPS
+    fault = driver.tally.mishaps[0]
+    assert (fault.why, fault.group) == (Failure.HTTP.value, "armani/id/stable")
+    assert "503" in fault.detail
+    both = Tally()
+    both.merge(driver.tally)
+    both.merge(driver.tally)
+    assert len(both.mishaps) == MISHAPS
+
+
+def show(*, is_terminal):
+    """Return what is shown of a run of 100 seconds at its preparation and at a half."""
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=is_terminal, width=140)
+    with Screen(100.0, 5000, quiet=False, console=console) as screen:
+        screen.prepare("Waking 5,000 phones")
+        before = None if screen._progress is None else screen._progress.tasks[0].total
+        screen.watch(50.0, 1.0, Tally())
+        after = None if screen._progress is None else screen._progress.tasks[0].percentage
+    return output.getvalue(), before, after
+
+
+def test_a_terminal_shows_movement_until_phones_poll_and_then_how_far_they_are():
+    """A bar without an end moves; a bar at 0 % would look as if nothing happened."""
+    _, before, after = show(is_terminal=True)
+    assert before is None
+    assert after == 50.0
+
+
+def test_a_step_of_the_preparation_is_a_line_elsewhere():
+    """In front of the sums."""
+    shown, *_ = show(is_terminal=False)
+    first, second = shown.splitlines()
+    assert first == "Waking 5,000 phones."
+    assert second.startswith("0.0 h: 0 polls")

@@ -4,6 +4,7 @@ import pytest
 
 from client_sim.fleet.errors import SurroundingsError, TargetError
 from client_sim.fleet.target import find_target
+from tests.cases import case
 
 
 def find(url, *, devices=10, may_leave=False, **resolver):
@@ -12,35 +13,23 @@ def find(url, *, devices=10, may_leave=False, **resolver):
     return find_target(url, b"root", None, devices=devices, may_leave=may_leave, resolver=names)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://127.9.9.9:8080/"])
-def test_loopback_is_allowed(url):
-    """Any address of this machine's loopback, plain."""
-    target = find(url)
-    assert target.is_here
-    assert target.port == 8080
-
-
-def test_a_name_on_loopback_is_allowed():
-    """The address decides, not the name."""
+def test_this_machine_is_allowed():
+    """Any address of its loopback, plain; the address decides, not the name."""
+    for url in ("http://127.0.0.1:8080", "http://127.9.9.9:8080/"):
+        target = find(url)
+        assert target.is_here
+        assert target.port == 8080
     target = find("http://updates.hening.example", updates_hening_example="127.0.0.1")
     assert (target.address, target.host_header) == ("127.0.0.1", "updates.hening.example")
 
 
-@pytest.mark.parametrize("url", ["http://192.0.2.1:8080", "https://192.0.2.1", "http://[::2]:80"])
-def test_another_machine_is_refused_unless_it_is_said(url):
-    """The sentence names the option that says it."""
-    with pytest.raises(TargetError, match=r"no server|--load-another-machine"):
-        find(url)
-
-
-def test_a_name_of_another_machine_is_refused():
-    """However much it sounds like this one."""
+def test_another_machine_is_refused_unless_it_is_said():
+    """By its address or by its name; the sentence names the option. It is asked by https alone."""
+    for url in ("http://192.0.2.1:8080", "https://192.0.2.1", "http://[::2]:80"):
+        with case(url), pytest.raises(TargetError, match=r"no server|--load-another-machine"):
+            find(url)
     with pytest.raises(TargetError, match="--load-another-machine"):
         find("https://localhost.example", localhost_example="198.51.100.7")
-
-
-def test_another_machine_is_asked_by_https_alone():
-    """As phones do (FORMATS section 9)."""
     with pytest.raises(TargetError, match="https"):
         find("http://192.0.2.1:8080", may_leave=True)
 
@@ -52,20 +41,13 @@ def test_a_fleet_for_another_machine_is_small():
         find("https://192.0.2.1", devices=20_001, may_leave=True)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
+def test_what_is_no_server_is_refused():
+    """Only scheme, host and port; a name that never has an address (RFC 6761) is no mistake."""
+    for url in (
         *("ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:99999"),
         *("http://127.0.0.1/path", "http://127.0.0.1/?a=b", "http://user@127.0.0.1"),
-    ],
-)
-def test_what_is_no_server_is_refused(url):
-    """Only scheme, host and port."""
-    with pytest.raises(TargetError, match="is no server"):
-        find(url)
-
-
-def test_a_name_without_an_address_is_the_surroundings():
-    """The name is one that never has an address (RFC 6761)."""
+    ):
+        with case(url), pytest.raises(TargetError, match="is no server"):
+            find(url)
     with pytest.raises(SurroundingsError, match="has no address"):
         find("http://nowhere.invalid")

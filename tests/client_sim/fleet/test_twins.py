@@ -111,8 +111,6 @@ def test_a_twin_that_is_offered_nothing_is_told(tmp_path, signer):
 
 def test_a_twin_that_comes_to_another_build_is_told(tmp_path, signer):
     """Its phone took one that its twin did not get."""
-    with serve(Repository(START)):
-        pass
     other = replace(NEW, fingerprint="Hening/armani/armani:14/OTHER/2:user/release-keys")
     with follow(tmp_path, signer, 0) as (tally, server):
         images = write_images(BUILDS, tmp_path / "more")
