@@ -13,8 +13,12 @@ from client_sim.persona import Persona
 
 
 @dataclass(frozen=True, slots=True)
-class RunningBuild:
-    """The running build, which the bootloader started and marked successful."""
+class BuildFacts:
+    """The facts of one build, as the signed release states them.
+
+    `counter` is the release's place in its codename's one sequence, `post_timestamp` the build
+    time in seconds of Unix time, `security_patch_level` a date `YYYY-MM-DD`.
+    """
 
     fingerprint: str
     incremental: str
@@ -29,7 +33,7 @@ class Public:
 
     `root` is the TUF root that the ROM ships, `ota_certificate` the PEM certificate that packages
     are signed with, `built_at` the build date (epoch seconds), a floor for the clock. `tls` is
-    false only on loopback.
+    false only on loopback. `build` is the running build, which the bootloader marked successful.
     """
 
     host: str
@@ -41,7 +45,7 @@ class Public:
     root: bytes
     ota_certificate: bytes
     built_at: int
-    build: RunningBuild
+    build: BuildFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
 from client_sim.device.pointer import bucket
 from client_sim.device.records import RecordStore
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.persona import Persona
-from client_sim.world import Public
+from client_sim.world import BuildFacts, Public
 from demo.stage import HOST, Stage
 from demo.wiretap import TappedWorld
 from fixtures.catalogue import PARTITIONS, Build

@@ -11,7 +11,6 @@ from client_sim.device.errors import ReleaseError
 from client_sim.device.release import decode_release
 from client_sim.engine import manifest as phone_manifest
 from client_sim.engine import manifest_checks
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError
 from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.package import (
@@ -22,6 +21,7 @@ from client_sim.engine.package import (
 from client_sim.engine.package_metadata import check_fit, check_package_facts
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
+from client_sim.world import BuildFacts
 from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH
 from signer.ota import manifest, payload_checks
 from signer.ota.errors import OtaError

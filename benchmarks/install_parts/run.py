@@ -15,14 +15,13 @@ from benchmarks.install_parts.memory import begin_peak, read_peak
 from client_sim.device.choose import Offer
 from client_sim.device.download import Downloads, PackageBlocks
 from client_sim.device.internet import RealWorld
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.decompression import Compression, iter_decompressed
 from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.manifest import OperationType
 from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
 from client_sim.engine.slots import Slots
 from client_sim.transport import Connection
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 from fixtures.catalogue import Build, find_build
 from fixtures.signing import CERTIFICATE_FILE
 
@@ -122,7 +121,6 @@ class _Given:
 
     def world(self, port: int) -> RealWorld:
         """Return the world in which the server is."""
-        build = _facts(find_build("armani", "id", 0))
         public = Public(
             host="127.0.0.1",
             port=port,
@@ -133,13 +131,7 @@ class _Given:
             root=b"",
             ota_certificate=b"",
             built_at=0,
-            build=RunningBuild(
-                build.fingerprint,
-                build.incremental,
-                build.counter,
-                build.post_timestamp,
-                build.security_patch_level,
-            ),
+            build=_facts(find_build("armani", "id", 0)),
         )
         return RealWorld(public, {}, now=time.time, entropy=bytes)
 

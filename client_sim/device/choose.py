@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from client_sim.device.errors import PointerError
 from client_sim.device.pointer import PackageLink, Pointer, Step
 from client_sim.device.rules import (
     Check,
@@ -19,7 +18,7 @@ from client_sim.device.rules import (
     judge_step,
     pick_package,
 )
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,6 @@ class Offer:
     min_counter: int
     source_builds: tuple[str, ...]
     final_counter: int
-
-
-@dataclass(frozen=True, slots=True)
-class NoOffer:
-    """Nothing to install, and the reason as a sentence."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,7 @@ class Decision:
 
 def decide_update(
     pointer: Pointer | None,
-    running: RunningBuild,
+    running: BuildFacts,
     floor: int,
     secret: bytes,
     now: float,
@@ -102,25 +94,9 @@ def decide_update(
     return Decision(tuple(checks), None)
 
 
-def plan_update(
-    pointer: Pointer,
-    running: RunningBuild,
-    floor: int,
-    secret: bytes,
-    now: float,
-    failed_builds: Collection[int],
-    unusable: Collection[str] = (),
-) -> Offer | NoOffer:
-    """Choose like `decide_update`; raises PointerError if the pointer leads back."""
-    decision = decide_update(pointer, running, floor, secret, now, failed_builds, unusable)
-    if decision.leads_back:
-        raise PointerError(decision.reason)
-    return decision.offer or NoOffer(decision.reason)
-
-
 def _ask(
     pointer: Pointer | None,
-    running: RunningBuild,
+    running: BuildFacts,
     floor: int,
     secret: bytes,
     now: float,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.device.choose import Offer
-from client_sim.device.errors import DownloadError, StorageError
+from client_sim.device.errors import DownloadError, disk_fails
 from client_sim.device.records import RecordStore
 from client_sim.device.release import DECIMAL
 from client_sim.engine.journal import Disk
@@ -61,7 +61,7 @@ class Downloads:
         package is deleted.
         """
         complete = self._directory / f"{offer.sha256}.zip"
-        try:
+        with disk_fails():
             if not _is_package(complete, offer):
                 self._fetch_blocks(connection, offer, progress)
                 part = self._directory / f"{offer.sha256}.part"
@@ -72,20 +72,16 @@ class Downloads:
                     )
                 self._disk.replace(part, complete)
                 self._disk.sync_directory(self._directory)
-        except OSError as error:
-            raise StorageError(f"The phone's disk failed: {error}.") from error
         return complete
 
     def forget(self, offer: Offer) -> None:
         """Remove everything of a package."""
         self._counts.pop(f"{offer.sha256}.blocks", None)
-        try:
+        with disk_fails():
             for ending in ("part", "zip"):
                 path = self._directory / f"{offer.sha256}.{ending}"
                 if path.exists():
                     self._disk.remove(path)
-        except OSError as error:
-            raise StorageError(f"The phone's disk failed: {error}.") from error
 
     def has(self, offer: Offer) -> bool:
         """Tell whether the folder has the complete package of `offer`."""
@@ -101,13 +97,11 @@ class Downloads:
 
     def _remove(self, is_over: Callable[[str], bool]) -> None:
         # In any order: a count without bytes and bytes without a count are both useless.
-        try:
+        with disk_fails():
             for path in self._directory.iterdir():
                 ours = _OURS.fullmatch(path.name)
                 if ours is not None and is_over(ours["sha256"]):
                     self._disk.remove(path)
-        except OSError as error:
-            raise StorageError(f"The phone's disk failed: {error}.") from error
 
     def _fetch_blocks(
         self, connection: Connection, offer: Offer, progress: Progress | None

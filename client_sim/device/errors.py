@@ -97,13 +97,23 @@ class StorageError(DeviceError):
 
 
 @contextmanager
+def disk_fails() -> Iterator[None]:
+    """Raise StorageError for what the disk raises."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"The phone's disk failed: {error}.") from error
+
+
+@contextmanager
 def engine_refuses() -> Iterator[None]:
     """Raise DownloadError, InstallError or StorageError for what the engine and its disk raise.
 
     NotStreamableError passes.
     """
     try:
-        yield
+        with disk_fails():
+            yield
     except NotStreamableError:
         # Not a refusal: the caller installs the package from a file instead.
         raise
@@ -111,5 +121,3 @@ def engine_refuses() -> Iterator[None]:
         raise DownloadError(str(error)) from error
     except EngineError as error:
         raise InstallError(str(error)) from error
-    except OSError as error:
-        raise StorageError(f"The phone's disk failed: {error}.") from error

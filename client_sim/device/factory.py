@@ -12,12 +12,12 @@ from client_sim.device.phone import Phone
 from client_sim.device.release import DECIMAL
 from client_sim.device.trust import Trust
 from client_sim.engine.apply import write_partitions
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError
 from client_sim.engine.package import Package, load_verified_payload, open_package
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from client_sim.persona import Persona, encode_persona
+from client_sim.world import BuildFacts
 
 
 def create_phone(

@@ -32,10 +32,10 @@ from client_sim.device.records import (
 from client_sim.device.reset import finish_reset
 from client_sim.device.rules import Check
 from client_sim.device.update import Installation, Report, Update, ask_conditions
-from client_sim.engine.boot_state import BootState, BuildFacts
+from client_sim.engine.boot_state import BootState
 from client_sim.engine.journal import Disk
 from client_sim.engine.slots import BootOutcome, Slots
-from client_sim.world import Event, Public, RunningBuild, World
+from client_sim.world import BuildFacts, Event, Public, World
 
 
 class Phone:
@@ -87,7 +87,7 @@ class Phone:
     @property
     def public(self) -> Public:
         """The public facts that polling receives."""
-        facts, build = self.image.facts, self.running_build
+        facts = self.image.facts
         return Public(
             host=facts.host,
             port=facts.port,
@@ -98,13 +98,7 @@ class Phone:
             root=self.image.root,
             ota_certificate=self.image.ota_certificate,
             built_at=facts.built_at,
-            build=RunningBuild(
-                fingerprint=build.fingerprint,
-                incremental=build.incremental,
-                counter=build.counter,
-                post_timestamp=build.post_timestamp,
-                security_patch_level=build.security_patch_level,
-            ),
+            build=self.running_build,
         )
 
     def poll(self) -> PollOutcome:

@@ -30,12 +30,12 @@ from client_sim.device.errors import InstallError, StateError, engine_refuses
 from client_sim.device.records import hold_folder, replace_file
 from client_sim.device.release import Release
 from client_sim.engine.apply import PartitionResult, Progress
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError, NotStreamableError, SlotError
 from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.manifest_checks import Note, RecordedRules, Rules, note_nothing
 from client_sim.engine.signatures import hash_certificate
 from client_sim.engine.slots import Slots
+from client_sim.world import BuildFacts
 
 _REQUEST: Final = "request.json"
 # The file that a crash can leave of the first request.

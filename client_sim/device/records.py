@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from client_sim.device.errors import StateError, StorageError
+from client_sim.device.errors import StateError, StorageError, disk_fails
 from client_sim.device.release import DECIMAL, SHA256
 from client_sim.engine.journal import Disk
 
@@ -134,21 +134,18 @@ class RecordStore(MutableMapping[str, bytes]):
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self._directory = directory
         self._disk = disk or Disk()
-        try:
+        with disk_fails():
             self._disk.make_directory(directory)
-        except OSError as error:
-            raise _failed(error) from error
 
     def __getitem__(self, name: str) -> bytes:
         if not _is_name(name):
             raise KeyError(name)
-        try:
-            with (self._directory / name).open("rb") as file:
-                value = file.read(VALUE_LIMIT + 1)
-        except FileNotFoundError:
-            raise KeyError(name) from None
-        except OSError as error:
-            raise _failed(error) from error
+        with disk_fails():
+            try:
+                with (self._directory / name).open("rb") as file:
+                    value = file.read(VALUE_LIMIT + 1)
+            except FileNotFoundError:
+                raise KeyError(name) from None
         if len(value) > VALUE_LIMIT:
             raise StorageError(f"The stored {name} is longer than anything the phone stores.")
         return value
@@ -158,27 +155,22 @@ class RecordStore(MutableMapping[str, bytes]):
             raise StorageError(f"{name!r} is not a name that the phone stores anything under.")
         if len(value) > VALUE_LIMIT:
             raise StorageError(f"The value for {name} is longer than anything the phone stores.")
-        try:
+        with disk_fails():
             replace_file(self._directory / name, value, disk=self._disk)
-        except OSError as error:
-            raise _failed(error) from error
 
     def __delitem__(self, name: str) -> None:
         if not _is_name(name):
             raise KeyError(name)
-        try:
-            self._disk.remove(self._directory / name)
+        with disk_fails():
+            try:
+                self._disk.remove(self._directory / name)
+            except FileNotFoundError:
+                raise KeyError(name) from None
             self._disk.sync_directory(self._directory)
-        except FileNotFoundError:
-            raise KeyError(name) from None
-        except OSError as error:
-            raise _failed(error) from error
 
     def __iter__(self) -> Iterator[str]:
-        try:
+        with disk_fails():
             return iter(sorted(p.name for p in self._directory.iterdir() if _is_name(p.name)))
-        except OSError as error:
-            raise _failed(error) from error
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -201,10 +193,6 @@ def _is_name(name: str) -> bool:
     return len(name) <= _NAME_LIMIT and _NAME.fullmatch(name) is not None
 
 
-def _failed(error: OSError) -> StorageError:
-    return StorageError(f"The phone's disk failed: {error}.")
-
-
 @contextmanager
 def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
     """Lock a phone's folder, and yield whether the lock is held; raises StorageError.
@@ -213,10 +201,8 @@ def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
     locked: no lock file has to be written or removed, and the lock ends with the process. Do not
     nest it: a second lock waits for the first for ever.
     """
-    try:
+    with disk_fails():
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise StorageError(f"The phone's disk failed: {error}.") from error
     try:
         is_held = _lock(descriptor, waits=waits)
         yield is_held
@@ -225,10 +211,9 @@ def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
 
 
 def _lock(descriptor: int, *, waits: bool) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise StorageError(f"The phone's disk failed: {error}.") from error
+    with disk_fails():
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
     return True

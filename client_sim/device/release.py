@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from client_sim.device.errors import DeviceError, ReleaseError
-from client_sim.engine.boot_state import BuildFacts
+from client_sim.world import BuildFacts
 
 CODENAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")

@@ -8,7 +8,7 @@ one in the other slot, and whether that one failed to boot. The progress of an u
 from pathlib import Path
 from typing import Final
 
-from client_sim.device.errors import StorageError
+from client_sim.device.errors import disk_fails
 from client_sim.device.records import hold_folder
 from client_sim.engine.journal import Disk
 
@@ -29,22 +29,18 @@ def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:
 
 
 def _reset(directory: Path, disk: Disk) -> None:
-    try:
+    with disk_fails():
         with disk.create(directory / _MARK) as file:
             disk.sync(file)
         disk.sync_directory(directory)
         _wipe(directory, disk)
-    except OSError as error:
-        raise StorageError(f"The phone's disk failed: {error}.") from error
 
 
 def finish_reset(directory: Path, *, disk: Disk | None = None) -> None:
     """Complete a reset that a power cut interrupted, if there is one; raises StorageError."""
-    try:
+    with disk_fails():
         if (directory / _MARK).is_file():
             _wipe(directory, disk or Disk())
-    except OSError as error:
-        raise StorageError(f"The phone's disk failed: {error}.") from error
 
 
 def _wipe(directory: Path, disk: Disk) -> None:

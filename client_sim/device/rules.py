@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from client_sim.device.pointer import PackageLink, Pointer, Step, bucket, permille_at
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def judge_halt(pointer: Pointer) -> Check:
     )
 
 
-def judge_newer(final: Step, floor: int, running: RunningBuild) -> Check:
+def judge_newer(final: Step, floor: int, running: BuildFacts) -> Check:
     """Refuse a final step that is not above the floor."""
     if running.counter < floor:
         fault = (
@@ -91,7 +91,7 @@ def judge_step(step: Step | None, final: Step, floor: int) -> Check:
     return Check("step", passed=True, sentence=f"Build {step.counter} comes next{stone}.")
 
 
-def judge_forward(step: Step, running: RunningBuild) -> Check:
+def judge_forward(step: Step, running: BuildFacts) -> Check:
     """Refuse older code under a higher counter: an attack or a mistake."""
     if step.post_timestamp < running.post_timestamp:
         fault = f"Build {step.counter} is offered but older than the running one."

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
-from tuf.api.metadata import DelegatedRole, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import DelegatedRole, Root, Snapshot, Targets
 
 from client_sim.device.agreement import SignedTarget
 from client_sim.device.errors import AgreementError, PointerError
@@ -32,33 +32,6 @@ from client_sim.device.workflow import Workflow
 _EMPTY_SHA256: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-class Profile:
-    """The rules of FORMATS section 2."""
-
-    def check_root(self, root: Root) -> object:
-        """Check a root."""
-        return check_root(root)
-
-    def check_next_root(self, old: Root, new: Root) -> None:
-        """Check a root against the previous one."""
-        check_next_resets(old, new)
-
-    def check_targets(self, root: Root, targets: Targets) -> None:
-        """Check the top-level targets."""
-        check_targets(root, targets)
-
-    def check_role(self, name: str, role: Targets, root: Root) -> None:
-        """Check a delegated role."""
-        check_leaf_role(name, role)
-        check_followed(name, role, root)
-
-    def check_new_version(
-        self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
-    ) -> None:
-        """Check the limits of a version that the phone does not have."""
-        check_new_version(name, signed, root, signing_time(timestamp))
-
-
 class Trust(Workflow):
     """The trusted metadata of one poll, starting from `state` and the root in the image.
 
@@ -80,13 +53,35 @@ class Trust(Workflow):
     ) -> None:
         self._clock = max(now, float(built_at))
         self._codename = codename
-        super().__init__(image_root, state, now=self._clock, rules=Profile())
+        super().__init__(image_root, state, now=self._clock)
         self._heal()
 
     def accept_root(self, data: bytes) -> None:
         """Verify the next root, store it, and apply its resets."""
         super().accept_root(data)
         self._heal()
+
+    def examine_root(self, root: Root) -> None:
+        """Check the rules of FORMATS section 2 on a root."""
+        check_root(root)
+
+    def examine_next_root(self, old: Root, new: Root) -> None:
+        """Check the resets of a root against those of the previous one."""
+        check_next_resets(old, new)
+
+    def examine_targets(self, targets: Targets) -> None:
+        """Check the rules of FORMATS section 2 on the top-level targets."""
+        check_targets(self.verified.root, targets)
+
+    def examine_role(self, name: str, role: Targets) -> None:
+        """Check the rules of FORMATS section 2 on a delegated role, and its resets."""
+        check_leaf_role(name, role)
+        check_followed(name, role, self.verified.root)
+
+    def examine_new_version(self, name: str, signed: Targets | Snapshot) -> None:
+        """Check the limits of FORMATS section 16."""
+        signed_at = signing_time(self.verified.timestamp)
+        check_new_version(name, signed, self.verified.root, signed_at)
 
     def _heal(self) -> None:
         apply_resets(self.state, self.verified.root, self._codename)

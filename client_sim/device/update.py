@@ -28,12 +28,11 @@ from client_sim.device.records import State, add_unusable, load_agreed, store_ag
 from client_sim.device.release import Release
 from client_sim.device.rules import Check
 from client_sim.device.update_settings import load_settings
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import NotStreamableError
 from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import Slots
 from client_sim.transport import Connection
-from client_sim.world import World
+from client_sim.world import BuildFacts, World
 
 Report = Callable[[str], None]
 """Called with a sentence at each step of an installation."""

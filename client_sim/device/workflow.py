@@ -8,15 +8,15 @@ one role at a time, so that after a crash the next poll can continue:
   fast-forward attack ends with that root even after a power cut in between;
 - a delegated role is stored only when the caller says so.
 
-`Rules` are a repository's rules beyond TUF; this module has none itself.
+A repository's rules beyond TUF are added by a subclass (`Trust`); this module has none itself.
 """
 
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets
 
 from client_sim.device.errors import ExpiredError, TrustError
 from client_sim.device.tuf_adapter import VerifiedMetadata, check_version
@@ -35,40 +35,19 @@ class Wanted:
     limit: int
 
 
-class Rules(Protocol):
-    """Checks beyond TUF, on metadata that TUF has verified; each raises TrustError."""
-
-    def check_root(self, root: Root) -> object: ...  # noqa: D102
-    def check_next_root(self, old: Root, new: Root) -> None: ...  # noqa: D102
-    def check_targets(self, root: Root, targets: Targets) -> None: ...  # noqa: D102
-    def check_role(self, name: str, role: Targets, root: Root) -> None: ...  # noqa: D102
-
-    def check_new_version(
-        self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
-    ) -> None:
-        """Check a snapshot or role that is new to the phone."""
-
-
 class Workflow:
     """The trusted metadata of one run, starting from `state` and `first_root`.
 
     `now` in epoch seconds is the time of the whole run. Every method raises TrustError; of its
-    subclasses, ExpiredError is temporary.
+    subclasses, ExpiredError is temporary. The methods `examine_…` are for rules beyond TUF, and get
+    what TUF has verified.
     """
 
-    def __init__(
-        self,
-        first_root: bytes,
-        state: MutableMapping[str, bytes],
-        *,
-        now: float,
-        rules: Rules,
-    ) -> None:
+    def __init__(self, first_root: bytes, state: MutableMapping[str, bytes], *, now: float) -> None:
         self.now = now
         self.state = state
-        self._rules = rules
         self.verified = VerifiedMetadata(first_root, now)
-        rules.check_root(self.verified.root)
+        self.examine_root(self.verified.root)
         self._load_newer_root()
 
     @property
@@ -85,8 +64,8 @@ class Workflow:
         """Verify the next root and store it."""
         old = self.verified.root
         new = self.verified.update_root(data)
-        self._rules.check_root(new)
-        self._rules.check_next_root(old, new)
+        self.examine_root(new)
+        self.examine_next_root(old, new)
         if _takes_key_away(old, new):
             self.state.pop(_key("timestamp"), None)
             self.state.pop(_key("snapshot"), None)
@@ -124,7 +103,7 @@ class Workflow:
     def accept_snapshot(self, data: bytes) -> None:
         """Verify the snapshot against the stored one and store it."""
         snapshot = self.verified.update_snapshot(data, is_held=False)
-        self._check_new_version("snapshot", snapshot)
+        self.examine_new_version("snapshot", snapshot)
         self.state[_key("snapshot")] = data
 
     def plan_role(self, name: str, delegator: str = "targets") -> Wanted | None:
@@ -151,23 +130,35 @@ class Workflow:
     def accept_role(self, name: str, data: bytes, delegator: str = "targets") -> int:
         """Verify a new version and return its number; `keep_role` stores it."""
         role = self._verify_role(name, data, delegator)
-        self._check_new_version(name, role)
+        self.examine_new_version(name, role)
         return role.version
 
     def keep_role(self, name: str, data: bytes) -> None:
         """Store a role after all necessary verification."""
         self.state[_key(name)] = data
 
+    def examine_root(self, root: Root) -> None:
+        """Check a root."""
+
+    def examine_next_root(self, old: Root, new: Root) -> None:
+        """Check a root against the previous one."""
+
+    def examine_targets(self, targets: Targets) -> None:
+        """Check the top-level targets."""
+
+    def examine_role(self, name: str, role: Targets) -> None:
+        """Check a delegated role."""
+
+    def examine_new_version(self, name: str, signed: Targets | Snapshot) -> None:
+        """Check a snapshot or role that the phone does not have."""
+
     def _verify_role(self, name: str, data: bytes, delegator: str) -> Targets:
         role = self.verified.update_role(name, data, delegator)
         if name == "targets":
-            self._rules.check_targets(self.verified.root, role)
+            self.examine_targets(role)
         else:
-            self._rules.check_role(name, role, self.verified.root)
+            self.examine_role(name, role)
         return role
-
-    def _check_new_version(self, name: str, signed: Targets | Snapshot) -> None:
-        self._rules.check_new_version(name, signed, self.verified.root, self.verified.timestamp)
 
     def _load_newer_root(self) -> None:
         """Continue from the stored root, unless an installed ROM contains a newer one."""
@@ -177,7 +168,7 @@ class Workflow:
         # If it is damaged, the chain of roots is followed again from the first one.
         with suppress(TrustError):
             newer = VerifiedMetadata(stored, self.now)
-            self._rules.check_root(newer.root)
+            self.examine_root(newer.root)
             if newer.root.version >= self.verified.root.version:
                 self.verified = newer
 

@@ -11,22 +11,7 @@ import msgspec
 
 from client_sim.engine.apply import PartitionResult
 from client_sim.engine.errors import SlotError
-
-
-@dataclass(frozen=True, slots=True)
-class BuildFacts:
-    """The facts of one build, as the signed release states them.
-
-    `counter` is the release's place in its codename's one sequence, `post_timestamp` the build
-    time in seconds of Unix time, `security_patch_level` a date `YYYY-MM-DD`.
-    """
-
-    fingerprint: str
-    incremental: str
-    counter: int
-    post_timestamp: int
-    security_patch_level: str
-
+from client_sim.world import BuildFacts
 
 MAX_STATE_BYTES: Final = 256 * 1024
 

@@ -13,7 +13,6 @@ from typing import BinaryIO
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.engine.apply import PartitionResult, Progress, check_sources, write_partitions
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError
 from client_sim.engine.manifest_checks import Note, Rules, note_nothing
 from client_sim.engine.package import (
@@ -40,6 +39,7 @@ from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from client_sim.engine.stream import StreamInstaller
 from client_sim.engine.target import check_images, create_images
+from client_sim.world import BuildFacts
 
 
 def install_package(

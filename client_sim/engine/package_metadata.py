@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import ApplyError, PackageError
 from client_sim.engine.manifest import Manifest
 from client_sim.engine.slots import Slots
+from client_sim.world import BuildFacts
 
 MAX_METADATA_BYTES: Final = 64 * 1024
 

@@ -22,7 +22,6 @@ from client_sim.engine.boot_state import (
     EMPTY_SLOT,
     MAX_STATE_BYTES,
     BootState,
-    BuildFacts,
     SlotName,
     SlotState,
     decode_boot_state,
@@ -31,6 +30,7 @@ from client_sim.engine.boot_state import (
 from client_sim.engine.errors import SlotError
 from client_sim.engine.image_hash import is_image
 from client_sim.engine.journal import Disk, JournalFolder
+from client_sim.world import BuildFacts
 
 # Boot attempts of a new build before the bootloader falls back.
 MAX_TRIES: Final = 3

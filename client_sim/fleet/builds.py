@@ -17,21 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from client_sim.device.release import Release
 from client_sim.engine.manifest import OperationType
-from client_sim.world import RunningBuild
-
-
-def build_of(release: Release) -> RunningBuild:
-    """Return the running build of a phone that has installed `release`."""
-    return RunningBuild(
-        fingerprint=release.fingerprint,
-        incremental=release.incremental,
-        counter=release.counter,
-        post_timestamp=release.post_timestamp,
-        security_patch_level=release.security_patch_level,
-    )
-
+from client_sim.world import BuildFacts
 
 BLOCK: Final = 4096
 """Bytes of a block; a partition is whole blocks."""
@@ -45,7 +32,7 @@ class MadeBuild:
     """A build of `codename` with `images` by partition: `boot` compresses well, `system` not."""
 
     codename: str
-    facts: RunningBuild
+    facts: BuildFacts
     images: Mapping[str, bytes]
 
 
@@ -54,7 +41,7 @@ def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
 
     Its package has about `size` bytes, and at least one block of `system`.
     """
-    facts = RunningBuild(
+    facts = BuildFacts(
         fingerprint=f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
         incremental=str(counter),
         counter=counter,

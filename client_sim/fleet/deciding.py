@@ -3,13 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 
-from client_sim.device.choose import NoOffer, Offer, plan_update
+from client_sim.device.choose import Offer, decide_update
 from client_sim.device.errors import PointerError
 from client_sim.device.pointer import bucket
 from client_sim.fleet.answer_tree import ShareWindow, TrustState
 from client_sim.fleet.population import Group, Phones
 from client_sim.fleet.twins import Twinning
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
 
 class Decider:
@@ -58,14 +58,11 @@ class Decider:
         self, key: tuple[int, bool], phone: int, window: ShareWindow, now: float
     ) -> Offer | None:
         running, secret = self.running(phone), self.secret(phone)
-        try:
-            found = plan_update(window.pointer, running, running.counter, secret, now, ())
-        except PointerError:
-            found = NoOffer("It leads back.")
-        offer = window.decided[key] = found if isinstance(found, Offer) else None
+        found = decide_update(window.pointer, running, running.counter, secret, now, ())
+        offer = window.decided[key] = found.offer
         return offer
 
-    def running(self, phone: int) -> RunningBuild:
+    def running(self, phone: int) -> BuildFacts:
         """Return the build that a phone runs."""
         return self._builds[self._phones.group[phone]][self._phones.build[phone]]
 
@@ -73,7 +70,7 @@ class Decider:
         """Return the 32 bytes that the phone never sends."""
         return hashlib.sha256(f"{self._start}{self._first + phone}".encode()).digest()
 
-    def switch(self, phone: int, build: RunningBuild) -> None:
+    def switch(self, phone: int, build: BuildFacts) -> None:
         """Set the phone's running build to `build`."""
         builds = self._builds[self._phones.group[phone]]
         if build not in builds:

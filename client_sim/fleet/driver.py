@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
 from client_sim.fleet.answers import Came
-from client_sim.fleet.builds import build_of
 from client_sim.fleet.call import Call, Load, Purpose
 from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
@@ -301,7 +300,7 @@ class Driver:
         assert offer is not None
         self.tally.switched += 1
         self._let_twin_follow(call, release)
-        self._decider.switch(call.phone, build_of(release))
+        self._decider.switch(call.phone, release.build)
         if offer.counter == offer.final_counter:
             self.tally.arrived += 1
             self.tally.arrived_in[self._stretches.find(call.begun)] += 1
@@ -313,7 +312,7 @@ class Driver:
         begun = time.perf_counter()
         _, group = self._where(call)
         running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
-        self._twins.follow(group, running, build_of(release), secret, call.now)
+        self._twins.follow(group, running, release.build, secret, call.now)
         self.stopwatch.lost += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from client_sim.fleet.draws import Draws
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
 FLAKY: Final = 1
 NEW: Final = 2
@@ -25,7 +25,7 @@ class Group:
     codename: str
     region: str
     channel: str
-    builds: tuple[RunningBuild, ...]
+    builds: tuple[BuildFacts, ...]
     weight: float
     built_at: int
     holder: str = "latest"

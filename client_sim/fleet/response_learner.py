@@ -26,7 +26,7 @@ from client_sim.fleet.population import Group
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
 from client_sim.transport import Connection, encode_request, host_header
-from client_sim.world import Public, RunningBuild, World
+from client_sim.world import BuildFacts, Public, World
 
 
 class Recorder(Connection):
@@ -185,7 +185,7 @@ def make_world(target: Target, group: Group, vault: dict[str, bytes], now: float
     )
 
 
-FACTORY: Final = RunningBuild("factory", "factory", 0, 0, "2000-01-01")
+FACTORY: Final = BuildFacts("factory", "factory", 0, 0, "2000-01-01")
 """A build that is older than every release."""
 
 PROBE: Final = Group("probe", "x", "x", (FACTORY,), 1.0, 0)

@@ -9,13 +9,12 @@ from client_sim.device.pointer import Pointer
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust
-from client_sim.fleet.builds import build_of
 from client_sim.fleet.errors import SurroundingsError
 from client_sim.fleet.population import Group
 from client_sim.fleet.response_learner import FACTORY, PROBE, make_world
 from client_sim.fleet.target import Target
 from client_sim.transport import Connection
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
 _PROBES: Final = 2_000  # placeholder names that are tried until each part of `latest` holds one
 _BUILDS: Final = 200  # most builds of a group that phones may run; the newest are used
@@ -59,7 +58,7 @@ def _survey(target: Target, now: float) -> Survey:
             refresh(connection, trust, name)
         holder = trust.pointer_role(name)
         vaults[holder], trusts[holder] = vault, trust
-    codenames: dict[str, list[tuple[str, RunningBuild]]] = {}
+    codenames: dict[str, list[tuple[str, BuildFacts]]] = {}
     groups: list[Group] = []
     pointers: list[Pointer] = []
     for holder, vault in vaults.items():
@@ -82,7 +81,7 @@ def _survey(target: Target, now: float) -> Survey:
 
 def _builds(
     target: Target, vault: dict[str, bytes], trust: Trust, codename: str, now: float
-) -> list[tuple[str, RunningBuild]]:
+) -> list[tuple[str, BuildFacts]]:
     """Return the folder and the build of every release of a model."""
     with Connection(make_world(target, PROBE, vault, now)) as connection:
         # The codename role would stay in the vault, but phones start without it: the vault is
@@ -96,13 +95,13 @@ def _builds(
     for path in _targets(data):
         release = trust.find_release(path).release
         if not release.withdrawn:
-            found.append((path.rpartition("/")[0], build_of(release)))
+            found.append((path.rpartition("/")[0], release.build))
     return found
 
 
 def _choose_builds(
-    pointer: Pointer, builds: list[tuple[str, RunningBuild]]
-) -> tuple[RunningBuild, ...]:
+    pointer: Pointer, builds: list[tuple[str, BuildFacts]]
+) -> tuple[BuildFacts, ...]:
     folder = f"{pointer.codename}/{pointer.region}/{pointer.channel}"
     final = pointer.steps[-1].counter
     known = {

@@ -16,12 +16,11 @@ from client_sim.device.errors import DeviceError
 from client_sim.device.factory import create_phone, create_phone_from_package, read_package_facts
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import REASONS, Tally
 from client_sim.fleet.target import Target
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
 _GRACE: Final = 5.0  # seconds that twins may take at first
 
@@ -53,7 +52,7 @@ class Twins:
         self._spent = 0.0
 
     def follow(
-        self, group: Group, running: RunningBuild, chosen: RunningBuild, secret: bytes, now: float
+        self, group: Group, running: BuildFacts, chosen: BuildFacts, secret: bytes, now: float
     ) -> None:
         """Repeat the update of a phone of `group` from `running` to `chosen` at `now`."""
         tally, twinning = self._tally, self._twinning
@@ -81,16 +80,15 @@ class Twins:
         self,
         place: Path,
         group: Group,
-        running: RunningBuild,
-        chosen: RunningBuild,
+        running: BuildFacts,
+        chosen: BuildFacts,
         secret: bytes,
         now: float,
     ) -> str:
         """Return why the twin does not run `chosen` in the end, or an empty text."""
         target, twinning = self._target, self._twinning
         image = _make_image(target, group, twinning.certificate, group.built_at)
-        build = _facts(running)
-        create_phone(place, image, images=twinning.images[build.fingerprint], build=build)
+        create_phone(place, image, images=twinning.images[running.fingerprint], build=running)
         phone = Phone(
             place,
             resolver={target.host: [target.address]},
@@ -102,7 +100,7 @@ class Twins:
         if done.installed is None:
             return done.reason
         boot = phone.reboot(is_healthy=lambda _build: True)
-        return "" if boot.build == _facts(chosen) else f"It runs {boot.build.fingerprint} now."
+        return "" if boot.build == chosen else f"It runs {boot.build.fingerprint} now."
 
 
 def _make_image(target: Target, group: Group, certificate: bytes, built_at: int) -> Image:
@@ -116,16 +114,6 @@ def _make_image(target: Target, group: Group, certificate: bytes, built_at: int)
         built_at=built_at,
     )
     return Image(facts, target.root, certificate, target.authority)
-
-
-def _facts(build: RunningBuild) -> BuildFacts:
-    return BuildFacts(
-        fingerprint=build.fingerprint,
-        incremental=build.incremental,
-        counter=build.counter,
-        post_timestamp=build.post_timestamp,
-        security_patch_level=build.security_patch_level,
-    )
 
 
 _TRIES: Final = 20  # phones that are made for each one that is to install: a stage may admit few

@@ -4,12 +4,11 @@ from pathlib import Path
 
 from client_sim.device.phone import Phone
 from client_sim.device.reset import reset_phone
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.owner_events.events import Kind, OwnerError, apply_event
 from client_sim.owner_events.personal_store import PersonalStore
 from client_sim.persona import Persona
 from client_sim.tape import Tape
-from client_sim.world import Event
+from client_sim.world import BuildFacts, Event
 
 
 class OwnerSimulator:

@@ -158,7 +158,6 @@ def download_command(options: _Options) -> None:
 def _refresh(options: _Options) -> tuple[Metadata, Workflow]:
     from client_sim.device.refresh import update_top_level
     from client_sim.device.workflow import Workflow
-    from client_sim.tuf.rules import NoRules
     from client_sim.tuf.web import Metadata, Web
 
     source = Metadata(Web(_need(options.metadata_url, "--metadata-url"), read_clock))
@@ -166,7 +165,7 @@ def _refresh(options: _Options) -> tuple[Metadata, Workflow]:
     root = state.get(_ROOT)
     if root is None:
         raise StorageError("No root is trusted yet; begin with: hening-device tuf … init ROOT.")
-    workflow = Workflow(root, state, now=read_clock(), rules=NoRules())
+    workflow = Workflow(root, state, now=read_clock())
     update_top_level(source, workflow)
     return source, workflow
 

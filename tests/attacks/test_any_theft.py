@@ -20,7 +20,7 @@ from client_sim.device.errors import DeviceError
 from client_sim.device.limits import load_counter
 from client_sim.device.records import forget_agreed, load_floor, raise_floor
 from client_sim.transport import Connection
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import (
     DAY,
@@ -194,7 +194,7 @@ class CachedPhone:
         says = (release.fingerprint, release.post_timestamp, release.security_patch_level)
         made = {hashlib.sha256(p.data).hexdigest(): p.says for p in self.team.packages}
         if made.get(chosen.sha256) == says and client.poll().offer == chosen:
-            self.pending = RunningBuild(says[0], release.incremental, chosen.counter, *says[1:])
+            self.pending = BuildFacts(says[0], release.incremental, chosen.counter, *says[1:])
 
     def reboot(self):
         """Start the installed build, as `Phone.reboot` does."""

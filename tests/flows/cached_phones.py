@@ -15,7 +15,7 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.transport import Connection
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 from server.core.checkpoint import encode_checkpoint, encode_leaf, encode_proof
 from server.core.pointer import encode_pointer
 from server.core.tlog import leaf_hash
@@ -26,7 +26,7 @@ from server.storage.local_blobs import LocalBlobs
 FAR = 10**9
 NOTHING = "(?!)"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-FACTORY = RunningBuild("Hening/armani/armani:14/F:user/release-keys", "F", 0, 1, "2025-12-05")
+FACTORY = BuildFacts("Hening/armani/armani:14/F:user/release-keys", "F", 0, 1, "2025-12-05")
 
 
 class Edge:

@@ -12,7 +12,7 @@ from benchmarks.device.report import Report, Row
 from benchmarks.device.wire import HOST
 from client_sim.device.client import PollingClient
 from client_sim.device.internet import RealWorld
-from client_sim.world import Public, RunningBuild, Stream
+from client_sim.world import BuildFacts, Public, Stream
 from server.bootstrap import open_publisher
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
@@ -107,7 +107,7 @@ def _poll(state: BigState, port: int, memory: dict[str, bytes]) -> tuple[float, 
         root=state.folder.trusted_root.read_bytes(),
         ota_certificate=b"",
         built_at=1_767_225_600,
-        build=RunningBuild("Hening/model000/model000:14/UKQ1/0:user/release-keys", "0", 0, 0, ""),
+        build=BuildFacts("Hening/model000/model000:14/UKQ1/0:user/release-keys", "0", 0, 0, ""),
     )
     world = CountingWorld(public, memory, now=time.time, entropy=os.urandom)
     outcome = PollingClient(world).poll()

@@ -11,7 +11,7 @@ from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State
 from client_sim.lab.oracles.egress import find_strays
 from client_sim.lab.oracles.tls import judge_handshakes, judge_tls
 from client_sim.lab.trace.observation import Channel, Observation
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 
 # What of the egress list is a phone's doing and not its system's: a resolver asks for both kinds of
 # addresses, asks again, and remembers; a capture may begin after a question; and connections of
@@ -76,7 +76,7 @@ def guess_rom(capture: Capture, name: bytes | None) -> Public:
         root=b"",
         ota_certificate=b"",
         built_at=0,
-        build=RunningBuild("", "", 0, 0, ""),
+        build=BuildFacts("", "", 0, 0, ""),
     )
 
 

@@ -20,10 +20,9 @@ from client_sim.device.image import Image, ImageFacts
 from client_sim.device.records import load_failed, store_failed
 from client_sim.device.release import Release
 from client_sim.device.update import Update
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.journal import Disk
 from client_sim.engine.slots import Slots
-from client_sim.world import Client, Event, Factory, Public, World
+from client_sim.world import BuildFacts, Client, Event, Factory, Public, World
 
 _SHARED: Final = "/dev/shm"  # noqa: S108  # a folder of a random name in it
 # A thousand polls would each wait for a disk; without such a folder the usual one is taken.
@@ -117,13 +116,7 @@ class _WithoutEngine(Update):
 
     def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
         del package, offer
-        return BuildFacts(
-            fingerprint=release.fingerprint,
-            incremental=release.incremental,
-            counter=release.counter,
-            post_timestamp=release.post_timestamp,
-            security_patch_level=release.security_patch_level,
-        )
+        return release.build
 
 
 class _Slots:

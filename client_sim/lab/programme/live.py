@@ -20,7 +20,7 @@ from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE
 from client_sim.lab.trace.memory import Responder
 from client_sim.lab.trace.relay import check_answering
-from client_sim.world import Factory, Public, RunningBuild
+from client_sim.world import BuildFacts, Factory, Public
 
 _SURVEYED: Final = 4  # phones for each pair of owners
 _TRAPS: Final = 32  # hostile servers for each pair of owners
@@ -70,7 +70,7 @@ def plan_public(target: Target, root: bytes, *, codename: str, region: str, chan
         root=root,
         ota_certificate=b"",
         built_at=0,
-        build=RunningBuild(fingerprint, "1", 1, 0, "1970-01-01"),
+        build=BuildFacts(fingerprint, "1", 1, 0, "1970-01-01"),
     )
 
 

@@ -9,7 +9,7 @@ from client_sim.lab.servers.descriptions import Describer, fingerprint, post_tim
 from client_sim.lab.servers.packs import SMALL
 from client_sim.lab.servers.session import ROOT_EXPIRES, Session, sign_role
 from client_sim.lab.servers.signing import Keys
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 
 HOST: Final = "updates.hening.example"
 _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
@@ -52,7 +52,7 @@ class Repository:
             root=self._root,
             ota_certificate=b"",
             built_at=post_timestamp(counter - 1),
-            build=RunningBuild(
+            build=BuildFacts(
                 fingerprint=fingerprint(codename, counter),
                 incremental=str(counter),
                 counter=counter,

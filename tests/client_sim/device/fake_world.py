@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 from tests.client_sim.device.repository_simulator import SOURCE, START
 
 HOST = "updates.hening.example"
@@ -124,6 +124,6 @@ def make_public(repository, **changes):
         "root": repository.trusted_root,
         "ota_certificate": b"",
         "built_at": START - 100 * 86_400,
-        "build": RunningBuild(SOURCE, "1", 1, START - 1, "2025-12-05"),
+        "build": BuildFacts(SOURCE, "1", 1, START - 1, "2025-12-05"),
     }
     return Public(**{**facts, **changes})

@@ -9,11 +9,11 @@ from pathlib import Path
 from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
-from client_sim.engine.boot_state import BuildFacts
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from tests.client_sim.device.fake_world import HOST, FakeWorld
 from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
+from tests.client_sim.engine.streamed import facts_of
 
 CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
 NOW = START + 300 * 86_400  # after the newest fixture was "built"
@@ -28,14 +28,7 @@ def package(number, source=None):
 
 def facts(number):
     """Return what identifies build `number`; counters start at 1."""
-    build = find_build("armani", "id", number)
-    return BuildFacts(
-        build.fingerprint,
-        build.incremental,
-        number + 1,
-        build.post_timestamp,
-        build.security_patch_level,
-    )
+    return facts_of(find_build("armani", "id", number))
 
 
 def add_package(repository, number, source=None, **changes):

@@ -12,7 +12,7 @@ from client_sim.device.errors import (
 )
 from client_sim.device.signed_time import load_clock
 from client_sim.transport import Connection
-from client_sim.world import Event, RunningBuild
+from client_sim.world import BuildFacts, Event
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import (
     DAY,
@@ -202,7 +202,7 @@ def test_an_expired_public_role_is_a_warning(repository, world, role):
 
 def test_the_clock_is_not_before_the_date_of_a_build(repository):
     """Of the ROM that the factory wrote, or of the build that runs now."""
-    build = RunningBuild(SOURCE, "1", 1, START + 2 * DAY, "2025-12-05")
+    build = BuildFacts(SOURCE, "1", 1, START + 2 * DAY, "2025-12-05")
     for public in ({"built_at": START + 2 * DAY}, {"build": build}):
         world = FakeWorld(repository, **public)
         world.clock = 0.0

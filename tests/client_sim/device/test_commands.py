@@ -5,8 +5,9 @@ from click.testing import CliRunner
 
 from client_sim.cli import cli
 from client_sim.device.factory import create_phone
-from client_sim.engine.boot_state import BuildFacts
+from client_sim.world import BuildFacts
 from fixtures.catalogue import find_build
+from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository
 
@@ -37,51 +38,50 @@ def create(tmp_path):
     return call
 
 
-@pytest.mark.parametrize(
-    ("counter", "expected"), [({}, 0), ({"counter": 0}, 0), ({"counter": 7}, 7)]
-)
-def test_a_factory_build_counts_0_unless_told(create, tmp_path, counter, expected):
+def test_a_factory_build_counts_0_unless_told(create, tmp_path):
     """Releases count from 1, so every release can be installed on a phone from the factory."""
-    assert json.loads(create(**counter).stdout)["build"]["counter"] == expected
-    shown = _run("show", "--phone", tmp_path / "phone")
-    assert f"installs nothing up to build {expected}\n" in shown.stdout
+    for name, counter, expected in (
+        ("a", {}, 0),
+        ("b", {"counter": 0}, 0),
+        ("c", {"counter": 7}, 7),
+    ):
+        made = create(phone=tmp_path / name, **counter)
+        assert json.loads(made.stdout)["build"]["counter"] == expected
+        shown = _run("show", "--phone", tmp_path / name)
+        assert f"installs nothing up to build {expected}\n" in shown.stdout
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"host": "Updates.example"},
-        {"host": "updates.example:80"},
-        {"host": ""},
-        {"region": "ID"},
-        {"region": ""},
-        {"channel": "a" * 17},
-        {"channel": "-a"},
-        {"counter": -1},
-        {"counter": 2**53},
-        {"counter": "one"},
-        {"port": 0},
-        {"persona": "x"},
-        {"package": "missing.zip"},
-    ],
-)
-def test_malformed_options_are_usage_errors(create, tmp_path, option):
+def test_malformed_options_are_usage_errors(create, tmp_path):
     """Status 2, the option is named, nothing is made."""
-    result = create(**option)
-    assert result.exit_code == 2
-    assert f"Invalid value for '--{next(iter(option))}'" in result.stderr
-    assert not (tmp_path / "phone").exists()
+    for option in (
+        *({"host": value} for value in ("Updates.example", "updates.example:80", "")),
+        *({"region": value} for value in ("ID", "")),
+        *({"channel": value} for value in ("a" * 17, "-a")),
+        *({"counter": value} for value in (-1, 2**53, "one")),
+        *({"port": 0}, {"persona": "x"}, {"package": "missing.zip"}),
+    ):
+        result = create(**option)
+        with case(option):
+            assert result.exit_code == 2
+            assert f"Invalid value for '--{next(iter(option))}'" in result.stderr
+            assert not (tmp_path / "phone").exists()
 
 
-@pytest.mark.parametrize(
-    "mapping", ["", "a.example", "a.example=", "=127.0.0.1", "A=127.0.0.1", "a.example=b.example"]
-)
-@pytest.mark.parametrize("command", ["poll", "install"])
-def test_malformed_addresses_are_usage_errors(tmp_path, command, mapping):
+def test_malformed_addresses_are_usage_errors(tmp_path):
     """`--resolve` maps a host name to an IP address, nothing else."""
-    result = _run(command, "--phone", tmp_path, "--resolve", mapping)
-    assert result.exit_code == 2
-    assert "Invalid value for '--resolve'" in result.stderr
+    for mapping in (
+        "",
+        "a.example",
+        "a.example=",
+        "=127.0.0.1",
+        "A=127.0.0.1",
+        "a.example=b.example",
+    ):
+        for command in ("poll", "install"):
+            result = _run(command, "--phone", tmp_path, "--resolve", mapping)
+            with case(mapping):
+                assert result.exit_code == 2
+                assert "Invalid value for '--resolve'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.package import open_package
+from client_sim.world import BuildFacts
 from tests.client_sim.engine.certificates import make_certificate
 from tests.client_sim.engine.streamed import Blocks
 

@@ -5,9 +5,9 @@ import io
 import zipfile
 from pathlib import Path
 
-from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import Slots
+from client_sim.world import BuildFacts
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
 

@@ -8,12 +8,12 @@ from client_sim.engine.apply import PartitionResult
 from client_sim.engine.boot_state import (
     EMPTY_SLOT,
     BootState,
-    BuildFacts,
     SlotState,
     decode_boot_state,
     encode_boot_state,
 )
 from client_sim.engine.errors import EngineError, SlotError
+from client_sim.world import BuildFacts
 
 BUILD = BuildFacts("f/p", "1.0", 3, 1000, "2026-01-05")
 SLOT = SlotState(

@@ -10,15 +10,15 @@ from client_sim.fleet.driver import Driver
 from client_sim.fleet.population import Group, Habits, draw_phones
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 from tests.client_sim.device.repository_simulator import SOURCE, START, Repository
 from tests.client_sim.device.web_server import serve
 
 PLAIN = Habits(current=0.0, older=0.0, fresh=0.0, flaky=0.0, skewed=0.0)
 NEWEST = "Hening/armani/armani:14/T/2:user/release-keys"
 BUILDS = (
-    RunningBuild(SOURCE, "1", 1, START - 1, "2025-12-05"),
-    RunningBuild(NEWEST, "2", 2, START, "2026-01-05"),
+    BuildFacts(SOURCE, "1", 1, START - 1, "2025-12-05"),
+    BuildFacts(NEWEST, "2", 2, START, "2026-01-05"),
 )
 GROUP = Group("armani", "id", "stable", BUILDS, 1.0, START - 100)
 WINDOW = 300  # seconds

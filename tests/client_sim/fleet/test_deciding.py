@@ -1,6 +1,6 @@
 """Each phone's decision is the real code's, for its own secret, build and clock."""
 
-from client_sim.device.choose import Offer, plan_update
+from client_sim.device.choose import decide_update
 from client_sim.fleet.deciding import Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.population import draw_phones
@@ -32,8 +32,8 @@ def test_every_phone_decides_as_the_real_code_does(town):
         for phone, offer in enumerate(found):
             running = BUILDS[phones.build[phone]]
             secret = decider.secret(phone)
-            expected = plan_update(pointer, running, running.counter, secret, now, ())
-            assert offer == (expected if isinstance(expected, Offer) else None)
+            expected = decide_update(pointer, running, running.counter, secret, now, ())
+            assert offer == expected.offer
         offers[now] = sum(offer is not None for offer in found)
     assert offers[START] == 0
     assert offers[START + 30] == 200
@@ -51,8 +51,8 @@ def test_the_first_phone_that_a_share_leaves_out_decides_for_itself(town):
     for phone in range(4000):
         if phones.place[phone] in {299, 300}:
             secret = decider.secret(phone)
-            expected = plan_update(pointer, BUILDS[0], 1, secret, START, ())
-            assert found[phone] == (expected if isinstance(expected, Offer) else None)
+            expected = decide_update(pointer, BUILDS[0], 1, secret, START, ())
+            assert found[phone] == expected.offer
             seen.add((phones.place[phone], found[phone] is None))
     assert seen == {(299, False), (300, True)}
 

@@ -2,9 +2,9 @@
 
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.population import FLAKY, NEW, Group, Habits, draw_phones
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 
-BUILDS = tuple(RunningBuild(f"f{n}", str(n), n, n, "2026-01-05") for n in range(1, 4))
+BUILDS = tuple(BuildFacts(f"f{n}", str(n), n, n, "2026-01-05") for n in range(1, 4))
 GROUPS = (
     Group("armani", "id", "stable", BUILDS, 3.0, 0),
     Group("dior", "eu", "beta", BUILDS[:1], 1.0, 0),

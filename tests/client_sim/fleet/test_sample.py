@@ -6,7 +6,7 @@ from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Group
 from client_sim.fleet.target import Target
 from client_sim.fleet.twins import Wish, install_sample
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
@@ -16,7 +16,7 @@ def describe(number):
     """Return a build of the fixtures as phones know it."""
     facts = shop.facts(number)
     names = ("fingerprint", "incremental", "counter", "post_timestamp", "security_patch_level")
-    return RunningBuild(**{name: getattr(facts, name) for name in names})
+    return BuildFacts(**{name: getattr(facts, name) for name in names})
 
 
 GROUP = Group("armani", "id", "stable", (describe(0), describe(1)), 1.0, 0)

@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from client_sim.lab.servers.scripted import answer, respond
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 from fixtures.captures import HOST
 
 
 @pytest.fixture(scope="session")
 def public():
     """Give a phone that polls plain text by a host name."""
-    build = RunningBuild("Hening/armani/armani:14/A/1:user/release-keys", "1", 1, 0, "2026-01-05")
+    build = BuildFacts("Hening/armani/armani:14/A/1:user/release-keys", "1", 1, 0, "2026-01-05")
     return Public(
         host="updates.example.org",
         port=8080,

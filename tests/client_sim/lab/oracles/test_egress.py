@@ -7,9 +7,9 @@ import pytest
 from client_sim.lab.oracles.egress import Stray, find_strays
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.trace.observation import Channel, Departure, Observation
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 
-BUILD = RunningBuild("", "", 0, 0, "")
+BUILD = BuildFacts("", "", 0, 0, "")
 NAME = (Channel.DNS, -1, b"updates.example.org")
 TARGET = (Channel.CONNECT, 0, b"198.51.100.1 8080 plain")
 CLOSE = (Channel.CLOSE, 0, b"")

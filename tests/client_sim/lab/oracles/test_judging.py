@@ -22,7 +22,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Departure, Observation, Read
 from client_sim.persona import make_persona
-from client_sim.world import Public, RunningBuild
+from client_sim.world import BuildFacts, Public
 
 OWNER = make_persona(1)
 
@@ -55,7 +55,7 @@ def test_a_server_that_answers_nothing_gives_no_clean_verdict(public):
 )
 def test_the_port_is_written_only_where_it_is_unusual(port, tls, value):
     """FORMATS section 9."""
-    build = RunningBuild("", "", 0, 0, "")
+    build = BuildFacts("", "", 0, 0, "")
     public = Public("a.b", port, tls, "", "", "", b"", b"", 0, build)
     assert host_line(public) == value
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_sim.device.choose import NoOffer, Offer, plan_update
+from client_sim.device.choose import decide_update
 from client_sim.device.pointer import bucket
 from client_sim.device.pointer import decode_pointer as phone_reads
-from client_sim.world import RunningBuild
+from client_sim.world import BuildFacts
 from server.core.errors import HeningError
 from server.core.names import decode_channel
 from server.core.pointer import encode_pointer
@@ -114,11 +114,10 @@ def test_phones_do_what_it_says(world, secret, later):
     for way in seen.ways:
         build, counter = way.build, way.counter
         for hop in way.hops:
-            offer = plan_update(theirs, running(build, counter), counter, secret, NOW + later, ())
+            offer = decided(theirs, build, counter, secret, later).offer
             if place >= share:
-                assert isinstance(offer, NoOffer)
+                assert offer is None
                 break
-            assert isinstance(offer, Offer)
             assert (offer.path, offer.length, offer.type, offer.counter) == (
                 hop.path,
                 hop.length,
@@ -127,16 +126,17 @@ def test_phones_do_what_it_says(world, secret, later):
             )
             build, counter = by_counter[hop.counter].fingerprint, hop.counter
         else:
-            offer = plan_update(theirs, running(build, counter), counter, secret, NOW + later, ())
-            assert isinstance(offer, NoOffer)
+            decision = decided(theirs, build, counter, secret, later)
+            assert decision.offer is None
             words = {"halted": "halted", "newest": "is the newest", "current": "is the newest"}
             if place < share:
-                assert words.get(way.end, "cannot be reached") in offer.reason
+                assert words.get(way.end, "cannot be reached") in decision.reason
 
 
-def running(build, counter):
-    """Return the state of a phone that runs `build`."""
-    return RunningBuild(build, str(counter), counter, 1_767_225_600 + counter, "2026-01-05")
+def decided(pointer, build, counter, secret, later):
+    """Return what a phone that runs `build` decides."""
+    running = BuildFacts(build, str(counter), counter, 1_767_225_600 + counter, "2026-01-05")
+    return decide_update(pointer, running, counter, secret, NOW + later, ())
 
 
 @pytest.mark.parametrize("permille", [0, 1000])
