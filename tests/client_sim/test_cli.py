@@ -15,7 +15,6 @@ from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
-from tests.programs import find
 
 RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
 
@@ -132,27 +131,24 @@ def test_poll_explains_what_stopped_it(create, run, server, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
+def test_install_waits_for_its_conditions(create, run, tmp_path):
+    """Status 0: nothing is wrong, it is not the moment; nothing was asked but the poll."""
+    create()
+    phone = ["--phone", tmp_path / "phone"]
+    assert run("settings", *phone, "--quiet-hours", "22:00-07:00")[0] == 0
+    noon = ["--local-time", "12:00"]
+    for options, sentence in (
         (["--battery", 5], "The battery holds 5 % and is not charging; an update needs 30 %."),
         (["--battery", 5, "--charging"], "The battery holds 5 % and is charging; an update needs"),
         (["--metered"], "The network is metered"),
         (["--free", 1], "bytes of room and there are only 1."),
         (["--local-time", "23:00"], "23:00 is in the quiet hours from 22:00 to 07:00."),
-    ],
-)
-def test_install_waits_for_its_conditions(create, run, tmp_path, options, sentence):
-    """Status 0: nothing is wrong, it is not the moment; nothing was asked but the poll."""
-    create()
-    phone = ["--phone", tmp_path / "phone"]
-    assert run("settings", *phone, "--quiet-hours", "22:00-07:00")[0] == 0
-    noon = [] if "--local-time" in options else ["--local-time", "12:00"]
-    status, out, _ = run("install", *phone, *RESOLVE, *options, *noon)
-    assert status == 0
-    assert sentence in out
+    ):
+        status, out, _ = run("install", *phone, *RESOLVE, *noon, *options)
+        assert status == 0
+        assert sentence in out
     assert json.loads(run("show", *phone, "--json")[1])["running"]["counter"] == 0
-    assert run("install", *phone, *RESOLVE, "--local-time", "12:00")[1].startswith("Build 2 was")
+    assert run("install", *phone, *RESOLVE, *noon)[1].startswith("Build 2 was")
 
 
 def test_the_owner_is_asked(create, run, tmp_path):
@@ -161,7 +157,9 @@ def test_the_owner_is_asked(create, run, tmp_path):
     phone = ["--phone", tmp_path / "phone"]
     run("settings", *phone, "--ask")
     assert "waits until the owner agrees" in run("install", *phone, *RESOLVE)[1]
-    told = json.loads(run("install", *phone, *RESOLVE, "--yes", "--json")[1])
+    status, out, err = run("install", *phone, *RESOLVE, "--yes", "--json")
+    told = json.loads(out)
+    assert (status, err, told["running"]["counter"]) == (0, "", 2)
     assert (told["installed"], told["package"]["type"]) == (True, "incremental")
     assert json.loads(run("show", *phone, "--json")[1])["agreed_build"] is None
     assert "asks the owner before it installs" in run("show", *phone)[1]
@@ -226,36 +224,15 @@ def test_show_tells_everything_but_the_secret(create, run, tmp_path):
 
 
 def test_a_failed_build_is_tried_again_at_the_owners_word(create, run, tmp_path):
-    """`--retry-failed` lets a build start that did not; by itself it stays where it is."""
-    create()
-    phone = ["--phone", tmp_path / "phone"]
-    run("install", *phone, *RESOLVE, "--broken-boot")
-    assert "did not start" in run("install", *phone, *RESOLVE)[1]
-    assert run("install", *phone, *RESOLVE, "--retry-failed")[1].startswith("Build 2 was installed")
-
-
-def test_json_output(create, run, tmp_path):
-    """Every command speaks JSON and nothing else on standard output."""
-    phone = ["--phone", tmp_path / "phone", "--json"]
-    assert json.loads(create("--json")[1])["build"]["counter"] == 0
-    polled = json.loads(run("poll", *phone, *RESOLVE)[1])
-    assert polled["offer"]["counter"] == 2
-    assert polled["next_poll"] > shop.NOW + 14_399
-    status, out, err = run("install", *phone, *RESOLVE)
-    assert (status, err) == (0, "")
-    assert json.loads(out)["running"]["counter"] == 2
-    assert json.loads(run("show", *phone)[1])["floor"] == 2
-
-
-def test_a_broken_boot_falls_back(create, run, tmp_path):
-    """Status 1, the old build runs, and the new one is not tried again."""
-    create()
+    """Status 1, and the old build runs; `--retry-failed` lets it start, by itself it does not."""
+    create("--json")
     phone = ["--phone", tmp_path / "phone"]
     status, out, _ = run("install", *phone, *RESOLVE, "--broken-boot")
     assert (status, out) == (1, "Build 2 did not start; build 0 runs again.\n")
     status, out, _ = run("install", *phone, *RESOLVE)
     assert status == 0
     assert "did not start on this phone" in out
+    assert run("install", *phone, *RESOLVE, "--retry-failed")[1].startswith("Build 2 was installed")
 
 
 def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
@@ -314,12 +291,21 @@ def test_status_of_usage(run, monkeypatch, tmp_path, arguments, status):
     assert run(*arguments)[0] == status
 
 
-def test_a_file_that_is_no_package_is_refused(create, tmp_path):
-    """Any other file as the package: one sentence, nothing made."""
-    status, _, err = create("--package", tmp_path / "ota.pem")
-    assert status == 1
-    assert "no OTA package" in err
-    assert not (tmp_path / "phone").exists()
+def test_the_status_of_errors(run, monkeypatch):
+    """1 refused, also by click itself; 3 the surroundings."""
+    for error, status in (
+        (AgreementError, 1),
+        (UnreachableError, 3),
+        (StorageError, 3),
+        (OSError, 3),
+    ):
+        assert find_status(error("x")) == status
+
+    def fail(**_options):
+        raise click.ClickException("no")
+
+    monkeypatch.setattr(module.cli, "main", fail)
+    assert run("show") == (1, "", "hening-device: no\n")
 
 
 def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path):
@@ -362,47 +348,9 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "hening-device: stopped\n")
 
 
-def test_other_refusals_of_click_are_status_1(run, monkeypatch):
-    """What click itself cannot do is a refusal."""
-
-    def fail(**_options):
-        raise click.ClickException("no")
-
-    monkeypatch.setattr(module.cli, "main", fail)
-    assert run("show") == (1, "", "hening-device: no\n")
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (AgreementError("x"), 1),
-        (UnreachableError("x"), 3),
-        (StorageError("x"), 3),
-        (OSError("x"), 3),
-    ],
-)
-def test_the_status_of_errors(error, status):
-    """1 refused, 3 the surroundings."""
-    assert find_status(error) == status
-
-
 def test_the_help_of_the_program_says_what_statuses_mean(run):
     """Example and exit statuses."""
     out = " ".join(run("--help")[1].split())
     assert "Example: hening-device poll" in out
     assert "Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed" in out
     assert "130 stopped" in out
-
-
-@pytest.mark.parametrize(
-    "name", [None, "create", "poll", "install", "show", "settings", "reset", "live"]
-)
-def test_every_help_gives_an_example(run, name):
-    """An example that starts with the program's name and uses options that exist."""
-    status, out, _ = run(*([name] if name else []), "--help")
-    assert status == 0
-    example = out.partition("Example:")[2].replace("\\\n", " ").split()
-    assert example[0] == "hening-device"
-    command = find("hening-device", example[1])
-    known = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in example if word.startswith("--")} <= known

@@ -185,6 +185,35 @@ class Phone:
         return sorted(row.body for row in self.cloud.store.live(kind))
 
 
+class KilledError(BaseException):
+    """The phone loses its power."""
+
+
+@contextmanager
+def killed_at(phone, number):
+    """Cut the power of a phone at this send or read of a block, if it comes to that."""
+    left = [number]
+
+    def step(*_):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+
+    phone.wire.before_send = phone.wire.before_recv = step
+    try:
+        yield
+    finally:
+        phone.wire.before_send = phone.wire.before_recv = None
+
+
+def set_again(phone, region, name, *kinds):
+    """Log a phone in again that has been set up before, and turn types on."""
+    log_in(phone.cloud, region, name, PASSWORD, "phone")
+    phone.cloud.store.set("words", b"1")
+    for kind in kinds:
+        phone.cloud.turn(kind, is_on=True)
+
+
 def wait_for_erasure(phone):
     """Wait until the server has done the erasure that the phone asked for."""
     asked = decode_inner(phone.cloud.store.get("erasure"))
@@ -209,10 +238,10 @@ def new_name():
     return f"ani-{base64.b32encode(os.urandom(10)).decode().lower()}"
 
 
-def set_up(phone, name, *, on=("contact", "note", "message", "photo"), is_new=True):
+def set_up(phone, name, *, on=("contact", "note", "message", "photo"), is_new=True, region="id"):
     """Sign up or log in, agree to the policy, set up words, and turn types on."""
     cloud = phone.cloud
-    region = cloud.regions["id"]
+    region = cloud.regions[region]
     (sign_up if is_new else log_in)(cloud, region, name, PASSWORD, "phone")
     policy, _ = fetch_policy(cloud, region, "en")
     agree(cloud, policy, "en", at_least=30, guardian=False)

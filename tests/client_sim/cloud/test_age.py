@@ -49,12 +49,6 @@ def test_the_same_content_is_the_same_file_and_another_one_for_another_account()
     assert one[-1000:] not in other
 
 
-def test_our_reader_opens_a_file_of_another_writer():
-    """So that the format is understood, not only repeated."""
-    other = pyrage.x25519.Recipient.from_str(IDENTITY.recipient_text)
-    assert decrypt(pyrage.encrypt(b"hello", [other]), IDENTITY) == b"hello"
-
-
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_does_not_open(place, change):
     """Wherever it is."""
@@ -72,3 +66,9 @@ def test_what_is_no_key_is_refused(text):
     with pytest.raises(RecordError):
         Identity.decode(text)
     assert Identity.decode(IDENTITY.encode()) == IDENTITY
+
+
+def test_our_reader_opens_a_file_of_another_writer():
+    """So that the format is understood, not only repeated."""
+    other = pyrage.x25519.Recipient.from_str(IDENTITY.recipient_text)
+    assert decrypt(pyrage.encrypt(b"hello", [other]), IDENTITY) == b"hello"

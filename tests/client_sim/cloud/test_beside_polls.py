@@ -4,38 +4,25 @@ import pytest
 
 from client_sim.cloud.errors import OffError, UnavailableError
 from client_sim.cloud.owner_data import add_note
-from client_sim.device.phone import Phone
 from client_sim.device.reset import reset_phone
 from tests.client_sim.cloud.phones import make_phone, new_name, set_up
 from tests.client_sim.device import shop
-from tests.client_sim.device.fake_world import FakeWorld
-from tests.client_sim.device.repository_simulator import Repository
 
 
 @pytest.fixture(scope="module")
 def market():
     """Make a repository that offers a build."""
-    repository = Repository(shop.NOW)
-    shop.announce(repository, 1, [shop.add_package(repository, 1)])
-    return repository
+    return shop.make_market()
 
 
 def poll(folder, market):
     """Poll three times; returns all that left the phone, and when it polls next."""
-    world = FakeWorld(market)
-    world.clock = float(shop.NOW)
-
-    def make_world(public, state):
-        world.public, world.state = public, state
-        return world
-
-    trace = []
-    for _ in range(3):
-        phone = Phone(folder, make_world=make_world)
+    trace, now = [], shop.NOW
+    for number in range(3):
+        phone = shop.open_phone(folder, market, now=now, draws=100 * number)
         phone.poll()
-        due = phone.next_poll()
-        trace.append((list(world.sent), list(world.resolved), list(world.connected), due))
-        world.clock = due
+        now = phone.next_poll()
+        trace.append((phone.world.sent, phone.world.resolved, phone.world.connected, now))
     return trace
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from client_sim.cloud.account import Region, agree, fetch_policy, log_in
+from client_sim.cloud.account import fetch_policy
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
 from client_sim.cloud.export import export
 from client_sim.cloud.kinds import decode_inner
@@ -23,6 +23,8 @@ from client_sim.cloud.web import Line
 from client_sim.persona import make_persona
 from tests.client_sim.cloud.phones import (
     PASSWORD,
+    KilledError,
+    killed_at,
     make_phone,
     new_name,
     serve,
@@ -141,17 +143,7 @@ def test_moving_home_sends_all_reads_it_back_and_erases(phone, tmp_path):
         with cloud.asking() as service:
             words = encode_words(load_words(cloud, service))
         before = {kind: phone.bodies(kind) for kind in KINDS[:3]}
-        policy, _ = fetch_policy(cloud, cloud.regions["eu"], "en")
-        report = move(
-            cloud,
-            cloud.regions["eu"],
-            "ani",
-            PASSWORD,
-            locale="en",
-            at_least=30,
-            guardian=False,
-            sha256=policy.sha256,
-        )
+        report = move_to_eu(phone, "ani")
         assert report.sent["contact"] == len(PERSONA.contacts)
         wait_for_erasure(phone)
         assert finish_erasure(cloud)["type"] == "erasure"
@@ -173,7 +165,6 @@ def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path,
         cloud.regions = {**cloud.regions, **eu.regions}
         add_note(cloud, "t", "x")
         phone.sync()
-        policy, _ = fetch_policy(cloud, cloud.regions["eu"], "en")
         ask = Line.ask
 
         def lose(line, method, path, headers, body=None):
@@ -185,36 +176,11 @@ def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path,
 
         monkeypatch.setattr(Line, "ask", lose)
         with pytest.raises(DeceivedError, match="does not give back all notes"):
-            move(
-                cloud,
-                Region("eu", eu.url, eu.regions["eu"].policy_key),
-                "ani",
-                PASSWORD,
-                locale="en",
-                at_least=30,
-                guardian=False,
-                sha256=policy.sha256,
-            )
+            move_to_eu(phone, "ani")
         monkeypatch.undo()
         add_note(cloud, "more", "x")
         assert phone.sync().sent["note"] == 1
         assert cloud.region.name == "id"
-
-
-class KilledError(BaseException):
-    """The phone loses its power."""
-
-
-def kill_at(phone, number):
-    """Cut the power of a phone at a send or a read."""
-    left = [number]
-
-    def step(*_):
-        left[0] -= 1
-        if left[0] == 0:
-            raise KilledError
-
-    phone.wire.before_send = phone.wire.before_recv = step
 
 
 def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
@@ -229,10 +195,10 @@ def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
             add_note(phone.cloud, "t", "x")
             phone.sync()
             before = phone.bodies("note")
-            kill_at(phone, number)
             name = new_name()
             try:
-                move_to_eu(phone, name)
+                with killed_at(phone, number):
+                    move_to_eu(phone, name)
                 is_over = True
             except KilledError:
                 phone.cloud.store.close()
@@ -241,11 +207,7 @@ def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
             assert again.bodies("note") == before
             if not again.cloud.store.get("token"):
                 ends.add("between")
-                log_in(again.cloud, again.cloud.regions["eu"], name, PASSWORD, "phone")
-                policy, _ = fetch_policy(again.cloud, again.cloud.region, "en")
-                agree(again.cloud, policy, "en", at_least=30, guardian=False)
-                again.cloud.store.set("words", b"1")
-                again.cloud.turn("note", is_on=True)
+                set_up(again, name, on=("note",), is_new=False, region="eu")
             else:
                 ends.add(again.cloud.region.name)
                 if again.cloud.region.name == "id":
@@ -260,7 +222,7 @@ def move_to_eu(phone, name):
     """Move as an owner does who has read the policy."""
     cloud = phone.cloud
     policy, _ = fetch_policy(cloud, cloud.regions["eu"], "en")
-    move(
+    return move(
         *(cloud, cloud.regions["eu"], name, PASSWORD),
         locale="en",
         at_least=30,

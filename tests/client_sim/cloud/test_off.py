@@ -2,7 +2,6 @@
 
 import pytest
 
-from client_sim.cloud.account import Cloud, log_out
 from client_sim.cloud.errors import OffError
 from client_sim.cloud.owner_data import add_note, add_photo
 from client_sim.cloud.photos import make_jpeg
@@ -96,7 +95,7 @@ def test_turned_off_between_the_name_and_the_connection(served, tmp_path):
     assert (len(phone.wire.names), phone.wire.connections, phone.wire.sent) == (1, 0, [])
 
 
-def test_off_stays_off_across_a_restart_a_policy_and_an_update_of_the_app(served, tmp_path):
+def test_off_stays_off_across_a_restart(served, tmp_path):
     """Nothing is turned on by itself."""
     phone = make_ready(served, tmp_path)
     for kind in phone.cloud.on:
@@ -107,23 +106,3 @@ def test_off_stays_off_across_a_restart_a_policy_and_an_update_of_the_app(served
     with pytest.raises(OffError):
         again.sync()
     assert again.wire.is_silent
-    again.cloud.store.close()
-
-
-def test_logged_out_is_silent(served, tmp_path):
-    """Also where types were on."""
-    phone = make_ready(served, tmp_path)
-    log_out(phone.cloud)
-    phone.wire.forget()
-    with pytest.raises(OffError):
-        phone.sync()
-    assert phone.wire.is_silent
-
-
-def test_looking_at_the_settings_sends_nothing(served, tmp_path):
-    """Opening the memory, listing types and records, and asking when it is due."""
-    phone = make_phone(served, tmp_path)
-    cloud = Cloud(phone.cloud.phone, phone.wire, served.regions)
-    assert (cloud.on, cloud.store.live("note"), cloud.store.conflicts()) == ((), [], [])
-    assert phone.wire.is_silent
-    cloud.store.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from client_sim.cloud.age import Identity
-from client_sim.cloud.errors import DeceivedError, RecordError
+from client_sim.cloud.errors import RecordError
 from client_sim.cloud.exif import read_facts
 from client_sim.cloud.photos import (
     PIECE,
@@ -93,14 +93,6 @@ def test_pieces_are_padded_cut_and_put_together(length):
         parts.append(open_piece(Piece(name, size), file, IDENTITY))
     assert b"".join(parts) == data
     assert len(parts) == -(-length // PIECE)
-
-
-def test_another_piece_than_the_one_asked_for_is_refused():
-    """By its name, before it is opened."""
-    ((size, padded),) = cut_photo(b"hello")
-    _, file = encrypt_piece(padded, IDENTITY.recipient, bytes(32))
-    with pytest.raises(DeceivedError):
-        open_piece(Piece("0" * 64, size), file, IDENTITY)
 
 
 def test_fields_of_two_versions_are_put_together():

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 
-from client_sim.cloud.account import log_in
 from client_sim.cloud.age import Identity
 from client_sim.cloud.devices import rotate
 from client_sim.cloud.errors import SealError, UnavailableError
@@ -13,28 +12,23 @@ from client_sim.cloud.owner_data import add_photo
 from client_sim.cloud.photos import decode_photo, make_jpeg, open_piece
 from client_sim.cloud.pieces import VAULT, find_identities, renew_pieces
 from client_sim.persona import Photo
-from tests.client_sim.cloud.phones import PASSWORD
+from tests.client_sim.cloud.phones import PASSWORD, set_again
 
 FILES = [make_jpeg(Photo(f"{n}.jpg", f"-5.{n}", "110.2", 1_767_225_600 + n)) for n in (1, 2)]
 
 
-def list_pieces(phone):
-    """Return the pieces by name that the server has."""
-    cloud = phone.cloud
-    with cloud.asking() as service:
-        service.program = (cloud.name, cloud.store.get("program").decode())
-        found = {}
-        for row in cloud.store.live("photo"):
-            for piece in decode_photo(row.body).pieces:
-                found[piece.name] = service.blob("GET", f"{VAULT}/data/{piece.name}")
-        return found
-
-
-def is_there(phone, name):
-    """Ask the server for a piece."""
+def find_piece(phone, name):
+    """Return a piece that the server has, or None."""
     with phone.cloud.asking() as service:
         service.program = (phone.cloud.name, phone.cloud.store.get("program").decode())
-        return service.blob("GET", f"{VAULT}/data/{name}") is not None
+        return service.blob("GET", f"{VAULT}/data/{name}")
+
+
+def list_pieces(phone):
+    """Return the pieces by name that the phone's photos have."""
+    photos = [decode_photo(row.body) for row in phone.cloud.store.live("photo")]
+    names = [piece.name for photo in photos for piece in photo.pieces]
+    return {name: find_piece(phone, name) for name in names}
 
 
 def test_deep_new_keys_replace_every_piece(phone, second):
@@ -51,7 +45,7 @@ def test_deep_new_keys_replace_every_piece(phone, second):
     after = list_pieces(phone)
     assert len(after) == len(before) == 2
     assert not before.keys() & after.keys()
-    assert not any(is_there(phone, name) for name in before)
+    assert not any(find_piece(phone, name) for name in before)
     for row in phone.cloud.store.live("photo"):
         (piece,) = decode_photo(row.body).pieces
         data = open_piece(piece, after[piece.name], find_identities(phone.cloud)[0])
@@ -59,9 +53,7 @@ def test_deep_new_keys_replace_every_piece(phone, second):
         with pytest.raises(SealError):
             open_piece(piece, after[piece.name], thief)
     second.cloud.forget_login()
-    log_in(second.cloud, second.cloud.regions["id"], phone.cloud.name, PASSWORD, "phone")
-    second.cloud.store.set("words", b"1")
-    second.cloud.turn("photo", is_on=True)
+    set_again(second, second.cloud.regions["id"], phone.cloud.name, "photo")
     for file in (second.cloud.store.folder / "photos").iterdir():
         file.unlink()
     second.sync()
@@ -83,7 +75,7 @@ def test_an_upload_that_breaks_off_keeps_the_former_pieces(phone):
     with pytest.raises(UnavailableError):
         phone.sync()
     phone.wire.before_send = None
-    assert is_there(phone, name)
+    assert find_piece(phone, name) is not None
     phone.sync()
-    assert not is_there(phone, name)
+    assert find_piece(phone, name) is None
     assert len(list_pieces(phone)) == 1

@@ -108,19 +108,11 @@ def test_what_none_of_the_owners_devices_wrote_is_refused():
         with pytest.raises(DeceivedError):
             decode_item((KEY,), changed)
     assert decode_item((KEY,), item) == NOTE
-
-
-def test_a_chunk_that_did_not_come_along_is_fetched():
-    """Large ones come on their own."""
-    item = write()
-    bodies = {chunk.uid: chunk.body for chunk in item.content.chunks}
+    former = b"\1" * 32  # of a rotation that was cut off
+    assert decode_item((former, KEY), item) == NOTE
+    bodies = {chunk.uid: chunk.body for chunk in chunks}
     bare = swap(item, chunks=[wire.Chunk(uid) for uid in bodies])
-    assert decode_item((KEY,), bare, bodies.__getitem__) == NOTE
-
-
-def test_a_former_key_opens_what_was_not_sent_again():
-    """As in a rotation that was cut off."""
-    assert decode_item((b"\1" * 32, KEY), write()) == NOTE
+    assert decode_item((KEY,), bare, bodies.__getitem__) == NOTE  # large ones come on their own
 
 
 def test_a_collection_opens_for_its_account_and_type_only():

@@ -150,23 +150,14 @@ def test_a_path_that_the_phone_has_no_use_for_is_not_asked(path):
     assert outside.sent == []
 
 
-@pytest.mark.parametrize(
-    ("text", "origin"),
-    [
+def test_origins():
+    """With or without a port; anything else is refused in a sentence."""
+    for text, origin in (
         ("https://cloud.example", Origin("cloud.example", 443, tls=True)),
         ("https://cloud.example:8443/", Origin("cloud.example", 8443, tls=True)),
         ("http://127.0.0.1:8090", Origin("127.0.0.1", 8090, tls=False)),
-    ],
-)
-def test_origins_are_parsed(text, origin):
-    """With or without a port."""
-    assert parse_origin(text) == origin
-
-
-@pytest.mark.parametrize(
-    "text", ["", "cloud.example", "ftp://a", "https://a/b", "https://a:x", "https://"]
-)
-def test_what_is_no_origin_is_refused(text):
-    """In a sentence."""
-    with pytest.raises(CloudError, match="no origin"):
-        parse_origin(text)
+    ):
+        assert parse_origin(text) == origin
+    for text in ("", "cloud.example", "ftp://a", "https://a/b", "https://a:x", "https://"):
+        with pytest.raises(CloudError, match="no origin"):
+            parse_origin(text)

@@ -418,13 +418,3 @@ def test_access_points_of_a_country(town):
     assert "needs the numbers of a network" in result.output
     result = town.run("apn", "BR")
     assert "no access points of networks of BR without numbers" in str(result.exception)
-
-
-def test_a_reset_leaves_no_pack(town):
-    """The phone is as it left the factory, and fetches everything again."""
-    done = CliRunner().invoke(cli, ["reset", "--phone", str(town.phone), "--yes"])
-    assert done.exit_code == 0
-    assert not list((town.phone / "state").iterdir())
-    assert "has no emergency" in str(town.run("emergency", "ID").exception)
-    town.poll()
-    assert town.tell("emergency", "ID") == "ID: 110 112\n"

@@ -172,23 +172,6 @@ def test_whatever_breaks_behind_latest_stops_no_update(repository, world, answer
         assert [path for path in asked if path.startswith("/targets/")] == paths
 
 
-def test_tables_without_a_good_proof_are_not_used(repository, world):
-    """Nor kept: the next poll asks for both again."""
-    repository.offer()
-    publish(repository)
-    good = repository.files["/log/proof/tables.2"]
-    repository.files["/log/proof/tables.2"] = repository.files["/log/proof/tables.1"]
-    outcome = poll(world)
-    assert outcome.offer is not None
-    assert outcome.warnings
-    assert "role.tables" not in world.state
-    assert "/metadata/1.content.json" in world.paths
-    repository.files["/log/proof/tables.2"] = good
-    poll(world)
-    assert world.paths[2:4] == ["/metadata/2.tables.json", "/log/proof/tables.2"]
-    assert used(world) == (1, ID)
-
-
 BAD = {
     "a schema": {"ID": {"exact": True, "numbers": ["x"]}},
     "a bomb": [encode_part("emergency", 0, {"ID": {"a": "b" * 3_000_000}})],
@@ -272,30 +255,6 @@ def test_no_part_is_kept_that_nobody_needs(repository, world):
         publish(repository, entries=numbers, version=version)
         poll(world)
     assert len([name for name in world.state if name.startswith("part.")]) == 3 + 2
-
-
-def test_a_phone_that_dies_in_between_has_the_old_pack_or_the_new_one(repository, world):
-    """At each change of its state; the next poll brings the new one."""
-    publish(repository)
-    poll(world)
-    held = dict(world.state)
-    publish(repository, entries=MORE, version=2)
-    cuts = 0
-    while True:
-        cuts += 1
-        world.state = State(held)
-        world.state.left = cuts
-        try:
-            poll(world)
-        except PowerCutError:
-            world.state.left = None
-            assert used(world) in [(1, ID), (2, MORE)]
-            poll(world)
-            assert used(world) == (2, MORE)
-            assert len([name for name in world.state if name.startswith("part.")]) == 5
-            continue
-        break
-    assert cuts > 7
 
 
 def test_a_role_without_packs_costs_nothing(world):
@@ -409,17 +368,6 @@ def test_how_full_a_disk_is_does_not_show(repository, world, prefix):
     assert tuple(paths) in sent
 
 
-def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
-    """Behind the first thing that has to be kept; nothing else is asked for."""
-    world.state = FullDisk({}, "", 0)
-    asked = []
-    for _ in range(2):
-        world.sent.clear()
-        assert isinstance(PollingClient(world).poll().failure, StorageError)
-        asked.append(world.paths)
-    assert asked == [POLL, POLL]
-
-
 @pytest.mark.parametrize("data", [b"", b"x", b"{}\n", b"1\n"])
 def test_a_damaged_record_is_fetched_again(repository, world, data):
     """All of its role, in that poll; the other role is as it was."""
@@ -469,52 +417,6 @@ def test_a_damaged_part_is_fetched_again(repository, world, asks):
     assert used(world) == (1, ID)
     assert not poll(world).warnings
     assert world.paths == POLL
-
-
-def test_power_is_lost_while_damage_is_mended(repository, world):
-    """At each change: the next poll asks for all of the kind, or has all of it."""
-    paths = publish(repository)
-    poll(world)
-    damage(world, paths[0])
-    held, asked = dict(world.state), []
-    while True:
-        world.state = State(held)
-        world.state.left = len(asked) + 1
-        try:
-            poll(world)
-        except PowerCutError:
-            world.state.left = None
-            poll(world)
-            asked.append(world.paths)
-            assert used(world) == (1, ID)
-            continue
-        break
-    assert len(asked) > 5
-    assert {tuple(some) for some in asked} == {(*POLL, *paths), tuple(POLL)}
-
-
-def test_a_part_that_cannot_be_read_is_fetched_again(repository, world):
-    """A sector of the disk is bad until something is written there."""
-    paths = publish(repository)
-    poll(world)
-    bad = {"part." + paths[2].rpartition("/")[2].split(".")[0]}
-
-    class BadDisk(State):
-        def get(self, name, default=None):
-            if name in bad:
-                message = "The phone's disk failed: input/output error."
-                raise StorageError(message)
-            return super().get(name, default)
-
-        def __setitem__(self, name, value):
-            bad.discard(name)
-            super().__setitem__(name, value)
-
-    world.state = BadDisk(world.state)
-    assert poll(world).warnings
-    assert world.paths == [*POLL, *paths]
-    assert not poll(world).warnings
-    assert used(world) == (1, ID)
 
 
 def damage(world, path):
@@ -596,59 +498,122 @@ def test_only_what_a_pack_says_is_held_against_it(repository, world, monkeypatch
     assert used(world) == (1, ID)
 
 
+def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
+    """Behind the first thing that has to be kept; nothing else is asked for."""
+    world.state = FullDisk({}, "", 0)
+    asked = []
+    for _ in range(2):
+        world.sent.clear()
+        assert isinstance(PollingClient(world).poll().failure, StorageError)
+        asked.append(world.paths)
+    assert asked == [POLL, POLL]
+
+
+def test_a_part_that_cannot_be_read_is_fetched_again(repository, world):
+    """A sector of the disk is bad until something is written there."""
+    paths = publish(repository)
+    poll(world)
+    bad = {"part." + paths[2].rpartition("/")[2].split(".")[0]}
+
+    class BadDisk(State):
+        def get(self, name, default=None):
+            if name in bad:
+                message = "The phone's disk failed: input/output error."
+                raise StorageError(message)
+            return super().get(name, default)
+
+        def __setitem__(self, name, value):
+            bad.discard(name)
+            super().__setitem__(name, value)
+
+    world.state = BadDisk(world.state)
+    assert poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert not poll(world).warnings
+    assert used(world) == (1, ID)
+
+
+def cut_everywhere(world, act=poll, fewest=0):
+    """Let a phone act and lose power at each of its state's changes, more than `fewest`.
+
+    Yields after each power cut.
+    """
+    held, cuts = dict(world.state), 0
+    while True:
+        cuts += 1
+        world.state = State(held)
+        world.state.left = cuts
+        try:
+            act(world)
+        except PowerCutError:
+            world.state.left = None
+            yield
+        else:
+            break
+    assert cuts > fewest
+
+
+def test_a_phone_that_dies_in_between_has_the_old_pack_or_the_new_one(repository, world):
+    """The next poll brings the new one."""
+    publish(repository)
+    poll(world)
+    publish(repository, entries=MORE, version=2)
+    for _ in cut_everywhere(world, fewest=6):
+        assert used(world) in [(1, ID), (2, MORE)]
+        poll(world)
+        assert used(world) == (2, MORE)
+        assert len([name for name in world.state if name.startswith("part.")]) == 5
+
+
+def test_power_is_lost_while_damage_is_mended(repository, world):
+    """The next poll asks for all of the kind, or has all of it."""
+    paths = publish(repository)
+    poll(world)
+    damage(world, paths[0])
+    asked = set()
+    for _ in cut_everywhere(world, fewest=5):
+        poll(world)
+        asked.add(tuple(world.paths))
+        assert used(world) == (1, ID)
+    assert asked == {(*POLL, *paths), tuple(POLL)}
+
+
 def test_where_power_was_lost_is_carried_back_to_nobody(repository, world):
     """The next poll asks for all parts that a role brought, or for none: 2 bits, of 3 kinds."""
     publish(repository, entries=ID)
     put_pack(repository, "zones", entries_of("zones"))
     publish(repository, "notices", entries_of("notices"), hosts=["example.com"])
     poll(world)
-    held = dict(world.state)
+    held = str(dict(world.state))
     tables = set(publish(repository, entries=MORE, version=2))
     tables |= set(publish(repository, "zones", {}, version=2))
     content = set(publish(repository, "greetings", entries_of("greetings")))
-    tables = {path for path in tables if path.rpartition("/")[2].split(".")[0] not in str(held)}
-    asked = []
-    while True:
-        world.state = State(held)
-        world.state.left = len(asked) + 1
-        try:
-            poll(world)
-        except PowerCutError:
-            world.state.left = None
-            assert not poll(world).warnings
-            asked.append({path for path in world.paths if path.startswith("/targets/")})
-            assert used(world) == (2, MORE)
-            continue
-        break
-    assert len(asked) > 20
-    assert {frozenset(paths) for paths in asked} == {
-        *(frozenset(tables | content), frozenset(content), frozenset()),
-    }
+    tables = {path for path in tables if path.rpartition("/")[2].split(".")[0] not in held}
+    asked = set()
+    for _ in cut_everywhere(world, fewest=20):
+        assert not poll(world).warnings
+        asked.add(frozenset(path for path in world.paths if path.startswith("/targets/")))
+        assert used(world) == (2, MORE)
+    assert asked == {frozenset(tables | content), frozenset(content), frozenset()}
 
 
 def test_an_owner_who_turns_back_as_power_is_lost_has_either_pack(repository, world):
-    """At each change; nothing is asked for behind it, and no part is kept that nobody needs."""
+    """Nothing is asked for behind it, and no part is kept that nobody needs."""
     publish(repository)
     poll(world)
     publish(repository, entries=MORE, version=2)
     poll(world)
-    held = dict(world.state)
-    seen = []
-    while len(seen) < 10:
-        world.state = State(held)
-        world.state.left = len(seen) + 1
+
+    def turn_back(world):
         store, kind = Store(world.state), KINDS["emergency"]
-        try:
-            record = plan_rollback(store.load(kind), START)
-            store.keep("tables", {kind: record})
-            store.sweep()
-        except PowerCutError:
-            world.state.left = None
-            seen.append(used(world)[0])
-            assert not poll(world).warnings
-            assert world.paths == POLL
-            continue
-        break
+        store.keep("tables", {kind: plan_rollback(store.load(kind), START)})
+        store.sweep()
+
+    seen = []
+    for _ in cut_everywhere(world, turn_back):
+        seen.append(used(world)[0])
+        assert not poll(world).warnings
+        assert world.paths == POLL
     # The pack that was turned back stays in the record: its parts are what the next one is held to.
     assert seen == [2]
     assert used(world) == (1, ID)

@@ -57,14 +57,14 @@ def test_what_is_not_there(package, tmp_path):
         read_text(tmp_path / "none.zip", METADATA)
 
 
-@pytest.mark.parametrize("method", [9, 12, 14, 93])
-def test_an_entry_of_another_method(package, method):
+def test_an_entry_of_another_method(package):
     """Bad data of those can look like a disk that fails, so none is unpacked."""
     data = package.read_bytes()
     at = data.index(b"PK\x01\x02") + 10
-    package.write_bytes(data[:at] + method.to_bytes(2, "little") + data[at + 2 :])
-    with pytest.raises(InstallError, match="readable META-INF"):
-        read_text(package, METADATA)
+    for method in (9, 12, 14, 93):
+        package.write_bytes(data[:at] + method.to_bytes(2, "little") + data[at + 2 :])
+        with pytest.raises(InstallError, match="readable META-INF"):
+            read_text(package, METADATA)
 
 
 @pytest.mark.parametrize("offset", [1 << 31, (1 << 62), (1 << 63) - 1, 1 << 63, (1 << 64) - 1])

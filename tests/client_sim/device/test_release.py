@@ -1,4 +1,3 @@
-import base64
 import hashlib
 import json
 
@@ -59,19 +58,8 @@ def test_an_unknown_schema_is_named():
             "payload_properties",
             [None, {}, {"FILE_HASH": "x"}, {**make_release()["payload_properties"], "X": "y"}],
         ),
-        (
-            "changelog",
-            [
-                None,
-                [],
-                {"EN": "x"},
-                {"en": 1},
-                {"en": "x" * 4001},
-                {"english": "x"},
-                {"en-abcdefgh-ijklmnop": "x"},
-                {"aa-" + f"{n:02}": "" for n in range(65)},
-            ],
-        ),
+        ("changelog", [None, [], {"EN": "x"}, {"en": 1}, {"en": "x" * 4001}, {"english": "x"}]),
+        ("changelog", [{"en-abcdefgh-ijklmnop": "x"}, {f"aa-{n:02}": "" for n in range(65)}]),
         ("withdrawn", [None, 0, "false"]),
     ],
 )
@@ -84,12 +72,6 @@ def test_members_out_of_range_are_refused(member, values):
     del custom[member]
     with pytest.raises(ReleaseError):
         decode_release(PATH, custom)
-
-
-def test_property_files_are_counted_in_characters():
-    """1,024 of them, whatever their length in UTF-8."""
-    release = decode_release(PATH, make_release(property_files="\u00e4" * 1024))
-    assert len(release.property_files) == 1024
 
 
 @pytest.mark.parametrize(
@@ -122,18 +104,6 @@ def test_malformed_payload_properties_are_refused(name, values):
             properties = {**make_release()["payload_properties"], what: value}
             with pytest.raises(ReleaseError):
                 decode_release(PATH, make_release(payload_properties=properties))
-
-
-def test_payload_properties_at_their_limits():
-    """Any 32 bytes, 0 and the largest integer."""
-    properties = {
-        "FILE_HASH": base64.b64encode(b"\xff" * 32).decode(),
-        "FILE_SIZE": str(2**53 - 1),
-        "METADATA_HASH": base64.b64encode(bytes(31) + b"\x01").decode(),
-        "METADATA_SIZE": "0",
-    }
-    release = decode_release(PATH, make_release(payload_properties=properties))
-    assert release.payload_properties == properties
 
 
 def test_an_incremental_names_its_sources():

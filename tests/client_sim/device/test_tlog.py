@@ -17,6 +17,7 @@ from client_sim.device.tlog import (
     verify_note,
     verify_proof,
 )
+from tests.cases import case
 from tests.client_sim.device import tree
 from tests.client_sim.device.repository_simulator import Log
 
@@ -58,13 +59,13 @@ WITNESS = (
 )
 
 
-@pytest.mark.parametrize("size", range(1, 9))
-def test_rfc_6962_vectors(size):
+def test_rfc_6962_vectors():
     """Every leaf of every tree of the classic vectors is proven against the published root."""
-    checkpoint = Checkpoint("log", size, bytes.fromhex(ROOTS[size - 1]))
-    for index in range(size):
-        path = tree.path(index, LEAVES[:size])
-        verify_inclusion(leaf_hash(LEAVES[index]), index, path, checkpoint)
+    for size in range(1, 9):
+        checkpoint = Checkpoint("log", size, bytes.fromhex(ROOTS[size - 1]))
+        for index in range(size):
+            path = tree.path(index, LEAVES[:size])
+            verify_inclusion(leaf_hash(LEAVES[index]), index, path, checkpoint)
 
 
 def test_every_index_of_every_small_tree():
@@ -80,26 +81,18 @@ def test_every_index_of_every_small_tree():
                     verify_inclusion(leaf_hash(entries[index]), other, path, checkpoint)
 
 
-@pytest.mark.parametrize("change", ["shorter", "longer", "swapped", "other leaf"])
-def test_changed_paths_are_refused(change):
-    """A proof must be used up exactly and lead to the root."""
+def test_changed_paths_are_refused():
+    """A proof must be used up exactly and lead to the root; an empty tree holds nothing."""
     checkpoint = Checkpoint("log", 8, bytes.fromhex(ROOTS[7]))
     path, leaf = tree.path(5, LEAVES), leaf_hash(LEAVES[5])
-    match change:
-        case "shorter":
-            path = path[:-1]
-        case "longer":
-            path = [*path, bytes(32)]
-        case "swapped":
-            path = [path[1], path[0], path[2]]
-        case _:
-            leaf = leaf_hash(LEAVES[4])
-    with pytest.raises(LogError):
-        verify_inclusion(leaf, 5, path, checkpoint)
-
-
-def test_the_empty_tree_holds_nothing():
-    """No index lies in a tree of size 0."""
+    for changed, of in (
+        (path[:-1], leaf),
+        ([*path, bytes(32)], leaf),
+        ([path[1], path[0], path[2]], leaf),
+        (path, leaf_hash(LEAVES[4])),
+    ):
+        with pytest.raises(LogError):
+            verify_inclusion(of, 5, changed, checkpoint)
     with pytest.raises(LogError, match="beyond"):
         verify_inclusion(bytes(32), 0, [], Checkpoint("log", 0, hashlib.sha256().digest()))
 
@@ -170,15 +163,12 @@ def test_a_proof_is_verified_from_the_published_bytes():
     assert found == Checkpoint("log.hening.example", 7, tree.root_hash(log.entries))
 
 
-@pytest.mark.parametrize(
-    ("role", "version", "data"),
-    [("armani", 5, b"5"), ("armani", 4, b"4"), ("dior", 5, b"4")],
-)
-def test_a_proof_of_something_else_is_refused(role, version, data):
+def test_a_proof_of_something_else_is_refused():
     """The proof is of these bytes under this name and version, or of nothing."""
     log, key = _log()
-    with pytest.raises(LogError, match="root of the tree"):
-        verify_proof(log.prove(4), key, role=role, version=version, data=data)
+    for role, version, data in (("armani", 5, b"5"), ("armani", 4, b"4"), ("dior", 5, b"4")):
+        with pytest.raises(LogError, match="root of the tree"):
+            verify_proof(log.prove(4), key, role=role, version=version, data=data)
 
 
 def test_proofs_of_other_trees_and_logs_are_refused():
@@ -218,6 +208,7 @@ def test_every_changed_byte_of_a_proof_is_refused():
         "log.hening.example\n1\n{root}=\n",
         "log.hening.example\n1\nAAAA\n",
         "log.hening.example\r\n1\n{root}\n",
+        "x" * 4_096 + "\n",
     ],
 )
 def test_refused_checkpoints(text):
@@ -226,13 +217,6 @@ def test_refused_checkpoints(text):
     root = base64.b64encode(bytes(32)).decode()
     with pytest.raises(LogError):
         verify_checkpoint(log.sign(text.format(root=root)), key)
-
-
-def test_a_checkpoint_has_a_limit():
-    """4,096 bytes, before anything is parsed."""
-    log, key = _log()
-    with pytest.raises(LogError, match="too long"):
-        verify_checkpoint(log.sign("x" * 4_096 + "\n"), key)
 
 
 def _signed_by(*lines):
@@ -244,24 +228,21 @@ def _signed_by(*lines):
     wrong = forged.sign("another text\n").partition(b"\n\n")[2]
     namesake = Log(log.name).sign(head.decode() + "\n").partition(b"\n\n")[2]
     named = {"own": own, "wrong": wrong, "namesake": namesake, "witness": WITNESS}
+    # A line with the log's name and key id is the log's, whatever follows.
+    short = base64.b64encode(key.key_id + bytes(63)).decode()
+    named["short"] = f"\u2014 {key.name} {short}\n".encode()
     return key, head + b"\n\n" + b"".join(named.get(line, line) for line in lines)
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["own"],
-        ["witness", "own"],
-        ["own", "witness"],
-        ["own", "own"],
-        ["namesake", "own"],
-        ["own", *["witness"] * 15],
-    ],
-)
-def test_signatures_by_others_are_ignored(lines):
+def test_signatures_by_others_are_ignored():
     """Witnesses before and after the log's line, and the log's line twice."""
-    key, note = _signed_by(*lines)
-    assert verify_checkpoint(note, key).size == 7
+    for lines in (
+        *(["own"], ["witness", "own"], ["own", "witness"], ["own", "own"], ["namesake", "own"]),
+        ["own", *["witness"] * 15],
+    ):
+        key, note = _signed_by(*lines)
+        with case(lines):
+            assert verify_checkpoint(note, key).size == 7
 
 
 @pytest.mark.parametrize(
@@ -284,6 +265,7 @@ def test_signatures_by_others_are_ignored(lines):
         ["own", b"\xe2\x80\x94 witness\xc2\xa0example AAAAAAA=\n"],
         ["own", b"\xe2\x80\x94  AAAAAAA=\n"],
         ["own", WITNESS[:-1]],
+        ["own", "short"],
     ],
 )
 def test_refused_signature_lines(lines):
@@ -293,34 +275,24 @@ def test_refused_signature_lines(lines):
         verify_checkpoint(note, key)
 
 
-def test_a_short_signature_by_the_log_is_refused():
-    """A line with the log's name and key id is the log's, whatever follows."""
-    key, note = _signed_by("own")
-    line = f"\u2014 {key.name} {base64.b64encode(key.key_id + bytes(63)).decode()}\n"
-    with pytest.raises(LogError, match="wrong"):
-        verify_checkpoint(note + line.encode(), key)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda _proof: b"x" * 16_385,
-        lambda proof: proof.replace(b"@v1", b"@v2"),
-        lambda proof: proof.replace(b"index 4", b"index 04"),
-        lambda proof: proof.replace(b"index 4", b"index  4"),
-        lambda proof: proof.replace(b"\nindex", b"\nextra QUJD\nindex"),
-        lambda proof: proof.replace(b"\n", b"\r\n"),
-        lambda proof: proof + b"\n",
-        lambda proof: b"\n" + proof,
-        lambda proof: proof[:-1],
-        lambda proof: proof.replace(b"index 4\n", b"index 4\n" + (b"A" * 43 + b"=\n") * 64),
-    ],
-)
-def test_refused_proofs(change):
+def test_refused_proofs():
     """Other forms of a proof are refused, however readable."""
     log, key = _log()
-    with pytest.raises(LogError):
-        verify_proof(change(log.prove(4)), key, role="armani", version=5, data=b"4")
+    proof = log.prove(4)
+    for changed in (
+        b"x" * 16_385,
+        proof.replace(b"@v1", b"@v2"),
+        proof.replace(b"index 4", b"index 04"),
+        proof.replace(b"index 4", b"index  4"),
+        proof.replace(b"\nindex", b"\nextra QUJD\nindex"),
+        proof.replace(b"\n", b"\r\n"),
+        proof + b"\n",
+        b"\n" + proof,
+        proof[:-1],
+        proof.replace(b"index 4\n", b"index 4\n" + (b"A" * 43 + b"=\n") * 64),
+    ):
+        with case(changed), pytest.raises(LogError):
+            verify_proof(changed, key, role="armani", version=5, data=b"4")
 
 
 @given(st.binary(max_size=300))

@@ -1,5 +1,6 @@
 """The one TLS configuration, looked at from the other end of the wire."""
 
+import datetime as dt
 import socket
 import ssl
 import threading
@@ -7,11 +8,14 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from client_sim.device.errors import UnreachableError
 from client_sim.device.internet import RealWorld, make_tls_context
 from client_sim.transport import Connection
-from tests.client_sim.device.certificate import make_certificate
 from tests.client_sim.device.client_hello import read_hello
 from tests.client_sim.device.fake_world import HOST, make_public
 
@@ -20,6 +24,23 @@ OFFERED = (0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030)
 CONNECTIONS = 3
 NEWER = {0x1301, 0x1302, 0x1303}
 SIGNALLING = 0x00FF
+
+
+def make_certificate(name):
+    """Return the PEM forms of a certificate for a server, its own authority, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), 1)
+        .not_valid_before(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+        .not_valid_after(dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return certificate.public_bytes(pem), secret
 
 
 @pytest.fixture(scope="module")

@@ -34,10 +34,6 @@ def _poll(world):
     return PollingClient(world).poll()
 
 
-def _new_key():
-    return [CryptoSigner.generate_ed25519()]
-
-
 def test_a_newer_root_in_the_image_wins(repository, world):
     """After a ROM was flashed that ships root 2, root 1 in the state does not count."""
     repository.publish_root()
@@ -90,11 +86,15 @@ def test_a_role_signed_twice_under_one_version_is_not_in_the_log(repository, wor
 
 
 @pytest.mark.parametrize("role", ["tables", "content"])
-def test_a_forged_public_role_is_a_warning_and_not_kept(repository, world, role):
-    """The pointer still counts; the forged tables do not."""
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_forged_public_role_is_a_warning_and_not_kept(repository, world, role, is_signed):
+    """The pointer still counts; tables by another key or without a good proof do not."""
     repository.offer()
-    repository.signers[role] = _new_key()
+    if not is_signed:
+        repository.signers[role] = [CryptoSigner.generate_ed25519()]
     repository.publish(role)
+    if is_signed:
+        repository.files[f"/log/proof/{role}.2"] = repository.files[f"/log/proof/{role}.1"]
     outcome = _poll(world)
     assert outcome.offer.counter == 2
     assert len(outcome.warnings) == 1

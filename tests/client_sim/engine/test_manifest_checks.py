@@ -2,6 +2,7 @@ import pytest
 
 from client_sim.engine.errors import PackageError, UnsupportedError
 from client_sim.engine.manifest import OperationType
+from tests.cases import case
 from tests.client_sim.engine import payload_builder as pb
 from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
 from tests.client_sim.engine.payload_builder import BLOCK, Op, Part, build_payload, field
@@ -33,25 +34,18 @@ def _refuse(open_payload, words, data, error=PackageError):
         open_payload(data)
 
 
-@pytest.mark.parametrize(
-    "kind", [pb.ZERO, pb.DISCARD, pb.SOURCE_COPY, pb.SOURCE_BSDIFF, pb.BROTLI_BSDIFF]
-)
-def test_full_payloads_only_replace(open_payload, kind):
-    """In a full payload every operation but the three REPLACE ones is refused by name."""
-    name = OperationType(kind).name
-    data = build_payload([_full(Op(type=kind, dst=((0, 4),)))])
-    _refuse(open_payload, f"system uses {name}", data, UnsupportedError)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["MOVE", "BSDIFF", "PUFFDIFF", "ZUCCHINI", "LZ4DIFF_BSDIFF", "LZ4DIFF_PUFFDIFF"],
-)
-def test_operations_that_this_phone_cannot_do_are_refused_by_name(open_payload, name):
-    """Operations that exist but are not done here are named in the refusal."""
-    kind = getattr(pb, name)
-    part = _sourced(kind, src=((0, 4),), data=b"patch")
-    _refuse(open_payload, f"the operation {name}", build_payload([part], minor=9), UnsupportedError)
+def test_operations_that_this_phone_cannot_do_are_refused_by_name(open_payload):
+    """Those that are not done here, and in a full payload all but the three REPLACE ones."""
+    for name in ("MOVE", "BSDIFF", "PUFFDIFF", "ZUCCHINI", "LZ4DIFF_BSDIFF", "LZ4DIFF_PUFFDIFF"):
+        part = _sourced(getattr(pb, name), src=((0, 4),), data=b"patch")
+        data = build_payload([part], minor=9)
+        with case(name):
+            _refuse(open_payload, f"the operation {name}", data, UnsupportedError)
+    for kind in (pb.ZERO, pb.DISCARD, pb.SOURCE_COPY, pb.SOURCE_BSDIFF, pb.BROTLI_BSDIFF):
+        name = OperationType(kind).name
+        data = build_payload([_full(Op(type=kind, dst=((0, 4),)))])
+        with case(name):
+            _refuse(open_payload, f"system uses {name}", data, UnsupportedError)
 
 
 def test_payloads_of_other_kinds_are_unsupported(open_payload):
@@ -81,58 +75,31 @@ def test_payloads_of_other_kinds_are_unsupported(open_payload):
     [
         ([], "no partition"),
         ([_full(WHOLE), _full(WHOLE)], "partition twice"),
-        ([_full(WHOLE), Part(name="SYSTEM", new=IMAGE, ops=(WHOLE,))], "partition twice"),
         ([_full(WHOLE, new_size=0)], "impossible size of 0"),
-        ([_full(WHOLE, new_size=4 * BLOCK - 1)], "impossible size"),
         ([_full(WHOLE, new_size=2**64 - BLOCK)], "impossible size"),
-        ([_full(_replace((0, 5)))], "outside"),
-        ([_full(_replace((4, 1)))], "outside"),
         ([_full(_replace((2**64 - 1, 1)))], "outside"),
-        ([_full(Op(type=0, dst=((0, 0),), data=b"x"))], "outside"),
         ([_full(Op(type=0, dst=((0, 2**63),), data=b"x"))], "outside"),
         ([_full(Op(type=0, dst=(), data=b"x"))], "no blocks"),
         ([_full(_replace((0, 2)), _replace((1, 3)))], "written twice"),
-        ([_full(_replace((0, 2), (1, 2)))], "written twice"),
-        ([_full(_replace((0, 3)))], "never written"),
-        ([_full(_replace((0, 1)), _replace((2, 2)))], "never written"),
         ([_full()], "never written"),
         ([_full(Op(type=0, dst=((0, 4),)))], "no data or"),
-        ([_full(Op(type=8, dst=((0, 4),)))], "no data or"),
-        ([_full(_replace((0, 4), data=bytes(4 * BLOCK - 1)))], "16383 bytes for 16384"),
-        ([_full(_replace((0, 4), data_offset=1))], "order"),
         ([_full(_replace((0, 2)), _replace((2, 2), data_offset=0))], "order"),
-        ([_full(Op(type=1, dst=((0, 4),), data=b"x", data_length=2))], "cut short"),
         ([_full(Op(type=1, dst=((0, 4),), data=b"x", data_length=MIB))], "cut short"),
         ([_full(Op(type=1, dst=((0, 4),), data=b"xx", data_length=1))], "does not end"),
-    ],
-)  # fmt: skip
-def test_full_payloads_that_make_no_sense_are_refused(open_payload, parts, words):
-    """Sizes, extents and data ranges that cannot be are refused, each with its reason."""
-    _refuse(open_payload, words, build_payload(parts))
-
-
-@pytest.mark.parametrize(
-    ("part", "words"),
-    [
-        (_sourced(pb.SOURCE_COPY), "no blocks"),
-        (_sourced(pb.SOURCE_COPY, src=((0, 3),)), "different sizes"),
-        (_sourced(pb.SOURCE_COPY, src=((5, 4),)), "outside"),
-        (_sourced(pb.SOURCE_COPY, src=((0, 4),), src_length=9), "its source"),
-        (_sourced(pb.ZERO, src=((0, 4),)), "has a source"),
-        (_sourced(pb.ZERO, dst_length=0), "its result"),
-        (_sourced(pb.SOURCE_COPY, src=((2**64 - 1, 1), (0, 3))), "outside"),
-        (_sourced(pb.SOURCE_COPY, src=((0, 4),), data=b"x"), "must not"),
-        (_sourced(pb.ZERO, data=b"x"), "must not"),
-        (_sourced(pb.DISCARD, data_length=1), "must not"),
-        (_sourced(pb.SOURCE_BSDIFF, src=((0, 4),)), "no data or"),
-        (_sourced(pb.SOURCE_BSDIFF, data=b"x"), "no blocks"),
-        (_sourced(pb.SOURCE_BSDIFF, src=((0, 4),), data=b"x", src_length=9), "its source"),
-        (_sourced(pb.BROTLI_BSDIFF, src=((0, 4),), data=b"x", dst_length=9), "its result"),
+        ([_sourced(pb.SOURCE_COPY)], "no blocks"),
+        ([_sourced(pb.SOURCE_COPY, src=((0, 3),))], "different sizes"),
+        ([_sourced(pb.SOURCE_COPY, src=((2**64 - 1, 1), (0, 3)))], "outside"),
+        ([_sourced(pb.SOURCE_COPY, src=((0, 4),), data=b"x")], "must not"),
+        ([_sourced(pb.DISCARD, data_length=1)], "must not"),
+        ([_sourced(pb.SOURCE_BSDIFF, src=((0, 4),))], "no data or"),
+        ([_sourced(pb.SOURCE_BSDIFF, data=b"x")], "no blocks"),
+        ([_sourced(pb.BROTLI_BSDIFF, src=((0, 4),), data=b"x", dst_length=9)], "its result"),
     ],
 )
-def test_incrementals_that_make_no_sense_are_refused(open_payload, part, words):
-    """Sources and data that do not belong to their operation are refused."""
-    _refuse(open_payload, words, build_payload([part], minor=4))
+def test_payloads_that_make_no_sense_are_refused(open_payload, parts, words):
+    """Overflows and nothing, beside the rules of FORMATS section 14 (`package_vectors`)."""
+    minor = 4 if any(part.old for part in parts) else 0
+    _refuse(open_payload, words, build_payload(parts, minor=minor))
 
 
 def test_a_new_partition_of_an_incremental_has_no_source(open_payload):
@@ -141,13 +108,6 @@ def test_a_new_partition_of_an_incremental_has_no_source(open_payload):
     open_payload(build_payload([delta, _full(WHOLE)], minor=4))
     copy = Op(type=pb.SOURCE_COPY, src=((0, 4),), dst=((0, 4),))
     _refuse(open_payload, "does not name", build_payload([delta, _full(copy)], minor=4))
-
-
-def test_bytes_that_no_operation_names_are_refused(open_payload):
-    """A payload ends where its manifest says: neither before nor after."""
-    good = build_payload([_full(WHOLE)])
-    _refuse(open_payload, "cut short", good[:-1])
-    _refuse(open_payload, "does not end", good + b"x")
 
 
 @pytest.mark.parametrize(

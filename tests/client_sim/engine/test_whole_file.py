@@ -2,24 +2,19 @@ import hashlib
 import io
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import pkcs7
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.engine.errors import EngineError, PackageError, SignatureError
+from client_sim.engine.errors import EngineError, SignatureError
 from client_sim.engine.package import verify_package_signature
 from client_sim.engine.signatures import find_signed_length, verify_whole_file
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from fixtures.signing import load_key
-from tests.client_sim.engine.certificates import make_certificate
 from tests.client_sim.engine.ota_zip import comment, sign_package
 
 EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
-NO_ATTRIBUTES = pkcs7.PKCS7Options.NoAttributes
 
 
 def _verify(data, key):
@@ -29,12 +24,6 @@ def _verify(data, key):
 def _verify_tail(tail, digest, key):
     find_signed_length(tail, len(tail))
     verify_whole_file(tail, digest, key.public_key())
-
-
-def _cms(key, signed, options, digest=hashes.SHA256):
-    certificate = x509.load_pem_x509_certificate(make_certificate(key))
-    builder = pkcs7.PKCS7SignatureBuilder().set_data(signed).add_signer(certificate, key, digest())
-    return builder.sign(serialization.Encoding.DER, options)
 
 
 def test_a_fixture_package_is_signed():
@@ -85,32 +74,6 @@ def test_packages_that_are_not_signed_are_refused(key, data, words):
     """No comment, a footer that leads elsewhere, a second end record, a length that lies."""
     with pytest.raises(EngineError, match=words):
         _verify(data, key)
-
-
-def test_signatures_of_other_kinds_are_refused(key):
-    """With signed attributes, as mail has them, or with another hash: recovery takes neither."""
-    signed = EMPTY_ZIP[:-2]
-    detached = pkcs7.PKCS7Options.DetachedSignature
-    binary = pkcs7.PKCS7Options.Binary
-    with pytest.raises(PackageError, match="malformed"):
-        _verify(signed + comment(_cms(key, signed, [detached, binary])), key)
-    other = _cms(key, signed, [detached, binary, NO_ATTRIBUTES], hashes.SHA512)
-    with pytest.raises(SignatureError, match="not signed by the key"):
-        _verify(signed + comment(other), key)
-
-
-def test_a_second_signer_is_enough(key):
-    """A package signed for a change of keys is taken with either key."""
-    other = rsa.generate_private_key(65537, 2048)
-    signed = EMPTY_ZIP[:-2]
-    builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
-    for each in (other, key):
-        certificate = x509.load_pem_x509_certificate(make_certificate(each))
-        builder = builder.add_signer(certificate, each, hashes.SHA256())
-    options = [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary, NO_ATTRIBUTES]
-    data = signed + comment(builder.sign(serialization.Encoding.DER, options))
-    _verify(data, key)
-    _verify(data, other)
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))

@@ -8,7 +8,6 @@ from client_sim.owner_events.events import Kind
 from client_sim.persona import make_persona
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository
-from tests.client_sim.owner_events.town import open_phone
 
 
 @pytest.fixture
@@ -16,7 +15,7 @@ def folder(tmp_path):
     """Make a phone with an owner that has polled."""
     repository = Repository(shop.NOW)
     shop.make_phone(tmp_path / "phone", repository, persona=make_persona(7))
-    phone = open_phone(tmp_path / "phone", repository)
+    phone = shop.open_phone(tmp_path / "phone", repository)
     assert phone.poll().failure is None
     phone.next_poll()
     return tmp_path / "phone"

@@ -1,22 +1,21 @@
+import dataclasses
+
 import pytest
 
 from client_sim.owner_events.events import Kind, OwnerError
 from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.owner_events.personal_store import PersonalStore
-from client_sim.persona import make_persona
+from client_sim.persona import PERSONA_LIMIT, Note, PersonaError, make_persona
 from client_sim.tape import Tape
 from tests.client_sim.device import shop
-from tests.client_sim.device.repository_simulator import Repository
-from tests.client_sim.owner_events.town import open_phone
 
 
 @pytest.fixture
 def phone(tmp_path):
     """Make a phone on disk without an owner, and offer it build 1."""
-    repository = Repository(shop.NOW)
-    shop.announce(repository, 1, [shop.add_package(repository, 1)])
+    repository = shop.make_market()
     shop.make_phone(tmp_path / "phone", repository)
-    return open_phone(tmp_path / "phone", repository)
+    return shop.open_phone(tmp_path / "phone", repository)
 
 
 def live(tmp_path, phone, *kinds, owner=None):
@@ -79,3 +78,30 @@ def test_a_factory_reset_wipes_phone_and_owner(tmp_path, phone):
     stored = PersonalStore(tmp_path / "phone").load()
     assert (stored.imei, len(stored.contacts)) == (make_persona(4).imei, 1)
     assert stored.android_id != make_persona(4).android_id
+
+
+def test_what_is_stored_is_read_again(tmp_path):
+    """No owner at first, then the owner, then the owner's new data."""
+    store = PersonalStore(tmp_path)
+    assert store.load() is None
+    for seed in (1, 2):
+        store.store(make_persona(seed))
+        assert PersonalStore(tmp_path).load() == make_persona(seed)
+
+
+def test_damaged_data_is_refused(tmp_path):
+    """What `store` did not write is no owner's data."""
+    PersonalStore(tmp_path).store(make_persona(1))
+    (tmp_path / "personal" / "persona.json").write_bytes(b"{}")
+    with pytest.raises(PersonaError):
+        PersonalStore(tmp_path).load()
+
+
+def test_a_phone_holds_only_so_much(tmp_path):
+    """More than can be read again is not stored; what was there stays."""
+    store = PersonalStore(tmp_path)
+    store.store(make_persona(1))
+    fat = dataclasses.replace(make_persona(1), notes=(Note("n", "x" * PERSONA_LIMIT),))
+    with pytest.raises(OwnerError):
+        store.store(fat)
+    assert store.load() == make_persona(1)

@@ -16,7 +16,6 @@ from client_sim.tape import Tape
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
-from tests.client_sim.owner_events.town import open_phone
 
 # Signed so late that nothing expires during a story.
 SIGNED = START + 4 * DAY
@@ -174,7 +173,7 @@ def test_a_phone_on_disk_is_not_moved_either(factory, tmp_path, kinds, seed):
     for lives in (True, False):
         place = tmp_path / str(next(_numbers))
         shutil.copytree(folder, place)
-        phone = open_phone(place, repository)
+        phone = shop.open_phone(place, repository)
         assert phone.poll().failure is None
         dues = [phone.next_poll()]
         if lives:
@@ -183,7 +182,7 @@ def test_a_phone_on_disk_is_not_moved_either(factory, tmp_path, kinds, seed):
                 life.apply_event(kind, shop.NOW)
                 dues.append(phone.next_poll())
         assert len(set(dues)) == 1
-        again = open_phone(place, repository, draws=10)
+        again = shop.open_phone(place, repository, draws=10)
         again.world.clock = dues[0]
         assert again.poll().failure is None
         traces.append((b"".join(phone.world.sent + again.world.sent), dues[0], again.next_poll()))

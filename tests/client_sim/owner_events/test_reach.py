@@ -11,8 +11,6 @@ from client_sim.owner_events.personal_store import PersonalStore
 from client_sim.persona import make_persona
 from tests.cases import case
 from tests.client_sim.device import shop
-from tests.client_sim.device.repository_simulator import Repository
-from tests.client_sim.owner_events.town import open_phone
 
 ROOT = Path(client_sim.__file__).parent
 MODULES = sorted(
@@ -127,11 +125,9 @@ def wire():
 @pytest.fixture
 def phone(tmp_path, wire):
     """Make a phone with an owner, behind the wire, that is offered build 1."""
-    repository = Repository(shop.NOW)
-    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
-    shop.announce(repository, 1, links)
+    repository = shop.make_market(0)
     shop.make_phone(tmp_path / "phone", repository, persona=make_persona(7))
-    phone = open_phone(tmp_path / "phone", repository)
+    phone = shop.open_phone(tmp_path / "phone", repository)
     wire.folder = str(tmp_path / "phone" / "personal")
     return phone
 

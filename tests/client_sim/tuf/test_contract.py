@@ -26,20 +26,6 @@ def test_the_program_itself(device, repository):
     assert device.stored == [b"data"]
 
 
-def test_urls_without_a_slash_at_the_end(device, repository):
-    """A base URL is a folder, with or without its slash."""
-    repository.add("file", b"data")
-    repository.publish("targets")
-    with serve(repository) as url:
-        status = device.run(
-            *("--metadata-url", f"{url}/metadata", "--metadata-dir", str(device.metadata)),
-            *("--target-name", "file", "--target-dir", str(device.targets)),
-            *("--target-base-url", f"{url}/targets", "download"),
-        )
-    assert status == 0
-    assert device.stored == [b"data"]
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
