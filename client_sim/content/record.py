@@ -1,14 +1,14 @@
 """Records of packs in the phone's state."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal
 
-from client_sim.content.index import File, Origin, Pack
-from client_sim.content.part import encode_canonical
+import msgspec
+
+from client_sim.content.index import Pack
 from client_sim.device.errors import StateError
 
 Verdict = Literal["open", "ready", "bad", "turned back"]
@@ -31,6 +31,7 @@ class Record:
     verdict: Verdict = "open"
     used: Pack | None = None
     before: Pack | None = None
+    schema: Literal[1] = 1
 
     def files(self) -> frozenset[str]:
         """Return the sha256 of all parts that are kept."""
@@ -40,71 +41,21 @@ class Record:
 
 
 def encode_record(record: Record) -> bytes:
-    """Return the bytes of a record."""
-    packs = {name: _encode_pack(getattr(record, name)) for name in ("before", "listed", "used")}
-    return encode_canonical(
-        {**packs, "fetched": sorted(record.fetched), "schema": 1, "verdict": record.verdict}
-    )
+    """Return the bytes of a record, canonical JSON."""
+    return msgspec.json.encode(record, order="sorted") + b"\n"
 
 
 @lru_cache(_CACHED)
 def decode_record(data: bytes) -> Record:
     """Return the record in bytes that `encode_record` made; raises StateError for others."""
-    damaged = StateError("The phone's record of public content is damaged.")
     try:
-        value = json.loads(data)
-        record = Record(
-            listed=_decode_pack(value["listed"]),
-            fetched=frozenset(value["fetched"]),
-            verdict=value["verdict"],
-            used=_decode_pack(value["used"]),
-            before=_decode_pack(value["before"]),
-        )
-        is_same = encode_record(record) == data and record.verdict in get_args(Verdict)
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        raise damaged from None
+        record = msgspec.json.decode(data, type=Record)
+        is_same = encode_record(record) == data
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        is_same = False
     if not is_same:
-        raise damaged
+        raise StateError("The phone's record of public content is damaged.")
     return record
-
-
-def _encode_pack(pack: Pack | None) -> dict[str, Any] | None:
-    if pack is None:
-        return None
-    # Not `asdict`, which would copy every number, and each poll encodes records.
-    return {
-        "end": pack.end,
-        "parts": [_encode_file(file) for file in pack.parts],
-        "pictures": {name: _encode_file(file) for name, file in pack.pictures.items()},
-        "rollout": pack.rollout,
-        "sources": [
-            {"licence": each.licence, "name": each.name, "version": each.version}
-            for each in pack.sources
-        ],
-        "start": pack.start,
-        "title": pack.title,
-        "version": pack.version,
-        "withdrawn": pack.withdrawn,
-    }
-
-
-def _encode_file(file: File) -> dict[str, Any]:
-    return {"length": file.length, "sha256": file.sha256}
-
-
-def _decode_pack(value: Mapping[str, Any] | None) -> Pack | None:
-    if value is None:
-        return None
-    return Pack(
-        **{
-            **value,
-            "sources": tuple(Origin(**source) for source in value["sources"]),
-            "withdrawn": tuple(value["withdrawn"]),
-            "rollout": tuple((start, permille) for start, permille in value["rollout"]),
-            "parts": tuple(File(**file) for file in value["parts"]),
-            "pictures": {name: File(**file) for name, file in value["pictures"].items()},
-        }
-    )
 
 
 _CACHED_ROLE: Final = 64

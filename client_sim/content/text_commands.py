@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,9 +18,6 @@ from client_sim.content.plan import plan_picture
 from client_sim.content.text import pick_text
 from client_sim.content.themes import fetch_picture
 from client_sim.device.options import AS_JSON, PHONE, RESOLVE, print_json
-
-if TYPE_CHECKING:
-    from client_sim.content.shelf import Shelf
 
 
 @click.command(
@@ -72,42 +68,45 @@ def holidays_command(folder: Path, country: str, year: int, locale: str, as_json
         show_table(("day", "holiday"), [(holiday.day, holiday.name) for holiday in holidays])
 
 
-@click.command(
-    "notices", epilog="\b\nExample:\n  hening-device content notices --phone var/phone\n"
+def _make_notices_command(kind: str, told: str) -> click.Command:
+    @click.command(
+        kind,
+        help=told,
+        epilog=f"\b\nExample:\n  hening-device content {kind} --phone var/phone --json\n",
+    )
+    @PHONE
+    @LOCALE_OPTION
+    @DATE
+    @ZONE
+    @AS_JSON
+    def command(
+        folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
+    ) -> None:
+        from client_sim.content.shelf import Shelf
+
+        shelf = Shelf(folder)
+        day = shelf.day(zone) if moment is None else moment.date()
+        codename = shelf.phone.image.facts.codename
+        notices = list_notices(shelf.entries(kind), locale, day, codename)
+        if as_json:
+            print_json([asdict(notice) for notice in notices])
+            return
+        for notice in notices:
+            click.echo(f"[{notice.severity}] {notice.published} {notice.title}")
+            for line in notice.body.split("\n"):
+                click.echo(f"    {line}")
+            if notice.link is not None:
+                click.echo(f"    {notice.link}")
+        if not notices:
+            click.echo("There is nothing to tell on this day.")
+
+    return command
+
+
+notices_command = _make_notices_command(
+    "notices", "Show the notices to owners of this model, the gravest first."
 )
-@PHONE
-@LOCALE_OPTION
-@DATE
-@ZONE
-@AS_JSON
-def notices_command(
-    folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
-) -> None:
-    """Show the notices to owners of this model, the gravest first."""
-    from client_sim.content.shelf import Shelf
-
-    shelf = Shelf(folder)
-    day = shelf.day(zone) if moment is None else moment.date()
-    _show_notices("notices", shelf, locale, day, as_json=as_json)
-
-
-@click.command(
-    "features", epilog="\b\nExample:\n  hening-device content features --phone var/phone --json\n"
-)
-@PHONE
-@LOCALE_OPTION
-@DATE
-@ZONE
-@AS_JSON
-def features_command(
-    folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
-) -> None:
-    """Show what the ROM has newly learned."""
-    from client_sim.content.shelf import Shelf
-
-    shelf = Shelf(folder)
-    day = shelf.day(zone) if moment is None else moment.date()
-    _show_notices("features", shelf, locale, day, as_json=as_json)
+features_command = _make_notices_command("features", "Show what the ROM has newly learned.")
 
 
 @click.command("themes", epilog="\b\nExample:\n  hening-device content themes --phone var/phone\n")
@@ -133,22 +132,6 @@ def themes_command(folder: Path, locale: str, as_json: bool) -> None:
         for name, theme in sorted(themes.items())
     ]
     show_table(("name", "title", "light", "dark", "wallpaper", "by"), rows)
-
-
-def _show_notices(kind: str, shelf: Shelf, locale: str, day: dt.date, *, as_json: bool) -> None:
-    codename = shelf.phone.image.facts.codename
-    notices = list_notices(shelf.entries(kind), locale, day, codename)
-    if as_json:
-        print_json([asdict(notice) for notice in notices])
-        return
-    for notice in notices:
-        click.echo(f"[{notice.severity}] {notice.published} {notice.title}")
-        for line in notice.body.split("\n"):
-            click.echo(f"    {line}")
-        if notice.link is not None:
-            click.echo(f"    {notice.link}")
-    if not notices:
-        click.echo("There is nothing to tell on this day.")
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

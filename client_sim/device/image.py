@@ -6,20 +6,18 @@ image/ota.pem            the certificate that packages are signed with
 image/authority.pem      the authority that the server's TLS certificate is checked with
 """
 
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from client_sim.device.errors import StateError, StorageError
-from client_sim.device.release import REGION, Members, is_codename
+from client_sim.device.release import MAX_INTEGER, REGION, is_codename
 
 _LIMIT: Final = 1024 * 1024
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
-_MEMBERS: Final = frozenset(
-    {"built_at", "channel", "codename", "host", "port", "region", "schema", "tls"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,10 @@ class ImageFacts:
     region: str
     channel: str
     host: str
-    port: int
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
     tls: bool
-    built_at: int
+    built_at: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    schema: Literal[1] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +46,21 @@ class Image:
 
 def encode_facts(facts: ImageFacts) -> bytes:
     """Encode the facts as the bytes of `image.json`."""
-    value = {**asdict(facts), "schema": 1}
-    return (
-        json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-        + b"\n"
-    )
+    return msgspec.json.encode(facts, order="sorted") + b"\n"
 
 
 def decode_facts(data: bytes) -> ImageFacts:
     """Decode the bytes of `image.json`; raises StateError for any other encoding."""
+    damaged = StateError("The phone's image.json is damaged.")
     if len(data) > _LIMIT:
-        raise StateError("The phone's image.json is too long.")
+        raise damaged
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise StateError("The phone's image.json is no JSON text.") from None
-    if not isinstance(value, dict) or value.keys() != _MEMBERS:
-        raise StateError("The phone's image.json does not have the members of an image.")
-    members = Members("The phone's image.json", StateError, value)
-    members.schema("schema")
-    facts = ImageFacts(
-        codename=members.text("codename", 32),
-        region=members.text("region", 16),
-        channel=members.text("channel", 16),
-        host=members.text("host", 253),
-        port=members.integer("port", lowest=1, highest=65_535),
-        tls=members.boolean("tls"),
-        built_at=members.integer("built_at"),
-    )
-    check_facts(facts)
+        facts = msgspec.json.decode(data, type=ImageFacts)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise damaged from None
     if encode_facts(facts) != data:
-        raise StateError("The phone's image.json is not in its one encoding.")
+        raise damaged
+    check_facts(facts)
     return facts
 
 

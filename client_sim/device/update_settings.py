@@ -3,28 +3,30 @@
 Canonical JSON (FORMATS section 1); without settings there is no record.
 """
 
-import json
 from collections.abc import MutableMapping
-from typing import Final
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from client_sim.device.conditions import MINUTES_OF_A_DAY, UpdateSettings
 from client_sim.device.errors import StateError
-from client_sim.device.release import Members
 
 _NAME: Final = "wishes"
 _LIMIT: Final = 1024  # bytes; the longest is below 100
-_MEMBERS: Final = frozenset({"asks", "quiet", "schema", "takes_metered"})
+_Minute = Annotated[int, msgspec.Meta(ge=0, lt=MINUTES_OF_A_DAY)]
+
+
+class _Record(msgspec.Struct):
+    asks: bool
+    quiet: list[_Minute]
+    takes_metered: bool
+    schema: Literal[1] = 1
 
 
 def encode_settings(settings: UpdateSettings) -> bytes:
     """Encode the settings as the bytes of the record."""
-    value = {
-        "asks": settings.asks,
-        "quiet": list(settings.quiet or ()),
-        "schema": 1,
-        "takes_metered": settings.takes_metered,
-    }
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    record = _Record(settings.asks, list(settings.quiet or ()), settings.takes_metered)
+    return msgspec.json.encode(record, order="sorted") + b"\n"
 
 
 def decode_settings(data: bytes) -> UpdateSettings:
@@ -33,18 +35,13 @@ def decode_settings(data: bytes) -> UpdateSettings:
     if len(data) > _LIMIT:
         raise damaged
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
+        record = msgspec.json.decode(data, type=_Record)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise damaged from None
-    if not isinstance(value, dict) or value.keys() != _MEMBERS:
+    if len(record.quiet) not in {0, 2}:
         raise damaged
-    members = Members("The record of the owner's settings", StateError, value)
-    members.schema("schema")
-    settings = UpdateSettings(
-        asks=members.boolean("asks"),
-        takes_metered=members.boolean("takes_metered"),
-        quiet=_decode_quiet(members),
-    )
+    quiet = (record.quiet[0], record.quiet[1]) if record.quiet else None
+    settings = UpdateSettings(record.asks, record.takes_metered, quiet)
     if encode_settings(settings) != data:
         raise damaged
     return settings
@@ -59,18 +56,3 @@ def load_settings(state: MutableMapping[str, bytes]) -> UpdateSettings:
 def store_settings(state: MutableMapping[str, bytes], settings: UpdateSettings) -> None:
     """Store the owner's settings."""
     state[_NAME] = encode_settings(settings)
-
-
-def _decode_quiet(members: Members) -> tuple[int, int] | None:
-    items = members.items("quiet", 0, 2)
-    if not items:
-        return None
-    minutes = [
-        Members(members.what, members.error, {"quiet": item}).integer(
-            "quiet", highest=MINUTES_OF_A_DAY - 1
-        )
-        for item in items
-    ]
-    if len(minutes) != 2:
-        raise members.fail("quiet")
-    return minutes[0], minutes[1]
