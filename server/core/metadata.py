@@ -204,7 +204,7 @@ def _parse(text: str) -> tuple[Any, bool]:
     return document, _is_shallow(document["signed"])
 
 
-def _is_shallow(value: object) -> bool:
+def _is_shallow(value: Any) -> bool:  # noqa: ANN401 - JSON
     """Answer whether parsed JSON has at most `_MAX_LEVELS` levels."""
     level = [value]
     for _ in range(_MAX_LEVELS):
