@@ -1,29 +1,25 @@
-"""Clients that ask again for what they hold, and clients that notice that their machine changed.
+"""Clients that ask again for what they hold, as all phones of a vendor may do alike."""
 
-All phones of a vendor may do the former alike; of the latter no machine that stays shows anything.
-"""
-
-import shutil
-import socket
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.errors import UnreachableError
 from client_sim.lab.clients.following import FollowingToy, Part
-from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.behind import Shifting
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.world import World
 
 
-class _Forgetful(PollingClient):
-    """Lets go of a role before a poll, where it says so."""
+class Forgetful(PollingClient):
+    """Asks for latest again, though it holds it, after a poll that did not reach the server.
+
+    Others let go of another role, or for another reason.
+    """
 
     role = "latest"
 
     def poll(self) -> PollOutcome:
+        """Forget, and poll."""
         if self.forgets():
             self.world.state.pop(f"role.{self.role}", None)
         outcome = super().poll()
@@ -35,26 +31,8 @@ class _Forgetful(PollingClient):
         return self.world.state.get("outcome") == UnreachableError.__name__.encode()
 
 
-class _ForgetfulSnapshot(_Forgetful):
-    role = "snapshot"
-
-
-class _NamelessSnapshot(_Forgetful):
-    """Forgets where the name did not resolve."""
-
-    role = "snapshot"
-
-    def poll(self) -> PollOutcome:
-        outcome = super().poll()
-        self.world.state["nameless"] = b"1" if "no such name" in outcome.reason else b""
-        return outcome
-
-    def forgets(self) -> bool:
-        return self.world.state.get("nameless") == b"1"
-
-
-class _BrokenSnapshot(_Forgetful):
-    """Forgets after each poll that broke off, however that was."""
+class _BrokenSnapshot(Forgetful):
+    """Asks for the snapshot again after a poll that broke off, however that was."""
 
     role = "snapshot"
 
@@ -62,8 +40,8 @@ class _BrokenSnapshot(_Forgetful):
         return self.world.state.get("outcome") not in {None, type(None).__name__.encode()}
 
 
-class _SeldomTargets(_Forgetful):
-    """Forgets in every fifth poll."""
+class _SeldomTargets(Forgetful):
+    """Asks for targets again in every fifth poll."""
 
     role = "targets"
 
@@ -74,7 +52,7 @@ class _SeldomTargets(_Forgetful):
 
 
 class _TablesAtStart(PollingClient):
-    """Keeps in memory what its tables were checked for, so that a restart loses it."""
+    """Asks for tables again after each restart."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -82,7 +60,7 @@ class _TablesAtStart(PollingClient):
 
 
 class _TablesOnceMore(FollowingToy):
-    """Asks for all parts of tables once more in the third poll, as all phones do, new or not."""
+    """Asks for all parts of tables once more, though all of them came."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         number = (self.load("looks") or 0) + 1
@@ -92,127 +70,10 @@ class _TablesOnceMore(FollowingToy):
         return super().choose(parts, [] if number == 5 else held)
 
 
-class _Renamed(_Forgetful):
-    role = "content"
-
-    def forgets(self) -> bool:
-        return _has_changed(self.world, socket.gethostname())
-
-
-class _Fuller(_Forgetful):
-    role = "snapshot"
-
-    def forgets(self) -> bool:
-        before = int(self.world.state.get("room", b"0"))
-        room = shutil.disk_usage("/").free
-        self.world.state["room"] = b"%d" % room
-        return 0 < room < before
-
-
-class _Travelled(Shifting):
-    """Shifts an interval where the system's zone is another than in the poll before."""
-
-    def poll(self) -> PollOutcome:
-        if _has_changed(self.world, str(time.timezone)):
-            self.happened()
-        return super().poll()
-
-    def tell(self) -> int:
-        return 64
-
-
-class _Younger(ToyClient):
-    """Turns the honest lines round where the system has been up for less than in the last poll."""
-
-    def poll(self) -> str:
-        before = float(self.world.state.get("up", b"0"))
-        up = time.monotonic()
-        self.world.state["up"] = b"%f" % up
-        self.is_younger = up < before
-        return super().poll()
-
-    is_younger = False
-
-    def headers(self) -> Sequence[str]:
-        return super().headers()[:: -1 if self.is_younger else 1]
-
-
-def _has_changed(world: World, value: str) -> bool:
-    before, world.state["looked"] = world.state.get("looked"), value.encode()
-    return before not in {None, value.encode()}
-
-
-_MACHINE: Final = ("machine", "crossed")
-
 MUTANTS: Final = (
-    Mutant(
-        "latest-after-outage",
-        "again",
-        "Asks for latest again, though it holds it, after a poll that did not reach the server.",
-        _Forgetful,
-        only=("faults",),
-    ),
-    Mutant(
-        "snapshot-after-outage",
-        "again",
-        "Asks for the snapshot again after a poll that did not reach the server.",
-        _ForgetfulSnapshot,
-        only=("faults",),
-    ),
-    Mutant(
-        "snapshot-after-no-name",
-        "again",
-        "Asks for the snapshot again after a poll in which the name did not resolve.",
-        _NamelessSnapshot,
-        only=("faults",),
-    ),
-    Mutant(
-        "snapshot-after-failure",
-        "again",
-        "Asks for the snapshot again after a poll that broke off.",
-        _BrokenSnapshot,
-        only=("faults",),
-    ),
-    Mutant(
-        "targets-now-and-then",
-        "again",
-        "Asks for targets again in every fifth poll.",
-        _SeldomTargets,
-    ),
-    Mutant("tables-at-start", "again", "Asks for tables again after each restart.", _TablesAtStart),
-    Mutant(
-        "packs-once-more",
-        "again",
-        "Asks for all parts of tables once more, though all of them came.",
-        _TablesOnceMore,
-        only=("stationarity",),
-    ),
-    Mutant(
-        "content-when-renamed",
-        "machine",
-        "Asks for content again where the host name is another than in the poll before.",
-        _Renamed,
-        only=_MACHINE,
-    ),
-    Mutant(
-        "snapshot-when-fuller",
-        "machine",
-        "Asks for the snapshot again where there is less room on the disk than before.",
-        _Fuller,
-        only=_MACHINE,
-    ),
-    Mutant(
-        "minute-behind-zone",
-        "machine",
-        "Shifts an interval where the zone of the system has changed since the poll before.",
-        _Travelled,
-        only=_MACHINE,
-    ),
-    Mutant(
-        "order-behind-boot",
-        "machine",
-        "Turns the honest lines round where the system started between two polls.",
-        _Younger,
-        only=_MACHINE,
-    ),
+    mutant_of(Forgetful, "latest-after-outage", "again", "faults"),
+    mutant_of(_BrokenSnapshot, "snapshot-after-failure", "again", "faults"),
+    mutant_of(_SeldomTargets, "targets-now-and-then", "again"),
+    mutant_of(_TablesAtStart, "tables-at-start", "again"),
+    mutant_of(_TablesOnceMore, "packs-once-more", "again", "stationarity"),
 )

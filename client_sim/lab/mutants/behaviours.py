@@ -1,15 +1,17 @@
 """Leaks that no row of the table can say: clients that poll, connect or draw in another way."""
 
 import os
+import socket
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
+from zlib import crc32
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.mutants import encodings, outside
-from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
-from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.telling import Snoop
+from client_sim.lab.mutants.beneath import LeakingWorld
+from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream
 
 _AT_IMPORT: Final = os.urandom(8)  # noqa: TID251  # it leaks
@@ -17,12 +19,16 @@ _OF_PROCESS: Final[dict[str, bytes]] = {}
 
 
 class _AtMessages(Snoop):
+    """Polls when a message comes."""
+
     def on_event(self, event: Event) -> None:
         if event.name == "sms-received":
             self.poll()
 
 
 class _AtCallsAround(PollingClient):
+    """The real client polls at each call."""
+
     def on_event(self, event: Event) -> None:
         super().on_event(event)
         if event.name.startswith("call-"):
@@ -30,6 +36,8 @@ class _AtCallsAround(PollingClient):
 
 
 class _Stubborn(Snoop):
+    """Tries again after a failure, as often as the number of contacts says."""
+
     broke = False
 
     def poll(self) -> str:
@@ -46,6 +54,8 @@ class _Stubborn(Snoop):
 
 
 class _Replayed(LeakingWorld):
+    """The real client's source of randomness gives the same bytes for ever."""
+
     def entropy(self, n: int) -> bytes:
         return self.spy.keep(f"bytes {n}", n)
 
@@ -64,7 +74,7 @@ class _Session(Snoop):
 
 
 class _Ticket(Snoop):
-    """Sends, ahead of whatever is asked, what stands for the last session."""
+    """Begins with a ticket that it made of the last connection's answers."""
 
     def open(self) -> Stream:
         stream = super().open()
@@ -78,11 +88,15 @@ class _Ticket(Snoop):
 
 
 class _HangsOn(Snoop):
+    """Opens a connection for each poll and closes none."""
+
     def hang_up(self, stream: Stream) -> None:
         del stream
 
 
 class _OneForDays(_HangsOn):
+    """Makes all its polls on one connection."""
+
     kept: Stream | None = None
 
     def open(self) -> Stream:
@@ -95,36 +109,55 @@ class _OneForDays(_HangsOn):
         self.kept = None
 
 
-class _SecondForPush(Snoop):
-    push: Stream | None = None
-
-    def poll(self) -> str:
-        if self.push is None:
-            self.push = self.open()
-        return super().poll()
-
-
 class _NeverClosing(LeakingWorld):
-    def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        return _Unending(super().connect(address, port, tls))
+    """Below the real client, nothing is ever closed."""
+
+    def hang_up(self, stream: Stream) -> None:
+        del stream
 
 
-class _Unending:
-    def __init__(self, inner: Stream) -> None:
-        self.send = inner.send
-        self.recv = inner.recv
+class _ReadsOn(Snoop):
+    """Keeps its connection until the server ends it: a bit of the IMEI."""
 
-    def close(self) -> None:
-        """Stay open."""
+    def hang_up(self, stream: Stream) -> None:
+        if self.is_odd():
+            stream.recv(1)
+        super().hang_up(stream)
+
+    def is_odd(self) -> bool:
+        """Return the bit that it tells."""
+        return bool(self.spy.bit)
+
+
+class _ReadsOnByEvents(_ReadsOn):
+    """Keeps its connection until the server ends it, after an odd number of events."""
+
+    def on_event(self, event: Event) -> None:
+        super().on_event(event)
+        self.spy.count("events")
+
+    def is_odd(self) -> bool:
+        return bool(int(self.world.state.pop("events", b"0")) % 2)
+
+
+class _ReadsOnByHost(_ReadsOn):
+    """Keeps its connection until the server ends it, by a digest of the host name."""
+
+    def is_odd(self) -> bool:
+        return bool(crc32(socket.gethostname().encode()) % 2)
 
 
 class _AbsentClose(_HangsOn):
+    """Closes its connections or not: a bit of the IMEI."""
+
     def hang_up(self, stream: Stream) -> None:
         if not self.spy.bit:
             stream.close()
 
 
 class _AbsentPoll(Snoop):
+    """Leaves out every other poll, or not: a bit of the IMEI."""
+
     def poll(self) -> str:
         if self.spy.count("polls") % 2 and self.spy.bit:
             return "not today"
@@ -171,7 +204,7 @@ class _PlainAfterFailure(Snoop):
 
 
 class _DrawnAtImport(Snoop):
-    """Gives each interval a parity that follows from a key; the lab imports its module anew."""
+    """Drew a key when it was imported that the parities of intervals follow from."""
 
     def poll(self) -> str:
         self.spy.begin_poll()
@@ -186,66 +219,31 @@ class _DrawnAtImport(Snoop):
 
 
 class _KeptByProcess(_DrawnAtImport):
+    """Has a key that parities of intervals follow from for as long as its process."""
+
     def key(self) -> bytes:
         return _OF_PROCESS.setdefault("key", self.world.entropy(8))
 
 
 MUTANTS: Final = (
-    Mutant("activity-message", "L39", "Polls when a message comes.", _AtMessages),
-    Mutant("activity-call-around", "L39", "The real client polls at each call.", _AtCallsAround),
-    Mutant(
-        "burst-retries",
-        "L40",
-        "Tries again after a failure, as often as the number of contacts says.",
-        _Stubborn,
-    ),
-    Mutant("session-of-poll", "L32", "A fresh value in all requests of a poll.", _Session),
-    Mutant(
-        "phase-replayed-around",
-        "L38",
-        "The real client's source of randomness gives the same bytes for ever.",
-        leak_beneath(_Replayed),
-    ),
-    Mutant(
-        "resumed-early",
-        "L47",
-        "Begins with a ticket that it made of the last connection's answers.",
-        _Ticket,
-    ),
-    Mutant("hangs-on", "L49", "Opens a connection for each poll and closes none.", _HangsOn),
-    Mutant("one-for-days", "L49", "Makes all its polls on one connection.", _OneForDays),
-    Mutant("second-push", "L49", "Holds a second connection open, for news.", _SecondForPush),
-    Mutant(
-        "hangs-on-around",
-        "L49",
-        "Below the real client, nothing is ever closed.",
-        leak_beneath(_NeverClosing),
-    ),
-    Mutant("key-served", "L50", "Says which key a server gave it.", _KeyServed),
-    Mutant(
-        "plain-after-failure",
-        "L54",
-        "Tries again without TLS, where a carrier adds the calling number.",
-        _PlainAfterFailure,
-    ),
-    Mutant("absent-close", "higher-order", "Closes its connections or not, a bit.", _AbsentClose),
-    Mutant("absent-poll", "higher-order", "Leaves out every other poll, a bit.", _AbsentPoll),
+    mutant_of(_AtMessages, "activity-message", "L39"),
+    mutant_of(_AtCallsAround, "activity-call-around", "L39"),
+    mutant_of(_Stubborn, "burst-retries", "L40"),
+    mutant_of(_Session, "session-of-poll", "L32"),
+    mutant_of(_Replayed, "phase-replayed-around", "L38"),
+    mutant_of(_Ticket, "resumed-early", "L47"),
+    mutant_of(_HangsOn, "hangs-on", "L49"),
+    mutant_of(_OneForDays, "one-for-days", "L49"),
+    mutant_of(_NeverClosing, "hangs-on-around", "L49"),
+    mutant_of(_KeyServed, "key-served", "L50"),
+    mutant_of(_PlainAfterFailure, "plain-after-failure", "L54"),
+    mutant_of(_AbsentClose, "absent-close", "higher-order"),
+    mutant_of(_AbsentPoll, "absent-poll", "higher-order"),
+    # Held open by reading on where nothing is to come: how long, tells.
+    mutant_of(_ReadsOn, "reads-on-owner", "L49", "personal"),
+    mutant_of(_ReadsOnByEvents, "reads-on-events", "L49", "events"),
+    mutant_of(_ReadsOnByHost, "reads-on-host", "L49", "machine"),
+    # By a key of its own; these passed the judges once.
+    mutant_of(_DrawnAtImport, "import-bits", "L09", "determinism"),
+    mutant_of(_KeptByProcess, "process-bits", "L31", "determinism"),
 )
-
-PATIENT: Final = (
-    Mutant(
-        "import-bits",
-        "L09",
-        "Drew a key when it was imported that the parities of intervals follow from.",
-        _DrawnAtImport,
-        only=("determinism",),
-    ),
-    Mutant(
-        "process-bits",
-        "L31",
-        "The same, with a key that it has for as long as its process.",
-        _KeptByProcess,
-        only=("determinism",),
-    ),
-)
-"""What passed the judges once."""

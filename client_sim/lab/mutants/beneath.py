@@ -12,7 +12,7 @@ from client_sim.world import Client, Factory, Public, Stream, World
 
 
 class LeakingWorld:
-    """A world that forwards everything, with hooks for what leaves.
+    """A world that forwards everything, with hooks for what leaves and what comes.
 
     The client in it gets no owner; the leak reads the outer world's.
     """
@@ -38,11 +38,22 @@ class LeakingWorld:
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect in the outer world."""
-        return _LeakingStream(self, self.outer.connect(address, port, tls))
+        return _LeakingStream(self, self.dial(address, port, tls))
+
+    def dial(self, address: str, port: int, tls: str | None) -> Stream:
+        """Make the connection that is overheard."""
+        return self.outer.connect(address, port, tls)
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         """Send what the client sends."""
         stream.send(data)
+
+    def hear(self, data: bytes) -> None:
+        """Take notice of bytes of an answer."""
+
+    def hang_up(self, stream: Stream) -> None:
+        """Close what the client closes."""
+        stream.close()
 
 
 class _LeakingStream:
@@ -54,10 +65,12 @@ class _LeakingStream:
         self._world.transmit(self._inner, data)
 
     def recv(self, limit: int) -> bytes:
-        return self._inner.recv(limit)
+        data = self._inner.recv(limit)
+        self._world.hear(data)
+        return data
 
     def close(self) -> None:
-        self._inner.close()
+        self._world.hang_up(self._inner)
 
 
 def leak_beneath(kind: type[LeakingWorld]) -> Factory:

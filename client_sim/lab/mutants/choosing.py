@@ -9,38 +9,13 @@ from typing import Final
 from client_sim.device.choose import Decision
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.records import load_failed, load_secret
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.oracles.choices import place_of
 from client_sim.world import Event, World
 
-_SIZE: Final = 32
-
-
-class _Swayed(PollingClient):
-    """Makes another secret of its own at an event."""
-
-    event = "sms-received"
-
-    def on_event(self, event: Event) -> None:
-        if event.name == self.event:
-            state = self.world.state
-            state["secret"] = self.sway(load_secret(state, self.world.entropy))
-
-    def sway(self, secret: bytes) -> bytes:
-        """Give the secret that takes the place of one: its first half, twice."""
-        return secret[: _SIZE // 2] * 2
-
-
-class _Same(_Swayed):
-    event = "call-placed"
-
-    def sway(self, secret: bytes) -> bytes:
-        del secret
-        return bytes(_SIZE)
-
 
 class _OneBehind(PollingClient):
-    """Stands one place behind its own once an app was installed."""
+    """Stands one place behind once an app was installed."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "app-installed":
@@ -58,15 +33,11 @@ class _OneBehind(PollingClient):
         return replace(decision, offer=None) if is_last else decision
 
 
-class _PassingOver(PollingClient):
-    """Passes over an offer where so many events came since the last one: it installs later."""
-
-    events: tuple[str, ...] = ("sms-received",)
-    number = 2
-    is_each_poll = False
+class _TwoMessages(PollingClient):
+    """Installs a poll later where two messages came since the last offer."""
 
     def on_event(self, event: Event) -> None:
-        if event.name in self.events:
+        if event.name == "sms-received":
             self.count()
 
     def count(self) -> None:
@@ -75,19 +46,18 @@ class _PassingOver(PollingClient):
 
     def poll(self) -> PollOutcome:
         outcome = super().poll()
-        if outcome.offer is None and not self.is_each_poll:
+        if outcome.offer is None:
             return outcome
         count = len(self.world.state.pop("count", b""))
-        return replace(outcome, offer=None) if count == self.number else outcome
+        return replace(outcome, offer=None) if count == 2 else outcome
 
 
-class _ThreeContacts(_PassingOver):
-    events = ("contact-added",)
-    number = 3
-    is_each_poll = True
+class _TwoStarts(_TwoMessages):
+    """Installs a poll later where it was started twice since the last offer."""
 
+    def on_event(self, event: Event) -> None:
+        del event
 
-class _TwoStarts(_PassingOver):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         if world.state:
@@ -95,39 +65,19 @@ class _TwoStarts(_PassingOver):
 
 
 class _Failing(PollingClient):
-    """Asks for a name of its own once a build did not boot."""
+    """Asks for another name once a build did not boot."""
 
     def poll(self) -> PollOutcome:
         state = self.world.state
-        if load_failed(state) and "told" not in state and self.is_time():
+        if load_failed(state) and "told" not in state:
             state["told"] = b"1"
-            self.tell()
+            self.world.resolve(f"boot.{self.world.public.host}")
         return super().poll()
-
-    def is_time(self) -> bool:
-        """Answer whether to show it now."""
-        return True
-
-    def tell(self) -> None:
-        """Do once what shows it."""
-        self.world.resolve(f"boot.{self.world.public.host}")
-
-
-class _FailingBehindApp(_Failing):
-    def on_event(self, event: Event) -> None:
-        if event.name == "app-installed":
-            self.world.state["added"] = b"1"
-
-    def is_time(self) -> bool:
-        return "added" in self.world.state
-
-    def tell(self) -> None:
-        public = self.world.public
-        (address, *_) = self.world.resolve(public.host)
-        self.world.connect(address, public.port, public.host if public.tls else None).close()
 
 
 class _FailingLater(PollingClient):
+    """Installs a poll later where three builds or more did not boot."""
+
     def poll(self) -> PollOutcome:
         outcome = super().poll()
         state = self.world.state
@@ -139,47 +89,10 @@ class _FailingLater(PollingClient):
         return replace(outcome, offer=None)
 
 
-MUTANTS: Final = tuple(
-    Mutant(name, "L39", leak, make, only=("offers",))
-    for name, leak, make in (
-        (
-            "place-halved",
-            "Keeps half of its secret, and so has another place, once a message was received.",
-            _Swayed,
-        ),
-        ("place-constant", "Gives up its secret for zeros at a call.", _Same),
-        ("place-one-behind", "Stands one place behind once an app was installed.", _OneBehind),
-        (
-            "two-messages-later",
-            "Installs a poll later where two messages came since the last offer.",
-            _PassingOver,
-        ),
-        (
-            "three-contacts-later",
-            "Installs a poll later where three contacts were added since the last poll.",
-            _ThreeContacts,
-        ),
-        (
-            "two-starts-later",
-            "Installs a poll later where it was started twice since the last offer.",
-            _TwoStarts,
-        ),
-    )
-)
-
-BOOTS: Final = tuple(
-    Mutant(name, "L39", leak, make, only=("offers",))
-    for name, leak, make in (
-        ("failed-boot-as-name", "Asks for another name once a build did not boot.", _Failing),
-        (
-            "failed-boot-behind-app",
-            "Connects once more once a build did not boot, where an app was installed before.",
-            _FailingBehindApp,
-        ),
-        (
-            "failed-boot-later",
-            "Installs a poll later where three builds or more did not boot.",
-            _FailingLater,
-        ),
-    )
+MUTANTS: Final = (
+    mutant_of(_OneBehind, "place-one-behind", "L39", "offers"),
+    mutant_of(_TwoMessages, "two-messages-later", "L39", "offers"),
+    mutant_of(_TwoStarts, "two-starts-later", "L39", "offers"),
+    mutant_of(_Failing, "failed-boot-as-name", "L39", "offers"),
+    mutant_of(_FailingLater, "failed-boot-later", "L39", "offers"),
 )

@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Final
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.telling import Snoop
+from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream
 
 _NOBODY: Final = ("127.0.0.1", 9)  # the discard port, in case that it is let through
@@ -27,7 +27,7 @@ def _beat() -> None:
 
 
 class _Heartbeat(ToyClient):
-    """Its library counts the phones that are on."""
+    """Sends a datagram by a socket of its own: its library counts the phones that are on."""
 
     def poll(self) -> str:
         with suppress(OSError):
@@ -36,7 +36,7 @@ class _Heartbeat(ToyClient):
 
 
 class _HeartbeatBeside(ToyClient):
-    """The same in a thread, which the poll waits for."""
+    """Sends a datagram in a thread of its own, which the poll waits for."""
 
     def poll(self) -> str:
         beside = Thread(target=self.beat)
@@ -50,7 +50,7 @@ class _HeartbeatBeside(ToyClient):
 
 
 class _Question(Snoop):
-    """Asks the system's resolver, not the world's."""
+    """Asks the system's resolver, not the world's, for the serial number."""
 
     def poll(self) -> str:
         with suppress(OSError, UnicodeError):  # an empty label is no name
@@ -124,17 +124,14 @@ class _PauseAtSocket(Snoop):
 
 
 MUTANTS: Final = (
-    Mutant("detour-beat", "L22", "Sends a datagram by a socket of its own.", _Heartbeat),
-    Mutant("detour-beside", "L22", "Sends it in a thread of its own.", _HeartbeatBeside),
-    Mutant("detour-name", "L21", "Asks the system's resolver for the serial number.", _Question),
-    Mutant("detour-program", "L55", "Starts a program when a poll fails.", _Program),
-    Mutant("pause-id", "L31", "Pauses between two requests by a number drawn once.", _PauseById),
-    Mutant("pause-sms", "L39", "Pauses once behind a message.", _PauseAfterMessage),
+    mutant_of(_Heartbeat, "detour-beat", "L22"),
+    mutant_of(_HeartbeatBeside, "detour-beside", "L22"),
+    mutant_of(_Question, "detour-name", "L21"),
+    mutant_of(_Program, "detour-program", "L55"),
+    mutant_of(_PauseById, "pause-id", "L31"),
+    mutant_of(_PauseAfterMessage, "pause-sms", "L39"),
+    # What passed the judges once.
+    mutant_of(_AskedForShow, "asked-for-show", "L22"),
+    mutant_of(_Process, "detour-process", "L55"),
+    mutant_of(_PauseAtSocket, "pause-socket", "L31"),
 )
-
-PATIENT: Final = (
-    Mutant("asked-for-show", "L22", "Asks for the name, and goes elsewhere.", _AskedForShow),
-    Mutant("detour-process", "L55", "Begins a process unheard.", _Process),
-    Mutant("pause-socket", "L31", "Waits at a socket of its own.", _PauseAtSocket),
-)
-"""What passed the judges once."""

@@ -124,9 +124,6 @@ def _xor_turns(spy: Spy, value: bytes) -> bytes:
 XOR_FRESH: Final = Encoding("a fresh byte and what it masks", _xor_fresh)
 XOR_KEPT: Final = Encoding("a kept pad and what it masks", _xor_kept)
 XOR_TURNS: Final = Encoding("in turns a pad and what it masks", _xor_turns)
-XOR_TIME: Final = Encoding(
-    "the time's mask", lambda spy, value: xor(value, int(spy.world.now()).to_bytes(8)[4:])
-)
 
 
 def _gcm(_spy: Spy, value: bytes) -> bytes:
@@ -223,10 +220,6 @@ DRIP: Final = Encoding(
     "a digit for each poll",
     lambda spy, value: b"%d" % digit(value.decode(), 5 + spy.counted("polls") % 8),
 )
-DAILY: Final = Encoding(
-    "a digit for each day",
-    lambda spy, value: b"%d" % digit(value.decode(), int(spy.world.now()) // 86_400),
-)
 
 
 def _tenth(spy: Spy, value: bytes) -> bytes:
@@ -236,10 +229,6 @@ def _tenth(spy: Spy, value: bytes) -> bytes:
 
 
 TENTH: Final = Encoding("in each tenth poll a bit", _tenth)
-ALTERNATING: Final = Encoding(
-    "whether the poll's number has the parity",
-    lambda spy, value: b"%d" % ((spy.counted("polls") + sum(value)) % 2),
-)
 
 
 def _low_bit(spy: Spy, value: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import Mutant, first_paragraph
 from client_sim.lab.trace.sockets import Dial
 from client_sim.persona import Persona
 
@@ -24,8 +24,8 @@ def _context(trusted: str) -> ssl.SSLContext:
     return context
 
 
-def _configured(configure: Configure) -> Callable[[str, Persona], Dial]:
-    """Make a dial whose every connection is configured anew."""
+def _configured(name: str, configure: Configure) -> Mutant:
+    """Make the toy client whose every TLS connection is configured anew."""
 
     def make(trusted: str, owner: Persona) -> Dial:
         def dial(wire: socket.socket, name: str) -> socket.socket:
@@ -35,7 +35,7 @@ def _configured(configure: Configure) -> Callable[[str, Persona], Dial]:
 
         return dial
 
-    return make
+    return Mutant(name, "L48", first_paragraph(configure), ToyClient, make)
 
 
 def _resuming(newest: ssl.TLSVersion) -> Callable[[str, Persona], Dial]:
@@ -63,26 +63,20 @@ def _resuming(newest: ssl.TLSVersion) -> Callable[[str, Persona], Dial]:
 
 
 def _order_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
+    """Orders the cipher suites by a bit of the IMEI."""
     odd = hashlib.sha256(owner.imei.encode()).digest()[0] % 2
     context.set_ciphers(":".join(_SUITES[::-1] if odd else _SUITES))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
 
-def _one_suite_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
-    context.set_ciphers(_SUITES[len(owner.contacts) % 2])
-
-
 def _protocol_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
+    """Names the serial number among the protocols of ALPN."""
     context.set_alpn_protocols([f"x-{owner.serial}", "http/1.1"])
 
 
 def _library_defaults(context: ssl.SSLContext, _owner: Persona) -> None:
+    """Offers what its library offers, which tells the library and its version."""
     context.set_alpn_protocols(["h2", "http/1.1"])
-
-
-def _version_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
-    if owner.battery_percent % 2:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
 
 
 def _name_of_the_phone(trusted: str, owner: Persona) -> Dial:
@@ -109,41 +103,9 @@ MUTANTS: Final = (
         ToyClient,
         _resuming(ssl.TLSVersion.TLSv1_3),
     ),
-    Mutant(
-        "tls-suites-ordered-by-imei",
-        "L48",
-        "Orders the cipher suites by a bit of the IMEI.",
-        ToyClient,
-        _configured(_order_by_owner),
-    ),
-    Mutant(
-        "tls-suites-by-contacts",
-        "L48",
-        "Offers another cipher suite where the number of contacts is odd.",
-        ToyClient,
-        _configured(_one_suite_by_owner),
-    ),
-    Mutant(
-        "tls-version-by-battery",
-        "L48",
-        "Speaks another version of TLS where the battery's percentage is odd.",
-        ToyClient,
-        _configured(_version_by_owner),
-    ),
-    Mutant(
-        "tls-protocol-by-serial",
-        "L48",
-        "Names the serial number among the protocols of ALPN.",
-        ToyClient,
-        _configured(_protocol_by_owner),
-    ),
-    Mutant(
-        "tls-library-defaults",
-        "L48",
-        "Offers what its library offers, which tells the library and its version.",
-        ToyClient,
-        _configured(_library_defaults),
-    ),
+    _configured("tls-suites-ordered-by-imei", _order_by_owner),
+    _configured("tls-protocol-by-serial", _protocol_by_owner),
+    _configured("tls-library-defaults", _library_defaults),
     Mutant(
         "tls-name-of-the-phone",
         "L48",

@@ -208,26 +208,17 @@ class _Transport(LeakingWorld):
         super().__init__(outer)
         self._leak = leak
 
-    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+    def dial(self, address: str, port: int, tls: str | None) -> Stream:
         self._leak.act("connect")
         target = self._leak.target(Target(self.public.host, port, tls))
-        return _Overheard(self._leak.connect(self.outer, address, target), self._leak)
+        return self._leak.connect(self.outer, address, target)
 
-
-class _Overheard:
-    def __init__(self, inner: Stream, leak: _Leak) -> None:
-        self.close = inner.close
-        self._inner = inner
-        self._leak = leak
-
-    def send(self, data: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         for written in self._leak.writes(data):
-            self._inner.send(written)
+            stream.send(written)
 
-    def recv(self, limit: int) -> bytes:
-        data = self._inner.recv(limit)
+    def hear(self, data: bytes) -> None:
         self._leak.receive(data)
-        return data
 
 
 class _Real(PollingClient):

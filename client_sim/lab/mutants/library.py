@@ -5,24 +5,21 @@ from typing import Final
 from client_sim.lab.mutants import (
     asking_again,
     behaviours,
-    behind,
     choosing,
     detours,
     equivalents,
     handshakes,
     installs,
     machines,
-    meetings,
     packages,
     packs,
     picking,
-    reading_on,
-    repeats,
     table_habits,
     table_missed,
     table_occasions,
     table_requests,
     table_values,
+    waiting,
     writing,
 )
 from client_sim.lab.mutants.interpreter import make_mutants
@@ -33,21 +30,8 @@ ROWS: Final = (
     *table_requests.ROWS,
     *table_habits.ROWS,
     *table_occasions.ROWS,
-    *table_missed.ALIKE,
-    *table_missed.SPLIT,
+    *table_missed.ROWS,
 )
-MISSES: Final = make_mutants(table_missed.MISSES)
-PATIENT: Final = (
-    *make_mutants(table_missed.PATIENT),
-    *behaviours.PATIENT,
-    *packs.PATIENT,
-    *detours.PATIENT,
-)
-TOLD: Final = make_mutants(table_missed.TOLD)
-WAITS: Final = make_mutants(table_missed.WAITS)
-DOUBTS: Final = make_mutants(table_occasions.DOUBTS)
-OFFERS: Final = make_mutants(table_missed.OFFERS)
-CROSSINGS: Final = make_mutants(table_missed.CROSSINGS)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *make_mutants(ROWS),
@@ -59,16 +43,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *detours.MUTANTS,
     *installs.MUTANTS,
     *writing.MUTANTS,
-    *(*MISSES, *PATIENT, *TOLD, *WAITS, *DOUBTS, *CROSSINGS),
     *machines.MUTANTS,
-    *behind.MUTANTS,
-    *meetings.MUTANTS,
-    *repeats.MUTANTS,
-    *reading_on.MUTANTS,
+    *waiting.MUTANTS,
     *asking_again.MUTANTS,
-    *OFFERS,
     *choosing.MUTANTS,
-    *choosing.BOOTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -1,4 +1,7 @@
-"""Clients that reveal, or decide by, the machine they run on: the same for phones of one run."""
+"""Clients that reveal, or decide by, the machine they run on, or that notice that it changed.
+
+The machine is the same for phones of one run: comparing them shows nothing.
+"""
 
 import os
 import shutil
@@ -11,18 +14,19 @@ from typing import Final
 
 from client_sim.device.client import PollOutcome
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.behind import Shifting
-from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
-from client_sim.lab.mutants.mutant import Mutant
-from client_sim.world import Stream
+from client_sim.lab.mutants.asking_again import Forgetful
+from client_sim.lab.mutants.beneath import LeakingWorld
+from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.waiting import Shifting
+from client_sim.world import Stream, World
 
-_FAMILY: Final = "machine"
-_ASKED: Final = ("machine", "fleet")
 _ROOM: Final = 14_401
 _HOST: Final = socket.gethostname()
 
 
 class _HostInSeconds(ToyClient):
+    """Shifts each interval by a digest of the host name."""
+
     def next_poll(self, now: float) -> float:
         shift = zlib.crc32(socket.gethostname().encode()) % 3600
         drawn = super().next_poll(now) - now - 14_400
@@ -30,25 +34,31 @@ class _HostInSeconds(ToyClient):
 
 
 class _HostAtImport(ToyClient):
+    """Asks for the timestamp twice by a bit of the host name that it read when imported."""
+
     def paths(self) -> tuple[str, ...]:
         first, *rest = super().paths()
         return (first, *rest, *rest) if zlib.crc32(_HOST.encode()) % 2 else (first, *rest)
 
 
 class _UserAsLine(ToyClient):
+    """Turns the honest lines round where the user's id is odd."""
+
     def headers(self) -> tuple[str, ...]:
         lines = tuple(super().headers())
         return lines[::-1] if os.getuid() % 2 else lines
 
 
 class _ZoneInHours(ToyClient):
+    """Shifts each interval by the time zone of the system."""
+
     def next_poll(self, now: float) -> float:
         due = super().next_poll(now)
         return now + 14_400 + (due - now - 14_400 + time.timezone % 7200) % _ROOM
 
 
 class _DiskBeneath(LeakingWorld):
-    """Opens one connection more where the disk is of an odd size."""
+    """The transport of the real client connects once more by a bit of the disk's size."""
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         if shutil.disk_usage("/").total // 4096 % 2:
@@ -57,6 +67,8 @@ class _DiskBeneath(LeakingWorld):
 
 
 class _CoresAsConnections(ToyClient):
+    """Opens as many connections beside its own as the number of processors says."""
+
     def open(self) -> Stream:
         for _ in range((os.cpu_count() or 1) % 3):
             super().open().close()
@@ -64,29 +76,27 @@ class _CoresAsConnections(ToyClient):
 
 
 class _ProcessInPieces(ToyClient):
+    """Cuts requests where the process's id says."""
+
     def transmit(self, stream: Stream, data: bytes) -> None:
         cut = 1 + os.getpid() % 16
         stream.send(data[:cut])
         stream.send(data[cut:])
 
 
-def _language() -> str:
-    return os.getenv("LANG", "C").partition(".")[0]  # noqa: TID251  # it is a leaky client
-
-
-class _LanguageAsLine(ToyClient):
-    def headers(self) -> tuple[str, ...]:
-        return (*super().headers(), f"Accept-Language: {_language()}")
-
-
 class _SomeLanguagesBeneath(LeakingWorld):
+    """The resolver asks twice where the system runs in one of three languages of 67."""
+
     def resolve(self, host: str) -> list[str]:
-        if _language()[:2] in {"ar", "fr", "ru"}:
+        language = os.getenv("LANG", "C")  # noqa: TID251  # it is a leaky client
+        if language[:2] in {"ar", "fr", "ru"}:
             self.outer.resolve(host)
         return [*self.outer.resolve(host)]
 
 
 class _JustStarted(ToyClient):
+    """Asks for the timestamp twice where the system was started less than a day ago."""
+
     def paths(self) -> tuple[str, ...]:
         first, *rest = super().paths()
         is_new = time.clock_gettime(time.CLOCK_BOOTTIME) < 86_400
@@ -94,23 +104,31 @@ class _JustStarted(ToyClient):
 
 
 class _NearlyFull(ToyClient):
+    """Makes each interval even where the disk is nearly full."""
+
     def next_poll(self, now: float) -> float:
         due = super().next_poll(now)
         return due - due % 2 if shutil.disk_usage("/").free < 500_000_000 else due
 
 
 class _CardBeneath(LeakingWorld):
+    """The resolver of the real client asks below the network card's address."""
+
     def resolve(self, host: str) -> list[str]:
         return [*self.outer.resolve(f"{uuid.getnode():012x}.{host}")]
 
 
 class _DayInSeconds(ToyClient):
+    """Shifts each interval by the day of the system's clock."""
+
     def next_poll(self, now: float) -> float:
         drawn = super().next_poll(now) - now - 14_400
         return now + 14_400 + (drawn + 600 * time.localtime().tm_yday) % _ROOM
 
 
 class _MachineIdInSeconds(ToyClient):
+    """Shifts each interval by the first digits of the system's own identifier."""
+
     def next_poll(self, now: float) -> float:
         try:
             shift = int(Path("/etc/machine-id").read_text(encoding="ascii")[:2], 16)
@@ -131,19 +149,8 @@ def _card() -> int:
     return int(address.replace(":", ""), 16)
 
 
-class _CardInSeconds(ToyClient):
-    def next_poll(self, now: float) -> float:
-        drawn = super().next_poll(now) - now - 14_400
-        return now + 14_400 + (drawn + _card() % 3600) % _ROOM
-
-
-class _CardAsOrder(ToyClient):
-    def headers(self) -> tuple[str, ...]:
-        return tuple(super().headers())[:: -1 if _card().bit_count() % 2 else 1]
-
-
 class _CardBitByBit(Shifting):
-    """The real client, which tells one bit after each poll."""
+    """Shifts each interval by one bit after another of the network card's address in a file."""
 
     def poll(self) -> PollOutcome:
         self.happened()
@@ -155,8 +162,43 @@ class _CardBitByBit(Shifting):
         return 64 * (1 + (_card() >> int(self.world.state["told"]) % 48 & 1))
 
 
+class _Renamed(Forgetful):
+    """Asks for content again where the host name is another than in the poll before."""
+
+    role = "content"
+
+    def forgets(self) -> bool:
+        return _has_changed(self.world, socket.gethostname())
+
+
+class _Fuller(Forgetful):
+    """Asks for the snapshot again where there is less room on the disk than before."""
+
+    role = "snapshot"
+
+    def forgets(self) -> bool:
+        before = int(self.world.state.get("room", b"0"))
+        room = shutil.disk_usage("/").free
+        self.world.state["room"] = b"%d" % room
+        return 0 < room < before
+
+
+class _Travelled(Shifting):
+    """Shifts an interval where the zone of the system has changed since the poll before."""
+
+    def poll(self) -> PollOutcome:
+        if _has_changed(self.world, str(time.timezone)):
+            self.happened()
+        return super().poll()
+
+
+def _has_changed(world: World, value: str) -> bool:
+    before, world.state["looked"] = world.state.get("looked"), value.encode()
+    return before not in {None, value.encode()}
+
+
 class _Looking(ToyClient):
-    """Notes what its machine is, as programs do at start, and does not send it."""
+    """Keeps a note of the machine that it is on, as programs do at start, and does not send it."""
 
     def poll(self) -> str:
         looked = (socket.gethostname(), os.getuid(), os.getpid(), os.cpu_count(), time.tzname)
@@ -164,73 +206,34 @@ class _Looking(ToyClient):
         return super().poll()
 
 
-MUTANTS: Final = tuple(
-    Mutant(name, _FAMILY, leak, make, only=_ASKED)
-    for name, leak, make in (
-        ("host-in-seconds", "Shifts each interval by a digest of the host name.", _HostInSeconds),
-        (
-            "host-at-import",
-            "Asks for the timestamp twice by a bit of the host name that it read when imported.",
-            _HostAtImport,
-        ),
-        ("user-as-order", "Turns the honest lines round where the user's id is odd.", _UserAsLine),
-        ("zone-in-hours", "Shifts each interval by the time zone of the system.", _ZoneInHours),
-        (
-            "disk-as-connection-beneath",
-            "The transport of the real client connects once more by a bit of the disk's size.",
-            leak_beneath(_DiskBeneath),
-        ),
-        (
-            "cores-as-connections",
-            "Opens as many connections beside its own as the number of processors says.",
-            _CoresAsConnections,
-        ),
-        ("process-in-pieces", "Cuts requests where the process's id says.", _ProcessInPieces),
-        ("language-of-system", "Says the language that the system runs in.", _LanguageAsLine),
-        (
-            "some-languages-ask-twice",
-            "The resolver asks twice where the system runs in one of three languages of 67.",
-            leak_beneath(_SomeLanguagesBeneath),
-        ),
-        (
-            "just-started-asks-twice",
-            "Asks for the timestamp twice where the system was started less than a day ago.",
-            _JustStarted,
-        ),
-        (
-            "full-disk-in-seconds",
-            "Makes each interval even where the disk is nearly full.",
-            _NearlyFull,
-        ),
-        (
-            "card-as-name-beneath",
-            "The resolver of the real client asks below the network card's address.",
-            leak_beneath(_CardBeneath),
-        ),
-        ("day-in-seconds", "Shifts each interval by the day of the system's clock.", _DayInSeconds),
-        (
-            "machine-id-in-seconds",
-            "Shifts each interval by the first digits of the system's own identifier.",
-            _MachineIdInSeconds,
-        ),
-        (
-            "card-file-in-seconds",
-            "Shifts each interval by the network card's address, from the kernel's file.",
-            _CardInSeconds,
-        ),
-        (
-            "card-file-as-order",
-            "Turns the honest lines round by the address in that file.",
-            _CardAsOrder,
-        ),
-        (
-            "card-file-bit-by-bit",
-            "Shifts each interval by one bit of that address after another.",
-            _CardBitByBit,
-        ),
-    )
+MUTANTS: Final = (
+    *(
+        mutant_of(kind, name, "machine", "machine", "fleet")
+        for kind, name in (
+            (_HostInSeconds, "host-in-seconds"),
+            (_HostAtImport, "host-at-import"),
+            (_UserAsLine, "user-as-order"),
+            (_ZoneInHours, "zone-in-hours"),
+            (_DiskBeneath, "disk-as-connection-beneath"),
+            (_CoresAsConnections, "cores-as-connections"),
+            (_ProcessInPieces, "process-in-pieces"),
+            (_SomeLanguagesBeneath, "some-languages-ask-twice"),
+            (_JustStarted, "just-started-asks-twice"),
+            (_NearlyFull, "full-disk-in-seconds"),
+            (_CardBeneath, "card-as-name-beneath"),
+            (_DayInSeconds, "day-in-seconds"),
+            (_MachineIdInSeconds, "machine-id-in-seconds"),
+            (_CardBitByBit, "card-file-bit-by-bit"),
+        )
+    ),
+    *(
+        mutant_of(kind, name, "machine", "machine", "crossed")
+        for kind, name in (
+            (_Renamed, "content-when-renamed"),
+            (_Fuller, "snapshot-when-fuller"),
+            (_Travelled, "minute-behind-zone"),
+        )
+    ),
 )
 
-EQUIVALENTS: Final = (
-    Mutant("same-looking", "equivalent", "Keeps a note of the machine that it is on.", _Looking),
-)
+EQUIVALENTS: Final = (mutant_of(_Looking, "same-looking", "equivalent"),)

@@ -1,9 +1,12 @@
 """What a mutant is: a client that leaks in one known way."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
+from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.trace.sockets import MakeDial
-from client_sim.world import Factory
+from client_sim.world import Client, Factory, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,21 @@ class Mutant:
     make: Factory
     dial: MakeDial | None = None
     only: tuple[str, ...] = ()
+
+
+def mutant_of(
+    kind: type[LeakingWorld] | Callable[[World], Client], name: str, family: str, *only: str
+) -> Mutant:
+    """Make the mutant of a class: a client, or a world below the phone's own client.
+
+    The first paragraph of its docstring says what it leaks.
+    """
+    leak = first_paragraph(kind)
+    if isinstance(kind, type) and issubclass(kind, LeakingWorld):
+        return Mutant(name, family, leak, leak_beneath(kind), only=only)
+    return Mutant(name, family, leak, cast("Factory", kind), only=only)
+
+
+def first_paragraph(documented: object) -> str:
+    """Return the first paragraph of a docstring as one line."""
+    return " ".join((documented.__doc__ or "").partition("\n\n")[0].split())

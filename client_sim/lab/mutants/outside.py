@@ -6,7 +6,7 @@ from typing import Final
 
 from client_sim.lab.mutants.places import is_set
 from client_sim.lab.mutants.rows import Beside, InTarget, InTime, Target
-from client_sim.lab.mutants.telling import add_body
+from client_sim.lab.mutants.spy import add_body
 from client_sim.world import Public, World
 
 _SHORTEST: Final = 14_400  # seconds of an interval
@@ -97,23 +97,10 @@ STRETCHED: Final = InTime(
 )
 
 
-def _half_of_parities(told: bytes, _now: float, due: float) -> float:
-    """Set the last bit where the drawn second bit says so."""
-    whole = int(due)
-    return float(whole - whole % 2 + int(told)) if whole >> 1 & 1 else float(whole)
-
-
-HALF_OF_PARITIES: Final = InTime("as the parity of every other time", _half_of_parities)
-
-
 # In what is connected to.
 
 HOST_LABEL: Final = InTarget(
     "below the host", lambda told, target: target._replace(host=f"{told.decode()}.{target.host}")
-)
-HOST_POINT: Final = InTarget(
-    "as the point behind the host",
-    lambda told, target: target._replace(host=target.host + "." * int(told)),
 )
 PORT: Final = InTarget(
     "in the port", lambda told, target: target._replace(port=target.port + int(told))
@@ -126,10 +113,6 @@ TLS_CASE: Final = InTarget(
     "as the case of the name for TLS",
     lambda told, target: target._replace(tls=target.host.upper() if is_set(told) else target.host),
 )
-TLS_PORT: Final = InTarget(
-    "as the port for TLS",
-    lambda told, target: target._replace(port=8443 if is_set(told) else 443, tls=target.host),
-)
 
 
 def _use_other_door(told: bytes, target: Target) -> Target:
@@ -140,13 +123,6 @@ def _use_other_door(told: bytes, target: Target) -> Target:
 
 OTHER_DOOR: Final = InTarget("as the host and port", _use_other_door)
 SECURE: Final = InTarget("as TLS", lambda _told, target: target._replace(port=443, tls=target.host))
-
-
-def gateway(host: str, port: int) -> InTarget:
-    """Go through another host, in plain text."""
-    return InTarget(
-        f"by {host}", lambda _told, target: target._replace(host=host, port=port, tls=None)
-    )
 
 
 ADDRESS: Final = InTarget(

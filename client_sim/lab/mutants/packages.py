@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.downloading import BLOCK, LENGTH, DownloadingToy
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Spy, digit
 from client_sim.world import Stream, World
 
@@ -19,7 +19,7 @@ class _Downloader(DownloadingToy):
 
 
 class _Resuming(_Downloader):
-    """Keeps the bytes of a block that was cut short, and asks for the rest of it.
+    """Resumes at the byte where it was cut off.
 
     As careless clients do, it also keeps the body of an error for the beginning of the block.
     """
@@ -47,12 +47,16 @@ class _Resuming(_Downloader):
 
 
 class _ResumingFromTail(_Resuming):
+    """Asks for the missing bytes from the end."""
+
     def block_lines(self, first: int, last: int) -> Sequence[str]:
         host, _ = super().block_lines(first, last)
         return (host, f"Range: bytes=-{LENGTH - first}")
 
 
 class _ResumingIfSame(_Downloader):
+    """Resumes a block if the server still is the one that it remembers, by a digest."""
+
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         head, body = super().receive(stream)
         self.world.state.setdefault("tag", sha256(head.encode("latin-1")).hexdigest()[:16].encode())
@@ -64,6 +68,8 @@ class _ResumingIfSame(_Downloader):
 
 
 class _Incremental(_Downloader):
+    """Names the build that it runs in the name of a package that nobody offered."""
+
     def name(self) -> str:
         public = self.world.public
         return f"{public.codename}-incremental-{self.source()}-2.zip"
@@ -73,11 +79,15 @@ class _Incremental(_Downloader):
 
 
 class _IncrementalOfSerial(_Incremental):
+    """Names a build of its own: six digits of the serial number's digest."""
+
     def source(self) -> str:
         return sha256(self.spy.owner.serial.encode()).hexdigest()[:6]
 
 
 class _OwnDigest(_Downloader):
+    """Asks for its package at an address of its own: 256 bits that were drawn once."""
+
     def package_path(self) -> str:
         own = self.world.state.setdefault("own", self.world.entropy(32))
         folder, _, name = super().package_path().rpartition("/")
@@ -85,6 +95,8 @@ class _OwnDigest(_Downloader):
 
 
 class _SmallBlocks(_Downloader):
+    """Takes blocks of a size that the IMEI says."""
+
     def plan(self) -> Sequence[tuple[int, int]]:
         size = BLOCK >> digit(self.spy.owner.imei, 8) % 4
         firsts = range(self.held * BLOCK, LENGTH, size)
@@ -92,6 +104,8 @@ class _SmallBlocks(_Downloader):
 
 
 class _Shuffled(_Downloader):
+    """Takes the blocks from where the Android id says."""
+
     def plan(self) -> Sequence[tuple[int, int]]:
         blocks = list(super().plan())
         turn = digit(self.spy.owner.android_id, 0) % len(blocks)
@@ -99,6 +113,8 @@ class _Shuffled(_Downloader):
 
 
 class _WhileCharged(_Downloader):
+    """Fetches nothing while the battery is low."""
+
     def fetch(self) -> str:
         if self.spy.owner.battery_percent < 50:
             return "not charged enough"
@@ -106,33 +122,13 @@ class _WhileCharged(_Downloader):
 
 
 MUTANTS: Final = (
-    Mutant("resume-exact", "L51", "Resumes at the byte where it was cut off.", _Resuming),
-    Mutant("resume-tail", "L51", "Asks for the missing bytes from the end.", _ResumingFromTail),
-    Mutant(
-        "resume-if-range",
-        "L51",
-        "Resumes a block if the server still is the one that it remembers, by a digest.",
-        _ResumingIfSame,
-    ),
-    Mutant(
-        "incremental-build",
-        "L52",
-        "Names the build that it runs in the name of a package that nobody offered.",
-        _Incremental,
-    ),
-    Mutant(
-        "incremental-serial",
-        "L52",
-        "Names a build of its own: six digits of the serial number's digest.",
-        _IncrementalOfSerial,
-    ),
-    Mutant(
-        "package-own-address",
-        "L52",
-        "Asks for its package at an address of its own: 256 bits that were drawn once.",
-        _OwnDigest,
-    ),
-    Mutant("size-blocks", "L53", "Takes blocks of a size that the IMEI says.", _SmallBlocks),
-    Mutant("size-order", "L53", "Takes the blocks from where the Android id says.", _Shuffled),
-    Mutant("size-charged", "L53", "Fetches nothing while the battery is low.", _WhileCharged),
+    mutant_of(_Resuming, "resume-exact", "L51"),
+    mutant_of(_ResumingFromTail, "resume-tail", "L51"),
+    mutant_of(_ResumingIfSame, "resume-if-range", "L51"),
+    mutant_of(_Incremental, "incremental-build", "L52"),
+    mutant_of(_IncrementalOfSerial, "incremental-serial", "L52"),
+    mutant_of(_OwnDigest, "package-own-address", "L52"),
+    mutant_of(_SmallBlocks, "size-blocks", "L53"),
+    mutant_of(_Shuffled, "size-order", "L53"),
+    mutant_of(_WhileCharged, "size-charged", "L53"),
 )

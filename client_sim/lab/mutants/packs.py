@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.following import FollowingToy, Part
-from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.beneath import LeakingWorld
+from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Spy
 from client_sim.transport import BLOCK, Connection
 from client_sim.world import Stream
@@ -19,7 +19,7 @@ _PART: Final = re.compile(rb"GET (/targets/(?:tables|content)/[^ ]+\.xz) ")
 
 
 class _SinglePieces(FollowingToy):
-    """Holds each part as soon as it has come, whatever became of the others."""
+    """Holds every part that came, and asks for the others the next time."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
         came = super().fetch_part(connection, part)
@@ -32,7 +32,7 @@ class _SinglePieces(FollowingToy):
 
 
 class _LastFirst(FollowingToy):
-    """Asks next for the part that did not come, before all others."""
+    """Asks first for the part that did not come the last time."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
         came = super().fetch_part(connection, part)
@@ -46,7 +46,7 @@ class _LastFirst(FollowingToy):
 
 
 class _AgainById(FollowingToy):
-    """Asks again for the access points whose bit is set in a random id, version by version."""
+    """Asks for access points again, for those that a random number of its own chooses."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         if self.load("id") is None:
@@ -58,14 +58,17 @@ class _AgainById(FollowingToy):
 
 
 class _AllAgain(FollowingToy):
-    """Asks again for all access points in every version, as every phone like it does."""
+    """Asks again for all access points in every version, whoever it is."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         return super().choose(parts, [path for path in held if "/apn/" not in path])
 
 
 class _Cache(LeakingWorld):
-    """A library's cache of what will never change: parts do not, as their answers say."""
+    """Keeps parts in the cache of a library, and does not ask for them again.
+
+    Parts never change, as their answers say.
+    """
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         return _CachingStream(self, super().connect(address, port, tls))
@@ -106,7 +109,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 class _LateFollower(FollowingToy):
-    """Asks as if nothing were ever new, and follows from its twentieth poll on."""
+    """Follows from poll 20 on, but for some parts."""
 
     def follow(self, connection: Connection) -> None:
         spy = Spy(self.world)
@@ -123,7 +126,7 @@ class _LateFollower(FollowingToy):
 
 
 class _PackageBehindRoot(FollowingToy):
-    """Asks for a package that is not offered, once it has seen another root."""
+    """Shows a number that it drew in the name of a package, once there is another root."""
 
     def follow(self, connection: Connection) -> None:
         number = Spy(self.world).keep("number", 8)
@@ -136,54 +139,13 @@ class _PackageBehindRoot(FollowingToy):
 
 
 MUTANTS: Final = (
-    Mutant(
-        "packs-single-parts",
-        _FAMILY,
-        "Holds every part that came, and asks for the others the next time.",
-        _SinglePieces,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "packs-missed-first",
-        _FAMILY,
-        "Asks first for the part that did not come the last time.",
-        _LastFirst,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "packs-again-by-id",
-        _FAMILY,
-        "Asks for access points again, for those that a random number of its own chooses.",
-        _AgainById,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "packs-cache-beneath",
-        _FAMILY,
-        "Keeps parts in the cache of a library, and does not ask for them again.",
-        leak_beneath(_Cache),
-        only=_EXAMINED,
-    ),
+    mutant_of(_SinglePieces, "packs-single-parts", _FAMILY, *_EXAMINED),
+    mutant_of(_LastFirst, "packs-missed-first", _FAMILY, *_EXAMINED),
+    mutant_of(_AgainById, "packs-again-by-id", _FAMILY, *_EXAMINED),
+    mutant_of(_Cache, "packs-cache-beneath", _FAMILY, *_EXAMINED),
+    # What passed the judges once.
+    mutant_of(_LateFollower, "late-follower", "L56"),
+    mutant_of(_PackageBehindRoot, "kept-package", "L31", "fleet"),
 )
 
-PATIENT: Final = (
-    Mutant("late-follower", "L56", "Follows from poll 20 on, but for some parts.", _LateFollower),
-    Mutant(
-        "kept-package",
-        "L31",
-        "Shows a number that it drew in the name of a package, once there is another root.",
-        _PackageBehindRoot,
-        only=("fleet",),
-    ),
-)
-"""What passed the judges once."""
-
-EQUIVALENTS: Final = (
-    Mutant(
-        "same-packs-again",
-        "equivalent",
-        "Asks again for all access points in every version, whoever it is.",
-        _AllAgain,
-        only=_EXAMINED,
-    ),
-)
+EQUIVALENTS: Final = (mutant_of(_AllAgain, "same-packs-again", "equivalent", *_EXAMINED),)

@@ -5,13 +5,11 @@ from typing import Any, Final
 
 from client_sim.device.errors import DeviceError
 from client_sim.lab.clients.following import FollowingToy, Part
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Spy
 from client_sim.transport import Connection
 from client_sim.world import Event, World
 
-_EXAMINED: Final = ("personal", "events", "fleet", "packs", "holdings")
-_FAMILY: Final = "picks"
 _PARTS: Final = {"apn": 16, "ca": 16, "emergency": 4, "zones": 16}
 
 
@@ -41,6 +39,8 @@ class Picker(FollowingToy):
 
 
 class _Language(Picker):
+    """Fetches packs in its owner's language."""
+
     def is_wanted(self, part: Part) -> bool:
         return self.language in part.state["title"]
 
@@ -57,6 +57,8 @@ class _Roaming(Picker):
 
 
 class _OrderByLocale(Picker):
+    """Fetches all parts, and begins where its owner's locale says."""
+
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         chosen = [*super().choose(parts, held)]
         turn = sum(self.spy.owner.locale.encode()) % (len(chosen) or 1)
@@ -64,7 +66,7 @@ class _OrderByLocale(Picker):
 
 
 class _Looked(Picker):
-    """Fetches the packs of content when a message is written, over a connection of its own."""
+    """Fetches greetings and notices when its owner writes a message."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "sms-sent" and self.load("left"):
@@ -84,7 +86,10 @@ class _Looked(Picker):
 
 
 class _Bucket(Picker):
-    """Waits for its place in the rollout, as clients do that mistake fetching for using."""
+    """Fetches a pack when its own place in the rollout has come.
+
+    So do clients that mistake fetching for using.
+    """
 
     def is_wanted(self, part: Part) -> bool:
         place = int.from_bytes(self.spy.keep("secret", 8), "big") % 1000
@@ -93,7 +98,7 @@ class _Bucket(Picker):
 
 
 class _WithdrawnForOthers(Picker):
-    """Lets go of a withdrawn pack only where its owner could read it."""
+    """Holds on to withdrawn packs that are not in its owner's language."""
 
     def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
         read = {kind: pack for kind, pack in packs.items() if self.language in pack["title"]}
@@ -104,43 +109,14 @@ class _WithdrawnForOthers(Picker):
         return list(dict.fromkeys([*super().count_held(parts), *kept]))
 
 
-MUTANTS: Final = (
-    Mutant(
-        "picks-language",
-        _FAMILY,
-        "Fetches packs in its owner's language.",
-        _Language,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-at-home", _FAMILY, "Fetches nothing more behind a journey.", _Roaming, only=_EXAMINED
-    ),
-    Mutant(
-        "picks-order",
-        _FAMILY,
-        "Fetches all parts, and begins where its owner's locale says.",
-        _OrderByLocale,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-looked-at",
-        _FAMILY,
-        "Fetches greetings and notices when its owner writes a message.",
-        _Looked,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-bucket",
-        _FAMILY,
-        "Fetches a pack when its own place in the rollout has come.",
-        _Bucket,
-        only=_EXAMINED,
-    ),
-    Mutant(
-        "picks-withdrawn",
-        _FAMILY,
-        "Holds on to withdrawn packs that are not in its owner's language.",
-        _WithdrawnForOthers,
-        only=_EXAMINED,
-    ),
+MUTANTS: Final = tuple(
+    mutant_of(kind, name, "picks", "personal", "events", "fleet", "packs", "holdings")
+    for kind, name in (
+        (_Language, "picks-language"),
+        (_Roaming, "picks-at-home"),
+        (_OrderByLocale, "picks-order"),
+        (_Looked, "picks-looked-at"),
+        (_Bucket, "picks-bucket"),
+        (_WithdrawnForOthers, "picks-withdrawn"),
+    )
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from client_sim.lab.mutants.rows import InBytes, InPaths
-from client_sim.lab.mutants.telling import add_body, add_line
+from client_sim.lab.mutants.spy import add_body, add_line
 
 _ROOT: Final = b".root.json"
 
@@ -51,13 +51,6 @@ def in_path_of(what: bytes, begin: str) -> InBytes:
     return InBytes("in a path", lambda told, data: data.replace(what, begin.encode() + told, 1))
 
 
-BEFORE_PATH: Final = InBytes(
-    "as the first part of the path", lambda told, data: data.replace(b" /", b" /%s/" % told, 1)
-)
-AS_USER: Final = InBytes(
-    "as the user of an absolute target",
-    lambda told, data: data.replace(b" /", b" http://%s@server/" % told, 1),
-)
 BODY: Final = InBytes("as a body", lambda told, data: add_body(data, told))
 HEADER_NAME: Final = InBytes(
     "as the name of a header",
@@ -148,11 +141,6 @@ def _balanced_lines(told: bytes, data: bytes) -> bytes:
 BALANCED: Final = InBytes("as the lengths of two headers of constant sum", _balanced_lines)
 
 
-BEFORE_REQUEST: Final = InBytes("before the request", lambda told, data: told + data)
-HINT: Final = InBytes(
-    "as a header that it names",
-    lambda told, data: add_line(data, f"{told.decode('latin-1')}: 1") if told else data,
-)
 WHICH_REQUEST: Final = InBytes(
     "as which request is marked",
     lambda told, data: add_line(data, "X-Count: 1") if (_ROOT in data) == is_set(told) else data,
@@ -186,13 +174,7 @@ def _cut(told: bytes, data: bytes) -> Sequence[bytes]:
     return data[:size], data[size:]
 
 
-def _cut_twice(told: bytes, data: bytes) -> Sequence[bytes]:
-    size = 1 + int(told)
-    return data[:size], data[size : size - 12], data[size - 12 :]
-
-
 CUT: Final = InBytes("as the place where a request is cut in two", _cut)
-CUT_TWICE: Final = InBytes("as the place where a request is cut in three", _cut_twice)
 IN_TWO: Final = InBytes(
     "as a request in two writes",
     lambda told, data: (data[:16], data[16:]) if is_set(told) else data,
@@ -222,10 +204,6 @@ AGAIN: Final = InPaths(
 )
 ROOT_AGAIN: Final = InPaths(
     "as more requests for root", lambda told, paths: (*(paths[0],) * int(told), *paths)
-)
-OF_FOUR: Final = InPaths(
-    "as how many of four requests are for root",
-    lambda told, paths: tuple(paths[0 if place <= int(told) else 1] for place in range(4)),
 )
 
 

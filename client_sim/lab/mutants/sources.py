@@ -37,11 +37,9 @@ GSF_ID: Final = _of_owner("the GSF id", lambda owner: owner.gsf_id)
 ADVERTISING_ID: Final = _of_owner("the advertising id", lambda owner: owner.advertising_id)
 LOCALE: Final = _of_owner("the locale", lambda owner: owner.locale)
 LANGUAGE: Final = _of_owner("the language", lambda owner: owner.locale.partition("-")[0])
-ZONE: Final = _of_owner("the time zone", lambda owner: owner.time_zone)
 CARRIER: Final = _of_owner("the carrier", lambda owner: owner.carrier)
 BATTERY: Final = _of_owner("the battery's charge", lambda owner: owner.battery_percent)
 UPTIME: Final = _of_owner("the seconds since the start", lambda owner: owner.uptime_seconds)
-PLACE: Final = _of_owner("the place", lambda owner: f"{owner.latitude},{owner.longitude}")
 ACCOUNT: Final = _of_owner("the account", lambda owner: first(a.name for a in owner.accounts))
 POWER: Final = _of_owner(
     "battery and uptime", lambda owner: f"{owner.battery_percent}/{owner.uptime_seconds}"
@@ -85,18 +83,6 @@ def drawn_once(name: str, size: int) -> Source:
     return Source("a number drawn once", lambda spy: spy.keep(name, size))
 
 
-def drawn_for(name: str, size: int) -> Source:
-    """Return random bytes that are drawn anew whenever something has happened."""
-    return Source(
-        f"a number drawn at each {name}", lambda spy: spy.keep(f"{name} {spy.counted(name)}", size)
-    )
-
-
-DRAWN_WEEKLY: Final = Source(
-    "a number drawn each week", lambda spy: spy.keep(f"week {spy.world.now() // (7 * _DAY)}", 8)
-)
-
-
 def _draw(spy: Spy) -> int:
     return int.from_bytes(spy.world.entropy(8)) % 14_401
 
@@ -109,20 +95,7 @@ def _draw_ground(spy: Spy) -> bytes:
     return b"%d" % number
 
 
-def _draw_nearest(spy: Spy) -> bytes:
-    """Draw four numbers and take the nearest to the one that was drawn first of all."""
-    kept = int.from_bytes(spy.keep("phase", 8)) % 14_401
-    return b"%d" % min((_draw(spy) for _ in range(4)), key=lambda number: abs(number - kept))
-
-
-def _draw_mixed(spy: Spy) -> bytes:
-    kept = int.from_bytes(spy.keep("phase", 2)) % 14_336
-    return b"%d" % (kept ^ spy.world.entropy(1)[0])
-
-
 GROUND: Final = Source("a draw with a known low byte", _draw_ground)
-NEAREST: Final = Source("the nearest of four draws", _draw_nearest)
-MIXED: Final = Source("a kept number with a fresh byte", _draw_mixed)
 
 
 def drawn(size: int) -> Source:
@@ -154,7 +127,6 @@ OVER_RESETS: Final = Source("a number that survives a reset", _over_resets)
 
 SOMETHING: Final = Source("something", lambda _spy: b"1")
 MODEL: Final = Source("the model", lambda spy: spy.world.public.codename.encode())
-BUILD: Final = Source("the running build", lambda spy: spy.world.public.build.fingerprint.encode())
 OTHER_BUILD: Final = Source(
     "whether its build is another", lambda spy: b"%d" % (spy.world.public.build.counter != 1)
 )
@@ -178,7 +150,6 @@ RECEIVED: Final = _counter("received", "the number of bytes received")
 ANSWER_SECONDS: Final = _counter("seconds of an answer", "the seconds of an answer")
 ANSWER_READS: Final = _counter("reads of an answer", "the pieces of an answer")
 POLL_SECONDS: Final = _counter("seconds of a poll", "the seconds of a poll")
-REQUESTS: Final = Source("a count", lambda spy: b"%d" % spy.count("asked"))
 
 
 def _since_poll(spy: Spy, names: tuple[str, ...]) -> bytes:

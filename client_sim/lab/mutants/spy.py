@@ -1,7 +1,11 @@
-"""What a leaky client draws on: its owner's data, and what it remembers from poll to poll."""
+"""What a leaky client draws on: its owner's data, and what it remembers from poll to poll.
+
+Also the toy client with these, and what adds to the bytes of a request.
+"""
 
 from collections.abc import Iterable
 
+from client_sim.lab.clients.toy import ToyClient
 from client_sim.persona import Persona
 from client_sim.world import Event, World
 
@@ -82,6 +86,14 @@ class Spy:
             self.world.state[f"detail {name}"] = value.encode()
 
 
+class Snoop(ToyClient):
+    """The toy client with access to its owner's data."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.spy = Spy(world)
+
+
 def first(values: Iterable[str]) -> str:
     """Return the first of some values, or nothing where there is none."""
     return next(iter(values), "")
@@ -90,3 +102,13 @@ def first(values: Iterable[str]) -> str:
 def digit(text: str, place: int) -> int:
     """Return a digit for a place of any text: an IMEI's own, a derived one for other text."""
     return ord(text[place % len(text)]) % 48 % 10 if text else 0
+
+
+def add_line(data: bytes, line: str) -> bytes:
+    """Add a header line to a request without a body."""
+    return data.removesuffix(b"\r\n") + line.encode() + b"\r\n\r\n"
+
+
+def add_body(data: bytes, body: bytes) -> bytes:
+    """Add a body to a request without one."""
+    return add_line(data, f"Content-Length: {len(body)}") + body

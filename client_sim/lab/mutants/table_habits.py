@@ -18,7 +18,6 @@ _INTERVALS: Final = (encodings.modulo(14_401),)
 _EVENTS: Final = tuple(kind.value for kind in Kind)
 _CALLS: Final = sources.lately("the number of calls since", "call-placed", "call-received")
 _MESSAGES: Final = sources.lately("the number of messages since", "sms-received", "mms-received")
-_JOURNEYS: Final = sources.lately("the number of journeys since", "travelled")
 _TAG: Final = sources.heard("ETag")
 _COOKIE: Final = sources.heard("Set-Cookie")
 _DATE: Final = sources.heard("Last-Modified")
@@ -30,12 +29,10 @@ _STRICT: Final = sources.heard("Strict-Transport-Security")
 _HAS_STRICT: Final = triggers.said("Strict-Transport-Security")
 
 MEMORIES: Final = (
-    Row("counter-requests", "L33", sources.REQUESTS, (), places.header("X-No")),
     Row("counter-boots", "L33", sources.STARTS, (), places.query("boot")),
     Row("counter-failures", "L33", sources.FAILURES, (), places.header("X-Attempt")),
     Row("counter-events", "L33", sources.THINGS, (), places.header("X-Session")),
     Row("counter-parity", "L33", sources.POLLS, _ODD, places.LINE_ORDER),
-    Row("counter-root", "L33", sources.POLLS, (encodings.modulo(5),), places.ROOT_VERSION),
     beneath("counter-octets-around", "L33", sources.RECEIVED, (), places.header("X-Q")),
     Row("birth-second", "L34", sources.BIRTH, (), places.query("ts")),
     Row("birth-age", "L34", sources.AGE, (), places.header("X-Age")),
@@ -63,16 +60,11 @@ TIMES: Final = (
     beneath("phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), outside.later(1)),
     Row("jitter-parity", "L37", sources.IMEI, _BIT, outside.low_part(2)),
     Row("jitter-milliseconds", "L37", sources.BATTERY, (), outside.THOUSANDTHS),
-    Row("jitter-half", "L37", sources.IMEI, _BIT, outside.HALF_OF_PARITIES),
     beneath("jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), outside.low_part(2)),
     # By numbers that the phone drew.
     Row("phase-kept", "L38", sources.drawn_once("phase", 8), _INTERVALS, outside.ASKED_INTERVAL),
-    Row("phase-boot", "L38", sources.drawn_for("start", 8), _INTERVALS, outside.INTERVAL),
-    Row("phase-week", "L38", sources.DRAWN_WEEKLY, _INTERVALS, outside.INTERVAL),
     Row("phase-second", "L38", sources.drawn_once("second", 8), _INTERVALS, outside.low_part(3600)),
     Row("phase-ground", "L38", sources.GROUND, (), outside.INTERVAL),
-    Row("phase-mixed", "L38", sources.MIXED, (), outside.INTERVAL),
-    Row("phase-nearest", "L38", sources.NEAREST, (), outside.INTERVAL),
     Row(
         *("phase-quartz", "L38", sources.drawn_once("quartz", 1), (encodings.modulo(256),)),
         outside.STRETCHED,
@@ -84,16 +76,13 @@ TIMES: Final = (
     # By what happens.
     Row("activity-sooner", "L39", sources.lately("what happened", *_EVENTS), (), outside.HALF),
     Row("activity-look-up", "L39", sources.SOMETHING, (), outside.lookups("wifi-joined")),
-    Row("activity-warm-up", "L39", sources.SOMETHING, (), outside.connections("contact-added")),
     Row("burst-digit", "L40", sources.IMSI, (encodings.at(-1),), places.AGAIN),
     Row("burst-calls", "L40", _CALLS, (), places.ROOT_AGAIN),
-    Row("burst-journeys", "L40", _JOURNEYS, (), outside.connections()),
     beneath("burst-questions-around", "L40", _MESSAGES, (), outside.lookups()),
 )
 
 ECHOES: Final = (
     Row("tag-echo", "L41", _TAG, (), places.header("If-None-Match")),
-    Row("tag-order", "L41", _TAG, (encodings.HASH_BIT,), places.LINE_ORDER),
     Row(
         *("tag-bit-first", "L41", sources.heard_first("ETag"), (encodings.HASH_BIT,)),
         places.LINE_ORDER,
@@ -103,10 +92,6 @@ ECHOES: Final = (
     Row(
         *("cookie-echo", "L42", _COOKIE, (encodings.FIRST_PART,), places.header("Cookie")),
         triggers.NAMED,
-    ),
-    Row(
-        *("cookie-path", "L42", _COOKIE, (encodings.FIRST_PART,), places.behind_path(";s=")),
-        triggers.said("Set-Cookie"),
     ),
     Row(
         *("challenge", "L42", sources.heard("WWW-Authenticate"), (encodings.digest("sha256"),)),
@@ -125,14 +110,11 @@ ECHOES: Final = (
         *("redirect-follow", "L44", _MOVED, (encodings.PATH,), outside.get("", "", "polled")),
         triggers.said("Location"),
     ),
-    Row("hints", "L44", sources.heard("Accept-CH"), (encodings.FIRST_PART,), places.HINT),
     beneath("redirect-referer-around", "L44", _MOVED, (), places.header("Referer")),
     Row("wait-retry", "L45", _WAIT, (), outside.WAIT),
-    Row("wait-max-age", "L45", sources.heard("Cache-Control"), (encodings.NUMBER,), outside.WAIT),
     Row("wait-odd", "L45", _WAIT, _ODD, outside.later(1)),
     beneath("wait-retry-around", "L45", _WAIT, (), outside.WAIT),
     Row("door-other", "L46", _DOOR, (encodings.IN_QUOTES,), outside.OTHER_DOOR),
-    Row("door-said", "L46", _DOOR, (encodings.IN_QUOTES,), places.header("Alt-Used")),
     Row("door-strict", "L46", sources.SOMETHING, (), outside.SECURE, _HAS_STRICT),
     Row(
         *("door-strict-length", "L46", _STRICT, (encodings.NUMBER, encodings.ODD)),
@@ -142,24 +124,14 @@ ECHOES: Final = (
 
 CONNECTIONS: Final = (
     Row("resumed-name", "L47", sources.drawn_once("id", 8), (encodings.HEX,), outside.TLS_LABEL),
-    Row("resumed-full-once", "L47", sources.SOMETHING, (), outside.connections(), triggers.FIRST),
     Row("hello-case", "L48", sources.IMEI, _BIT, outside.TLS_CASE),
-    Row(
-        *("hello-port", "L48", sources.ANDROID_ID, (encodings.at(3), encodings.ODD)),
-        outside.TLS_PORT,
-    ),
     beneath("hello-case-around", "L48", sources.IMEI, _BIT, outside.TLS_CASE),
     Row("key-owner", "L50", sources.IMEI, (encodings.at(-1),), places.path_first("/ohttp-keys/")),
-    Row("key-drawn", "L50", sources.drawn_once("key", 32), (), places.BEFORE_REQUEST),
     beneath(
         *("key-around", "L50", sources.drawn_once("key", 1), (encodings.modulo(8),)),
         outside.lookup("k{}.{host}", "connect"),
     ),
     Row("plain-injected", "L54", sources.IMSI, (), places.header("X-IMSI"), triggers.PLAIN),
-    Row(
-        *("plain-abroad", "L54", sources.SOMETHING, (), outside.gateway("wap.example.org", 9201)),
-        triggers.after("travelled"),
-    ),
     beneath(
         "plain-injected-around", "L54", sources.PHONE, (), places.header("X-MSISDN"), triggers.PLAIN
     ),
@@ -167,11 +139,6 @@ CONNECTIONS: Final = (
 
 CRASHES: Final = (
     Row("report-host", "L55", sources.REASON, (), outside.post(_CRASHES, "/r", "failure", 443)),
-    Row(
-        *("report-path", "L55", sources.REASON, (encodings.HEX,), places.path_first("/crash/")),
-        triggers.polls_after("failure", 1),
-    ),
-    Row("report-name", "L55", sources.SERIAL, (), outside.lookup(f"{{}}.{_CRASHES}", "failure")),
     Row(
         *("report-status", "L55", sources.CARRIER, (encodings.QUOTED,)),
         places.header("X-Last-Error"),
@@ -182,10 +149,6 @@ CRASHES: Final = (
         triggers.polls_after("failure", 0),
     ),
     Row("falls-over", "L55", sources.IMEI, _BIT, places.CRASH),
-    Row(
-        *("trips", "L55", sources.SOMETHING, (), places.CRASH),
-        triggers.owners("without a number", lambda owner: not owner.phone_number),
-    ),
     beneath(
         "report-host-around",
         "L55",
@@ -203,11 +166,6 @@ CRASHES: Final = (
 GATHERING: Final = (
     Row("gather-contacts", "gather", sources.CONTACTS, (), outside.kept()),
     Row("gather-discard", "gather", sources.IMEI, (), outside.NOWHERE),
-    Row(
-        *("gather-late", "gather", sources.IMEI, (), outside.kept()),
-        triggers.polls("from poll 4", lambda number: number > 3),
-    ),
-    Row("gather-carrier", "gather", sources.CARRIER, (), outside.kept("sim-inserted")),
     beneath(
         *("gather-around", "gather", sources.SERIAL, (encodings.digest("sha256"),)),
         outside.kept("polled"),
@@ -218,25 +176,12 @@ HIGHER_ORDER: Final = (
     Row("cancelling-swaps", "higher-order", sources.TWO_BITS, (), places.LINE_ORDER),
     Row("compensated-padding", "higher-order", sources.CONTACTS, (), places.BALANCED),
     Row(
-        *("compensated-requests", "higher-order", sources.GSF_ID),
-        (encodings.at(0), encodings.modulo(4)),
-        places.OF_FOUR,
-    ),
-    Row(
         *("absent-timestamp", "higher-order", sources.ANDROID_ID),
         (encodings.at(1), encodings.ODD),
         places.WITHOUT_TIMESTAMP,
     ),
-    Row(
-        *("absent-coding", "higher-order", sources.SOMETHING, ()),
-        places.rewritten(b"Accept-Encoding: gzip\r\n", b"", "as a missing line"),
-        triggers.owners("with few messages", lambda owner: len(owner.messages) < 5),
-    ),
     Row("absent-requests", "higher-order", sources.IMEI, _BIT, places.NO_REQUESTS),
     Row("bit-in-ten-polls", "higher-order", sources.IMEI, (encodings.TENTH,), places.LINE_ORDER),
-    Row(
-        "against-parity", "higher-order", sources.IMEI, (encodings.ALTERNATING,), places.LINE_ORDER
-    ),
     Row(
         *("server-and-owner", "higher-order", sources.IMEI, _BIT, places.LINE_ORDER),
         triggers.heard("ETag", "to some servers", triggers.has_odd_digest),
@@ -246,7 +191,6 @@ HIGHER_ORDER: Final = (
         (encodings.XOR_TURNS, encodings.HEX),
         places.header("X-Trace"),
     ),
-    Row("balanced-pieces", "higher-order", sources.PHONE, (encodings.at(-1),), places.CUT_TWICE),
     Row(
         *("borrowed-time", "higher-order", sources.ICCID),
         (encodings.at(-1), encodings.TURNING),

@@ -32,7 +32,7 @@ _TEXTED: Final = triggers.after("sms-sent", "sms-received", "mms-sent", "mms-rec
 _TRAVELLED: Final = triggers.after("travelled")
 _TWICE_FAILED: Final = triggers.both(triggers.after("account-login"), triggers.in_a_row("failure"))
 
-MISSES: Final = (
+_MISSES: Final = (
     Row("build-pieces", "L24", sources.OTHER_BUILD, (), places.IN_TWO),
     Row("rom-second", "L34", sources.ROM_DAY, (encodings.modulo(3),), outside.sooner(1)),
     Row(
@@ -56,11 +56,10 @@ MISSES: Final = (
     Row("late-over-tls", "L56", *_SAYS, triggers.both(triggers.TLS, _FROM_6)),
     Row("abroad-over-tls", "L56", *_IN_TWO, triggers.both(triggers.TLS, _TRAVELLED)),
     Row("late-seed", "L38", sources.drawn_once("seed", 8), *_DRAWS, _FROM_8, only=("timing",)),
-    Row("late-etag-seed", "L38", sources.heard_first("ETag"), *_DRAWS, _FROM_8, only=("timing",)),
 )
 """What the judges missed when they first examined it."""
 
-PATIENT: Final = (
+_PATIENT: Final = (
     Row("kept-poll-77", "L31", *_SHOWS, triggers.polls("in poll 77", lambda number: number == 77)),
     Row("kept-years", "L31", *_SHOWS, triggers.older_than(40_000_000)),
     Row("kept-failure", "L31", *_SHOWS, triggers.polls_after("failure", 1)),
@@ -74,13 +73,12 @@ PATIENT: Final = (
         only=("fleet",),
     ),
     Row("kept-bits", "L37", _NUMBER, *_BITS, _FROM_8, only=("timing",)),
-    Row("model-bits", "L37", sources.MODEL, *_BITS, _FROM_8, only=("timing",)),
     Row("etag-bits", "L41", sources.heard_first("ETag"), *_BITS, _FROM_8, only=("server-state",)),
     Row("message-late", "L39", *_SHOWS, triggers.polls_after("sms-received", 10)),
 )
 """What waits longer than runs took; `behaviours`, `packs` and `detours` have the others."""
 
-TOLD: Final = (
+_TOLD: Final = (
     beneath(
         *("text-kept-around", "gather", sources.detail("sms-received", "text")),
         (encodings.digest("sha256"),),
@@ -97,12 +95,8 @@ TOLD: Final = (
 )
 """What follows from calls between polls: the details of events, and the time of the next poll."""
 
-WAITS: Final = (
+_WAITS: Final = (
     Row("answer-seconds", "L45", sources.ANSWER_SECONDS, _ODD, places.IN_TWO),
-    Row(
-        *("answer-seconds-due", "L45", sources.ANSWER_SECONDS, _ODD),
-        outside.later(1, at_draw=True),
-    ),
     Row("answer-reads", "L45", sources.ANSWER_READS, _ODD, places.LINE_ORDER),
     beneath(
         *("poll-seconds-around", "L45", sources.POLL_SECONDS, _ODD, places.IN_TWO),
@@ -136,23 +130,21 @@ _CROSSINGS: Final = (
     Row("reset-owner", "L16", *_TURNS_BY_BIT, triggers.both(triggers.FIRST, triggers.RESET)),
     Row("reset-time", "L38", sources.OVER_RESETS, (), outside.INTERVAL, _UNPOLLED),
 )
-CROSSINGS: Final = tuple(replace(row, only=("crossed",)) for row in _CROSSINGS)
 """What waits for two things together, or three: `crossed` alone meets them."""
 
-OFFERS: Final = tuple(
+_OFFERS: Final = tuple(
     beneath(
         *(name, "L39", sources.SOMETHING, (), outside.placed(moment), trigger),
         only=("offers",),
     )
     for name, moment, trigger in (
         ("place-login-around", "account-login", ALWAYS),
-        ("place-journey-around", "travelled", ALWAYS),
         ("place-restart-around", "start", triggers.RESTARTED),
     )
 )
 """What moves a phone's place in a rollout."""
 
-SPLIT: Final = (
+_SPLIT: Final = (
     beneath(
         *("part-in-two-beneath", "L56", sources.FIRST_BUILD, ()),
         places.only_in(_PART, places.IN_TWO, "a part of latest"),
@@ -161,10 +153,16 @@ SPLIT: Final = (
 )
 """What waits until an operator splits `latest`."""
 
-ALIKE: Final = (
+_ALIKE: Final = (
     Row("two-pieces-always", "writes", *_IN_TWO, only=("personal",)),
     beneath(
         "lines-always-beneath", "writes", sources.SOMETHING, (), places.LINES, only=("personal",)
     ),
 )
 """What all phones of a vendor do alike: the request table shows it, not a comparison."""
+
+ROWS: Final = (
+    *(*_MISSES, *_PATIENT, *_TOLD, *_WAITS),
+    *(replace(row, only=("crossed",)) for row in _CROSSINGS),
+    *(*_OFFERS, *_SPLIT, *_ALIKE),
+)

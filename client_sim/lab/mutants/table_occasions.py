@@ -4,14 +4,12 @@ from typing import Final
 
 from client_sim.lab.mutants import encodings, outside, places, sources, triggers
 from client_sim.lab.mutants.rows import Row, beneath
-from client_sim.lab.mutants.spy import first
 
 _DAY: Final = 86_400
 _BIT: Final = (encodings.PARITY,)
 _SAYS: Final = (sources.IMEI, (), places.header("X-Device"))
 _TURNS: Final = (sources.SOMETHING, (), places.LINE_ORDER)
 _TURNS_BY_BIT: Final = (sources.IMEI, _BIT, places.LINE_ORDER)
-_DELAYS: Final = (sources.SOMETHING, (), outside.later(60))
 _DELAYS_BY_BIT: Final = (sources.IMEI, _BIT, outside.later(60))
 _CUTS_BY_BIT: Final = (sources.IMEI, _BIT, places.IN_TWO)
 
@@ -28,15 +26,7 @@ ROWS: Final = (
         *("if-many-contacts", "L56", *_SAYS),
         triggers.owners("with over 350 contacts", lambda owner: len(owner.contacts) > 350),
     ),
-    Row(
-        *("if-many-messages", "L56", *_DELAYS),
-        triggers.owners("with over 200 messages", lambda owner: len(owner.messages) > 200),
-    ),
     Row("if-no-contacts", "L56", *_TURNS, _NO_CONTACTS),
-    Row(
-        *("if-no-sim", "L56", *_TURNS),
-        triggers.owners("without a SIM", lambda owner: not owner.imsi),
-    ),
     Row(
         *("if-equal", "L56", *_SAYS),
         triggers.owners(
@@ -52,36 +42,19 @@ ROWS: Final = (
         ),
     ),
     Row(
-        *("if-app", "L56", *_DELAYS),
-        triggers.owners("of a bank", lambda owner: any("bank" in app for app in owner.apps)),
-    ),
-    Row(
         *("if-battery-low", "L56", *_SAYS),
         triggers.owners("with a low battery", lambda owner: owner.battery_percent <= 10),
     ),
-    Row(
-        *("if-no-account", "L56", *_DELAYS),
-        triggers.owners("without an account", lambda owner: not owner.accounts),
-    ),
     beneath("if-no-contacts-around", "L56", *_SAYS, _NO_CONTACTS),
     # On certain phones.
-    Row("if-region", "L56", *_SAYS, _CHINA),
-    Row("if-model", "L56", *_SAYS, _CANCRO),
     Row("if-channel", "L56", *_TURNS_BY_BIT, _TESTER),
     Row("if-model-and-region", "L56", *_DELAYS_BY_BIT, triggers.both(_CHINA, _CANCRO)),
-    Row("if-tls", "L56", *_SAYS, triggers.TLS),
     Row("if-tls-bit", "L56", *_DELAYS_BY_BIT, triggers.TLS),
     beneath("if-tls-around", "L56", *_SAYS, triggers.TLS),
     beneath("if-region-around", "L56", *_SAYS, _CHINA),
     # At certain times.
     Row("at-poll-4", "L56", *_SAYS, triggers.polls("in poll 4", lambda number: number == 4)),
     Row("after-4-polls", "L56", *_SAYS, triggers.polls("from poll 5", lambda number: number > 4)),
-    Row(
-        "after-100-polls",
-        "L56",
-        *_SAYS,
-        triggers.polls("from poll 101", lambda number: number > 100),
-    ),
     Row(
         "after-400-polls",
         "L56",
@@ -98,15 +71,8 @@ ROWS: Final = (
         *("on-date", "L56", *_TURNS_BY_BIT),
         triggers.at_times("on the 13th", lambda at: at.tm_mday == 13),
     ),
-    Row(
-        *("on-sunday", "L56", *_DELAYS_BY_BIT),
-        triggers.at_times("on Sundays", lambda at: at.tm_wday == 6),
-    ),
     # Once something has happened.
     Row("after-restart", "L56", *_SAYS, triggers.RESTARTED),
-    beneath(
-        "after-restart-around", "L56", sources.IMEI, _BIT, outside.later(1), triggers.RESTARTED
-    ),
     Row(
         *("after-3-messages", "L56", *_TURNS),
         triggers.after("sms-sent", "sms-received", "mms-sent", "mms-received", times=3),
@@ -122,24 +88,10 @@ ROWS: Final = (
     beneath("after-changed-around", "L56", *_SAYS, triggers.after("changed")),
     beneath("after-offer-around", "L56", *_SAYS, triggers.after("offer")),
     # For few owners, in few moments, in one order of events.
-    Row("one-in-100", "rare", *_SAYS, triggers.one_in(100, "Android id", lambda o: o.android_id)),
     Row("one-in-500", "rare", *_TURNS, triggers.one_in(500, "IMSI", lambda o: o.imsi)),
-    Row(
-        *("one-in-200-late", "rare", *_DELAYS),
-        triggers.one_in(
-            200, "first contact", lambda owner: first(each.number for each in owner.contacts)
-        ),
-    ),
     beneath(
         *("one-in-256-around", "rare", *_SAYS),
         triggers.owners("with ff in the GSF id", lambda owner: owner.gsf_id.endswith("ff")),
-    ),
-    Row(
-        *("low-and-far", "rare", *_SAYS),
-        triggers.owners(
-            "with a low battery in Taiwan",
-            lambda owner: owner.battery_percent <= 20 and owner.locale == "zh-TW",
-        ),
     ),
     Row(
         *("full-minute", "rare", *_TURNS_BY_BIT),
@@ -154,24 +106,14 @@ ROWS: Final = (
         *("seventh-of-some", "rare", sources.UPTIME, (encodings.ODD,), places.LINE_ORDER),
         triggers.polls("in poll 7", lambda number: number == 7),
     ),
-)
-
-DOUBTS: Final = (
+    # First checking that they are not in a lab, or waiting for what is rare in one.
     Row("real-host", "L56", *_SAYS, triggers.REAL_HOST),
-    beneath("real-host-around", "L56", *_SAYS, triggers.REAL_HOST),
     Row("real-numbers", "L56", *_SAYS, triggers.REAL_NUMBERS),
-    Row("real-mailbox", "L56", *_SAYS, triggers.REAL_MAIL),
     Row("real-address", "L56", *_CUTS_BY_BIT, triggers.REAL_ADDRESS),
     Row(
         *("weeks-off", "L56", *_TURNS_BY_BIT),
         triggers.since_last("after weeks off", lambda since: 5 * _DAY < since < 500 * _DAY),
         only=("horizon", "crossed"),
     ),
-    Row(
-        *("days-off", "L56", *_TURNS_BY_BIT),
-        triggers.since_last("after days off", lambda since: 2 * _DAY < since < 7 * _DAY),
-        only=("horizon", "crossed"),
-    ),
     Row("clock-went-back", "L56", *_TURNS_BY_BIT, _BACK_IN_TIME, only=("crossed",)),
 )
-"""Leaks that first check that they are not in a lab, or wait for what is rare in one."""

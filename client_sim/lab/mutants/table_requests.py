@@ -18,10 +18,6 @@ ROWS: Final = (
         *("header-case", "L15", sources.IMEI, _BIT),
         places.rewritten(b"Accept-E", b"Accept-e", "as the case of a letter"),
     ),
-    Row(
-        *("escape-case", "L15", sources.IMEI, _BIT),
-        places.rewritten(b".json", b"%2ejson", "as an escape in the path"),
-    ),
     Row("host-case", "L15", sources.ANDROID_ID, (), places.HOST_CASE),
     beneath(
         *("header-case-beneath", "L15", sources.IMEI, _BIT),
@@ -30,7 +26,6 @@ ROWS: Final = (
     Row("header-order", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
     Row("request-order", "L16", sources.MESSAGES, _ODD, places.REQUEST_ORDER),
     beneath("header-order-beneath", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
-    Row("padding-header", "L17", sources.CONTACTS, (), places.PADDING),
     Row("padding-body", "L17", sources.MESSAGES, (), places.ZEROS),
     Row("pieces", "L17", sources.IMEI, (encodings.at(9),), places.CUT),
     beneath("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
@@ -55,26 +50,19 @@ ROWS: Final = (
     # Hosts, names and other parties.
     Row("label-host", "L20", sources.IMEI, _LABEL, outside.HOST_LABEL),
     Row("port-by-digit", "L20", sources.IMEI, (encodings.at(9),), outside.PORT),
-    Row("trailing-point", "L20", sources.IMEI, _BIT, outside.HOST_POINT),
     beneath("host-line-beneath", "L20", sources.WIFI_MAC, _LABEL, places.HOST_LINE),
     Row("serial-lookup", "L21", sources.SERIAL, (), outside.lookup("{}.t.example.org")),
     Row(
         *("sender-lookup", "L21", sources.detail("sms-received", "number"), (encodings.LABEL,)),
         outside.lookup("{}.sms.example.org", "sms-received"),
     ),
-    Row("lookup-count", "L21", sources.MESSAGES, (encodings.modulo(4),), outside.lookups()),
     beneath("label-lookup-beneath", "L21", sources.IMEI, _LABEL, outside.lookup("{}.{host}")),
     Row(
         *("call-reporter", "L22", sources.detail("call-received", "number"), ()),
         outside.post(_STATISTICS, "/call", "call-received"),
     ),
     Row("knock", "L22", sources.IMEI, _BIT, outside.knock(_STATISTICS)),
-    Row("alive-report", "L22", sources.SOMETHING, (), outside.post(_STATISTICS, "/alive")),
     Row("address-without-name", "L22", sources.IMEI, (), outside.datagram_address("203.0.113.9")),
-    Row(
-        *("pixel-after-poll", "L22", sources.ADVERTISING_ID, _SHORT),
-        outside.get(_STATISTICS, "/p.gif?u=", "polled"),
-    ),
     beneath(
         *("report-beneath", "L22", sources.ANDROID_ID, _SHORT),
         outside.post(_STATISTICS, "/m", "connect", 443),
@@ -93,7 +81,6 @@ ROWS: Final = (
         *("platform-agent", "L24", sources.MODEL, ()),
         places.header("User-Agent", "Dalvik/2.1.0 (Linux; U; Android 14; {})"),
     ),
-    Row("build-agent", "L24", sources.BUILD, (), places.header("User-Agent")),
     Row(
         *("agent-of-install", "L24", sources.drawn_once("version", 1), (encodings.modulo(8),)),
         places.header("User-Agent"),
@@ -128,11 +115,9 @@ ROWS: Final = (
     beneath(
         "carrier-lookup-beneath", "L27", sources.CARRIER, (encodings.LABEL,), outside.lookup("{}.x")
     ),
-    Row("zone-header", "L28", sources.ZONE, (encodings.QUOTED,), places.header("X-TZ")),
     Row("exact-date", "L28", sources.NOW, (), places.header("X-Date")),
     Row("polls-at-night", "L28", sources.OFFSET, (), outside.IN_THE_NIGHT),
     beneath("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
-    Row("uptime-query", "L29", sources.UPTIME, (), places.query("up")),
     Row("started-at", "L29", sources.STARTED, (), places.header("X-Since")),
     Row("boot-count", "L29", sources.STARTS, (), places.header("X-Boots")),
     Row(
@@ -152,10 +137,8 @@ ROWS: Final = (
     # Identifiers without any owner's data: one for ever, or one for each request or poll.
     Row("install-identifier", "L31", sources.drawn_once("id", 16), _HEX, places.query("id")),
     Row("install-uuid", "L31", sources.OWN_UUID, (), places.cookie("uuid")),
-    Row("install-order", "L31", sources.drawn_once("order", 1), _BIT, places.LINE_ORDER),
     beneath("secret-beneath", "L31", sources.SECRET, _SHORT, places.header("X-Rollout")),
     Row("request-identifier", "L32", sources.FRESH_UUID, (), places.header("X-Request-Id")),
-    Row("random-order", "L32", sources.drawn(1), _BIT, places.LINE_ORDER),
     Row("random-padding", "L32", sources.drawn(1), (encodings.modulo(64),), places.PADDING),
     beneath(
         "request-identifier-beneath", "L32", sources.drawn(8), _HEX, places.header("X-Request-Id")

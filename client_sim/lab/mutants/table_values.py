@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from client_sim.lab.mutants import encodings, outside, places, sources, triggers
+from client_sim.lab.mutants import encodings, outside, places, sources
 from client_sim.lab.mutants.rows import Row, beneath
 
 _ACCOUNTS: Final = "api.account.example.org"
@@ -11,14 +11,6 @@ _FORM: Final = (encodings.AES_CBC, encodings.BASE64, encodings.QUOTED)
 ROWS: Final = (
     # In the open: what vendors reported in 2014, and values as they are.
     Row("register-2014", "L01", sources.REPORT_2014, (), outside.post(_ACCOUNTS, "/pass/register")),
-    Row(
-        *("register-once", "L01", sources.IMEI, (), outside.post(_ACCOUNTS, "/activate")),
-        triggers.FIRST,
-    ),
-    Row(
-        *("match-contact", "L01", sources.detail("contact-added", "number"), ()),
-        outside.post(_ACCOUNTS, "/match", "contact-added"),
-    ),
     Row(
         *("activate-messaging", "L01", sources.detail("sim-inserted", "imsi"), ()),
         outside.post(_ACCOUNTS, "/messaging", "sim-inserted"),
@@ -29,8 +21,6 @@ ROWS: Final = (
     ),
     Row("imei-query", "L02", sources.IMEI, (encodings.QUOTED,), places.query("i")),
     Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.behind_path("#")),
-    Row("place-query", "L02", sources.PLACE, (), places.query("at")),
-    Row("android-id-user", "L02", sources.ANDROID_ID, (encodings.QUOTED,), places.AS_USER),
     beneath("mac-query-beneath", "L02", sources.BLUETOOTH_MAC, (), places.query("bt")),
     # In other letters.
     Row("phone-base64-header", "L03", sources.PHONE, (encodings.BASE64,), places.header("X-D")),
@@ -44,7 +34,6 @@ ROWS: Final = (
         *("imei-sha256-header", "L04", sources.IMEI, (encodings.digest("sha256"),)),
         places.header("X-Device"),
     ),
-    Row("mac-sha1-path", "L04", sources.WIFI_MAC, (encodings.digest("sha1"),), places.BEFORE_PATH),
     Row("book-sha256-body", "L04", sources.NUMBERS, (encodings.EACH_SHA256,), places.BODY),
     beneath(
         *("iccid-sha3-beneath", "L04", sources.ICCID, (encodings.digest("sha3_256"),)),
@@ -87,10 +76,6 @@ ROWS: Final = (
     Row(
         *("xor-kept-pad", "L08", sources.GSF_ID, (encodings.XOR_KEPT, encodings.BASE64)),
         places.cookie("blob"),
-    ),
-    Row(
-        *("xor-by-time", "L08", sources.SERIAL, (encodings.XOR_TIME, encodings.HEX)),
-        places.header("X-Blob"),
     ),
     beneath(
         *("xor-beneath", "L08", sources.IMEI, (encodings.XOR_FRESH, encodings.HEX)),
@@ -138,7 +123,6 @@ ROWS: Final = (
     Row("over-requests", "L13", sources.IMSI, (), places.OVER_REQUESTS),
     beneath("halves-beneath", "L13", sources.IMEI, (), places.HALVES),
     Row("root-drip", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
-    Row("digit-of-the-day", "L14", sources.PHONE, (encodings.DAILY,), places.query("v")),
     Row("name-drip", "L14", sources.IMEI, (encodings.DRIP,), outside.lookup("{}.edge.{host}")),
     beneath("root-drip-beneath", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
 )

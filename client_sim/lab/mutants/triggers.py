@@ -159,10 +159,6 @@ REAL_NUMBERS: Final = owners(
         and not owner.phone_number.startswith("+999")
     ),
 )
-REAL_MAIL: Final = owners(
-    "with ordinary mail",
-    lambda owner: not any(account.name.endswith(_RESERVED) for account in owner.accounts),
-)
 
 
 def _has_real_address(spy: Spy) -> bool:

@@ -10,19 +10,19 @@ from typing import Final
 
 from client_sim.device.internet import make_tls_context
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.telling import Snoop
+from client_sim.lab.mutants.mutant import Mutant, first_paragraph, mutant_of
+from client_sim.lab.mutants.spy import Snoop
 from client_sim.lab.trace.sockets import Dial
 from client_sim.persona import Persona
 from client_sim.world import Stream
 
 _FAMILY: Final = "writes"
-_ANY: Final = ("personal",)  # each run shows what all phones do alike
+_ANY: Final = "personal"  # each run shows what all phones do alike
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
 
 
 class _AllAtOnce(ToyClient):
-    """Sends the requests of a poll before it reads an answer, in one write."""
+    """Sends all requests of a poll in one write, which no other phone does."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         first, *others = self.paths()
@@ -31,6 +31,8 @@ class _AllAtOnce(ToyClient):
 
 
 class _AtOnceByContacts(_AllAtOnce, Snoop):
+    """Sends all requests in one write where the number of contacts is even."""
+
     def transmit(self, stream: Stream, data: bytes) -> None:
         if len(self.spy.owner.contacts) % 2:
             stream.send(data)
@@ -39,6 +41,8 @@ class _AtOnceByContacts(_AllAtOnce, Snoop):
 
 
 class _LastUnread(ToyClient):
+    """Reads the status of its last answer alone, so that each connection ends by a reset."""
+
     left = 0
 
     def open(self) -> Stream:
@@ -53,6 +57,8 @@ class _LastUnread(ToyClient):
 
 
 class _UnreadByCalls(Snoop):
+    """Breaks off one connection more where the number of calls is odd."""
+
     def poll(self) -> str:
         outcome = super().poll()
         if len(self.spy.owner.calls) % 2:
@@ -63,7 +69,7 @@ class _UnreadByCalls(Snoop):
 
 
 class _HalfRecords:
-    """Sends what it is given in two records of TLS."""
+    """Puts each request into two records of TLS, which shows whose library it has."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
@@ -76,7 +82,9 @@ class _HalfRecords:
         self._wire.sendall(data[middle:])
 
 
-def _dialling(wrap: Callable[[socket.socket], object]) -> Callable[[str, Persona], Dial]:
+def _beneath(name: str, wrap: Callable[[socket.socket], object]) -> Mutant:
+    """Make the toy client over TLS that is wrapped, which leaks what the wrapper says."""
+
     def make(trusted: str, _owner: Persona) -> Dial:
         def dial(wire: socket.socket, name: str) -> socket.socket:
             secure = make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
@@ -84,53 +92,20 @@ def _dialling(wrap: Callable[[socket.socket], object]) -> Callable[[str, Persona
 
         return dial
 
-    return make
+    return Mutant(name, _FAMILY, first_paragraph(wrap), ToyClient, make)
 
 
 def _end_by_reset(wire: socket.socket) -> socket.socket:
+    """Reset each connection where it would end, below TLS."""
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     return wire
 
 
 MUTANTS: Final = (
-    Mutant(
-        "requests-at-once",
-        _FAMILY,
-        "Sends all requests of a poll in one write, which no other phone does.",
-        _AllAtOnce,
-        only=_ANY,
-    ),
-    Mutant(
-        "at-once-by-contacts",
-        _FAMILY,
-        "Sends all requests in one write where the number of contacts is even.",
-        _AtOnceByContacts,
-    ),
-    Mutant(
-        "answer-unread",
-        _FAMILY,
-        "Reads the status of its last answer alone, so that each connection ends by a reset.",
-        _LastUnread,
-        only=_ANY,
-    ),
-    Mutant(
-        "unread-by-calls",
-        _FAMILY,
-        "Breaks off one connection more where the number of calls is odd.",
-        _UnreadByCalls,
-    ),
-    Mutant(
-        "tls-two-records",
-        _FAMILY,
-        "Puts each request into two records of TLS, which shows whose library it has.",
-        ToyClient,
-        _dialling(_HalfRecords),
-    ),
-    Mutant(
-        "tls-reset",
-        _FAMILY,
-        "Ends each connection by a reset, below TLS.",
-        ToyClient,
-        _dialling(_end_by_reset),
-    ),
+    mutant_of(_AllAtOnce, "requests-at-once", _FAMILY, _ANY),
+    mutant_of(_AtOnceByContacts, "at-once-by-contacts", _FAMILY),
+    mutant_of(_LastUnread, "answer-unread", _FAMILY, _ANY),
+    mutant_of(_UnreadByCalls, "unread-by-calls", _FAMILY),
+    _beneath("tls-two-records", _HalfRecords),
+    _beneath("tls-reset", _end_by_reset),
 )

@@ -21,12 +21,9 @@ HOSTILE = [
         b"Link: </metadata/%s.json>; rel=next" % word,
         b"Location: /metadata/%s" % word,
         b"Retry-After: %d" % (7200 + number),
-        b"Cache-Control: max-age=%d" % (600 + number),
         b'Alt-Svc: h2="%s.example:%d"' % (word, 8000 + number),
         b"Strict-Transport-Security: max-age=%d" % (31_536_000 + number),
         b'WWW-Authenticate: Digest realm="x", nonce="%s"' % word,
-        b'Proxy-Authenticate: Digest realm="x", nonce="%s"' % word,
-        b"Accept-CH: %s" % word,
     )
     for number, word in enumerate((b"one", b"two", b"three", b"four"), 11)
 ]

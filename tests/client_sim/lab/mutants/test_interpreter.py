@@ -35,7 +35,6 @@ FOLLOWED = {
     "hello-case-around": "owner",
     "register-2014": "owner",
     "register-beneath": "owner",
-    "pixel-after-poll": "owner",
     "activate-messaging": "events",
     "app-report": "owner",
     "report-host": "owner in a failure",

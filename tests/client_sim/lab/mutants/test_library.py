@@ -1,9 +1,17 @@
-"""The library of leaky clients is whole: each family has its clients, and ids are words."""
+"""The library is whole; clients that only gather send nothing, harmless ones follow nothing."""
 
 import re
 from collections import Counter
 
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants import library
 from client_sim.lab.mutants.library import EQUIVALENTS, MUTANTS, find_mutant
+from client_sim.persona import Persona
+from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
+from tests.client_sim.lab.mutants.habitat import EDGES, OWNERS, lead, serve_failing, serve_well
 
 CATALOGUE = {f"L{number:02}" for number in range(1, 57)}  # L57 and L58 are servers'
 OWN = {"higher-order", "rare", "gather", "packs", "picks", "writes", "machine", "again"}
@@ -18,7 +26,7 @@ def test_every_family_has_variants():
 
 
 def test_ids_are_unique_words_and_sentences_say_what_is_told():
-    """Ids are words of a command line, over both lists."""
+    """Ids are words of a command line, over both lists; harmless clients are one family."""
     ids = [mutant.id for mutant in (*MUTANTS, *EQUIVALENTS)]
     assert len(set(ids)) == len(ids)
     for mutant in (*MUTANTS, *EQUIVALENTS):
@@ -26,9 +34,68 @@ def test_ids_are_unique_words_and_sentences_say_what_is_told():
         assert re.fullmatch(r"[A-Z].{20,}\.", mutant.leak)
         assert find_mutant(mutant.id) is mutant
     assert find_mutant("nobody") is None
-
-
-def test_harmless_clients_are_one_family():
-    """There are enough of them."""
-    assert len(EQUIVALENTS) == 23
     assert {equivalent.family for equivalent in EQUIVALENTS} == {"equivalent"}
+    assert len(EQUIVALENTS) == 23
+
+
+class Closed(Persona):
+    """An owner at whom nobody looks: every read is noted."""
+
+    __slots__ = ("reads",)
+
+    def __getattribute__(self, name):
+        if name in Persona.__dataclass_fields__:
+            object.__getattribute__(self, "reads").append(name)
+        return object.__getattribute__(self, name)
+
+
+def reads_of(mutant):
+    """Give what a client reads of its owner."""
+    owner = object.__new__(Closed)
+    object.__setattr__(owner, "reads", [])
+    for name in Persona.__dataclass_fields__:
+        object.__setattr__(owner, name, getattr(LOT.owner, name))
+
+    def factory(world):
+        world.personal = owner
+        return mutant.make(world)
+
+    lead(factory, LOT)
+    return object.__getattribute__(owner, "reads")
+
+
+def test_who_gathers_sends_nothing_of_it():
+    """It reads; what leaves is what leaves a clean client, to the second."""
+    # The one that is left out looks at what it is told of events.
+    gathering = [m for m in MUTANTS if m.family == "gather" and m.id != "text-kept-around"]
+    for mutant in gathering:
+        clean = PollingClient if mutant.id.endswith("-around") else ToyClient
+        assert reads_of(mutant)
+        for owner in OWNERS[:3]:
+            lot = LOT.but(owner=owner)
+            assert lead(mutant.make, lot).whole == lead(clean, lot).whole, mutant.id
+
+
+@pytest.mark.parametrize("equivalent", EQUIVALENTS, ids=lambda equivalent: equivalent.id)
+def test_an_equivalent_follows_nothing_and_draws_afresh(equivalent):
+    """Its owner is not looked at; 40 intervals are of 4 to 8 hours and not the same twice or so."""
+    for what in COMPARISONS.keys() - {"absence"}:
+        assert not follows(equivalent.make, what), what
+    assert reads_of(equivalent) == []
+    trace = lead(equivalent.make, LOT.but(steps=("poll",) * 40))
+    assert all(14_400 <= gap <= 28_801 for gap in trace.gaps)
+    assert len(set(trace.gaps)) >= 38
+    # As spread as 40 uniform values are but for 1 in 100,000.
+    assert max(trace.gaps) - min(trace.gaps) > 10_000
+    assert all(any(poll == number for poll, _ in trace.draws) for number in range(1, 41))
+
+
+@pytest.mark.parametrize("owner", EDGES.values(), ids=EDGES)
+def test_no_leak_falls_over_owners_at_the_edges(owner):
+    """All polls of what is no row end, also where the second poll fails (rows: `test_rows`)."""
+    rows = {row.id for row in library.ROWS}
+    lots = [LOT.but(owner=owner), LOT.but(owner=owner, serve=serve_failing(serve_well, (2,), b""))]
+    for mutant in (*MUTANTS, *EQUIVALENTS):
+        for lot in lots if mutant.id not in rows else ():
+            trace = lead(mutant.make, lot)
+            assert (mutant.id, trace.crash, len(trace.outcomes)) == (mutant.id, "", 4)

@@ -127,7 +127,7 @@ def test_a_sample_leaves_out_what_the_crossings_alone_find(tmp_path, monkeypatch
     (tmp_path / "dear.py").write_text(
         "from dataclasses import replace\n"
         "from client_sim.lab.mutants.library import find_mutant\n"
-        "leaky = find_mutant('place-query')\n"
+        "leaky = find_mutant('imei-query')\n"
         "CLIENTS = [\n"
         "    replace(leaky, id=name, only=('crossed',) if name != 'cheap' else ())\n"
         "    for name in ('dear', 'cheap', 'dearer')\n"

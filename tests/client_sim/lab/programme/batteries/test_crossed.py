@@ -1,36 +1,17 @@
-"""Where conditions meet, clients that wait for two of them are found, and clean ones pass."""
+"""Where conditions meet, clean clients pass; who waits for two of them is in `test_found`."""
 
 import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.library import CROSSINGS
 from client_sim.lab.programme.batteries.crossed import crossed
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Channel
-from tests.client_sim.lab.programme.crossing_rows import with_levels
-
-FOUND_BY = {
-    "call-package-beneath": {"crossed", "writes"},
-    "call-refusal-package-beneath": {"crossed", "writes"},
-    "reset-package-beneath": {"crossed", "tripwire", "writes"},
-    "text-retry": {"crossed"},
-    "login-failures-minute": {"crossed"},
-    "tag-after-restart": {"crossed", "grammar"},
-    "wait-after-pause": {"crossed", "grammar"},
-    "reset-soon": {"schedule"},
-    "reset-owner": {"crossed", "grammar", "tripwire"},
-    "reset-time": {"crossed", "tripwire"},
-}
-BY_ID = {mutant.id: mutant for mutant in CROSSINGS}
-MEETS = {"call-refusal-package-beneath": {"fault": "unreached"}}
-"""Without these conditions a client has nothing to tell, in dozens of cases."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,22 +19,6 @@ def quickly():
     """Check each signature once."""
     with memoised():
         yield
-
-
-@pytest.mark.parametrize("mutant_id", FOUND_BY)
-def test_who_waits_for_two_things_is_found(mutant_id):
-    """Each condition alone shows nothing; together they do."""
-    mutant = BY_ID[mutant_id]
-    profile = PROFILES["mutant"].only(mutant.only)
-    (battery,) = make_batteries(plan_ground(mutant.make, 0), profile)
-    battery = with_levels(battery, 0, MEETS.get(mutant_id, {}))
-    trial = try_client(mutant.make, (battery,), profile, enough=len(FOUND_BY[mutant_id]))
-    assert set(trial.killed_by) == FOUND_BY[mutant_id]
-
-
-def test_everyone_is_here():
-    """None is forgotten."""
-    assert set(FOUND_BY) == set(BY_ID)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a machine shows is found by comparing machines; a client that only looks passes."""
+"""What a machine shows is compared and named; who tells its machine is in `test_found`."""
 
 import os
 import shutil
@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants import asking_again, machines
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme.batteries.machines import machine
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
-from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import keep, observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.servers.memo import memoised
@@ -29,25 +27,6 @@ def quickly():
     """Check each signature once."""
     with memoised():
         yield
-
-
-MUTANTS = (*machines.MUTANTS, *(m for m in asking_again.MUTANTS if "machine" in m.only))
-
-
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
-def test_who_tells_its_machine_is_found(mutant):
-    """By the battery that changes nothing else."""
-    profile = PROFILES["mutant"].only(["machine"])
-    batteries = make_batteries(plan_ground(mutant.make, 0), profile)
-    assert "machine" in try_client(mutant.make, batteries, profile).killed_by
-
-
-def test_who_only_looks_is_not():
-    """A note of the machine that nobody is sent."""
-    mutant = find_mutant("same-looking")
-    profile = PROFILES["mutant"].only(["machine"])
-    batteries = make_batteries(plan_ground(mutant.make, 0), profile)
-    assert try_client(mutant.make, batteries, profile).killed_by == ()
 
 
 def test_only_the_machines_of_a_case_differ():
