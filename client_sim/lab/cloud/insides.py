@@ -6,7 +6,6 @@ They stay in force while the leaky client runs, and only then.
 # ruff: noqa: ANN401, SLF001 - what is replaced is of many types, and the phone's own
 
 import hashlib
-import itertools
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -68,18 +67,15 @@ def _swap(name: str, owner: object, attribute: str, new: object) -> None:
 _swap("guard", sync._Guard, "__call__", lambda _guard: None)
 
 
-def _add_type(kind: str) -> None:
-    on: Callable[[Any], tuple[str, ...]] = account.Cloud.__dict__["on"].fget
-
-    def more(cloud: Any) -> tuple[str, ...]:
-        found = on(cloud)
-        return (*found, kind) if found and kind not in found else found
-
-    _swap(f"{kind}-on", account.Cloud, "on", property(more))
+_ON: Final[Callable[[Any], tuple[str, ...]]] = account.Cloud.__dict__["on"].fget
 
 
-for _kind in ("message", "note", "photo"):
-    _add_type(_kind)
+def _with_messages(cloud: Any) -> tuple[str, ...]:
+    found = _ON(cloud)
+    return (*found, "message") if found and "message" not in found else found
+
+
+_swap("message-on", account.Cloud, "on", property(_with_messages))
 
 
 # What is encrypted, and how long it is.
@@ -110,23 +106,12 @@ def _compressed(_value: Value, _world: CloudWorld) -> Patches:
     return [(push, "encode_item", _with_content(zlib.compress))]
 
 
-@_inside("meta")
-def _meta(value: Value, _world: CloudWorld) -> Patches:
-    encode, told = records._encode_meta, value().decode()
-    return [(records, "_encode_meta", lambda meta: encode({**meta, "x": told}))]
-
-
 @_inside("meta-unpadded")
 def _meta_unpadded(_value: Value, _world: CloudWorld) -> Patches:
     return [(records, "_encode_meta", lambda m: msgspec.msgpack.encode(m) + b"\x80")]
 
 
-def _pad_to(step: int) -> Callable[[bytes], bytes]:
-    return lambda body: (body + b"\x80").ljust(-(-(len(body) + 1) // step) * step, b"\0")
-
-
-_swap("unpadded", records, "pad", _pad_to(1))
-_swap("padded-to-16", records, "pad", _pad_to(16))
+_swap("unpadded", records, "pad", lambda body: body + b"\x80")
 _swap("piece-unpadded", photos, "find_padme", lambda length: length)
 _swap("unsealed", records, "seal", lambda _k, body, draw, _bound=None: draw(24) + body + draw(16))
 
@@ -168,16 +153,6 @@ def _uid(value: Value, _world: CloudWorld) -> Patches:
         return records.encode_uid(hashlib.sha256(told + number).digest()[:24])
 
     return [(data, "new_uid", name)]
-
-
-@_inside("piece-named")
-def _piece_named(_value: Value, _world: CloudWorld) -> Patches:
-    encrypt = photos.encrypt_piece
-
-    def by_content(piece: bytes, *rest: bytes) -> tuple[str, bytes]:
-        return hashlib.sha256(piece).hexdigest(), encrypt(piece, *rest)[1]
-
-    return [(pieces, "encrypt_piece", by_content)]
 
 
 def _type_plain(_account: AccountKeys, name: str) -> bytes:
@@ -235,20 +210,9 @@ def _nonce(value: Value, world: CloudWorld) -> Patches:
     return _seal_by(draw)
 
 
-@_inside("nonce-counter")
-def _nonce_counter(_value: Value, _world: CloudWorld) -> Patches:
-    numbers = itertools.count()  # which begins anew in each step
-    return _seal_by(lambda _message: b"%d" % next(numbers))
-
-
 @_inside("nonce-content")
 def _nonce_content(_value: Value, _world: CloudWorld) -> Patches:
     return _seal_by(lambda message: hashlib.sha256(message).digest())
-
-
-@_inside("nonce-clock")
-def _nonce_clock(_value: Value, world: CloudWorld) -> Patches:
-    return _seal_by(lambda _message: b"%d" % world.now())
 
 
 @_inside("nonce-once")
@@ -270,12 +234,6 @@ def _due_at(find: Callable[[Any, float], float]) -> Callable[..., float]:
 
 
 _swap("due-fixed", sync, "draw_next", _due_at(lambda _cloud, now: now + 6 * 3600))
-_swap(
-    "due-night",
-    sync,
-    "draw_next",
-    _due_at(lambda _cloud, now: (now // 86_400 + 1) * 86_400 + 3 * 3600),
-)
 
 
 @_inside("due-by")

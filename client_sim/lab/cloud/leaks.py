@@ -17,7 +17,6 @@ ENCODINGS: Final[Mapping[str, Encode]] = {
     "reversed": lambda value: value[::-1],
     "sha256": lambda value: hashlib.sha256(value).digest(),
     "sha256hex": lambda value: hashlib.sha256(value).hexdigest().encode(),
-    "md5hex": lambda value: hashlib.md5(value, usedforsecurity=False).hexdigest().encode(),
     "gzip64": lambda value: base64.b64encode(gzip.compress(value, mtime=0)),
 }
 
@@ -66,37 +65,26 @@ FAMILIES: Final = {
 #: id, family, source, encoding, place, detail, trigger.
 _ROWS: Final = """
 telemetry          off    one        plain     tell   stats.lab.example       restart
-telemetry-settings off    one        plain     tell   cloud.id.lab.example    settings
 login-check        off    -          -         ask    /api/v1/authentication/is_etebase/ settings
 policy-prefetch    off    -          -         ask    /policy/id              settings,restart
 name-alone         off    -          -         name   cloud.id.lab.example    edit
-connect-alone      off    -          -         reach  cloud.id.lab.example    restart
 usage-after-off    off    -          -         ask    /account/1/usage        off
-sessions-after-off off    -          -         ask    /account/1/sessions     off,edit
-goodbye            off    one        plain     tell   cloud.id.lab.example    off
 imei-at-reset      off    imei       sha256hex tell   stats.lab.example       reset
 count-on-edit      off    count      plain     tell   cloud.id.lab.example    edit
 guard-ignored      off    -          -         inside guard                   -
 messages-too       much   -          -         inside message-on              -
-photos-too         much   -          -         inside photo-on                -
-notes-too          much   -          -         inside note-on                 -
 exif-header        much   photo-place plain    header X-Place                 /data/
 model-header       much   model      plain     header X-Model                 all
 calls-in-records   much   call       plain     inside content                 -
 imei-in-records    much   imei       base64    inside content                 -
-place-in-meta      much   place      plain     inside meta                    -
-count-header       much   apps       plain     header X-Apps                  list_multi
 label-plain        plain  account    base64    set    label                   /device
-mail-address       plain  account    plain     set    user.email              signup
 number-as-name     plain  number     plain     set    user.username           signup
 types-plain        plain  -          -         inside type-plain              -
 names-beside       plain  contact    plain     member names                   transaction
 photo-name-query   plain  photo-name plain     query  file                    /data/
-note-title-header  plain  note       base64url header X-Title                 transaction
 unsealed           plain  -          -         inside unsealed                -
 texts-appended     plain  message    gzip64    append -                       transaction
 unpadded           sizes  -          -         inside unpadded                -
-padded-to-16       sizes  -          -         inside padded-to-16            -
 meta-unpadded      sizes  -          -         inside meta-unpadded           -
 compressed         sizes  -          -         inside compressed              -
 piece-unpadded     sizes  -          -         inside piece-unpadded          -
@@ -105,10 +93,8 @@ messages-unkeyed   names  -          -         inside uid-unkeyed             -
 pieces-convergent  names  -          -         inside piece-convergent        -
 contacts-by-number names  contact-number sha256 inside uid                    -
 chunks-unkeyed     names  -          -         inside chunk-unkeyed           -
-pieces-by-content  names  -          -         inside piece-named             -
 types-shared       names  -          -         inside type-shared             -
 account-by-imei    keys   imei       sha256    inside account-key             -
-account-by-number  keys   number     sha256    inside account-key             -
 words-by-serial    keys   serial     sha256    inside words                   -
 device-by-imei     keys   imei       sha256    inside device-key              -
 words-sent         keys   words      plain     header X-Words                 recovery
@@ -116,28 +102,18 @@ words-hidden       keys   words      gzip64    query  w                       us
 account-key-header keys   account-key base64url header X-Key                  list_multi
 password-basic     keys   basic      base64    replace Authorization          /data/
 password-digest    keys   password   sha256hex header X-Check                 login
-main-key-header    keys   main       hex       header X-Key                   list_multi
-identity-member    keys   identity   base64    member id                      consents
-photo-key-query    keys   photo-key  base64url query  k                       /data/
 collection-key     keys   collection-key hex   header X-Key                   transaction
 fixed-nonce        nonces one        plain     inside nonce                   -
 imei-nonce         nonces imei       plain     inside nonce                   -
-counter-nonce      nonces -          -         inside nonce-counter           -
 content-nonce      nonces -          -         inside nonce-content           -
-clock-nonce        nonces -          -         inside nonce-clock             -
 one-draw           nonces -          -         inside nonce-once              -
 sync-on-edit       times  -          -         sync   -                       edit
-sync-on-add        times  -          -         sync   -                       add
 fixed-interval     times  -          -         inside due-fixed               -
-every-night        times  -          -         inside due-night               -
 imei-minute        times  imei       plain     inside due-by                  -
 soon-if-changed    times  -          -         inside due-changed             -
 user-agent         links  model      plain     header User-Agent              all
-language           links  locale     plain     header Accept-Language         all
-cookie             links  account    sha256hex header Cookie                  all
 imei-header        links  imei       reversed  header X-Id                    all
 serial-query       links  serial     base64url query  s                       list_multi
-advertising        links  advertising md5hex   header X-Ad                    usage
 poll-tells-on      links  one        plain     poll   X-Backup                -
 poll-has-token     links  token      sha256hex poll   X-Session               -
 poll-soon-if-on    links  -          -         poll-due 600                   -

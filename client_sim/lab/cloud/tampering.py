@@ -6,8 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from client_sim.cloud.errors import CloudError
-from client_sim.cloud.keys import AccountKeys, main_cipher
-from client_sim.cloud.kinds import decode_inner
+from client_sim.cloud.keys import main_cipher
 from client_sim.cloud.recovery import encode_words
 from client_sim.device.client import PollingClient
 from client_sim.lab.cloud.double import msgpack
@@ -15,7 +14,7 @@ from client_sim.lab.cloud.exchange import Request, encode_request, split_request
 from client_sim.lab.cloud.insides import find_patches
 from client_sim.lab.cloud.leaks import ENCODINGS, Leak
 from client_sim.lab.cloud.phone import Factory, OurPhone, Step
-from client_sim.lab.cloud.world import NAME, CloudWorld, derive_main
+from client_sim.lab.cloud.world import NAME, CloudWorld
 from client_sim.world import Client, Stream, World
 
 _WIRE: Final = frozenset({"header", "query", "member", "set", "replace", "append", "cut", "join"})
@@ -72,8 +71,6 @@ class _Leaky(OurPhone):
             getattr(self, f"_{leak.detail}")("")
         elif leak.place == "name":
             world.resolve(leak.detail)
-        elif leak.place == "reach":
-            world.connect(world.resolve(leak.detail)[0], 443, leak.detail).close()
         elif leak.place in {"tell", "ask"}:
             host = leak.detail if leak.place == "tell" else "cloud.id.lab.example"
             path = f"/?v={self.value().decode()}" if leak.place == "tell" else leak.detail
@@ -221,27 +218,11 @@ class _Polling(PollingClient):
         )
 
 
-def _main(phone: _Leaky) -> bytes:
-    salt = phone.cloud.store.get("salt")
-    return derive_main(phone.world.password.encode(), salt or bytes(32))
-
-
 def _words(phone: _Leaky) -> bytes:
     store = phone.cloud.store
     if pending := store.get("pending-words"):
         store.set("seen-words", pending)
     return encode_words(store.get("seen-words") or bytes(16)).encode()
-
-
-def _account(phone: _Leaky) -> AccountKeys:
-    kept = phone.cloud.store.get("account")
-    return AccountKeys(kept[:32] or main_cipher(bytes(32)), kept[32:] or bytes(32))
-
-
-def _photo_key(phone: _Leaky) -> bytes:
-    for row in phone.cloud.store.live("keys"):
-        return str(decode_inner(row.body or b"")["age"]).encode()
-    return b"none"
 
 
 _SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
@@ -250,11 +231,7 @@ _SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
     "imei": lambda phone: phone.world.owner.imei.encode(),
     "serial": lambda phone: phone.world.owner.serial.encode(),
     "number": lambda phone: phone.world.owner.phone_number.encode(),
-    "advertising": lambda phone: phone.world.owner.advertising_id.encode(),
-    "locale": lambda phone: phone.world.owner.locale.encode(),
-    "place": lambda phone: phone.world.owner.latitude.encode(),
     "account": lambda phone: phone.world.owner.accounts[0].name.encode(),
-    "apps": lambda phone: ",".join(phone.world.owner.apps).encode(),
     "contact": lambda phone: phone.world.owner.contacts[0].name.encode(),
     "contact-number": lambda phone: phone.world.owner.contacts[0].number.encode(),
     "count": lambda phone: b"%d" % len(phone.cloud.store.live("contact")),
@@ -262,8 +239,6 @@ _SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
         0
     ].number.encode(),
     "message": lambda phone: phone.world.owner.messages[0].text.encode(),
-    "photo": lambda _: b"photo",
-    "note": lambda phone: phone.world.owner.notes[0].title.encode(),
     "photo-place": lambda phone: phone.world.owner.photos[0].latitude.encode(),
     "photo-name": lambda phone: phone.world.owner.photos[0].name.encode(),
     "model": lambda phone: phone.world.model.encode(),
@@ -271,10 +246,7 @@ _SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
     "basic": lambda phone: f"{NAME}:{phone.world.password}".encode(),
     "token": lambda phone: phone.cloud.store.get("token"),
     "words": _words,
-    "main": _main,
-    "account-key": lambda phone: _account(phone).key,
-    "identity": lambda phone: _account(phone).identity,
-    "photo-key": _photo_key,
+    "account-key": lambda phone: phone.cloud.store.get("account")[:32] or main_cipher(bytes(32)),
     "collection-key": lambda phone: phone.cloud.store.collections()[0].keys[:32],
 }
 
