@@ -1,18 +1,11 @@
 """The report as values that JSON has; bytes are hexadecimal."""
 
+from dataclasses import asdict
 from typing import Any
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.covering import Crossings
-from client_sim.lab.programme.result import (
-    CLAIMS,
-    BatteryResult,
-    Matrix,
-    MatrixRow,
-    MutationScore,
-    Smallest,
-    WallClockRow,
-)
+from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
 from client_sim.lab.report.covering import Presentable, present_matrix
 
 
@@ -44,13 +37,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
         },
         "checks": [_battery_to_dict(battery) for battery in result.batteries],
         "fields": [
-            {
-                "field": row.field,
-                "distinct": row.distinct,
-                "bits": round(row.bits, 6),
-                "budget_bits": round(row.budget_bits, 6),
-                "min_k": row.min_k,
-            }
+            asdict(row) | {"bits": round(row.bits, 6), "budget_bits": round(row.budget_bits, 6)}
             for row in result.fields
         ],
         "crossings": None if result.crossings is None else _crossings_to_dict(result.crossings),
@@ -61,10 +48,12 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
             for c in result.sample.connections()
         ],
         "matrix": None if report.matrix is None else matrix_to_dict(report.matrix),
-        "mutation": None if report.mutation is None else _mutation_to_dict(report.mutation),
+        "mutation": None
+        if report.mutation is None
+        else asdict(report.mutation) | {"percent": round(report.mutation.percent, 2)},
         "wall_clock": None
         if report.wall_clock is None
-        else [_wall_clock_to_dict(row) for row in report.wall_clock],
+        else [asdict(row) | {"passed": row.passed} for row in report.wall_clock],
     }
 
 
@@ -75,8 +64,8 @@ def matrix_to_dict(matrix: Matrix) -> dict[str, Any]:
         "good": matrix.is_good,
         "score": round(matrix.score, 6),
         "oracles": list(matrix.oracles),
-        "mutants": [_row_to_dict(row) for row in matrix.rows],
-        "equivalents": [_row_to_dict(row) for row in matrix.equivalents],
+        "mutants": [asdict(row) for row in matrix.rows],
+        "equivalents": [asdict(row) for row in matrix.equivalents],
         "families": {family: list(killers) for family, killers in matrix.killers.items()},
         "survivors": [row.id for row in matrix.survivors],
         "thin": list(matrix.thin),
@@ -113,59 +102,12 @@ def _battery_to_dict(battery: BatteryResult) -> dict[str, Any]:
         "octets": battery.size,
         "count": battery.count,
         "findings": [finding_to_dict(finding) for finding in battery.findings],
-        "smallest": None if battery.smallest is None else _smallest_to_dict(battery.smallest),
+        "smallest": None if battery.smallest is None else asdict(battery.smallest),
     }
 
 
 def _crossings_to_dict(crossings: Crossings) -> dict[str, Any]:
     return {
         "factors": {name: list(levels) for name, levels in crossings.factors.items()},
-        "coverage": [
-            {
-                "together": coverage.together,
-                "of": list(coverage.of),
-                "covered": coverage.covered,
-                "all": coverage.all,
-            }
-            for coverage in crossings.coverages
-        ],
-    }
-
-
-def _smallest_to_dict(smallest: Smallest) -> dict[str, Any]:
-    return {
-        "steps": list(smallest.steps),
-        "differing_fields": list(smallest.differing_fields),
-        "text": smallest.text,
-    }
-
-
-def _row_to_dict(row: MatrixRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "family": row.family,
-        "leak": row.leak,
-        "killed_by": list(row.killed_by),
-        "not_asked": list(row.not_asked),
-    }
-
-
-def _mutation_to_dict(score: MutationScore) -> dict[str, Any]:
-    return {
-        "killed": score.killed,
-        "survived": score.survived,
-        "argued": score.argued,
-        "percent": round(score.percent, 2),
-    }
-
-
-def _wall_clock_to_dict(row: WallClockRow) -> dict[str, Any]:
-    return {
-        "test": row.test,
-        "samples": row.samples,
-        "statistic": row.statistic,
-        "p_value": row.p_value,
-        "alpha": row.alpha,
-        "passed": row.passed,
-        "smallest_effect": row.smallest_effect,
+        "coverage": [asdict(coverage) for coverage in crossings.coverages],
     }
