@@ -1,13 +1,39 @@
-"""A field that takes more values over a fleet than the page declares is found and counted."""
+"""A field that takes more values over a fleet than its budget allows is found and counted."""
 
 import math
 from dataclasses import replace
 
 import pytest
 
+from client_sim.lab.oracles.budget import Budget, find_budget
 from client_sim.lab.oracles.cardinality import count_fields, judge_cardinality
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+
+
+@pytest.mark.parametrize(
+    ("field", "of", "found"),
+    [
+        ("path", "request", Budget("path", "request", "1")),
+        ("path", "part", Budget("path", "part", "parts")),
+        ("method", "package", Budget("method", "request", "1")),
+        ("names", "poll", Budget("names", "poll", "1")),
+        ("names", "request", Budget("names", "request", "0")),
+        ("query", "request", Budget("query", "request", "0")),
+        ("header X value", "package", Budget("header X value", "package", "0")),
+    ],
+)
+def test_the_row_of_the_kind_comes_first(field, of, found):
+    """Before that of any request."""
+    assert find_budget(field, of) == found
+
+
+def test_a_size_is_a_number_or_an_alphabet():
+    """Of which somebody may say how large it is."""
+    assert Budget("a", "b", "7").most({}) == 7
+    assert Budget("a", "b", "parts").most({"parts": 4}) == 4
+    assert Budget("a", "b", "parts").most({"models": 4}) is None
+
 
 HEAD = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
 PACKAGE = b"/targets/armani/id/stable/" + b"a" * 64 + b".f.zip"

@@ -146,48 +146,13 @@ def test_the_offset_is_that_of_the_first_difference(first, second):
         assert first[offset : offset + 1] != second[offset : offset + 1]
 
 
-HEAD = b"GET /a?b HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
-TURNED = b"GET /a?b HTTP/1.1\r\nAccept-Encoding: gzip\r\nHost: h.example\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("second", "field"),
-    [
-        (HEAD.replace(b"GET", b"PUT"), "request 1, method"),
-        (HEAD.replace(b"/a", b"/c"), "request 1, path"),
-        (HEAD.replace(b"?b", b"?c"), "request 1, query"),
-        (HEAD.replace(b"1.1", b"1.0"), "request 1, version"),
-        (HEAD.replace(b"Accept-E", b"Accept-e"), "request 1, header name"),
-        (HEAD.replace(b"h.ex", b"t.ex"), "request 1, header Host value"),
-        (HEAD.replace(b"gzip", b"gzip "), "request 1, header Accept-Encoding value"),
-        (TURNED, "request 1, header order"),
-        (HEAD + b"x", "request 1, body"),
-        (HEAD + HEAD, "number of requests"),
-        (HEAD + HEAD.replace(b"Host", b"host"), "number of requests"),
-        (b"", "number of requests"),
-    ],
-)
-def test_a_difference_names_the_part_of_the_request(second, field):
-    """From either side."""
-    for one, two in ((HEAD, second), (second, HEAD)):
-        (found,) = find_differences(
-            observe(*changed(2, data=one)), observe(*changed(2, data=two)), with_time=True
-        )
-        assert found.field == field
-
-
 TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
 
 
 @pytest.mark.parametrize(
     ("one", "other", "field"),
     [
-        (BASE, changed(0, data=b"b.example"), "name"),
-        (BASE, changed(1, data=b"192.0.2.9 80 plain"), "address"),
-        (BASE, changed(1, data=b"192.0.2.1 90 plain"), "port"),
-        (BASE, changed(1, data=b"192.0.2.1 80 h.example"), "TLS name"),
         ((*BASE, TLS), (*BASE, (*TLS[:3], b"name h.example\nresumes yes")), "resumes"),
-        ((*BASE, TLS), (*BASE, (*TLS[:3], b"name t.example\nresumes no")), "name"),
         (BASE, changed(4, data=b"20001.0"), "due time"),
         (BASE, changed(4, at=2.0), "time"),
         (BASE, (*BASE, BASE[3]), "one event more"),
@@ -200,7 +165,7 @@ TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
     ],
 )
 def test_every_channel_has_fields(one, other, field):
-    """Names, targets, TLS parameters, times, pieces."""
+    """TLS parameters, times, pieces; `test_places` has those of requests and targets."""
     (found,) = find_differences(observe(*one), observe(*other), with_time=True)
     assert found.field == field
 

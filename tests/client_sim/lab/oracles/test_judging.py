@@ -296,3 +296,7 @@ def test_a_value_in_halves_is_told_word_for_word():
             *(IMEI, 0, 15, None, "dns question", "first labels of names"),
         ),
     )
+    data = b"GET /a HTTP/1.1\r\nX-A: %b\r\nX-B: %b\r\n\r\n" % (IMEI[:7], IMEI[7:])
+    (found, *_) = judge_canaries(sent(data), SEARCH)
+    assert (found.channel, found.field) == ("octets", found.where)
+    assert found.data != data

@@ -15,105 +15,45 @@ from client_sim.persona import make_persona
 OWNER = make_persona(1)
 
 
-class Keeps(ToyClient):
-    """Keeps a header of the last answer."""
+def keeping(wanted, **changes):
+    """Make a client that keeps a header of the last answer, with methods that make use of it."""
 
-    wanted = "etag"
+    class Keeps(ToyClient):
+        def answered(self, head):
+            for line in head.split("\r\n"):
+                name, _, value = line.partition(": ")
+                if name.lower() == wanted:
+                    self.world.state["kept"] = value.encode()
 
-    def answered(self, head):
-        """Look for the header."""
-        for line in head.split("\r\n"):
-            name, _, value = line.partition(": ")
-            if name.lower() == self.wanted:
-                self.world.state["kept"] = value.encode()
+        @property
+        def kept(self):
+            return self.world.state.get("kept", b"").decode()
 
-    @property
-    def kept(self):
-        """Give the value, or nothing."""
-        return self.world.state.get("kept", b"").decode()
-
-
-class Validates(Keeps):
-    """Sends an ETag back."""
-
-    def headers(self):
-        """Ask whether it is still true."""
-        return (*super().headers(), *([f"If-None-Match: {self.kept}"] if self.kept else []))
+    for name, change in changes.items():
+        setattr(Keeps, name, change)
+    return Keeps
 
 
-class HidesIt(Keeps):
-    """Sends an ETag back in base64."""
+def telling(wanted, form, dress):
+    """Make a client that sends the value back in a header, in a dress."""
 
-    def headers(self):
-        """Dress it."""
-        dressed = base64.b64encode(self.kept.strip('"').encode()).decode()
-        return (*super().headers(), *([f"X-A: {dressed}"] if self.kept else []))
+    def headers(client):
+        told = (form.format(dress(client.kept)),) if client.kept else ()
+        return (*ToyClient.headers(client), *told)
 
-
-class Dresses(Keeps):
-    """Sends a token back in a dress."""
-
-    wanted = "x-token"
-
-    def headers(self):
-        """Dress it."""
-        return (*super().headers(), *([f"X-A: {self.dress()}"] if self.kept else []))
+    return keeping(wanted, headers=headers)
 
 
-class InLowerCase(Dresses):
-    """In small letters."""
-
-    def dress(self):
-        """Dress."""
-        return self.kept.lower()
-
-
-class InBase16(Dresses):
-    """In base 16."""
-
-    def dress(self):
-        """Dress."""
-        return self.kept.encode().hex()
+def ask_for_it(client):
+    """Ask for the other name, and poll."""
+    if client.kept:
+        client.world.resolve(client.kept.split('"')[1].split(":")[0])
+    return ToyClient.poll(client)
 
 
-class InLongBase64(Dresses):
-    """In base64 inside more of it."""
-
-    def dress(self):
-        """Dress."""
-        return base64.b64encode(self.kept.encode()).decode().rstrip("=") + "AAAA"
-
-
-class WaitsBeyond(Keeps):
-    """Waits so much longer than the shortest interval as the server says."""
-
-    wanted = "retry-after"
-
-    def next_poll(self, now):
-        """Add the server's number."""
-        return now + 14_400 + int(self.kept)
-
-
-class Waits(Keeps):
-    """Waits as long as the server says."""
-
-    wanted = "retry-after"
-
-    def next_poll(self, now):
-        """Use the server's number."""
-        return now + int(self.kept)
-
-
-class Moves(Keeps):
-    """Goes where it is sent."""
-
-    wanted = "alt-svc"
-
-    def poll(self):
-        """Ask for the other name."""
-        if self.kept:
-            self.world.resolve(self.kept.split('"')[1].split(":")[0])
-        return super().poll()
+def to_base64(text):
+    """Write text in base64."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def serve(header):
@@ -148,14 +88,38 @@ def test_who_takes_no_notice_is_clean(pair, public):
 @pytest.mark.parametrize(
     ("factory", "pair", "field", "words"),
     [
-        (Validates, "etag", "header If-None-Match value", "'bbbb2222' of ETag came back"),
-        (HidesIt, "etag", "header X-A value", "'bbbb2222' of ETag came back in base64"),
-        (Waits, "retry", "due time", "'16000' of Retry-After came back"),
-        (InLowerCase, "upper", "header X-A value", "'BBBB2222' of X-Token came back in lower case"),
-        (InBase16, "upper", "header X-A value", "'BBBB2222' of X-Token came back in base16"),
-        (InLongBase64, "upper", "header X-A value", "'BBBB2222' of X-Token came back in base64"),
-        (WaitsBeyond, "retry", "due time", "'16000' of Retry-After came back"),
-        (Moves, "moved", "name", "'b.example' of Alt-Svc came back"),
+        (
+            telling("etag", "If-None-Match: {}", str),
+            *("etag", "header If-None-Match value", "'bbbb2222' of ETag came back"),
+        ),
+        (
+            telling("etag", "X-A: {}", lambda kept: to_base64(kept.strip('"'))),
+            *("etag", "header X-A value", "'bbbb2222' of ETag came back in base64"),
+        ),
+        (
+            telling("x-token", "X-A: {}", str.lower),
+            *("upper", "header X-A value", "'BBBB2222' of X-Token came back in lower case"),
+        ),
+        (
+            telling("x-token", "X-A: {}", lambda kept: kept.encode().hex()),
+            *("upper", "header X-A value", "'BBBB2222' of X-Token came back in base16"),
+        ),
+        (
+            telling("x-token", "X-A: {}", lambda kept: to_base64(kept).rstrip("=") + "AAAA"),
+            *("upper", "header X-A value", "'BBBB2222' of X-Token came back in base64"),
+        ),
+        (
+            keeping("retry-after", next_poll=lambda self, now: now + int(self.kept)),
+            *("retry", "due time", "'16000' of Retry-After came back"),
+        ),
+        (
+            keeping("retry-after", next_poll=lambda self, now: now + 14_400 + int(self.kept)),
+            *("retry", "due time", "'16000' of Retry-After came back"),
+        ),
+        (
+            keeping("alt-svc", poll=ask_for_it),
+            *("moved", "name", "'b.example' of Alt-Svc came back"),
+        ),
     ],
 )
 def test_what_comes_back_is_named(factory, pair, field, words, public):
