@@ -1,8 +1,11 @@
-"""Our phone is clean, all that leaks is found in two ways, and nothing harmless is accused."""
+"""Our phone is clean and takes no lie, all that leaks is found in two ways, servers too."""
 
 import pytest
 
+from client_sim.lab.cloud.blind import try_server
+from client_sim.lab.cloud.double import FLAWS
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
+from client_sim.lab.cloud.lies import LIES, examine_lies
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.programme import (
     METHODS,
@@ -71,3 +74,35 @@ def test_clients_are_loaded_by_name():
     for name in ("nobody", "client_sim.lab.cloud.phone:AGE"):
         with pytest.raises(ClientNotFoundError):
             load_client(name)
+
+
+def test_our_phone_takes_no_lie():
+    """It refuses, or tells its owner."""
+    assert list(examine_lies(OurPhone, LIES)) == []
+
+
+@pytest.mark.parametrize(
+    ("client", "lie", "methods"),
+    [
+        ("rollback-taken", "rollback", {"kept", "answered"}),
+        ("weaker-keys-taken", "weaker keys", {"answered", "salts"}),
+        ("other-text", "another text", {"told", "answered"}),
+    ],
+)
+def test_a_phone_that_takes_a_lie_is_found(client, lie, methods):
+    """It keeps it, goes on, or says nothing."""
+    lies = tuple(each for each in LIES if each.id == lie)
+    found = {method for method, _ in examine_lies(load_client(client), lies)}
+    assert found == methods
+
+
+def test_an_honest_server_is_blind():
+    """No check raises an alarm."""
+    assert try_server("").killed_by == ()
+
+
+def test_each_leaky_server_is_found():
+    """By what it keeps, says, or does not do."""
+    for flaw in FLAWS:
+        with case(flaw):
+            assert try_server(flaw).killed_by

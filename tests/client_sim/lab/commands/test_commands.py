@@ -1,4 +1,4 @@
-"""The commands' statuses and what they print."""
+"""The commands' statuses and what they print; progress where there is no terminal."""
 
 import json
 import signal
@@ -14,6 +14,7 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.commands import lab
 from client_sim.lab.commands import run as run_module
 from client_sim.lab.commands.ending import ending_with_children
+from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
@@ -93,15 +94,6 @@ def test_json_has_the_same_verdict(url, root):
     assert OWNER.imei.encode().hex() not in result.stdout
 
 
-def test_a_client_may_come_from_a_module(url, root):
-    """`package.module:factory` is imported."""
-    result = call(
-        *("run", "--url", url, "--root", root, "--pairs", 1),
-        *("--client", "client_sim.lab.clients.toy:ToyClient"),
-    )
-    assert result.exit_code == 0, result.output
-
-
 @pytest.mark.parametrize(
     ("client", "words"),
     [
@@ -124,29 +116,17 @@ def test_no_server_gives_3(root):
     assert result.exit_code == 3
 
 
-def test_usage_gives_2(root):
-    """A mapping without an address is a usage error."""
-    result = call("run", "--url", "http://a.example", "--root", root, "--resolve", "a.example")
-    assert result.exit_code == 2
-
-
-def test_an_address_in_the_url_gives_2(root):
-    """A leak would not show there."""
-    result = call("run", "--url", "http://127.0.0.1:80", "--root", root, "--client", "toy")
-    assert result.exit_code == 2
-    assert "--resolve" in result.stderr
-
-
 @pytest.mark.parametrize(
     ("option", "value"),
     [
         *(("--url", "http://[bad"), ("--now", "nan"), ("--now", "-1"), ("--now", "1e300")),
         *(("--codename", "../x"), ("--codename", "latest-x"), ("--region", ""), ("--channel", "A")),
-        *(("--resolve", "a.example=nowhere"), ("--resolve", "=192.0.2.1x")),
+        *(("--resolve", "a.example=nowhere"), ("--resolve", "=192.0.2.1x"), ("--resolve", "a")),
+        ("--url", "http://127.0.0.1:80"),
     ],
 )
 def test_a_malformed_value_gives_2_and_names_the_option(option, value, url, root):
-    """Nothing is examined, and no trace of the program is shown."""
+    """Nothing is examined; an address in place of the host's name is none of its kind, either."""
     result = call("run", "--url", url, "--root", root, "--client", "toy", option, value)
     assert result.exit_code == 2, result.output
     assert option in result.stderr
@@ -190,10 +170,10 @@ def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path
     assert result.stderr.startswith("error: the client sent nothing")
 
 
-@pytest.mark.parametrize("name", ["after-restart", "after-4-polls"])
-def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
-    """The first four polls before a restart are silent."""
-    result = call("run", "--url", url, "--root", root, "--client", name, "--pairs", 1)
+def test_a_client_that_bides_its_time_is_waited_for(url, root):
+    """The first four polls are silent."""
+    client = ("--client", "after-4-polls", "--pairs", 1)
+    result = call("run", "--url", url, "--root", root, *client)
     assert result.exit_code == 1
     assert "imei as it is: imei(15 digits)" in result.output
 
@@ -213,15 +193,6 @@ def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, mon
     assert result.exit_code == 1
     assert "cannot be imported" in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-def test_a_page_that_cannot_be_written_gives_3(url, root, tmp_path):
-    """The sentence names the option; what was found is printed all the same."""
-    page = tmp_path / "no" / "page.html"
-    result = call("run", "--url", url, "--root", root, *TOY, "--html", page)
-    assert result.exit_code == 3
-    assert result.stderr.startswith("error: --html cannot be written")
-    assert "polls" in result.stdout
 
 
 def test_a_client_that_needs_an_owner_cannot_be_explained(root):
@@ -306,3 +277,24 @@ def test_a_client_that_does_not_come_back_has_no_verdict(monkeypatch):
 
 def _overdue(*_arguments):
     raise ClientOverdueError("it waits")
+
+
+def test_each_tenth_of_long_work_is_a_line(capsys):
+    """Ten lines on standard error, the last at the end, whatever the number of steps."""
+    with show_progress() as tell:
+        for done in range(1, 1_235):
+            tell("runs", done, 1_234)
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert lines[0] == "runs: 124 of 1,234"
+    assert lines[-1] == "runs: 1,234 of 1,234"
+    assert len(lines) == 10
+
+
+def test_short_work_says_nothing(capsys):
+    """What is over in a moment needs no line."""
+    with show_progress() as tell:
+        for done in range(1, 50):
+            tell("runs", done, 49)
+    assert capsys.readouterr().err == ""

@@ -1,10 +1,12 @@
-"""Tasks that share the work, and the oracles that find a leaky client."""
+"""Tasks that share the work, over several processes, and the oracles that find a leaky client."""
 
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import pytest
 
 from client_sim.lab.clients.loading import load_client
+from client_sim.lab.errors import LabError
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme.batteries.fleet import determinism
 from client_sim.lab.programme.batteries.personal import horizon, personal, public
@@ -13,6 +15,30 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.run import Runs
 from client_sim.lab.programme.runner import Task, plan_tasks, run_task, try_client
+from client_sim.lab.programme.workers import Mapper
+
+
+class Dying:
+    """A pool whose process dies behind its first result."""
+
+    def map(self, call, *arguments):
+        """Give one result."""
+        yield call(*(each[0] for each in arguments))
+        raise BrokenProcessPool("a process in the pool was terminated abruptly")
+
+
+def test_a_process_that_dies_is_one_sentence():
+    """What was done before it comes out; then the lab says what to look for."""
+    results = Mapper(Dying()).map(abs, [(-1,), (-2,)])
+    assert next(results) == 1
+    with pytest.raises(LabError, match="has ended, killed or by the client"):
+        next(results)
+
+
+def test_nothing_to_do_gives_nothing():
+    """No task, no result."""
+    assert list(Mapper(Dying()).map(abs, [])) == []
+
 
 TOY = load_client("toy")
 LEAKY = load_client("imei-query")

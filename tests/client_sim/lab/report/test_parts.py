@@ -1,0 +1,135 @@
+"""Parts of a report: text that may be shown, rows of bytes, requests, one row for one value."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.dissection import dissect
+from client_sim.lab.report.dump import dump
+from client_sim.lab.report.exchanges import exchange_to_dict, render_exchanges, show_lines
+from client_sim.lab.report.gathering import Told, gather
+from client_sim.lab.report.printable import printable
+
+
+def test_rows_start_at_multiples_of_sixteen_and_keep_the_rest():
+    """The marked bytes and whole rows around them."""
+    rows = dump(bytes(range(0x30, 0x60)), 18, 3, around=2)
+    assert [row.offset for row in rows] == [16]
+    (row,) = rows
+    assert row.runs() == (
+        (False, "40 41", "@A"),
+        (True, "42 43 44", "BCD"),
+        (False, "45 46 47 48 49 4a 4b 4c 4d 4e 4f", "EFGHIJKLMNO"),
+    )
+
+
+def test_what_cannot_be_printed_is_a_dot():
+    """Control characters and what is beyond ASCII."""
+    ((row),) = dump(b"\x00\x7f\xff ~", 0, 1)
+    assert "".join(cell.sign for cell in row.cells) == "... ~"
+
+
+def test_a_long_finding_is_cut():
+    """The first 128 bytes and what stands around."""
+    rows = dump(bytes(10_000), 5000, 5000)
+    assert sum(cell.marked for row in rows for cell in row.cells) == 128
+    assert len(rows) < 20
+
+
+def test_nothing_is_shown_of_nothing():
+    """An empty string has no rows."""
+    assert dump(b"", 0, 0) == ()
+
+
+def told(*sentences):
+    """Give the sentences that stand for all of these, and for how many."""
+    findings = [Finding("here", said, b"octets", at, 1) for at, said in enumerate(sentences)]
+    return [(each.finding.explanation, each.times) for each in gather(findings)]
+
+
+def test_one_value_in_several_dresses_is_one():
+    """The first says how it was dressed."""
+    assert told(
+        "imei as base64+0: imei(15 digits)",
+        "serial as it is: serial(12 characters)",
+        "imei as without check digit → base16: imei(15 digits)",
+    ) == [("imei as base64+0: imei(15 digits)", 2), ("serial as it is: serial(12 characters)", 1)]
+
+
+def test_two_values_of_a_field_are_two():
+    """Where they are shown, they are told apart."""
+    said = ["contacts.number as it is: +999", "contacts.number as it is: +998"]
+    assert told(*said) == [(sentence, 1) for sentence in said]
+
+
+def test_other_sentences_are_one_where_they_are_the_same():
+    """Nothing is left out of them."""
+    said = ["path: not in the table", "polls as late as others", "path: not in the table"]
+    assert told(*said) == [("path: not in the table", 2), ("polls as late as others", 1)]
+
+
+def test_one_place_is_one_value():
+    """A contact who has called is in two fields."""
+    sentences = ("calls.number as it is: +999", "contacts.number as it is: +999")
+    one, other = (Finding("here", said, b"octets", 3, 2) for said in sentences)
+    assert gather([one, other]) == (Told(one, 2),)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Grüße, 世界, ok", "Grüße, 世界, ok"),
+        ("\x1b[2J\x07", "\\x1b[2J\\x07"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\u202egnp", "\\u202egnp"),
+        ("\x00\x85\ufffe\ud800", "\\x00\\x85\\ufffe\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_what_is_not_printed_is_escaped(text, shown):
+    """Controls, direction, noncharacters, lone surrogates, invisible tags."""
+    assert printable(text) == shown
+
+
+def test_a_long_text_is_cut():
+    """Two thousand signs and a sign that there was more."""
+    assert printable("x" * 5000) == "x" * 2000 + "…"
+
+
+def show(data):
+    """Print what a connection carried."""
+    file = io.StringIO()
+    render_exchanges(dissect(data, None), Console(file=file, width=80, color_system=None))
+    return file.getvalue()
+
+
+def test_every_field_has_its_offset_and_reason(reports):
+    """The version is the only field of a poll that tells anything."""
+    said = show(reports.poll)
+    assert "    14  2\n" in said
+    assert said.count("Can tell: ") == 1
+    assert said.endswith("179 bytes in 2 requests.\n")
+
+
+def test_bytes_that_nobody_explains_are_counted(reports):
+    """A last line without an end is shown, too."""
+    said = show(reports.poll + b"imei=1\x1b[2J")
+    assert "imei=1\\x1b[2J\n" in said
+    assert said.endswith("189 bytes, of which 10 are not in the request table.\n")
+
+
+def test_lines_keep_their_ends():
+    """An empty line is one."""
+    assert show_lines(b"a\r\n\r\nb") == ("a\\r\\n", "\\r\\n", "b")
+    assert show_lines(b"a\r\n") == ("a\\r\\n",)
+
+
+def test_json_has_every_byte(reports):
+    """Fields put together are the request."""
+    for exchange in dissect(reports.poll, None):
+        told = exchange_to_dict(exchange)
+        assert "".join(field["octets"] for field in told["fields"]) == told["octets"]
+        for field in told["fields"]:
+            assert told["octets"][field["offset"] :].startswith(field["octets"])
