@@ -1,6 +1,9 @@
 """The dialects' plane over sockets: hostile requests, ranges, and the clock."""
 
 import hashlib
+import ssl
+import uuid
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -8,11 +11,14 @@ import pytest
 from server.compat.pages import GONE, json_page
 from server.http.answers import Package
 from server.http.requests import GateMode, Reason
+from server.processes.serving import load_certificate, make_context
 from server.storage.local_blobs import LocalBlobs
+from server.storage.s3_blobs import S3Blobs
 from tests.server.compat.models import OPTIONS
 from tests.server.compat.served import serve_contents
 from tests.server.device import served as wire
 from tests.server.device.packages import put
+from tests.server.release.certificate import write_certificate
 
 DATA = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -148,27 +154,59 @@ def test_identity_whatever_is_asked(served):
             assert response["Content-Length"] == str(len(response.body))
 
 
-def test_ranges_are_exact(served):
-    """206 with its Content-Range from 0, from a third and for one byte; 416 at the end."""
+def check_ranges(ask):
+    """Ask for the whole file, for ranges of it, and beyond its end."""
     end = len(DATA)
+    whole = ask(wire.request(FILE, *APP))
+    assert (whole.status, whole.body) == (200, DATA)
+    assert whole["Content-Encoding"] is None
+    assert whole["Cache-Control"] == "public, max-age=31536000, immutable"
     for value, first, last in (
         (b"bytes=0-", 0, end - 1),
         (b"bytes=%d-" % (end // 3), end // 3, end - 1),
         (b"bytes=5-9", 5, 9),
         (b"bytes=%d-" % (end - 1), end - 1, end - 1),
     ):
-        response = served.get(FILE, *APP, b"Range: " + value)
-        assert response.status == 206
+        response = ask(wire.request(FILE, *APP, b"Range: " + value))
+        assert (response.status, response.body) == (206, DATA[first : last + 1])
         assert response["Content-Range"] == f"bytes {first}-{last}/{end}"
-        assert response.body == DATA[first : last + 1]
         assert response["Accept-Ranges"] == "bytes"
-    response = served.get(FILE, *APP, b"Range: bytes=%d-" % end)
-    assert (response.status, response["Content-Range"]) == (416, f"bytes */{end}")
-    whole = served.get(FILE, *APP)
-    assert (whole.status, whole.body) == (200, DATA)
-    assert whole["Cache-Control"] == "public, max-age=31536000, immutable"
+    beyond = ask(wire.request(FILE, *APP, b"Range: bytes=%d-" % end))
+    assert (beyond.status, beyond["Content-Range"]) == (416, f"bytes */{end}")
+
+
+def test_ranges_are_exact(served):
+    """From files, in each mode of the gate."""
+    check_ranges(served.ask)
     head = served.get(FILE, *APP, method="HEAD")
-    assert (head.status, head["Content-Length"], head.body) == (200, str(end), b"")
+    assert (head.status, head["Content-Length"], head.body) == (200, str(len(DATA)), b"")
+
+
+@pytest.mark.needs("seaweed")
+def test_ranges_from_s3(seaweed, tmp_path):
+    """A real S3 server holds the package."""
+    store = S3Blobs(seaweed.place(f"compat/{uuid.uuid4()}"), lambda: datetime.now(UTC))
+    (tmp_path / "source").write_bytes(DATA)
+    store.ingest(tmp_path / "source", SHA256, len(DATA))
+    with serve_contents(OPTIONS, CONTENTS, store) as served:
+        check_ranges(served.ask)
+
+
+def test_ranges_over_tls(blobs, tmp_path):
+    """LineageOS's version 2 asks nothing else; older Androids have TLS 1.2 only."""
+    write_certificate(tmp_path, "u.example")
+    tls = make_context(load_certificate(tmp_path / "cert.pem", tmp_path / "key.pem"))
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    client = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    with serve_contents(OPTIONS, CONTENTS, blobs, tls=tls) as served:
+
+        def ask(data):
+            with client.wrap_socket(served.connect(), server_hostname="u.example") as connection:
+                connection.sendall(data)
+                return wire.read_response(connection)
+
+        check_ranges(ask)
 
 
 def test_both_servers_answer_alike(served):

@@ -155,11 +155,17 @@ def serve_snapshot(
 
     At a port, or at a Unix socket if `unix` is its path.
     """
-    registry = CollectorRegistry()
     plane = DevicePlane(blobs, Counts(), mode, time.time, limits)
     plane.served = make_served(snapshot, hosts, mode, Answers())
-    registry.register(CountsCollector(plane.counts))
-    served = Served(0, registry, plane, unix)
+    with serve_plane(plane, run, tls, unix) as served:
+        served.registry.register(CountsCollector(plane.counts))
+        yield served
+
+
+@contextlib.contextmanager
+def serve_plane(plane, run=uvloop.run, tls=None, unix=None):
+    """Serve a plane in a thread until the block ends; nothing may fail on its loop."""
+    served = Served(0, CollectorRegistry(), plane, unix)
     ready, stop = threading.Event(), None
 
     async def main():

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ from tests.server.device.packages import (
     serve_long,
 )
 from tests.server.device.served import read_response, request, serve_snapshot
+from tests.server.release.certificate import write_certificate
 
 TIMESTAMP = "/metadata/timestamp.json"
 LINGER_NOT = struct.pack("ii", 1, 0)
@@ -103,13 +106,79 @@ def test_many_at_once(served):
         assert all(threads.map(ask, range(30)))
 
 
-def read_slowly(running, connection, pause):
-    """Read an answer with a pause after each piece, on the limits' clock."""
-    answer = b""
-    while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
-        answer += connection.recv(20_000)
-        running.turn(pause)
-    return answer
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory):
+    """Give the TLS contexts of a server and a client."""
+    certificate, key, _ = write_certificate(tmp_path_factory.mktemp("certificate"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.minimum_version = ssl.TLSVersion.TLSv1_3
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    client.check_hostname = False
+    return server, client
+
+
+@dataclass
+class Way:
+    """How clients reach a server: what it is given for that, and a connection to it."""
+
+    given: dict
+    tls: ssl.SSLContext | None = None
+
+    @contextlib.contextmanager
+    def connect(self, running):
+        """Open a connection with small buffers."""
+        with socket.socket(socket.AF_INET if running.unix is None else socket.AF_UNIX) as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+            plain.settimeout(PATIENCE)
+            plain.connect(str(running.unix) if running.unix else ("127.0.0.1", running.port))
+            if self.tls is None:
+                yield plain
+                return
+            with self.tls.wrap_socket(plain, suppress_ragged_eofs=False) as connection:
+                yield connection
+
+
+@pytest.fixture(params=["port", "tls", "unix"])
+def kind(request):
+    """Give the name of a way to the server."""
+    return request.param
+
+
+@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+def way(request, kind, tmp_path, contexts):
+    """Give each way to the server, on each kind of loop."""
+    server, client = contexts
+    given = {"port": {}, "tls": {"tls": server}, "unix": {"unix": tmp_path / "s"}}[kind]
+    return Way({"run": request.param, **given}, client if kind == "tls" else None)
+
+
+def test_ranges_on_every_way(tmp_path, way):
+    """Whole and in ranges, one after the other on a connection."""
+    with serve_bytes(tmp_path, BYTES, **way.given) as running, way.connect(running) as connection:
+        for lines, wanted in {
+            (): BYTES,
+            (b"Range: bytes=1-70000",): BYTES[1:70_001],
+            (b"Range: bytes=-65537",): BYTES[-65_537:],
+        }.items():
+            connection.sendall(request(URL, *lines))
+            assert read_response(connection).body == wanted
+        until(lambda: running.plane.counts.downloads == 0)
+
+
+def test_a_slow_client_is_not_a_stalled_one(tmp_path, way):
+    """A client that reads a little at a time is served to the end, for longer than the limit."""
+    with serve_bytes(tmp_path, BYTES, limits=Limits(stall_seconds=0.4), **way.given) as running:
+        running.stand()
+        for lines in ((), (b"Connection: close",)):
+            with way.connect(running) as connection:
+                connection.sendall(request(URL, *lines))
+                answer = b""
+                while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
+                    answer += connection.recv(20_000)
+                    running.turn(0.05)
+            assert answer.endswith(b"\r\n\r\n" + BYTES)
+        assert running.plane.counts.cuts["stall"] == 0
 
 
 def read_all(connection):
@@ -118,30 +187,71 @@ def read_all(connection):
         pass
 
 
-def test_a_slow_client_is_not_a_stalled_one(tmp_path):
-    """A client that reads a little at a time is served to the end, for longer than the limit."""
-    with serve_bytes(tmp_path, BYTES, limits=Limits(stall_seconds=0.4)) as running:
-        running.stand()
-        with socket.socket() as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-            connection.settimeout(PATIENCE)
-            connection.connect(("127.0.0.1", running.port))
-            connection.sendall(request(URL))
-            assert read_slowly(running, connection, 0.05).endswith(b"\r\n\r\n" + BYTES)
-        assert running.plane.counts.cuts["stall"] == 0
+def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch):
+    """It is reset and counted, its slot is free, and little of the package was read for it."""
+    pread, read = os.pread, []
 
+    def count(*asked):
+        read.append(asked[1])
+        return pread(*asked)
 
-def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
-    """It is reset and counted, and its slot is free."""
-    with serve_long(tmp_path, limits=Limits(stall_seconds=0.2)) as running:
+    monkeypatch.setattr(os, "pread", count)
+    with serve_long(tmp_path, limits=Limits(stall_seconds=0.3), **way.given) as running:
         counts = running.plane.counts
-        with running.connect() as connection:
+        with way.connect(running) as connection:
             connection.sendall(request(URL))
             until(lambda: counts.cuts["stall"] == 1)
             until(lambda: counts.downloads == 0)
-            with pytest.raises(ConnectionResetError):
-                read_all(connection)
+            assert sum(read) < LONG / 4
+            assert read or kind != "tls"  # without TLS the kernel reads
+            if kind == "unix":
+                with pytest.raises((ConnectionError, AssertionError)):
+                    read_response(connection)
+            else:
+                with pytest.raises((ConnectionResetError, ssl.SSLError)):
+                    read_all(connection)
+        until(lambda: counts.connections == 0)
         assert counts.answers[200] == 1
+
+
+#: The record header of a ClientHello of 512 bytes, which never follow (RFC 8446 section 5.1).
+BEGUN = b"\x16\x03\x01\x02\x00"
+
+
+@pytest.mark.parametrize("kind", ["tls"])
+@pytest.mark.parametrize("room", [2, 3])
+def test_handshakes_take_room(tmp_path, way, room):
+    """With the maximum of handshakes under way, the next is not served, and is counted.
+
+    With one more slot it is served.
+    """
+    limits = Limits(connections=room, head_seconds=60.0, drain_seconds=0.1)
+    with (
+        serve_bytes(tmp_path, BYTES, limits=limits, **way.given) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        counts = running.plane.counts
+        for _ in range(2):
+            stack.enter_context(running.connect()).sendall(BEGUN)
+        until(lambda: counts.connections == 2)
+        if room == 2:
+            stack.enter_context(pytest.raises((ssl.SSLError, ConnectionError, AssertionError)))
+        with way.connect(running) as connection:
+            connection.sendall(request("/metadata/9.root.json"))
+            assert read_response(connection).status == 404
+    assert counts.cuts["full"] == (room == 2)
+
+
+@pytest.mark.parametrize("kind", ["tls"])
+@pytest.mark.parametrize("said", [b"", BEGUN], ids=["nothing", "a record's head"])
+def test_a_handshake_that_never_ends(tmp_path, way, said):
+    """It is cut off at the time limit of a head, and counted as one."""
+    with serve_bytes(tmp_path, BYTES, limits=Limits(head_seconds=0.3), **way.given) as running:
+        with running.connect() as connection:
+            connection.sendall(said)
+            assert connection.recv(1) == b""
+        until(lambda: running.plane.counts.connections == 0)
+        assert running.plane.counts.cuts["head"] == 1
 
 
 def test_too_many(tmp_path):
@@ -196,42 +306,29 @@ def test_polls_are_answered_between_pieces(tmp_path):
     assert polls >= 16  # if packages were sent one after the other, there would be hardly one
 
 
-@pytest.mark.parametrize("way", ["reset", "closed", "half closed"])
-def test_clients_that_go_away(tmp_path, way):
+@pytest.mark.parametrize("end", ["reset", "closed", "half closed", "over TLS", "before the head"])
+def test_clients_that_go_away(tmp_path, contexts, end):
     """However they leave in the middle of a body, their slot and descriptor are released."""
-    with serve_long(tmp_path) as running:
-        running.get(URL, b"Range: bytes=0-0")
+    server, client = contexts
+    is_tls = end == "over TLS"
+    with serve_long(tmp_path, tls=server if is_tls else None) as running:
+        if not is_tls:
+            running.get(URL, b"Range: bytes=0-0")
         before = descriptors()
-        for number in range(100):
+        for number in range(20 if is_tls else 100):
             connection = running.connect()
+            connection = client.wrap_socket(connection) if is_tls else connection
             connection.sendall(request(URL))
-            connection.recv(1 if number % 2 else 1 << 20)
-            if way == "reset":
+            if end != "before the head":
+                connection.recv(1 if number % 2 else 1 << 20)
+            if end == "reset":
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-            elif way == "half closed":
+            elif end == "half closed":
                 connection.shutdown(socket.SHUT_WR)
             connection.close()
         until(lambda: running.plane.counts.downloads == 0)
         until(lambda: running.plane.counts.connections == 0)
         until(lambda: descriptors() <= before)
-
-
-def test_thousands_that_are_dropped(tmp_path):
-    """Three thousand downloads opened and dropped, some before their head, leave no descriptor."""
-    with serve_long(tmp_path) as running:
-        running.get(URL, b"Range: bytes=0-0")
-        before = descriptors()
-        for number in range(3_000):
-            with running.connect() as connection:
-                connection.sendall(request(URL))
-                if number % 3 == 0:
-                    connection.recv(1)
-                if number % 2:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-        until(lambda: running.plane.counts.connections == 0)
-        until(lambda: running.plane.counts.downloads == 0)
-        until(lambda: descriptors() <= before)
-        assert running.get(URL, b"Range: bytes=0-9").status == 206
 
 
 def test_one_descriptor_for_all_who_read_a_package(tmp_path):

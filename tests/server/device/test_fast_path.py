@@ -142,14 +142,6 @@ def test_a_client_that_reads_slowly(direct):
     assert re.sub(rb"Date: [^\r]*\r\n", b"", answer) == expected * number
 
 
-def test_a_client_that_never_reads(published_state):
-    """It is cut off, and counted."""
-    with serve(published_state.folder, limits=Limits(stall_seconds=0.1)) as served:
-        with served.connect() as connection, pytest.raises(ConnectionError):
-            connection.sendall(PHONE * 1_000_000)
-        assert served.plane.counts.cuts["stall"] == 1
-
-
 def test_a_connection_that_asks_nothing_more(published_state):
     """It is closed after a while, on both paths, and other connections are not."""
     with serve(published_state.folder, limits=Limits(idle_seconds=0.1)) as served:
@@ -159,29 +151,6 @@ def test_a_connection_that_asks_nothing_more(published_state):
                 read_response(connection, is_head=asked is HANDED_OVER)
                 assert connection.recv(1) == b""
         assert served.plane.counts.cuts["idle"] == 1
-
-
-def test_a_second_head_that_never_ends(published_state):
-    """The limit of a head counts from its first byte, not from each byte."""
-    with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
-        with served.connect() as connection:
-            connection.sendall(PHONE)
-            read_response(connection)
-            is_cut = threading.Event()
-
-            def dribble():
-                for byte in PHONE[:-1]:
-                    connection.sendall(bytes([byte]))
-                    if is_cut.wait(0.05):
-                        return
-
-            sender = threading.Thread(target=dribble)
-            sender.start()
-            assert connection.recv(1) == b""
-            assert sender.is_alive()  # the server did not wait for it to fall silent
-            is_cut.set()
-            sender.join()
-        assert served.plane.counts.cuts["head"] == 1
 
 
 def test_too_many_connections(published_state):
@@ -198,19 +167,6 @@ def test_too_many_connections(published_state):
         assert served.ask(PHONE).status == 200
 
 
-def test_connection_close(direct):
-    """The answer says so, and no request after it is answered."""
-    answer = direct.exchange(request(STAMP, b"Connection: close") + PHONE)
-    assert answer.count(b"HTTP/1.1") == 1
-    assert b"\r\nConnection: close\r\n\r\n" in answer
-
-
-def test_a_refusal_behind_answers_of_the_lane(direct):
-    """Earlier requests are answered, it is refused, and later bytes are discarded."""
-    answer = direct.exchange(PHONE + PHONE + request(STAMP, b"Cookie: a=1") + PHONE)
-    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"200", b"400"]
-
-
 def test_a_connection_after_its_hand_over(direct):
     """Later requests are answered by aiohttp, where the gate's table applies, too."""
     with direct.connect() as connection:
@@ -223,15 +179,6 @@ def test_a_connection_after_its_hand_over(direct):
             connection.sendall(asked)
             assert read_response(connection).status == status
         assert connection.recv(1) == b""
-
-
-def test_unknown_headers_behind_an_edge(edge):
-    """They are tolerated on the fast path, and counted."""
-    before = edge.plane.counts.unknown_headers
-    plain = edge.get(STAMP, GZIP)
-    for line in (b"X-Forwarded-For: 192.0.2.1", b"CDN-Loop: a", b"x-a: b"):
-        assert bytes_of(edge.get(STAMP, GZIP, line)) == bytes_of(plain)
-    assert edge.plane.counts.unknown_headers == before + 3
 
 
 def test_counts(published_state):
@@ -250,19 +197,6 @@ def test_counts(published_state):
         assert {reason: n for reason, n in counts.refusals.items() if n} == {"path": 1}
         assert 'hening_answers_total{status="404"} 1.0' in served.metrics()
         assert "_created" not in served.metrics()
-
-
-def test_strict_takes_a_phone_alone(strict):
-    """The fast path answers no other client, and what falls back to aiohttp is refused."""
-    assert strict.ask(request(STAMP)).status == 400
-    etag = strict.get(STAMP, GZIP)["ETag"].encode()
-    assert strict.ask(request(STAMP, GZIP, b"If-None-Match: " + etag)).status == 400
-    assert strict.ask(request("/log/checkpoint", GZIP)).status == 400
-    assert strict.ask(request(STAMP, GZIP, b"Accept: */*")).status == 400
-    with strict.connect() as connection:
-        connection.sendall(PHONE + request(PACKAGE, f"Range: bytes=0-{9}".encode()))
-        assert read_response(connection).status == 200
-        assert read_response(connection).status == 400
 
 
 def test_what_is_drained(published_state):
@@ -329,14 +263,3 @@ def test_a_flood_that_names_a_package(published_state):
         for each in flood:
             assert read_response(each).status == 400
             each.close()
-
-
-def test_who_leaves_a_flood(published_state):
-    """A connection that ended while it waited is answered in vain, and then forgotten."""
-    with serve(published_state.folder, limits=Limits(handovers=2)) as served:
-        for _ in range(10):
-            with served.connect() as connection:
-                connection.sendall(request("/nowhere"))
-        while served.plane.counts.connections:
-            threading.Event().wait(0.01)
-        assert served.ask(PHONE).status == 200

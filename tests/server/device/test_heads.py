@@ -1,4 +1,4 @@
-"""The strict parser of heads compared with a second one, and on arbitrary bytes."""
+"""Heads that the fast path answers or refuses itself, and those that it leaves to aiohttp."""
 
 import h11
 import pytest
@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from server.device.answer import Served, make_served
 from server.device.documents import make_document
-from server.device.heads import is_for_package, plan_head
+from server.device.gate import BLOCK
+from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
 from server.device.snapshot import Snapshot
 from server.http.answers import Package
 from server.http.heads import LONGEST, may_become_head
@@ -28,9 +29,9 @@ SERVED = make_served(SNAPSHOT, (b"updates.example",), GateMode.DIRECT, Served())
 HOST = b"Host: updates.example"
 
 
-def head(*lines):
-    """Return a head that requests the document."""
-    return b"\r\n".join([LINE, *lines, b"", b""])
+def head(*lines, line=LINE):
+    """Return a head, by default one that requests the document."""
+    return b"\r\n".join([line if isinstance(line, bytes) else line.encode(), *lines, b"", b""])
 
 
 def plan(data, *, is_edge=False):
@@ -104,27 +105,23 @@ def test_heads_that_are_left_to_others():
 )
 def test_request_lines_that_are_left_to_others(line):
     """Only the exact spelling of a document's own line is looked up."""
-    assert plan(line + b"\r\n" + HOST + b"\r\n\r\n") is None
+    assert plan(head(HOST, line=line)) is None
 
 
-@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
+def test_paths_that_lead_nowhere():
+    """They are answered here, too, so that invalid requests cost little."""
+    for path, status in (
         ("/metadata/1.root.json", 404),
         ("/metadata/10.armani.json", 404),
         ("/metadata/8.armani.json", 410),
         (PACKAGE.replace("a.zip", "b.zip"), 410),
         (PACKAGE.replace("a.zip", "c.zip"), 404),
         ("/log/proof/armani.1", 404),
-    ],
-)
-def test_paths_that_lead_nowhere(path, status, method):
-    """They are answered here, too, so that invalid requests cost little."""
-    data = method + f" {path} HTTP/1.1\r\n".encode() + HOST + b"\r\n\r\n"
-    planned = plan_head(data, SERVED, is_edge=False)
-    assert planned[0] == status
-    assert planned[1].endswith(b"\r\n\r\n") == (method == b"HEAD")
+    ):
+        for method in ("GET", "HEAD"):
+            planned = plan_head(head(HOST, line=f"{method} {path} HTTP/1.1"), SERVED, is_edge=False)
+            assert planned[0] == status, path
+            assert planned[1].endswith(b"\r\n\r\n") == (method == "HEAD")
 
 
 def test_who_asks_for_a_package():
@@ -140,45 +137,11 @@ def test_who_asks_for_a_package():
         assert not is_for_package(data, SERVED)
 
 
-@pytest.mark.parametrize(
-    ("lines", "status", "first", "end"),
-    [
-        ([], 200, 0, 9),
-        ([b"Range: bytes=2-4"], 206, 2, 5),
-        ([b"range: bytes=-3"], 206, 6, 9),
-        ([b"Range: bytes=7- "], 206, 7, 9),
-        ([b"Range: bytes=0-1,3-4"], 200, 0, 9),
-        ([b"Range: bytes=2-4", f'If-Range: "sha256-{"0" * 64}"'.encode()], 206, 2, 5),
-        ([b"Range: bytes=2-4", b'If-Range: "a"'], 200, 0, 9),
-    ],
-)
-def test_parts_of_packages(lines, status, first, end):
-    """The requested bytes of a package are known here (RFC 9110 section 14)."""
-    data = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, *lines, b"", b""])
-    planned = plan_head(data, SERVED, is_edge=False)
-    assert (planned.status, planned.first, planned.end) == (status, first, end)
-    assert planned.fields.endswith(b"\r\n\r\n")
-    assert f"Content-Length: {end - first}\r\n".encode() in planned.fields
-
-
-@pytest.mark.parametrize(
-    ("line", "status"),
-    [
-        (b"Range: bytes=9-", 416),
-        (f'If-None-Match: "sha256-{"0" * 64}"'.encode(), 304),
-    ],
-)
-def test_packages_of_which_nothing_follows(line, status):
-    """Such answers are complete."""
-    data = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, line, b"", b""])
-    assert plan(data) == (status, False)
-
-
-@pytest.mark.parametrize("name", sorted(TOLERATED - {b"connection"}))
-def test_habits_are_read_over(name):
+def test_habits_are_read_over():
     """Each header that the table tolerates unread is accepted, in both spellings."""
-    for spelled in (name, b"-".join(word.capitalize() for word in name.split(b"-"))):
-        assert plan(head(spelled + b": any Value, 1;q=0.1", HOST)) == (200, False)
+    for name in sorted(TOLERATED - {b"connection"}):
+        for spelled in (name, b"-".join(word.capitalize() for word in name.split(b"-"))):
+            assert plan(head(spelled + b": any Value, 1;q=0.1", HOST)) == (200, False), name
 
 
 def test_last_answers():
@@ -198,10 +161,10 @@ def test_unknown_headers():
         assert plan(data, is_edge=True) is None
 
 
-@pytest.mark.parametrize("name", ["ETag", "Max-Forwards", "server", "Proxy-Connection"])
-def test_headers_that_a_parser_reads(name):
+def test_headers_that_a_parser_reads():
     """Headers that matter to aiohttp are judged there, an edge's too."""
-    assert plan(head(HOST, f"{name}: 1".encode()), is_edge=True) is None
+    for name in (b"ETag", b"Max-Forwards", b"server", b"Proxy-Connection"):
+        assert plan(head(HOST, name + b": 1"), is_edge=True) is None, name
 
 
 def test_long_lists():
@@ -213,33 +176,6 @@ def test_long_lists():
         head(HOST, b"Accept-Encoding: " + b"a, " * 16 + b"gzip"), SERVED, is_edge=False
     )
     assert b"Content-Encoding" not in planned[1]
-
-
-pieces = st.sampled_from(
-    [
-        *(b"Host: a", b"host: [::1]:80", b"Accept: */*", b"Connection: close", b"User-Agent: x y"),
-        *(b"Accept-Encoding: gzip", b"If-None-Match: *", b"Sec-Fetch-Mode: cors", b"Cookie: a=1"),
-        *(b"Content-Length: 0", b"Range: bytes=0-1", b"X: y", b"Accept:a", b"Accept: a ", b"A : b"),
-        *(b"", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"Transfer-Encoding: chunked", b"\x80"),
-    ]
-)
-
-
-@given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6), st.booleans())
-def test_what_is_read_here_is_http(lines, is_edge):
-    """Another HTTP/1.1 parser accepts every head that is parsed here, and finds one Host in it."""
-    data = head(*lines)
-    data = data[: data.index(b"\r\n\r\n") + 4]
-    if plan(data, is_edge=is_edge) is None:
-        return
-    reader = h11.Connection(h11.SERVER)
-    reader.receive_data(data)
-    event = reader.next_event()
-    assert (event.method, event.target) == (b"GET", b"/metadata/timestamp.json")
-    names = [name for name, _ in event.headers]
-    assert names.count(b"host") == 1
-    assert not REFUSED.intersection(names)
-    assert isinstance(reader.next_event(), h11.EndOfMessage)
 
 
 @given(st.binary(max_size=200))
@@ -255,10 +191,118 @@ def test_the_beginning_of_a_head(cut):
     assert may_become_head(head(HOST, b"Accept: a")[:cut])
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a", b"GET /" + b"a" * 3000],
-)
-def test_what_cannot_become_a_head(data):
+def test_what_cannot_become_a_head():
     """It falls back to aiohttp before its end, which might never arrive."""
-    assert not may_become_head(data)
+    for data in (
+        *(b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a"),
+        b"GET /" + b"a" * 3000,
+    ):
+        assert not may_become_head(data), data
+
+
+COOKIE = b"Cookie: a"
+FRAMING = [b"content-length", b"expect", b"http2-settings", b"transfer-encoding", b"upgrade"]
+
+
+def reason(data, mode=GateMode.DIRECT):
+    """Return why a head is refused without a complete parser, or None."""
+    planned = plan_gate_refusal(data, mode)
+    return planned and planned[3]
+
+
+def test_what_the_gate_refuses_here():
+    """The reason is that of the table in docs/PRIVACY.md, and the connection ends."""
+    stamp = "/metadata/timestamp.json"
+    for data, expected in (
+        (head(HOST, line=f"GET {stamp}?imei=1 HTTP/1.1"), "query"),
+        (head(HOST, line="GET /metadata/%74imestamp.json HTTP/1.1"), "path"),
+        (head(HOST, COOKIE), "cookie"),
+        (head(HOST, COOKIE, line=f"HEAD {stamp} HTTP/1.1"), "cookie"),
+        (head(HOST, b"X-Imei: 1"), "header"),
+        (head(b"Host: a b"), "host"),
+        (head(HOST, b"Content-Type: a/b"), "body"),
+        (head(HOST, HOST), "malformed"),
+    ):
+        status, answer, is_last, told = plan_gate_refusal(data, GateMode.DIRECT)
+        assert (status, is_last, told) == (400, True, expected)
+        assert answer.endswith(b"\r\n\r\n") == data.startswith(b"HEAD")
+
+
+def test_what_the_gate_leaves_to_others():
+    """Accepted, framed, ambiguous and non-HTTP heads are not judged here."""
+    for data in (
+        head(HOST),
+        head(),
+        head(HOST, COOKIE, b"cookie: b"),
+        head(HOST, b"Connection: Cookie", COOKIE),
+        head(HOST, b"Cookie: \xff"),
+        head(HOST, COOKIE, b" b"),
+        head(HOST, b"Cookie : a"),
+        head(HOST, b"Cookie: " + b"a" * LONGEST),
+        head(HOST, COOKIE, line="POST / HTTP/1.1"),
+        head(HOST, COOKIE, line="GET / HTTP/1.0"),
+        head(HOST, line="GET http://a/ HTTP/1.1"),
+        head(HOST, line="GET * HTTP/1.1"),
+        b"\r\n" + head(HOST, line="GET / HTTP/1.1"),
+        *(head(HOST, name + b": 1", line="GET / HTTP/1.1") for name in FRAMING),
+        *(head(HOST, name.title() + b": 1", line="GET / HTTP/1.1") for name in FRAMING),
+    ):
+        assert reason(data) is None, data
+
+
+def test_strictness():
+    """What the mode refuses is refused here; a phone's own request never is."""
+    phone = head(HOST, b"Accept-Encoding: gzip")
+    curl = head(HOST, b"User-Agent: curl/8.14.1", b"Accept: */*")
+    assert [reason(curl, mode) for mode in GateMode] == [None, None, "strict"]
+    assert [reason(phone, mode) for mode in GateMode] == [None, None, None]
+    unknown = head(HOST, b"X-Forwarded-For: 192.0.2.1")
+    assert [reason(unknown, mode) for mode in GateMode] == ["header", None, "header"]
+
+
+pieces = st.sampled_from(
+    [
+        *(b"Host: a", b"host: b", b"Cookie: a=1", b"cookie: b", b"X: y", b"Accept:a", b"A : b"),
+        *(name + b": a" for name in sorted(REFUSED)),
+        *(b"Connection: close", b"Connection: x", b"", b"\n", b"\r", b"\0", b" ", b":", b"\x80"),
+    ]
+)
+
+
+@given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6))
+def test_what_is_refused_here_is_one_request(lines):
+    """Another HTTP/1.1 parser finds the same headers, and no bytes after the head."""
+    data = head(*lines, line="GET / HTTP/1.1")
+    data = data[: data.index(b"\r\n\r\n") + 4]
+    if reason(data) in {None, "malformed"}:
+        return
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(data)
+    event = reader.next_event()
+    assert (event.method, event.target) == (b"GET", b"/")
+    assert len(event.headers) == data.count(b"\r\n") - 2
+    assert isinstance(reader.next_event(), h11.EndOfMessage)
+
+
+def test_a_phones_heads_for_packages_and_packs():
+    """Packages by aligned blocks, parts and pictures whole; test_gate_modes.py has the rest."""
+    part = f"/targets/tables/zones/{'0' * 64}.03.xz"
+    picture = f"/targets/content/wallpapers/{'0' * 64}.sea.jpg"
+    packages = {PACKAGE: Package("0" * 64, BLOCK + 9)}
+    packages |= dict.fromkeys((part, picture), Package("0" * 64, 9))
+    snapshot = Snapshot(1, {}, packages, frozenset(), {})
+    for path, line, expected in (
+        ("/metadata/1.content-pro.json", "Accept-Encoding: gzip", True),
+        ("/log/proof/root-2.1", "Accept-Encoding: gzip", True),
+        (part, "Accept-Encoding: gzip", True),
+        (part, "Range: bytes=0-8", False),
+        (picture, "Accept-Encoding: gzip", True),
+        (picture, "Range: bytes=0-8", False),
+        (PACKAGE, f"Range: bytes=0-{BLOCK - 1}", True),
+        (PACKAGE, f"Range: bytes={BLOCK}-{BLOCK + 8}", True),
+        (PACKAGE, f"Range: bytes={BLOCK}-{2 * BLOCK - 1}", False),
+        (PACKAGE, f"Range: bytes={2 * BLOCK}-{2 * BLOCK + 8}", False),
+    ):
+        data = head(b"Host: a:8080", line.encode(), line=f"GET {path} HTTP/1.1")
+        assert is_phones(data, snapshot) == expected, (path, line)
+        assert not is_phones(data * 2, snapshot)

@@ -1,4 +1,4 @@
-"""Many phones, one package in S3: the requests to the store, and who waits for whom."""
+"""Packages in S3: the bytes are those on disk, and few requests go to the store."""
 
 import hashlib
 import socket
@@ -9,16 +9,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.device.snapshot import EMPTY, load_snapshot
 from server.http.turns import Limits
+from server.publisher.publisher import Publisher
+from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import WINDOW, S3Blobs, S3Reader
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE, until
+from tests.server.ceremony import release
 from tests.server.device.packages import URL, package_snapshot
-from tests.server.device.served import read_response, request, serve_snapshot
+from tests.server.device.served import read_response, request, serve, serve_snapshot
+from tests.server.device.test_wire import without_date
+from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 pytestmark = pytest.mark.needs("seaweed")
-LONG = array("I", range(5_000_000)).tobytes()  # three windows, the last short
+LONG = b"PK\x03\x04" + array("I", range(5_000_000)).tobytes()  # three windows, the last short
 SHA256 = hashlib.sha256(LONG).hexdigest()
+SIGNED_URL = f"/targets/armani/id/stable/{SHA256}.armani-2.zip"
+END = len(LONG) - 1
 BLOCK = b"Range: bytes=0-%d" % (WINDOW - 1)
 
 
@@ -37,7 +45,7 @@ def now():
 @pytest.fixture
 def place(seaweed, proxy):
     """Give a place reached through the proxy."""
-    return seaweed.place(f"downloads/{uuid.uuid4()}", endpoint=proxy.endpoint)
+    return seaweed.place(f"packages/{uuid.uuid4()}", endpoint=proxy.endpoint)
 
 
 @pytest.fixture
@@ -50,7 +58,7 @@ def blobs(place, proxy, tmp_path):
     return store
 
 
-def serve(blobs, **kwargs):
+def serve_long(blobs, **kwargs):
     """Serve the package from the store."""
     return serve_snapshot(package_snapshot(SHA256, len(LONG)), blobs, **kwargs)
 
@@ -62,7 +70,7 @@ def keep(blobs, count):
 
 def test_a_fleet_asks_once(blobs, proxy):
     """Eight phones that request the same blocks simultaneously cost the store one package."""
-    with serve(blobs) as running, ThreadPoolExecutor(8) as threads:
+    with serve_long(blobs) as running, ThreadPoolExecutor(8) as threads:
         bodies = threads.map(lambda _number: running.get(URL).body, range(8))
         assert all(body == LONG for body in bodies)
         assert running.get(URL, BLOCK).body == LONG[:WINDOW]
@@ -71,7 +79,7 @@ def test_a_fleet_asks_once(blobs, proxy):
 
 def test_little_is_not_fetched_as_a_window(blobs, proxy):
     """A few bytes cost a few; once the window is cached, they cost nothing."""
-    with serve(blobs) as running:
+    with serve_long(blobs) as running:
         assert running.get(URL, b"Range: bytes=-7").body == LONG[-7:]
         assert running.get(URL, b"Range: bytes=8388600-8388615").body == LONG[8388600:8388616]
         assert proxy.answered < 10_000
@@ -83,7 +91,7 @@ def test_little_is_not_fetched_as_a_window(blobs, proxy):
 
 def test_head_asks_nothing(blobs, proxy):
     """The answer to HEAD comes from the signed metadata."""
-    with serve(blobs) as running:
+    with serve_long(blobs) as running:
         assert running.get(URL, method="HEAD")["Content-Length"] == str(len(LONG))
     assert proxy.answered == 0
 
@@ -92,7 +100,7 @@ def test_head_asks_nothing(blobs, proxy):
 def test_one_who_stops_reading(blobs, kept):
     """Others are served meanwhile; later so is this one, even if its window was evicted."""
     keep(blobs, kept)
-    with serve(blobs) as running, socket.socket() as slow:
+    with serve_long(blobs) as running, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         slow.settimeout(PATIENCE)
         slow.connect(("127.0.0.1", running.port))
@@ -110,7 +118,7 @@ def test_one_who_stops_reading(blobs, kept):
 def test_more_readers_than_room(blobs, kept):
     """Readers at positions all over a package are served, with room for one or two windows."""
     keep(blobs, kept)
-    with serve(blobs) as running, ThreadPoolExecutor(12) as threads:
+    with serve_long(blobs) as running, ThreadPoolExecutor(12) as threads:
 
         def ask(number):
             first = number * 1_600_000
@@ -124,7 +132,7 @@ def test_more_readers_than_room(blobs, kept):
 def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
     """The limit on stalling does not run while a client waits for the store."""
     proxy.fault = Fault.SLOW  # longer than the limit
-    with serve(blobs, limits=Limits(stall_seconds=0.05)) as running:
+    with serve_long(blobs, limits=Limits(stall_seconds=0.05)) as running:
         assert running.get(URL, BLOCK).body == LONG[:WINDOW]
         assert running.plane.counts.cuts["stall"] == 0
 
@@ -133,7 +141,7 @@ def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
 def test_a_store_that_is_silent(place, proxy):
     """All waiting clients get 500 when the timeout ends; the next client is served again."""
     impatient = S3Blobs(place, now, patience=timedelta(seconds=2), retries=0)
-    with serve(impatient) as running, ThreadPoolExecutor(5) as threads:
+    with serve_long(impatient) as running, ThreadPoolExecutor(5) as threads:
         proxy.fault = Fault.SILENCE
         answers = list(threads.map(lambda _number: running.exchange(request(URL)), range(5)))
         assert [answer[:13] for answer in answers] == [b"HTTP/1.1 500 "] * 5
@@ -155,7 +163,7 @@ def test_an_object_that_is_shorter_than_signed(blobs):
 
 def test_those_who_go_away_end_the_fetch(blobs):
     """When the last reader leaves, fetching stops, and no connection stays open."""
-    with serve(blobs) as running:
+    with serve_long(blobs) as running:
         connections = [running.connect() for _ in range(3)]
         for connection in connections:
             connection.sendall(request(URL))
@@ -164,3 +172,102 @@ def test_those_who_go_away_end_the_fetch(blobs):
         until(lambda: running.plane.counts.downloads == 0)
         assert all(window.readers == 0 for window in blobs._reader._windows._windows.values())
         assert running.get(URL).body == LONG
+
+
+@pytest.fixture
+def remote(place, world):
+    """Give a server that keeps packages in S3, through the proxy."""
+    world.blobs = S3Blobs(place, now, retries=1)
+    first = world.folder.root / "first"
+    first.write_bytes(PACKAGE_1)
+    world.blobs.ingest(first, hashlib.sha256(PACKAGE_1).hexdigest(), len(PACKAGE_1))
+    return world
+
+
+def submit(world):
+    """Submit a role that lists the long package, with the package."""
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (LONG, release(2))}
+    return world.submit({("armani", 3): world.ceremony.role("armani", 3, files)}, [LONG])
+
+
+def test_as_from_disk(remote, tmp_path):
+    """Whole, in ranges, by HEAD and unsatisfiable: all but the date is as from a folder."""
+    bundle_id = submit(remote)
+    remote.run(Publisher.process_incoming)
+    assert remote.result(bundle_id).reason == ""
+    assert LocalBlobs(remote.folder.blobs).length(SHA256) is None
+    local = LocalBlobs(tmp_path / "blobs")
+    (tmp_path / "source").write_bytes(LONG)
+    local.ingest(tmp_path / "source", SHA256, len(LONG))
+    asked = [
+        (SIGNED_URL,),
+        *(
+            (SIGNED_URL, b"Range: bytes=" + part)
+            for part in (b"0-8388607", b"8388608-16777215", b"%d-" % END, b"-7", b"5-16777220")
+        ),
+        (SIGNED_URL, b"Range: bytes=%d-" % (END + 1)),
+    ]
+    with (
+        serve(remote.folder, blobs=remote.blobs) as far,
+        serve(remote.folder, blobs=local) as near,
+    ):
+        for question in asked:
+            for method in ("GET", "HEAD"):
+                there = far.get(*question, method=method)
+                here = near.get(*question, method=method)
+                assert without_date(there) == without_date(here)
+        whole = far.get(SIGNED_URL)
+    assert whole.body == LONG
+
+
+def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
+    """Before the first byte it is a 500, later the connection ends; the next phone is served."""
+    submit(remote)
+    remote.run(Publisher.process_incoming)
+    with serve(remote.folder, blobs=remote.blobs) as served:
+        # Less than a step of a reader that fell behind its window, also with one repetition.
+        proxy.fault, proxy.limit = Fault.CUT_ANSWER, 100_000
+        proxy.drop()
+        head, _, body = served.exchange(request(SIGNED_URL)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert LONG.startswith(body)
+        assert 0 < len(body) < len(LONG)
+        proxy.fault = Fault.ERROR
+        proxy.drop()
+        answer = served.exchange(request(SIGNED_URL))
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"Connection: close" in answer
+        proxy.fault = Fault.NONE
+        assert served.get(SIGNED_URL).body == LONG
+
+
+def test_a_bundle_waits_for_the_store(remote, proxy):
+    """It is postponed with an alarm, none of it is visible, and it is published once S3 is back."""
+    bundle_id = submit(remote)
+    before = remote.published().timestamp.version
+    proxy.fault = Fault.ERROR
+    remote.run(Publisher.process_incoming)
+    assert len(remote.alarms) == 1
+    assert "is tried again later: the S3 store does not" in remote.alarms[0]
+    assert remote.published().timestamp.version == before
+    assert not (remote.folder.results / f"{bundle_id}.json").exists()
+    proxy.fault = Fault.NONE
+    remote.ahead = timedelta(minutes=1)
+    remote.run(Publisher.process_incoming)
+    assert remote.result(bundle_id).status == "published"
+
+
+def test_a_halt_needs_no_store(remote, place, proxy):
+    """While S3 is unreachable pointers change, repair works, and snapshots load, old or new."""
+    known = load_snapshot(remote.folder.public, remote.blobs, EMPTY)
+    proxy.fault = Fault.CLOSE
+    remote.blobs = S3Blobs(place, now, patience=timedelta(seconds=1), retries=0)
+    assert remote.run(Publisher.repair) is None
+    assert [alarm[:31] for alarm in remote.alarms] == ["leftovers among the blobs stay:"]
+    remote.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
+    for before in (known, EMPTY):
+        snapshot = load_snapshot(remote.folder.public, remote.blobs, before)
+        assert snapshot.version == known.version + 1
+        assert snapshot.packages.keys() == {
+            url for url in known.packages if not url.startswith("/targets/latest/")
+        }
