@@ -1,10 +1,7 @@
 """Waiting commands: shown to all, decided by a second person."""
 
-import asyncio
-
 import pytest
 
-from server.core.buckets import Bucket
 from server.release.auth.accounts import change_account
 from tests.server.console.browser import console_world
 from tests.server.console.test_channels import offer, pointer, publish_second
@@ -62,16 +59,6 @@ async def test_no(waiting, account, button, state):
     assert path not in (await browser.get("/console/orders?state=waiting")).read.links
 
 
-async def test_cancelling_gets_through_guesses(waiting, monkeypatch):
-    """From an open page, while the account's own rate limit blocks every other page."""
-    team, path = waiting
-    browser = await team.signed_in("engineer")
-    page = await browser.get(path)
-    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all rate limits are used up
-    assert (await browser.ask("GET", path)).status == 429
-    assert (await browser.send(page, "/cancel", follow=False)).status == 303
-
-
 async def test_a_puppet_is_no_second_person(waiting):
     """An account that could act as the proposer has no button, sees why, and is refused."""
     team, path = waiting
@@ -90,16 +77,3 @@ async def test_a_puppet_is_no_second_person(waiting):
     approver = await team.signed_in("approver")
     page = await approver.get(path)
     assert (await approver.send(page, "/approve")).status == 200
-
-
-async def test_two_at_once(waiting):
-    """Two approvers press at the same time: it is approved once, and the other gets a message."""
-    team, path = waiting
-    browsers = [await team.signed_in("approver"), await team.signed_in("admin")]
-    pages = [await browser.get(path) for browser in browsers]
-    given = await asyncio.gather(
-        *(browser.send(page, "/approve") for browser, page in zip(browsers, pages, strict=True))
-    )
-    assert sorted(page.status for page in given) == [200, 409]
-    approvals = [entry for entry in await team.audit_log() if entry[1] == "change.approve"]
-    assert len(approvals) == 1

@@ -1,12 +1,13 @@
-"""The first page: is all well, and if not, what needs attention."""
+"""The first page and the page of alarms: is all well, and if not, what needs attention."""
 
 import asyncio
 from datetime import timedelta
 
-from server.publisher.alarms import list_lifetimes, notice_of, plan_alarms
+from server.publisher.alarms import Notice, list_lifetimes, notice_of, plan_alarms
 from server.publisher.monitor import Seen
+from server.release.rollouts.changes import State
 from tests.server.console.browser import console_world
-from tests.server.console.test_channels import PATH, publish_second
+from tests.server.console.test_channels import DAY, PATH, offer, publish_second
 
 
 async def test_all_is_well(team):
@@ -112,3 +113,34 @@ async def test_what_is_not_everywhere_yet(team):
     await browser.send(page, "/pause")
     page = await browser.get("/console/")
     assert "armani/id/stable paused 1 build 1 Android 14, patch level 2026-01-05" in page.text
+
+
+async def test_alarms(team):
+    """A signed list leads to its renewal, a full disk leads nowhere."""
+    browser = await team.signed_in("viewer")
+    assert "None. The server looks" in (await browser.get("/console/alarms")).text
+    team.surroundings["alarms"] = [
+        Notice("disk", "warning", "It fills."),
+        Notice("armani", "expired", "It is over."),
+        Notice("timestamp", "critical", "It is not renewed."),
+    ]
+    page = await browser.get("/console/alarms")
+    assert (
+        "expired It is over. How to renew it critical It is not renewed. warning It fills."
+        in page.text
+    )
+    assert page.read.links.count("/console/keys") == 2  # of the menu, and of armani
+
+
+async def test_a_change_that_was_refused(world, team):
+    """A scheduled change that did not fit when its time came is on the page."""
+    await publish_second(world, team)
+    plan = {"stages": [{"permille": 1000}]}
+    due = world.epoch() + DAY
+    await offer(team, plan=plan, due_at=due)
+    await offer(team, plan=plan)
+    team.api.ahead(2 * DAY)
+    (change,) = await team.services.require_rollouts().run_due()
+    assert change.state == State.REFUSED
+    page = await (await team.signed_in("viewer")).get("/console/alarms")
+    assert f"/console/orders/{change.id}" in page.read.links

@@ -33,16 +33,3 @@ async def test_an_admin_ends_another_users(team):
     assert [(actor.split("/")[0], subject) for actor, _, subject in ended] == [
         ("admin", "engineer")
     ]
-
-
-async def test_a_form_after_the_end(team):
-    """A form that was open when the session ended has no effect, and says why."""
-    here, there = await team.signed_in("engineer"), await team.signed_in("engineer")
-    form = await there.get("/console/channels/armani/id/stable")
-    page = await here.get("/console/sessions")
-    own = re.search(r"<code>(s-\w+)</code> <span[^>]*>this one", page.body)[1]
-    (other,) = set(ids(page)) - {own}
-    await here.send(page, f"/{other}/end")
-    refused = await there.send(form, "/pause")
-    assert refused.status == 401
-    assert "sign in" in refused.text

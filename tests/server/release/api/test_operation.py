@@ -30,27 +30,31 @@ def declare(method="GET", path="/api/v1/things", **more):
     )
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_what_cannot_be_right():
+    """It is a programming error, found when the module is imported."""
+    for wrong in (
         {"method": "GETS"},
         {"path": "/things"},
         {"path": "/api/v2/things"},
         {"request": Loose},
         {"query": Loose},
         {"public": True, "permission": Permission.READ},
-    ],
-    ids=["method", "no prefix", "another version", "loose body", "loose query", "public right"],
-)
-def test_what_cannot_be_right(wrong):
-    """It is a programming error, found when the module is imported."""
+    ):
+        with pytest.raises(TypeError):
+            declare(**wrong)
     with pytest.raises(TypeError):
-        declare(**wrong)
+        Routes((declare(), declare()))
 
 
 def test_only_these_are_public():
     """All others need a token."""
     assert {operation.id for operation in OPERATIONS if operation.public} == PUBLIC
+
+
+def test_which_answers_hold_a_secret():
+    """They are not kept for a repeated key, so that the database never holds the secret."""
+    secret = {operation.id for operation in OPERATIONS if operation.secret}
+    assert secret == {"create_token", "create_webhook", "rotate_secret"}
 
 
 def test_what_reads_asks_for_a_right_or_for_oneself():
@@ -86,9 +90,3 @@ def test_a_segment_is_decoded_once():
         with pytest.raises(ProblemError) as found:
             routes.find("GET", f"/api/v1/{path}")
         assert found.value.status == 404
-
-
-def test_the_same_twice():
-    """Two operations with one method and path are an error."""
-    with pytest.raises(TypeError):
-        Routes((declare(), declare()))

@@ -6,10 +6,10 @@ import pytest
 import pytest_asyncio
 
 from server.release.auth.audit_log_query import verify_export
-from server.release.auth.principal import ROLE_PERMISSIONS, Role, command_line_principal
+from server.release.auth.principal import ROLE_PERMISSIONS, Role
 from server.release.auth.token_text import is_token
-from server.release.auth.tokens import create_token
 from tests.server.release.api_world import api_world
+from tests.server.release.auth.issue import issue_token
 
 DAY = 86_400
 ANY = {"If-Match": "*"}
@@ -20,21 +20,10 @@ async def team(fresh_state, tmp_path_factory):
     """Serve the API; `team.tokens[ROLE]` is a token of the account of that role."""
     world = fresh_state.copy(tmp_path_factory.mktemp("people") / "state")
     async with api_world(world, real_tokens=True) as served:
-        operator = command_line_principal("root")
-        served.tokens = {}
-        async with served.services.sessions.begin() as session:
-            at = served.services.epoch()
-            for role in Role:
-                issued = await create_token(
-                    session,
-                    operator,
-                    served.services.entropy,
-                    account=role.value,
-                    label="test",
-                    expires_at=at + 300 * DAY,
-                    at=at,
-                )
-                served.tokens[role.value] = issued.text
+        served.tokens = {
+            role.value: await issue_token(served.services, role.value, seconds=300 * DAY)
+            for role in Role
+        }
         yield served
 
 
@@ -79,24 +68,17 @@ async def test_an_account_over_the_api(ask):
     assert (await ask("GET", "/accounts/nobody", 404)).problem == "not-found"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"name": "Ani", "role": "viewer", "codenames": ["*"]},
-        {"name": "a\n", "role": "viewer", "codenames": ["*"]},
-        {"name": "a" * 65, "role": "viewer", "codenames": ["*"]},
-        {"name": "eka", "role": "king", "codenames": ["*"]},
-        {"name": "eka", "role": "viewer", "codenames": []},
-        {"name": "eka", "role": "viewer", "codenames": ["root"]},
-        {"name": "eka", "role": "viewer"},
-        {"name": "eka", "role": "viewer", "codenames": ["*"], "password": "x"},
-    ],
-    ids=repr,
-)
-async def test_accounts_that_are_none(ask, body):
-    """A name, role, codename or member that is not declared makes no account."""
-    status = 400 if body.get("codenames") == ["root"] else 422
-    await ask("POST", "/accounts", status, body=body)
+async def test_accounts_that_are_none(ask):
+    """A name, role or codename that cannot be makes no account."""
+    good = {"name": "eka", "role": "viewer", "codenames": ["*"]}
+    for bad, status in (
+        ({"name": "Ani"}, 422),
+        ({"name": "a\n"}, 422),
+        ({"role": "king"}, 422),
+        ({"codenames": []}, 422),
+        ({"codenames": ["root"]}, 400),
+    ):
+        await ask("POST", "/accounts", status, body=good | bad)
     await ask("GET", "/accounts/eka", 404)
 
 
@@ -145,17 +127,6 @@ async def test_a_token_over_the_api(team, ask):
     await ask("POST", "/tokens/ffffffffffff/revoke", 404)
 
 
-async def test_a_repeated_creation_shows_no_secret(ask):
-    """With an idempotency key one token is made; its secret is not stored for the repetition."""
-    body = {"account": "viewer", "label": "once"}
-    headers = {"Idempotency-Key": "token-1"}
-    first = await ask("POST", "/tokens", 201, body=body, headers=headers)
-    again = await ask("POST", "/tokens", 409, body=body, headers=headers)
-    assert first.json["token"] not in again.data.decode()
-    labels = [item["label"] for item in (await ask("GET", "/tokens?account=viewer")).json["items"]]
-    assert labels.count("once") == 1
-
-
 async def test_the_audit_log_over_the_api(ask):
     """Filters, pages, head and export agree, and the chain verifies."""
     name = "trail-1"
@@ -181,23 +152,6 @@ async def test_the_audit_log_over_the_api(ask):
     state = verify_export(lines, {head["length"]: head["sha256"]})
     assert state.length == head["length"]
     assert json.loads(lines[found[0]["index"] - 1]) == found[0]
-
-
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
-        ("since=-1", 422),
-        ("until=x", 422),
-        ("limit=0", 422),
-        ("limit=201", 422),
-        ("cursor=x", 400),
-        ("who=ani", 422),
-        ("actor=" + "a" * 201, 422),
-    ],
-)
-async def test_queries_that_are_none(ask, query, status):
-    """Undeclared parameters are refused, not ignored."""
-    await ask("GET", f"/trail?{query}", status)
 
 
 async def test_rights_follow_the_role_at_once(ask):

@@ -4,7 +4,7 @@ from server.release.auth.principal import command_line_principal
 from server.release.auth.tokens import create_token
 
 
-async def issue_token(services, account):
+async def issue_token(services, account, permissions=None, seconds=86_400):
     """Make a token of an account and return its text."""
     at = services.epoch()
     async with services.sessions.begin() as session:
@@ -14,7 +14,8 @@ async def issue_token(services, account):
             services.entropy,
             account=account,
             label="test",
-            expires_at=at + 86_400,
+            permissions=permissions,
+            expires_at=at + seconds,
             at=at,
         )
     return issued.text
