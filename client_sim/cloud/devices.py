@@ -6,7 +6,7 @@ from typing import Any
 
 from client_sim.cloud import wire
 from client_sim.cloud.account import Cloud, ask_salt, read_label, sign_response
-from client_sim.cloud.errors import CloudError, DeceivedError, RefusedError
+from client_sim.cloud.errors import CloudError, RefusedError
 from client_sim.cloud.keys import login_key, main_cipher, make_account_keys
 from client_sim.cloud.kinds import COLLECTIONS
 from client_sim.cloud.records import open_collection, wrap_collection
@@ -144,16 +144,9 @@ def rotate(cloud: Cloud, password: str) -> int:
 def _list_all(cloud: Cloud, service: Service) -> list[tuple[str, str, tuple[bytes, ...]]]:
     """Return uid, type's name and keys of every collection of the account."""
     account, found = cloud.keys, []
-    stoken = ""
-    while True:
-        path = f"collection/?limit=50{stoken and f'&stoken={stoken}'}"
-        page = service.records("GET", path, wire.CollectionPage)
+    for page in service.pages("GET", "collection/?limit=50", wire.CollectionPage):
         for each in page.data:
             kind = account.open_type(each.collectionType)
             opened = open_collection(account, each.collectionType, each)
             found.append((opened.uid, kind, opened.keys))
-        if page.done:
-            return found
-        if not page.data or page.stoken == stoken:
-            raise DeceivedError("The server's list of collections does not end.")
-        stoken = page.stoken
+    return found

@@ -174,16 +174,9 @@ def _verify_all(after: Cloud, kinds: tuple[str, ...]) -> None:
 
 def _read_all(service: Service, kind: str, uid: str, keys: tuple[bytes, ...]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    stoken = ""
-    while True:
-        path = f"collection/{uid}/item/?limit=100{stoken and f'&stoken={stoken}'}"
-        page = service.records("GET", path, wire.ItemPage)
+    for page in service.pages("GET", f"collection/{uid}/item/?limit=100", wire.ItemPage):
         for item in page.data:
             revision = decode_item(keys, item)
             if not revision.deleted:
                 found[item.uid] = KINDS[kind].decode(revision)
-        if page.done:
-            return found
-        if not page.data or page.stoken == stoken:
-            raise DeceivedError("The server's list of records does not end.")
-        stoken = page.stoken
+    return found

@@ -79,14 +79,10 @@ class Puller:
         account, store = self._cloud.keys, self._store
         sealed = account.type_of(self._kind.collection)
         body = {"collectionTypes": [sealed]}
-        is_first = store.cursor(self._kind.name) is None
+        path = f"collection/list_multi/?limit={_COLLECTIONS}"
+        cursor = store.cursor(self._kind.name)
         found = set()
-        while True:
-            stoken = store.cursor(self._kind.name)
-            query = f"?limit={_COLLECTIONS}" + (f"&stoken={stoken}" if stoken else "")
-            page = self._service.records(
-                "POST", f"collection/list_multi/{query}", wire.CollectionPage, body
-            )
+        for page in self._service.pages("POST", path, wire.CollectionPage, body, cursor):
             with store.transaction():
                 for each in page.data:
                     if each.item.content.deleted:
@@ -98,11 +94,7 @@ class Puller:
                 for removed in page.removedMemberships or ():
                     self._lose(removed.uid)
                 store.set_cursor(self._kind.name, page.stoken)
-            if page.done:
-                break
-            if not page.data or page.stoken == stoken:
-                raise DeceivedError("The server's list of collections does not end.")
-        if is_first:
+        if cursor is None:
             for known in store.collections(self._kind.name):
                 if known.uid not in found:
                     self._lose(known.uid)

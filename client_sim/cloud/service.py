@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +44,28 @@ class Service:
         if answer.status >= 300:
             raise _refuse_records(answer)
         return None if kind is None else wire.decode(answer.body, kind)
+
+    def pages(
+        self,
+        method: str,
+        path: str,
+        kind: Any,  # noqa: ANN401 - as above
+        body: object = None,
+        stoken: str | None = None,
+    ) -> Iterator[Any]:
+        """Yield the pages of a list of the records door, from a cursor on.
+
+        `path` has a query. Raises DeceivedError for a list without an end.
+        """
+        while True:
+            query = f"&stoken={stoken}" if stoken else ""
+            page = self.records(method, path + query, kind, body)
+            if not page.done and (not page.data or page.stoken == stoken):
+                raise DeceivedError("The server's list does not end.")
+            yield page
+            if page.done:
+                return
+            stoken = page.stoken
 
     def chunk(self, collection: str, item: str, uid: str) -> bytes:
         """Download a chunk's ciphertext."""

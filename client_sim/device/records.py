@@ -138,11 +138,12 @@ class RecordStore(MutableMapping[str, bytes]):
             self._disk.make_directory(directory)
 
     def __getitem__(self, name: str) -> bytes:
-        if not _is_name(name):
+        path = self._path(name)
+        if path is None:
             raise KeyError(name)
         with disk_fails():
             try:
-                with (self._directory / name).open("rb") as file:
+                with path.open("rb") as file:
                     value = file.read(VALUE_LIMIT + 1)
             except FileNotFoundError:
                 raise KeyError(name) from None
@@ -151,29 +152,40 @@ class RecordStore(MutableMapping[str, bytes]):
         return value
 
     def __setitem__(self, name: str, value: bytes) -> None:
-        if not _is_name(name):
+        path = self._path(name)
+        if path is None:
             raise StorageError(f"{name!r} is not a name that the phone stores anything under.")
         if len(value) > VALUE_LIMIT:
             raise StorageError(f"The value for {name} is longer than anything the phone stores.")
         with disk_fails():
-            replace_file(self._directory / name, value, disk=self._disk)
+            replace_file(path, value, disk=self._disk)
 
     def __delitem__(self, name: str) -> None:
-        if not _is_name(name):
+        path = self._path(name)
+        if path is None:
             raise KeyError(name)
         with disk_fails():
             try:
-                self._disk.remove(self._directory / name)
+                self._disk.remove(path)
             except FileNotFoundError:
                 raise KeyError(name) from None
             self._disk.sync_directory(self._directory)
 
     def __iter__(self) -> Iterator[str]:
         with disk_fails():
-            return iter(sorted(p.name for p in self._directory.iterdir() if _is_name(p.name)))
+            files = [path.name for path in self._directory.iterdir()]
+        return iter(sorted(name for file in files if (name := self._name(file)) is not None))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _path(self, name: str) -> Path | None:
+        """Return where a value is stored, None for a name that has none."""
+        return self._directory / name if _is_name(name) else None
+
+    def _name(self, file: str) -> str | None:
+        """Return the name of the value in a file of the folder, None for any other file."""
+        return file if _is_name(file) else None
 
 
 def replace_file(path: Path, data: bytes, *, disk: Disk | None = None) -> None:

@@ -158,6 +158,14 @@ def test_origins():
         ("http://127.0.0.1:8090", Origin("127.0.0.1", 8090, tls=False)),
     ):
         assert parse_origin(text) == origin
-    for text in ("", "cloud.example", "ftp://a", "https://a/b", "https://a:x", "https://"):
+    for text in (
+        "",
+        "cloud.example",
+        "ftp://a",
+        "https://a/b",
+        "https://a?b",
+        "https://a#b",
+        "https://a:x",
+    ):
         with pytest.raises(CloudError, match="no origin"):
             parse_origin(text)

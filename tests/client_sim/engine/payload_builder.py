@@ -12,6 +12,9 @@ from bsdiff4 import core
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from fixtures.bsdiff_writer import encode_offset
+from fixtures.protobuf_writer import bytes_field, fixed32_field, varint_field
+
 BLOCK = 4096
 REPLACE, REPLACE_BZ, MOVE, BSDIFF, SOURCE_COPY, SOURCE_BSDIFF, ZERO, DISCARD = range(8)
 REPLACE_XZ, PUFFDIFF, BROTLI_BSDIFF, ZUCCHINI, LZ4DIFF_BSDIFF, LZ4DIFF_PUFFDIFF = range(8, 14)
@@ -19,24 +22,11 @@ REPLACE_XZ, PUFFDIFF, BROTLI_BSDIFF, ZUCCHINI, LZ4DIFF_BSDIFF, LZ4DIFF_PUFFDIFF 
 Blocks = tuple[tuple[int, int], ...]
 
 
-def varint(value: int) -> bytes:
-    """Encode a base-128 varint."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def field(number: int, value: int | bytes | str | None) -> bytes:
     """Encode a varint field or a length-delimited field; None is an absent field."""
     if value is None:
         return b""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    data = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(data)) + data
+    return varint_field(number, value) if isinstance(value, int) else bytes_field(number, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +102,7 @@ def image_info(image: bytes, size: int | None = None) -> bytes:
 def signatures(key: rsa.RSAPrivateKey, covered: bytes) -> bytes:
     """Encode a Signatures message with one signature."""
     signature = key.sign(covered, padding.PKCS1v15(), hashes.SHA256())
-    unpadded = varint(3 << 3 | 5) + struct.pack("<I", len(signature))
-    return field(1, field(2, signature) + unpadded)
+    return field(1, field(2, signature) + fixed32_field(3, len(signature)))
 
 
 def build_payload(
@@ -162,11 +151,6 @@ def compress(kind: int, data: bytes) -> bytes:
     return data
 
 
-def integer(value: int) -> bytes:
-    """Encode a 64-bit sign-magnitude integer of a bsdiff patch."""
-    return struct.pack("<Q", abs(value) | (1 << 63 if value < 0 else 0))
-
-
 def bsdf2(old: bytes, new: bytes, kinds: bytes = b"\2\2\2") -> bytes:
     """Write an AOSP BSDF2 patch whose three streams are compressed as `kinds` says."""
     triples, diff, extra = core.diff(old, new)
@@ -181,5 +165,6 @@ def bsdf2_streams(
     streams = [
         codecs[kind](stream) for kind, stream in zip(kinds, (control, diff, extra), strict=True)
     ]
-    header = b"BSDF2" + kinds + integer(len(streams[0])) + integer(len(streams[1])) + integer(size)
+    numbers = (len(streams[0]), len(streams[1]), size)
+    header = b"BSDF2" + kinds + b"".join(encode_offset(number) for number in numbers)
     return header + b"".join(streams)

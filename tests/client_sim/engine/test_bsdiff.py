@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from client_sim.engine.bsdiff import apply_patch
 from client_sim.engine.errors import EngineError, PackageError
+from fixtures.bsdiff_writer import encode_offset
 from tests.client_sim.engine.images import edited, noise
-from tests.client_sim.engine.payload_builder import bsdf2, bsdf2_streams, integer
+from tests.client_sim.engine.payload_builder import bsdf2, bsdf2_streams
 
 OLD = noise(7, 2)
 NEW = edited(OLD)[512:] + b"appended"
@@ -33,7 +34,14 @@ def test_bsdf2_patches_with_every_compressor_apply(kinds):
 
 def test_a_patch_by_hand():
     """Ten bytes put together from the format's description."""
-    control = integer(3) + integer(2) + integer(-1) + integer(4) + integer(1) + integer(-6)
+    control = (
+        encode_offset(3)
+        + encode_offset(2)
+        + encode_offset(-1)
+        + encode_offset(4)
+        + encode_offset(1)
+        + encode_offset(-6)
+    )
     diff = bytes([1, 1, 1, 0, 0, 0, 255])
     patch = bsdf2_streams(control, diff, b"XYZ", 10)
     # 1-3 plus one each, XY, back by one: 3-6 with the last one less, Z.
@@ -41,7 +49,7 @@ def test_a_patch_by_hand():
 
 
 def _triples(*triples):
-    return b"".join(integer(number) for triple in triples for number in triple)
+    return b"".join(encode_offset(number) for triple in triples for number in triple)
 
 
 @pytest.mark.parametrize(
@@ -76,10 +84,10 @@ def test_control_streams_that_make_no_sense_are_refused(control, diff, extra, wo
         (lambda p: p[:31], "cut short"),
         (lambda p: b"BSDIFF41" + p[8:], "neither"),
         (lambda p: p[:5] + b"\3\0\0" + p[8:], "unknown compressor"),
-        (lambda p: p[:8] + integer(-1) + p[16:], "cut short"),
-        (lambda p: p[:16] + integer(-1) + p[24:], "cut short"),
-        (lambda p: p[:8] + integer(10**9) + p[16:], "cut short"),
-        (lambda p: p[:24] + integer(len(NEW) + 1) + p[32:], "another size"),
+        (lambda p: p[:8] + encode_offset(-1) + p[16:], "cut short"),
+        (lambda p: p[:16] + encode_offset(-1) + p[24:], "cut short"),
+        (lambda p: p[:8] + encode_offset(10**9) + p[16:], "cut short"),
+        (lambda p: p[:24] + encode_offset(len(NEW) + 1) + p[32:], "another size"),
     ],
 )
 def test_headers_that_make_no_sense_are_refused(change, words):
