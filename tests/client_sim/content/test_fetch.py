@@ -12,7 +12,7 @@ from client_sim.device.client import PollingClient
 from client_sim.device.errors import ContentError, StateError, StorageError
 from tests.client_sim.content.packs import encode_part, encode_parts, put_pack
 from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State
-from tests.client_sim.device.repository_simulator import DAY, START, response
+from tests.client_sim.device.repository_simulator import START, response
 from tests.server.core.content.samples import PICTURE, entries_of
 
 POLL = ["/metadata/2.root.json", "/metadata/timestamp.json"]
@@ -223,47 +223,6 @@ def test_the_share_decides_who_uses_and_never_who_fetches(repository):
     assert {used(world)[0] for world in worlds} == {3}
 
 
-def test_a_pack_begins_and_ends_without_a_network(repository, world):
-    """By the phone's clock, whatever it fetched when."""
-    publish(repository)
-    poll(world)
-    publish(repository, entries=MORE, version=2, start=START + DAY, end=START + 2 * DAY)
-    poll(world)
-    found = []
-    for moment in (START, START + DAY, START + 2 * DAY):
-        Store(world.state).settle(moment, world.entropy)
-        found.append(used(world)[0])
-    assert found == [1, 2, 1]
-
-
-def test_a_withdrawn_pack_is_out_of_use(repository, world):
-    """With the poll that hears of it; no part of it is asked for."""
-    publish(repository)
-    poll(world)
-    publish(repository, entries=MORE, version=2)
-    poll(world)
-    publish(repository, entries=MORE, version=2, withdrawn=[2])
-    poll(world)
-    assert not [path for path in world.paths if path.startswith("/targets/")]
-    assert used(world) == (1, ID)
-
-
-def test_no_part_is_kept_that_nobody_needs(repository, world):
-    """Those of two packs, whatever came and went."""
-    for version in range(1, 6):
-        numbers = {"ID": {"exact": True, "numbers": [str(100 + version)]}}
-        publish(repository, entries=numbers, version=version)
-        poll(world)
-    assert len([name for name in world.state if name.startswith("part.")]) == 3 + 2
-
-
-def test_a_role_without_packs_costs_nothing(world):
-    """The roles as they were before there were packs."""
-    outcome = poll(world)
-    assert not outcome.warnings
-    assert not [name for name in world.state if name.startswith(("part.", "content."))]
-
-
 @pytest.mark.parametrize(
     "custom",
     [
@@ -382,22 +341,6 @@ def test_a_damaged_record_is_fetched_again(repository, world, data):
     assert used(world, "notices") == (1, entries_of("notices"))
     assert not poll(world).warnings
     assert world.paths == POLL
-
-
-def test_a_damaged_record_is_fetched_again_in_the_poll_that_has_news(repository, world):
-    """In the poll that hears of a version: whole, and not what changed alone."""
-    publish(repository)
-    poll(world)
-    held = world.state["contents.tables"]
-    # One hex digit of a part's name is another: as sound a record as it was, by its form.
-    place = held.index(b'"sha256":"') + 10
-    other = b"0" if held[place : place + 1] != b"0" else b"1"
-    world.state["contents.tables"] = held[:place] + other + held[place + 1 :]
-    paths = publish(repository, entries=MORE, version=2)
-    (warning,) = poll(world).warnings
-    assert "damaged" in warning
-    assert [path for path in world.paths if path.startswith("/targets/")] == paths
-    assert used(world) == (2, MORE)
 
 
 @pytest.mark.parametrize("asks", [True, False])

@@ -6,8 +6,6 @@ from client_sim.device.client import SHORTEST, SPREAD, PollingClient
 from client_sim.device.errors import (
     ExpiredError,
     LimitError,
-    PointerError,
-    TransportError,
     TrustError,
 )
 from client_sim.device.signed_time import load_clock
@@ -318,24 +316,6 @@ def test_an_online_role_does_not_move_the_clock(repository, world):
     repository.now = START - 1
     repository.offer()
     assert _poll(world).offer.counter == 2
-
-
-def test_a_pointer_of_another_channel_is_no_offer(repository, world):
-    """A pointer that leads into another channel is refused as a whole."""
-    link = {**repository.add_release(), "p": "armani/id/beta/armani-2-full.zip"}
-    repository.point(make_pointer([make_step(2, [link])]))
-    repository.publish("armani", "latest")
-    outcome = _poll(world)
-    assert isinstance(outcome.failure, PointerError)
-    assert outcome.offer is None
-
-
-def test_an_unreachable_server_is_an_outcome(world):
-    """A phone without a network goes on living."""
-    world.resolve = lambda _host: []
-    outcome = _poll(world)
-    assert isinstance(outcome.failure, TransportError)
-    assert not world.sent
 
 
 def test_the_due_time_survives_reboots_and_is_used_once(world):

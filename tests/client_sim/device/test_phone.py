@@ -233,12 +233,3 @@ def test_a_second_install_waits_for_the_reboot(phone):
     phone.install()
     with pytest.raises(InstallError, match="reboot"):
         phone.install()
-
-
-def test_no_news_is_no_installation(phone, market):
-    """Without a pointer nothing happens, and the sentence says so."""
-    market.signed["latest"].targets.clear()
-    market.publish("latest")
-    done = phone.install()
-    assert done.installed is None
-    assert "announced" in done.reason

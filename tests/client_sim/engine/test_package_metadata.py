@@ -90,12 +90,6 @@ def test_a_package_for_this_phone_is_taken():
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("ota-type", "BLOCK", "not an A/B"),
-        ("ota-wipe", "yes", "erases the phone"),
-        ("ota-downgrade", "yes", "goes back to an older build"),
-        ("spl-downgrade", "yes", "older security patch level"),
-        ("ota-retrofit-dynamic-partitions", "yes", "lays out the partitions anew"),
-        ("serialno", "1234", "serial number"),
         ("pre-device", "", "another device"),
         ("post-build", OLD.fingerprint, "post-build is not"),
         ("post-build-incremental", "3", "post-build-incremental is not"),

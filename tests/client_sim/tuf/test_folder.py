@@ -1,7 +1,5 @@
 import pytest
 
-from client_sim.device.errors import StorageError
-from client_sim.device.records import VALUE_LIMIT
 from client_sim.tuf.folder import MetadataFolder
 
 
@@ -21,24 +19,3 @@ def test_names_lead_nowhere_else(tmp_path):
     assert "role.root" not in folder
     with pytest.raises(KeyError):
         del folder["role.root"]
-
-
-def test_failures_are_told(tmp_path):
-    """A folder that is none, a file that is none, and one that is too long."""
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageError):
-        MetadataFolder(tmp_path / "file")
-    folder = MetadataFolder(tmp_path)
-    (tmp_path / "root.json").mkdir()
-    with pytest.raises(StorageError):
-        folder["role.root"]
-    with pytest.raises(StorageError):
-        folder["role.root"] = b""
-    with pytest.raises(StorageError):
-        del folder["role.root"]
-    with pytest.raises(StorageError):
-        folder["role." + "x" * 300] = b""
-    with (tmp_path / "long.json").open("wb") as file:
-        file.truncate(VALUE_LIMIT + 1)
-    with pytest.raises(StorageError):
-        folder["role.long"]
