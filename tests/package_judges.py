@@ -5,10 +5,12 @@ The phone gets what a release would state: the package's own metadata and proper
 
 import io
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from client_sim.device.errors import ReleaseError
 from client_sim.device.release import decode_release
+from client_sim.device.update import expect
 from client_sim.engine import manifest as phone_manifest
 from client_sim.engine import manifest_checks
 from client_sim.engine.errors import EngineError
@@ -21,7 +23,6 @@ from client_sim.engine.package import (
 from client_sim.engine.package_metadata import check_fit, check_package_facts
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
-from client_sim.world import BuildFacts
 from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH
 from signer.ota import manifest, payload_checks
 from signer.ota.errors import OtaError
@@ -48,16 +49,16 @@ def ask_signer(sealed, folder):
 
 def ask_phone(sealed, folder):
     """Return why a phone refuses a package, whole or as a stream, or None if it installs it."""
-    arguments = _arguments(sealed)
-    if isinstance(arguments, str):
-        return arguments
+    expected = _expect(sealed)
+    if isinstance(expected, str):
+        return expected
     said = []
     for name, package, install in (
         ("whole", io.BytesIO(sealed.data), install_package),
         ("stream", Blocks(sealed.data, 1 << 20), install_stream),
     ):
         try:
-            install(package, _phone(folder / name, ["product"]), **arguments)
+            install(package, _phone(folder / name, ["product"]), expected)
         except EngineError as error:
             said.append(str(error))
         else:
@@ -71,20 +72,20 @@ def ask_phone_rules(sealed, folder, partitions):
 
     Only an installation tells whether data and old images match the manifest.
     """
-    arguments = _arguments(sealed)
-    if isinstance(arguments, str):
-        return arguments
-    key, file = load_certificate_key(arguments["certificate"]), io.BytesIO(sealed.data)
+    expected = _expect(sealed)
+    if isinstance(expected, str):
+        return expected
+    key, file = load_certificate_key(expected.certificate), io.BytesIO(sealed.data)
     slots = _phone(folder, partitions)
     try:
         package = open_package(
             file,
-            property_files=arguments["property_files"],
-            payload_properties=arguments["payload_properties"],
+            property_files=expected.property_files,
+            payload_properties=expected.payload_properties,
         )
         running = slots.running_build
         check_package_facts(
-            package.metadata, codename=CODENAME, running=running, expected=arguments["facts"]
+            package.metadata, codename=CODENAME, running=running, expected=expected.facts
         )
         payload = load_verified_payload(package, key)
         verify_package_signature(file, key)
@@ -94,7 +95,7 @@ def ask_phone_rules(sealed, folder, partitions):
     return None
 
 
-def _arguments(sealed):
+def _expect(sealed):
     """Return what a phone gets from the release, or why there can be no release."""
     try:
         release = _release(sealed)
@@ -102,20 +103,8 @@ def _arguments(sealed):
         return f"no release can be made of it: {error!r}"
     except ReleaseError as error:
         return str(error)
-    return {
-        "sha256": sealed.sha256,
-        "property_files": release.property_files,
-        "payload_properties": release.payload_properties,
-        "certificate": CERTIFICATE_FILE.read_bytes(),
-        "facts": BuildFacts(
-            release.fingerprint,
-            release.incremental,
-            9,
-            release.post_timestamp,
-            release.security_patch_level,
-        ),
-        "codename": CODENAME,
-    }
+    expected = expect(release, sealed.sha256, CERTIFICATE_FILE.read_bytes(), CODENAME)
+    return replace(expected, facts=replace(release.build, counter=9))
 
 
 def ask_of_manifest(draft):

@@ -16,7 +16,7 @@ from client_sim.device.choose import Offer
 from client_sim.device.download import Downloads, PackageBlocks
 from client_sim.device.internet import RealWorld
 from client_sim.engine.decompression import Compression, iter_decompressed
-from client_sim.engine.install import install_package, install_stream
+from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.manifest import OperationType
 from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
 from client_sim.engine.slots import Slots
@@ -60,11 +60,7 @@ def stream(path: Path, port: int, folder: Path) -> dict[str, float]:
     """Install it while it is fetched."""
     given = _Given(path)
     with Connection(given.world(port)) as connection:
-        install_stream(
-            PackageBlocks(connection, given.offer),
-            _make_phone(folder),
-            **given.arguments,
-        )
+        install_stream(PackageBlocks(connection, given.offer), _make_phone(folder), given.expected)
     return {}
 
 
@@ -74,7 +70,7 @@ def whole(path: Path, port: int, folder: Path) -> dict[str, float]:
     with Connection(given.world(port)) as connection:
         package = Downloads(folder / "downloads").fetch(connection, given.offer)
     with package.open("rb") as file:
-        install_package(file, _make_phone(folder), **given.arguments)
+        install_package(file, _make_phone(folder), given.expected)
     return {}
 
 
@@ -110,14 +106,14 @@ class _Given:
             source_builds=(),
             final_counter=2,
         )
-        self.arguments = {
-            "sha256": sha256,
-            "property_files": metadata["ota-streaming-property-files"],
-            "payload_properties": properties,
-            "certificate": CERTIFICATE_FILE.read_bytes(),
-            "facts": _facts(target),
-            "codename": "armani",
-        }
+        self.expected = Expected(
+            sha256=sha256,
+            property_files=metadata["ota-streaming-property-files"],
+            payload_properties=properties,
+            certificate=CERTIFICATE_FILE.read_bytes(),
+            facts=_facts(target),
+            codename="armani",
+        )
 
     def world(self, port: int) -> RealWorld:
         """Return the world in which the server is."""

@@ -29,6 +29,7 @@ from client_sim.device.candidate import (
 from client_sim.device.errors import InstallError, StateError, engine_refuses
 from client_sim.device.records import hold_folder, replace_file
 from client_sim.device.release import Release
+from client_sim.device.update import expect
 from client_sim.engine.apply import PartitionResult, Progress
 from client_sim.engine.errors import EngineError, NotStreamableError, SlotError
 from client_sim.engine.install import install_package, install_stream
@@ -233,35 +234,17 @@ class _Run:
     def _stream(
         self, candidate: Candidate, release: Release, note: Note = note_nothing
     ) -> tuple[PartitionResult, ...]:
-        return install_stream(
-            candidate,
-            self.folder.slots,
-            sha256=candidate.sha256,
-            property_files=release.property_files,
-            payload_properties=release.payload_properties,
-            certificate=self.certificate,
-            facts=release.build,
-            codename=self.codename,
-            progress=self.progress,
-            note=note,
-        )
+        expected = expect(release, candidate.sha256, self.certificate, self.codename)
+        slots = self.folder.slots
+        return install_stream(candidate, slots, expected, progress=self.progress, note=note)
 
     def _install(
         self, candidate: Candidate, release: Release, note: Note = note_nothing
     ) -> tuple[PartitionResult, ...]:
         candidate.file.seek(0)
-        return install_package(
-            candidate.file,
-            self.folder.slots,
-            sha256=candidate.sha256,
-            property_files=release.property_files,
-            payload_properties=release.payload_properties,
-            certificate=self.certificate,
-            facts=release.build,
-            codename=self.codename,
-            progress=self.progress,
-            note=note,
-        )
+        expected = expect(release, candidate.sha256, self.certificate, self.codename)
+        slots = self.folder.slots
+        return install_package(candidate.file, slots, expected, progress=self.progress, note=note)
 
 
 def _open(stack: ExitStack, path: Path, say: Report, progress: Progress | None) -> Candidate:

@@ -29,7 +29,7 @@ from client_sim.device.release import Release
 from client_sim.device.rules import Check
 from client_sim.device.update_settings import load_settings
 from client_sim.engine.errors import NotStreamableError
-from client_sim.engine.install import install_package, install_stream
+from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.slots import Slots
 from client_sim.transport import Connection
 from client_sim.world import BuildFacts, World
@@ -51,6 +51,18 @@ class Installation:
     reason: str
     offer: Offer | None = None
     checks: tuple[Check, ...] = ()
+
+
+def expect(release: Release, sha256: str, certificate: bytes, codename: str) -> Expected:
+    """Return what the package of a release has to be, on a phone with this image."""
+    return Expected(
+        sha256=sha256,
+        property_files=release.property_files,
+        payload_properties=release.payload_properties,
+        certificate=certificate,
+        facts=release.build,
+        codename=codename,
+    )
 
 
 def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
@@ -153,36 +165,20 @@ class Update:
         return self._install_file(package, offer, target.release)
 
     def _install_stream(self, connection: Connection, offer: Offer, release: Release) -> BuildFacts:
-        facts = release.build
+        expected, blocks = self._expect(offer, release), PackageBlocks(connection, offer)
         with engine_refuses():
-            install_stream(
-                PackageBlocks(connection, offer),
-                self.slots,
-                sha256=offer.sha256,
-                property_files=release.property_files,
-                payload_properties=release.payload_properties,
-                certificate=self.image.ota_certificate,
-                facts=facts,
-                codename=self.image.facts.codename,
-                progress=self.progress,
-            )
-        return facts
+            install_stream(blocks, self.slots, expected, progress=self.progress)
+        return release.build
 
     def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
-        facts = release.build
+        expected = self._expect(offer, release)
         with engine_refuses(), package.open("rb") as file:
-            install_package(
-                file,
-                self.slots,
-                sha256=offer.sha256,
-                property_files=release.property_files,
-                payload_properties=release.payload_properties,
-                certificate=self.image.ota_certificate,
-                facts=facts,
-                codename=self.image.facts.codename,
-                progress=self.progress,
-            )
-        return facts
+            install_package(file, self.slots, expected, progress=self.progress)
+        return release.build
+
+    def _expect(self, offer: Offer, release: Release) -> Expected:
+        image = self.image
+        return expect(release, offer.sha256, image.ota_certificate, image.facts.codename)
 
     def _switch(self, offer: Offer) -> None:
         """Switch slots if exactly this package is still offered and listed.

@@ -8,6 +8,7 @@ checks the pointer again before it calls `Slots.switch`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -24,7 +25,7 @@ from client_sim.engine.package import (
     verify_package_signature,
 )
 from client_sim.engine.package_digests import PackageDigests
-from client_sim.engine.package_metadata import check_fit, check_package_facts
+from client_sim.engine.package_metadata import PackageMetadata, check_fit, check_package_facts
 from client_sim.engine.prefix import (
     Blocks,
     Edges,
@@ -42,39 +43,48 @@ from client_sim.engine.target import check_images, create_images
 from client_sim.world import BuildFacts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a package has to be.
+
+    `sha256`, `property_files`, `payload_properties` and `facts` are those of the signed release,
+    `certificate` is the PEM certificate in the phone's image, `codename` the device's.
+    """
+
+    sha256: str
+    property_files: str
+    payload_properties: Mapping[str, str]
+    certificate: bytes
+    facts: BuildFacts
+    codename: str
+
+
 def install_package(
     package_file: BinaryIO,
     slots: Slots,
+    expected: Expected,
     *,
-    sha256: str,
-    property_files: str,
-    payload_properties: Mapping[str, str],
-    certificate: bytes,
-    facts: BuildFacts,
-    codename: str,
     progress: Progress | None = None,
     note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
-    """Install the OTA zip in `package_file`, whose length and `sha256` the caller has verified.
+    """Install the OTA zip in `package_file`, whose length and sha256 the caller has verified.
 
-    `property_files`, `payload_properties` and `facts` are those of the signed release,
-    `certificate` the PEM certificate in the phone's image, `codename` the device's. `note` is
-    called with each group of rules before it is checked. Returns the new partitions. Raises
-    EngineError with the running slot untouched; after a crash or an error the same call can be
-    repeated.
+    `note` is called with each group of rules before it is checked. Returns the new partitions.
+    Raises EngineError with the running slot untouched; after a crash or an error the same call can
+    be repeated.
     """
-    if (ready := slots.find_ready(facts, sha256)) is not None:
+    if (ready := slots.find_ready(expected.facts, expected.sha256)) is not None:
         return ready
     running = slots.running_build
-    key = load_certificate_key(certificate)
+    key = load_certificate_key(expected.certificate)
     package = open_package(
         package_file,
-        property_files=property_files,
-        payload_properties=payload_properties,
+        property_files=expected.property_files,
+        payload_properties=expected.payload_properties,
         note=note,
     )
     note(Rules.METADATA)
-    check_package_facts(package.metadata, codename=codename, running=running, expected=facts)
+    _check_facts(package.metadata, expected, running)
     payload = load_verified_payload(package, key, note)
     verify_package_signature(package_file, key)
     note(Rules.PHONE)
@@ -90,36 +100,31 @@ def install_package(
         disk=slots.disk,
         note=note,
     )
-    slots.finish_update(facts, sha256, partitions)
+    slots.finish_update(expected.facts, expected.sha256, partitions)
     return partitions
 
 
 def install_stream(
     blocks: Blocks,
     slots: Slots,
+    expected: Expected,
     *,
-    sha256: str,
-    property_files: str,
-    payload_properties: Mapping[str, str],
-    certificate: bytes,
-    facts: BuildFacts,
-    codename: str,
     progress: Progress | None = None,
     note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
-    """Install the OTA zip in `blocks` whose signed sha256 is `sha256`.
+    """Install the OTA zip in `blocks`.
 
-    The other parameters are those of `install_package`; `progress` counts bytes of the package.
+    The parameters are those of `install_package`; `progress` counts bytes of the package.
     After a crash or an error the same call continues with the block after the last durable one.
     Raises NotStreamableError if the package must be fetched whole, another EngineError if it is
     refused, and the errors of `blocks`; the running slot is untouched.
     """
-    if (ready := slots.find_ready(facts, sha256)) is not None:
+    if (ready := slots.find_ready(expected.facts, expected.sha256)) is not None:
         return ready
-    running = slots.running_build
-    key = load_certificate_key(certificate)
+    sha256, running = expected.sha256, slots.running_build
+    key = load_certificate_key(expected.certificate)
     note(Rules.FILES)
-    layout = decode_layout(property_files, payload_properties, blocks.length)
+    layout = decode_layout(expected.property_files, expected.payload_properties, blocks.length)
     check_streamable(layout)
     resumed = _resume(slots, sha256, layout, blocks.size, key, note)
     if resumed is None:
@@ -131,7 +136,7 @@ def install_stream(
     else:
         prefix, state = resumed
     note(Rules.METADATA)
-    check_package_facts(prefix.metadata, codename=codename, running=running, expected=facts)
+    _check_facts(prefix.metadata, expected, running)
     note(Rules.PHONE)
     check_fit(prefix.payload.manifest, prefix.metadata, slots, running)
     check_sources(prefix.payload, slots.image_path)
@@ -155,9 +160,15 @@ def install_stream(
         # Nothing is kept: it is unknown which of the bytes were wrong.
         slots.begin_update()
         raise
-    slots.finish_update(facts, sha256, partitions)
+    slots.finish_update(expected.facts, sha256, partitions)
     slots.journal.clear()
     return partitions
+
+
+def _check_facts(metadata: PackageMetadata, expected: Expected, running: BuildFacts) -> None:
+    check_package_facts(
+        metadata, codename=expected.codename, running=running, expected=expected.facts
+    )
 
 
 def _resume(

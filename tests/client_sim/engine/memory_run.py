@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.install_parts.memory import begin_peak, read_peak
-from client_sim.engine.install import install_package, install_stream
+from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.slots import Slots
 from client_sim.transport import BLOCK
 from fixtures.catalogue import find_build
@@ -39,20 +39,20 @@ def main():
     old, new = find_build("armani", "id", 0), find_build("armani", "id", 1)
     slots = Slots(path.parent / "phone")
     slots.flash_factory({"system": old.images["system"]}, facts_of(old))
-    arguments = {
-        "sha256": sys.argv[2],
-        "property_files": metadata["ota-streaming-property-files"],
-        "payload_properties": properties,
-        "certificate": CERTIFICATE,
-        "facts": facts_of(new),
-        "codename": "armani",
-    }
+    expected = Expected(
+        sha256=sys.argv[2],
+        property_files=metadata["ota-streaming-property-files"],
+        payload_properties=properties,
+        certificate=CERTIFICATE,
+        facts=facts_of(new),
+        codename="armani",
+    )
     held = begin_peak()
     if way == "file":
         with path.open("rb") as file:
-            install_package(file, slots, **arguments)
+            install_package(file, slots, expected)
     else:
-        install_stream(FileBlocks(path), slots, **arguments)
+        install_stream(FileBlocks(path), slots, expected)
     sys.stdout.write(f"{read_peak() - held}\n")
 
 

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from client_sim.engine.install import install_package, install_stream
+from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.package import open_package
 from client_sim.world import BuildFacts
 from tests.client_sim.engine.certificates import make_certificate
@@ -68,17 +68,17 @@ class Zip:
 
     def install(self, way, slots, certificate, *, blocks=None, properties=None):
         """Install it on a phone as `file` or as `stream`."""
-        arguments = {
-            "sha256": self.sha256,
-            "property_files": self.property_files,
-            "payload_properties": properties or self.properties,
-            "certificate": certificate,
-            "facts": EXPECTED,
-            "codename": "armani",
-        }
+        expected = Expected(
+            sha256=self.sha256,
+            property_files=self.property_files,
+            payload_properties=properties or self.properties,
+            certificate=certificate,
+            facts=EXPECTED,
+            codename="armani",
+        )
         if way == "file":
-            return install_package(io.BytesIO(self.data), slots, **arguments)
-        return install_stream(blocks or Blocks(self.data, 4096), slots, **arguments)
+            return install_package(io.BytesIO(self.data), slots, expected)
+        return install_stream(blocks or Blocks(self.data, 4096), slots, expected)
 
     def open(self):
         """Open it as the engine does."""

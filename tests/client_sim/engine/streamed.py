@@ -3,9 +3,10 @@
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
-from client_sim.engine.install import install_package, install_stream
+from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.slots import Slots
 from client_sim.world import BuildFacts
 from fixtures.build import build_zip
@@ -78,24 +79,26 @@ class Ota:
         self.target = target
 
     @property
-    def arguments(self) -> dict[str, object]:
+    def expected(self) -> Expected:
         """What both ways of installing it are given."""
-        return {
-            "sha256": self.sha256,
-            "property_files": self.metadata["ota-streaming-property-files"],
-            "payload_properties": self.properties,
-            "certificate": CERTIFICATE,
-            "facts": facts_of(self.target),
-            "codename": self.target.codename,
-        }
+        return Expected(
+            sha256=self.sha256,
+            property_files=self.metadata["ota-streaming-property-files"],
+            payload_properties=self.properties,
+            certificate=CERTIFICATE,
+            facts=facts_of(self.target),
+            codename=self.target.codename,
+        )
 
-    def install(self, slots: Slots, **changes):
-        """Install it from a file, with any argument changed."""
-        return install_package(io.BytesIO(self.data), slots, **{**self.arguments, **changes})
+    def install(self, slots: Slots, progress=None, **changes):
+        """Install it from a file, with anything changed that is expected of it."""
+        expected = replace(self.expected, **changes)
+        return install_package(io.BytesIO(self.data), slots, expected, progress=progress)
 
-    def stream(self, slots: Slots, blocks: Blocks | None = None, **changes):
-        """Install it while it passes by, with any argument changed."""
-        return install_stream(blocks or Blocks(self.data), slots, **{**self.arguments, **changes})
+    def stream(self, slots: Slots, blocks: Blocks | None = None, progress=None, **changes):
+        """Install it while it passes by, with anything changed that is expected of it."""
+        expected = replace(self.expected, **changes)
+        return install_stream(blocks or Blocks(self.data), slots, expected, progress=progress)
 
 
 def _pairs(data: bytes) -> dict[str, str]:

@@ -39,10 +39,8 @@ class WatchedDisk(Disk):
 
 def _operations(ota):
     file = io.BytesIO(ota.data)
-    arguments = ota.arguments
-    layout = decode_layout(
-        arguments["property_files"], arguments["payload_properties"], len(ota.data)
-    )
+    expected = ota.expected
+    layout = decode_layout(expected.property_files, expected.payload_properties, len(ota.data))
     payload_file = open_prefix(file, layout).payload_file
     manifest = load_payload(payload_file, decode_header(payload_file)).manifest
     return [(part.name, each) for part in manifest.partitions for each in part.operations]
