@@ -3,18 +3,17 @@
 import struct
 from pathlib import Path
 
-import pytest
-
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from signer.ota.app_warnings import find_app_warnings
 from signer.ota.inspect import inspect_ota
+from tests.cases import case
 from tests.signer.builds import make_facts
 
 
-@pytest.mark.parametrize(
-    ("changes", "labels", "words"),
-    [
+def test_each_warning():
+    """One sentence for each thing."""
+    for changes, labels, words in (
         ({}, {}, ()),
         ({}, {"lineage.version": "22.1"}, ()),
         ({}, {"lineage.version": "22"}, ("never offers the version 22",)),
@@ -22,13 +21,11 @@ from tests.signer.builds import make_facts
         ({"property_files": "p" * 1025}, {}, ("cannot stream",)),
         ({"source_builds": ("a/b/c/d/1:u", "e/f/g/h/1:u")}, {}, ("2 of its source builds",)),
         ({"source_builds": ("a/b/c/d/1:u", "e/f/g/h/2:u", "short")}, {}, ()),
-    ],
-)
-def test_each_warning(changes, labels, words):
-    """One sentence for each thing."""
-    found = find_app_warnings(make_facts(1, **changes), labels)
-    assert len(found) == len(words)
-    assert all(word in sentence for word, sentence in zip(words, found, strict=True))
+    ):
+        with case(changes):
+            found = find_app_warnings(make_facts(1, **changes), labels)
+            assert len(found) == len(words)
+            assert all(word in sentence for word, sentence in zip(words, found, strict=True))
 
 
 def test_extra_fields_of_two_lengths_are_seen(tmp_path):

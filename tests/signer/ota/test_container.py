@@ -37,16 +37,6 @@ def test_files_of_zipfile(method: int) -> None:
     _assert_content(out.getvalue())
 
 
-def test_zip64_sizes_in_both_headers_or_in_none() -> None:
-    """A local header that has 64-bit sizes of its own is another zip to a stream."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive, archive.open("a", "w", force_zip64=True) as entry:
-        entry.write(b"quiet")
-    with pytest.raises(ContainerError, match="directory and local header disagree about a"):
-        _load(out.getvalue())
-    _assert_content(write_zip(_members(), zip64=True))
-
-
 def test_streamed_files() -> None:
     """Deflated entries that give their sizes only behind their data, as Java writes them."""
 
@@ -71,13 +61,6 @@ def test_streamed_files() -> None:
             archive.writestr(name, data)
     assert b"PK\x07\x08" in pipe.written
     _assert_content(pipe.written)
-
-
-def test_comment_is_kept() -> None:
-    """The zip comment, where the whole-file signature is, comes back as it stands."""
-    raw = write_zip([Member("a", b"b")], b"comment")
-    assert _load(raw).comment == b"comment"
-    assert _load(raw).length == len(raw)
 
 
 def test_zip64_end_record() -> None:
@@ -176,18 +159,6 @@ def test_sizes_that_follow_are_not_zip64_in_front() -> None:
         _load(raw)
 
 
-def test_stored_entries_have_no_descriptors() -> None:
-    """A reader of a stream cannot tell where stored data end that have their size behind them."""
-    with pytest.raises(ContainerError, match="a is stored and has its sizes behind it"):
-        _load(write_zip([Member("a", b"quiet", flags=8)]))
-
-
-def test_a_missing_entry_is_named() -> None:
-    """Asking for an entry that is not there says which."""
-    with pytest.raises(ContainerError, match=r"The package has no payload\.bin\."):
-        _load(write_zip([])).entry("payload.bin")
-
-
 def test_entries_have_a_limit() -> None:
     """An entry longer than the caller takes is not read at all."""
     raw = write_zip([Member("a", bytes(100))])
@@ -209,14 +180,6 @@ def test_stored_entries_have_one_size() -> None:
         _load(write_zip([Member("a", b"quiet", claimed_size=6)]))
 
 
-def test_folders() -> None:
-    """A folder may have an entry of its own, which has no data."""
-    folder = Member("META-INF/", b"", attributes=0o40755 << 16 | 16)
-    assert set(_load(write_zip([folder, *_members()])).entries) > {"META-INF/"}
-    with pytest.raises(ContainerError, match="META-INF/ is a folder and yet has data"):
-        _load(write_zip([Member("META-INF/", b"x"), *_members()]))
-
-
 def _members() -> list[Member]:
     return [Member(name, data) for name, data in CONTENT.items()]
 
@@ -235,14 +198,6 @@ def test_directory_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
         _load(write_zip([Member("a", b"")]))
 
 
-def test_entries_must_fill_the_file() -> None:
-    """A zip behind other bytes, which many programs would read, is refused."""
-    raw = write_zip([Member("a", b"quiet")])
-    assert set(_load(raw).entries) == {"a"}
-    with pytest.raises(ContainerError, match="not where its end record says"):
-        _load(b"x" + raw)
-
-
 def test_a_zip64_end_needs_room() -> None:
     """An end record that refers to a zip64 one and has nothing before it is refused."""
     raw = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0)
@@ -258,10 +213,10 @@ def test_entries_that_claim_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
         _load(raw)
 
 
-@pytest.mark.parametrize("at", [10, 12])
-def test_both_headers_have_one_time(at):
+def test_both_headers_have_one_time():
     """A reader of a stream would show another day than one of a file."""
-    data = bytearray(write_zip([Member("a", b"x")]))
-    data[at] ^= 1
-    with pytest.raises(ContainerError, match="directory and local header disagree about a"):
-        load_container(io.BytesIO(data), len(data))
+    for at in (10, 12):
+        data = bytearray(write_zip([Member("a", b"x")]))
+        data[at] ^= 1
+        with pytest.raises(ContainerError, match="directory and local header disagree about a"):
+            load_container(io.BytesIO(data), len(data))

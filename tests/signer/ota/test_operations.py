@@ -1,41 +1,14 @@
 import tracemalloc
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.ota.errors import PayloadError
 from signer.ota.operations import (
-    FULL_TYPES,
     OPERATION_TYPES,
     Extent,
     Operation,
     PackedOperations,
-    check_extents,
-    count_blocks,
-    end_of,
-    operation_name,
 )
-
-
-def test_arithmetic() -> None:
-    """Three blocks from block 7 end before block 10."""
-    assert end_of(Extent(7, 3)) == 10
-    assert count_blocks([Extent(7, 3), Extent(0, 2)]) == 5
-
-
-def test_extents_in_any_order() -> None:
-    """Neighbours do not overlap, whatever order they come in; the last block may be used."""
-    check_extents([Extent(5, 5), Extent(0, 5)], 10, "partition a")
-
-
-def test_faults_name_the_place() -> None:
-    """Overlaps and extents beyond the end are refused."""
-    with pytest.raises(PayloadError, match="a block of partition a twice"):
-        check_extents([Extent(4, 2), Extent(0, 5)], 10, "partition a")
-    with pytest.raises(PayloadError, match="beyond the end of partition a"):
-        check_extents([Extent(9, 2)], 10, "partition a")
-
 
 NUMBERS = st.integers(0, (1 << 64) - 1)
 EXTENTS = st.lists(st.builds(Extent, NUMBERS, NUMBERS), max_size=3).map(tuple)
@@ -101,16 +74,3 @@ def test_names_and_versions_are_those_of_the_format() -> None:
         12: ("LZ4DIFF_BSDIFF", 9),
         13: ("LZ4DIFF_PUFFDIFF", 9),
     }
-
-
-def test_full_payloads_only_replace() -> None:
-    """The types of full payloads read nothing and carry data."""
-    full = [each for each in OPERATION_TYPES.values() if each.name in FULL_TYPES]
-    assert len(full) == 3
-    assert all(each.has_data and not each.reads_source for each in full)
-
-
-def test_unknown_types_are_numbered() -> None:
-    """A type without a name is called by its number."""
-    assert operation_name(10) == "BROTLI_BSDIFF"
-    assert operation_name(27) == "unknown-27"

@@ -11,6 +11,7 @@ from signer.ota.protobuf import (
     decode_message,
     decode_varint,
 )
+from tests.cases import case
 
 NUMBER = Schema({1: Field(VARINT), 2: Field(BYTES, is_text=True)})
 
@@ -30,38 +31,25 @@ def test_the_example_of_the_encoding_guide() -> None:
     assert message.text(2) == "testing"
 
 
-@pytest.mark.parametrize(
-    ("raw", "value"),
-    [("00", 0), ("7f", 127), ("8001", 128), ("ffffffffffffffffff01", 2**64 - 1)],
-)
-def test_varints(raw: str, value: int) -> None:
-    """Numbers of one to ten bytes, up to 64 bits."""
-    data = bytes.fromhex(raw)
-    assert decode_varint(data, 0, _fail) == (value, len(data))
-
-
-@pytest.mark.parametrize("raw", ["", "80", "8000", "ffffffffffffffffff02", "80" * 11 + "01"])
-def test_varints_have_one_encoding(raw: str) -> None:
+def test_varints_have_one_encoding() -> None:
     """Cut off, padded and oversized numbers are refused."""
-    with pytest.raises(PayloadError, match="cut off, too long or padded"):
-        decode_varint(bytes.fromhex(raw), 0, _fail)
+    for raw in ("", "80", "8000", "ffffffffffffffffff02", "80" * 11 + "01"):
+        with case(raw), pytest.raises(PayloadError, match="cut off, too long or padded"):
+            decode_varint(bytes.fromhex(raw), 0, _fail)
 
 
-@pytest.mark.parametrize(
-    ("raw", "fault"),
-    [
+def test_malformed_fields() -> None:
+    """Groups, field 0 and fields that are cut off are refused by what is wrong."""
+    for raw, fault in (
         ("0b", "wire type 3"),
         ("0e", "wire type 6"),
         ("0001", "number that protobuf does not allow"),
         ("1205aa", "longer than the message"),
         ("a50100", "longer than the message"),
         ("a10100000000000000", "longer than the message"),
-    ],
-)
-def test_malformed_fields(raw: str, fault: str) -> None:
-    """Groups, field 0 and fields that are cut off are refused by what is wrong."""
-    with pytest.raises(PayloadError, match=fault):
-        _decode(raw)
+    ):
+        with case(raw), pytest.raises(PayloadError, match=fault):
+            _decode(raw)
 
 
 def test_unknown_fields_are_named() -> None:
@@ -93,21 +81,19 @@ def test_negative_numbers() -> None:
     assert _decode("08ffffffffffffffffff01").signed(1) == -1
 
 
-@pytest.mark.parametrize(
-    ("raw", "fault"),
-    [
+def test_fields_are_those_of_the_schema() -> None:
+    """Another wire type, a second value and a number that is too wide are refused."""
+    for raw, fault in (
         ("0a00", "field 1 has wire type 2; it must have 0"),
         ("0d00000000", "field 1 has wire type 5; it must have 0"),
         ("1000", "field 2 has wire type 0; it must have 2"),
         ("08010801", "field 1 occurs more than once"),
         ("1802", "the number in field 3 has more than 1 bits"),
-    ],
-)
-def test_fields_are_those_of_the_schema(raw: str, fault: str) -> None:
-    """Another wire type, a second value and a number that is too wide are refused."""
-    schema = Schema({**NUMBER.fields, 3: Field(VARINT, bits=1)})
-    with pytest.raises(PayloadError, match=fault):
-        _decode(raw, schema)
+    ):
+        with case(raw):
+            schema = Schema({**NUMBER.fields, 3: Field(VARINT, bits=1)})
+            with pytest.raises(PayloadError, match=fault):
+                _decode(raw, schema)
 
 
 def test_text_is_utf_8() -> None:

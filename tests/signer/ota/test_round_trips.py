@@ -296,14 +296,6 @@ def _der(tag: int, content: bytes) -> bytes:
     return bytes([tag, 0x80 | len(data)]) + data + content
 
 
-@given(st.lists(st.tuples(st.sampled_from([2, 4, 6, 48, 49, 160]), st.binary(max_size=400))))
-def test_der(elements: list[tuple[int, bytes]]) -> None:
-    """Elements of short and long form come back in their order."""
-    found = decode_elements(b"".join(_der(*each) for each in elements))
-    assert [(each.tag, each.content) for each in found] == elements
-    assert [each.encoding for each in found] == [_der(*each) for each in elements]
-
-
 @given(st.integers(0, 1 << 200))
 def test_der_integers(value: int) -> None:
     """Numbers that are not negative come back."""

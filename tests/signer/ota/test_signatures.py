@@ -1,54 +1,188 @@
+"""The signatures here are made by openssl with throw-away keys."""
+
 import hashlib
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from fixtures.protobuf_writer import bytes_field, fixed32_field
-from fixtures.signing import sign_message
+from server.core.der import INTEGER, SEQUENCE, decode_elements
 from signer.ota.errors import SignatureError
-from signer.ota.signatures import decode_certificate, decode_signatures, verify_signatures
-
-
-def _message(data: bytes, length: int) -> bytes:
-    return bytes_field(1, bytes_field(2, data) + fixed32_field(3, length))
-
-
-def test_a_padded_signature_is_cut_to_its_length() -> None:
-    """A signature may be padded with zeros to a fixed size; field 3 says what counts."""
-    assert decode_signatures(_message(b"sig\0\0", 3), "signature") == [b"sig"]
-
-
-def test_older_messages_have_no_length() -> None:
-    """Without field 3 all of the data is the signature."""
-    assert decode_signatures(bytes_field(1, bytes_field(2, b"sig")), "signature") == [b"sig"]
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [_message(b"sig", 4), _message(b"sig\1", 3), _message(b"sig", 0), _message(bytes(1025), 1025)],
+from signer.ota.signatures import (
+    Certificate,
+    decode_certificate,
+    decode_comment,
+    decode_integer,
+    decode_signatures,
+    take,
+    verify_cms,
+    verify_signatures,
 )
-def test_lengths_that_cannot_be(raw: bytes) -> None:
+from tests.cases import case
+
+pytestmark = pytest.mark.needs("openssl")
+
+SIGNED = b"everything before the length of the comment"
+DIGEST = hashlib.sha256(SIGNED).digest()
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with key.pem, cert.pem and the signed data."""
+    folder = tmp_path_factory.mktemp("signer")
+    _openssl(
+        *("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=test"),
+        *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
+    )
+    (folder / "data").write_bytes(SIGNED)
+    return folder
+
+
+def _openssl(*arguments: str) -> bytes:
+    done = subprocess.run(["openssl", *arguments], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def _cms(signer: Path, *options: str) -> bytes:
+    return _openssl(
+        *("cms", "-sign", "-binary", "-outform", "DER", "-in", str(signer / "data")),
+        *("-signer", str(signer / "cert.pem"), "-inkey", str(signer / "key.pem"), *options),
+    )
+
+
+def _certificate(signer: Path) -> Certificate:
+    return decode_certificate((signer / "cert.pem").read_bytes())
+
+
+def test_plain_signatures_of_openssl(signer: Path) -> None:
+    """A signature that openssl makes is accepted, over these bytes and no others."""
+    found = _certificate(signer)
+    signature = _openssl("dgst", "-sha256", "-sign", str(signer / "key.pem"), str(signer / "data"))
+    assert found.is_signature(signature, DIGEST)
+    assert not found.is_signature(signature, bytes(32))
+    assert not found.is_signature(b"", DIGEST)
+
+
+def test_both_encodings(certificate: bytes, tmp_path: Path) -> None:
+    """PEM and DER of one certificate are the same certificate."""
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    command = ["openssl", "x509", "-in", str(tmp_path / "cert.pem"), "-outform", "DER"]
+    der = subprocess.run(command, check=True, capture_output=True).stdout
+    assert decode_certificate(der).der == decode_certificate(certificate).der == der
+
+
+def test_keys_that_are_refused(tmp_path: Path) -> None:
+    """Short keys and algorithms that a phone does not verify are refused."""
+    made = ("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem"))
+    for key in (("rsa:1024",), ("ed25519",), ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
+        _openssl("req", "-x509", "-nodes", "-newkey", *key, "-subj", "/CN=test", *made)
+        with pytest.raises(SignatureError, match="must be RSA of 2048 to 8192 bits"):
+            decode_certificate((tmp_path / "cert.pem").read_bytes())
+
+
+def test_what_is_not_a_certificate() -> None:
+    """Other bytes are refused in the package's own words."""
+    for raw in (b"", b"-----BEGIN CERTIFICATE-----", b"\x30\x03\x02\x01\x01"):
+        with pytest.raises(SignatureError, match=r"not an X\.509 certificate"):
+            decode_certificate(raw)
+
+
+def test_large_certificates_are_not_parsed() -> None:
+    """More than 64 KiB is refused before anything looks at it."""
+    with pytest.raises(SignatureError, match="larger than 64 KiB"):
+        decode_certificate(bytes(65537))
+
+
+def test_lengths_that_cannot_be() -> None:
     """A length beyond the data, padding that is not zero, nothing at all, too much."""
-    with pytest.raises(SignatureError, match="impossible length"):
-        decode_signatures(raw, "signature")
-
-
-@pytest.mark.parametrize("count", [0, 17])
-def test_numbers_of_signatures(count: int) -> None:
-    """There is at least one signature, and there are not many."""
-    with pytest.raises(SignatureError, match=f"has {count} signatures"):
-        decode_signatures(_message(b"sig", 3) * count, "signature")
-
-
-def test_one_good_signature_is_enough(certificate: bytes) -> None:
-    """While keys change hands a payload has two signatures; one is for this certificate."""
-    raw = _message(b"other", 5) + sign_message(b"quiet")
-    wanted = decode_certificate(certificate)
-    verify_signatures(raw, hashlib.sha256(b"quiet").digest(), wanted, "signature")
-    with pytest.raises(SignatureError, match="not by the given certificate over these bytes"):
-        verify_signatures(raw, hashlib.sha256(b"loud").digest(), wanted, "signature")
+    for data, length in ((b"sig", 4), (b"sig\1", 3), (b"sig", 0), (bytes(1025), 1025)):
+        raw = bytes_field(1, bytes_field(2, data) + fixed32_field(3, length))
+        with pytest.raises(SignatureError, match="impossible length"):
+            decode_signatures(raw, "signature")
 
 
 def test_a_missing_signature_is_named(certificate: bytes) -> None:
     """An unsigned payload is refused for a certificate."""
     with pytest.raises(SignatureError, match="The payload signature is missing"):
         verify_signatures(b"", bytes(32), decode_certificate(certificate), "payload signature")
+
+
+def test_whole_file_signatures_of_openssl(signer: Path) -> None:
+    """A detached CMS without attributes is accepted, with and without the certificate in it."""
+    for options in ((), ("-nocerts",)):
+        cms = _cms(signer, "-noattr", "-md", "sha256", *options)
+        verify_cms(cms, DIGEST, _certificate(signer))
+        with pytest.raises(SignatureError, match="not by the given certificate over these bytes"):
+            verify_cms(cms, bytes(32), _certificate(signer))
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("-md", "sha256"), "has signed attributes"),
+        (("-noattr", "-md", "sha512"), "uses another algorithm than SHA-256"),
+        (("-noattr", "-md", "sha256", "-nodetach"), "encloses what it signs"),
+        (("-noattr", "-md", "sha256", "-keyid"), "not well-formed DER|has another version"),
+    ],
+)
+def test_other_forms_are_refused(signer: Path, options: tuple[str, ...], fault: str) -> None:
+    """What recovery does not verify is refused, although openssl makes it."""
+    with pytest.raises(SignatureError, match=fault):
+        verify_cms(_cms(signer, *options), DIGEST, _certificate(signer))
+
+
+def test_another_signer_is_refused(signer: Path, certificate: bytes) -> None:
+    """The CMS must enclose, or at least name, the given certificate."""
+    cms = _cms(signer, "-noattr", "-md", "sha256")
+    with pytest.raises(SignatureError, match="encloses another certificate"):
+        verify_cms(cms, DIGEST, decode_certificate(certificate))
+    bare = _cms(signer, "-noattr", "-md", "sha256", "-nocerts")
+    with pytest.raises(SignatureError, match="is by another certificate"):
+        verify_cms(bare, DIGEST, decode_certificate(certificate))
+
+
+def test_what_is_not_signed_data(signer: Path) -> None:
+    """A CMS of another kind is refused."""
+    cms = _openssl("cms", "-data_create", "-outform", "DER", "-in", str(signer / "data"))
+    with pytest.raises(SignatureError, match="is not SignedData"):
+        verify_cms(cms, DIGEST, _certificate(signer))
+
+
+def _comment(text: bytes, cms: bytes) -> bytes:
+    start, size = len(cms) + 6, len(text) + len(cms) + 6
+    return text + cms + start.to_bytes(2, "little") + b"\xff\xff" + size.to_bytes(2, "little")
+
+
+def test_comments_that_are_no_signature() -> None:
+    """Any other comment is refused, since it is unknown what it covers."""
+    for comment in (
+        b"short",
+        b"an ordinary comment",
+        _comment(b"signed by SignApk\0", b"cms")[:-1] + b"\1",
+        _comment(b"signed by SignApk\0", b"cms").replace(b"\xff\xff", b"\xff\xfe"),
+        _comment(b"", b"cms"),
+        _comment(b"signed by SignApk\0", b""),
+        _comment(b"PK\5\6 signed by SignApk\0", b"cms"),
+        _comment(b"signed by SignApk", b"cms"),
+    ):
+        with case(comment), pytest.raises(SignatureError, match="zip comment"):
+            decode_comment(comment, 1000)
+    assert decode_comment(b"", 1000) is None
+
+
+def test_what_is_malformed(signer: Path) -> None:
+    """An element of another tag, none at all, other bytes than DER, and what is no integer."""
+    for raw in ("0200", "020180", "02020001", "0401ff"):
+        (element,) = decode_elements(bytes.fromhex(raw))
+        with pytest.raises(SignatureError, match="not well-formed DER"):
+            decode_integer(element)
+    with pytest.raises(SignatureError, match="not well-formed DER"):
+        verify_cms(b"\x30\x80\0\0", DIGEST, _certificate(signer))
+    elements = decode_elements(bytes.fromhex("020101"))
+    with pytest.raises(SignatureError):
+        take(elements, SEQUENCE)
+    assert take(elements, INTEGER).content == b"\1"
+    with pytest.raises(SignatureError):
+        take(elements, INTEGER)

@@ -1,4 +1,5 @@
 import time
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from fixtures.block_writer import encode_ranges, plan_update
 from signer.ota import transfer_list as module
-from signer.ota.errors import OtaError, PayloadError, UnsupportedError
+from signer.ota.errors import PayloadError, UnsupportedError
 from signer.ota.transfer_list import (
     MAX_BLOCKS,
     BlockSet,
@@ -16,6 +17,7 @@ from signer.ota.transfer_list import (
     decode_ranges,
     decode_transfer_list,
 )
+from tests.cases import case
 
 # Any forty lower-case hexadecimal digits do for a SHA-1 here.
 A, B = "a" * 40, "b" * 40
@@ -36,16 +38,15 @@ def test_head() -> None:
     assert list(decode_transfer_list(b"4\n0\n0\n0\n").commands()) == []
 
 
-@pytest.mark.parametrize("name", ["new", "zero", "erase"])
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
-def test_commands_that_only_write(name: str, version: int) -> None:
+def test_commands_that_only_write() -> None:
     """They have one set of targets in every version."""
-    assert _only(version, f"{name} 4,0,1,5,7") == Command(name, ((0, 1), (5, 7)))
+    for version, name in product((1, 2, 3, 4), ("new", "zero", "erase")):
+        assert _only(version, f"{name} 4,0,1,5,7") == Command(name, ((0, 1), (5, 7)))
 
 
-@pytest.mark.parametrize(
-    ("version", "line", "expected"),
-    [
+def test_commands() -> None:
+    """The order of words is that of AOSP's writer for the version."""
+    for version, line, expected in (
         (1, "move 2,4,6 2,0,2", Command("move", ((0, 2),), ((4, 6),), read_blocks=2)),
         (2, "move 2,0,2 2 2,4,6", Command("move", ((0, 2),), ((4, 6),), read_blocks=2)),
         (2, "move 2,0,2 2 - 7:2,0,2", Command("move", ((0, 2),), (), ("7",), read_blocks=2)),
@@ -83,16 +84,14 @@ def test_commands_that_only_write(name: str, version: int) -> None:
             f"compute_hash_tree 2,8,9 2,0,8 sha256 {A} {B}",
             Command("compute_hash_tree", ((8, 9),), ((0, 8),)),
         ),
-    ],
-)
-def test_commands(version: int, line: str, expected: Command) -> None:
-    """The order of words is that of AOSP's writer for the version."""
-    assert _only(version, line) == expected
+    ):
+        with case(version):
+            assert _only(version, line) == expected
 
 
-@pytest.mark.parametrize(
-    ("version", "line"),
-    [
+def test_commands_that_are_malformed() -> None:
+    """Words that are missing, too many or of another version are refused."""
+    for version, line in (
         (1, "move 2,0,2"),
         (1, "move 2,0,2 2 2,4,6"),
         (1, "bsdiff 1 2,4,6 2,0,2"),
@@ -113,22 +112,26 @@ def test_commands(version: int, line: str, expected: Command) -> None:
         (4, "new"),
         (4, "new  2,0,1"),
         (4, "new 2,0,1 "),
-    ],
-)
-def test_commands_that_are_malformed(version: int, line: str) -> None:
-    """Words that are missing, too many or of another version are refused."""
-    with pytest.raises(PayloadError, match=r"malformed|no set of ranges|numbers wrongly"):
-        _only(version, line)
+    ):
+        with (
+            case(version),
+            pytest.raises(PayloadError, match=r"malformed|no set of ranges|numbers wrongly"),
+        ):
+            _only(version, line)
 
 
-@pytest.mark.parametrize(
-    ("version", "line"),
-    [(1, "stash 3 2,4,6"), (1, "free 3"), (3, "compute_hash_tree 2,8,9 2,0,8 sha1 aa bb")],
-)
-def test_commands_of_a_later_version(version: int, line: str) -> None:
+def test_commands_of_a_later_version() -> None:
     """A command that the version does not have yet is not known in it."""
-    with pytest.raises(UnsupportedError, match=f"version {version} has the command"):
-        _only(version, line)
+    for version, line in (
+        (1, "stash 3 2,4,6"),
+        (1, "free 3"),
+        (3, "compute_hash_tree 2,8,9 2,0,8 sha1 aa bb"),
+    ):
+        with (
+            case(version),
+            pytest.raises(UnsupportedError, match=f"version {version} has the command"),
+        ):
+            _only(version, line)
 
 
 def test_cap() -> None:
@@ -159,17 +162,6 @@ def test_lists_of_the_writer(version: int, old: list[int], new: list[int]) -> No
             assert encode_ranges(*command.targets) in line.split(" ")
 
 
-@given(st.integers(1, 4), st.lists(st.text("0123456789,:- abcdefnewzromvhstfi", max_size=60)))
-def test_nothing_but_its_own_error(version: int, lines: list[str]) -> None:
-    """Lines that look like commands are decoded or refused."""
-    try:
-        decoded = decode_transfer_list((HEAD[version] + "\n".join(lines)).encode())
-        commands = list(decoded.commands())
-    except OtaError:
-        return
-    assert len(commands) == len([line for line in lines if line])
-
-
 LIST = b"1\n3\nzero 2,0,1\nzero 4,1,2,5,6\n"
 
 
@@ -193,12 +185,6 @@ def test_lists_are_counted_together(
         caps.take(LIST)
 
 
-def test_a_package_has_one_count() -> None:
-    """Nothing is carried over from one package to the next."""
-    for _ in range(3):
-        TransferCaps().take(b"\n" * 300_000)
-
-
 def test_named_blocks_are_counted_over_all_lists() -> None:
     """Many short lists that each name a whole partition cost as much as a long one."""
     caps = TransferCaps()
@@ -212,21 +198,18 @@ BOUNDS = st.lists(st.integers(0, 400), min_size=2, max_size=12, unique=True).map
 RANGES = BOUNDS.map(lambda bounds: tuple(zip(bounds[::2], bounds[1::2], strict=False)))
 
 
-def test_ranges() -> None:
+@given(RANGES)
+def test_ranges_both_ways(ranges) -> None:
     """The first number counts those that follow; pairs are first block and block after the last."""
     assert decode_ranges("4,0,5,7,8") == ((0, 5), (7, 8))
     assert count_range_blocks(((0, 5), (7, 8))) == 6
-
-
-@given(RANGES)
-def test_ranges_both_ways(ranges) -> None:
-    """What is encoded is decoded to the same ranges."""
+    assert decode_ranges("2,0,16777216") == ((0, 16777216),)  # 64 GiB, the largest partition
     assert decode_ranges(encode_ranges(*ranges)) == ranges
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
+def test_ranges_that_are_refused() -> None:
+    """Each fault has its sentence."""
+    for text, fault in (
         ("", "no set of ranges"),
         ("2,0,5 ", "no set of ranges"),
         ("2,0,-5", "no set of ranges"),
@@ -237,12 +220,9 @@ def test_ranges_both_ways(ranges) -> None:
         ("2,5,5", "do not ascend"),
         ("4,0,5,4,6", "do not ascend"),
         ("2,0,16777217", "names block 16777216, beyond the largest partition"),
-    ],
-)
-def test_ranges_that_are_refused(text: str, fault: str) -> None:
-    """Each fault has its sentence."""
-    with pytest.raises(PayloadError, match=fault):
-        decode_ranges(text)
+    ):
+        with case(text), pytest.raises(PayloadError, match=fault):
+            decode_ranges(text)
 
 
 def test_sets_have_a_limit() -> None:
@@ -251,11 +231,6 @@ def test_sets_have_a_limit() -> None:
     assert len(decode_ranges(f"200000,{numbers}")) == 100_000
     with pytest.raises(PayloadError, match="a set of more than 100000 ranges"):
         decode_ranges(f"200002,{numbers},200000,200001")
-
-
-def test_the_largest_partition() -> None:
-    """64 GiB have 16777216 blocks."""
-    assert decode_ranges("2,0,16777216") == ((0, 16777216),)
 
 
 def test_many_blocks_take_little_time() -> None:

@@ -35,57 +35,26 @@ def test_end_record() -> None:
     record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, 100, 200, 0)
     assert decode_end(record) == End(entries=3, size=100, offset=200)
     assert not is_zip64(decode_end(record))
+    for end in (End(0xFFFF, 1, 1), End(1, WIDE, 1), End(1, 1, WIDE)):
+        assert is_zip64(end)
 
 
-@pytest.mark.parametrize("disks", [(1, 0, 3), (0, 1, 3), (0, 0, 2)])
-def test_split_archives_are_refused(disks: tuple[int, int, int]) -> None:
-    """A directory that is spread over several files is no OTA package."""
-    record = struct.pack("<4s4H2LH", b"PK\x05\x06", *disks, 3, 100, 200, 0)
-    with pytest.raises(ContainerError, match="one part of several"):
-        decode_end(record)
-
-
-@pytest.mark.parametrize("end", [End(0xFFFF, 1, 1), End(1, WIDE, 1), End(1, 1, WIDE)])
-def test_values_that_do_not_fit_ask_for_zip64(end: End) -> None:
-    """Each of the three values can be the one that is too large."""
-    assert is_zip64(end)
-
-
-def test_zip64_end() -> None:
-    """The locator points to the zip64 end record, which has 64-bit values."""
-    assert decode_locator(struct.pack("<4sLQL", b"PK\x06\x07", 0, 1 << 33, 1)) == 1 << 33
-    record = struct.pack(
-        "<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 70000, 70000, 1 << 22, 1 << 34
-    )
-    assert decode_end64(record) == End(70000, 1 << 22, 1 << 34)
-
-
-@pytest.mark.parametrize("change", [(4, 43), (16, 1), (20, 1), (24, 1)])
-def test_zip64_end_that_is_odd(change: tuple[int, int]) -> None:
+def test_zip64_end_that_is_odd() -> None:
     """Another length, other disks or counts that differ are refused."""
-    record = bytearray(struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 2, 2, 3, 4))
-    record[change[0]] = change[1]
-    with pytest.raises(ContainerError, match="malformed"):
-        decode_end64(bytes(record))
+    for change in ((4, 43), (16, 1), (20, 1), (24, 1)):
+        with case(change):
+            record = bytearray(
+                struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 2, 2, 3, 4)
+            )
+            record[change[0]] = change[1]
+            with pytest.raises(ContainerError, match="malformed"):
+                decode_end64(bytes(record))
 
 
 def test_locator_of_several_disks() -> None:
     """A locator that speaks of a second disk is refused."""
     with pytest.raises(ContainerError, match="one part of several"):
         decode_locator(struct.pack("<4sLQL", b"PK\x06\x07", 0, 1, 2))
-
-
-def test_directory() -> None:
-    """A central header gives name, checksum, sizes and where the local header is."""
-    (header,) = decode_directory(_central(), 1)
-    assert (header.name, header.crc, header.size, header.offset) == (b"n", 0xABCD, 5, 7)
-
-
-def test_zip64_sizes_of_an_entry() -> None:
-    """Sizes of ffffffff stand in the extra field 0001, in the order size, packed, offset."""
-    extra = struct.pack("<2H3Q", 1, 24, 1 << 33, 1 << 32, 1 << 34)
-    (header,) = decode_directory(_central(size=WIDE, extra=extra, offset=WIDE), 1)
-    assert (header.size, header.packed_size, header.offset) == (1 << 33, 1 << 32, 1 << 34)
 
 
 def test_zip64_sizes_must_be_there() -> None:
@@ -147,19 +116,16 @@ def test_extra_fields_that_are_refused(extra: bytes, fault: str) -> None:
         decode_local(head + b"n" + extra)
 
 
-@pytest.mark.parametrize(
-    ("directory", "count", "fault"),
-    [
+def test_directory_must_be_full_exactly() -> None:
+    """The directory is neither shorter nor longer than its entries."""
+    for directory, count, fault in (
         (b"", 1, "fewer entries"),
         (_central(), 2, "fewer entries"),
         (_central()[:-1], 1, "beyond its end"),
         (_central() + b"x", 1, "beyond its last entry"),
-    ],
-)
-def test_directory_must_be_full_exactly(directory: bytes, count: int, fault: str) -> None:
-    """The directory is neither shorter nor longer than its entries."""
-    with pytest.raises(ContainerError, match=fault):
-        decode_directory(directory, count)
+    ):
+        with case(directory), pytest.raises(ContainerError, match=fault):
+            decode_directory(directory, count)
 
 
 def test_local_header() -> None:
@@ -172,12 +138,6 @@ def test_local_header() -> None:
         decode_local(record[:-1])
     with pytest.raises(ContainerError, match="not where the directory says"):
         local_tail_length(b"PK\x03\x05" + record[4:30])
-
-
-@pytest.mark.parametrize("name", ["payload.bin", "META-INF/com/android/metadata", "a/", "a..b/c"])
-def test_ordinary_names(name: str) -> None:
-    """Relative names of letters, digits and harmless signs are taken as they are."""
-    assert check_name(name.encode()) == name
 
 
 def test_names_that_lead_elsewhere() -> None:
@@ -197,18 +157,15 @@ def test_names_that_differ() -> None:
     check_names(["META-INF/", "META-INF/metadata", "META-INF/metadata.pb", "b", "b.c", "a/b"])
 
 
-@pytest.mark.parametrize(
-    ("names", "fault"),
-    [
+def test_names_that_are_one_to_some() -> None:
+    """What some file systems or readers take for one entry is refused."""
+    for names, fault in (
         (["a", "b", "a"], "has a twice"),
         (["payload.bin", "PAYLOAD.BIN"], "has PAYLOAD.BIN and payload.bin, which are one name"),
         (["payload.bin", "Payload.bin/"], "has Payload.bin/ and payload.bin, which are one name"),
         (["a/b", "A/B"], "has A/B and a/b, which are one name"),
         (["payload.bin", "payload.bin/x"], "payload.bin both as a file and as a folder"),
         (["a/b/c", "A"], "has A both as a file and as a folder"),
-    ],
-)
-def test_names_that_are_one_to_some(names: list[str], fault: str) -> None:
-    """What some file systems or readers take for one entry is refused."""
-    with pytest.raises(ContainerError, match=fault):
-        check_names(names)
+    ):
+        with case(names), pytest.raises(ContainerError, match=fault):
+            check_names(names)
