@@ -52,14 +52,16 @@ def test_help_says_what_the_command_does_and_shows_an_example():
 
 
 def test_the_example_uses_options_that_exist():
-    """Every option in an example exists in its command."""
+    """Every option in an example exists in its command, and those that it needs are given."""
     for name, command in COMMANDS.items():
         with case(name):
-            example = example_of(name)[0].replace("- ", "-")
+            example = example_of(name)[0].replace("- ", "-").replace("\\ ", "")
             parameters = [*command.params, *inherited(name)]
             known = {option for parameter in parameters for option in parameter.opts}
             used = {word.split("=")[0] for word in shlex.split(example) if word.startswith("--")}
             assert used <= known
+            needed = {each.opts[0] for each in parameters if each.required and each.opts}
+            assert {option for option in needed if option.startswith("--")} <= used
 
 
 def test_every_option_has_a_help_text():

@@ -82,26 +82,6 @@ def test_a_file_that_changed_is_refused(blob, incoming, change) -> None:
     assert not list(incoming.iterdir())
 
 
-def test_an_error_leaves_nothing_behind(blob, incoming) -> None:
-    """Unless it is revealed, a bundle is gone."""
-    with (
-        pytest.raises(OSError, match="full"),
-        prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]),
-    ):
-        raise OSError("full")
-    assert not list(incoming.iterdir())
-
-
-def test_a_bundle_that_is_there_is_not_written_again(blob, incoming, tree) -> None:
-    """Submitting twice changes nothing."""
-    for _ in range(2):
-        with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]) as bundle:
-            bundle.reveal()
-        listed = tree(incoming)
-    assert tree(incoming) == listed
-    assert len(list(incoming.iterdir())) == 1
-
-
 def test_progress_counts_bytes(blob, incoming) -> None:
     """Progress grows up to the length of everything."""
     seen = []

@@ -18,13 +18,6 @@ def ended() -> int:
     return process.pid
 
 
-def test_a_file_appears_whole_and_alone(tmp_path) -> None:
-    """After a write there is the file, and nothing beside it."""
-    write_new(tmp_path / "name", b"content")
-    assert [path.name for path in tmp_path.iterdir()] == ["name"]
-    assert (tmp_path / "name").read_bytes() == b"content"
-
-
 def test_a_file_is_never_replaced(tmp_path) -> None:
     """A file that appeared meanwhile stays as it is."""
     (tmp_path / "name").write_bytes(b"first")

@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device.gate import check_request
-from server.http.requests import GateMode
 from signer.audit.findings import AnswerError, MirrorUnavailableError
 from signer.audit.mirror import FolderMirror, HttpMirror
+from tests.cases import case
 
 
 def test_a_file_is_read_as_it_is(tmp_path):
@@ -143,25 +142,22 @@ def test_gzip_is_decoded_up_to_the_limit():
             mirror.fetch(PATH, 1000)
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
+def test_a_file_that_cannot_be_used():
+    """It is a finding about the file; the mirror itself answers."""
+    for data, reason in (
         (answer(b"x" * 11), "longer than the 10 bytes"),
         (answer(b"no", "Content-Encoding: gzip"), "damaged gzip"),
         (answer(gzip.compress(b"x", mtime=0)[:-3], "Content-Encoding: gzip"), "cut short"),
         (answer(gzip.compress(b"x", mtime=0) + b"y", "Content-Encoding: gzip"), "goes on after"),
         (answer(b"x", "Content-Encoding: br"), "not asked for"),
-    ],
-)
-def test_a_file_that_cannot_be_used(data, reason):
-    """It is a finding about the file; the mirror itself answers."""
-    with answering([data]) as (mirror, _), pytest.raises(AnswerError, match=reason):
-        mirror.fetch(PATH, 10)
+    ):
+        with case(data), answering([data]) as (mirror, _), pytest.raises(AnswerError, match=reason):
+            mirror.fetch(PATH, 10)
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
+def test_a_mirror_that_is_none():
+    """Redirects, failures and other protocols: the surroundings failed."""
+    for data, reason in (
         (answer(b"", "Location: http://elsewhere/", status="302 Found"), "redirects"),
         (answer(b"", status="500 Internal Server Error"), "answers 500"),
         (answer(b"", status="400 Bad Request"), "answers 400"),
@@ -171,15 +167,13 @@ def test_a_file_that_cannot_be_used(data, reason):
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "without a whole answer"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", "without a whole answer"),
         (b"", "without a whole answer"),
-    ],
-)
-def test_a_mirror_that_is_none(data, reason):
-    """Redirects, failures and other protocols: the surroundings failed."""
-    with (
-        answering([data], [data]) as (mirror, _),
-        pytest.raises(MirrorUnavailableError, match=reason),
     ):
-        mirror.fetch(PATH, 10)
+        with (
+            case(data),
+            answering([data], [data]) as (mirror, _),
+            pytest.raises(MirrorUnavailableError, match=reason),
+        ):
+            mirror.fetch(PATH, 10)
 
 
 def test_endless_data_is_cut_off():
@@ -348,25 +342,23 @@ def make_certificate():
     return private, certificate.public_bytes(pem)
 
 
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
+def test_the_host_is_named_as_a_phone_names_it():
+    """With the port only where it is not the scheme's own."""
+    for url, host in (
         ("http://updates.example", "updates.example"),
         ("http://updates.example/", "updates.example"),
         ("http://updates.example:80", "updates.example"),
         ("https://updates.example:443", "updates.example"),
         ("https://updates.example:80", "updates.example:80"),
         ("http://[::1]:8080", "[::1]:8080"),
-    ],
-)
-def test_the_host_is_named_as_a_phone_names_it(url, host):
-    """With the port only where it is not the scheme's own."""
-    assert HttpMirror(url, time.monotonic)._host == host
+    ):
+        with case(url):
+            assert HttpMirror(url, time.monotonic)._host == host
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
+def test_what_is_no_url_of_a_mirror():
+    """A scheme, a host and a port; the tree lies at the root."""
+    for url in (
         "ftp://updates.example",
         "http://",
         "http://user@updates.example",
@@ -379,12 +371,9 @@ def test_the_host_is_named_as_a_phone_names_it(url, host):
         "http://[::1",
         "http://upd\u00e4tes.example",
         "http://updates.example\r\nX: y",
-    ],
-)
-def test_what_is_no_url_of_a_mirror(url):
-    """A scheme, a host and a port; the tree lies at the root."""
-    with pytest.raises(AnswerError):
-        HttpMirror(url, time.monotonic)
+    ):
+        with case(url), pytest.raises(AnswerError):
+            HttpMirror(url, time.monotonic)
 
 
 @given(st.text(max_size=40) | st.text(max_size=30).map("http://".__add__))
@@ -429,10 +418,3 @@ def test_arbitrary_answers_are_bytes_or_our_own_errors(content):
         mirror = HttpMirror("http://updates.example", time.monotonic)
         with contextlib.suppress(AnswerError, MirrorUnavailableError):
             assert len(mirror.fetch(PATH, 50) or b"") <= 50
-
-
-def test_the_request_is_of_the_strict_gates_language():
-    """The gate's strictest mode knows these bytes."""
-    headers = [(b"Host", b"updates.example"), (b"Accept-Encoding", b"gzip")]
-    path = "/metadata/timestamp.json"
-    assert check_request("GET", path, (1, 1), headers, GateMode.STRICT) is False

@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +13,7 @@ from signer.ceremony.plan import decode_online_keys, plan_ceremony
 from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
+from tests.cases import case
 
 
 @pytest.fixture(scope="session")
@@ -74,37 +75,22 @@ def test_the_other_roles_are_empty(grouped, online, now) -> None:
         assert planned[role].to_dict()["targets"] == {}
 
 
-def test_expiry_can_be_chosen(grouped, online, now) -> None:
-    """Days count from the moment of the ceremony."""
-    planned = plan_ceremony(Policy(("armani",), {}, {"armani": 30}), grouped, online, now)
-    assert f"{planned['armani'].expires:%Y-%m-%d}" == "2026-07-01"
-
-
-@pytest.mark.parametrize(
-    ("policy", "sentence"),
-    [
+def test_a_policy_that_cannot_be_is_refused(grouped, online, now) -> None:
+    """The sentence says what to do about it."""
+    for policy, sentence in (
         (Policy(()), "No model is named"),
         (Policy(("armani", "armani")), "named twice"),
         (Policy(("Armani",)), "not a codename"),
         (Policy(("latest",)), "not a codename"),
-        (Policy(("latest-1",)), "not a codename"),
-        (Policy(("cancro",)), "cancro asks for 1 and has 0; make them with `keys new cancro-1`\\."),
-        (
-            Policy(("armani",), {"root": 4}),
-            "root asks for 4 and has 3; make .*`keys new root-4`, or .* --threshold root=3",
-        ),
         (Policy(("armani",), {"root": 0}), "asks for 0 signatures"),
         (Policy(("armani",), {"dior": 1}), "'dior' is no offline role"),
         (Policy(("armani",), {"snapshot": 1}), "'snapshot' is no offline role"),
         (Policy(("armani",), {}, {"latest": 7}), "'latest' is no offline role"),
         (Policy(("armani",), {}, {"root": 0}), "cannot expire after 0 days"),
         (Policy(("armani",), {}, {"root": 3651}), "cannot expire after 3651 days"),
-    ],
-)
-def test_a_policy_that_cannot_be_is_refused(policy, sentence, grouped, online, now) -> None:
-    """The sentence says what to do about it."""
-    with pytest.raises(CeremonyError, match=sentence):
-        plan_ceremony(policy, grouped, online, now)
+    ):
+        with case(policy), pytest.raises(CeremonyError, match=sentence):
+            plan_ceremony(policy, grouped, online, now)
 
 
 def test_all_keys_that_are_missing_are_named_at_once(grouped, online, now) -> None:
@@ -120,13 +106,14 @@ def test_all_keys_that_are_missing_are_named_at_once(grouped, online, now) -> No
     )
 
 
-@pytest.mark.parametrize("role", ["root", "targets", "armani", "tables"])
-@pytest.mark.parametrize("name", ["latest", "snapshot", "timestamp"])
-def test_an_online_key_that_is_also_offline_is_refused(role, name, grouped, online, now) -> None:
+def test_an_online_key_that_is_also_offline_is_refused(grouped, online, now) -> None:
     """A thief of the server's keys must not hold an offline one."""
-    changed = replace(online, **{name: grouped[role][0].public})
-    with pytest.raises(CeremonyError, match=f"{role}-1 is also one of the server's keys"):
-        plan_ceremony(Policy(("armani",)), grouped, changed, now)
+    for role, name in product(
+        ("root", "targets", "armani", "tables"), ("latest", "snapshot", "timestamp")
+    ):
+        changed = replace(online, **{name: grouped[role][0].public})
+        with pytest.raises(CeremonyError, match=f"{role}-1 is also one of the server's keys"):
+            plan_ceremony(Policy(("armani",)), grouped, changed, now)
 
 
 def test_snapshot_and_timestamp_must_differ(grouped, online, now) -> None:
@@ -147,61 +134,38 @@ def test_the_file_of_the_server_is_read(online_file) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "sentence"),
-    [
-        ("latest", "00" * 32, "not a point"),
-        ("snapshot", "AA" * 32, "lower-case hex"),
-        ("timestamp", 7, "must name"),
-        ("log", "log.example+00+AAAA", "not an Ed25519 key"),
-        ("more", "00" * 32, "must name"),
-    ],
-)
-def test_a_key_that_is_not_sound_is_refused(online_file, name, value, sentence) -> None:
-    """The sentence says what is wrong with it."""
-    changed = json.loads(online_file)
-    changed["keys"][name] = value
-    with pytest.raises(CeremonyError, match=f"{sentence}.*; give the public.json that `hening-"):
-        decode_online_keys(encode_canonical_json(changed))
-
-
-@pytest.mark.parametrize(
-    "value",
-    [[], {}, {"keys": {}, "schema": 2}, {"keys": [], "schema": 1}, 7],
-)
-def test_another_file_is_refused(value) -> None:
-    """A file of another kind is not read as keys."""
-    with pytest.raises(CeremonyError, match=r"; give the public.json that `hening-server init` m"):
-        decode_online_keys(encode_canonical_json(value))
-
-
-def test_a_schema_that_only_equals_1_is_refused(online_file) -> None:
-    """`true` is no number."""
-    value = json.loads(online_file) | {"schema": True}
-    with pytest.raises(CeremonyError, match="schema 1"):
-        decode_online_keys(encode_canonical_json(value))
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    list(combinations(("latest", "log", "snapshot", "timestamp"), 2)),
-)
-def test_one_key_for_two_purposes_is_refused(online_file, first, second) -> None:
-    """Also where one of them is the log's, which is written in another form."""
-    value = json.loads(online_file)
-    public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
-    for name in (first, second):
-        value["keys"][name] = (
-            str(VerifierKey("log.example/hening", public)) if name == "log" else public.hex()
-        )
-    with pytest.raises(CeremonyError, match=f"{first} and {second} are one key"):
-        decode_online_keys(encode_canonical_json(value))
-
-
-def test_another_encoding_is_refused(online_file) -> None:
-    """One value has one encoding."""
+def test_a_file_that_is_not_sound_is_refused(online_file) -> None:
+    """The sentence says what is wrong with it, and which file it should have been."""
+    sound = json.loads(online_file)
+    advice = "; give the public.json that `hening-server init` made"
+    for changed, sentence in (
+        ({"latest": "00" * 32}, "not a point"),
+        ({"snapshot": "AA" * 32}, "lower-case hex"),
+        ({"timestamp": 7}, "must name"),
+        ({"log": "log.example+00+AAAA"}, "not an Ed25519 key"),
+        ({"more": "00" * 32}, "must name"),
+    ):
+        value = sound | {"keys": sound["keys"] | changed}
+        with case(changed), pytest.raises(CeremonyError, match=f"{sentence}.*{advice}"):
+            decode_online_keys(encode_canonical_json(value))
+    for value in ([], {}, sound | {"schema": 2}, sound | {"schema": True}, sound | {"keys": []}):
+        with case(value), pytest.raises(CeremonyError, match=advice):
+            decode_online_keys(encode_canonical_json(value))
     with pytest.raises(CeremonyError, match="canonical form"):
         decode_online_keys(online_file.replace(b",", b", "))
+
+
+def test_one_key_for_two_purposes_is_refused(online_file) -> None:
+    """Also where one of them is the log's, which is written in another form."""
+    public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
+    for first, second in combinations(("latest", "log", "snapshot", "timestamp"), 2):
+        value = json.loads(online_file)
+        for name in (first, second):
+            value["keys"][name] = (
+                str(VerifierKey("log.example/hening", public)) if name == "log" else public.hex()
+            )
+        with pytest.raises(CeremonyError, match=f"{first} and {second} are one key"):
+            decode_online_keys(encode_canonical_json(value))
 
 
 @given(st.binary(max_size=4200))

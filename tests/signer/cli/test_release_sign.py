@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 from signer.ota.inspect import inspect_ota
@@ -171,21 +170,6 @@ def test_a_release_can_be_proposed(run, run_json, sign_arguments, zips, tmp_path
     run_json(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
     status, _, errors = run(*propose, zips["first"])
     assert (status, "there is nothing to sign" in errors) == (1, True)
-
-
-def test_an_incremental_from_the_factory_needs_no_listed_source(
-    run_json, sign_arguments, tmp_path
-) -> None:
-    """`--factory-build` says that phones run it."""
-    first, target = find_build("armani", "id", 0), find_build("armani", "id", 1)
-    for name, source in (("full", None), ("step", first)):
-        (tmp_path / f"armani-{name}.zip").write_bytes(build_zip(target, source))
-    signed = run_json(
-        *sign_arguments,
-        *("--unverified", "--factory-build", FACTORY),
-        *(tmp_path / "armani-full.zip", tmp_path / "armani-step.zip"),
-    )
-    assert len(signed["paths"]) == 2
 
 
 def test_what_comes_next_beside_a_server(run, sign_arguments, zips, incoming) -> None:

@@ -1,5 +1,6 @@
 """Which builder reads what, and what each of them needs to be told."""
 
+import sys
 from pathlib import Path
 
 import certifi
@@ -8,19 +9,15 @@ import pytest
 from server.core.content.kinds import KINDS
 from signer.content.build import build_entries
 from signer.content.errors import ContentError
+from signer.content.extra import load_extra
 from signer.content.upstream import TITLES, Upstream, list_refused
+from tests.cases import case
 from tests.signer.content.sources.test_apn import PROVIDERS, VERSION
 
 
 def test_every_kind_has_a_title() -> None:
     """For a pack that is built without one."""
     assert TITLES.keys() == KINDS.keys()
-
-
-@pytest.mark.parametrize("kind", ["ca", "emergency", "zones"])
-def test_what_comes_with_the_signer(kind) -> None:
-    """Is built without any option, and has entries."""
-    assert len(build_entries(kind, Upstream()).entries) > 100
 
 
 @pytest.mark.needs("mobile-broadband")
@@ -40,31 +37,33 @@ def test_what_has_to_be_told() -> None:
     assert len(build_entries("apn", Upstream(PROVIDERS, VERSION)).entries) > 100
 
 
-@pytest.mark.parametrize(
-    "kind", ["features", "greetings", "notices", "themes", "wallpapers", "zones"]
-)
-def test_a_file_in_place_of_a_folder(kind, tmp_path) -> None:
+def test_a_file_in_place_of_a_folder(tmp_path) -> None:
     """Is told as that, with what has to be in the folder."""
-    path = tmp_path / "file.yaml"
-    path.write_text("locale: en")
-    with pytest.raises(
-        ContentError, match=rf"is a file, and the pack {kind} .* folder, with .* in"
-    ):
-        build_entries(kind, Upstream(path, "1", years=[2026]))
+    for kind in ("features", "greetings", "notices", "themes", "wallpapers", "zones"):
+        with case(kind):
+            path = tmp_path / "file.yaml"
+            path.write_text("locale: en")
+            with pytest.raises(
+                ContentError, match=rf"is a file, and the pack {kind} .* folder, with .* in"
+            ):
+                build_entries(kind, Upstream(path, "1", years=[2026]))
 
 
-@pytest.mark.parametrize("kind", ["apn", "ca"])
-def test_a_folder_in_place_of_a_file(kind, tmp_path) -> None:
+def test_a_folder_in_place_of_a_file(tmp_path) -> None:
     """Is told as that."""
-    with pytest.raises(
-        ContentError, match=f"is a folder, and the pack {kind} is built from a file"
-    ):
-        build_entries(kind, Upstream(tmp_path, "1"))
+    for kind in ("apn", "ca"):
+        with (
+            case(kind),
+            pytest.raises(
+                ContentError, match=f"is a folder, and the pack {kind} is built from a file"
+            ),
+        ):
+            build_entries(kind, Upstream(tmp_path, "1"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "upstream", "options"),
-    [
+def test_options_that_a_kind_does_not_take() -> None:
+    """Are not passed over: the pack would not be what somebody takes it for."""
+    for kind, upstream, options in (
         ("emergency", Upstream(Path("x")), ["--source"]),
         ("holidays", Upstream(Path("x"), years=[2026]), ["--source"]),
         ("zones", Upstream(years=[2026]), ["--year"]),
@@ -76,11 +75,9 @@ def test_a_folder_in_place_of_a_file(kind, tmp_path) -> None:
         ("ca", Upstream(Path("x"), "1", "x", "MIT"), []),
         ("greetings", Upstream(years=[2026]), []),
         ("emergency", Upstream(), []),
-    ],
-)
-def test_options_that_a_kind_does_not_take(kind, upstream, options) -> None:
-    """Are not passed over: the pack would not be what somebody takes it for."""
-    assert list_refused(kind, upstream) == options
+    ):
+        with case(kind):
+            assert list_refused(kind, upstream) == options
 
 
 def test_nobody_says_of_a_file_what_it_may_not_be(tmp_path) -> None:
@@ -98,3 +95,13 @@ def test_nobody_says_of_a_file_what_it_may_not_be(tmp_path) -> None:
     assert built.sources == [
         {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
     ]
+
+
+def test_what_packs_are_built_with_may_be_absent(monkeypatch) -> None:
+    """With what to install."""
+    monkeypatch.delitem(sys.modules, "signer.content.validate", raising=False)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(
+        ContentError, match=r"\(PIL is missing\): install hening with its extra `con"
+    ):
+        load_extra()

@@ -116,35 +116,6 @@ def numbers(count):
     return make("emergency", entries)
 
 
-def test_a_pack_without_entries() -> None:
-    """Is refused, also where the loss is accepted."""
-    with pytest.raises(ContentError, match="emergency would have no entry; is the source whole"):
-        check_has_enough(numbers(0), None)
-
-
-@pytest.mark.parametrize(("before", "after"), [(10, 8), (5, 4), (3, 3), (1, 2)])
-def test_a_fifth_may_go(before, after) -> None:
-    """Without a question."""
-    check_has_enough(numbers(after), numbers(before))
-
-
-@pytest.mark.parametrize(("before", "after"), [(10, 7), (4, 3), (2, 1)])
-def test_more_than_a_fifth_is_asked_about(before, after) -> None:
-    """With how many, which, and the option that accepts it."""
-    with pytest.raises(
-        ContentError,
-        match=rf"lose {before - after} of the {before} .*1 \(.*A.\); .*--accept-loss",
-    ):
-        check_has_enough(numbers(after), numbers(before))
-    check_has_enough(numbers(after), None)
-
-
-def test_long_lists_of_keys_are_cut() -> None:
-    """The difference says the rest."""
-    with pytest.raises(ContentError, match=r"lose 19 of the 20 .*AJ, AK, .\)"):
-        check_has_enough(numbers(1), numbers(20))
-
-
 def test_a_picture_by_hand_is_decoded() -> None:
     """By the library that nobody here wrote."""
     check_decodes(make("wallpapers"))
@@ -158,3 +129,18 @@ def test_a_picture_that_shows_nothing() -> None:
     assert picture_size(odd) == (64, 64)
     with pytest.raises(ContentError, match="'waves' of wallpapers: its picture cannot be shown"):
         check_decodes(make("wallpapers", pictures={"waves": odd}))
+
+
+def test_too_few_entries() -> None:
+    """None is refused, a fifth may go, and more is asked about: how many, which, and the option."""
+    with pytest.raises(ContentError, match="emergency would have no entry; is the source whole"):
+        check_has_enough(numbers(0), None)
+    for before, after in ((10, 8), (5, 4), (3, 3), (1, 2)):
+        check_has_enough(numbers(after), numbers(before))
+    for before, after in ((10, 7), (4, 3), (2, 1)):
+        sentence = rf"lose {before - after} of the {before} .*1 \(.*A.\); .*--accept-loss"
+        with pytest.raises(ContentError, match=sentence):
+            check_has_enough(numbers(after), numbers(before))
+        check_has_enough(numbers(after), None)
+    with pytest.raises(ContentError, match=r"lose 19 of the 20 .*AJ, AK, .\)"):  # the list is cut
+        check_has_enough(numbers(1), numbers(20))

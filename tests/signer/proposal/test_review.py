@@ -6,7 +6,7 @@ import pytest
 
 from signer.ceremony.changes import HolderChange, plan_online
 from signer.ceremony.plan import OnlineKeys, decode_online_keys
-from signer.proposal.review import RENEWAL, count, list_unreviewed, review_transition
+from signer.proposal.review import RENEWAL, list_unreviewed, review_transition
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 
@@ -104,13 +104,6 @@ def test_what_has_no_words_is_named_and_warned_of(office) -> None:
     told = review(office, office.propose({"armani": signed}))["armani"]
     assert told.changes == ("Changes what this version has no words for: custom.shops.",)
     assert told.warnings == ("Ask what that is before you sign, or look into the file.",)
-
-
-def test_small_numbers_are_words() -> None:
-    """As people write them."""
-    assert [count(number, "key") for number in (1, 2, 9, 10)] == [
-        *("one key", "two keys", "nine keys", "10 keys"),
-    ]
 
 
 @pytest.fixture

@@ -1,7 +1,33 @@
-import pytest
+import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.encodings import encode_canonical_json
 from signer.errors import ProposalError
-from signer.proposal.signing import find_holdings, sign_proposal
+from signer.proposal.signing import (
+    HolderRecord,
+    RoleSignature,
+    SignatureFile,
+    SignedVersion,
+    check_record,
+    decode_record,
+    decode_signatures,
+    encode_record,
+    encode_signatures,
+    find_holdings,
+    sign_proposal,
+)
+from tests.cases import case
+
+HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
+VERSIONS = st.builds(SignedVersion, st.integers(1, 2**53 - 1), HASHES)
+A, B = "a" * 64, "b" * 64
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)
+SIGNATURES = st.builds(
+    RoleSignature, NAMES, HASHES, st.binary(min_size=64, max_size=64).map(bytes.hex)
+)
 
 
 def test_a_holder_signs_what_their_keys_may(office) -> None:
@@ -30,14 +56,12 @@ def test_a_holder_without_a_key_is_told(office) -> None:
         find_holdings(proposed.transition, office.desk("carol"))
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"), [("dior-1", "may not sign any role"), ("armani-1", "is not in")]
-)
-def test_a_chosen_key_must_be_there_and_may(office, name, sentence) -> None:
+def test_a_chosen_key_must_be_there_and_may(office) -> None:
     """Carol has no key of armani, and hers of dior may not sign it."""
     proposed = office.renew("armani")
-    with pytest.raises(ProposalError, match=sentence):
-        find_holdings(proposed.transition, office.desk("carol"), [name])
+    for name, sentence in (("dior-1", "may not sign any role"), ("armani-1", "is not in")):
+        with pytest.raises(ProposalError, match=sentence):
+            find_holdings(proposed.transition, office.desk("carol"), [name])
 
 
 def test_public_halves_alone_do_not_sign(office, tmp_path) -> None:
@@ -48,3 +72,102 @@ def test_public_halves_alone_do_not_sign(office, tmp_path) -> None:
     proposed = office.renew("armani")
     with pytest.raises(ProposalError, match="No key in"):
         find_holdings(proposed.transition, type(office.all_keys)(tmp_path))
+
+
+@given(st.dictionaries(st.text(st.characters(codec="ascii"), max_size=9), VERSIONS, max_size=4))
+def test_a_record_survives_the_file(signed) -> None:
+    """What is written is read back, in one encoding."""
+    data = encode_record(signed)
+    assert decode_record(data) == signed
+    value = json.loads(data)
+    assert json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False) == (
+        data.decode().removesuffix("\n")
+    )
+
+
+@given(st.binary(max_size=100))
+def test_arbitrary_bytes_are_no_record(data) -> None:
+    """A damaged memory is not taken for an empty one."""
+    with pytest.raises(ProposalError, match=r"signed\.json of the key folder cannot be read"):
+        decode_record(data)
+
+
+def test_a_folder_remembers(tmp_path) -> None:
+    """Root and versions; what was noted for other roles stays."""
+    record = HolderRecord(tmp_path)
+    assert (record.load_root(), record.load_signed()) == (None, {})
+    record.pin_root(b"root")
+    record.note_signed({"armani": SignedVersion(2, A)})
+    record.note_signed({"dior": SignedVersion(1, B)})
+    assert record.load_root() == b"root"
+    assert record.load_signed() == {"armani": SignedVersion(2, A), "dior": SignedVersion(1, B)}
+
+
+def test_a_past_that_is_older_is_refused() -> None:
+    """A newer version, and the same one with other content."""
+    for before, sentence in (
+        (SignedVersion(3, A), "You have signed armani 3 before.*builds on an old state"),
+        (SignedVersion(2, B), "You have signed another armani 2 before"),
+    ):
+        with case(before), pytest.raises(ProposalError, match=sentence):
+            check_record({"armani": SignedVersion(2, A)}, {"armani": before})
+
+
+def test_what_follows_is_signed() -> None:
+    """Nothing yet, the version before, another role; and the same again."""
+    for before in (
+        {},
+        {"armani": SignedVersion(1, B)},
+        {"dior": SignedVersion(9, B)},
+    ):
+        with case(before):
+            check_record({"armani": SignedVersion(2, A)}, before)
+            check_record({"armani": SignedVersion(2, A)}, {"armani": SignedVersion(2, A)})
+
+
+def sample(**changed) -> dict:
+    """Return a signature file as plain JSON, with some members changed."""
+    signature = {"keyid": "0" * 64, "role": "armani", "sig": "1" * 128}
+    value = {
+        "kind": "signatures",
+        "proposal": "2" * 64,
+        "schema": 1,
+        "signatures": [signature],
+    }
+    return value | changed
+
+
+@given(HASHES, st.lists(SIGNATURES, min_size=1, max_size=5, unique_by=lambda s: (s.role, s.keyid)))
+def test_signatures_survive_the_file(proposal, signatures) -> None:
+    """What is written is read back."""
+    file = SignatureFile(
+        schema=1, kind="signatures", proposal=proposal, signatures=sorted(signatures)
+    )
+    data = encode_signatures(file)
+    assert decode_signatures(data) == file
+    assert data == encode_canonical_json(json.loads(data))
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_no_signatures(data) -> None:
+    """Nothing but a refusal comes of bytes that hold no signatures."""
+    with pytest.raises(ProposalError):
+        decode_signatures(data)
+
+
+def test_a_file_that_breaks_the_format_is_refused() -> None:
+    """Unknown schema, wrong lengths, repetition."""
+    decode_signatures(encode_canonical_json(sample()))
+    for value in (
+        sample(schema=2),
+        sample(kind="proposal"),
+        sample(signatures=[]),
+        sample(extra=1),
+        sample(proposal="2" * 63),
+        sample(signatures=[{"keyid": "0" * 64, "role": "armani", "sig": "1" * 126}]),
+        sample(signatures=[{"keyid": "0" * 64, "role": "armani", "sig": "F" * 128}]),
+        sample(signatures=[{"keyid": "0" * 64, "role": "a/b", "sig": "1" * 128}]),
+        sample(signatures=sample()["signatures"] * 2),
+    ):
+        with case(value), pytest.raises(ProposalError):
+            decode_signatures(encode_canonical_json(value))

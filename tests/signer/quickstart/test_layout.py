@@ -35,13 +35,6 @@ def test_nothing_else_is_written_over(layout, name):
         check_free(layout, None)
 
 
-def test_other_files_are_not_in_the_way(layout):
-    """The folder may hold packages, and an empty folder for keys."""
-    layout.keys.mkdir(parents=True)
-    (layout.out / "new.zip").write_text("")
-    check_free(layout, None)
-
-
 def test_the_second_root_key_is_not_beside_the_first(layout):
     """One lost folder would be the end of both."""
     with pytest.raises(CeremonyError, match="would be lost with it"):

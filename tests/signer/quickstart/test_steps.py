@@ -6,8 +6,8 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from server.places import Places
-from signer.errors import CeremonyError, Interrupted
-from signer.quickstart.layout import Layout, check_free, load_unfinished, record_begin
+from signer.errors import Interrupted
+from signer.quickstart.layout import Layout, load_unfinished, record_begin
 from signer.quickstart.steps import make_all
 from signer.release.policy import TeamPolicy, load_policy
 
@@ -81,10 +81,3 @@ def test_it_goes_on_after_a_stop_at_any_step(layout, in_process):
     assert load_unfinished(layout.out) is None
     assert layout.settings.exists()
     assert len(list((layout.server / "incoming").iterdir())) == 1
-
-
-def test_a_finished_one_is_in_the_way(layout, in_process):
-    """Its keys are never made again."""
-    make_all(layout, None, in_process(), lambda _sentence: None)
-    with pytest.raises(CeremonyError, match="keys is not empty, and keys are never made"):
-        check_free(layout, load_unfinished(layout.out))

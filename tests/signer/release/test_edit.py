@@ -4,13 +4,12 @@ import functools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tuf.api.metadata import TargetFile
 
 from server.core.errors import ReleaseError
 from server.core.floor import decode_floor
 from server.core.pointer import find_upgrade_path, offered_in
 from server.core.release import decode_releases
-from server.core.role_edit import Withdrawal, is_unchanged, make_target
+from server.core.role_edit import Withdrawal
 from server.core.succession import check_role_content
 from signer.errors import ReleaseRefusal
 from signer.release.edits import (
@@ -179,19 +178,3 @@ def test_a_withdrawn_build_does_not_come_back(channel, sha256) -> None:
     again = make_facts(1, path=make_facts(1).path.with_name("again.zip"), sha256=sha256)
     with pytest.raises(ReleaseRefusal, match=r"which is withdrawn, and that is final; build"):
         sign(role, [again], channel)
-
-
-def test_a_version_with_nothing_new_is_unchanged() -> None:
-    """Version and expiry do not count, targets and floor do."""
-    role = role_of(1)
-    assert is_unchanged(role, next_role("armani", role, role.targets, EXPIRES))
-    assert not is_unchanged(role, plan_retirement("armani", role, EXPIRES))
-    assert not is_unchanged(empty_role(), plan_retirement("armani", empty_role(), EXPIRES))
-
-
-def test_a_target_keeps_what_it_does_not_know() -> None:
-    """Members are sorted, those beside `custom` stay."""
-    known = TargetFile(1, {"sha256": "a" * 64}, "p", {"x": 1, "custom": {"old": 1}})
-    target = make_target("p", 1, "a" * 64, {"b": 1, "a": 2}, known)
-    assert list(target.custom.items()) == [("a", 2), ("b", 1)]
-    assert target.unrecognized_fields["x"] == 1

@@ -4,6 +4,7 @@ import pytest
 
 from signer.errors import ReleaseRefusal
 from signer.release.package_checks import choose_codename, judge_package
+from tests.cases import case
 
 
 def refusals(facts, allowed=()):
@@ -20,30 +21,20 @@ def test_a_good_package_passes(facts) -> None:
         assert refusals(each) == []
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
+def test_a_package_that_must_not_be_offered_is_refused(facts) -> None:
+    """The sentence names the file and the reason."""
+    for change, sentence in (
         ({"wipe": True}, "wipes the owner's data"),
         ({"downgrade": True}, "marked as a downgrade"),
         ({"spl_downgrade": True}, "lowers the security patch level"),
         ({"partial": True}, "only some partitions"),
         ({"streaming_property_files": ""}, "no ota-streaming-property-files"),
         ({"devices": ("dior",)}, "is for dior and not for armani"),
-    ],
-)
-def test_a_package_that_must_not_be_offered_is_refused(facts, change, sentence) -> None:
-    """The sentence names the file and the reason."""
-    (refusal,) = refusals(replace(facts["first"], **change))
-    assert refusal.startswith("armani-first.zip ")
-    assert sentence in refusal
-
-
-@pytest.mark.parametrize("name", ["Armani.zip", "a b.zip", "a..zip", "a.zip.exe", "-a.zip"])
-def test_a_file_name_that_cannot_be_published_is_refused(facts, name) -> None:
-    """The sentence says what names may look like."""
-    changed = replace(facts["first"], path=facts["first"].path.with_name(name))
-    (refusal,) = refusals(changed)
-    assert "rename it" in refusal
+    ):
+        with case(change):
+            (refusal,) = refusals(replace(facts["first"], **change))
+            assert refusal.startswith("armani-first.zip ")
+            assert sentence in refusal
 
 
 def test_a_block_based_package_is_never_released(facts) -> None:
@@ -53,27 +44,27 @@ def test_a_block_based_package_is_never_released(facts) -> None:
     assert first.startswith("armani-first.zip is block-based, and a phone")
 
 
-@pytest.mark.parametrize(
-    ("name", "question"),
-    [
+def test_what_is_newer_is_refused_unless_allowed(facts) -> None:
+    """Looking at it is fine; releasing it needs a confirmation that the phones know it."""
+    for name, question in (
         ("unknown-27", "has known operations only"),
         ("minor-version-10", "has a known minor version"),
         ("property-EXTRA", "has known flags only"),
         ("metadata-new-flag", "has known flags only"),
-    ],
-)
-def test_what_is_newer_is_refused_unless_allowed(facts, name, question) -> None:
-    """Looking at it is fine; releasing it needs a confirmation that the phones know it."""
-    newer = replace(facts["first"], unknown=(name,))
-    (refused,) = [each for each in judge_package(newer) if each.refusal]
-    assert (refused.question, refused.passed) == (question, False)
-    assert f"({name})" in refused.refusal
-    assert len(refusals(newer, ["unknown-2"])) == 1
-    assert refusals(newer, [name]) == []
-    (allowed,) = [
-        each for each in judge_package(newer, allow_operations=[name]) if each.question == question
-    ]
-    assert (allowed.passed, allowed.remark) == (True, f"allowed: {name}")
+    ):
+        with case(name):
+            newer = replace(facts["first"], unknown=(name,))
+            (refused,) = [each for each in judge_package(newer) if each.refusal]
+            assert (refused.question, refused.passed) == (question, False)
+            assert f"({name})" in refused.refusal
+            assert len(refusals(newer, ["unknown-2"])) == 1
+            assert refusals(newer, [name]) == []
+            (allowed,) = [
+                each
+                for each in judge_package(newer, allow_operations=[name])
+                if each.question == question
+            ]
+            assert (allowed.passed, allowed.remark) == (True, f"allowed: {name}")
 
 
 def test_an_unasked_question_has_no_answer(facts) -> None:
@@ -89,18 +80,16 @@ def test_an_unasked_question_has_no_answer(facts) -> None:
     }
 
 
-def test_the_device_is_only_asked_for_when_named(facts) -> None:
-    """Looking at a package needs no model."""
-    changed = replace(facts["first"], devices=("dior",))
-    assert not any(verdict.refusal for verdict in judge_package(changed))
+def test_a_file_name_that_cannot_be_published_is_refused(facts) -> None:
+    """The sentence says what names may look like."""
+    for name in ("Armani.zip", "a b.zip", "a..zip", "a.zip.exe", "-a.zip"):
+        changed = replace(facts["first"], path=facts["first"].path.with_name(name))
+        (refusal,) = refusals(changed)
+        assert "rename it" in refusal
 
 
 def test_the_model_comes_from_the_package(facts) -> None:
-    """A package for one device names its model."""
+    """A package for one device names its model; of two, the sentence names both and the option."""
     assert choose_codename(facts["first"]) == "armani"
-
-
-def test_a_package_for_two_devices_needs_a_choice(facts) -> None:
-    """The sentence names both and the option."""
     with pytest.raises(ReleaseRefusal, match="armani, armani_in; choose one with --codename"):
         choose_codename(replace(facts["first"], devices=("armani", "armani_in")))

@@ -6,8 +6,10 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
+from signer.release.changelog import check_locales, check_text
 from signer.release.plan import judge_release, plan_release
 from signer.release.request import ReleaseRequest
+from tests.cases import case
 from tests.signer.builds import NOW
 
 STABLE = Channel("armani", "id", "stable")
@@ -112,13 +114,6 @@ def test_everything_listed_already_is_no_change(one, facts, expires) -> None:
         assert plan_release(request, [facts["first"]], one, NOW, expires).targets == one.targets
 
 
-def test_a_withdrawn_release_stays_withdrawn(one, facts, expires) -> None:
-    """Signing its package again does not bring it back."""
-    one.targets[FIRST].custom["withdrawn"] = True
-    planned = plan_release(ReleaseRequest(STABLE), [facts["first"]], one, NOW, expires)
-    assert planned.targets[FIRST].custom["withdrawn"] is True
-
-
 def test_a_stepping_stone_is_shared_by_a_build(one, facts, expires) -> None:
     """A package that joins a build takes over its min_counter, and may not differ."""
     request = ReleaseRequest(STABLE, min_counter=1)
@@ -129,15 +124,9 @@ def test_a_stepping_stone_is_shared_by_a_build(one, facts, expires) -> None:
         plan_release(ReleaseRequest(STABLE, min_counter=0), [facts["step"]], stone, NOW, expires)
 
 
-def test_a_counter_can_be_chosen(one, facts, expires) -> None:
-    """A build that is new may leave numbers out."""
-    planned = plan_release(ReleaseRequest(STABLE, counter=10), [facts["second"]], one, NOW, expires)
-    assert planned.targets[SECOND].custom["counter"] == 10
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "sentence"),
-    [
+def test_a_request_that_cannot_be_is_refused(one, facts, expires) -> None:
+    """The sentence says why."""
+    for name, changes, sentence in (
         ("first", {"counter": 2}, "has counter 1 already"),
         ("second", {"counter": 1}, "Counter 1 is not above 1"),
         ("second", {"min_counter": 2}, "min_counter is not below counter"),
@@ -146,19 +135,16 @@ def test_a_counter_can_be_chosen(one, facts, expires) -> None:
         ("second", {"channel": Channel("armani", "ID", "stable")}, "not a region or channel"),
         ("second", {"channel": Channel("armani", "id", "a/b")}, "CODENAME/REGION/CHANNEL"),
         ("second", {"channel": Channel("dior", "id", "stable")}, "not for dior"),
-    ],
-)
-def test_a_request_that_cannot_be_is_refused(one, facts, expires, name, changes, sentence) -> None:
-    """The sentence says why."""
-    with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(
-            ReleaseRequest(**{"channel": STABLE} | changes), [facts[name]], one, NOW, expires
-        )
+    ):
+        with case(name), pytest.raises(ReleaseRefusal, match=sentence):
+            plan_release(
+                ReleaseRequest(**{"channel": STABLE} | changes), [facts[name]], one, NOW, expires
+            )
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
+def test_a_build_that_goes_back_or_is_malformed_is_refused(one, facts, expires) -> None:
+    """Time and patch level never fall, and every member has its form."""
+    for change, sentence in (
         (
             {"post_timestamp": 1768096800},
             r"second.zip was not built after \S+1.0.0-id\S+, which is .* counter 1; builds of one",
@@ -172,55 +158,47 @@ def test_a_request_that_cannot_be_is_refused(one, facts, expires, name, changes,
         ({"source_builds": ("x",)}, "starts from x, which armani does not list"),
         ({"payload_properties": {}}, "malformed"),
         ({"streaming_property_files": "x" * 1025}, "malformed"),
-    ],
-)
-def test_a_build_that_goes_back_or_is_malformed_is_refused(
-    one, facts, expires, change, sentence
-) -> None:
-    """Time and patch level never fall, and every member has its form."""
-    with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(
-            ReleaseRequest(STABLE), [replace(facts["second"], **change)], one, NOW, expires
-        )
+    ):
+        with case(change), pytest.raises(ReleaseRefusal, match=sentence):
+            plan_release(
+                ReleaseRequest(STABLE), [replace(facts["second"], **change)], one, NOW, expires
+            )
 
 
-@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"length": 1}])
-def test_a_path_keeps_its_bytes(one, facts, expires, change) -> None:
+def test_packages_that_do_not_go_together_are_refused(empty, facts, expires) -> None:
+    """None, one twice, two of one name, and two of two builds."""
+    first = facts["first"]
+    for packages, sentence in (
+        ([], "No package"),
+        ([first, first], r"armani-first.zip is named twice; name each"),
+        ([first, replace(first, sha256="0" * 64)], r"have the file name armani-first.zip; rename"),
+        ([first, facts["second"]], "leads to another build"),
+    ):
+        with pytest.raises(ReleaseRefusal, match=sentence):
+            plan_release(ReleaseRequest(STABLE), packages, empty, NOW, expires)
+
+
+def test_a_path_keeps_its_bytes_and_facts(one, facts, expires) -> None:
     """The sentence says what to do with a package that was built again."""
-    with pytest.raises(ReleaseRefusal, match="another file name"):
-        plan_release(ReleaseRequest(STABLE), [replace(facts["first"], **change)], one, NOW, expires)
+    for change, sentence in (
+        ({"sha256": "0" * 64}, "another file name"),
+        ({"length": 1}, "another file name"),
+        ({"sdk_level": 35}, "keeps its bytes and facts"),
+    ):
+        changed = replace(facts["first"], **change)
+        with pytest.raises(ReleaseRefusal, match=sentence):
+            plan_release(ReleaseRequest(STABLE), [changed], one, NOW, expires)
 
 
-def test_a_path_keeps_its_facts(one, facts, expires) -> None:
-    """The same bytes with other facts are refused too."""
-    changed = replace(facts["first"], sdk_level=35)
-    with pytest.raises(ReleaseRefusal, match="keeps its bytes and facts"):
-        plan_release(ReleaseRequest(STABLE), [changed], one, NOW, expires)
-
-
-def test_packages_of_two_builds_are_refused(empty, facts, expires) -> None:
-    """One run signs one build."""
-    with pytest.raises(ReleaseRefusal, match="leads to another build"):
-        plan_release(ReleaseRequest(STABLE), [facts["first"], facts["second"]], empty, NOW, expires)
-
-
-def test_two_packages_of_one_name_are_refused(empty, facts, expires) -> None:
-    """One path cannot hold two files."""
-    other = replace(facts["first"], sha256="0" * 64)
-    with pytest.raises(ReleaseRefusal, match=r"have the file name armani-first.zip; rename one"):
-        plan_release(ReleaseRequest(STABLE), [facts["first"], other], empty, NOW, expires)
-
-
-def test_a_package_that_is_named_twice_is_refused(empty, facts, expires) -> None:
-    """The sentence says so, and does not ask for another name."""
-    with pytest.raises(ReleaseRefusal, match=r"armani-first.zip is named twice; name each"):
-        plan_release(ReleaseRequest(STABLE), [facts["first"], facts["first"]], empty, NOW, expires)
-
-
-def test_no_package_is_refused(empty, expires) -> None:
-    """There is nothing to sign."""
-    with pytest.raises(ReleaseRefusal, match="No package"):
-        plan_release(ReleaseRequest(STABLE), [], empty, NOW, expires)
+def test_a_counter_that_leaves_too_many_out_is_refused(one, facts, expires) -> None:
+    """A mistyped one could never be taken back; a thousand may be left out."""
+    for counter in (1002, 2**53, 10**30):
+        request = ReleaseRequest(STABLE, counter=counter)
+        with pytest.raises(ReleaseRefusal, match=r"is more than 1000 above 1, the highest so far"):
+            plan_release(request, [facts["second"]], one, NOW, expires)
+    request = ReleaseRequest(STABLE, counter=1001)
+    planned = plan_release(request, [facts["second"]], one, NOW, expires)
+    assert planned.targets[SECOND].custom["counter"] == 1001
 
 
 def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
@@ -229,18 +207,6 @@ def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
     one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
     with pytest.raises(ReleaseRefusal, match="schema '2'"):
         plan_release(ReleaseRequest(STABLE), [facts["second"]], one, NOW, expires)
-
-
-@pytest.mark.parametrize("counter", [1002, 2**53 - 1, 2**53, 10**30])
-def test_a_counter_that_leaves_too_many_out_is_refused(one, facts, expires, counter) -> None:
-    """A mistyped one could never be taken back; a thousand may be left out."""
-    request = ReleaseRequest(STABLE, counter=counter)
-    with pytest.raises(ReleaseRefusal, match=r"is more than 1000 above 1, the highest so far"):
-        plan_release(request, [facts["second"]], one, NOW, expires)
-    planned = plan_release(
-        ReleaseRequest(STABLE, counter=1001), [facts["second"]], one, NOW, expires
-    )
-    assert planned.targets[SECOND].custom["counter"] == 1001
 
 
 def test_when_no_counter_is_left_it_is_said(empty, facts, expires) -> None:
@@ -252,21 +218,18 @@ def test_when_no_counter_is_left_it_is_said(empty, facts, expires) -> None:
         plan_release(ReleaseRequest(STABLE), [facts["second"]], last, NOW, expires)
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
+def test_a_build_from_the_future_is_refused(one, facts, expires) -> None:
+    """No right build could ever follow it; it is noon of June 1st."""
+    for change, sentence in (
         ({"post_timestamp": 1780401601}, "built on 2026-06-02 12:00:01 UTC, which is yet to come"),
         ({"post_timestamp": 2**63}, "which is yet to come"),
         ({"security_patch_level": "2026-08-01"}, "patch level 2026-08-01, which is beyond next"),
         ({"security_patch_level": "9999-12-31"}, "which is beyond next month"),
-    ],
-)
-def test_a_build_from_the_future_is_refused(one, facts, expires, change, sentence) -> None:
-    """No right build could ever follow it; it is noon of June 1st."""
-    with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(
-            ReleaseRequest(STABLE), [replace(facts["second"], **change)], one, NOW, expires
-        )
+    ):
+        with case(change), pytest.raises(ReleaseRefusal, match=sentence):
+            plan_release(
+                ReleaseRequest(STABLE), [replace(facts["second"], **change)], one, NOW, expires
+            )
 
 
 def test_a_day_and_a_month_ahead_are_taken(one, facts, expires) -> None:
@@ -351,15 +314,6 @@ def test_what_is_not_at_hand_is_not_compared(one, facts, expires) -> None:
     assert (compared.passed, "--source" in compared.remark) == (None, True)
 
 
-def test_unknown_operations_are_allowed_by_name(empty, facts, expires) -> None:
-    """A package of a newer format is refused until the engineer says that phones know it."""
-    newer = replace(facts["first"], unknown=("unknown-27",))
-    with pytest.raises(ReleaseRefusal, match="unknown-27"):
-        plan_release(ReleaseRequest(STABLE), [newer], empty, NOW, expires)
-    request = ReleaseRequest(STABLE, allow_operations=frozenset({"unknown-27"}))
-    assert len(plan_release(request, [newer], empty, NOW, expires).targets) == 1
-
-
 def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
     """The highest that ever was is remembered by the role."""
     empty.unrecognized_fields["custom"] = {"floor": 7, "floor_time": 5, "schema": 1}
@@ -381,3 +335,31 @@ def test_a_region_that_cannot_be_known_has_no_answer(empty, one, facts, expires)
         asked[name] = (verdict.passed, verdict.remark)
     assert asked["new"] == (None, "a package does not say its region: make sure that it is id")
     assert asked["listed"] == (True, "")
+
+
+def test_a_changelog_is_plain_text() -> None:
+    """Lists, signs and lines, in any script; the sentence names the locale and what is wrong."""
+    for text in ("## New\n\n* **Faster** start\n* `adb`", "\u0645\u06cc\u200c\u062e", "x" * 4000):
+        check_text("en", text)
+    for text, sentence in (
+        ("x" * 4001, "has 4001 characters, and 1 to 4000 are allowed"),
+        ("a\x1b[2Jb", r"holds U\+001B, a control character"),
+        ("", "has 0 characters"),
+        ("<b>new</b>", "links or markup"),
+        ("See [the notes](https://rom.example/notes)", "links or markup"),
+        ("tel:110", "write a space behind the colon"),
+    ):
+        with pytest.raises(ReleaseRefusal, match=sentence) as caught:
+            check_text("zh-TW", text)
+        assert str(caught.value).startswith("The changelog for zh-TW is no plain text: ")
+
+
+def test_required_locales_need_a_text() -> None:
+    """Spaces are none; more locales than required are fine."""
+    check_locales({"en": "a", "id": "b"}, ["en"])
+    check_locales({}, [])
+    with pytest.raises(ReleaseRefusal, match=r"no text for id, zh-TW, which policy\.toml"):
+        check_locales({"en": "a", "id": ""}, ["en", "id", "zh-TW"])
+    for blank in (" ", "\n\n", "\u00a0"):
+        with pytest.raises(ReleaseRefusal, match="no text for id"):
+            check_locales({"id": blank}, ["id"])

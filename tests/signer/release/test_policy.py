@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from signer.errors import WorkFolderError
 from signer.release.policy import MAX_POLICY, TeamPolicy, decode_policy, load_policy
+from tests.cases import case
 
 BUILD = "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
 
@@ -29,9 +30,9 @@ def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
     assert policy.factory_builds_of("dior") == frozenset()
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
+def test_a_policy_that_cannot_be_followed_is_refused() -> None:
+    """Misspelt keys and values out of range get one sentence that names them."""
+    for text, sentence in (
         ("keep_build = 3", "unknown field `keep_build`"),
         ("keep_builds = 0", "keep_builds"),
         ("keep_builds = true", "keep_builds"),
@@ -49,13 +50,11 @@ def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
         ("keep_builds", "is not TOML"),
         ("a = " + "[" * 20_000, "is not TOML"),
         ("#" * (MAX_POLICY + 1), "more than 65536 bytes"),
-    ],
-)
-def test_a_policy_that_cannot_be_followed_is_refused(text, sentence) -> None:
-    """Misspelt keys and values out of range get one sentence that names them."""
-    with pytest.raises(WorkFolderError, match=sentence) as caught:
-        decode_policy(text.encode())
-    assert str(caught.value).startswith("policy.toml ")
+    ):
+        with case(text):
+            with pytest.raises(WorkFolderError, match=sentence) as caught:
+                decode_policy(text.encode())
+            assert str(caught.value).startswith("policy.toml ")
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:

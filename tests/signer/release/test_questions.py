@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import msgspec
-import pytest
 
 from signer.release.plan import judge_release
 from signer.release.proof import Proof, Proofs, ProvedPartition, ProvedSource
 from signer.release.request import ReleaseRequest
+from tests.cases import case
 from tests.signer.builds import (
     EXPIRES,
     NOW,
@@ -92,22 +92,20 @@ def test_one_refusal_of_several_reports_counts() -> None:
 OTHER = ProvedPartition("other", "0" * 64, 4096)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
+def test_a_proof_of_something_else_is_refused() -> None:
+    """Each of its values must be what the signer found itself."""
+    for changes, words in (
         ({"prover": "0.2.0"}, "was proved by hening-device 0.2.0, and this is hening-signer 0.1.0"),
         ({"certificate": "d" * 64}, "was proved with another certificate"),
         ({"codename": "cancro"}, "was proved for cancro; prove it with --codename armani"),
         ({"length": 1}, "gives another length or other partitions"),
         ({"partitions": [OTHER]}, "gives another length or other partitions"),
         ({"partitions": [*proof_of(FULL).partitions, OTHER]}, "or other partitions"),
-    ],
-)
-def test_a_proof_of_something_else_is_refused(changes, words) -> None:
-    """Each of its values must be what the signer found itself."""
-    (_, answer, said), _ = judge([FULL], msgspec.structs.replace(proof_of(FULL), **changes))
-    assert answer == "no"
-    assert words in said
+    ):
+        with case(changes):
+            (_, answer, said), _ = judge([FULL], msgspec.structs.replace(proof_of(FULL), **changes))
+            assert answer == "no"
+            assert words in said
 
 
 def test_without_a_certificate_the_proof_s_is_not_compared() -> None:
@@ -116,23 +114,21 @@ def test_without_a_certificate_the_proof_s_is_not_compared() -> None:
     assert judge([FULL], proof_of(FULL, certificate="d" * 64), terms=terms)[0][1] == "yes"
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
+def test_an_incremental_is_proved_on_the_build_that_phones_have() -> None:
+    """That is the listed full package of a build that it starts from."""
+    for source, words in (
         (None, "was proved on another build than it starts from"),
         (ProvedSource(fingerprint(3), SOURCE.sha256), "was proved on another build"),
         (ProvedSource(SOURCE.fingerprint, "0" * 64), "was proved on another package of"),
-    ],
-)
-def test_an_incremental_is_proved_on_the_build_that_phones_have(source, words) -> None:
-    """That is the listed full package of a build that it starts from."""
-    (_, answer, said), *_ = [
-        each
-        for each in judge([STEP, FULL], proof_of(STEP, source=source), proof_of(FULL))
-        if each[0] == STEP.path.name
-    ]
-    assert answer == "no"
-    assert words in said
+    ):
+        with case(source):
+            (_, answer, said), *_ = [
+                each
+                for each in judge([STEP, FULL], proof_of(STEP, source=source), proof_of(FULL))
+                if each[0] == STEP.path.name
+            ]
+            assert answer == "no"
+            assert words in said
 
 
 def test_each_build_that_an_incremental_starts_from_has_its_proof():

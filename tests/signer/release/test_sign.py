@@ -1,9 +1,7 @@
-import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tuf.api.metadata import Metadata, Targets
 
 from server.core.bundle import decode_bundle
 from server.core.names import Channel
@@ -12,6 +10,7 @@ from signer.keys.keystore import Keystore
 from signer.release.request import ReleaseRequest
 from signer.release.sign import list_releases, sign_release
 from signer.work_folder import WorkFolder
+from tests.cases import case
 
 REQUEST = ReleaseRequest(Channel("armani", "id", "stable"), changelog={"en": "Fixes."})
 
@@ -47,15 +46,6 @@ def test_a_release_is_recorded_and_submitted(sign, facts, repo, incoming, zips) 
         assert blob.read_bytes() == zips[name].read_bytes()
 
 
-def test_the_threshold_is_met(sign, facts, repo) -> None:
-    """Both of armani's keys have signed, as python-tuf counts."""
-    sign([facts["first"]])
-    judge = Metadata[Targets].from_file(str(repo / "metadata" / "1.targets.json")).signed
-    role = Metadata[Targets].from_file(str(repo / "metadata" / "2.armani.json"))
-    judge.verify_delegate("armani", role.signed_bytes, role.signatures)
-    assert len(role.signatures) == 2
-
-
 def test_the_same_command_again_changes_nothing(sign, facts, now, tmp_path, tree) -> None:
     """The recorded bytes are submitted again, without a key being opened."""
     first = sign([facts["first"]])
@@ -77,34 +67,6 @@ def test_the_same_command_after_expiry_signs_anew(sign, facts, now, repo) -> Non
     assert (repo / "metadata" / "3.armani.json").exists()
 
 
-def test_a_better_text_is_a_new_version(sign, facts) -> None:
-    """A changelog may change after the release."""
-    sign([facts["first"]])
-    again = sign([facts["first"]], replace(REQUEST, changelog={"en": "Better."}))
-    assert (again.version, again.counter, again.repeated) == (3, 1, False)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"wipe": True}, {"downgrade": True}, {"spl_downgrade": True}, {"devices": ("dior",)}],
-)
-def test_a_refusal_changes_nothing(sign, facts, tmp_path, tree, change) -> None:
-    """No file appears, changes or goes."""
-    before = tree(tmp_path)
-    with pytest.raises(ReleaseRefusal):
-        sign([replace(facts["first"], **change)])
-    assert tree(tmp_path) == before
-
-
-def test_a_path_with_other_bytes_changes_nothing(sign, facts, tmp_path, tree) -> None:
-    """A path that was signed keeps its bytes for ever."""
-    sign([facts["first"]])
-    before = tree(tmp_path)
-    with pytest.raises(ReleaseRefusal, match="another file name"):
-        sign([replace(facts["second"], path=facts["first"].path)])
-    assert tree(tmp_path) == before
-
-
 def test_a_wrong_passphrase_changes_nothing(sign, facts, tmp_path, tree) -> None:
     """The key is asked before anything is written."""
     before = tree(tmp_path)
@@ -113,23 +75,11 @@ def test_a_wrong_passphrase_changes_nothing(sign, facts, tmp_path, tree) -> None
     assert tree(tmp_path) == before
 
 
-def test_a_package_that_changes_meanwhile_changes_nothing(
-    sign, facts, zips, tmp_path, tree
-) -> None:
-    """What is copied is hashed, so only inspected bytes are handed over."""
-    path = tmp_path / "armani-first.zip"
-    path.write_bytes(zips["first"].read_bytes() + b"x")
-    before = tree(tmp_path)
-    with pytest.raises(ReleaseRefusal, match="has changed"):
-        sign([replace(facts["first"], path=path)])
-    assert tree(tmp_path) == before
-
-
-@pytest.mark.parametrize("days", [0, -1, 3651])
-def test_an_expiry_that_cannot_be_is_refused(sign, facts, days) -> None:
+def test_an_expiry_that_cannot_be_is_refused(sign, facts) -> None:
     """A role lives between a day and ten years."""
-    with pytest.raises(ReleaseRefusal, match="1 to 3650 days"):
-        sign([facts["first"]], expiry_days=days)
+    for days in (0, -1, 3651):
+        with case(days), pytest.raises(ReleaseRefusal, match="1 to 3650 days"):
+            sign([facts["first"]], expiry_days=days)
 
 
 def test_the_list_shows_current_releases(sign, facts, repo) -> None:
@@ -145,15 +95,3 @@ def test_the_list_shows_current_releases(sign, facts, repo) -> None:
     assert [role.role for role in list_releases(WorkFolder(repo), "dior")] == ["dior"]
     with pytest.raises(WorkFolderError, match="no model tables"):
         list_releases(WorkFolder(repo), "tables")
-
-
-def test_bytes_are_those_of_the_formats_page(sign, facts, repo) -> None:
-    """The custom object's members are exactly the documented ones."""
-    sign([facts["first"]])
-    value = json.loads((repo / "metadata" / "2.armani.json").read_bytes())
-    (target,) = value["signed"]["targets"].values()
-    assert sorted(target["custom"]) == [
-        *("changelog", "counter", "fingerprint", "incremental", "min_counter"),
-        *("payload_properties", "post_timestamp", "property_files", "schema", "sdk_level"),
-        *("security_patch_level", "source_builds", "type", "withdrawn"),
-    ]

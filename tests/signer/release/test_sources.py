@@ -13,6 +13,7 @@ from signer.release.sources import (
     check_sources_used,
     find_full,
 )
+from tests.cases import case
 from tests.signer.builds import (
     EXPIRES,
     NOW,
@@ -50,19 +51,16 @@ def test_a_partition_without_a_source_is_not_compared() -> None:
     check_source_bytes(partition(STEP, name="new", source_size=0, source_sha256=""), FULL)
 
 
-@pytest.mark.parametrize(
-    ("step", "full", "sentence"),
-    [
+def test_other_partitions_are_refused() -> None:
+    """Phones would refuse the package after its download."""
+    for step, full, sentence in (
         (partition(STEP, source_sha256="f" * 64), FULL, "patches another system than"),
         (partition(STEP, source_size=4097), FULL, "patches another system than"),
         (STEP, partition(FULL, sha256="f" * 64), "patches another system than"),
         (STEP, partition(FULL, name="product"), "partition system, which .* does not have"),
-    ],
-)
-def test_other_partitions_are_refused(step, full, sentence) -> None:
-    """Phones would refuse the package after its download."""
-    with pytest.raises(ReleaseRefusal, match=sentence):
-        check_source_bytes(step, full)
+    ):
+        with case(step), pytest.raises(ReleaseRefusal, match=sentence):
+            check_source_bytes(step, full)
 
 
 def test_the_packages_of_real_builds_agree(facts) -> None:
@@ -73,13 +71,16 @@ def test_the_packages_of_real_builds_agree(facts) -> None:
         check_source_bytes(facts["step"], facts["second"])
 
 
-@pytest.mark.parametrize("source", [make_facts(3), make_facts(1, 0)])
-def test_a_source_that_nothing_starts_from_is_refused(source) -> None:
+def test_a_source_that_nothing_starts_from_is_refused() -> None:
     """The wrong file behind --source would compare nothing."""
-    check_sources_used([STEP, make_facts(2)], [FULL], set())
-    check_sources_used([STEP], [], set())
-    with pytest.raises(ReleaseRefusal, match="leave it away, or give the right one with --source"):
-        check_sources_used([STEP], [source], set())
+    for source in (make_facts(3), make_facts(1, 0)):
+        with case(source):
+            check_sources_used([STEP, make_facts(2)], [FULL], set())
+            check_sources_used([STEP], [], set())
+            with pytest.raises(
+                ReleaseRefusal, match="leave it away, or give the right one with --source"
+            ):
+                check_sources_used([STEP], [source], set())
 
 
 def test_the_full_package_of_the_very_build_is_compared_with(facts) -> None:

@@ -3,6 +3,7 @@ import pytest
 from server.core.role_edit import Withdrawal
 from signer.errors import ReleaseRefusal
 from signer.release.edits import plan_withdrawal, undrained
+from tests.cases import case
 from tests.signer.builds import (
     BETA,
     EXPIRES,
@@ -68,35 +69,38 @@ def test_a_drain_is_written_beside_it(role) -> None:
     assert "drain_until" not in withdraw(role, path_of(2, 1)).targets[path_of(2, 1)].custom
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "left"),
-    [(5000, 6000, 5000), (5000, 4000, 4000), (5000, None, None), (None, 5000, None)],
-)
-def test_a_drain_gets_shorter_and_never_longer(role, first, second, left) -> None:
+def test_a_drain_gets_shorter_and_never_longer(role) -> None:
     """The same command an hour later changes nothing; without a drain it ends at once."""
-    once = withdraw(role, path_of(2, 1), drain_until=first)
-    twice = withdraw(once, path_of(2, 1), drain_until=second)
-    assert twice.targets[path_of(2, 1)].custom.get("drain_until") == left
-    assert (twice.targets == once.targets) == (first == left)
+    for first, second, left in (
+        (5000, 6000, 5000),
+        (5000, 4000, 4000),
+        (5000, None, None),
+        (None, 5000, None),
+    ):
+        with case(first):
+            once = withdraw(role, path_of(2, 1), drain_until=first)
+            twice = withdraw(once, path_of(2, 1), drain_until=second)
+            assert twice.targets[path_of(2, 1)].custom.get("drain_until") == left
+            assert (twice.targets == once.targets) == (first == left)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "sentence"),
-    [
+def test_a_drain_that_is_not_granted_is_said(role) -> None:
+    """It belongs to the withdrawal; nothing is said of what is withdrawn only now."""
+    for first, second, sentence in (
         (None, 5000, "its bytes are served no more."),
         (4000, 5000, "its bytes are served until 1970-01-01 01:06:40 UTC."),
         (5000, 5000, ""),
         (5000, 4000, ""),
         (5000, None, ""),
-    ],
-)
-def test_a_drain_that_is_not_granted_is_said(role, first, second, sentence) -> None:
-    """It belongs to the withdrawal; nothing is said of what is withdrawn only now."""
-    once = withdraw(role, path_of(2, 1), drain_until=first)
-    request = Withdrawal((str(STABLE),), 2, second)
-    said = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
-    start = f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
-    assert said == ([f"{start} later: {sentence}"] if sentence else [])
+    ):
+        with case(first):
+            once = withdraw(role, path_of(2, 1), drain_until=first)
+            request = Withdrawal((str(STABLE),), 2, second)
+            said = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
+            start = (
+                f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
+            )
+            assert said == ([f"{start} later: {sentence}"] if sentence else [])
 
 
 def test_unknown_members_are_kept(role) -> None:
@@ -107,9 +111,9 @@ def test_unknown_members_are_kept(role) -> None:
     assert (target.custom["x-later"], target.unrecognized_fields["x-target"]) == ([1], 2)
 
 
-@pytest.mark.parametrize(
-    ("places", "more", "sentence"),
-    [
+def test_what_is_not_there_is_refused(role) -> None:
+    """The sentence says what to name instead."""
+    for places, more, sentence in (
         ((), {}, "0 models are named"),
         (("armani", "dior"), {"counter": 1}, "2 models are named"),
         (("armani",), {}, "armani stands for builds; say which one by its counter"),
@@ -119,9 +123,6 @@ def test_unknown_members_are_kept(role) -> None:
         (("ARMANI",), {"counter": 1}, "neither CODENAME"),
         (("armani/id/stable/none.zip",), {}, "none.zip is not listed"),
         (("armani/id/stable/armani-id-1-full.zip",), {"counter": 2}, "has counter 1; leave"),
-    ],
-)
-def test_what_is_not_there_is_refused(role, places, more, sentence) -> None:
-    """The sentence says what to name instead."""
-    with pytest.raises(ReleaseRefusal, match=sentence):
-        withdraw(role, *places, **more)
+    ):
+        with case(places), pytest.raises(ReleaseRefusal, match=sentence):
+            withdraw(role, *places, **more)

@@ -1,11 +1,177 @@
-"""Themes: colours as an index says, in small letters, with or without a wallpaper."""
+"""Themes, and wallpapers: drawn anew from pixels, nothing else in them, and nothing odd let in."""
 
+import io
+import struct
+import zlib
+
+import blurhash
 import pytest
+from PIL import Image, ImageCms
 
 from fixtures.wallpapers import write_wallpapers
-from signer.content.sources.themes import load_themes
+from server.core.content.picture import check_picture
+from signer.content.sources.themes import (
+    encode_picture,
+    load_themes,
+    load_wallpapers,
+    read_picture,
+)
 from signer.errors import SourceError
+from tests.cases import case
 from tests.content_rules import check_pack
+
+RED = (200, 30, 40)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Give a folder with the wallpapers of the fixtures."""
+    path = tmp_path_factory.mktemp("wallpapers")
+    write_wallpapers(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def built(folder):
+    """Give the pack that is made of them."""
+    return load_wallpapers(folder)
+
+
+def save(path, size=(64, 96), mode="RGB", **options):
+    """Write an image of one colour."""
+    colour = RED if mode == "RGB" else 1
+    Image.new(mode, size, colour).save(path, **options)
+    return path
+
+
+def test_pictures_are_what_their_entries_say(built):
+    """By the rules for packs and pictures: sides, length, hash, no segment that is not needed."""
+    check_pack("wallpapers", built.entries)
+    assert sorted(built.pictures) == sorted(built.entries) == ["dawn", "sea", "tiles"]
+    for name, picture in built.pictures.items():
+        entry = built.entries[name]
+        assert (entry["width"], entry["height"]) == (720, 1440)
+        assert entry["length"] == len(picture)
+        check_picture(picture, 720, 1440)
+    assert built.entries["sea"]["title"] == {"en": "Sea", "id": "Laut"}
+    assert built.sources[0]["licence"] == "CC0-1.0"
+
+
+def test_a_pack_is_the_same_when_it_is_built_again(folder, built):
+    """The same pixels, the same bytes."""
+    again = load_wallpapers(folder)
+    assert again.pictures == built.pictures
+    assert again.entries == built.entries
+
+
+def test_a_placeholder_shows_the_colours_of_the_picture(built):
+    """Decoded, the dawn is dark above and light below."""
+    pixels = blurhash.decode(built.entries["dawn"]["placeholder"], 4, 8)
+    top, middle = pixels[0][2], pixels[4][2]
+    assert sum(top) < sum(middle)
+    assert top[2] > top[1]
+
+
+def test_what_a_file_carries_beside_pixels_is_gone(tmp_path):
+    """Place, camera, comment and profile do not leave the signer's machine."""
+    exif = Image.Exif()
+    exif[0x010F] = "Camera of somebody"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = save(tmp_path / "a.jpg", exif=exif, comment=b"secret", icc_profile=profile)
+    assert b"Camera of somebody" in path.read_bytes()
+    picture = encode_picture(read_picture(path))
+    check_picture(picture, 64, 96)
+    assert b"Camera" not in picture
+    assert b"secret" not in picture
+    assert set(Image.open(io.BytesIO(picture)).info) <= {
+        "dpi", "jfif", "jfif_density", "jfif_unit", "jfif_version", "progression", "progressive",
+    }  # fmt: skip
+
+
+def test_a_picture_lies_as_it_is_to_be_looked_at(tmp_path):
+    """Orientation 6 means a quarter turn, which is done here."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert read_picture(save(tmp_path / "a.jpg", exif=exif)).size == (96, 64)
+
+
+def test_colours_of_another_profile_become_srgb(tmp_path):
+    """A profile whose red is sRGB's green, and the other way round, turns a red picture green."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"XXXX").replace(b"gXYZ", b"rXYZ").replace(b"XXXX", b"gXYZ")
+    plain = read_picture(save(tmp_path / "a.png", icc_profile=profile)).getpixel((5, 5))
+    other = read_picture(save(tmp_path / "b.png", icc_profile=swapped)).getpixel((5, 5))
+    green = (RED[1], RED[0], RED[2])
+    assert all(abs(a - b) <= 1 for a, b in zip(plain, RED, strict=True))
+    assert all(abs(a - b) <= 1 for a, b in zip(other, green, strict=True))
+
+
+def test_grey_and_palettes_become_rgb(tmp_path):
+    """A phone gets one kind of picture."""
+    for mode in ("L", "P", "1"):
+        assert read_picture(save(tmp_path / "a.png", mode=mode)).mode == "RGB"
+
+
+def png_head(width: int, height: int) -> bytes:
+    """Return a PNG that says it is as large as that, and has nothing in it."""
+    body = struct.pack(">4sIIBBBBB", b"IHDR", width, height, 8, 2, 0, 0, 0)
+    head = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    data = b"IDAT" + zlib.compress(b"")
+    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk
+
+
+def test_a_bomb_is_refused_by_its_head(tmp_path):
+    """Before a pixel is decoded: there are none in the file."""
+    for size, words in (
+        ((4097, 64), "is 4097x64"),
+        ((63, 64), "is 63x64"),
+        ((10_000, 10_000), "far too large"),
+        ((60_000, 60_000), "far too large"),
+        ((100, 100), "no whole image"),
+    ):
+        with case(size):
+            (tmp_path / "a.png").write_bytes(png_head(*size))
+            with pytest.raises(SourceError, match=words):
+                read_picture(tmp_path / "a.png")
+
+
+def test_odd_images_are_refused(tmp_path):
+    """Transparency, sixteen bits, movement, other formats, halves, and no image at all."""
+    frames = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in (0, 255)]
+    frames[0].save(tmp_path / "moves.webp", save_all=True, append_images=frames[1:])
+    save(tmp_path / "alpha.png", mode="RGBA")
+    save(tmp_path / "deep.png", mode="I;16")
+    save(tmp_path / "a.gif")
+    whole = save(tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) - 40])
+    (tmp_path / "text.png").write_text("no image")
+    save(tmp_path / "profile.png", icc_profile=b"no profile")
+    expected = {
+        "moves.webp": "moves", "alpha.png": "transparency", "deep.png": "over 8 bits",
+        "a.gif": "no whole image", "half.jpg": "no whole image", "text.png": "no whole image",
+        "profile.png": "profile that is not sound", "missing.png": "no whole image",
+    }  # fmt: skip
+    for name, words in expected.items():
+        with pytest.raises(SourceError, match=words):
+            read_picture(tmp_path / name)
+
+
+def test_an_index_that_is_not_sound_is_refused(folder, tmp_path):
+    """With the line of what is wrong."""
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    index = (folder / "wallpapers.yaml").read_text()
+    author = "    author: Hening project\n    licence: CC0-1.0\n  sea"
+    for before, after, words in (
+        ("file: sea.png", "file: ../sea.png", "line 11: '../sea.png' is no file of this folder"),
+        ("  sea:", "  Sea:", "line 11: 'Sea' is no name"),
+        (author, "    licence: x\n  sea", "line 6: author is missing"),
+    ):
+        (tmp_path / "wallpapers.yaml").write_text(index.replace(before, after, 1))
+        with pytest.raises(SourceError, match=words):
+            load_wallpapers(tmp_path)
+
 
 INDEX = """\
 source: Ours
@@ -45,16 +211,13 @@ def test_a_theme_is_what_its_index_says(tmp_path):
     assert built.sources == [{"licence": "CC0-1.0", "name": "Ours", "version": "2"}]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "words"),
-    [
+def test_a_theme_index_that_is_not_sound_is_refused(tmp_path):
+    """With the line of what is wrong."""
+    for before, after, words in (
         ("  plain", "  a_b", "line 6: 'a_b' is no name"),
         (', text: "#000000"', "", "line 9: text is missing"),
         ("    author: A", "    by: A", "line 6: author is missing"),
-    ],
-)
-def test_an_index_that_is_not_sound_is_refused(tmp_path, before, after, words):
-    """With the line of what is wrong."""
-    (tmp_path / "themes.yaml").write_text(INDEX.replace(before, after, 1))
-    with pytest.raises(SourceError, match=words):
-        load_themes(tmp_path)
+    ):
+        (tmp_path / "themes.yaml").write_text(INDEX.replace(before, after, 1))
+        with pytest.raises(SourceError, match=words):
+            load_themes(tmp_path)

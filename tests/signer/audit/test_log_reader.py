@@ -1,0 +1,176 @@
+"""The log's tree, tiles, bundles and leaves."""
+
+import contextlib
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.tlog import verify_consistency
+from signer.audit.findings import AnswerError
+from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_bundle, decode_entry
+from tests.cases import case
+from tests.signer.audit.public_tree import DictMirror, leaf_hash_of, mth, tiles_of
+
+ENTRIES = [b"entry %d" % number for number in range(66_000)]
+LEAVES = [leaf_hash_of(entry) for entry in ENTRIES]
+
+
+def read(size):
+    """Return the reader of a mirror that has a log of the first `size` entries."""
+    return Tiles(DictMirror(tiles_of(ENTRIES[:size])), size)
+
+
+def test_tiles_of_every_pair_of_sizes_up_to_64():
+    """Tiles give each prefix its root, and a proof that the prefix is one."""
+    for size in range(1, 65):
+        with case(size):
+            tiles = read(size)
+            for old in range(1, size + 1):
+                root = tiles.hash_of(0, old)
+                assert root == mth(LEAVES[:old])
+                proof = tiles.consistency_proof(old)
+                verify_consistency(old, root, size, mth(LEAVES[:size]), proof)
+
+
+def test_sizes_around_the_edges_of_tiles():
+    """Subtrees that span tiles of several levels, up to level 2."""
+    edges = (255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537, 66_000)
+    for size in edges:
+        tiles = read(size)
+        for old in (1, 2, 300, *edges):
+            if old <= size:
+                root = tiles.hash_of(0, old)
+                assert root == mth(LEAVES[:old])
+                verify_consistency(
+                    old, root, size, mth(LEAVES[:size]), tiles.consistency_proof(old)
+                )
+
+
+def test_a_proof_in_a_long_log_takes_a_few_tiles():
+    """One for each level at each of the two edges is enough."""
+    mirror = DictMirror(tiles_of(ENTRIES))
+    tiles = Tiles(mirror, len(ENTRIES))
+    tiles.hash_of(0, 40_001)
+    tiles.consistency_proof(40_001)
+    assert len(mirror.asked) <= 6
+
+
+def test_leaves_come_as_they_are():
+    """A full bundle, and a partial one."""
+    tiles = read(300)
+    assert tiles.leaves(0) == ENTRIES[:256]
+    assert tiles.leaves(1) == ENTRIES[256:300]
+
+
+def test_a_tile_that_is_none():
+    """Of bundles: cut short, empty or long leaves, too few of them. Of hashes: too few, parts."""
+    for data in (
+        *(b"", b"\0", b"\0\1", b"\0\0", b"\0\2ab\0", b"\0\xa1" + b"x" * 161),
+        b"\0\1a" * 299 + b"\0",
+    ):
+        with case(data), pytest.raises(AnswerError):
+            Tiles(DictMirror({"/log/tile/entries/000.p/2": data}), 2).leaves(0)
+    for data in (b"", bytes(31), bytes(65), bytes(32)):
+        with case(data), pytest.raises(AnswerError):
+            Tiles(DictMirror({"/log/tile/0/000.p/2": data}), 2).node(0, 0)
+
+
+def test_a_tile_that_is_not_there():
+    """The sentence names the path."""
+    with pytest.raises(AnswerError, match=r"/log/tile/0/x001/000\.p/1 is not there"):
+        Tiles(DictMirror({}), 256_001).node(0, 256_000)
+
+
+def test_the_cache_is_bounded():
+    """Ten thousand tiles are read through it and at most 256 are held."""
+    mirror = DictMirror({})
+    mirror.fetch = lambda _path, _limit: bytes(8192)
+    tiles = Tiles(mirror, 256 * 10_000)
+    for index in range(10_000):
+        tiles.node(0, index * 256)
+    assert len(tiles._cache) <= 256
+
+
+CLASSIC = [hashlib.sha256(b"\0leaf %d" % number).digest() for number in range(130)]
+
+
+def test_every_root_up_to_130_leaves():
+    """Leaf by leaf the root is that of the definition, and a hash stands for each bit."""
+    tree = CompactRange()
+    for size in range(131):
+        assert tree.root() == mth(CLASSIC[:size])
+        assert (tree.size, len(tree.hashes)) == (size, size.bit_count())
+        if size < 130:
+            tree.append(CLASSIC[size])
+
+
+def test_a_range_goes_on_from_every_size_up_to_64():
+    """A tree that was set down at any size goes on to every later one."""
+    for old in range(65):
+        with case(old):
+            first = CompactRange()
+            for leaf in CLASSIC[:old]:
+                first.append(leaf)
+            tree = CompactRange(first.size, first.hashes)
+            for size in range(old, 65):
+                assert tree.root() == mth(CLASSIC[:size])
+                tree.append(CLASSIC[size])
+            assert first.root() == mth(CLASSIC[:old])
+
+
+def test_the_certificate_transparency_vectors():
+    """The eight classic leaves lead to their published root."""
+    tree = CompactRange()
+    for entry in (
+        *("", "00", "10", "2021", "3031", "40414243", "5051525354555657"),
+        "606162636465666768696a6b6c6d6e6f",
+    ):
+        tree.append(hashlib.sha256(b"\0" + bytes.fromhex(entry)).digest())
+    root = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+    assert tree.root().hex() == root
+
+
+ROLES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
+VERSIONS = st.integers(1, 2**53 - 1)
+HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
+
+
+@given(ROLES, VERSIONS, HASHES)
+def test_a_leaf_is_read_as_it_is_written(role, version, sha256):
+    """The four lines of FORMATS section 7."""
+    leaf = f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
+    assert decode_entry(leaf) == Entry(role, version, sha256)
+
+
+@given(ROLES, VERSIONS, HASHES, st.data())
+def test_every_change_of_a_leaf_is_another_leaf_or_none(role, version, sha256, data):
+    """No two spellings mean the same."""
+    leaf = f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
+    place = data.draw(st.integers(0, len(leaf) - 1))
+    other = leaf[:place] + data.draw(st.binary(max_size=2)) + leaf[place + 1 :]
+    with contextlib.suppress(AnswerError):
+        assert (decode_entry(other) == Entry(role, version, sha256)) == (other == leaf)
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_bytes_are_refused_as_a_leaf(data):
+    """Nothing but our own error comes of them."""
+    with pytest.raises(AnswerError):
+        decode_entry(data)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=160), max_size=256))
+def test_a_bundle_is_split_as_it_was_joined(leaves):
+    """Two bytes of length before each leaf."""
+    data = b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
+    assert decode_bundle(data) == leaves
+
+
+@given(st.binary(max_size=2000))
+def test_arbitrary_bytes_are_a_bundle_in_one_way_or_none(data):
+    """What is accepted is all of the bytes and nothing else."""
+    with contextlib.suppress(AnswerError):
+        leaves = decode_bundle(data)
+        assert b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves) == data

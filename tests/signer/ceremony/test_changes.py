@@ -1,0 +1,244 @@
+import os
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from server.core.note import VerifierKey
+from signer.ceremony.changes import (
+    HolderChange,
+    SignedRole,
+    plan_holders,
+    plan_model,
+    plan_online,
+)
+from signer.ceremony.plan import decode_online_keys
+from signer.errors import CeremonyError
+from signer.keys.keystore import Keystore
+from signer.keys.public_key import make_tuf_key
+from signer.proposal.accept import accept_signatures
+from signer.proposal.document import Change
+from signer.proposal.propose import propose_change
+from signer.proposal.signing import find_holdings, sign_proposal
+from signer.signing import load_delegated, load_trusted
+from signer.work_folder import WorkFolder
+from tests.cases import case
+
+
+@pytest.fixture
+def store(keys, passphrases) -> Keystore:
+    """Return a key folder with new keys beside those that are enrolled."""
+    store = Keystore(keys)
+    store.create_keys(("root-4", "targets-3", "armani-3"), passphrases, os.urandom)
+    return store
+
+
+@pytest.fixture
+def plan(repo, store, now):
+    """Return what plans a change for the repository; names stand for keys."""
+
+    def planning(add=(), remove=(), thresholds=(), days=()):
+        request = HolderChange(
+            tuple(store.load_public_key(name) for name in add),
+            tuple((name.rpartition("-")[0], store.load_public_key(name).keyid) for name in remove),
+            dict(thresholds),
+            dict(days),
+        )
+        folder = WorkFolder(repo)
+        trusted = load_trusted(folder, None)
+        roles = {
+            role: SignedRole(*load_delegated(folder, trusted, role))
+            for role in request.roles - {"root", "targets"}
+            if role in trusted.versions
+        }
+        roles["targets"] = SignedRole(
+            folder.load("targets", trusted.targets.version), trusted.targets
+        )
+        return plan_holders(request, trusted.root, roles, now)
+
+    return planning
+
+
+@pytest.fixture
+def carry_out(repo, store, passphrases, now):
+    """Return what has a plan signed by all keys and accepted."""
+
+    def carrying(planned):
+        folder = WorkFolder(repo)
+        proposed = propose_change(folder, Change(planned), [], now)
+        holdings = find_holdings(proposed.transition, store)
+        file = sign_proposal(proposed.transition, proposed.identity, store, holdings, passphrases)
+        accept_signatures(folder, proposed, [file])
+
+    return carrying
+
+
+def test_a_root_key_is_rotated(plan, store) -> None:
+    """The new key takes the old one's place; nothing else of root changes."""
+    (root,) = plan(add=["root-4"], remove=["root-2"]).values()
+    assert root.version == 2
+    assert root.roles["root"].threshold == 2
+    assert root.roles["root"].keyids == [
+        store.load_public_key(name).keyid for name in ("root-1", "root-3", "root-4")
+    ]
+    assert store.load_public_key("root-2").keyid not in root.keys
+    assert f"{root.expires:%Y-%m-%d}" == "2027-06-01"
+
+
+def test_a_models_key_changes_targets_only(plan) -> None:
+    """The model's version is signed by the key that stays, so it is left alone."""
+    assert list(plan(remove=["armani-2"], thresholds={"armani": 1})) == ["targets"]
+
+
+def test_a_model_that_would_lack_signatures_is_signed_again(plan, carry_out, repo, now) -> None:
+    """Two signatures stay asked and one of those there goes: a new version comes along."""
+    planned = plan(add=["armani-3"], remove=["armani-2"])
+    assert [(role, signed.version) for role, signed in planned.items()] == [
+        ("targets", 2),
+        ("armani", 2),
+    ]
+    carry_out(planned)
+    folder = WorkFolder(repo)
+    assert load_delegated(folder, load_trusted(folder, now), "armani")[1].version == 2
+
+
+def test_targets_that_would_lack_signatures_are_signed_again(plan, carry_out, repo, now) -> None:
+    """Root takes a key of targets away, and targets is signed again by those that stay."""
+    planned = plan(add=["targets-3"], remove=["targets-2"])
+    assert [(role, signed.version) for role, signed in planned.items()] == [
+        ("root", 2),
+        ("targets", 2),
+    ]
+    carry_out(planned)
+    assert load_trusted(WorkFolder(repo), now).targets.version == 2
+
+
+def test_a_threshold_is_changed(plan) -> None:
+    """No key changes, only how many must sign."""
+    (root,) = plan(thresholds={"root": 3}, days={"root": 30}).values()
+    assert root.roles["root"].threshold == 3
+    assert f"{root.expires:%Y-%m-%d}" == "2026-07-01"
+
+
+def test_a_request_that_cannot_be_is_refused(plan) -> None:
+    """With a sentence that says what to do."""
+    for asked, sentence in (
+        ({}, "Nothing is to change"),
+        ({"thresholds": {"root": 4}}, "would ask for 4 signatures and have 3 keys"),
+        ({"thresholds": {"latest": 1}}, "signed by the server"),
+        ({"thresholds": {"cannon": 1}}, "no role cannon"),
+        ({"add": ["root-1"]}, "signs root already"),
+        ({"remove": ["armani-3"]}, "does not sign armani"),
+        ({"remove": ["targets-1"]}, "would ask for 2 signatures and have 1 keys"),
+        ({"thresholds": {"root": 3}, "days": {"armani": 9}}, "'armani' is no offline role here"),
+        ({"thresholds": {"root": 3}, "days": {"root": 4000}}, "cannot expire after 4000 days"),
+    ):
+        with case(asked), pytest.raises(CeremonyError, match=sentence):
+            plan(**asked)
+
+
+@pytest.fixture
+def cannon(tmp_path, passphrases):
+    """Return two keys of a model that is not there yet."""
+    store = Keystore(tmp_path / "cannon")
+    return store.create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
+
+
+@pytest.fixture
+def targets(repo):
+    """Return the targets role of the repository."""
+    return load_trusted(WorkFolder(repo), None).targets
+
+
+def test_a_model_is_added(cannon, targets, now) -> None:
+    """One terminating delegation among the others, in order, and an empty first version."""
+    planned = plan_model("cannon", cannon, 2, targets, {"cannon": 30}, now)
+    assert [(role, signed.version) for role, signed in planned.items()] == [
+        ("targets", 2),
+        ("cannon", 1),
+    ]
+    roles = planned["targets"].delegations.roles
+    assert list(roles) == ["armani", "cannon", "dior", "tables", "content", "latest"]
+    assert (roles["cannon"].paths, roles["cannon"].terminating) == (["cannon/*/*/*"], True)
+    assert (roles["cannon"].threshold, roles["cannon"].keyids) == (2, [k.keyid for k in cannon])
+    assert planned["cannon"].targets == {}
+    assert f"{planned['cannon'].expires:%Y-%m-%d}" == "2026-07-01"
+    assert "cannon" not in targets.delegations.roles
+
+
+def test_a_model_that_cannot_be_is_refused(cannon, targets, now) -> None:
+    """A model that is there, too few keys, a reserved name."""
+    for codename, threshold, sentence in (
+        ("armani", 1, "is there already"),
+        ("cannon", 3, "would ask for 3 signatures and have 2 keys"),
+        ("cannon", 0, "would ask for 0"),
+        ("tables", 1, "not a codename"),
+    ):
+        with case(codename), pytest.raises(CeremonyError, match=sentence):
+            plan_model(codename, cannon, threshold, targets, {}, now)
+
+
+def public(seed) -> bytes:
+    """Return the public half of the key of a seed."""
+    return Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw()
+
+
+@pytest.fixture
+def online(online_file):
+    """Return the online keys that the repository names."""
+    return decode_online_keys(online_file)
+
+
+@pytest.fixture
+def plan_keys(repo, now):
+    """Return what plans other online keys for the repository."""
+    trusted = load_trusted(WorkFolder(repo), None)
+
+    def planning(online, *, overlap=False):
+        return plan_online(
+            trusted.root, trusted.targets, online, overlap=overlap, expiry_days={}, now=now
+        )
+
+    return planning
+
+
+def test_a_planned_rotation_names_old_and_new(plan_keys, online) -> None:
+    """Both keys of snapshot may sign for as long as caches hold the root before."""
+    new = replace(online, snapshot=public(9).hex())
+    (root,) = plan_keys(new, overlap=True).values()
+    assert root.roles["snapshot"].keyids == [
+        make_tuf_key(key).keyid for key in (online.snapshot, new.snapshot)
+    ]
+    assert root.roles["snapshot"].threshold == 1
+    assert root.roles["timestamp"].keyids == [make_tuf_key(online.timestamp).keyid]
+
+
+def test_after_a_theft_the_old_key_goes_at_once(plan_keys, online) -> None:
+    """Root names the new key alone, and no longer holds the old one."""
+    new = replace(online, snapshot=public(9).hex(), timestamp=public(8).hex())
+    (root,) = plan_keys(new).values()
+    assert root.roles["snapshot"].keyids == [make_tuf_key(new.snapshot).keyid]
+    assert make_tuf_key(online.snapshot).keyid not in root.keys
+    assert make_tuf_key(online.timestamp).keyid not in root.keys
+
+
+def test_latest_is_named_by_targets(plan_keys, online) -> None:
+    """Root stays as it is."""
+    planned = plan_keys(replace(online, latest=public(7).hex()))
+    assert list(planned) == ["targets"]
+    assert planned["targets"].delegations.roles["latest"].keyids == [
+        make_tuf_key(public(7).hex()).keyid
+    ]
+
+
+def test_the_log_has_one_key(plan_keys, online) -> None:
+    """Also in an overlap: the server signs each checkpoint with both keys then."""
+    log = VerifierKey(online.log.name, public(6))
+    (root,) = plan_keys(replace(online, log=log), overlap=True).values()
+    assert root.unrecognized_fields["custom"]["log"] == str(log)
+
+
+def test_the_same_keys_change_nothing(plan_keys, online) -> None:
+    """A ceremony for nothing is refused."""
+    with pytest.raises(CeremonyError, match="named already"):
+        plan_keys(online)
