@@ -9,6 +9,7 @@ from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
+from server.core.latest import delegated_roles
 from server.core.metadata import (
     check_expiry,
     decode_root,
@@ -120,3 +121,27 @@ def _load_root(folder: WorkFolder, versions: Mapping[str, list[int]]) -> Root:
     for version in later:
         root = verify_root(folder.load("root", version), root, _EARLIEST).signed
     return root
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRole:
+    """A role that lists a key: how many signatures it needs, and how many keys it lists."""
+
+    role: str
+    threshold: int
+    keys: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether one signature, and so the key alone, suffices."""
+        return self.threshold == 1
+
+
+def find_key_roles(keyid: str, trusted: Trusted) -> list[KeyRole]:
+    """Return the roles of root, and those that targets delegates, that list the key id."""
+    roles = {**trusted.root.roles, **delegated_roles(trusted.targets)}
+    return [
+        KeyRole(name, role.threshold, len(set(role.keyids)))
+        for name, role in roles.items()
+        if keyid in role.keyids
+    ]

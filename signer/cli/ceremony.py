@@ -6,13 +6,13 @@ import click
 
 from server.place_options import is_given, place_option
 from server.tables import print_table
-from signer.ceremony.policy import MAX_EXPIRY_DAYS, Policy
+from signer.ceremony.policy import Policy
 from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
-from signer.cli.ceremony_renewal import expiry, renew
+from signer.cli.ceremony_renewal import expires_option, expiry, renew
 from signer.cli.ceremony_root import lifetimes, reset
 from signer.cli.change import NEW_FILE, Destination, finish_change
 from signer.cli.output import json_option, print_json
-from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
+from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collected
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposal_sign import review, sign
 from signer.cli.proposal_submit import accept, resubmit, submit
@@ -64,17 +64,11 @@ for _command in (
     "thresholds",
     type=NumberAssignment(MAX_KEYS),
     multiple=True,
+    callback=collected,
     metavar="ROLE=N",
     help="Signatures that a role asks for. Default: root 2, targets 2, tables 2, others 1.",
 )
-@click.option(
-    "--expires",
-    "expiry_days",
-    type=NumberAssignment(MAX_EXPIRY_DAYS),
-    multiple=True,
-    metavar="ROLE=DAYS",
-    help="Days until a role expires. Default: root 365, others 90.",
-)
+@expires_option
 @place_option(
     "out",
     type=FOLDER,
@@ -91,8 +85,8 @@ def init(
     folder: Path,
     online: Path,
     models: tuple[str, ...],
-    thresholds: tuple[tuple[str, int], ...],
-    expiry_days: tuple[tuple[str, int], ...],
+    thresholds: dict[str, int],
+    expiry_days: dict[str, int],
     out: Path | None,
     propose: Path | None,
     passphrase_fd: int | None,
@@ -110,7 +104,7 @@ def init(
     from signer.proposal.review import ONE_SIGNATURE_OF_TABLES
     from signer.work_folder import WorkFolder
 
-    policy = Policy(models, collect(thresholds, "--threshold"), collect(expiry_days, "--expires"))
+    policy = Policy(models, thresholds, expiry_days)
     with online.open("rb") as file:
         online_keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
     if propose is not None and not is_given("out"):

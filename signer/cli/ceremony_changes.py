@@ -18,7 +18,7 @@ from signer.cli.parameters import (
     KEY_NAME,
     ROLE_KEY,
     NumberAssignment,
-    collect,
+    collected,
 )
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
@@ -48,6 +48,7 @@ MAX_KEYS = 999  # as many as there are numbers in key names
     "thresholds",
     type=NumberAssignment(MAX_KEYS),
     multiple=True,
+    callback=collected,
     metavar="ROLE=N",
     help="Signatures that a role asks for from then on.",
 )
@@ -59,8 +60,8 @@ def holders(
     surroundings: Surroundings,
     add: tuple[str, ...],
     remove: tuple[str, ...],
-    thresholds: tuple[tuple[str, int], ...],
-    expiry_days: tuple[tuple[str, int], ...],
+    thresholds: dict[str, int],
+    expiry_days: dict[str, int],
     destination: Destination,
     as_json: bool,
 ) -> None:
@@ -77,8 +78,8 @@ def holders(
     request = HolderChange(
         tuple(find_key(name, keys) for name in add),
         tuple(find_removal(text, keys) for text in remove),
-        collect(thresholds, "--threshold"),
-        collect(expiry_days, "--expires"),
+        thresholds,
+        expiry_days,
     )
     trusted = load_trusted(destination.folder, None)
     affected = [role for role in request.roles if role in trusted.versions]
@@ -113,7 +114,7 @@ def model(
     surroundings: Surroundings,
     codename: str,
     threshold: int,
-    expiry_days: tuple[tuple[str, int], ...],
+    expiry_days: dict[str, int],
     destination: Destination,
     as_json: bool,
 ) -> None:
@@ -128,7 +129,7 @@ def model(
         keys,
         threshold,
         load_trusted(destination.folder, None).targets,
-        collect(expiry_days, "--expires"),
+        expiry_days,
         surroundings.now,
     )
     finish_change(surroundings, destination, Change(planned), as_json=as_json)
@@ -152,7 +153,7 @@ def online(
     surroundings: Surroundings,
     online: Path,
     overlap: bool,
-    expiry_days: tuple[tuple[str, int], ...],
+    expiry_days: dict[str, int],
     destination: Destination,
     as_json: bool,
 ) -> None:
@@ -174,7 +175,7 @@ def online(
         trusted.targets,
         keys,
         overlap=overlap,
-        expiry_days=collect(expiry_days, "--expires"),
+        expiry_days=expiry_days,
         now=surroundings.now,
     )
     finish_change(surroundings, destination, Change(planned), as_json=as_json)

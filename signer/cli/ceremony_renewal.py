@@ -17,7 +17,7 @@ from signer.cli.output import json_option, print_json
 from signer.cli.parameters import (
     FOLDER,
     NumberAssignment,
-    collect,
+    collected,
 )
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
@@ -34,6 +34,7 @@ expires_option = click.option(
     "expiry_days",
     type=NumberAssignment(MAX_EXPIRY_DAYS),
     multiple=True,
+    callback=collected,
     metavar="ROLE=DAYS",
     help="Days until a role expires. Default: root 365, others 90.",
 )
@@ -56,7 +57,7 @@ def renew(
     roles: tuple[str, ...],
     every: bool,
     within: int | None,
-    expiry_days: tuple[tuple[str, int], ...],
+    expiry_days: dict[str, int],
     destination: Destination,
     as_json: bool,
 ) -> None:
@@ -67,7 +68,6 @@ def renew(
 
     if sum((bool(roles), every, within is not None)) != 1:
         raise click.UsageError("Name the roles, or give --all, or --within DAYS.")
-    days = collect(expiry_days, "--expires")
     current = load_roles(destination.folder, load_trusted(destination.folder, None))
     names = list(roles) or [
         expiry.role
@@ -76,7 +76,7 @@ def renew(
     ]
     if not names:
         raise CeremonyError(f"No role expires within {within} days; there is nothing to renew.")
-    planned = plan_renewal(names, current, days, surroundings.now)
+    planned = plan_renewal(names, current, expiry_days, surroundings.now)
     finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
 from signer.cli.output import json_option
-from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collect
+from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collected
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError, refusing
 
@@ -30,13 +30,14 @@ _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
     nargs=-1,
     required=True,
     type=NumberAssignment(MAX_EXPIRY_DAYS),
+    callback=collected,
 )
 @change_options
 @json_option
 @click.pass_obj
 def lifetimes(
     surroundings: Surroundings,
-    lifetimes: tuple[tuple[str, int], ...],
+    lifetimes: dict[str, int],
     destination: Destination,
     as_json: bool,
 ) -> None:
@@ -57,8 +58,7 @@ def lifetimes(
         for name, role in load_roles(destination.folder, trusted).items()
         if isinstance(role, Targets)
     }
-    days = collect(lifetimes, "KIND=DAYS")
-    planned = plan_lifetimes(trusted.root, roles, days, surroundings.now)
+    planned = plan_lifetimes(trusted.root, roles, lifetimes, surroundings.now)
     finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 
@@ -111,7 +111,7 @@ def reset(
     packs: tuple[Path, ...],
     add: tuple[str, ...],
     remove: tuple[str, ...],
-    expiry_days: tuple[tuple[str, int], ...],
+    expiry_days: dict[str, int],
     destination: Destination,
     as_json: bool,
 ) -> None:
@@ -150,7 +150,7 @@ def reset(
         HolderChange(
             tuple(find_key(name, keys) for name in add),
             tuple(find_removal(text, keys) for text in remove),
-            expiry_days=collect(expiry_days, "--expires"),
+            expiry_days=expiry_days,
         ),
     )
     data = destination.folder.load("targets", trusted.targets.version)

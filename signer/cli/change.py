@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from signer.cli.surroundings import Surroundings, open_keystore
 from signer.durable import write_once
 
 if TYPE_CHECKING:
+    from tuf.api.metadata import Targets
+
     from signer.keys.public_key import PublicKey
     from signer.proposal.document import Change
     from signer.proposal.propose import Proposed
@@ -50,6 +53,12 @@ class Destination:
         from signer.work_folder import WorkFolder
 
         return WorkFolder(self.repo)
+
+    def load_role(self, role: str, now: datetime) -> Targets:
+        """Return the current version of a delegated role, under delegators valid at `now`."""
+        from signer.signing import load_delegated, load_trusted
+
+        return load_delegated(self.folder, load_trusted(self.folder, now), role)[1]
 
     def load_public_keys(self) -> list[PublicKey]:
         """Return the available public keys, which give key ids their names."""

@@ -18,7 +18,7 @@ from signer.cli.parameters import (
     KEY_NAME,
     CheckedText,
     TextAssignment,
-    collect,
+    collected,
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings, open_keystore
@@ -56,6 +56,7 @@ def policy_commands() -> None:
     "texts",
     type=TextAssignment(),
     multiple=True,
+    callback=collected,
     required=True,
     metavar="LOCALE=FILE",
     help="What owners are shown before they agree. May be repeated.",
@@ -72,7 +73,7 @@ def sign(
     source: Path,
     name: str,
     folder: Path,
-    texts: tuple[tuple[str, str], ...],
+    texts: dict[str, str],
     out: Path,
     passphrase_fd: int | None,
     as_json: bool,
@@ -81,9 +82,7 @@ def sign(
 
     The note that is made holds the hashes of the texts; the server is given the texts themselves.
     """
-    given = {
-        locale: _read(Path(path), MAX_TEXT) for locale, path in collect(texts, "--text").items()
-    }
+    given = {locale: _read(Path(path), MAX_TEXT) for locale, path in texts.items()}
     policy = make_policy(_read(source, MAX_SOURCE), given)
     store = open_keystore(folder)
     public = store.load_public_key(name)

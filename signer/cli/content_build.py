@@ -26,7 +26,7 @@ from signer.cli.content_options import (
 )
 from signer.cli.content_review import SHOWN, difference_json, print_difference
 from signer.cli.output import json_option, print_json
-from signer.cli.parameters import FOLDER, collect
+from signer.cli.parameters import FOLDER
 from signer.cli.surroundings import Surroundings
 from signer.content.errors import ContentError
 from signer.content.sources.built import LeftOut
@@ -103,7 +103,7 @@ def build(
     accept_loss: bool,
     version: int | None,
     repo: Path | None,
-    title: tuple[tuple[str, str], ...],
+    title: dict[str, str],
     start: int | None,
     end: int | None,
     rollout: tuple[tuple[int, int], ...],
@@ -147,7 +147,7 @@ def build(
     with refusing(ContentError):
         check_step(kind, known, members["version"])
     if title:
-        members["title"] = collect(title, "--title")
+        members["title"] = title
     members = with_dates(members, start, end, rollout)
     made = make_pack(kind, members, draft.entries, draft.pictures, before)
     check_packs_to_sign([made], hosts)

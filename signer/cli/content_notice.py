@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from signer.cli.output import json_option, print_json
-from signer.cli.parameters import CODENAME, FOLDER, ChangelogText, collect
+from signer.cli.parameters import CODENAME, FOLDER, ChangelogText, collected
 from signer.cli.surroundings import Surroundings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -25,6 +25,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--title",
     type=ChangelogText(),
     multiple=True,
+    callback=collected,
     required=True,
     metavar="LOCALE=TEXT",
     help="May be repeated.",
@@ -33,6 +34,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--body",
     type=ChangelogText(),
     multiple=True,
+    callback=collected,
     required=True,
     metavar="LOCALE=TEXT",
     help="In the same languages.",
@@ -67,8 +69,8 @@ def add_notice(
     surroundings: Surroundings,
     key: str,
     source: Path,
-    title: tuple[tuple[str, str], ...],
-    body: tuple[tuple[str, str], ...],
+    title: dict[str, str],
+    body: dict[str, str],
     published: datetime | None,
     end: datetime | None,
     severity: str,
@@ -85,13 +87,12 @@ def add_notice(
 
     if not (source / news.INDEX).exists() and not (source_name and source_licence):
         raise click.UsageError("A new folder needs --source-name and --source-licence.")
-    titles, bodies = collect(title, "--title"), collect(body, "--body")
-    if titles.keys() != bodies.keys():
+    if title.keys() != body.keys():
         raise click.UsageError("--title and --body are for the same languages.")
     members = {"severity": severity, "published": f"{published or surroundings.now:%Y-%m-%d}"}
     members |= {} if end is None else {"end": f"{end:%Y-%m-%d}"}
     members |= {"models": f"[{', '.join(models)}]"} if models else {}
-    texts = {locale: (titles[locale], bodies[locale]) for locale in titles}
+    texts = {locale: (title[locale], body[locale]) for locale in title}
     head = {"source": source_name, "version": "1", "licence": source_licence}
     files = list(map(str, news.add_notice(source, key, members, texts, head)))
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from server.core.content.kinds import KINDS
-from signer.cli.parameters import EXISTING_FOLDER, ChangelogText, CheckedText
+from signer.cli.parameters import EXISTING_FOLDER, ChangelogText, CheckedText, collected
 
 _SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
 
@@ -83,6 +83,7 @@ title_option = click.option(
     "--title",
     type=ChangelogText(),
     multiple=True,
+    callback=collected,
     metavar="LOCALE=TEXT",
     help="The pack's title. May be repeated.",
 )

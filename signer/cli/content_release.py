@@ -81,7 +81,7 @@ def release(
     roles: dict[str, Targets] = {}
     packages: list[Package] = []
     for role in sorted({pack.role for pack in packs}):
-        current = _load(surroundings, destination, role)
+        current = destination.load_role(role, surroundings.now)
         own = [pack for pack in packs if pack.role == role]
         _check(role, current, own, hosts)
         if role == "content":
@@ -121,7 +121,7 @@ def withdraw(
     from signer.content.plan import plan_withdrawal
     from signer.proposal.document import Change
 
-    current = _load(surroundings, destination, KINDS[kind].role)
+    current = destination.load_role(KINDS[kind].role, surroundings.now)
     planned = plan_withdrawal(current, kind, version, expiry(surroundings.now, expiry_days))
     finish_change(surroundings, destination, Change({KINDS[kind].role: planned}), as_json=as_json)
 
@@ -160,18 +160,9 @@ def schedule(
     if not changes:
         raise click.UsageError("Give --rollout, --end or --no-end.")
     role = KINDS[kind].role
-    current = _load(surroundings, destination, role)
+    current = destination.load_role(role, surroundings.now)
     planned = plan_pack_edit(current, kind, changes, expiry(surroundings.now, expiry_days))
     finish_change(surroundings, destination, Change({role: planned}), as_json=as_json)
-
-
-def _load(surroundings: Surroundings, destination: Destination, role: str) -> Targets:
-    from signer.signing import load_delegated, load_trusted
-
-    _, current = load_delegated(
-        destination.folder, load_trusted(destination.folder, surroundings.now), role
-    )
-    return current
 
 
 def _hosts(current: Targets) -> tuple[str, ...]:

@@ -24,9 +24,9 @@ from signer.cli.surroundings import HOLDER, Surroundings, open_keystore
 from signer.keys.key_name import OFFLINE_COMMON_ROLES, POLICY_ROLE
 
 if TYPE_CHECKING:
-    from signer.keys.key_folder import KeyRole
     from signer.keys.keystore import Keystore
     from signer.keys.public_key import PublicKey
+    from signer.signing import KeyRole
 
 _WHERE = {"file": "here", "token": "on a token", "public only": "elsewhere"}
 
@@ -100,14 +100,13 @@ def _half_id(keyid: str) -> Text:
 
 def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:
     # A folder that only a variable or `hening.toml` names may not exist yet.
-    from signer.keys.key_folder import find_key_roles
-    from signer.signing import load_trusted
+    from signer.signing import find_key_roles, load_trusted
     from signer.work_folder import WorkFolder
 
     if repo is None or not (is_given("repo") or WorkFolder(repo).exists()):
         return None
     trusted = load_trusted(WorkFolder(repo), None)
-    return {key.name: find_key_roles(key.keyid, trusted.root, trusted.targets) for key in keys}
+    return {key.name: find_key_roles(key.keyid, trusted) for key in keys}
 
 
 def _describe(

@@ -161,12 +161,16 @@ class NumberAssignment(click.ParamType[tuple[str, int]]):
         return name, number
 
 
-def collect(pairs: Sequence[tuple[str, T]], option: str) -> dict[str, T]:
-    """Return pairs as a dict; a duplicate name is a usage error."""
-    collected = dict(pairs)
-    if len(collected) != len(pairs):
-        raise click.UsageError(f"{option} is given twice for one name.")
-    return collected
+def collected(
+    _context: click.Context, parameter: click.Parameter, pairs: Sequence[tuple[str, T]]
+) -> dict[str, T]:
+    """Return the pairs of an option that may be repeated as a dict; each name is given once."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        is_option = isinstance(parameter, click.Option)
+        name = parameter.opts[0] if is_option else str(parameter.metavar).removesuffix("...")
+        raise click.UsageError(f"{name} is given twice for one name.")
+    return found
 
 
 def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

@@ -17,7 +17,7 @@ from signer.cli.parameters import (
     FOLDER,
     PACKAGE,
     NumberAssignment,
-    collect,
+    collected,
     expand_packages,
 )
 from signer.cli.remote import Place, place_options, submit_bundles
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from signer.proposal.propose import Proposed
     from signer.proposal.review import RoleReview
     from signer.proposal.signing import SignatureFile
+    from signer.proposal.submission import Collected
 
 
 def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None) -> Proposed:
@@ -157,30 +158,26 @@ def submit(
     are sent.
     """
     from signer.proposal.document import MAX_PROPOSAL, decode_proposal
-    from signer.proposal.submission import collect_proposals, submit_proposals
-    from signer.remote.submitter import make_outgoing
+    from signer.proposal.submission import collect_proposals
     from signer.work_folder import WorkFolder
 
     proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
-    if place is not None:
-        collected = collect_proposals(WorkFolder(repo), proposals, packages)
-        submit_bundles(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
-        return
-    assert out is not None
-    with progress_bar("Copying packages") as progress:
-        submitted = submit_proposals(WorkFolder(repo), proposals, packages, out, progress)
-    if as_json:
-        print_json({"bundle": submitted.bundle, "versions": dict(submitted.versions)})
-        return
-    handed = describe_versions(submitted.versions)
-    click.echo(f"Submitted {handed}; bundle {submitted.bundle} is in {out}.")
+    contents = collect_proposals(WorkFolder(repo), proposals, packages)
+    _submit(surroundings, contents, out, place, "Submitted", as_json=as_json)
 
 
 @click.command(
     epilog="Example: hening-signer ceremony resubmit armani=3 --repo repo --out incoming"
     " --package armani-id-2-full.zip"
 )
-@click.argument("since", metavar="ROLE=N...", type=NumberAssignment(10**6), nargs=-1, required=True)
+@click.argument(
+    "since",
+    metavar="ROLE=N...",
+    type=NumberAssignment(10**6),
+    nargs=-1,
+    required=True,
+    callback=collected,
+)
 @place_option("repo", type=FOLDER, help="The working folder.")
 @click.option(
     "--package",
@@ -196,7 +193,7 @@ def submit(
 @click.pass_obj
 def resubmit(
     surroundings: Surroundings,
-    since: tuple[tuple[str, int], ...],
+    since: dict[str, int],
     repo: Path,
     out: Path | None,
     place: Place | None,
@@ -208,21 +205,34 @@ def resubmit(
     A server takes versions in order only. When a bundle was lost or refused and later versions have
     been signed meanwhile, this brings all of them in one bundle.
     """
-    from signer.proposal.submission import collect_versions, submit_versions
-    from signer.remote.submitter import make_outgoing
+    from signer.proposal.submission import collect_versions
     from signer.work_folder import WorkFolder
 
+    contents = collect_versions(WorkFolder(repo), since, packages)
+    _submit(surroundings, contents, out, place, "Submitted everything up to", as_json=as_json)
+
+
+def _submit(
+    surroundings: Surroundings,
+    collected: Collected,
+    out: Path | None,
+    place: Place | None,
+    verb: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Submit the contents of a bundle to the folder `out` or the server at `place`."""
+    from signer.proposal.submission import submit as submit_collected
+    from signer.remote.submitter import make_outgoing
+
     if place is not None:
-        collected = collect_versions(WorkFolder(repo), collect(since, "ROLE=N"), packages)
         submit_bundles(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
         return
     assert out is not None
     with progress_bar("Copying packages") as progress:
-        submitted = submit_versions(
-            WorkFolder(repo), collect(since, "ROLE=N"), packages, out, progress
-        )
+        submitted = submit_collected(collected, out, progress)
     if as_json:
         print_json({"bundle": submitted.bundle, "versions": dict(submitted.versions)})
         return
     handed = describe_versions(submitted.versions)
-    click.echo(f"Submitted everything up to {handed}; bundle {submitted.bundle} is in {out}.")
+    click.echo(f"{verb} {handed}; bundle {submitted.bundle} is in {out}.")

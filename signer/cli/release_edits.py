@@ -12,7 +12,7 @@ from server.core.names import decode_channel
 from signer.ceremony.policy import expiry
 from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import json_option, print_json
-from signer.cli.parameters import CODENAME, CheckedText, collect, complete_channel
+from signer.cli.parameters import CODENAME, CheckedText, complete_channel
 from signer.cli.release_options import changelog_option, expires_option, factory_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
@@ -78,7 +78,7 @@ def withdraw(
         days = load_policy(destination.repo).drain_days if drain_days is None else drain_days
         until = int((surroundings.now + timedelta(days=days)).timestamp())
     request = Withdrawal(places, counter, until)
-    current = _load(surroundings, destination, request.codename)
+    current = destination.load_role(request.codename, surroundings.now)
     planned = plan_withdrawal(request, current, expiry(surroundings.now, expiry_days))
     was_broken = broken_upgrade_paths(decode_releases(current))
     broken = [
@@ -113,7 +113,7 @@ def promote(
     target: str,
     counter: int,
     min_counter: int | None,
-    changelog: tuple[tuple[str, str], ...],
+    changelog: dict[str, str],
     factory_builds: tuple[str, ...],
     expiry_days: int,
     destination: Destination,
@@ -133,11 +133,11 @@ def promote(
         where,
         counter,
         min_counter,
-        collect(changelog, "--changelog"),
+        changelog,
         frozenset(factory_builds) | policy.factory_builds_of(where.codename),
         tuple(policy.required_locales),
     )
-    current = _load(surroundings, destination, where.codename)
+    current = destination.load_role(where.codename, surroundings.now)
     promotion = plan_promotion(request, current, expiry(surroundings.now, expiry_days))
     planned, remarks = promotion.planned, promotion.left_out
     _finish(surroundings, destination, where.codename, current, planned, remarks, as_json=as_json)
@@ -175,7 +175,7 @@ def prune(
     from signer.release.policy import load_policy
 
     kept = load_policy(destination.repo).keep_builds if keep is None else keep
-    current = _load(surroundings, destination, codename)
+    current = destination.load_role(codename, surroundings.now)
     now = surroundings.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
     remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
@@ -209,22 +209,13 @@ def retire(
     """
     from signer.release.edits import draining, plan_retirement
 
-    current = _load(surroundings, destination, codename)
+    current = destination.load_role(codename, surroundings.now)
     planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
     remarks = [
         f"{path} was to be served on for downloads in progress; now it is gone at once."
         for path in draining(current, surroundings.now)
     ]
     _finish(surroundings, destination, codename, current, planned, remarks, as_json=as_json)
-
-
-def _load(surroundings: Surroundings, destination: Destination, codename: str) -> Targets:
-    from signer.signing import load_delegated, load_trusted
-
-    _, current = load_delegated(
-        destination.folder, load_trusted(destination.folder, surroundings.now), codename
-    )
-    return current
 
 
 def _finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from signer.cli.parameters import (
     SEGMENT,
     ChangelogText,
     LabelAssignment,
-    collect,
+    collected,
     complete_part,
 )
 from signer.ota.errors import OtaError
@@ -46,6 +46,7 @@ changelog_option = click.option(
     "--changelog",
     type=ChangelogText(),
     multiple=True,
+    callback=collected,
     metavar="LOCALE=TEXT",
     help="The changelog for owners, in Markdown. May be repeated.",
 )
@@ -71,12 +72,15 @@ class ReleaseOptions:
     counter: int | None
     min_counter: int | None
     changelog: dict[str, str]
-    factory_builds: frozenset[str]
-    allow_operations: frozenset[str]
+    factory_builds: tuple[str, ...]
+    allow_operations: tuple[str, ...]
     proofs: tuple[Path, ...]
     labels: dict[str, str]
     csigs: tuple[Path, ...]
     md5: bool
+
+
+_OPTIONS = [each.name for each in fields(ReleaseOptions) if each.name != "certificate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,49 +101,15 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the package arguments and options of a release, as `options`."""
 
     @wraps(command)
-    def run(
-        packages: tuple[Path, ...],
-        sources: tuple[Path, ...],
-        certificate: Path | None,
-        codename: str | None,
-        region: str,
-        channel: str,
-        counter: int | None,
-        min_counter: int | None,
-        changelog: tuple[tuple[str, str], ...],
-        factory_builds: tuple[str, ...],
-        allow_operations: tuple[str, ...],
-        proofs: tuple[Path, ...],
-        labels: tuple[tuple[str, str], ...],
-        csigs: tuple[Path, ...],
-        *,
-        md5: bool,
-        unverified: bool,
-        **others: Any,
-    ) -> None:
+    def run(*, certificate: Path | None, unverified: bool, **values: Any) -> None:
         if unverified == (certificate is not None):
             raise click.UsageError(
                 "Give --certificate PEM to verify the packages' own signatures, or --unverified to"
                 " go without."
             )
-        options = ReleaseOptions(
-            packages,
-            sources,
-            None if certificate is None else certificate.read_bytes(),
-            codename,
-            region,
-            channel,
-            counter,
-            min_counter,
-            collect(changelog, "--changelog"),
-            frozenset(factory_builds),
-            frozenset(allow_operations),
-            proofs,
-            collect(labels, "--label"),
-            csigs,
-            md5,
-        )
-        command(options=options, **others)
+        given = {name: values.pop(name) for name in _OPTIONS}
+        pem = None if certificate is None else certificate.read_bytes()
+        command(options=ReleaseOptions(certificate=pem, **given), **values)
 
     for option in (
         expires_option,
@@ -181,6 +151,7 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
             "labels",
             type=LabelAssignment(),
             multiple=True,
+            callback=collected,
             metavar="NAME=TEXT",
             help="A field that an existing Updater app needs, such as lineage.version=22.1. May be"
             " repeated.",
@@ -265,8 +236,8 @@ def inspect_packages(options: ReleaseOptions, repo: Path) -> Inspected:
         options.min_counter,
         options.changelog,
         tuple(policy.required_locales),
-        options.factory_builds | policy.factory_builds_of(model),
-        options.allow_operations,
+        frozenset(options.factory_builds) | policy.factory_builds_of(model),
+        frozenset(options.allow_operations),
         proofs,
         options.labels,
         _find_extras(options, packages),

@@ -112,7 +112,7 @@ def sign(
     for error in inspected.unsound.values():
         raise error
     if destination.propose is not None:
-        change = _plan_change(surroundings, inspected, destination.folder, expiry_days)
+        change = _plan_change(surroundings, inspected, destination, expiry_days)
         finish_change(surroundings, destination, change, as_json=as_json)
         return
     assert destination.out is not None
@@ -202,15 +202,14 @@ def _is_of_server(out: Path) -> bool:
 
 
 def _plan_change(
-    surroundings: Surroundings, inspected: Inspected, folder: WorkFolder, expiry_days: int
+    surroundings: Surroundings, inspected: Inspected, destination: Destination, expiry_days: int
 ) -> Change:
     from server.core.role_edit import is_unchanged
     from signer.proposal.document import Change, Package
     from signer.release.plan import plan_release
-    from signer.signing import load_delegated, load_trusted
 
     role = inspected.request.channel.codename
-    _, current = load_delegated(folder, load_trusted(folder, surroundings.now), role)
+    current = destination.load_role(role, surroundings.now)
     expires = expiry(surroundings.now, expiry_days)
     planned = plan_release(
         inspected.request,

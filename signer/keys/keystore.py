@@ -1,19 +1,22 @@
-"""The private halves of a folder of offline keys: makes them, and signs with them.
+"""The folder of offline keys: `NAME.pub` public, and `NAME.key` encrypted or `NAME.token`.
 
 Private halves leave this module only inside a securesystemslib `Signer`.
 """
 
-from collections.abc import Callable, Sequence
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Signer
 
-from signer.durable import replace_file, write_new
-from signer.errors import KeyStoreError, refusing, resumable
+from signer.durable import TEMPORARY, replace_file, sync_folder, write_new
+from signer.errors import KeyStoreError, SurroundingsError, refusing, resumable
 from signer.keys.hsm import Tokens, TokenSession, TokenSigner
 from signer.keys.key_file import (
     MAX_TOKEN_FILE,
@@ -26,11 +29,20 @@ from signer.keys.key_file import (
     encode_key_file,
     load_narrow,
 )
-from signer.keys.key_folder import KeyFolder
 from signer.keys.key_name import check_holder, check_key_name
-from signer.keys.public_key import PublicKey, encode_public_key, make_tuf_key
+from signer.keys.public_key import (
+    MAX_PUBLIC_FILE,
+    PublicKey,
+    check_distinct,
+    decode_public_key,
+    encode_public_key,
+    make_tuf_key,
+)
 
 MAX_KEY_FILE = 16_384
+
+Kind = Literal["file", "token", "public only"]
+"""The place of a key's private half: in the folder, on a token, or elsewhere."""
 
 Passphrases = Callable[[str], bytes]
 """Returns the passphrase of the named key, or a token's PIN for `token LABEL`.
@@ -39,15 +51,15 @@ A key name has no space, so the two cannot be confused.
 """
 
 
-class Keystore(KeyFolder):
-    """A key folder whose private halves can be used; files are read at each call.
+class Keystore:
+    """A folder of keys: reads, makes and signs with them; files are read at each call.
 
     Token sessions are kept, because a process can log in to a token only once. Close the store, or
     leave its context, to log out.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        self.folder = folder
         self._tokens = Tokens()
 
     def __enter__(self) -> Self:
@@ -65,11 +77,91 @@ class Keystore(KeyFolder):
         """Log out of the tokens that were used."""
         self._tokens.close()
 
-    def create_key(
-        self, name: str, passphrase: bytes, entropy: Callable[[int], bytes], holder: str = ""
-    ) -> PublicKey:
-        """Make one key pair, as `create_keys` does, and return its public half."""
-        return self.create_keys([name], lambda _name: passphrase, entropy, holder)[0]
+    def load_public_key(self, name: str) -> PublicKey:
+        """Return one public half; KeyStoreError when there is none of this name."""
+        for key in self.load_public_keys():
+            if key.name == name:
+                return key
+        raise KeyStoreError(f"There is no key {name} in {self.folder}; look with `keys list`.")
+
+    def load_public_keys(self) -> list[PublicKey]:
+        """Return every public half in the folder, by role and number.
+
+        Refuses a malformed file and one public key under two names.
+        """
+        if not self.folder.is_dir():
+            raise SurroundingsError(
+                f"The key folder {self.folder} is not there; make keys with `keys new` first."
+            )
+        names = [
+            path.name.removesuffix(".pub")
+            for path in self.folder.iterdir()  # `glob` would find nothing in an unreadable folder
+            if path.suffix == ".pub" and not path.name.startswith(TEMPORARY)
+        ]
+        keys = [self._load_public(name) for name in names]
+        keys.sort(key=lambda key: (key.role, key.number))
+        check_distinct(keys)
+        return keys
+
+    def kind(self, name: str) -> Kind:
+        """Return where the private half of `name` is."""
+        private_path, _, token_path = self.paths(name)
+        if private_path.exists():
+            return "file"
+        return "token" if token_path.exists() else "public only"
+
+    def has_private(self, name: str) -> bool:
+        """Answer whether this folder can sign with `name`, by its file or with its token."""
+        return self.kind(name) != "public only"
+
+    def make_folder(self) -> None:
+        """Make the folder if it does not exist, accessible to its owner only."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_folder(self.folder.parent)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Lock the folder, which is made if it does not exist, while keys in it are changed.
+
+        Raises an error when another process on this machine holds the lock. Earlier checks of the
+        folder must be repeated under the lock.
+        """
+        self.make_folder()
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SurroundingsError(
+                    f"Another process is changing the keys in {self.folder} at this moment; wait"
+                    " for them and run the command again."
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise KeyStoreError unless `names` are distinct key names without a key."""
+        for name in names:
+            check_key_name(name)
+            self.check_free(name)
+        if len(set(names)) != len(names):
+            raise KeyStoreError("A key name is given twice; give each name once.")
+
+    def check_free(self, name: str) -> None:
+        """Raise KeyStoreError when a public half of this name exists."""
+        if self.paths(name)[1].exists():
+            raise KeyStoreError(
+                f"The key {name} is there already; choose the next free number for its role."
+            )
+
+    def paths(self, name: str) -> tuple[Path, Path, Path]:
+        """Return where the private half, the public half and the token file of `name` are."""
+        return (
+            self.folder / f"{name}.key",
+            self.folder / f"{name}.pub",
+            self.folder / f"{name}.token",
+        )
 
     def create_keys(
         self,
@@ -211,3 +303,7 @@ class Keystore(KeyFolder):
             raise KeyStoreError(f"The private half of {name} is not in {self.folder}.")
         pem = load_narrow(path, f"The key file of {name}", SECRET, MAX_KEY_FILE)
         return decode_key_file(name, pem, passphrase)
+
+    def _load_public(self, name: str) -> PublicKey:
+        with self.paths(name)[1].open("rb") as file:
+            return decode_public_key(name, file.read(MAX_PUBLIC_FILE + 1))

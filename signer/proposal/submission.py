@@ -30,18 +30,12 @@ class Submitted:
     bundle: str
 
 
-def submit_proposals(
-    folder: WorkFolder,
-    proposals: Sequence[Proposal],
-    packages: Sequence[Path],
-    incoming: Path,
-    progress: Progress | None = None,
-) -> Submitted:
-    """Submit accepted proposals to a server in one bundle, with the packages that they list.
+def submit(collected: Collected, incoming: Path, progress: Progress | None = None) -> Submitted:
+    """Submit the contents of a bundle to a server; safe to repeat.
 
-    `packages` are found by name and length, and hashed while they are copied. Safe to repeat.
+    Packages are hashed while they are copied.
     """
-    roles, blobs = collect_proposals(folder, proposals, packages)
+    roles, blobs = collected
     with (
         prepared_bundle(incoming, roles, blobs, progress) as bundle,
         resumable("the same command completes what was begun"),
@@ -53,7 +47,10 @@ def submit_proposals(
 def collect_proposals(
     folder: WorkFolder, proposals: Sequence[Proposal], packages: Sequence[Path]
 ) -> Collected:
-    """Return the bundle contents of accepted proposals: bytes by role and version, and packages."""
+    """Return the bundle contents of accepted proposals, with the packages that they list.
+
+    `packages` are found by name and length.
+    """
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
     for proposal in proposals:
@@ -67,27 +64,13 @@ def collect_proposals(
     return roles, blobs
 
 
-def submit_versions(
-    folder: WorkFolder,
-    since: Mapping[str, int],
-    packages: Sequence[Path],
-    incoming: Path,
-    progress: Progress | None = None,
-) -> Submitted:
-    """Submit each role of `since` from that version to its newest one, with newly listed packages.
-
-    Raises ProposalError for a version that the folder does not have.
-    """
-    roles, blobs = collect_versions(folder, since, packages)
-    with prepared_bundle(incoming, roles, blobs, progress) as bundle:
-        bundle.reveal()
-    return Submitted(dict(sorted(roles)), bundle.id)
-
-
 def collect_versions(
     folder: WorkFolder, since: Mapping[str, int], packages: Sequence[Path]
 ) -> Collected:
-    """Return the bundle contents of `submit_versions`: bytes by role and version, and packages."""
+    """Return each role of `since` from that version to its newest, and the packages listed anew.
+
+    Raises ProposalError for a version that the folder does not have.
+    """
     trusted = load_trusted(folder, None)
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
@@ -150,7 +133,8 @@ def sign_at_once(
     with folder.changing():
         folder.keep_proposal(proposed.identity, proposed.data, packages)
         take_over(folder, proposed.proposal, signed)
-        submitted = submit_proposals(folder, [proposed.proposal], packages, incoming, progress)
+        collected = collect_proposals(folder, [proposed.proposal], packages)
+        submitted = submit(collected, incoming, progress)
         folder.forget_proposal(proposed.identity)
     return submitted
 
@@ -168,7 +152,7 @@ def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
             proposal = decode_proposal(data)
             if find_accepted(folder, proposal) is not None:
                 packages = folder.load_kept_packages(identity)
-                completed.append(submit_proposals(folder, [proposal], packages, incoming))
+                completed.append(submit(collect_proposals(folder, [proposal], packages), incoming))
             folder.forget_proposal(identity)
     return completed
 

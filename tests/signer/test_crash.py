@@ -117,7 +117,8 @@ def test_a_new_key_survives_a_failure_at_every_step(
     """A key is complete, or the same command completes it; a private half that exists is kept."""
 
     def make(limit):
-        return Keystore(tmp_path / str(limit)).create_key("root-1", passphrase, os.urandom)
+        store = Keystore(tmp_path / str(limit))
+        return store.create_keys(["root-1"], lambda _name: passphrase, os.urandom)[0]
 
     def check(limit):
         folder = tmp_path / str(limit)

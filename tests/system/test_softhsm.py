@@ -142,7 +142,9 @@ def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
     drawer("keys", "new", *NAMES, "--keys", keys, *TOKEN)
     softhsm = SoftHsm(tmp_path / "softhsm" / "softhsm2.conf")
     script = "import os; from signer.keys.keystore import Keystore; from pathlib import Path;"
-    script += f"Keystore(Path({str(keys)!r})).create_key('armani-1', {WORDS!r}, os.urandom)"
+    script += (
+        f"Keystore(Path({str(keys)!r})).create_keys(['armani-1'], lambda _: {WORDS!r}, os.urandom)"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)
     arguments = (
         *("ceremony", "init", "--repo", tmp_path / "repo", "--keys", keys, "--online", online),

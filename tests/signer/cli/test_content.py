@@ -108,20 +108,6 @@ def test_too_few_entries(run, run_json, tmp_path) -> None:
     assert (status, "would have no entry" in errors) == (1, True)
 
 
-@pytest.mark.parametrize(
-    ("command", "default"),
-    [
-        ("build", "Without it no link may be there."),
-        ("validate", "Without it no link may be there."),
-        ("release", "Default: those that are signed."),
-    ],
-)
-def test_which_hosts_hold_without_an_option(run, command, default) -> None:
-    """Only a release has the signed ones at hand."""
-    status, output, _ = run("content", command, "--help")
-    assert (status, default in " ".join(output.split())) == (0, True)
-
-
 def test_a_version_may_not_leap(run, notices, tmp_path) -> None:
     """From the pack before it, or from the folder that was edited; from none it counts as 0."""
     build = ("content", "build", "notices", "--out", tmp_path / "2", *HOST, "--edited", notices)
@@ -190,25 +176,23 @@ def test_a_notice_is_added_and_another(run, run_json, tmp_path) -> None:
     assert (entries["night"]["severity"], entries["night"]["end"]) == ("urgent", "2027-01-01")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("clock", "--title", "en=A", "--body", "en=B"), "line 8: clock is there twice"),
-        (("Night", "--title", "en=A", "--body", "en=B"), "'Night' is no id"),
-        (("night", "--title", "id=A", "--body", "id=B"), "night has no title and body in en"),
-        (("night", "--title", "en=A", "--body", "id=B"), "for the same languages"),
-        (("night", "--title", "en=A", "--body", "en=B", "--end", "2026-01-01"), "ends before"),
-    ],
-)
-def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path, arguments, sentence) -> None:
+def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path) -> None:
     """A sentence says why; files that would have been new are not there."""
     folder = tmp_path / "notices"
     source = ("--source", folder, *OWN)
     assert run(*ADD, "clock", *source, "--title", "en=A", "--body", "en=B")[0] == 0
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    status, _, errors = run(*ADD, *arguments, *source)
-    assert (status != 0, sentence in errors) == (True, True), errors
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    texts = ("--title", "en=A", "--body", "en=B")
+    for arguments, sentence in (
+        (("clock", *texts), "line 8: clock is there twice"),
+        (("Night", *texts), "'Night' is no id"),
+        (("night", "--title", "id=A", "--body", "id=B"), "night has no title and body in en"),
+        (("night", "--title", "en=A", "--body", "id=B"), "for the same languages"),
+        (("night", *texts, "--end", "2026-01-01"), "ends before"),
+    ):
+        status, _, errors = run(*ADD, *arguments, *source)
+        assert (status != 0, sentence in errors) == (True, True), errors
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
@@ -431,21 +415,6 @@ def test_tables_of_one_signature_are_warned_of(run, destination, tmp_path) -> No
     assert warned not in run("content", "withdraw", "emergency", *destination)[1]
 
 
-def test_a_version_that_was_followed_is_withdrawn(
-    run, destination, notices, index, tmp_path
-) -> None:
-    """Phones outside the share of the next one use it still."""
-    write_pack(tmp_path / "notices-2", make("notices", start=5, version=2))
-    for folder in (notices, tmp_path / "notices-2"):
-        assert run("content", "release", folder, *HOST, *destination)[0] == 0
-    status, output, _ = run("content", "withdraw", "notices", "--version", 1, *destination)
-    assert (status, "Withdraws notices 1, for ever." in output) == (0, True)
-    pack = index().packs["notices"]
-    assert (pack.version, pack.withdrawn, pack.is_withdrawn) == (2, [1], False)
-    status, _, errors = run("content", "withdraw", "notices", "--version", 1, *destination)
-    assert (status, "notices 1 is withdrawn already" in errors) == (1, True)
-
-
 def test_a_host_goes_when_no_link_that_stays_leads_there(
     run, run_json, destination, notices, tmp_path
 ) -> None:
@@ -462,9 +431,9 @@ def test_a_host_goes_when_no_link_that_stays_leads_there(
     assert run_json(*release, *HOST, *stays, *destination)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
+def test_wrong_usage(run, destination) -> None:
+    """Is said before anything is read."""
+    for arguments, sentence in (
         (("schedule", "notices"), "Give --rollout, --end or --no-end."),
         (("schedule", "notices", "--no-end", "--end", LATER), "exclude each other"),
         (("schedule", "notices", "--rollout", "100%"), "is not TIME=SHARE"),
@@ -472,12 +441,9 @@ def test_a_host_goes_when_no_link_that_stays_leads_there(
         (("schedule", "notices", "--rollout", f"{LATER}=half"), "is not TIME=SHARE"),
         (("schedule", "notices", "--end", "2026-12-01"), "is no time with zone"),
         (("withdraw", "jokes"), "is not one of"),
-    ],
-)
-def test_wrong_usage(run, destination, arguments, sentence) -> None:
-    """Is said before anything is read."""
-    status, _, errors = run("content", *arguments, *destination)
-    assert (status, sentence in errors) == (2, True)
+    ):
+        status, _, errors = run("content", *arguments, *destination)
+        assert (status, sentence in errors) == (2, True)
 
 
 def test_what_was_cut_off_is_completed_with_its_parts(
@@ -489,7 +455,7 @@ def test_what_was_cut_off_is_completed_with_its_parts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("signer.proposal.submission.submit_proposals", cut)
+        patched.setattr("signer.proposal.submission.submit", cut)
         assert run("content", "release", notices, *HOST, *destination)[0] == 130
     assert bundles(incoming) == {}
     told = run_json("content", "withdraw", "notices", *destination)

@@ -2,6 +2,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -15,28 +16,27 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.core.encodings import encode_canonical_json
 from signer.errors import KeyStoreError
 from signer.keys import key_file
-from signer.keys.key_file import decode_key_file, encode_key_file
+from signer.keys.key_file import (
+    SECRET,
+    TRUSTED,
+    TokenKey,
+    check_token_key,
+    check_unchangeable,
+    decode_key_file,
+    decode_token_file,
+    encode_key_file,
+    encode_token_file,
+    load_narrow,
+)
+from tests.cases import case
 
 # RFC 8032 section 7.1, test 1.
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 REAL_N = key_file.SCRYPT_N  # before tests/conftest.py makes it small
 PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-
-
-def test_a_key_comes_back_with_its_passphrase() -> None:
-    """What was written opens again and is the same key."""
-    pem = encode_key_file(Ed25519PrivateKey.from_private_bytes(SEED), b"passphrase", os.urandom)
-    key = decode_key_file("root-1", pem, b"passphrase")
-    assert key.public_key().public_bytes_raw().hex() == PUBLIC
-
-
-def test_the_seed_is_not_in_the_file() -> None:
-    """Neither the seed nor the passphrase can be read from the file."""
-    pem = encode_key_file(Ed25519PrivateKey.from_private_bytes(SEED), b"passphrase", os.urandom)
-    assert SEED not in pem
-    assert b"passphrase" not in pem
 
 
 def test_openssl_reads_the_file(tmp_path, monkeypatch) -> None:
@@ -77,14 +77,6 @@ def test_a_file_of_another_tool_opens() -> None:
     assert decode_key_file("root-1", pem, b"passphrase").private_bytes_raw() == SEED
 
 
-def test_a_wrong_passphrase_is_refused() -> None:
-    """The sentence names the key and shows neither of the passphrases."""
-    pem = encode_key_file(Ed25519PrivateKey.from_private_bytes(SEED), b"passphrase", os.urandom)
-    with pytest.raises(KeyStoreError, match="root-1 cannot be opened") as caught:
-        decode_key_file("root-1", pem, b"other passphrase")
-    assert "passphrase'" not in str(caught.value)
-
-
 def test_an_unencrypted_key_is_refused() -> None:
     """A key that lay open on a disk is not used."""
     pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(
@@ -103,12 +95,12 @@ def test_another_kind_of_key_is_refused() -> None:
         decode_key_file("root-1", pem, b"passphrase")
 
 
-@pytest.mark.parametrize("passphrase", [b"", b"short77", b"x" * 1024])
-def test_a_passphrase_that_is_too_short_or_long_is_refused(passphrase) -> None:
+def test_a_passphrase_that_is_too_short_or_long_is_refused() -> None:
     """Eight bytes at least, 1,023 at most."""
     key = Ed25519PrivateKey.from_private_bytes(SEED)
-    with pytest.raises(KeyStoreError, match="8 to 1023"):
-        encode_key_file(key, passphrase, os.urandom)
+    for passphrase in (b"", b"short77", b"x" * 1024):
+        with pytest.raises(KeyStoreError, match="8 to 1023"):
+            encode_key_file(key, passphrase, os.urandom)
 
 
 @given(st.binary(max_size=400))
@@ -119,3 +111,169 @@ def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
     for pem in (data, framed):
         with pytest.raises(KeyStoreError):
             decode_key_file("root-1", pem, b"passphrase")
+
+
+MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+VALUE = {"id": "01", "module": MODULE, "schema": 1, "token": "drawer"}
+
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+token_keys = st.builds(
+    TokenKey,
+    texts.map("/{}".format) | texts,
+    texts,
+    st.binary(max_size=70).map(bytes.hex) | texts,
+)
+
+
+def test_a_token_file_is_one_line_of_canonical_json() -> None:
+    """It is small, readable for people, and holds no secret."""
+    assert encode_token_file(TokenKey(MODULE, "drawer", "01")) == (
+        b'{"id":"01","module":"/usr/lib/softhsm/libsofthsm2.so","schema":1,"token":"drawer"}\n'
+    )
+
+
+def test_another_value_of_a_token_file_is_refused() -> None:
+    """Each member has a form; there are no others, and none for a PIN."""
+    for change, words in (
+        ({"module": "libsofthsm2.so"}, "not the absolute path"),
+        ({"module": "/" + "x" * 1024}, "not the absolute path"),
+        ({"module": "/a\nb"}, "not the absolute path"),
+        ({"token": ""}, "not a token's label"),
+        ({"token": "é" * 17}, "not a token's label"),
+        ({"token": " drawer"}, "not a token's label"),
+        ({"id": ""}, "not the id of a key"),
+        ({"id": "AB"}, "not the id of a key"),
+        ({"id": "00" * 65}, "not the id of a key"),
+        ({"id": 1}, "not a token file of schema 1"),
+        ({"schema": True}, "not a token file of schema 1"),
+        ({"pin": "1234"}, "not a token file of schema 1"),
+    ):
+        with case(change), pytest.raises(KeyStoreError, match=words):
+            decode_token_file("root-1", encode_canonical_json(VALUE | change))
+    with pytest.raises(KeyStoreError, match=r"root-1\.token is not a token file"):
+        decode_token_file("root-1", encode_canonical_json({"schema": 1}))
+
+
+@given(token_keys)
+def test_a_token_file_comes_back(key) -> None:
+    """Reading gives what was written, or it could not be written."""
+    try:
+        check_token_key(key)
+    except KeyStoreError:
+        with pytest.raises(KeyStoreError):
+            encode_token_file(key)
+        return
+    assert decode_token_file("root-1", encode_token_file(key)) == key
+
+
+@given(st.binary(max_size=300) | st.dictionaries(texts, texts).map(encode_canonical_json))
+def test_arbitrary_bytes_are_no_token_file(data) -> None:
+    """No bytes make the reader fail otherwise."""
+    with pytest.raises(KeyStoreError):
+        decode_token_file("root-1", data)
+
+
+def _make(folder, mode):
+    path = folder / "file"
+    path.write_bytes(b"content")
+    path.chmod(mode)
+    return path
+
+
+def test_only_a_narrow_file_is_read(tmp_path) -> None:
+    """Up to the limit; else the sentence says what others may do, and how to end that."""
+    for forbidden, mode in ((SECRET, 0o600), (SECRET, 0o400), (TRUSTED, 0o644), (TRUSTED, 0o600)):
+        path = _make(tmp_path, mode)
+        assert load_narrow(path, "The file", forbidden, 100) == b"content"
+        assert load_narrow(path, "The file", forbidden, 3) == b"con"
+        path.unlink()
+    for forbidden, mode, words in (
+        (SECRET, 0o640, "Others may read the file .mode 0640.; run `chmod 600"),
+        (SECRET, 0o604, "chmod 600"),
+        (SECRET, 0o620, "chmod 600"),
+        (SECRET, 0o601, "chmod 600"),
+        (TRUSTED, 0o664, "Others may change the file .mode 0664.; run `chmod 644"),
+        (TRUSTED, 0o646, "chmod 644"),
+    ):
+        path = _make(tmp_path, mode)
+        with case(mode), pytest.raises(KeyStoreError, match=words):
+            load_narrow(path, "The file", forbidden, 100)
+
+
+def test_a_file_of_another_user_is_refused(tmp_path, give_away) -> None:
+    """Its mode is narrow, but its owner is not who runs the program."""
+    path = _make(tmp_path, 0o600)
+    uid = give_away(path)
+    with pytest.raises(KeyStoreError, match=rf"^The file belongs to another user .uid {uid}."):
+        load_narrow(path, "The file", TRUSTED, 100)
+    with pytest.raises(KeyStoreError, match="The file belongs to another user"):
+        check_unchangeable(path, "The file")
+
+
+def test_a_link_is_refused(tmp_path) -> None:
+    """Also when it leads to a narrow file."""
+    link = tmp_path / "link"
+    link.symlink_to(_make(tmp_path, 0o600))
+    with pytest.raises(KeyStoreError, match="The file is a symbolic link"):
+        load_narrow(link, "The file", SECRET, 100)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
+    """A pipe without a writer does not keep the program waiting."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(KeyStoreError, match="The file is not a regular file"):
+        load_narrow(pipe, "The file", SECRET, 100)
+
+
+def test_what_root_owns_is_trusted() -> None:
+    """Nearly every module is such, and the program's user is another."""
+    check_unchangeable(Path("/etc/passwd"), "The file")
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
+    """Who owns the folder can put another file in the place of this one."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = _make(folder, 0o644)
+    give_away(folder)
+    with pytest.raises(KeyStoreError, match=r"older of the file belongs|The file belongs"):
+        check_unchangeable(path, "The file")
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "words"),
+    [
+        (0o666, 0o755, r"may change the file .mode 0666.; run `chmod go-w .*/(folder/file|link)`"),
+        (0o664, 0o755, "may change the file"),
+        (0o644, 0o777, r"may change the folder of the file .mode 0777.; run .*/folder`"),
+        (0o644, 0o775, "may change the folder of the file"),
+    ],
+)
+def test_what_others_may_change_is_refused(tmp_path, file, folder, words) -> None:
+    """The sentence says whether it is the file or its folder; links are followed to their end."""
+    inner = tmp_path / "folder"
+    inner.mkdir()
+    path = _make(inner, file)
+    inner.chmod(folder)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for place in (path, link):
+        with pytest.raises(KeyStoreError, match=words):
+            check_unchangeable(place, "The file")
+    inner.chmod(0o755)
+    path.chmod(0o644)
+    check_unchangeable(path, "The file")
+    check_unchangeable(link, "The file")
+
+
+def test_the_folder_of_a_link_counts_too(tmp_path) -> None:
+    """Who may change it can let the link lead elsewhere."""
+    inner = tmp_path / "folder"
+    inner.mkdir()
+    (inner / "link").symlink_to(_make(tmp_path, 0o644))
+    inner.chmod(0o777)
+    with pytest.raises(KeyStoreError, match="may change the folder of the file"):
+        check_unchangeable(inner / "link", "The file")
+    inner.chmod(0o1777)  # sticky: no other user can replace what is in it
+    check_unchangeable(inner / "link", "The file")
