@@ -155,8 +155,6 @@ BROKEN = [
     ("zones", {"A/B": {"link": "A/C"}}, "links to 'A/C', which has no tzif"),
     ("zones", entries_of("zones") | {"A/B": {"link": "WIB"}}, "links to 'WIB'"),
     ("zones", moved("zones", "WIB", "../WIB"), "not the name of a time zone"),
-    ("zones", moved("zones", "WIB", "/WIB"), "not the name of a time zone"),
-    ("zones", moved("zones", "WIB", "a//b"), "not the name of a time zone"),
     ("zones", zone(b""), "ends within a header"),
     ("zones", zone(b"TZif1" + tzif()[5:]), "version 2 to 4"),
     ("zones", zone(tzif()[:-1]), "footer"),
@@ -168,9 +166,6 @@ BROKEN = [
     ("zones", zone(tzif(names=b"<b\0")), "designation"),
     ("zones", zone(tzif(names=b"+07")), "no end"),
     ("zones", zone(tzif(names=b"+07\0more\0")), "designation that no local time has"),
-    ("zones", zone(tzif(names=b"+07\0\0")), "designation that no local time has"),
-    ("zones", moved("zones", "WIB", "A/./B"), "not the name of a time zone"),
-    ("zones", moved("zones", "WIB", "A./B"), "not the name of a time zone"),
     ("zones", zone(bytes(65_537)), "more than 65536"),
     ("features", {"A": NEWS}, "the key is not"),
     ("notices", news(severity="high"), "Invalid enum"),
@@ -234,8 +229,6 @@ BROKEN = [
     ("wallpapers", changed("wallpapers", "waves", placeholder="00J8Z "), "not a BlurHash"),
     ("wallpapers", changed("wallpapers", "waves", placeholder="L0J8Zk"), "not a BlurHash"),
     ("wallpapers", moved("wallpapers", "waves", "a.b"), "is no name"),
-    ("apn", apn(protocol="IPX"), "Invalid enum"),
-    ("ca", {"0" * 64: {"der": "AAAA", "name": "R"}}, "not the sha256"),
     ("emergency", {"ID": {"exact": True, "numbers": ["112", "112"]}}, "not ascending"),
     ("emergency", {"ID": {"exact": True, "numbers": ["\u0661\u0661\u0662"]}}, "regex"),
     ("notices", news(link="http://example.com/"), "not of the form"),
@@ -251,7 +244,6 @@ BROKEN = [
     ("apn", apn(carrier=" "), "nothing that can be seen"),
     ("notices", news(body={"en": "x", "de": "y"}), "same locales"),
     ("holidays", {"ID-2026": {"days": [["2025-12-31", {"en": "a"}]]}}, "not in 2026"),
-    ("zones", {"A": {"tzif": "VFppZg"}}, "base64"),
 ]
 
 
