@@ -4,19 +4,13 @@ import ast
 import re
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from server.release.api import decode, listener, operation, pagination
-from server.release.api.catalogue import OPERATIONS
 from server.release.api.problems import STATUSES
-from server.release.api.status import CLASSES, ApiMetrics
-from server.release.errors import Share
 from server.release.rollouts import commands
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
 ROLLOUTS = (ROOT / "docs" / "reference" / "rollouts.md").read_text(encoding="utf-8")
-METRICS = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
 
 
 def answered():
@@ -55,16 +49,3 @@ def test_the_limits_are_those_of_the_code():
     assert line in PAGE
     assert f"an answer for {listener.STALL_SECONDS:.0f} s is cut off" in PAGE
     assert f"`limit` is 1 to {pagination.MAX_LIMIT}" in PAGE
-
-
-def test_the_metrics_are_documented():
-    """The table of metrics has names, labels and their values."""
-    registry = CollectorRegistry()
-    ApiMetrics(registry, OPERATIONS)
-    values = {"hening_api_requests": CLASSES, "hening_api_limits": Share}
-    for metric in registry.collect():
-        row = next(line for line in METRICS.splitlines() if f"`{metric.name}_total`" in line)
-        labels = {label for sample in metric.samples for label in sample.labels}
-        assert {f"`{name}`" for name in (*labels, *values[metric.name])} <= set(
-            re.findall(r"`\w+`", row)
-        )

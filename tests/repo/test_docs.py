@@ -1,4 +1,4 @@
-"""The commands, settings, metrics and files that the documents name exist."""
+"""The commands, settings and files that the documents name exist."""
 
 import re
 import shlex
@@ -8,8 +8,6 @@ import click
 import msgspec
 
 from docs.commands import write_page
-from server.http.counts import Counts, CountsCollector
-from server.http.requests import Reason
 from server.settings import Settings
 from tests.cases import case
 from tests.programs import PROGRAMS, find, walk
@@ -126,17 +124,6 @@ def test_the_settings_table_is_the_settings():
         option = f"--{name.replace('_', '-')}"
         expected.append((name, name.upper(), f"`{option}`" if option in options else "none", shown))
     assert rows == expected
-
-
-def test_the_metrics_table_is_the_metrics():
-    """Every counter of the device plane and every reason of a refusal is documented."""
-    families = list(CountsCollector(Counts()).collect())
-    names = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
-    page = (REFERENCE / "metrics.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"`(hening_\w+)`", page))
-    assert names < documented
-    row = next(line for line in page.splitlines() if "hening_refusals_total" in line)
-    assert {f"`{reason.value}`" for reason in Reason} <= set(re.findall(r"`\w+`", row))
 
 
 CUSTODIANS = (ROOT / "docs" / "THREAT_MODEL.md").read_text("utf-8").split("## By custodian")[1]

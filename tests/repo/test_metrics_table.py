@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 from server.http.counts import Counts, CountsCollector
+from server.http.requests import Reason
 from server.instruments import Instruments
 from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.status import ApiMetrics
+from server.release.api.status import CLASSES, ApiMetrics
 from server.release.api.urgent import urgent_operations
+from server.release.errors import Share
 from server.release.webhooks.delivery import WebhookMetrics
 from tests.server.world import clock
 
@@ -63,6 +65,17 @@ def rules():
 def test_every_metric_is_on_the_page():
     """The page has the code's metrics with their labels, and no others."""
     assert {name: labels for name, (labels, _) in table().items()} == declared()
+
+
+def test_the_values_of_labels_are_in_their_rows():
+    """Reasons of refusals, and classes and limits of the API."""
+    for name, values in (
+        ("hening_refusals_total", Reason),
+        ("hening_api_requests_total", CLASSES),
+        ("hening_api_limits_total", Share),
+    ):
+        row = next(line for line in PAGE.splitlines() if f"`{name}`" in line)
+        assert {f"`{value}`" for value in values} <= set(re.findall(r"`\w+`", row)), name
 
 
 def test_every_metric_is_for_something():
