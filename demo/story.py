@@ -10,7 +10,7 @@ from client_sim.cloud.account import Region
 from client_sim.compat.asking import AppPhone, HttpSite
 from client_sim.compat.looking import look
 from client_sim.device.client import PollingClient
-from client_sim.lab.programme.explain import explain_poll
+from client_sim.lab.programme.dissection import explain_poll
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.persona import make_persona

@@ -7,8 +7,7 @@ world, phone, lives          a phone's surroundings, the interface of a client, 
 reader                       what ciphertexts say, read without the phone's code
 table, keyring, items,       what may be sent; what each byte is, opened with the owner's keys
   opening
-judges, boundaries, lies,    what is asked of a client: one method each, a column of the kill
-  beside                     matrix
+judges, lies, beside         what is asked of a client: one method each, a column of the kill matrix
 blind                        what is asked of a server
 leaks, insides, tampering    leaky clients as rows of a table, and what builds them
 programme, report            all of it for one client; `hening-device lab cloud` shows it

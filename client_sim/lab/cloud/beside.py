@@ -1,4 +1,7 @@
-"""C1: polls for updates do not notice the backup, whether it is off, on, busy or failing."""
+"""C1: polls do not notice the backup, whatever it does; C0: turned off, it is silent at once.
+
+It is turned off at every boundary: where something leaves or comes.
+"""
 
 import shutil
 import tempfile
@@ -10,8 +13,8 @@ from typing import Final
 from client_sim.device.client import PollingClient
 from client_sim.errors import SimulatorError
 from client_sim.lab.cloud.double import Double
-from client_sim.lab.cloud.lives import SHM, START, make_owner, steps
-from client_sim.lab.cloud.phone import CloudPhone, Factory
+from client_sim.lab.cloud.lives import SHM, START, Life, Seen, live, make_owner, steps
+from client_sim.lab.cloud.phone import CloudPhone, Factory, Step
 from client_sim.lab.cloud.world import CloudWorld, Recorder
 from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.finding import Finding
@@ -19,7 +22,7 @@ from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.guards import GUARDS
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.driving import IDLE
-from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Client, Event, World
 
 STATES: Final = ("never on", "on", "busy", "failing", "off again")
@@ -109,3 +112,55 @@ def examine_beside(factory: Factory) -> Iterator[tuple[str, Finding]]:
         for guard in ("grammar", "schedule", "completes", "egress"):
             for finding in GUARDS[guard](seen, public):
                 yield "polls", finding
+
+
+_LIFE: Final = steps(
+    "own:contact,note,photo sign-up consent words on:contact,note,photo sync due restart due"
+)
+_FIRST: Final = next(n for n, step in enumerate(_LIFE) if step.name == "sync")
+_KINDS: Final = ("contact", "note", "photo")
+_LEAVES: Final = frozenset({Channel.DNS, Channel.CONNECT, Channel.BYTES})
+
+
+def examine_boundaries(factory: Factory, stride: int) -> Iterator[tuple[str, Finding]]:
+    """Yield findings of two methods: what leaves afterwards, and that the owner is not told."""
+    passed: list[str] = []
+    _live(factory, lambda _phone, name: passed.append(name))
+    first = _live(factory, None)
+    sent = len(_departures(first))
+    for number in range(0, len(passed), stride):
+        yield from _press(factory, number, sent)
+
+
+def _press(factory: Factory, number: int, usual: int) -> Iterator[tuple[str, Finding]]:
+    left = [number]
+    recorded: list[int] = []
+
+    def press(phone: CloudPhone, _name: str) -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            recorded.append(0)
+            for kind in _KINDS:
+                phone.do(Step("off", kind))
+        elif recorded and _name in _LEAVES:
+            recorded[0] += 1
+
+    seen = _live(factory, press)
+    phase = seen.phases[_FIRST]
+    where = f"turned off at boundary {number + 1} of {phase}"
+    later = [each for each in seen.left(*_LEAVES) if each.phase in seen.phases[_FIRST + 1 :]]
+    if (recorded and recorded[0]) or later:
+        data = (later or _departures(seen))[-1].data
+        yield "off", Finding(where, "something leaves afterwards", data, 0, min(len(data), 64))
+    if len(_departures(seen)) < usual and phase not in seen.refused:
+        yield "ended", Finding(where, "the synchronising ends early and says nothing", b"", 0, 0)
+    if len(_departures(seen)) >= usual and number < usual and phase not in seen.refused:
+        yield "ended", Finding(where, "the synchronising goes on to its end", b"", 0, 0)
+
+
+def _departures(seen: Seen) -> list[Departure]:
+    return [e for e in seen.left(*_LEAVES) if e.phase == seen.phases[_FIRST]]
+
+
+def _live(factory: Factory, boundary: object) -> Seen:
+    return live(factory, Life(make_owner("a"), _LIFE), boundary=boundary)  # type: ignore[arg-type]

@@ -7,8 +7,7 @@ from typing import Final
 
 from client_sim.lab.clients.loading import import_attribute
 from client_sim.lab.cloud import judges
-from client_sim.lab.cloud.beside import examine_beside
-from client_sim.lab.cloud.boundaries import examine_boundaries
+from client_sim.lab.cloud.beside import examine_beside, examine_boundaries
 from client_sim.lab.cloud.keyring import Keyring
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS, Leak
 from client_sim.lab.cloud.lies import LIES, examine_lies

@@ -9,10 +9,9 @@ from rich.console import Console
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.ending import fail
-from client_sim.lab.commands.options import read_host
-from client_sim.lab.commands.root import load_root
+from client_sim.lab.commands.options import load_root, read_host
 from client_sim.lab.errors import LabError
-from client_sim.lab.programme.explain import explain_poll
+from client_sim.lab.programme.dissection import explain_poll
 from client_sim.lab.programme.ground import START
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.report.exchanges import exchange_to_dict, render_exchanges

@@ -1,19 +1,28 @@
 """`hening-device lab run`: examine a client."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
+from client_sim.clock import read_clock
+from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.ending import ending_with_children, fail
-from client_sim.lab.commands.live_run import Live, run_live
-from client_sim.lab.commands.options import read_codename, read_mappings, read_now, read_short
+from client_sim.lab.commands.options import (
+    load_root,
+    read_codename,
+    read_mappings,
+    read_now,
+    read_short,
+)
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.reporting import Wanted, report_options, show_report
 from client_sim.lab.errors import ClientOverdueError, LabError, SurroundingsError
 from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.library import OURS
+from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_target
 from client_sim.lab.programme.plan import Plan
 from client_sim.lab.programme.records import load_clock, load_mutation
 from client_sim.lab.programme.result import Report
@@ -114,8 +123,21 @@ def run_command(
         if url is not None:
             if root is None:
                 raise click.UsageError("--url needs --root: the TUF root that the phone ships with")
-            live = Live(url, resolve, root, pairs, now, codename, region, channel)
-            report = Report(run_live(client, seed, live))
+            target = _plan_target(url, resolve)
+            public = plan_public(
+                *(target, load_root(root)), codename=codename, region=region, channel=channel
+            )
+            with show_progress() as tell:
+                report = Report(
+                    examine_live(
+                        *(load_client(client), target, public),
+                        name=client,
+                        pairs=pairs,
+                        now=read_clock() if now is None else now,
+                        tell=tell,
+                        seed=seed,
+                    )
+                )
         else:
             with ending_with_children():
                 report = _run(client, full, mutants, seed, jobs, clock)
@@ -126,6 +148,13 @@ def run_command(
     show_report(report, wanted)
     is_no_verdict = report.result.given_up and not report.result.failed()
     raise SystemExit(0 if report.is_good else 3 if is_no_verdict else 1)
+
+
+def _plan_target(url: str, resolve: Mapping[str, str]) -> Target:
+    try:
+        return plan_target(url, resolve)
+    except LabError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from None
 
 
 def _run(

@@ -2,10 +2,10 @@
 
 A `plan` is a list of cases (`case`), made by `batteries/` in the sizes of a `profile`; `execute`
 carries it out over `workers`, `runner` makes each `run` once and asks its judges and `guards`.
-`result` and `tally` collect, `shrink` makes a failing case small.
+`run` tallies and `result` collects, `shrink` makes a failing case small.
 
-- What cases are made of: `ground`, `setting`, `conditions`, `covering`, `judges`.
+- What cases are made of: `ground`, `setting`, `conditions`, `covering`.
 - Other trials: `library` (leaky clients), `server_trials`, `live` (a real server), `wall_clock`
   with `stopwatch` (real clocks), `verdict` (recorded bytes).
-- For reports: `dissection`, `explain`, `survey`, `argued`, `records`.
+- For reports: `dissection`, `survey`, `argued`, `records`.
 """

@@ -8,8 +8,7 @@ from typing import Final
 from client_sim.lab.programme.argued import METHODS
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.profile import Profile
-from client_sim.lab.programme.run import Runs
-from client_sim.lab.programme.tally import Tally
+from client_sim.lab.programme.run import Runs, Tally
 from client_sim.world import Factory
 
 Tallies = dict[str, Tally]

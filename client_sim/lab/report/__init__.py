@@ -2,7 +2,7 @@
 
 A result (`programme.result`) comes in. `terminal`, `json`, `junit` (with `junit_form`), `sarif`
 (with `sarif_form`) and `html/` are its forms; `kill_matrix`, `findings`, `exchanges`, `intervals`,
-`clocks`, `crossings` and `extent` are parts of them. Nothing personal is shown: `covering` decides
+`clocks` and `extent` are parts of them. Nothing personal is shown: `covering` decides
 with `redaction` and `spans`; `printable`, `saying` and `dump` make text and bytes fit to be shown,
 `gathering` merges equal findings.
 """

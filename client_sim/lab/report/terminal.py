@@ -17,8 +17,13 @@ from client_sim.lab.programme.result import (
 )
 from client_sim.lab.report.clocks import make_clock_table
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.crossings import describe_coverage, make_crossings_table
-from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
+from client_sim.lab.report.extent import (
+    NOT_VARIED,
+    describe_coverage,
+    describe_extent,
+    describe_held,
+    make_crossings_table,
+)
 from client_sim.lab.report.findings import render_findings
 from client_sim.lab.report.gathering import gather, gather_outcomes
 from client_sim.lab.report.kill_matrix import summarise_matrix

@@ -15,7 +15,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import judge_history
 from client_sim.lab.programme.batteries.servers import wrapped
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_polls, without_quiet_steps
 from client_sim.lab.programme.conditions import (
     FACTORS,
     THRICE,
@@ -26,7 +26,6 @@ from client_sim.lab.programme.conditions import (
 )
 from client_sim.lab.programme.covering import Crossings, Row, cover, measure
 from client_sim.lab.programme.ground import Ground
-from client_sim.lab.programme.judges import judge_same_polls, without_quiet_steps
 from client_sim.lab.programme.setting import keep
 from client_sim.lab.scenarios.crossing import POLLS, cross_life, hushed
 from client_sim.lab.trace.entropy import Entropy

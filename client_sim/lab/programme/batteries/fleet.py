@@ -11,9 +11,8 @@ from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.completion import name_part
 from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.case import Battery, Case, Judge
+from client_sim.lab.programme.case import Battery, Case, Judge, judge_same_trace
 from client_sim.lab.programme.ground import WEEK, Ground
-from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle, random_life
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -157,7 +156,7 @@ def downloads(ground: Ground, size: int) -> Battery:
             for public in sorted(kinds, key=ground.publics.index)
             for place in range(_KIND)
         )
-        return Case(settings, _judge_downloads([*kinds]))
+        return Case(settings, judge_installing(len({k.codename for k in kinds}), len(kinds)))
 
     question = (
         f"Does each request of an installation come from {min(CROWDS.values())} phones or more?"
@@ -172,11 +171,11 @@ def _running_next(public: Public) -> Public:
     return replace(public, build=later)
 
 
-def _judge_downloads(kinds: Sequence[Public]) -> Judge:
-    """Make the judge of a fleet of these kinds, to each of which one package is offered."""
-    sizes = {"models": len({kind.codename for kind in kinds}), "packages": len(kinds)}
+def judge_installing(models: int, packages: int) -> Judge:
+    """Make the judge of a fleet of so many models, to which so many packages are offered."""
+    sizes = {**NOBODY_DECLARED, "models": models, "packages": packages}
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        return (*judge_crowds(seen), *judge_cardinality(seen, {**NOBODY_DECLARED, **sizes}))
+        return (*judge_crowds(seen), *judge_cardinality(seen, sizes))
 
     return judge

@@ -3,26 +3,20 @@
 The phone's own client installs here, which it does nowhere else in the lab.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.clients.installing import install_too
-from client_sim.lab.oracles.budget import NOBODY_DECLARED
-from client_sim.lab.oracles.cardinality import judge_cardinality
-from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
-from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.crowds import CROWDS
+from client_sim.lab.programme.batteries.fleet import judge_installing
 from client_sim.lab.programme.batteries.servers import judge_servers, wrapped
-from client_sim.lab.programme.case import Battery, Case, Judge
+from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.ground import WEEK, Ground, History
-from client_sim.lab.programme.judges import judge_same_bytes, judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_install import INSTALL
 from client_sim.lab.servers.hostile_installs import INSTALLING
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.observation import Observation
-from client_sim.world import Public
 
 _OFFER: Final[History] = (Publication("a release for all", release(1000)),)
 # One step of a scenario holds a poll, its installation, and the look before the switch.
@@ -67,21 +61,13 @@ def installs(ground: Ground, size: int) -> Battery:
             )
             for place, public in enumerate(phones)
         )
-        return Case(settings, _judge_installs(phones), _TWICE)
+        # Each phone of a kind and build is offered a package.
+        offered = {(p.codename, p.region, p.channel, p.build.counter) for p in phones}
+        models = len({each.codename for each in phones})
+        return Case(settings, judge_installing(models, len(offered)), _TWICE)
 
     question = f"Where phones install, does each request come from {_CROWD} of them or more?"
     return Battery("installs", "N2", question, size, make)
-
-
-def _judge_installs(phones: Sequence[Public]) -> Judge:
-    """Make the judge of a fleet in which each phone of a kind and build is offered a package."""
-    offered = {(each.codename, each.region, each.channel, each.build.counter) for each in phones}
-    sizes = {"models": len({each.codename for each in phones}), "packages": len(offered)}
-
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        return (*judge_crowds(seen), *judge_cardinality(seen, {**NOBODY_DECLARED, **sizes}))
-
-    return judge
 
 
 def install_faults(ground: Ground, size: int) -> Battery:

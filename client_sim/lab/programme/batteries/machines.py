@@ -6,10 +6,9 @@ from typing import Final
 from client_sim.lab.clients.anew import born_anew
 from client_sim.lab.clients.installing import install_too
 from client_sim.lab.programme.batteries.servers import wrapped
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_trace
 from client_sim.lab.programme.conditions import spoil
 from client_sim.lab.programme.ground import FAULTS, Ground
-from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.crossing import draw_break
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import random_life, with_restarts

@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 from client_sim.lab.clients.installing import install_in_vain, install_too
 from client_sim.lab.oracles.choices import Offered, judge_choices, place_of
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_polls
 from client_sim.lab.programme.ground import Ground
-from client_sim.lab.programme.judges import judge_same_polls
 from client_sim.lab.scenarios.crossing import draw_break, hushed, shuffled
 from client_sim.lab.scenarios.driving import POLL, REBOOT, RESET, Scenario
 from client_sim.lab.servers.contents import Publication, release, widen

@@ -8,9 +8,8 @@ from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.programme.batteries.servers import wrapped
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
-from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import busy_life, idle, without_events
 from client_sim.lab.servers.hostile_parts import MANNERS, SMALL_PARTS, STOCKED_PARTS

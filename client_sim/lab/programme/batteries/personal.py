@@ -7,9 +7,14 @@ from typing import Final
 
 from client_sim.countries import COUNTRIES, settle
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import (
+    Battery,
+    Case,
+    judge_same_bytes,
+    judge_same_polls,
+    judge_same_trace,
+)
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
-from client_sim.lab.programme.judges import judge_same_bytes, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, draw_shapes, list_singles, reshape
 from client_sim.lab.scenarios.driving import STORY, Scenario

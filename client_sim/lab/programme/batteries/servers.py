@@ -8,9 +8,8 @@ from typing import Final
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import decode_intervals, judge_history
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.ground import FAULTS, Ground, Serve
-from client_sim.lab.programme.judges import judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER

@@ -7,9 +7,8 @@ from typing import Final
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.oracles.tls import judge_handshakes
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.ground import Ground, secure
-from client_sim.lab.programme.judges import judge_same_bytes
 from client_sim.lab.programme.setting import Way, dial_as_a_phone
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.trace.entropy import Entropy

@@ -14,9 +14,8 @@ from client_sim.lab.oracles.timing import (
     judge_history,
     judge_renewal,
 )
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
-from client_sim.lab.programme.judges import judge_same_bytes
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.crossing import draw_break
 from client_sim.lab.scenarios.lives import broken, idle, overslept

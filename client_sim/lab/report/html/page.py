@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from client_sim.lab.programme.result import CLAIM_NAMES, CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.crossings import describe_coverage
 from client_sim.lab.report.dump import dump
 from client_sim.lab.report.extent import (
     NOT_VARIED,
+    describe_coverage,
     describe_extent,
     describe_held,
     describe_outcome,

@@ -6,9 +6,8 @@ import pytest
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.programme.batteries.personal import events
-from client_sim.lab.programme.case import Case
+from client_sim.lab.programme.case import Case, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.scenarios.driving import STORY

@@ -11,7 +11,7 @@ from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.grammar import parse_requests
 from client_sim.lab.oracles.judging import judge_completion, judge_egress, judge_grammar
-from client_sim.lab.programme.judges import judge_same_polls
+from client_sim.lab.programme.case import judge_same_polls
 from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.scenarios.driving import POLL, Scenario
 from client_sim.lab.servers.contents import Publication, renew_content
