@@ -73,10 +73,6 @@ STORY: Final = Scenario(
 )
 """The scenario of every client; it reaches leaks that wait for a restart or for some polls."""
 
-SHORT_STORY: Final = Scenario(
-    "the seven events of 2014 between two polls", (POLL, *EVENTS_2014, POLL)
-)
-
 
 def make_event(name: str, persona: Persona) -> Event:
     """Make the event as it happens to this owner, with the details that apps receive."""
