@@ -9,6 +9,7 @@ from rich.text import Text
 
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.report.covering import present_matrix
+from client_sim.lab.report.html.heat import cells_of
 from client_sim.lab.report.saying import say
 
 _CELL: Final = 2  # columns of a cell
@@ -70,13 +71,9 @@ def summarise_matrix(matrix: Matrix, console: Console) -> None:
 
 def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str], shades: Sequence[str]) -> Text:
     cells = Text()
-    for oracle in oracles:
-        asked = sum(oracle not in row.not_asked for row in rows)
-        share = sum(oracle in row.killed_by for row in rows) / asked if asked else 0.0
-        shade = shades[0] if share == 0 else shades[1 + int(share * 3)]
-        if not asked:
-            shade = _NOT_ASKED
-        cells.append(f"{shade:>{_CELL}}", "green" if share else "dim")
+    for cell in cells_of(rows, oracles):
+        shade = shades[cell.shade] if cell.total else _NOT_ASKED
+        cells.append(f"{shade:>{_CELL}}", "green" if cell.found else "dim")
     return cells
 
 

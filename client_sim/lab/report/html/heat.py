@@ -43,16 +43,17 @@ def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
             note = "fewer than two independent oracles, and nobody argues for it"
         elif family in matrix.alone:
             note = f"one way: {matrix.argued[family]}"
-        rows.append(HeatRow(family, f"{len(own)} leaks", _cells(own, matrix.oracles), note))
+        rows.append(HeatRow(family, f"{len(own)} leaks", cells_of(own, matrix.oracles), note))
     return tuple(rows)
 
 
 def leak_rows(rows: Iterable[MatrixRow], oracles: Sequence[str]) -> tuple[HeatRow, ...]:
     """Return a row for each leak."""
-    return tuple(HeatRow(row.id, row.leak, _cells([row], oracles), "") for row in rows)
+    return tuple(HeatRow(row.id, row.leak, cells_of([row], oracles), "") for row in rows)
 
 
-def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str]) -> tuple[Cell, ...]:
+def cells_of(rows: Sequence[MatrixRow], oracles: Sequence[str]) -> tuple[Cell, ...]:
+    """Return what each oracle found of these leaks."""
     cells = []
     for oracle in oracles:
         found = sum(oracle in row.killed_by for row in rows)

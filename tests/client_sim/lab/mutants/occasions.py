@@ -49,8 +49,14 @@ def behind(name, number, between=7):
 WAITS = {
     "without TLS": public(tls=True),
     "to servers with a name": public(host="192.0.2.1"),
+    "from poll 400": polls(399),
+    "when it is older than 700 days": given(born=NOON - 700 * DAY),
+    "10 polls after sms-received": behind("sms-received", 11),
+    "after sms-received, call-placed, start in this order": {
+        "state": {"place of call-placed": 2, "place of sms-received": 3, "place of start": 4}
+    },
 }
-"""Where a trigger waits that the plain situation would set off."""
+"""Where a trigger waits that the plain situation would set off, or that nearly holds."""
 
 WHEN = {
     # Owners.

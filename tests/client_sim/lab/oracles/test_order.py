@@ -93,6 +93,7 @@ CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"
             "role may not follow a latest that was not proven",
         ),
         ((*POLL, PART, block(0, 9)), "package may not follow part"),
+        ((block(0, 9), root(2)), "root may not follow package"),
         (
             (CODENAME, ("proof-codename", {"codename": b"armani", "version": b"5"}, b"")),
             "version 5 of armani was not fetched right before",
