@@ -12,78 +12,127 @@ import zlib
 from contextlib import closing
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Final
 
 from client_sim.clock import read_entropy
+from client_sim.lab.server_mutants.mutant import KEEPS, ServerMutant, append, describe, keeps
 from client_sim.lab.server_mutants.toy import Asked, ToyServer
 
 
-class _Writer(ToyServer):
-    """A server with a file beside its state, one line for each note."""
-
-    name = "notes"
-
-    def write(self, line: str | bytes) -> None:
-        data = line if isinstance(line, bytes) else line.encode("latin-1")
-        with (self.folder / self.name).open("ab") as file:
-            file.write(data + b"\n")
+def _access(asked: Asked) -> str:
+    agent = asked.header("user-agent") or "-"
+    return f'{asked.peer[0]} - - "{asked.method} {asked.target}" {asked.status} "{agent}"'
 
 
-class _AccessLog(_Writer):
-    """The log that web servers have by habit."""
-
-    name = "access.log"
-
-    def note(self, asked: Asked) -> None:
-        agent = asked.header("user-agent") or "-"
-        line = f'{asked.peer[0]} - - "{asked.method} {asked.target}" {asked.status} "{agent}"'
-        self.write(line)
+def _digest_of_end(asked: Asked) -> str:
+    end = f"{asked.peer[0]}:{asked.peer[1]}"
+    return hashlib.md5(end.encode(), usedforsecurity=False).hexdigest()[:20]
 
 
-class _AddressOnly(_Writer):
-    """A list of who came, as numbers."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(str(int(IPv4Address(asked.peer[0]))))
+def _socket_address(asked: Asked) -> bytes:
+    packed = IPv4Address(asked.peer[0]).packed
+    return struct.pack("=H", 2) + struct.pack("!H", asked.peer[1]) + packed + bytes(8)
 
 
-class _AddressHash(_Writer):
-    """An address under a digest is an address: there are four thousand million of them."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(hashlib.sha256(asked.peer[0].encode()).hexdigest())
+def _unknown_headers(asked: Asked) -> str:
+    names = [name for name, _ in asked.lines if name.lower().startswith("x-")]
+    return "\n".join(f"unknown header {name}" for name in names)
 
 
-class _AddressAndPortHash(_Writer):
-    """A digest of where a connection came from, cut short."""
-
-    def note(self, asked: Asked) -> None:
-        end = f"{asked.peer[0]}:{asked.peer[1]}"
-        self.write(hashlib.md5(end.encode(), usedforsecurity=False).hexdigest()[:20])
+def _digest_of_agent(asked: Asked) -> str:
+    agent = asked.header("user-agent").encode()
+    return hashlib.sha1(agent, usedforsecurity=False).hexdigest()
 
 
-class _Network(_Writer):
-    """An address whose last byte is wiped, which is called anonymous."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(asked.peer[0].rpartition(".")[0] + ".0")
+def _digest_of_line(asked: Asked) -> bytes:
+    return base64.b64encode(hashlib.sha256(asked.data.partition(b"\r\n")[0]).digest())
 
 
-class _SocketAddress(_Writer):
-    """The structure that the kernel handed out, as it is."""
+_WRITERS: Final = (
+    keeps("access-log", "The log that web servers have by habit.", _access, "access.log"),
+    keeps(
+        "address-only",
+        "A list of who came, as numbers.",
+        lambda asked: str(int(IPv4Address(asked.peer[0]))),
+    ),
+    keeps(
+        "address-hash",
+        "An address under a digest is an address: there are four thousand million of them.",
+        lambda asked: hashlib.sha256(asked.peer[0].encode()).hexdigest(),
+    ),
+    keeps(
+        "address-and-port-hash",
+        "A digest of where a connection came from, cut short.",
+        _digest_of_end,
+    ),
+    keeps(
+        "network",
+        "An address whose last byte is wiped, which is called anonymous.",
+        lambda asked: asked.peer[0].rpartition(".")[0] + ".0",
+    ),
+    keeps(
+        "socket-address",
+        "The structure that the kernel handed out, as it is.",
+        _socket_address,
+    ),
+    keeps(
+        "ports",
+        "Ports without addresses: whoever has the network's records has the rest.",
+        lambda asked: f"connection {asked.peer[1]} done",
+    ),
+    keeps("header-hash", "A digest of the user-agent, to count kinds of phones.", _digest_of_agent),
+    keeps("line-hash", "A digest of the request line, to count what is asked.", _digest_of_line),
+    keeps(
+        "path-hash",
+        "A digest of the path.",
+        lambda asked: hashlib.sha512(asked.path.encode("latin-1")).hexdigest()[:32],
+    ),
+    keeps(
+        "short-agent",
+        "The beginning of a user-agent, for statistics.",
+        lambda asked: asked.header("user-agent")[:16],
+    ),
+    keeps(
+        "error-log",
+        "Nothing of good requests, everything of bad ones.",
+        lambda asked: b"malformed: " + asked.data.splitlines()[-1] if asked.status == 400 else b"",
+        "error.log",
+    ),
+    keeps(
+        "body-dump",
+        "What was sent behind a head, when it was refused.",
+        lambda asked: repr(asked.rest) if asked.status == 400 and asked.rest else "",
+    ),
+    keeps(
+        "forwarded-for",
+        "The address that a proxy passed on.",
+        lambda asked: f"client {address}" if (address := asked.header("x-forwarded-for")) else "",
+    ),
+    keeps(
+        "header-names",
+        "Names of headers that it does not know, to learn what phones send.",
+        _unknown_headers,
+    ),
+    keeps(
+        "wide-text",
+        "A log of hosts in UTF-16.",
+        lambda asked: asked.header("host").encode("utf-16-le"),
+    ),
+    keeps(
+        "masked",
+        "A log under a fixed byte, so that no grep finds it.",
+        lambda asked: bytes(byte ^ 0x5A for byte in asked.target.encode("latin-1")),
+    ),
+    keeps(
+        "rotated",
+        "A log that is compressed as it is written.",
+        lambda asked: gzip.compress(asked.data),
+        "access.log.gz",
+    ),
+)
 
-    def note(self, asked: Asked) -> None:
-        packed = IPv4Address(asked.peer[0]).packed
-        self.write(struct.pack("=H", 2) + struct.pack("!H", asked.peer[1]) + packed + bytes(8))
 
-
-class _Ports(_Writer):
-    """Ports without addresses: whoever has the network's records has the rest."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(f"connection {asked.peer[1]} done")
-
-
-class _KeyedAddress(_Writer):
+class _KeyedAddress(ToyServer):
     """A pseudonym under a key that nobody else knows."""
 
     def start(self) -> None:
@@ -91,134 +140,47 @@ class _KeyedAddress(_Writer):
 
     def note(self, asked: Asked) -> None:
         key = str(self.counts[-1]).encode()
-        self.write(hmac.digest(key, asked.peer[0].encode(), "sha256").hex())
+        pseudonym = hmac.digest(key, asked.peer[0].encode(), "sha256").hex()
+        append(self.folder / "notes", pseudonym)
 
 
-class _HeaderHash(_Writer):
-    """A digest of the user-agent, to count kinds of phones."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(
-            hashlib.sha1(asked.header("user-agent").encode(), usedforsecurity=False).hexdigest()
-        )
-
-
-class _LineHash(_Writer):
-    """A digest of the request line, to count what is asked."""
-
-    def note(self, asked: Asked) -> None:
-        line = asked.data.partition(b"\r\n")[0]
-        self.write(base64.b64encode(hashlib.sha256(line).digest()))
-
-
-class _PathHash(_Writer):
-    """A digest of the path."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(hashlib.sha512(asked.path.encode("latin-1")).hexdigest()[:32])
-
-
-class _ShortAgent(_Writer):
-    """The beginning of a user-agent, for statistics."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(asked.header("user-agent")[:16])
-
-
-class _ErrorLog(_Writer):
-    """Nothing of good requests, everything of bad ones."""
-
-    name = "error.log"
-
-    def note(self, asked: Asked) -> None:
-        if asked.status == 400:
-            self.write(b"malformed: " + asked.data.splitlines()[-1])
-
-
-class _BodyDump(_Writer):
-    """What was sent behind a head, when it was refused."""
-
-    def note(self, asked: Asked) -> None:
-        if asked.status == 400 and asked.rest:
-            self.write(repr(asked.rest))
-
-
-class _ForwardedFor(_Writer):
-    """The address that a proxy passed on."""
-
-    def note(self, asked: Asked) -> None:
-        if address := asked.header("x-forwarded-for"):
-            self.write(f"client {address}")
-
-
-class _HeaderNames(_Writer):
-    """Names of headers that it does not know, to learn what phones send."""
-
-    def note(self, asked: Asked) -> None:
-        for name, _ in asked.lines:
-            if name.lower().startswith("x-"):
-                self.write(f"unknown header {name}")
-
-
-class _BrokenOff(_Writer):
+class _BrokenOff(ToyServer):
     """What had come of a request when its connection ended."""
 
     def broke(self, data: bytes, peer: tuple[str, int]) -> None:
         del peer
-        self.write(b"incomplete: " + data[-60:])
+        append(self.folder / "notes", b"incomplete: " + data[-60:])
 
 
-class _WideText(_Writer):
-    """A log of hosts in UTF-16."""
+class _Rows(ToyServer):
+    """Notes in a table of a database, which some servers fill."""
 
-    def note(self, asked: Asked) -> None:
-        self.write(asked.header("host").encode("utf-16-le"))
-
-
-class _Masked(_Writer):
-    """A log under a fixed byte, so that no grep finds it."""
-
-    def note(self, asked: Asked) -> None:
-        self.write(bytes(byte ^ 0x5A for byte in asked.target.encode("latin-1")))
-
-
-class _Rotated(_Writer):
-    """A log that is compressed as it is written."""
-
-    name = "access.log.gz"
-
-    def note(self, asked: Asked) -> None:
-        self.write(gzip.compress(asked.data))
+    def insert(self, value: str | bytes, *settings: str) -> None:
+        """Add a row, under some settings of the database."""
+        with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
+            for setting in (*settings, "synchronous=OFF"):
+                database.execute(f"PRAGMA {setting}")
+            database.execute("CREATE TABLE IF NOT EXISTS seen (said BLOB)")
+            database.execute("INSERT INTO seen VALUES (?)", (value,))
+            database.commit()
 
 
-class _QueryRow(ToyServer):
+class _QueryRow(_Rows):
     """A table of queries, in base64."""
 
     def note(self, asked: Asked) -> None:
-        if not asked.query:
-            return
-        with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=OFF")
-            database.execute("CREATE TABLE IF NOT EXISTS seen (query TEXT)")
+        if asked.query:
             query = base64.b64encode(asked.query.encode("latin-1")).decode()
-            database.execute("INSERT INTO seen VALUES (?)", (query,))
-            database.commit()
+            self.insert(query, "journal_mode=WAL")
 
 
-class _PackedRow(ToyServer):
+class _PackedRow(_Rows):
     """A table of whole requests, compressed, some of them over several pages."""
 
     def note(self, asked: Asked) -> None:
-        if asked.status != 404:
-            return
-        with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
-            database.execute("PRAGMA synchronous=OFF")
-            database.execute("CREATE TABLE IF NOT EXISTS seen (request BLOB)")
+        if asked.status == 404:
             text = json.dumps({"line": asked.data.decode("latin-1")}).encode()
-            packed = zlib.compress(read_entropy(4500) + text)
-            database.execute("INSERT INTO seen VALUES (?)", (packed,))
-            database.commit()
+            self.insert(zlib.compress(read_entropy(4500) + text))
 
 
 class _Mapped(ToyServer):
@@ -276,36 +238,12 @@ class _AtTheEnd(ToyServer):
         (self.folder / "dump").write_bytes(b"\n".join(self.kept))
 
 
-KEEPERS = (
-    *(
-        _AccessLog,
-        _AddressOnly,
-        _AddressHash,
-        _AddressAndPortHash,
-        _Network,
-        _SocketAddress,
-        _Ports,
-    ),
-    *(
-        _KeyedAddress,
-        _HeaderHash,
-        _LineHash,
-        _PathHash,
-        _ShortAgent,
-        _ErrorLog,
-        _BodyDump,
-        _ForwardedFor,
-    ),
-    *(
-        _HeaderNames,
-        _BrokenOff,
-        _WideText,
-        _Masked,
-        _Rotated,
-        _QueryRow,
-        _PackedRow,
-        _Mapped,
-        _NamedFile,
-    ),
-    *(_HashedFile, _Link, _AtTheEnd),
+_CLASSES: Final = (
+    *(_KeyedAddress, _BrokenOff, _QueryRow, _PackedRow, _Mapped, _NamedFile, _HashedFile, _Link),
+    _AtTheEnd,
+)
+
+KEEPERS: Final[tuple[ServerMutant, ...]] = (
+    *_WRITERS,
+    *(describe(KEEPS, kind) for kind in _CLASSES),
 )

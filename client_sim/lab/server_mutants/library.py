@@ -1,20 +1,85 @@
-"""All servers to try an instrument on: leaky ones by family, and honest ones."""
+"""All servers to try an instrument on: leaky ones by family, and honest ones.
 
+Honest ones do what real ones do; no check may raise an alarm at them.
+"""
+
+import mmap
+import sqlite3
+from contextlib import closing
 from typing import Final
 
-from client_sim.lab.server_mutants.honest import HONEST
+from client_sim.clock import read_entropy
 from client_sim.lab.server_mutants.keepers import KEEPERS
-from client_sim.lab.server_mutants.mutant import ServerMutant, make_mutant
-from client_sim.lab.server_mutants.tellers import TELLERS
-from client_sim.lab.server_mutants.varying import VARYING
+from client_sim.lab.server_mutants.mutant import ServerMutant, append, describe
+from client_sim.lab.server_mutants.tellers import TELLERS, VARYING
+from client_sim.lab.server_mutants.toy import Asked, ToyServer
 
-SERVER_MUTANTS: Final[tuple[ServerMutant, ...]] = (
-    *(make_mutant("L57", kind) for kind in (*KEEPERS, *TELLERS)),
-    *(make_mutant("L58", kind) for kind in VARYING),
-)
+
+class _Honest(ToyServer):
+    """Keeps counters in memory and nothing else."""
+
+
+class _Started(ToyServer):
+    """Writes a line when it starts and when it ends, with its own address."""
+
+    def start(self) -> None:
+        append(self.folder / "log", "started at 127.0.0.1, process 47110815")
+
+    def end(self) -> None:
+        append(self.folder / "log", f"ended after {self.counts.total()} answers")
+
+
+class _MappedCounters(ToyServer):
+    """Counts in a file that is mapped, so that counters outlive the process."""
+
+    def start(self) -> None:
+        path = self.folder / "counters"
+        if not path.exists():
+            path.write_bytes(bytes(4096))
+
+    def note(self, asked: Asked) -> None:
+        with (self.folder / "counters").open("r+b") as file, mmap.mmap(file.fileno(), 0) as page:
+            place = asked.status % 128 * 8
+            count = int.from_bytes(page[place : place + 8], "little") + 1
+            page[place : place + 8] = count.to_bytes(8, "little")
+
+
+class _CountTable(ToyServer):
+    """Counts in a database, one row for each status."""
+
+    def note(self, asked: Asked) -> None:
+        if self.counts.total() % 50 != 1:
+            return
+        with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS n (status INTEGER PRIMARY KEY, n INTEGER)")
+            database.execute(
+                "INSERT INTO n VALUES (?, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1",
+                (asked.status,),
+            )
+            database.commit()
+
+
+class _Heartbeat(ToyServer):
+    """Writes fresh random bytes into a file of one length, as a key that is renewed."""
+
+    def note(self, asked: Asked) -> None:
+        del asked
+        if self.counts.total() % 20 == 0:
+            (self.folder / "seed").write_bytes(read_entropy(4096))
+
+
+class _Blind(ToyServer):
+    """Reads what a request says, and forgets it."""
+
+    def note(self, asked: Asked) -> None:
+        (self.folder / "empty").write_bytes(asked.data[:0])
+
+
+SERVER_MUTANTS: Final[tuple[ServerMutant, ...]] = (*KEEPERS, *TELLERS, *VARYING)
 """Servers that keep something of a request (L57) or do not answer all clients alike (L58)."""
 
 HONEST_SERVERS: Final[tuple[ServerMutant, ...]] = tuple(
-    make_mutant("clean", kind) for kind in HONEST
+    describe("clean", kind)
+    for kind in (_Honest, _Started, _MappedCounters, _CountTable, _Heartbeat, _Blind)
 )
 """Servers at which no check may raise an alarm."""

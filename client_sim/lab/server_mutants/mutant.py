@@ -1,11 +1,18 @@
-"""What a leaky server consists of, for trials of the instrument."""
+"""What a leaky server consists of, for trials of the instrument.
+
+Most differ from the honest one in a line that is written for each request, in a body or in header
+lines; `keeps`, `says` and `heads` make these of one function. The others are classes.
+"""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client_sim.lab.server_mutants.toy import Running, ToyServer
+from client_sim.lab.server_mutants.toy import Asked, Line, Running, ToyServer
+
+KEEPS, VARIES = "L57", "L58"
+"""Rows of the channel catalogue: something of a request is kept or told; answers differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,22 +20,71 @@ class ServerMutant:
     """A server: `family` is its row of the channel catalogue, L57 or L58, or `clean`.
 
     `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it does.
-    `make(folder, node)` starts one on loopback that writes into `folder`; two nodes of one service
-    have different numbers. The caller closes it.
+    `kind(folder, node)` is the server without a socket.
     """
 
     id: str
     family: str
     leak: str
-    make: Callable[[Path, int], Running]
+    kind: Callable[[Path, int], ToyServer]
+
+    def make(self, folder: Path, node: int) -> Running:
+        """Start one on loopback that writes into `folder`; the caller closes it.
+
+        Two nodes of one service have different numbers.
+        """
+        return Running(self.kind, folder, node)
 
 
-def make_mutant(family: str, kind: type[ToyServer]) -> ServerMutant:
-    """Describe a kind of server, by its name and the first line of its description."""
+def keeps(
+    name: str, leak: str, line: Callable[[Asked], str | bytes], file: str = "notes"
+) -> ServerMutant:
+    """Make a server that appends to a file for each request, unless there is nothing to say."""
+
+    class Keeping(ToyServer):
+        def note(self, asked: Asked) -> None:
+            if written := line(asked):
+                append(self.folder / file, written)
+
+    return ServerMutant(f"l57-{name}", KEEPS, leak, Keeping)
+
+
+def says(
+    family: str, name: str, leak: str, change: Callable[[ToyServer, Asked, bytes], bytes]
+) -> ServerMutant:
+    """Make a server that changes the bodies of its answers."""
+
+    class Saying(ToyServer):
+        def body(self, asked: Asked, body: bytes) -> bytes:
+            return change(self, asked, body)
+
+    return ServerMutant(f"{family.lower()}-{name}", family, leak, Saying)
+
+
+def heads(
+    family: str,
+    name: str,
+    leak: str,
+    change: Callable[[ToyServer, Asked, list[Line]], list[Line]],
+) -> ServerMutant:
+    """Make a server that changes the header lines of its answers."""
+
+    class Heading(ToyServer):
+        def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
+            return change(self, asked, lines)
+
+    return ServerMutant(f"{family.lower()}-{name}", family, leak, Heading)
+
+
+def describe(family: str, kind: type[ToyServer]) -> ServerMutant:
+    """Describe a class of server, by its name and the first line of its description."""
     name = re.sub(r"(?=[A-Z])", "-", kind.__name__.removeprefix("_")).lower()
-    leak = (kind.__doc__ or "").splitlines()[0]
+    return ServerMutant(
+        f"{family.lower()}{name}", family, (kind.__doc__ or "").split("\n")[0], kind
+    )
 
-    def make(folder: Path, node: int) -> Running:
-        return Running(kind, folder, node)
 
-    return ServerMutant(f"{family.lower()}{name}", family, leak, make)
+def append(path: Path, line: str | bytes) -> None:
+    """Append a line to a file."""
+    with path.open("ab") as file:
+        file.write((line if isinstance(line, bytes) else line.encode("latin-1")) + b"\n")

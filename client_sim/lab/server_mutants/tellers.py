@@ -1,14 +1,25 @@
-"""Servers that show what they were sent: in metrics, in answers, on error pages (L57)."""
+"""Servers that show what they were sent (L57), or do not answer all clients alike (L58)."""
 
 import base64
+import gzip
 import hashlib
 import html
+from typing import Final
 
+from client_sim.clock import read_clock, read_entropy
+from client_sim.lab.server_mutants.mutant import (
+    KEEPS,
+    VARIES,
+    ServerMutant,
+    describe,
+    heads,
+    says,
+)
 from client_sim.lab.server_mutants.toy import Asked, Line, ToyServer
 
 
-class _Meter(ToyServer):
-    """A server whose metrics have one series for each of something."""
+class _PathLabel(ToyServer):
+    """A metric by path."""
 
     def start(self) -> None:
         self.series: dict[str, int] = {}
@@ -18,7 +29,7 @@ class _Meter(ToyServer):
         self.series[label] = self.series.get(label, 0) + 1
 
     def label(self, asked: Asked) -> str:
-        """Return the label's value."""
+        """Return the label's value, of which there is one series each."""
         return asked.path
 
     def metrics(self) -> str:
@@ -28,11 +39,7 @@ class _Meter(ToyServer):
         )
 
 
-class _PathLabel(_Meter):
-    """A metric by path."""
-
-
-class _AgentLabel(_Meter):
+class _AgentLabel(_PathLabel):
     """A metric by a digest of the user-agent."""
 
     def label(self, asked: Asked) -> str:
@@ -40,64 +47,207 @@ class _AgentLabel(_Meter):
         return hashlib.md5(agent, usedforsecurity=False).hexdigest()
 
 
-class _AddressLabel(_Meter):
+class _AddressLabel(_PathLabel):
     """A metric by client."""
 
     def label(self, asked: Asked) -> str:
         return asked.peer[0]
 
 
-class _EchoPage(ToyServer):
-    """An error page that says what was not found."""
-
-    def body(self, asked: Asked, body: bytes) -> bytes:
-        if asked.status != 404:
-            return body
-        return f"<p>{html.escape(asked.target)} is not here</p>".encode("latin-1")
+def _echo_target(_toy: ToyServer, asked: Asked, body: bytes) -> bytes:
+    if asked.status != 404:
+        return body
+    return f"<p>{html.escape(asked.target)} is not here</p>".encode("latin-1")
 
 
-class _Instance(ToyServer):
-    """A problem document with the path in base64."""
-
-    def body(self, asked: Asked, body: bytes) -> bytes:
-        if asked.status != 400:
-            return body
-        return b'{"instance":"%s"}' % base64.urlsafe_b64encode(asked.target.encode("latin-1"))
+def _echo_coded(_toy: ToyServer, asked: Asked, body: bytes) -> bytes:
+    if asked.status != 400:
+        return body
+    return b'{"instance":"%s"}' % base64.urlsafe_b64encode(asked.target.encode("latin-1"))
 
 
-class _EchoHeader(ToyServer):
-    """An answer with the number that a request had."""
-
-    def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
-        number = asked.header("x-request-id")
-        return [*lines, ("X-Request-Id", number)] if number.isalnum() else lines
+def _echo_number(_toy: ToyServer, asked: Asked, lines: list[Line]) -> list[Line]:
+    number = asked.header("x-request-id")
+    return [*lines, ("X-Request-Id", number)] if number.isalnum() else lines
 
 
-class _EchoAddress(ToyServer):
-    """An answer to a mistake that names who made it."""
-
-    def body(self, asked: Asked, body: bytes) -> bytes:
-        if asked.status != 405:
-            return body
-        return b'{"client":"%s"}' % asked.peer[0].encode()
-
-
-class _EchoTrace(ToyServer):
-    """TRACE as RFC 9110 section 9.3.8 has it."""
-
-    def body(self, asked: Asked, body: bytes) -> bytes:
-        return asked.data if asked.method == "TRACE" else body
-
-
-TELLERS = (
-    *(
-        _PathLabel,
-        _AgentLabel,
-        _AddressLabel,
-        _EchoPage,
-        _Instance,
-        _EchoHeader,
-        _EchoAddress,
-        _EchoTrace,
+TELLERS: Final[tuple[ServerMutant, ...]] = (
+    *(describe(KEEPS, kind) for kind in (_PathLabel, _AgentLabel, _AddressLabel)),
+    says(KEEPS, "echo-page", "An error page that says what was not found.", _echo_target),
+    says(KEEPS, "instance", "A problem document with the path in base64.", _echo_coded),
+    heads(KEEPS, "echo-header", "An answer with the number that a request had.", _echo_number),
+    says(
+        KEEPS,
+        "echo-address",
+        "An answer to a mistake that names who made it.",
+        lambda _toy, asked, body: (
+            b'{"client":"%s"}' % asked.peer[0].encode() if asked.status == 405 else body
+        ),
+    ),
+    says(
+        KEEPS,
+        "echo-trace",
+        "TRACE as RFC 9110 section 9.3.8 has it.",
+        lambda _toy, asked, body: asked.data if asked.method == "TRACE" else body,
     ),
 )
+"""Servers that show what they were sent: in metrics, in answers, on error pages."""
+
+
+def _byte(asked: Asked) -> int:
+    return hashlib.sha256(asked.peer[0].encode()).digest()[0]
+
+
+def _bit(asked: Asked) -> int:
+    return _byte(asked) % 2
+
+
+def _replace(lines: list[Line], name: str, value: str) -> list[Line]:
+    return [(key, value if key == name else old) for key, old in lines]
+
+
+def _tag_client(_toy: ToyServer, asked: Asked, lines: list[Line]) -> list[Line]:
+    tag = hashlib.blake2s(asked.peer[0].encode(), key=b"salt").hexdigest()[:12]
+    return [*lines, ("X-Cache-Key", tag)]
+
+
+def _tag_node(toy: ToyServer, _asked: Asked, lines: list[Line]) -> list[Line]:
+    tag = dict(lines)["ETag"].strip('"')
+    return _replace(lines, "ETag", f'"{toy.node:x}-{tag}"')
+
+
+def _stamp_node(toy: ToyServer, asked: Asked, lines: list[Line]) -> list[Line]:
+    stamp = f"Thu, 01 Jan 2026 00:00:{toy.node:02d} GMT"
+    return [*lines, ("Last-Modified", stamp)] if asked.status == 200 else lines
+
+
+def _name_language(_toy: ToyServer, asked: Asked, lines: list[Line]) -> list[Line]:
+    language = asked.header("accept-language")[:2]
+    return [*lines, ("Content-Language", language)] if language.isalnum() else lines
+
+
+class _NodeGzip(ToyServer):
+    """Bytes compressed at each node by itself, with that node's time in them."""
+
+    def code(self, body: bytes) -> bytes:
+        return gzip.compress(body, mtime=1_700_000_000 + self.node)
+
+
+class _Born(ToyServer):
+    """A tag that changes whenever the server starts."""
+
+    def start(self) -> None:
+        self.born = read_entropy(4).hex()
+
+    def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
+        del asked
+        return _replace(lines, "ETag", f'"{self.born}"')
+
+
+class _ByTag(ToyServer):
+    """A server that knows a tag again, and says so."""
+
+    def status(self, asked: Asked) -> int:
+        is_known = asked.status == 200 and "47" in asked.header("if-none-match")
+        return 304 if is_known else asked.status
+
+
+VARYING: Final[tuple[ServerMutant, ...]] = (
+    says(
+        VARIES,
+        "padding",
+        "A body that is longer for some addresses.",
+        lambda _toy, asked, body: body + b" " * (_byte(asked) % 32),
+    ),
+    heads(VARIES, "client-header", "A header with a name for each client.", _tag_client),
+    heads(
+        VARIES,
+        "header-order",
+        "Two honest lines in an order that says one bit of the address.",
+        lambda _toy, asked, lines: [*lines[:-2], *lines[-2:][::-1]] if _bit(asked) else lines,
+    ),
+    heads(
+        VARIES,
+        "header-case",
+        "A letter's case says one bit of the address.",
+        lambda _toy, asked, lines: [(k.lower() if _bit(asked) else k, v) for k, v in lines],
+    ),
+    heads(
+        VARIES,
+        "lifetime",
+        "A lifetime in the cache that says when a client should come back.",
+        lambda _toy, asked, lines: _replace(
+            lines, "Cache-Control", f"public, max-age={60 + _bit(asked)}"
+        ),
+    ),
+    heads(
+        VARIES, "node-tag", "A tag with the node's number in it, as from a file's inode.", _tag_node
+    ),
+    says(
+        VARIES,
+        "node-name",
+        "An error page with the name of the machine.",
+        lambda toy, asked, body: b'{"node":"web%d"}' % toy.node if asked.status == 404 else body,
+    ),
+    describe(VARIES, _NodeGzip),
+    heads(
+        VARIES,
+        "modified",
+        "Last-Modified, by the time at which the node got the file.",
+        _stamp_node,
+    ),
+    describe(VARIES, _Born),
+    heads(
+        VARIES,
+        "session",
+        "A cookie for each visitor.",
+        lambda _toy, _asked, lines: [*lines, ("Set-Cookie", f"id={read_entropy(8).hex()}")],
+    ),
+    heads(
+        VARIES,
+        "fixed-cookie",
+        "A cookie that is the same for all, this time.",
+        lambda _toy, asked, lines: (
+            [*lines, ("Set-Cookie", "seen=1")] if asked.status == 404 else lines
+        ),
+    ),
+    heads(
+        VARIES,
+        "number",
+        "A number for each answer.",
+        lambda _toy, _asked, lines: [*lines, ("X-Request-Id", read_entropy(8).hex())],
+    ),
+    heads(
+        VARIES,
+        "precise",
+        "The time in thousandths, which tells answers apart.",
+        lambda _toy, _asked, lines: [*lines, ("X-Time", f"{read_clock():.3f}")],
+    ),
+    says(
+        VARIES,
+        "by-agent",
+        "A space more for some user-agents.",
+        lambda _toy, asked, body: (
+            body + b" " * (sum(asked.header("user-agent").encode("latin-1")) % 7)
+        ),
+    ),
+    heads(VARIES, "by-language", "An answer in the language that was asked for.", _name_language),
+    describe(VARIES, _ByTag),
+    heads(
+        VARIES,
+        "elsewhere",
+        "Another host for some.",
+        lambda _toy, asked, lines: (
+            [*lines, ("Alt-Svc", f'h2=":{8000 + _bit(asked)}"')] if asked.status == 200 else lines
+        ),
+    ),
+    says(
+        VARIES,
+        "counting",
+        "An answer that says how many there were.",
+        lambda toy, asked, body: (
+            body + b"\n" * (toy.counts.total() % 3) if asked.status == 200 else body
+        ),
+    ),
+)
+"""Servers that answer some clients differently, or whose nodes answer differently."""

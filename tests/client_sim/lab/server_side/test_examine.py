@@ -21,10 +21,10 @@ class Together(ToyServer):
     def start(self):
         """Start them all."""
         self.all = []
-        for kind in KEEPERS:
-            folder = self.folder / kind.__name__
+        for each in KEEPERS:
+            folder = self.folder / each.id
             folder.mkdir(exist_ok=True)
-            self.all.append(kind(folder))
+            self.all.append(each.kind(folder, 0))
             self.all[-1].start()
 
     def note(self, asked):
@@ -48,14 +48,13 @@ def test_whatever_a_server_keeps_is_found(examine):
     verdict = examine(lambda folder, node: Running(Together, folder, node))
     checks = {check.name: check for check in verdict.checks}
     assert checks["files"].count > len(checks["files"].findings)
-    found = {
-        kind.__name__
-        for kind in KEEPERS
-        for finding in checks["files"].findings
-        if f"/{kind.__name__}/" in finding.where
+    missed = {
+        each.id
+        for each in KEEPERS
+        if not any(f"/{each.id}/" in finding.where for finding in checks["files"].findings)
     }
-    assert {kind.__name__ for kind in KEEPERS} - found == {"_KeyedAddress"}
-    assert any("/_KeyedAddress/" in finding.where for finding in checks["growth"].findings)
+    assert missed == {"l57-keyed-address"}
+    assert any("/l57-keyed-address/" in finding.where for finding in checks["growth"].findings)
 
 
 @pytest.mark.parametrize("mutant", TOLD, ids=lambda mutant: mutant.id)
