@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from defusedxml.ElementTree import fromstring
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.exporting import render_audit_junit, render_audit_sarif
-from client_sim.lab.captures.key_log import list_randoms
 from client_sim.lab.captures.loading import decode_capture
-from client_sim.lab.captures.page import render_page
-from client_sim.lab.captures.showing import audit_to_dict
+from client_sim.lab.captures.showing import (
+    audit_to_dict,
+    render_audit_junit,
+    render_audit_sarif,
+    render_page,
+)
+from client_sim.lab.captures.tshark import list_randoms
 from client_sim.lab.errors import CaptureError
 from client_sim.pages.origin import Origin
 

@@ -11,9 +11,8 @@ from client_sim.device.client import PollingClient
 from client_sim.device.internet import RealWorld
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import Order, Seams
+from client_sim.lab.server_side.order import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
-from client_sim.lab.server_side.site import plan_site
 from server.http.requests import GateMode
 from tests.ports import free_port
 from tests.server.device.served import serve

@@ -1,15 +1,20 @@
-"""What a recording server says: there is nothing new.
+"""What a recording server says: there is nothing new, in metadata from a folder or a server.
 
-Pure: bytes in, bytes out. Every client, ours or not, gets an answer, so that it goes on and shows
-the rest of what it sends.
+Every client, ours or not, gets an answer, so that it goes on and shows the rest of what it sends.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from client_sim.lab.captures.requests import HttpRequest, split_requests
+from client_sim.lab.errors import LabError, SurroundingsError
 
 Load = Callable[[str], bytes | None]
 """Returns the body of a path, or None where there is none."""
@@ -21,6 +26,10 @@ _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_LIMIT: Final = 65_536
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _WORDS: Final[Mapping[int, str]] = {200: "OK", 400: "Bad Request", 404: "Not Found"}
+
+_LIMIT: Final = 16 * 1024 * 1024  # bytes of a role
+_SECONDS: Final = 10.0
+_TIMESTAMP: Final = "/metadata/timestamp.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +73,49 @@ def encode_answer(status: int, body: bytes, *, closes: bool, has_body: bool = Tr
     lines += ["Connection: close"] if closes else []
     head = "\r\n".join([*lines, "", ""]).encode()
     return Answer(status, head + body if has_body else head, closes)
+
+
+def load_source(place: str) -> Load:
+    """Return a function that loads from `place`, a folder or `http(s)://HOST`.
+
+    LabError where it is neither, or has no timestamp; SurroundingsError where no server answers.
+    """
+    load = _from_server(place) if "://" in place else _from_folder(Path(place))
+    if load(_TIMESTAMP) is None:
+        raise LabError(f"{place} has no {_TIMESTAMP}: name what a server publishes, or its URL")
+    return load
+
+
+def nothing(_path: str) -> bytes | None:
+    """Load nothing: our client asks all the same, and refuses the answer."""
+    return None
+
+
+def _from_folder(folder: Path) -> Load:
+    def load(path: str) -> bytes | None:
+        file = folder / path.removeprefix("/")
+        if not file.is_file() or file.stat().st_size > _LIMIT:
+            return None
+        return file.read_bytes()
+
+    return load
+
+
+def _from_server(url: str) -> Load:
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise LabError(f"{url} is no URL of a server: give http://HOST:PORT or https://HOST")
+    base = url.rstrip("/")
+
+    def load(path: str) -> bytes | None:
+        # Nothing of the client's request is forwarded: the same request for all clients.
+        request = Request(base + path, headers={"Accept-Encoding": "identity"})  # noqa: S310 -- checked
+        try:
+            with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 -- checked above
+                body = answer.read(_LIMIT + 1)
+        except HTTPError:
+            return None
+        except (URLError, HTTPException, OSError) as error:
+            raise SurroundingsError(f"no metadata from {url} ({error}): start it first") from error
+        return body if len(body) <= _LIMIT else None
+
+    return load

@@ -3,25 +3,27 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from client_sim.lab.captures.dialects import Told, judge_dialects, list_told
+from client_sim.lab.captures.dialects import Told, find_faults, list_told
 from client_sim.lab.captures.evidence import list_places
 from client_sim.lab.captures.fields import FieldRow, measure_fields
 from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
 from client_sim.lab.captures.judging import (
+    Question,
+    find_violations,
     judge_canaries,
     judge_completeness,
     judge_encryption,
+    judge_ends,
     judge_grammar,
     judge_traffic,
+    judge_writes,
 )
 from client_sim.lab.captures.known import Known
-from client_sim.lab.captures.observing import observe_capture
-from client_sim.lab.captures.question import Question
 from client_sim.lab.captures.requests import iterate_requests
-from client_sim.lab.captures.seen import READABLE, Capture, Conversation
-from client_sim.lab.captures.writing import judge_ends, judge_writes
+from client_sim.lab.captures.seen import READABLE, Capture, Conversation, observe_capture
 from client_sim.lab.oracles.canary import CanarySearch
 
 _MANY: Final = 200  # values from which on fewer layers of encodings are computed in advance
@@ -95,10 +97,13 @@ def audit_capture(
     seen = observe_capture(capture)
     places = list_places(seen, search)
     if dialects:
-        questions = [judge_dialects(capture, seen, dialects, personal=personal)]
+        find, table = partial(find_faults, dialects=dialects), "table of dialects"
     else:
-        questions = [judge_grammar(capture, seen, host if is_told else None, personal=personal)]
-    questions.append(judge_egress(capture, seen, host, personal=personal))
+        find, table = partial(find_violations, host=host if is_told else None), "request table"
+    questions = [
+        judge_grammar(capture, seen, find, table=table, personal=personal),
+        judge_egress(capture, seen, host, personal=personal),
+    ]
     if not dialects:
         questions += [
             judge_handshake(capture, seen, host, personal=personal),

@@ -10,12 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.captures.evidence import Place
-from client_sim.lab.captures.observing import list_talks
-from client_sim.lab.captures.question import Case, Question, ask
 from client_sim.lab.captures.requests import HttpRequest, iterate_requests
-from client_sim.lab.captures.seen import Capture, State
-from client_sim.lab.trace.observation import Observation
+from client_sim.lab.captures.seen import Capture
 
 _DEVICE: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}"
 _JOINED: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){0,255}"
@@ -25,58 +21,70 @@ _UPDATE: Final = rb"-ota_update-" + _JOINED + rb"\.zip"
 _STEP: Final = rb"-incremental-" + _JOINED + rb"\.zip"
 _LISTED: Final = rb"(?!" + _JOINED + rb"(?:\.zip|\.html))" + _JOINED
 
-ROWS: Final[Mapping[str, tuple[str, bytes]]] = {
-    "lineage1-list": (
-        "lineage1",
-        rb"/lineage/v1/" + _DEVICE + rb"/" + _DEVICE + rb"(?:/" + _INCREMENTAL + rb")?",
-    ),
-    "lineage2-list": ("lineage2", rb"/lineage/v2/devices/" + _DEVICE + rb"/builds"),
-    "lineage-file": ("lineage", rb"/lineage/files/" + _DEVICE + rb"/" + _HASHED),
-    "graphene-step": ("graphene", rb"/graphene/" + _DEVICE + _STEP),
-    "graphene-file": ("graphene", rb"/graphene/" + _DEVICE + _UPDATE),
-    "graphene-line": ("graphene", rb"/graphene/" + _LISTED),
-    "calyx-step": ("calyx", rb"/calyx/" + _DEVICE + _STEP),
-    "calyx-file": ("calyx", rb"/calyx/" + _DEVICE + _UPDATE),
-    "calyx-changelog": ("calyx", rb"/calyx/" + _JOINED + rb"-changelog\.html"),
-    "calyx-line": ("calyx", rb"/calyx/" + _LISTED),
-    "custota-info": ("custota", rb"/custota/" + _DEVICE + rb"\.json"),
-    "custota-file": ("custota", rb"/custota/" + _HASHED),
-    "custota-csig": ("custota", rb"/custota/" + _HASHED + rb"\.csig"),
-    "crdroid-list": ("crdroid", rb"/crdroid/" + _DEVICE + rb"\.json"),
-    "crdroid-file": ("crdroid", rb"/crdroid/files/" + _DEVICE + rb"/" + _HASHED),
-    "pe-list": ("pixelexperience", rb"/pe/(?!files/)" + _DEVICE + rb"/" + _DEVICE),
-    "pe-file": ("pixelexperience", rb"/pe/files/" + _DEVICE + rb"/" + _HASHED),
-}
-"""Dialect and path of each row; `lineage` is of both versions."""
 HEADERS: Final = frozenset(
     {b"host", b"connection", b"user-agent", b"accept", b"accept-charset", b"accept-encoding"}
     | {b"range"}
 )
-REVEALS: Final[Mapping[str, str]] = {
-    "lineage1-list": "device, build type, the running build where the template has it",
-    "lineage2-list": "device",
-    "lineage-file": "device, the build that is fetched, how much of it is there",
-    "graphene-step": "device, the running build, the build that is fetched",
-    "graphene-file": "device, the build that is fetched, how much of it is there",
-    "graphene-line": "device, channel",
-    "calyx-step": "device, the running build, the build that is fetched",
-    "calyx-file": "device, the build that is fetched, how much of it is there",
-    "calyx-changelog": "device, channel, that an update is looked at",
-    "calyx-line": "device, channel",
-    "custota-info": "device",
-    "custota-file": "the package that is looked at; of an incremental the running build",
-    "custota-csig": "the package that is looked at; of an incremental the running build",
-    "crdroid-list": "device",
-    "crdroid-file": "device, the build that is fetched, how much of it is there",
-    "pe-list": "device, version",
-    "pe-file": "device, the build that is fetched, how much of it is there",
-}
-_PATTERNS: Final = {name: re.compile(path) for name, (_, path) in ROWS.items()}
 _RANGE: Final = re.compile(rb"bytes=[0-9]{1,16}-[0-9]{0,16}")
 _MODEL: Final = re.compile(rb"Build/|Android [0-9]")
 DIALECTS: Final = (
     *("lineage1", "lineage2", "graphene", "calyx", "custota", "crdroid", "pixelexperience"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Requests of a dialect: the pattern of their path, and what they reveal.
+
+    The dialect `lineage` is both versions of it.
+    """
+
+    dialect: str
+    path: re.Pattern[bytes]
+    reveals: str
+
+
+_FETCHED: Final = "device, the build that is fetched, how much of it is there"
+_STEPPED: Final = "device, the running build, the build that is fetched"
+_LOOKED_AT: Final = "the package that is looked at; of an incremental the running build"
+
+ROWS: Final[Mapping[str, Row]] = {
+    name: Row(dialect, re.compile(path), reveals)
+    for name, dialect, path, reveals in (
+        (
+            "lineage1-list",
+            "lineage1",
+            rb"/lineage/v1/" + _DEVICE + rb"/" + _DEVICE + rb"(?:/" + _INCREMENTAL + rb")?",
+            "device, build type, the running build where the template has it",
+        ),
+        ("lineage2-list", "lineage2", rb"/lineage/v2/devices/" + _DEVICE + rb"/builds", "device"),
+        ("lineage-file", "lineage", rb"/lineage/files/" + _DEVICE + rb"/" + _HASHED, _FETCHED),
+        ("graphene-step", "graphene", rb"/graphene/" + _DEVICE + _STEP, _STEPPED),
+        ("graphene-file", "graphene", rb"/graphene/" + _DEVICE + _UPDATE, _FETCHED),
+        ("graphene-line", "graphene", rb"/graphene/" + _LISTED, "device, channel"),
+        ("calyx-step", "calyx", rb"/calyx/" + _DEVICE + _STEP, _STEPPED),
+        ("calyx-file", "calyx", rb"/calyx/" + _DEVICE + _UPDATE, _FETCHED),
+        (
+            "calyx-changelog",
+            "calyx",
+            rb"/calyx/" + _JOINED + rb"-changelog\.html",
+            "device, channel, that an update is looked at",
+        ),
+        ("calyx-line", "calyx", rb"/calyx/" + _LISTED, "device, channel"),
+        ("custota-info", "custota", rb"/custota/" + _DEVICE + rb"\.json", "device"),
+        ("custota-file", "custota", rb"/custota/" + _HASHED, _LOOKED_AT),
+        ("custota-csig", "custota", rb"/custota/" + _HASHED + rb"\.csig", _LOOKED_AT),
+        ("crdroid-list", "crdroid", rb"/crdroid/" + _DEVICE + rb"\.json", "device"),
+        ("crdroid-file", "crdroid", rb"/crdroid/files/" + _DEVICE + rb"/" + _HASHED, _FETCHED),
+        (
+            "pe-list",
+            "pixelexperience",
+            rb"/pe/(?!files/)" + _DEVICE + rb"/" + _DEVICE,
+            "device, version",
+        ),
+        ("pe-file", "pixelexperience", rb"/pe/files/" + _DEVICE + rb"/" + _HASHED, _FETCHED),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +98,11 @@ class Told:
 
 def find_row(path: bytes, dialects: Sequence[str]) -> str | None:
     """Return the row of a path in one of the dialects, or None."""
-    for name, (dialect, _) in ROWS.items():
-        is_asked = dialect in dialects or any(each.startswith(dialect) for each in dialects)
-        if is_asked and _PATTERNS[name].fullmatch(path) is not None:
+    for name, row in ROWS.items():
+        is_asked = any(each.startswith(row.dialect) for each in dialects)
+        if is_asked and row.path.fullmatch(path) is not None:
             return name
     return None
-
-
-def judge_dialects(
-    capture: Capture, seen: Observation, dialects: Sequence[str], *, personal: bool
-) -> Question:
-    """Check every request against the rows of some dialects."""
-    read = [
-        connection
-        for talk, connection in zip(list_talks(capture), seen.connections(), strict=True)
-        if talk.state is not State.ENCRYPTED
-    ]
-    found = (
-        Case(Place(connection.phase, connection.data), fault, offset, length)
-        for connection in read
-        for fault, offset, length in _faults(connection.data, dialects)
-    )
-    asks = "Is every byte in the table of dialects?"
-    return ask("grammar", asks, len(read), found, personal=personal)
 
 
 def list_told(capture: Capture, dialects: Sequence[str]) -> tuple[Told, ...]:
@@ -125,14 +115,14 @@ def list_told(capture: Capture, dialects: Sequence[str]) -> tuple[Told, ...]:
             if row is not None:
                 rows[row] += 1
                 models += _MODEL.search(request.header(b"user-agent") or b"") is not None
-    told = [Told(row, rows[row], REVEALS[row]) for row in ROWS if rows[row]]
+    told = [Told(row, rows[row], ROWS[row].reveals) for row in ROWS if rows[row]]
     if models:
         told.append(Told("User-Agent", models, "model and Android build, by the platform"))
     return tuple(told)
 
 
-def _faults(data: bytes, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield what a connection has that no row has: why, where, how many bytes."""
+def find_faults(data: bytes, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield what a connection has that no row of some dialects has: why, where, how many bytes."""
     end = 0
     for request in iterate_requests(data):
         yield from _of_request(request, dialects)

@@ -6,16 +6,32 @@ from ipaddress import ip_address
 from typing import Final
 
 from client_sim.lab.captures import dns
-from client_sim.lab.captures.contacts import Contact, Contacts, Endpoint, Flow, Flows
-from client_sim.lab.captures.fragments import Fragments
-from client_sim.lab.captures.frame import Frame, Unread
-from client_sim.lab.captures.links import ARP, IPV4, IPV6, Opaque, strip_link
-from client_sim.lab.captures.packets import TCP, UDP, Packet, read_packet
+from client_sim.lab.captures.connections import (
+    OVERHEAD,
+    Budget,
+    Contact,
+    Contacts,
+    Endpoint,
+    Flow,
+    Flows,
+)
+from client_sim.lab.captures.packet_files import Frame, Unread
+from client_sim.lab.captures.packets import (
+    ARP,
+    IPV4,
+    IPV6,
+    TCP,
+    UDP,
+    Fragments,
+    Opaque,
+    Packet,
+    read_datagram,
+    read_packet,
+    read_segment,
+    strip_link,
+)
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
-from client_sim.lab.captures.segments import read_datagram, read_segment
-from client_sim.lab.captures.streams import OVERHEAD, Budget
-from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello
-from client_sim.lab.trace.wires import read_wire
+from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wire
 
 _ICMP, _IGMP, _ICMP6 = 1, 2, 58
 _PROTOCOLS: Final = {_ICMP: "ICMP", 47: "GRE", 50: "ESP", _ICMP6: "ICMPv6", 132: "SCTP"}
@@ -127,7 +143,7 @@ class Dissection:
             case 17 if (datagram := read_datagram(packet.payload)) is not None:
                 if datagram.source == dns.PORT:
                     self._learn(datagram.payload)
-                left = self._flows.add(frame.number, frame.at, ends, datagram)
+                left = self._flows.add(frame.at, ends, datagram)
                 if left and datagram.behind:
                     self._keep_packet("bytes behind a datagram", packet, datagram.behind)
                 if left and packet.missing:
@@ -233,7 +249,6 @@ def _converse(number: int, contact: Contact) -> Conversation:
         segments=tuple(size for _, size in sent.pieces),
         closed=contact.closed,
         is_reset=contact.is_reset,
-        received=contact.received,
         gaps=tuple(gaps),
         odd=tuple((piece.label, piece.data) for piece in sent.odd),
     )

@@ -14,7 +14,7 @@ from typing import Final
 from client_sim.lab.captures.requests import iterate_requests, list_fields
 from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.oracles.grammar import iterate_violations
-from client_sim.lab.trace.ja4 import ja4
+from client_sim.lab.trace.hello import ja4
 
 _FIELDS_LIMIT: Final = 500  # rows; a client can invent any number of names
 _REST: Final = "fields beyond the first"

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from client_sim.lab.captures.evidence import Place, name_place
-from client_sim.lab.captures.observing import list_talks
-from client_sim.lab.captures.question import Case, Question, ask
+from client_sim.lab.captures.judging import Case, Question, ask, show
 from client_sim.lab.captures.requests import iterate_requests
-from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State
+from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State, list_talks
 from client_sim.lab.oracles.egress import find_strays
 from client_sim.lab.oracles.tls import judge_handshakes, judge_tls
 from client_sim.lab.trace.observation import Channel, Observation
@@ -107,14 +106,14 @@ def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator
         # Another host may well have another port: that is one finding, about the host.
         if stray.field == "port" and hosts_of(talks[left.connection]) - {name}:
             continue
-        yield Case(Place(name_place(left), left.data), says, 0, len(left.data))
+        yield show(name_place(left), says, left.data)
 
 
 def _stray_questions(capture: Capture) -> Iterator[Case]:
     for question in capture.asked:
         if question.extra:
-            beside = Place(f"name asked for, {question.where}", question.extra)
-            yield Case(beside, "a question carries more than its name", 0, len(question.extra))
+            where = f"name asked for, {question.where}"
+            yield show(where, "a question carries more than its name", question.extra)
 
 
 def _stray_hosts(capture: Capture, name: bytes | None) -> Iterator[Case]:
@@ -124,7 +123,6 @@ def _stray_hosts(capture: Capture, name: bytes | None) -> Iterator[Case]:
             continue
         hosts = hosts_of(talk)
         for other in sorted(hosts - {name}):
-            yield Case(Place(talk.where, other), "another host is contacted", 0, len(other))
+            yield show(talk.where, "another host is contacted", other)
         if not hosts and talk.target.partition(b" ")[0].decode("latin-1") not in addresses:
-            where = Place(talk.where, b"")
-            yield Case(where, "an address is contacted that no name led to", 0, 0)
+            yield show(talk.where, "an address is contacted that no name led to")

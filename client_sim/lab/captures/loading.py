@@ -9,13 +9,19 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from client_sim.lab.captures.dissection import Dissection
-from client_sim.lab.captures.frame import Frame, Secrets, Source, Unread
 from client_sim.lab.captures.har import HAR_LIMIT, is_har, read_har
-from client_sim.lab.captures.key_log import KEY_LOG_LIMIT, list_randoms
-from client_sim.lab.captures.pcap import MAGICS, read_pcap
-from client_sim.lab.captures.pcapng import SECTION, read_pcapng
+from client_sim.lab.captures.packet_files import (
+    MAGICS,
+    SECTION,
+    Frame,
+    Secrets,
+    Source,
+    Unread,
+    read_pcap,
+    read_pcapng,
+)
 from client_sim.lab.captures.seen import Capture, Conversation, State
-from client_sim.lab.captures.tshark import Opened, decrypt
+from client_sim.lab.captures.tshark import KEY_LOG_LIMIT, Opened, decrypt, list_randoms
 from client_sim.lab.errors import CaptureError
 
 BYTES_LIMIT: Final = 16 * 1024 * 1024

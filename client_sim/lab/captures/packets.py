@@ -1,12 +1,22 @@
-"""IP packets: addresses and payload, with all headers between them walked through.
+"""From a frame to what a packet carries: link layers, IP with its fragments, TCP and UDP headers.
 
-RFC 791 section 3.1; RFC 8200 sections 3 and 4.
+Link types are those of the registry of draft-ietf-opsawg-pcaplinktype. IP: RFC 791 sections 3.1 and
+3.2, RFC 8200 sections 3 to 4.5; fragments that overlap are no packet (RFC 5722). TCP: RFC 9293
+section 3.1. UDP: RFC 768.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from client_sim.lab.captures.links import IPV4, Inner, Opaque
+IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
+"""EtherTypes of IEEE 802."""
+
+_TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100})  # VLAN
+_TAGS_LIMIT: Final = 4
+_RAW: Final = frozenset({12, 14, 101, 228, 229})  # IP without a link layer, by several names
+# Address families of the BSDs for IPv6 differ; each writes its own into the header.
+_FAMILIES: Final = {2: IPV4, 10: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 
 HOP_BY_HOP, TCP, UDP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 6, 17, 43, 44, 51, 60
 """Protocol numbers."""
@@ -14,6 +24,78 @@ HOP_BY_HOP, TCP, UDP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 6, 17,
 _MOBILITY: Final = 135
 _EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, AUTHENTICATION, DESTINATION, _MOBILITY})
 _HEADERS_LIMIT: Final = 16
+
+_LIMIT: Final = 256  # packets that wait for their other pieces
+_PIECES_LIMIT: Final = 1024  # of one packet
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+"""Control bits of TCP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What a frame carries: an EtherType and its bytes."""
+
+    kind: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A frame that is not taken apart: why, in a few words."""
+
+    label: str
+
+
+def strip_link(link: int, data: bytes) -> Inner | Opaque:
+    """Take off the link layer of a frame, VLAN tags included."""
+    if link in _RAW:
+        return _by_version(data)
+    match link:
+        case 0 | 108:
+            return _strip_loopback(data)
+        case 1:
+            return _strip_tags(data, 12)
+        case 113:
+            return _strip_tags(data, 14)
+        case 276 if len(data) >= 20:
+            return _strip_more_tags(int.from_bytes(data[:2]), data[20:])
+        case 276:
+            return Opaque("frame shorter than its link layer")
+        case _:
+            return Opaque(f"link type {link}")
+
+
+def _by_version(data: bytes) -> Inner | Opaque:
+    version = data[0] >> 4 if data else 0
+    if version not in {4, 6}:
+        return Opaque("raw frame that is no IP packet")
+    return Inner(IPV4 if version == 4 else IPV6, data)
+
+
+def _strip_loopback(data: bytes) -> Inner | Opaque:
+    # The family is in the byte order of the machine that captured, which may be another one.
+    families = (int.from_bytes(data[:4]), int.from_bytes(data[:4], "little"))
+    for family in families:
+        if len(data) >= 4 and family in _FAMILIES:
+            return Inner(_FAMILIES[family], data[4:])
+    return Opaque("loopback frame that is no IP packet")
+
+
+def _strip_tags(data: bytes, at: int) -> Inner | Opaque:
+    if len(data) < at + 2:
+        return Opaque("frame shorter than its link layer")
+    return _strip_more_tags(int.from_bytes(data[at : at + 2]), data[at + 2 :])
+
+
+def _strip_more_tags(kind: int, data: bytes) -> Inner | Opaque:
+    for _ in range(_TAGS_LIMIT):
+        if kind not in _TAGS or len(data) < 4:
+            break
+        kind, data = int.from_bytes(data[2:4]), data[4:]
+    if kind < 0x0600:
+        return Opaque("IEEE 802.2 frame")
+    return Inner(kind, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +185,115 @@ def _read_6(data: bytes) -> Packet | Opaque:
         place=place,
         more=more,
         identity=identity,
+    )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    pieces: dict[int, Packet] = field(default_factory=dict)
+    end: int | None = None
+
+
+class Fragments:
+    """Packets that came in pieces; whatever does not fit together is given back by `leftover`."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[bytes, bytes, int, int], _Waiting] = {}
+        self._odd: list[Packet] = []
+
+    def add(self, packet: Packet) -> Packet | None:
+        """Take a fragment; return the packet that it completes."""
+        key = (packet.source, packet.target, packet.protocol, packet.identity)
+        # IPv6 shows the protocol in the first fragment's header; others repeat it (RFC 8200).
+        waiting = self._waiting.setdefault(key, _Waiting())
+        if len(self._waiting) > _LIMIT:
+            self._give_up(next(iter(self._waiting)))
+        known = waiting.pieces.get(packet.place)
+        if known is not None and known.payload == packet.payload:
+            return None
+        if known is not None or len(waiting.pieces) == _PIECES_LIMIT or packet.missing:
+            self._odd.append(packet)
+            return None
+        waiting.pieces[packet.place] = packet
+        if not packet.more:
+            waiting.end = packet.place + len(packet.payload)
+        payload = _join(waiting)
+        if payload is None:
+            return None
+        del self._waiting[key]
+        return replace(waiting.pieces[0], payload=payload, place=0, more=False)
+
+    def leftover(self) -> Iterator[Packet]:
+        """Yield the fragments that no packet was made of."""
+        for key in list(self._waiting):
+            self._give_up(key)
+        yield from self._odd
+
+    def _give_up(self, key: tuple[bytes, bytes, int, int]) -> None:
+        self._odd += self._waiting.pop(key).pieces.values()
+
+
+def _join(waiting: _Waiting) -> bytes | None:
+    if waiting.end is None:
+        return None
+    payload = b""
+    for place, piece in sorted(waiting.pieces.items()):
+        if place != len(payload):
+            return None
+        payload += piece.payload
+    return payload if len(payload) == waiting.end else None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A TCP segment; `missing` bytes of its payload were not kept by the capture."""
+
+    source: int
+    target: int
+    sequence: int
+    flags: int
+    payload: bytes
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A UDP datagram; `behind` are bytes that the IP packet has and the datagram has not."""
+
+    source: int
+    target: int
+    payload: bytes
+    behind: bytes
+
+
+def read_segment(payload: bytes, missing: int) -> Segment | None:
+    """Read a TCP segment, or None where its header is damaged or was not kept."""
+    if len(payload) < 20:
+        return None
+    head = (payload[12] >> 4) * 4
+    if head < 20 or len(payload) < head:
+        return None
+    return Segment(
+        source=int.from_bytes(payload[0:2]),
+        target=int.from_bytes(payload[2:4]),
+        sequence=int.from_bytes(payload[4:8]),
+        flags=payload[13],
+        payload=payload[head:],
+        missing=missing,
+    )
+
+
+def read_datagram(payload: bytes) -> Datagram | None:
+    """Read a UDP datagram, or None where its header is damaged or was not kept."""
+    if len(payload) < 8:
+        return None
+    # 0 is the length of a datagram above 65,535 bytes (RFC 2675).
+    size = int.from_bytes(payload[4:6]) or len(payload)
+    if size < 8:
+        return None
+    return Datagram(
+        source=int.from_bytes(payload[0:2]),
+        target=int.from_bytes(payload[2:4]),
+        payload=payload[8:size],
+        behind=payload[size:],
     )

@@ -1,24 +1,43 @@
-"""An audit on a terminal and as JSON. All captured text is escaped."""
+"""An audit on a terminal, as JSON, as a page, and for build servers. All captured text is escaped.
+
+The page is self-contained: no script, no style sheet, no image. JUnit XML and SARIF have the form
+of a report of `lab run`.
+"""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
+from xml.etree.ElementTree import Element
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client_sim.lab.captures.audit import Audit
-from client_sim.lab.captures.evidence import Evidence
+from client_sim.lab.captures.audit import Audit, describe_outcome
+from client_sim.lab.captures.evidence import Evidence, redact
 from client_sim.lab.captures.fields import FieldRow
-from client_sim.lab.captures.question import Question
-from client_sim.lab.captures.redaction import redact
+from client_sim.lab.captures.judging import Question
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.report.dump import dump
+from client_sim.lab.report.findings import print_rows
+from client_sim.lab.report.junit_form import (
+    add_case,
+    encode_suites,
+    fail,
+    open_suite,
+    open_suites,
+    show_rows,
+)
+from client_sim.lab.report.sarif_form import encode_log, encode_result
 from client_sim.pages.origin import Origin
+from client_sim.pages.page import make_environment
 
 _SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
 _FIELDS: Final = 40  # rows of the table of fields, there
 _NAME: Final = 120  # characters of a captured name
+
+_TEMPLATE: Final = make_environment(Path(__file__).parent / "templates").get_template("audit.html")
 
 
 def printable(text: str | bytes) -> str:
@@ -167,16 +186,8 @@ def _render_evidence(name: str, each: Evidence, console: Console) -> None:
     title = f"{name}: {printable(finding.where)}, offset {each.offset}"
     console.print(Text(title, "bold"), soft_wrap=True)
     console.print(Text(f"  {printable(finding.explanation)}"), soft_wrap=True)
-    shift = each.offset - finding.offset
-    for row in dump(finding.data, finding.offset, finding.length):
-        line = Text(f"  {row.offset + shift:06x}  ")
-        for cell in row.cells:
-            line.append(cell.digits, "reverse" if cell.marked else "")
-            line.append(" ")
-        line.append("   " * (16 - len(row.cells)) + " ")
-        for cell in row.cells:
-            line.append(cell.sign, "reverse" if cell.marked else "dim")
-        console.print(line, soft_wrap=True)
+    rows = dump(finding.data, finding.offset, finding.length)
+    print_rows(rows, console, each.offset - finding.offset)
 
 
 def _render_fields(audit: Audit, console: Console, *, personal: bool) -> None:
@@ -198,3 +209,89 @@ def _render_fields(audit: Audit, console: Console, *, personal: bool) -> None:
         console.print(table)
     if len(audit.fields) > _FIELDS:
         console.print(Text(f"{len(audit.fields) - _FIELDS} fields more: see --json"))
+
+
+def render_page(audit: Audit, origin: Origin, *, personal: bool) -> str:
+    """Render a whole self-contained page."""
+    return _TEMPLATE.render(
+        audit=audit,
+        origin=origin,
+        outcome=describe_outcome(audit),
+        personal=personal,
+        counts=tuple(list_counts(audit, personal=personal)),
+        name=lambda name: show_name(name, personal=personal),
+        bits=show_bits,
+        printable=printable,
+        dump=dump,
+    )
+
+
+def render_audit_junit(audit: Audit, name: str) -> str:
+    """Render an audit of the capture `name` as one suite, with a case for each question."""
+    root = open_suites(f"hening lab audit: {printable(name)}")
+    suite = open_suite(root, "audit", f"verdict: {audit.verdict}")
+    for question in audit.questions:
+        _add_question(suite, question)
+    return encode_suites(root)
+
+
+def render_audit_sarif(audit: Audit, name: str) -> str:
+    """Render an audit of the capture `name` as one run, with a rule for each question."""
+    capture = audit.capture
+    return encode_log(
+        f"hening lab audit, {capture.form}",
+        (printable(name), "audit"),
+        [_rule(question) for question in audit.questions],
+        [
+            _result(question, place, each)
+            for place, question in enumerate(audit.questions)
+            for each in question.evidence
+        ],
+        is_proven=not audit.verdict.startswith("not judged"),
+        properties={
+            "verdict": audit.verdict,
+            "connections": len(capture.conversations),
+            "requests": audit.requests,
+            "octets": sum(len(talk.data) for talk in capture.conversations),
+            "notes": list(map(printable, capture.notes)),
+        },
+    )
+
+
+def _add_question(suite: Element, question: Question) -> None:
+    case = add_case(suite, "audit", question.name)
+    if question.passed:
+        return
+    said = [_describe(each) for each in question.evidence]
+    if question.count > len(said):
+        said.append(f"{question.count - len(said)} more")
+    first = printable(question.evidence[0].finding.explanation)
+    fail(case, f"{question.count} found: {first}", question.name, "\n\n".join(said))
+
+
+def _describe(each: Evidence) -> str:
+    finding = _escape(each.finding)
+    head = f"{finding.where}, offset {each.offset}\n{finding.explanation}"
+    rows = show_rows(finding.data, finding, each.offset - finding.offset)
+    return f"{head}\n{rows}" if rows else head
+
+
+def _rule(question: Question) -> dict[str, Any]:
+    return {
+        "id": question.name,
+        "shortDescription": {"text": question.asks},
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"cases": question.cases, "count": question.count},
+    }
+
+
+def _result(question: Question, place: int, each: Evidence) -> dict[str, Any]:
+    finding = _escape(each.finding)
+    message = f"{finding.where}: {finding.explanation}"
+    return encode_result(question.name, place, message, finding, each.offset, each.length)
+
+
+def _escape(finding: Finding) -> Finding:
+    """Escape unprintable captured characters; what is personal is covered already."""
+    where, explanation = printable(finding.where), printable(finding.explanation)
+    return Finding(where, explanation, finding.data, finding.offset, finding.length)

@@ -1,4 +1,4 @@
-"""TLS decrypted by `tshark`, where it is installed.
+"""TLS decrypted by `tshark`, where it is installed, with key logs in the format that NSS began.
 
 It runs without the user's settings, resolves no names, and is ended when it takes too long.
 """
@@ -14,6 +14,13 @@ from typing import Final
 
 from client_sim.lab.errors import CaptureError, SurroundingsError
 
+KEY_LOG_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of a key log: tens of thousands of connections."""
+
+_KEYS: Final = re.compile(
+    rb"^(?:CLIENT|SERVER|EXPORTER|EARLY)_[A-Z_0-9]+ ([0-9a-fA-F]{64}) ", re.MULTILINE
+)
+
 _SECONDS: Final = 300
 _AT_ONCE: Final = 200  # connections that one run gives out
 _OUTPUT_LIMIT: Final = 64 * 1024 * 1024
@@ -28,6 +35,11 @@ _HEADERS: Final = (
     *("-e", "http2.header.name", "-e", "http2.header.value"),
 )
 _LINE: Final = re.compile(r"^(\t?)([0-9a-f]+)$", re.MULTILINE)
+
+
+def list_randoms(data: bytes) -> frozenset[bytes]:
+    """Return the randoms of the ClientHellos that a key log has keys for."""
+    return frozenset(bytes.fromhex(match[1].decode()) for match in _KEYS.finditer(data))
 
 
 def find_tshark() -> str:

@@ -11,11 +11,15 @@ from rich.console import Console
 from client_sim.clock import read_clock
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.dialects import DIALECTS
-from client_sim.lab.captures.exporting import render_audit_junit, render_audit_sarif
 from client_sim.lab.captures.known import Known, decode_known
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.page import render_page
-from client_sim.lab.captures.showing import audit_to_dict, render_audit
+from client_sim.lab.captures.showing import (
+    audit_to_dict,
+    render_audit,
+    render_audit_junit,
+    render_audit_sarif,
+    render_page,
+)
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
 from client_sim.lab.errors import LabError, SurroundingsError

@@ -15,10 +15,16 @@ from client_sim.clock import read_entropy
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import Order, Seams
+from client_sim.lab.server_side.order import (
+    Order,
+    Seams,
+    Site,
+    plan_site,
+    read_source,
+    render_server,
+    server_to_dict,
+)
 from client_sim.lab.server_side.places import Places
-from client_sim.lab.server_side.report import render_server, server_to_dict
-from client_sim.lab.server_side.site import Site, plan_site, read_source
 
 _ENDING: Final = 300.0  # seconds for the command that restarts the server
 _PATH: Final = click.Path(exists=True, path_type=Path)

@@ -15,17 +15,12 @@ from client_sim.lab.servers.contents import (
     renew_tables,
 )
 from client_sim.lab.servers.fault import Fault
-from client_sim.lab.servers.faults_answers import ANSWERS as ANSWERED
-from client_sim.lab.servers.faults_install import INSTALL
-from client_sim.lab.servers.faults_metadata import METADATA
-from client_sim.lab.servers.faults_network import NETWORK
-from client_sim.lab.servers.faults_packs import PACKS
-from client_sim.lab.servers.hostile import TOGETHER
-from client_sim.lab.servers.hostile_answers import ANSWERS
-from client_sim.lab.servers.hostile_bodies import BODIES
-from client_sim.lab.servers.hostile_fields import FIELDS
-from client_sim.lab.servers.pack_histories import HISTORIES, make_history, make_steps
-from client_sim.lab.servers.packs import SMALL
+from client_sim.lab.servers.faults_metadata import METADATA, PACKS
+from client_sim.lab.servers.faults_network import ANSWERS as ANSWERED
+from client_sim.lab.servers.faults_network import INSTALL, NETWORK
+from client_sim.lab.servers.hostile import BODIES, TOGETHER
+from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
+from client_sim.lab.servers.packs import HISTORIES, SMALL, make_history, make_steps
 from client_sim.lab.servers.pairs import HostilePair
 from client_sim.tape import Tape
 

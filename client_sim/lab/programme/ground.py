@@ -12,7 +12,7 @@ from client_sim.lab.scenarios.lifelike import draw_host, make_lifelike
 from client_sim.lab.scenarios.lives import idle, random_life
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
-from client_sim.lab.servers.faults import make_faults
+from client_sim.lab.servers.faults_metadata import make_faults
 from client_sim.lab.servers.packs import PARTS
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy

@@ -13,16 +13,14 @@ from client_sim.device.internet import make_tls_context
 from client_sim.lab.clients.anew import born_anew
 from client_sim.lab.scenarios.confines import PATIENCE
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
-from client_sim.lab.servers.authority import Authority, make_authority
-from client_sim.lab.servers.listening import Listening
+from client_sim.lab.servers.scripted import Authority, Listening, make_authority
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.identity import on_machine
 from client_sim.lab.trace.machine import Machine, make_machine
-from client_sim.lab.trace.memory import MemoryWorld, Responder
+from client_sim.lab.trace.memory import DrivenWorld, MemoryWorld, Responder
 from client_sim.lab.trace.observation import Observation
 from client_sim.lab.trace.relay import Relay
 from client_sim.lab.trace.sockets import Dial, MakeDial, SocketWorld
-from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from client_sim.lab.programme.ground import START, Ground
 from client_sim.lab.programme.wall_clock import Timed
-from client_sim.lab.servers.listening import Listening
+from client_sim.lab.servers.scripted import Listening
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.relay import Relay
 from client_sim.lab.trace.sockets import SocketWorld

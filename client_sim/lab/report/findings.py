@@ -17,15 +17,16 @@ def render_findings(name: str, findings: Iterable[Finding], console: Console) ->
         field = f", {finding.field}" if finding.field else ""
         say(console, f"{name}: {finding.where}{field}, offset {finding.offset}", "bold")
         say(console, f"  {finding.explanation}")
-        _print_rows(dump(finding.data, finding.offset, finding.length), console)
+        print_rows(dump(finding.data, finding.offset, finding.length), console)
         if finding.other is not None:
             console.print(Text("  where the other has"))
-            _print_rows(dump(finding.other, finding.offset, finding.length), console)
+            print_rows(dump(finding.other, finding.offset, finding.length), console)
 
 
-def _print_rows(rows: Iterable[Row], console: Console) -> None:
+def print_rows(rows: Iterable[Row], console: Console, shift: int = 0) -> None:
+    """Print a dump, with offsets that begin `shift` later."""
     for row in rows:
-        line = Text(f"  {row.offset:06x}  ")
+        line = Text(f"  {row.offset + shift:06x}  ")
         for cell in row.cells:
             line.append(cell.digits, "reverse" if cell.marked else "")
             line.append(" ")

@@ -9,10 +9,9 @@ from typing import Final, cast
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
 from client_sim.lab.trace.detours import watch_detours
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import DrivenWorld, MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.recording import RecordingWorld
-from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind, describe
 from client_sim.persona import Persona
 from client_sim.world import Client, Event, Factory, World

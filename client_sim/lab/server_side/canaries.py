@@ -1,14 +1,39 @@
-"""A canary in every position of a request to one server, and the search for them all."""
+"""A canary in every position of a request to one server, and the searches for what was sent.
 
-from collections.abc import Callable, Sequence
+What a server keeps is gigabytes without a match, mostly. All windows of eight bytes are looked up
+in one pass, as numbers; only where one is known does the search go byte by byte. Our own address
+and ports are values like the others: a server keeps neither.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
 from typing import Final
 
-from client_sim.lab.server_side.framings import plan_framings, plan_tls
+from client_sim.lab.oracles.canary import CanarySearch, Sighting
+from client_sim.lab.oracles.transforms import DIGESTS, ENOUGH, TRANSFORMS
+from client_sim.lab.oracles.views import View
+from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.planting import Planted, plant
-from client_sim.lab.server_side.positions import PATH, plan_heads
-from client_sim.lab.server_side.sieve import Sieve
+from client_sim.lab.server_side.positions import PATH, plan_framings, plan_heads, plan_tls
 
 _THERE: Final = 8  # paths of the server's own that planted requests ask for
+
+Values = Mapping[str, tuple[bytes, ...]]
+_WINDOW: Final = 8
+_STEP: Final = 1024
+_OVERLAP: Final = 512  # bytes: a value in the longest of the usual encodings fits in
+
+_WHO: Final = "the client's address"
+_WHENCE: Final = "the client's address and port"
+_NUMBER: Final = re.compile(rb"(?<![0-9])[1-9][0-9]{3,4}(?![0-9])")
+_FIRST: Final = 1024  # the first port that a client may have
+_SPAN: Final = 64_512
+_AWAY: Final = 10_006  # even: systems hand out ports of one parity
+_MOST: Final = 64  # connections whose ends are looked for
+_ENOUGH: Final = 12  # ports: fewer stand in any long text by chance
 
 
 class Canaries:
@@ -41,3 +66,120 @@ class Canaries:
             {name: each.wholes for name, each in named.items()},
             layers,
         )
+
+
+class Sieve(CanarySearch):
+    """A search for values in large amounts of data.
+
+    `halves` are looked for under one transform, for values that a short field cut off. `wholes` are
+    longer pieces in which a value stands: they are looked for as digests, which do not show it.
+    """
+
+    def __init__(self, values: Values, halves: Values, wholes: Values, layers: int) -> None:
+        super().__init__(values, layers)
+        for field, piece in _pairs(halves):
+            self._spelled.append((field, piece, "", piece))
+            self._add_tokens(len(self._spelled) - 1, piece, min(layers, 1))
+        first = len(self._chains)
+        chains = [chain for digest in DIGESTS for chain in ((digest,), *_encoded(digest))]
+        self._chains += chains
+        for field, piece in _pairs(wholes):
+            self._spelled.append((field, piece, "", piece))
+            place = len(self._spelled) - 1
+            for number, chain in enumerate(chains, first):
+                data = DIGESTS[chain[0]](piece)
+                for name in chain[1:]:
+                    data = TRANSFORMS[name](data)
+                self._index.setdefault(data[:_WINDOW], []).append((place, number))
+        self._numbers = _as_numbers(self._index)
+        self._steps = _as_numbers(self._deltas)
+
+    def find(self, data: bytes) -> Iterator[Sighting]:
+        """Find values in a string of any length, also where they are encoded or compressed.
+
+        It is read in pieces, so that the decodings that are tried of one piece are bounded.
+        """
+        for start in range(0, max(len(data) - _OVERLAP, 1), _STEP):
+            for sighting in self.search(data[start : start + _STEP + _OVERLAP]):
+                yield replace(sighting, offset=start + sighting.offset)
+
+    def _plain(self, seen: View) -> Iterator[Sighting]:
+        if _has_any(self._numbers, seen.data):
+            yield from super()._plain(seen)
+
+    def _xored(self, seen: View) -> Iterator[Sighting]:
+        length = len(seen.data)
+        if length <= _WINDOW:
+            return
+        number = int.from_bytes(seen.data, "big")
+        steps = ((number >> 8) ^ number) & ((1 << (8 * length - 8)) - 1)
+        if _has_any(self._steps, steps.to_bytes(length - 1, "big")):
+            yield from super()._xored(seen)
+
+
+def _pairs(values: Values) -> Iterator[tuple[str, bytes]]:
+    return ((field, piece) for field, own in values.items() for piece in own)
+
+
+def _encoded(digest: str) -> Iterator[tuple[str, str]]:
+    return ((digest, name) for name in ENOUGH)
+
+
+def _as_numbers(keys: Mapping[bytes, object]) -> frozenset[int]:
+    return frozenset(int.from_bytes(key, sys.byteorder) for key in keys if len(key) == _WINDOW)
+
+
+def _has_any(numbers: frozenset[int], data: bytes) -> bool:
+    view = memoryview(data)
+    return not all(
+        numbers.isdisjoint(view[shift : shift + (len(data) - shift) // 8 * 8].cast("Q"))
+        for shift in range(min(_WINDOW, len(data) - _WINDOW + 1))
+    )
+
+
+def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
+    """Make a search for our addresses, and for digests of an address with its port."""
+    addresses = list(dict.fromkeys(address for address, _ in peers if address))
+    ends = [end for end in dict.fromkeys(peers) if all(end)]
+    ends = ends[:: len(ends) // _MOST + 1]  # a server that keeps one keeps the next
+    structures = tuple(
+        # sockaddr_in of Linux: family, port, address; eight bytes that no chance puts together
+        b"\x02\0" + port.to_bytes(2, "big") + ip_address(text).packed
+        for text, port in ends
+        if ip_address(text).version == 4
+    )
+    said = tuple(
+        spelled.encode()
+        for text, port in ends
+        for spelled in (f"{text}:{port}", f"[{text}]:{port}", f"('{text}', {port})")
+    )
+    spelled = tuple(spelled for text in addresses for spelled in _spell(text))
+    return Sieve({_WHO: spelled, _WHENCE: structures}, {}, {_WHENCE: said}, 1)
+
+
+def _spell(text: str) -> Iterator[bytes]:
+    if text.startswith("127.0.0."):
+        return  # these stand in the settings of many servers
+    address = ip_address(text)
+    yield from (text.encode(), address.packed, b"%d" % int(address))
+    yield from (address.exploded.encode(), address.reverse_pointer.encode())
+    if isinstance(address, IPv4Address):
+        yield b"::ffff:" + address.packed.hex(":", 2).encode()
+        if address.is_loopback:
+            # Where no other host is in the network, three bytes of four are telling.
+            yield text.rpartition(".")[0].encode() + b"."
+
+
+def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
+    """Count how many of our ports stand in a text, and how many of as many others.
+
+    One port has too few digits to be looked for; most of a hundred are not there by chance.
+    """
+    there = {int(match[0]) for match in _NUMBER.finditer(data)}
+    others = {_FIRST + (port - _FIRST + _AWAY) % _SPAN for port in ports}
+    return len(there & ports), len(there & (others - ports))
+
+
+def is_telling(ours: int, others: int) -> bool:
+    """Return whether ports stand in a text because they were kept."""
+    return ours >= _ENOUGH and others * 4 <= ours

@@ -8,21 +8,22 @@ from client_sim.lab.errors import SurroundingsError
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.verdict import Check
 from client_sim.lab.server_side.alike import (
+    Question,
     Said,
+    find_paths,
     hide_date,
     judge_alike,
     judge_headers,
     judge_pairs,
+    plan_habits,
+    plan_questions,
 )
 from client_sim.lab.server_side.canaries import Canaries
-from client_sim.lab.server_side.growth import judge_growth
-from client_sim.lab.server_side.order import Order, Seams, ServerVerdict
+from client_sim.lab.server_side.exchange import Sender
+from client_sim.lab.server_side.order import Order, Seams, ServerVerdict, Site, plan_sources
 from client_sim.lab.server_side.places import list_files, load_sizes
 from client_sim.lab.server_side.positions import PATH, request
-from client_sim.lab.server_side.questions import Question, find_paths, plan_habits, plan_questions
-from client_sim.lab.server_side.search import Search, check_places
-from client_sim.lab.server_side.sending import Sender
-from client_sim.lab.server_side.site import Site, plan_sources
+from client_sim.lab.server_side.search import Search, check_places, judge_growth
 
 _KEPT: Final = 1000  # findings of a check that are kept; all are counted
 _EACH: Final = 3  # of these in one file

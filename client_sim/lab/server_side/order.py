@@ -1,12 +1,91 @@
-"""An examination of a server: its inputs, its dependencies, and its verdict."""
+"""An examination of a server: where it is, who asks, its inputs, and its verdict.
+
+The verdict is shown on a terminal and as JSON.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client_sim.lab.errors import LabError
 from client_sim.lab.programme.verdict import Check
+from client_sim.lab.report.findings import render_findings
+from client_sim.lab.report.json import finding_to_dict
 from client_sim.lab.server_side.places import Places
-from client_sim.lab.server_side.sending import PATIENCE
-from client_sim.lab.server_side.site import Site
+
+PATIENCE: Final = 5.0
+"""Seconds that a server has for an answer."""
+
+FRESH: Final = 6  # drawn loopback addresses: in 98 % of draws they differ in a given bit
+
+_SHOWN: Final = 5  # findings of a check on a terminal; JSON has more
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A server: `host` is what `Host` says, `name` what TLS says, `address` where it listens."""
+
+    host: str
+    name: str
+    address: str
+    port: int
+    tls: bool
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine, so that any address of 127/8 may ask it."""
+        return self.address == "localhost" or self.address.startswith("127.")
+
+
+def plan_site(url: str, host: str | None = None) -> Site:
+    """Read `http://ADDRESS:PORT` or `https://…`; `host` is the name where that is another one.
+
+    Raises LabError for any other URL.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise LabError(f"{url} is no URL: write http://HOST:PORT") from None
+    bare = parts.path in {"", "/"} and not parts.query and not parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not bare or "@" in url:
+        raise LabError(f"{url} is not http://HOST:PORT or https://HOST:PORT, with no path")
+    tls = parts.scheme == "https"
+    return Site(
+        host=parts.netloc if host is None else host,
+        name=parts.hostname if host is None else host.partition(":")[0],
+        address=parts.hostname,
+        port=port or (443 if tls else 80),
+        tls=tls,
+    )
+
+
+def plan_sources(site: Site, given: tuple[str, ...], entropy: Callable[[int], bytes]) -> list[str]:
+    """List the addresses to ask from, the one for planted requests first.
+
+    What was given; else on loopback fresh ones, 127.0.0.1 and 127.0.0.2; else the empty string,
+    which lets the system choose.
+    """
+    if given:
+        return list(given)
+    if not site.is_loopback:
+        return [""]
+    fresh = [str(IPv4Address(0x7F404040 | int.from_bytes(entropy(3), "big"))) for _ in range(FRESH)]
+    return [*fresh, "127.0.0.1", "127.0.0.2"]
+
+
+def read_source(value: str) -> str:
+    """Check an address to ask from; raises LabError."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise LabError(f"{value} is no address of this machine, such as 192.0.2.7") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +138,57 @@ class ServerVerdict:
     def failed(self) -> tuple[str, ...]:
         """Name the checks that found something."""
         return tuple(check.name for check in self.checks if not check.passed)
+
+
+def server_to_dict(verdict: ServerVerdict) -> dict[str, Any]:
+    """Return the verdict as values that JSON has; bytes are hexadecimal."""
+    return {
+        "server": verdict.host,
+        "clean": verdict.is_clean,
+        "positions": verdict.positions,
+        "requests": verdict.requests,
+        "files": verdict.files,
+        "checks": [
+            {
+                "name": check.name,
+                "question": check.question,
+                "passed": check.passed,
+                "cases": check.cases,
+                "count": check.count,
+                "findings": [finding_to_dict(finding) for finding in check.findings],
+            }
+            for check in verdict.checks
+        ],
+        "not_looked_at": list(verdict.unseen),
+    }
+
+
+def render_server(verdict: ServerVerdict, console: Console) -> None:
+    """Print one line per check, then findings with their bytes, then what was not examined."""
+    table = Table(title=Text(f"server {verdict.host}"), title_justify="left")
+    table.add_column("check")
+    table.add_column("question", ratio=1)
+    table.add_column("cases", justify="right")
+    table.add_column("result")
+    for check in verdict.checks:
+        if check.cases == 0:
+            result = Text("not asked", "yellow")
+        else:
+            result = (
+                Text("passed", "green") if check.passed else Text(f"{check.count} found", "red")
+            )
+        table.add_row(check.name, check.question, str(check.cases), result)
+    console.print(table)
+    for check in verdict.checks:
+        render_findings(check.name, check.findings[:_SHOWN], console)
+        if check.count > _SHOWN:
+            console.print(Text(f"{check.name}: {check.count - _SHOWN} more", "bold"))
+    console.print()
+    for sentence in verdict.unseen:
+        console.print(Text(f"Not looked at: {sentence}"), soft_wrap=True)
+    summary = f"{verdict.positions} positions, {verdict.requests} requests, {verdict.files} files: "
+    if verdict.is_clean:
+        tail = Text("nothing of a request was kept.", "green")
+    else:
+        tail = Text(f"LEAK ({', '.join(verdict.failed())}).", "bold red")
+    console.print(Text(summary) + tail, soft_wrap=True)

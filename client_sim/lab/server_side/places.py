@@ -1,18 +1,49 @@
-"""Where a server may keep something: files below folders, those of a process, pages of metrics."""
+"""Where a server may keep something: files below folders, those of a process, pages of metrics.
 
+Of a process (Linux) the files that it has mapped to be written, or open for writing. Its memory is
+not examined: what is only in memory is not kept, and ends with the process. Files are read as they
+are, and by their format: cells of a database, compressed text.
+"""
+
+import bz2
+import gzip
 import hashlib
+import http.client
+import lzma
 import os
+import re
+import shutil
+import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+import tempfile
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from client_sim.lab.errors import SurroundingsError
-from client_sim.lab.server_side.processes import find_files
 
 _CHUNK: Final = 4 * 1024 * 1024
 _OVERLAP: Final = 4096  # bytes that two chunks share, so that no value lies across
+# proc_pid_maps(5): range, permissions with `s` for shared, offset, device, inode, path.
+_MAPPED: Final = re.compile(r"([0-9a-f]+-[0-9a-f]+) .w.s \S+ \S+ ([0-9]+)\s+(/.*)")
+_MEMORY: Final = ("/dev/zero", "/SYSV", "/memfd:", "/dev/shm/sem.")  # noqa: S108  # no file of ours
+_DELETED: Final = " (deleted)"
+_SQLITE: Final = b"SQLite format 3\0"
+_JOURNALS: Final = ("-wal", "-journal")
+_MIB: Final = 1024 * 1024
+_UNPACKED: Final = 256  # MiB that one file is decompressed to
+_Opening = Callable[[Path], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]
+_OPEN: Final[tuple[tuple[bytes, _Opening], ...]] = (
+    (b"\x1f\x8b\x08", gzip.GzipFile),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\0", lzma.LZMAFile),
+)
+
+_SECONDS: Final = 30.0
+_PAGE: Final = 64 * 1024 * 1024  # bytes of a page of metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +170,163 @@ def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, byte
 
 def _sentence(error: OSError) -> str:
     return f"{error}: run this as the server's user, or as root, who may read all that it writes"
+
+
+def find_files(pid: int) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of each file that a process or its descendants can write to.
+
+    A deleted file is read by the descriptor or the mapping that holds it. Yields nothing for a
+    process that is gone. Raises SurroundingsError where the system does not list the files.
+    """
+    for each in (pid, *_find_descendants(pid)):
+        try:
+            yield from _find_mapped(each)
+            yield from _find_open(each)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        except PermissionError as error:
+            raise SurroundingsError(
+                f"the files of process {each} cannot be listed ({error}): run this as the"
+                " server's user, or as root"
+            ) from error
+
+
+def check_process(pid: int) -> None:
+    """Raise SurroundingsError unless a process runs and the system lists its files."""
+    if not Path(f"/proc/{pid}/maps").exists():
+        raise SurroundingsError(
+            f"there is no process {pid}, or no /proc: name one that runs, on Linux"
+        )
+
+
+def _find_mapped(pid: int) -> Iterator[tuple[str, Path]]:
+    for line in (
+        Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    ):
+        match = _MAPPED.fullmatch(line)
+        if match is None or match[3].startswith(_MEMORY):
+            continue
+        if match[3].endswith(_DELETED):
+            name = f"{match[3]} mapped by {pid}"
+            yield name, Path(f"/proc/{pid}/map_files/{match[1]}")
+        else:
+            yield match[3], Path(match[3])
+
+
+def _find_open(pid: int) -> Iterator[tuple[str, Path]]:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            name = str(link.readlink())
+            said = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text(encoding="ascii")
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        flags = re.search(r"^flags:\s+([0-7]+)$", said, re.MULTILINE)
+        writes = flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
+        if not writes or not name.startswith("/") or name.startswith(_MEMORY):
+            continue
+        if not link.is_file():  # a device
+            continue
+        if name.endswith(_DELETED):
+            yield f"{name} open in {pid}", link
+        elif Path(name).is_file():
+            yield name, Path(name)
+
+
+def _find_descendants(pid: int) -> list[int]:
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parents[int(folder.name)] = int(fields.rpartition(")")[2].split()[1])
+    found = [pid]
+    for each in found:  # grows during the loop
+        found += [child for child, parent in parents.items() if parent == each]
+    return found[1:]
+
+
+def load_contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what reading a file by its format gives, each piece with words that say where it was.
+
+    Nothing for a file of no known format: its bytes are searched as they are, as those of every
+    file. A database is read from a copy, so that the server's is not touched.
+    """
+    database = next(
+        (Path(str(path).removesuffix(end)) for end in _JOURNALS if str(path).endswith(end)), path
+    )
+    try:
+        with database.open("rb") as file:
+            start = file.read(len(_SQLITE))
+    except OSError:
+        return  # gone, or already reported as unreadable
+    if start == _SQLITE:
+        yield from _load_cells(database)
+        return
+    for magic, opening in _OPEN:
+        if start.startswith(magic):
+            yield from _decompress(path, opening)
+
+
+def _decompress(path: Path, opening: _Opening) -> Iterator[tuple[str, bytes]]:
+    try:
+        with opening(path) as file:
+            for number in range(_UNPACKED):
+                data = file.read(_MIB)
+                if not data:
+                    return
+                yield f"decompressed from {number} MiB on", data
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return  # cut off, or only looks compressed: its bytes as they are were searched
+
+
+def _load_cells(database: Path) -> Iterator[tuple[str, bytes]]:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        try:
+            shutil.copyfile(database, copy)
+            for end in _JOURNALS:
+                if Path(f"{database}{end}").is_file():
+                    shutil.copyfile(f"{database}{end}", f"{copy}{end}")
+        except OSError:
+            return
+        connection = sqlite3.connect(copy)
+        connection.text_factory = bytes
+        try:
+            yield from _read_tables(connection)
+        except sqlite3.Error:
+            return  # copied while it was written; its bytes as they are were searched
+        finally:
+            connection.close()
+
+
+def _read_tables(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (name,) in names:
+        quoted = '"' + name.decode("utf-8", "replace").replace('"', '""') + '"'
+        shown = name.decode("utf-8", "replace")
+        rows = connection.execute(f"SELECT * FROM {quoted}")  # noqa: S608  # quoted as SQL has it
+        columns = [column[0] for column in rows.description]
+        for number, row in enumerate(rows, 1):
+            whole = b"\n".join(_as_bytes(cell) for cell in row)
+            yield f"table {shown}, row {number}, columns {', '.join(columns)}", whole
+
+
+def _as_bytes(cell: object) -> bytes:
+    return cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "replace")
+
+
+def load_page(url: str) -> bytes:
+    """Return a page by HTTP; raises SurroundingsError where there is none."""
+    if not url.startswith(("http://", "https://")):
+        raise SurroundingsError(f"{url} is no page of metrics: write http://HOST:PORT/metrics")
+    # No proxy: what is asked for is near the server.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=_SECONDS) as answer:
+            data: bytes = answer.read(_PAGE)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise SurroundingsError(
+            f"the metrics at {url} cannot be read ({error}): is the server started with them?"
+        ) from error
+    return data

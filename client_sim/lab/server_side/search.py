@@ -1,15 +1,32 @@
-"""The search for planted values in all places: once after the requests, and once at the end."""
+"""The search for planted values in all places, and what grows when requests come.
 
-from collections.abc import Iterable, Iterator, Sequence
+Values that a server hid well, under a key of its own for instance, cannot be looked for. That it
+writes something for each request shows all the same: a server that keeps nothing grows by nothing.
+"""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from client_sim.lab.oracles.canary import Sighting
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.server_side.canaries import Sieve, count_ports, is_telling, make_peer_sieve
 from client_sim.lab.server_side.exchange import Peer
-from client_sim.lab.server_side.pages import load_page
-from client_sim.lab.server_side.peers import make_peer_sieve
-from client_sim.lab.server_side.places import Places, find_changed, list_files, load_states
-from client_sim.lab.server_side.processes import check_process
-from client_sim.lab.server_side.searching import judge_bytes, judge_files
-from client_sim.lab.server_side.sieve import Sieve
+from client_sim.lab.server_side.places import (
+    Places,
+    check_process,
+    find_changed,
+    list_files,
+    load_chunks,
+    load_contents,
+    load_page,
+    load_states,
+)
+
+_AROUND: Final = 48  # bytes shown before and after a value
+
+_EACH: Final = 4  # bytes per request: no shorter note is worth keeping
+Sizes = Mapping[str, int]
 
 
 def check_places(places: Places) -> None:
@@ -58,3 +75,92 @@ class Search:
 def _extend(found: list[Finding], more: Iterable[Finding]) -> None:
     known = {finding.explanation for finding in found}
     found += [finding for finding in more if finding.explanation not in known]
+
+
+def judge_bytes(
+    where: str, data: bytes, sieves: Sequence[Sieve], base: int = 0
+) -> Iterator[Finding]:
+    """Find values in bytes: of each position the reading with the fewest steps, once.
+
+    `base` is where the bytes begin in what they are from.
+    """
+    best: dict[str, Sighting] = {}
+    for sieve in sieves:
+        for sighting in sieve.find(data):
+            known = best.get(sighting.field)
+            if known is None or _rank(sighting) < _rank(known):
+                best[sighting.field] = sighting
+    for position, sighting in best.items():
+        start = max(sighting.offset - _AROUND, 0)
+        length = max(len(sighting.data), 1)
+        shown = data[start : sighting.offset + length + _AROUND]
+        inner = shown[sighting.offset - start :].startswith(sighting.data)
+        how = f", {', then '.join(sighting.chain)}" if sighting.chain else ""
+        yield Finding(
+            where=f"{where}, byte {base + sighting.offset}",
+            explanation=f"{position} is there{how}",
+            # After a step that decodes, the decoded bytes say more than the encoded ones.
+            data=shown if inner else sighting.data,
+            offset=sighting.offset - start if inner else 0,
+            length=length,
+        )
+
+
+def judge_files(
+    changed: Mapping[str, tuple[Path, int]], sieves: Sequence[Sieve], ports: frozenset[int]
+) -> Iterator[Finding]:
+    """Find values in the names and bytes of files, and in what their formats hold."""
+    for name, (path, start) in changed.items():
+        label = name.encode(errors="surrogateescape")
+        yield from judge_bytes(f"the name {name}", label, sieves)
+        found: dict[str, Finding] = {}
+        for offset, data in load_chunks(path, start):
+            for finding in judge_bytes(name, data, sieves, offset):
+                found.setdefault(finding.explanation, finding)
+            yield from _judge_ports(name, data, ports)
+        for words, data in load_contents(path):
+            for finding in judge_bytes(f"{name}, {words}", data, sieves):
+                found.setdefault(finding.explanation, finding)
+        yield from found.values()
+
+
+def _judge_ports(name: str, data: bytes, ports: frozenset[int]) -> Iterator[Finding]:
+    ours, others = count_ports(data, ports)
+    if is_telling(ours, others):
+        yield Finding(
+            where=name,
+            explanation=f"{ours} of our {len(ports)} ports stand there, and {others} of others",
+            data=data[:_AROUND],
+            offset=0,
+            length=min(len(data), _AROUND),
+        )
+
+
+def _rank(sighting: Sighting) -> tuple[int, int]:
+    return len(sighting.chain), -len(sighting.data)
+
+
+def judge_growth(before: Sizes, after: Sizes, idle: Sizes, requests: int) -> Iterator[Finding]:
+    """Find files that grew with the requests by more than twice what they grow by themselves.
+
+    The lengths are those before the requests, after them, and after a pause of the same time. A
+    new file has grown from nothing; many new files are a finding, too.
+    """
+    for name, size in after.items():
+        more = size - before.get(name, 0) - 2 * max(idle.get(name, size) - size, 0)
+        if more >= requests * _EACH:
+            yield _finding(name, f"grew by {more} bytes", requests)
+    new = sorted(after.keys() - before.keys())
+    if len(new) - 2 * len(idle.keys() - after.keys()) >= requests // 2:
+        yield _finding(new[0], f"and {len(new) - 1} other files appeared", requests)
+
+
+def _finding(name: str, words: str, requests: int) -> Finding:
+    data = name.encode(errors="surrogateescape")
+    return Finding(
+        where=name,
+        explanation=f"{words} while {requests} plain requests came: something is written for each",
+        data=data,
+        offset=0,
+        length=len(data),
+    )

@@ -1,13 +1,9 @@
 """What answers a client in the same process.
 
-`session` is one run's view of a `repository`, whose text comes from `contents`, `descriptions`,
-`packs`, `entries`, `pack_histories` and whose keys and log are `signing` and `log`; `answering`
-makes HTTP of it. `scripted` needs no repository; `listening` and `authority` are real sockets and
-TLS.
+A `repository` says what follows from `contents`, `descriptions` and `packs`, signed by `signing`;
+`answering` makes HTTP of it, and `replies` alters an answer. `scripted` needs no repository, and
+has real sockets and TLS, too. `memo` is for speed.
 
-- `faults` lists what can go wrong (`fault`), each kind in a module `faults_`: of the network, of
-  answers, of metadata, installations, packs.
-- `hostile` lists pairs (`pairs`) that differ in what is not content, in modules `hostile_`: in
-  fields, bodies, installations, parts, answers.
-- For speed: `memo` and `parsed_answers`. To alter an answer: `replies`.
+- What can go wrong (`fault`): `faults_network` and `faults_metadata`, which lists all.
+- Pairs that differ in what is not content (`pairs`): `hostile`, `hostile_heads`, `hostile_fetches`.
 """

@@ -7,9 +7,8 @@ from itertools import product
 from typing import Any, Final
 
 from client_sim.lab.servers.contents import Contents
-from client_sim.lab.servers.log import encode_verifier
 from client_sim.lab.servers.packs import describe_packs, list_files
-from client_sim.lab.servers.signing import Key, Keys, threshold
+from client_sim.lab.servers.signing import Key, Keys, encode_verifier, threshold
 
 BORN: Final = 1_735_689_600
 """When build 0 would have been made: 2025-01-01."""

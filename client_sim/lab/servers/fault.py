@@ -1,12 +1,13 @@
 """A fault of a server or a network, and where in a poll it strikes."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from client_sim.lab.servers.packs import PARTS, name_part
-from client_sim.lab.servers.replies import Alter, Reply, Wrap, alter_replies, only_at
+from client_sim.lab.servers.replies import Reply, Say, Wrap, alter_replies, only_at
 from client_sim.lab.trace.memory import Asked, Responder
 
 PLACES: Final = {
@@ -48,6 +49,10 @@ _PATTERNS: Final = {
 _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?\r\n]+)")
 
 
+Send = Callable[[bytes], bytes]
+"""Sends other bytes in place of an answer's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault; `wrap` makes a server that has it out of one that has not.
@@ -71,17 +76,16 @@ def is_at(place: str, target: str) -> bool:
     return _PATTERNS[place].fullmatch(target.partition("?")[0]) is not None
 
 
-def say_instead(place: str, say: Callable[[Reply], Reply]) -> Wrap:
+def say_instead(place: str, say: Say) -> Wrap:
     """Make the wrap that says something else at a place of a poll."""
 
     def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
         return say(reply) if is_at(place, target) else reply
 
-    made: Alter = alter
-    return alter_replies(made)
+    return alter_replies(alter)
 
 
-def send_instead(place: str, send: Callable[[bytes], bytes]) -> Wrap:
+def send_instead(place: str, send: Send) -> Wrap:
     """Make the wrap that sends other bytes at a place of a poll; it receives the original ones."""
 
     def wrap(respond: Responder) -> Responder:
@@ -95,3 +99,19 @@ def send_instead(place: str, send: Callable[[bytes], bytes]) -> Wrap:
         return broken
 
     return wrap
+
+
+def list_said(
+    sayings: Mapping[str, Say], places: Iterable[str], *, poll: int = 1
+) -> Iterator[Fault]:
+    """Yield a fault for each saying at each place."""
+    for (name, say), place in product(sayings.items(), places):
+        yield Fault(f"{name}, at {place}", say_instead(place, say), poll=poll)
+
+
+def list_sent(
+    sendings: Mapping[str, Send], places: Iterable[str], *, poll: int = 1
+) -> Iterator[Fault]:
+    """Yield a fault for each sending at each place."""
+    for (name, send), place in product(sendings.items(), places):
+        yield Fault(f"{name}, at {place}", send_instead(place, send), poll=poll)

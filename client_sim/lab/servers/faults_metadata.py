@@ -1,24 +1,50 @@
-"""Faults of signed files: bytes that are no metadata, wrong signatures, outdated versions."""
+"""Faults of signed files and of public content, and the list of all faults.
+
+A phone polls on as if nothing had gone wrong: it may notice, and end a poll early. It may not ask
+for anything else, ask again, or come back at another time. When the fault is over, it recovers. No
+update waits for public content: a phone continues with a warning, and asks again for what it lacks.
+"""
 
 import gzip
 import json
+import lzma
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from itertools import product
 from typing import Final
 
 from client_sim.lab.servers.contents import one_by_one
-from client_sim.lab.servers.fault import PLACES, Fault, is_at, say_instead
-from client_sim.lab.servers.replies import Reply, Wrap
+from client_sim.lab.servers.fault import (
+    PLACES,
+    Fault,
+    is_at,
+    list_said,
+    list_sent,
+    say_instead,
+)
+from client_sim.lab.servers.faults_network import (
+    ANSWERS,
+    NETWORK,
+    OTHER_BYTES,
+    SAYINGS,
+    SENDINGS,
+    put,
+)
+from client_sim.lab.servers.packs import encode_parts
+from client_sim.lab.servers.replies import Reply, Say, Wrap, refuse
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.memory import Asked, Responder
 
+Rewrite = Callable[[bytes], bytes]
+"""Returns another body in place of the one that was found, which is not compressed."""
+
 _DAY: Final = 86_400
-_ROLES: Final = ("timestamp", "snapshot", "targets", "latest", "tables")
 _DEEP: Final = 100_000
 
 
-def _rewrite(rewrite: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
+def _rewrite(rewrite: Rewrite) -> Say:
     """Send another body in place of the one that was found; a missing one stays missing."""
 
     def say(reply: Reply) -> Reply:
@@ -36,90 +62,79 @@ def _flip_signature(body: bytes) -> bytes:
     return body[:at] + (b"0" if body[at : at + 1] != b"0" else b"1") + body[at + 1 :]
 
 
-def _edit(edit: Callable[[dict[str, object]], object]) -> Callable[[bytes], bytes]:
-    """Edit the signed part without signing it again."""
+def _edit(**members: object) -> Rewrite:
+    """Change members of the signed part without signing it again."""
 
     def rewrite(body: bytes) -> bytes:
         document = json.loads(body)
-        edit(document["signed"])
+        document["signed"].update(members)
         return json.dumps(document, separators=(",", ":")).encode()
 
     return rewrite
 
 
-_BODIES: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
-    ("no JSON", lambda _: b"{"),
-    ("JSON of another kind", lambda _: b"[1,2,3]"),
-    ("an empty object", lambda _: b"{}"),
-    ("nothing but null", lambda _: b"null"),
-    ("JSON that is very deep", lambda _: b"[" * _DEEP + b"]" * _DEEP),
-    ("a signed part that is very deep", lambda _: b'{"signatures":[],"signed":' + b'{"a":' * 5_000),
-    ("bytes that are no text", lambda body: b"\xff\xfe" + body),
-    ("a number beyond all", lambda body: re.sub(rb'"version":\d+}}$', b'"version":1e999}}', body)),
-    ("not a number", lambda body: re.sub(rb'"version":\d+}}$', b'"version":NaN}}', body)),
-    ("no signature", lambda body: re.sub(rb'"signatures":\[.*?\]', b'"signatures":[]', body)),
-    ("a wrong signature", _flip_signature),
-    ("another version than was signed", _edit(lambda signed: signed.update(version=999))),
-    (
-        "another expiry than was signed",
-        _edit(lambda signed: signed.update(expires="2099-01-01T00:00:00Z")),
-    ),
-    ("an expiry that is no date", _edit(lambda signed: signed.update(expires="soon"))),
-    ("another type", _edit(lambda signed: signed.update(_type="mirrors"))),
-)
+_BODIES: Final[dict[str, Rewrite]] = {
+    "no JSON": lambda _: b"{",
+    "JSON of another kind": lambda _: b"[1,2,3]",
+    "an empty object": lambda _: b"{}",
+    "nothing but null": lambda _: b"null",
+    "JSON that is very deep": lambda _: b"[" * _DEEP + b"]" * _DEEP,
+    "a signed part that is very deep": lambda _: b'{"signatures":[],"signed":' + b'{"a":' * 5_000,
+    "bytes that are no text": lambda body: b"\xff\xfe" + body,
+    "a number beyond all": lambda body: re.sub(rb'"version":\d+}}$', b'"version":1e999}}', body),
+    "not a number": lambda body: re.sub(rb'"version":\d+}}$', b'"version":NaN}}', body),
+    "no signature": lambda body: re.sub(rb'"signatures":\[.*?\]', b'"signatures":[]', body),
+    "a wrong signature": _flip_signature,
+    "another version than was signed": _edit(version=999),
+    "another expiry than was signed": _edit(expires="2099-01-01T00:00:00Z"),
+    "an expiry that is no date": _edit(expires="soon"),
+    "another type": _edit(_type="mirrors"),
+}
 
 
-def _change_line(place: int, text: bytes) -> Callable[[bytes], bytes]:
+def _change_line(place: int, text: bytes) -> Rewrite:
     def rewrite(body: bytes) -> bytes:
         lines = body.split(b"\n")
-        lines[place] = text or lines[place][::-1]
+        lines[place] = text
         return b"\n".join(lines)
 
     return rewrite
 
 
-_PROOFS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
-    ("a proof that is none", lambda _: b"no proof\n"),
-    ("a proof of another format", _change_line(0, b"c2sp.org/tlog-proof@v9")),
-    ("a proof of another leaf", _change_line(1, b"index 0")),
-    ("a proof beyond the tree", _change_line(1, b"index 9007199254740991")),
-    ("a proof with a wrong hash", _change_line(2, b"A" * 43 + b"=")),
-    (
-        "a proof without a hash",
-        lambda body: re.sub(rb"\n[A-Za-z0-9+/]{43}=(?=\n)", b"", body, count=1),
+_PROOFS: Final[dict[str, Rewrite]] = {
+    "a proof that is none": lambda _: b"no proof\n",
+    "a proof of another format": _change_line(0, b"c2sp.org/tlog-proof@v9"),
+    "a proof of another leaf": _change_line(1, b"index 0"),
+    "a proof beyond the tree": _change_line(1, b"index 9007199254740991"),
+    "a proof with a wrong hash": _change_line(2, b"A" * 43 + b"="),
+    "a proof without a hash": lambda body: re.sub(
+        rb"\n[A-Za-z0-9+/]{43}=(?=\n)", b"", body, count=1
     ),
-    ("a checkpoint of another size", lambda body: re.sub(rb"\n\d+\n", b"\n1\n", body)),
-    ("a checkpoint with a wrong signature", lambda body: body[:-9] + b"AAAAAAA=\n"),
-    ("a checkpoint of another log", lambda body: body.replace(b"log.hening", b"log.other")),
-    ("a checkpoint without a signature", lambda body: body[: body.rindex("\u2014".encode())]),
-    ("a proof that is too long", lambda body: body + b"\xe2\x80\x94 a AAAAAAAA\n" * 2_000),
-)
+    "a checkpoint of another size": lambda body: re.sub(rb"\n\d+\n", b"\n1\n", body),
+    "a checkpoint with a wrong signature": lambda body: body[:-9] + b"AAAAAAA=\n",
+    "a checkpoint of another log": lambda body: body.replace(b"log.hening", b"log.other"),
+    "a checkpoint without a signature": lambda body: body[: body.rindex("\u2014".encode())],
+    "a proof that is too long": lambda body: body + b"\xe2\x80\x94 a AAAAAAAA\n" * 2_000,
+}
 
 METADATA: Final[tuple[Fault, ...]] = (
     *(
         Fault(f"{name}, as {place}", say_instead(place, _rewrite(rewrite)))
-        for name, rewrite in _BODIES
-        for place in ("root", *_ROLES)
+        for (name, rewrite), place in product(
+            _BODIES.items(), ("root", "timestamp", "snapshot", "targets", "latest", "tables")
+        )
     ),
-    *(Fault(name, say_instead("proof", _rewrite(rewrite))) for name, rewrite in _PROOFS),
+    *(Fault(name, say_instead("proof", _rewrite(rewrite))) for name, rewrite in _PROOFS.items()),
 )
 
 
-def make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
+def _make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
     """Return the faults that take signatures: outdated, foreign and expired metadata."""
     stranger = Repository(b"a stranger's repository")
-    fresh = {place: _take_from(place, repository) for place in PLACES}
+    signed = [place for place in PLACES if place != "root"]
     return (
-        *(
-            Fault(f"the first {place} again", take)
-            for place, take in fresh.items()
-            if place != "root"
-        ),
-        *(
-            Fault(f"a stranger's {place}", _take_from(place, stranger))
-            for place in PLACES
-            if place != "root"
-        ),
+        *(Fault(f"the first {place} again", _take_from(place, repository)) for place in signed),
+        *(Fault(f"a stranger's {place}", _take_from(place, stranger)) for place in signed),
         Fault("a stranger's next root", _take_root(stranger)),
         Fault("a whole stranger", lambda _: _serve_alone(stranger)),
         Fault("everything as at first", lambda _: _serve_alone(repository)),
@@ -135,11 +150,19 @@ def make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
 def _serve_alone(repository: Repository) -> Responder:
     """Serve as to a phone that comes for the first time, without what was published since."""
     serve = repository.serve()
+    return lambda asked: serve(replace(asked, connection=0))
 
-    def respond(asked: Asked) -> bytes:
-        return serve(replace(asked, connection=0))
 
-    return respond
+def _respond_instead(place: str, instead: Callable[[Responder, Asked], bytes]) -> Wrap:
+    """Make the wrap in which requests at a place are answered in another way."""
+
+    def wrap(respond: Responder) -> Responder:
+        def mixed(asked: Asked) -> bytes:
+            return instead(respond, asked) if is_at(place, _target_of(asked)) else respond(asked)
+
+        return mixed
+
+    return wrap
 
 
 def _take_from(place: str, repository: Repository) -> Wrap:
@@ -148,15 +171,12 @@ def _take_from(place: str, repository: Repository) -> Wrap:
     def wrap(respond: Responder) -> Responder:
         other = _serve_alone(repository)
 
-        def mixed(asked: Asked) -> bytes:
-            data = respond(asked)
-            target = _target_of(asked)
-            if not is_at(place, target):
-                return data
-            first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", target)
-            return other(replace(asked, data=_ask_for(first, asked)))
+        def take(respond: Responder, asked: Asked) -> bytes:
+            respond(asked)  # what is due becomes public all the same
+            first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", _target_of(asked))
+            return other(_ask_for(first, asked))
 
-        return mixed
+        return _respond_instead(place, take)(respond)
 
     return wrap
 
@@ -166,42 +186,22 @@ def _take_root(repository: Repository) -> Wrap:
 
     def wrap(respond: Responder) -> Responder:
         other = repository.serve([replace(each, connection=0) for each in one_by_one()])
-
-        def mixed(asked: Asked) -> bytes:
-            is_root = is_at("root", _target_of(asked))
-            return (other if is_root else respond)(asked)
-
-        return mixed
+        return _respond_instead("root", lambda _, asked: other(asked))(respond)
 
     return wrap
 
 
 def _shift_time(place: str, seconds: float) -> Wrap:
     """Make the wrap in which one answer is signed at another time, under the next version."""
-
-    def wrap(respond: Responder) -> Responder:
-        def shifted(asked: Asked) -> bytes:
-            is_here = is_at(place, _target_of(asked))
-            return respond(replace(asked, now=asked.now + seconds) if is_here else asked)
-
-        return shifted
-
-    return wrap
+    return _respond_instead(
+        place, lambda respond, asked: respond(replace(asked, now=asked.now + seconds))
+    )
 
 
 def _swap(place: str, other: str) -> Wrap:
     """Make the wrap in which one answer is that to another question of the same run."""
-
-    def wrap(respond: Responder) -> Responder:
-        def swapped(asked: Asked) -> bytes:
-            if not is_at(place, _target_of(asked)):
-                return respond(asked)
-            target = "/log/proof/tables.1" if place == "proof" else f"/metadata/1.{other}.json"
-            return respond(replace(asked, data=_ask_for(target, asked)))
-
-        return swapped
-
-    return wrap
+    target = "/log/proof/tables.1" if place == "proof" else f"/metadata/1.{other}.json"
+    return _respond_instead(place, lambda respond, asked: respond(_ask_for(target, asked)))
 
 
 def _target_of(asked: Asked) -> str:
@@ -209,6 +209,98 @@ def _target_of(asked: Asked) -> str:
     return "" if match is None else match[1].decode("latin-1")
 
 
-def _ask_for(target: str, asked: Asked) -> bytes:
+def _ask_for(target: str, asked: Asked) -> Asked:
     _, _, rest = asked.data.partition(b"\r\n")
-    return f"GET {target} HTTP/1.1\r\n".encode() + rest
+    return replace(asked, data=f"GET {target} HTTP/1.1\r\n".encode() + rest)
+
+
+def _refuse(status: int) -> Say:
+    refused = refuse(status)
+    return lambda _: refused
+
+
+@cache
+def _make_bomb() -> bytes:
+    return lzma.compress(bytes(1 << 22), lzma.FORMAT_XZ, lzma.CHECK_CRC32)
+
+
+def _sign_with(*signatures: dict[str, str]) -> Rewrite:
+    return lambda body: json.dumps({**json.loads(body), "signatures": signatures}).encode()
+
+
+_FIRST: Final = 0  # the poll that asks for all of public content
+_BOTH_PROOFS: Final = ("the proof of tables", "the proof of content")
+_PARTS: Final = "parts of tables"
+_OF_PARTS: Final[dict[str, Say]] = {
+    "a coding that is not there": put("Content-Encoding", "gzip"),
+    **{
+        name: SAYINGS[name]
+        for name in (
+            *("a coding that was not asked for", "a length that is too long", "no length"),
+            *("a part that was not asked for", "nothing to say"),
+        )
+    },
+    "a place elsewhere": lambda reply: replace(reply.put(("Location", "/a")), status=302),
+}
+_LATE_OR_NONE: Final = (
+    *("no answer in time", "a reset in the body", "a hang-up in place of an answer"),
+    *("a hang-up in the body", "an answer after an hour"),
+)
+_BYTES: Final[dict[str, Rewrite]] = {
+    "an empty part": lambda _: b"",
+    "half a part": lambda part: part[: len(part) // 2],
+    "a part and more": lambda part: part + b"more",
+    "a part with one bit turned": lambda part: part[:-30] + bytes([part[-30] ^ 1]) + part[-29:],
+    "a part of another kind": lambda _: encode_parts("apn", 1)[0],
+    "a part of a later edition": lambda _: encode_parts("emergency", 99)[0],
+    "a bomb": lambda _: _make_bomb(),
+}
+_OF_CONTENT: Final[dict[str, Rewrite]] = {
+    **{name: _BODIES[name] for name in ("no JSON", "an empty object", "JSON that is very deep")},
+    "no signature": _sign_with(),
+    "a stranger's signature": _sign_with({"keyid": "0" * 64, "sig": "00"}),
+    "another index than was signed": lambda body: body.replace(b"Known to", b"Said to", 1),
+}
+_OF_PROOFS: Final[dict[str, Rewrite]] = {
+    **{
+        name: _PROOFS[name]
+        for name in (
+            *("a proof that is none", "a checkpoint of another log", "a proof that is too long"),
+            "a checkpoint with a wrong signature",
+        )
+    },
+    "a proof of another leaf": lambda body: body.replace(b"\nindex ", b"\nindex 1", 1),
+}
+
+PACKS: Final[tuple[Fault, ...]] = (
+    *list_said(
+        {f"{status}": _refuse(status) for status in (404, 410, 500)},
+        ("content", *_BOTH_PROOFS, _PARTS, "parts of content"),
+        poll=_FIRST,
+    ),
+    *list_sent(
+        {
+            name: (SENDINGS | OTHER_BYTES)[name]
+            for name in (*_LATE_OR_NONE, "bytes that are no HTTP")
+        },
+        ("the proof of tables", _PARTS),
+        poll=_FIRST,
+    ),
+    *list_said(_OF_PARTS, (_PARTS,), poll=_FIRST),
+    *(
+        Fault(name, say_instead(_PARTS, _rewrite(change)), poll=_FIRST)
+        for name, change in _BYTES.items()
+    ),
+    *(
+        Fault(f"{name}, as content", say_instead("content", _rewrite(change)), poll=_FIRST)
+        for name, change in _OF_CONTENT.items()
+    ),
+    *list_said(
+        {name: _rewrite(change) for name, change in _OF_PROOFS.items()}, _BOTH_PROOFS, poll=_FIRST
+    ),
+)
+
+
+def make_faults(repository: Repository) -> tuple[Fault, ...]:
+    """Return all faults; for some the repository signs what it should not."""
+    return (*NETWORK, *ANSWERS, *METADATA, *PACKS, *_make_signed_faults(repository))

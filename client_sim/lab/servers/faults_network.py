@@ -1,16 +1,30 @@
-"""Faults on the way: names, connections, and answers that arrive in part or late."""
+"""Faults on the way and of answers: names, connections, statuses, framing, codings, blocks.
 
+Also those after an offer: of the codename role, of its proof, and of the blocks of a package.
+"""
+
+import gzip
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import Final
 
-from client_sim.lab.servers.fault import Fault, send_instead
-from client_sim.lab.servers.replies import Wrap
+from client_sim.lab.servers.fault import (
+    INSTALL_PLACES,
+    PLACES,
+    Fault,
+    Send,
+    list_said,
+    list_sent,
+    say_instead,
+)
+from client_sim.lab.servers.replies import Fields, Reply, Say, Wrap, alter_replies, always, refuse
 from client_sim.lab.trace.memory import Asked, Pieces, Responder
 
 _PATIENCE: Final = 30.0
 """Seconds after which a socket gives up."""
 
-_PLACES: Final = ("root", "timestamp", "latest", "proof")
+_BOMB: Final = 16 * 1024 * 1024  # three times the longest body that a phone accepts
 
 
 def _reset() -> OSError:
@@ -27,23 +41,22 @@ def _middle(data: bytes) -> int:
     return head + (len(data) - head) // 2
 
 
-SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
-    ("no answer in time", lambda _: Pieces(b"", [(_PATIENCE, 1)], error=_late())),
-    ("a reset in place of an answer", lambda _: Pieces(b"", error=_reset())),
-    ("a reset in the head", lambda data: Pieces(data[:30], error=_reset())),
-    ("a reset in the body", lambda data: Pieces(data[: _middle(data)], error=_reset())),
-    ("a reset after the answer", lambda data: Pieces(data, error=_reset())),
-    ("a hang-up in place of an answer", lambda _: b""),
-    ("a hang-up in the head", lambda data: data[:30]),
-    ("a hang-up in the body", lambda data: data[: _middle(data)]),
-    (
-        "half an answer in time",
-        lambda data: Pieces(data[: _middle(data)], [(0.0, 1 << 20), (_PATIENCE, 1)], error=_late()),
+SENDINGS: Final[dict[str, Send]] = {
+    "no answer in time": lambda _: Pieces(b"", [(_PATIENCE, 1)], error=_late()),
+    "a reset in place of an answer": lambda _: Pieces(b"", error=_reset()),
+    "a reset in the head": lambda data: Pieces(data[:30], error=_reset()),
+    "a reset in the body": lambda data: Pieces(data[: _middle(data)], error=_reset()),
+    "a reset after the answer": lambda data: Pieces(data, error=_reset()),
+    "a hang-up in place of an answer": lambda _: b"",
+    "a hang-up in the head": lambda data: data[:30],
+    "a hang-up in the body": lambda data: data[: _middle(data)],
+    "half an answer in time": lambda data: Pieces(
+        data[: _middle(data)], [(0.0, 1 << 20), (_PATIENCE, 1)], error=_late()
     ),
-    ("a byte in twenty seconds", lambda data: Pieces(data, [(20.0, 1)] * len(data))),
-    ("an answer after a minute", lambda data: Pieces(data, [(60.0, 1 << 20)])),
-    ("an answer after an hour", lambda data: Pieces(data, [(3_600.0, 1 << 20)])),
-)
+    "a byte in twenty seconds": lambda data: Pieces(data, [(20.0, 1)] * len(data)),
+    "an answer after a minute": lambda data: Pieces(data, [(60.0, 1 << 20)]),
+    "an answer after an hour": lambda data: Pieces(data, [(3_600.0, 1 << 20)]),
+}
 """Ways in which an answer does not arrive, or late, by name; each is given the sound one."""
 
 
@@ -68,21 +81,160 @@ def _fail_before(error: Callable[[], OSError], *, is_name: bool) -> Wrap:
     return lambda respond: _Unreachable(respond, error, is_name=is_name)
 
 
-_NOTHINGS: Final[tuple[tuple[str, Wrap], ...]] = (
-    ("a name that does not resolve", _fail_before(lambda: OSError("no such name"), is_name=True)),
-    ("a resolver that is silent", _fail_before(_late, is_name=True)),
-    (
-        "a connection that is refused",
-        _fail_before(lambda: ConnectionRefusedError("connection refused"), is_name=False),
+_NOTHINGS: Final[dict[str, Wrap]] = {
+    "a name that does not resolve": _fail_before(lambda: OSError("no such name"), is_name=True),
+    "a resolver that is silent": _fail_before(_late, is_name=True),
+    "a connection that is refused": _fail_before(
+        lambda: ConnectionRefusedError("connection refused"), is_name=False
     ),
-    ("a connection that is not made in time", _fail_before(_late, is_name=False)),
-)
+    "a connection that is not made in time": _fail_before(_late, is_name=False),
+}
 
 NETWORK: Final[tuple[Fault, ...]] = (
-    *(Fault(name, wrap, is_reached=False) for name, wrap in _NOTHINGS),
-    *(
-        Fault(f"{name}, at {place}", send_instead(place, send))
-        for name, send in SENDINGS
-        for place in _PLACES
-    ),
+    *(Fault(name, wrap, is_reached=False) for name, wrap in _NOTHINGS.items()),
+    *list_sent(SENDINGS, ("root", "timestamp", "latest", "proof")),
 )
+
+
+def _refuse(status: int, fields: Fields = ()) -> Say:
+    refused = refuse(status, *fields, ("Content-Type", "text/plain"), body=b"Not now.\n")
+    return lambda _: refused
+
+
+def put(name: str, value: str) -> Say:
+    """Say a field in place of those of its name."""
+    return lambda reply: reply.put((name, value))
+
+
+def _add(name: str, value: str) -> Say:
+    return lambda reply: replace(reply, fields=(*reply.fields, (name, value)))
+
+
+def _body(make: Callable[[bytes], bytes]) -> Say:
+    return lambda reply: reply.with_body(make(reply.body))
+
+
+@cache
+def _bomb() -> bytes:
+    """Compress very many zeros; made once, when it is first asked for."""
+    return gzip.compress(bytes(_BOMB), 9, mtime=0)
+
+
+def _explode(reply: Reply) -> Reply:
+    return reply.put(("Content-Encoding", "gzip")).with_body(_bomb())
+
+
+def _chunked(body: bytes) -> Say:
+    def say(reply: Reply) -> Reply:
+        sent = reply.drop("Content-Length").put(("Transfer-Encoding", "chunked"))
+        return replace(sent, body=body)
+
+    return say
+
+
+def _status(code: int) -> Say:
+    return lambda reply: replace(reply, status=code, reason="Odd")
+
+
+SAYINGS: Final[dict[str, Say]] = {
+    "an empty body": _body(lambda _: b""),
+    "an empty body of no coding": lambda r: r.drop("Content-Encoding").with_body(b""),
+    "half a body as a whole one": _body(lambda body: body[: len(body) // 2]),
+    "a body and more": _body(lambda body: body + b"more"),
+    "bytes behind the answer": lambda r: replace(r, body=r.body + b"HTTP/1.1 200 OK\r\n\r\n"),
+    "a length that is too long": put("Content-Length", "1000000"),
+    "a length that is too short": put("Content-Length", "3"),
+    "a length below nothing": put("Content-Length", "-1"),
+    "a length beyond all numbers": put("Content-Length", "9" * 40),
+    "two lengths": _add("Content-Length", "1"),
+    "no length": lambda r: r.drop("Content-Length"),
+    "two framings": _add("Transfer-Encoding", "chunked"),
+    "a framing that nobody knows": put("Transfer-Encoding", "gzip, zip"),
+    "a chunk without an end": _chunked(b"40\r\nabc"),
+    "a chunk beyond all numbers": _chunked(b"f" * 30 + b"\r\n"),
+    "chunks that are none": _chunked(b"xyz\r\n"),
+    "a coding that was not asked for": put("Content-Encoding", "br"),
+    "a coding twice": put("Content-Encoding", "gzip, gzip"),
+    "a coding that is not there": lambda r: r.drop("Content-Encoding"),
+    "damaged gzip": _body(lambda body: body[:12] + b"\xff" * 8 + body[20:]),
+    "cut gzip": _body(lambda body: body[:-6]),
+    "a bomb": _explode,
+    "a status that nobody knows": _status(299),
+    "a status beyond all": _status(999),
+    "nothing to say": _status(204),
+    "a part that was not asked for": _status(206),
+    "another protocol": _status(101),
+    "very many fields": lambda r: replace(r, fields=(*r.fields, *[("X", "y")] * 1_000)),
+    "a field without a name": _add("", "value"),
+    "a field with a break": _add("X", "a\r\n b"),
+}
+"""Wrong answers by name; each is given the sound one."""
+
+OTHER_BYTES: Final[dict[str, Send]] = {
+    "bytes that are no HTTP": lambda _: bytes(range(256)) * 8,
+    "a page in place of HTTP": lambda _: b"<html>please log in</html>\r\n\r\n",
+    "HTTP/1.0": lambda data: data.replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    "HTTP/2": lambda _: b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18),
+    "a TLS alert": lambda _: b"\x15\x03\x01\x00\x02\x02\x46",
+    "a head without an end": lambda _: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000,
+    "a line without an end": lambda _: b"HTTP/1.1 200 " + b"O" * 300_000,
+    "an answer before the answer": lambda data: data + data,
+}
+"""Bytes that are no answer, by name."""
+
+_STATUSES: Final = (400, 403, 404, 408, 410, 421, 429, 451, 500, 502, 503, 504)
+
+ANSWERS: Final[tuple[Fault, ...]] = (
+    *(
+        Fault(f"{status} to everything", alter_replies(always(_refuse(status))))
+        for status in _STATUSES
+    ),
+    *(
+        Fault(f"{status}, at {place}", say_instead(place, _refuse(status)))
+        for status in _STATUSES
+        for place in PLACES
+        # 404 is what a poll expects there.
+        if place in {"root", "timestamp"} or status in {404, 410, 500}
+        if (status, place) != (404, "root")
+    ),
+    *list_said(SAYINGS, ("timestamp", "latest")),
+    *list_sent(OTHER_BYTES, ("root", "timestamp", "latest")),
+)
+
+_REFUSALS: Final[tuple[tuple[int, Fields], ...]] = (
+    *((status, ()) for status in (403, 404, 410, 416, 500, 502)),
+    (429, (("Retry-After", "3600"),)),
+    (503, (("Retry-After", "Fri, 01 Jan 2027 00:00:00 GMT"),)),
+    (302, (("Location", "/targets/you/are/number/7.zip"),)),
+    (307, (("Location", "http://elsewhere.example/7"),)),
+    (401, (("WWW-Authenticate", 'Basic realm="7"'),)),
+)
+_OF_FETCHES: Final = (
+    *("an empty body", "half a body as a whole one", "a body and more"),
+    *("a length that is too long", "a length that is too short", "no length"),
+    "a coding that was not asked for",
+)
+
+
+def _whole(reply: Reply) -> Reply:
+    """Answer with the whole in place of a part."""
+    return replace(reply.drop("Content-Range"), status=200, reason="OK")
+
+
+_RANGES: Final[dict[str, Say]] = {
+    "the whole in place of a block": _whole,
+    "a block without its place": lambda reply: reply.drop("Content-Range"),
+    "a block of another place": put("Content-Range", "bytes 8388608-8388700/16777216"),
+    "a block of another length": put("Content-Range", "bytes 0-9/10"),
+}
+
+INSTALL: Final[tuple[Fault, ...]] = (
+    *list_said({f"{code}": _refuse(code, fields) for code, fields in _REFUSALS}, INSTALL_PLACES),
+    *list_said({name: SAYINGS[name] for name in _OF_FETCHES}, INSTALL_PLACES),
+    *list_said(
+        {"other bytes": _body(lambda body: bytes(byte ^ 1 for byte in body))}, INSTALL_PLACES
+    ),
+    *list_said(_RANGES, ("package",)),
+    *list_sent(SENDINGS, INSTALL_PLACES),
+)
+"""What goes wrong where a phone fetches what it was offered."""

@@ -3,19 +3,226 @@
 A server that wants to know a phone again hands it something of its own and waits for it to come
 back. Each pair does so in one way with other values; a client must leave the same trace for both. A
 poll may fail because of it, but then for both.
+
+Heads are in `hostile_heads`. Of bodies an operator can vary for one phone, without the signers'
+keys: the coding, white space and unknown members around the signed part, signatures by unknown
+keys, lines of a proof that are ignored, and the text of an error.
 """
 
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Final
 
-from client_sim.lab.servers.hostile_answers import ANSWERS
-from client_sim.lab.servers.hostile_bodies import BODIES
-from client_sim.lab.servers.hostile_fields import FIELDS
-from client_sim.lab.servers.pairs import HostilePair
-from client_sim.lab.servers.replies import chain
+from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
+from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
+from client_sim.lab.servers.replies import Alter, Reply, Wrap, always, chain
+from client_sim.lab.trace.memory import Asked, Pieces, Responder
+
+_EXTRA, _NAME, _COMMENT = 4, 8, 16  # flags of RFC 1952 section 2.3.1
+
+
+def _recode(pack: Callable[[bytes], bytes]) -> Alter:
+    """Send compressed bodies in another compressed form."""
+
+    def say(reply: Reply) -> Reply:
+        if reply.get("Content-Encoding") != "gzip":
+            return reply
+        return reply.with_body(pack(gzip.decompress(reply.body)))
+
+    return always(say)
+
+
+def _level(mark: Mark) -> Alter:
+    level = 1 if mark is FIRST else 9
+    return _recode(lambda plain: gzip.compress(plain, level, mtime=0))
+
+
+def _member(mark: Mark) -> Alter:
+    """Name the compressed file, its time and a comment: header fields of gzip itself."""
+    text = mark.text.encode()
+    head = b"\x1f\x8b\x08%c%s\x00\x03" % (
+        _EXTRA | _NAME | _COMMENT,
+        mark.number.to_bytes(4, "little"),
+    )
+    extra = b"hn" + len(text).to_bytes(2, "little") + text
+    head += len(extra).to_bytes(2, "little") + extra + text + b"\x00" + text + b"\x00"
+
+    def pack(plain: bytes) -> bytes:
+        packer = zlib.compressobj(wbits=-15)
+        body = packer.compress(plain) + packer.flush()
+        tail = zlib.crc32(plain).to_bytes(4, "little") + len(plain).to_bytes(4, "little")
+        return head + body + tail
+
+    return _recode(pack)
+
+
+def _blocks(mark: Mark) -> Alter:
+    """Cut the compressed stream into blocks, as flushes do."""
+    size = 64 if mark is FIRST else 501
+
+    def pack(plain: bytes) -> bytes:
+        packer = zlib.compressobj(wbits=31)
+        parts = [plain[at : at + size] for at in range(0, len(plain), size)]
+        body = [packer.compress(part) + packer.flush(zlib.Z_FULL_FLUSH) for part in parts]
+        return b"".join(body) + packer.flush()
+
+    return _recode(pack)
+
+
+def _uncoded(mark: Mark) -> Alter:
+    """Send compressed bodies as they are, for one of the two."""
+
+    def say(reply: Reply) -> Reply:
+        if mark is FIRST or reply.get("Content-Encoding") != "gzip":
+            return reply
+        return reply.drop("Content-Encoding").with_body(gzip.decompress(reply.body))
+
+    return always(say)
+
+
+def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
+    """Rewrite the bodies of some paths, compressed or not."""
+
+    def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
+        if reply.status != 200 or not target.partition("?")[0].endswith(ends):
+            return reply
+        if reply.get("Content-Encoding") != "gzip":
+            return reply.with_body(rewrite(reply.body))
+        return reply.with_body(gzip.compress(rewrite(gzip.decompress(reply.body)), mtime=0))
+
+    return alter
+
+
+# Roles without a proof; the bytes of all other roles are those of the log.
+_UNPROVEN: Final = ("/timestamp.json", ".snapshot.json", ".targets.json")
+
+
+def _space(mark: Mark) -> Alter:
+    gap = b" " if mark is FIRST else b"\n\t  "
+
+    def rewrite(body: bytes) -> bytes:
+        opened = body.replace(b'{"signatures":', b"{" + gap + b'"signatures"' + gap + b":", 1)
+        return gap + opened + gap
+
+    return _rewrite(rewrite, _UNPROVEN)
+
+
+def _envelope(mark: Mark) -> Alter:
+    extra = json.dumps({"hint": mark.text, "wait": mark.number}).encode()[1:-1] + b","
+    return _rewrite(lambda body: body[:1] + extra + body[1:], _UNPROVEN)
+
+
+def _strange_signature(mark: Mark) -> Alter:
+    signature = {"keyid": mark.text, "sig": mark.text.encode().hex()}
+    data = json.dumps(signature).encode() + b","
+    return _rewrite(
+        lambda body: body.replace(b'"signatures":[', b'"signatures":[' + data, 1), _UNPROVEN
+    )
+
+
+def _signature_member(mark: Mark) -> Alter:
+    data = b'"hint":"%s",' % mark.text.encode()
+    return _rewrite(lambda body: body.replace(b'"keyid":', data + b'"keyid":'), _UNPROVEN)
+
+
+def _escapes(mark: Mark) -> Alter:
+    """Spell a letter of a member's name as an escape: the same JSON in other bytes."""
+    spelt = b'"\\u0073ignatures"' if mark is FIRST else b'"si\\u0067natures"'
+    return _rewrite(lambda body: body.replace(b'"signatures"', spelt, 1), _UNPROVEN)
+
+
+def _witness(mark: Mark) -> Alter:
+    """Add the signature of an unknown key to proofs, as a witness does."""
+    line = "\u2014 " + mark.text + ".example " + "A" * 96 + "\n"
+    return _proofs(lambda body: body + line.encode())
+
+
+def _proofs(rewrite: Callable[[bytes], bytes]) -> Alter:
+    def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
+        if reply.status != 200 or not target.startswith("/log/proof/"):
+            return reply
+        plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
+        return reply.drop("Content-Encoding").with_body(rewrite(plain))
+
+    return alter
+
+
+def _missing_body(mark: Mark) -> Alter:
+    body = json.dumps({"status": 404, "instance": f"/u/{mark.text}", "detail": mark.text}).encode()
+    return always(lambda reply: reply.with_body(body) if reply.status == 404 else reply)
+
+
+_Pieces = Sequence[tuple[float, int]]
+
+
+def _split(*ways: _Pieces) -> Wrap:
+    """Make the wrap in which each answer arrives in pieces, in one way after the other."""
+
+    def wrap(respond: Responder) -> Responder:
+        turns = cycle(ways)
+        return lambda asked: Pieces(respond(asked), next(turns))
+
+    return wrap
+
+
+def _pair_pieces(
+    name: str, first: _Pieces, others: Sequence[_Pieces], *, is_timed: bool = False
+) -> HostilePair:
+    return HostilePair(
+        name,
+        "pieces",
+        _split(first),
+        _split(*others),
+        tuple(map(_split, others)),
+        is_timed=is_timed,
+    )
+
+
+# Pieces of many sizes, odd and even numbers of them.
+_SIZES: Final = _pair_pieces(
+    "sizes of the pieces",
+    [(0.0, 61)] * 200,
+    ([(0.0, 977), (0.0, 1)] * 200, [(0.0, 128)] * 200, [(0.0, 1 << 20)], [(0.0, 300)] * 200),
+)
+
+
+# The same two seconds for an answer, waited early or late: times must not differ at all.
+_WAITS: Final = _pair_pieces(
+    "times of the pieces", [(0.25, 16), (1.75, 1 << 20)], ([(1.5, 99), (0.5, 1 << 20)],)
+)
+
+
+# Other sums, which differ in each bit from an eighth of a second to four seconds.
+_LENGTHS: Final = _pair_pieces(
+    "time of an answer",
+    [(2.0, 1 << 20)],
+    [[(0.125, 16), (seconds - 0.125, 1 << 20)] for seconds in (3.0, 0.625, 5.25, 4.5, 1.75, 7.875)],
+    is_timed=True,
+)
+
+
+BODIES: Final[tuple[HostilePair, ...]] = (
+    make_pair("level of compression", "gzip", _level),
+    make_pair("names in gzip", "gzip", _member),
+    make_pair("blocks of gzip", "gzip", _blocks),
+    make_pair("compressed or not", "gzip", _uncoded),
+    make_pair("white space around what is signed", "metadata", _space),
+    make_pair("unknown members around what is signed", "metadata", _envelope),
+    make_pair("a stranger's signature", "metadata", _strange_signature),
+    make_pair("unknown members of signatures", "metadata", _signature_member),
+    make_pair("escapes around what is signed", "metadata", _escapes),
+    make_pair("a stranger's line in proofs", "proof", _witness),
+    make_pair("text of what is not there", "body", _missing_body),
+    _SIZES,
+    _WAITS,
+    _LENGTHS,
+)
 
 # As many as a phone takes in one head; what replaces another's value comes last.
 _COMMON: Final = tuple(pair for pair in FIELDS if pair.is_common)
-
 TOGETHER: Final = HostilePair(
     "all fields together",
     "all",

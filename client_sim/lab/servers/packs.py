@@ -1,19 +1,30 @@
-"""Small packs of public content, edition by edition (FORMATS section 15).
+"""Small packs of public content, edition by edition (FORMATS section 15), and their histories.
 
-With each edition of a role one entry of each of its kinds changes, and so one part. Whether a phone
-uses an edition depends on its place in the rollout; whether it fetches it must not.
+Their entries are as few as there may be: one that stays and one that every edition changes, and so
+one part. Whether a phone uses an edition depends on its place in the rollout; whether it fetches it
+must not.
 """
 
+import base64
 import hashlib
 import json
 import lzma
-from collections.abc import Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from client_sim.lab.servers.contents import Contents
-from client_sim.lab.servers.entries import PICTURE, make_bad_entry, make_entries
+from client_sim.lab.servers.contents import (
+    Change,
+    Contents,
+    Publication,
+    keep,
+    mark,
+    one_by_one,
+    renew_content,
+    renew_tables,
+)
 
 ROLES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -58,6 +69,56 @@ _STATES: Final[Mapping[str, Mapping[str, object]]] = {
     "for nobody": {"rollout": [[0, 0]]},
     "for all": {"rollout": [[0, 1000]]},
 }
+
+_CERTIFICATE: Final = base64.b64decode(
+    b"MIIBBzCBuqADAgECAgEBMAUGAytlcDAiMSAwHgYDVQQDDBdBbiBhdXRob3JpdHkgb2YgdGhlIGxhYjAgFw0y"
+    b"NTAxMDEwMDAwMDBaGA8yMDk5MDEwMTAwMDAwMFowIjEgMB4GA1UEAwwXQW4gYXV0aG9yaXR5IG9mIHRoZSBs"
+    b"YWIwKjAFBgMrZXADIQDwR+6jSOnq75WFYZaoIo1cN1YN+zCpDpWBEaTfNNvyq6MTMBEwDwYDVR0TAQH/BAUw"
+    b"AwEB/zAFBgMrZXADQQD7FjH4wdLY8zOPZexfguKTnSBtQ1knIZcKGs9CuDav6vjzVWFBzSXtsTH8zTgnWJnV"
+    b"78idkyJodYwVgIq1FjwE"
+)
+"""A CA certificate under which nothing is issued: its key was thrown away."""
+
+PICTURE: Final = base64.b64decode(
+    b"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAKBueIx4ZKCMgoy0qqC+8P//8Nzc8P//////////////////////"
+    b"////////////////////////////////////wAALCABAAEABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAAL/"
+    b"xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/AJAAAAAAAAAAAAAAAAAAAAAf/9k="
+)
+"""A grey square of 64 by 64."""
+
+_DIGEST: Final = hashlib.sha256(PICTURE).hexdigest()
+_BY: Final = {"author": "The lab", "licence": "CC0-1.0"}
+_COLOURS: Final = {"background": "#000000", "primary": "#0000ff", "text": "#ffffff"}
+_HEADER: Final = struct.Struct(">4s1s15x6I")
+_EMPTY: Final = _HEADER.pack(b"TZif", b"2", 0, 0, 0, 0, 1, 1) + bytes(7)
+_UTC: Final = _HEADER.pack(b"TZif", b"2", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+_ZONE: Final = _EMPTY + _UTC + b"\nUTC0\n"
+
+_STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("to begin and to end, withdrawn, and followed", ("timed", "! withdrawn", "")),
+    ("withdrawn, and followed", ("! withdrawn", "", "")),
+    ("withdrawn and followed while phones sleep", ("", "! withdrawn; ", "")),
+    ("staged for nobody, then for all", ("for nobody", "! for all", "")),
+    ("to begin and to end", ("timed", "-", "")),
+    ("to come, or over", ("to come", "ended", "")),
+    ("bad, followed, and bad again", ("bad", "", "bad")),
+    ("bad, and withdrawn", ("bad", "! withdrawn", "")),
+    ("turned back to the first version", ("", "turned back", "")),
+)
+"""By step the state of a new version, or after `!` of the current one; `-` is no step.
+
+States separated by `; ` become public between the same two polls.
+"""
+SAID: Final = (
+    ("for nobody", "for all"),
+    ("to come", "ended"),
+    ("timed", "for nobody"),
+    ("bad", "for all"),
+)
+"""Pairs of states: servers may announce the first to one phone, the second to another."""
+
+HISTORIES: Final = tuple(name for name, _ in _STEPS)
+"""What can be done with a pack, by name."""
 
 
 def name_part(kind: str, number: int) -> str:
@@ -141,3 +202,127 @@ def _encode(kind: str, number: int, entries: dict[str, Any]) -> bytes:
     part = {"entries": entries, "kind": kind, "part": number, "schema": 1}
     text = json.dumps(part, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
     return lzma.compress(text.encode(), lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
+
+
+def make_entries(kind: str, edition: int) -> dict[str, Any]:
+    """Make the entries of an edition of a kind by key."""
+    return _MAKERS[kind](edition)
+
+
+def make_bad_entry(kind: str) -> dict[str, Any]:
+    """Make an entry that no phone takes for one of the kind, in place of the one that changes."""
+    key = {"apn": "510-10", "emergency": "ID", "ca": "0" * 64}.get(kind, "bad")
+    return {key: {"script": "<script>"}}
+
+
+def _say(text: str) -> dict[str, str]:
+    return {"en": f"{text}.", "id": f"Yaitu: {text}."}
+
+
+def _apn(edition: int) -> dict[str, Any]:
+    points = {"262-01": "internet", "510-10": f"internet-{edition}"}
+    return {
+        network: {"apns": [{"apn": apn, "carrier": "A carrier", "types": ["default"]}]}
+        for network, apn in points.items()
+    }
+
+
+def _ca(edition: int) -> dict[str, Any]:
+    der = base64.b64encode(_CERTIFICATE).decode()
+    return {hashlib.sha256(_CERTIFICATE).hexdigest(): {"der": der, "name": f"Name {edition}"}}
+
+
+def _emergency(edition: int) -> dict[str, Any]:
+    return {
+        "DE": {"exact": False, "numbers": ["110", "112"]},
+        "ID": {"exact": False, "numbers": ["112", str(200 + edition)]},
+    }
+
+
+def _zones(edition: int) -> dict[str, Any]:
+    zone = {"tzif": base64.b64encode(_ZONE).decode()}
+    return {"Asia/Jakarta": zone, "Etc/UTC": zone, f"Lab/{edition}": {"link": "Etc/UTC"}}
+
+
+def _greetings(edition: int) -> dict[str, Any]:
+    occasion = {"days": {"*": ["2026-01-01"], "ID": ["2026-08-17"]}, "name": _say("A day")}
+    texts = {"de": "Alles Gute", "id": f"Selamat {edition}", "ar": "كل عام وأنتم بخير"}
+    return {
+        "occasion/day": occasion,
+        **{f"text/{locale}/day/1": {**_BY, "text": text} for locale, text in texts.items()},
+    }
+
+
+def _holidays(edition: int) -> dict[str, Any]:
+    days = {"DE": "2026-10-03", "ID": "2026-08-17"}
+    return {
+        f"{country}-2026": {"days": [[day, _say(f"Day {edition if country == 'ID' else 0}")]]}
+        for country, day in days.items()
+    }
+
+
+def _notices(edition: int) -> dict[str, Any]:
+    said = _say(f"Notice {edition}")
+    notice = {"body": said, "published": "2025-01-05", "severity": "info", "title": said}
+    return {f"notice-{edition}": notice}
+
+
+def _themes(edition: int) -> dict[str, Any]:
+    title = _say(f"Theme {edition}")
+    return {"night": {**_BY, "dark": _COLOURS, "light": _COLOURS, "title": title}}
+
+
+def _wallpapers(edition: int) -> dict[str, Any]:
+    return {
+        name: {
+            **_BY,
+            "height": 64,
+            "length": len(PICTURE),
+            "placeholder": "00TI:j",
+            "sha256": _DIGEST,
+            "title": _say(f"{name} {edition}"),
+            "width": 64,
+        }
+        for name in ("dawn", "dusk")
+    }
+
+
+_MAKERS: Final[Mapping[str, Callable[[int], dict[str, Any]]]] = {
+    "apn": _apn,
+    "ca": _ca,
+    "emergency": _emergency,
+    "features": _notices,
+    "greetings": _greetings,
+    "holidays": _holidays,
+    "notices": _notices,
+    "themes": _themes,
+    "wallpapers": _wallpapers,
+    "zones": _zones,
+}
+
+
+def make_history(name: str, kind: str) -> tuple[Publication, ...]:
+    """Make what is done with the pack of a kind; a step before each poll but the first."""
+    return make_steps(dict(_STEPS)[name], kind)
+
+
+def make_steps(steps: Sequence[str], kind: str) -> tuple[Publication, ...]:
+    """Make the history of such steps as are those of `HISTORIES`."""
+    return one_by_one(tuple((f"{kind}: {step}", _change(kind, step)) for step in steps))
+
+
+def _change(kind: str, step: str) -> Change:
+    first, then, second = step.partition("; ")
+    if then:
+        return lambda was: _change(kind, second)(_change(kind, first)(was))
+    role = ROLES[kind]
+    if step == "-":
+        return keep
+    if step.startswith("! "):
+        return mark(kind, role, step.removeprefix("! "))
+
+    def change(was: Contents) -> Contents:
+        renewed = renew_tables(was) if role == "tables" else renew_content(was)
+        return mark(kind, role, step)(renewed) if step else renewed
+
+    return change

@@ -20,6 +20,10 @@ class Mark:
     number: int
     date: str
 
+    def fill(self, text: str, host: str = "") -> str:
+        """Put the values in place of {t}, {n} and {d} in a text, and the host of {h}."""
+        return text.format(t=self.text, n=self.number, d=self.date, h=host)
+
 
 FIRST: Final = Mark("5f0c6b1e9a7d4c33b2e8f1a09d5576e4", 1_801, "Tue, 03 Feb 2026 04:05:06 GMT")
 # A client might send back one bit of whatever it derives from a value. In each bit of a number, and

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final, Self
 
 from client_sim.lab.trace.memory import Asked, Responder
@@ -45,6 +46,12 @@ class Reply:
         return replace(self.put(("Content-Length", str(len(body)))), body=body)
 
 
+def refuse(status: int, *fields: tuple[str, str], body: bytes = b"") -> Reply:
+    """Return an answer of another status, with these fields and its length."""
+    told = (*fields, ("Content-Length", str(len(body))))
+    return Reply(status, HTTPStatus(status).phrase, told, body)
+
+
 def name_host(asked: Asked) -> str:
     """Return the host that was asked, as its line says."""
     found = _HOST.search(asked.data)
@@ -54,8 +61,16 @@ def name_host(asked: Asked) -> str:
 Alter = Callable[[Asked, str, Reply], Reply]
 """Returns what is said instead of a reply; the text is the request's target."""
 
+Say = Callable[[Reply], Reply]
+"""Returns what is said instead of a reply, whatever was asked."""
+
 Wrap = Callable[[Responder], Responder]
 """Makes another server of a server."""
+
+
+def always(say: Say) -> Alter:
+    """Make the alteration of whatever is asked."""
+    return lambda _asked, _target, reply: say(reply)
 
 
 def alter_replies(alter: Alter) -> Wrap:

@@ -1,18 +1,239 @@
-"""A signed repository that exists inside a run, for phones under virtual time (ADR 54)."""
+"""A signed repository that exists inside a run, for phones under virtual time (ADR 54).
+
+A session is one run's view of it: which versions are public, signed when they are needed. Versions
+follow from the number of the connection, so that phones with different clocks find the same ones;
+what they expire at follows from the virtual time.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from http import HTTPStatus
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
+from client_sim.lab.servers.answering import answer
 from client_sim.lab.servers.contents import Contents, Publication
 from client_sim.lab.servers.descriptions import Describer, fingerprint, post_timestamp
 from client_sim.lab.servers.packs import SMALL
-from client_sim.lab.servers.session import ROOT_EXPIRES, Session, sign_role
-from client_sim.lab.servers.signing import Keys
+from client_sim.lab.servers.signing import (
+    Key,
+    Keys,
+    encode_canonical,
+    encode_proof,
+    hash_leaf,
+    sign_checkpoint,
+    sign_metadata,
+)
+from client_sim.lab.trace.memory import Asked
 from client_sim.world import BuildFacts, Public
+
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+_YEAR: Final = 365 * _DAY
+ROOT_EXPIRES: Final = 4_102_444_800
+"""2100-01-01: what a phone asks must not depend on when its run begins."""
+
+_KEPT: Final = 9  # versions of a role that are there: the current one and 8 before it
 
 HOST: Final = "updates.hening.example"
 _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a role is good for, and when it is signed again.
+
+    `days` from the day of signing; renewed `spare` days before the end of them, or after so many
+    `connections`, which is sooner where each poll comes within eight hours.
+    """
+
+    days: int
+    spare: int
+    connections: int
+
+
+_ONLINE: Final = Lifetime(days=7, spare=1, connections=12)
+
+
+_OFFLINE: Final = Lifetime(days=90, spare=5, connections=180)
+
+
+def _life_of(role: str) -> Lifetime:
+    """Return the lifetime of a role; parts of `latest` have that of the whole."""
+    return _ONLINE if role == "snapshot" or role.startswith("latest") else _OFFLINE
+
+
+@dataclass(slots=True)
+class _Role:
+    version: int
+    said: dict[str, Any]
+    keys: tuple[Key, ...]
+    day: int
+    connection: int
+
+
+class Session:
+    """Answers the requests of one run; call it with each.
+
+    `history` is in the order of becoming public; nothing becomes public during a connection unless
+    the virtual time moves on.
+    """
+
+    def __init__(self, describer: Describer, history: Sequence[Publication]) -> None:
+        self._describer = describer
+        self._left = list(history)
+        self._contents = Contents()
+        self._roles: dict[str, _Role] = {}
+        self._files: dict[str, bytes] = {}
+        self._paths: dict[str, list[str]] = {}
+        self._gone: set[str] = set()
+        self._leaves: list[bytes] = []
+        self._proofs: dict[str, tuple[int, int]] = {}
+        self._timestamp: tuple[int, int, int, tuple[Key, ...]] | None = None
+        self._seen = (-1, 0.0)
+
+    def __call__(self, asked: Asked) -> bytes:
+        """Answer; what is due becomes public first."""
+        if self._seen != (asked.connection, asked.now):
+            self._seen = (asked.connection, asked.now)
+            self._publish_due(asked.connection, asked.now)
+        return answer(asked.data, asked.now, self._find)
+
+    def _find(self, path: str) -> bytes | HTTPStatus:
+        found = self._files.get(path)
+        if found is not None:
+            return found
+        if path in self._proofs:
+            index, size = self._proofs[path]
+            key = self._describer.log_key(self._contents)
+            return _prove(index, tuple(self._leaves[:size]), key)
+        if path == "/log/checkpoint":
+            return sign_checkpoint(self._leaves, self._describer.log_key(self._contents))
+        if path in self._gone:
+            return HTTPStatus.GONE
+        return self._describer.blobs(self._contents).get(path, HTTPStatus.NOT_FOUND)
+
+    def _publish_due(self, connection: int, now: float) -> None:
+        due = bool(self._roles)  # what was published just now is not looked through again
+        if not self._roles:
+            self._publish(connection, now)
+        while self._left and connection >= self._left[0].connection and now >= self._left[0].at:
+            self._contents = self._left.pop(0).change(self._contents)
+            self._publish(connection, now)
+            due = False
+        if due:
+            self._publish(connection, now)
+
+    def _publish(self, connection: int, now: float) -> None:
+        """Sign what says something new or is due, then snapshot and timestamp."""
+        roles = self._describer.roles(self._contents)
+        for role in roles:
+            said, keys = self._describer.describe(self._contents, role)
+            self._show(role, said, keys, connection, now)
+        meta = {
+            f"{role}.json": {"version": self._roles[role].version}
+            for role in roles
+            if role != "root"
+        }
+        said = {"_type": "snapshot", "meta": meta, "spec_version": "1.0.34"}
+        signers = self._describer.signers(self._contents, "snapshot")
+        self._show("snapshot", said, signers, connection, now)
+        self._show_timestamp(now)
+        # Proofs lead to the tree of their own publication.
+        size = len(self._leaves)
+        for path, (index, known) in self._proofs.items():
+            if not known:
+                self._proofs[path] = (index, size)
+
+    def _show(
+        self, name: str, said: dict[str, Any], keys: tuple[Key, ...], connection: int, now: float
+    ) -> None:
+        day = int(now // _DAY)
+        life = _life_of(name)
+        role = self._roles.get(name)
+        if role is None:
+            role = _Role(0, said, keys, day, connection)
+        elif (
+            (role.said is said or role.said == said)  # the same object nearly always, and long
+            and role.keys == keys
+            and not _is_due(name, role, connection, day)
+        ):
+            return
+        # A phone that was off for years finds that much was signed meanwhile.
+        missed = (day - role.day) * _DAY // _YEAR * (365 // life.days)
+        role = _Role(role.version + 1 + missed, said, keys, day, connection)
+        self._roles[name] = role
+        expires = ROOT_EXPIRES if name == "root" else (day + life.days) * _DAY
+        data = (
+            sign_role(said, role.version, expires, keys)
+            if name == "snapshot"
+            else _sign_described(self._describer, self._contents, name, role.version, expires)
+        )
+        self._add_file(name, f"/metadata/{role.version}.{name}.json", data)
+        if name != "snapshot":
+            self._proofs[f"/log/proof/{name}.{role.version}"] = (len(self._leaves), 0)
+            self._leaves.append(hash_leaf(name, role.version, data))
+
+    def _add_file(self, name: str, path: str, data: bytes) -> None:
+        self._files[path] = data
+        paths = self._paths.setdefault(name, [])
+        paths.append(path)
+        if name != "root" and len(paths) > _KEPT:
+            old = paths.pop(0)
+            proof = f"/log/proof/{name}.{old.split('/')[2].split('.')[0]}"
+            self._gone |= {old, proof}
+            del self._files[old]
+            self._proofs.pop(proof, None)
+
+    def _show_timestamp(self, now: float) -> None:
+        hour, snapshot = int(now // _HOUR), self._roles["snapshot"].version
+        keys = self._describer.signers(self._contents, "timestamp")
+        version, *shown = self._timestamp or (0,)
+        if shown == [hour, snapshot, keys]:
+            return
+        self._timestamp = (version + 1, hour, snapshot, keys)
+        said = {
+            "_type": "timestamp",
+            "meta": {"snapshot.json": {"version": snapshot}},
+            "spec_version": "1.0.34",
+        }
+        data = sign_role(said, version + 1, hour * _HOUR + _DAY, keys)
+        self._files["/metadata/timestamp.json"] = data
+
+
+def sign_role(said: dict[str, Any], version: int, expires: int, keys: tuple[Key, ...]) -> bytes:
+    """Return the metadata file of a role version; `expires` in epoch seconds."""
+    date = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _sign(encode_canonical({**said, "expires": date, "version": version}), keys)
+
+
+@lru_cache(maxsize=4096)
+def _sign_described(
+    describer: Describer, contents: Contents, role: str, version: int, expires: int
+) -> bytes:
+    """Sign what is described; a role may have a hundred targets, so it is encoded once."""
+    said, keys = describer.describe(contents, role)
+    return sign_role(said, version, expires, keys)
+
+
+@lru_cache(maxsize=16_384)
+def _sign(signed: bytes, keys: tuple[Key, ...]) -> bytes:
+    return sign_metadata(signed, keys)
+
+
+@lru_cache(maxsize=1024)
+def _prove(index: int, leaves: tuple[bytes, ...], key: Key) -> bytes:
+    return encode_proof(index, leaves, key)
+
+
+def _is_due(name: str, role: _Role, connection: int, day: int) -> bool:
+    if name == "root":
+        return False
+    life = _life_of(name)
+    is_old = day >= role.day + life.days - life.spare
+    return is_old or connection >= role.connection + life.connections
 
 
 class Repository:

@@ -1,11 +1,29 @@
-"""A scripted server for worlds without a network: nothing new, and every trap of HTTP.
+"""Scripted servers: one with every trap of HTTP and nothing new, and one behind a real socket.
 
-Its answers offer a client all that it could send back: a validator, a cookie, a date, a link.
+The first offers a client all that it could send back: a validator, a cookie, a date, a link. The
+second is on loopback, plain or in TLS by an authority of the run, and keeps what arrives.
 """
 
-from typing import Final
+import socket
+import ssl
+import struct
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
-from client_sim.lab.trace.memory import Asked
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.trace.memory import Asked, Responder
+from client_sim.lab.trace.relay import PATIENCE, Acceptor
 
 _TIMESTAMP: Final = b'{"signatures":[],"signed":{}}'
 _TRAPS: Final = (
@@ -14,6 +32,10 @@ _TRAPS: Final = (
     b"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
     b'Link: </metadata/timestamp.json?v=7>; rel="canonical"\r\n'
 )
+
+_CHUNK: Final = 65_536
+_END: Final = b"\r\n\r\n"
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
 
 
 def respond(asked: Asked) -> bytes:
@@ -36,3 +58,159 @@ def _answer_one(line: bytes) -> bytes:
 def _response(status: bytes, body: bytes) -> bytes:
     length = b"Content-Length: %d\r\n" % len(body)
     return b"HTTP/1.1 " + status + b"\r\n" + _TRAPS + length + b"\r\n" + body
+
+
+class Listening:
+    """A running server; a context manager, which stops it.
+
+    `respond` is called as soon as a head has come, with the time that `now` returns. `address` is
+    where it listens.
+    """
+
+    def __init__(
+        self, respond: Responder, now: Callable[[], float], context: ssl.SSLContext | None
+    ) -> None:
+        self._respond = respond
+        self._now = now
+        self._context = context
+        self._received: list[bytes] = []
+        self._acceptor = Acceptor(self._begin)
+        self.address = self._acceptor.address
+
+    def __enter__(self) -> Self:
+        self._acceptor.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._acceptor.stop()
+        self.received()
+
+    def received(self, count: int = 0) -> tuple[bytes, ...]:
+        """Wait until `count` connections have come and all are over; give what arrived on each.
+
+        They are in the order in which they came. SurroundingsError where one does not end.
+        """
+        if not self._acceptor.wait(count):
+            raise SurroundingsError("a connection of the lab's own server does not end")
+        return tuple(self._received)
+
+    def _begin(self, wire: socket.socket, _port: int) -> Callable[[], None]:
+        self._received.append(b"")
+        number = len(self._received) - 1
+        return lambda: self._serve(wire, number)
+
+    def _serve(self, wire: socket.socket, number: int) -> None:
+        wire.settimeout(PATIENCE)
+        with ExitStack() as stack:
+            stack.enter_context(wire)
+            name = None
+            with suppress(OSError):  # a client may break off whenever it likes
+                if self._context is not None:
+                    wire = stack.enter_context(self._context.wrap_socket(wire, server_side=True))
+                    name = "tls"
+                self._converse(wire, number, name)
+
+    def _converse(self, wire: socket.socket, number: int, name: str | None) -> None:
+        asked = b""
+        while chunk := wire.recv(_CHUNK):
+            self._received[number] += chunk
+            asked += chunk
+            if _END not in asked:
+                continue
+            address, port = self.address
+            try:
+                answer = self._respond(Asked(asked, self._now(), number, address, port, name))
+            except OSError:
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                return
+            wire.sendall(answer)
+            asked = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """`certificate` is the PEM text that a ROM image would hold; `context` that of the server."""
+
+    certificate: str
+    context: ssl.SSLContext
+
+
+def make_authority(host: str, now: float, key_log: Path | None = None) -> Authority:
+    """Make an authority and a server's certificate for `host`, good for a day around `now`.
+
+    The server hands out tickets, as servers do: a client that comes back with one is seen. With
+    `key_log` the secrets of each connection are written there, for a reader of a capture.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of one run")])
+    authority = _certify(name, name, key.public_key(), key, now, host=None)
+    own = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    certificate = _certify(subject, name, own.public_key(), key, now, host=host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    if key_log is not None:
+        context.keylog_filename = str(key_log)
+    with tempfile.NamedTemporaryFile() as file:  # ssl reads certificates from files alone
+        file.write(
+            own.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        file.flush()
+        context.load_cert_chain(file.name)
+    return Authority(authority.public_bytes(serialization.Encoding.PEM).decode(), context)
+
+
+def _certify(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    by: ec.EllipticCurvePrivateKey,
+    now: float,
+    *,
+    host: str | None,
+) -> x509.Certificate:
+    at = datetime.fromtimestamp(now, UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(days=1))
+        .not_valid_after(at + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False
+        )
+    )
+    if host is None:
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key), critical=False
+        ).add_extension(_SIGNS, critical=True)
+    else:
+        names = x509.SubjectAlternativeName([x509.DNSName(host)])
+        builder = builder.add_extension(names, critical=False)
+    return builder.sign(by, hashes.SHA256())
+
+
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)

@@ -1,8 +1,10 @@
-"""The first message of a TLS client: what a connection shows even where it is encrypted.
+"""The first message of a TLS client, its fingerprint, and what else a network sees of a connection.
 
 RFC 8446 sections 4.1.2 and 4.2, RFC 5246 section 7.4.1.2, RFC 6066 section 3, RFC 7301 section 3.1.
+JA4 is the fingerprint by which observers tell programs and their versions apart.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +14,8 @@ _CLIENT_HELLO: Final = 1
 _HELLO_LIMIT: Final = 65_536
 SNI, SIGNATURES, ALPN, TICKET, PSK, EARLY_DATA, VERSIONS = 0, 13, 16, 35, 41, 42, 43
 """Extension types."""
+
+_VERSIONS: Final = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3"}
 
 
 class _EndError(Exception):
@@ -143,3 +147,95 @@ def _read_protocols(reader: _Reader) -> Iterator[bytes]:
     names = reader.vector(2) if reader else reader
     while names:
         yield names.vector(1).data
+
+
+def ja4(hello: ClientHello) -> str:
+    """Compute the fingerprint of a client over TCP."""
+    ciphers = [number for number in hello.ciphers if not _is_grease(number)]
+    extensions = [number for number in hello.extensions if not _is_grease(number)]
+    version = max((v for v in hello.versions if not _is_grease(v)), default=hello.version)
+    first = "".join(
+        (
+            "t",
+            _VERSIONS.get(version, "00"),
+            "d" if SNI in extensions else "i",
+            f"{min(len(ciphers), 99):02}{min(len(extensions), 99):02}",
+            _protocol(hello.protocols),
+        )
+    )
+    told = ",".join(sorted(f"{number:04x}" for number in extensions if number not in {SNI, ALPN}))
+    signatures = ",".join(f"{number:04x}" for number in hello.signatures if not _is_grease(number))
+    if signatures:
+        told += f"_{signatures}"
+    return f"{first}_{_hash(','.join(sorted(f'{n:04x}' for n in ciphers)))}_{_hash(told)}"
+
+
+def _protocol(protocols: tuple[bytes, ...]) -> str:
+    if not protocols or not protocols[0]:
+        return "00"
+    name = protocols[0]
+    ends = name[:1] + name[-1:]
+    if ends.isalnum() and ends.isascii():
+        return ends.decode()
+    return name.hex()[0] + name.hex()[-1]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12] if text else "0" * 12
+
+
+def _is_grease(number: int) -> bool:
+    """Return whether a number is a GREASE value of RFC 8701, which has no meaning."""
+    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One connection as the network saw it, from the client to the server.
+
+    `parameters` are lines of `name value`; `sizes` the lengths of the records, in their order.
+    `is_reset` says that the client ended it by a reset.
+    """
+
+    parameters: bytes
+    sizes: bytes
+    is_reset: bool = False
+
+
+def read_wire(data: bytes, *, is_reset: bool = False) -> Wire:
+    """Read what a client sent below HTTP; plain text has no parameters and one size."""
+    if not is_tls(data):
+        return Wire(b"plain text", b"%d" % len(data), is_reset)
+    return Wire("\n".join(_parameters(data)).encode(), b" ".join(_sizes(data)), is_reset)
+
+
+def _parameters(data: bytes) -> Iterator[str]:
+    hello = read_hello(data)
+    if hello is None:
+        yield "hello damaged"
+        return
+    yield f"name {(hello.server_name or b'none').decode('latin-1')}"
+    yield f"protocols {' '.join(name.decode('latin-1') for name in hello.protocols) or 'none'}"
+    yield f"version {hello.version:04x}"
+    yield f"versions {_hex(hello.versions)}"
+    yield f"ciphers {_hex(hello.ciphers)}"
+    yield f"extensions {_hex(hello.extensions)}"
+    yield f"signatures {_hex(hello.signatures)}"
+    yield f"ja4 {ja4(hello)}"
+    yield f"resumes {'yes' if hello.resumes else 'no'}"
+    yield f"early-data {'yes' if hello.has_early_data else 'no'}"
+
+
+def _hex(numbers: tuple[int, ...]) -> str:
+    return " ".join(f"{number:04x}" for number in numbers) or "none"
+
+
+def _sizes(data: bytes) -> Iterator[bytes]:
+    """Yield type and length of each record; what follows a broken one counts as one piece."""
+    at = 0
+    while at + 5 <= len(data):
+        size = int.from_bytes(data[at + 3 : at + 5])
+        yield b"%d:%d" % (data[at], size)
+        at += 5 + size
+    if at < len(data):
+        yield b"rest:%d" % (len(data) - at)

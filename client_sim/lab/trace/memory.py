@@ -1,16 +1,43 @@
-"""A world in one process: virtual time, a script for a server, no sockets."""
+"""Worlds in which a client runs: what a scenario can do with one, and one in a single process.
+
+It has virtual time, a script for a server, and no sockets.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from client_sim.lab.trace.entropy import Entropy, SeededEntropy
-from client_sim.lab.trace.wires import Wire
-from client_sim.lab.trace.worlds import ELSEWHERE
+from client_sim.lab.trace.hello import Wire
 from client_sim.persona import Persona
-from client_sim.world import Public, Stream
+from client_sim.world import Public, Stream, World
+
+ELSEWHERE: Final = "192.0.2.1"
+"""The address of every host that is not the update server (RFC 5737: routed nowhere)."""
+
+
+class DrivenWorld(World, Protocol):
+    """A world whose clock a scenario moves."""
+
+    def advance_to(self, now: float) -> None:
+        """Set the clock to epoch seconds `now`."""
+
+    def set_back(self, seconds: float) -> None:
+        """Set the phone's clock back by so many seconds; in memory the server's own goes on."""
+
+    def begin_poll(self, poll: int) -> None:
+        """Switch to the randomness of a poll; the first is 1."""
+
+    def far_ends(self) -> Sequence[bytes] | None:
+        """Close what is still open and return what the other end of each connection received.
+
+        In the order of connecting; None when the other end is this very object.
+        """
+
+    def wires(self) -> Sequence[Wire] | None:
+        """Return what the network saw of each connection; None where there is no network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +57,13 @@ class Asked:
 
 
 _IDLE: Final = 15.0  # seconds after which our server closes a connection on which nothing comes
+
+
 _SHARED: Final = ip_network("100.64.0.0/10")
+
+
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+
 
 Responder = Callable[[Asked], bytes]
 """A scripted server: returns the next bytes of its answer; b"" hangs up. An OSError that it raises
@@ -160,17 +192,11 @@ def is_private(host: str) -> bool:
     return hashlib.sha256(host.encode()).digest()[3] % 4 == 0
 
 
-class MemoryWorld:
-    """A world in which one scripted server answers on every name and address."""
+class VirtualWorld:
+    """What a client is given in any world of the lab; its clock is virtual."""
 
     def __init__(
-        self,
-        public: Public,
-        personal: Persona | None,
-        *,
-        entropy: Entropy,
-        start: float,
-        respond: Responder,
+        self, public: Public, personal: Persona | None, *, entropy: Entropy, start: float
     ) -> None:
         self.public = public
         self.personal = personal
@@ -178,9 +204,6 @@ class MemoryWorld:
         self.entropy = SeededEntropy(entropy)
         self._now = start
         self._behind = 0.0  # seconds that the phone's clock was set back
-        self._respond = respond
-        self._reach: Callable[[Asked], object] = getattr(respond, "reach", lambda _asked: None)
-        self._connections = 0
 
     def now(self) -> float:
         """Return the virtual time."""
@@ -197,6 +220,24 @@ class MemoryWorld:
     def begin_poll(self, poll: int) -> None:
         """Switch to the randomness of a poll."""
         self.entropy.begin_poll(poll)
+
+
+class MemoryWorld(VirtualWorld):
+    """A world in which one scripted server answers on every name and address."""
+
+    def __init__(
+        self,
+        public: Public,
+        personal: Persona | None,
+        *,
+        entropy: Entropy,
+        start: float,
+        respond: Responder,
+    ) -> None:
+        super().__init__(public, personal, entropy=entropy, start=start)
+        self._respond = respond
+        self._reach: Callable[[Asked], object] = getattr(respond, "reach", lambda _asked: None)
+        self._connections = 0
 
     def resolve(self, host: str) -> Sequence[str]:
         """Answer every question: the update server has two addresses, all others share one.

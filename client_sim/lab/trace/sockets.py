@@ -1,14 +1,13 @@
 """A world with real sockets, through a relay that keeps the bytes at the other end."""
 
 import socket
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from client_sim.lab.trace.entropy import Entropy, SeededEntropy
-from client_sim.lab.trace.memory import MemoryStream
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.hello import Wire, read_wire
+from client_sim.lab.trace.memory import ELSEWHERE, MemoryStream, VirtualWorld
 from client_sim.lab.trace.relay import Relay, Relayed
-from client_sim.lab.trace.wires import Wire, read_wire
-from client_sim.lab.trace.worlds import ELSEWHERE
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream
 
@@ -38,7 +37,7 @@ class _SocketStream:
         self.wire.close()
 
 
-class SocketWorld:
+class SocketWorld(VirtualWorld):
     """A world with real sockets to the update server, through a relay that keeps the bytes.
 
     `addresses` maps names to addresses; other names have the address `ELSEWHERE`, which gives an
@@ -59,34 +58,13 @@ class SocketWorld:
         dial: Dial | None = None,
         received: Callable[[int], Sequence[bytes]] | None = None,
     ) -> None:
-        self.public = public
-        self.personal = personal
-        self.state: MutableMapping[str, bytes] = {}
-        self.entropy = SeededEntropy(entropy)
-        self._now = start
-        self._behind = 0.0  # seconds that the phone's clock was set back
+        super().__init__(public, personal, entropy=entropy, start=start)
         self._addresses = addresses
         self._relay = relay
         self._dial = dial
         self._received = received
         self._carried: list[_Hole | Relayed] | None = None
         self._streams: list[_SocketStream | _Hole] = []
-
-    def now(self) -> float:
-        """Return the virtual time."""
-        return self._now - self._behind
-
-    def advance_to(self, now: float) -> None:
-        """Set the virtual time."""
-        self._now = now + self._behind
-
-    def set_back(self, seconds: float) -> None:
-        """Set the phone's clock back."""
-        self._behind += seconds
-
-    def begin_poll(self, poll: int) -> None:
-        """Switch to the randomness of a poll."""
-        self.entropy.begin_poll(poll)
 
     def resolve(self, host: str) -> Sequence[str]:
         """Answer from the table, so that a client asks for a host name and never for an address."""

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.trace.tripwire import Tripwire
+from client_sim.lab.trace.recording import Tripwire
 from client_sim.owner_events.events import Kind, apply_event
 from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.persona import make_persona

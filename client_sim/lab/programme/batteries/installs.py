@@ -14,8 +14,8 @@ from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge
 from client_sim.lab.programme.ground import WEEK, Ground, History
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
-from client_sim.lab.servers.faults_install import INSTALL
-from client_sim.lab.servers.hostile_installs import INSTALLING
+from client_sim.lab.servers.faults_network import INSTALL
+from client_sim.lab.servers.hostile_fetches import INSTALLING
 from client_sim.lab.trace.entropy import Entropy
 
 _OFFER: Final[History] = (Publication("a release for all", release(1000)),)

@@ -13,7 +13,7 @@ from client_sim.lab.scenarios.crossing import draw_break
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import random_life, with_restarts
 from client_sim.lab.servers.contents import Publication, halt, release
-from client_sim.lab.servers.faults_install import INSTALL
+from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.tape import Tape

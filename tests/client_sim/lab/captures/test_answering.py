@@ -1,29 +1,47 @@
-"""What the recording server says to whole, cut and wrong requests."""
+"""What the recording server says to whole, cut and wrong requests, and from which metadata."""
+
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.captures.answering import encode_answer, find_request, plan_answer
+from client_sim.lab.captures.answering import (
+    encode_answer,
+    find_request,
+    load_source,
+    nothing,
+    plan_answer,
+)
 from client_sim.lab.captures.requests import HttpRequest
+from client_sim.lab.errors import LabError, SurroundingsError
 from fixtures.captures import POLL, miui_update
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 
 
-@pytest.mark.parametrize("data", [POLL[0], miui_update(), CHUNKED])
-def test_a_request_is_found_when_it_is_whole(data):
+def test_a_request_is_found_when_it_is_whole():
     """Not a byte before, and what follows is left for the next."""
-    for end in range(len(data)):
-        assert find_request(data[:end]) is True
-    assert find_request(data).end == len(data)
-    assert find_request(data + POLL[1]).end == len(data)
+    for data in (
+        POLL[0],
+        miui_update(),
+        CHUNKED,
+    ):
+        for end in range(len(data)):
+            assert find_request(data[:end]) is True
+        assert find_request(data).end == len(data)
+        assert find_request(data + POLL[1]).end == len(data)
 
 
-@pytest.mark.parametrize("data", [b"\x16\x03\x01\r\n\r\n", b"hello\r\n\r\n", b"x" * 65_536])
-def test_what_will_never_be_a_request(data):
+def test_what_will_never_be_a_request():
     """It is answered with 400."""
-    assert find_request(data) is False
+    for data in (
+        b"\x16\x03\x01\r\n\r\n",
+        b"hello\r\n\r\n",
+        b"x" * 65_536,
+    ):
+        assert find_request(data) is False
 
 
 @given(st.binary(max_size=100))
@@ -49,25 +67,22 @@ def test_there_is_nothing_new():
     assert answer(miui_update(), bodies).status == 404
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
+def test_nothing_else_is_looked_up():
+    """No path leads out of the folder, and no package is given away."""
+    for target in (
         b"/metadata/../x",
         b"/metadata/.x",
         b"/metadata//x",
         b"/targets/x.zip",
         b"/metadata/%2e",
         b"/",
-    ],
-)
-def test_nothing_else_is_looked_up(target):
-    """No path leads out of the folder, and no package is given away."""
+    ):
 
-    def load(path):
-        raise AssertionError(path)
+        def load(path):
+            raise AssertionError(path)
 
-    request = find_request(b"GET " + target + b" HTTP/1.1\r\n\r\n")
-    assert plan_answer(request, load).status == 404
+        request = find_request(b"GET " + target + b" HTTP/1.1\r\n\r\n")
+        assert plan_answer(request, load).status == 404
 
 
 def test_a_head_has_no_body_and_old_clients_are_left():
@@ -79,3 +94,56 @@ def test_a_head_has_no_body_and_old_clients_are_left():
     assert answer(POLL[0].replace(b"HTTP/1.1", b"HTTP/1.0")).closes
     assert answer(b"GET / HTTP/1.1\r\nConnection: Close\r\n\r\n").closes
     assert b"\r\nConnection: close\r\n" in encode_answer(400, b"", closes=True).data
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Write what a server publishes."""
+    folder = tmp_path / "public"
+    (folder / "metadata").mkdir(parents=True)
+    (folder / "metadata" / "timestamp.json").write_bytes(b'{"a":1}')
+    return folder
+
+
+@pytest.fixture
+def url(published):
+    """Serve it."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=published)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_what_is_there_is_given_and_nothing_else(published, url):
+    """The same bytes from both."""
+    for kind in (
+        "folder",
+        "server",
+    ):
+        load = load_source(str(published) if kind == "folder" else url)
+        assert load("/metadata/timestamp.json") == b'{"a":1}'
+        assert load("/metadata/2.root.json") is None
+        assert nothing("/metadata/timestamp.json") is None
+
+
+def test_a_place_without_a_timestamp_is_refused(tmp_path, url):
+    """At the start, not when a client asks."""
+    with pytest.raises(LabError, match=r"has no /metadata/timestamp\.json"):
+        load_source(str(tmp_path))
+    with pytest.raises(LabError, match=r"has no /metadata/timestamp\.json"):
+        load_source(f"{url}elsewhere")
+    with pytest.raises(LabError, match="no URL of a server"):
+        load_source("ftp://updates.example.org")
+    with pytest.raises(SurroundingsError, match="start it first"):
+        load_source("http://127.0.0.1:1")

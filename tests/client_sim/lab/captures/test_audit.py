@@ -3,13 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.known import decode_known
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
-from client_sim.lab.trace.wires import Wire
+from client_sim.lab.trace.hello import Wire
 from fixtures.captures import FOLDER, HOST, KNOWN, POLL
 
 HOST_LINE = f"{HOST}:8080".encode()
@@ -38,12 +36,16 @@ def capture(*data, form="pcap", **more):
     return Capture(form, talks, **more)
 
 
-@pytest.mark.parametrize("name", ["ours.pcap", "ours.pcapng", "ours.har"])
-def test_a_poll_of_ours_is_clean(name):
+def test_a_poll_of_ours_is_clean():
     """In three formats, with and without the host and the values."""
-    result = audit(name)
-    assert (result.verdict, result.is_clean) == ("clean", True)
-    assert audit_capture(load_capture(FOLDER / name), None, None).verdict == "clean"
+    for name in (
+        "ours.pcap",
+        "ours.pcapng",
+        "ours.har",
+    ):
+        result = audit(name)
+        assert (result.verdict, result.is_clean) == ("clean", True)
+        assert audit_capture(load_capture(FOLDER / name), None, None).verdict == "clean"
 
 
 def test_the_phone_of_2014_is_found_out_value_by_value():
@@ -73,16 +75,17 @@ def test_an_enciphered_question_is_no_secret():
     assert row.most > 1000
 
 
-@pytest.mark.parametrize(
-    ("name", "field"), [("lineageos.har", "header User-Agent"), ("grapheneos.pcap", "header Range")]
-)
-def test_polls_that_show_the_model_are_unexplained(name, field):
+def test_polls_that_show_the_model_are_unexplained():
     """No value of the owner is in them, and yet they are not the request table's."""
-    result = audit(name)
-    assert result.verdict == "unexplained"
-    assert found(result, "canaries") == []
-    assert found(result, "grammar")
-    assert field in {row.name for row in result.fields if row.most is not None}
+    for name, field in (
+        ("lineageos.har", "header User-Agent"),
+        ("grapheneos.pcap", "header Range"),
+    ):
+        result = audit(name)
+        assert result.verdict == "unexplained"
+        assert found(result, "canaries") == []
+        assert found(result, "grammar")
+        assert field in {row.name for row in result.fields if row.most is not None}
 
 
 def test_values_are_covered_unless_they_are_asked_for():
@@ -145,9 +148,9 @@ def test_questions_with_more_than_their_name_are_told():
     ]
 
 
-@pytest.mark.parametrize(
-    ("target", "told"),
-    [
+def test_ports_and_tls_are_those_of_the_first_connection():
+    """An address is the resolver's to choose."""
+    for target, told in (
         (b"198.51.100.10 8080 plain", []),
         (b"198.51.100.11 8080 plain", []),
         (b"198.51.100.10 8081 plain", ["another port is contacted"]),
@@ -155,13 +158,10 @@ def test_questions_with_more_than_their_name_are_told():
             f"198.51.100.10 8080 {HOST}".encode(),
             ["TLS is begun with another name, or not begun"],
         ),
-    ],
-)
-def test_ports_and_tls_are_those_of_the_first_connection(target, told):
-    """An address is the resolver's to choose."""
-    first = capture(POLL_BYTES).conversations[0]
-    seen = Capture("pcap", (first, replace(first, target=target)))
-    assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
+    ):
+        first = capture(POLL_BYTES).conversations[0]
+        seen = Capture("pcap", (first, replace(first, target=target)))
+        assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
 
 
 def test_a_value_that_is_split_over_headers_is_found():
@@ -182,27 +182,24 @@ def hello(**told):
     return Wire(lines.encode(), b"22:200")
 
 
-@pytest.mark.parametrize(
-    ("told", "fields"),
-    [
+def test_tls_shows_one_configuration():
+    """Also of connections whose requests nobody can read; values in it are covered."""
+    for told, fields in (
         ({}, []),
         ({"resumes": "yes"}, ["resumes", "handshake"]),
         ({"protocols": "h2"}, ["protocols", "handshake"]),
         ({"name": KNOWN["imei"]}, ["name", "handshake"]),
-    ],
-)
-def test_tls_shows_one_configuration(told, fields):
-    """Also of connections whose requests nobody can read; values in it are covered."""
-    target = f"198.51.100.10 443 {HOST}".encode()
-    talks = tuple(
-        Conversation("c", target, 1, 0.0, b"", State.ENCRYPTED, name=HOST.encode(), wire=wire)
-        for wire in (hello(), hello(**told))
-    )
-    result = audit_capture(Capture("pcap", talks), HOST.encode(), None)
-    says = [f"{field} is not what all phones of a fleet show" for field in fields]
-    assert found(result, "tls") == says
-    (tls,) = [each for each in result.questions if each.name == "tls"]
-    assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)
+    ):
+        target = f"198.51.100.10 443 {HOST}".encode()
+        talks = tuple(
+            Conversation("c", target, 1, 0.0, b"", State.ENCRYPTED, name=HOST.encode(), wire=wire)
+            for wire in (hello(), hello(**told))
+        )
+        result = audit_capture(Capture("pcap", talks), HOST.encode(), None)
+        says = [f"{field} is not what all phones of a fleet show" for field in fields]
+        assert found(result, "tls") == says
+        (tls,) = [each for each in result.questions if each.name == "tls"]
+        assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)
 
 
 def test_an_address_that_no_name_led_to_is_told():
@@ -250,22 +247,19 @@ def test_known_values_are_looked_for_in_all_that_left():
     )
 
 
-@pytest.mark.parametrize(
-    ("talk", "verdict"),
-    [
+def test_what_could_not_be_judged_is_never_clean():
+    """Encrypted requests and gaps, beside a poll that is."""
+    for talk, verdict in (
         ({"state": State.ENCRYPTED}, "not judged: encrypted"),
         ({"gaps": ("6 bytes are missing",)}, "not judged: incomplete"),
-    ],
-)
-def test_what_could_not_be_judged_is_never_clean(talk, verdict):
-    """Encrypted requests and gaps, beside a poll that is."""
-    told = {"state": State.PLAIN, **talk}
-    other = Conversation(
-        "c", b"198.51.100.10 8080 plain", 1, 0.0, POLL_BYTES, name=HOST.encode(), **told
-    )
-    seen = Capture("pcap", (*capture(POLL_BYTES).conversations, other))
-    result = audit_capture(seen, HOST_LINE, None)
-    assert (result.verdict, result.is_clean) == (verdict, False)
+    ):
+        told = {"state": State.PLAIN, **talk}
+        other = Conversation(
+            "c", b"198.51.100.10 8080 plain", 1, 0.0, POLL_BYTES, name=HOST.encode(), **told
+        )
+        seen = Capture("pcap", (*capture(POLL_BYTES).conversations, other))
+        result = audit_capture(seen, HOST_LINE, None)
+        assert (result.verdict, result.is_clean) == (verdict, False)
 
 
 def test_silence_proves_nothing():

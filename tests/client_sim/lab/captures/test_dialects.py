@@ -76,7 +76,7 @@ def test_a_row_is_found_by_its_own_dialect_alone():
         path = requests[0].split(b" ")[1]
         row = find_row(path, (dialect,))
         assert row is not None
-        assert ROWS[row][0] in dialect
+        assert ROWS[row].dialect in dialect
         others = [each for each in DIALECTS if each != dialect]
         assert find_row(path, others) is None
     assert DALVIK.encode() in SAMPLES["lineage1"][0]

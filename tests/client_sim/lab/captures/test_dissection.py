@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.captures.dissection import Dissection
-from client_sim.lab.captures.frame import Frame, Unread
+from client_sim.lab.captures.packet_files import Frame, Unread
 from client_sim.lab.captures.seen import State
 from client_sim.lab.errors import CaptureError
 from fixtures.captures import POLL, SERVER, poll
@@ -60,7 +60,6 @@ def test_a_poll_is_a_question_and_a_connection():
         f"{SERVER} 8080 plain".encode(),
         3,
     )
-    assert talk.received > 0
     assert [question.name for question in capture.asked] == [b"updates.hening.example"]
     assert capture.addresses == {b"updates.hening.example": frozenset({SERVER})}
     assert capture.loose == ()
@@ -85,38 +84,32 @@ def test_the_same_ports_may_be_used_again():
     assert [talk.data for talk in dissect(packets).conversations] == [b"one", b"two"]
 
 
-def test_data_may_come_with_the_syn():
-    """TCP Fast Open: it is the beginning of the stream."""
-    assert dissect([out(100, SYN, b"early"), out(106, ACK, b"later")]).conversations[0].data == (
-        b"earlylater"
-    )
+def test_data_beside_the_stream_is_not_passed_over():
+    """With the SYN (TCP Fast Open) it is the beginning; with a reset no stream has it, but it left.
 
-
-def test_data_with_a_reset_is_not_passed_over():
-    """No stream has it, but it left."""
+    Nor is a part of the capture that the reader does not know.
+    """
+    (talk,) = dissect([out(100, SYN, b"early"), out(106, ACK, b"later")]).conversations
+    assert talk.data == b"earlylater"
     (talk,) = dissect([out(100, SYN), out(101, RST, b"leak")]).conversations
     assert talk.odd == (("with a reset", b"leak"),)
+    dissection = Dissection(frozenset(), 1000)
+    dissection.take_unread(Unread("block", b"x"))
+    assert [each.label for each in dissection.finish("pcapng").loose] == ["block"]
 
 
-def test_a_connection_whose_beginning_is_not_in_the_capture_says_so():
-    """The larger port is taken for the phone's."""
-    (talk,) = dissect([came(500, ACK, b"answer"), out(100, ACK, b"asked")]).conversations
-    assert (talk.near, talk.data) == (f"{PHONE}:40000", b"asked")
-    assert talk.gaps == ("the capture begins behind the beginning of the connection",)
-    (talk,) = dissect([came(500, SYN | ACK), out(100, ACK, b"asked")]).conversations
-    assert talk.data == b"asked"
-
-
-def test_a_missing_segment_is_told():
-    """With its size and place."""
-    (talk,) = dissect([out(100, SYN), out(101, ACK, b"abc"), out(110, ACK, b"x")]).conversations
-    assert talk.gaps == ("6 bytes are missing at offset 3",)
-
-
-def test_a_frame_that_was_not_kept_whole_is_told():
-    """The capture was made with a short snap length."""
-    (talk,) = dissect([out(100, SYN), out(101, ACK, b"abcdef")[:-2]]).conversations
-    assert talk.gaps == ("2 bytes are missing",)
+def test_what_a_capture_lacks_of_a_connection_is_told():
+    """A segment, the end of a frame, the beginning: the larger port is taken for the phone's."""
+    missing, cut = "6 bytes are missing at offset 3", "2 bytes are missing"
+    late = "the capture begins behind the beginning of the connection"
+    for packets, data, gaps in (
+        ([out(100, SYN), out(101, ACK, b"abc"), out(110, ACK, b"x")], b"abcx", [missing]),
+        ([out(100, SYN), out(101, ACK, b"abcdef")[:-2]], b"abcd", [cut]),
+        ([came(500, ACK, b"answer"), out(100, ACK, b"asked")], b"asked", [late]),
+        ([came(500, SYN | ACK), out(100, ACK, b"asked")], b"asked", []),
+    ):
+        (talk,) = dissect(packets).conversations
+        assert (talk.near, talk.data, [*talk.gaps]) == (f"{PHONE}:40000", data, gaps)
 
 
 def test_fragments_are_put_together_before_they_are_read():
@@ -141,9 +134,9 @@ BEHIND = ip_packet(PHONE, SERVER, 17, struct.pack(">4H", 1, 9, 9, 0) + b"leak")
 OPTIONS = b"\x46\0\0\x20" + BEHIND[4:20] + b"\x44\4\5\0" + struct.pack(">4H", 1, 9, 8, 0)
 
 
-@pytest.mark.parametrize(
-    ("packet", "label"),
-    [
+def test_nothing_is_passed_over():
+    """Every other protocol is named and keeps its bytes."""
+    for packet, label in (
         (udp(PHONE, SERVER, (4000, 443), b"\xc0quic"), "UDP port 443 (QUIC)"),
         (udp(PHONE, "224.0.0.251", (5353, 5353), b"mdns"), "UDP port 5353 (mDNS)"),
         (udp(PHONE, SERVER, (4000, 9), b"x"), "UDP port 9"),
@@ -162,12 +155,9 @@ OPTIONS = b"\x46\0\0\x20" + BEHIND[4:20] + b"\x44\4\5\0" + struct.pack(">4H", 1,
         (udp(PHONE, SERVER, (1, 9), b"abcd")[:-1], "datagrams that were not kept whole"),
         (BEHIND, "bytes behind a datagram"),
         (OPTIONS, "IP options"),
-    ],
-)
-def test_nothing_is_passed_over(packet, label):
-    """Every other protocol is named and keeps its bytes."""
-    loose = [each for each in dissect([packet]).loose if each.label == label]
-    assert len(loose) == 1
+    ):
+        loose = [each for each in dissect([packet]).loose if each.label == label]
+        assert len(loose) == 1, label
 
 
 def test_what_stays_on_the_link_is_counted():
@@ -204,20 +194,13 @@ def test_questions_over_tcp_are_questions():
     assert capture.conversations[0].state is State.NAMES
 
 
-def test_unknown_parts_of_a_capture_are_traffic():
-    """They may be anything."""
-    dissection = Dissection(frozenset(), 1000)
-    dissection.take_unread(Unread("block", b"x"))
-    assert [each.label for each in dissection.finish("pcapng").loose] == ["block"]
-
-
 # The first of several pieces of a packet that never is whole: bit 13 says that more follow.
 FRAGMENT = ip_packet(PHONE, SERVER, 17, b"x" * 480)
 FRAGMENT = FRAGMENT[:6] + b"\x20\0" + FRAGMENT[8:]
 
 
 def test_what_left_is_limited_however_it_left():
-    """Streams, datagrams, other protocols, names in answers: memory has a bound."""
+    """Streams, datagrams, other protocols, names in answers, fragments: memory has a bound."""
     for packet in (
         out(1, ACK, b"x" * 500),
         udp(PHONE, SERVER, (1, 9), b"x" * 500),
@@ -227,18 +210,14 @@ def test_what_left_is_limited_however_it_left():
     ):
         with pytest.raises(CaptureError, match="more than 100 bytes left"):
             dissect([packet], limit=100)
-
-
-def test_fragments_that_wait_are_limited_too():
-    """Also where none of them ever completes a packet."""
-    packets = [FRAGMENT[:4] + struct.pack(">H", number) + FRAGMENT[6:] for number in range(20)]
+    waiting = [FRAGMENT[:4] + struct.pack(">H", number) + FRAGMENT[6:] for number in range(20)]
     with pytest.raises(CaptureError, match="more than 5000 bytes left"):
-        dissect(packets, limit=5_000)
+        dissect(waiting, limit=5_000)
 
 
 def test_connections_and_flows_are_limited(monkeypatch):
     """A scan of ports fills no memory."""
-    monkeypatch.setattr("client_sim.lab.captures.contacts._LIMIT", 2)
+    monkeypatch.setattr("client_sim.lab.captures.connections._LIMIT", 2)
     scan = [tcp(PHONE, SERVER, (4000, port), (1, 0, SYN), b"") for port in range(3)]
     with pytest.raises(CaptureError, match="more than 2 connections"):
         dissect(scan)

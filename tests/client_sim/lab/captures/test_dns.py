@@ -2,7 +2,6 @@
 
 import struct
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +29,9 @@ def test_a_question_keeps_its_spelling():
     assert read_question(HEAD + ASKED) == Question(b"updates.HENING.example", 1, b"")
 
 
-@pytest.mark.parametrize(
-    ("message", "extra"),
-    [
+def test_what_a_question_has_beside_its_name():
+    """An empty pseudo record and padding with zeros say nothing; a cookie does."""
+    for message, extra in (
         (with_record(OPT + b"\0\0"), b""),
         (with_record(OPT + b"\0\x08\0\x0c\0\x04\0\0\0\0"), b""),
         (
@@ -44,27 +43,21 @@ def test_a_question_keeps_its_spelling():
             OPT + b"\0\x08\0\x0c\0\x04\0\0\0\1",
         ),
         (HEAD + ASKED + b"behind", b"behind"),
-    ],
-)
-def test_what_a_question_has_beside_its_name(message, extra):
-    """An empty pseudo record and padding with zeros say nothing; a cookie does."""
-    assert read_question(message).extra == extra
+    ):
+        assert read_question(message).extra == extra
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
+def test_what_is_no_question_is_none():
+    """A response, two questions, a name that points at itself, one that is too long."""
+    for message in (
         *(b"", HEAD[:11], HEAD, HEAD + NAME, HEAD + ASKED[:-1]),
         struct.pack(">HHHHHH", 7, 0x8180, 1, 0, 0, 0) + ASKED,
         struct.pack(">HHHHHH", 7, 0x0100, 2, 0, 0, 0) + ASKED + ASKED,
         HEAD + b"\xc0\x0c\0\1\0\1",
         HEAD + b"\x80a\0\0\1\0\1",
         HEAD + b"\x3f" + b"a" * 63 + (b"\x3f" + b"b" * 63) * 4 + b"\0\0\1\0\1",
-    ],
-)
-def test_what_is_no_question_is_none(message):
-    """A response, two questions, a name that points at itself, one that is too long."""
-    assert read_question(message) is None
+    ):
+        assert read_question(message) is None
 
 
 def test_answers_give_addresses_and_other_names():

@@ -48,9 +48,9 @@ def test_a_request_is_put_together_in_its_order():
     ]
 
 
-@pytest.mark.parametrize(
-    ("body", "data"),
-    [
+def test_bodies_come_in_several_forms():
+    """As parameters, as text, as base64."""
+    for body, data in (
         ({"params": pairs(imei="1 2", q="&")}, b"imei=1+2&q=%26"),
         ({"text": "AAEC", "encoding": "base64"}, b"\0\1\2"),
         ({"text": "é", "encoding": "base64"}, "é".encode()),
@@ -58,12 +58,9 @@ def test_a_request_is_put_together_in_its_order():
         ({"text": "", "params": pairs(imei="1")}, b"imei=1"),
         ({"params": [{"name": "f", "fileName": "a.vcf"}]}, b"f=a.vcf"),
         ({"params": [{"name": "f", "fileName": "a.vcf", "value": "b"}]}, b"f=a.vcf+b"),
-    ],
-)
-def test_bodies_come_in_several_forms(body, data):
-    """As parameters, as text, as base64."""
-    (told,) = bytes_of(entry("http://h.example/", "POST", postData=body))
-    assert told == b"POST / HTTP/1.1\r\n\r\n" + data
+    ):
+        (told,) = bytes_of(entry("http://h.example/", "POST", postData=body))
+        assert told == b"POST / HTTP/1.1\r\n\r\n" + data
 
 
 def test_cookies_without_a_header_are_not_lost():
@@ -110,22 +107,19 @@ def test_messages_of_web_sockets_are_traffic():
     assert (loose.label, loose.frames, loose.data) == ("WebSocket messages", 1, b"imei")
 
 
-@pytest.mark.parametrize(
-    ("data", "content"),
-    [
+def test_what_is_no_text_of_a_web_socket_is_kept_as_it_is_written():
+    """It is not decoded: nothing of a stranger's depth, length or type matters."""
+    for data, content in (
         ('"caf\\u00e9"', "café".encode()),
         ("9" * 30, b"9" * 30),
         ("[" * 200 + "]" * 200, b"[" * 200 + b"]" * 200),
         ('{"imei": [1, null]}', b'{"imei": [1, null]}'),
-    ],
-)
-def test_what_is_no_text_of_a_web_socket_is_kept_as_it_is_written(data, content):
-    """It is not decoded: nothing of a stranger's depth, length or type matters."""
-    told = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
-    message = '"_webSocketMessages": [{"type": "send", "data": ' + data + "}], "
-    told = told.replace('"request"', message + '"request"', 1).encode()
-    (loose,) = read_har(told, LIMIT).loose
-    assert loose.data == content
+    ):
+        told = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
+        message = '"_webSocketMessages": [{"type": "send", "data": ' + data + "}], "
+        told = told.replace('"request"', message + '"request"', 1).encode()
+        (loose,) = read_har(told, LIMIT).loose
+        assert loose.data == content
 
 
 def test_times_of_requests_are_read_where_they_are_times():
@@ -142,21 +136,18 @@ def test_times_of_requests_are_read_where_they_are_times():
         assert read(told).conversations[0].pieces[0][0] == at, text
 
 
-@pytest.mark.parametrize(
-    ("url", "target"),
-    [
+def test_where_a_request_went():
+    """Host, port of the scheme where there is none, and the name for TLS."""
+    for url, target in (
         ("https://h.example/a", b"h.example 443 h.example"),
         ("http://h.example:8080/a", b"h.example 8080 plain"),
         ("wss://h.example:1/a", b"h.example 1 h.example"),
         ("nothing", b" 80 plain"),
         (f"http://h.example:{'9' * 6000}/", f"h.example {'9' * 6000} plain".encode()),
-    ],
-)
-def test_where_a_request_went(url, target):
-    """Host, port of the scheme where there is none, and the name for TLS."""
-    capture = read(entry(url))
-    assert capture.conversations[0].target == target
-    audit_capture(capture, None, None)
+    ):
+        capture = read(entry(url))
+        assert capture.conversations[0].target == target
+        audit_capture(capture, None, None)
 
 
 def test_a_byte_order_mark_is_no_obstacle():
@@ -166,18 +157,15 @@ def test_a_byte_order_mark_is_no_obstacle():
     assert read_har(data, LIMIT).conversations == ()
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_what_is_no_har_is_one_sentence():
+    """Nothing but CaptureError comes out."""
+    for data in (
         *(b"{", b"{}", b'{"log":[]}', b'{"log":{"entries":[{}]}}', b"[" * 100_000, b"{\xff}"),
         b'{"log":{"entries":[{"request":{"method":1,"url":"x"}}]}}',
         b'{"a":' * 50_000,
-    ],
-)
-def test_what_is_no_har_is_one_sentence(data):
-    """Nothing but CaptureError comes out."""
-    with pytest.raises(CaptureError, match="the HAR cannot be read"):
-        read_har(data, LIMIT)
+    ):
+        with pytest.raises(CaptureError, match="the HAR cannot be read"):
+            read_har(data, LIMIT)
 
 
 def test_too_much_is_refused(monkeypatch):

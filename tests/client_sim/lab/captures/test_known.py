@@ -28,18 +28,15 @@ def test_a_few_values_are_enough():
     assert found.whole == {"height": (b"185.5",)}
 
 
-@pytest.mark.parametrize(
-    ("value", "spelled"),
-    [
+def test_real_values_are_looked_for_in_their_usual_spellings():
+    """Ranges are wider than a persona's."""
+    for value, spelled in (
         ("+62812345678", {b"62812345678", b"0812345678", b"812345678"}),
         ("aa:BB:0c:11:22:33", {b"AA-BB-0C-11-22-33", b"aabb0c112233", b"aa:bb:0c:11:22:33"}),
         ("490154203237518", {b"49015420323751"}),
         ("Example Tel", {b"Example+Tel"}),
-    ],
-)
-def test_real_values_are_looked_for_in_their_usual_spellings(value, spelled):
-    """Ranges are wider than a persona's."""
-    assert spelled < set(known(x=value).anywhere["x"])
+    ):
+        assert spelled < set(known(x=value).anywhere["x"])
 
 
 def test_short_values_are_looked_for_as_whole_fields():
@@ -47,17 +44,14 @@ def test_short_values_are_looked_for_as_whole_fields():
     assert known(carrier="CMCC", name=" Sari ").whole == {"carrier": (b"CMCC",), "name": (b"Sari",)}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_what_is_no_such_file_is_one_sentence_that_shows_one():
+    """Its form is in it."""
+    for data in (
         *(b"", b"[]", b'"x"', b"{", b"{}", b'{"imei":null}', b'{"imei":true}', b"\xff"),
         *(b"[" * 100_000, b'{"a":{"b":{"c":{"d":{"e":{"f":"x"}}}}}}'),
-    ],
-)
-def test_what_is_no_such_file_is_one_sentence_that_shows_one(data):
-    """Its form is in it."""
-    with pytest.raises(CaptureError, match=r"the persona .* \{\"imei\"|the persona"):
-        decode_known(data)
+    ):
+        with pytest.raises(CaptureError, match=r"the persona .* \{\"imei\"|the persona"):
+            decode_known(data)
 
 
 def test_size_and_number_are_limited():

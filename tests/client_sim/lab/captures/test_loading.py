@@ -1,7 +1,6 @@
 """Captures from files: the format follows from the content, and TLS is taken off by tshark."""
 
 import bz2
-import contextlib
 import gzip
 import io
 import lzma
@@ -9,18 +8,15 @@ import os
 import ssl
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.key_log import list_randoms
 from client_sim.lab.captures.known import Known
 from client_sim.lab.captures.loading import BYTES_LIMIT, decode_capture, load_capture
 from client_sim.lab.captures.requests import split_requests
 from client_sim.lab.captures.seen import State
+from client_sim.lab.captures.tshark import list_randoms
 from client_sim.lab.errors import CaptureError, SurroundingsError
-from client_sim.lab.trace.hello import read_hello
-from client_sim.lab.trace.ja4 import ja4
+from client_sim.lab.trace.hello import ja4, read_hello
 from fixtures.capture_writer import write_pcap, write_pcapng
 from fixtures.captures import FOLDER, HOST, POLL
 
@@ -28,50 +24,39 @@ SAMPLES = [path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.name !
 PLAIN = b"".join(POLL).replace(b":8080", b"")
 
 
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
+def test_the_format_is_told_by_the_content(tmp_path):
+    """Whatever the file is called; anything else is the bytes of one connection."""
+    for name, form in (
         ("ours.pcap", "pcap"),
         ("redmi-1s-2014.pcap", "pcap"),
         ("ours.pcapng", "pcapng"),
         ("ours.har", "HAR"),
-    ],
-)
-def test_the_format_is_told_by_the_content(name, form, tmp_path):
-    """Whatever the file is called."""
-    path = tmp_path / "capture.bin"
-    path.write_bytes((FOLDER / name).read_bytes())
-    assert load_capture(path).form == form
-
-
-def test_anything_else_is_the_bytes_of_one_connection(tmp_path):
-    """As a listener received them."""
-    path = tmp_path / "capture"
+    ):
+        path = tmp_path / "capture.bin"
+        path.write_bytes((FOLDER / name).read_bytes())
+        assert load_capture(path).form == form
     path.write_bytes(PLAIN)
     capture = load_capture(path)
     assert (capture.form, capture.conversations[0].data) == ("octets", PLAIN)
 
 
-@pytest.mark.parametrize(
-    ("start", "size", "words"),
-    [
+def test_size_is_looked_at_before_anything_is_read(tmp_path):
+    """Files with holes have any size."""
+    for start, size, words in (
         (b"x", BYTES_LIMIT + 1, "cut it into connections"),
         (b" {", 256 * 1024 * 1024 + 1, "export fewer"),
         (b"\xa1\xb2\xc3\xd4", 1024 * 1024 * 1024 + 1, "cut it into parts"),
-    ],
-)
-def test_size_is_looked_at_before_anything_is_read(start, size, words, tmp_path):
-    """Files with holes have any size."""
-    path = tmp_path / "capture"
-    path.write_bytes(start)
-    os.truncate(path, size)
-    with pytest.raises(CaptureError, match=words):
-        load_capture(path)
+    ):
+        path = tmp_path / "capture"
+        path.write_bytes(start)
+        os.truncate(path, size)
+        with pytest.raises(CaptureError, match=words):
+            load_capture(path)
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
+def test_what_may_hold_a_capture_is_none():
+    """The sentence says what the file is and what to do; its bytes are nobody's connection."""
+    for data, words in (
         (b"", "is empty"),
         (gzip.compress(SAMPLES[0]), r"compressed by gzip: unpack it first \(gunzip\)"),
         (bz2.compress(SAMPLES[0]), "compressed by bzip2"),
@@ -81,12 +66,9 @@ def test_size_is_looked_at_before_anything_is_read(start, size, words, tmp_path)
         ((FOLDER / "ours.har").read_text().encode("utf-16"), "text in UTF-16"),
         ((FOLDER / "ours.har").read_text().encode("utf-16-le"), "text in UTF-16"),
         ((FOLDER / "ours.har").read_text().encode("utf-16-be"), "text in UTF-16"),
-    ],
-)
-def test_what_may_hold_a_capture_is_none(data, words):
-    """The sentence says what the file is and what to do; its bytes are nobody's connection."""
-    with pytest.raises(CaptureError, match=f"^not a capture: the file .*{words}"):
-        decode_capture(io.BytesIO(data), len(data))
+    ):
+        with pytest.raises(CaptureError, match=f"^not a capture: the file .*{words}"):
+            decode_capture(io.BytesIO(data), len(data))
 
 
 def test_a_key_log_is_limited(tmp_path):
@@ -230,20 +212,3 @@ def test_another_program_sees_the_same_requests_and_names(name, tshark):
     words = ("-Y", "dns.flags.response == 0", "-T", "fields", "-e", "dns.qry.name")
     names = [question.name.decode() for question in capture.asked]
     assert names == tshark(FOLDER / name, *words).split()
-
-
-@given(
-    st.sampled_from(SAMPLES),
-    st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=6),
-    st.integers(0, 4000),
-)
-def test_a_damaged_sample_is_a_capture_or_one_error(data, changes, end):
-    """Bytes changed and cut off anywhere: nothing but CaptureError comes out."""
-    changed = bytearray(data)
-    for place, byte in changes:
-        if place < len(changed):
-            changed[place] = byte
-    damaged = bytes(changed[: max(end, len(changed) // 2)])
-    with contextlib.suppress(CaptureError):
-        capture, _ = decode_capture(io.BytesIO(damaged), len(damaged))
-        audit_capture(capture, HOST.encode(), None)

@@ -1,25 +1,39 @@
-"""What a stranger wrote does not move a cursor, write markup or hide."""
+"""An audit shown in every form: what a stranger wrote moves no cursor and writes no markup."""
 
 import io
 import json
+from functools import cache, partial
+from xml.etree import ElementTree as ET
 
 from rich.console import Console
 
 from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.known import decode_known
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.page import render_page
-from client_sim.lab.captures.seen import Asked, Capture, Conversation, State
-from client_sim.lab.captures.showing import audit_to_dict, printable, render_audit
-from fixtures.captures import FOLDER
+from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.showing import (
+    audit_to_dict,
+    printable,
+    render_audit,
+    render_audit_junit,
+    render_audit_sarif,
+    render_page,
+)
+from fixtures.captures import FOLDER, HOST, KNOWN
+from tests.client_sim.lab.report.test_junit import ATTRIBUTES, CHILDREN
+from tests.client_sim.lab.report.test_sarif import check_run
 from tests.client_sim.pages.test_origin import ORIGIN
 
 HOSTILE = (
     b"POST /\x1b[2J<script>alert(1)</script>[red]x[/red] HTTP/1.1\r\n"
     b"\x1b]0;title\x07<img src=x>: \xe2\x80\xae\x1b[31m\r\nHost: <b>h\x1b[0m\r\n\r\n"
 )
+KNOWN_FILE = decode_known((FOLDER / "known.json").read_bytes())
+IMEI = decode_known(json.dumps({"imei": KNOWN["imei"]}).encode())
+TRAP = "\x1b[2J\x07</td><script>alert(1)</script>]]>&\x00\u202e\ufffe'\""
 
 
-def hostile():
+def escaping():
     """Audit a capture that is all escapes."""
     where = "connection 1, to \x1b[31m<i>"
     talk = Conversation(
@@ -38,7 +52,7 @@ def shown(audit, personal=True):
 
 def test_a_terminal_gets_no_control_characters():
     """But for the ends of lines; markup of the library is text."""
-    text = shown(hostile())
+    text = shown(escaping())
     assert all(sign.isprintable() or sign == "\n" for sign in text)
     assert "\\x1b[2J" in text
     assert "[red]x[/red]" in text
@@ -53,7 +67,7 @@ def test_a_text_without_end_is_cut_before_it_is_looked_through():
 
 def test_a_page_gets_no_elements_of_a_stranger():
     """Everything is escaped, and it needs nothing from elsewhere."""
-    page = render_page(hostile(), ORIGIN, personal=True)
+    page = render_page(escaping(), ORIGIN, personal=True)
     for word in ("<script", "<img", "<b>", "<u>", "<i>", "\x1b", "\u202e", "http://", "https://"):
         assert word not in page
     assert "&lt;script&gt;" in page
@@ -62,7 +76,7 @@ def test_a_page_gets_no_elements_of_a_stranger():
 
 def test_json_has_no_control_characters_and_the_whole_audit():
     """Bytes are hexadecimal; fields have both numbers of bits."""
-    told = audit_to_dict(hostile(), personal=True)
+    told = audit_to_dict(escaping(), personal=True)
     assert "\\u001b" not in json.dumps(told)
     assert (told["verdict"], told["clean"], told["host_given"]) == ("unexplained", False, False)
     grammar = next(check for check in told["checks"] if check["name"] == "grammar")
@@ -72,12 +86,6 @@ def test_json_has_no_control_characters_and_the_whole_audit():
         "count": 1,
         "distinct": 1,
     }
-
-
-def test_a_long_name_is_cut():
-    """A stranger does not fill the screen."""
-    assert printable("x" * 10_000).endswith("x…")
-    assert len(printable("x" * 10_000)) < 600
 
 
 def test_the_audit_of_a_clean_poll_reads_so():
@@ -93,3 +101,90 @@ def test_the_audit_of_a_clean_poll_reads_so():
     assert lines[-1] == "verdict: clean"
     assert "as the request table says" in "\n".join(lines)
     assert ">clean<" in render_page(audit, ORIGIN, personal=False).replace("\n", "")
+
+
+@cache
+def sample(name):
+    """Audit a sample with everything that is known."""
+    return audit_capture(load_capture(FOLDER / name), f"{HOST}:8080".encode(), KNOWN_FILE)
+
+
+def hostile():
+    """Audit a capture whose every text is a trap."""
+    data = f"GET /{TRAP} HTTP/1.1\r\n{TRAP}: {TRAP}\r\n\r\n".encode() * 60
+    talk = Conversation(TRAP, TRAP.encode(), 0, 0.0, data, State.PLAIN, gaps=(TRAP,))
+    return audit_capture(
+        Capture(
+            *("HAR", (talk,)),
+            asked=(Asked(TRAP, TRAP.encode(), 1, TRAP.encode()),),
+            loose=(Loose(TRAP, TRAP, 1, TRAP.encode()),),
+            notes=(TRAP,),
+        ),
+        None,
+        None,
+        personal=True,
+    )
+
+
+AUDITS = (
+    *(partial(sample, name) for name in ("ours.pcap", "redmi-1s-2014.pcap", "lineageos.har")),
+    hostile,
+)
+
+
+def test_junit_has_the_usual_form():
+    """Elements, attributes and counts are those of a report of `lab run`; a case per question."""
+    for make in AUDITS:
+        audit = make()
+        text = render_audit_junit(audit, TRAP)
+        assert all(sign.isprintable() or sign == "\n" for sign in text)
+        root = ET.fromstring(text.encode())
+        for element in root.iter():
+            assert set(element.attrib) == ATTRIBUTES[element.tag]
+            order = [CHILDREN[element.tag].index(child.tag) for child in element]
+            assert order == sorted(order)
+        (suite,) = root
+        assert [case.get("name") for case in suite.iter("testcase")] == [
+            question.name for question in audit.questions
+        ]
+        failed = [q for q in audit.questions if not q.passed]
+        assert root.get("failures") == suite.get("failures") == str(len(failed))
+
+
+def test_sarif_has_the_required_members():
+    """Rules are questions, results are findings, and what was not judged is no success."""
+    for make in AUDITS:
+        audit = make()
+        run = check_run(render_audit_sarif(audit, TRAP))
+        assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [
+            question.name for question in audit.questions
+        ]
+        assert len(run["results"]) == sum(len(q.evidence) for q in audit.questions)
+        assert run["properties"]["verdict"] == audit.verdict
+        assert run["invocations"][0]["executionSuccessful"] is True
+
+
+def test_offsets_are_those_of_the_connection_and_values_are_covered():
+    """Not those of the window that is shown; the same capture gives the same bytes."""
+    talk = Conversation("c", b"", 0, 0.0, b"x" * 5000 + KNOWN["imei"].encode(), State.PLAIN)
+    audit = audit_capture(Capture("octets", (talk,)), None, IMEI)
+    sarif, junit = render_audit_sarif(audit, "c"), render_audit_junit(audit, "c")
+    (result,) = [each for each in json.loads(sarif)["runs"][0]["results"] if "imei" in str(each)]
+    region = result["locations"][0]["physicalLocation"]["region"]
+    assert (region["byteOffset"], region["byteLength"]) == (5000, 15)
+    assert "c, offset 5000\nimei as it is: [15 bytes, not shown]\n001368 " in junit
+    assert "  2a 2a 2a" in junit
+    for text in (sarif, junit):
+        assert KNOWN["imei"] not in text
+        assert KNOWN["imei"].encode().hex(" ") not in text
+    again = audit_capture(Capture("octets", (talk,)), None, IMEI)
+    assert (render_audit_sarif(again, "c"), render_audit_junit(again, "c")) == (sarif, junit)
+
+
+def test_what_was_not_judged_is_no_success():
+    """A build server sees a failed case, a code host a run that did not come to its end."""
+    audit = audit_capture(Capture("pcap", ()), None, None)
+    assert check_run(render_audit_sarif(audit, "c"))["invocations"] == [
+        {"executionSuccessful": False}
+    ]
+    assert 'failures="1"' in render_audit_junit(audit, "c")

@@ -8,8 +8,7 @@ from client_sim.lab.scenarios.driving import run_scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import CHANGES, one_by_one
 from client_sim.lab.servers.memo import memoised
-from client_sim.lab.servers.pack_histories import make_history
-from client_sim.lab.servers.packs import PARTS
+from client_sim.lab.servers.packs import PARTS, make_history
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld

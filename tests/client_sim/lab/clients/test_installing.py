@@ -11,7 +11,7 @@ from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.scenarios.driving import run_scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
-from client_sim.lab.servers.faults_install import INSTALL
+from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld

@@ -11,9 +11,13 @@ from client_sim.lab.commands import lab
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.verdict import Check
 from client_sim.lab.server_mutants.library import SERVER_MUTANTS
-from client_sim.lab.server_side.order import ServerVerdict
-from client_sim.lab.server_side.report import server_to_dict
-from client_sim.lab.server_side.site import FRESH, plan_site, plan_sources
+from client_sim.lab.server_side.order import (
+    FRESH,
+    ServerVerdict,
+    plan_site,
+    plan_sources,
+    server_to_dict,
+)
 from tests.ports import free_port
 
 

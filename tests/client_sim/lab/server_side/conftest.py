@@ -10,9 +10,8 @@ import pytest
 from client_sim.lab.server_mutants.toy import TREE
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import Order, Seams
+from client_sim.lab.server_side.order import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
-from client_sim.lab.server_side.site import plan_site
 
 HOST = "updates.example.org"
 SEAMS = Seams(os.urandom, time.sleep, time.monotonic)

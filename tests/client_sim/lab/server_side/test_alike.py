@@ -1,9 +1,9 @@
 import pytest
 
 from client_sim.lab.server_side.alike import Said, judge_alike, judge_headers, judge_pairs
+from client_sim.lab.server_side.canaries import count_ports, is_telling
 from client_sim.lab.server_side.exchange import is_whole
-from client_sim.lab.server_side.growth import judge_growth
-from client_sim.lab.server_side.peers import count_ports, is_telling
+from client_sim.lab.server_side.search import judge_growth
 
 HEAD = b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 4\r\n\r\n"
 MONDAY, TUESDAY = HEAD % b"Mon", HEAD % b"Tue"

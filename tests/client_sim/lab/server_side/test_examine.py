@@ -7,7 +7,7 @@ from client_sim.lab.server_mutants.keepers import KEEPERS
 from client_sim.lab.server_mutants.library import HONEST_SERVERS, SERVER_MUTANTS
 from client_sim.lab.server_mutants.toy import Running, ToyServer
 from client_sim.lab.server_side.canaries import Canaries
-from client_sim.lab.servers.authority import make_authority
+from client_sim.lab.servers.scripted import make_authority
 from tests.client_sim.lab.server_side.conftest import HOST
 
 NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}

@@ -8,15 +8,15 @@ from contextlib import closing
 import pytest
 
 from client_sim.lab.errors import SurroundingsError
-from client_sim.lab.server_side.contents import load_contents
 from client_sim.lab.server_side.places import (
     Places,
+    check_process,
     find_changed,
     list_files,
     load_chunks,
+    load_contents,
     load_states,
 )
-from client_sim.lab.server_side.processes import check_process
 
 HOLDER = """
 import mmap, sys, os

@@ -12,8 +12,7 @@ from client_sim.lab.servers.contents import (
     rotate,
 )
 from client_sim.lab.servers.fault import PACK_PLACES, PLACES, is_at
-from client_sim.lab.servers.faults import make_faults
-from client_sim.lab.servers.faults_packs import PACKS
+from client_sim.lab.servers.faults_metadata import PACKS, make_faults
 from client_sim.lab.servers.repository import Repository
 
 STRUCK = 2

@@ -7,19 +7,14 @@ import json
 import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
-from client_sim.content.kinds import KINDS
-from client_sim.content.store import Store
 from client_sim.device.choose import Offer
 from client_sim.device.errors import GoneError
 from client_sim.lab.servers.contents import (
     CHANGES,
     Publication,
-    keep,
     one_by_one,
     release,
-    renew_content,
     renew_root,
-    renew_tables,
     split,
 )
 from client_sim.lab.servers.repository import Repository
@@ -67,37 +62,6 @@ def test_a_phone_fetches_everything_once_and_then_nothing_new(make_phone):
     assert packs == [["tables", "emergency"]] * 4 + [["content", "notices"]]
     assert phone.outcomes[0].warnings == ()
     assert [outcome.failure for outcome in phone.outcomes] == [None, None]
-
-
-@pytest.mark.parametrize(("change", "role"), [(renew_tables, "tables"), (renew_content, "content")])
-def test_of_a_changed_pack_one_part_is_fetched(make_phone, repository, change, role):
-    """By phones that use the edition before and by those that use the new one alike."""
-    history = [Publication(f"edition {place}", change, connection=place) for place in (1, 2)]
-    asked, used = set(), set()
-    for place in range(12):
-        phone = make_phone(repository.serve(history), entropy=b"%d" % place)
-        phone.poll(3)
-        assert all(outcome.warnings == () for outcome in phone.outcomes)
-        assert phone.violations() == ()
-        asked.add(tuple(phone.asked))
-        kind = KINDS[{"tables": "emergency", "content": "notices"}[role]]
-        used.add(Store(phone.inner.state).load(kind).used.version)
-    (paths,) = asked
-    for poll in paths[1:]:
-        assert len([path for path in poll if path.startswith("/targets/")]) == 1
-    assert len(used) > 1
-
-
-@pytest.mark.parametrize("place", range(len(CHANGES)), ids=[name for name, _ in CHANGES])
-def test_each_change_is_followed(make_phone, repository, place):
-    """The clean client succeeds before, at and after each kind of publication."""
-    before = Publication("a release for nobody yet", release(0))
-    phone = make_phone(repository.serve([before, Publication(*CHANGES[place], connection=1)]))
-    phone.poll(3)
-    assert [outcome.failure for outcome in phone.outcomes] == [None] * 3
-    assert (phone.asked[1] == NOTHING_NEW) == (CHANGES[place][1] is keep)
-    assert len(phone.asked[2]) == 2
-    assert phone.violations() == ()
 
 
 def test_all_changes_in_a_row_lead_to_an_offer(make_phone, repository):

@@ -40,9 +40,9 @@ def connect():
         out.connect(DISCARD)
 
 
-@pytest.mark.parametrize(
-    ("attempt", "noted"),
-    [
+def test_each_way_out_is_noted_and_shut():
+    """The target is named; whoever tries is told that it does not work."""
+    for attempt, noted in (
         (send_datagram, b"socket.sendto ('127.0.0.1', 9)"),
         (connect, b"socket.connect ('127.0.0.1', 9)"),
         (lambda: socket.getaddrinfo("serial.invalid", 80), b"socket.getaddrinfo serial.invalid"),
@@ -54,14 +54,11 @@ def connect():
             lambda: spawnv_passfds(b"/bin/true", [b"/bin/true"], ()),
             b"_posixsubprocess.fork_exec [b'/bin/true']",
         ),
-    ],
-)
-def test_each_way_out_is_noted_and_shut(attempt, noted):
-    """The target is named; whoever tries is told that it does not work."""
-    seen = []
-    with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
-        attempt()
-    assert seen == [noted]
+    ):
+        seen = []
+        with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
+            attempt()
+        assert seen == [noted]
 
 
 def test_threads_are_watched():
@@ -107,9 +104,9 @@ def wait_for(seconds):
         one.wait(seconds)
 
 
-@pytest.mark.parametrize(
-    ("pause", "noted"),
-    [
+def test_a_pause_is_noted_and_does_not_come_about():
+    """Seconds that pass between two requests tell what the virtual clock does not show."""
+    for pause, noted in (
         (lambda: time.sleep(0.002), b"time.sleep 0.002"),
         (lambda: doze(1e-6), b"time.sleep 1e-06"),
         (lambda: select.select([], [], [], 0.25), b"select.select 0.25"),
@@ -120,14 +117,11 @@ def wait_for(seconds):
         (lambda: listen(0.5), b"socket.settimeout 0.5"),
         (lambda: wait_for(3), b"Condition.wait 3"),
         (lambda: Event().wait(timeout=0.5), b"Condition.wait 0.5"),
-    ],
-)
-def test_a_pause_is_noted_and_does_not_come_about(pause, noted):
-    """Seconds that pass between two requests tell what the virtual clock does not show."""
-    seen = []
-    with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
-        pause()
-    assert seen == [noted]
+    ):
+        seen = []
+        with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
+            pause()
+        assert seen == [noted]
 
 
 def test_to_look_and_to_wait_for_ones_own_thread_is_no_pause():

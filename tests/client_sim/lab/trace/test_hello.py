@@ -1,4 +1,4 @@
-"""The ClientHello of a real client, read byte by byte, and its fingerprint."""
+"""The ClientHello of a real client, its fingerprint, and what a network sees of a connection."""
 
 import ssl
 
@@ -6,15 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello
-from client_sim.lab.trace.ja4 import ja4
+from client_sim.lab.trace.hello import ClientHello, is_tls, ja4, read_hello, read_wire
+
+PLAIN = {"version": 0x0303, "random": bytes(32), "session": b"", "ciphers": (0x1301,)}
+ONE = "0f2cb44170f4"  # of sha256("1301")
 
 
-def hello_of(name="updates.hening.example", version=None, protocols=()):
+def hello_of(name="updates.hening.example", version=None, protocols=(), ciphers=None):
     """Return what OpenSSL sends first."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if version is not None:
         context.maximum_version = version
+    if ciphers:
+        context.set_ciphers(ciphers)
     if protocols:
         context.set_alpn_protocols(list(protocols))
     out = ssl.MemoryBIO()
@@ -52,22 +56,16 @@ def test_tls_1_2_has_no_versions_to_choose_from():
     assert ja4(hello).startswith("t12d")
 
 
-@pytest.mark.parametrize(
-    ("changes", "resumes"),
-    [
+def test_what_shows_that_a_client_was_there_before():
+    """A ticket, a key of before, an old session; not the session id of the compatibility mode."""
+    for changes, resumes in (
         ({}, False),
         ({"has_psk": True}, True),
         ({"ticket": 180}, True),
         ({"session": b"x" * 32}, True),
         ({"session": b"x" * 32, "versions": (0x0304,)}, False),
-    ],
-)
-def test_what_shows_that_a_client_was_there_before(changes, resumes):
-    """A ticket, a key of before, an old session; not the session id of the compatibility mode."""
-    assert ClientHello(**{**PLAIN, **changes}).resumes is resumes
-
-
-PLAIN = {"version": 0x0303, "random": bytes(32), "session": b"", "ciphers": (0x1301,)}
+    ):
+        assert ClientHello(**{**PLAIN, **changes}).resumes is resumes
 
 
 def test_the_fingerprint_of_a_browser_is_the_published_one():
@@ -89,36 +87,29 @@ def test_the_fingerprint_of_a_browser_is_the_published_one():
     assert ja4(hello) == "t13d1516h2_8daaf6152771_d8a2da3f94cd"
 
 
-@pytest.mark.parametrize(
-    ("protocols", "letters"),
-    [((), "00"), ((b"http/1.1",), "h1"), ((b"\xab\xcd",), "ad"), ((b"",), "00"), ((b"x",), "xx")],
-)
-def test_the_letters_of_the_first_protocol(protocols, letters):
+def test_the_letters_of_the_first_protocol():
     """Ends of the name; of its hexadecimal digits where they are no letters."""
-    assert ja4(ClientHello(**PLAIN, protocols=protocols)) == f"t12i0100{letters}_{ONE}_{'0' * 12}"
-
-
-ONE = "0f2cb44170f4"  # of sha256("1301")
+    for protocols, letters in (
+        ((), "00"),
+        ((b"http/1.1",), "h1"),
+        ((b"\xab\xcd",), "ad"),
+        ((b"",), "00"),
+        ((b"x",), "xx"),
+    ):
+        assert (
+            ja4(ClientHello(**PLAIN, protocols=protocols)) == f"t12i0100{letters}_{ONE}_{'0' * 12}"
+        )
 
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_hello_or_none(data):
-    """Nothing is raised."""
+    """Nothing is raised, nor by the fingerprint."""
     read_hello(data)
     read_hello(b"\x16\x03\x01" + len(data).to_bytes(2) + data)
     body = b"\x03\x03" + bytes(32) + b"\0\0\2\x13\x01\1\0" + data
     message = b"\x01" + len(body).to_bytes(3) + body
-    read_hello(b"\x16\x03\x01" + len(message).to_bytes(2) + message)
-
-
-def test_every_byte_of_a_hello_may_be_another():
-    """A hello with one byte changed is read or not; it never raises, nor does its fingerprint."""
-    data = hello_of(protocols=("h2",))
-    for place in range(len(data)):
-        changed = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
-        hello = read_hello(changed)
-        if hello is not None:
-            ja4(hello)
+    hello = read_hello(b"\x16\x03\x01" + len(message).to_bytes(2) + message)
+    assert hello is None or ja4(hello).startswith("t12")
 
 
 def test_tls_is_told_by_its_first_bytes():
@@ -126,3 +117,41 @@ def test_tls_is_told_by_its_first_bytes():
     assert is_tls(b"\x16\x03\x01")
     assert not is_tls(b"\x16\x03")
     assert not is_tls(b"GET / HTTP/1.1")
+
+
+def told(data):
+    """Give the parameters by name."""
+    return dict(line.split(" ", 1) for line in read_wire(data).parameters.decode().split("\n"))
+
+
+def test_a_hello_shows_name_protocols_versions_and_a_fingerprint():
+    """TLS 1.3 beside 1.2; a first connection comes back to nothing."""
+    seen = told(hello_of(protocols=("http/1.1",)))
+    assert seen["name"] == "updates.hening.example"
+    assert seen["protocols"] == "http/1.1"
+    assert seen["versions"] == "0304 0303"
+    assert (seen["resumes"], seen["early-data"]) == ("no", "no")
+    assert seen["ja4"].startswith("t13d")
+
+
+def test_two_configurations_have_two_fingerprints_and_one_has_one():
+    """The random bytes of a hello are no part of what is told."""
+    usual, again = told(hello_of()), told(hello_of())
+    assert usual == again
+    other = told(hello_of(ciphers="ECDHE-ECDSA-CHACHA20-POLY1305"))
+    assert usual["ja4"] != other["ja4"]
+    assert usual["ciphers"] != other["ciphers"]
+
+
+def test_sizes_are_types_and_lengths_of_records():
+    """Content types of RFC 8446 section 5.1: 22 handshake, 20 change, 23 data; the rest is said."""
+    record = b"\x16\x03\x01\x00\x02ab"
+    data = record + b"\x14\x03\x03\x00\x01\x01" + b"\x17\x03\x03\x00\x05hello" + b"\x17\x03"
+    assert read_wire(data).sizes == b"22:2 20:1 23:5 rest:2"
+
+
+def test_plain_text_and_a_damaged_hello_are_said_to_be_so():
+    """Plain text has no parameters, and one size; a hello may be cut in the middle."""
+    wire = read_wire(b"GET / HTTP/1.1\r\n\r\n")
+    assert (wire.parameters, wire.sizes) == (b"plain text", b"18")
+    assert read_wire(hello_of()[:40]).parameters == b"hello damaged"

@@ -1,13 +1,18 @@
-"""A recording world notes what leaves, also what fails, and hands on everything else."""
+"""A recording world notes what leaves, and all looks at an owner; it hands on true values."""
+
+import copy
+import dataclasses
 
 import pytest
 
+from client_sim.lab.trace.memory import ELSEWHERE
 from client_sim.lab.trace.observation import Channel
-from client_sim.lab.trace.recording import RecordingWorld
-from client_sim.lab.trace.worlds import ELSEWHERE
-from client_sim.persona import make_persona
+from client_sim.lab.trace.recording import RecordingWorld, Tripwire, WatchedEvent
+from client_sim.persona import Persona, canaries, encode_persona, make_persona
+from client_sim.world import Event
 
 OWNER = make_persona(1)
+PERSONA = make_persona(9)
 
 
 @pytest.fixture
@@ -87,3 +92,58 @@ def test_the_first_address_of_each_question_is_kept_with_the_connection_behind_i
     world.resolve("stats.example.org")
     world.connect(ELSEWHERE, 80, None)
     assert world.observation().nearest == (None, first, ELSEWHERE)
+
+
+def set_wire():
+    """Make a tripwire and the list of what it noted."""
+    noted = []
+    return Tripwire(PERSONA, noted.append), noted
+
+
+def test_each_field_is_noted_and_true():
+    """Whoever reads gets the true value, and is noted."""
+    for field in [field.name for field in dataclasses.fields(Persona)]:
+        wire, noted = set_wire()
+        assert getattr(wire, field) == getattr(PERSONA, field)
+        assert noted == [field]
+
+
+def test_indirect_looks_are_noted():
+    """Printing, encoding, hashing and copying read fields."""
+    for look in (
+        repr,
+        encode_persona,
+        canaries,
+        hash,
+        copy.copy,
+        dataclasses.asdict,
+    ):
+        wire, noted = set_wire()
+        look(wire)
+        assert "imei" in noted
+
+
+EVENT = Event("call-placed", (("number", "+99912345678901"),))
+
+
+def test_an_event_tells_its_name_unseen():
+    """A client may tell a call from a restart; what matters is whose call it is."""
+    noted = []
+    event = WatchedEvent(EVENT, noted.append)
+    assert isinstance(event, Event)
+    assert event.name == "call-placed"
+    assert noted == []
+
+
+def test_a_look_at_an_events_details_is_noted():
+    """The true ones are handed out, and each way to them is seen."""
+    for look in (
+        lambda event: event.details,
+        repr,
+        hash,
+        dataclasses.asdict,
+    ):
+        noted = []
+        look(WatchedEvent(EVENT, noted.append))
+        assert set(noted) == {"details of call-placed"}
+        assert WatchedEvent(EVENT, noted.append).details == EVENT.details

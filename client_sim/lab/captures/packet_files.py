@@ -1,33 +1,124 @@
-"""The newer capture format: sections of blocks, with several interfaces and with keys.
+"""Files of packets: the classic pcap of tcpdump, and pcapng with its interfaces and keys.
 
-Format: draft-ietf-opsawg-pcapng, sections 3 and 4.
+Formats: draft-ietf-opsawg-pcap, sections 4 and 5; draft-ietf-opsawg-pcapng, sections 3 and 4.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import BinaryIO, Final
 
-from client_sim.lab.captures.frame import (
-    FRAME_LIMIT,
-    FRAMES_LIMIT,
-    Frame,
-    Secrets,
-    Source,
-    Unread,
-    check_frame,
-)
 from client_sim.lab.errors import CaptureError
+
+FRAME_LIMIT: Final = 262_144
+"""Bytes of a frame: what tcpdump and its like write at most."""
+
+FRAMES_LIMIT: Final = 2_000_000
+"""Frames of a capture: some minutes of work, days of a phone that polls."""
+
+MAGICS: Final[Mapping[bytes, tuple[str, int]]] = MappingProxyType(
+    {
+        b"\xa1\xb2\xc3\xd4": (">", 1_000_000),
+        b"\xd4\xc3\xb2\xa1": ("<", 1_000_000),
+        b"\xa1\xb2\x3c\x4d": (">", 1_000_000_000),
+        b"\x4d\x3c\xb2\xa1": ("<", 1_000_000_000),
+    }
+)
+"""First four bytes: byte order and parts of a second."""
+
+_LINK: Final = 0xFFFF  # the bits above say how long a check sum at the end of frames is
 
 SECTION: Final = b"\x0a\x0d\x0d\x0a"
 """The first four bytes, in either byte order."""
 
-_INTERFACE, _OLD_PACKET, _SIMPLE, _NAMES, _STATISTICS, _ENHANCED, _SECRETS = 1, 2, 3, 4, 5, 6, 10
+_SIMPLE, _ENHANCED = 3, 6  # blocks of packets
 _TLS_KEY_LOG: Final = 0x544C534B
 _RESOLUTION, _OFFSET = 9, 14  # options of an interface
 _BLOCK_LIMIT: Final = 16 * 1024 * 1024
 _INTERFACES_LIMIT: Final = 1024
 _BLOCKS_LIMIT: Final = 2 * FRAMES_LIMIT  # with counters, names and comments between frames
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: its number from 1, when it was seen (epoch seconds), its link type, its bytes.
+
+    `length` is what it had on the wire, `len(bytes)` what was kept of it.
+    """
+
+    number: int
+    at: float
+    link: int
+    data: bytes
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """A key log that the capture carries, in the format of NSS."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A part of the capture that this reader does not know: what it is, and its bytes."""
+
+    label: str
+    data: bytes
+
+
+class Source:
+    """A capture that is read from its beginning to its end, and never further."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.offset = 0
+
+    def take(self, count: int, what: str) -> bytes:
+        """Read exactly `count` bytes; raise CaptureError where the capture ends before."""
+        data = self._file.read(count)
+        if len(data) < count:
+            raise CaptureError(
+                f"the capture is cut off in {what}, {self.offset + len(data)} bytes from its"
+                " beginning: let the program that writes it end, or copy it again"
+            )
+        self.offset += count
+        return data
+
+    def peek_end(self) -> bool:
+        """Return whether nothing more follows."""
+        data = self._file.read(1)
+        self._file.seek(-len(data), 1)
+        return not data
+
+
+def check_frame(number: int, kept: int) -> None:
+    """Raise CaptureError where there are too many frames or one has too many bytes."""
+    if number > FRAMES_LIMIT:
+        raise CaptureError(f"the capture has more than {FRAMES_LIMIT} frames: cut it into parts")
+    if kept > FRAME_LIMIT:
+        raise CaptureError(f"frame {number} is said to have {kept} bytes: this is no capture")
+
+
+def read_pcap(source: Source) -> Iterator[Frame]:
+    """Read the frames one by one; raise CaptureError where the file is damaged."""
+    magic = source.take(4, "the header")
+    if magic not in MAGICS:
+        raise CaptureError("the file is no pcap")
+    order, parts = MAGICS[magic]
+    major, _, _, _, _, link = struct.unpack(f"{order}HHiIII", source.take(20, "the header"))
+    if major != 2:
+        raise CaptureError(f"the capture has version {major} of pcap: write it anew as version 2")
+    number = 0
+    while not source.peek_end():
+        number += 1
+        head = source.take(16, f"the head of frame {number}")
+        seconds, fraction, kept, length = struct.unpack(f"{order}IIII", head)
+        check_frame(number, kept)
+        data = source.take(kept, f"frame {number}")
+        yield Frame(number, seconds + fraction / parts, link & _LINK, data, max(length, kept))
 
 
 @dataclass(frozen=True, slots=True)

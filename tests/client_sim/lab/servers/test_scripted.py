@@ -5,8 +5,7 @@ import ssl
 
 import pytest
 
-from client_sim.lab.servers.authority import make_authority
-from client_sim.lab.servers.listening import Listening
+from client_sim.lab.servers.scripted import Listening, make_authority
 from tests.patience import PATIENCE
 
 ASKED = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"

@@ -2,11 +2,16 @@
 
 import ssl
 
-import pytest
-
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.observing import list_talks, observe_capture
-from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.seen import (
+    Asked,
+    Capture,
+    Conversation,
+    Loose,
+    State,
+    list_talks,
+    observe_capture,
+)
 from client_sim.lab.oracles.grammar import find_violations
 from client_sim.lab.trace.observation import Channel
 from fixtures.capture_writer import write_pcap
@@ -21,18 +26,22 @@ def left(seen, channel):
     return [each.data for each in seen.departures if each.channel is channel]
 
 
-@pytest.mark.parametrize("name", ["ours.pcap", "ours.pcapng", "ours.har"])
-def test_a_poll_of_ours_is_a_clean_trace_in_every_format(name):
+def test_a_poll_of_ours_is_a_clean_trace_in_every_format():
     """Whole requests, at their times, to one target; the oracle of the lab has nothing to say."""
-    seen = observe_capture(load_capture(FOLDER / name))
-    for connection in seen.connections():
-        assert find_violations(connection.data, HOST_LINE) == ()
-        assert connection.target.partition(b" ")[2] == b"8080 plain"
-    assert seen.connections()[0].data == b"".join(POLL)
-    assert left(seen, Channel.BYTES)[: len(POLL)] == list(POLL)
-    times = [each.at for each in seen.departures]
-    assert times == sorted(times)
-    assert START <= times[0] * 1e6 < START + 60_000_000
+    for name in (
+        "ours.pcap",
+        "ours.pcapng",
+        "ours.har",
+    ):
+        seen = observe_capture(load_capture(FOLDER / name))
+        for connection in seen.connections():
+            assert find_violations(connection.data, HOST_LINE) == ()
+            assert connection.target.partition(b" ")[2] == b"8080 plain"
+        assert seen.connections()[0].data == b"".join(POLL)
+        assert left(seen, Channel.BYTES)[: len(POLL)] == list(POLL)
+        times = [each.at for each in seen.departures]
+        assert times == sorted(times)
+        assert START <= times[0] * 1e6 < START + 60_000_000
 
 
 def test_packets_show_names_sizes_and_closes_too():
@@ -83,18 +92,6 @@ def test_of_an_encrypted_connection_there_is_what_the_network_saw(secure_poll, t
     (sizes,) = left(seen, Channel.SIZES)
     assert sizes.startswith(b"22:")  # the handshake; 23 are application data (RFC 8446, 5.1)
     assert b" 23:" in sizes
-
-
-@pytest.mark.needs("tshark")
-def test_with_keys_the_bytes_are_those_before_tls(secure_poll, tmp_path):
-    """Parameters and sizes stay those of the wire."""
-    packets, keys = secure_poll()
-    path = tmp_path / "capture"
-    path.write_bytes(write_pcap(packets))
-    seen = observe_capture(load_capture(path, key_log=keys))
-    (connection,) = seen.connections()
-    assert connection.data == b"".join(POLL).replace(b":8080", b"")
-    assert b" 23:" in left(seen, Channel.SIZES)[0]
 
 
 def test_nothing_that_left_is_left_out():

@@ -1,11 +1,11 @@
-"""Pairs that differ in header fields of otherwise good answers."""
+"""Pairs that differ in heads: fields of good answers, redirects, refusals, framing."""
 
 from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
-from client_sim.lab.servers.replies import Alter, Reply, name_host
-from client_sim.lab.trace.memory import Asked
+from client_sim.lab.servers.replies import Alter, Reply, always, name_host, refuse
+from client_sim.lab.trace.memory import ELSEWHERE, Asked
 
 # Name of the pair, name of the field, value. {t} is a token, {n} seconds, {d} a date, {h} the host.
 _COMMON: Final = (
@@ -73,7 +73,6 @@ _COMMON: Final = (
     ("address of a name", "DNS-Prefetch", "{t}.example.org"),
     ("unknown", "X-Hening-Poll", "{t}"),
 )
-
 _ALONE: Final = (
     ("weak validator", "ETag", 'W/"{t}"'),
     ("bare validator", "ETag", "{t}"),
@@ -97,47 +96,60 @@ _ALONE: Final = (
     ("two lengths to choose", "X-Original-Content-Length", "{n}"),
 )
 
-
-def _fill(value: str, mark: Mark, host: str) -> str:
-    return value.format(t=mark.text, n=mark.number, d=mark.date, h=host)
-
-
-def _field(name: str, value: str, mark: Mark) -> Alter:
-    return lambda asked, _target, reply: reply.put((name, _fill(value, mark, name_host(asked))))
+TIMESTAMP: Final = "/metadata/timestamp.json"
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_PLACES: Final = (
+    ("the same origin", f"http://{{h}}{TIMESTAMP}?u={{t}}"),
+    ("another path", "/u/{t}/timestamp.json"),
+    ("another host", f"http://{{t}}.example.org{TIMESTAMP}"),
+)
+_REFUSALS: Final = (
+    ("login asked for", 401, "WWW-Authenticate", 'Basic realm="{t}"'),
+    ("login with a nonce", 401, "WWW-Authenticate", 'Digest realm="r", nonce="{t}", opaque="{t}"'),
+    ("login by ticket", 401, "WWW-Authenticate", 'Bearer realm="r", scope="{t}"'),
+    ("proxy's login", 407, "Proxy-Authenticate", 'Basic realm="{t}"'),
+    ("too many", 429, "Retry-After", "{n}"),
+    ("not now", 503, "Retry-After", "{n}"),
+    ("not before", 503, "Retry-After", "{d}"),
+    ("not modified", 304, "ETag", '"{t}"'),
+    ("choices", 300, "Location", "/u/{t}"),
+    ("payment", 402, "Location", "/u/{t}"),
+    ("upgrade needed", 426, "Upgrade", "{t}/2.0"),
+    ("condition needed", 428, "ETag", '"{t}"'),
+    ("network's login", 511, "Location", "http://{t}.example.org/"),
+    ("hints missing", 425, "Critical-CH", "Sec-CH-{t}"),
+)
 
 
 def _pair(name: str, field: str, value: str, *, is_common: bool) -> HostilePair:
-    return make_pair(name, field, lambda mark: _field(field, value, mark), is_common=is_common)
+    def make(mark: Mark) -> Alter:
+        return lambda asked, _target, reply: reply.put((field, mark.fill(value, name_host(asked))))
+
+    return make_pair(name, field, make, is_common=is_common)
 
 
 def _reorder(mark: Mark) -> Alter:
     """Reverse the order of the fields, for one of the two."""
-
-    def alter(_asked: Asked, _target: str, reply: Reply) -> Reply:
-        return reply if mark is FIRST else replace(reply, fields=reply.fields[::-1])
-
-    return alter
+    step = 1 if mark is FIRST else -1
+    return always(lambda reply: replace(reply, fields=reply.fields[::step]))
 
 
 def _respell(mark: Mark) -> Alter:
     """Write all names in small letters, or all in capitals."""
     spell = str.lower if mark is FIRST else str.upper
-
-    def alter(_asked: Asked, _target: str, reply: Reply) -> Reply:
-        return replace(reply, fields=tuple((spell(name), value) for name, value in reply.fields))
-
-    return alter
+    return always(
+        lambda reply: replace(reply, fields=tuple((spell(name), v) for name, v in reply.fields))
+    )
 
 
 def _pad(mark: Mark) -> Alter:
     """Put white space around values: more of it for one of the two."""
-    space = " " if mark is FIRST else " \t  "
-
-    def alter(_asked: Asked, _target: str, reply: Reply) -> Reply:
-        fields = tuple((name, f"{space}{value}{space}") for name, value in reply.fields)
-        return replace(reply, fields=fields)
-
-    return alter
+    gap = " " if mark is FIRST else " \t  "
+    return always(
+        lambda reply: replace(
+            reply, fields=tuple((name, f"{gap}{value}{gap}") for name, value in reply.fields)
+        )
+    )
 
 
 def _repeat(mark: Mark) -> Alter:
@@ -147,7 +159,7 @@ def _repeat(mark: Mark) -> Alter:
         ("Set-Cookie", f"b={mark.text[::-1]}; Path=/"),
         ("ETag", f'"{mark.text[::-1]}"'),
     )
-    return lambda _asked, _target, reply: replace(reply, fields=(*reply.fields, *more))
+    return always(lambda reply: replace(reply, fields=(*reply.fields, *more)))
 
 
 def _on_missing(mark: Mark) -> Alter:
@@ -158,7 +170,7 @@ def _on_missing(mark: Mark) -> Alter:
         ("Cache-Control", f"public, max-age={mark.number}"),
         ("Retry-After", str(mark.number)),
     )
-    return lambda _asked, _target, reply: reply.put(*more) if reply.status == 404 else reply
+    return always(lambda reply: reply.put(*more) if reply.status == 404 else reply)
 
 
 FIELDS: Final[tuple[HostilePair, ...]] = (
@@ -169,4 +181,75 @@ FIELDS: Final[tuple[HostilePair, ...]] = (
     make_pair("order of the fields", "order", _reorder),
     make_pair("spelling of the fields", "case", _respell),
     make_pair("white space of the fields", "white space", _pad),
+)
+
+
+def _instead(name: str, status: int, field: str, value: str) -> HostilePair:
+    """Make the pair that refuses the timestamp, or sends a client elsewhere for it."""
+
+    def make(mark: Mark) -> Alter:
+        def alter(asked: Asked, target: str, reply: Reply) -> Reply:
+            # What every phone asks: a redirected client is not redirected again.
+            if target != TIMESTAMP or asked.address == ELSEWHERE:
+                return reply
+            return refuse(status, (field, mark.fill(value, name_host(asked))))
+
+        return alter
+
+    return make_pair(name, field, make)
+
+
+def _redirect_root(mark: Mark) -> Alter:
+    """Send a client elsewhere for the root that is not there."""
+    instead = refuse(302, ("Location", f"/u/{mark.text}/root.json"))
+    return lambda _asked, target, reply: instead if target.endswith(".root.json") else reply
+
+
+def _interim(status: str) -> HostilePair:
+    """Make the pair that says something before the answer."""
+
+    def make(mark: Mark) -> Alter:
+        link = f"Link: </{mark.text}>; rel=preload\r\nSet-Cookie: sid={mark.text}\r\n"
+        before = f"HTTP/1.1 {status}\r\n{link}\r\n".encode()
+        return always(lambda reply: replace(reply, before=before))
+
+    return make_pair(f"{status[:3]} before the answer", "1xx", make)
+
+
+def _reason(mark: Mark) -> Alter:
+    return always(lambda reply: replace(reply, reason=f"{reply.reason} {mark.text}"))
+
+
+def _chunk(mark: Mark) -> Alter:
+    """Send the body in chunks with an extension, and a trailer field after it."""
+    size, name = (64 if mark is FIRST else 501), mark.text.encode()
+
+    def say(reply: Reply) -> Reply:
+        parts = [reply.body[at : at + size] for at in range(0, len(reply.body), size)]
+        chunks = [b"%x;u=%s\r\n%s\r\n" % (len(part), name, part) for part in parts]
+        body = b"".join(chunks) + b"0\r\nETag: %s\r\n\r\n" % name
+        return replace(
+            reply.drop("Content-Length").put(("Transfer-Encoding", "chunked")), body=body
+        )
+
+    return always(say)
+
+
+def _frame(mark: Mark) -> Alter:
+    """State the length in front, or send one chunk."""
+    return always(lambda reply: reply) if mark is FIRST else _chunk(mark)
+
+
+ANSWERS: Final[tuple[HostilePair, ...]] = (
+    *(
+        _instead(f"{status} to {where}", status, "Location", place)
+        for status in _REDIRECTS
+        for where, place in _PLACES
+    ),
+    *(_instead(f"{status}, {name}", status, *rest) for name, status, *rest in _REFUSALS),
+    make_pair("302 in place of a missing root", "Location", _redirect_root),
+    *map(_interim, ("100 Continue", "102 Processing", "103 Early Hints")),
+    make_pair("reason phrase", "reason", _reason),
+    make_pair("chunks", "Transfer-Encoding", _chunk),
+    make_pair("chunks or length", "Transfer-Encoding", _frame),
 )

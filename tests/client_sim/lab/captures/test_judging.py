@@ -3,8 +3,8 @@
 import pytest
 
 from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.capture_file import Ends, Passed, encode_connection
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.wire import Ends, Passed, encode_connection
 from fixtures.capture_writer import write_pcap
 from fixtures.captures import FOLDER, HOST, NOTHING_NEW, POLL, START
 from fixtures.packet_writer import Sent, connection, dns
@@ -77,15 +77,18 @@ def test_two_requests_in_one_segment_are_named(tmp_path):
     assert audit(both, tmp_path) == ("unexplained", {"writes": said})
 
 
-@pytest.mark.parametrize("flags", [RST, RST | ACK])
-def test_an_end_by_reset_is_named(flags, tmp_path):
+def test_an_end_by_reset_is_named(tmp_path):
     """With and without an acknowledgement."""
-    packets = poll(*HONEST)
-    place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == 17)
-    packets[place] = marked(packets[place], flags)
-    verdict, found = audit(packets, tmp_path)
-    assert (verdict, [*found]) == ("unexplained", ["ends"])
-    assert "by a reset (RST)" in found["ends"][0]
+    for flags in (
+        RST,
+        RST | ACK,
+    ):
+        packets = poll(*HONEST)
+        place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == 17)
+        packets[place] = marked(packets[place], flags)
+        verdict, found = audit(packets, tmp_path)
+        assert (verdict, [*found]) == ("unexplained", ["ends"])
+        assert "by a reset (RST)" in found["ends"][0]
 
 
 def test_a_reset_behind_an_end_in_order_is_the_system_s(tmp_path):
@@ -104,12 +107,15 @@ def test_a_retransmission_cuts_nothing(tmp_path):
     assert audit(packets, tmp_path) == ("clean", {})
 
 
-@pytest.mark.parametrize("name", ["ours.har", "ours.pcap"])
-def test_a_format_without_segments_is_not_asked(name):
+def test_a_format_without_segments_is_not_asked():
     """A HAR's requests came in pieces of its exporter's."""
-    result = audit_capture(load_capture(FOLDER / name), HOST_LINE, None)
-    cases = {question.name: question.cases for question in result.questions}
-    assert (cases["writes"] > 0, cases["ends"] > 0) == (name == "ours.pcap",) * 2
+    for name in (
+        "ours.har",
+        "ours.pcap",
+    ):
+        result = audit_capture(load_capture(FOLDER / name), HOST_LINE, None)
+        cases = {question.name: question.cases for question in result.questions}
+        assert (cases["writes"] > 0, cases["ends"] > 0) == (name == "ours.pcap",) * 2
 
 
 def test_a_record_of_tls_in_two_segments_is_named(secure_poll, tmp_path):
