@@ -8,6 +8,8 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
 from server.release.api import listener
+from tests.server.release.api.toys import operation
+from tests.server.release.api_world import api_world
 
 
 class Transport(asyncio.Transport):
@@ -109,3 +111,38 @@ async def test_a_head_is_bounded_as_a_whole():
         writer.write(b"A: " + b"a" * 8000 + b"\r\n\r\n")
         await writer.drain()
         writer.close()
+
+
+LENGTH = 64 << 20
+REQUEST = b"GET /api/v1/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin\r\n\r\n"
+
+
+def streaming(ended):
+    """Return an operation that streams; its handler's exception goes to `ended`."""
+
+    async def stream(call):
+        """Stream."""
+        response = web.StreamResponse()
+        try:
+            await response.prepare(call.request)
+            for _ in range(LENGTH >> 20):
+                await response.write(bytes(1 << 20))
+            await response.write_eof()
+        except BaseException as error:
+            ended.set_result(type(error))
+            raise
+        ended.set_result(None)
+        return response
+
+    return operation("GET", "/stream", stream, raw=True, response_type="text/plain")
+
+
+async def test_who_reads_nothing_is_cut_off(fresh, monkeypatch):
+    """The handler ends and releases its resources; the connection is closed."""
+    monkeypatch.setattr(listener, "STALL_SECONDS", 0.2)
+    ended = asyncio.get_running_loop().create_future()
+    async with api_world(fresh, (streaming(ended),)) as api:
+        _, writer = await asyncio.open_connection("127.0.0.1", api.port, limit=1024)
+        writer.write(REQUEST)
+        assert issubclass(await ended, ConnectionError)
+        writer.transport.abort()

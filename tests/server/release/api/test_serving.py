@@ -274,55 +274,33 @@ def certificate(tmp_path_factory):
     return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_loopback_is_plain(host):
-    """On this machine alone tokens need no TLS."""
-    assert is_loopback(host)
-    assert load_tls(Settings(api_host=host, api_port=0)) is None
+def test_beyond_loopback():
+    """Only on this machine tokens need no TLS, elsewhere TLS or a proxy that is declared."""
+    for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
+        assert is_loopback(host)
+        assert load_tls(Settings(api_host=host, api_port=0)) is None
+    private = ("10.0.0.1", "192.168.1.1")
+    for host in ("0.0.0.0", "::", *private, "example.org", "", "localhost.example"):
+        assert not is_loopback(host)
+        with pytest.raises(FormatError, match="in the clear"):
+            load_tls(Settings(api_host=host, api_port=0))
+        assert load_tls(Settings(api_host=host, api_port=0, api_behind_proxy=True)) is None
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "example.org", "", "localhost.example"]
-)
-def test_beyond_loopback(host):
-    """Elsewhere TLS is required, or a proxy that an operator declares."""
-    assert not is_loopback(host)
-    with pytest.raises(FormatError, match="in the clear"):
-        load_tls(Settings(api_host=host, api_port=0))
-    assert load_tls(Settings(api_host=host, api_port=0, api_behind_proxy=True)) is None
-
-
-@pytest.mark.parametrize("given", ["api_cert", "api_key"])
-def test_half_a_pair(given):
-    """A certificate without its key is an error, on loopback too."""
-    with pytest.raises(FormatError, match="go together"):
-        load_tls(Settings(api_port=0, **{given: "file.pem"}))
-
-
-def test_files_that_are_none(tmp_path):
-    """Missing files and files that are no PEM give one error message."""
-    file = tmp_path / "file.pem"
-    with pytest.raises(FormatError, match="cannot be used"):
-        load_tls(Settings(api_port=0, api_cert=str(file), api_key=str(file)))
-    file.write_text("rubbish")
-    with pytest.raises(FormatError, match="cannot be used"):
-        load_tls(Settings(api_port=0, api_cert=str(file), api_key=str(file)))
-
-
-def test_tls(certificate):
-    """The pair gives a context for TLS 1.3."""
-    cert, key, _ = certificate
-    context = load_tls(
-        Settings(api_host="0.0.0.0", api_port=0, api_cert=str(cert), api_key=str(key))
-    )
+def test_files_that_are_no_pair(certificate, tmp_path):
+    """Half a pair, missing files, rubbish, and a key with a password, without a prompt."""
+    cert, key, encrypted = map(str, certificate)
+    for half in ({"api_cert": cert}, {"api_key": key}):
+        with pytest.raises(FormatError, match="go together"):
+            load_tls(Settings(api_port=0, **half))
+    rubbish = tmp_path / "file.pem"
+    rubbish.write_text("rubbish")
+    gone = str(tmp_path / "gone.pem")
+    for pair in ((gone, gone), (str(rubbish), str(rubbish)), (cert, encrypted)):
+        with pytest.raises(FormatError, match="cannot be used"):
+            load_tls(Settings(api_port=0, api_cert=pair[0], api_key=pair[1]))
+    context = load_tls(Settings(api_host="0.0.0.0", api_port=0, api_cert=cert, api_key=key))
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3
-
-
-def test_a_key_with_a_password(certificate):
-    """It is refused, without a prompt on a terminal."""
-    cert, _, encrypted = certificate
-    with pytest.raises(FormatError, match="cannot be used"):
-        load_tls(Settings(api_port=0, api_cert=str(cert), api_key=str(encrypted)))
 
 
 async def test_over_tls(fresh, certificate):

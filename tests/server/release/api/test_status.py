@@ -14,10 +14,15 @@ async def test_health_needs_no_token(api):
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
-async def test_status(api, world):
-    """The published versions, when they expire, and what waits."""
-    answer = await api.call("GET", "/status", token="viewer")
+async def test_status(world):
+    """The published versions, when they expire, what waits, and what needs attention."""
+    notices = [Notice("disk", "warning", "It fills.")]
+    async with api_world(world, alarms=lambda: notices) as api:
+        answer = await api.call("GET", "/status", token="viewer")
     assert answer.status == 200
+    assert answer.json["alarms"] == [
+        {"subject": "disk", "severity": "warning", "sentence": "It fills."}
+    ]
     assert answer.json["snapshot"] == 3
     published = await asyncio.to_thread(world.published)
     roles = {role["name"]: role for role in answer.json["roles"]}
@@ -31,24 +36,6 @@ async def test_status(api, world):
     assert set(answer.json) == set(Status.__struct_fields__)
 
 
-async def test_alarms(world):
-    """Everything that needs attention is there, with its severity."""
-    notices = [Notice("disk", "warning", "It fills."), Notice("armani", "expired", "It is over.")]
-    async with api_world(world, alarms=lambda: notices) as api:
-        status = (await api.call("GET", "/status", token="viewer")).json
-    assert status["alarms"] == [
-        {"subject": "disk", "severity": "warning", "sentence": "It fills."},
-        {"subject": "armani", "severity": "expired", "sentence": "It is over."},
-    ]
-
-
-async def test_before_anything_is_published(fresh):
-    """A server that waits for its first bundle has no roles and snapshot 0."""
-    async with api_world(fresh) as api:
-        status = (await api.call("GET", "/status")).json
-    assert (status["snapshot"], status["roles"]) == (0, [])
-
-
 async def test_after_a_publication(api, world):
     """Later publications are shown; a waiting bundle is counted."""
     before = (await api.call("GET", "/status")).json
@@ -59,3 +46,10 @@ async def test_after_a_publication(api, world):
     after = (await api.call("GET", "/status")).json
     assert (after["queue"], after["snapshot"]) == (0, before["snapshot"] + 1)
     assert {"armani": 3}.items() <= {r["name"]: r["version"] for r in after["roles"]}.items()
+
+
+async def test_before_anything_is_published(fresh):
+    """A server that waits for its first bundle has no roles and snapshot 0."""
+    async with api_world(fresh) as api:
+        status = (await api.call("GET", "/status")).json
+    assert (status["snapshot"], status["roles"]) == (0, [])
