@@ -2,7 +2,7 @@
 
 An operation is declared once (`operation`); routes, rights, the OpenAPI page and the console follow
 from its declaration. `catalogue` lists all; each resource is a module: `accounts`, `audit_log`,
-`blobs`, `changes`, `channels`, `models`, `status`, `submissions`, `tokens`, `uploads`, `webhooks`.
+`changes`, `channels`, `models`, `status`, `submissions`, `tokens`, `uploads`, `webhooks`.
 
 From socket to answer: `listener` and `accept_queue`, then `app` with `decode`, `rates`,
 `idempotency`, `pagination`, `problems`; `openapi` describes it, `address` names it. A halt comes

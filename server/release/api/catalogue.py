@@ -13,7 +13,6 @@ import msgspec
 from server.release.api import (
     accounts,
     audit_log,
-    blobs,
     changes,
     channels,
     content,
@@ -33,7 +32,6 @@ from server.release.api.problems import ProblemError
 RESOURCES = (
     status,
     uploads,
-    blobs,
     submissions,
     models,
     downloads,

@@ -170,9 +170,7 @@ async def receive_bytes(
     """
     check_media_type(request, content_type)
     if (request.content_length or 0) > limit:
-        raise TooLargeError(
-            f"The body is over the limit of {limit} bytes: send less in one request."
-        )
+        raise _too_large(limit)
     await invite_body(request)
     data = bytearray()
     try:
@@ -180,9 +178,7 @@ async def receive_bytes(
             async for piece, _ in request.content.iter_chunks():
                 data += piece
                 if len(data) > limit:
-                    raise TooLargeError(
-                        f"The body is over the limit of {limit} bytes: send less in one request."
-                    )
+                    raise _too_large(limit)
     except TimeoutError as error:
         raise ProblemError(
             408, "too-slow", "The body did not arrive in time: send it faster."
@@ -209,9 +205,7 @@ def check_media_type(request: web.BaseRequest, expected: str) -> None:
 
 async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, `limit` bytes at most; raises ProblemError or TooLargeError."""
-    refusal = TooLargeError(
-        f"The body is over the limit of {limit} bytes: send less in one request."
-    )
+    refusal = _too_large(limit)
     if (request.content_length or 0) > limit:
         raise refusal
     pieces = request.content.iter_any()
@@ -243,6 +237,10 @@ async def invite_body(request: web.BaseRequest) -> None:
     if expected and request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # it is not part of the answer
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"The body is over the limit of {limit} bytes: send less in one request.")
 
 
 def _unframed() -> ProblemError:

@@ -52,8 +52,8 @@ busy, and delay everything else.
 """
 DISPLACED_SECONDS = 1.0  # how long a displaced connection may take to fetch the reason
 
-_SILENT = logging.getLogger("hening.silent")
-_SILENT.disabled = True
+SILENT = logging.getLogger("hening.silent")
+SILENT.disabled = True
 
 
 class Answering(Protocol):
@@ -90,7 +90,7 @@ async def listening(
         _handle,
         request_factory=make_request,
         access_log=None,
-        logger=_SILENT,
+        logger=SILENT,
         max_line_size=LINE_LIMIT,
         max_field_size=LINE_LIMIT,
         max_headers=HEADER_LIMIT,
@@ -186,23 +186,6 @@ async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse
     return await api.handle(request)
 
 
-def answer_failure(
-    api: Answering, request: web.BaseRequest, status: int, error: BaseException | None
-) -> web.StreamResponse:
-    """Answer a malformed request or an internal failure, and close."""
-    if (
-        request.writer.output_size > 0
-        or request.transport is None
-        or isinstance(error, ConnectionError)
-    ):
-        raise ConnectionError("the answer was already begun, or the client is gone")
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return api.refuse_malformed()
-    response = api.fail(error)
-    response.force_close()
-    return response
-
-
 def make_request(
     message: RawRequestMessage,
     payload: StreamReader,
@@ -224,7 +207,7 @@ class _Request(web.BaseRequest):
 
 
 class Skipping(web.RequestHandler):
-    """A connection with a limited head, which can discard its input.
+    """A connection with a limited head, which can discard its input and answers failures.
 
     It discards what follows a refusal, so that its client reads the answer.
     """
@@ -266,6 +249,24 @@ class Skipping(web.RequestHandler):
             transport.write_eof()
         asyncio.get_running_loop().call_later(self._lingering_time, transport.abort)
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a malformed request or an internal failure, and close."""
+        del message
+        is_begun = request.writer.output_size > 0
+        if is_begun or request.transport is None or isinstance(exc, ConnectionError):
+            raise ConnectionError("the answer was already begun, or the client is gone")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.api.refuse_malformed()
+        response = self.api.fail(exc)
+        response.force_close()
+        return response
+
 
 class _Server(web.Server):
     """A server whose connections speak `_Protocol`."""
@@ -305,7 +306,7 @@ DISPLACED_ANSWER = _displaced_answer()
 
 
 class _Protocol(Skipping):
-    """Refuses what cannot be parsed and reports failures, both as problem documents."""
+    """A connection that others may displace, and that ends if its client takes no answer."""
 
     __slots__ = ("_stalled", "account", "is_leaving", "request", "server", "token")
 
@@ -378,14 +379,3 @@ class _Protocol(Skipping):
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer a malformed request or an internal failure, and close."""
-        del message
-        return answer_failure(self.api, request, status, exc)

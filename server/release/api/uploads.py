@@ -1,7 +1,8 @@
 """Resumable uploads by tus 1.0.0: core, creation, checksum, termination, expiration.
 
 Any client of that protocol can be used. The announcement has the sha256 of all bytes. When the last
-one has arrived and the hash matches, the bytes become a blob, and a submission can name it.
+one has arrived and the hash matches, the bytes become a blob, and a submission can name it. A query
+for the blob says whether an upload is necessary.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +20,7 @@ from server.release.api.decode import check_media_type
 from server.release.api.operation import Call, Header, Operation, Reply
 from server.release.api.problems import ProblemError
 from server.release.auth.principal import Permission
+from server.release.errors import NotFoundError
 from server.release.uploads.headers import (
     ALGORITHMS,
     decode_checksum,
@@ -41,6 +43,22 @@ class UploadView(msgspec.Struct, frozen=True):
     length: Annotated[int, msgspec.Meta(description="Bytes in all.")]
     offset: Annotated[int, msgspec.Meta(description="Bytes that have arrived.")]
     expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+
+
+class BlobView(msgspec.Struct, frozen=True):
+    """A stored blob; its hash was verified."""
+
+    sha256: str
+    length: Annotated[int, msgspec.Meta(description="Bytes.")]
+
+
+async def get_blob(call: Call) -> Reply:
+    """Return the length of the blob with this sha256; 404 if it is not stored."""
+    sha256 = call.path["blob"]
+    length = await call.services.uploads.blob_length(sha256)
+    if length is None:
+        raise NotFoundError("no bytes with this sha256 are here: upload them.")
+    return Reply(BlobView(sha256, length))
 
 
 async def tell_upload_protocol(call: Call) -> Reply:
@@ -251,5 +269,13 @@ OPERATIONS = (
         status=204,
         errors=(409, 412),
         headers=(_RESUMABLE,),
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/blobs/{{blob}}",
+        permission=Permission.READ,
+        summary="Show a blob",
+        handler=get_blob,
+        response=BlobView,
     ),
 )

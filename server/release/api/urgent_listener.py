@@ -9,7 +9,6 @@ The constants here are not settings: every working client is faster.
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import ssl
@@ -24,10 +23,12 @@ from server.release.api.accept_queue import AcceptQueue
 from server.release.api.listener import (
     DISPLACED_ANSWER,
     DISPLACED_SECONDS,
+    HEADER_LIMIT,
+    LINE_LIMIT,
+    SILENT,
     Answering,
     Skipping,
     answer,
-    answer_failure,
     delay_answer,
     make_refusals,
     make_request,
@@ -41,14 +42,9 @@ HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before 
 STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and discarded
 READ_SIZE = 4096  # bytes of a body that are parsed ahead: all that it may have
-LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
-HEADER_LIMIT = 64  # headers of a request
 BACKLOG = 4096  # connections waiting to be accepted, for some milliseconds
 ROOT = 0
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
-
-_SILENT = logging.getLogger("hening.silent")
-_SILENT.disabled = True
 
 
 class UrgentServer(web.Server):
@@ -72,7 +68,7 @@ class UrgentServer(web.Server):
             _handle,
             request_factory=make_request,
             access_log=None,
-            logger=_SILENT,
+            logger=SILENT,
             max_line_size=LINE_LIMIT,
             max_field_size=LINE_LIMIT,
             max_headers=HEADER_LIMIT,
@@ -283,17 +279,6 @@ class _Connection(Skipping):
         self._stop_timer()
         self._give_slot_back()
         super().connection_lost(exc)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer a malformed request or an internal failure, and close."""
-        del message
-        return answer_failure(self.server.api, request, status, exc)
 
     def _give_slot_back(self) -> None:
         self.server.staying.pop(self, None)
