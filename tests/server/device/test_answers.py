@@ -8,7 +8,6 @@ import re
 import pytest
 
 from server.core.names import decode_pointer_path
-from server.http.fallback import RESPONSE_HEADERS
 from server.publisher.rollout import plan_halt
 from tests.cases import case
 from tests.server.ceremony import release
@@ -147,33 +146,6 @@ def test_vary_stands_exactly_where_a_packed_form_exists(direct, published_state)
     for path in (PACKAGE, POINTER, tile(published_state.folder)):
         response = direct.get(path, b"Accept-Encoding: gzip")
         assert response["Vary"] is response["Content-Encoding"] is None
-
-
-def test_every_answer_keeps_to_the_table_of_headers(direct, published_state):
-    """No status has a header outside the table; there is no Server and no Set-Cookie."""
-    etag = direct.get(TIMESTAMP)["ETag"].encode()
-    answers = [
-        direct.get(TIMESTAMP),
-        direct.get(TIMESTAMP, b"If-None-Match: " + etag),
-        direct.get(PACKAGE),
-        direct.get(PACKAGE, b"Range: bytes=1-2"),
-        direct.get(PACKAGE, b"Range: bytes=999999-"),
-        direct.get("/metadata/9.root.json"),
-        direct.get(TIMESTAMP, method="HEAD"),
-        direct.get(tile(published_state.folder)),
-        direct.get("/nowhere"),
-        direct.get(TIMESTAMP, b"Cookie: a=1"),
-    ]
-    assert [answer.status for answer in answers] == [
-        *(200, 304, 200, 206, 416, 404, 200, 200, 400, 400),
-    ]
-    for answer in answers:
-        names = [name for name, _ in answer.headers]
-        assert set(names) <= RESPONSE_HEADERS
-        assert len(set(names)) == len(names)
-        assert "Date" in names
-        if answer.status >= 400:
-            assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_everyone_gets_the_same_bytes(direct):

@@ -1,7 +1,6 @@
 """Packages in S3: the bytes are those on disk, and few requests go to the store."""
 
 import hashlib
-import socket
 import uuid
 from array import array
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +12,9 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.http.turns import Limits
 from server.publisher.publisher import Publisher
 from server.storage.local_blobs import LocalBlobs
-from server.storage.s3_blobs import WINDOW, S3Blobs, S3Reader
+from server.storage.s3_blobs import WINDOW, S3Blobs
 from tests.fault_proxy import Fault, run_fault_proxy
-from tests.patience import PATIENCE, until
+from tests.patience import until
 from tests.server.ceremony import release
 from tests.server.device.packages import URL, package_snapshot
 from tests.server.device.served import read_response, request, serve, serve_snapshot
@@ -63,11 +62,6 @@ def serve_long(blobs, **kwargs):
     return serve_snapshot(package_snapshot(SHA256, len(LONG)), blobs, **kwargs)
 
 
-def keep(blobs, count):
-    """Set the number of windows that a store caches."""
-    blobs._reader = S3Reader(blobs._store, kept=count)
-
-
 def test_a_fleet_asks_once(blobs, proxy):
     """Eight phones that request the same blocks simultaneously cost the store one package."""
     with serve_long(blobs) as running, ThreadPoolExecutor(8) as threads:
@@ -94,39 +88,6 @@ def test_head_asks_nothing(blobs, proxy):
     with serve_long(blobs) as running:
         assert running.get(URL, method="HEAD")["Content-Length"] == str(len(LONG))
     assert proxy.answered == 0
-
-
-@pytest.mark.parametrize("kept", [1, 16])
-def test_one_who_stops_reading(blobs, kept):
-    """Others are served meanwhile; later so is this one, even if its window was evicted."""
-    keep(blobs, kept)
-    with serve_long(blobs) as running, socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        slow.settimeout(PATIENCE)
-        slow.connect(("127.0.0.1", running.port))
-        slow.sendall(request(URL))
-        assert slow.recv(9) == b"HTTP/1.1 "
-        for _ in range(3):
-            assert running.get(URL).body == LONG
-        rest = b""
-        while len(rest.partition(b"\r\n\r\n")[2]) < len(LONG):
-            rest += slow.recv(1 << 20)
-        assert rest.endswith(b"\r\n\r\n" + LONG)
-
-
-@pytest.mark.parametrize("kept", [1, 2])
-def test_more_readers_than_room(blobs, kept):
-    """Readers at positions all over a package are served, with room for one or two windows."""
-    keep(blobs, kept)
-    with serve_long(blobs) as running, ThreadPoolExecutor(12) as threads:
-
-        def ask(number):
-            first = number * 1_600_000
-            body = running.get(URL, b"Range: bytes=%d-%d" % (first, first + 3_000_000)).body
-            return body == LONG[first : first + 3_000_001]
-
-        assert all(threads.map(ask, range(12)))
-        assert len(blobs._reader._windows._windows) <= kept
 
 
 def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
@@ -159,19 +120,6 @@ def test_an_object_that_is_shorter_than_signed(blobs):
             with pytest.raises((ConnectionResetError, AssertionError)):
                 read_response(connection)
         until(lambda: running.plane.counts.downloads == 0)
-
-
-def test_those_who_go_away_end_the_fetch(blobs):
-    """When the last reader leaves, fetching stops, and no connection stays open."""
-    with serve_long(blobs) as running:
-        connections = [running.connect() for _ in range(3)]
-        for connection in connections:
-            connection.sendall(request(URL))
-            connection.recv(1)
-            connection.close()
-        until(lambda: running.plane.counts.downloads == 0)
-        assert all(window.readers == 0 for window in blobs._reader._windows._windows.values())
-        assert running.get(URL).body == LONG
 
 
 @pytest.fixture

@@ -159,61 +159,58 @@ async def test_a_halt_without_a_valid_token_is_a_guess(token):
         await admission.admit(ask(token), is_urgent=True)
 
 
+class LookUps:
+    """Looks `known` tokens up immediately and others when told; notes how many at a time."""
+
+    def __init__(self, limit, *known):
+        self.limit, self.known = limit, known
+        self.running = self.most = 0
+        self.full, self.release = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, secret):
+        """Return the viewer, or refuse a guess."""
+        if secret in self.known:
+            return VIEWER
+        self.running += 1
+        self.most = max(self.most, self.running)
+        if self.running == self.limit:
+            self.full.set()
+        await self.release.wait()
+        self.running -= 1
+        if secret.startswith("guess"):
+            raise AuthenticationError("no.")
+        return VIEWER
+
+
 async def test_halts_with_guesses_wait_for_each_other():
     """Few of them are looked up simultaneously; a recently valid token does not wait."""
-    full, release, running, most = asyncio.Event(), asyncio.Event(), 0, 0
-
-    async def look(secret):
-        nonlocal running, most
-        if secret == "known":
-            return VIEWER
-        running += 1
-        most = max(most, running)
-        if running == UNKNOWN_AT_ONCE:
-            full.set()
-        await release.wait()
-        running -= 1
-        raise AuthenticationError("no.")
-
+    look = LookUps(UNKNOWN_AT_ONCE, "known")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     assert await admission.admit(ask("known")) == VIEWER
     guesses = [
         asyncio.create_task(admission.admit(ask(f"guess-{number}"), is_urgent=True))
         for number in range(20)
     ]
-    await full.wait()
+    await look.full.wait()
     assert await admission.admit(ask("known"), is_urgent=True) == VIEWER
-    release.set()
+    look.release.set()
     given = await asyncio.gather(*guesses, return_exceptions=True)
     assert {type(each) for each in given} == {AuthenticationError}
-    assert most == UNKNOWN_AT_ONCE
+    assert look.most == UNKNOWN_AT_ONCE
 
 
 async def test_few_tokens_are_looked_up_at_one_time():
     """Others wait in turn, except for those of an identity provider and for halts."""
-    full, release, running, most = asyncio.Event(), asyncio.Event(), 0, 0
-
-    async def look(secret):
-        nonlocal running, most
-        if secret in {"known", "a.b.c"}:
-            return VIEWER
-        running += 1
-        most = max(most, running)
-        if running == LOOK_UPS:
-            full.set()
-        await release.wait()
-        running -= 1
-        return VIEWER
-
+    look = LookUps(LOOK_UPS, "known", "a.b.c")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     await admission.admit(ask("known"))
     waiting = [asyncio.create_task(admission.admit(ask(f"token-{number}"))) for number in range(20)]
-    await full.wait()
+    await look.full.wait()
     assert await admission.admit(ask("known"), is_urgent=True) == VIEWER
     assert await admission.admit(ask("a.b.c")) == VIEWER
-    release.set()
+    look.release.set()
     assert await asyncio.gather(*waiting) == [VIEWER] * 20
-    assert most == LOOK_UPS
+    assert look.most == LOOK_UPS
 
 
 async def test_a_token_whose_rate_is_used_up_meanwhile_is_not_looked_up():

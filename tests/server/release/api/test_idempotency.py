@@ -13,11 +13,12 @@ from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
 from server.release.auth.audit_log import note_effect, record
 from server.release.errors import ConflictError, RateError
-from server.storage.control_models import Account, AuditLogEntry, IdempotencyKey
+from server.storage.control_models import AuditLogEntry, IdempotencyKey
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.release.api.toys import MADE, Toy, operation
 from tests.server.release.api_world import api_world
+from tests.server.release.auth.issue import account_row
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEAR = {"name": "bear", "colour": "red"}
@@ -381,6 +382,4 @@ async def test_an_account_that_is_none(place):
 async def add_account(sessions):
     """Make the account ben."""
     async with sessions.begin() as session:
-        session.add(
-            Account(name="ben", role="viewer", codenames='["*"]\n', created_at=0, disabled_at=None)
-        )
+        session.add(account_row("ben", "viewer"))

@@ -43,20 +43,20 @@ def spend(take):
 
 
 def test_a_token_has_a_burst_and_a_rate(clock):
-    """At 10 a second there is a burst of 40, then 10 each second, never more than 40."""
+    """At 10 a second there is a burst of 40, then 10 each second, never more than 40.
+
+    Other tokens are not affected, and a clock that stands still or jumps back gives nothing.
+    """
     rates = Rates(10, 60, 60, clock)
     assert spend(lambda: rates.count("a", "a")) == (40, 1)
+    assert spend(lambda: rates.count("b", "b")) == (40, 1)
+    assert spend(lambda: rates.count("a", "a")) == (0, 1)
     clock.now += 1
     assert spend(lambda: rates.count("a", "a")) == (10, 1)
     clock.now += 3600
     assert spend(lambda: rates.count("a", "a")) == (40, 1)
-
-
-def test_tokens_do_not_share(clock):
-    """An empty bucket does not affect the others."""
-    rates = Rates(1, 60, 60, clock)
-    spend(lambda: rates.count("a", "a"))
-    assert spend(lambda: rates.count("b", "b")) == (4, 1)
+    clock.now -= 100
+    assert spend(lambda: rates.count("a", "a")) == (0, 1)
 
 
 def test_tokens_of_an_account_share(clock):
@@ -77,14 +77,6 @@ def test_what_would_be_refused_is_not_looked_up(clock):
         with pytest.raises(RateError) as refused:
             rates.check(token)
         assert refused.value.share is Share.REQUESTS
-
-
-def test_a_clock_that_stands_still_or_jumps_back_gives_nothing(clock):
-    """Time that did not pass fills no bucket."""
-    rates = Rates(1, 60, 60, clock)
-    spend(lambda: rates.count("a", "a"))
-    clock.now -= 100
-    assert spend(lambda: rates.count("a", "a")) == (0, 1)
 
 
 def test_guesses_share_one_bucket(clock):
@@ -202,33 +194,19 @@ ANI, BEN = Slot("ani", "a"), Slot("ben", "b")
 UNKNOWN = Slot()
 
 
-def test_tokenless_connections_give_way_first():
-    """With an account's number, including the new one, they are the largest holder."""
-    assert choose_displaced([ANI, UNKNOWN, UNKNOWN]) == 1
-    assert choose_displaced([ANI, ANI, UNKNOWN]) == 2
-
-
-def test_the_largest_account_gives_way():
-    """It loses its oldest connection, and an account with fewer keeps its own."""
-    assert choose_displaced([BEN, ANI, ANI, ANI]) == 1
-
-
-def test_idle_before_busy():
-    """Of one holder an idle connection is closed first, a busy one only if all are busy."""
-    busy = Slot("ani", "a", is_busy=True)
-    assert choose_displaced([BEN, busy, ANI]) == 2
-    assert choose_displaced([BEN, busy, busy]) == 1
-
-
-def test_the_largest_token_of_the_account():
-    """A leaked token with many connections costs the account's other tokens none."""
-    leaked = Slot("ani", "leaked", is_busy=True)
-    assert choose_displaced([ANI, leaked, leaked, BEN]) == 1
-
-
-def test_the_new_one():
-    """If each account has a single connection the new one is closed."""
-    assert choose_displaced([ANI, BEN]) is None
+def test_which_connection_is_displaced():
+    """The oldest idle one of the largest token of the largest holder; tokenless ones first."""
+    busy, leaked = Slot("ani", "a", is_busy=True), Slot("ani", "leaked", is_busy=True)
+    for slots, leaving in (
+        ([ANI, UNKNOWN, UNKNOWN], 1),  # with the new one they are the largest holder
+        ([ANI, ANI, UNKNOWN], 2),
+        ([BEN, ANI, ANI, ANI], 1),  # an account with fewer keeps its own
+        ([BEN, busy, ANI], 2),
+        ([BEN, busy, busy], 1),
+        ([ANI, leaked, leaked, BEN], 1),  # costs the account's other tokens none
+        ([ANI, BEN], None),  # the new one, if each account has a single connection
+    ):
+        assert choose_displaced(slots) == leaving, slots
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))

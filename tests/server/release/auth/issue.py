@@ -1,7 +1,13 @@
-"""A token of the database, for tests that need one."""
+"""Rows of accounts, and tokens of the database, for tests that need some."""
 
 from server.release.auth.principal import command_line_principal
 from server.release.auth.tokens import create_token
+from server.storage.control_models import Account
+
+
+def account_row(name="ani", role="admin"):
+    """Return the row of an account for all codenames, as no command made it."""
+    return Account(name=name, role=role, codenames='["*"]\n', created_at=1, disabled_at=None)
 
 
 async def issue_token(services, account, permissions=None, seconds=86_400):

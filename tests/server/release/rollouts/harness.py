@@ -6,6 +6,7 @@ import itertools
 
 from sqlalchemy import select
 
+from server.core.pointer import decode_pointer
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.release.auth.audit_log_query import verify_audit_log
@@ -14,6 +15,7 @@ from server.release.rollouts.commands import ChangeRequest, accept_offer
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.control_models import Account, AuditLogEntry
 from server.storage.database import open_database
+from tests.server.release.auth.issue import account_row
 from tests.server.world import CHANNEL
 
 DAY = 86_400
@@ -93,10 +95,7 @@ async def open_harness(world, approval=(), rewordings=100, check_offer=accept_of
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
             if await session.get(Account, "eka") is None:
-                session.add_all(
-                    Account(name=name, role=role, codenames='["*"]\n', created_at=0)
-                    for name, role in ACCOUNTS.items()
-                )
+                session.add_all(account_row(name, role) for name, role in ACCOUNTS.items())
         made = Publisher(
             world.folder,
             sessions,
@@ -107,3 +106,13 @@ async def open_harness(world, approval=(), rewordings=100, check_offer=accept_of
         )
         async with made.read_backs:
             yield Harness(world, sessions, made, approval, rewordings, check_offer)
+
+
+PACKAGE = {"p": "armani/id/stable/a.zip", "z": 1, "x": "0" * 64, "b": []}
+STEP = {"n": 1, "t": 1, "l": "2026-01-05", "m": 0, "k": [PACKAGE]}
+
+
+def make_pointer(schedule=((10, 100),)):
+    """Return a pointer with one step and one package."""
+    custom = {"v": 1, "s": [STEP], "p": False, "h": False, "t": {}}
+    return decode_pointer(CHANNEL.pointer_path, custom | {"r": [list(pair) for pair in schedule]})

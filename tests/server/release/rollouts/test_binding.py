@@ -18,8 +18,14 @@ from server.storage.control_models import Account, Change
 from server.storage.errors import StorageError
 from tests.server.ceremony import release
 from tests.server.publisher.checks.damage import plant, run
-from tests.server.release.rollouts.harness import APPROVER, DAY, ENGINEER, open_harness, person
-from tests.server.release.rollouts.pointers import make_pointer
+from tests.server.release.rollouts.harness import (
+    APPROVER,
+    DAY,
+    ENGINEER,
+    make_pointer,
+    open_harness,
+    person,
+)
 from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])

@@ -6,7 +6,7 @@ import pytest
 from server.core.errors import FormatError
 from server.release.errors import PreconditionError
 from server.release.rollouts.etag import channel_etag, check_if_match
-from tests.server.release.rollouts.pointers import make_pointer
+from tests.server.release.rollouts.harness import make_pointer
 
 
 def test_what_makes_it_stale():

@@ -22,7 +22,7 @@ from server.release.rollouts.plan import (
     lay_out,
     load_zone,
 )
-from tests.server.release.rollouts.pointers import make_pointer
+from tests.server.release.rollouts.harness import make_pointer
 
 HOUR, DAY = 3600, 86_400
 JAKARTA = Calendar("Asia/Jakarta", [Window(["mon", "tue", "wed", "thu"], "09:00", "17:00")])

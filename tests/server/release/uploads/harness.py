@@ -11,11 +11,12 @@ from sqlalchemy import select
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.uploads.limits import Limits
 from server.release.uploads.uploads import Uploads
-from server.storage.control_models import Account, AuditLogEntry
+from server.storage.control_models import AuditLogEntry
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
+from tests.server.release.auth.issue import account_row
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -122,9 +123,7 @@ async def open_harness(root, database=None):
     async with open_database(folder.database) as sessions:
         async with sessions.begin() as session:
             for name in ("ani", "budi"):
-                await session.merge(
-                    Account(name=name, role="engineer", codenames='["*"]\n', created_at=0)
-                )
+                await session.merge(account_row(name, "engineer"))
         harness = Harness(folder, sessions)
         harness.restart()
         yield harness

@@ -16,10 +16,10 @@ from server.publisher.rollout import plan_halt
 from server.release.api.operation import Services
 from server.settings import Settings
 from server.storage.blobs import MOST
-from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
+from tests.server.release.auth.issue import account_row
 from tests.server.release.uploads.harness import DATA, SHA256, pieces, principal
 from tests.server.world import CHANNEL, PACKAGE_2
 
@@ -74,7 +74,7 @@ async def services(world, publisher):
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FEW))
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
-            session.add(Account(name="ani", role="engineer", codenames='["*"]\n', created_at=0))
+            session.add(account_row("ani", "engineer"))
         settings = Settings(keep_free=0)
         yield Services(world.folder, sessions, publisher, world.now, settings, os.urandom)
 

@@ -15,10 +15,10 @@ from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.directory import create_webhook, load_webhook
 from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
-from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.place import PostgresAddress
 from tests.server.ceremony import release
+from tests.server.release.auth.issue import account_row
 from tests.server.release.webhooks.receiver import receiving
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
@@ -106,9 +106,7 @@ async def post(request, tmp_path):
         place = PostgresAddress(request.getfixturevalue("postgres").make_database())
     async with open_database(place) as sessions:
         async with sessions.begin() as session:
-            session.add(
-                Account(name="ani", role="admin", codenames='["*"]', created_at=1, disabled_at=None)
-            )
+            session.add(account_row())
         yield Post(sessions)
 
 

@@ -15,8 +15,9 @@ from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
 from server.release.webhooks import change_detector, deliveries
 from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
-from server.storage.control_models import Account, Delivery
+from server.storage.control_models import Delivery
 from server.storage.database import open_database
+from tests.server.release.auth.issue import account_row
 from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver
 from tests.server.world import CHANNEL, PACKAGE_2
@@ -73,9 +74,7 @@ async def listening(world):
     """Give an ear on a server with a webhook for all events."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
-            session.add(
-                Account(name="ani", role="admin", codenames='["*"]', created_at=1, disabled_at=None)
-            )
+            session.add(account_row())
         await Post(sessions).create(Receiver(url="https://hooks.example.org/"))
         ear = Ear(world, sessions)
         ear.seen = []
@@ -295,7 +294,7 @@ async def test_each_crossing_is_told_once(world):
     expires = await asyncio.to_thread(lambda: world.published().roles["armani"].expires)
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
-            session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+            session.add(account_row())
         await Post(sessions).create(Receiver(url="https://hooks.example.org/"), ["expiring"])
         await rounds(world, sessions, 1)
         assert await stored(sessions, "armani") == []

@@ -10,7 +10,8 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.change_detector import ChangeDetector
-from server.storage.control_models import Account, Delivery
+from server.storage.control_models import Delivery
+from tests.server.release.auth.issue import account_row
 from tests.server.release.rollouts.harness import APPROVER, DAY, open_harness
 from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver
@@ -24,7 +25,7 @@ async def told_of_changes(world):
     """Give the service, with a webhook for changes, where offers need a second person."""
     async with open_harness(world, ["*/*/stable"]) as harness:
         async with harness.sessions.begin() as session:
-            session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+            session.add(account_row())
         receiver = Receiver(url="https://hooks.example.org/")
         await Post(harness.sessions).create(receiver, ["change-waiting", "change-refused"])
         yield harness
@@ -100,7 +101,7 @@ async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
     await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
     async with open_harness(world) as harness:
         async with harness.sessions.begin() as session:
-            session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+            session.add(account_row())
         receiver = Receiver(url="https://hooks.example.org/")
         await Post(harness.sessions).create(receiver, ["halted"])
         detector = ChangeDetector(world.folder.public, harness.sessions, world.epoch)

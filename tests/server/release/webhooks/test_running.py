@@ -10,8 +10,8 @@ import structlog
 from server.app import running
 from server.release.webhooks.directory import create_webhook
 from server.settings import Settings
-from server.storage.control_models import Account
 from server.storage.database import open_database
+from tests.server.release.auth.issue import account_row
 from tests.server.release.webhooks.conftest import ADMIN
 from tests.server.test_app import until
 from tests.server.world import PACKAGE_2
@@ -29,15 +29,7 @@ async def test_a_receiver_is_told_of_a_publication(world, receiver):
         async with running(world.folder, settings, world.now, entropy=entropy):
             async with open_database(world.folder.database) as sessions:
                 async with sessions.begin() as session:
-                    session.add(
-                        Account(
-                            name="ani",
-                            role="admin",
-                            codenames='["*"]\n',
-                            created_at=1,
-                            disabled_at=None,
-                        )
-                    )
+                    session.add(account_row())
                 made = await create_webhook(
                     sessions,
                     ADMIN,
