@@ -41,25 +41,6 @@ def decode_entries(data: bytes, width: int) -> list[bytes]:
     return entries
 
 
-def plan_tiles(
-    entries: Sequence[bytes], leaves: Sequence[bytes], since: int
-) -> Iterator[tuple[str, bytes]]:
-    """Yield path and bytes of the tiles that a tree has and its prefix of `since` lacks."""
-    size = len(leaves)
-    for index, width in changed_tiles(size, since):
-        part = entries[index * WIDTH : index * WIDTH + width]
-        yield tile_path("entries", index, width), encode_entries(part)
-    level, span = 0, 1
-    while size // span:
-        for index, width in changed_tiles(size // span, since // span):
-            first = index * WIDTH
-            hashes = [
-                tree_hash(leaves[(first + i) * span : (first + i + 1) * span]) for i in range(width)
-            ]
-            yield tile_path(level, index, width), b"".join(hashes)
-        level, span = level + 1, span * WIDTH
-
-
 def changed_tiles(size: int, since: int) -> Iterator[tuple[int, int]]:
     """Yield index and width of the tiles of one level that `size` hashes have and `since` lack."""
     if size == since:

@@ -32,18 +32,6 @@ def tree_hash(leaves: Sequence[bytes]) -> bytes:
     return node_hash(tree_hash(leaves[:split]), tree_hash(leaves[split:]))
 
 
-def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Return PATH(index, leaves); raises LogError when there is no such leaf."""
-    if not 0 <= index < len(leaves):
-        raise LogError(f"there is no leaf {index} in a tree of {len(leaves)}.")
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*inclusion_proof(index, leaves[:split]), tree_hash(leaves[split:])]
-    return [*inclusion_proof(index - split, leaves[split:]), tree_hash(leaves[:split])]
-
-
 def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> None:

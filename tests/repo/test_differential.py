@@ -20,7 +20,8 @@ from server.core.errors import HeningError
 from server.core.note import VerifierKey
 from server.core.pointer import decode_pointer
 from server.core.release import decode_release
-from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
+from server.core.tiles import GrowingTree
+from server.core.tlog import leaf_hash, tree_hash
 
 SEED = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = VerifierKey("log.hening.test/main", SEED.public_key().public_bytes_raw())
@@ -115,7 +116,10 @@ def make_proof():
     roles = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in range(1, 8)]
     leaves = [leaf_hash(encode_leaf(*role)) for role in roles]
     note = encode_checkpoint(7, tree_hash(leaves), KEY, SEED.sign)
-    return encode_proof(3, inclusion_proof(3, leaves), note)
+    tree = GrowingTree(0, {}.__getitem__)
+    for leaf in leaves:
+        tree.append(leaf)
+    return encode_proof(3, tree.inclusion_proof(3), note)
 
 
 PROOF = make_proof()

@@ -114,14 +114,6 @@ def test_what_has_no_canonical_form_is_not_encoded(value):
         encode_canonical_json(value)
 
 
-def test_a_value_that_contains_itself_is_refused():
-    """A cycle ends at the depth limit."""
-    value = []
-    value.append(value)
-    with pytest.raises(FormatError):
-        encode_canonical_json(value)
-
-
 @given(st.integers(0, 2**53 - 1))
 def test_decimals_are_read_back(number):
     """Each number has the decimal that `str` gives."""
@@ -181,12 +173,6 @@ def test_other_texts_are_no_sha256(text):
     with pytest.raises(FormatError):
         check_sha256(text)
     assert not is_sha256(text)
-
-
-@given(json_values)
-def test_other_values_are_no_sha256(value):
-    """Of any type."""
-    assert not is_sha256(value)
 
 
 PATH = "armani/id/stable/a.zip"

@@ -55,14 +55,6 @@ def test_a_pointer_is_where_python_tuf_looks_for_it(parts, path):
     assert next(iter(found)) == (pointer_role(path, parts), True)
 
 
-@pytest.mark.parametrize("path", ["tables/zones/a.zip", "armani/id/stable/a.zip"])
-def test_no_part_takes_the_path_of_another_role(path):
-    """Parts are listed last: paths of other roles are found earlier."""
-    targets = plan_split(make_targets(), 16, EXPIRES)
-    found = targets.delegations.get_roles_for_target(path)
-    assert next(iter(found)) == (path.partition("/")[0], True)
-
-
 def test_every_pointer_is_assigned_once():
     """A split latest is empty; parts without pointers exist, too."""
     paths = [f"latest/armani/id/c{number}" for number in range(40)]

@@ -1,27 +1,38 @@
-"""Limits on irreversible values; the vectors of docs/FORMATS.md are in tests/repo."""
+"""Limits on irreversible values, floors, and resets; the vectors of FORMATS are in tests/repo."""
 
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from server.core.errors import ProfileError, TrustError
+from server.core.errors import FormatError, ProfileError, ReleaseError, TrustError
+from server.core.floor import NO_FLOOR, Floor, decode_floor, encode_floor
 from server.core.limits import (
     Lifetimes,
+    Reset,
+    apply_reset,
+    check_follows_reset,
     check_lifetimes,
     check_limits,
+    check_resets_follow,
     decode_lifetimes,
+    decode_resets,
     find_excess,
+    reset_number,
 )
 from server.core.profile import check_root
-from tests.server.core.test_release import FULL, PATH
+from server.core.succession import check_role_content
+from tests.server.core.test_release import FULL, PATH, build
 from tests.server.core.tuf_objects import EXPIRES, NOW, make_role, make_root
+from tests.strategies import integers, json_values
 
 DAY = timedelta(days=1)
 
 
-def root_with(**members):
+def root_with(version=1, **members):
     """Return a root whose `custom` has further members."""
-    root = make_root()
+    root = make_root(version)
     root.unrecognized_fields["custom"] |= members
     return root
 
@@ -99,3 +110,159 @@ def test_what_is_malformed_is_named_beside_what_is_ahead():
     assert len(found) == 2
     assert "floor_time 5138-11-16" in found[0]
     assert "is malformed" in found[1]
+
+
+TIME = build(2)["post_timestamp"]
+RESET = {"counter": 2, "number": 1, "time": TIME}
+
+
+def role_of(*counters, **custom):
+    """Return a role with builds of these counters, and members of its own `custom`."""
+    role = make_role({f"armani/id/stable/{each}.zip": build(each) for each in counters})
+    for each in counters:
+        role.targets[f"armani/id/stable/{each}.zip"].hashes["sha256"] = f"{each:064x}"
+    if custom:
+        role.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, **custom}
+    return role
+
+
+@pytest.mark.parametrize(
+    "resets",
+    [
+        {"armani": {"number": 1}},
+        {"armani": {"number": 1, "counter": 2}},
+        {"armani": {**RESET, "number": 0}},
+        {"armani": {**RESET, "time": -1}},
+        {"armani": {**RESET, "counter": True}},
+        {"tables": RESET},
+        {"tables": {"number": 1, "counter": None}},
+        {"latest": {"number": 1}},
+        {"root": {"number": 1}},
+        {"armani": 1},
+        [],
+        None,
+    ],
+)
+def test_malformed_resets_are_refused(resets):
+    """A model's reset has a counter and a time, those of tables and content have none."""
+    with pytest.raises(ProfileError, match="reset"):
+        check_root(root_with(resets=resets))
+
+
+def test_resets_are_read():
+    """An earlier root has none."""
+    check_root(root_with(resets={"armani": RESET, "content": {"number": 3}}))
+    found = decode_resets(root_with(resets={"armani": RESET, "content": {"number": 3}}))
+    assert found == {"armani": Reset(1, 2, TIME), "content": Reset(3)}
+    assert decode_resets(make_root()) == {}
+
+
+def test_roots_continue_resets():
+    """A number stays with its values, or grows by one; the first is 1."""
+    first, second = {"armani": RESET}, {"armani": {**RESET, "number": 2, "counter": 9}}
+    for old, new in (({}, first), (first, first), (first, second), ({}, {})):
+        check_resets_follow(root_with(resets=old), root_with(2, resets=new))
+    again = {"armani": {**RESET, "counter": 3}}
+    for old, new in ((first, {}), (second, first), ({}, second), (first, again)):
+        with pytest.raises(ProfileError, match="another reset of armani"):
+            check_resets_follow(root_with(resets=old), root_with(2, resets=new))
+
+
+def test_a_role_follows_the_newest_reset():
+    """An older one, and one that root does not have, are refused."""
+    root = root_with(resets={"armani": RESET})
+    check_follows_reset("armani", role_of(1, reset=1), root)
+    check_follows_reset("dior", role_of(), root)
+    for role in (role_of(1), role_of(1, reset=2)):
+        with pytest.raises(ReleaseError, match="root 1 has reset 1"):
+            check_follows_reset("armani", role, root)
+    with pytest.raises(ProfileError, match="no number"):
+        reset_number(role_of(1, reset="1"))
+
+
+def test_what_a_reset_leaves():
+    """Builds up to its counter and its time, a floor at most one above, all else unchanged."""
+    poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10, later={"x": 1})
+    left = apply_reset("armani", poisoned, {"armani": Reset(1, 2, TIME)})
+    assert [*left.targets] == ["armani/id/stable/1.zip", "armani/id/stable/2.zip"]
+    assert decode_floor(left) == Floor(schema=1, counter=1, time=TIME)
+    assert left.unrecognized_fields["custom"]["later"] == {"x": 1}
+    assert reset_number(left) == 1
+    emptied = apply_reset("armani", role_of(floor=2**53 - 1), {"armani": Reset(1, 2, TIME)})
+    assert decode_floor(emptied).counter == 3
+    early = apply_reset("armani", role_of(1, 2), {"armani": Reset(1, 2, TIME - 1)})
+    assert [*early.targets] == ["armani/id/stable/1.zip"]
+    assert apply_reset("armani", left, {"armani": Reset(1, 1, 1)}) is left
+    assert apply_reset("armani", poisoned, {"dior": Reset(1, 1, 1)}) is poisoned
+
+
+def test_a_role_goes_on_after_a_reset():
+    """Builds above the reset may leave, the others stay, and a new build is later."""
+    resets = {"armani": Reset(1, 2, TIME)}
+    poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10)
+    check_role_content(
+        "armani", poisoned, role_of(1, 2, 3, floor=1, floor_time=TIME, reset=1), resets
+    )
+    with pytest.raises(ReleaseError, match="its counter is not below the role's floor"):
+        check_role_content(
+            "armani", poisoned, role_of(1, 3, floor=1, floor_time=TIME, reset=1), resets
+        )
+    with pytest.raises(ReleaseError, match="which root does not have"):
+        check_role_content("armani", poisoned, role_of(1, 2, reset=2), resets)
+    with pytest.raises(ReleaseError, match="floor falls"):
+        check_role_content("armani", poisoned, role_of(1, 2, floor=1, floor_time=TIME), resets)
+
+
+def role_with(custom):
+    """Return a role whose own `custom` is that value."""
+    role = make_role()
+    role.unrecognized_fields["custom"] = custom
+    return role
+
+
+def test_a_role_without_an_object_has_no_floor():
+    """As a ceremony makes it."""
+    assert decode_floor(make_role()) == NO_FLOOR == Floor(schema=1, counter=0, time=0)
+
+
+def test_a_floor_is_read():
+    """Both numbers; `floor_time` may be absent, and unknown members are ignored."""
+    custom = {"floor": 5, "floor_time": 7, "schema": 1, "later": [1.5]}
+    assert decode_floor(role_with(custom)) == Floor(schema=1, counter=5, time=7)
+    assert decode_floor(role_with({"floor": 5, "schema": 1})).time == 0
+
+
+@given(integers, integers)
+def test_what_is_written_is_read(counter, time):
+    """And members of a later version beside it stay, sorted by name."""
+    role = role_with({"schema": 1, "floor": 0, "aaa": 1})
+    role.unrecognized_fields["x"] = 2
+    fields = encode_floor(role, Floor(schema=1, counter=counter, time=time))
+    assert fields["x"] == 2
+    assert list(fields["custom"].items()) == [
+        ("aaa", 1),
+        ("floor", counter),
+        ("floor_time", time),
+        ("schema", 1),
+    ]
+    assert decode_floor(role_with(fields["custom"])) == Floor(schema=1, counter=counter, time=time)
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 2**53, 1.0, "1", []])
+@pytest.mark.parametrize("member", ["floor", "floor_time"])
+def test_what_is_no_integer_is_refused(member, value):
+    """Both members are integers of the format; the floor must be there."""
+    with pytest.raises(FormatError, match="malformed"):
+        decode_floor(role_with({"schema": 1, "floor": 1, "floor_time": 1} | {member: value}))
+    with pytest.raises(FormatError, match="malformed"):
+        decode_floor(role_with({"schema": 1}))
+
+
+@given(json_values | st.fixed_dictionaries({"schema": st.just(1), "floor": json_values}))
+def test_arbitrary_values_raise_only_our_error(custom):
+    """Any value is a floor, or is refused."""
+    try:
+        floor = decode_floor(role_with(custom))
+    except FormatError:
+        return
+    assert floor.counter == custom["floor"]

@@ -4,8 +4,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from securesystemslib.signer import SSlibKey
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Metadata
 
 from server.core.errors import FormatError, HeningError, TrustError
 from server.core.metadata import (
@@ -211,13 +210,6 @@ def test_a_role_is_read_when_enough_keys_signed_it():
     assert list(role.signed.targets) == ["armani/id/stable/a.zip"]
 
 
-@pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp"])
-def test_top_level_roles_are_read_under_root(role):
-    """Root's keys verify the other top-level roles."""
-    data = signed(MAKERS[role](), *keys_of(role))
-    assert verify_role(role, data, make_root(), NOW).signed.type == role
-
-
 @pytest.mark.parametrize(
     "names",
     [
@@ -236,38 +228,11 @@ def test_too_few_keys_are_refused(names):
         verify_role("armani", data, make_targets(), NOW)
 
 
-def test_one_key_under_two_signatures_counts_once():
-    """A file with two signatures of one key is refused when it is read."""
-    document = json.loads(signed(make_role(), signer("armani 1")))
-    document["signatures"] *= 2
-    with pytest.raises(HeningError):
-        verify_role("armani", json.dumps(document).encode(), make_targets(), NOW)
-
-
-def test_the_same_public_key_under_a_second_id_is_left_to_the_profile():
-    """The state machine alone counts it twice: profile rules 1 and 2 prevent that."""
-    one = signer("armani 1")
-    twin = SSlibKey("f" * 64, "ed25519", "ed25519", dict(one.public_key.keyval))
-    targets = make_targets()
-    targets.delegations.keys["f" * 64] = twin
-    targets.delegations.roles["armani"].keyids = [one.public_key.keyid, "f" * 64]
-    document = json.loads(signed(make_role(), one))
-    document["signatures"] += [{**document["signatures"][0], "keyid": "f" * 64}]
-    assert verify_role("armani", json.dumps(document).encode(), targets, NOW).signed.version == 1
-
-
 @pytest.mark.parametrize("role", ["dior", "root", ""])
 def test_a_role_that_is_not_delegated_is_refused(role):
     """An unknown model and root are not roles below targets."""
     with pytest.raises(HeningError):
         verify_role(role, signed(make_role(), *keys_of("armani")), make_targets(), NOW)
-
-
-def test_a_delegator_without_delegations_verifies_nothing():
-    """A role without delegations cannot verify another."""
-    data = signed(make_role(), *keys_of("armani"))
-    with pytest.raises(TrustError):
-        verify_role("armani", data, Targets(expires=EXPIRES), NOW)
 
 
 def test_metadata_expires_at_its_second():
@@ -303,12 +268,6 @@ def make_successor(version=2, change=None):
     return root
 
 
-def test_the_next_root_is_read():
-    """The same keys sign version 2."""
-    data = signed(make_successor(), *keys_of("root"))
-    assert verify_root(data, make_root(), NOW).signed.version == 2
-
-
 @pytest.mark.parametrize("version", [1, 3, 2**53 - 1])
 def test_a_root_that_does_not_follow_is_refused(version):
     """Versions are neither repeated nor skipped."""
@@ -338,15 +297,6 @@ def test_an_expired_successor_is_refused():
     """A signed root that follows its predecessor is refused after its expiry."""
     with pytest.raises(TrustError, match="expired"):
         verify_root(signed(make_successor(), *keys_of("root")), make_root(), EXPIRES)
-
-
-@pytest.mark.parametrize("value", [0, -1, "2", 3])
-def test_a_root_that_contradicts_itself_is_refused(value):
-    """A root whose own keys cannot reach its thresholds is refused."""
-    document = json.loads(signed(make_successor(), *keys_of("root")))
-    document["signed"]["roles"]["root"]["threshold"] = value
-    with pytest.raises(HeningError):
-        verify_root(json.dumps(document).encode(), make_root(), NOW)
 
 
 def test_a_first_root_is_signed_by_its_own_keys():

@@ -15,7 +15,6 @@ from server.core.names import (
     hashed_target_path,
     is_codename,
     metadata_name,
-    role_pattern,
 )
 from tests.strategies import codenames, segments
 
@@ -168,20 +167,6 @@ def test_arbitrary_texts_raise_only_our_error(text):
         assert text.isascii()
 
 
-@pytest.mark.parametrize(
-    ("role", "pattern"),
-    [
-        ("armani", "armani/*/*/*"),
-        ("tables", "tables/*/*"),
-        ("content", "content/*/*"),
-        ("latest", "latest/*/*/*"),
-    ],
-)
-def test_each_role_signs_for_one_pattern(role, pattern):
-    """The patterns are those of the table in FORMATS section 2."""
-    assert role_pattern(role) == pattern
-
-
 def test_metadata_names():
     """Only the timestamp is published without its version."""
     assert metadata_name("timestamp", 7) == "timestamp.json"
@@ -196,35 +181,25 @@ def test_the_hash_stands_before_the_file_name():
 
 
 KNOWN = ["armani/id/stable", "armani/id/beta", "armani/in/stable", "armani", "cancro"]
+SHORT = ["dior", "mido", "mocha"]
 
 
 @pytest.mark.parametrize(
-    ("name", "near"),
+    ("known", "name", "near"),
     [
-        ("armani/id/stabel", "armani/id/stable"),
-        ("armani/id/bata", "armani/id/beta"),
-        ("armnai", "armani"),
-        ("armani/id/nightly", ""),
-        ("dior", ""),
+        (KNOWN, "armani/id/stabel", "armani/id/stable"),
+        (KNOWN, "armani/id/bata", "armani/id/beta"),
+        (KNOWN, "armnai", "armani"),
+        (KNOWN, "armani/id/nightly", ""),
+        (KNOWN, "dior", ""),
+        (SHORT, "doir", "dior"),
+        (SHORT, "dioq", "dior"),
+        (SHORT, "mocka", "mocha"),
+        (SHORT, "mada", ""),
+        (SHORT, "oird", ""),
+        (SHORT, "do", ""),
     ],
 )
-def test_a_near_name(name, near):
-    """A typing error is found, and no other name with the same beginning."""
-    assert ask_for_near(name, KNOWN) == (f" Did you mean {near}?" if near else "")
-
-
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [
-        ("doir", "dior"),
-        ("dioq", "dior"),
-        ("mocka", "mocha"),
-        ("mada", ""),
-        ("oird", ""),
-        ("do", ""),
-    ],
-)
-def test_a_near_name_of_a_short_one(name, near):
-    """One letter may differ, or two may be swapped; with more it is another name."""
-    known = ["dior", "mido", "mocha"]
+def test_a_near_name(known, name, near):
+    """A typing error is found; in a short name one letter differs, or two are swapped."""
     assert ask_for_near(name, known) == (f" Did you mean {near}?" if near else "")

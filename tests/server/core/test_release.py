@@ -1,20 +1,17 @@
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import UNSET
 from tuf.api.metadata import TargetFile
 
-from server.core.errors import FormatError, HeningError, ReleaseError
+from server.core.errors import FormatError, ReleaseError
 from server.core.release import (
-    check_counters,
-    check_day,
     decode_release,
     decode_releases,
     named_blobs,
 )
 from tests.cases import case
 from tests.server.core.tuf_objects import make_role
-from tests.strategies import json_values, releases
+from tests.strategies import releases
 
 PATH = "armani/id/stable/a.zip"
 FULL = {
@@ -48,15 +45,6 @@ def build(counter, **changes):
     return FULL | {"counter": counter} | own | changes
 
 
-def test_a_full_and_an_incremental_release_are_read():
-    """Every member is in its attribute."""
-    full, delta = decode_release(PATH, FULL), decode_release(PATH, DELTA)
-    assert (full.type, full.counter, full.sdk_level) == ("full", 3, 34)
-    assert full.payload_properties.file_hash == FULL["payload_properties"]["FILE_HASH"]
-    assert full.payload_properties.metadata_size == "1033"
-    assert delta.source_builds == ["Hening/armani/armani:14/A/2"]
-
-
 @given(releases())
 def test_every_release_of_the_format_is_read(custom):
     """Every release drawn from the table is accepted, member by member."""
@@ -87,16 +75,11 @@ def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it(schema):
 
 def test_what_is_no_integer_is_refused():
     """Booleans, floats, texts, negative and huge numbers are no integers of the format."""
-    for member in ["counter", "post_timestamp", "sdk_level", "min_counter"]:
+    withdrawn = FULL | {"withdrawn": True}
+    for member in ["counter", "post_timestamp", "sdk_level", "min_counter", "drain_until"]:
         for value in NO_INTEGERS:
             with case(value, member), pytest.raises(FormatError):
-                decode_release(PATH, FULL | {member: value})
-
-
-@pytest.mark.parametrize("member", ["post_timestamp", "sdk_level", "counter"])
-def test_the_largest_integer_is_read(member):
-    """2**53 - 1 is the last one."""
-    assert getattr(decode_release(PATH, FULL | {member: 2**53 - 1}), member) == 2**53 - 1
+                decode_release(PATH, withdrawn | {member: value})
 
 
 def test_members_of_another_form_are_refused():
@@ -179,34 +162,10 @@ def test_the_limits_themselves_are_allowed():
         "property_files": "a" * 1024,
         "changelog": {f"aa-{number:04}": "x" * 4000 for number in range(64)},
         "security_patch_level": "2024-02-29",
-        "min_counter": 2,
+        "min_counter": 2**53 - 2,
+        **dict.fromkeys(("counter", "post_timestamp", "sdk_level"), 2**53 - 1),
     }
-    assert decode_release(PATH, custom).min_counter == 2
-
-
-@pytest.mark.parametrize("text", ["2026-02-30", "2026-1-05", "20260105", "x", ""])
-def test_days_are_days_of_the_calendar(text):
-    """Only YYYY-MM-DD of a day that exists."""
-    check_day("2026-02-28")
-    with pytest.raises(ValueError, match=r"."):
-        check_day(text)
-
-
-@given(json_values)
-def test_arbitrary_customs_raise_only_our_error(custom):
-    """No JSON value that hypothesis draws is a release."""
-    with pytest.raises(FormatError):
-        decode_release(PATH, custom)
-
-
-@given(st.sampled_from(sorted(FULL)), json_values)
-def test_any_member_exchanged_raises_only_our_error(member, value):
-    """A release with one member exchanged for any value is read or refused."""
-    try:
-        release = decode_release(PATH, FULL | {member: value})
-    except HeningError:
-        return
-    assert repr(getattr(release, member)) == repr(value)
+    assert decode_release(PATH, custom).min_counter == 2**53 - 2
 
 
 def test_the_releases_of_a_role_are_read_by_path():
@@ -226,13 +185,6 @@ def test_a_release_lies_at_a_release_path(path):
     """Other paths of the role are refused."""
     with pytest.raises(FormatError):
         decode_releases(make_role({path: FULL}))
-
-
-@pytest.mark.parametrize("custom", [None, [], {"schema": 2}])
-def test_a_target_of_a_model_is_a_release(custom):
-    """A target without a release in its `custom` is refused."""
-    with pytest.raises(FormatError):
-        decode_releases(make_role({PATH: custom}))
 
 
 def role_of(*customs):
@@ -281,12 +233,6 @@ def test_contradicting_releases_are_refused(customs, message, order):
     assert message in str(caught.value)
 
 
-def test_counters_are_checked_for_any_set_of_releases():
-    """Also for no release and for one."""
-    check_counters({})
-    check_counters({PATH: decode_release(PATH, FULL)})
-
-
 def test_a_withdrawn_release_may_drain():
     """`drain_until` is an integer that belongs to a withdrawn release, and may be absent."""
     drained = decode_release(PATH, FULL | {"withdrawn": True, "drain_until": 5})
@@ -294,13 +240,6 @@ def test_a_withdrawn_release_may_drain():
     assert not decode_release(PATH, FULL | {"withdrawn": True}).drain_until
     with pytest.raises(FormatError, match="drain_until belongs to a withdrawn release"):
         decode_release(PATH, FULL | {"drain_until": 5})
-
-
-@pytest.mark.parametrize("value", NO_INTEGERS)
-def test_a_drain_ends_at_an_integer(value):
-    """In epoch seconds, like every time of the format."""
-    with pytest.raises(FormatError):
-        decode_release(PATH, FULL | {"withdrawn": True, "drain_until": value})
 
 
 def test_nothing_below_the_floor_is_listed():

@@ -1,13 +1,21 @@
+"""Tiles, and trees that grow from them, compared with the definition and the phone."""
+
 import hashlib
+from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from server.core.errors import FormatError
-from server.core.tiles import decode_entries, plan_tiles, tile_path
-from server.core.tlog import leaf_hash, tree_hash
+from client_sim.device import tlog as phone
+from server.core.errors import FormatError, LogError
+from server.core.tiles import GrowingTree, decode_entries, tile_path
+from server.core.tlog import tree_hash, verify_consistency, verify_inclusion
+from tests.cases import case
 
-ENTRIES = [b"entry %d" % number for number in range(70_000)]
-LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
+LEAVES = [hashlib.sha256(b"\0entry %d" % number).digest() for number in range(66_100)]
+#: Every shape of a tree of up to 64 leaves, and larger ones around the borders of a level.
+PROVEN = {*range(1, 65), 96, 127, 128, 129, 192, 254, 255, 256}
 
 
 @pytest.mark.parametrize(
@@ -28,56 +36,6 @@ def test_paths_are_those_of_the_specification(level, index, width, path):
     assert tile_path(level, index, width) == path
 
 
-def test_a_log_of_70000_consists_of_the_tiles_of_the_specification():
-    """273 full tiles and one of 112, one full and one of 17, one of 1; entries as level 0."""
-    tiles = dict(plan_tiles(ENTRIES, LEAVES, 0))
-    counts = {}
-    for path in tiles:
-        counts.setdefault(path.split("/")[1], []).append(path)
-    assert sorted(counts) == ["0", "1", "2", "entries"]
-    assert len(counts["0"]) == len(counts["entries"]) == 274
-    assert counts["1"] == ["tile/1/000", "tile/1/001.p/17"]
-    assert counts["2"] == ["tile/2/000.p/1"]
-    assert len(tiles["tile/0/273.p/112"]) == 112 * 32
-    assert len(tiles["tile/1/000"]) == 8192
-    assert tiles["tile/2/000.p/1"] == tree_hash(LEAVES[:65536])
-    assert tiles["tile/1/001.p/17"][-32:] == tree_hash(LEAVES[272 * 256 : 273 * 256])
-    assert tiles["tile/entries/273.p/112"].startswith(b"\x00\x0bentry 69888\x00\x0bentry 69889")
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 511, 512, 513, 65_536, 65_537])
-def test_level_widths_follow_the_formula(size):
-    """At level `l` a tree of `s` leaves has `s // 256**l` hashes, and no tile is empty."""
-    tiles = dict(plan_tiles(ENTRIES[:size], LEAVES[:size], 0))
-    for level in range(4):
-        content = sum(len(data) for path, data in tiles.items() if f"tile/{level}/" in path)
-        assert content == 32 * (size // 256**level)
-    assert all(tiles.values())
-    partial = [path for path in tiles if ".p/" in path]
-    assert all(0 < int(path.rpartition("/")[2]) < 256 for path in partial)
-
-
-@pytest.mark.parametrize("since", [0, 1, 255, 256, 257, 300, 511, 512, 600])
-def test_an_append_yields_what_is_new_and_nothing_else(since):
-    """Tiles that the prefix had with the same width are not yielded; all others are, unchanged."""
-    before = dict(plan_tiles(ENTRIES[:since], LEAVES[:since], 0))
-    after = dict(plan_tiles(ENTRIES[:600], LEAVES[:600], 0))
-    new = dict(plan_tiles(ENTRIES[:600], LEAVES[:600], since))
-    assert new == {path: data for path, data in after.items() if path not in before}
-    assert all(after[path] == before[path] for path in after.keys() & before.keys())
-
-
-def test_entries_can_be_hashed_into_the_hash_tile():
-    """A reader of the entry tile finds the leaf hashes of the hash tile."""
-    tiles = dict(plan_tiles(ENTRIES[:3], LEAVES[:3], 0))
-    bundle, found = tiles["tile/entries/000.p/3"], []
-    while bundle:
-        length = int.from_bytes(bundle[:2], "big")
-        found.append(leaf_hash(bundle[2 : 2 + length]))
-        bundle = bundle[2 + length :]
-    assert b"".join(found) == tiles["tile/0/000.p/3"]
-
-
 def test_entries_are_read_back():
     """Each follows its length, two bytes in big-endian order."""
     assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
@@ -92,3 +50,130 @@ def test_entries_of_another_number_or_length(data, width):
     """Too few, too many, cut off."""
     with pytest.raises(FormatError, match=f"does not hold {width} entries"):
         decode_entries(data, width)
+
+
+def tiles_of(size):
+    """Return the hash tiles of the first leaves, by the definition of C2SP tlog-tiles."""
+    tiles, level, hashes = {}, 0, LEAVES[:size]
+    while hashes:
+        for first in range(0, len(hashes), 256):
+            part = hashes[first : first + 256]
+            width = "" if len(part) == 256 else f".p/{len(part)}"
+            tiles[f"tile/{level}/{first // 256:03}{width}"] = b"".join(part)
+        full = range(0, len(hashes) - 255, 256)
+        level, hashes = level + 1, [tree_hash(hashes[first : first + 256]) for first in full]
+    return tiles
+
+
+@cache
+def all_tiles():
+    """Return the hash tiles of all leaves."""
+    return tiles_of(len(LEAVES))
+
+
+def nothing(path):
+    """Refuse to read, for trees that have no tiles yet."""
+    raise AssertionError(path)
+
+
+def test_every_proof_of_small_trees():
+    """The phone's code accepts each proof, with the root of a stack of subtrees."""
+    grown, stack = GrowingTree(0, nothing), []
+    for size in range(1, 257):
+        grown.append(LEAVES[size - 1])
+        stack.append(LEAVES[size - 1])
+        rest = size
+        while rest % 2 == 0:
+            right = stack.pop()
+            stack[-1] = hashlib.sha256(b"\1" + stack[-1] + right).digest()
+            rest //= 2
+        root = stack[-1]
+        for left in stack[-2::-1]:
+            root = hashlib.sha256(b"\1" + left + root).digest()
+        assert grown.root() == root
+        checkpoint = phone.Checkpoint("log", size, root)
+        for index in range(size) if size in PROVEN else ():
+            proof = grown.inclusion_proof(index)
+            phone.verify_inclusion(LEAVES[index], index, proof, checkpoint)
+            verify_inclusion(LEAVES[index], index, size, proof, root)
+
+
+def test_growth_writes_the_tiles_of_the_definition():
+    """For any two sizes, the new tiles are those that the definition adds."""
+    for size in [0, 1, 3, 255, 256, 257, 511, 512, 600]:
+        for more in [0, 1, 2, 255, 256, 300]:
+            with case(size, more):
+                before, after = tiles_of(size), tiles_of(size + more)
+                tree = GrowingTree(size, before.__getitem__)
+                assert tree.root() == tree_hash(LEAVES[:size])
+                for leaf in LEAVES[size : size + more]:
+                    tree.append(leaf)
+                assert tree.root() == tree_hash(LEAVES[: size + more])
+                assert dict(tree.new_tiles()) == {p: d for p, d in after.items() if p not in before}
+
+
+@pytest.mark.parametrize("size", [65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 66_000])
+def test_growth_across_the_border_of_the_third_level(size):
+    """One hash of level 2 stands for 65,536 leaves; proofs lead through all levels."""
+    read = []
+    before = tiles_of(size)
+
+    def reader(path):
+        read.append(path)
+        return before[path]
+
+    tree = GrowingTree(size, reader)
+    for leaf in LEAVES[size : size + 3]:
+        tree.append(leaf)
+    root = tree_hash(LEAVES[: size + 3])
+    assert tree.root() == root
+    verify_inclusion(LEAVES[size + 1], size + 1, size + 3, tree.inclusion_proof(size + 1), root)
+    assert len(set(read)) == len(read) < 8
+    assert dict(tree.new_tiles()).items() <= tiles_of(size + 3).items()
+
+
+@given(st.integers(1, 66_099), st.data())
+def test_a_proof_of_a_published_leaf_leads_to_the_root(size, data):
+    """Proofs are read from the tiles of a larger log; a smaller tree has its own partial tiles."""
+    index = data.draw(st.integers(0, size - 1))
+    tree = GrowingTree(size, _narrow)
+    verify_inclusion(LEAVES[index], index, size, tree.inclusion_proof(index), tree.root())
+
+
+def _narrow(path):
+    """Return a tile of any width that the whole log has."""
+    full, _, width = path.partition(".p/")
+    if not width:
+        return all_tiles()[full]
+    data = all_tiles().get(full) or next(
+        data for name, data in all_tiles().items() if name.startswith(f"{full}.p/")
+    )
+    return data[: int(width) * 32]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 33, 255, 256, 257, 300])
+def test_every_consistency_proof_leads_to_both_roots(size):
+    """For any prefix of the tree and any prefix of that; only one proof does."""
+    tree = GrowingTree(size, tiles_of(size).__getitem__)
+    for new in {size, size - 1, 1, (size + 1) // 2} - {0}:
+        for old in range(1, new + 1):
+            old_root, root = tree_hash(LEAVES[:old]), tree_hash(LEAVES[:new])
+            verify_consistency(old, old_root, new, root, tree.consistency_proof(old, new))
+
+
+def test_there_is_no_proof_beyond_the_tree():
+    """Of no leaf before the first or after the last, and of no empty or larger tree."""
+    tree = GrowingTree(3, tiles_of(3).__getitem__)
+    for old, new in [(0, 3), (3, 2), (2, 4), (-1, 3), (4, 4)]:
+        with pytest.raises(LogError, match="proves nothing"):
+            tree.consistency_proof(old, new)
+    for index in [-1, 3, 2**63]:
+        with pytest.raises(LogError, match="no leaf"):
+            tree.inclusion_proof(index)
+
+
+@pytest.mark.parametrize("data", [b"", bytes(31), bytes(64), bytes(97)])
+def test_a_tile_of_another_length_is_no_tile(data):
+    """Three hashes have 96 bytes."""
+    with pytest.raises(LogError, match="a tile of 3 hashes"):
+        GrowingTree(3, lambda _path: data).root()

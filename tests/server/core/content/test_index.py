@@ -6,7 +6,6 @@ import json
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from tuf.api.metadata import TargetFile
 
 from server.core.content.index import check_index_succession, decode_index, decode_pack, targets_of
@@ -209,10 +208,3 @@ def test_a_role_that_is_changed_anywhere_raises_only_our_error(document):
         role = decode_targets("content", json.dumps(document).encode()).signed
         decode_index("content", role)
         check_index_succession("content", content(), role)
-
-
-@given(st.dictionaries(st.sampled_from([*pack(), "end"]), st.integers() | st.lists(st.integers())))
-def test_any_pack_raises_only_our_error(members):
-    """Members of other kinds are added, and some are removed."""
-    with contextlib.suppress(FormatError):
-        decode_pack("notices", pack() | members)
