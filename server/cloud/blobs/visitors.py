@@ -7,8 +7,8 @@ from typing import cast
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.app_tokens import Door, hash_token
 from server.cloud.accounts.owners import check_fits, refuse_pepper, refuse_suspended
+from server.cloud.accounts.sessions import Door, hash_token
 from server.cloud.blobs.names import is_vault
 from server.cloud.errors import CloudError, not_found
 from server.cloud.secrets import Secrets

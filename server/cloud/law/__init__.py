@@ -5,7 +5,7 @@
     consents   consents in the database, and the check before anything is stored
     erasure    an account's way out, step by step; goes on after a crash
     schedule   erasures that are announced: withdrawn consent, unused accounts
-    breaches   breaches, and by when owners have to be told
+    notices    what owners have to know: breaches, policies, announced erasures
     rounds     all of this again and again, on whichever node
     routes     `/policy/` and the part of `/account/1/` that is about law
 

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import lock_owner
 from server.cloud.errors import CloudError
-from server.cloud.law.breaches import find_deadline, list_breaches
 from server.cloud.law.consents import withdraw
 from server.cloud.law.erasure import CLOSED, DONE, Eraser
+from server.cloud.law.notices import find_deadline, list_breaches
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import Event
 from server.cloud.law.schedule import (

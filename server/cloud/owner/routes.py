@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from sqlalchemy import select
 
-from server.cloud.accounts.app_tokens import (
+from server.cloud.accounts.sessions import (
     Door,
     add_app_token,
     list_app_tokens,

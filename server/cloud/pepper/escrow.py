@@ -3,15 +3,17 @@
     pepper-1 7f3a 01c4 … 9b20  4e1d
 
 The last four digits are the first of sha256(label ∥ the line's 16 bytes), so that a line with a
-mistake is named.
+mistake is named. The program age seals the lines to an operator's key.
 """
 
 import hashlib
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 
 from server.cloud.pepper.file import Pepper
 from server.core.errors import FormatError
+from server.storage.errors import StorageError
 
 _LINE_BYTES = 16
 _LINE = re.compile(r"(pepper|salts|earlier)-([0-9]{1,3})([0-9a-f]{32})([0-9a-f]{4})")
@@ -65,3 +67,44 @@ def _join(found: dict[str, dict[int, bytes]], name: str, count: int) -> bytes:
 
 def _check(label: str, value: bytes) -> str:
     return hashlib.sha256(label.encode() + value).hexdigest()[:4]
+
+
+PROGRAM = "age"
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_SECONDS = 60
+
+
+def check_recipient(recipient: str) -> None:
+    """Seal nothing to an age key, so that one that cannot be used is refused early.
+
+    Raises FormatError for what is no age key, StorageError where age is missing or fails.
+    """
+    seal_lines((), recipient)
+
+
+def seal_lines(lines: Iterable[str], recipient: str) -> str:
+    """Return lines as an age file in ASCII; raises as `check_recipient` does."""
+    if _RECIPIENT.fullmatch(recipient) is None:
+        raise FormatError(
+            f"{recipient[:70]!r} is no age key: give the public key that `age-keygen` prints, which"
+            " begins with age1."
+        )
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        done = subprocess.run(  # noqa: S603 - the program is named here, the key is checked
+            [PROGRAM, "--encrypt", "--armor", "--recipient", recipient],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise StorageError(
+            "the program age is not here: install Debian's age, or print the lines instead."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise StorageError(f"age did not end within {_SECONDS} seconds.") from error
+    if done.returncode:
+        raise StorageError(f"age failed: {done.stderr.strip() or done.returncode}.")
+    return done.stdout

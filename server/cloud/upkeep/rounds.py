@@ -15,15 +15,15 @@ import structlog
 from server.cloud.law.rounds import Law
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.lease import UPKEEP, prolonging, take_lease
-from server.cloud.upkeep.bodies import remove_bodies, sweep_uploads
-from server.cloud.upkeep.retention import retention_of
 from server.cloud.upkeep.rows import (
+    remove_bodies,
     remove_chunks,
     remove_revisions,
     remove_sessions,
     remove_tombstones,
+    sweep_uploads,
 )
-from server.cloud.upkeep.work import Work
+from server.cloud.upkeep.work import Work, retention_of
 from server.core.errors import HeningError
 
 log = structlog.get_logger()

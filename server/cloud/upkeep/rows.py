@@ -1,7 +1,11 @@
-"""Rows that are needed no more: sessions, revisions, tombstones, chunks.
+"""What is needed no more: sessions, revisions, tombstones, chunks, and bodies that no row names.
 
 A collection's rows are removed under its lock, as they are written, and its owner's bytes with
 them.
+
+A crash between a body and its row, or a refusal after the body came, leaves a body too many. It is
+removed once it is so old that no request can be about to name it: names are drawn, and each is of
+one request.
 """
 
 from collections.abc import Collection as Several
@@ -13,10 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.cloud.accounts.owners import charge
+from server.cloud.copying.named import find_named
+from server.cloud.law.journal import forget_records, load_records
 from server.cloud.records.access import lock_accounts
 from server.cloud.records.chunks import load_used
+from server.cloud.settings import DAY
 from server.cloud.storage.lease import may_remove_bodies
-from server.cloud.storage.models import Chunk, Collection, Invitation, Item, Member, Revision
+from server.cloud.storage.models import Chunk, Collection, Invitation, Item, Member, Revision, Site
 from server.cloud.storage.models import Session as SessionRow
 from server.cloud.upkeep.work import Work
 
@@ -165,3 +172,32 @@ async def _remove(
 async def _remove_bodies(work: Work, stored: Iterable[str]) -> None:
     for name in stored:
         await work.bodies.remove(name)
+
+
+LOOK_SECONDS = DAY
+"""Between two looks at all bodies, which a store in the network counts and charges."""
+
+
+async def sweep_uploads(work: Work) -> int:
+    """Remove what uploads left unfinished; returns how many."""
+    return await work.bodies.sweep(work.now - work.retention.leftovers)
+
+
+async def remove_bodies(work: Work) -> int:
+    """Remove old bodies that no row names, and old records of erasures, once a day."""
+    async with work.database() as db:
+        if (await db.scalar(select(Site.looked_at)) or 0) > work.now - LOOK_SECONDS:
+            return 0
+    limit = work.now - work.retention.leftovers
+    count = await forget_records(work.bodies, await load_records(work.bodies), work.now)
+    async for page in work.bodies.pages():
+        old = [body.name for body in page if body.time < limit]
+        async with work.writing() as db:
+            named = await find_named(db, old)
+            may_remove = await may_remove_bodies(db)
+        for name in set(old) - named.keys() if may_remove else ():
+            await work.bodies.remove(name)
+            count += 1
+    async with work.writing() as db:
+        await db.execute(update(Site).values(looked_at=work.now))
+    return count

@@ -6,6 +6,7 @@ import pytest
 
 from server.cloud.law import rounds
 from server.cloud.storage import MIGRATIONS
+from server.storage.database import open_database
 from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.server.cloud.device import running
@@ -49,3 +50,11 @@ async def cloud(place, tmp_path):
     """Give a cloud with open sign-up."""
     async with running(place, tmp_path) as running_cloud:
         yield running_cloud
+
+
+@pytest.fixture
+async def database(cloud, place):
+    """Give the database of a running cloud."""
+    del cloud  # the cloud has made the tables
+    async with open_database(place, migrations=MIGRATIONS) as sessions:
+        yield sessions

@@ -22,6 +22,7 @@ from tests.server.cloud.policies import LAW, POLICY, keep_policies, make_stateme
 
 NOW = 1_790_000_000
 PEPPER, SALTS = bytes(range(32)), bytes(range(32, 64))
+READ, SHARE, WRITE = 0, 1, 2
 HEADERS = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
 
 
@@ -81,6 +82,32 @@ class Device:
         status, answer = await self.ask("POST", "app-tokens", asked)
         assert status == 201, answer
         return answer["token"]
+
+    async def program(self, *, reads_only: bool = False) -> "Program":
+        """Return a program with a token of the blobs API."""
+        return Program(self, self.name, await self.make_token(reads_only=reads_only))
+
+    async def invite(self, other: "Device", collection: str, access: int = WRITE) -> str:
+        """Invite another account to a collection; returns the invitation's uid."""
+        invitation = {
+            "uid": uid(),
+            "version": 1,
+            "accessLevel": access,
+            "username": other.name,
+            "collection": collection,
+            "signedEncryptionKey": b"boxed",
+        }
+        assert (await self.call("POST", "invitation/outgoing/", invitation))[0] == 201
+        return invitation["uid"]
+
+    async def accept(self, invitation: str) -> tuple[int, object]:
+        """Accept an invitation."""
+        answer = {"collectionType": b"theirs", "encryptionKey": b"theirs"}
+        return await self.call("POST", f"invitation/incoming/{invitation}/accept/", answer)
+
+    async def share(self, other: "Device", collection: str, access: int = WRITE) -> None:
+        """Let another account join a collection."""
+        assert (await other.accept(await self.invite(other, collection, access)))[0] == 201
 
     async def agree(self, policy=POLICY, /, key: SigningKey | None = None, **changed: object):
         """Agree to a policy; `changed` are members of what is signed."""
@@ -153,6 +180,21 @@ class Device:
         """Write items."""
         path = f"collection/{collection}/item/{way}/{query}"
         return await self.call("POST", path, {"items": list(items)})
+
+
+class Program:
+    """A program of an account, with a token of the blobs API."""
+
+    def __init__(self, device: "Device | Cloud", name: str, token: str) -> None:
+        self._http, self._url = device.http, f"{device.url}/blobs"
+        self.headers = {"Authorization": aiohttp.encode_basic_auth(name, token)}
+
+    async def ask(self, method: str, path: str, body: object = None, **headers: str):
+        """Send a request; return status, body and headers."""
+        sent = {**self.headers, **headers}
+        address = f"{self._url}/{path}"
+        async with self._http.request(method, address, data=body, headers=sent) as answer:
+            return answer.status, await answer.read(), answer.headers
 
 
 def make_item(body: bytes = b"", **changed: object) -> dict:

@@ -8,7 +8,6 @@ import hashlib
 import os
 from collections import Counter
 
-import aiohttp
 import pytest
 
 from server.cloud.accounts.codes import add_code
@@ -89,12 +88,10 @@ async def test_writers_of_a_collection_take_turns(cloud):
 async def test_an_object_is_kept_once(cloud):
     """All that sent it are told that it is there, and its bytes count once; removed, too."""
     device, body = await cloud.device(), os.urandom(20_000)
-    login = {"Authorization": aiohttp.encode_basic_auth("ani", await device.make_token())}
+    program = await device.program()
 
     async def send(method, path, data=None):
-        url = f"{cloud.url}/blobs/photos/{path}"
-        async with cloud.http.request(method, url, data=data, headers=login) as answer:
-            return answer.status, await answer.read()
+        return (await program.ask(method, f"photos/{path}", data))[:2]
 
     name = f"data/{hashlib.sha256(body).hexdigest()}"
     for method, path, data, expected in (
@@ -124,20 +121,10 @@ async def test_an_invitation_is_taken_once(cloud, is_withdrawn):
     """By one request of the invited account; not where it is taken back at that moment."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
-    invitation = {
-        "uid": uid(),
-        "version": 1,
-        "accessLevel": 2,
-        "username": "budi",
-        "collection": collection,
-        "signedEncryptionKey": b"key",
-    }
-    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
-    path = f"invitation/incoming/{invitation['uid']}/accept/"
-    answer = {"collectionType": b"type", "encryptionKey": b"key"}
-    requests = [other.call("POST", path, answer) for _ in range(TIMES)]
+    invitation = await owner.invite(other, collection)
+    requests = [other.accept(invitation) for _ in range(TIMES)]
     if is_withdrawn:
-        requests.insert(0, owner.call("DELETE", f"invitation/outgoing/{invitation['uid']}/"))
+        requests.insert(0, owner.call("DELETE", f"invitation/outgoing/{invitation}/"))
     seen = await at_once(*requests)
     taken = seen[201, ""] + seen[204, ""]
     assert (taken, seen[404, "not_found"]) == (1, len(requests) - 1)

@@ -8,13 +8,12 @@ import hashlib
 import os
 import re
 
-import aiohttp
 import msgspec
 import pytest
 from nacl.signing import SigningKey
 
 from server.cloud.app import ROUTES
-from tests.server.cloud.device import HEADERS, change, make_item, uid
+from tests.server.cloud.device import HEADERS, Program, change, make_item, uid
 
 PARTS = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}")
 WITH_PARTS = [route for route in ROUTES if PARTS.search(route.path) and not route.is_public]
@@ -62,16 +61,8 @@ async def owner(cloud):
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(100))
     await device.batch(collection, item)
-    await cloud.device("citra")
-    invitation = {
-        "uid": uid(),
-        "version": 1,
-        "accessLevel": 2,
-        "username": "citra",
-        "collection": collection,
-        "signedEncryptionKey": b"boxed",
-    }
-    assert (await device.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    citra = await cloud.device("citra")
+    invitation = await device.invite(citra, collection)
     await device.make_token()
     (token,) = (await device.ask("GET", "app-tokens"))[1]
     (session,) = (await device.ask("GET", "sessions"))[1]
@@ -79,7 +70,7 @@ async def owner(cloud):
         "collection": collection,
         "item": item["uid"],
         "chunk": item["content"]["chunks"][0][0],
-        "invitation": invitation["uid"],
+        "invitation": invitation,
         "name": "ani",
         "id": token["id"],
         "session": session["id"],
@@ -135,22 +126,18 @@ async def test_a_program_of_another_account_learns_nothing(cloud):
     owner, stranger = await cloud.device(), await cloud.device("budi")
     body = os.urandom(2000)
     name = hashlib.sha256(body).hexdigest()
-    tokens = {each.name: await each.make_token() for each in (owner, stranger)}
-    logins = {name: aiohttp.encode_basic_auth(name, token) for name, token in tokens.items()}
+    mine, other = await owner.program(), await stranger.program()
 
-    async def send(method, path, vault, login):
-        address = f"{cloud.url}/blobs/{vault}/{path.format(name=name)}"
+    async def send(method, path, vault, program):
         data = body if method == "POST" else None
-        headers = {"Authorization": login}
-        async with cloud.http.request(method, address, data=data, headers=headers) as answer:
-            return answer.status, await answer.read()
+        return (await program.ask(method, f"{vault}/{path.format(name=name)}", data))[:2]
 
-    assert (await send("POST", "?create=true", "photos", logins["ani"]))[0] == 200
-    assert (await send("POST", "data/{name}", "photos", logins["ani"]))[0] == 200
+    assert (await send("POST", "?create=true", "photos", mine))[0] == 200
+    assert (await send("POST", "data/{name}", "photos", mine))[0] == 200
     for method, path in BLOBS:
-        theirs = await send(method, path, "photos", logins["budi"])
-        assert theirs == await send(method, path, "nothing", logins["budi"]), (method, path)
+        theirs = await send(method, path, "photos", other)
+        assert theirs == await send(method, path, "nothing", other), (method, path)
         assert theirs[0] == 404, (method, path)
-    mixed = aiohttp.encode_basic_auth("ani", tokens["budi"])
+    mixed = Program(cloud, "ani", await stranger.make_token())
     assert (await send("GET", "data/{name}", "photos", mixed))[0] == 401
-    assert await send("GET", "data/{name}", "photos", logins["ani"]) == (200, body)
+    assert await send("GET", "data/{name}", "photos", mine) == (200, body)

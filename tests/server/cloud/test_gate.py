@@ -7,7 +7,6 @@ import os
 import random
 import zlib
 
-import aiohttp
 import pytest
 
 from server.cloud.gate import LEAST, MAX_SIGMA, looks_random, measure_sigma
@@ -93,10 +92,8 @@ async def test_each_door_refuses_it_and_keeps_nothing(cloud):
     ):
         assert (refused[0], refused[1]["code"]) == (422, "not_ciphertext")
     assert (await device.call("GET", f"{path}/"))[1]["data"] == []
-    token, root = await device.make_token(), f"{cloud.url}/blobs/photos"
-    login = {"headers": {"Authorization": aiohttp.encode_basic_auth("ani", token)}}
-    async with cloud.http.post(f"{root}/?create=true", **login) as made:
-        assert made.status == 200
+    program = await device.program()
+    assert (await program.ask("POST", "photos/?create=true"))[0] == 200
     for kind, body, status in (
         ("data", TEXT[:200_000], 422),
         ("data", TEXT[:5000], 422),
@@ -105,8 +102,7 @@ async def test_each_door_refuses_it_and_keeps_nothing(cloud):
         ("data", NOISE, 200),
     ):
         name = hashlib.sha256(body).hexdigest()
-        async with cloud.http.post(f"{root}/{kind}/{name}", data=body, **login) as answer:
-            assert answer.status == status, kind
-        async with cloud.http.head(f"{root}/{kind}/{name}", **login) as answer:
-            assert answer.status == (200 if status == 200 else 404)
+        path = f"photos/{kind}/{name}"
+        assert (await program.ask("POST", path, body))[0] == status, kind
+        assert (await program.ask("HEAD", path))[0] == (200 if status == 200 else 404)
     assert [each.name for each in (cloud.folder / "bodies").rglob(".tmp-*")] == []

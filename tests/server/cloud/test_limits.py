@@ -1,14 +1,18 @@
-"""Bodies are capped: a longer one is refused by its length, before any of it is read."""
+"""Limits: bytes of a body, requests of an account, logins for a name, and room on the disk."""
 
 import asyncio
+import hashlib
+import os
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
+from nacl.signing import SigningKey
 
 from server.cloud.app import ROUTES
 from server.cloud.blobs.receiving import MAX_BODY, MAX_SMALL
-from tests.server.cloud.device import HEADERS
+from server.cloud.rates import BURST_SECONDS
+from server.cloud.storage.bodies import LocalBodies
+from tests.server.cloud.device import HEADERS, Device, make_item, running
 from tests.server.cloud.test_foreign_accounts import PARTS
 
 NAME = "ab" * 32
@@ -54,10 +58,9 @@ async def test_each_route_says_how_long_a_body_may_be(cloud):
 async def test_an_object_has_so_many_bytes(cloud):
     """Keys, locks and the config fewer."""
     device = await cloud.device()
-    login = aiohttp.encode_basic_auth("ani", await device.make_token())
-    create = f"{cloud.url}/blobs/photos/?create=true"
-    async with cloud.http.post(create, headers={"Authorization": login}) as made:
-        assert made.status == 200
+    program = await device.program()
+    login = program.headers["Authorization"]
+    assert (await program.ask("POST", "photos/?create=true"))[0] == 200
     small = [f"keys/{NAME}", f"locks/{NAME}", "config"]
     large = [f"{kind}/{NAME}" for kind in ("data", "index", "snapshots")]
     for name, most in [
@@ -79,12 +82,88 @@ async def test_a_body_without_a_length_is_counted(cloud):
         request = cloud.http.request(method, cloud.url + path, data=pieces(17), headers=headers)
         async with request as answer:
             assert answer.status == 413, path
-    login = aiohttp.encode_basic_auth("ani", await device.make_token())
-    blobs = f"{cloud.url}/blobs/photos"
-    headers = {"Authorization": login}
-    async with cloud.http.post(f"{blobs}/?create=true", headers=headers) as made:
-        assert made.status == 200
-
-    async with cloud.http.post(f"{blobs}/keys/{NAME}", data=pieces(65), headers=headers) as answer:
-        assert answer.status == 413
+    program = await device.program()
+    assert (await program.ask("POST", "photos/?create=true"))[0] == 200
+    assert (await program.ask("POST", f"photos/keys/{NAME}", pieces(65)))[0] == 413
     assert [path for path in (cloud.folder / "bodies").rglob("*") if path.is_file()] == []
+
+
+@pytest.fixture
+async def limited(tmp_path):
+    """Give a cloud with one request a second for each account, and few logins."""
+    async with running(
+        tmp_path / "cloud.sqlite", tmp_path, requests_per_second=1, logins_per_hour=6
+    ) as served:
+        yield served
+
+
+async def test_an_account_asks_so_often(limited):
+    """All its APIs together; the answer says when to retry, and others are served."""
+    device, other = await limited.device(), await limited.device("budi")
+    program = await device.program()
+    for _ in range(BURST_SECONDS - 2):  # it has agreed to the policy, and made a token
+        assert (await device.call("GET", "collection/"))[0] == 200
+    status, answer = await device.call("GET", "collection/")
+    assert (status, answer["code"]) == (429, "too_many_requests")
+    assert "ask again in 1 s" in answer["detail"]
+    headers = {"Authorization": f"Token {device.token}"}
+    async with limited.http.get(f"{limited.url}/account/1/usage", headers=headers) as refused:
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+        assert refused.content_type == "application/problem+json"
+    status, _, told = await program.ask("GET", "photos/data/")
+    assert (status, told["Retry-After"]) == (429, "1")
+    assert (await other.call("GET", "collection/"))[0] == 200
+    limited.clock.seconds += 1
+    assert (await device.call("GET", "collection/"))[0] == 200
+    assert (await device.call("GET", "collection/"))[0] == 429
+
+
+@pytest.mark.parametrize("name", ["ani", "nobody"])
+async def test_a_name_is_tried_so_often(limited, name):
+    """Known or unknown; recovery words count, too, and the right password waits as well."""
+    owner = await limited.device()
+    for _ in range(7):
+        assert (await owner.log_in())[0] == 200  # a valid login is not counted
+    tried = Device(limited.http, limited.url, name, SigningKey.generate())
+    for _ in range(5):
+        assert (await tried.log_in())[0] == 401
+    signed = await tried.sign("useRecovery", login_key=bytes(32), wrap=b"wrap")
+    assert (await tried.ask("POST", "recovery/use", signed))[0] == 401
+    status, answer = await tried.log_in()
+    assert (status, answer["code"]) == (429, "too_many_requests")
+    assert (await tried.ask("POST", "recovery/use", signed))[0] == 429
+    assert (await owner.call("GET", "collection/"))[0] == 200
+    assert (await owner.log_in())[0] == (429 if name == "ani" else 200)
+    limited.clock.seconds += 600
+    assert (await tried.log_in())[0] == 401
+    assert (await tried.log_in())[0] == 429
+
+
+BIG = os.urandom(20_000)
+
+
+@pytest.fixture
+async def full(tmp_path):
+    """Give a cloud whose disk is at its limit."""
+    bodies = LocalBodies(tmp_path / "bodies", os.urandom, keep_free=1 << 60)
+    async with running(tmp_path / "cloud.sqlite", tmp_path, bodies=bodies) as cloud:
+        yield cloud
+
+
+async def test_there_is_no_room_for_larger_bodies(full):
+    """507 by both APIs; small bodies are still stored, and stored data is read and removed."""
+    device = await full.device()
+    collection = (await device.create())["uid"]
+    status, answer = await device.batch(collection, make_item(BIG))
+    assert (status, answer["code"]) == (507, "no_room")
+    program, name = await device.program(), hashlib.sha256(BIG).hexdigest()
+    assert (await program.ask("POST", "photos/?create=true"))[0] == 200
+    status, answer, _ = await program.ask("POST", f"photos/data/{name}", BIG)
+    assert (status, b"no room" in answer) == (507, True)
+    assert (await program.ask("HEAD", f"photos/data/{name}"))[0] == 404
+    small = make_item(b"small")
+    assert (await device.batch(collection, small))[0] == 200
+    status, listed = await device.call("GET", f"collection/{collection}/item/")
+    assert [item["uid"] for item in listed["data"]] == [small["uid"]]
+    assert (await device.ask("GET", "usage"))[1]["used"] < len(BIG)
+    assert [path for path in (full.folder / "bodies").rglob("*") if path.is_file()] == []

@@ -1,9 +1,14 @@
-"""The OpenAPI page of the account API has every route that speaks JSON, with its types."""
+"""The OpenAPI page of the account API, and a stranger who reads it and calls what it names."""
+
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from server.cloud.app import ROUTES
 from server.cloud.openapi import make_page, split_path
+from tests.server.cloud.device import running
+from tests.server.stranger import try_out
 
 
 def test_each_route_is_on_the_page():
@@ -28,3 +33,23 @@ def test_patterns_are_parted_from_paths():
     path = "/a/{id:[A-Z]{2}}/{name}/{n:x{1,2}y{3}}"
     patterns = {"id": "[A-Z]{2}", "name": "[^{}/]+", "n": "x{1,2}y{3}"}
     assert split_path(path) == ("/a/{id}/{name}/{n}", patterns)
+
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_the_account_door(place, tmp_path):
+    """With an owner's token, without one, and at last what erases the owner."""
+    async with running(place, tmp_path, requests_per_second=100_000) as cloud:
+        device = await cloud.device()
+        page = f"{cloud.url}/account/1/openapi.json"
+        token = ("-H", f"Authorization: Token {device.token}")
+        for options in (
+            (*token, "--phases", "coverage,fuzzing", "--exclude-operation-id", "erase"),
+            ("--phases", "fuzzing", "--mode", "positive"),
+            (*token, "--phases", "coverage,fuzzing", "--include-operation-id", "erase"),
+        ):
+            status, output = await try_out(page, CONFIG, tmp_path, *options, "--max-examples", "3")
+            assert status == 0, output
+        assert (await device.ask("GET", "usage"))[0] == 401

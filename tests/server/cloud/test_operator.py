@@ -2,7 +2,6 @@
 
 import os
 
-import aiohttp
 import pytest
 from prometheus_client import generate_latest
 
@@ -10,19 +9,17 @@ from server.cloud.errors import CloudError
 from server.cloud.metrics import ROTATED, CloudMetrics
 from server.cloud.operator import WEEK, list_accounts, show_account, suspend_account
 from server.cloud.secrets import Secrets
-from server.cloud.storage import MIGRATIONS
-from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item
 
 
-async def test_accounts_are_numbers(cloud, place):
+async def test_accounts_are_numbers(cloud, database):
     """Sizes by account, but no name and no content."""
     device, other = await cloud.device(), await cloud.device("budi")
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(1000)), make_item())
     used = (await device.ask("GET", "usage"))[1]["used"]
-    async with open_database(place, migrations=MIGRATIONS) as database, database() as db:
+    async with database() as db:
         first, second = sorted(await list_accounts(db, "", NOW), key=lambda row: -row.bytes)
         assert (first.bytes, first.collections, first.items, first.sessions) == (used, 1, 3, 1)
         assert (second.bytes, second.collections, second.vaults) == (0, 0, 0)
@@ -36,43 +33,32 @@ async def test_accounts_are_numbers(cloud, place):
     assert other.name not in repr([first, second])
 
 
-async def test_a_suspended_account_is_not_served(cloud, place):
+async def test_a_suspended_account_is_not_served(cloud, database):
     """From its next request on, by every API; and served again after the suspension."""
     device, other = await cloud.device(), await cloud.device("budi")
-    token = aiohttp.encode_basic_auth("ani", await device.make_token())
-    async with open_database(place, migrations=MIGRATIONS) as database:
-
-        async def suspend(*, is_suspended):
-            async with database.begin() as db:
-                rows = await list_accounts(db, "", NOW)
-                (mine,) = [row.id for row in rows if row.id == account]
-                await suspend_account(db, mine, is_suspended=is_suspended)
-
-        async with database() as db:
-            ids = {row.id for row in await list_accounts(db, "", NOW)}
-        await device.create()
-        async with database() as db:
-            (account,) = [row.id for row in await list_accounts(db, "", NOW) if row.collections]
-        assert account in ids
-        await suspend(is_suspended=True)
-        status, answer = await device.call("GET", "collection/")
-        assert (status, answer["code"]) == (403, "account_suspended")
-        assert (await device.ask("GET", "usage"))[0] == 403
-        headers = {"Authorization": token}
-        async with cloud.http.get(f"{cloud.url}/blobs/x/data/", headers=headers) as refused:
-            assert refused.status == 403
-        assert (await other.call("GET", "collection/"))[0] == 200
-        await suspend(is_suspended=False)
-        assert (await device.call("GET", "collection/"))[0] == 200
-        with pytest.raises(CloudError, match="there is no account"):
-            async with database.begin() as db:
-                await suspend_account(db, "nobody", is_suspended=True)
+    program = await device.program()
+    await device.create()
+    async with database() as db:
+        (account,) = [row.id for row in await list_accounts(db, "", NOW) if row.collections]
+    async with database.begin() as db:
+        await suspend_account(db, account, is_suspended=True)
+    status, answer = await device.call("GET", "collection/")
+    assert (status, answer["code"]) == (403, "account_suspended")
+    assert (await device.ask("GET", "usage"))[0] == 403
+    assert (await program.ask("GET", "x/data/"))[0] == 403
+    assert (await other.call("GET", "collection/"))[0] == 200
+    async with database.begin() as db:
+        await suspend_account(db, account, is_suspended=False)
+    assert (await device.call("GET", "collection/"))[0] == 200
+    with pytest.raises(CloudError, match="there is no account"):
+        async with database.begin() as db:
+            await suspend_account(db, "nobody", is_suspended=True)
 
 
-async def test_a_suspended_account_keeps_its_rights(cloud, place):
+async def test_a_suspended_account_keeps_its_rights(cloud, database):
     """A device logs in, exports, withdraws, and erases; the owner's page opens."""
     device = await cloud.device()
-    async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
+    async with database.begin() as db:
         (row,) = await list_accounts(db, "", NOW)
         await suspend_account(db, row.id, is_suspended=True)
     assert (await device.log_in())[0] == 200
@@ -89,15 +75,14 @@ async def test_a_suspended_account_keeps_its_rights(cloud, place):
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-async def test_metrics_are_totals_and_outcomes(cloud, place):
+async def test_metrics_are_totals_and_outcomes(cloud, database):
     """No label comes from a request, and none names an account."""
     device = await cloud.device()
     metrics = CloudMetrics()
     assert metrics.reasons()
-    async with open_database(place, migrations=MIGRATIONS) as database:
-        await metrics.count_totals(database, bytes(8), NOW)
-        assert metrics.reasons() == [ROTATED]
-        await metrics.count_totals(database, Secrets("id", PEPPER, SALTS, os.urandom).mark, NOW)
+    await metrics.count_totals(database, bytes(8), NOW)
+    assert metrics.reasons() == [ROTATED]
+    await metrics.count_totals(database, Secrets("id", PEPPER, SALTS, os.urandom).mark, NOW)
     assert metrics.reasons() == []
     for path, status in (
         ("/api/v1/authentication/login/", 401),

@@ -6,7 +6,6 @@ import os
 import shutil
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 from sqlalchemy import text
 
@@ -32,14 +31,6 @@ SETTINGS = CloudSettings(region="id")
 
 
 @pytest.fixture
-async def database(cloud, place):
-    """Give the database of a running cloud."""
-    del cloud  # the cloud has made the tables
-    async with open_database(place, migrations=MIGRATIONS) as sessions:
-        yield sessions
-
-
-@pytest.fixture
 def bodies(cloud):
     """Give the bodies of a running cloud."""
     return LocalBodies(cloud.folder / "bodies", os.urandom)
@@ -59,16 +50,12 @@ async def owner(cloud):
     large, small = make_item(os.urandom(BIG)), make_item(b"small")
     await device.batch(collection, large, small)
     await device.batch(collection, change(small))
-    token = await device.make_token()
-    device.login = {"Authorization": aiohttp.encode_basic_auth("ani", token)}
     device.collection, device.pack = collection, os.urandom(BIG)
-    vault = f"{cloud.url}/blobs/photos/"
-    async with cloud.http.post(f"{vault}?create=true", headers=device.login) as made:
-        assert made.status == 200
-    device.address = f"{vault}data/{hashlib.sha256(device.pack).hexdigest()}"
-    for address, body in ((device.address, device.pack), (f"{vault}config", b"config")):
-        async with cloud.http.post(address, data=body, headers=device.login) as put:
-            assert put.status == 200
+    device.vault = await device.program()
+    assert (await device.vault.ask("POST", "photos/?create=true"))[0] == 200
+    device.object = f"photos/data/{hashlib.sha256(device.pack).hexdigest()}"
+    for path, body in ((device.object, device.pack), ("photos/config", b"config")):
+        assert (await device.vault.ask("POST", path, body))[0] == 200
     return device
 
 
@@ -147,13 +134,12 @@ async def test_what_is_backed_up_is_restored(
     assert (report.faults, report.told, report.bodies) == (0, [], 4)
 
 
-async def test_only_what_is_new_is_copied(cloud, database, bodies, backup, owner):
+async def test_only_what_is_new_is_copied(database, bodies, backup, owner):
     """Files are compared by name; what the cloud has removed leaves the backup, too."""
     await make_backup(database, bodies, backup)
     again = await make_backup(database, bodies, backup, NOW + 1)
     assert (again.bodies, again.removed) == (0, 0)
-    async with cloud.http.delete(owner.address, headers=owner.login) as gone:
-        assert gone.status == 200
+    assert (await owner.vault.ask("DELETE", owner.object))[0] == 200
     await owner.batch(owner.collection, make_item(os.urandom(BIG)))
     last = await make_backup(database, bodies, backup, NOW + 2)
     assert (last.bodies, last.removed) == (1, 1)
@@ -166,8 +152,7 @@ async def test_what_is_removed_while_a_backup_is_made_is_in_it(
 ):
     """An owner removes an object after its row was copied, and before its body was."""
     lease = await take_lease(database, BACKUP)
-    async with cloud.http.delete(owner.address, headers=owner.login) as gone:
-        assert gone.status == 200
+    assert (await owner.vault.ask("DELETE", owner.object))[0] == 200
     assert len(files(cloud.folder / "bodies")) == 3
     with pytest.raises(StorageError, match="another backup is made"):
         await make_backup(database, bodies, backup)

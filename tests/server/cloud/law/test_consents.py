@@ -8,7 +8,7 @@ from nacl.signing import SigningKey
 
 from server.cloud.secrets import Secrets
 from server.core.note import decode_verifier_key, verify_note
-from tests.server.cloud.blobs.test_routes import BODY, NAME, Program
+from tests.server.cloud.blobs.test_routes import BODY, NAME
 from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item, running
 from tests.server.cloud.policies import (
     HOURS,
@@ -31,7 +31,7 @@ def read_receipt(note):
 
 async def upload(device):
     """Try every kind of upload; return the statuses, 201 and 200 for accepted ones."""
-    program = Program(device, device.name, await device.make_token())
+    program = await device.program()
     item = make_item()
     body = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
     made, answer = await device.call("POST", "collection/", body)
@@ -77,7 +77,7 @@ async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:
         device, early = await cloud.device(), await cloud.device("budi")
         collection = (await device.create())["uid"]
-        program = Program(cloud, "ani", await device.make_token())
+        program = await device.program()
         assert await upload(device) == [201, 200, 200, 200, 200]
         assert (await early.agree(NEXT))[0] == 201
         (notice,) = (await device.ask("GET", "notices"))[1]

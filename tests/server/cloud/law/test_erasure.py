@@ -15,23 +15,22 @@ from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.lease import BACKUP, may_remove_bodies, take_lease
 from server.cloud.storage.models import Account, Base, Collection
 from server.core.tlog import CompactTree, leaf_hash
-from tests.server.cloud.blobs.test_routes import BODY, NAME, Program
+from tests.server.cloud.blobs.test_routes import BODY, NAME
 from tests.server.cloud.device import NOW, Device, change, make_item
 from tests.server.cloud.law.conftest import go_round
 from tests.server.cloud.law.test_consents import read_receipt
-from tests.server.cloud.records.test_sharing import share
 
 LARGE = 20_000
 DAY = 24 * 60 * 60
 
 
-async def fill(cloud, device):
+async def fill(device):
     """Store something of every kind; returns the uid of a collection, and an item."""
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(LARGE))
     assert (await device.batch(collection, item, make_item(b"small")))[0] == 200
     assert (await device.batch(collection, change(item, chunks=[])))[0] == 200
-    program = Program(cloud, device.name, await device.make_token())
+    program = await device.program()
     await program.ask("POST", "photos/?create=true")
     assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
     await device.ask("POST", "owner-links")
@@ -61,8 +60,8 @@ async def find_traces(database, account):
 async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
     """Its rows, bodies and name; the receipt counts them. Another account is unchanged."""
     device, other = await cloud.device(), await cloud.device("budi")
-    await fill(cloud, device)
-    theirs, _ = await fill(cloud, other)
+    await fill(device)
+    theirs, _ = await fill(other)
     kept = list_bodies(tmp_path)
     used = (await device.ask("GET", "usage"))[1]["used"]
     async with law.database() as db:
@@ -94,7 +93,7 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
 async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeypatch):
     """The account is closed meanwhile, and its erasure goes on without another round."""
     device = await cloud.device()
-    await fill(cloud, device)
+    await fill(device)
     looked, look = asyncio.Event(), may_remove_bodies
 
     async def look_and_tell(db):
@@ -146,19 +145,8 @@ async def test_a_name_is_free_again_after_quarantine(cloud, law):
 async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
     """The content belongs to the owner; another member's devices see that the membership ends."""
     owner, member = await cloud.device(), await cloud.device("budi")
-    collection, _ = await fill(cloud, owner)
-    invitation = {
-        "uid": make_item()["uid"],
-        "version": 1,
-        "accessLevel": 2,
-        "username": "budi",
-        "collection": collection,
-        "signedEncryptionKey": b"key",
-    }
-    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
-    path = f"invitation/incoming/{invitation['uid']}/accept/"
-    body = {"collectionType": b"type", "encryptionKey": b"key"}
-    assert (await member.call("POST", path, body))[0] == 201
+    collection, _ = await fill(owner)
+    await owner.share(member, collection)
     _, listed = await member.call("GET", "collection/")
     assert len(listed["data"]) == 1
     await owner.ask("POST", "erasure")
@@ -172,7 +160,7 @@ async def test_who_shares_a_collection_stays_logged_in(cloud, law):
     """While the owner is being erased, what a member writes is refused as for no collection."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
-    await share(owner, collection, member, 2)
+    await owner.share(member, collection)
     async with law.database.begin() as db:
         account = await db.scalar(select(Collection.owner))
         await announce(db, Announcement("e" * 22, account, ASKED, NOW, NOW, NOW + DAY, version=1))
@@ -189,8 +177,8 @@ async def test_who_shares_a_collection_stays_logged_in(cloud, law):
 async def test_an_upload_under_way_is_refused(cloud, law):
     """A request from before the account closed stores nothing afterwards."""
     device = await cloud.device()
-    await fill(cloud, device)
-    program = Program(cloud, "ani", await device.make_token())
+    await fill(device)
+    program = await device.program()
 
     async def pieces():
         yield BODY[:4]

@@ -1,4 +1,4 @@
-"""The vectors of FORMATS section 17: a policy, a statement, and receipts."""
+"""Vectors of FORMATS section 17, and the table of a policy's numbers."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from nacl.signing import SigningKey
 from server.cloud.law.policies import open_signed
 from server.cloud.law.receipts import Erased, Event, make_consent_receipt, make_erasure_receipt
 from server.cloud.secrets import Secrets
+from server.core.cloud_policy import Deadlines, Lifetimes, Policy
 from tests.server.cloud.device import NOW, PEPPER, SALTS
 from tests.server.cloud.policies import KEY, POLICY, make_statement, sign
 
@@ -59,3 +60,23 @@ def test_the_receipts():
         root=bytes(32),
     )
     assert block("erasure").encode() == make_erasure_receipt(SECRETS, erased, SIGNED)
+
+
+POLICY_PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "cloud-policy.md").read_text(
+    encoding="utf-8"
+)
+ABOUT = {"schema", "region", "controller", "laws", "purposes", "receipts"}
+
+
+def test_each_number_of_a_policy_is_in_the_table():
+    """What only describes is not, and nothing else is."""
+    table = POLICY_PAGE.partition("## Which number is enforced where")[2].partition("\n## ")[0]
+    cells = re.findall(r"^(\|[^|]+)", table, re.MULTILINE)
+    named = set(re.findall(r"`([a-z_.]+)`", "".join(cells)))
+    parts = {"hours": Deadlines, "days": Lifetimes}
+    members = {
+        member if part is None else f"{member}.{part}"
+        for member in Policy.__struct_encode_fields__
+        for part in (parts[member].__struct_fields__ if member in parts else (None,))
+    }
+    assert named == members - ABOUT

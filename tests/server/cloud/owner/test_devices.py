@@ -1,13 +1,11 @@
-"""Approval: a new device is refused every request until a logged-in device signs for it."""
+"""The account API: devices that wait for approval, sessions, tokens and usage."""
 
 import base64
 
-import msgspec
 import pytest
 from nacl.signing import SigningKey
 
 from server.cloud.accounts.devices import approval_text
-from server.cloud.door import JSON
 from tests.server.cloud.device import Device
 from tests.server.cloud.policies import DAYS
 
@@ -123,10 +121,62 @@ async def test_a_session_lasts_as_long_as_it_is_used(cloud):
     assert (await device.call("GET", "collection/"))[0] == 401
 
 
-async def test_refusals_are_problem_documents(cloud, first):
-    """Also those of a waiting device."""
-    new, _, _ = await log_in_new(cloud, first)
-    headers = {"Authorization": f"Token {new.token}"}
-    async with cloud.http.get(f"{cloud.url}/account/1/usage", headers=headers) as answer:
-        assert answer.content_type != JSON
-        assert msgspec.json.decode(await answer.read())["status"] == 403
+async def test_devices_are_listed_and_logged_out(cloud):
+    """Each by its id, from any other device; the one that asks is marked."""
+    device = await cloud.device()
+    cloud.clock.seconds += 60
+    second = Device(cloud.http, cloud.url, "ani", device.key)
+    await second.log_in()
+    status, sessions = await device.ask("GET", "sessions")
+    assert status == 200
+    assert [each["is_this"] for each in sessions] == [False, True]
+    assert sessions[0]["created_at"] == cloud.clock.seconds
+    path = f"sessions/{sessions[0]['id']}"
+    assert await device.ask("DELETE", path) == (204, None)
+    assert (await device.ask("DELETE", path))[0] == 404
+    assert (await second.ask("GET", "sessions"))[0] == 401
+    assert len((await device.ask("GET", "sessions"))[1]) == 1
+
+
+async def test_tokens_are_made_listed_and_removed(cloud):
+    """The secret is shown once; a removed token is invalid."""
+    device = await cloud.device()
+    status, made = await device.ask("POST", "app-tokens", {"door": "blobs", "reads_only": True})
+    assert status == 201
+    _, listed = await device.ask("GET", "app-tokens")
+    assert listed == [
+        {
+            "id": made["id"],
+            "door": "blobs",
+            "reads_only": True,
+            "created_at": cloud.clock.seconds,
+        }
+    ]
+    assert await device.ask("DELETE", f"app-tokens/{made['id']}") == (204, None)
+    assert (await device.ask("GET", "app-tokens"))[1] == []
+
+
+async def test_an_account_has_so_many_tokens(cloud):
+    """One more is refused with a problem document; a removal makes room."""
+    device = await cloud.device()
+    for _ in range(32):
+        await device.make_token()
+    status, problem = await device.ask("POST", "app-tokens", {"door": "blobs"})
+    assert (status, problem["type"]) == (409, "urn:hening:problem:too-many-tokens")
+    _, listed = await device.ask("GET", "app-tokens")
+    await device.ask("DELETE", f"app-tokens/{listed[0]['id']}")
+    await device.make_token()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"door": "all"}, {"door": "blobs", "more": 1}, [], {"door": "blobs", "reads_only": 1}],
+)
+async def test_what_is_no_request_is_refused(cloud, body):
+    """With a problem document, and every request without a token."""
+    device = await cloud.device()
+    status, problem = await device.ask("POST", "app-tokens", body)
+    assert (status, problem["type"]) == (400, "urn:hening:problem:malformed")
+    assert problem["title"] == "Bad Request"
+    device.token = ""
+    assert (await device.ask("GET", "usage"))[0] == 401

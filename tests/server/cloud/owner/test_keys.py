@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 
 import msgspec
 import pytest
@@ -213,29 +212,8 @@ async def shared(cloud):
     """Give two members of a collection, and its uid."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
-    await invite(owner, member, collection)
+    await owner.share(member, collection)
     return owner, member, collection
-
-
-async def invite(owner, member, collection):
-    """Let `member` join a collection, with the right to write."""
-    invitation = {
-        "uid": uid(),
-        "version": 1,
-        "accessLevel": 2,
-        "username": member.name,
-        "collection": collection,
-        "signedEncryptionKey": b"boxed",
-    }
-    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
-    await accept(member, invitation["uid"])
-
-
-async def accept(member, invitation):
-    """Accept an invitation."""
-    path = f"invitation/incoming/{invitation}/accept/"
-    answer = {"collectionType": b"theirs", "encryptionKey": b"theirs"}
-    assert (await member.call("POST", path, answer))[0] == 201
 
 
 async def test_members_of_a_collection_with_another_key_are_invited_anew(shared):
@@ -251,7 +229,7 @@ async def test_members_of_a_collection_with_another_key_are_invited_anew(shared)
     assert (await member.call("GET", f"collection/{collection}/"))[0] == 404
     _, incoming = await member.call("GET", "invitation/incoming/")
     assert [each["accessLevel"] for each in incoming["data"]] == [2]
-    await accept(member, invitation)
+    assert (await member.accept(invitation))[0] == 201
     assert (await member.batch(collection, make_item()))[0] == 200
     assert (await owner.call("GET", f"collection/{collection}/"))[1]["collectionKey"][:3] == b"new"
 
@@ -260,7 +238,7 @@ async def test_all_members_are_invited_anew_or_none(cloud, shared):
     """A forgotten member, an account that is no member, a rotation without the right to share."""
     owner, member, collection = shared
     third = await cloud.device("citra")
-    await invite(owner, third, collection)
+    await owner.share(third, collection)
     keys = {name: {"uid": uid(), "username": name, "key": b"k"} for name in ("budi", "citra")}
     for members in (["budi"], ["budi", "citra", "ani"], ["budi", "budi"]):
         asked = rewrapped(collection)
@@ -279,15 +257,7 @@ async def test_invitations_to_an_account_end_with_its_key(cloud):
     """They are encrypted to a key that the account no longer has."""
     owner, invited = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
-    invitation = {
-        "uid": uid(),
-        "version": 1,
-        "accessLevel": 0,
-        "username": "budi",
-        "collection": collection,
-        "signedEncryptionKey": os.urandom(80),
-    }
-    await owner.call("POST", "invitation/outgoing/", invitation)
+    await owner.invite(invited, collection)
     assert len((await invited.call("GET", "invitation/incoming/"))[1]["data"]) == 1
     signed = await invited.sign("rotate", **rewrapped())
     assert (await invited.ask("POST", "rotate", signed))[0] == 204

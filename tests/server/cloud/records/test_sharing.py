@@ -4,25 +4,9 @@ import os
 
 import pytest
 
-from tests.server.cloud.device import make_item, uid
+from tests.server.cloud.device import READ, SHARE, WRITE, make_item, uid
 
 INVITING = {"version": 1, "signedEncryptionKey": b"key", "accessLevel": 2}
-READ, SHARE, WRITE = 0, 1, 2
-
-
-async def share(owner, collection, other, access):
-    """Let another account become a member."""
-    invitation = {
-        **INVITING,
-        "uid": uid(),
-        "username": other.name,
-        "collection": collection,
-        "accessLevel": access,
-    }
-    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
-    accepted = {"collectionType": b"type", "encryptionKey": b"key"}
-    path = f"invitation/incoming/{invitation['uid']}/accept/"
-    assert (await other.call("POST", path, accepted))[0] == 201
 
 
 def everything(collection, item, chunk, name):
@@ -54,9 +38,9 @@ async def test_each_request_needs_its_right(cloud, access):
     collection = (await owner.create())["uid"]
     item = make_item(b"body")
     await owner.batch(collection, item)
-    await share(owner, collection, third, READ)
+    await owner.share(third, collection, READ)
     if access is not None:
-        await share(owner, collection, other, access)
+        await owner.share(other, collection, access)
     chunk = item["content"]["chunks"][0][0]
     for method, path, body, needed in everything(collection, item["uid"], chunk, third.name):
         raw = body if isinstance(body, bytes) else None
@@ -106,7 +90,7 @@ async def test_a_member_who_may_share_stays(cloud):
     """The last such member can neither leave nor give up the right."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
-    await share(owner, collection, other, WRITE)
+    await owner.share(other, collection, WRITE)
     leave, own = f"collection/{collection}/member/leave/", f"collection/{collection}/member/ani/"
     for method, path, body in (
         ("POST", leave, None),
@@ -126,15 +110,13 @@ async def test_invitations_are_for_the_invited(cloud):
     """Only the invited account reads, accepts or refuses one; only its author takes it back."""
     owner, other, third = [await cloud.device(name) for name in ("ani", "budi", "citra")]
     collection = (await owner.create())["uid"]
-    invitation = {**INVITING, "uid": uid(), "username": "budi", "collection": collection}
-    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
-    incoming = f"invitation/incoming/{invitation['uid']}/"
-    accepted = {"collectionType": b"type", "encryptionKey": b"key"}
+    invitation = await owner.invite(other, collection)
+    incoming = f"invitation/incoming/{invitation}/"
     for device in (owner, third):
         assert (await device.call("GET", incoming))[0] == 404
         assert (await device.call("DELETE", incoming))[0] == 404
-        assert (await device.call("POST", f"{incoming}accept/", accepted))[0] == 404
-    outgoing = f"invitation/outgoing/{invitation['uid']}/"
+        assert (await device.accept(invitation))[0] == 404
+    outgoing = f"invitation/outgoing/{invitation}/"
     assert (await other.call("DELETE", outgoing))[0] == 404
     assert (await owner.call("DELETE", outgoing))[0] == 204
     assert (await other.call("GET", incoming))[0] == 404

@@ -1,4 +1,4 @@
-"""What a maintenance round removes, and what it keeps."""
+"""What a maintenance round removes, what it keeps, and for how long."""
 
 import os
 
@@ -9,28 +9,21 @@ from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
 from server.cloud.secrets import Secrets
 from server.cloud.settings import DAY, CloudSettings
-from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, UPKEEP, take_lease
 from server.cloud.storage.models import Chunk, Collection, Item, Revision
 from server.cloud.storage.models import Session as SessionRow
-from server.cloud.upkeep.retention import HOUR
 from server.cloud.upkeep.rounds import OF_LAW, STEPS, Step, choose_steps, run_round
 from server.cloud.upkeep.rows import remove_sessions
-from server.storage.database import open_database
+from server.cloud.upkeep.work import HOUR, Retention, retention_of
+from server.core.cloud_policy import Lifetimes
 from server.storage.errors import StorageError
-from tests.server.cloud.device import PEPPER, SALTS, change, make_item, uid
+from tests.server.cloud.device import PEPPER, SALTS, change, make_item, running, uid
+from tests.server.cloud.law.conftest import open_law
+from tests.server.cloud.policies import DAYS, make_policy
 
 SETTINGS = CloudSettings(region="id")
 BIG = 20_000
-
-
-@pytest.fixture
-async def database(cloud, place):
-    """Give the database of a running cloud."""
-    del cloud  # the cloud has made the tables
-    async with open_database(place, migrations=MIGRATIONS) as sessions:
-        yield sessions
 
 
 def make_law(cloud, database):
@@ -233,3 +226,41 @@ def test_the_law_is_looked_at_more_often_than_the_rest():
     chosen = {minute: set(choose_steps(minute, settings)) for minute in range(1, 7)}
     assert chosen == {1: set(), 2: of_law, 3: rest, 4: of_law, 5: set(), 6: of_law | rest}
     assert {step.name for step in OF_LAW} >= {"announced erasures", "erasures"}
+
+
+SHORT = CloudSettings(
+    region="id", revisions_days=20, tombstones_days=30, session_days=40, leftover_hours=1
+)
+POLICY = {**DAYS, "revisions": 2, "tombstones": 3, "session_idle": 4}
+
+
+@pytest.mark.parametrize(
+    ("days", "kept"),
+    [(None, (20, 30, 40)), (POLICY, (2, 3, 4)), ({**DAYS, "revisions": 21}, (20, 30, 40))],
+    ids=["no policy", "shorter policy", "longer policy"],
+)
+def test_the_shorter_period_is_kept(days, kept):
+    """Of each number on its own."""
+    revisions, tombstones, sessions = (number * DAY for number in kept)
+    policy = None if days is None else Lifetimes(**days)
+    assert retention_of(SHORT, policy) == Retention(sessions, revisions, tombstones, 60 * 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "deleted"), [("revisions", False), ("tombstones", True)], ids=["changed", "deleted"]
+)
+async def test_a_round_takes_the_days_of_the_policy(place, tmp_path, name, deleted):
+    """A replaced revision and a deleted item stay for the policy's days, not the settings'."""
+    policy = make_policy(days=POLICY)
+    async with running(place, tmp_path, policies=(policy,)) as cloud:
+        device = await cloud.device(agrees=False)
+        assert (await device.agree(policy))[0] == 201
+        collection = (await device.create())["uid"]
+        item = make_item(os.urandom(100))
+        await device.batch(collection, item)
+        await device.batch(collection, change(item, deleted=deleted, chunks=[]))
+        async with open_law(place, tmp_path, cloud.clock) as law:
+            cloud.clock.seconds += POLICY[name] * DAY
+            assert (await run_round(law, SHORT))[name] == 0
+            cloud.clock.seconds += 1
+            assert (await run_round(law, SHORT))[name] == 1
