@@ -67,7 +67,7 @@ def breach_group() -> None:
 @UTC_TIMES
 def found(folder: Path, at: datetime | None) -> None:
     """Record a breach; the server raises an alarm until owners are notified."""
-    from server.cloud.law.breaches import note_breach
+    from server.cloud.law.notices import note_breach
     from server.cloud.law.policies import Policies
 
     moment = epoch() if at is None else int(at.replace(tzinfo=UTC).timestamp())
@@ -96,7 +96,7 @@ def found(folder: Path, at: datetime | None) -> None:
 @FOLDER
 def tell(number: int, text: str, folder: Path) -> None:
     """Notify owners of a breach: their devices and their pages show TEXT from now on."""
-    from server.cloud.law.breaches import tell_breach
+    from server.cloud.law.notices import tell_breach
 
     if not text.strip() or len(text) > 2000 or not text.isprintable():
         raise click.UsageError("TEXT is one line of 1 to 2,000 characters.")

@@ -6,6 +6,7 @@ import json
 import os
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -14,17 +15,21 @@ import structlog
 from server import maintenance
 from server.app import running
 from server.http.requests import GateMode
+from server.instruments import Instruments
 from server.observability import FIELDS
-from server.publish_loop import TICK_SECONDS
+from server.publish_loop import TICK_SECONDS, publish_for_ever
 from server.publisher.clock import load_clock_record
 from server.publisher.monitor import Monitor
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.settings import Settings
 from server.snapshot_watch import WATCH_SECONDS, SnapshotWatch
+from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
+from tests.postgres import PASSWORD
 from tests.server.ceremony import release
+from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
@@ -54,27 +59,6 @@ async def until(condition):
 def test_a_publication_is_looked_for_often_enough():
     """Bundles and other processes' publications reach phones within a second."""
     assert TICK_SECONDS + WATCH_SECONDS <= 0.5
-
-
-async def test_a_bundle_is_served_when_it_is_published(world):
-    """From `incoming` to phones without a restart, read back over the public address."""
-    async with (
-        running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
-        client(port) as get,
-    ):
-        assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 3
-        files = world.second_release()
-        await asyncio.to_thread(world.submit, files, [PACKAGE_2])
-
-        async def is_served():
-            status, _ = await get("/metadata/3.armani.json")
-            return status == 200
-
-        async def is_published():
-            return await asyncio.to_thread(lambda: world.published().roles["armani"].version == 3)
-
-        await until(is_published)
-        await until(is_served)
 
 
 async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
@@ -326,3 +310,101 @@ async def test_what_another_process_left(world):
 
         await until(is_served)
         await until(is_cleared)
+
+
+@pytest.mark.needs("postgresql")
+async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
+    """Phones are still served; waiting submissions are published once it is back, automatically.
+
+    No message about it contains the password.
+    """
+    address = await asyncio.to_thread(postgres.make_database)
+    world = fresh.on(StateFolder(fresh.folder.root, address))
+    root = {("root", 1): await asyncio.to_thread(world.folder.trusted_root.read_bytes)}
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
+            client(port) as get,
+        ):
+            await asyncio.to_thread(world.submit, world.ceremony.first() | root)
+
+            async def is_served():
+                return (await get("/metadata/timestamp.json"))[0] == 200
+
+            await until(is_served)
+            await asyncio.to_thread(postgres.stop)
+            try:
+                role = world.ceremony.role("tables", 2)
+                bundle = await asyncio.to_thread(world.submit, {("tables", 2): role})
+
+                async def is_reported():
+                    await asyncio.sleep(0)
+                    return any("see that it is up" in str(entry) for entry in logs)
+
+                await until(is_reported)
+                assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 1
+            finally:
+                await asyncio.to_thread(postgres.start)
+
+            async def is_done():
+                return not await asyncio.to_thread((world.folder.incoming / bundle).exists)
+
+            await until(is_done)
+            assert (await get("/metadata/2.tables.json"))[0] == 200
+    assert PASSWORD not in str(logs)
+    result = await asyncio.to_thread(world.result, bundle)
+    assert (result.status, result.snapshot) == ("published", 2)
+    public = world.keys.log_verifier.public
+    leaves = await asyncio.to_thread(check_log, world.folder, public)
+    await asyncio.to_thread(check_metadata_is_logged, world.folder, leaves)
+
+
+async def test_what_goes_on_beside_a_bundle(tmp_path):
+    """While the packages of a bundle are stored, signing and commands have their turns."""
+    begun, calls, enough = asyncio.Event(), [], asyncio.Event()
+
+    def turn(name, result):
+        async def work():
+            await begun.wait()
+            calls.append(name)
+            if len(calls) == 8:
+                enough.set()
+            return result
+
+        return work
+
+    async def nothing():
+        await asyncio.sleep(0)
+
+    async def take_long():
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def drain():
+        await asyncio.sleep(0)
+        return 0
+
+    async def interrupted():
+        await asyncio.sleep(0)
+        return False
+
+    publisher = SimpleNamespace(
+        repair=nothing,
+        complete=turn("complete", None),
+        refresh=turn("refresh", ""),
+        process_incoming=take_long,
+        drain=drain,
+    )
+    rollouts = SimpleNamespace(run_due=turn("due", []), is_interrupted=interrupted)
+    clock = asyncio.get_running_loop().time
+    tools = Instruments(clock, clock, lambda _step: None)
+    renewed = asyncio.Event()
+    task = asyncio.create_task(
+        publish_for_ever(publisher, rollouts, tmp_path, tools, asyncio.Event(), renewed)
+    )
+    await enough.wait()
+    assert renewed.is_set()
+    assert calls[:6] == ["complete", "refresh", "due"] * 2
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()

@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import sqlite3
-import subprocess
-import sys
+import os
+import signal
 from datetime import timedelta
-from pathlib import Path
 
 import click
 import pytest
@@ -19,7 +17,6 @@ from tests.programs import walk
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
-ROOT = Path(__file__).parents[3]
 CHANNEL = "armani/id/stable"
 
 
@@ -192,15 +189,6 @@ def test_a_port_that_is_taken(run, state, direct_port):
     assert f"port {direct_port} is in use: choose another with --port" in err
 
 
-def test_keys_that_others_may_read(run, state):
-    """A key file that others may read is refused."""
-    (state / "keys" / "latest.pem").chmod(0o644)
-    status, _, err = run("rollout", "halt", CHANNEL, "--state", state)
-    assert status == 1
-    check_sentence(err)
-    assert "chmod 600" in err
-
-
 def test_a_rollout(run, state):
     """Offer, set, pause, resume and halt, with output for people and as JSON."""
 
@@ -275,12 +263,6 @@ def test_malformed_option_values_are_usage(run, world, state, words):
     assert world.published().timestamp.version == before
 
 
-@pytest.mark.parametrize("words", [["--port", "99999"], ["--gate", "open"]])
-def test_malformed_options_of_run_are_usage(run, state, words):
-    """The server does not start with an invalid port or gate."""
-    assert run("run", "--state", state, *words)[0] == 2
-
-
 def test_the_log_keeps_its_name(run, state, tmp_path):
     """Another origin is refused; a root without keys to compare it with is not pinned."""
     status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
@@ -291,17 +273,6 @@ def test_the_log_keeps_its_name(run, state, tmp_path):
     assert status == 3
     assert "without --root first" in err
     assert not (tmp_path / "empty").exists()
-
-
-def test_check_migrates_nothing(run, state):
-    """A database of an older version is a finding, and is not changed."""
-    database = state / "hening.sqlite"
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'older'")
-        connection.commit()
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 1
-    assert "run `migrate` first" in json.loads(out)[0]["error"]
 
 
 def test_check(run, state):
@@ -397,21 +368,43 @@ def test_check_finds_what_expired(run, state, world, monkeypatch):
     assert cli_options.now() < world.now() + timedelta(days=1)
 
 
-def test_migrate(run, state):
-    """A current database is not changed."""
-    status, out, _ = run("migrate", "--state", state)
-    assert (status, out) == (0, "The database is up to date.\n")
+HERE = ("--host", "127.0.0.1", "--port", "0", "--api-port", "0", "--console")
 
 
-def test_the_program_itself(state):
-    """The shell gets the exit status."""
-    command = [sys.executable, "-c", "from server.cli import main; main()"]
-    ended = subprocess.run(
-        [*command, "rollout", "set", CHANNEL, "--state", str(state), "--share", "1%"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 1
-    check_sentence(ended.stderr)
+@pytest.fixture
+def listening(run, world, monkeypatch):
+    """Return a function that starts a server at ports 8080 and 8090, which ends once it listens."""
+
+    @contextlib.asynccontextmanager
+    async def running(*_arguments, announce_api, **_options):
+        announce_api(8090)
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield 8080
+
+    monkeypatch.setattr("server.app.running", running)
+    return lambda *options: run("run", "--state", world.folder.root, *HERE, *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ((), "http://127.0.0.1:8090/console/"),
+        (("--api-host", "::1"), "http://[::1]:8090/console/"),
+        (("--console-url", "https://control.example"), "https://control.example/console/"),
+    ],
+)
+def test_the_consoles_address_is_printed_last(listening, options, address):
+    """In the form that a browser takes; the API's address comes first."""
+    status, out, err = listening(*options)
+    assert (status, err) == (0, "")
+    phones, api, console = out.splitlines()
+    assert phones == "http://127.0.0.1:8080"
+    assert api.endswith(":8090/api/v1")
+    assert console == address
+
+
+def test_a_console_without_the_port_that_serves_it_is_wrong_usage(run, world):
+    """The console would not be served, and no output would say so."""
+    status, out, err = run("run", "--state", world.folder.root, "--port", "0", "--console")
+    assert (status, out) == (2, "")
+    assert "give --api-port as well." in err

@@ -4,8 +4,6 @@ import importlib
 import json
 from datetime import timedelta
 
-import pytest
-
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from tests.server.log_invariant import check_log
 
@@ -79,40 +77,6 @@ def test_a_rotation(run, world, monkeypatch):
 def rows_by_subject(out):
     """Return the findings of `check --json` by subject."""
     return {row["subject"]: row for row in json.loads(out)}
-
-
-def test_after_a_theft(run, world):
-    """`--at-once` skips the waiting time."""
-    state = world.folder.root
-    assert run("keys", "new", "all", "--state", state)[0] == 0
-    publish_both(world)
-    status, out, err = run("keys", "switch", "log", "timestamp", "--at-once", "--state", state)
-    assert (status, err) == (0, "")
-    keys = load_online_keys(world.folder.keys)
-    assert keys.next_signers.keys() == {"latest", "snapshot"}
-    assert keys.next_log is None
-    assert out.count("current") == 4
-    assert out.count("next") == 2
-
-
-def test_next_keys_that_are_kept(run, world):
-    """Existing next keys are reported and kept, and `--afresh` replaces them."""
-    state = world.folder.root
-    status, out, _ = run("keys", "new", "snapshot", "--state", state)
-    assert status == 0
-    assert "made before" not in out
-    first = load_online_keys(world.folder.keys)
-    status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
-    assert status == 0
-    assert out.count("the next key is kept, made before") == 1
-    assert "snapshot: the next key is kept, made before; after a theft: --afresh." in out
-    status, out, _ = run("keys", "new", "snapshot", "log", "--afresh", "--state", state, "--json")
-    assert status == 0
-    after = rows(out)
-    assert after["snapshot"]["note"] == ""
-    assert after["snapshot"]["next"] != first.next_signers["snapshot"].public_key.keyid
-    assert after["snapshot"]["current"] == first.signers["snapshot"].public_key.keyid
-    assert check_log(world.folder, load_online_keys(world.folder.keys).log_verifier.public)
 
 
 def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
@@ -191,24 +155,6 @@ def test_the_table(run, world):
     assert status == 0
     detail = rows_by_subject(out)["keys"]["detail"]
     assert detail.endswith("; next ones of snapshot, log wait to be switched to")
-
-
-@pytest.mark.parametrize(
-    "words", [["new"], ["switch"], ["new", "root"], ["switch", "targets"], ["list", "all"]]
-)
-def test_usage(run, world, words):
-    """Roles are required, and must be online ones."""
-    status, out, err = run("keys", *words, "--state", world.folder.root)
-    assert (status, out) == (2, "")
-    assert "Error" in err
-
-
-@pytest.mark.parametrize("command", [["new", "all"], ["switch", "all"], ["list"]])
-def test_no_state(run, tmp_path, command):
-    """A folder without a previous `init` is status 3."""
-    status, _, err = run("keys", *command, "--state", tmp_path)
-    assert status == 3
-    assert "run `hening-server init` first" in err
 
 
 def test_a_read_back_that_fails(run, world, direct_port):

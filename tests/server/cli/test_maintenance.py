@@ -1,13 +1,27 @@
-"""`rebuild`: what it restores, what it cannot, and how other commands refer to it."""
+"""`rebuild` and `gc`: what they restore and remove, and what a restored database forgets."""
 
+import asyncio
 import json
 import os
+import shutil
+from datetime import timedelta
 
 import pytest
 
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import authenticate, create_token, revoke_token
+from server.release.auth.web_sessions import Origin, begin_session, list_sessions
+from server.release.errors import AuthenticationError
+from server.release.rollouts.changes import State
+from server.release.rollouts.commands import Offer, Pause, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from server.storage.database import open_database
 from server.storage.durable import write_durable
 from server.storage.local_blobs import LocalBlobs
 from tests.server.cli.test_commands import check_sentence
+from tests.server.release.rollouts.harness import open_harness
+from tests.server.world import PACKAGE_2
 
 
 @pytest.fixture
@@ -95,3 +109,128 @@ def test_a_grace_that_is_none(state, run, grace):
     status, out, err = run("gc", "--state", state, f"--grace={grace}")
     assert (status, out) == (2, "")
     assert "such as 7d" in err
+
+
+OPERATOR = command_line_principal("root")
+HOUR = 3600
+
+
+def stages(permille):
+    """Return a plan of one stage."""
+    return Plan(stages=[Stage(permille)])
+
+
+@pytest.fixture
+def restored(world):
+    """Give a server whose database is from before a rollout was paused, and two tokens' texts.
+
+    In the backup a command for half the fleet is due in an hour. After the backup it was carried
+    out, then the channel was paused, and the first of the tokens was revoked.
+    """
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    copy = world.folder.root.with_name("copy.sqlite")
+    texts = []
+
+    async def hire():
+        async with (
+            open_database(world.folder.database) as sessions,
+            sessions.begin() as session,
+        ):
+            await create_account(
+                session,
+                OPERATOR,
+                name="eka",
+                role=Role.ENGINEER,
+                codenames=["*"],
+                at=world.epoch(),
+            )
+            for number in (1, 2):
+                token = await create_token(
+                    session,
+                    OPERATOR,
+                    lambda size, number=number: number.to_bytes(size, "big"),
+                    account="eka",
+                    label="work",
+                    expires_at=world.epoch() + 99 * HOUR,
+                    at=world.epoch(),
+                )
+                texts.append(token.text)
+            origin = Origin("eka", token=token.row.id)
+            entropy = (b"\x01" * 99).__getitem__
+            await begin_session(session, lambda n: entropy(slice(n)), origin, at=world.epoch())
+
+    async def before():
+        async with open_harness(world) as harness:
+            await harness.request(Offer(2, stages(10)))
+            await harness.request(Schedule(stages(500)), due_at=world.epoch() + HOUR)
+            await harness.request(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
+
+    async def after():
+        world.ahead = timedelta(hours=2)
+        async with open_harness(world) as harness:
+            (done,) = await harness.rollouts.run_due()
+            assert done.state == State.DONE
+            await harness.request(Pause())
+            async with harness.sessions.begin() as session:
+                await revoke_token(session, OPERATOR, identity="000000000001", at=world.epoch())
+
+    asyncio.run(hire())
+    asyncio.run(before())
+    shutil.copyfile(world.folder.sqlite, copy)
+    asyncio.run(after())
+    for path in world.folder.root.glob("hening.sqlite*"):
+        path.unlink()
+    shutil.copyfile(copy, world.folder.sqlite)
+    world.ahead = timedelta(hours=10)
+    return world, texts
+
+
+def look(world, texts):
+    """Return what `run` carries out, whether the channel is paused, and which tokens are valid."""
+
+    async def inside():
+        async with open_harness(world) as harness:
+            settled = await harness.rollouts.run_due()
+            pointer = await harness.pointer()
+            holding = []
+            async with harness.sessions() as session:
+                for text in texts:
+                    try:
+                        await authenticate(session, text, world.now())
+                    except AuthenticationError:
+                        continue
+                    holding.append(text)
+                sessions = await list_sessions(session, world.epoch() - 10 * HOUR)
+            found = await harness.rollouts.find()
+        return settled, pointer.paused, holding, len(sessions), found
+
+    return asyncio.run(inside())
+
+
+def test_a_restored_database_does_nothing_again(run, restored):
+    """Open commands are cancelled with a reason, no token or session is valid; check is clean."""
+    world, texts = restored
+    status, out, err = run("rebuild", "--state", world.folder.root)
+    assert (status, err) == (0, "")
+    assert "2 changes were cancelled, 2 tokens revoked and 1 sessions ended" in out
+    settled, paused, holding, sessions, found = look(world, texts)
+    assert (settled, paused, holding, sessions) == ([], True, [], 0)
+    cancelled = [change for change in found if change.state == State.CANCELLED]
+    assert [change.command.plan.stages[0].permille for change in cancelled] == [600, 500]
+    assert all("the database was restored" in change.reason for change in cancelled)
+    status, out, _ = run("check", "--state", world.folder.root, "--json")
+    assert [row for row in json.loads(out) if row["error"]] == []
+    status, out, _ = run("rebuild", "--state", world.folder.root, "--json")
+    again = json.loads(out)
+    assert (again["cancelled"], again["revoked"], again["sessions"]) == (0, 0, 0)
+
+
+def test_tokens_may_be_kept(run, restored):
+    """An option keeps them if none was revoked; commands are cancelled all the same."""
+    world, texts = restored
+    status, out, _ = run("rebuild", "--state", world.folder.root, "--keep-tokens", "--json")
+    assert status == 0
+    done = json.loads(out)
+    assert (done["cancelled"], done["revoked"], done["sessions"]) == (2, 0, 0)
+    settled, paused, holding, sessions, _ = look(world, texts)
+    assert (settled, paused, holding, sessions) == ([], True, texts, 1)

@@ -1,15 +1,21 @@
-"""`account`, `token` and `audit-log`: output for people and as JSON, and refusals."""
+"""`account`, `token`, `session` and `audit-log`: output for people and as JSON, and refusals."""
 
+import asyncio
 import hashlib
 import json
-import sqlite3
-from contextlib import closing
+import os
 
 import pytest
 
 from server.cli import database as cli_operator
+from server.cli.audit_log import print_entries
+from server.release.auth.accounts import create_account
 from server.release.auth.audit_log_query import verify_export
+from server.release.auth.principal import Role, command_line_principal
 from server.release.auth.token_text import is_token
+from server.release.auth.tokens import create_token
+from server.release.auth.web_sessions import Origin, begin_session
+from server.storage.database import open_database
 from tests.server.cli.test_commands import CHANNEL, check_sentence
 
 
@@ -113,15 +119,6 @@ def test_refusals(run, state, words, sentence):
     assert sentence in err
 
 
-def test_the_last_admin(run, state, ask):
-    """The command line does not remove the last admin either."""
-    ask("account", "add", "root", "--role", "admin", "--all-codenames")
-    for words in (["disable", "root"], ["set", "root", "--role", "viewer"]):
-        status, _, err = run("account", *words, "--state", state)
-        assert status == 1
-        assert "root is the last admin for all codenames" in err
-
-
 def test_tokens(run, state, ask):
     """A token is printed alone, listed without its secret, expires, and is revoked."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
@@ -205,24 +202,6 @@ def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
         assert run("audit-log", "verify", *words)[0] == 2
 
 
-def test_check_verifies_the_audit_log(run, world):
-    """A changed audit log is a finding of its own, and names the entry."""
-    state = world.folder.root
-    run("account", "add", "ani", "--role", "viewer", "--all-codenames", "--state", state)
-
-    def finding():
-        status, out, _ = run("check", "--state", state, "--json")
-        (row,) = [row for row in json.loads(out) if row["subject"] == "trail"]
-        return status, row["detail"], row["error"]
-
-    status, detail, _ = finding()
-    assert (status, detail) == (0, "3 entries, each as it was recorded")
-    with closing(sqlite3.connect(state / "hening.sqlite")) as connection, connection:
-        connection.execute("UPDATE trail_entries SET actor = 'cli:nobody'")
-    status, _, error = finding()
-    assert (status, error) == (1, "entry 1 of the audit log is not what was recorded.")
-
-
 def test_commands_are_told_before_and_after(run, world):
     """The request, its author, and the snapshot that shows it; a refusal is not a change."""
     state = world.folder.root
@@ -298,3 +277,131 @@ def test_who_logged_in(someone, monkeypatch, login, name):
     monkeypatch.setenv("SUDO_USER", "mallory")
     someone.write_text(login)
     assert cli_operator.operator().actor == name
+
+
+HASH = "0123456789abcdef" * 4
+
+
+def entry(action, subject, **detail):
+    """Return an entry in its JSON form."""
+    return {
+        "index": 7,
+        "at": 1_800_000_000,
+        "actor": "ani/0123456789ab",
+        "action": action,
+        "subject": subject,
+        "detail": detail,
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "lines"),
+    [
+        (
+            entry(
+                "account.change", "ani", role=["engineer", "admin"], codenames=[["a", "b"], ["*"]]
+            ),
+            ["ani changed the account ani", "role: engineer to admin; codenames: a, b to *"],
+        ),
+        (
+            entry("upload.create", "u-1", length=56_123_456, sha256=HASH),
+            ["ani began the upload u-1", "length: 56.1 MB; sha256: 0123456789abcdef"],
+        ),
+        (
+            entry("submission.publish", HASH, snapshot=3),
+            ["ani published the submission 0123456789abcdef", "snapshot: 3"],
+        ),
+        (
+            entry("keys.new", "log", stage="begun", afresh=False),
+            ["ani created the next key of log", "stage: begun; afresh: no"],
+        ),
+        (entry("some.thing", "a\x1b[2J", note=""), [r"ani did some.thing to a\u{1b}[2J"]),
+        (
+            entry(
+                "rollout.halt",
+                "armani/id/stable",
+                change="3f",
+                order={"type": "halt"},
+                due_at=1_800_000_000,
+            ),
+            ["ani did rollout.halt to armani/id/stable", "change: 3f; order: type halt"],
+        ),
+    ],
+)
+def test_an_entry_is_a_sentence(capsys, row, lines):
+    """With further details; an entry whose command has no row is shown as recorded."""
+    print_entries([row], {})
+    head, *rest = capsys.readouterr().out.splitlines()
+    assert head.startswith("7  2027-01-15 ")
+    assert head.endswith(f"  ani/0123456789ab  {row['action']}")
+    assert [line.strip() for line in rest] == lines
+
+
+def test_the_former_name_of_the_command_still_works(run):
+    """`trail` is hidden, and does what `audit-log` does."""
+    assert " trail" not in run("--help")[1]
+    assert (
+        run("trail", "list", "--help")[1].splitlines()[2:]
+        == (run("audit-log", "list", "--help")[1].splitlines()[2:])
+    )
+
+
+@pytest.fixture
+def begun(world):
+    """Sign an account in twice; gives the state folder and the sessions' ids and secrets."""
+
+    async def act():
+        at, operator = world.epoch(), command_line_principal("root")
+        async with (
+            open_database(world.folder.database) as sessions,
+            sessions.begin() as session,
+        ):
+            await create_account(
+                session, operator, name="ani", role=Role.ENGINEER, codenames=["armani"], at=at
+            )
+            issued = await create_token(
+                session,
+                operator,
+                os.urandom,
+                account="ani",
+                label="x",
+                expires_at=at + 3600,
+                at=at,
+            )
+            origin = Origin("ani", token=issued.row.id)
+            return [await begin_session(session, os.urandom, origin, at=at) for _ in range(2)]
+
+    return world.folder.root, asyncio.run(act())
+
+
+def test_listing_and_ending(run, begun):
+    """One by its id, the others by account; the audit log has the user's name and no secret."""
+    state, (first, second) = begun
+    status, out, err = run("session", "list", "--state", state, "--json")
+    assert (status, err) == (0, "")
+    rows = json.loads(out)
+    assert {row["id"] for row in rows} == {first.row.id, second.row.id}
+    assert {row["account"] for row in rows} == {"ani"}
+    assert first.secret not in out
+    assert first.row.secret_sha256 not in out
+    status, out, _ = run("session", "end", first.row.id, "--state", state)
+    assert status == 0
+    assert first.row.id in out
+    status, out, _ = run("session", "end", "--account", "ani", "--state", state, "--json")
+    assert [row["id"] for row in json.loads(out)] == [second.row.id]
+    assert run("session", "list", "--state", state, "--json")[1].strip() == "[]"
+    _, out, _ = run("audit-log", "list", "--action", "session.end", "--state", state, "--json")
+    entries = json.loads(out)
+    assert {entry["subject"] for entry in entries} == {"ani"}
+    assert all(entry["actor"].startswith("cli:") for entry in entries)
+    assert len(entries) == 2
+
+
+def test_what_is_refused(run, begun):
+    """An unknown id ends no session; ids and an account together are a usage error."""
+    state, (first, _) = begun
+    status, _, err = run("session", "end", first.row.id, "s-000000000000", "--state", state)
+    assert (status, "there is no session s-000000000000" in err) == (1, True)
+    assert len(json.loads(run("session", "list", "--state", state, "--json")[1])) == 2
+    for words in ([], [first.row.id, "--account", "ani"]):
+        assert run("session", "end", *words, "--state", state)[0] == 2

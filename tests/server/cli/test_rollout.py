@@ -86,24 +86,6 @@ def test_plans_that_are_usage(run, state, words):
     assert run("rollout", "offer", CHANNEL, *words, "--state", state)[0] == 2
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--stage", "10%=1d", "--stage", "1%"],
-        ["--stage", "10%", "--stage", "100%"],
-        ["--stage", "1%", "--zone", "Mars/Olympus", "--window", "mon 09:00-17:00"],
-        ["--stage", "1%", "--start", "2020-01-01T00:00Z"],
-        ["--share", "1%", "--due", "2020-01-01T00:00Z"],
-        ["--at", "2099-01-02T00:00Z=1%", "--at", "2099-01-01T00:00Z=2%"],
-    ],
-    ids=" ".join,
-)
-def test_plans_that_are_refused(run, state, words):
-    """A plan that cannot be carried out is status 1, with one sentence."""
-    status, _, err = run("rollout", "offer", CHANNEL, *words, "--state", state)
-    assert (status, err.count("\n")) == (1, 1)
-
-
 def test_a_preview_for_people(run, state):
     """Shares and builds in two tables; the newest build gets no offer."""
     status, out, err = run("rollout", "preview", CHANNEL, "--state", state)
@@ -180,12 +162,6 @@ def test_words_that_are_not_recorded(run, state, monkeypatch):
     first, second = (json.loads(out)["changes"][0] for _, out, _ in told)
     assert first == second
     assert (told[0][2], "note are not recorded" in told[1][2]) == ("", True)
-
-
-def test_a_halt_is_never_put_off(run, ask, state):
-    """With `--due` it is a usage error; nothing changes."""
-    assert run("rollout", "halt", CHANNEL, "--due", f"{later()}", "--state", state)[0] == 2
-    assert ask("rollout", "show")[0]["state"] == "offered"
 
 
 def test_a_halt_of_what_was_never_offered(run, promoted):

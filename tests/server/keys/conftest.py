@@ -12,12 +12,3 @@ def apart(world, tmp_path):
     process.start()
     yield world, process
     process.stop()
-
-
-@pytest.fixture
-def fresh_apart(fresh, tmp_path):
-    """Give a world without publications, and its running key process."""
-    process = move_keys(fresh, tmp_path / "apart")
-    process.start()
-    yield fresh, process
-    process.stop()

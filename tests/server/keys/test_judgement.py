@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from server.core.errors import (
     ReleaseError,
     TrustError,
 )
-from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp
+from server.core.metadata import decode_snapshot, decode_targets
 from server.core.pointer import encode_pointer
 from server.keys.judgement import judge_public, judge_publication
 from server.publisher.key_messages import Publish
@@ -148,13 +148,6 @@ def test_a_role_that_is_signed_here(world):
     data = (world.folder.public / "metadata" / f"{published}.latest.json").read_bytes()
     with pytest.raises(TrustError, match="latest is signed here and not submitted"):
         judge(world, wish(world, files={("latest", published): data}))
-
-
-def test_a_time_in_another_zone(world):
-    """It is the same moment in UTC."""
-    east = timezone(timedelta(hours=9))
-    given = judge(world, wish(world, now=world.now().astimezone(east), renew=True))
-    assert decode_timestamp(given.timestamp).signed.expires.tzinfo == UTC
 
 
 def test_a_root_that_lists_foreign_keys(world):

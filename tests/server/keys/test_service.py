@@ -6,16 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from server.publisher.check import check_state
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.online_keys import HOLDERS, create_online_keys
+from server.publisher.online_keys import create_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_pause
-from server.publisher.rotation import make_next_keys, switch_keys
-from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.local_blobs import LocalBlobs
 from tests.server.keys.process import move_keys
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
@@ -46,20 +42,6 @@ def pause(world):
     world.run(lambda publisher: publisher.change_pointers(edit))
 
 
-def test_from_the_first_bundle_to_an_offer(fresh_apart):
-    """A whole ceremony is published, and the state folder has no trace of the keys."""
-    world, _ = fresh_apart
-    first = world.ceremony.first() | {("root", 1): world.folder.trusted_root.read_bytes()}
-    assert world.publish(first).reason == ""
-    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
-    offer(world, 1)
-    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
-    leaves = check_log(world.folder, world.keys.log_verifier.public)
-    check_metadata_is_logged(world.folder, leaves)
-    assert not world.folder.keys.exists()
-    assert world.alarms == []
-
-
 def test_a_server_that_had_its_keys_goes_on(apart):
     """Earlier publications are accepted by their signatures; versions continue from there."""
     world, process = apart
@@ -73,48 +55,6 @@ def test_a_server_that_had_its_keys_goes_on(apart):
     assert {path.name for path in process.record.iterdir()} == {
         *("root.json", "public", "pending", "signed.json", "log.json", "leaves", "lock")
     }
-
-
-def test_renewals(apart):
-    """The timestamp is renewed alone, and later everything, by the usual schedule."""
-    world, _ = apart
-    for ahead, due in ((timedelta(hours=2), "timestamp"), (timedelta(days=4), "all")):
-        world.ahead = ahead
-        assert world.run(Publisher.refresh) == due
-    assert world.published().timestamp.expires > world.now() + timedelta(hours=23)
-
-
-def test_rotation_of_every_key(apart):
-    """The same commands make and switch keys, and the new key signs the whole log again."""
-    world, _ = apart
-    world.run(lambda p: make_next_keys(p, world.folder, HOLDERS))
-    keys = load_keys(world.folder)
-    assert (world.folder.keys / "public.json").exists()
-    assert not list(world.folder.keys.glob("*.pem"))
-    with pytest.raises(PublishError, match="does not list the next key of latest"):
-        world.run(lambda p: switch_keys(p, world.folder, HOLDERS, world.now))
-    listed = {role: [signer.public_key] for role, signer in keys.next_signers.items()}
-    files = {
-        ("root", 2): world.ceremony.root(2, listed, keys.log_keys[1].verifier),
-        ("targets", 2): world.ceremony.targets(2, latest=listed["latest"]),
-    }
-    assert world.publish(files).reason == ""
-    switched = world.run(lambda p: switch_keys(p, world.folder, HOLDERS, world.now, at_once=True))
-    assert switched == list(HOLDERS)
-    assert load_keys(world.folder).next_signers == {}
-    leaves = check_log(world.folder, keys.log_keys[1].verifier.public)
-    check_metadata_is_logged(world.folder, leaves)
-    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
-
-
-def test_a_restart_in_between(apart):
-    """The process needs only its record."""
-    world, process = apart
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    process.stop()
-    process.start()
-    offer(world, 2)
-    assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
 
 
 def test_while_it_is_away(apart):
@@ -336,17 +276,3 @@ def test_keys_and_record_are_lost(apart):
     assert world.publish(files).reason == ""
     pause(world)
     check_metadata_is_logged(world.folder, check_log(world.folder, keys.log_verifier.public))
-
-
-def test_check_finds_nothing_wrong(apart):
-    """`check` asks the key process for its keys."""
-    world, _ = apart
-    pause(world)
-
-    async def look():
-        async with open_database(world.folder.database) as sessions:
-            blobs = LocalBlobs(world.folder.blobs)
-            return await check_state(world.folder, sessions, blobs, world.now(), deep=False)
-
-    errors = [finding.error for finding in asyncio.run(look()) if finding.error]
-    assert errors == []

@@ -104,16 +104,6 @@ async def test_a_worker_that_hangs_in_its_drain(world):
     assert not await asyncio.to_thread(is_worker, pid)
 
 
-async def test_a_worker_that_gets_sigterm(world):
-    """SIGTERM to one worker lets it drain, and it is restarted."""
-    async with supervising(world) as (supervisor, port, logs):
-        (pid,) = supervisor.pids
-        os.kill(pid, signal.SIGTERM)
-        await until(lambda: supervisor.pids not in ([pid], []))
-        assert await ask_in_loop(port) == 200
-    assert reasons(logs)[0] == "it was asked to stop"
-
-
 async def test_a_successor_that_cannot_begin(world, monkeypatch):
     """The former workers continue to serve, and an alarm says what to do."""
     async with supervising(world, workers=2) as (supervisor, port, logs):
@@ -148,19 +138,6 @@ async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
     with pytest.raises(ProcessError, match=r"within 0\.5 seconds|silent for 0\.5 seconds"):
         async with supervising(world, start=0.5):
             pass
-
-
-async def test_a_worker_that_ends_again_and_again(world):
-    """Each end is logged, and the pauses grow."""
-    async with supervising(world) as (supervisor, port, logs):
-        for _ in range(3):
-            await until(lambda: supervisor.pids)
-            (pid,) = supervisor.pids
-            os.kill(pid, signal.SIGKILL)
-            await until(lambda pid=pid: supervisor.pids != [pid])
-        assert await ask_in_loop(port) == 200
-        told = [entry for entry in logs if entry["event"] == "a worker ended and is started again"]
-        assert [entry["worker"] for entry in told] == [0, 0, 0]
 
 
 async def test_a_machine_without_room(world, monkeypatch):

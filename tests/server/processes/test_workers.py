@@ -1,18 +1,39 @@
-"""Real worker processes, real signals, real connections."""
+"""Real worker processes, real signals, real connections, and priorities."""
 
+import asyncio
 import contextlib
 import os
 import select
 import signal
+import socket
+import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.patience import until
+from server.device.documents import make_document
+from server.device.snapshot import EMPTY, load_snapshot
+from server.http.requests import GateMode
+from server.http.turns import Limits
+from server.processes.delta import Whole, plan_delta
+from server.processes.messages import (
+    MAIN_DECODER,
+    PROTOCOL,
+    Drain,
+    Ready,
+    Start,
+    WorkerConfig,
+    open_channel,
+)
+from server.processes.priority import NICE
+from server.processes.sockets import bind_tcp
+from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE, until
 from tests.server.processes.conftest import BIG
 from tests.server.processes.load import Load
-from tests.server.processes.service import ask, is_worker, read_answer, serving
+from tests.server.processes.service import TIMESTAMP, ask, is_worker, read_answer, serving
 from tests.server.world import PACKAGE_2, SECOND
 
 CONNECTIONS = 2000
@@ -202,12 +223,118 @@ def measure(pid):
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), int(status["VmRSS"].split()[0])
 
 
-def test_workers_are_told_no_secret(shared):
-    """A worker's environment and command line contain no settings."""
-    for worker in shared.workers():
-        for name in ("environ", "cmdline"):
-            data = Path(f"/proc/{worker}/{name}").read_bytes()
-            assert data
-            assert SECRET.encode() not in data
-            assert b"HENING" not in data
-    assert SECRET not in shared.log.read_text()
+ROOT = Path(__file__).parents[3]
+
+
+async def begin(parent, descriptors=()):
+    """Start a worker; returns its process and our end of its channel."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "server.processes.worker"),
+            *(str(theirs.fileno()), str(parent)),
+            pass_fds=(theirs.fileno(), *descriptors),
+            cwd=ROOT,
+        )
+    return process, ours
+
+
+async def test_a_parent_that_has_ended():
+    """A worker that started after its parent's end exits, though its channel is open."""
+    process, ours = await begin(parent=os.getppid())
+    with ours:
+        async with asyncio.timeout(PATIENCE):
+            assert await process.wait() == 1
+
+
+async def test_pieces_without_their_end(world):
+    """Pieces of a snapshot are not served before the message that it is complete."""
+    blobs = LocalBlobs(world.folder.blobs)
+    first = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
+    other = make_document(TIMESTAMP, b"{}", mutable=True)
+    second = replace(first, documents={**first.documents, TIMESTAMP: other})
+    (one,) = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, 1)
+    port = one.getsockname()[1]
+    hosts = (f"127.0.0.1:{port}".encode(),)
+    config = WorkerConfig(GateMode.DIRECT, Limits(), hosts, str(world.folder.blobs))
+    process, ours = await begin(os.getpid(), (one.fileno(),))
+    with contextlib.closing(one):
+        channel = await open_channel(MAIN_DECODER, ours)
+        await channel.send(Start(PROTOCOL, config, (one.fileno(),), ()))
+        for piece in plan_delta(EMPTY, first):
+            await channel.send(piece)
+        await channel.send(Whole(first.version, first.root))
+        while Ready() not in await channel.receive():
+            pass
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as kept:
+            served = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
+            for piece in plan_delta(first, second):
+                await channel.send(piece)
+            # Messages are processed in order: once it drains, it has the pieces.
+            await channel.send(Drain(60.0))
+            answer = served
+            while answer[2] != "close":
+                answer = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
+                assert answer[:2] == served[:2]
+        assert await process.wait() == 0
+        channel.close()
+
+
+#: Becomes the server as the leader of a process group, as in a shell.
+LEAD = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def nice(pid):
+    """Return the nice values of a process's threads, by their ids."""
+    threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+    return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+
+
+def has_begun_others(thread):
+    """Tell whether a thread is the parent of a process."""
+    return bool(Path(f"/proc/{thread}/task/{thread}/children").read_text().split())
+
+
+def test_workers_come_before_the_main_process(world, tmp_path):
+    """All threads of the main process are lowered, except the one that starts workers; no worker's.
+
+    This holds after a publication and for workers started later, too.
+    """
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    with serving(world, tmp_path, "--workers", "2") as service:
+        bundle = world.submit(world.second_release(), [PACKAGE_2])
+        until((world.folder.results / f"{bundle}.json").exists)
+        service.hang_up()
+        os.kill(service.workers()[0], signal.SIGKILL)
+        until(lambda: service.logged("a worker ended and is started again"))
+        until(lambda: len(service.workers()) == 2)
+        main = nice(service.process.pid)
+        (parent,) = (thread for thread in main if has_begun_others(thread))
+        assert main.pop(parent) == usual
+        assert len(main) > 2
+        assert set(main.values()) == {usual + NICE}
+        for worker in service.workers():
+            assert set(nice(worker).values()) == {usual}
+
+
+def test_one_process_keeps_its_priority(world, tmp_path):
+    """Without workers the main process serves phones itself."""
+    with serving(world, tmp_path) as service:
+        assert service.poll()[0] == 200
+        assert set(nice(service.process.pid).values()) == {os.getpriority(os.PRIO_PROCESS, 0)}
+
+
+def test_an_interrupt_from_the_keyboard(world, tmp_path):
+    """It ends the main process, which lets workers drain; workers do not receive the signal.
+
+    They stay in its session: the kernel may share cores among sessions first.
+    """
+    way = {"prefix": (sys.executable, "-c", LEAD)}
+    with serving(world, tmp_path, "--workers", "2", **way) as service, service.connect() as one:
+        assert {os.getsid(pid) for pid in service.workers()} == {os.getsid(0)}
+        assert ask(one)[2] == ""
+        os.killpg(service.process.pid, signal.SIGINT)
+        until(lambda: ask(one)[2] == "close")
+        assert service.process.wait() == 0
+        reasons = {each["reason"] for each in service.logged("a worker ended")}
+        assert reasons == {"it was asked to stop"}

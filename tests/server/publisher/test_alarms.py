@@ -103,15 +103,6 @@ def test_an_alarm_says_what_to_do():
     assert "timestamp is expired since 2026-01-02 00:00 UTC: this server fails" in str(alarm)
 
 
-def test_the_worst_comes_first():
-    """Then by name."""
-    lifetimes = [
-        RoleLifetime(role, 1, BEGIN, BEGIN + days * DAY) for role, days in (("b", 9), ("a", 9))
-    ]
-    lifetimes.append(RoleLifetime("c", 1, BEGIN, BEGIN + 6 * DAY))
-    assert [alarm.role for alarm in plan_alarms(lifetimes, BEGIN + 5 * DAY)] == ["c", "a", "b"]
-
-
 def test_a_life_begins_when_the_version_was_logged(world):
     """Without a date the usual lifetime is assumed; those of online roles are known."""
     published = world.published()

@@ -1,17 +1,16 @@
-"""Only old blobs that nothing references are removed."""
+"""Only old blobs that nothing references are removed, and role files that left the window."""
 
 import asyncio
 import fcntl
 import hashlib
 import os
 import threading
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
-from server.publisher.garbage import Garbage, Names, plan_garbage
+from server.publisher.garbage import Garbage, Names, plan_drain, plan_garbage
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt
 from server.storage.blobs import StoredBlob
@@ -20,7 +19,6 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
-from server.storage.s3_blobs import S3Blobs
 from tests.server.ceremony import release
 from tests.server.core.content.samples import NEWS, pack
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
@@ -214,24 +212,6 @@ def test_it_waits_for_a_publisher(world):
     assert name in there(world)
 
 
-@pytest.mark.needs("seaweed")
-def test_in_s3(world, seaweed, tmp_path):
-    """The same in S3; an unreachable store removes nothing and says so."""
-    place = seaweed.place(f"garbage/{uuid.uuid4()}")
-    world.blobs = S3Blobs(place, world.now)
-    for data in (PACKAGE_1, STRAY):
-        (tmp_path / "source").write_bytes(data)
-        world.blobs.ingest(tmp_path / "source", sha(data), len(data))
-    assert collect(world) == set()
-    world.ahead = WEEK + timedelta(minutes=1)
-    assert collect(world) == {sha(STRAY)}
-    assert [blob.sha256 for blob in world.blobs.list()] == [sha(PACKAGE_1)]
-    away = seaweed.place("garbage", endpoint="http://127.0.0.1:9")
-    world.blobs = S3Blobs(away, world.now, patience=timedelta(seconds=1), retries=0)
-    with pytest.raises(StorageError, match="does not list its blobs"):
-        collect(world)
-
-
 async def test_a_halt_beside_a_collection(world, monkeypatch):
     """It is public between two batches, without waiting for all removals."""
     monkeypatch.setattr("server.publisher.garbage.BATCH", 1)
@@ -328,3 +308,42 @@ def test_what_is_named_by_its_turn(world, monkeypatch):
     world.run(Publisher.process_incoming)
     assert there(world) == {sha(PACKAGE_1), second[0]}
     assert world.published().roles["content"].version == 2
+
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def files(role, versions, at=NOON - 2 * HOUR):
+    """Return names of a role's versions with the times at which they were written."""
+    return {f"{version}.{role}.json": at for version in versions}
+
+
+def test_what_left_the_window_an_hour_ago_goes():
+    """Of 20 versions the last nine stay: 12 to 20; of nine all do."""
+    written = files("armani", range(1, 21)) | files("cancro", range(1, 10))
+    gone = plan_drain(written, {"armani": 20, "cancro": 9}, NOON)
+    assert sorted(gone) == sorted(files("armani", range(1, 12)))
+
+
+@pytest.mark.parametrize(("minutes", "is_gone"), [(0, False), (59, False), (60, True), (-5, False)])
+def test_the_grace_counts_from_the_version_that_pushed_it_out(minutes, is_gone):
+    """Version 1 leaves when version 10 is written."""
+    written = files("armani", range(1, 10), NOON - 99 * HOUR)
+    written |= files("armani", [10], NOON - timedelta(minutes=minutes))
+    assert plan_drain(written, {"armani": 10}, NOON) == ["1.armani.json"] * is_gone
+
+
+def test_a_version_that_was_passed_over_pushes_nothing_out():
+    """If version 10 is burned, version 11 pushes out 1 and 2 together."""
+    written = files("armani", range(1, 10)) | files("armani", [11], NOON)
+    assert plan_drain(written, {"armani": 11}, NOON) == []
+    assert plan_drain(written, {"armani": 11}, NOON + HOUR) == ["1.armani.json", "2.armani.json"]
+
+
+def test_what_stays():
+    """Roots, timestamp, roles that are not listed, unpublished files, and other names."""
+    written = files("root", range(1, 30)) | files("dior", range(1, 30))
+    written |= files("armani", range(1, 30)) | {"timestamp.json": NOON - 9 * HOUR}
+    written |= {"01.armani.json": NOON - 9 * HOUR, ".tmp-1.armani.json": NOON - 9 * HOUR}
+    assert plan_drain(written, {"armani": 9}, NOON) == []

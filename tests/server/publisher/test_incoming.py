@@ -27,7 +27,6 @@ from tests.server.core.content.samples import (
     NEWS,
     PICTURE,
     entries_of,
-    jpeg,
     make_pack_role,
     pack,
     segment,
@@ -45,12 +44,6 @@ def bundle(tmp_path):
     """Give a valid bundle."""
     bundle_id = write_bundle(tmp_path, {("armani", 2): ROLE}, {SHA256: BLOB})
     return tmp_path / bundle_id
-
-
-def renamed(folder, data):
-    """Give a bundle another `bundle.json`, and the matching name."""
-    (folder / "bundle.json").write_bytes(data)
-    return folder.rename(folder.with_name(hashlib.sha256(data).hexdigest()))
 
 
 def test_a_sound_one(bundle, tmp_path):
@@ -127,28 +120,6 @@ def test_lies(bundle, tmp_path):
         load_submission(bundle)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b":", b": "),
-        (b"\n", b""),
-        (b'"schema":1', b'"schema":2'),
-        (b'"schema":1', b'"schema":1,"schema":1'),
-        (b'"armani"', b'"latest"'),
-        (b'"armani"', b'"../../keys"'),
-        (b'"length":4', b'"length":4.0'),
-        (b'"version":2', b'"version":0'),
-        (b'"blobs":[', b'"also":[],"blobs":['),
-    ],
-)
-def test_other_encodings_and_values(bundle, old, new):
-    """A bundle has one encoding, and roles that the server signs itself are not in it."""
-    data = (bundle / "bundle.json").read_bytes()
-    assert old in data
-    with pytest.raises(FormatError):
-        load_submission(renamed(bundle, data.replace(old, new)))
-
-
 def test_what_waits(bundle, tmp_path):
     """Only folders with a bundle's name count, the oldest first."""
     (tmp_path / ".tmp-1").mkdir()
@@ -178,11 +149,9 @@ def part(**changes):
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def submit(world, files, kinds=("notices",), **options):
-    """Sign `content` with packs some of whose files have other bytes; return bundle and blobs."""
-    targets, sound = make_pack_role(
-        "content", {kind: entries_of(kind) for kind in kinds}, version=2, **options
-    )
+def submit(world, files):
+    """Sign `content` with a pack some of whose files have other bytes; return bundle and blobs."""
+    targets, sound = make_pack_role("content", {"notices": entries_of("notices")}, version=2)
     targets.expires = world.published().roles["content"].expires
     for path, data in files.items():
         targets.targets[path].length = len(data)
@@ -196,20 +165,8 @@ def submit(world, files, kinds=("notices",), **options):
     ("data", "sentence"),
     [
         (xz(bytes(60_000_000)), "holds nothing, or more than 2097152"),
-        (xz(part().encode()) + b"\0", "goes on behind its stream"),
-        (xz(part().encode()) * 2, "goes on behind its stream"),
-        (xz(b"[" * 100_000), "cannot be read"),
-        (xz(part().replace('"info"', "1.5").encode()), "1.5 is not an integer"),
-        (xz(part().replace('"part":0', '"part":0,"part":0').encode()), "canonical"),
-        (xz(part(kind="themes").encode()), "part 0 of notices says that it is part 0 of 'themes'"),
-        (
-            xz(part(entries={"a": NEWS | {"x": 1}}).encode()),
-            "entry 'a' of notices: .*unknown field",
-        ),
-        (xz(part().replace("Kabar", "K\u202ebar").encode()), r"'a' of notices: id: .*U\+202E"),
         (xz(part().replace("Kabar", "<script>").encode()), r"'a' of notices: id: .*holds .<."),
         (xz(part().replace("example.com", "evil.example").encode()), "not an allowed host"),
-        (b"PK\x03\x04" * 9, "cannot be decoded"),
     ],
 )
 def test_a_hostile_part(world, data, sentence):
@@ -218,42 +175,17 @@ def test_a_hostile_part(world, data, sentence):
     assert re.search(sentence, refused(world, files, blobs))
 
 
-def test_an_entry_in_another_part(world):
-    """Otherwise the changed parts would reveal what changed."""
-    love = part(kind="greetings", entries={"occasion/love": {"days": {}, "name": {"en": "Love"}}})
-    files, blobs = submit(world, {"content/greetings/00.xz": xz(love.encode())}, ["greetings"])
-    assert "part 0 of greetings holds occasion/love" in refused(world, files, blobs)
-
-
-@pytest.mark.parametrize(
-    ("picture", "sentence"),
-    [
-        (PICTURE[:20] + segment(0xE1, b"Exif\0\0") + PICTURE[20:], "FFE1"),
-        (jpeg(128, 64), "is 128x64, not 64x64"),
-        (PICTURE + b"<script>", "goes on behind its end"),
-        (b"\x89PNG\r\n\x1a\n", "does not begin as a JPEG"),
-    ],
-)
-def test_a_hostile_picture(world, picture, sentence):
-    """Metadata, another size, bytes after the end, another format."""
-    entries = entries_of("wallpapers")
-    entries["waves"] |= {
-        "length": len(picture),
-        "sha256": hashlib.sha256(picture).hexdigest(),
-    }
+def test_a_hostile_picture(world):
+    """Metadata of a picture is refused with the entry's name."""
+    entries, picture = entries_of("wallpapers"), PICTURE[:20] + segment(0xE1, b"Exif\0\0")
+    picture += PICTURE[20:]
+    sha256 = hashlib.sha256(picture).hexdigest()
+    entries["waves"] |= {"length": len(picture), "sha256": sha256}
     data, blobs = world.ceremony.packs(
         "content", 2, {"wallpapers": entries}, pictures={"waves": picture}
     )
     reason = refused(world, {("content", 2): data}, blobs)
-    assert "the entry 'waves' of wallpapers: a picture" in reason
-    assert sentence in reason
-
-
-def test_a_picture_that_is_too_large(world):
-    """The role states its length, and nothing is read."""
-    large = {"content/wallpapers/waves.jpg": bytes(8_388_609)}
-    files, blobs = submit(world, large, ["wallpapers"])
-    assert "waves.jpg has 8388609 bytes" in refused(world, files, blobs)
+    assert "the entry 'waves' of wallpapers: a picture has a segment FFE1" in reason
 
 
 def test_a_part_that_is_missing(world):
@@ -268,14 +200,6 @@ def test_a_part_that_is_missing(world):
     del targets.targets["tables/zones/03.xz"]
     role = {("tables", 2): world.ceremony.sign("tables", targets)}
     assert "does not list tables/zones/03.xz" in refused(world, role, blobs)
-
-
-def test_bytes_of_another_hash(world):
-    """The bundle's bytes are not those that the role lists."""
-    files, blobs = submit(world, {})
-    [sha256] = [hashlib.sha256(data).hexdigest() for data in blobs]
-    world.ceremony.blobs[sha256] = xz(part(entries={}).encode())
-    assert "the blob " in refused(world, files, [world.ceremony.blobs[sha256]])
 
 
 def test_what_was_published_stays_and_may_be_withdrawn(world):

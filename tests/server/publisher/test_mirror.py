@@ -3,7 +3,6 @@
 import fcntl
 import gzip
 import hashlib
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,6 @@ from server.publisher.publisher import Publisher
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from tests.server.ceremony import release
-from tests.server.core.content.samples import entries_of
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
@@ -238,15 +236,6 @@ def test_progress(world):
     assert len(PACKAGE_1) < writing[-1][1] == done < total == everything
 
 
-def test_a_new_root(world):
-    """A mirror follows to a new root; a client that starts from the first one finds it."""
-    out, _ = export(world)
-    assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
-    export(world)
-    assert (out / "metadata/2.root.json").exists()
-    assert read(world, out, [FIRST])[1] == [PACKAGE_1]
-
-
 def test_damage_is_mended(world):
     """A changed, shortened or removed file of the mirror is written again."""
     out, _ = export(world)
@@ -261,21 +250,6 @@ def test_damage_is_mended(world):
     assert files(out) == whole
 
 
-def test_folders_that_are_no_mirror(world, fresh_state, tmp_path):
-    """A folder with other content is left alone; a server without a release has no mirror."""
-    out = world.folder.root.parent / "mirror"
-    (out / "photos").mkdir(parents=True)
-    with pytest.raises(PublishError, match="holds 'photos'"):
-        export(world)
-    assert [path.name for path in out.iterdir() if path.name[0] != "."] == ["photos"]
-    shutil.rmtree(out)
-    with pytest.raises(PublishError, match="nothing is published yet"):
-        export(fresh_state.copy(tmp_path / "fresh"))
-    (out / ".mirror.json").write_bytes(b"{}\n")
-    with pytest.raises(FormatError, match=r"mirror\.json"):
-        export(world)
-
-
 def test_two_exports_to_one_folder(world):
     """The second one is asked to wait for the first."""
     out, _ = export(world)
@@ -283,18 +257,3 @@ def test_two_exports_to_one_folder(world):
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(StorageError, match="another export"):
             export(world)
-
-
-def test_parts_and_pictures_are_on_the_mirror(world):
-    """Under the paths that phones request."""
-    data, blobs = world.ceremony.packs("content", 2, {"wallpapers": entries_of("wallpapers")})
-    assert world.publish({("content", 2): data}, blobs).reason == ""
-    out, _ = export(world)
-    found = {path: content for path, content in files(out).items() if "/wallpapers/" in path}
-    part, picture = (hashlib.sha256(each).hexdigest() for each in blobs)
-    assert found == {
-        f"targets/content/wallpapers/{part}.00.xz": blobs[0],
-        f"targets/content/wallpapers/{picture}.waves.jpg": blobs[1],
-    }
-    paths = ["content/wallpapers/00.xz", "content/wallpapers/waves.jpg"]
-    assert read(world, out, paths)[1] == blobs

@@ -35,13 +35,6 @@ def test_a_file_that_was_exchanged_is_parsed_again(world):
     assert tree.load().roles["armani"] is not before
 
 
-def test_a_role_that_is_not_there(world):
-    """It is detected immediately."""
-    (world.folder.public / "metadata/1.cancro.json").unlink()
-    with pytest.raises(FormatError, match=r"1\.cancro\.json is not there"):
-        load_published(world.folder.public)
-
-
 def test_a_role_that_is_a_link(world):
     """Links lead out of the tree and are not followed."""
     path = world.folder.public / "metadata/1.cancro.json"

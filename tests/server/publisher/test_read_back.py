@@ -1,18 +1,27 @@
-"""Step 7: the public files are compared with what was signed, on disk and over HTTP."""
+"""Step 7: what is public is compared with what was signed, and no halt waits for that."""
 
 import asyncio
+import base64
+import contextlib
 import hashlib
+import shutil
+from pathlib import Path
 
+import aiohttp
 import pytest
 
+from server.http.requests import GateMode
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
-from server.publisher.read_back import DiskReadBack, HttpReadBack
-from server.publisher.rollout import plan_halt
+from server.publisher.read_back import DiskReadBack, HttpReadBack, check_targets
+from server.publisher.rollout import plan_halt, plan_pause
 from server.publisher.verify import RoleVersion
+from server.storage.local_blobs import LocalBlobs
 from server.storage.roots import write_roots
+from tests.patience import PATIENCE
+from tests.server.core.content.samples import entries_of
 from tests.server.device.served import serve
-from tests.server.world import CHANNEL, PACKAGE_1
+from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
 
 
 def publication(world, extra=()):
@@ -27,11 +36,6 @@ def read_back(world, wanted):
     """Read back over a private server."""
     with serve(world.folder) as served:
         asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/", world.folder.public)(wanted))
-
-
-def test_over_http(world):
-    """Files served as signed raise nothing."""
-    read_back(world, publication(world))
 
 
 def test_a_role_that_comes_in_pieces(world):
@@ -125,3 +129,231 @@ def test_what_came_later(world):
         read_back(world, other)
     with pytest.raises(PublishError, match=r"2\.armani\.json on disk"):
         asyncio.run(disk(other))
+
+
+SHA256 = hashlib.sha256(PACKAGE_1).hexdigest()
+DIGEST = base64.b64encode(bytes.fromhex(SHA256)).decode()
+RANGE = f"bytes 0-{len(PACKAGE_1) - 1}/{len(PACKAGE_1)}"
+OTHER = "with other bytes than were published"
+
+
+def role(world, name, version):
+    """Return a public role."""
+    path = world.folder.public / "metadata" / f"{version}.{name}.json"
+    return RoleVersion(name, version, path.read_bytes())
+
+
+async def ask(url, world, file, blobs):
+    """Read back the targets of a role."""
+    own = ("User-Agent", "Accept", "Accept-Encoding")
+    async with aiohttp.ClientSession(skip_auto_headers=own) as session:  # as HttpReadBack's
+        await check_targets(session, url, file, world.folder.public, blobs)
+
+
+def check(world, file, blobs=None, mode=GateMode.DIRECT):
+    """Do the same over a private server."""
+    with serve(world.folder, mode) as served:
+        asyncio.run(ask(f"http://127.0.0.1:{served.port}", world, file, blobs))
+
+
+def alter(world, data, at):
+    """Change one byte of a stored blob."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    changed = bytearray(data)
+    changed[at] ^= 1
+    LocalBlobs(world.folder.blobs).path(sha256).write_bytes(changed)
+
+
+@pytest.mark.parametrize("at", [4, 5000, -1])
+def test_every_byte_of_what_fits_into_a_block(world, at):
+    """It is hashed: a change of any byte is reported."""
+    check(world, role(world, "armani", 2))
+    alter(world, PACKAGE_1, at)
+    with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, "armani", 2))
+
+
+def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
+    """It is compared with the store; the rest is not read, however long it is."""
+    monkeypatch.setattr("server.publisher.read_back.BLOCK", 1000)
+    store = LocalBlobs(tmp_path / "blobs")
+    shutil.copytree(world.folder.blobs, tmp_path / "blobs")
+    alter(world, PACKAGE_1, 1000)
+    check(world, role(world, "armani", 2), store)
+    alter(world, PACKAGE_1, 999)
+    with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, "armani", 2), store)
+    check(world, role(world, "armani", 2))  # without a store only range and length are compared
+    alter(world, PACKAGE_1, 3)
+    with pytest.raises(PublishError, match="is not a zip file"):
+        check(world, role(world, "armani", 2))
+
+
+@pytest.mark.parametrize("name", ["content", "tables"])
+def test_content_and_tables(world, name):
+    """Parts and pictures are requested whole, and hashed."""
+    kinds = {"content": ["wallpapers"], "tables": ["emergency"]}[name]
+    data, blobs = world.ceremony.packs(name, 2, {kind: entries_of(kind) for kind in kinds})
+    assert world.publish({(name, 2): data}, blobs).reason == ""
+    for mode in GateMode:
+        check(world, role(world, name, 2), mode=mode)
+    alter(world, blobs[-1], 3)
+    with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, name, 2))
+    path = LocalBlobs(world.folder.blobs).path(hashlib.sha256(blobs[-1]).hexdigest())
+    path.write_bytes(blobs[-1] + b" ")
+    with pytest.raises(PublishError, match="does not answer with what was published"):
+        check(world, role(world, name, 2))
+
+
+def test_what_was_read_back_before(world):
+    """For a role's next version only its new packages are requested."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    alter(world, PACKAGE_1, 7)
+    check(world, role(world, "armani", 3))
+    alter(world, PACKAGE_2, 7)
+    with pytest.raises(PublishError, match=r"armani-2\.zip answers with other bytes"):
+        check(world, role(world, "armani", 3))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        ("206 Partial Content", {"Content-Range": RANGE}, ""),
+        ("206 Partial Content", {"Content-Range": RANGE, "Repr-Digest": f"sha-256=:{DIGEST}:"}, ""),
+        (
+            "206 Partial Content",
+            {"Content-Range": RANGE, "Repr-Digest": "sha-256=:AAAA:"},
+            "with the digest of something else",
+        ),
+        ("200 OK", {"Content-Range": RANGE}, "range request"),
+        ("206 Partial Content", {}, "range request"),
+        ("206 Partial Content", {"Content-Range": RANGE + "0"}, "range request"),
+    ],
+)
+async def test_an_edge_that_answers_otherwise(world, status, headers, said):
+    """Range, length and digest are compared; an edge need not send a digest."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        fields = {**headers, "Content-Length": len(PACKAGE_1), "Connection": "close"}
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields.items())]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + PACKAGE_1)
+        await writer.drain()
+        writer.close()
+
+    file = await asyncio.to_thread(role, world, "armani", 2)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        if said:
+            with pytest.raises(PublishError, match=said):
+                await ask(url, world, file, None)
+        else:
+            await ask(url, world, file, None)
+
+
+PATH = CHANNEL.pointer_path
+
+
+def pause(world):
+    """Return the edit that pauses the channel."""
+    return lambda published: {
+        PATH: plan_pause(CHANNEL, published.pointers()[PATH], {}, world.epoch())
+    }
+
+
+def is_halted(world):
+    """Tell whether the public pointer is halted."""
+    return world.published().pointers()[PATH].halted
+
+
+class SlowAddress:
+    """A read-back that ends when the test allows it, and records its begins and ends."""
+
+    def __init__(self):
+        self.begun, self.ended, self.go = [], [], asyncio.Event()
+
+    async def __call__(self, publication):
+        """Record a publication, and wait."""
+        self.begun.append(publication.snapshot_version)
+        await self.go.wait()
+        self.ended.append(publication.snapshot_version)
+        if publication.snapshot_version == 4:
+            raise PublishError("4 is not there.")
+
+
+async def test_a_halt_beside_a_read_back(world):
+    """A halt is public, and its caller answered, before the previous publication is read back.
+
+    The findings of read-backs are reported by the end of the block, for every publication.
+    """
+    address = SlowAddress()
+    async with asyncio.timeout(PATIENCE), world.publisher(read_back=address) as publisher:
+        assert await publisher.change_pointers(pause(world)) == 4
+        assert await publisher.change_pointers(halt("It drains.")) == 5
+        assert await asyncio.to_thread(is_halted, world)
+        assert (address.ended, world.alarms) == ([], [])
+        address.go.set()
+    assert address.begun == address.ended == [4, 5]
+    assert world.alarms == ["4 is not there."]
+
+
+@contextlib.asynccontextmanager
+async def silent_address():
+    """Give an address that accepts connections and never answers, and an event for the second."""
+    taken, two = [], asyncio.Event()
+
+    async def keep(reader, writer):
+        taken.append(writer)
+        if len(taken) == 2:
+            two.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", two
+        for writer in taken:
+            writer.close()
+
+
+async def test_a_silent_address(world):
+    """An edge that accepts and never answers delays neither an offer nor the halt after it."""
+    async with silent_address() as (url, asked):
+        read_back = HttpReadBack(url, world.folder.public)
+        async with world.publisher(read_back=read_back) as publisher:
+            await publisher.change_pointers(pause(world))
+            await publisher.change_pointers(halt("It drains."))
+            assert await asyncio.to_thread(is_halted, world)
+            assert world.alarms == []  # no request has timed out
+            await asked.wait()
+            await publisher.read_backs.stop()
+    assert world.alarms == []
+
+
+async def test_an_unexpected_failure(world):
+    """It is an alarm like any other, and no task's error is lost."""
+
+    async def fail(_publication):
+        await asyncio.to_thread(Path("/dev/null/none").read_bytes)
+
+    async with world.publisher(read_back=fail) as publisher:
+        await publisher.change_pointers(pause(world))
+    (alarm,) = world.alarms
+    assert alarm.startswith(
+        "snapshot 4 is public and could not be read back: NotADirectoryError(20,"
+    )
+
+
+async def test_a_block_that_fails(world):
+    """A block that ends with an error does not wait for an address."""
+    address = SlowAddress()
+
+    async def act():
+        async with world.publisher(read_back=address) as publisher:
+            await publisher.change_pointers(pause(world))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await act()
+    assert (address.ended, world.alarms) == ([], [])

@@ -12,7 +12,6 @@ from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt, rebuild
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob, LogEntry, Submission
 from tests.server.log_invariant import check_log, check_metadata_is_logged
@@ -86,18 +85,6 @@ def test_a_lost_database(world):
     world.run(Publisher.process_incoming)
     assert world.result(bundle).status == "published"
     check_goes_on(world, before[0])
-
-
-@pytest.mark.needs("postgresql")
-def test_a_lost_database_of_a_server(world, postgres):
-    """The same from SQLite to an empty PostgreSQL: the public files are enough."""
-    before = rows(world)
-    moved = world.on(StateFolder(world.folder.root, postgres.make_database()))
-    with pytest.raises(StorageError, match="is it the right one"):
-        moved.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
-    assert moved.rebuild() == Rebuilt(9, 1, 2, ())
-    assert rows(moved) == before
-    check_goes_on(moved, before[0])
 
 
 def test_an_older_database(world, tmp_path):

@@ -8,15 +8,14 @@ import pytest
 
 from server.core.checkpoint import decode_checkpoint
 from server.core.errors import LogError, TrustError
-from server.core.note import VerifierKey
 from server.core.profile import log_verifier
 from server.publisher.errors import PublishError
-from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys
+from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.errors import StorageError
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.world import CHANNEL, FIRST, ORIGIN, refresh_from_disk
+from tests.server.world import FIRST, refresh_from_disk
 
 # The public key of test 1 of RFC 8032 section 7.1.
 RFC_8032_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
@@ -51,23 +50,6 @@ def signers(world, role):
     name = "timestamp.json" if role == "timestamp" else f"{versions[role]}.{role}.json"
     data = json.loads((world.folder.public / "metadata" / name).read_bytes())
     return [signature["keyid"] for signature in data["signatures"]]
-
-
-def test_next_keys_change_nothing_that_phones_see(world):
-    """Only the log has one more signature, and the timestamp points to it."""
-    before = world.published()
-    new(world, "snapshot")
-    assert world.published().timestamp.version == before.timestamp.version
-    keys = new(world, "log", "latest")
-    after = world.published()
-    assert after.timestamp.version == before.timestamp.version + 1
-    assert (after.snapshot.version, after.root.version) == (before.snapshot.version, 1)
-    for key in keys.log_keys:
-        check_metadata_is_logged(world.folder, check_log(world.folder, key.verifier.public))
-    public = json.loads((world.folder.keys / "public.json").read_bytes())["keys"]
-    assert public["snapshot"] == keys.next_signers["snapshot"].public_key.keyval["public"]
-    assert public["timestamp"] == keys.signers["timestamp"].public_key.keyval["public"]
-    assert public["log"] == str(keys.log_keys[1].verifier)
 
 
 def test_before_anything_is_published(fresh):
@@ -177,24 +159,6 @@ def test_a_switch_that_could_not_sign(world):
     assert files_of(world) == before
 
 
-def test_next_keys_where_nothing_can_be_signed(world):
-    """They are made and published, because only new ones help; the log waits for them."""
-    world.ahead = timedelta(days=91)
-    before = files_of(world)
-    made = world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
-    assert made.kept == []
-    assert "targets 1 expired on" in made.unsigned
-    changed = {path for path, data in files_of(world).items() if before.get(path) != data}
-    names = [f"{name}.next.pem" for name in HOLDERS]
-    assert {path.name for path in changed} == {"public.json", *names}
-    world.ahead = timedelta()
-    keys = load_online_keys(world.folder.keys)
-    assert publish_next(world, keys, 2) == ""
-    check_metadata_is_logged(
-        world.folder, check_log(world.folder, keys.log_keys[1].verifier.public)
-    )
-
-
 def test_a_failure_after_the_key_files(world, monkeypatch):
     """The message says what was done; repeating the call does the rest."""
     keys = new(world, "snapshot", "timestamp")
@@ -228,43 +192,6 @@ def test_a_refused_switch_changes_nothing(world):
             switch(world, *names, at_once=True)
     after = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
     assert {p for p in before if before[p] != after.get(p)} <= {world.folder.database}
-
-
-def test_a_switch_without_next_keys_signs_afresh(world):
-    """So repeating the command completes one that was killed after the key's rename."""
-    before = world.published()
-    assert switch(world, *HOLDERS) == []
-    after = world.published()
-    assert after.snapshot.version == before.snapshot.version + 1
-    assert after.pointers() == before.pointers()
-
-
-def test_a_root_that_names_no_key_of_this_log(world):
-    """It is refused with the command that makes a key."""
-    other = VerifierKey(ORIGIN, bytes.fromhex(RFC_8032_KEY))
-    files = {("root", 2): world.ceremony.root(2, log=other)}
-    assert "run `hening-server keys new log`" in world.publish(files).reason
-
-
-def test_keys_that_were_lost(world):
-    """`init` makes new ones; the next root lists them, also for the log's history."""
-    for name in HOLDERS:
-        (world.folder.keys / f"{name}.pem").unlink()
-    create_online_keys(world.folder.keys)
-    keys = load_online_keys(world.folder.keys)
-    with pytest.raises(TrustError, match="key for snapshot is not among those"):
-        switch(world, "snapshot")
-    assert check_log(world.folder, world.keys.log_verifier.public)
-    online = {role: [signer.public_key] for role, signer in keys.signers.items()}
-    files = {
-        ("root", 2): world.ceremony.root(2, online, keys.log_verifier),
-        ("targets", 2): world.ceremony.targets(2, latest=online["latest"]),
-    }
-    assert world.publish(files).reason == ""
-    leaves = check_log(world.folder, keys.log_verifier.public)
-    check_metadata_is_logged(world.folder, leaves)
-    assert CHANNEL.pointer_path in world.published().pointers()
-    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
 
 
 def test_a_log_that_no_known_key_has_signed(world):

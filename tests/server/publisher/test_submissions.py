@@ -1,19 +1,24 @@
-"""Reasons to refuse a submission: one sentence in its result, and nothing public changes."""
+"""Bundles: reasons to refuse one, and what happens while the packages of one are stored."""
 
 import asyncio
 import hashlib
 import lzma
 import shutil
+import threading
 from datetime import timedelta
 
 import pytest
-from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.api.metadata import Metadata, Targets
 
 from server.core.errors import ReleaseError
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
+from server.publisher.rollout import plan_halt
+from server.storage.database import open_database
+from server.storage.local_blobs import LocalBlobs
+from server.storage.room import Room
 from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
+from tests.patience import PATIENCE
 from tests.server.ceremony import MODELS, release
 from tests.server.core.content.samples import entries_of
 from tests.server.log_invariant import check_log
@@ -92,47 +97,15 @@ def test_signers(world):
     assert "tables 2 lacks the signatures" in refused(world, signed(world, "tables", 2, twice))
 
 
-def test_expiry(world):
-    """An expired role is refused."""
-    files = signed(world, "armani", expires=world.ceremony.now - timedelta(days=1))
-    assert "armani 3 expired on" in refused(world, files)
-
-
-def test_roles_that_are_not_delegated(world):
-    """A model that targets does not name cannot be published."""
-    world.ceremony.keys["dior"] = world.ceremony.keys["armani"]
-    assert "does not delegate to dior" in refused(world, signed(world, "dior", 1))
-
-
 def test_the_content_of_a_role(world):
-    """Foreign paths, delegations, schemas, members and hashes are checked."""
-    cancro = "cancro/id/stable/a.zip"
-    assert "not its own" in refused(
-        world, armani(world, files=first() | {cancro: (PACKAGE_2, release(2))}), [PACKAGE_2]
-    )
+    """Foreign paths, delegations, schemas and changes of what is public are refused."""
+    foreign = first() | {"cancro/id/stable/a.zip": (PACKAGE_2, release(2))}
+    assert "not its own" in refused(world, armani(world, files=foreign), [PACKAGE_2])
     assert "schema '2'" in refused(world, armani(world, schema=2), [PACKAGE_2])
-    assert "counter" in refused(
-        world, armani(world, files=first() | {SECOND: (PACKAGE_2, release(0))}), [PACKAGE_2]
-    )
-    assert "min_counter" in refused(world, armani(world, min_counter=2), [PACKAGE_2])
-    assert "second counter" in refused(
-        world, armani(world, fingerprint=release(1)["fingerprint"]), [PACKAGE_2]
-    )
-    assert " built " in refused(world, armani(world, post_timestamp=5), [PACKAGE_2])
     delegations = world.published().targets.delegations
     reason = refused(world, signed(world, "armani", delegations=delegations))
     assert "delegates to others" in reason
-    file = TargetFile(1, {"sha512": "0" * 128}, FIRST, {"custom": release(1)})
-    assert "other hashes" in refused(world, signed(world, "armani", targets={FIRST: file}))
-
-
-@pytest.mark.parametrize(
-    "path", ["tables/apn/data.json", "tables/apn/a/b.zip", "tables/../a.zip", "tables/APN/00.xz"]
-)
-def test_paths_that_no_phone_could_ask_for(world, path):
-    """A table under a path of no pack would be public for no phone."""
-    files = {("tables", 2): world.ceremony.role("tables", 2, {path: (PACKAGE_2, {"schema": 1})})}
-    assert "'" in refused(world, files, [PACKAGE_2])
+    assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
 
 
 def test_a_table(world):
@@ -143,15 +116,6 @@ def test_a_table(world):
     assert b"Asia/Jakarta" in lzma.decompress(refresh_from_disk(world.folder, [path])[1][path])
     data, _ = world.ceremony.packs("tables", 3, {"zones": entries_of("zones")})
     assert world.publish({("tables", 3): data}).reason == ""
-
-
-def test_promises_to_those_who_have_it(world):
-    """A release never vanishes, never changes, and its withdrawal is final."""
-    reason = refused(world, armani(world, files={SECOND: (PACKAGE_2, release(2))}), [PACKAGE_2])
-    assert "is gone" in reason
-    assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
-    other = {FIRST: (PACKAGE_2, release(1))}
-    assert "is changed" in refused(world, armani(world, files=other), [PACKAGE_2])
 
 
 def test_withdrawal_is_final(world):
@@ -244,12 +208,6 @@ def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
     assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle_id]
 
 
-def test_blobs(world):
-    """A package that is neither in the bundle nor in the store is named."""
-    reason = refused(world, armani(world))
-    assert reason == f"the blob of {SECOND} is not in the bundle and not here."
-
-
 def test_a_blob_without_a_record_does_not_count(world):
     """Bytes copied into the folder directly were never hashed, so they are not published."""
     sha256 = hashlib.sha256(PACKAGE_2).hexdigest()
@@ -324,30 +282,6 @@ def test_a_root_under_another_version(world, claimed):
     assert "calls root 3 root 4" in refused(world, {("root", 2): data, ("root", 4): third})
     assert world.publish({("root", 2): data}).reason == ""
     assert (world.folder.public / "metadata" / "2.root.json").read_bytes() == data
-
-
-def test_a_root_without_this_servers_key(world):
-    """A root that gives the timestamp another key is refused: this server could not sign."""
-    ceremony = world.ceremony
-    mine = world.keys.signers["timestamp"]
-    world.keys.signers["timestamp"] = CryptoSigner.generate_ed25519()
-    try:
-        files = {("root", 2): ceremony.root(2)}
-    finally:
-        world.keys.signers["timestamp"] = mine
-    assert "key for timestamp" in refused(world, files)
-
-
-def test_a_key_under_two_ids(world):
-    """One public key that counts twice towards a threshold is refused."""
-    ceremony = world.ceremony
-    root = world.published().root
-    key = ceremony.keys["root"][0].public_key
-    twin = SSlibKey("0" * 64, "ed25519", "ed25519", dict(key.keyval))
-    root.version = 2
-    root.add_key(twin, "root")
-    reason = refused(world, {("root", 2): ceremony.sign("root", root)})
-    assert "two ids" in reason or "not the hash of its key" in reason
 
 
 def test_the_first_submission(fresh):
@@ -429,20 +363,6 @@ def test_a_burned_version(world):
     ]
 
 
-def test_withdrawing_an_incremental_does_not_halt(world):
-    """The offer continues with the full package."""
-    step = f"{CHANNEL}/armani-2-step.zip"
-    delta = release(2, type="incremental", source_builds=[release(1)["fingerprint"]])
-    files = first() | {SECOND: (PACKAGE_2, release(2)), step: (PACKAGE_1, delta)}
-    assert world.publish(armani(world, files=files), [PACKAGE_2]).reason == ""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
-    files[step] = (PACKAGE_1, delta | {"withdrawn": True})
-    assert world.publish(armani(world, 4, files)).reason == ""
-    pointer = world.published().pointers()[CHANNEL.pointer_path]
-    assert not pointer.halted
-    assert [package.path for package in pointer.steps[0].packages] == [SECOND]
-
-
 def pruned(world, version, files, floor):
     """Sign a version of armani whose floor is above the removed builds."""
     role = Metadata.from_bytes(world.ceremony.role("armani", version, files)).signed
@@ -477,3 +397,176 @@ def test_a_retired_model_offers_nothing(world):
     assert world.publish(pruned(world, 4, again, 2), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
     assert CHANNEL.pointer_path in world.published().pointers()
+
+
+PATH = CHANNEL.pointer_path
+SHA256 = hashlib.sha256(PACKAGE_2).hexdigest()
+
+
+class SlowBlobs(LocalBlobs):
+    """A store that stores a blob when the test allows it, and signals its start."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def ingest(self, source, sha256, length):
+        """Wait, then copy."""
+        self.begun.set()
+        assert self.go.wait(PATIENCE)
+        super().ingest(source, sha256, length)
+
+
+@pytest.fixture
+def slow(world):
+    """Give the world such a store, and put a bundle with a package into `incoming`."""
+    world.blobs = SlowBlobs(world.folder.blobs)
+    world.bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    yield world
+    world.blobs.go.set()
+
+
+def halt(published):
+    """Return the pointers with the one channel halted."""
+    return {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {"en": "It drains."})}
+
+
+async def test_a_halt_beside_a_package(slow):
+    """The halt is public before the package is stored; the bundle follows, and the halt stays."""
+    async with slow.publisher() as publisher:
+        bundle = asyncio.create_task(publisher.process_incoming())
+        assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
+        await publisher.change_pointers(halt)
+        published = await asyncio.to_thread(slow.published)
+        assert published.pointers()[PATH].halted
+        assert published.roles["armani"].version == 2
+        assert not bundle.done()
+        slow.blobs.go.set()
+        (result,) = await bundle
+    assert (result.status, result.snapshot) == ("published", 5)
+    published = await asyncio.to_thread(slow.published)
+    assert published.roles["armani"].version == 3
+    assert published.pointers()[PATH].halted
+
+
+async def test_two_processes_and_one_bundle(slow):
+    """The process that stored the blobs later finds the bundle gone, and reports nothing."""
+    other = slow.on(slow.folder)
+    async with slow.publisher() as first, other.publisher() as second:
+        late = asyncio.create_task(first.process_incoming())
+        assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
+        (result,) = await second.process_incoming()
+        assert result.status == "published"
+        slow.blobs.go.set()
+        assert await late == []
+    assert (slow.alarms, other.alarms) == ([], [])
+    assert await asyncio.to_thread(lambda: list(slow.folder.incoming.iterdir())) == []
+
+
+def test_unsigned_roles(slow):
+    """Of a bundle that is refused for its roles no byte is stored."""
+    unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
+    slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
+    (result,) = slow.run(lambda publisher: publisher.process_incoming())
+    assert (result.id, result.status) == (unsigned, "refused")
+    assert not slow.blobs.begun.is_set()
+    assert slow.blobs.length(SHA256) is None
+
+
+async def test_what_is_public_changes(slow):
+    """A bundle that fits only by its turn is checked again, and published."""
+    slow.blobs.go.set()
+    data = await asyncio.to_thread(lambda: slow.second_release()["armani", 3])
+    targets = Metadata.from_bytes(data)
+    targets.signed.version = 4
+    fourth = {("armani", 4): slow.ceremony.sign("armani", targets.signed)}
+    fourth_id = await asyncio.to_thread(slow.submit, fourth)
+    async with slow.publisher() as publisher:
+        early = await publisher._submissions.prepare(fourth_id)
+        assert (early.refusal, early.is_whole) == (None, False)
+        third = await publisher._submissions.prepare(slow.bundle_id)
+        async with publisher._lease.held():
+            assert (await publisher._submissions.process(third)).status == "published"
+        async with publisher._lease.held():
+            assert await publisher._submissions.process(early) is None
+        (result,) = await publisher.process_incoming()
+        assert (result.id, result.status, result.reason) == (fourth_id, "published", "")
+
+
+async def test_a_blob_that_goes_before_its_turn(slow):
+    """No record is made for a missing blob: the bundle waits, and brings it again."""
+    slow.blobs.go.set()
+    async with slow.publisher() as publisher:
+        prepared = await publisher._submissions.prepare(slow.bundle_id)
+        assert prepared.is_whole
+        await asyncio.to_thread(slow.blobs.remove, SHA256)
+        async with publisher._lease.held():
+            assert await publisher._submissions.process(prepared) is None
+        (result,) = await publisher.process_incoming()
+        assert result.status == "published"
+    assert await asyncio.to_thread(slow.blobs.length, SHA256) == len(PACKAGE_2)
+    assert slow.alarms == []
+
+
+async def test_a_store_that_falls_silent(slow, monkeypatch):
+    """The requests under the lease have a short timeout; then the bundle is postponed."""
+    monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0)
+    slow.blobs.go.set()
+    async with slow.publisher() as publisher:
+        assert await publisher.process_incoming() == []
+    (alarm,) = slow.alarms
+    assert "is tried again later: the store of blobs does not answer within 0 seconds" in alarm
+
+
+TIGHT = len(PACKAGE_1) + len(PACKAGE_2)
+
+
+@pytest.mark.parametrize(
+    ("room", "named"),
+    [(Room(quota=TIGHT - 1, keep_free=0), "blob_quota"), (Room(keep_free=1 << 60), "keep_free")],
+    ids=["quota", "disk"],
+)
+def test_a_bundle_waits_for_room(world, room, named):
+    """It is postponed with an alarm before a blob is copied; with space it is published."""
+    bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    process(world, room)
+    (alarm,) = world.alarms
+    assert f"there is no room for {len(PACKAGE_2)} bytes" in alarm
+    assert named in alarm
+    name = hashlib.sha256(PACKAGE_2).hexdigest()
+    assert LocalBlobs(world.folder.blobs).length(name) is None
+    assert not (world.folder.results / f"{bundle_id}.json").exists()
+    world.ahead = timedelta(minutes=1)
+    process(world, Room(quota=TIGHT, keep_free=0))
+    assert world.result(bundle_id).status == "published"
+
+
+def test_what_is_here_needs_no_room(world):
+    """A bundle without new blobs is published however full the disk is."""
+    bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)}, [PACKAGE_1])
+    process(world, Room(quota=1, keep_free=1 << 60))
+    assert world.alarms == []
+    assert world.result(bundle_id).status == "published"
+
+
+def process(world, room):
+    """Process what waits, with this free space."""
+
+    async def act(_publisher):
+        async with open_database(world.folder.database) as sessions:
+            publisher = Publisher(
+                world.folder,
+                sessions,
+                world.now,
+                read_nothing,
+                world.alarms.append,
+                room=room,
+            )
+            async with publisher.read_backs:
+                await publisher.process_incoming()
+
+    world.run(act)
+
+
+async def read_nothing(_publication):
+    """Read nothing back."""

@@ -1,11 +1,18 @@
-"""Blobs match their names, or are not there."""
+"""Blobs in a folder match their names, or are not there, also where the disk is full."""
 
+import contextlib
 import hashlib
 import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from server.core.errors import FormatError
+from server.storage.blobs import open_source, read_pieces, write_blob
+from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 
 DATA = b"package" * 1000
@@ -29,18 +36,6 @@ def source(tmp_path):
 def files(store):
     """Return the names of everything that lies in the store."""
     return [path.name for path in store.path(SHA256).parents[1].rglob("*") if path.is_file()]
-
-
-def test_ingest(store, source):
-    """A blob is stored under its hash with its length; storing it again changes nothing."""
-    assert store.length(SHA256) is None
-    store.ingest(source, SHA256, len(DATA))
-    assert store.length(SHA256) == len(DATA)
-    store.verify(SHA256, len(DATA))
-    inode = store.path(SHA256).stat().st_ino
-    store.ingest(source, SHA256, len(DATA))
-    assert store.path(SHA256).stat().st_ino == inode
-    assert files(store) == [SHA256]
 
 
 @pytest.mark.parametrize(
@@ -111,17 +106,78 @@ def test_what_is_no_file(store, source, tmp_path):
             store.ingest(path, SHA256, len(DATA))
 
 
-def test_a_truncated_blob_is_replaced(store, source):
-    """A blob truncated by a full disk is not treated as complete."""
-    store.path(SHA256).parent.mkdir(parents=True)
-    store.path(SHA256).write_bytes(DATA[:10])
-    store.ingest(source, SHA256, len(DATA))
-    store.verify(SHA256, len(DATA))
+ROOT = Path(__file__).parents[3]
+ROOM = 2 * 1024 * 1024
+BIG = b"PK\x03\x04" + bytes(ROOM)
+BIG_SHA256 = hashlib.sha256(BIG).hexdigest()
+HOLD = """
+import sys
+from pathlib import Path
+from server.storage.blobs import write_blob
+def pieces():
+    yield b"PK"
+    print("begun", flush=True)
+    sys.stdin.read()
+    yield b""
+write_blob(pieces(), "0" * 64, 4, Path(sys.argv[1]))
+"""
 
 
-def test_verify_finds_a_flipped_bit(store, source):
-    """A blob damaged on disk is found when it is hashed again."""
-    store.ingest(source, SHA256, len(DATA))
-    store.path(SHA256).write_bytes(b"P" + DATA[1:])
-    with pytest.raises(FormatError, match="does not hash to its name"):
-        store.verify(SHA256, len(DATA))
+@contextlib.contextmanager
+def no_room():
+    """Let no file grow beyond a limit, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_for_a_blob(tmp_path):
+    """The message has the required size; neither the blob nor a part of it stays."""
+    (tmp_path / "source").write_bytes(BIG)
+    store = LocalBlobs(tmp_path / "blobs")
+    with no_room(), pytest.raises(StorageError, match=f"no room for .* of {len(BIG)} bytes"):
+        store.ingest(tmp_path / "source", BIG_SHA256, len(BIG))
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+    store.ingest(tmp_path / "source", BIG_SHA256, len(BIG))
+    store.verify(BIG_SHA256, len(BIG))
+
+
+def test_two_write_the_same_blob(tmp_path):
+    """Each has its own file, and the blob is whole whichever is first or last."""
+    target = tmp_path / "blobs" / BIG_SHA256
+    source = tmp_path / "source"
+    source.write_bytes(BIG)
+    with open_source(source, BIG_SHA256, len(BIG)) as first:
+        slow = read_pieces(first, len(BIG))
+
+        def interleaved():
+            yield next(slow)
+            with open_source(source, BIG_SHA256, len(BIG)) as second:
+                write_blob(read_pieces(second, len(BIG)), BIG_SHA256, len(BIG), target)
+            assert target.read_bytes() == BIG
+            yield from slow
+
+        write_blob(interleaved(), BIG_SHA256, len(BIG), target)
+    assert target.read_bytes() == BIG
+    assert [path.name for path in target.parent.iterdir()] == [BIG_SHA256]
+
+
+def test_a_sweep_spares_what_is_being_written(tmp_path):
+    """The temporary file of a living process stays; after its kill it is removed."""
+    folder = tmp_path / "blobs" / "00"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, folder / ("0" * 64)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as writer:
+        assert writer.stdout.readline() == b"begun\n"
+        LocalBlobs(tmp_path / "blobs").sweep()
+        assert len(list(folder.iterdir())) == 1
+        writer.kill()
+    assert len(list(folder.iterdir())) == 1
+    LocalBlobs(tmp_path / "blobs").sweep()
+    assert list(folder.iterdir()) == []

@@ -8,12 +8,9 @@ import stat
 
 import pytest
 from alembic import op
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import select, text
 
 from server.storage import migration
-from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.migration import is_current, migrate
@@ -54,25 +51,6 @@ def further_migration(tmp_path):
     shutil.copytree(migration.MIGRATIONS, folder)
     (folder / "versions" / "0004_more.py").write_text(FURTHER)
     return folder
-
-
-def test_fresh_and_again(tmp_path):
-    """The first run makes the tables, the second has nothing to do and no copy is made."""
-    path = tmp_path / "hening.sqlite"
-    assert migrate(path) is True
-    assert migrate(path) is False
-    assert tables(path) == {*Account.metadata.tables, "alembic_version"}
-    assert [p.name for p in tmp_path.iterdir()] == ["hening.sqlite"]
-
-
-def test_the_model_is_what_the_migrations_make(tmp_path):
-    """Model and migrations agree in both directions."""
-    migrate(tmp_path / "hening.sqlite")
-    engine = create_engine(f"sqlite:///{tmp_path / 'hening.sqlite'}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Account.metadata) == []
-    engine.dispose()
 
 
 async def commit_and_crash(path, crashed):

@@ -1,15 +1,10 @@
 """PostgreSQL by its address: no password in any message, no migration without a backup."""
 
-import asyncio
-
 import pytest
-from sqlalchemy import select
 
 from server.core.errors import FormatError
-from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.migration import is_current, migrate
-from server.storage.models import Blob
 from server.storage.place import PostgresAddress
 from tests.postgres import PASSWORD
 from tests.server.storage.test_both_databases import go_down
@@ -61,34 +56,6 @@ def test_no_migration_without_a_back_up(postgres):
     assert not is_current(address)
     assert migrate(address, backup_made=True) is True
     assert is_current(address)
-
-
-async def count(sessions):
-    """Return how many blobs there are."""
-    async with sessions() as session:
-        return len((await session.scalars(select(Blob))).all())
-
-
-@pytest.mark.needs("postgresql")
-async def test_a_server_that_goes_and_comes_back(postgres):
-    """Without it each use fails with a message; with it the same sessions work again."""
-    async with open_database(PostgresAddress(postgres.make_database())) as sessions:
-        async with sessions.begin() as session:
-            session.add(Blob(sha256="0" * 64, length=0, verified_at=1))
-        async with sessions() as session:
-            await session.scalars(select(Blob))
-            await asyncio.to_thread(postgres.stop)
-            with pytest.raises(StorageError, match=r"the database 127\.0\.0\.1:\d+/test_\d+ fails"):
-                await session.scalars(select(Blob))
-        try:
-            for _ in range(2):
-                with pytest.raises(StorageError, match="see that it is up") as found:
-                    await count(sessions)
-                assert PASSWORD not in str(found.value)
-                assert "\n" not in str(found.value)
-        finally:
-            await asyncio.to_thread(postgres.start)
-        assert await count(sessions) == 1
 
 
 @pytest.mark.needs("postgresql")

@@ -137,16 +137,6 @@ def test_answers_that_are_slow(place, proxy, source):
     assert store.length(source[1]) == source[2]
 
 
-def test_a_storm_of_errors(place, proxy, source):
-    """A store that answers 500 for longer than the retries, and then recovers: one of each."""
-    store = impatient(place, proxy, retries=2)
-    proxy.fault, proxy.times = Fault.ERROR, 3
-    with one_sentence():
-        store.ingest(*source)
-    store.ingest(*source)
-    S3Blobs(place, now).verify(*source[1:])
-
-
 def test_a_package_that_is_cut_off(place, proxy, tmp_path):
     """Delivered bytes are right, and missing ones are an error, never an early end."""
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
