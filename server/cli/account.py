@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hening.times import UTC_TIMES, show_time
-from server.cli.database import operator, run_in_database
-from server.cli.options import JSON, STATE, now, require_state
+from server.cli.database import change_database, epoch, operator, read_database
+from server.cli.options import JSON, STATE, require_state
 from server.release.auth.principal import EVERY_CODENAME, Principal, Role
 from server.tables import print_table
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from server.storage.control_models import Account
-    from server.storage.database import Sessions
 
 NAME = click.argument("name")
 ROLES = click.Choice([role.value for role in Role])
@@ -64,9 +63,7 @@ def add(
         raise click.UsageError("say where it has rights: --codename, or --all-codenames.")
 
     def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
-        return create_account(
-            session, by, name=name, role=Role(role), codenames=wanted, at=_epoch()
-        )
+        return create_account(session, by, name=name, role=Role(role), codenames=wanted, at=epoch())
 
     _change(state, work, as_json=as_json)
 
@@ -112,7 +109,7 @@ def set_account(
             role=chosen,
             codenames=wanted,
             subject=subject,
-            at=_epoch(),
+            at=epoch(),
         )
 
     _change(state, work, as_json=as_json)
@@ -126,7 +123,7 @@ def disable(name: str, state: Path, as_json: bool) -> None:
     """Disable NAME and revoke its tokens. Accounts are never deleted."""
     from server.release.auth.accounts import disable_account
 
-    _change(state, lambda s, by: disable_account(s, by, name=name, at=_epoch()), as_json=as_json)
+    _change(state, lambda s, by: disable_account(s, by, name=name, at=epoch()), as_json=as_json)
 
 
 @account.command(epilog="Example: hening-server account enable ani --state var/server")
@@ -137,7 +134,7 @@ def enable(name: str, state: Path, as_json: bool) -> None:
     """Enable NAME again; it needs a new token."""
     from server.release.auth.accounts import enable_account
 
-    _change(state, lambda s, by: enable_account(s, by, name=name, at=_epoch()), as_json=as_json)
+    _change(state, lambda s, by: enable_account(s, by, name=name, at=epoch()), as_json=as_json)
 
 
 @account.command("list", epilog="Example: hening-server account list --state var/server")
@@ -148,11 +145,7 @@ def list_all(state: Path, as_json: bool) -> None:
     """Show all accounts, disabled ones too."""
     from server.release.auth.accounts import list_accounts
 
-    async def work(sessions: Sessions) -> list[Account]:
-        async with sessions() as session:
-            return list(await list_accounts(session))
-
-    _show(run_in_database(require_state(state), work), as_json=as_json)
+    _show(read_database(require_state(state), list_accounts), as_json=as_json)
 
 
 def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | None:
@@ -164,16 +157,11 @@ def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | N
 def _change(
     state: Path, work: Callable[[AsyncSession, Principal], Awaitable[Account]], *, as_json: bool
 ) -> None:
-    by = operator()
-
-    async def act(sessions: Sessions) -> Account:
-        async with sessions.begin() as session:
-            return await work(session, by)
-
-    _show([run_in_database(require_state(state), act)], as_json=as_json)
+    by, folder = operator(), require_state(state)
+    _show([change_database(folder, lambda session: work(session, by))], as_json=as_json)
 
 
-def _show(rows: list[Account], *, as_json: bool) -> None:
+def _show(rows: Sequence[Account], *, as_json: bool) -> None:
     from server.release.auth.accounts import account_codenames
 
     if as_json:
@@ -211,7 +199,3 @@ def _describe(row: Account) -> dict[str, Any]:
         "created_at": row.created_at,
         "disabled_at": row.disabled_at,
     }
-
-
-def _epoch() -> int:
-    return int(now().timestamp())

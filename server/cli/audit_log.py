@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hening.times import UTC_TIMES, show_time
-from server.cli.database import run_in_database
+from server.cli.database import read_database, run_in_database
 from server.cli.options import JSON, STATE, require_state
 from server.core.content.invisible import escape_invisible
 from server.core.errors import HeningError
@@ -22,8 +22,9 @@ from server.place_options import is_given, place_option
 from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from server.publisher.build_names import BuildNames
-    from server.release.auth.audit_log_query import AuditLogState
     from server.release.rollouts.changes import ChangeView
     from server.storage.control_models import Change
     from server.storage.database import Sessions
@@ -99,15 +100,14 @@ def list_entries(
 
     wanted = AuditLogFilter(actor, action, subject, _seconds(since), _seconds(until))
 
-    async def work(sessions: Sessions) -> tuple[list[dict[str, Any]], Sequence[Change]]:
-        async with sessions() as session:
-            entries = await query_audit_log(session, wanted, before=before, limit=limit)
-            found = [describe(entry) for entry in entries]
-            ids = {row["detail"].get("change", "") for row in found}
-            return found, (await session.scalars(select(Change).where(Change.id.in_(ids)))).all()
+    async def work(session: AsyncSession) -> tuple[list[dict[str, Any]], Sequence[Change]]:
+        entries = await query_audit_log(session, wanted, before=before, limit=limit)
+        found = [describe(entry) for entry in entries]
+        ids = {row["detail"].get("change", "") for row in found}
+        return found, (await session.scalars(select(Change).where(Change.id.in_(ids)))).all()
 
     folder = require_state(state)
-    rows, changes = run_in_database(folder, work)
+    rows, changes = read_database(folder, work)
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -163,15 +163,11 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
         raise click.UsageError("name what to verify: --state or --export.")
     remembered = dict(map(_read_head, heads))
 
-    async def work(sessions: Sessions) -> AuditLogState:
-        async with sessions() as session:
-            return await verify_audit_log(session, remembered)
-
     if file is not None:
         with file.open("rb") as lines:
             found = verify_export(lines, remembered)
     elif state is not None:
-        found = run_in_database(require_state(state), work)
+        found = read_database(require_state(state), lambda s: verify_audit_log(s, remembered))
     if as_json:
         click.echo(json.dumps({"length": found.length, "sha256": found.sha256}))
         return

@@ -14,6 +14,8 @@ from server.release.auth.principal import Principal, command_line_principal
 from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from server.storage.database import Sessions
 
 T = TypeVar("T")
@@ -30,6 +32,31 @@ def run_in_database(folder: StateFolder, work: Callable[[Sessions], Awaitable[T]
             return await work(sessions)
 
     return asyncio.run(act())
+
+
+def read_database(folder: StateFolder, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Return what `work` reads in the database of a state folder."""
+
+    async def read(sessions: Sessions) -> T:
+        async with sessions() as session:
+            return await work(session)
+
+    return run_in_database(folder, read)
+
+
+def change_database(folder: StateFolder, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Return what `work` returns of its change, a transaction in a state folder's database."""
+
+    async def change(sessions: Sessions) -> T:
+        async with sessions.begin() as session:
+            return await work(session)
+
+    return run_in_database(folder, change)
+
+
+def epoch() -> int:
+    """Return the time in epoch seconds."""
+    return int(now().timestamp())
 
 
 LOGIN = Path("/proc/self/loginuid")
@@ -85,17 +112,10 @@ def record_once(folder: StateFolder, action: str, subject: str, detail: Mapping[
     """Record one step that is complete, as done by the command's user."""
     from server.release.auth.audit_log import record
 
-    actor = operator().actor
-
-    async def tell(sessions: Sessions) -> None:
-        async with sessions.begin() as session:
-            await record(
-                session,
-                at=int(now().timestamp()),
-                actor=actor,
-                action=action,
-                subject=subject,
-                detail=detail,
-            )
-
-    run_in_database(folder, tell)
+    actor, at = operator().actor, epoch()
+    change_database(
+        folder,
+        lambda session: record(
+            session, at=at, actor=actor, action=action, subject=subject, detail=detail
+        ),
+    )

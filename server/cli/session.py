@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hening.times import UTC_TIMES, show_time
-from server.cli.database import operator, run_in_database
-from server.cli.options import JSON, STATE, now, require_state
+from server.cli.database import change_database, epoch, operator, read_database
+from server.cli.options import JSON, STATE, require_state
 from server.tables import print_table
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from server.storage.control_models import WebSession
-    from server.storage.database import Sessions
 
 
 @click.group("session", epilog="Example: hening-server session list --state var/server")
@@ -35,13 +36,8 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show the open sessions, the newest first."""
     from server.release.auth.web_sessions import list_sessions
 
-    at = _epoch()
-
-    async def work(sessions: Sessions) -> Sequence[WebSession]:
-        async with sessions() as session:
-            return await list_sessions(session, at, account)
-
-    _show(run_in_database(require_state(state), work), as_json=as_json)
+    at, folder = epoch(), require_state(state)
+    _show(read_database(folder, lambda s: list_sessions(s, at, account)), as_json=as_json)
 
 
 @session_group.command(
@@ -57,17 +53,16 @@ def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: 
 
     if bool(identities) == (account is not None):
         raise click.UsageError("name sessions by their ids, or --account for all of one account.")
-    at, by = _epoch(), operator()
+    at, by = epoch(), operator()
 
-    async def work(sessions: Sessions) -> list[WebSession]:
-        async with sessions.begin() as session:
-            chosen = identities or [row.id for row in await list_sessions(session, at, account)]
-            return [
-                await end_session(session, by, identity=identity, at=at)
-                for identity in dict.fromkeys(chosen)
-            ]
+    async def work(session: AsyncSession) -> list[WebSession]:
+        chosen = identities or [row.id for row in await list_sessions(session, at, account)]
+        return [
+            await end_session(session, by, identity=identity, at=at)
+            for identity in dict.fromkeys(chosen)
+        ]
 
-    _show(run_in_database(require_state(state), work), as_json=as_json)
+    _show(change_database(require_state(state), work), as_json=as_json)
 
 
 def _show(rows: Sequence[WebSession], *, as_json: bool) -> None:
@@ -100,7 +95,3 @@ def _describe(row: WebSession) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "ended_at": row.ended_at,
     }
-
-
-def _epoch() -> int:
-    return int(now().timestamp())

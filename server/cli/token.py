@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hening.times import UTC_TIMES, show_time
-from server.cli.database import operator, run_in_database
-from server.cli.options import JSON, STATE, now, require_state
+from server.cli.database import change_database, epoch, operator, read_database
+from server.cli.options import JSON, STATE, require_state
 from server.release.auth.principal import Permission
 from server.release.auth.token_text import MAX_DAYS
 from server.tables import print_table
 
 if TYPE_CHECKING:
-    from server.release.auth.tokens import IssuedToken
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from server.storage.control_models import Token
-    from server.storage.database import Sessions
 
 PERMISSIONS = click.Choice([permission.value for permission in Permission])
 
@@ -63,22 +63,20 @@ def create(
     """Create a token for ACCOUNT and print it, only now. Its description goes to standard error."""
     from server.release.auth.tokens import create_token
 
-    at, by = _epoch(), operator()
-
-    async def work(sessions: Sessions) -> IssuedToken:
-        async with sessions.begin() as session:
-            return await create_token(
-                session,
-                by,
-                os.urandom,
-                account=account,
-                label=label,
-                permissions=[Permission(name) for name in permissions] or None,
-                expires_at=at + days * 86_400,
-                at=at,
-            )
-
-    issued = run_in_database(require_state(state), work)
+    at, by = epoch(), operator()
+    issued = change_database(
+        require_state(state),
+        lambda session: create_token(
+            session,
+            by,
+            os.urandom,
+            account=account,
+            label=label,
+            permissions=[Permission(name) for name in permissions] or None,
+            expires_at=at + days * 86_400,
+            at=at,
+        ),
+    )
     if as_json:
         click.echo(json.dumps({**_describe(issued.row, at), "token": issued.text}))
         return
@@ -99,13 +97,8 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """List tokens by id; their secrets are not stored."""
     from server.release.auth.tokens import list_tokens
 
-    at = _epoch()
-
-    async def work(sessions: Sessions) -> Sequence[Token]:
-        async with sessions() as session:
-            return await list_tokens(session, account)
-
-    _show(run_in_database(require_state(state), work), at, as_json=as_json)
+    found = read_database(require_state(state), lambda session: list_tokens(session, account))
+    _show(found, epoch(), as_json=as_json)
 
 
 @token.command(epilog="Example: hening-server token revoke 0123456789ab --state var/server")
@@ -119,17 +112,16 @@ def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_jso
 
     if bool(identities) == (account is not None):
         raise click.UsageError("name tokens by their ids, or --account for all of one account.")
-    at, by = _epoch(), operator()
+    at, by = epoch(), operator()
 
-    async def work(sessions: Sessions) -> list[Token]:
-        async with sessions.begin() as session:
-            chosen = identities or [row.id for row in await list_tokens(session, account)]
-            return [
-                await revoke_token(session, by, identity=identity, at=at)
-                for identity in dict.fromkeys(chosen)
-            ]
+    async def work(session: AsyncSession) -> list[Token]:
+        chosen = identities or [row.id for row in await list_tokens(session, account)]
+        return [
+            await revoke_token(session, by, identity=identity, at=at)
+            for identity in dict.fromkeys(chosen)
+        ]
 
-    _show(run_in_database(require_state(state), work), at, as_json=as_json)
+    _show(change_database(require_state(state), work), at, as_json=as_json)
 
 
 def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
@@ -168,7 +160,3 @@ def _describe(row: Token, at: int) -> dict[str, Any]:
         "revoked_at": row.revoked_at,
         "state": token_state(row, at),
     }
-
-
-def _epoch() -> int:
-    return int(now().timestamp())

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 
 from server.health import serving_health
 from server.maintenance import Maintenance
-from server.publisher.monitor import Monitor, Seen
+from server.publisher.monitor import Monitor
 from server.publisher.publish_metrics import PublishMetrics
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
@@ -76,25 +76,6 @@ async def test_offline_roles_that_age(world):
     assert len(said) == len(set(said)) == 8
     assert any(s.startswith("armani has used 67% of its life") for s in said)
     assert {r.partition(" ")[0] for r in reasons} == {"latest", "snapshot", "timestamp"}
-
-
-async def test_what_was_seen_is_there_for_the_console(world):
-    """Every role's lifetime, the alarms by severity, and a clock that is behind."""
-    async with open_database(world.folder.database) as sessions:
-        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        monitor = Monitor(world.folder, sessions, world.now, metrics, str)
-        assert monitor.seen == Seen()
-        world.ahead = timedelta(days=60)
-        await monitor.poll()
-        seen = monitor.seen
-        assert {"root", "armani", "timestamp"} <= {lifetime.role for lifetime in seen.lifetimes}
-        assert [alarm.severity for alarm in seen.alarms][:3] == ["expired"] * 3
-        assert {alarm.role for alarm in seen.alarms} >= {"armani", "targets", "latest"}
-        assert not seen.is_behind
-        world.ahead = timedelta(hours=-1)
-        await monitor.poll()
-        assert monitor.seen.is_behind
-        assert monitor.seen.alarms == ()
 
 
 async def test_a_clock_behind_the_last_signature(world):

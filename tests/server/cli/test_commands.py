@@ -6,14 +6,10 @@ import os
 import signal
 from datetime import timedelta
 
-import click
 import pytest
 
-from server.cli import cli
 from server.cli import options as cli_options
 from server.publisher.publisher import Publisher
-from tests.cases import case
-from tests.programs import walk
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
@@ -32,18 +28,6 @@ def check_sentence(err):
     assert err.startswith("hening-server: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
-
-
-COMMANDS = [words for words, each in walk(cli) if not isinstance(each, click.Group)]
-
-
-def test_every_help_has_an_example(run):
-    """The example begins with its own command."""
-    for words in COMMANDS:
-        with case(words):
-            status, out, err = run(*words, "--help")
-            assert (status, err) == (0, "")
-            assert f"Example: hening-server {' '.join(words)}" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

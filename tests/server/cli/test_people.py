@@ -279,9 +279,6 @@ def test_who_logged_in(someone, monkeypatch, login, name):
     assert cli_operator.operator().actor == name
 
 
-HASH = "0123456789abcdef" * 4
-
-
 def entry(action, subject, **detail):
     """Return an entry in its JSON form."""
     return {
@@ -302,18 +299,6 @@ def entry(action, subject, **detail):
                 "account.change", "ani", role=["engineer", "admin"], codenames=[["a", "b"], ["*"]]
             ),
             ["ani changed the account ani", "role: engineer to admin; codenames: a, b to *"],
-        ),
-        (
-            entry("upload.create", "u-1", length=56_123_456, sha256=HASH),
-            ["ani began the upload u-1", "length: 56.1 MB; sha256: 0123456789abcdef"],
-        ),
-        (
-            entry("submission.publish", HASH, snapshot=3),
-            ["ani published the submission 0123456789abcdef", "snapshot: 3"],
-        ),
-        (
-            entry("keys.new", "log", stage="begun", afresh=False),
-            ["ani created the next key of log", "stage: begun; afresh: no"],
         ),
         (entry("some.thing", "a\x1b[2J", note=""), [r"ani did some.thing to a\u{1b}[2J"]),
         (

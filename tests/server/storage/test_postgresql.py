@@ -4,10 +4,9 @@ import pytest
 
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
-from server.storage.migration import is_current, migrate
+from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.postgres import PASSWORD
-from tests.server.storage.test_both_databases import go_down
 
 WRONG = [
     "mysql://root@localhost/hening",
@@ -42,20 +41,6 @@ def test_what_is_shown_of_an_address(url, shown):
     address = PostgresAddress(url)
     assert str(address) == shown
     assert "secret" not in repr(address)
-
-
-@pytest.mark.needs("postgresql")
-def test_no_migration_without_a_back_up(postgres):
-    """An older database with data is not changed until the operator states a backup."""
-    address = PostgresAddress(postgres.make_database())
-    assert migrate(address) is True
-    go_down(address, "0001")
-    with pytest.raises(StorageError, match="--backup-made") as found:
-        migrate(address)
-    assert PASSWORD not in str(found.value)
-    assert not is_current(address)
-    assert migrate(address, backup_made=True) is True
-    assert is_current(address)
 
 
 @pytest.mark.needs("postgresql")

@@ -145,19 +145,6 @@ async def test_an_unexpected_failure(store):
         await reader
 
 
-async def test_one_reader_that_goes_away(store):
-    """The fetch continues for the other."""
-    windows = SharedWindows(store.fetch, 4)
-    readers = [asyncio.create_task(read(windows)) for _ in range(2)]
-    await turns()
-    readers[0].cancel()
-    await turns()
-    assert store.ended == []
-    store.give()
-    assert await readers[1] == PIECES
-    assert store.asked == [("k", 0)]
-
-
 async def test_the_last_reader_that_goes_away(store):
     """Without readers the fetch is cancelled, and a later reader starts a new one."""
     windows = SharedWindows(store.fetch, 4)

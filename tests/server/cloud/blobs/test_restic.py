@@ -29,13 +29,13 @@ async def cloud(request, tmp_path):
 
 
 class Restic:
-    """The program, for one owner's vault."""
+    """The program, with an owner's token; `repository` is what it uses by default."""
 
-    def __init__(self, cloud, name, token, folder):
+    def __init__(self, name, token, folder, repository=""):
         self._environment = {
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
-            "RESTIC_REPOSITORY": f"rest:{cloud.url}/blobs/photos/",
+            "RESTIC_REPOSITORY": repository,
             "RESTIC_REST_USERNAME": name,
             "RESTIC_REST_PASSWORD": token,
             "RESTIC_PASSWORD": "fixture only",
@@ -45,8 +45,7 @@ class Restic:
     async def start(self, *words):
         """Start it."""
         return await asyncio.create_subprocess_exec(
-            "restic",
-            *map(str, words),
+            *("restic", "--no-cache", *map(str, words)),
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -64,7 +63,8 @@ class Restic:
 async def restic(cloud, tmp_path):
     """Give restic with a token of an owner."""
     device = await cloud.device()
-    return Restic(cloud, "ani", await device.make_token(), tmp_path)
+    vault = f"rest:{cloud.url}/blobs/photos/"
+    return Restic("ani", await device.make_token(), tmp_path, vault)
 
 
 def write_files(folder, count):

@@ -1,6 +1,5 @@
 """The export: everything, byte for byte, in a form that other programs read."""
 
-import asyncio
 import hashlib
 import io
 import json
@@ -10,6 +9,7 @@ import zipfile
 import msgspec
 import pytest
 
+from tests.server.cloud.blobs.test_restic import Restic
 from tests.server.cloud.device import change, make_item
 from tests.server.cloud.law.test_consents import read_receipt
 from tests.server.cloud.policies import POLICY, sign
@@ -76,36 +76,18 @@ async def test_all_that_is_kept_is_in_it(cloud):
 async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
     """The folder of a vault is a valid restic repository."""
     device = await cloud.device()
-    token = await device.make_token()
+    restic = Restic("ani", await device.make_token(), tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(os.urandom(100_000))
-    environment = {
-        "HOME": str(tmp_path),
-        "PATH": os.environ["PATH"],
-        "RESTIC_REST_USERNAME": "ani",
-        "RESTIC_REST_PASSWORD": token,
-        "RESTIC_PASSWORD": "fixture only",
-    }
-
-    async def restic(repository, *words):
-        process = await asyncio.create_subprocess_exec(
-            *("restic", "--no-cache", "-r", repository, *words),
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said = (await process.communicate())[0].decode()
-        assert process.returncode == 0, said
-
     remote = f"rest:{cloud.url}/blobs/photos/"
-    await restic(remote, "init")
-    await restic(remote, "backup", str(tmp_path / "photos"))
+    await restic.run("-r", remote, "init")
+    await restic.run("-r", remote, "backup", tmp_path / "photos")
     zipfile.ZipFile(io.BytesIO(await export(device))).extractall(tmp_path / "export")
-    vault = str(tmp_path / "export" / "vaults" / "photos")
-    await restic(vault, "check", "--read-data")
+    vault = tmp_path / "export" / "vaults" / "photos"
+    await restic.run("-r", vault, "check", "--read-data")
     # A withdrawn consent stops uploads, but an unmodified restic can still read.
     await device.ask("POST", "consents/withdrawal")
-    await restic(remote, "restore", "latest", "--target", str(tmp_path / "restored"))
+    await restic.run("-r", remote, "restore", "latest", "--target", tmp_path / "restored")
     (restored,) = (tmp_path / "restored").rglob("1.jpg")
     assert restored.read_bytes() == (tmp_path / "photos" / "1.jpg").read_bytes()
 
