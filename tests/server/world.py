@@ -22,7 +22,7 @@ from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rebuild import rebuild
-from server.publisher.rollout import plan_offer
+from server.publisher.rollout import plan_halt, plan_offer
 from server.release.submissions.submissions import record_end
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
@@ -117,6 +117,23 @@ class World:
 
         return asyncio.run(inside())
 
+    def stop_after(self, step, action):
+        """Run `action(publisher)` in a process that ends after a step of a publication."""
+
+        def stop(done):
+            if done == step:
+                raise StoppedError
+
+        async def inside():
+            async with self.publisher(stop) as publisher:
+                await action(publisher)
+
+        try:
+            asyncio.run(inside())
+        except StoppedError:
+            return
+        raise AssertionError(f"no publication came to step {step}")
+
     def rebuild(self):
         """Fill the database again, as the command does."""
         known = load_log_verifiers(self.folder)
@@ -162,6 +179,20 @@ class World:
     def published(self):
         """Read the public state."""
         return load_published(self.folder.public)
+
+
+class StoppedError(Exception):
+    """A process ends here, as after `kill -9`."""
+
+
+def halt(text="It drains."):
+    """Return the edit that halts the one channel of these tests."""
+
+    def edit(published):
+        path = CHANNEL.pointer_path
+        return {path: plan_halt(CHANNEL, published.pointers()[path], {"en": text})}
+
+    return edit
 
 
 def make_world(root: Path):

@@ -1,6 +1,5 @@
 """A publisher without keys, beside the process that has them."""
 
-import asyncio
 import shutil
 from datetime import timedelta
 
@@ -176,19 +175,8 @@ def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
     world, _ = apart
     pause(world)
 
-    async def stop_when_accepted():
-        def stop(step):
-            if step == 3:
-                raise Killed
-
-        async with world.publisher(stop) as publisher:
-            edit = world.offer(2)
-            await publisher.process_incoming()
-            await publisher.change_pointers(edit)
-
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    with pytest.raises(Killed):
-        asyncio.run(stop_when_accepted())
+    world.stop_after(3, lambda publisher: publisher.change_pointers(world.offer(2)))
     older = copied(world, tmp_path / "older")
     shutil.rmtree(world.folder.staging)
     pause(world)
@@ -234,18 +222,8 @@ def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
 
 def test_a_publication_that_was_cut_off_before(world, tmp_path):
     """Its leaves can never be signed, and it was not seen: it is discarded and made again."""
-
-    async def stop_when_accepted():
-        def stop(step):
-            if step == 3:
-                raise Killed
-
-        async with world.publisher(stop) as publisher:
-            await publisher.process_incoming()
-
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
-    with pytest.raises(Killed):
-        asyncio.run(stop_when_accepted())
+    world.stop_after(3, Publisher.process_incoming)
     process = move_keys(world, tmp_path / "apart")
     process.start()
     try:

@@ -17,7 +17,6 @@ from server.publisher.backup import Copied, FileCopies, back_up
 from server.publisher.lease import Lease
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt
-from server.publisher.rollout import plan_halt
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -27,7 +26,7 @@ from tests.server.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.test_rebuild import rows
 from tests.server.test_app import until
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, halt, refresh_from_disk
 
 TABLES = ("tables", 2)
 
@@ -165,14 +164,11 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
     monkeypatch.setattr(backup.shutil, "copyfile", take_long)
     path = CHANNEL.pointer_path
 
-    def halt(published):
-        return {path: plan_halt(CHANNEL, published.pointers()[path], {})}
-
     try:
         copying = asyncio.create_task(copy(world, tmp_path / "backup"))
         assert await asyncio.to_thread(begun.wait, 60)
         async with world.publisher() as publisher:
-            await publisher.change_pointers(halt)
+            await publisher.change_pointers(halt())
         assert not copying.done()
     finally:
         go.set()
@@ -183,24 +179,10 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
     await asyncio.to_thread(check_goes_on, copied, before)
 
 
-class KilledError(Exception):
-    """Simulates the end of a process."""
-
-
 def accept_only(world):
     """Have a release accepted, and end the process before it is public."""
     world.submit(world.second_release(), [PACKAGE_2])
-
-    def die(step):
-        if step == 3:
-            raise KilledError
-
-    async def run():
-        async with world.publisher(die) as publisher:
-            await publisher.process_incoming()
-
-    with pytest.raises(KilledError):
-        asyncio.run(run())
+    world.stop_after(3, Publisher.process_incoming)
     assert world.folder.staging.exists()
 
 

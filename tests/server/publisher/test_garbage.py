@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from server.publisher.garbage import Garbage, Names, plan_drain, plan_garbage
 from server.publisher.publisher import Publisher
-from server.publisher.rollout import plan_halt
 from server.storage.blobs import StoredBlob
 from server.storage.control_models import Account, Upload
 from server.storage.database import open_database
@@ -21,7 +20,7 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
 from tests.server.ceremony import release
 from tests.server.core.content.samples import NEWS, pack
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, halt, refresh_from_disk
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -224,13 +223,10 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
         if step == 2:
             begun.set()
 
-    def halt(published):
-        return {path: plan_halt(CHANNEL, published.pointers()[path], {})}
-
     async with world.publisher(note) as collecting, world.publisher() as publisher:
         collection = asyncio.create_task(collecting.collect_garbage(WEEK))
         await begun.wait()
-        await publisher.change_pointers(halt)
+        await publisher.change_pointers(halt())
         assert (await asyncio.to_thread(world.published)).pointers()[path].halted
         assert not collection.done()
         collection.cancel()
@@ -251,16 +247,13 @@ async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
             assert go.wait(60)
             super().remove(sha256)
 
-    def halt(published):
-        return {path: plan_halt(CHANNEL, published.pointers()[path], {})}
-
     async with world.publisher() as publisher:
         world.blobs = Hanging(world.folder.blobs)
         async with world.publisher() as collecting:
             try:
                 collection = asyncio.create_task(collecting.collect_garbage(WEEK))
                 await begun.wait()
-                await publisher.change_pointers(halt)
+                await publisher.change_pointers(halt())
                 assert (await asyncio.to_thread(world.published)).pointers()[path].halted
                 with pytest.raises(StorageError, match="does not answer within"):
                     await collection

@@ -14,14 +14,14 @@ from server.http.requests import GateMode
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
 from server.publisher.read_back import DiskReadBack, HttpReadBack, check_targets
-from server.publisher.rollout import plan_halt, plan_pause
+from server.publisher.rollout import plan_pause
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
 from server.storage.roots import write_roots
 from tests.patience import PATIENCE
 from tests.server.core.content.samples import entries_of
 from tests.server.device.served import serve
-from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
+from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2, halt
 
 
 def publication(world, extra=()):
@@ -99,16 +99,6 @@ async def test_on_disk(world):
     await asyncio.to_thread(path.write_bytes, b"{}")
     with pytest.raises(PublishError, match=r"2\.latest\.json on disk"):
         await disk(wanted)
-
-
-def halt(text):
-    """Return the edit that halts the one channel with a reason."""
-
-    def edit(published):
-        path = CHANNEL.pointer_path
-        return {path: plan_halt(CHANNEL, published.pointers()[path], {"en": text})}
-
-    return edit
 
 
 def test_what_came_later(world):
@@ -290,7 +280,7 @@ async def test_a_halt_beside_a_read_back(world):
     address = SlowAddress()
     async with asyncio.timeout(PATIENCE), world.publisher(read_back=address) as publisher:
         assert await publisher.change_pointers(pause(world)) == 4
-        assert await publisher.change_pointers(halt("It drains.")) == 5
+        assert await publisher.change_pointers(halt()) == 5
         assert await asyncio.to_thread(is_halted, world)
         assert (address.ended, world.alarms) == ([], [])
         address.go.set()
@@ -323,7 +313,7 @@ async def test_a_silent_address(world):
         read_back = HttpReadBack(url, world.folder.public)
         async with world.publisher(read_back=read_back) as publisher:
             await publisher.change_pointers(pause(world))
-            await publisher.change_pointers(halt("It drains."))
+            await publisher.change_pointers(halt())
             assert await asyncio.to_thread(is_halted, world)
             assert world.alarms == []  # no request has timed out
             await asked.wait()

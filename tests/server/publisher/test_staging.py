@@ -1,6 +1,5 @@
 """Staged publications: whole or refused, and audited by an independent client before acceptance."""
 
-import asyncio
 import shutil
 from datetime import timedelta
 
@@ -131,25 +130,12 @@ def test_a_tampered_tree(world, publication, name):
         audit(world, staged, pointer)
 
 
-class KilledError(Exception):
-    """Simulates the end of a process."""
-
-
 def test_what_is_overtaken_is_not_completed(world, tmp_path):
     """A publication not newer than the public state is discarded, and decreases no version."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     kept = tmp_path / "staged"
 
-    def die(step):
-        if step == 3:
-            raise KilledError
-
-    async def offer():
-        async with world.publisher(die) as publisher:
-            await publisher.change_pointers(world.offer(2))
-
-    with pytest.raises(KilledError):
-        asyncio.run(offer())
+    world.stop_after(3, lambda publisher: publisher.change_pointers(world.offer(2)))
     shutil.copytree(world.folder.staging, kept)
     assert world.run(Publisher.repair) is not None
     world.ahead = timedelta(hours=2)

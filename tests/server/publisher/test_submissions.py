@@ -13,7 +13,6 @@ from tuf.api.metadata import Metadata, Targets
 from server.core.errors import ReleaseError
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
-from server.publisher.rollout import plan_halt
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
@@ -29,6 +28,7 @@ from tests.server.world import (
     PACKAGE_2,
     SECOND,
     World,
+    halt,
     refresh_from_disk,
 )
 
@@ -315,27 +315,11 @@ def test_a_reason_that_cannot_be_written(world):
 
 def test_a_burned_version(world):
     """Bytes that lost a race against a lost publication are refused, and pointers continue."""
-
-    class CutError(Exception):
-        pass
-
-    def cut(step):
-        if step == 4:
-            raise CutError
-
-    async def interrupted(files):
-        async with world.publisher(cut) as publisher:
-            if files:
-                world.submit(files, [PACKAGE_2])
-                await publisher.process_incoming()
-            else:
-                await publisher.change_pointers(lambda _published: {})
-
     phone = CachedPhone(Edge(world, keeps=NOTHING))
     assert phone.update() == FIRST
-    for files in (armani(world), None):
-        with pytest.raises(CutError):
-            asyncio.run(interrupted(files))
+    world.submit(armani(world), [PACKAGE_2])
+    for action in (Publisher.process_incoming, lambda p: p.change_pointers(lambda _published: {})):
+        world.stop_after(4, action)
         shutil.rmtree(world.folder.staging)  # an operator who discards the publication
         shutil.rmtree(world.folder.incoming)
         world.folder.incoming.mkdir()
@@ -426,17 +410,12 @@ def slow(world):
     world.blobs.go.set()
 
 
-def halt(published):
-    """Return the pointers with the one channel halted."""
-    return {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {"en": "It drains."})}
-
-
 async def test_a_halt_beside_a_package(slow):
     """The halt is public before the package is stored; the bundle follows, and the halt stays."""
     async with slow.publisher() as publisher:
         bundle = asyncio.create_task(publisher.process_incoming())
         assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
-        await publisher.change_pointers(halt)
+        await publisher.change_pointers(halt())
         published = await asyncio.to_thread(slow.published)
         assert published.pointers()[PATH].halted
         assert published.roles["armani"].version == 2
