@@ -173,6 +173,7 @@ def test_other_texts_are_no_sha256(text):
     with pytest.raises(FormatError):
         check_sha256(text)
     assert not is_sha256(text)
+    assert not is_sha256([text])
 
 
 PATH = "armani/id/stable/a.zip"

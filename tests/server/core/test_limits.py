@@ -248,6 +248,14 @@ def test_what_is_written_is_read(counter, time):
     assert decode_floor(role_with(fields["custom"])) == Floor(schema=1, counter=counter, time=time)
 
 
+@pytest.mark.parametrize("schema", [0, 2, True, "1", None, 1.0])
+def test_a_floor_of_another_schema_is_refused(schema):
+    """Only the integer 1 is schema 1; the message names the other one."""
+    with pytest.raises(FormatError, match="this version knows schema 1 only") as caught:
+        decode_floor(role_with({"schema": schema, "floor": 1}))
+    assert repr(str(schema)) in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [None, True, -1, 2**53, 1.0, "1", []])
 @pytest.mark.parametrize("member", ["floor", "floor_time"])
 def test_what_is_no_integer_is_refused(member, value):

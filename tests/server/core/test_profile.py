@@ -312,16 +312,18 @@ def test_rule_7_other_names_are_refused(name):
         check_targets(make_root(), targets)
 
 
-@pytest.mark.parametrize("value", ["x", 1, [1], {"a": 1}])
-def test_rule_7_a_delegation_that_is_almost_terminating_is_refused(value):
-    """Only `true` is true, although python-tuf takes whatever Python holds to be so."""
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [*(("terminating", value) for value in ("x", 1, [1], {"a": 1})), ("name", 7), ("name", True)],
+)
+def test_rule_7_values_that_python_tuf_does_not_check_are_refused(member, value):
+    """Only `true` is true, and a name is a text."""
 
     def change(part):
-        for role in part["delegations"]["roles"]:
-            role["terminating"] = value
+        part["delegations"]["roles"][0][member] = value
 
     data = edited(make_targets(), change, *keys_of("targets"))
-    with pytest.raises(ProfileError, match="is not terminating"):
+    with pytest.raises(ProfileError, match=r"is not (terminating|a name)"):
         check_targets(make_root(), decode_targets("targets", data).signed)
 
 

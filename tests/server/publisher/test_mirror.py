@@ -250,6 +250,14 @@ def test_damage_is_mended(world):
     assert files(out) == whole
 
 
+def test_a_malformed_record(world):
+    """What a mirror holds is not guessed."""
+    out, _ = export(world)
+    (out / ".mirror.json").write_bytes(b"{}\n")
+    with pytest.raises(FormatError, match=r"mirror\.json"):
+        export(world)
+
+
 def test_two_exports_to_one_folder(world):
     """The second one is asked to wait for the first."""
     out, _ = export(world)
