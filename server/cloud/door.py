@@ -66,7 +66,7 @@ class Services:
     async def session_seconds(self, db: AsyncSession) -> int:
         """Return after how many seconds without use a device has to log in again."""
         days = self.settings.session_days
-        return DAY * await self.law.limit_days(db, "session_idle", days)
+        return DAY * await self.law.limit_session_days(db, days)
 
     def check_takes_more(self) -> None:
         """Raise CloudError where nothing new is taken any more."""

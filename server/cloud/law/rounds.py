@@ -75,10 +75,10 @@ class Law:
                 await note_use(db, account, self.now())
             self._used.add(account)
 
-    async def limit_days(self, db: AsyncSession, name: str, wanted: int) -> int:
-        """Return `wanted` days, or the policy's of this `name` where those are fewer."""
+    async def limit_session_days(self, db: AsyncSession, wanted: int) -> int:
+        """Return `wanted` days, or the policy's for an unused session where those are fewer."""
         signed = await self.policies.current(self.now(), db)
-        return wanted if signed is None else min(wanted, getattr(signed.policy.days, name))
+        return wanted if signed is None else min(wanted, signed.policy.days.session_idle)
 
     async def find_policy(self) -> Signed:
         """Return the policy that holds; raises CloudError where there is none."""
