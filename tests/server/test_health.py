@@ -78,6 +78,20 @@ async def test_offline_roles_that_age(world):
     assert {r.partition(" ")[0] for r in reasons} == {"latest", "snapshot", "timestamp"}
 
 
+async def test_what_was_seen_is_there_for_the_console(world):
+    """Every role's lifetime, the alarms by severity, and a clock that is behind."""
+    async with open_database(world.folder.database) as sessions:
+        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+        monitor = Monitor(world.folder, sessions, world.now, metrics, str)
+        world.ahead = timedelta(days=60)
+        await monitor.poll()
+        assert {each.role for each in monitor.seen.lifetimes} >= {"root", "armani", "timestamp"}
+        assert [alarm.severity for alarm in monitor.seen.alarms][:3] == ["expired"] * 3
+        world.ahead = timedelta(hours=-1)
+        await monitor.poll()
+        assert (monitor.seen.is_behind, monitor.seen.alarms) == (True, ())
+
+
 async def test_a_clock_behind_the_last_signature(world):
     """It is logged, with both times; publishing continues."""
     world.ahead = timedelta(days=-1)

@@ -210,6 +210,8 @@ def test_a_rollout(run, state):
         ["offer", CHANNEL, "--counter", "0", "--share", "1%"],
         ["offer", CHANNEL, "--counter", "9", "--share", "1%"],
         ["offer", CHANNEL, "--counter", "2", "--at", "2020-01-01T00:00Z=1%"],
+        ["offer", CHANNEL, "--stage", "10%=1d", "--stage", "1%"],
+        ["offer", CHANNEL, "--at", "2099-01-02T00:00Z=1%", "--at", "2099-01-01T00:00Z=2%"],
         ["offer", "armani/id", "--counter", "2", "--share", "1%"],
         ["offer", "dior/id/stable", "--counter", "2", "--share", "1%"],
         ["set", CHANNEL, "--share", "10%"],
@@ -269,6 +271,7 @@ def test_check(run, state):
     status, out, _ = run("check", "--state", state, "--json")
     assert status == 0
     assert {row["error"] for row in json.loads(out)} == {""}
+    assert {row["subject"] for row in json.loads(out)} >= {"log", "keys", "trail", "audit"}
 
 
 @pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])

@@ -12,7 +12,7 @@ from server.publisher.plan import earliest_time, newest_signature, plan_publicat
 from server.publisher.published import Trust
 from server.publisher.publisher import Publisher
 from tests.server.ceremony import release
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, halt
 from tests.server.world import SECOND as NEXT
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -150,6 +150,24 @@ def test_a_reason_that_joins_is_plain_text(world):
     with pytest.raises(ReleaseError, match=r"^latest/armani/id/stable: the reason in en"):
         world.run(lambda publisher: Publisher.change_pointers(publisher, edit))
     assert not world.published().pointers()[CHANNEL.pointer_path].paused
+
+
+def test_older_texts_go_on(world, monkeypatch):
+    """In a state of an older version a build joins, and an offer is halted with its own reason."""
+
+    def pause(published):
+        (pointer,) = published.pointers().values()
+        return {CHANNEL.pointer_path: replace(pointer, paused=True, reason=ODD)}
+
+    with monkeypatch.context() as older:
+        older.setattr("server.publisher.plan.check_changelogs", lambda *_: None)
+        older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+        assert world.publish(texts(world, 3, ODD)).reason == ""
+        world.run(lambda publisher: publisher.change_pointers(pause))
+    assert world.publish(texts(world, 4, ODD, {"en": "Fixes."}), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(halt(ODD["en"])))
+    pointer = world.published().pointers()[CHANNEL.pointer_path]
+    assert (pointer.halted, pointer.reason) == (True, ODD)
 
 
 def test_a_time_of_a_key_that_goes_does_not_count(world):
