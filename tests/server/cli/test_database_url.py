@@ -17,7 +17,7 @@ CHANNEL = "armani/id/stable"
 
 
 @pytest.fixture
-def world(fresh, postgres):
+def moved(fresh, postgres):
     """Give a server on PostgreSQL that can offer release 1, with the address in its settings."""
     address = postgres.make_database()
     write_durable(fresh.folder.settings, f'database_url = "{address}"\n'.encode())
@@ -31,9 +31,9 @@ def world(fresh, postgres):
 
 
 @pytest.mark.needs("postgresql")
-def test_commands_use_postgresql(run, world):
+def test_commands_use_postgresql(run, moved):
     """A rollout, a rotation and a check read and write there; no SQLite file appears."""
-    state, address = world.folder.root, world.folder.database_url
+    state, address = moved.folder.root, moved.folder.database_url
     before = len(fetch(address, "SELECT * FROM log_entries"))
     status, _, err = run("rollout", "offer", CHANNEL, "--state", state, "--share", "1%")
     assert (status, err) == (0, "")
@@ -44,14 +44,14 @@ def test_commands_use_postgresql(run, world):
     assert [row for row in json.loads(out) if row["error"]] == []
     assert run("migrate", "--state", state)[1] == "The database is up to date.\n"
     assert run("init", "--state", state)[0] == 0
-    assert not world.folder.sqlite.exists()
+    assert not moved.folder.sqlite.exists()
 
 
 @pytest.mark.needs("postgresql")
-def test_an_older_database_waits_for_its_back_up(run, world):
+def test_an_older_database_waits_for_its_back_up(run, moved):
     """No command works on it, each says what to do, and `--backup-made` migrates it."""
-    state = world.folder.root
-    go_down(world.folder.database, "0001")
+    state = moved.folder.root
+    go_down(moved.folder.database, "0001")
     for words in (["migrate"], ["rollout", "halt", CHANNEL]):
         status, _, err = run(*words, "--state", state)
         assert status == 3
@@ -65,12 +65,12 @@ def test_an_older_database_waits_for_its_back_up(run, world):
 
 
 @pytest.mark.needs("postgresql")
-def test_a_database_that_is_away(run, world, postgres):
+def test_a_database_that_is_away(run, moved, postgres):
     """Exit status 3 and a message without the password."""
-    wrong = world.folder.database_url.replace(f":{postgres.port}/", ":1/")
-    (world.folder.root / "settings.toml").write_text(f'database_url = "{wrong}"\n')
+    wrong = moved.folder.database_url.replace(f":{postgres.port}/", ":1/")
+    (moved.folder.root / "settings.toml").write_text(f'database_url = "{wrong}"\n')
     for words in (["check"], ["migrate"], ["keys", "new", "log"], ["rollout", "halt", CHANNEL]):
-        status, out, err = run(*words, "--state", world.folder.root)
+        status, out, err = run(*words, "--state", moved.folder.root)
         assert (status, out) == (3, "")
         check_sentence(err)
         assert PASSWORD not in err
