@@ -32,6 +32,7 @@ from tests.crash.sender import ROOMY, WHOLE
 from tests.crash.stories import OFFER, post_office, run_quietly
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.test_garbage import age_all, put, sha, there
+from tests.server.publisher.test_mirror import files as mirror_files
 from tests.server.publisher.test_mirror import read as read_mirror
 from tests.server.publisher.test_rebuild import rows
 from tests.server.release.rollouts.harness import DAY
@@ -267,12 +268,18 @@ def prepare_export(story):
 
 
 def restart_export(world, _story):
-    """Check what the mirror shows, and give the command again."""
+    """Check what the mirror shows, and give the command again: it has all that a new one has."""
     out, blobs = world.folder.root / "mirror", LocalBlobs(world.folder.blobs)
-    assert read_mirror(world, out, [FIRST])[1] == [PACKAGE_1]
+    version, found = read_mirror(world, out, [FIRST])
+    assert found == [PACKAGE_1]
+    newest = world.published().timestamp.version
+    if version == newest:
+        assert read_mirror(world, out, [SECOND])[1] == [PACKAGE_2]
     export_mirror(world.folder, blobs, out)
-    found = read_mirror(world, out, [FIRST, SECOND])
-    assert found == (world.published().timestamp.version, [PACKAGE_1, PACKAGE_2])
+    assert read_mirror(world, out, [FIRST, SECOND]) == (newest, [PACKAGE_1, PACKAGE_2])
+    export_mirror(world.folder, blobs, world.folder.root / "other")
+    assert mirror_files(out).items() >= mirror_files(world.folder.root / "other").items()
+    assert list(out.rglob(".tmp-*")) == []
 
 
 def prepare_garbage(story):

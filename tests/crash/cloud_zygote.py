@@ -1,16 +1,8 @@
-"""Forks a process for each crash of a cloud: it runs one story and kills itself at a given point.
-
-Each line of standard input is a JSON job with story, folder and crash point. The answer on standard
-output tells how the process ended and which durable changes it made.
-"""
+"""Runs one story of a cloud for each job, in a process that kills itself at a given point."""
 
 import asyncio
-import json
 import os
 import pickle
-import re
-import signal
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +21,7 @@ from server.cloud.storage.bodies import LocalBodies
 from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from server.storage.migration import migrate
+from tests.crash.forks import killing, serve
 from tests.crash.watch import watch
 from tests.programs import import_all
 from tests.server.cloud.device import PEPPER, SALTS, Device, running
@@ -176,14 +169,17 @@ async def make_backup(world, start):
 
 async def make_again(world, start):
     """Restore a backup into another folder."""
-    target = CloudFolder(world.root / "again")
     start()
-    bodies = LocalBodies(target.bodies, os.urandom)
+    return await restore_into(CloudFolder(world.root / "again"), world)
+
+
+async def restore_into(target, world):
+    """Restore the backup of a world into a folder."""
     return await restore(
         world.backup,
         target,
         SETTINGS,
-        bodies,
+        LocalBodies(target.bodies, os.urandom),
         os.urandom,
         now=world.now,
         former=None,
@@ -212,38 +208,13 @@ STORIES = {
 }
 
 
-def main():
-    """Serve crashes until standard input ends."""
-    import_all()
-    for line in sys.stdin:
-        job = json.loads(line)
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            sys.stdout = sys.stderr  # the log is no answer
-            act(job, writer)
-            os._exit(0)
-        os.close(writer)
-        _, status = os.waitpid(child, 0)
-        with os.fdopen(reader) as passed:
-            changes = passed.read().splitlines()
-        ended = {"status": os.waitstatus_to_exitcode(status), "changes": changes}
-        sys.stdout.write(json.dumps(ended) + "\n")
-        sys.stdout.flush()
-
-
-def act(job, writer):
+def act(job, report):
     """Run a story, and die before the first change that `at` matches."""
     root = Path(job["root"])
-
-    def point(change):
-        os.write(writer, f"{change}\n".encode())
-        if re.fullmatch(job["at"], change):
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    point = killing(job["at"], report)
     asyncio.run(STORIES[job["story"]](load(root), lambda: watch(root, point)))
 
 
 if __name__ == "__main__":
-    main()
+    import_all()
+    serve(act)

@@ -1,40 +1,27 @@
 """A process that dies at a given point."""
 
-import json
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
 from tests.crash.after import PREPARATIONS, Story, public_state
-
-ROOT = Path(__file__).parents[2]
+from tests.crash.forks import forking
 
 
 @pytest.fixture(scope="session")
 def crash():
     """Run an action in a process that dies at a given point; returns how it ended."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.zygote"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as zygote:
+    with forking("zygote") as ask:
 
         def run(world, action, **where):
-            job = {"state": str(world.folder.root), "action": action, "ahead": 0, **where}
-            job["ahead"] = world.ahead / timedelta(hours=1)
-            print(json.dumps(job), file=zygote.stdin, flush=True)
-            return json.loads(zygote.stdout.readline())
+            ahead = world.ahead / timedelta(hours=1)
+            return ask({"state": str(world.folder.root), "action": action, "ahead": ahead, **where})
 
         yield run
-        zygote.stdin.close()
 
 
 @dataclass

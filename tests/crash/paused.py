@@ -1,8 +1,7 @@
 """Forks a process for each job, which stops itself in the middle of a publication.
 
-Each line of standard input is a JSON job with state, database and stopping point. The first answer
-says that the process has stopped. The next line of input continues it, and the second answer has
-its result and messages.
+The first answer says that the process has stopped. The next line of input continues it, and the
+second answer has its result and messages.
 """
 
 import asyncio
@@ -16,6 +15,7 @@ from server.core.errors import HeningError
 from server.publisher.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
+from tests.crash.forks import say
 from tests.programs import import_all
 from tests.server.world import World
 
@@ -46,12 +46,6 @@ def answer(job, child, reader):
     with os.fdopen(reader) as said:
         ended = {"status": os.waitstatus_to_exitcode(status), "said": said.read()}
     say(ended)
-
-
-def say(answer):
-    """Write a line for the test."""
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
 
 
 def act(job):

@@ -1,15 +1,10 @@
-"""Forks a phone for each crash: it installs a build and is killed before a disk operation.
+"""Installs a build on a phone for each job, which is killed before a disk operation.
 
-Each line of standard input is a JSON job with the phone's folder and an action. The answer on
-standard output tells how the process ended and which disk operations it made. Modules are imported
-and packages signed once, here.
+Packages are signed once, here.
 """
 
-import json
 import os
 import signal
-import sys
-import traceback
 from pathlib import Path
 
 from client_sim import transport
@@ -19,6 +14,7 @@ from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.engine.power_cut import CountingDisk
+from tests.crash.forks import serve
 
 # In place of 8 MiB, so that a fixture's package has many blocks.
 BLOCK = 16 * 1024
@@ -27,16 +23,16 @@ BLOCK = 16 * 1024
 class KilledDisk(CountingDisk):
     """Kills this process before a step; if the step is a write, half of it is done."""
 
-    def __init__(self, last, writer):
+    def __init__(self, last, report):
         super().__init__()
         self.last = last
-        self.writer = writer
+        self.report = report
 
     def step(self, name):
         """Record a step that is about to be made."""
         with self.lock:
             self.steps.append(name)
-            os.write(self.writer, f"{name}\n".encode())
+            self.report(name)
             if len(self.steps) - 1 == self.last:
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -53,36 +49,19 @@ def main():
     market = Repository(shop.NOW)
     links = [shop.add_package(market, 1), shop.add_package(market, 1, 0)]
     links = {"full": links[:1], "incremental": links}
-    for line in sys.stdin:
-        job = json.loads(line)
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            os._exit(run(job, market, links, writer))
-        os.close(writer)
-        with os.fdopen(reader) as passed:
-            steps = passed.read().splitlines()
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(json.dumps([os.waitstatus_to_exitcode(status), steps]) + "\n")
-        sys.stdout.flush()
 
-
-def run(job, market, links, writer):
-    """Do a job and return the exit status."""
-    folder = Path(job["phone"])
-    try:
+    def act(job, report):
+        folder = Path(job["phone"])
         shop.announce(market, 1, links[job["package"]])
-        if job["do"] == "make":
-            shop.make_phone(folder, market)
-        elif job["do"] == "install":
-            install(open_phone(folder, market, KilledDisk(job["die"], writer)), job)
-        else:
-            go_on(open_phone(folder, market, None), job)
-    except BaseException:  # noqa: BLE001 - told, and the test fails
-        traceback.print_exc()
-        return 1
-    return 0
+        match job["do"]:
+            case "make":
+                shop.make_phone(folder, market)
+            case "install":
+                install(open_phone(folder, market, KilledDisk(job["die"], report)), job)
+            case _:
+                go_on(open_phone(folder, market, None), job)
+
+    serve(act)
 
 
 def open_phone(folder, market, disk):

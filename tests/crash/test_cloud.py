@@ -4,14 +4,10 @@ import asyncio
 import base64
 import dataclasses
 import hashlib
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -20,24 +16,23 @@ from sqlalchemy import select, update
 
 from server.cloud.copying.backup import back_up
 from server.cloud.copying.check import check_cloud
-from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
 from server.cloud.law.erasure import DONE
 from server.cloud.law.schedule import ANNOUNCED
 from server.cloud.settings import DAY
 from server.cloud.storage import MIGRATIONS
-from server.cloud.storage.bodies import LocalBodies, one_piece
+from server.cloud.storage.bodies import one_piece
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.models import Lease
 from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from server.storage.migration import load_migrations, with_connection
-from tests.crash.cloud_zygote import SETTINGS, World
+from tests.crash.cloud_zygote import SETTINGS, World, restore_into
+from tests.crash.forks import forking
 from tests.server.cloud.device import Device, change, make_item, running, uid
 from tests.server.cloud.law.test_consents import read_receipt
 from tests.server.cloud.policies import LAW
 
-ROOT = Path(__file__).parents[2]
 BIG = 20_000
 _LOCKED = "accounts,collections"
 _ALL = "accounts,(?!alembic_version).*"  # a migration writes some, too
@@ -149,21 +144,8 @@ POINTS = {
 @pytest.fixture(scope="module")
 def crash():
     """Run a story in a process that dies at a given point; returns how it ended."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.cloud_zygote"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as zygote:
-
-        def run(world, story, at):
-            job = {"root": str(world.root), "story": story, "at": at}
-            print(json.dumps(job), file=zygote.stdin, flush=True)
-            return json.loads(zygote.stdout.readline())
-
-        yield run
-        zygote.stdin.close()
+    with forking("cloud_zygote") as ask:
+        yield lambda world, story, at: ask({"root": str(world.root), "story": story, "at": at})
 
 
 async def prepare(root):
@@ -263,7 +245,7 @@ def worlds(tmp_path_factory, crash):
             copy = copy_world(world, world.root.with_name("after"))
             ended = crash(copy, story, "")
             assert ended["status"] == 0
-            found[story] = world, ended["changes"]
+            found[story] = world, ended["points"]
         return found[story]
 
     return give
@@ -460,18 +442,7 @@ async def after_migration(world):
 async def restored(world):
     """Restore the backup; returns the restored world."""
     target = CloudFolder(world.root / "again")
-    bodies = LocalBodies(target.bodies, os.urandom)
-    done = await restore(
-        world.backup,
-        target,
-        SETTINGS,
-        bodies,
-        os.urandom,
-        now=world.now,
-        former=None,
-        keep_sessions=True,
-    )
-    assert done.report.told == []
+    assert (await restore_into(target, world)).report.told == []
     again = dataclasses.replace(world, root=world.root / "again-world")
     await asyncio.to_thread(shutil.move, target.root, again.folder.root)
     return again

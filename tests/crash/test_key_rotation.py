@@ -1,4 +1,4 @@
-"""Making next keys, switching to them and publishing across a switch, each killed on the way.
+"""New keys after a theft, a switch to keys and publishing across it, each killed on the way.
 
 A switch is killed at each change of the disk: the planned one at every second change, that after a
 theft at the others. The other actions are killed at every eleventh change: `test_points` kills them
@@ -34,7 +34,6 @@ class Scenario:
 
 
 SCENARIOS = [
-    "new keys",
     "planned switch",
     "new keys after a theft",
     "root after a theft",
@@ -46,8 +45,6 @@ SCENARIOS = [
 def scenario(request, published_state, tmp_path_factory):
     """Prepare a server."""
     world = published_state.copy(tmp_path_factory.mktemp("rotation") / "state")
-    if request.param == "new keys":
-        return Scenario(world, "new keys", has_next=True)
     world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
     if request.param == "new keys after a theft":
         return Scenario(world, "new keys afresh", has_next=True)
@@ -100,8 +97,6 @@ def check_public(world):
 def finish(scenario, world):
     """Repeat the command, and check its invariants on the folder."""
     match scenario.action:
-        case "new keys":
-            world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
         case "new keys afresh":
             world.run(lambda p: make_next_keys(p, world.folder, HOLDERS, afresh=True))
         case "switch":

@@ -6,10 +6,7 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,12 +19,12 @@ from server.release.rollouts.commands import view_channel
 from server.storage.control_models import Account, AuditLogEntry, Token
 from server.storage.database import open_database
 from tests.crash.after import check_public_log
+from tests.crash.forks import forking
 from tests.crash.points import API_STORIES
 from tests.patience import PATIENCE
 from tests.server.release.api.test_submissions import TYPE, body_of
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, refresh_from_disk
 
-ROOT = Path(__file__).parents[2]
 POINTS = [(story, name) for story, names in API_STORIES.items() for name in names]
 #: The audit log's action for each request.
 ACTIONS = {
@@ -95,30 +92,21 @@ async def make_admin(world):
 @pytest.fixture(scope="module")
 def serve():
     """Run whole servers, each until it dies or the block ends."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.server_zygote"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as zygote:
+    with forking("server_zygote") as fork:
 
         @contextlib.contextmanager
         def run(folder, at="", ended=None):  # if it survives `at`, it is stopped
-            job = {"state": str(folder.root), "at": at, "log": f"{folder.root}.log"}
-            print(json.dumps(job), file=zygote.stdin, flush=True)
-            started = json.loads(zygote.stdout.readline())
+            started = fork({"state": str(folder.root), "at": at, "log": f"{folder.root}.log"})
             try:
                 yield started
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(started["pid"], signal.SIGTERM if at else signal.SIGKILL)
-                end = json.loads(zygote.stdout.readline())
+                end = fork()
                 if ended is not None:
                     ended.update(end)
 
         yield run
-        zygote.stdin.close()
 
 
 def send(api, site, story):

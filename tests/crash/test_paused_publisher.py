@@ -1,10 +1,6 @@
 """A publisher is stopped in the middle, and another one takes over: one history remains."""
 
 import asyncio
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -16,30 +12,18 @@ from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from tests.crash.forks import forking
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
-ROOT = Path(__file__).parents[2]
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
 
 
 @pytest.fixture(scope="session")
 def ask():
     """Give a function that sends a line to the process of `paused`, and returns its answer."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.paused"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as program:
-
-        def send(line):
-            print(json.dumps(line), file=program.stdin, flush=True)
-            return json.loads(program.stdout.readline())
-
+    with forking("paused") as send:
         yield send
-        program.stdin.close()
 
 
 @pytest.fixture(scope="session")

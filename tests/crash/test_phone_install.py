@@ -3,17 +3,13 @@
 The tests of the update engine interrupt every step in process, without a signal.
 """
 
-import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.client_sim.engine.streamed import snapshot
+from tests.crash.forks import forking
 
-ROOT = Path(__file__).parents[2]
 KILLED = -9
 # Every how many steps one is killed: primes, so that each kind of step is hit.
 WAYS = [("full", False, 17), ("incremental", False, 11), ("full", True, 13)]
@@ -22,21 +18,8 @@ WAYS = [("full", False, 17), ("incremental", False, 11), ("full", True, 13)]
 @pytest.fixture(scope="module")
 def zygote():
     """Give a function that does a job in a process of its own; returns its status and its steps."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.phone_zygote"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def do(**job):
-            print(json.dumps(job), file=process.stdin, flush=True)
-            status, steps = json.loads(process.stdout.readline())
-            return status, steps
-
-        yield do
-        process.stdin.close()
+    with forking("phone_zygote") as ask:
+        yield lambda **job: tuple(ask(job).values())
 
 
 @pytest.mark.parametrize(("package", "whole", "stride"), WAYS)

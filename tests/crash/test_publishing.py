@@ -1,6 +1,6 @@
 """A publisher killed with SIGKILL after each step, and before every eleventh change of the disk.
 
-`test_points` kills it at each change by its name; this module tries other submissions.
+`test_points` kills it at each change by its name, in other submissions and in rollouts.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
 from server.storage.local_blobs import LocalBlobs
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, World, refresh_from_disk
+from tests.server.world import CHANNEL, FIRST, World, refresh_from_disk
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,7 @@ class Scenario:
 
 SCENARIOS = [
     "first submission",
-    "second release",
     "new root",
-    "pointer change",
     "renewal",
     "full renewal",
 ]
@@ -49,13 +47,8 @@ def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
         case "first submission":
             root = {("root", 1): world.folder.trusted_root.read_bytes()}
             bundle_id = world.submit(world.ceremony.first() | root)
-        case "second release":
-            bundle_id = world.submit(world.second_release(), [PACKAGE_2])
         case "new root":
             bundle_id = world.submit({("root", 2): world.ceremony.root(2)})
-        case "pointer change":
-            assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-            action = "offer"
         case "renewal":
             world.ahead, action = timedelta(hours=2), "refresh"
         case "full renewal":
@@ -100,19 +93,19 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 def public_state(world: World):
     """Verify the public state from nothing and describe it; None if nothing is public.
 
-    Timestamp and snapshot version, the roles' versions, the bytes of both packages, and the paths
+    Timestamp and snapshot version, the roles' versions, the length of the package, and the paths
     of metadata that a server would serve if it started now.
     """
     published = world.published()
     if published is None:
         return None, None, None, None, None
-    version, found = refresh_from_disk(world.folder, [FIRST, SECOND, CHANNEL.pointer_path])
+    version, found = refresh_from_disk(world.folder, [FIRST, CHANNEL.pointer_path])
     assert version == published.timestamp.version
     roles = tuple(sorted((name, role.version) for name, role in published.roles.items()))
-    packages = tuple(None if found[path] is None else len(found[path]) for path in (FIRST, SECOND))
+    package = found[FIRST] and len(found[FIRST])
     documents = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY).documents
     served = tuple(sorted(path for path in documents if path.startswith("/metadata/")))
-    return version, published.snapshot.version, roles, packages, served
+    return version, published.snapshot.version, roles, package, served
 
 
 def ends(world, bundle_id):
@@ -127,10 +120,6 @@ def finish(scenario, world):
 
     async def again(publisher):
         await publisher.process_incoming()
-        if scenario.action == "offer":
-            pointer = world.published().pointers()[CHANNEL.pointer_path]
-            if pointer.steps[-1].counter != 2:
-                await publisher.change_pointers(world.offer(2))
         if scenario.action == "refresh":
             await publisher.refresh()
 

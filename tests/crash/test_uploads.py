@@ -1,4 +1,4 @@
-"""A server killed with SIGKILL during an upload, at each piece, change of disk and step."""
+"""A server killed with SIGKILL during an upload, at each piece and change of the disk."""
 
 import asyncio
 import hashlib
@@ -70,15 +70,6 @@ def test_killed_at_each_point(begun, checksum, crash, tmp_path):
     # A batch is two pieces. No byte of a part with a checksum counts before it is verified.
     kept = {FIRST, FIRST + 2 * PIECE, FIRST + 4 * PIECE, len(WHOLE)}
     assert set(offsets) == ({FIRST, len(WHOLE)} if checksum else kept)
-
-
-@pytest.mark.parametrize("step", [2, 3])
-def test_killed_after_a_step(begun, step, crash):
-    """A blob without a record, or a file that is no longer needed: the restart recognises it."""
-    world, upload_id = begun
-    ended = crash(world, "upload", upload=upload_id, checksum=False, step=step)
-    assert ended["status"] == -9
-    assert resume(world, upload_id) == len(WHOLE)
 
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])

@@ -1,8 +1,4 @@
-"""Forks a process for each crash: it runs one action on a state folder and kills itself.
-
-Each line of standard input is a JSON job with state, action and crash point. The answer on standard
-output tells how the process ended and how many points it passed. Modules are imported once, here.
-"""
+"""Runs one action on a state folder for each job, in a process that kills itself."""
 
 import asyncio
 import contextlib
@@ -21,6 +17,7 @@ from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
+from tests.crash.forks import killing, serve
 from tests.crash.sender import ROOMY, send_rest
 from tests.crash.stories import STORIES
 from tests.crash.watch import watch as watch_changes
@@ -32,27 +29,7 @@ from tests.server.world import World
 CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
-def main():
-    """Serve crashes until standard input ends."""
-    import_all(server)
-    for line in sys.stdin:
-        job = json.loads(line)
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            (tell if "at" in job else act)(job, writer)
-            os._exit(0)
-        os.close(writer)
-        _, status = os.waitpid(child, 0)
-        with os.fdopen(reader) as passed:
-            points = passed.read().splitlines()
-        ended = {"status": os.waitstatus_to_exitcode(status), "points": points}
-        sys.stdout.write(json.dumps(ended) + "\n")
-        sys.stdout.flush()
-
-
-def act(job, writer):
+def act(job, report):
     """Run one action; die after the step, or before the disk change, that the job names."""
     folder = StateFolder(Path(job["state"]))
     world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
@@ -61,7 +38,7 @@ def act(job, writer):
     def point(name):
         nonlocal passed
         passed += 1
-        os.write(writer, f"{name}\n".encode())
+        report(name)
         if job.get("change") == passed:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -71,7 +48,7 @@ def act(job, writer):
             point(f"{event} {Path(args[0]).name}")
 
     def after_step(step):
-        os.write(writer, f"step {step}\n".encode())
+        report(f"step {step}")
         if job.get("step") == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -79,7 +56,7 @@ def act(job, writer):
         async with open_harness(folder.root) as harness:
             harness.numbers = 1
             sys.addaudithook(watch)
-            harness.restart(ROOMY, after_step)
+            harness.restart(ROOMY)
             await send_rest(harness, job, lambda: point("piece"))
 
     async def run():
@@ -91,15 +68,12 @@ def act(job, writer):
             sys.addaudithook(watch)
             actions = {
                 "incoming": publisher.process_incoming,
-                "offer": lambda: publisher.change_pointers(world.offer(2)),
                 "refresh": publisher.refresh,
-                "new keys": lambda: make_next_keys(publisher, folder, HOLDERS),
                 "new keys afresh": lambda: make_next_keys(publisher, folder, HOLDERS, afresh=True),
                 "export": lambda: asyncio.to_thread(
                     export_mirror, folder, LocalBlobs(folder.blobs), folder.root / "mirror"
                 ),
                 "drain": publisher.drain,
-                "gc": lambda: publisher.collect_garbage(timedelta(days=7)),
                 "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),
             }
             await actions[job["action"]]()
@@ -107,34 +81,38 @@ def act(job, writer):
     asyncio.run(run())
 
 
-def tell(job, writer):
+def tell(job, report):
     """Run a story and record each durable change; die before the first that `at` matches.
 
     With `fill` the disk is filled at that point instead, and the story's error is reported.
     """
     folder = StateFolder(Path(job["state"]))
     world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
-    if job.get("fill") is not None:
+    point = killing(job["at"], report)
+    if "fill" in job:
         world.room = Room(keep_free=0)
-
-    def point(change):
-        os.write(writer, f"{change}\n".encode())
-        nonlocal is_over
-        if is_over or not re.fullmatch(job["at"], change):
-            return
-        is_over = True
-        if job.get("fill") is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        fill(Path(job["fill"]))
-
-    is_over = False
+        point = filling(job["at"], report, Path(job["fill"]))
     story = STORIES[job["action"]](world, job, lambda: watch_changes(folder.root, point))
     try:
         asyncio.run(story)
     except Exception as error:  # noqa: BLE001 - the test looks at what it is
         world.alarms.append(f"{type(error).__name__}: {error}")
     for sentence in world.alarms:
-        os.write(writer, f"! {json.dumps(sentence)}\n".encode())
+        report(f"! {json.dumps(sentence)}")
+
+
+def filling(at, report, ballast):
+    """Return a function that reports a change and fills the disk at the first that `at` matches."""
+    is_full = False
+
+    def point(change):
+        nonlocal is_full
+        report(change)
+        if not is_full and re.fullmatch(at, change):
+            is_full = True
+            fill(ballast)
+
+    return point
 
 
 def fill(ballast):
@@ -148,4 +126,5 @@ def fill(ballast):
 
 
 if __name__ == "__main__":
-    main()
+    import_all(server)
+    serve(lambda job, report: (tell if "at" in job else act)(job, report))

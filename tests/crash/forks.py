@@ -1,0 +1,83 @@
+"""Forks a process for each job: one that may die, and reports what it did until then.
+
+The programs of this folder import modules once. Each line of their standard input is a JSON job.
+The answer on standard output is how the process ended and the lines that it wrote on its way.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def forking(program):
+    """Run a program of this folder; gives a function that sends it a job and returns its answer.
+
+    Without a job the function returns a further answer.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", f"tests.crash.{program}"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def ask(job=None):
+            if job is not None:
+                print(json.dumps(job), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
+
+
+def serve(act):
+    """Call `act` in a process of its own with each job and a function that reports a line."""
+    for line in sys.stdin:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            sys.stdout = sys.stderr  # a log is no answer
+            act(json.loads(line), reporter(writer))
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as passed:
+            say(ended(child, passed))
+
+
+def reporter(writer):
+    """Return a function that writes a line into a pipe."""
+    return lambda text: os.write(writer, f"{text}\n".encode())
+
+
+def ended(child, passed):
+    """Return how a process ended, and the lines that it reported."""
+    points = passed.read().splitlines()
+    _, status = os.waitpid(child, 0)
+    return {"status": os.waitstatus_to_exitcode(status), "points": points}
+
+
+def say(answer):
+    """Write a line for the test."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def killing(at, report):
+    """Return a function that reports a change, and kills the process at one that `at` matches."""
+
+    def point(change):
+        report(change)
+        if re.fullmatch(at, change):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return point
