@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from client_sim.lab.captures import page as audit_page
+from client_sim.lab.captures import showing
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.commands.cloud_command import cloud_command
@@ -24,7 +24,7 @@ def pages(reports, tmp_path):
     assert CliRunner().invoke(cloud_command, run).exit_code == 1
     audit = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
     return {
-        "audit": audit_page.render_page(audit, ORIGIN, personal=False),
+        "audit": showing.render_page(audit, ORIGIN, personal=False),
         "cloud": file.read_text(),
     } | {
         name: render_page(getattr(reports, name), ORIGIN)
