@@ -18,7 +18,7 @@ def no_blocking_calls():
             function.can_block_in("storage/engine.py", "_connect")
             function.can_block_in("storage/migration.py", "_upgrade")
             function.can_block_in("storage/test_both_databases.py", "undo")
-            function.can_block_in("storage/test_migration_with_data.py", "make")
+            function.can_block_in("storage/test_both_databases.py", "make")
         # On a non-blocking socket it waits for the disk alone.
         blockbuster.functions["os.sendfile"].can_block_in("http/file_sending.py", "_send_piece")
         yield blockbuster

@@ -161,7 +161,7 @@ async def append_after(world, batch, change=None):
             async with sessions.begin() as session:
                 await session.execute(change)
     async with open_log(world.folder) as log:
-        await log.append_after(batch, world.keys.log_keys, 1)
+        await log.append(batch, world.keys.log_keys, 1)
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_an_append_reads_few_tiles(grown, monkeypatch):
     real = Log._read_tile
 
     def reader(self, path):
-        read.append_after(path)
+        read.append(path)
         return real(self, path)
 
     monkeypatch.setattr(Log, "_read_tile", reader)
