@@ -83,9 +83,14 @@ class Served:
         return self.ask(request(path, *lines, method=method))
 
     def drain(self, seconds):
-        """Begin to drain, and return when no socket listens any more."""
+        """Begin to drain, and return when no socket listens and each connection knows of it."""
+
+        async def begun():
+            while not self.listener._front.is_draining:
+                await asyncio.sleep(0)
+
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(begun(), self.loop).result(PATIENCE)
 
     def stand(self):
         """Stop the limits' clock, except for `turn`."""
