@@ -84,13 +84,9 @@ class Served:
 
     def drain(self, seconds):
         """Begin to drain, and return when no socket listens and each connection knows of it."""
-
-        async def begun():
-            while not self.listener._front.is_draining:
-                await asyncio.sleep(0)
-
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
-        asyncio.run_coroutine_threadsafe(begun(), self.loop).result(PATIENCE)
+        while not self._in_loop(lambda: self.listener._front.is_draining):
+            pass
 
     def stand(self):
         """Stop the limits' clock, except for `turn`."""

@@ -1,0 +1,174 @@
+"""Small objects in an S3-compatible store, written on conditions.
+
+A condition takes the place of a local rename: `create` needs a free name, and `replace` the tag of
+what it replaces. S3 orders the writes of one name, so of two writers one is refused. An answer that
+is lost makes the library repeat the request, and the store refuse the repetition: so whoever is
+refused reads the object, and one that holds the new bytes was written.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
+from obstore.store import S3Store
+
+from server.storage.errors import StorageError
+from server.storage.s3_client import S3Place, open_store, translated_errors
+
+if TYPE_CHECKING:
+    from obstore import GetResult
+
+PATIENCE = timedelta(seconds=5)  # how long the store may be silent: halts wait for a write
+REQUEST = timedelta(seconds=60)  # how long one request may take as a whole
+RETRIES = 3
+PROBE = "probe"
+"""The name of the object by which conditions are tried; it holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The bytes of an object, and the tag that its next version has to name."""
+
+    data: bytes
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Name, tag and length in bytes of an object, and when it was written, in epoch seconds."""
+
+    name: str
+    tag: str
+    size: int
+    time: float
+
+
+class TakenError(StorageError):
+    """The name holds other bytes than the ones that are to be written."""
+
+
+class TooLargeError(StorageError):
+    """An object is larger than its reader accepts."""
+
+
+class Objects:
+    """The objects below the prefix of `place`; raises StorageError where the store fails."""
+
+    def __init__(
+        self, place: S3Place, *, patience: timedelta = PATIENCE, retries: int = RETRIES
+    ) -> None:
+        self._store: S3Store = open_store(place, patience, REQUEST, retries)
+
+    def get(self, name: str, *, limit: int) -> Stored | None:
+        """Return an object of at most `limit` bytes; None for a missing one."""
+        with translated_errors(f"give {name}"):
+            try:
+                return _read(name, obstore.get(self._store, name), limit)
+            except FileNotFoundError:
+                return None
+
+    def get_newer(self, name: str, tag: str, *, limit: int) -> Stored | None:
+        """Return an object like `get`, None while it has `tag`; a missing one is an error."""
+        with translated_errors(f"give {name}"):
+            try:
+                found = obstore.get(self._store, name, options={"if_none_match": tag})
+            except NotModifiedError:
+                return None
+            return _read(name, found, limit)
+
+    def is_there(self, name: str) -> bool:
+        """Answer whether an object exists."""
+        with translated_errors(f"say whether it has {name}"):
+            try:
+                obstore.head(self._store, name)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def create(self, name: str, data: bytes) -> str:
+        """Write an object under a free name and return its tag; one with the same bytes stays.
+
+        Raises TakenError for one with others.
+        """
+        with translated_errors(f"take {name}"):
+            try:
+                put = obstore.put(self._store, name, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return self._written(name, data)
+            return _tag(put["e_tag"])
+
+    def replace(self, name: str, data: bytes, tag: str) -> str:
+        """Write an object in place of the version with `tag` and return the new tag.
+
+        Raises TakenError where another version is there, unless it holds the same bytes.
+        """
+        with translated_errors(f"take {name}"):
+            try:
+                put = obstore.put(self._store, name, data, mode={"e_tag": tag}, use_multipart=False)
+            except (PreconditionError, FileNotFoundError):
+                return self._written(name, data)
+            return _tag(put["e_tag"])
+
+    def remove(self, name: str) -> None:
+        """Remove an object; a missing one is no error."""
+        with translated_errors(f"remove {name}"):
+            try:
+                obstore.delete(self._store, name)
+            except FileNotFoundError:
+                return
+
+    def list(self, prefix: str = "") -> Iterator[Listed]:
+        """Yield the objects in the folder `prefix`, and below it; each request gives a thousand."""
+        with translated_errors("list its objects"):
+            for found in obstore.list(self._store, prefix or None):
+                for meta in found:
+                    yield Listed(
+                        meta["path"],
+                        _tag(meta["e_tag"]),
+                        meta["size"],
+                        meta["last_modified"].timestamp(),
+                    )
+
+    def check_conditions(self) -> None:
+        """Raise StorageError for a store that does not heed conditions; writes `PROBE`."""
+        first = self.get(PROBE, limit=1)
+        tag = self.create(PROBE, b"") if first is None else first.tag
+        kept = b"" if first is None else first.data
+        other = b"1" if not kept else b""
+        for condition in ("create", "replace"):
+            try:
+                if condition == "create":
+                    self.create(PROBE, other)
+                else:
+                    self.replace(PROBE, other, '"0"')
+            except TakenError:
+                continue
+            raise StorageError(
+                "the S3 store overwrites what it should refuse to: it has no conditional writes"
+                " (If-None-Match, If-Match), and two publishers could destroy each other's work."
+                " Take another store for tree_url."
+            )
+        self.replace(PROBE, kept, tag)
+
+    def _written(self, name: str, data: bytes) -> str:
+        with contextlib.suppress(TooLargeError):
+            found = self.get(name, limit=len(data))
+            if found is not None and found.data == data:
+                return found.tag
+        raise TakenError(f"{name} in the S3 store was written by another process.")
+
+
+def _read(name: str, found: "GetResult", limit: int) -> Stored:
+    if found.meta["size"] > limit:
+        raise TooLargeError(f"{name} in the S3 store is over its limit of {limit} bytes.")
+    return Stored(bytes(found.bytes()), _tag(found.meta["e_tag"]))
+
+
+def _tag(found: str | None) -> str:
+    if not found:
+        raise StorageError("the S3 store gives objects no ETag, without which none is replaced.")
+    return found

@@ -1,0 +1,319 @@
+"""The public tree in S3, with a copy on this machine that everything reads.
+
+    PREFIX/tree/metadata/…, log/…, roots.json, proofs.json   as in a local folder
+    PREFIX/staging/FENCE.tar                                 an accepted publication
+
+Each write goes to S3 first, on its condition, and to the copy then. So a crash leaves at most a
+copy that is behind, and `refresh` reads what it lacks: the timestamp first, since what it names was
+written before it, and that timestamp is written to the copy last.
+"""
+
+import contextlib
+import fcntl
+import io
+import os
+import re
+import shutil
+import tarfile
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from server.core.encodings import decode_decimal
+from server.core.errors import FormatError
+from server.core.metadata import decode_snapshot, decode_timestamp, metadata_limit
+from server.core.names import metadata_name
+from server.core.tiles import LEVEL_BITS, WIDTH, tile_path
+from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.durable import make_folder, move_durable, open_created, write_durable
+from server.storage.errors import StorageError
+from server.storage.objects import Objects, Stored, TakenError
+from server.storage.roots import find_roots
+from server.storage.tree import discard_folder
+
+FILE_LIMIT = 5_000_000  # bytes of one public file
+STAGED_LIMIT = 1 << 30  # bytes of a publication: a ceremony of a thousand models has less
+SUPERSEDED = 8  # versions of a role that are served beside the newest
+AT_ONCE = 16  # requests
+TIMESTAMP, CHECKPOINT = "metadata/timestamp.json", "log/checkpoint"
+ROOTS, PROOFS = "roots.json", "proofs.json"
+POINTERS = (TIMESTAMP, CHECKPOINT, ROOTS, PROOFS)
+"""The files that change, except for proofs that are signed again; in the order of reading."""
+_STAGED = re.compile(r"staging/([0-9]{1,18})\.tar")
+_ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
+
+
+class S3Tree:
+    """A `Tree` in a bucket, copied to `folder`; accepted publications are copied to `staging`.
+
+    Processes of one machine may share the copy.
+    """
+
+    def __init__(self, objects: Objects, folder: Path, staging: Path) -> None:
+        self._objects = objects
+        self._folder = folder
+        self._staging = staging
+        self._tags: dict[str, str] = {}
+        self._staged: frozenset[str] = frozenset()
+        self._is_listed = False
+
+    @property
+    def folder(self) -> Path:
+        """The copy."""
+        return self._folder
+
+    def refresh(self) -> None:
+        """Fetch what the copy lacks. The first time everything in the store is listed."""
+        with self._locked():
+            self._refresh_public()
+            self._refresh_staged()
+
+    def has(self, path: str) -> bool:
+        """Answer whether a file is public; one that only the store has is fetched."""
+        target = self._folder / path
+        if target.exists():
+            return True
+        with self._locked():
+            found = self._objects.get(_key(path), limit=FILE_LIMIT)
+            if found is not None:
+                write_durable(target, found.data)
+            return found is not None
+
+    def create(self, path: str, data: bytes) -> None:
+        """Put an object under a free name."""
+        with self._locked():
+            try:
+                self._objects.create(_key(path), data)
+            except TakenError as error:
+                raise StorageError(
+                    f"{path} is already there with other bytes; it is never rewritten."
+                ) from error
+            write_durable(self._folder / path, data)
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Put an object in place of the version that the copy holds.
+
+        Raises TakenError where the store holds another one.
+        """
+        with self._locked():
+            tag = self._put(path, data)
+            write_durable(self._folder / path, data)
+            self._tags[path] = tag
+
+    def _put(self, path: str, data: bytes) -> str:
+        tag = self._tags.get(path)
+        if tag is None:
+            found = self._objects.get(_key(path), limit=FILE_LIMIT)
+            if found is None:
+                return self._objects.create(_key(path), data)
+            if found.data not in {data, self._copied(path)}:
+                raise TakenError(f"{path} was written by another process meanwhile.")
+            tag = found.tag
+        return self._objects.replace(_key(path), data, tag)
+
+    def remove(self, path: str) -> None:
+        """Remove an object, and the copy."""
+        with self._locked():
+            self._objects.remove(_key(path))
+            (self._folder / path).unlink(missing_ok=True)
+
+    def accept(self, temporary: Path, staging: Path, fence: int) -> None:
+        """Put the publication as one object, which nobody else can put: `fence` is used once."""
+        with self._locked():
+            name = f"staging/{fence}.tar"
+            self._objects.create(name, _pack(temporary))
+            self._staged |= {name}
+            move_durable(temporary, staging)
+
+    def discard(self, staging: Path) -> None:
+        """Remove the accepted publication from the store, then its copy."""
+        with self._locked():
+            for name in self._staged:
+                self._objects.remove(name)
+            self._staged = frozenset()
+            discard_folder(staging)
+
+    def keep_only(self, served: Collection[str]) -> None:
+        """Remove metadata from the copy that is not `served`, by path; the store keeps it."""
+        with self._locked():
+            for path in (self._folder / "metadata").iterdir():
+                if f"metadata/{path.name}" not in served and not path.name.startswith(TEMPORARY):
+                    path.unlink()
+
+    def _refresh_public(self) -> None:
+        before = {path: self._copied(path) for path in POINTERS}
+        newer = {path: stored for path in POINTERS if (stored := self._newer(path)) is not None}
+        found = {path: each.data for path, each in newer.items() if each.data != before[path]}
+        now = {path: data for path, data in (before | found).items() if data is not None}
+        if TIMESTAMP not in now and CHECKPOINT not in now:
+            return
+        if not self._is_listed:
+            self._fetch_listed()
+        if TIMESTAMP in found:
+            self._fetch_named(found[TIMESTAMP])
+        if CHECKPOINT in found:
+            self._fetch_tiles(_size(found[CHECKPOINT]), _size(before[CHECKPOINT]))
+        if PROOFS in found or _ODD.search(now.get(PROOFS, b"")):
+            self._fetch_proofs()
+        if found:
+            os.sync()  # before a pointer names them
+        for path in reversed(POINTERS):
+            if path in found:
+                write_durable(self._folder / path, found[path])
+        self._tags |= {path: each.tag for path, each in newer.items()}
+        self._is_listed = True
+
+    def _newer(self, path: str) -> Stored | None:
+        tag = self._tags.get(path)
+        if tag is None:
+            return self._objects.get(_key(path), limit=FILE_LIMIT)
+        return self._objects.get_newer(_key(path), tag, limit=FILE_LIMIT)
+
+    def _fetch_listed(self) -> None:
+        listed = {each.name.removeprefix("tree/"): each.size for each in self._objects.list("tree")}
+        # After a power cut a copy may be empty; one that is longer is not replaced by what is
+        # listed now: it was read, and verified.
+        self._fetch(
+            path for path in listed if path not in POINTERS and not _is_written(self._folder / path)
+        )
+
+    def _fetch_named(self, timestamp: bytes) -> None:
+        """Fetch what a timestamp leads to: snapshots, roles, roots and proofs."""
+        newest = decode_timestamp(timestamp).signed.snapshot_meta.version
+        self._fetch_versions("snapshot", newest, is_logged=False)
+        name = metadata_name("snapshot", newest)
+        snapshot = decode_snapshot(
+            read_bounded(self._folder / "metadata" / name, metadata_limit("snapshot"))
+        ).signed
+        for file, meta in snapshot.meta.items():
+            self._fetch_versions(file.removesuffix(".json"), meta.version, is_logged=True)
+        # Beyond the newest root that is here; each is logged.
+        root = max(find_roots(self._folder), default=0)
+        while self._fetch([f"metadata/{metadata_name('root', root + 1)}"]):
+            root += 1
+            self._fetch([f"log/proof/root.{root}"])
+
+    def _fetch_versions(self, role: str, newest: int, *, is_logged: bool) -> None:
+        """Fetch the served versions of a role that are missing here and in the store."""
+        files = []
+        for version in range(newest, max(0, newest - SUPERSEDED - 1), -1):
+            path = f"metadata/{metadata_name(role, version)}"
+            if _is_written(self._folder / path):
+                break  # older ones were fetched with it
+            files.append(path)
+            files += [f"log/proof/{role}.{version}"] if is_logged else []
+        self._fetch(files)
+        current = f"metadata/{metadata_name(role, newest)}"
+        if not (self._folder / current).exists():
+            raise StorageError(f"the S3 store lacks {current}, which is named: look at it.")
+
+    def _fetch_tiles(self, size: int, since: int) -> None:
+        levels: list[tuple[int | str, int]] = [("entries", 0)]
+        levels += [
+            (level, level * LEVEL_BITS) for level in range(size.bit_length() // LEVEL_BITS + 1)
+        ]
+        names: list[str] = []
+        for level, bits in levels:
+            for index in range((since >> bits) // WIDTH, -(-(size >> bits) // WIDTH)):
+                full = f"log/{tile_path(level, index, WIDTH)}"
+                names += [full] if (size >> bits) // WIDTH > index else []
+                names += [
+                    each.name.removeprefix("tree/")
+                    for each in self._objects.list(_key(f"{full}.p"))
+                ]
+        self._fetch(path for path in names if not _is_written(self._folder / path))
+
+    def _fetch_proofs(self) -> None:
+        names = [each.name.removeprefix("tree/") for each in self._objects.list(_key("log/proof"))]
+        self._fetch(names)
+
+    def _fetch(self, paths: Iterable[str]) -> int:
+        """Copy those of the files that the store has, and return how many these are."""
+
+        def copy(path: str) -> bool:
+            found = self._objects.get(_key(path), limit=FILE_LIMIT)
+            if found is None:
+                return False
+            target = self._folder / path
+            make_folder(target.parent)
+            temporary = target.with_name(f"{TEMPORARY}{target.name}")
+            temporary.write_bytes(found.data)
+            temporary.replace(target)
+            return True
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            return sum(threads.map(copy, paths))
+
+    def _refresh_staged(self) -> None:
+        """Copy the accepted publication, or discard the copy of one that is done.
+
+        Of two, the one of the later lease counts: its holder found no other.
+        """
+        found = {
+            each.name for each in self._objects.list("staging") if _STAGED.fullmatch(each.name)
+        }
+        if found == self._staged and self._staging.exists() == bool(found):
+            return
+        if self._staging.exists():
+            discard_folder(self._staging)
+        if found:
+            stored = self._objects.get(max(found, key=_fence), limit=STAGED_LIMIT)
+            if stored is not None:
+                temporary = self._staging.with_name(f"{TEMPORARY}fetched")
+                shutil.rmtree(temporary, ignore_errors=True)
+                _unpack(stored.data, temporary)
+                move_durable(temporary, self._staging)
+        self._staged = frozenset(found)
+
+    def _copied(self, path: str) -> bytes | None:
+        target = self._folder / path
+        return read_bounded(target, FILE_LIMIT) if _is_written(target) else None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the copy's lock, which threads and processes of this machine share."""
+        path = self._folder.with_name("tree.lock")
+        make_folder(self._folder)
+        with os.fdopen(open_created(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _key(path: str) -> str:
+    return f"tree/{path}"
+
+
+def _fence(name: str) -> int:
+    match = _STAGED.fullmatch(name)
+    return 0 if match is None else int(match[1])
+
+
+def _is_written(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _size(checkpoint: bytes | None) -> int:
+    lines = (checkpoint or b"").split(b"\n", 2)
+    return decode_decimal(lines[1].decode("ascii", "replace")) if len(lines) == 3 else 0
+
+
+def _pack(folder: Path) -> bytes:
+    """Return the files of a publication as a tar archive."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                info = tarfile.TarInfo(path.relative_to(folder).as_posix())
+                info.size = path.stat().st_size
+                with path.open("rb") as file:
+                    archive.addfile(info, file)
+    return data.getvalue()
+
+
+def _unpack(data: bytes, folder: Path) -> None:
+    make_folder(folder)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            archive.extractall(folder, filter="data")
+    except tarfile.TarError as error:
+        raise FormatError("the accepted publication in the S3 store is damaged.") from error
