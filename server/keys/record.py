@@ -40,6 +40,7 @@ from server.storage.durable import (
     write_durable,
 )
 from server.storage.errors import StorageError
+from server.storage.tree import LocalTree
 
 LIMIT = 65_536  # bytes of signed.json, which has a few hundred
 
@@ -57,6 +58,7 @@ class Record:
         self._lock = lock  # its descriptor holds the lock
         self._public = folder / "public"
         self._pending = folder / "pending"
+        self._shown = LocalTree(self._public)
         self._tree = PublicTree(self._public)
         self.log = LogRecord(folder)
 
@@ -82,19 +84,19 @@ class Record:
         try:
             staged = staging.load_staged(self._pending)
         except HeningError:  # the publisher then sends what is public
-            staging.discard_staged(self._pending)
+            self._shown.discard(self._pending)
             return False
         if staged is None or public != hashlib.sha256(staged.timestamp).hexdigest():
             return False
         self._show(staged, now)
-        staging.discard_staged(self._pending)
+        self._shown.discard(self._pending)
         return True
 
     def adopt(self, publication: Publication, now: int) -> None:
         """Adopt the publisher's public state as the known one."""
         self._keep_signed(publication)
         if self._pending.exists():  # it was signed before, and something else became public
-            staging.discard_staged(self._pending)
+            self._shown.discard(self._pending)
         self._show(publication, now)
 
     def keep(self, publication: Publication) -> None:
@@ -103,11 +105,11 @@ class Record:
         self._keep_signed(publication)
         # What was signed before did not become public: its versions are burned.
         if self._pending.exists():
-            staging.discard_staged(self._pending)
+            self._shown.discard(self._pending)
         staging.discard_unaccepted(self._pending)
         temporary = staging.staged_temporary(self._pending, 0)
         staging.write_staged(temporary, publication)
-        staging.accept_staged(temporary, self._pending)
+        self._shown.accept(temporary, self._pending, 0)
 
     def signed(self) -> dict[str, int]:
         """Return the newest version of each online role that was ever signed."""
@@ -137,8 +139,9 @@ class Record:
 
     def _show(self, publication: Publication, now: int) -> None:
         """Make a publication the known public state; a crash leaves files that nothing names."""
-        staging.show_files(self._public, publication, now)
-        write_durable(self._public / "metadata" / "timestamp.json", publication.timestamp)
+        for step in staging.showing_files(self._shown, publication, now):
+            step()
+        self._shown.replace("metadata/timestamp.json", publication.timestamp)
         published = self.published()
         assert published is not None
         current = {**published.versions(), "snapshot": published.snapshot.version}

@@ -42,10 +42,10 @@ from server.publisher.lease import AT_ONCE, Lease
 from server.publisher.online_keys import History, LogSigner
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.durable import write_durable, write_immutable
 from server.storage.errors import StorageError
 from server.storage.models import LogEntry
 from server.storage.proof_renewals import begin_proof_renewal, end_proof_renewal
+from server.storage.tree import Tree
 
 MAX_TILE = WIDTH * (MAX_LEAF + 2)
 """Bytes of the largest tile: one of entries, each with its length in two bytes."""
@@ -156,8 +156,9 @@ Leaf = tuple[str, int, str]  # role, version, sha256
 class Log:
     """The transparency log of one server."""
 
-    def __init__(self, folder: Path, sessions: Sessions, lease: Lease) -> None:
-        self._folder = folder
+    def __init__(self, tree: Tree, sessions: Sessions, lease: Lease) -> None:
+        self._tree = tree
+        self._folder = tree.folder / "log"
         self._sessions = sessions
         self._lease = lease
 
@@ -284,14 +285,14 @@ class Log:
 
     def _write_proofs(self, proofs: Mapping[Path, bytes]) -> None:
         for path, data in proofs.items():
-            begin_proof_renewal(self._folder.parent)
-            write_durable(path, data)
+            begin_proof_renewal(self._tree)
+            self._tree.replace(f"log/proof/{path.name}", data)
 
     def _write_head(self, note: bytes | None) -> None:
         head = self._folder / "checkpoint"
         if note is not None and note != read_bounded(head, MAX_NOTE):
-            write_durable(head, note)
-        end_proof_renewal(self._folder.parent)
+            self._tree.replace("log/checkpoint", note)
+        end_proof_renewal(self._tree)
 
     async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
         """Insert missing leaves after the `size` signed ones; return the indexes of `leaves`."""
@@ -357,9 +358,9 @@ class Log:
         # Tiles first: a checkpoint never covers a missing tile. A crash here leaves tiles that no
         # checkpoint needs yet.
         for path, data in tiles:
-            yield partial(write_immutable, self._folder / path, data)
+            yield partial(self._tree.create, f"log/{path}", data)
         if growth.is_new:
-            yield partial(write_durable, self._folder / "checkpoint", note)
+            yield partial(self._tree.replace, "log/checkpoint", note)
         # A crash here leaves leaves that are public in the log but not served yet: auditors see
         # them as pending until the restart completes the publication.
         for index, leaf in appended:
@@ -369,11 +370,11 @@ class Log:
         self, growth: Growth, index: int, leaf: Leaf, note: bytes, verifier: VerifierKey
     ) -> None:
         role, version, sha256 = leaf
-        target = self._folder / "proof" / f"{role}.{version}"
-        if not target.exists():
+        path = f"log/proof/{role}.{version}"
+        if not self._tree.has(path):
             proof = encode_proof(index, growth.tree.inclusion_proof(index), note)
             verify_proof(proof, encode_leaf(role, version, sha256), verifier)
-            write_immutable(target, proof)
+            self._tree.create(path, proof)
 
 
 def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | None:

@@ -34,6 +34,7 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 from server.storage.room import Room
+from server.storage.tree import LocalTree
 
 BEHIND = timedelta(seconds=60)
 
@@ -75,7 +76,7 @@ class Monitor:
         self._tree = PublicTree(folder.public)
         # It only reads, so it never takes the lease.
         self._sessions = sessions
-        self._log = Log(folder.public / "log", sessions, Lease(sessions, folder.lock))
+        self._log = Log(LocalTree(folder.public), sessions, Lease(sessions, folder.lock))
         self._clock = clock
         self._metrics = metrics
         self._alarm = alarm

@@ -31,8 +31,10 @@ from server.publisher.read_back import ReadBacks
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
+from server.storage.tree import Tree
+
+TIMESTAMP = "metadata/timestamp.json"
 
 
 class PublicationSteps:
@@ -44,15 +46,17 @@ class PublicationSteps:
     def __init__(
         self,
         folder: StateFolder,
+        tree: Tree,
         sessions: Sessions,
         lease: Lease,
         clock: Callable[[], datetime],
         read_backs: ReadBacks,
         after_step: Callable[[int], None],
     ) -> None:
-        self.log = Log(folder.public / "log", sessions, lease)
+        self.log = Log(tree, sessions, lease)
         self._lease = lease
-        self._tree = PublicTree(folder.public)
+        self._tree = tree
+        self._public = PublicTree(tree.folder)
         self._looking = asyncio.Lock()  # one thread at a time reads the tree
         self._folder = folder
         self._clock = clock
@@ -62,7 +66,7 @@ class PublicationSteps:
     async def load_published(self) -> Published | None:
         """Read what is public now, or None when nothing is; only what changed is parsed."""
         async with self._looking:
-            return await asyncio.to_thread(self._tree.load)
+            return await asyncio.to_thread(self._public.load)
 
     async def load_keys(self) -> OnlineKeys:
         """Read the present online keys."""
@@ -109,21 +113,24 @@ class PublicationSteps:
         await asyncio.to_thread(
             self._stage, temporary, publication, trust, published, pointers, now
         )
-        await self._lease.write(staging.accept_staged, temporary, self._folder.staging)
+        await self._lease.write(
+            self._tree.accept, temporary, self._folder.staging, self._lease.fence
+        )
         self._after_step(3)
         return await self._complete(publication)
 
     async def repair(self) -> int | None:
-        """Complete the accepted publication, if there is one; returns its snapshot version.
+        """Look at the store, and complete the accepted publication; returns its snapshot version.
 
         One that is not newer than what is public is discarded, whatever its origin: phones refuse
         an older timestamp, and later versions would be signed a second time.
         """
+        await self._lease.write(self._tree.refresh)
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
         if staged is None:
             return None
         if await asyncio.to_thread(_is_overtaken, self._folder.public, staged):
-            await self._lease.write(staging.discard_staged, self._folder.staging)
+            await self._lease.write(self._tree.discard, self._folder.staging)
             return None
         return await self._complete(staged)
 
@@ -181,30 +188,25 @@ class PublicationSteps:
             try:
                 await self.log.append([*leaves, *unproven], keys.log_keys, now)
             except LeafRefusedError:  # it can never be public, and no phone has seen it
-                await self._lease.write(staging.discard_staged, self._folder.staging)
+                await self._lease.write(self._tree.discard, self._folder.staging)
                 raise
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())
-        await self._lease.write_each(staging.showing_files(self._folder.public, publication, now))
+        await self._lease.write_each(staging.showing_files(self._tree, publication, now))
         self._after_step(5)
         # Step 6.
-        path = _timestamp(self._folder.public)
-        await self._lease.write(write_durable, path, publication.timestamp)
+        await self._lease.write(self._tree.replace, TIMESTAMP, publication.timestamp)
         self._after_step(6)
-        await self._lease.write(staging.discard_staged, self._folder.staging)
+        await self._lease.write(self._tree.discard, self._folder.staging)
         # Step 7 blocks nothing: the next publisher may take the lease meanwhile.
         self._read_backs.begin(publication)
         return publication.snapshot_version
 
 
-def _timestamp(public: Path) -> Path:
-    return public / "metadata" / "timestamp.json"
-
-
 def _is_overtaken(public: Path, staged: Publication) -> bool:
     """Return whether a different timestamp is public that is as new; an equal one is of a crash."""
-    path = _timestamp(public)
+    path = public / TIMESTAMP
     if not path.exists():
         return False
     data = read_bounded(path, TIMESTAMP_LIMIT)

@@ -45,6 +45,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
+from server.storage.tree import LocalTree, Tree
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
@@ -63,10 +64,10 @@ class Publisher:
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a postponed bundle. `after_step`
     receives the number of each finished step, and 0 when a publication begins. `blobs` is
-    `folder.blobs` by default, and may grow as `room` says. `on_result` receives the result of a
-    bundle in the transaction that stores it. Another machine takes over from one that did not renew
-    its lease for `lease_seconds`. Of several publishers of one process, which share `precedence`,
-    the one that `is_urgent` has the lease next.
+    `folder.blobs` by default, and may grow as `room` says; `tree` is `folder.public` by default.
+    `on_result` receives the result of a bundle in the transaction that stores it. Another machine
+    takes over from one that did not renew its lease for `lease_seconds`. Of several publishers of
+    one process, which share `precedence`, the one that `is_urgent` has the lease next.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Publisher:
         blobs: BlobStore | None = None,
         room: Room = Room(),  # noqa: B008 - it cannot change
         *,
+        tree: Tree | None = None,
         lease_seconds: int = LEASE_SECONDS,
         on_result: OnResult = _ignore_result,
         precedence: Precedence | None = None,
         is_urgent: bool = False,
     ) -> None:
         self._folder = folder
+        self._tree = LocalTree(folder.public) if tree is None else tree
         self._clock = clock
         self._looked: datetime | None = None
         self._lease = Lease(
@@ -97,7 +100,7 @@ class Publisher:
         )
         self._read_backs = ReadBacks(read_back, alarm, after_step)
         self._steps = PublicationSteps(
-            folder, sessions, self._lease, clock, self._read_backs, after_step
+            folder, self._tree, sessions, self._lease, clock, self._read_backs, after_step
         )
         self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
         self._alarm = alarm
@@ -151,7 +154,9 @@ class Publisher:
             current = {**published.versions(), "snapshot": published.snapshot.version}
             public, now = self._folder.public, self._clock()
             drained = await asyncio.to_thread(find_drained, public, current, now)
-            await self._lease.write_each(partial(path.unlink, missing_ok=True) for path in drained)
+            await self._lease.write_each(
+                partial(self._tree.remove, f"metadata/{path.name}") for path in drained
+            )
             return len(drained)
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:

@@ -22,8 +22,9 @@ from server.core.release import Positive
 from server.publisher.plan import Publication
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.durable import move_durable, sync_folder, write_durable, write_immutable
+from server.storage.durable import sync_folder, write_durable
 from server.storage.roots import write_roots
+from server.storage.tree import Tree
 
 PLAN_LIMIT = 1_048_576
 
@@ -75,11 +76,6 @@ def discard_unaccepted(folder: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def accept_staged(temporary: Path, folder: Path) -> None:
-    """Give an audited publication its name; from here on a restart completes it."""
-    move_durable(temporary, folder)
-
-
 def load_staged(folder: Path) -> Publication | None:
     """Read the accepted publication, or None when there is none."""
     if not folder.exists():
@@ -101,41 +97,24 @@ def load_staged(folder: Path) -> Publication | None:
     return Publication(tuple(files), timestamp, plan.snapshot)
 
 
-def show_files(public: Path, publication: Publication, now: int) -> None:
-    """Make the immutable files of a publication visible, as `showing_files` does."""
-    for step in showing_files(public, publication, now):
-        step()
-
-
-def showing_files(
-    public: Path, publication: Publication, now: int
-) -> Iterator[Callable[[], object]]:
+def showing_files(tree: Tree, publication: Publication, now: int) -> Iterator[Callable[[], object]]:
     """Yield what makes the immutable files of a publication visible, a new root last.
 
     A new root is not served before the timestamp that comes with it.
     """
-    yield partial(_note_roots, public, publication, now)
+    yield partial(_note_roots, tree, publication, now)
     for file in sorted(publication.files, key=lambda file: file.role == "root"):
-        target = public / "metadata" / metadata_name(file.role, file.version)
-        yield partial(write_immutable, target, file.data)
+        name = metadata_name(file.role, file.version)
+        yield partial(tree.create, f"metadata/{name}", file.data)
 
 
-def discard_staged(folder: Path) -> None:
-    """Remove a publication that is public now. A crash in between leaves it to be removed again."""
-    trash = folder.with_name(f"{TEMPORARY}done")
-    if trash.exists():
-        shutil.rmtree(trash)
-    move_durable(folder, trash)
-    shutil.rmtree(trash)
-
-
-def _note_roots(public: Path, publication: Publication, now: int) -> None:
+def _note_roots(tree: Tree, publication: Publication, now: int) -> None:
     """Record which timestamp the new roots go with, and when; after a crash, when that ended."""
     roots = [file.version for file in publication.files if file.role == "root"]
     if roots:
         timestamp = decode_timestamp(publication.timestamp).signed.version
         newest = max(roots)
-        write_roots(public, before=min(roots) - 1, newest=newest, timestamp=timestamp, time=now)
+        write_roots(tree, before=min(roots) - 1, newest=newest, timestamp=timestamp, time=now)
 
 
 def _check_hash(data: bytes, sha256: str, name: str) -> None:

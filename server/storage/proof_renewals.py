@@ -13,7 +13,7 @@ import msgspec
 from server.core.encodings import MAX_INTEGER, decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.storage.bounded import read_bounded
-from server.storage.durable import write_durable
+from server.storage.tree import Tree
 
 LIMIT = 1024
 
@@ -34,20 +34,20 @@ def load_proof_renewals(public: Path) -> int:
         raise FormatError(f"{path.name} is malformed: {error}.") from error
 
 
-def begin_proof_renewal(public: Path) -> None:
+def begin_proof_renewal(tree: Tree) -> None:
     """Make the number odd."""
-    number = load_proof_renewals(public)
+    number = load_proof_renewals(tree.folder)
     if number % 2 == 0:
-        _write(public, number + 1)
+        _write(tree, number + 1)
 
 
-def end_proof_renewal(public: Path) -> None:
+def end_proof_renewal(tree: Tree) -> None:
     """Make the number even, if it is not."""
-    number = load_proof_renewals(public)
+    number = load_proof_renewals(tree.folder)
     if number % 2:
-        _write(public, number + 1)
+        _write(tree, number + 1)
 
 
-def _write(public: Path, number: int) -> None:
+def _write(tree: Tree, number: int) -> None:
     data = encode_canonical_json(msgspec.to_builtins(_Proofs(number)))
-    write_durable(public / "proofs.json", data)
+    tree.replace("proofs.json", data)

@@ -13,7 +13,7 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.release import Positive
 from server.storage.bounded import read_bounded
-from server.storage.durable import write_durable
+from server.storage.tree import Tree
 
 LIMIT = 1024
 _NAME = re.compile(r"([1-9][0-9]*)\.root\.json")
@@ -31,10 +31,10 @@ class Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: int = 0
 
 
-def write_roots(public: Path, *, before: int, newest: int, timestamp: int, time: int) -> None:
+def write_roots(tree: Tree, *, before: int, newest: int, timestamp: int, time: int) -> None:
     """Record that root `newest` goes with `timestamp`, and `before` with those that are older."""
     roots = Roots(before, newest, timestamp, time)
-    write_durable(public / "roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
+    tree.replace("roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
 
 
 def find_roots(public: Path) -> list[int]:

@@ -21,6 +21,7 @@ from server.release.webhooks.directory import MAX_WEBHOOKS
 from server.storage.control_models import Account, Delivery, Webhook
 from server.storage.database import Sessions, open_database
 from server.storage.models import LogEntry
+from server.storage.tree import LocalTree
 from tests.server.world import PACKAGE_2
 
 STATEMENTS = 4 + 2 * AT_ONCE  # the lease, the last index, and two for each row
@@ -47,7 +48,7 @@ async def test_many_leaves_are_many_transactions(world, transactions):
     """Rows, tiles, proofs: a bundle of many roles blocks no other for long."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
-        log = Log(world.folder.public / "log", sessions, lease)
+        log = Log(LocalTree(world.folder.public), sessions, lease)
         leaves = [("armani", 1000 + n, f"{n:064x}") for n in range(LEAVES)]
         async with lease.held():
             await log.append(leaves, world.keys.log_keys, world.epoch())
@@ -85,7 +86,7 @@ async def test_a_rebuild_is_many_transactions(world, transactions):
     """It writes few rows in each, and reads a whole table in none."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
-        log = Log(world.folder.public / "log", sessions, lease)
+        log = Log(LocalTree(world.folder.public), sessions, lease)
         leaves = [("armani", 1000 + n, f"{n:064x}") for n in range(2 * ROWS)]
         async with lease.held():
             await log.append(leaves, world.keys.log_keys, world.epoch())

@@ -30,6 +30,7 @@ from server.storage.durable import make_folder, write_durable
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
+from server.storage.tree import LocalTree
 from tests.server.ceremony import Ceremony, release, write_bundle
 
 ORIGIN = "hening.example/log"
@@ -212,7 +213,7 @@ async def open_log(folder: StateFolder):
     async with open_database(folder.database) as sessions:
         lease = Lease(sessions, folder.lock)
         async with lease.held():
-            yield Log(folder.public / "log", sessions, lease)
+            yield Log(LocalTree(folder.public), sessions, lease)
 
 
 class FolderFetcher(FetcherInterface):

@@ -13,6 +13,7 @@ from server.storage.proof_renewals import (
     end_proof_renewal,
     load_proof_renewals,
 )
+from server.storage.tree import LocalTree
 from tests.server.world import open_log
 
 
@@ -74,7 +75,7 @@ def test_proofs_that_are_being_signed_again(fresh):
     public = fresh.folder.public
     before = load(fresh, 2, LogFiles())
     create_next_keys(fresh.folder.keys, ["log"])
-    begin_proof_renewal(public)
+    begin_proof_renewal(LocalTree(public))
     half = load(fresh, 2, before)
     assert half.documents == before.documents
     asyncio.run(restate(fresh, load_online_keys(fresh.folder.keys).log_keys))
@@ -89,7 +90,7 @@ def test_how_often_proofs_were_signed_again(fresh):
     """The number is odd in between; beginning and ending twice changes nothing."""
     public = fresh.folder.public
     assert load_proof_renewals(public) == 0
-    end_proof_renewal(public)
+    end_proof_renewal(LocalTree(public))
     assert not (public / "proofs.json").exists()
     for step, number in (
         (begin_proof_renewal, 1),
@@ -98,7 +99,7 @@ def test_how_often_proofs_were_signed_again(fresh):
         (end_proof_renewal, 2),
         (begin_proof_renewal, 3),
     ):
-        step(public)
+        step(LocalTree(public))
         assert load_proof_renewals(public) == number
     (public / "proofs.json").write_bytes(b'{"restated":-1}\n')
     with pytest.raises(FormatError, match=r"proofs\.json is malformed"):

@@ -10,6 +10,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys
 from server.storage.local_blobs import LocalBlobs
 from server.storage.roots import list_roots, write_roots
+from server.storage.tree import LocalTree
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
 
@@ -74,7 +75,7 @@ def test_what_the_timestamp_does_not_lead_to_yet(world):
     """Files of an interrupted publication are not served before their timestamp."""
     metadata = world.folder.public / "metadata"
     before = load(world).documents.keys()
-    write_roots(world.folder.public, before=1, newest=2, timestamp=4, time=0)
+    write_roots(LocalTree(world.folder.public), before=1, newest=2, timestamp=4, time=0)
     for role, version in (("armani", 3), ("latest", 3), ("snapshot", 4), ("root", 2)):
         (metadata / f"{version}.{role}.json").write_bytes(b"{}")
     assert load(world).documents.keys() == before

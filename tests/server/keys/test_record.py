@@ -147,10 +147,11 @@ def test_what_was_signed_last_is_damaged(world, kept, tmp_path):
 
 STEPS = [
     (module, "write_durable"),
-    (module.staging, "discard_staged"),
     (module.staging, "write_staged"),
-    (module.staging, "accept_staged"),
-    (module.staging, "show_files"),
+    (module.staging, "showing_files"),
+    (module.LocalTree, "discard"),
+    (module.LocalTree, "accept"),
+    (module.LocalTree, "replace"),
 ]
 
 
@@ -179,8 +180,8 @@ def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
     assert (
         steps
         == [
-            *("write_durable", "discard_staged", "write_staged", "accept_staged"),
-            *("show_files", "write_durable", "discard_staged"),
+            *("write_durable", "discard", "write_staged", "accept"),
+            *("showing_files", "replace", "discard"),
         ][:cut_at]
     )
     with kept() as record:

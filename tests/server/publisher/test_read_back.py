@@ -18,6 +18,7 @@ from server.publisher.rollout import plan_pause
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
 from server.storage.roots import write_roots
+from server.storage.tree import LocalTree
 from tests.patience import PATIENCE
 from tests.server.core.content.samples import entries_of
 from tests.server.device.served import serve
@@ -42,7 +43,7 @@ def test_a_role_that_comes_in_pieces(world):
     """A role of a megabyte is read to its end before it is compared."""
     noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
     (world.folder.public / "metadata" / "2.root.json").write_bytes(noise)
-    write_roots(world.folder.public, before=1, newest=2, timestamp=3, time=0)
+    write_roots(LocalTree(world.folder.public), before=1, newest=2, timestamp=3, time=0)
     wanted = publication(world)
     big = RoleVersion("root", 2, noise)
     read_back(world, Publication((*wanted.files, big), wanted.timestamp, 3))

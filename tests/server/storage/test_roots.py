@@ -4,6 +4,7 @@ import pytest
 
 from server.core.errors import FormatError
 from server.storage.roots import find_roots, list_roots, root_time, write_roots
+from server.storage.tree import LocalTree
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def public(tmp_path):
 def test_the_record(public):
     """A new root is seen with its timestamp and later ones; that time is stored."""
     assert root_time(public) == 0
-    write_roots(public, before=1, newest=3, timestamp=7, time=1_795_000_000)
+    write_roots(LocalTree(public), before=1, newest=3, timestamp=7, time=1_795_000_000)
     assert [list_roots(public, version) for version in (6, 7, 8)] == [[1], [1, 2, 3], [1, 2, 3]]
     assert root_time(public) == 1_795_000_000
 
