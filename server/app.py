@@ -1,18 +1,29 @@
-"""One process over one state folder: device plane, control plane, publisher, refresh schedule."""
+"""One process over one state folder: device plane, control plane, publisher, refresh schedule.
+
+Of a site of several machines a process may do a part, as the setting `node` says; what serves
+phones alone is `device_node`.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 
 import structlog
 
 from server.bootstrap import Clock, make_offer_check, open_blobs
-from server.compat.options import SENTENCE
 from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
 from server.core.metadata import decode_timestamp
-from server.device_serving import Inherited, Phones, renew_at, serving_phones
+from server.device_serving import (
+    Inherited,
+    Phones,
+    renew_at,
+    serve_dialects,
+    serving_phones,
+    watching,
+)
 from server.dialect_serving import Dialects
 from server.download_recorder import DownloadRecorder
 from server.health import serving_health
@@ -39,7 +50,7 @@ from server.release.uploads.retention import UploadRetention
 from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
-from server.settings import Settings
+from server.settings import Node, Settings
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -47,6 +58,7 @@ from server.storage.layout import StateFolder
 from server.storage.room import Room
 from server.urgent import Turns, urgent_thread
 
+Work = Callable[[], Coroutine[None, None, None]]
 log = structlog.get_logger()
 
 
@@ -79,9 +91,9 @@ async def running(
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before any repair: phones do not wait for that.
         phones = await stack.enter_async_context(
-            serving_phones(folder, settings, clock, blobs, inherited)
+            _open_phones(folder, settings, clock, blobs, inherited)
         )
-        dialects = await _serve_dialects(settings, clock, phones)
+        dialects = await serve_dialects(settings, clock, phones)
         tools = _make_instruments(clock, phones, dialects)
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
         try:
@@ -121,7 +133,9 @@ async def running(
             room,
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
-        maintenance = Maintenance(monitor, keeper, phones.serves, monotonic)
+        maintenance = Maintenance(
+            monitor, keeper, phones.serves, monotonic, renews=settings.node is not Node.CONTROL
+        )
         phones.watch.also_show(maintenance.look_again)
         if settings.metrics_port:
             stack.enter_context(
@@ -140,18 +154,26 @@ async def running(
             rewordings=settings.rewordings_per_day,
             check_offer=make_offer_check(settings.compat),
         )
-        sender = Sender(private=settings.webhook_private)
-        works: list[Callable[[], Coroutine[None, None, None]]] = [
-            phones.watch.run,
-            lambda: renew_at(inherited.hangup, phones, settings),
+        publishing: list[Work] = [
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
             ),
-            maintenance.run,
             ChangeDetector(folder.public, sessions, epoch).run,
             WebhookDelivery(
-                sessions, sender, epoch, entropy, tools.alarm, WebhookMetrics(tools.registry)
+                sessions,
+                Sender(private=settings.webhook_private),
+                epoch,
+                entropy,
+                tools.alarm,
+                WebhookMetrics(tools.registry),
             ).run,
+        ]
+        works: list[Work] = [
+            phones.watch.run,
+            lambda: renew_at(inherited.hangup, phones, settings),
+            *await _follow_tree(folder, phones, tools, maintenance, monotonic),
+            *([] if settings.node is Node.CONTROL else publishing),
+            maintenance.run,
             DownloadRecorder(sessions, phones.counts, epoch, tools.alarm).run,
         ]
         begun: list[asyncio.Task[None]] = []
@@ -193,16 +215,37 @@ async def running(
         yield phones.port
 
 
-async def _serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Dialects | None:
-    """Serve the dialects of existing Updater apps, where the settings have a listener for them."""
-    if not phones.compat_port:
-        return None
-    dialects = Dialects(settings.compat, clock, phones.show_lists)
-    await dialects.show(phones.watch.current)
-    phones.watch.also_show(dialects.show)
-    log.info("the dialects listen", port=phones.compat_port)
-    log.warning(SENTENCE)
-    return dialects
+def _open_phones(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    blobs: BlobStore,
+    inherited: Inherited,
+) -> AbstractAsyncContextManager[Phones]:
+    """Serve phones, or only verify what is public on a node that is not for them."""
+    if settings.node is Node.ALL:
+        return serving_phones(folder, settings, clock, blobs, inherited)
+    return watching(folder, settings, blobs)
+
+
+async def _follow_tree(
+    folder: StateFolder,
+    phones: Phones,
+    tools: Instruments,
+    maintenance: Maintenance,
+    monotonic: Callable[[], float],
+) -> list[Work]:
+    """Return what keeps the copy of a shared tree up to date; nothing where there is none."""
+    if folder.tree is None:
+        return []
+    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few servers share one
+    from server.tree_watch import TreeWatch  # noqa: PLC0415
+
+    tree = await asyncio.to_thread(open_s3_tree, folder)
+    follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic)
+    await follower.restore_good()
+    maintenance.also_ask(follower.reasons)
+    return [follower.run]
 
 
 def _read_back(first: ReadBack, dialects: Dialects | None, tools: Instruments) -> ReadBack:

@@ -114,13 +114,21 @@ def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobSto
 
 def open_place(settings: Settings) -> S3Place | None:
     """Return the place of blobs in S3, with the key; None for blobs in the state folder."""
-    if not settings.blobs_url:
-        return None
+    return open_s3_place(settings, "blobs_url") if settings.blobs_url else None
+
+
+def open_s3_place(settings: Settings, name: str) -> S3Place:
+    """Return the place that the setting `name` has, with the key; raises FormatError."""
     secret = settings.s3_secret or (
         load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
     )
     return decode_place(
-        settings.blobs_url, settings.s3_endpoint, settings.s3_region, settings.s3_key_id, secret
+        getattr(settings, name),
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_key_id,
+        secret,
+        name=name,
     )
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import structlog
 
 from server.bootstrap import Clock, open_place
+from server.compat.options import SENTENCE
 from server.compat.rendering import Rendered
 from server.core.errors import FormatError
 from server.device.answer import phone_host
 from server.device.snapshot import EMPTY
-from server.dialect_serving import read_compat_certificate, split_address
+from server.dialect_serving import Dialects, read_compat_certificate, split_address
 from server.http.counts import Counts
 from server.http.turns import LIMITS
 from server.processes.child import Place
@@ -29,6 +30,7 @@ from server.snapshot_watch import SnapshotWatch
 from server.storage.blobs import BlobReader
 from server.storage.layout import StateFolder
 
+LAG = 2.0  # seconds: a node that follows the tree has what another one serves within one
 log = structlog.get_logger()
 
 
@@ -95,7 +97,14 @@ async def serving_phones(
         where = str(folder.blobs.absolute()) if place is None else place
         hosts = (phone_host(url),)
         config = WorkerConfig(
-            settings.gate, LIMITS, hosts, where, certificate, settings.compat, other
+            settings.gate,
+            LIMITS,
+            hosts,
+            where,
+            certificate,
+            settings.compat,
+            other,
+            LAG if settings.tree_url else 0.0,
         )
         port, compat_port = (each[0].getsockname()[1] if each else 0 for each in (tcp, compat))
         if settings.workers:
@@ -146,6 +155,45 @@ async def serving_phones(
                 renew,
                 lambda: watch.current is not EMPTY,
             )
+
+
+async def serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Dialects | None:
+    """Serve the dialects of existing Updater apps, where the settings have a listener for them."""
+    if not phones.compat_port:
+        return None
+    dialects = Dialects(settings.compat, clock, phones.show_lists)
+    await dialects.show(phones.watch.current)
+    phones.watch.also_show(dialects.show)
+    log.info("the dialects listen", port=phones.compat_port)
+    log.warning(SENTENCE)
+    return dialects
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    folder: StateFolder, settings: Settings, blobs: BlobReader
+) -> AsyncIterator[Phones]:
+    """Verify what is public and serve nobody; for a node that is not for phones."""
+
+    async def show(_shown: object) -> None:
+        await asyncio.sleep(0)
+
+    async def renew(_certificate: Certificate | None, _compat: Certificate | None) -> None:
+        await asyncio.sleep(0)
+
+    watch = SnapshotWatch(folder, blobs, show)
+    await watch.poll()
+    yield Phones(
+        0,
+        settings.public_url,
+        watch,
+        Counts(),
+        0,
+        Counts(),
+        show,
+        renew,
+        lambda: watch.current is not EMPTY,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,8 @@ STALE_SECONDS = 60.0  # without a round for so long, something is stuck
 class Maintenance:
     """Runs the monitor and the clock keeper periodically, and after each publication.
 
-    `serves` returns whether phones are answered from a snapshot.
+    `serves` returns whether phones are answered from a snapshot. `renews` says that this process
+    also renews roles, so that the first round waits for it.
     """
 
     def __init__(
@@ -27,13 +28,18 @@ class Maintenance:
         keeper: ClockKeeper,
         serves: Callable[[], bool],
         monotonic: Callable[[], float],
+        *,
+        renews: bool = True,
     ) -> None:
         self.renewed = asyncio.Event()
+        if not renews:
+            self.renewed.set()
         self._published = asyncio.Event()
         self._monitor = monitor
         self._keeper = keeper
         self._clock_alarms: list[str] = []
         self._serves = serves
+        self._others: list[Callable[[], Sequence[str]]] = []
         self._monotonic = monotonic
         self._found: list[str] = ["this server has only just begun."]
         self._at = monotonic()
@@ -52,6 +58,10 @@ class Maintenance:
                 async with asyncio.timeout(POLL_SECONDS - LEAST_SECONDS):
                     await self._published.wait()
             self._published.clear()
+
+    def also_ask(self, reasons: Callable[[], Sequence[str]]) -> None:
+        """Count what `reasons` returns as a reason, too."""
+        self._others.append(reasons)
 
     async def look_again(self, _snapshot: Snapshot) -> None:
         """Begin a round soon, as something was published, by whichever process."""
@@ -74,4 +84,6 @@ class Maintenance:
             reasons.append("the last look at the state was over a minute ago.")
         if not self._serves():
             reasons.append("no snapshot is loaded, or no worker serves it.")
+        for other in self._others:
+            reasons += other()
         return reasons

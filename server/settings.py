@@ -3,6 +3,7 @@
 No other module reads the environment. Unknown keys are errors.
 """
 
+import enum
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,15 @@ Glob = Annotated[
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class Node(enum.StrEnum):
+    """What one process of a site does."""
+
+    ALL = "all"
+    DEVICE = "device"
+    CONTROL = "control"
+    PUBLISHER = "publisher"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `upload_hours`: how long one waits for its next part. `submission_limit`: bytes of the role
     files that one submission may bring.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
+    `tree_url`: `s3://BUCKET/PREFIX` of what several machines share beside blobs and database: what
+    is public, and submissions and uploads under way; empty for the state folder.
+    `node`: what this process does: `all`, `device` (serves phones, from `tree_url` and a pinned
+    root alone), `control` (API and console) or `publisher`.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
     `keys_socket`: path of the Unix socket of `hening-server keys serve`, which has the online keys
@@ -107,6 +121,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upload_hours: Count = 24
     submission_limit: Bytes = 256 << 20
     blobs_url: str = ""
+    tree_url: str = ""
+    node: Node = Node.ALL
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"
     s3_key_id: str = ""
@@ -152,4 +168,31 @@ def load_settings(
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FormatError(f"the settings are malformed: {error}.") from error
     check_options(settings.compat)
+    _check_site(settings)
     return settings
+
+
+def _check_site(settings: Settings) -> None:
+    """Raise FormatError for a site of several machines that do not share everything."""
+    if settings.tree_url and not settings.blobs_url:
+        raise FormatError(
+            "tree_url is for several machines, which share blobs: set blobs_url, too."
+        )
+    if settings.node is Node.DEVICE:
+        if not settings.tree_url:
+            raise FormatError("a device node has no state of its own: set tree_url, too.")
+        if settings.api_port is not None or settings.console:
+            raise FormatError("a device node has no control plane: leave out api_port and console.")
+    elif settings.tree_url and not settings.database_url:
+        raise FormatError(
+            "tree_url is for several machines, which share a database: set database_url, too."
+        )
+    if settings.node in {Node.CONTROL, Node.PUBLISHER} and not settings.tree_url:
+        raise FormatError(f"a {settings.node} node shares a site with others: set tree_url, too.")
+    if settings.node is Node.CONTROL and settings.api_port is None:
+        raise FormatError("a control node listens on api_port: set it, too.")
+    if settings.node in {Node.CONTROL, Node.PUBLISHER} and not settings.public_url:
+        raise FormatError(
+            f"a {settings.node} node reads back what it published, from where phones ask: set"
+            " public_url, too."
+        )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from server.cli.database import record_once
-from server.cli.options import STATE, now, open_state, require_state
+from server.cli.options import STATE, now, open_state, read_settings, require_state
 from server.publisher.errors import PublishError
+from server.settings import Node
 from server.storage.bounded import read_bounded
 from server.storage.durable import make_folder, write_immutable
 from server.storage.errors import StorageError
@@ -44,7 +45,11 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     from server.publisher.key_holder import load_keys
     from server.storage.migration import migrate as migrate_database
 
-    folder = open_state(state)
+    settings = read_settings(state)
+    folder = open_state(state, settings)
+    if settings.node is Node.DEVICE:
+        _pin_for_device(folder, root_file)
+        return
     if root_file is not None and not folder.keys.exists() and not folder.keys_socket:
         raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
     pinned = _load_pinned(folder)
@@ -65,13 +70,37 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
         check_root(root)
         check_expiry("root", root, now())
         check_root_keys(root, load_keys(folder))
-        if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
-            raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
+        _check_pinned(folder, data)
         if not folder.trusted_root.exists():
             sha256 = hashlib.sha256(data).hexdigest()
             record_once(folder, "server.pin", "root", {"version": root.version, "sha256": sha256})
         write_immutable(folder.trusted_root, data)
         click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
+
+
+def _pin_for_device(folder: StateFolder, root_file: Path | None) -> None:
+    """Pin the root of a node that serves phones alone: it has neither keys nor a database.
+
+    Any root of the site will do, also one that has expired: later ones follow from it.
+    """
+    from server.core.metadata import ROOT_LIMIT, verify_first_root
+    from server.core.profile import check_root
+
+    if root_file is None:
+        raise PublishError("a device node needs nothing but the site's root: name it with --root.")
+    data = read_bounded(root_file, ROOT_LIMIT)
+    root = verify_first_root(data).signed
+    check_root(root)
+    _check_pinned(folder, data)
+    write_immutable(folder.trusted_root, data)
+    click.echo(f"Root {root.version} is pinned.")
+
+
+def _check_pinned(folder: StateFolder, data: bytes) -> None:
+    if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
+        raise PublishError(
+            f"another root is pinned in {folder.root}; a server keeps its first one."
+        )
 
 
 def _prepare_keys(

@@ -42,7 +42,12 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     Raises StorageError for a back-up that is not whole.
     """
     chosen = read_settings(state) if settings is None else settings
-    folder = StateFolder(state, chosen.database_url, chosen.keys_socket)
+    tree = None
+    if chosen.tree_url:
+        from server.bootstrap import open_s3_place
+
+        tree = open_s3_place(chosen, "tree_url")
+    folder = StateFolder(state, chosen.database_url, chosen.keys_socket, tree)
     if folder.incomplete.exists():
         raise StorageError(
             f"{state} is a back-up that was cut off: run `hening-server backup` into it again, or"
@@ -51,8 +56,13 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     return folder
 
 
-def require_state(state: Path, settings: Settings | None = None) -> StateFolder:
-    """Return the state folder; raises StorageError where `init` was never run."""
+def require_state(
+    state: Path, settings: Settings | None = None, *, newest: bool = True
+) -> StateFolder:
+    """Return the state folder; raises StorageError where `init` was never run.
+
+    Where it has a copy of a shared tree the copy is brought up to date, if `newest` says so.
+    """
     folder = open_state(state, settings)
     is_lost = folder.database == folder.sqlite and not folder.sqlite.exists()
     if is_lost and folder.public.exists():
@@ -61,6 +71,10 @@ def require_state(state: Path, settings: Settings | None = None) -> StateFolder:
         )
     if is_lost or not folder.incoming.is_dir():
         raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
+    if newest and folder.tree is not None:
+        from server.storage.s3_tree import open_s3_tree
+
+        open_s3_tree(folder).follow()
     return folder
 
 

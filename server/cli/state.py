@@ -17,6 +17,7 @@ from server.cli.options import (
     JSON,
     STATE,
     now,
+    open_state,
     read_settings,
     require_state,
     settings_file,
@@ -27,6 +28,7 @@ from server.processes.systemd import decode_activation, inherit_sockets, notify
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
 from server.release.api.address import PREFIX
+from server.settings import Node
 from server.settings_files import check_settings_files
 from server.tables import print_table
 
@@ -60,6 +62,12 @@ _WRONG = Text("wrong", "red")
 @click.option("--public-url", help="Address of this server for phones.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
 @click.option("--blobs-url", help="s3://BUCKET/PREFIX.  [default: STATE/blobs]")
+@click.option("--tree-url", help="s3://BUCKET/PREFIX of what machines share.  [default: STATE]")
+@click.option(
+    "--node",
+    type=click.Choice([node.value for node in Node]),
+    help="What this process does.  [default: all]",
+)
 @click.option("--api-host", help="Address of the control plane.  [default: 127.0.0.1]")
 @click.option("--api-port", type=PORT, help="Its port; without one it does not listen.")
 @click.option("--api-cert", help="PEM file of its TLS certificate.")
@@ -98,6 +106,7 @@ def run(
 
     from server.app import running
     from server.console.page import PREFIX as CONSOLE
+    from server.device_node import running_device
     from server.device_serving import Inherited
     from server.observability import configure_logging, describe_unexpected
     from server.processes.priority import ProcessStarter, lower_priority
@@ -107,7 +116,10 @@ def run(
         raise click.UsageError(
             "the console is served on the control plane's port: give --api-port as well."
         )
-    folder = require_state(state, settings)
+    is_device = settings.node is Node.DEVICE
+    folder = (
+        open_state(state, settings) if is_device else require_state(state, settings, newest=False)
+    )
     if not folder.trusted_root.exists():
         raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")
     passed = inherit_sockets(decode_activation(os.environ, os.getpid()))
@@ -133,16 +145,22 @@ def run(
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
         api_ports: list[int] = []
         urgent_ports: list[int] = []
-        async with running(
-            folder,
-            settings,
-            clock,
-            entropy=os.urandom,
-            announce_api=api_ports.append,
-            announce_urgent=urgent_ports.append,
-            inherited=Inherited(passed, os.environ, hangup, starter),
-            pace=pace,
-        ) as port:
+        inherited = Inherited(passed, os.environ, hangup, starter)
+        node = (
+            running_device(folder, settings, clock, inherited)
+            if is_device
+            else running(
+                folder,
+                settings,
+                clock,
+                entropy=os.urandom,
+                announce_api=api_ports.append,
+                announce_urgent=urgent_ports.append,
+                inherited=inherited,
+                pace=pace,
+            )
+        )
+        async with node as port:
             if port:
                 click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))
             for api_port in api_ports + urgent_ports:

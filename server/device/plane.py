@@ -1,15 +1,23 @@
-"""The device plane: gate, then answer. It has no router and no access log."""
+"""The device plane: gate, then answer. It has no router and no access log.
 
+Where several nodes answer one name, a phone may hear of a file from one of them and ask another,
+which has not read the newest timestamp yet. That one waits for its next snapshot before it says
+that the file is not there. It does not for the next root, which each poll asks for in vain.
+"""
+
+import asyncio
+import contextlib
 from collections.abc import Callable
+from http import HTTPStatus
 
 from aiohttp import web
 
 from server.device.answer import Served, plan_answer
-from server.device.gate import check_request, is_block, take_heads
+from server.device.gate import check_request, is_block, is_path, take_heads
 from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
 from server.http.answers import Answer
 from server.http.counts import Counts
-from server.http.heads import Planned, PlannedFile
+from server.http.heads import Planned, PlannedFile, match_path
 from server.http.plane import Plane
 from server.http.requests import GateMode, Reason, Refused
 from server.http.turns import LIMITS, Limits
@@ -19,7 +27,8 @@ from server.storage.blobs import BlobReader
 class DevicePlane(Plane):
     """Answers requests from `served`, which is replaced in one assignment.
 
-    `clock` returns epoch seconds.
+    `clock` returns epoch seconds. `lag` is for how many seconds a file that is not there may still
+    come; 0 where this server is the first to know of each.
     """
 
     served: Served
@@ -31,11 +40,20 @@ class DevicePlane(Plane):
         mode: GateMode,
         clock: Callable[[], float],
         limits: Limits = LIMITS,
+        lag: float = 0.0,
     ) -> None:
         is_direct = mode is not GateMode.EDGE
         super().__init__(blobs, counts, clock, limits, counts_packages=is_direct)
         self.served = Served()
         self.mode = mode
+        self._lag = lag
+        self._shown = asyncio.Event()
+
+    def show(self, served: Served) -> None:
+        """Answer from `served` from now on, also what waits for it."""
+        self.served = served
+        self._shown.set()
+        self._shown = asyncio.Event()
 
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
         """Return the answer to a whole head, where the fast path has it."""
@@ -45,7 +63,31 @@ class DevicePlane(Plane):
         planned = None
         if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
             planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
-        return plan_gate_refusal(head, mode) if planned is None else planned
+        if planned is None:
+            return plan_gate_refusal(head, mode)
+        is_absent = not isinstance(planned, PlannedFile) and planned[0] == HTTPStatus.NOT_FOUND
+        if self._lag and is_absent and self._may_come(match_path(head.partition(b"\r\n")[0])):
+            return None
+        return planned
+
+    async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
+        """Answer one request that fell back to aiohttp; a file that may come is waited for."""
+        if self._lag and self._may_come(request.raw_path):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._lag):
+                    await self._shown.wait()
+        return await super().handle(request, is_spelled=is_spelled)
+
+    def _may_come(self, path: str | None) -> bool:
+        snapshot = self.served.snapshot
+        return (
+            path is not None
+            and is_path(path)
+            and path != snapshot.next_root
+            and path not in snapshot.documents
+            and path not in snapshot.packages
+            and not snapshot.is_gone(path)
+        )
 
     def tick(self) -> None:
         """Do nothing: the device plane's answers do not depend on the time."""

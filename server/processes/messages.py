@@ -22,7 +22,7 @@ from server.processes.dialect_pieces import ListPiece, WholeLists
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place
 
-PROTOCOL = 3  # raised with each change of these messages: code on disk may be newer than a process
+PROTOCOL = 4  # raised with each change of these messages: code on disk may be newer than a process
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -39,7 +39,8 @@ class Certificate(msgspec.Struct, frozen=True):
 class WorkerConfig(msgspec.Struct, frozen=True):
     """What is the same for every worker. `hosts`: `Host` values of phones; `blobs`: a folder.
 
-    `compat`: the dialects of existing Updater apps, with a certificate of their own.
+    `compat`: the dialects of existing Updater apps, with a certificate of their own. `lag`: seconds
+    for which a file that is not there may still come.
     """
 
     gate: GateMode
@@ -49,6 +50,7 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     certificate: Certificate | None = None
     compat: CompatOptions = CompatOptions()
     compat_certificate: Certificate | None = None
+    lag: float = 0.0
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):

@@ -95,7 +95,7 @@ class Serving:
         self.counts = Counts()
         self._config = config
         self.compat_counts = Counts()
-        self._plane = DevicePlane(blobs, self.counts, config.gate, clock, config.limits)
+        self._plane = DevicePlane(blobs, self.counts, config.gate, clock, config.limits, config.lag)
         self._dialects = CompatPlane(config.compat, blobs, self.compat_counts, clock, config.limits)
         self._tls: ssl.SSLContext | None = None
         self._compat_tls: ssl.SSLContext | None = None
@@ -112,7 +112,7 @@ class Serving:
         """
         await asyncio.sleep(0)
         served = make_served(snapshot, self._config.hosts, self._config.gate, self._plane.served)
-        self._plane.served = served
+        self._plane.show(served)
 
     async def show_lists(self, lists: Lists) -> None:
         """Answer the dialects from `lists` from now on."""

@@ -45,7 +45,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
-from server.storage.tree import LocalTree, Tree
+from server.storage.tree import Tree, open_tree
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
@@ -64,7 +64,7 @@ class Publisher:
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a postponed bundle. `after_step`
     receives the number of each finished step, and 0 when a publication begins. `blobs` is
-    `folder.blobs` by default, and may grow as `room` says; `tree` is `folder.public` by default.
+    `folder.blobs` by default, and may grow as `room` says; `tree` is the folder's own by default.
     `on_result` receives the result of a bundle in the transaction that stores it. Another machine
     takes over from one that did not renew its lease for `lease_seconds`. Of several publishers of
     one process, which share `precedence`, the one that `is_urgent` has the lease next.
@@ -88,7 +88,7 @@ class Publisher:
         is_urgent: bool = False,
     ) -> None:
         self._folder = folder
-        self._tree = LocalTree(folder.public) if tree is None else tree
+        self._tree = open_tree(folder) if tree is None else tree
         self._clock = clock
         self._looked: datetime | None = None
         self._lease = Lease(

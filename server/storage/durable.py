@@ -99,6 +99,15 @@ def move_durable(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def discard_folder(folder: Path) -> None:
+    """Remove a folder such that a crash leaves it whole, or under a temporary name."""
+    trash = folder.with_name(f"{TEMPORARY}done")
+    if trash.exists():
+        shutil.rmtree(trash)
+    move_durable(folder, trash)
+    shutil.rmtree(trash)
+
+
 def make_folder(folder: Path, mode: int = PRIVATE) -> None:
     """Make a folder for files of `mode`, and those above it, such that they survive a crash."""
     if folder.is_dir():

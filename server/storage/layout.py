@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from server.storage.place import Place, PostgresAddress
+
+if TYPE_CHECKING:
+    from server.storage.s3_client import S3Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +15,14 @@ class StateFolder:
     """The folder given as `--state`: keys, trust, submissions, blobs, database and public tree.
 
     `database_url` and `keys_socket` are the settings; empty for the SQLite file and the keys in
-    the folder.
+    the folder. `tree` is where several machines share what is public; None where this folder alone
+    has it.
     """
 
     root: Path
     database_url: str = field(default="", repr=False)
     keys_socket: str = ""
+    tree: "S3Place | None" = None
 
     @property
     def settings(self) -> Path:
@@ -63,8 +69,13 @@ class StateFolder:
 
     @property
     def public(self) -> Path:
-        """What phones see: `metadata/` and `log/`."""
+        """What phones see: `metadata/` and `log/`; a copy where `tree` is set."""
         return self.root / "public"
+
+    @property
+    def good(self) -> Path:
+        """The pointers of the last tree that was verified, on a node that serves from a copy."""
+        return self.root / "good"
 
     @property
     def database(self) -> Place:

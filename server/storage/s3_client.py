@@ -99,15 +99,17 @@ class S3Place:
         }
 
 
-def decode_place(url: str, endpoint: str, region: str, key_id: str, secret: str) -> S3Place:
-    """Read `s3://BUCKET/PREFIX` and its parameters; raises FormatError.
+def decode_place(
+    url: str, endpoint: str, region: str, key_id: str, secret: str, *, name: str = "blobs_url"
+) -> S3Place:
+    """Read `s3://BUCKET/PREFIX`, the setting `name`, and its parameters; raises FormatError.
 
     The default endpoint is AWS's of the region. Without a key, the library looks for one: in
     `AWS_*` variables, or the role of the machine.
     """
     match = _URL.fullmatch(url)
     if match is None:
-        raise FormatError("blobs_url is not of the form s3://BUCKET/PREFIX.")
+        raise FormatError(f"{name} is not of the form s3://BUCKET/PREFIX.")
     if _REGION.fullmatch(region) is None:
         raise FormatError("s3_region is not the name of a region, such as eu-central-1.")
     endpoint = endpoint.rstrip("/") or f"https://s3.{region}.amazonaws.com"

@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,11 +25,17 @@ from server.core.metadata import decode_snapshot, decode_timestamp, metadata_lim
 from server.core.names import metadata_name
 from server.core.tiles import LEVEL_BITS, WIDTH, tile_path
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.durable import make_folder, move_durable, open_created, write_durable
+from server.storage.durable import (
+    discard_folder,
+    make_folder,
+    move_durable,
+    open_created,
+    write_durable,
+)
 from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
 from server.storage.objects import Objects, Stored, TakenError
 from server.storage.roots import find_roots
-from server.storage.tree import discard_folder
 
 FILE_LIMIT = 5_000_000  # bytes of one public file
 STAGED_LIMIT = 1 << 30  # bytes of a publication: a ceremony of a thousand models has less
@@ -65,8 +71,19 @@ class S3Tree:
     def refresh(self) -> None:
         """Fetch what the copy lacks. The first time everything in the store is listed."""
         with self._locked():
-            self._refresh_public()
-            self._refresh_staged()
+            self._fetch_public()
+            self._fetch_staged()
+
+    def follow(self) -> None:
+        """Fetch what the copy lacks, if there is another timestamp: one request if there is not.
+
+        For those who only read. A publisher's `refresh` also looks at what has no timestamp yet.
+        """
+        with self._locked():
+            tag = self._tags.get(TIMESTAMP)
+            newest = _key(TIMESTAMP)
+            if tag is None or self._objects.get_newer(newest, tag, limit=FILE_LIMIT) is not None:
+                self._fetch_public()
 
     def has(self, path: str) -> bool:
         """Answer whether a file is public; one that only the store has is fetched."""
@@ -133,14 +150,15 @@ class S3Tree:
             self._staged = frozenset()
             discard_folder(staging)
 
-    def keep_only(self, served: Collection[str]) -> None:
+    def keep_only(self, served: Iterable[str]) -> None:
         """Remove metadata from the copy that is not `served`, by path; the store keeps it."""
+        kept = frozenset(served)
         with self._locked():
             for path in (self._folder / "metadata").iterdir():
-                if f"metadata/{path.name}" not in served and not path.name.startswith(TEMPORARY):
+                if f"metadata/{path.name}" not in kept and not path.name.startswith(TEMPORARY):
                     path.unlink()
 
-    def _refresh_public(self) -> None:
+    def _fetch_public(self) -> None:
         before = {path: self._copied(path) for path in POINTERS}
         newer = {path: stored for path in POINTERS if (stored := self._newer(path)) is not None}
         found = {path: each.data for path, each in newer.items() if each.data != before[path]}
@@ -244,7 +262,7 @@ class S3Tree:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             return sum(threads.map(copy, paths))
 
-    def _refresh_staged(self) -> None:
+    def _fetch_staged(self) -> None:
         """Copy the accepted publication, or discard the copy of one that is done.
 
         Of two, the one of the later lease counts: its holder found no other.
@@ -277,6 +295,13 @@ class S3Tree:
         with os.fdopen(open_created(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def open_s3_tree(folder: StateFolder) -> S3Tree:
+    """Return the shared tree of a state folder; raises FormatError where it has none."""
+    if folder.tree is None:
+        raise FormatError("there is no tree_url in the settings.")
+    return S3Tree(Objects(folder.tree), folder.public, folder.staging)
 
 
 def _key(path: str) -> str:

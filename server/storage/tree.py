@@ -7,12 +7,11 @@ Two stores implement it. In `LocalTree` the folder is the tree. In `server.stora
 is in S3, the folder is a copy, and `refresh` brings it up to date.
 """
 
-import shutil
 from pathlib import Path
 from typing import Protocol
 
-from server.storage.bounded import TEMPORARY
-from server.storage.durable import move_durable, write_durable, write_immutable
+from server.storage.durable import discard_folder, move_durable, write_durable, write_immutable
+from server.storage.layout import StateFolder
 
 
 class Tree(Protocol):
@@ -103,10 +102,10 @@ class LocalTree:
         discard_folder(staging)
 
 
-def discard_folder(staging: Path) -> None:
-    """Remove an accepted publication from this machine."""
-    trash = staging.with_name(f"{TEMPORARY}done")
-    if trash.exists():
-        shutil.rmtree(trash)
-    move_durable(staging, trash)
-    shutil.rmtree(trash)
+def open_tree(folder: StateFolder) -> Tree:
+    """Return the tree of a state folder: the folder's own, or a copy of the shared one."""
+    if folder.tree is None:
+        return LocalTree(folder.public)
+    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few states have it there
+
+    return open_s3_tree(folder)

@@ -30,7 +30,7 @@ from server.storage.durable import make_folder, write_durable
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
-from server.storage.tree import LocalTree
+from server.storage.tree import LocalTree, Tree
 from tests.server.ceremony import Ceremony, release, write_bundle
 
 ORIGIN = "hening.example/log"
@@ -56,6 +56,7 @@ class World:
     ahead: timedelta = timedelta()
     alarms: list[str] = field(default_factory=list)
     blobs: BlobStore | None = None
+    tree: Tree | None = None
     lease_seconds: int = LEASE_SECONDS
     room: Room = field(default_factory=Room)
 
@@ -105,6 +106,7 @@ class World:
                 room=self.room,
                 lease_seconds=self.lease_seconds,
                 on_result=record_end,
+                tree=self.tree,
             )
             async with made.read_backs:
                 yield made

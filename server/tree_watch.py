@@ -1,0 +1,109 @@
+"""Keeps a node's copy of the shared tree up to date, and its last good pointers.
+
+`good/` holds the timestamp and the checkpoint of the last snapshot that was verified here. A node
+that starts while the store is away, or after the store had something else, serves that one.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from server.core.errors import HeningError
+from server.device.snapshot import EMPTY, FILE_LIMIT, POINTERS, Snapshot
+from server.snapshot_watch import SnapshotWatch
+from server.storage.bounded import read_bounded
+from server.storage.durable import write_durable
+from server.storage.layout import StateFolder
+from server.storage.s3_tree import S3Tree
+
+LOOK_SECONDS = 0.25  # between two looks at the store's timestamp
+STALE_SECONDS = 30.0  # without an answer of the store
+CLEAN_SECONDS = 3600.0  # between two removals of superseded files from the copy
+log = structlog.get_logger()
+
+
+class TreeWatch:
+    """Follows `tree` for `watch`; `monotonic` counts seconds."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        tree: S3Tree,
+        watch: SnapshotWatch,
+        registry: CollectorRegistry,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._folder = folder
+        self._tree = tree
+        self._watch = watch
+        self._monotonic = monotonic
+        self._begun = self._cleaned = monotonic()
+        self._confirmed: float | None = None
+        self._complaint = ""
+        self._failures = Counter(
+            "hening_tree_failures", "Looks at the shared tree that failed", registry=registry
+        )
+        age = Gauge(
+            "hening_tree_age_seconds",
+            "Seconds since the shared tree was last read",
+            registry=registry,
+        )
+        age.set_function(self._age)
+        watch.also_show(self.keep_good)
+
+    async def run(self) -> None:
+        """Look at the store for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Fetch what is new; where that fails, the copy stays, and the failure is logged once."""
+        try:
+            await asyncio.to_thread(self._tree.follow)
+        except (HeningError, OSError) as error:
+            self._failures.inc()
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                log.error("the shared tree cannot be read; the copy is served", error=str(error))
+            return
+        if self._complaint:
+            self._complaint = ""
+            log.info("the shared tree is read again")
+        self._confirmed = self._monotonic()
+
+    async def keep_good(self, snapshot: Snapshot) -> None:
+        """Note a verified snapshot's pointers, and remove now and then what it does not serve."""
+        await asyncio.to_thread(self._keep, snapshot)
+
+    async def restore_good(self) -> None:
+        """Where the copy cannot be served, return to the pointers that were good, if there are."""
+        if self._watch.current is EMPTY and self._folder.good.is_dir():
+            log.warning("the copy of the shared tree cannot be served; its last good one is")
+            await asyncio.to_thread(self._restore)
+            await self._watch.poll()
+
+    def reasons(self) -> Sequence[str]:
+        """Return why this node should get no requests, empty when it may; from any thread."""
+        if self._age() <= STALE_SECONDS:
+            return []
+        what = self._complaint or "no look at it has ended."
+        return [f"the shared tree was not read for {self._age():.0f} s: {what}"]
+
+    def _age(self) -> float:
+        since = self._begun if self._confirmed is None else self._confirmed
+        return self._monotonic() - since
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        for path in POINTERS:
+            write_durable(self._folder.good / path[1:], snapshot.documents[path].identity.body)
+        if self._monotonic() - self._cleaned >= CLEAN_SECONDS:
+            self._cleaned = self._monotonic()
+            self._tree.keep_only(path[1:] for path in snapshot.documents)
+
+    def _restore(self) -> None:
+        for path in reversed(POINTERS):  # the timestamp last
+            data = read_bounded(self._folder.good / path[1:], FILE_LIMIT)
+            write_durable(self._folder.public / path[1:], data)

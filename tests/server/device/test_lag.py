@@ -1,0 +1,71 @@
+"""A node that is behind another one waits for a file that may come, and for no other."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from server.device.answer import Served, make_served
+from server.device.plane import DevicePlane
+from server.device.snapshot import EMPTY, load_snapshot
+from server.http.counts import Counts
+from server.http.requests import GateMode
+from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
+from tests.server.device.served import HOST, serve_plane
+from tests.server.device.test_answers import PACKAGE
+from tests.server.world import PACKAGE_2
+
+NEXT = "/metadata/3.armani.json"
+GZIP = b"Accept-Encoding: gzip"
+
+
+def made(world):
+    """Return what a node serves of a world's public tree."""
+    snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+    return make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
+
+
+@contextlib.contextmanager
+def lagging(world, lag):
+    """Serve a world's present state from a node that may lag for `lag` seconds."""
+    blobs = LocalBlobs(world.folder.blobs)
+    plane = DevicePlane(blobs, Counts(), GateMode.DIRECT, time.time, lag=lag)
+    plane.show(made(world))
+    with serve_plane(plane) as served:
+        yield served
+
+
+@pytest.mark.parametrize("path", [NEXT, "/log/proof/armani.3"])
+def test_a_file_that_comes(world, path):
+    """Its request is answered with the next snapshot."""
+    with lagging(world, PATIENCE) as served:
+        found = []
+        thread = threading.Thread(target=lambda: found.append(served.get(path, GZIP)))
+        thread.start()
+        while served.plane.counts.connections < 1:
+            threading.Event().wait(0.01)
+        assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+        served.loop.call_soon_threadsafe(served.plane.show, made(world))
+        thread.join(PATIENCE)
+        assert found[0].status == 200
+
+
+def test_a_file_that_does_not_come(world):
+    """It is answered 404 after the lag."""
+    with lagging(world, 0.05) as served:
+        assert served.get(NEXT, GZIP).status == 404
+        assert served.get(NEXT, b"Accept: */*", method="HEAD").status == 404
+
+
+def test_files_that_nobody_waits_for(world):
+    """The next root, what is there, and what was superseded or withdrawn is answered at once."""
+    with lagging(world, 10 * PATIENCE) as served:
+        for path, status in (
+            ("/metadata/2.root.json", 404),
+            ("/metadata/timestamp.json", 200),
+            (PACKAGE, 200),
+            ("/metadata/0.armani.json", 400),
+        ):
+            assert served.get(path, GZIP).status == status

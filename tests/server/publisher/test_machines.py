@@ -1,0 +1,122 @@
+"""Two machines that share a database and a tree in S3: one dies at any request, the other goes on.
+
+Each has a copy of the tree. What one has made public the other continues from, to the byte.
+"""
+
+import pytest
+
+from server.publisher.publisher import Publisher
+from server.storage.objects import Objects
+from server.storage.s3_tree import S3Tree
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.site import Site, first_release, run_out
+from tests.server.world import CHANNEL, StoppedError, refresh_from_disk
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+
+
+class Mortal(Objects):
+    """Objects whose process dies at the request `at`: before it is sent, or after its answer."""
+
+    at = 0
+    is_sent = False
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name not in {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}:
+            return found
+
+        def ask(*args, **kwargs):
+            self.at -= 1
+            if self.at == 0 and not self.is_sent:
+                raise StoppedError
+            answer = found(*args, **kwargs)
+            answer = list(answer) if name == "list" else answer
+            if self.at == 0:
+                raise StoppedError
+            return answer
+
+        return ask
+
+
+@pytest.fixture
+def machines(fresh_state, postgres, seaweed, tmp_path):
+    """Give two machines on one database and one prefix of S3, with nothing public."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    made = [site.machine(name) for name in ("one", "two")]
+    for world in made:
+        world.objects = Mortal(site.tree)
+        world.tree = S3Tree(world.objects, world.folder.public, world.folder.staging)
+    return made
+
+
+def public_files(world):
+    """Return the bytes of all public files of a machine's copy."""
+    public = world.folder.public
+    return {
+        path.relative_to(public).as_posix(): path.read_bytes()
+        for path in public.rglob("*")
+        if path.is_file()
+    }
+
+
+def check(world):
+    """Assert that the copy verifies, that log and metadata agree, and that nothing is left over."""
+    version, _ = refresh_from_disk(world.folder, [CHANNEL.pointer_path])
+    assert version == world.published().timestamp.version
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert not world.folder.staging.exists()
+    assert list(world.folder.root.rglob(".tmp-*")) == []
+
+
+def test_they_take_turns(machines):
+    """Each publishes after the other, and both copies are equal; a new machine gets the same."""
+    one, two = machines
+    first_release(one)
+    two.tree.refresh()
+    assert public_files(two) == public_files(one)
+    check(two)
+    two.ceremony = one.ceremony.copy()
+    for number, world in enumerate((two, one, two, two, one), start=2):
+        role = {("tables", number): world.ceremony.role("tables", number)}
+        assert world.publish(role).reason == ""
+        check(world)
+    two.tree.refresh()
+    assert public_files(two) == public_files(one)
+    assert list(one.objects.list("staging")) == []
+
+
+@pytest.mark.parametrize("is_sent", [False, True], ids=["request lost", "answer lost"])
+def test_one_dies_at_any_request(machines, is_sent):
+    """The other publishes the same once; the one that comes back finds it so."""
+    one, two = machines
+    first_release(one)
+    number, at = 1, 0
+    while True:
+        at, number = at + 1, number + 1
+        files = {("tables", number): one.ceremony.role("tables", number)}
+        before = one.published().versions()["tables"]
+        one.objects.at, one.objects.is_sent = at, is_sent
+        bundle = one.submit(files)
+        try:
+            one.run(Publisher.process_incoming)
+        except StoppedError:
+            pass
+        else:
+            break
+        run_out(two)
+        two.run(Publisher.repair)
+        assert two.published().versions()["tables"] in {before, number}
+        assert two.publish(files).reason == ""
+        assert two.published().versions()["tables"] == number
+        check(two)
+        one.objects.at = 0
+        run_out(one)
+        one.run(Publisher.repair)
+        one.run(Publisher.process_incoming)
+        assert one.result(bundle).status == "published"
+        assert public_files(one) == public_files(two)
+        check(one)
+    assert at > 15
+    assert one.alarms == two.alarms == []

@@ -1,0 +1,101 @@
+"""A site of several machines that share PostgreSQL and S3, each with a state folder of its own."""
+
+import asyncio
+import dataclasses
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import obstore
+from sqlalchemy import update
+
+from server.publisher.publisher import Publisher
+from server.settings import Node, load_settings
+from server.storage.control_models import Lease as LeaseRow
+from server.storage.database import open_database
+from server.storage.durable import write_durable
+from server.storage.layout import StateFolder
+from server.storage.s3_blobs import S3Blobs
+from server.storage.s3_client import open_store
+from tests.patience import PATIENCE
+from tests.seaweed import BUCKET, KEY_ID, SECRET
+from tests.server.world import PACKAGE_1
+
+LONG = timedelta(seconds=PATIENCE)
+
+
+class Site:
+    """The shared parts, and the machines that were added."""
+
+    def __init__(self, base, postgres, seaweed, root: Path):
+        self._base = base
+        self._root = root
+        self._name = f"site/{uuid.uuid4()}"
+        self._seaweed = seaweed
+        self.address = postgres.make_database()
+        self.tree = seaweed.place(f"{self._name}/shared")
+        self.blobs = S3Blobs(seaweed.place(f"{self._name}/blobs"), base.now)
+
+    def machine(self, name, other=None):
+        """Add a machine that may publish; returns its world, with the ceremony of `other`."""
+        root = self._base.copy(self._root / name).folder.root
+        world = (other or self._base).on(StateFolder(root, self.address, tree=self.tree))
+        world.blobs = self.blobs
+        return world
+
+    def device(self, name):
+        """Add a machine that has the pinned root and nothing else, and return its state folder."""
+        folder = StateFolder(self._root / name, tree=self.tree)
+        write_durable(folder.trusted_root, self._base.folder.trusted_root.read_bytes())
+        return folder
+
+    def behind(self, folder, proxy):
+        """Return a state folder whose way to the store leads through a proxy."""
+        return dataclasses.replace(
+            folder, tree=dataclasses.replace(self.tree, endpoint=proxy.endpoint)
+        )
+
+    def settings(self, node, **changes):
+        """Return the settings of a node."""
+        values = {
+            "node": node.value,
+            "port": 0,
+            "database_url": "" if node is Node.DEVICE else self.address,
+            "tree_url": f"s3://{BUCKET}/{self._name}/shared",
+            "blobs_url": f"s3://{BUCKET}/{self._name}/blobs",
+            "s3_endpoint": self._seaweed.endpoint,
+            "s3_key_id": KEY_ID,
+            "s3_secret": SECRET,
+        }
+        return load_settings(None, {}, **(values | changes))
+
+    def store(self):
+        """Return a client of the shared objects, for those who destroy them."""
+        return open_store(self.tree, LONG, LONG, 1)
+
+    def read(self, name):
+        """Return the bytes of a shared object."""
+        return bytes(obstore.get(self.store(), name).bytes())
+
+    def write(self, name, data):
+        """Replace a shared object without any condition."""
+        obstore.put(self.store(), name, data, use_multipart=False)
+
+
+def first_release(world):
+    """Publish the ceremony's bundle and a release, and offer it."""
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(1)))
+
+
+def run_out(world):
+    """Let the lease of a machine that died expire."""
+
+    async def change():
+        async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+            await session.execute(update(LeaseRow).values(expires_at=0))
+
+    asyncio.run(change())

@@ -1,0 +1,138 @@
+"""Both stores of the public tree keep the same promises; in S3, two machines see one tree."""
+
+import uuid
+
+import pytest
+
+from server.storage.errors import StorageError
+from server.storage.objects import Objects, TakenError
+from server.storage.s3_tree import S3Tree
+from server.storage.tree import LocalTree
+
+STAMP = "metadata/timestamp.json"
+
+
+@pytest.fixture
+def place(seaweed):
+    """Give an unused prefix in the bucket."""
+    return seaweed.place(f"tree/{uuid.uuid4()}")
+
+
+@pytest.fixture
+def machine(place, tmp_path):
+    """Give a function that makes a machine with a copy of its own."""
+
+    def make(name):
+        return S3Tree(Objects(place), tmp_path / name / "public", tmp_path / name / "staging" / "p")
+
+    return make
+
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
+def tree(request, tmp_path):
+    """Give an empty tree of either kind."""
+    if request.param == "local":
+        return LocalTree(tmp_path / "here" / "public")
+    return request.getfixturevalue("machine")("here")
+
+
+def staged(tmp_path):
+    """Write a publication under a temporary name."""
+    folder = tmp_path / "here" / "staging" / ".tmp-p-1"
+    (folder / "metadata").mkdir(parents=True)
+    (folder / "metadata" / "1.root.json").write_bytes(b"root")
+    (folder / "plan.json").write_bytes(b"plan")
+    return folder
+
+
+def test_files_that_never_change(tree):
+    """They are written once; a second time with the same bytes is no error, with others it is."""
+    assert not tree.has("metadata/1.root.json")
+    tree.create("metadata/1.root.json", b"root")
+    tree.create("metadata/1.root.json", b"root")
+    with pytest.raises(StorageError, match=r"is already there with other bytes; it is never"):
+        tree.create("metadata/1.root.json", b"other")
+    assert tree.has("metadata/1.root.json")
+    assert (tree.folder / "metadata" / "1.root.json").read_bytes() == b"root"
+
+
+def test_files_that_change(tree):
+    """Each content replaces the one before it; what is removed is gone, once or twice."""
+    for content in (b"1", b"2", b"2", b"3"):
+        tree.replace(STAMP, content)
+        assert (tree.folder / STAMP).read_bytes() == content
+    for _ in range(2):
+        tree.remove(STAMP)
+        assert not tree.has(STAMP)
+
+
+def test_an_accepted_publication(tree, tmp_path):
+    """It has its name whole, and is discarded whole."""
+    folder = tmp_path / "here" / "staging" / "p"
+    tree.accept(staged(tmp_path), folder, 1)
+    assert (folder / "metadata" / "1.root.json").read_bytes() == b"root"
+    tree.discard(folder)
+    assert list(folder.parent.iterdir()) == []
+
+
+@pytest.mark.needs("seaweed")
+def test_an_older_writer(machine):
+    """A machine that has not seen the newest timestamp cannot replace it."""
+    one, two = machine("one"), machine("two")
+    one.replace(STAMP, b"1")
+    with pytest.raises(TakenError, match="was written by another process"):
+        two.replace(STAMP, b"2")
+    two.remove("metadata/other.json")
+    one.replace(STAMP, b"3")
+    one.replace("log/proof/root.1", b"a")
+    with pytest.raises(TakenError):
+        two.replace("log/proof/root.1", b"b")
+
+
+@pytest.mark.needs("seaweed")
+def test_publications_of_two_leases(machine, tmp_path):
+    """The one of the later lease counts; both are discarded with it."""
+    one, two = machine("one"), machine("two")
+    for tree, name, fence in ((one, "one", 9), (two, "two", 10)):
+        temporary = tmp_path / name / "staging" / ".tmp-p"
+        temporary.mkdir(parents=True)
+        (temporary / "plan.json").write_bytes(name.encode())
+        tree.accept(temporary, tmp_path / name / "staging" / "p", fence)
+    one.refresh()
+    assert (tmp_path / "one" / "staging" / "p" / "plan.json").read_bytes() == b"two"
+    one.discard(tmp_path / "one" / "staging" / "p")
+    two.refresh()
+    assert list((tmp_path / "two" / "staging").iterdir()) == []
+
+
+@pytest.mark.needs("seaweed")
+def test_a_copy_after_a_power_cut(machine):
+    """A file that is empty is fetched again; one that differs from the store's stays as it is."""
+    one, two = machine("one"), machine("two")
+    for name in ("1.root.json", "2.root.json"):
+        one.create(f"metadata/{name}", b"root")
+    one.replace("log/checkpoint", b"note")
+    (two.folder / "metadata").mkdir(parents=True)
+    (two.folder / "metadata" / "1.root.json").write_bytes(b"")
+    (two.folder / "metadata" / "2.root.json").write_bytes(b"verified")
+    two.refresh()
+    found = {path.name: path.read_bytes() for path in (two.folder / "metadata").iterdir()}
+    assert found == {"1.root.json": b"root", "2.root.json": b"verified"}
+
+
+@pytest.mark.needs("seaweed")
+def test_conditions_are_tried(place, monkeypatch):
+    """A store that heeds them passes, again and again; one that ignores them is refused."""
+    objects = Objects(place)
+    for _ in range(3):
+        objects.check_conditions()
+
+    def careless(name, data, _tag=""):
+        objects.remove(name)
+        return Objects.create(objects, name, data)
+
+    for method in ("create", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(objects, method, careless)
+            with pytest.raises(StorageError, match="has no conditional writes"):
+                objects.check_conditions()

@@ -1,0 +1,148 @@
+"""A site of several machines: publisher and device nodes on PostgreSQL and S3."""
+
+import asyncio
+import contextlib
+import os
+import socket
+
+import pytest
+import structlog
+
+from server.app import running
+from server.device_node import running_device
+from server.device_serving import Inherited
+from server.settings import Node
+from tests.fault_proxy import Fault, run_fault_proxy
+from tests.patience import PATIENCE
+from tests.server.device.served import read_response, request
+from tests.server.site import Site, first_release
+from tests.server.world import PACKAGE_2, halt
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+GZIP = b"Accept-Encoding: gzip"
+STAMP = "/metadata/timestamp.json"
+
+
+@pytest.fixture
+def site(fresh_state, postgres, seaweed, tmp_path):
+    """Give a site at which one release is public, and nothing runs."""
+    made = Site(fresh_state, postgres, seaweed, tmp_path)
+    made.first = made.machine("first")
+    first_release(made.first)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def devices(site, *folders):
+    """Run a device node on each folder; yields their ports."""
+    async with contextlib.AsyncExitStack() as stack:
+        ports = []
+        for folder in folders:
+            node = running_device(
+                folder,
+                site.settings(Node.DEVICE),
+                site.first.now,
+                Inherited((), {}, asyncio.Event()),
+            )
+            ports.append(await stack.enter_async_context(node))
+        yield ports
+
+
+def ask(port, path, *lines):
+    """Ask a node once; returns its response."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(request(path, GZIP, *lines))
+        return read_response(connection)
+
+
+async def get(port, path, *lines):
+    """Do the same in a thread."""
+    return await asyncio.to_thread(ask, port, path, *lines)
+
+
+async def until(condition):
+    """Wait until an awaitable condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - other threads and processes set no event
+            await asyncio.sleep(0.02)
+
+
+async def test_what_one_machine_publishes_the_others_serve(site):
+    """A device node needs the pinned root alone; a publisher node goes on from what others left."""
+    one, two = site.device("one"), site.device("two")
+    publisher = site.machine("publisher", site.first)
+    async with devices(site, one, two) as (port, other):
+        await until(lambda: serves(port, STAMP))
+        settings = site.settings(Node.PUBLISHER, public_url=f"http://127.0.0.1:{port}")
+        with structlog.testing.capture_logs() as logs:
+            async with running(publisher.folder, settings, publisher.now, entropy=os.urandom) as no:
+                assert no == 0
+                release = publisher.second_release()
+                bundle = await asyncio.to_thread(publisher.submit, release, [PACKAGE_2])
+                result = publisher.folder.results / f"{bundle}.json"
+                await until(lambda: asyncio.to_thread(result.exists))
+        assert (await asyncio.to_thread(publisher.result, bundle)).reason == ""
+        assert [each for each in logs if each["log_level"] in {"error", "warning"}] == []
+        for node in (port, other):
+            assert await serves(node, "/metadata/3.armani.json")
+            assert not await serves(node, "/metadata/2.root.json")
+    present = {path.name for path in one.root.iterdir()}
+    assert present == {"good", "public", "tree.lock", "trusted"}
+
+
+async def test_a_node_without_its_store(site, seaweed):
+    """It serves on, also after a restart, and has what was published meanwhile once it is back."""
+    with run_fault_proxy(seaweed.port) as proxy:
+        folder = site.behind(site.device("one"), proxy)
+        async with devices(site, folder) as (port,):
+            await until(lambda: serves(port, STAMP))
+            before = await get(port, STAMP)
+        proxy.fault = Fault.CLOSE
+        with structlog.testing.capture_logs() as logs:
+            async with devices(site, folder) as (port,):
+                assert (await get(port, STAMP)).body == before.body
+                await asyncio.to_thread(site.first.run, offer_no_more)
+                await until(lambda: says(logs, "the shared tree cannot be read"))
+                assert (await get(port, STAMP)).body == before.body
+                proxy.fault = Fault.NONE
+                await until(lambda: differs(port, before))
+
+
+async def test_a_node_whose_store_lies(site):
+    """What is not signed is never served, and does not keep a restarted node from serving."""
+    folder = site.device("one")
+    async with devices(site, folder) as (port,):
+        await until(lambda: serves(port, STAMP))
+        before = await get(port, STAMP)
+        right = site.read("tree/metadata/timestamp.json")
+        with structlog.testing.capture_logs() as logs:
+            at = right.index(b'"sig":"') + 7
+            forged = right[:at] + (b"1" if right[at : at + 1] == b"0" else b"0") + right[at + 1 :]
+            await asyncio.to_thread(site.write, "tree/metadata/timestamp.json", forged)
+            await until(lambda: says(logs, "the last good one is served"))
+        assert (await get(port, STAMP)).body == before.body
+    async with devices(site, folder) as (port,):
+        assert (await get(port, STAMP)).body == before.body
+        await asyncio.to_thread(site.write, "tree/metadata/timestamp.json", right)
+        await asyncio.to_thread(site.first.run, offer_no_more)
+        await until(lambda: differs(port, before))
+
+
+async def serves(port, path):
+    """Answer whether a node has a file."""
+    return (await get(port, path)).status == 200
+
+
+async def differs(port, before):
+    """Answer whether a node has another timestamp."""
+    return (await get(port, STAMP)).body != before.body
+
+
+async def says(logs, what):  # noqa: RUF029 - it is a condition for `until`
+    """Answer whether a line of the log begins so."""
+    return any(what in each["event"] for each in logs)
+
+
+async def offer_no_more(publisher):
+    """Halt the channel."""
+    await publisher.change_pointers(halt())
