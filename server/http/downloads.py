@@ -257,6 +257,11 @@ class FileAnswer:
         left = 0 if self._sending is None else self._sending.left()
         return left + untaken(self._transport)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client does not take what was written."""
+        return self._sending is not None and self._sending.is_paused
+
     def pause(self) -> None:
         """Write no more for now: the client does not take it."""
         if self._sending is not None:

@@ -6,6 +6,7 @@ requests fall back to aiohttp, together with the connection and for the rest of 
 """
 
 import asyncio
+import enum
 import functools
 from collections.abc import Callable
 from typing import cast
@@ -21,19 +22,42 @@ REST = 16_384  # bytes waiting for their turn; above it they count towards the t
 COPIED = 16_384  # below this many bytes, one write of a copy is cheaper than a write of two parts
 
 
+class State(enum.Enum):
+    """What a connection waits for. It reads only in READY, READING and ENDING."""
+
+    OPENING = "its transport: a TLS handshake comes first"
+    READY = "a request; nothing is kept, and the server is not draining"
+    READING = "the rest of a head, or the last request before the server ends"
+    QUEUED = "a turn to answer what is kept"
+    STALLED = "the client, which does not take what was written"
+    SENDING = "a file that is being sent"
+    FALLING_BACK = "aiohttp, which answers all that follows"
+    ENDING = "the client, which may take the last answer; further input is discarded"
+
+
+READY, READING = State.READY, State.READING  # read for each request
+_BUSY = frozenset({State.QUEUED, State.STALLED, State.SENDING, State.FALLING_BACK, State.ENDING})
+FOLLOWING = {
+    State.OPENING: frozenset({READY, READING}),
+    READY: _BUSY | {READING},
+    READING: _BUSY | {READY, READING},
+    State.QUEUED: frozenset({READING, State.STALLED}),
+    State.STALLED: frozenset({READY, READING, State.QUEUED, State.ENDING}),
+    State.SENDING: (_BUSY - {State.SENDING}) | {READY, READING},
+    State.FALLING_BACK: frozenset[State](),
+    State.ENDING: frozenset[State](),
+}
+
+
 class FastPath(asyncio.Protocol):
     """One connection; at its `deadline`, on the loop's clock, it has reached its `limit`."""
 
     __slots__ = (
         "_file",
         "_front",
-        "_has_begun",
-        "_is_ending",
-        "_is_paused",
-        "_is_plain",
-        "_is_waiting",
         "_rest",
         "_start",
+        "_state",
         "_transport",
         "deadline",
         "held",
@@ -47,22 +71,24 @@ class FastPath(asyncio.Protocol):
         self._front = front
         self._rest = b""  # received; from `_start` on still to be answered
         self._start = 0
-        self._has_begun = False  # there is a transport
-        self._is_paused = False  # the client does not take what was written
-        self._is_ending = False  # the last answer is written, further input is discarded
-        self._is_waiting = False  # for a turn, for a file that is sent, for the fallback
-        self._file: FileAnswer | None = None
-        self._is_plain = True  # none of the above, and nothing is left of an earlier packet
+        self._state = State.OPENING
+        self._file: FileAnswer | None = None  # while SENDING
         self.held = self.left = 0
         self.least = 1
         self.deadline, self.limit = front.until_head, "head"
         self.stalls = 0.0
         front.enter(self)  # before a TLS handshake, which counts as well
 
+    def _become(self, state: State) -> None:
+        """Change the state; raises RuntimeError where FOLLOWING does not list the change."""
+        if state not in FOLLOWING[self._state]:
+            raise RuntimeError(f"a connection cannot become {state.name} from {self._state.name}")
+        self._state = state
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head, unless there are too many connections."""
-        self._transport, self._has_begun = cast("asyncio.Transport", transport), True
-        self._is_plain = not self._front.is_draining
+        self._transport = cast("asyncio.Transport", transport)
+        self._become(READING if self._front.is_draining else READY)
         self._front.enter(self)  # again: its deadline may have passed during the handshake
         if self._front.is_full():
             transport.close()
@@ -78,7 +104,7 @@ class FastPath(asyncio.Protocol):
         """Answer one whole request of a phone; parse everything else."""
         front = self._front
         hit = front.plane.served.exact.get(data)
-        if hit is None or not self._is_plain:
+        if hit is None or self._state is not READY:
             self._take(self._rest[self._start :] + data if self._rest else data, 0)
             return
         status, content = hit
@@ -101,7 +127,7 @@ class FastPath(asyncio.Protocol):
         front, turns = self._front, self._front.turns
         work, room = -ANSWER, min(turns.left, PIECE)  # the first is free
         slow: tuple[PlannedFile | None, int] | None = None
-        while not (self._is_paused or self._is_ending or self._is_waiting):
+        while self._state is READY or self._state is READING:
             end = data.find(END, start) + len(END)
             if end < len(END):
                 break
@@ -128,7 +154,7 @@ class FastPath(asyncio.Protocol):
         if work > ANSWER:  # one small answer is not worth counting
             turns.spend(work)
         if slow is None:
-            if start < len(data) or not self._is_plain:  # else nothing is left, as before
+            if start < len(data) or self._state is not READY:  # else nothing is left, as before
                 self._keep(data, start)
         else:
             self._set_rest(data, start)
@@ -142,25 +168,26 @@ class FastPath(asyncio.Protocol):
             return
         turns.spend(SLOW_ANSWER)
         if planned is None:
-            self._hand_over()
+            self._fall_back()
         else:
             self._download(planned, length)
 
     def _keep(self, data: bytes, start: int) -> None:
         """Keep the bytes that could not be answered yet."""
-        if self._is_ending:
-            data, start = b"", 0
-        elif not (self._is_paused or self._is_waiting):
-            data, start = data[start:], 0
+        if self._state is State.ENDING:
+            self._set_rest(b"", 0)
+        elif self._state is READY or self._state is READING:
+            data = data[start:]
             if data and not may_become_head(data):
-                self._set_rest(data, start)
+                self._set_rest(data, 0)
                 self._answer_slowly(None, 0)
                 return
             if data and (not self._rest or self.limit == "idle"):
                 self.deadline, self.limit = self._front.until_head, "head"
-        self._set_rest(data, start)
-        is_busy = self._is_paused or self._is_ending or self._is_waiting
-        self._is_plain = not (self._rest or is_busy or self._front.is_draining)
+            self._set_rest(data, 0)
+            self._become(READING if data or self._front.is_draining else READY)
+        else:
+            self._set_rest(data, start)
 
     def _download(self, planned: PlannedFile, length: int) -> None:
         """Begin to send a file that a head of this length asked for.
@@ -168,12 +195,12 @@ class FastPath(asyncio.Protocol):
         Without TLS, answers that the kernel has not fully taken fall back to aiohttp.
         """
         if not is_tls(self._transport) and self._transport.get_write_buffer_size() > 0:
-            self._hand_over()
+            self._fall_back()
             return
         front, is_last = self._front, planned.is_last or self._front.is_draining
         fields, empty_line, _ = planned.fields.partition(END)
         head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
-        self._wait()
+        self._stop_reading(State.SENDING)
         self.deadline, self.limit = front.until_stall, "stall"
         limits = front.plane.limits
         self.left = planned.end - planned.first
@@ -183,46 +210,48 @@ class FastPath(asyncio.Protocol):
 
     def _sent(self, planned: PlannedFile, length: int, is_sent: bool) -> None:
         """Continue after a file, or fall back to aiohttp."""
-        front, self._file = self._front, None
+        front, file = self._front, self._file
+        self._file = None
         if not is_sent:
-            self._hand_over()
+            self._fall_back()
             return
         if planned.remark == UNKNOWN:
             front.plane.counts.unknown_headers += 1
         self.least = 1
-        self.deadline, self.limit = front.until_idle, "idle"
         self._set_rest(self._rest, self._start + length)
+        if file is not None and file.is_paused:
+            self._stall()
         if planned.is_last or front.is_draining:
             self._end()
-        self._go_on()
+        elif self._state is State.SENDING:
+            self._go_on()
 
     def _go_on(self) -> None:
         """Resume reading, or wait for a turn to answer what came meanwhile."""
+        self.deadline, self.limit = self._front.until_idle, "idle"
         if self._rest:
             self._line_up()
         else:
-            self._take_turn()
+            self._become(READING if self._front.is_draining else READY)
+            self._transport.resume_reading()
 
     def _take_turn(self) -> None:
         """Answer what this turn has room for, and resume reading once nothing is left."""
-        if self._transport.is_closing():
+        if self._state is not State.QUEUED or self._transport.is_closing():
             return
-        self._is_waiting = False
+        self._become(READING)
         self._take(self._rest, self._start)
-        is_reading = not (self._is_paused or self._is_waiting)
-        if is_reading and not self._transport.is_closing():
+        if self._state is READY or self._state is READING:
             self._transport.resume_reading()
 
     def _line_up(self) -> None:
         """Wait for a turn."""
-        self._wait()
+        self._stop_reading(State.QUEUED)
         self._front.turns.line_up(self._take_turn)
 
-    def _wait(self) -> None:
-        """Stop answering and reading."""
-        if not self._is_waiting:
-            self._transport.pause_reading()
-        self._is_waiting, self._is_plain = True, False
+    def _stop_reading(self, state: State) -> None:
+        self._become(state)
+        self._transport.pause_reading()
 
     def _set_rest(self, rest: bytes, start: int) -> None:
         if start == len(rest):
@@ -232,9 +261,9 @@ class FastPath(asyncio.Protocol):
         if held != self.held:
             self._front.hold(self, held)
 
-    def _hand_over(self) -> None:
+    def _fall_back(self) -> None:
         """Request the fallback to aiohttp, now or a little later; until then nothing is read."""
-        self._wait()
+        self._stop_reading(State.FALLING_BACK)
         self.deadline, self.limit = self._front.until_head, "head"
         self._front.hand_over(self, self._rest[self._start :])
 
@@ -251,38 +280,39 @@ class FastPath(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop answering and reading until the client has taken what was written."""
         if self._file is not None:  # which has a deadline of its own
-            self._is_paused = True
             self._file.pause()
-            return
-        self._is_paused, self._is_plain = True, False
-        if not self._is_ending:
-            self._transport.pause_reading()
+        elif self._state is State.ENDING or self._state is State.FALLING_BACK:
+            self._await_client()
+        else:
+            self._stall()
+
+    def _stall(self) -> None:
+        self._stop_reading(State.STALLED)
+        self._await_client()
+
+    def _await_client(self) -> None:
         self.left = self.untaken()
         self.deadline, self.limit = self._front.until_stall, "stall"
 
     def resume_writing(self) -> None:
         """Continue with what came meanwhile; after the last answer, wait for the client."""
-        self._is_paused = False
         if self._file is not None:
             self._file.resume()
-            return
-        if self._is_ending:
+        elif self._state is State.ENDING:
             self._front.linger(self)
-            return
-        if not self._is_waiting:
-            self.deadline, self.limit = self._front.until_idle, "idle"
+        elif self._state is State.STALLED and not self._transport.is_closing():
             self._go_on()
             if self._front.is_draining:
                 self.drain()
 
     def _end(self) -> None:
         """Send no more once all is taken; closing immediately could discard the answer."""
-        self._is_ending, self._is_plain = True, False
-        if not self._is_paused:  # else it waits for the client, as in every answer
+        is_stalled = self._state is State.STALLED
+        self._become(State.ENDING)
+        if not is_stalled:  # else it waits for the client, as in every answer
             self._front.linger(self)
         if self._transport.can_write_eof():
-            if self._is_paused:
-                self._transport.resume_reading()
+            self._transport.resume_reading()
             self._transport.write_eof()
             if self._transport.get_write_buffer_size() > COPIED:  # paused until all is taken
                 self._transport.set_write_buffer_limits(high=0)
@@ -291,23 +321,25 @@ class FastPath(asyncio.Protocol):
 
     def drain(self) -> None:
         """Make the next answer the last; an idle connection gets a short grace period."""
-        self._is_plain = False
-        if not self._has_begun:
+        if self._state is State.OPENING:
             self._front.leave(self)  # a failed handshake has no callback, and nothing was asked
-        elif self.limit == "idle":
+            return
+        if self._state is READY:
+            self._become(READING)
+        if self.limit == "idle":
             self._front.linger(self)
 
     def untaken(self) -> int:
         """Return how many bytes the client has not taken yet."""
         if self._file is not None:
             return self._file.untaken()
-        return untaken(self._transport) if self._has_begun else 0
+        return 0 if self._state is State.OPENING else untaken(self._transport)
 
     def cut(self) -> None:
         """End the connection, whatever is still to be written."""
         if self._file is not None:
             self._file.cut()
-        elif self._has_begun:
-            self._transport.abort()
-        else:
+        elif self._state is State.OPENING:
             self._front.leave(self)  # its handshake never ended
+        else:
+            self._transport.abort()

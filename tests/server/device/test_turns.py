@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.http import fast_path, turns
-from server.http.fast_path import FastPath
+from server.http.fast_path import FastPath, State
 from server.http.requests import GateMode
 from server.http.turns import ANSWER, PIECE, Turns
 from soak.memory_transport import MemoryTransport
@@ -198,6 +198,29 @@ async def test_what_waits_for_a_turn_ends_with_its_connection():
     await asyncio.wait([task])
     assert task.cancelled() or task.exception() is None
     assert server.served == ["gone"]
+
+
+async def test_a_client_that_stops_reading_gives_up_its_turn():
+    """While it waits for a turn it may stop reading; it gets no answer until it reads again."""
+    server = Server()
+    slow, other = server.connect("slow"), server.connect("other")
+    slow.feed(POLL * 100)
+    slow.protocol.pause_writing()
+    before = server.served.count("slow")
+    other.feed(POLL * 1_000)
+    await server.until(lambda: server.served.count("other") == 1_000)
+    assert server.served.count("slow") == before
+    slow.protocol.resume_writing()
+    await server.until(lambda: server.served.count("slow") == 100)
+
+
+async def test_a_change_of_state_outside_the_table():
+    """What its last answer has ended reads no further request."""
+    server = Server()
+    connection = server.connect("browser").protocol
+    connection._become(State.ENDING)
+    with pytest.raises(RuntimeError, match="READY from ENDING"):
+        connection._become(State.READY)
 
 
 async def test_a_turn_that_fails_ends_no_other():
