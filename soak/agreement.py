@@ -1,4 +1,4 @@
-"""When two outcomes of the same bytes agree: the lane's, and that of the hand-over path alone."""
+"""When two outcomes of the same bytes agree: the fast path's, and aiohttp's alone."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ async def check_agreement(ways: TwoWays, data: bytes, places: Sequence[int]) -> 
     """Return what `data` are answered with.
 
     They are given an end, since what is only begun may be refused sooner or later. Raises
-    DisagreementError unless that is the same by the lane and by aiohttp alone, whole and
+    DisagreementError unless that is the same by the fast path and by aiohttp alone, whole and
     cut at `places`, and no failure of ours; a refusal is the last answer and ends the connection.
     """
     if not data.endswith(END):
@@ -25,12 +25,12 @@ async def check_agreement(ways: TwoWays, data: bytes, places: Sequence[int]) -> 
     # A strict gate looks at packets: a phone's request is refused with what is wrong behind it.
     ends = [match.end() for match in re.finditer(END, data)] if ways.is_strict else []
     packets, pieces = cut(data, ends), cut(data, [*ends, *places])
-    whole = await ways.over_lane(packets)
+    whole = await ways.over_fast_path(packets)
     outcomes = {
-        "in pieces": await ways.over_lane(pieces),
-        "to a slow reader": await ways.over_lane(packets, is_slow=True),
-        "by aiohttp": await ways.over_handover(packets),
-        "by aiohttp in pieces": await ways.over_handover(pieces),
+        "in pieces": await ways.over_fast_path(pieces),
+        "to a slow reader": await ways.over_fast_path(packets, is_slow=True),
+        "by aiohttp": await ways.over_aiohttp(packets),
+        "by aiohttp in pieces": await ways.over_aiohttp(pieces),
     }
     for how, outcome in outcomes.items():
         if outcome != whole:

@@ -2,8 +2,8 @@
 
 `heads` gives bytes to the pure parser as what follows a request line that is known, and holds what
 it takes against h11.
-`protocol` gives them to a connection, by the lane and by aiohttp alone, cut anywhere; both must
-answer alike.
+`protocol` gives them to a connection, by the fast path and by aiohttp alone, cut anywhere; both
+must answer alike.
 `captures` gives them to the lab as a capture of a stranger's phone.
 `packs` lets them change a content pack; server, signer and phone must judge it alike.
 `packages` lets them change an OTA package: what the signer takes, a phone must take, and other

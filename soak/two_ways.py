@@ -1,4 +1,4 @@
-"""The same bytes over the lane, and over the hand-over path alone, to be compared.
+"""The same bytes over the fast path, and over aiohttp alone, to be compared.
 
 The device plane is real; its sockets are replaced by memory, so that thousands of streams a second
 can be tried.
@@ -17,7 +17,7 @@ from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
 from server.http.answers import Package
 from server.http.counts import Counts
-from server.http.fallback import HandoverServer
+from server.http.fallback import FallbackServer
 from server.http.fast_path import FastPath
 from server.http.requests import GateMode
 from server.storage.blobs import BlobReader
@@ -70,24 +70,24 @@ class TwoWays:
         self.plane.served = make_served(snapshot, (HOST,), mode, Served())
         self.failures: list[Mapping[str, Any]] = []
 
-    async def over_lane(self, pieces: Iterable[bytes], *, is_slow: bool = False) -> Outcome:
+    async def over_fast_path(self, pieces: Iterable[bytes], *, is_slow: bool = False) -> Outcome:
         """Send pieces over a new connection, as it is accepted; the client may read slowly."""
-        return await self._send(self.lane(), pieces, MemoryTransport(is_slow=is_slow))
+        return await self._send(self.fast_path(), pieces, MemoryTransport(is_slow=is_slow))
 
-    def lane(self) -> FastPath:
+    def fast_path(self) -> FastPath:
         """Return the protocol of a new connection."""
-        return FastPath(self.server().front)
+        return FastPath(self.server().registry)
 
-    async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
+    async def over_aiohttp(self, pieces: Iterable[bytes]) -> Outcome:
         """Send pieces over a connection that aiohttp has from its first byte on."""
         server = self.server()
         return await self._send(server(), pieces, MemoryTransport())
 
-    def server(self) -> HandoverServer:
+    def server(self) -> FallbackServer:
         """Return a process's connections; its failures are kept."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: self.failures.append(context))
-        return HandoverServer(self.plane, loop.time)
+        return FallbackServer(self.plane, loop.time)
 
     async def _send(
         self, protocol: asyncio.BaseProtocol, pieces: Iterable[bytes], transport: MemoryTransport

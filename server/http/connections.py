@@ -15,7 +15,7 @@ from server.http.turns import SLOW_ANSWER, Turns
 HELD = 256 * 1024 * 1024  # bytes that may wait for slow clients in a process
 WAITING_BYTES = 16_384  # of a connection that waits for the fallback to aiohttp
 TICK_SECONDS = 0.5  # resolution of limits and `Date`
-LANE_STATUSES = (
+FAST_STATUSES = (
     HTTPStatus.OK,
     HTTPStatus.PARTIAL_CONTENT,
     HTTPStatus.NOT_MODIFIED,
@@ -54,31 +54,31 @@ class Connection(Protocol):
 class FastConnection(Connection, Protocol):
     """A connection on the fast path, which can fall back to aiohttp."""
 
-    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
+    def hand_to(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
         """Give the transport and what is still to be answered to `take`, unless it is closed."""
 
 
 class Connections:
     """Serves connections of the fast path, and cuts those whose deadline has passed.
 
-    `hand_over` takes a transport and the received bytes that are still to be answered.
+    `fall_back` takes a transport and the received bytes that are still to be answered.
     """
 
     def __init__(
         self,
         plane: Plane,
         monotonic: Callable[[], float],
-        hand_over: Callable[[asyncio.Transport, bytes], None],
+        fall_back: Callable[[asyncio.Transport, bytes], None],
     ) -> None:
         self.plane = plane
         self.answers = plane.counts.answers
         self.turns = Turns()
-        self._hand_over = hand_over
+        self._fall_back = fall_back
         self._waiting: deque[FastConnection] = deque()
         self.is_draining = False
         self._held = 0  # bytes that wait in memory for clients
         self._monotonic = monotonic
-        self._handovers_left = 0
+        self._fallbacks_left = 0
         self._connections: set[Connection] = set()
         self._left = asyncio.Event()
         self.tick()
@@ -94,13 +94,13 @@ class Connections:
         date = formatdate(self.plane.clock(), usegmt=True)
         self.starts = {
             status.value: f"HTTP/1.1 {status} {status.phrase}\r\nDate: {date}\r\n".encode()
-            for status in LANE_STATUSES
+            for status in FAST_STATUSES
         }
         for connection in [each for each in self._connections if each.deadline <= now]:
             self._expire(connection, now)
-        self._handovers_left = int(limits.handovers * TICK_SECONDS)
+        self._fallbacks_left = int(limits.fallbacks * TICK_SECONDS)
         if self._waiting:
-            self.turns.line_up(self._hand_over_next)
+            self.turns.line_up(self._fall_back_next)
 
     def _expire(self, connection: Connection, now: float) -> None:
         """Cut a connection, unless its client takes what was written, however slowly.
@@ -140,12 +140,12 @@ class Connections:
             self.plane.counts.cuts["full"] += 1
             connection.cut()
 
-    def enter(self, connection: Connection) -> None:
+    def register(self, connection: Connection) -> None:
         """Register a connection."""
         self._connections.add(connection)
         self.plane.counts.connections = len(self._connections)
 
-    def leave(self, connection: Connection) -> None:
+    def unregister(self, connection: Connection) -> None:
         """Unregister a connection."""
         self._connections.discard(connection)
         self._left.set()
@@ -168,7 +168,7 @@ class Connections:
         for connection in list(self._connections):
             connection.cut()
 
-    def hand_over(self, lane: FastConnection, data: bytes) -> None:
+    def fall_back(self, connection: FastConnection, data: bytes) -> None:
         """Queue a connection for aiohttp; its unanswered bytes begin with `data`.
 
         Falling back to aiohttp is expensive and refusals use it, so it is rate-limited. Requests
@@ -177,22 +177,22 @@ class Connections:
         A connection that closes meanwhile is noticed only in its turn and must not fill the queue.
         """
         limits = self.plane.limits
-        reserve = limits.handovers * TICK_SECONDS if self.plane.is_for_package(data) else 0
-        if self._handovers_left > -reserve and (reserve or not self._waiting):
-            self._handovers_left -= 1
-            lane.leave(self._hand_over)
-        elif len(self._waiting) < limits.handovers and len(data) <= WAITING_BYTES:
-            self._waiting.append(lane)
+        reserve = limits.fallbacks * TICK_SECONDS if self.plane.is_for_package(data) else 0
+        if self._fallbacks_left > -reserve and (reserve or not self._waiting):
+            self._fallbacks_left -= 1
+            connection.hand_to(self._fall_back)
+        elif len(self._waiting) < limits.fallbacks and len(data) <= WAITING_BYTES:
+            self._waiting.append(connection)
         else:
             self.plane.counts.cuts["full"] += 1
-            lane.cut()
+            connection.cut()
 
-    def _hand_over_next(self) -> None:
-        """Hand the longest waiting connection to aiohttp, and the others in later turns."""
-        if self._waiting and self._handovers_left > 0:
+    def _fall_back_next(self) -> None:
+        """Give the longest waiting connection to aiohttp, and the others in later turns."""
+        if self._waiting and self._fallbacks_left > 0:
             self.turns.spend(SLOW_ANSWER)
-            self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
-            self.turns.line_up(self._hand_over_next)
+            self._fallbacks_left -= self._waiting.popleft().hand_to(self._fall_back)
+            self.turns.line_up(self._fall_back_next)
 
     def count(self, remark: Remark) -> None:
         """Count what is remarkable about a request of the fast path."""

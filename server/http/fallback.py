@@ -49,28 +49,27 @@ _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
 
 
-class HandoverServer(web.Server):
-    """A server without a socket: it takes the connections that its `front` cannot answer."""
+class FallbackServer(web.Server):
+    """A server without a socket: it takes the connections that the fast path cannot answer."""
 
     def __init__(self, plane: Plane, monotonic: Callable[[], float]) -> None:
-        super().__init__(
-            _handle,
-            request_factory=_make_request,
-            access_log=None,
-            logger=_SILENT,
-            max_line_size=LINE_LIMIT,
-            max_field_size=LINE_LIMIT,
-            max_headers=HEADER_LIMIT,
-            keepalive_timeout=plane.limits.idle_seconds,
-            lingering_time=0,
-            auto_decompress=False,
-        )
+        self.options: dict[str, Any] = {
+            "access_log": None,
+            "logger": _SILENT,
+            "max_line_size": LINE_LIMIT,
+            "max_field_size": LINE_LIMIT,
+            "max_headers": HEADER_LIMIT,
+            "keepalive_timeout": plane.limits.idle_seconds,
+            "lingering_time": 0,
+            "auto_decompress": False,
+        }
+        super().__init__(_handle, request_factory=_make_request, **self.options)
         self.plane = plane
-        self.front = Connections(plane, monotonic, self.take)
+        self.registry = Connections(plane, monotonic, self.take)
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol for a connection."""
-        return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self.options)
 
     def take(self, transport: asyncio.Transport, data: bytes) -> None:
         """Take a connection over; `data` came over it and is still to be answered.
@@ -132,7 +131,6 @@ class _Protocol(web.RequestHandler):
         "_is_slow",
         "_rest",
         "deadline",
-        "front",
         "has_ended",
         "held",
         "is_spelled",
@@ -140,12 +138,13 @@ class _Protocol(web.RequestHandler):
         "left",
         "limit",
         "plane",
+        "registry",
         "stalls",
     )
 
-    def __init__(self, manager: HandoverServer, **kwargs: Any) -> None:
+    def __init__(self, manager: FallbackServer, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
-        self.front = manager.front
+        self.registry = manager.registry
         self.plane = manager.plane
         self.has_ended = False  # the client sends nothing more
         self.is_spelled = True  # as the plane demands
@@ -162,14 +161,14 @@ class _Protocol(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
         super().connection_made(transport)
-        self.deadline, self.limit = self.front.until_head, "head"
-        self.front.enter(self)
+        self.deadline, self.limit = self.registry.until_head, "head"
+        self.registry.register(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop waiting."""
         self._is_over, self._rest = True, b""
-        self.front.hold(self, 0)
-        self.front.leave(self)
+        self.registry.hold(self, 0)
+        self.registry.unregister(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -177,7 +176,7 @@ class _Protocol(web.RequestHandler):
         super().pause_writing()
         if self.transport is not None and not self.plane.downloads.watches(self.transport):
             self.left = self.untaken()
-            self.deadline, self.limit = self.front.until_stall, "stall"
+            self.deadline, self.limit = self.registry.until_stall, "stall"
             self._is_slow = True
             self._hold()
 
@@ -193,14 +192,14 @@ class _Protocol(web.RequestHandler):
             waiting = self.transport.get_write_buffer_size()
         ahead = len(self._rest) if len(self._rest) > REST else 0
         if waiting + ahead != self.held:
-            self.front.hold(self, waiting + ahead)
+            self.registry.hold(self, waiting + ahead)
 
     def data_received(self, data: bytes) -> None:
         """Keep the received bytes, and give aiohttp what it may have."""
         if self._is_over:
             return
         self._rest += data
-        if self.front.turns.is_over:
+        if self.registry.turns.is_over:
             self._line_up()
         elif not self._is_lined_up:
             self._give()
@@ -213,7 +212,7 @@ class _Protocol(web.RequestHandler):
         """Queue the received bytes for a turn."""
         if not self._is_lined_up:
             self._is_lined_up = True
-            self.front.turns.line_up(self._take_turn)
+            self.registry.turns.line_up(self._take_turn)
 
     def _take_turn(self) -> None:
         self._is_lined_up = False
@@ -247,11 +246,11 @@ class _Protocol(web.RequestHandler):
             self._beginning = b"" if is_whole else (known + piece)[-LINE_LIMIT:]
             self._is_asked = is_whole
             if is_whole:
-                self.front.turns.spend(SLOW_ANSWER)
+                self.registry.turns.spend(SLOW_ANSWER)
             if is_whole:
                 self.is_spelled = self.is_spelled and self.plane.is_spelled(known + piece)
             if not is_whole and self.deadline == math.inf:
-                self.deadline, self.limit = self.front.until_head, "head"
+                self.deadline, self.limit = self.registry.until_head, "head"
             super().data_received(piece)
         if self._is_full and len(self._rest) <= REST and self.transport is not None:
             self._is_full = False
@@ -261,7 +260,7 @@ class _Protocol(web.RequestHandler):
     def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Continue once an answer is known: with the next head in its turn, or with the end."""
         self._is_asked = False
-        if self.front.is_draining or (self.has_ended and END not in self._rest):
+        if self.registry.is_draining or (self.has_ended and END not in self._rest):
             response.force_close()
         if response.keep_alive is False or not request.keep_alive:
             self._is_over, self._rest = True, b""
@@ -288,7 +287,7 @@ class _Protocol(web.RequestHandler):
     def drain(self) -> None:
         """Make the next answer the last; an idle connection gets a short grace period."""
         if not self._is_asked and self.deadline == math.inf:
-            self.front.linger(self)
+            self.registry.linger(self)
 
     def handle_error(
         self,

@@ -1,7 +1,7 @@
 """The fast path: a connection whose requests are answered from bytes in memory, and from files.
 
 The request language is finite, so the answer to a phone's request is a look-up of its bytes. The
-connection registry (`front`) plans other clients' heads and requests for packages. All other
+connection registry (`Connections`) plans other clients' heads and requests for packages. All other
 requests fall back to aiohttp, together with the connection and for the rest of its life.
 """
 
@@ -54,7 +54,7 @@ class FastPath(asyncio.Protocol):
 
     __slots__ = (
         "_file",
-        "_front",
+        "_registry",
         "_rest",
         "_start",
         "_state",
@@ -67,17 +67,17 @@ class FastPath(asyncio.Protocol):
         "stalls",
     )
 
-    def __init__(self, front: Connections) -> None:
-        self._front = front
+    def __init__(self, registry: Connections) -> None:
+        self._registry = registry
         self._rest = b""  # received; from `_start` on still to be answered
         self._start = 0
         self._state = State.OPENING
         self._file: FileAnswer | None = None  # while SENDING
         self.held = self.left = 0
         self.least = 1
-        self.deadline, self.limit = front.until_head, "head"
+        self.deadline, self.limit = registry.until_head, "head"
         self.stalls = 0.0
-        front.enter(self)  # before a TLS handshake, which counts as well
+        registry.register(self)  # before a TLS handshake, which counts as well
 
     def _become(self, state: State) -> None:
         """Change the state; raises RuntimeError where FOLLOWING does not list the change."""
@@ -88,29 +88,29 @@ class FastPath(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head, unless there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
-        self._become(READING if self._front.is_draining else READY)
-        self._front.enter(self)  # again: its deadline may have passed during the handshake
-        if self._front.is_full():
+        self._become(READING if self._registry.is_draining else READY)
+        self._registry.register(self)  # again: its deadline may have passed during the handshake
+        if self._registry.is_full():
             transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
         """Forget the connection."""
         if self._file is not None:
             self._file.cut()  # it has a descriptor of its own
-        self._front.hold(self, 0)
-        self._front.leave(self)
+        self._registry.hold(self, 0)
+        self._registry.unregister(self)
 
     def data_received(self, data: bytes) -> None:
         """Answer one whole request of a phone; parse everything else."""
-        front = self._front
-        hit = front.plane.served.exact.get(data)
+        registry = self._registry
+        hit = registry.plane.served.exact.get(data)
         if hit is None or self._state is not READY:
             self._take(self._rest[self._start :] + data if self._rest else data, 0)
             return
         status, content = hit
-        front.answers[status] += 1
-        self.deadline, self.limit = front.until_idle, "idle"
-        self._write(front.starts[status], content)
+        registry.answers[status] += 1
+        self.deadline, self.limit = registry.until_idle, "idle"
+        self._write(registry.starts[status], content)
 
     def _write(self, start: bytes, data: bytes) -> None:
         if len(data) < COPIED:
@@ -124,7 +124,7 @@ class FastPath(asyncio.Protocol):
         A single request is always answered, unless its answer is slow. Several are answered while
         this turn has room. The rest waits for another turn.
         """
-        front, turns = self._front, self._front.turns
+        registry, turns = self._registry, self._registry.turns
         work, room = -ANSWER, min(turns.left, PIECE)  # the first is free
         slow: tuple[PlannedFile | None, int] | None = None
         while self._state is READY or self._state is READING:
@@ -134,23 +134,23 @@ class FastPath(asyncio.Protocol):
             if work >= room and (work >= 0 or data.find(END, end) >= 0):
                 self._line_up()
                 break
-            planned = front.plane.plan(data[start:end])
+            planned = registry.plane.plan(data[start:end])
             if planned is None or isinstance(planned, PlannedFile):
                 slow = planned, end - start
                 break
             start = end
             status, content, is_last, remark = planned
             work += ANSWER + len(content)
-            front.answers[status] += 1
+            registry.answers[status] += 1
             if remark is not None:
-                front.count(remark)
-            self.deadline, self.limit = front.until_idle, "idle"
-            if is_last or front.is_draining:
+                registry.count(remark)
+            self.deadline, self.limit = registry.until_idle, "idle"
+            if is_last or registry.is_draining:
                 fields, empty_line, body = content.partition(END)
-                self._write(front.starts[status] + fields + CLOSE, empty_line + body)
+                self._write(registry.starts[status] + fields + CLOSE, empty_line + body)
                 self._end()
             else:
-                self._write(front.starts[status], content)
+                self._write(registry.starts[status], content)
         if work > ANSWER:  # one small answer is not worth counting
             turns.spend(work)
         if slow is None:
@@ -162,7 +162,7 @@ class FastPath(asyncio.Protocol):
 
     def _answer_slowly(self, planned: PlannedFile | None, length: int) -> None:
         """Begin with the next request, of this length: a file, or with None one for aiohttp."""
-        turns = self._front.turns
+        turns = self._registry.turns
         if turns.is_over:
             self._line_up()
             return
@@ -183,9 +183,9 @@ class FastPath(asyncio.Protocol):
                 self._answer_slowly(None, 0)
                 return
             if data and (not self._rest or self.limit == "idle"):
-                self.deadline, self.limit = self._front.until_head, "head"
+                self.deadline, self.limit = self._registry.until_head, "head"
             self._set_rest(data, 0)
-            self._become(READING if data or self._front.is_draining else READY)
+            self._become(READING if data or self._registry.is_draining else READY)
         else:
             self._set_rest(data, start)
 
@@ -197,42 +197,42 @@ class FastPath(asyncio.Protocol):
         if not is_tls(self._transport) and self._transport.get_write_buffer_size() > 0:
             self._fall_back()
             return
-        front, is_last = self._front, planned.is_last or self._front.is_draining
+        registry, is_last = self._registry, planned.is_last or self._registry.is_draining
         fields, empty_line, _ = planned.fields.partition(END)
-        head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
+        head = registry.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
         self._stop_reading(State.SENDING)
-        self.deadline, self.limit = front.until_stall, "stall"
-        limits = front.plane.limits
+        self.deadline, self.limit = registry.until_stall, "stall"
+        limits = registry.plane.limits
         self.left = planned.end - planned.first
         self.least = max(1, int(limits.least_rate * limits.stall_seconds))
         sent = functools.partial(self._sent, planned, length)
-        self._file = FileAnswer(front.plane.downloads, self._transport, planned, head, sent)
+        self._file = FileAnswer(registry.plane.downloads, self._transport, planned, head, sent)
 
     def _sent(self, planned: PlannedFile, length: int, is_sent: bool) -> None:
         """Continue after a file, or fall back to aiohttp."""
-        front, file = self._front, self._file
+        registry, file = self._registry, self._file
         self._file = None
         if not is_sent:
             self._fall_back()
             return
         if planned.remark == UNKNOWN:
-            front.plane.counts.unknown_headers += 1
+            registry.plane.counts.unknown_headers += 1
         self.least = 1
         self._set_rest(self._rest, self._start + length)
         if file is not None and file.is_paused:
             self._stall()
-        if planned.is_last or front.is_draining:
+        if planned.is_last or registry.is_draining:
             self._end()
         elif self._state is State.SENDING:
             self._go_on()
 
     def _go_on(self) -> None:
         """Resume reading, or wait for a turn to answer what came meanwhile."""
-        self.deadline, self.limit = self._front.until_idle, "idle"
+        self.deadline, self.limit = self._registry.until_idle, "idle"
         if self._rest:
             self._line_up()
         else:
-            self._become(READING if self._front.is_draining else READY)
+            self._become(READING if self._registry.is_draining else READY)
             self._transport.resume_reading()
 
     def _take_turn(self) -> None:
@@ -247,7 +247,7 @@ class FastPath(asyncio.Protocol):
     def _line_up(self) -> None:
         """Wait for a turn."""
         self._stop_reading(State.QUEUED)
-        self._front.turns.line_up(self._take_turn)
+        self._registry.turns.line_up(self._take_turn)
 
     def _stop_reading(self, state: State) -> None:
         self._become(state)
@@ -259,20 +259,20 @@ class FastPath(asyncio.Protocol):
         self._rest, self._start = rest, start
         held = len(rest) if len(rest) > REST else 0
         if held != self.held:
-            self._front.hold(self, held)
+            self._registry.hold(self, held)
 
     def _fall_back(self) -> None:
         """Request the fallback to aiohttp, now or a little later; until then nothing is read."""
         self._stop_reading(State.FALLING_BACK)
-        self.deadline, self.limit = self._front.until_head, "head"
-        self._front.hand_over(self, self._rest[self._start :])
+        self.deadline, self.limit = self._registry.until_head, "head"
+        self._registry.fall_back(self, self._rest[self._start :])
 
-    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
+    def hand_to(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
         """Give `take` the connection and its unanswered bytes; return False where it is closed."""
         if self._transport.is_closing():
             return False
-        self._front.hold(self, 0)
-        self._front.leave(self)
+        self._registry.hold(self, 0)
+        self._registry.unregister(self)
         self._transport.resume_reading()
         take(self._transport, self._rest[self._start :])
         return True
@@ -292,17 +292,17 @@ class FastPath(asyncio.Protocol):
 
     def _await_client(self) -> None:
         self.left = self.untaken()
-        self.deadline, self.limit = self._front.until_stall, "stall"
+        self.deadline, self.limit = self._registry.until_stall, "stall"
 
     def resume_writing(self) -> None:
         """Continue with what came meanwhile; after the last answer, wait for the client."""
         if self._file is not None:
             self._file.resume()
         elif self._state is State.ENDING:
-            self._front.linger(self)
+            self._registry.linger(self)
         elif self._state is State.STALLED and not self._transport.is_closing():
             self._go_on()
-            if self._front.is_draining:
+            if self._registry.is_draining:
                 self.drain()
 
     def _end(self) -> None:
@@ -310,7 +310,7 @@ class FastPath(asyncio.Protocol):
         is_stalled = self._state is State.STALLED
         self._become(State.ENDING)
         if not is_stalled:  # else it waits for the client, as in every answer
-            self._front.linger(self)
+            self._registry.linger(self)
         if self._transport.can_write_eof():
             self._transport.resume_reading()
             self._transport.write_eof()
@@ -321,13 +321,13 @@ class FastPath(asyncio.Protocol):
 
     def drain(self) -> None:
         """Make the next answer the last; an idle connection gets a short grace period."""
-        if self._state is State.OPENING:
-            self._front.leave(self)  # a failed handshake has no callback, and nothing was asked
+        if self._state is State.OPENING:  # a failed handshake has no callback
+            self._registry.unregister(self)
             return
         if self._state is READY:
             self._become(READING)
         if self.limit == "idle":
-            self._front.linger(self)
+            self._registry.linger(self)
 
     def untaken(self) -> int:
         """Return how many bytes the client has not taken yet."""
@@ -340,6 +340,6 @@ class FastPath(asyncio.Protocol):
         if self._file is not None:
             self._file.cut()
         elif self._state is State.OPENING:
-            self._front.leave(self)  # its handshake never ended
+            self._registry.unregister(self)  # its handshake never ended
         else:
             self._transport.abort()

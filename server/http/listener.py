@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from server.http.connections import TICK_SECONDS, Connections
-from server.http.fallback import HandoverServer
+from server.http.fallback import FallbackServer
 from server.http.fast_path import FastPath
 from server.http.plane import Plane
 
@@ -25,9 +25,9 @@ RECEIVED = 16_384
 class Listener:
     """Listening servers. They are drained once, and then wait for answers under way."""
 
-    def __init__(self, handover: HandoverServer, servers: Sequence[asyncio.Server]) -> None:
-        self._front = handover.front
-        self._handover = handover
+    def __init__(self, fallback: FallbackServer, servers: Sequence[asyncio.Server]) -> None:
+        self._registry = fallback.registry
+        self._fallback = fallback
         self._servers = servers
 
     async def drain(self, seconds: float) -> None:
@@ -41,15 +41,15 @@ class Listener:
         # What was accepted in this turn of the loop is registered in the next ones.
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-        self._front.drain()
+        self._registry.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._front.wait_empty()
+                await self._registry.wait_empty()
 
     async def stop(self) -> None:
         """End every remaining connection."""
-        self._front.cut_all()
-        await self._handover.shutdown(END_SECONDS)
+        self._registry.cut_all()
+        await self._fallback.shutdown(END_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -66,12 +66,12 @@ async def listening(
     connections are drained for `plane.limits.drain_seconds`.
     """
     loop = asyncio.get_running_loop()
-    handover = HandoverServer(plane, monotonic or loop.time)
+    fallback = FallbackServer(plane, monotonic or loop.time)
     servers: list[asyncio.Server] = []
-    listener = Listener(handover, servers)
+    listener = Listener(fallback, servers)
     # Before its TLS handshake a connection is not registered, and no other limit applies to it.
     shaking_hands = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
-    ticking = asyncio.create_task(_tick(handover.front))
+    ticking = asyncio.create_task(_tick(fallback.registry))
     try:
         for each in sockets:
             create: Any = loop.create_server
@@ -80,7 +80,7 @@ async def listening(
                 create = loop.create_unix_server
             # The loop closes the socket it is given, and others may still accept on the same one.
             server = await create(
-                lambda: FastPath(handover.front),
+                lambda: FastPath(fallback.registry),
                 sock=each.dup(),
                 ssl=tls,
                 backlog=BACKLOG,
@@ -96,11 +96,11 @@ async def listening(
             await ticking
 
 
-async def _tick(front: Connections) -> None:
+async def _tick(registry: Connections) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
         try:
-            front.tick()
+            registry.tick()
         except Exception as error:  # noqa: BLE001 - limits and the date go on whatever happens
             context = {"message": "a look at the clock failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

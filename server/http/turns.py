@@ -74,7 +74,7 @@ class Limits:
     of a package on the fast path; a slower client counts as stalled, too. `linger_seconds`: how
     long input is discarded after the last answer, so that the client can read it. `drain_seconds`:
     how long answers under way may take at the end. `connections` and `downloads`: how many may be
-    open. `handovers`: how many connections fall back to aiohttp per second; the others wait for the
+    open. `fallbacks`: how many connections fall back to aiohttp per second; the others wait for the
     next second.
     """
 
@@ -86,7 +86,7 @@ class Limits:
     drain_seconds: float = 5.0
     connections: int = 20_000
     downloads: int = 4_000
-    handovers: int = 1_000
+    fallbacks: int = 1_000
 
 
 LIMITS = Limits()

@@ -90,7 +90,7 @@ def test_a_poll_waits_for_few_answers_to_others(published_state, data, in_a_turn
     """A phone's poll over a new connection is answered after a bounded number of others."""
     with serve(published_state.folder) as served, attacking(served, data):
         counts = served.plane.counts
-        answers = served.listener._front.answers = Answers(counts.answers)
+        answers = served.listener._registry.answers = Answers(counts.answers)
         counts.answers = answers
         while counts.connections < ATTACKERS or answers[200] < 2 * ATTACKERS:
             threading.Event().wait(0.01)

@@ -248,7 +248,7 @@ def test_a_list_switches_at_its_second(blobs):
     ) as served:
         for now, body, status in ((99.0, "old", 200), (100.0, "new", 404), (200.5, "old", 404)):
             clock[0] = now
-            served._in_loop(served.listener._front.tick)
+            served._in_loop(served.listener._registry.tick)
             assert served.get(LIST).body == f'"{body}"'.encode()
             assert served.ask(as_an_app(LIST)).body == f'"{body}"'.encode()
             assert served.get(LINE).status == status

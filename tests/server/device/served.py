@@ -85,7 +85,7 @@ class Served:
     def drain(self, seconds):
         """Begin to drain, and return when no socket listens and each connection knows of it."""
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
-        while not self._in_loop(lambda: self.listener._front.is_draining):
+        while not self._in_loop(lambda: self.listener._registry.is_draining):
             pass
 
     def stand(self):
@@ -95,7 +95,7 @@ class Served:
     def turn(self, seconds):
         """Advance the limits' clock, and have the limits checked."""
         self.now += seconds
-        self._in_loop(self.listener._front.tick)
+        self._in_loop(self.listener._registry.tick)
 
     def _in_loop(self, work):
         async def run():  # noqa: RUF029 - it has to be in the loop's thread

@@ -22,7 +22,7 @@ LINE = f"GET {PATH} HTTP/1.1\r\n".encode()
 HOST = b"Host: updates.example\r\n"
 GOOD = LINE + HOST + b"\r\n"
 #: The fast path leaves this to aiohttp, which then has the connection for good.
-HANDED_OVER = request(PATH, b"Range: bytes=0-0")
+FALLEN_BACK = request(PATH, b"Range: bytes=0-0")
 OPEN, CLOSED = False, True
 
 
@@ -126,16 +126,16 @@ CASES = {
 STOP = b"\0\r\n\r\n"
 
 
-def over_lane(served, data):
+def over_fast_path(served, data):
     """Return all bytes of the server over a new connection."""
     with served.connect() as connection:
         return tell(connection, data)
 
 
-def over_handover(served, data):
+def over_aiohttp(served, data):
     """Return all bytes of the server over a connection that aiohttp has."""
     with served.connect() as connection:
-        connection.sendall(HANDED_OVER)
+        connection.sendall(FALLEN_BACK)
         assert read_response(connection).status == 200
         return tell(connection, data)
 
@@ -173,8 +173,8 @@ def test_each_section(direct):
     """The statuses in order, the last answer's fields, and the end; the same on both paths."""
     for name, row in CASES.items():
         with case(name):
-            data = over_lane(direct, row.data)
-            assert over_handover(direct, row.data) == data
+            data = over_fast_path(direct, row.data)
+            assert over_aiohttp(direct, row.data) == data
             answers = split(data)
             expected = row.statuses if row.ends else [*row.statuses, 400]
             assert [status for status, _, _ in answers] == expected
@@ -184,7 +184,7 @@ def test_each_section(direct):
             assert all(each.keys() <= RESPONSE_HEADERS for _, each, _ in answers)
 
 
-@pytest.mark.parametrize("way", [over_lane, over_handover])
+@pytest.mark.parametrize("way", [over_fast_path, over_aiohttp])
 @pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
 def test_a_client_that_ends_its_half(direct, way, path):
     """RFC 9112 section 9.6: earlier requests are answered, and then the connection ends.
@@ -192,8 +192,8 @@ def test_a_client_that_ends_its_half(direct, way, path):
     Every answer has a date, a refusal too (RFC 9110 section 6.6.1).
     """
     with direct.connect() as connection:
-        if way is over_handover:
-            connection.sendall(HANDED_OVER)
+        if way is over_aiohttp:
+            connection.sendall(FALLEN_BACK)
             read_response(connection)
         connection.sendall(asked(path=path) * 2)
         connection.shutdown(socket.SHUT_WR)

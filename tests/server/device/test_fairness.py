@@ -81,6 +81,6 @@ def test_what_the_kernel_keeps_of_a_client_is_bounded(tmp_path):
     with serve_bytes(tmp_path, BYTES) as running, running.connect() as connection:
         connection.sendall(request("/metadata/9.root.json"))
         read_response(connection)
-        (lane,) = running.listener._front._connections
-        accepted = lane._transport.get_extra_info("socket")
+        (registered,) = running.listener._registry._connections
+        accepted = registered._transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * RECEIVED

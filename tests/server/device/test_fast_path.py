@@ -17,7 +17,7 @@ GZIP = b"Accept-Encoding: gzip"
 PHONE = request(STAMP, GZIP)
 NEXT_ROOT = "/metadata/2.root.json"
 # A request that falls back to aiohttp, with all that follows on its connection.
-HANDED_OVER = request(PACKAGE, method="HEAD")
+FALLEN_BACK = request(PACKAGE, method="HEAD")
 
 
 def bytes_of(response):
@@ -28,12 +28,12 @@ def bytes_of(response):
 def ask_both(served, asked):
     """Return the bytes of the fast path's answer, and of aiohttp's."""
     is_head = asked.startswith(b"HEAD ")
-    with served.connect() as lane, served.connect() as behind:
-        lane.sendall(asked)
-        behind.sendall(HANDED_OVER)
-        read_response(behind, is_head=True)
-        behind.sendall(asked)
-        return [bytes_of(read_response(each, is_head=is_head)) for each in (lane, behind)]
+    with served.connect() as fast, served.connect() as slow:
+        fast.sendall(asked)
+        slow.sendall(FALLEN_BACK)
+        read_response(slow, is_head=True)
+        slow.sendall(asked)
+        return [bytes_of(read_response(each, is_head=is_head)) for each in (fast, slow)]
 
 
 def every_path(served):
@@ -67,8 +67,8 @@ def every_path(served):
 def test_both_ways_give_the_same_bytes(direct, method, lines):
     """For every path of the server: status, header fields in their order, body."""
     for path in every_path(direct):
-        lane, behind = ask_both(direct, request(path, *lines, method=method))
-        assert lane == behind, path
+        fast, slow = ask_both(direct, request(path, *lines, method=method))
+        assert fast == slow, path
 
 
 def test_validators_give_the_same_bytes(direct):
@@ -79,9 +79,9 @@ def test_validators_give_the_same_bytes(direct):
             etag = direct.get(path, line)["ETag"].encode()
             for value in (etag, b"W/" + etag, b'"a", ' + etag):
                 asked = request(path, line, b"If-None-Match: " + value)
-                lane, behind = ask_both(direct, asked)
-                assert lane == behind
-                assert lane.startswith(b"HTTP/1.1 304 Not Modified\r\n")
+                fast, slow = ask_both(direct, asked)
+                assert fast == slow
+                assert fast.startswith(b"HTTP/1.1 304 Not Modified\r\n")
 
 
 def test_a_phone_in_any_mode(direct, edge, strict):
@@ -145,10 +145,10 @@ def test_a_client_that_reads_slowly(direct):
 def test_a_connection_that_asks_nothing_more(published_state):
     """It is closed after a while, on both paths, and other connections are not."""
     with serve(published_state.folder, limits=Limits(idle_seconds=0.1)) as served:
-        for asked in (PHONE, HANDED_OVER):
+        for asked in (PHONE, FALLEN_BACK):
             with served.connect() as connection:
                 connection.sendall(asked)
-                read_response(connection, is_head=asked is HANDED_OVER)
+                read_response(connection, is_head=asked is FALLEN_BACK)
                 assert connection.recv(1) == b""
         assert served.plane.counts.cuts["idle"] == 1
 
@@ -167,7 +167,7 @@ def test_too_many_connections(published_state):
         assert served.ask(PHONE).status == 200
 
 
-def test_a_connection_after_its_hand_over(direct):
+def test_a_connection_that_fell_back(direct):
     """Later requests are answered by aiohttp, where the gate's table applies, too."""
     with direct.connect() as connection:
         for asked, status in (
@@ -204,7 +204,7 @@ def test_what_is_drained(published_state):
     with serve(published_state.folder) as served:
         connections = [served.connect() for _ in range(4)]
         for number, each in enumerate(connections):
-            each.sendall(PHONE if number % 2 else HANDED_OVER)
+            each.sendall(PHONE if number % 2 else FALLEN_BACK)
             read_response(each, is_head=not number % 2)
         connections[3].sendall(PHONE[:20])
         served.drain(30)
@@ -219,7 +219,7 @@ def test_what_is_drained(published_state):
 
 def test_a_flood_of_refusals(published_state):
     """Beyond the rate limit they wait for the next second; polls and packages do not; all end."""
-    limits = Limits(handovers=20)
+    limits = Limits(fallbacks=20)
     number = 25
     with serve(published_state.folder, limits=limits) as served:
         flood = [served.connect() for _ in range(number)]
@@ -240,7 +240,7 @@ def test_a_flood_of_refusals(published_state):
 
 def test_a_flood_of_those_who_leave(published_state):
     """However many send invalid requests and disconnect, polls are accepted."""
-    limits = Limits(handovers=2, connections=100)
+    limits = Limits(fallbacks=2, connections=100)
     with serve(published_state.folder, limits=limits) as served:
         for _ in range(300):
             with served.connect() as connection:
@@ -253,7 +253,7 @@ def test_a_flood_of_those_who_leave(published_state):
 
 def test_a_flood_that_names_a_package(published_state):
     """A client whose package requests are refused gets at most twice the rate of others."""
-    limits = Limits(handovers=60, head_seconds=60.0)
+    limits = Limits(fallbacks=60, head_seconds=60.0)
     with serve(published_state.folder, limits=limits) as served:
         flood = [served.connect() for _ in range(100)]
         for each in flood:

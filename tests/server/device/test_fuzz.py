@@ -124,7 +124,7 @@ def test_what_the_fuzzer_starts_from(ways, path):
 
 @settings(max_examples=400)
 @given(head)
-def test_what_the_lane_takes_is_one_request_to_h11(ways, data):
+def test_what_the_fast_path_takes_is_one_request_to_h11(ways, data):
     """A third HTTP parser sees the same request, one header for each of ours, and no body."""
     check_head(ways, data)
 

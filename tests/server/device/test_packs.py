@@ -48,8 +48,8 @@ def test_all_parts_and_pictures_are_served(packs):
 def test_both_ways_give_the_same_bytes(packs, lines):
     """The fast path and aiohttp."""
     for path in paths(packs):
-        lane, behind = ask_both(packs, request(path, *lines))
-        assert lane == behind, path
+        fast, slow = ask_both(packs, request(path, *lines))
+        assert fast == slow, path
 
 
 def test_a_picture_is_what_was_published(packs):

@@ -167,7 +167,7 @@ def test_a_document_is_in_memory_once(published_state):
         assert resident() - before < 10 * len(BYTES)
 
 
-def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
+def test_what_is_held_after_the_fallback_is_bounded(published_state, monkeypatch):
     """If too many bytes wait for clients in total, the latest client is cut off."""
     monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:

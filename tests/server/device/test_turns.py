@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self):
         self.ways = TwoWays(GateMode.DIRECT)
-        self.front = self.ways.server().front
+        self.registry = self.ways.server().registry
         self.served = []
 
     def connect(self, name):
@@ -47,7 +47,7 @@ class Server:
             write(data)
 
         transport.write = note
-        transport.set_protocol(FastPath(self.front))
+        transport.set_protocol(FastPath(self.registry))
         transport.protocol.connection_made(transport)
         return transport
 
@@ -102,7 +102,7 @@ async def test_connections_in_line_are_served_by_turns():
 async def test_only_what_comes_alone_needs_no_room():
     """If a turn is full, a single request is still answered and several wait."""
     server = Server()
-    server.front.turns.left = -ANSWER
+    server.registry.turns.left = -ANSWER
     server.connect("attacker").feed(COMMAS * 2)
     server.connect("browser").feed(COMMAS)
     assert server.served == ["browser"]
@@ -115,7 +115,7 @@ async def test_answers_count_by_their_size(monkeypatch):
     monkeypatch.setattr(fast_path, "ANSWER", 1)
     monkeypatch.setattr(turns, "TURN", 1_000)
     server = Server()
-    size = len(server.front.plane.plan(TILE)[1])
+    size = len(server.registry.plane.plan(TILE)[1])
     server.connect("attacker").feed(TILE * 100)
     answers = await server.until(lambda: len(server.served) == 100)
     assert max(answers) <= 1_000 // size + 1
@@ -141,10 +141,10 @@ async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
         assert max(answers) <= SLOWLY_AT_ONCE
 
 
-async def test_hand_overs_that_waited_take_turns():
+async def test_fallbacks_that_waited_take_turns():
     """If a second's fallbacks are used up, the next second does not begin with all of them."""
     server = Server()
-    server.front._handovers_left = 0
+    server.registry._fallbacks_left = 0
     attackers = [server.connect("attacker") for _ in range(100)]
     for each in attackers:
         each.feed(FOREIGN)
@@ -153,20 +153,20 @@ async def test_hand_overs_that_waited_take_turns():
         waiting.append(sum(isinstance(each.protocol, fast_path.FastPath) for each in attackers))
         if len(waiting) == AT_ONCE:  # all of them had their turn to request it
             assert waiting[-1] == 100
-            server.front.tick()
+            server.registry.tick()
         await asyncio.sleep(0)
         assert len(waiting) < MOST
     assert max(a - b for a, b in itertools.pairwise(waiting)) <= SLOWLY_AT_ONCE
 
 
-async def test_hand_overs_keep_their_order():
+async def test_fallbacks_keep_their_order():
     """A connection that waits for the fallback is ahead of later ones."""
     server = Server()
-    server.front._handovers_left = 0
+    server.registry._fallbacks_left = 0
     server.connect("first").feed(FOREIGN)
-    server.front._handovers_left = 1
+    server.registry._fallbacks_left = 1
     server.connect("second").feed(FOREIGN)
-    server.front.tick()
+    server.registry.tick()
     await server.until(lambda: len(server.served) == 2)
     assert server.served == ["first", "second"]
 
@@ -191,7 +191,7 @@ async def test_what_waits_for_a_turn_ends_with_its_connection():
     for _ in range(SOME):  # until aiohttp's task waits for the next request
         await asyncio.sleep(0)
     (task,) = asyncio.all_tasks() - {asyncio.current_task()}
-    server.front.turns.spend(turns.TURN + ANSWER)
+    server.registry.turns.spend(turns.TURN + ANSWER)
     gone.feed(FOREIGN)
     gone.abort()  # the second request's turn comes before the loop tells the connection's end
     asyncio.get_running_loop().call_soon(gone.protocol.connection_lost, None)
@@ -217,10 +217,11 @@ async def test_a_client_that_stops_reading_gives_up_its_turn():
 async def test_a_change_of_state_outside_the_table():
     """What its last answer has ended reads no further request."""
     server = Server()
-    connection = server.connect("browser").protocol
-    connection._become(State.ENDING)
+    transport = server.connect("browser")
+    transport.feed(POLL.replace(b"Accept-Encoding: gzip", b"Connection: close"))
+    await server.until(lambda: transport.has_ended)
     with pytest.raises(RuntimeError, match="READY from ENDING"):
-        connection._become(State.READY)
+        transport.protocol._become(State.READY)
 
 
 async def test_a_turn_that_fails_ends_no_other():
@@ -264,7 +265,7 @@ def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slo
     data = b"".join(requests)
 
     async def answer(pieces, **how):
-        return await TwoWays(GateMode.DIRECT).over_lane(pieces, **how)
+        return await TwoWays(GateMode.DIRECT).over_fast_path(pieces, **how)
 
     expected = asyncio.run(answer(re.findall(rb".+?\r\n\r\n", data, re.DOTALL)))
     with pytest.MonkeyPatch.context() as patch:
