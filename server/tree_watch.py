@@ -24,6 +24,20 @@ CLEAN_SECONDS = 3600.0  # between two removals of superseded files from the copy
 log = structlog.get_logger()
 
 
+class TreeMetrics:
+    """How old the copy is, as `age` says in seconds, and how often looking failed."""
+
+    def __init__(self, registry: CollectorRegistry, age: Callable[[], float]) -> None:
+        self.failures = Counter(
+            "hening_tree_failures", "Looks at the shared tree that failed", registry=registry
+        )
+        Gauge(
+            "hening_tree_age_seconds",
+            "Seconds since the shared tree was last read",
+            registry=registry,
+        ).set_function(age)
+
+
 class TreeWatch:
     """Follows `tree` for `watch`; `monotonic` counts seconds."""
 
@@ -42,15 +56,7 @@ class TreeWatch:
         self._begun = self._cleaned = monotonic()
         self._confirmed: float | None = None
         self._complaint = ""
-        self._failures = Counter(
-            "hening_tree_failures", "Looks at the shared tree that failed", registry=registry
-        )
-        age = Gauge(
-            "hening_tree_age_seconds",
-            "Seconds since the shared tree was last read",
-            registry=registry,
-        )
-        age.set_function(self._age)
+        self._metrics = TreeMetrics(registry, self._age)
         watch.also_show(self.keep_good)
 
     async def run(self) -> None:
@@ -64,7 +70,7 @@ class TreeWatch:
         try:
             await asyncio.to_thread(self._tree.follow)
         except (HeningError, OSError) as error:
-            self._failures.inc()
+            self._metrics.failures.inc()
             if str(error) != self._complaint:
                 self._complaint = str(error)
                 log.error("the shared tree cannot be read; the copy is served", error=str(error))

@@ -12,6 +12,7 @@ from server.release.api.status import CLASSES, ApiMetrics
 from server.release.api.urgent import urgent_operations
 from server.release.errors import Share
 from server.release.webhooks.delivery import WebhookMetrics
+from server.tree_watch import TreeMetrics
 from tests.server.world import clock
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ def declared():
     ApiMetrics(registry, OPERATIONS)
     ApiMetrics(registry, urgent_operations(), "urgent")
     WebhookMetrics(registry)
+    TreeMetrics(registry, lambda: 0.0)
     found = {}
     for family in (
         *CountsCollector(Counts()).collect(),
