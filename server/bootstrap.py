@@ -114,21 +114,22 @@ def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobSto
 
 def open_place(settings: Settings) -> S3Place | None:
     """Return the place of blobs in S3, with the key; None for blobs in the state folder."""
-    return open_s3_place(settings, "blobs_url") if settings.blobs_url else None
+    return _decode_place(settings.blobs_url, "blobs_url", settings)
 
 
-def open_s3_place(settings: Settings, name: str) -> S3Place:
-    """Return the place that the setting `name` has, with the key; raises FormatError."""
+def open_tree_place(settings: Settings) -> S3Place | None:
+    """Return the place of what machines share besides blobs; None for folders of the state."""
+    return _decode_place(settings.tree_url, "tree_url", settings)
+
+
+def _decode_place(url: str, name: str, settings: Settings) -> S3Place | None:
+    if not url:
+        return None
     secret = settings.s3_secret or (
         load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
     )
     return decode_place(
-        getattr(settings, name),
-        settings.s3_endpoint,
-        settings.s3_region,
-        settings.s3_key_id,
-        secret,
-        name=name,
+        url, settings.s3_endpoint, settings.s3_region, settings.s3_key_id, secret, name
     )
 
 

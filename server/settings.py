@@ -174,19 +174,18 @@ def load_settings(
 
 def _check_site(settings: Settings) -> None:
     """Raise FormatError for a site of several machines that do not share everything."""
-    if settings.tree_url and not settings.blobs_url:
+    needed = ["blobs_url"] if settings.node is Node.DEVICE else ["database_url", "blobs_url"]
+    lacking = [name for name in needed if not getattr(settings, name)]
+    if settings.tree_url and lacking:
         raise FormatError(
-            "tree_url is for several machines, which share blobs: set blobs_url, too."
+            f"tree_url is set without {' and '.join(lacking)}: machines that share a tree share"
+            " database and blobs, too, so set all three, or none of them for one machine."
         )
     if settings.node is Node.DEVICE:
         if not settings.tree_url:
             raise FormatError("a device node has no state of its own: set tree_url, too.")
         if settings.api_port is not None or settings.console:
             raise FormatError("a device node has no control plane: leave out api_port and console.")
-    elif settings.tree_url and not settings.database_url:
-        raise FormatError(
-            "tree_url is for several machines, which share a database: set database_url, too."
-        )
     if settings.node in {Node.CONTROL, Node.PUBLISHER} and not settings.tree_url:
         raise FormatError(f"a {settings.node} node shares a site with others: set tree_url, too.")
     if settings.node is Node.CONTROL and settings.api_port is None:

@@ -44,9 +44,9 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     chosen = read_settings(state) if settings is None else settings
     tree = None
     if chosen.tree_url:
-        from server.bootstrap import open_s3_place
+        from server.bootstrap import open_tree_place
 
-        tree = open_s3_place(chosen, "tree_url")
+        tree = open_tree_place(chosen)
     folder = StateFolder(state, chosen.database_url, chosen.keys_socket, tree)
     if folder.incomplete.exists():
         raise StorageError(

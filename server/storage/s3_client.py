@@ -100,16 +100,16 @@ class S3Place:
 
 
 def decode_place(
-    url: str, endpoint: str, region: str, key_id: str, secret: str, *, name: str = "blobs_url"
+    url: str, endpoint: str, region: str, key_id: str, secret: str, setting: str = "blobs_url"
 ) -> S3Place:
-    """Read `s3://BUCKET/PREFIX`, the setting `name`, and its parameters; raises FormatError.
+    """Read `s3://BUCKET/PREFIX` and its parameters; raises FormatError, which names `setting`.
 
     The default endpoint is AWS's of the region. Without a key, the library looks for one: in
     `AWS_*` variables, or the role of the machine.
     """
     match = _URL.fullmatch(url)
     if match is None:
-        raise FormatError(f"{name} is not of the form s3://BUCKET/PREFIX.")
+        raise FormatError(f"{setting} is not of the form s3://BUCKET/PREFIX.")
     if _REGION.fullmatch(region) is None:
         raise FormatError("s3_region is not the name of a region, such as eu-central-1.")
     endpoint = endpoint.rstrip("/") or f"https://s3.{region}.amazonaws.com"

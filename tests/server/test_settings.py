@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.bootstrap import open_blobs
+from server.bootstrap import open_blobs, open_place, open_tree_place
 from server.core.errors import FormatError
 from server.settings import Settings, load_settings
 from server.settings_files import NAMES, check_settings_files, list_secrets
@@ -57,6 +57,38 @@ def test_an_error_shows_no_secret(tmp_path, broken):
     with pytest.raises(FormatError) as refused:
         act()
     assert "canary" not in str(refused.value)
+
+
+SHARED = {
+    "HENING_TREE_URL": "s3://rom/shared",
+    "HENING_BLOBS_URL": "s3://rom/blobs",
+    "HENING_DATABASE_URL": "postgresql://hening@h/d",
+}
+
+
+def test_a_place_that_machines_share():
+    """It is beside the blobs, with the same endpoint and key; without `tree_url` there is none."""
+    settings = load_settings(None, SHARED | {"HENING_S3_ENDPOINT": "http://127.0.0.1:8333"})
+    blobs, tree = open_place(settings), open_tree_place(settings)
+    assert (blobs.prefix, tree.prefix) == ("blobs", "shared")
+    assert (blobs.bucket, blobs.endpoint, blobs.key) == (tree.bucket, tree.endpoint, tree.key)
+    assert open_tree_place(Settings(blobs_url="s3://rom/blobs")) is None
+    with pytest.raises(FormatError, match=r"^tree_url is not of the form s3://BUCKET/PREFIX\.$"):
+        open_tree_place(Settings(tree_url="ftp://x"))
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        (("HENING_BLOBS_URL",), "without blobs_url:"),
+        (("HENING_DATABASE_URL",), "without database_url:"),
+        (("HENING_DATABASE_URL", "HENING_BLOBS_URL"), "without database_url and blobs_url:"),
+    ],
+)
+def test_a_shared_tree_needs_database_and_blobs(missing, named):
+    """Machines that share the one and not the others would destroy each other's work."""
+    with pytest.raises(FormatError, match=f"^tree_url is set {named}"):
+        load_settings(None, {name: url for name, url in SHARED.items() if name not in missing})
 
 
 ME = os.geteuid()
