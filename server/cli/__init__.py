@@ -79,6 +79,7 @@ for command in (
         "server.cli.maintenance:backup",
         "Copy database, metadata, log, results and packages.",
     ),
+    LazyCommand("move", "server.cli.move:move", "Move a server to PostgreSQL and S3."),
     LazyCommand(
         "account", "server.cli.account:account", "Manage the accounts of the control plane."
     ),

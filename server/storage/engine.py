@@ -86,6 +86,8 @@ KEEPALIVE = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+MOVED = "this server moved to another database"
+"""What a database that `server.storage.moved_rows` closed answers to a write."""
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Errors that the caller caused or expects, which are not external failures."""
 
@@ -144,9 +146,8 @@ def name_faults(engine: Engine, place: Place) -> None:
     @event.listens_for(engine, "handle_error")
     def _name(context: ExceptionContext) -> None:
         found = context.original_exception
-        if isinstance(context.sqlalchemy_exception, OURS) or (
-            context.sqlalchemy_exception is None and not isinstance(found, OSError)
-        ):
+        is_ours = isinstance(context.sqlalchemy_exception, OURS) and MOVED not in str(found)
+        if is_ours or (context.sqlalchemy_exception is None and not isinstance(found, OSError)):
             return
         raise _fault(place, found) from found
 
@@ -251,6 +252,11 @@ def _fault(place: Place, error: BaseException) -> StorageError:
             f"the database {name} is locked for over {BUSY_SECONDS} seconds: a process that is"
             f" stopped or hangs in the middle of a change has it; see which with `fuser {name}`,"
             " and let it go on or end it."
+        )
+    if MOVED in reason:
+        return StorageError(
+            f"the database {name} is closed, for {MOVED}: start the server again with the settings"
+            " that `hening-server move` showed."
         )
     if "disk is full" in reason or "No space left" in reason:
         return NoRoomError(f"there is no room for the database {name}: make room on its disk.")

@@ -41,6 +41,7 @@ FILE_LIMIT = 5_000_000  # bytes of one public file
 STAGED_LIMIT = 1 << 30  # bytes of a publication: a ceremony of a thousand models has less
 SUPERSEDED = 8  # versions of a role that are served beside the newest
 AT_ONCE = 16  # requests
+TREE = "tree"
 TIMESTAMP, CHECKPOINT = "metadata/timestamp.json", "log/checkpoint"
 ROOTS, PROOFS = "roots.json", "proofs.json"
 POINTERS = (TIMESTAMP, CHECKPOINT, ROOTS, PROOFS)
@@ -188,7 +189,9 @@ class S3Tree:
         return self._objects.get_newer(_key(path), tag, limit=FILE_LIMIT)
 
     def _fetch_listed(self) -> None:
-        listed = {each.name.removeprefix("tree/"): each.size for each in self._objects.list("tree")}
+        listed = {
+            each.name.removeprefix(f"{TREE}/"): each.size for each in self._objects.list(TREE)
+        }
         # After a power cut a copy may be empty; one that is longer is not replaced by what is
         # listed now: it was read, and verified.
         self._fetch(
@@ -236,13 +239,15 @@ class S3Tree:
                 full = f"log/{tile_path(level, index, WIDTH)}"
                 names += [full] if (size >> bits) // WIDTH > index else []
                 names += [
-                    each.name.removeprefix("tree/")
+                    each.name.removeprefix(f"{TREE}/")
                     for each in self._objects.list(_key(f"{full}.p"))
                 ]
         self._fetch(path for path in names if not _is_written(self._folder / path))
 
     def _fetch_proofs(self) -> None:
-        names = [each.name.removeprefix("tree/") for each in self._objects.list(_key("log/proof"))]
+        names = [
+            each.name.removeprefix(f"{TREE}/") for each in self._objects.list(_key("log/proof"))
+        ]
         self._fetch(names)
 
     def _fetch(self, paths: Iterable[str]) -> int:
@@ -305,7 +310,7 @@ def open_s3_tree(folder: StateFolder) -> S3Tree:
 
 
 def _key(path: str) -> str:
-    return f"tree/{path}"
+    return f"{TREE}/{path}"
 
 
 def _fence(name: str) -> int:

@@ -1,0 +1,76 @@
+"""`move`: a server in one folder goes on with PostgreSQL and S3."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from server.cli.database import record_once
+from server.cli.export import progress_bar
+from server.cli.options import JSON, STATE, now, read_settings, require_state
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+
+@click.command(
+    epilog="Example: hening-server move --database postgresql://hening@db.example/hening"
+    " --tree s3://rom/shared --blobs s3://rom/blobs"
+)
+@STATE
+@click.option("--database", required=True, help="The address of an empty PostgreSQL database.")
+@click.option("--tree", required=True, help="s3://BUCKET/PREFIX of what machines share.")
+@click.option("--blobs", required=True, help="s3://BUCKET/PREFIX of packages and content.")
+@JSON
+def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> None:
+    """Move a server that is all in one folder to PostgreSQL and S3; phones are served meanwhile.
+
+    Endpoint, region and key of S3 are the settings'. Everything is compared by its hash, and a TUF
+    client reads what was moved. Then the folder's database is closed: a server that still runs on
+    it answers phones and publishes nothing. Start it again with the settings that are shown. A
+    second run goes on where a first one was cut off.
+    """
+    import asyncio
+
+    from server.bootstrap import open_blobs, open_tree_place
+    from server.publisher.move import move_files
+    from server.storage.database import open_database
+    from server.storage.moved_rows import is_moved, move_rows
+    from server.storage.objects import Objects
+    from server.storage.place import PostgresAddress
+
+    folder = require_state(state)
+    if folder.database != folder.sqlite:
+        raise StorageError(f"the database of {state} is not in it: only an embedded server moves.")
+    chosen = {"database_url": database, "tree_url": tree, "blobs_url": blobs}
+    settings = read_settings(state, None, **chosen)
+    place = open_tree_place(settings)
+    if place is None:
+        raise click.UsageError("--tree is empty.")
+    address = PostgresAddress(database)
+
+    async def work() -> int:
+        with progress_bar() as progress:
+            async with open_database(folder.sqlite) as sessions:
+                return await move_files(
+                    folder,
+                    sessions,
+                    open_blobs(folder, settings, now),
+                    Objects(place),
+                    lambda: move_rows(folder.sqlite, address),
+                    progress,
+                )
+
+    # Closed already: a run was cut off at its end.
+    is_closed = is_moved(folder.sqlite)
+    rows = move_rows(folder.sqlite, address) if is_closed else asyncio.run(work())
+    moved = StateFolder(state, database, folder.keys_socket, place)
+    record_once(moved, "server.move", "database", {"rows": rows})
+    if as_json:
+        click.echo(json.dumps({"rows": rows, **chosen}))
+        return
+    click.echo(f"{rows} rows, the blobs and everything public are moved, compared and verified.")
+    click.echo(f"Put into {folder.settings}, and start the server again:")
+    for name, value in chosen.items():
+        click.echo(f'{name} = "{value}"')

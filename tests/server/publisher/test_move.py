@@ -1,0 +1,178 @@
+"""A server in one folder moves to PostgreSQL and S3, cut off anywhere, and loses nothing."""
+
+import asyncio
+import hashlib
+
+import obstore
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from server.cli import cli
+from server.publisher.errors import PublishError
+from server.publisher.move import move_files
+from server.publisher.publisher import Publisher
+from server.settings import Node
+from server.storage import moved_rows
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from server.storage.models import Base, Blob
+from server.storage.moved_rows import move_rows
+from server.storage.objects import Objects
+from server.storage.place import PostgresAddress
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.publisher.test_machines import Mortal, public_files
+from tests.server.site import Site
+from tests.server.world import PACKAGE_1, PACKAGE_2, StoppedError, halt
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+
+
+@pytest.fixture
+def site(fresh_state, postgres, seaweed, tmp_path):
+    """Give an empty site."""
+    return Site(fresh_state, postgres, seaweed, tmp_path)
+
+
+def rows(place):
+    """Return all rows of a database by table, without the leases."""
+
+    async def read():
+        async with open_database(place) as sessions, sessions() as session:
+            return {
+                table.name: sorted(map(repr, await session.execute(select(table))))
+                for table in Base.metadata.sorted_tables
+                if table.name != "leases"
+            }
+
+    return asyncio.run(read())
+
+
+def add_row(address):
+    """Write a row as another server would."""
+
+    async def write():
+        async with open_database(PostgresAddress(address)) as sessions, sessions.begin() as session:
+            session.add(Blob(sha256="0" * 64, length=1, verified_at=1))
+
+    asyncio.run(write())
+
+
+def moved(world, site):
+    """Return a world on what was moved, on the same machine."""
+    other = world.on(StateFolder(world.folder.root, site.address, tree=site.tree))
+    other.blobs = site.blobs
+    return other
+
+
+def run_move(world, site, objects, close=move_rows):
+    """Move a world's server."""
+
+    async def work():
+        async with open_database(world.folder.sqlite) as sessions:
+            return await move_files(
+                world.folder,
+                sessions,
+                site.blobs,
+                objects,
+                lambda: close(world.folder.sqlite, PostgresAddress(site.address)),
+                lambda _what, _done, _total: None,
+            )
+
+    return asyncio.run(work())
+
+
+def check(world, site, before):
+    """Assert that everything is there, the old server is closed, and the new one publishes."""
+    assert rows(PostgresAddress(site.address)) == before
+    with pytest.raises(StorageError, match="is closed, for this server moved to another database"):
+        world.run(lambda publisher: publisher.change_pointers(world.offer(1, 500)))
+    there = moved(world, site)
+    assert there.publish(there.second_release(), [PACKAGE_2]).reason == ""
+    check_metadata_is_logged(there.folder, check_log(there.folder, there.keys.log_verifier.public))
+    assert site.blobs.length(hashlib.sha256(PACKAGE_1).hexdigest()) == len(PACKAGE_1)
+
+
+def test_by_the_command(world, site):
+    """It shows the settings under which the server goes on, on this machine or another."""
+    chosen = site.settings(Node.ALL)
+    settings = "".join(
+        f'{name} = "{getattr(chosen, name)}"\n'
+        for name in ("s3_endpoint", "s3_key_id", "s3_secret")
+    )
+    (world.folder.root / "settings.toml").write_text(settings)
+    before, files = rows(world.folder.sqlite), public_files(world)
+    command = ["move", "--state", str(world.folder.root), "--database", site.address]
+    command += ["--tree", chosen.tree_url, "--blobs", chosen.blobs_url]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.stdout.endswith(
+        f'database_url = "{site.address}"\ntree_url = "{chosen.tree_url}"\n'
+        f'blobs_url = "{chosen.blobs_url}"\n'
+    )
+    other = site.machine("other")
+    other.run(Publisher.repair)
+    assert public_files(other) == files
+    after = rows(PostgresAddress(site.address))
+    (entry,) = set(after["trail_entries"]) - set(before["trail_entries"])
+    assert "'server.move'" in entry
+    for table in ("trail_entries", "trail_head"):
+        del before[table], after[table]
+    assert after == before
+
+
+def test_cut_off_at_any_request(world, site):
+    """A run goes on where the one before it ended; phones see nothing of it."""
+    before, files = rows(world.folder.sqlite), public_files(world)
+    objects, runs = Mortal(site.tree), 0
+    while True:
+        objects.at = runs = runs + 7
+        try:
+            run_move(world, site, objects)
+        except StoppedError:
+            assert public_files(world) == files
+        else:
+            break
+    assert runs > 7 * 5
+    check(world, site, before)
+
+
+@pytest.mark.parametrize("commit", [2, 3], ids=["rows are there", "file is closed"])
+def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
+    """The rows are copied again, or what is left is done; none is lost or there twice."""
+    before, commits = rows(world.folder.sqlite), []
+
+    def with_connection(*args, **kwargs):
+        found = real(*args, **kwargs)
+        commits.append(args[0])
+        if len(commits) == commit:
+            raise StoppedError
+        return found
+
+    real = moved_rows.with_connection
+    with monkeypatch.context() as patch:
+        patch.setattr(moved_rows, "with_connection", with_connection)
+        with pytest.raises(StoppedError):
+            run_move(world, site, Objects(site.tree))
+    if commit == 3:
+        assert move_rows(world.folder.sqlite, PostgresAddress(site.address)) > 0
+    else:
+        run_move(world, site, Objects(site.tree))
+    check(world, site, before)
+
+
+def test_what_is_not_moved(world, site):
+    """While a bundle waits, and to a database or a prefix that holds something else."""
+    bundle = world.submit(world.second_release(), [PACKAGE_2])
+    with pytest.raises(PublishError, match="let it end, then move again"):
+        run_move(world, site, Objects(site.tree))
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle).reason == ""
+    site.write("tree/metadata/1.other.json", b"{}")
+    with pytest.raises(PublishError, match="what is in S3 is not what is public here"):
+        run_move(world, site, Objects(site.tree))
+    obstore.delete(site.store(), "tree/metadata/1.other.json")
+    add_row(site.address)
+    with pytest.raises(StorageError, match="the PostgreSQL database holds a server already"):
+        run_move(world, site, Objects(site.tree))
+    world.run(lambda publisher: publisher.change_pointers(halt()))
