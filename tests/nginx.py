@@ -62,11 +62,15 @@ def run_dialects(out: Path, folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterator[int]:
-    """Run the cache in front of a device plane's port until the block ends; gives its own port."""
+def run_edge(origin: int | Path, certificate: Path, key: Path, folder: Path) -> Iterator[int]:
+    """Run the cache in front of a device plane's port until the block ends; gives its own port.
+
+    Or in front of the nodes that a file lists.
+    """
     port = free_port()
+    listed = isinstance(origin, Path)
     ours = {
-        "server 127.0.0.1:8080;": f"server 127.0.0.1:{origin};",
+        "server 127.0.0.1:8080;": f"include {origin};" if listed else f"server 127.0.0.1:{origin};",
         "listen 443 ssl default_server;": f"listen 127.0.0.1:{port} ssl default_server;",
         "listen [::]:443 ssl default_server;": "",
         "/etc/hening/fullchain.pem": str(certificate),

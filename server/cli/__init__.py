@@ -79,7 +79,16 @@ for command in (
         "server.cli.maintenance:backup",
         "Copy database, metadata, log, results and packages.",
     ),
-    LazyCommand("move", "server.cli.move:move", "Move a server to PostgreSQL and S3."),
+    LazyCommand(
+        "edge",
+        "server.cli.edge:edge",
+        "Take device nodes that lag out of an nginx's rotation.",
+    ),
+    LazyCommand(
+        "move",
+        "server.cli.move:move",
+        "Move a server that is all in one folder to PostgreSQL and S3.",
+    ),
     LazyCommand(
         "account", "server.cli.account:account", "Manage the accounts of the control plane."
     ),

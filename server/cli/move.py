@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from server.cli.database import record_once
 from server.cli.export import progress_bar
 from server.cli.options import JSON, STATE, now, read_settings, require_state
+from server.storage.durable import write_durable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
@@ -24,11 +26,11 @@ from server.storage.layout import StateFolder
 @click.option("--blobs", required=True, help="s3://BUCKET/PREFIX of packages and content.")
 @JSON
 def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> None:
-    """Move a server that is all in one folder to PostgreSQL and S3; phones are served meanwhile.
+    """Move a server that is all in one folder to PostgreSQL and S3. Phones are served meanwhile.
 
     Endpoint, region and key of S3 are the settings'. Everything is compared by its hash, and a TUF
-    client reads what was moved. Then the folder's database is closed: a server that still runs on
-    it answers phones and publishes nothing. Start it again with the settings that are shown. A
+    client reads what was moved. Then the folder's database is closed, and its settings.toml names
+    the new places: a server that still runs answers phones and publishes nothing. Start it again. A
     second run goes on where a first one was cut off.
     """
     import asyncio
@@ -67,10 +69,21 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     rows = move_rows(folder.sqlite, address) if is_closed else asyncio.run(work())
     moved = StateFolder(state, database, folder.keys_socket, place)
     record_once(moved, "server.move", "database", {"rows": rows})
+    _write_settings(folder.settings, chosen)
     if as_json:
-        click.echo(json.dumps({"rows": rows, **chosen}))
+        click.echo(json.dumps({"rows": rows}))
         return
     click.echo(f"{rows} rows, the blobs and everything public are moved, compared and verified.")
-    click.echo(f"Put into {folder.settings}, and start the server again:")
-    for name, value in chosen.items():
-        click.echo(f'{name} = "{value}"')
+    click.echo(f"{folder.settings} names their places now: start the server again.")
+
+
+def _write_settings(file: Path, chosen: Mapping[str, str]) -> None:
+    """Name the new places in the state's settings, before its tables."""
+    former = file.read_text(encoding="utf-8") if file.exists() else ""
+    kept = [line for line in former.splitlines(keepends=True) if not _names(line, chosen)]
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in chosen.items()]
+    write_durable(file, "".join((*lines, *kept)).encode())
+
+
+def _names(line: str, chosen: Mapping[str, str]) -> bool:
+    return line.partition("=")[0].strip() in chosen

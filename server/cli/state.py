@@ -198,19 +198,20 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
 
     from server.bootstrap import open_blobs
     from server.dialect_checks import check_dialects
-    from server.publisher.check import check_state
+    from server.publisher.check import check_state, check_store
     from server.release.checks.check import check_control_plane
     from server.storage.database import open_database
     from server.storage.migration import is_current
 
     settings = read_settings(state, config)
-    folder = require_state(state, settings)
+    folder = require_state(state, settings, newest=False)
+    store = check_store(folder)
     blobs = open_blobs(folder, settings, now)
 
     async def look() -> list[Finding]:
         async with open_database(folder.database) as sessions:
             found = await check_state(folder, sessions, blobs, now(), deep=deep)
-            return [*found, *await check_control_plane(sessions)]
+            return [*found, *store, *await check_control_plane(sessions)]
 
     if is_current(folder.database):
         findings = asyncio.run(look())

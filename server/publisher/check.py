@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from server.core.errors import HeningError
 from server.publisher.checks.blobs import (
     check_audit,
     check_blobs,
@@ -32,6 +33,25 @@ from server.publisher.checks.site import Site, load_site
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
+
+
+def check_store(folder: StateFolder) -> list[Finding]:
+    """Bring the copy of a shared tree up to date and compare it; nothing where there is none."""
+    if folder.tree is None:
+        return []
+    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few states share a tree
+
+    tree = open_s3_tree(folder)
+    try:
+        tree.follow()
+        missing = tree.find_differences()
+    except (HeningError, OSError) as error:
+        return [Finding("store", "", f"{error} Phones are served from the copies meanwhile.")]
+    if missing:
+        sentence = f"{len(missing)} files in the store are not those of the copy: {missing[0]}."
+        return [Finding("store", "", sentence)]
+    return [Finding("store", "the copy has what is in the shared tree")]
+
 
 CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_expiries,

@@ -112,7 +112,7 @@ class Monitor:
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]
         self._metrics.show_lifetimes(lifetimes, now)
-        self._metrics.show_rollouts(await asyncio.to_thread(published.pointers))
+        self._metrics.show_rollouts(await asyncio.to_thread(published.pointers), now)
         alarms = plan_alarms(lifetimes, now)
         notices += map(notice_of, alarms)
         due = self._raised.due(notices, now)

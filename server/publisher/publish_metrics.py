@@ -9,7 +9,8 @@ from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from server.core.pointer import Pointer
+from server.core.names import decode_pointer_path
+from server.core.pointer import WHOLE_FLEET, Pointer
 from server.publisher.alarms import RoleLifetime
 from server.storage.blobs import BlobThreads
 from server.storage.errors import StorageError
@@ -47,6 +48,12 @@ class PublishMetrics:
             registry=registry,
         )
         self.rollouts = Gauge("hening_rollouts", "Pointers by state", ["state"], registry=registry)
+        self.share = Gauge(
+            "hening_rollout_share_ratio",
+            "Share of phones that a rollout under way has reached",
+            ["channel"],
+            registry=registry,
+        )
         self.expiry = Gauge(
             "hening_role_expiry_timestamp_seconds",
             "When a role expires",
@@ -98,8 +105,13 @@ class PublishMetrics:
             self.expiry.labels(lifetime.role).set(lifetime.expires.timestamp())
             self.used.labels(lifetime.role).set(lifetime.used(now))
 
-    def show_rollouts(self, pointers: Mapping[str, Pointer]) -> None:
-        """Export how many pointers are in which state."""
+    def show_rollouts(self, pointers: Mapping[str, Pointer], now: datetime) -> None:
+        """Export how many pointers are in which state, and the shares of those under way."""
+        self.share.clear()
+        for path, pointer in pointers.items():
+            permille = pointer.permille_at(int(now.timestamp()))
+            if not pointer.halted and permille < WHOLE_FLEET:
+                self.share.labels(str(decode_pointer_path(path))).set(permille / WHOLE_FLEET)
         tally: Tally[str] = Tally(_state(pointer) for pointer in pointers.values())
         for state in STATES:
             self.rollouts.labels(state).set(tally[state])

@@ -159,6 +159,16 @@ class S3Tree:
                 if f"metadata/{path.name}" not in kept and not path.name.startswith(TEMPORARY):
                     path.unlink()
 
+    def find_differences(self) -> list[str]:
+        """Return the paths of the log that the store has and the copy has not, of one length."""
+        return sorted(
+            path
+            for path, size in self._list().items()
+            if path.startswith("log/")
+            and path not in POINTERS
+            and not ((there := self._folder / path).is_file() and there.stat().st_size == size)
+        )
+
     def _fetch_public(self) -> None:
         before = {path: self._copied(path) for path in POINTERS}
         newer = {path: stored for path in POINTERS if (stored := self._newer(path)) is not None}
@@ -189,14 +199,17 @@ class S3Tree:
         return self._objects.get_newer(_key(path), tag, limit=FILE_LIMIT)
 
     def _fetch_listed(self) -> None:
-        listed = {
-            each.name.removeprefix(f"{TREE}/"): each.size for each in self._objects.list(TREE)
-        }
         # After a power cut a copy may be empty; one that is longer is not replaced by what is
         # listed now: it was read, and verified.
         self._fetch(
-            path for path in listed if path not in POINTERS and not _is_written(self._folder / path)
+            path
+            for path in self._list()
+            if path not in POINTERS and not _is_written(self._folder / path)
         )
+
+    def _list(self) -> dict[str, int]:
+        """Return path and length of every file in the store."""
+        return {each.name.removeprefix(f"{TREE}/"): each.size for each in self._objects.list(TREE)}
 
     def _fetch_named(self, timestamp: bytes) -> None:
         """Fetch what a timestamp leads to: snapshots, roles, roots and proofs."""
@@ -260,7 +273,8 @@ class S3Tree:
             target = self._folder / path
             make_folder(target.parent)
             temporary = target.with_name(f"{TEMPORARY}{target.name}")
-            temporary.write_bytes(found.data)
+            with os.fdopen(open_created(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+                file.write(found.data)
             temporary.replace(target)
             return True
 

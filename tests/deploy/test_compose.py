@@ -1,4 +1,4 @@
-"""Checks of `deploy/compose.yaml` that need no container."""
+"""Checks of `deploy/compose.yaml` and `deploy/grown/compose.yaml` that need no container."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import S3Store
 from sqlalchemy.engine import make_url
 
-from server.bootstrap import open_blobs
+from server.bootstrap import open_blobs, open_tree_place
 from server.settings import load_settings
 from server.storage.layout import StateFolder
 from server.storage.s3_blobs import S3Blobs
@@ -22,22 +22,38 @@ from tests.seaweed import run_weed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILE = DEPLOY / "compose.yaml"
+GROWN = DEPLOY / "grown" / "compose.yaml"
 SECRET = "a1B2c3"
 #: With the variables that it needs; each secret is letters and digits.
 COMPOSE = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, FILE.read_text()))
 SERVICES = COMPOSE["services"]
 
 
-def test_it_follows_the_compose_specification():
+@pytest.mark.parametrize("file", [FILE, GROWN], ids=["one machine", "grown"])
+def test_it_follows_the_compose_specification(file):
     """Its JSON schema accepts every key and value."""
     checker = Path(sys.executable).with_name("check-jsonschema")
     checked = subprocess.run(
-        [checker, "--builtin-schema", "vendor.compose-spec", FILE],
+        [checker, "--builtin-schema", "vendor.compose-spec", file],
         capture_output=True,
         text=True,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("node", ["device", "control", "publisher"])
+def test_the_nodes_of_a_grown_site_take_their_settings(node):
+    """Each kind has what it needs and no more: a device node has neither database nor keys."""
+    service = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, GROWN.read_text()))["services"][
+        node
+    ]
+    settings = load_settings(None, service["environment"])
+    assert settings.node == node
+    place = open_tree_place(settings)
+    assert (place.bucket, place.prefix, place.endpoint) == ("hening", "shared", "http://store:8333")
+    assert bool(settings.database_url) == bool(settings.keys_socket) == (node != "device")
+    assert ("database" in service["networks"]) == (node != "device")
 
 
 def test_what_it_brings_in_is_there():

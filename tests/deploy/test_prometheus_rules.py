@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "hening.rules.yml"
+SITE_RULES = ROOT / "deploy" / "grown" / "hening-site.rules.yml"
 
 
 def promtool(*arguments, cwd):
@@ -22,19 +23,22 @@ def promtool(*arguments, cwd):
 @pytest.mark.needs("promtool")
 def test_the_rules_are_well_formed():
     """The rules are valid for Prometheus itself."""
-    promtool("check", "rules", str(RULES), cwd=ROOT)
+    promtool("check", "rules", str(RULES), str(SITE_RULES), cwd=ROOT)
 
 
 @pytest.mark.needs("promtool")
 def test_each_alert_fires_when_it_should(tmp_path):
     """Each alert fires in its case, and none fires on a healthy server."""
-    shutil.copy(RULES, tmp_path)
-    shutil.copy(Path(__file__).with_name("hening.rules.test.yml"), tmp_path)
-    promtool("test", "rules", "hening.rules.test.yml", cwd=tmp_path)
+    for rules in (RULES, SITE_RULES):
+        cases = f"{rules.name.removesuffix('.yml')}.test.yml"
+        shutil.copy(rules, tmp_path)
+        shutil.copy(Path(__file__).with_name(cases), tmp_path)
+        promtool("test", "rules", cases, cwd=tmp_path)
 
 
 def test_every_alert_is_tried():
     """Each rule fires in at least one case of the page."""
-    cases = Path(__file__).with_name("hening.rules.test.yml").read_text()
-    fired = set(re.findall(r"alertname: (\w+)\n +exp_alerts:\n", cases))
-    assert fired == set(re.findall(r"- alert: (\w+)", RULES.read_text()))
+    for rules in (RULES, SITE_RULES):
+        cases = Path(__file__).with_name(f"{rules.name.removesuffix('.yml')}.test.yml").read_text()
+        fired = set(re.findall(r"alertname: (\w+)\n +exp_alerts:\n", cases))
+        assert fired == set(re.findall(r"- alert: (\w+)", rules.read_text()))

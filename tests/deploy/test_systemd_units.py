@@ -1,4 +1,4 @@
-"""The units in `deploy/systemd/`, as systemd itself reads them."""
+"""The units in `deploy/systemd/` and `deploy/grown/`, as systemd itself reads them."""
 
 import configparser
 import re
@@ -14,7 +14,13 @@ from server.http.turns import LIMITS
 from server.storage.layout import StateFolder
 from tests.programs import find
 
-UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = {
+    path.name: path
+    for folder in ("systemd", "grown")
+    for path in sorted((DEPLOY / folder).iterdir())
+    if path.suffix in {".service", ".socket"}
+}
 INSTALLED = "/opt/hening/bin/hening-server"
 EXPOSURE = 2.0  # of 10, as `systemd-analyze security` counts it
 
@@ -33,7 +39,7 @@ def unit(name):
         dict_type=Values, strict=False, empty_lines_in_values=False
     )
     parser.optionxform = str
-    parser.read_string((UNITS / name).read_text())
+    parser.read_string(UNITS[name].read_text())
     return {
         section: {key: value.split("\n") for key, value in parser.items(section)}
         for section in parser.sections()
@@ -47,7 +53,7 @@ def installed(tmp_path):
     units.mkdir()
     # The checkout's path may have spaces, which a unit would have to quote.
     program.symlink_to(Path(sys.executable).with_name("hening-server"))
-    for file in UNITS.iterdir():
+    for file in UNITS.values():
         text = file.read_text()
         (units / file.name).write_text(text.replace(INSTALLED, str(program)))
     return units
@@ -72,13 +78,16 @@ def test_nothing_is_wrong_with_them(installed):
         ("hening.service", EXPOSURE),
         ("hening-keys.service", 1.0),
         ("hening-cloud.service", EXPOSURE),
+        ("hening-control.service", EXPOSURE),
+        ("hening-publisher.service", EXPOSURE),
+        ("hening-edge.service", 4.0),  # root's, for nginx
     ],
 )
 def test_the_service_is_shut_in(name, most):
     """Its exposure is low, by systemd's own measure."""
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
     told = subprocess.run(
-        [*command, UNITS / name], capture_output=True, text=True, check=True
+        [*command, UNITS[name]], capture_output=True, text=True, check=True
     ).stdout
     exposure = re.search(rf"Overall exposure level for {name}: ([0-9.]+) ", told)
     assert float(exposure[1]) <= most
@@ -102,7 +111,16 @@ def test_the_key_process_is_another_user_without_a_network():
     assert all(re.match(r"/(var/lib|run)/hening-keys/", place) for place in places)
 
 
-@pytest.mark.parametrize("name", ["hening.service", "hening.socket", "hening-keys.service"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hening.service",
+        "hening.socket",
+        "hening-keys.service",
+        "hening-control.service",
+        "hening-publisher.service",
+    ],
+)
 def test_nothing_starts_before_there_is_a_root(name):
     """It is the file that `init --root` pins, or that the key process gets."""
     (condition,) = unit(name)["Unit"]["ConditionPathExists"]

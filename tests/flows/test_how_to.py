@@ -31,6 +31,7 @@ ELSEWHERE = {
     "existing-updater-apps": "flows/test_dialects.py",
     "lost-key-file": "flows/test_drills.py",
     "lost-leaves": "attacks/test_key_process.py",
+    "many-machines": "flows/test_many_machines.py",
     "owners": "flows/test_owner_runbooks.py",
     "rehearse": "flows/rehearsal.py",
     "root-holder-gone": "flows/test_drills.py",

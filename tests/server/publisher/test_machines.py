@@ -3,8 +3,11 @@
 Each has a copy of the tree. What one has made public the other continues from, to the byte.
 """
 
+import dataclasses
+
 import pytest
 
+from server.publisher.check import check_store
 from server.publisher.publisher import Publisher
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree
@@ -120,3 +123,17 @@ def test_one_dies_at_any_request(machines, is_sent):
         check(one)
     assert at > 15
     assert one.alarms == two.alarms == []
+
+
+def test_a_copy_is_compared_with_the_store(machines):
+    """`check` brings it up to date, names a file that is lost, and says that the store is away."""
+    one, two = machines
+    first_release(one)
+    assert [(each.subject, each.error) for each in check_store(two.folder)] == [("store", "")]
+    assert public_files(two) == public_files(one)
+    (two.folder.public / "log" / "proof" / "root.1").write_bytes(b"cut")
+    (lost,) = check_store(two.folder)
+    assert lost.error == "1 files in the store are not those of the copy: log/proof/root.1."
+    place = dataclasses.replace(two.folder.tree, endpoint="http://127.0.0.1:9")
+    (away,) = check_store(dataclasses.replace(two.folder, tree=place))
+    assert away.error.endswith("Phones are served from the copies meanwhile.")

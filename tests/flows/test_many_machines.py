@@ -1,0 +1,43 @@
+"""docs/how-to/many-machines.md, played on a site with three releases, from one machine to many."""
+
+import re
+import socket
+import uuid
+
+import pytest
+
+from tests.flows.rehearsal import make_rehearsal
+from tests.flows.test_how_to import SERVER, play
+from tests.seaweed import BUCKET, KEY_ID, SECRET
+
+RELEASES = """
+release() { hening-signer release sign --repo repo --keys keys --region id --channel stable \
+  --certificate "$CERTIFICATE" --out server/incoming "$@"; settle; }
+release packages/armani-1.2.0-id-full.zip
+release --source packages/armani-1.1.0-id-full.zip packages/armani-1.2.0-id-from-1.1.0-id.zip
+"""
+
+
+@pytest.mark.needs("curl", "postgresql", "seaweed")
+def test_the_page(programs, postgres, seaweed, tmp_path):
+    """Each command exits with 0, and what the page shows is printed: many-machines."""
+    made = make_rehearsal(tmp_path / "made", programs)
+    (made.folder / "server.log").unlink()
+    (made.folder / "store.toml").write_text(
+        f's3_endpoint = "{seaweed.endpoint}"\ns3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\n'
+    )
+    database, prefix = postgres.make_database(), f"s3://{BUCKET}/many/{uuid.uuid4()}"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        ports = {"8081": str(one.getsockname()[1]), "9101": str(two.getsockname()[1])}
+
+    def alter(line):
+        line = re.sub(r"postgresql://[^ ]*", database, line).replace("s3://rom", prefix)
+        return re.sub("8081|9101", lambda found: ports[found[0]], line)
+
+    try:
+        play(made, "many-machines", before=SERVER + RELEASES, alter=alter)
+    finally:
+        made.stop()

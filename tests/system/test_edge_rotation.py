@@ -1,0 +1,70 @@
+"""The edge in front of several device nodes: `hening-server edge` tells nginx whom to ask."""
+
+import contextlib
+import itertools
+import ssl
+
+import pytest
+from click.testing import CliRunner
+
+from server import rotation
+from server.cli import cli
+from tests.edge import Edge
+from tests.nginx import run_edge
+from tests.patience import until
+from tests.server.device.served import HOST, serve
+from tests.server.release.certificate import write_certificate
+from tests.server.world import PACKAGE_2
+
+pytestmark = pytest.mark.needs("nginx")
+
+
+@pytest.fixture
+def nodes(published_state, tmp_path):
+    """Give the state folder of a node that lags, and that of one that has the newest release."""
+    newer = published_state.copy(tmp_path / "newer")
+    assert newer.publish(newer.second_release(), [PACKAGE_2]).reason == ""
+    return published_state.folder, newer.folder
+
+
+def answers(served):
+    """Return how many requests a node has answered."""
+    return sum(served.plane.counts.answers.values())
+
+
+def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
+    """One that lags gets no request while another one is there, and all when it is not."""
+    monkeypatch.setattr(rotation, "GRACE", 0)
+    upstream, folder = tmp_path / "nodes.conf", tmp_path / "edge"
+    folder.mkdir()
+    certificate, key, _ = write_certificate(folder)
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+
+    def look():
+        command = ["edge", "--host", HOST.decode(), "--upstream", str(upstream), "--once"]
+        command += ["--reload", f"sh -c 'kill -HUP $(cat {folder}/nginx/pid)'"]
+        for port in ports:
+            command += ["--node", f"127.0.0.1:{port}"]
+        return CliRunner().invoke(cli, command, catch_exceptions=False).stdout
+
+    def asks_alone(served, other):
+        """Ask for what nginx has not kept; answer whether one node alone was asked."""
+        before = answers(other), answers(served)
+        for _ in range(6):
+            if edge.get(f"/log/proof/armani.{next(numbers)}").status != 404:
+                return False  # of a worker of nginx that has not read the new file
+        return (answers(other), answers(served)) == (before[0], before[1] + 6)
+
+    with serve(nodes[0]) as old, contextlib.ExitStack() as running:
+        new = running.enter_context(serve(nodes[1]))
+        ports, numbers = (old.port, new.port), itertools.count(1000)
+        upstream.write_text("".join(f"server 127.0.0.1:{port};\n" for port in ports))
+        with run_edge(upstream, certificate, key, folder / "nginx") as port:
+            edge = Edge(port, folder / "nginx", None, context)
+            assert not asks_alone(new, old)
+            assert look() == f"1 of 2 nodes are asked; not 127.0.0.1:{old.port}.\n"
+            until(lambda: asks_alone(new, old))
+            running.close()
+            assert look() == f"1 of 2 nodes are asked; not 127.0.0.1:{new.port}.\n"
+            until(lambda: asks_alone(old, new))
