@@ -15,6 +15,7 @@ class Fault(enum.StrEnum):
 
     NONE = "none"
     ERROR = "error"  # every request is answered with status 500
+    BUSY = "busy"  # with status 503, as S3 asks a client to slow down
     CLOSE = "close"  # a request is read, and its connection closed
     SILENCE = "silence"  # a request is accepted and never answered
     CUT_ANSWER = "cut answer"  # after `limit` bytes of the answer the connection is closed
@@ -107,13 +108,14 @@ async def _serve(
 ) -> None:
     fault = proxy.fault if proxy.times else Fault.NONE
     proxy.times = max(proxy.times - 1, -1) if proxy.times else 0
-    if fault in {Fault.CLOSE, Fault.ERROR, Fault.SILENCE}:
+    if fault in {Fault.BUSY, Fault.CLOSE, Fault.ERROR, Fault.SILENCE}:
         await reader.readuntil(b"\r\n\r\n")
         if fault is Fault.CLOSE:
             return
         if fault is Fault.SILENCE:
             await reader.read()  # until the client gives up
-        writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+        status = b"503 Slow Down" if fault is Fault.BUSY else b"500 Internal Server Error"
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % status)
         writer.write_eof()
         with contextlib.suppress(ConnectionError):
             await reader.read()

@@ -4,13 +4,16 @@ Each has a copy of the tree. What one has made public the other continues from, 
 """
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 
 from server.publisher.check import check_store
 from server.publisher.publisher import Publisher
+from server.storage import s3_tree
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree
+from tests.fault_proxy import Fault, run_fault_proxy
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.site import Site, first_release, run_out
 from tests.server.world import CHANNEL, StoppedError, refresh_from_disk
@@ -88,6 +91,42 @@ def test_they_take_turns(machines):
     two.tree.refresh()
     assert public_files(two) == public_files(one)
     assert list(one.objects.list("staging")) == []
+
+
+class Shaken(Mortal):
+    """Objects of which each request meets a fault the first time that it is sent."""
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name in {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}:
+            self.proxy.times = 1
+            self.proxy.fault = self.fault
+        return found
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.BUSY, Fault.ERROR, Fault.CLOSE, Fault.SILENCE, Fault.CUT_ANSWER, Fault.LOSE_ANSWER],
+)
+def test_each_request_fails_once(machines, seaweed, fault, monkeypatch):
+    """It is sent again, and what is published is the same; no write is done twice."""
+    monkeypatch.setattr(s3_tree, "AT_ONCE", 1)  # a new fault closes all connections
+    one, two = machines
+    first_release(one)
+    with run_fault_proxy(seaweed.port) as proxy:
+        proxy.limit = 20
+        place = dataclasses.replace(two.folder.tree, endpoint=proxy.endpoint)
+        objects = Shaken(place, patience=timedelta(seconds=2))
+        objects.proxy, objects.fault = proxy, fault
+        two.tree = S3Tree(objects, two.folder.public, two.folder.staging)
+        two.ceremony = one.ceremony.copy()
+        files = {("tables", 2): two.ceremony.role("tables", 2), ("root", 2): two.ceremony.root(2)}
+        assert two.publish(files).reason == ""
+        assert proxy.connections > 20
+        proxy.fault = Fault.NONE
+        check(two)
+    one.tree.refresh()
+    assert public_files(one) == public_files(two)
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["request lost", "answer lost"])

@@ -1,0 +1,84 @@
+"""One poll's requests meet several nodes, of which two are behind: no phone fails or goes back."""
+
+import itertools
+from http import HTTPStatus
+
+import pytest
+
+from server.device.answer import plan_answer
+from server.device.snapshot import EMPTY, load_snapshot
+from server.storage.local_blobs import LocalBlobs
+from tests.flows.cached_phones import CachedPhone
+from tests.server.world import PACKAGE_2
+
+NODES = ("newest", "one behind", "two behind")
+
+
+def load(world):
+    """Return what a node that has read a world's tree serves."""
+    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+
+
+@pytest.fixture(scope="module")
+def states(published_state, tmp_path_factory):
+    """Give the world, and the snapshots of three moments by the node that is still there."""
+    world = published_state.copy(tmp_path_factory.mktemp("lagging") / "state")
+    found = {"two behind": load(world)}
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    found["one behind"] = load(world)
+    files = {("root", 2): world.ceremony.root(2), ("tables", 2): world.ceremony.role("tables", 2)}
+    assert world.publish(files).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    found["newest"] = load(world)
+    return world, found
+
+
+class OneName:
+    """Nodes behind one name: the first `cut` requests go to the one, the others to the other.
+
+    A node that lacks a file waits for its next snapshot, as `server.device.plane` does.
+    """
+
+    def __init__(self, world, states, first, second, cut):
+        self.world = world
+        self._newest = states["newest"]
+        self._nodes = {name: states[name] for name in (first, second)}
+        self._asked = itertools.chain(itertools.repeat(first, cut), itertools.repeat(second))
+
+    def answer(self, path):
+        """Return status and body of a path."""
+        name = next(self._asked)
+        snapshot = self._nodes[name]
+        answer = plan_answer(snapshot, "GET", path, [])
+        if answer.status == HTTPStatus.NOT_FOUND and path != snapshot.next_root:
+            self._nodes[name] = self._newest
+            answer = plan_answer(self._newest, "GET", path, [])
+        return answer.status, answer.body
+
+
+@pytest.mark.parametrize("held", ["nothing", *NODES])
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(NODES, 2)))
+def test_a_poll_that_is_cut_between_two_nodes(states, held, first, second):
+    """After each request, for a phone that had polled one of them before, or none.
+
+    A poll that meets something older than the phone has is nothing new, and a later one is whole.
+    """
+    world, moments = states
+
+    def at(name, other, cut):
+        return OneName(world, moments, name, other, cut)
+
+    for cut in range(1, 14):
+        phone = CachedPhone(at(first, second, cut))
+        if held != "nothing":
+            before = phone.poll(at(held, held, 0))
+            assert before.failure is None
+        outcome = phone.poll(at(first, second, cut))
+        assert outcome.failure is None, (cut, outcome.reason)
+        if held != "nothing":
+            versions = dict(before.versions)
+            assert all(versions.get(role, 0) <= number for role, number in outcome.versions)
+        last = phone.poll(at("newest", "newest", 0))
+        assert last.failure is None
+        assert dict(last.versions)["timestamp"] == moments["newest"].version
+        assert last.offer.counter == 2
