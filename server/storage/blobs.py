@@ -88,6 +88,12 @@ class BlobStore(BlobReader, Protocol):
     def verify(self, sha256: str, length: int) -> None:
         """Read a blob again and raise FormatError unless it has the hash in its name."""
 
+    def read(self, sha256: str, length: int) -> Iterator[bytes]:
+        """Yield a blob's bytes; raises FormatError at their end unless they have its hash.
+
+        A caller that uses them must finish only when the iteration has ended.
+        """
+
     def copy(
         self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
     ) -> None:

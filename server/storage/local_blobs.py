@@ -105,6 +105,11 @@ class LocalBlobs:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
 
+    def read(self, sha256: str, length: int) -> Iterator[bytes]:
+        """Yield a blob's bytes; raises FormatError at their end unless they have its hash."""
+        with self.path(sha256).open("rb") as reader:
+            yield from read_checked(read_pieces(reader, length + 1), sha256, length)
+
     def copy(
         self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
     ) -> None:

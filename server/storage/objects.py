@@ -7,7 +7,8 @@ refused reads the object, and one that holds the new bytes was written.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from obstore.exceptions import AlreadyExistsError, NotModifiedError, Preconditio
 from obstore.store import S3Store
 
 from server.storage.errors import StorageError
-from server.storage.s3_client import S3Place, open_store, translated_errors
+from server.storage.s3_client import PART, S3Place, open_store, put_parts, translated_errors
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -89,29 +90,61 @@ class Objects:
                 return False
             return True
 
-    def create(self, name: str, data: bytes) -> str:
+    def create(self, name: str, data: bytes, headers: Mapping[str, str] | None = None) -> str:
         """Write an object under a free name and return its tag; one with the same bytes stays.
 
-        Raises TakenError for one with others.
+        S3 answers its readers with `headers`. Raises TakenError for one with other bytes.
         """
         with translated_errors(f"take {name}"):
             try:
-                put = obstore.put(self._store, name, data, mode="create", use_multipart=False)
+                put = obstore.put(
+                    self._store,
+                    name,
+                    data,
+                    attributes=dict(headers or {}),
+                    mode="create",
+                    use_multipart=False,
+                )
             except AlreadyExistsError:
                 return self._written(name, data)
             return _tag(put["e_tag"])
 
-    def replace(self, name: str, data: bytes, tag: str) -> str:
+    def replace(
+        self, name: str, data: bytes, tag: str, headers: Mapping[str, str] | None = None
+    ) -> str:
         """Write an object in place of the version with `tag` and return the new tag.
 
         Raises TakenError where another version is there, unless it holds the same bytes.
         """
         with translated_errors(f"take {name}"):
             try:
-                put = obstore.put(self._store, name, data, mode={"e_tag": tag}, use_multipart=False)
+                put = obstore.put(
+                    self._store,
+                    name,
+                    data,
+                    attributes=dict(headers or {}),
+                    mode={"e_tag": tag},
+                    use_multipart=False,
+                )
             except (PreconditionError, FileNotFoundError):
                 return self._written(name, data)
             return _tag(put["e_tag"])
+
+    def upload(
+        self, name: str, pieces: Iterator[bytes], length: int, headers: Mapping[str, str]
+    ) -> None:
+        """Write `length` bytes without a condition, whatever the name holds.
+
+        `pieces` may come from S3 as well. An error of theirs, also at the end, leaves what was
+        there.
+        """
+        pieces, attributes = _read_apart(pieces, name), dict(headers)
+        with translated_errors(f"take {name}"):
+            if length > PART:
+                put_parts(self._store, name, pieces, length, attributes)
+            else:
+                data = b"".join(pieces)
+                obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
 
     def remove(self, name: str) -> None:
         """Remove an object; a missing one is no error."""
@@ -166,6 +199,16 @@ def _read(name: str, found: "GetResult", limit: int) -> Stored:
     if found.meta["size"] > limit:
         raise TooLargeError(f"{name} in the S3 store is over its limit of {limit} bytes.")
     return Stored(bytes(found.bytes()), _tag(found.meta["e_tag"]))
+
+
+def _read_apart(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Yield `pieces`, read in a thread: the library takes them where it cannot be called again."""
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            while piece := thread.submit(next, pieces, b"").result():
+                yield piece
+        except OSError as error:  # a disk's, which is no error of the store
+            raise StorageError(f"what is to become {name} cannot be read: {error}.") from error
 
 
 def _tag(found: str | None) -> str:

@@ -26,7 +26,15 @@ from server.storage.blobs import (
 )
 from server.storage.durable import PRIVATE
 from server.storage.errors import StorageError
-from server.storage.s3_client import S3Place, S3Uploads, blob_key, open_store, translated_errors
+from server.storage.s3_client import (
+    PART,
+    S3Place,
+    S3Uploads,
+    blob_key,
+    open_store,
+    put_parts,
+    translated_errors,
+)
 from server.storage.shared_windows import SharedWindows, Window
 
 WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones ask for
@@ -119,9 +127,6 @@ async def _read_window(
         yield piece
 
 
-PART = 8 * 1024 * 1024  # bytes of a part; S3 takes 5 MiB to 5 GiB, and at most 10,000 parts
-PARTS = 9_000
-AT_ONCE = 2  # parts in memory and being sent
 FEW = 16  # more unknown lengths than these are learnt from a listing, a thousand in each answer
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
@@ -211,8 +216,12 @@ class S3Blobs:
 
     def verify(self, sha256: str, length: int) -> None:
         """Read a blob again and raise FormatError unless it has the hash in its name."""
-        for _ in read_checked(self._read_all(sha256), sha256, length):
+        for _ in self.read(sha256, length):
             pass
+
+    def read(self, sha256: str, length: int) -> Iterator[bytes]:
+        """Yield a blob's bytes; raises FormatError at their end unless they have its hash."""
+        return read_checked(self._read_all(sha256), sha256, length)
 
     def copy(
         self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
@@ -264,15 +273,9 @@ class S3Blobs:
                 return  # another process was faster; its length is checked next
 
     def _put_parts(self, reader: BinaryIO, sha256: str, length: int) -> None:
+        pieces = read_checked(read_pieces(reader, length), sha256, length)
         with translated_errors("take a blob"):
-            obstore.put(
-                self._store,
-                blob_key(sha256),
-                read_checked(read_pieces(reader, length), sha256, length),
-                use_multipart=True,
-                chunk_size=max(PART, -(-length // PARTS)),
-                max_concurrency=AT_ONCE,
-            )
+            put_parts(self._store, blob_key(sha256), pieces, length)
 
     def _read_all(self, sha256: str) -> Iterator[bytes]:
         with translated_errors("give a blob"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import unescape
 
+import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
@@ -23,6 +24,7 @@ from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
 
 if TYPE_CHECKING:
+    from obstore import Attributes
     from obstore.store import S3Credential
 
 EMPTY = hashlib.sha256(b"").hexdigest()
@@ -159,6 +161,33 @@ def open_store(place: S3Place, patience: timedelta, request: timedelta, retries:
         # A provider keeps the secret out of the store's `repr`, and keys of `AWS_*` variables out
         # of ours.
         credential_provider=None if place.key is None else place.credential,
+    )
+
+
+PART = 8 * 1024 * 1024  # bytes of a part; S3 takes 5 MiB to 5 GiB, and at most 10,000 parts
+PARTS = 9_000
+AT_ONCE = 2  # parts in memory and being sent
+
+
+def put_parts(
+    store: S3Store,
+    key: str,
+    pieces: Iterator[bytes],
+    length: int,
+    attributes: "Attributes | None" = None,
+) -> None:
+    """Upload `length` bytes in parts, which S3 shows as one object once all are there.
+
+    An error of `pieces`, also at their end, leaves no object.
+    """
+    obstore.put(
+        store,
+        key,
+        pieces,
+        attributes=attributes,
+        use_multipart=True,
+        chunk_size=max(PART, -(-length // PARTS)),
+        max_concurrency=AT_ONCE,
     )
 
 

@@ -75,6 +75,15 @@ def test_a_blob_comes_in(store, data, tmp_path):
         assert before - 2 <= stored.time <= datetime.now(UTC).timestamp() + 2
 
 
+def test_a_blob_is_read(store, data, tmp_path):
+    """Its bytes are returned; with another length than asked for they are refused at their end."""
+    name = take_in(store, data, tmp_path)
+    assert b"".join(store.read(name, len(data))) == data
+    for length in (len(data) - 1, len(data) + 1):
+        with pytest.raises(FormatError, match=f"does not have {length} bytes"):
+            list(store.read(name, length))
+
+
 def test_ranges(store, tmp_path):
     """Any range is returned exactly, in small pieces."""
     name = take_in(store, LARGE, tmp_path)
@@ -133,6 +142,8 @@ def test_what_others_put_under_a_name(store, tmp_path):
     put(store, name, b"P" + SMALL[1:])
     with pytest.raises(FormatError, match="does not hash to its name"):
         store.verify(name, len(SMALL))
+    with pytest.raises(FormatError, match="does not hash to its name"):
+        list(store.read(name, len(SMALL)))
     with pytest.raises(FormatError, match="does not hash to its name"):
         store.copy(name, len(SMALL), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
