@@ -114,17 +114,19 @@ def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobSto
 
 def open_place(settings: Settings) -> S3Place | None:
     """Return the place of blobs in S3, with the key; None for blobs in the state folder."""
-    return _decode_place(settings.blobs_url, "blobs_url", settings)
+    return load_place(settings.blobs_url, "blobs_url", settings) if settings.blobs_url else None
 
 
 def open_tree_place(settings: Settings) -> S3Place | None:
     """Return the place of what machines share besides blobs; None for folders of the state."""
-    return _decode_place(settings.tree_url, "tree_url", settings)
+    return load_place(settings.tree_url, "tree_url", settings) if settings.tree_url else None
 
 
-def _decode_place(url: str, name: str, settings: Settings) -> S3Place | None:
-    if not url:
-        return None
+def load_place(url: str, name: str, settings: Settings) -> S3Place:
+    """Return the place at `url`, with endpoint and key of the settings.
+
+    Raises FormatError, which calls the URL `name`. May read the file with the secret.
+    """
     secret = settings.s3_secret or (
         load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
     )

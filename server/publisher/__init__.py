@@ -11,5 +11,6 @@ an error says why it does not.
   `key_holder`, `key_socket`, `key_messages`.
 - Pointers: `rollout`. What is public now: `published`, `build_names`.
 - Watching: `monitor`, `alarms`, `publish_metrics`, `check` with `checks/`.
-- Maintenance: `garbage`, `backup`, `rebuild`. Copies for other web servers: `mirror`.
+- Maintenance: `garbage`, `backup`, `rebuild`. Copies for other web
+  servers and CDNs: `mirror`, in a folder (`mirror_folder`) or a bucket (`mirror_bucket`).
 """

@@ -4,7 +4,7 @@ python-tuf's `Updater` starts from the pinned root, as a new phone would.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,24 +22,28 @@ from server.core.metadata import decode_root
 from server.core.names import is_latest, role_pattern
 from server.core.pointer import Pointer
 from server.publisher.published import Trust
+from server.storage.errors import StorageError
+
+Read = Callable[[str], bytes | None]
+"""Returns the metadata file of a name as it will be public, None for one that is not there."""
 
 
 class _TreeFetcher(FetcherInterface):
-    """Answers from the staged files laid over the public ones, as after the swap.
+    """Answers with what `read` returns.
 
-    A root above `newest_root` is on disk but not visible yet: a publication was interrupted.
+    A root above `newest_root` is written but not visible yet: a publication was interrupted.
     """
 
-    def __init__(self, staged: Path, public: Path, newest_root: int) -> None:
-        self._folders = (staged / "metadata", staged, public / "metadata")
+    def __init__(self, read: Read, newest_root: int) -> None:
+        self._read = read
         self._hidden = f"{newest_root + 1}.root.json"
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         name = url.rpartition("/")[2]
-        for folder in () if name == self._hidden else self._folders:
-            if (folder / name).is_file():
-                return iter([(folder / name).read_bytes()])
-        raise DownloadHTTPError(f"{name} is not there", 404)
+        data = None if name == self._hidden else self._read(name)
+        if data is None:
+            raise DownloadHTTPError(f"{name} is not there", 404)
+        return iter([data])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +108,34 @@ def audit_staged(
     plan: AuditPlan,
     at: datetime | None = None,
 ) -> None:
+    """Do what `audit_files` does with the staged files laid over the public ones."""
+    folders = (staged / "metadata", staged, public / "metadata")
+
+    def read(name: str) -> bytes | None:
+        found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        return None if found is None else found.read_bytes()
+
+    audit_files(read, trusted_root, newest_root, plan, at)
+
+
+def audit_files(
+    read: Read,
+    trusted_root: bytes,
+    newest_root: int,
+    plan: AuditPlan,
+    at: datetime | None = None,
+) -> None:
     """Raise TrustError unless an independent client refreshes and finds what `plan` asks for.
 
     It must reach root `newest_root`, through every root in between. Expiry is checked at the time
-    `at`, by default the wall clock's, which may have jumped.
+    `at`, by default the wall clock's, which may have jumped. A StorageError of `read` is raised.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         try:
             updater = Updater(
                 folder,
                 "audit:/metadata/",
-                fetcher=_TreeFetcher(staged, public, newest_root),
+                fetcher=_TreeFetcher(read, newest_root),
                 bootstrap=trusted_root,
             )
             if at is not None:
@@ -125,6 +146,8 @@ def audit_staged(
             missing = [path for path in plan.paths if updater.get_targetinfo(path) is None]
             reached = decode_root((Path(folder) / "root.json").read_bytes()).signed.version
         except (RepositoryError, DownloadError) as error:
+            if isinstance(error.__cause__, StorageError):  # the client wraps it
+                raise error.__cause__ from None
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
         # The client keeps what it has verified; whether that lists every target is read there.
         kept = {role: Path(folder) / f"{role}.json" for role in plan.listed}

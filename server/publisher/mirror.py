@@ -1,52 +1,37 @@
-"""`export`: the device plane as a folder of files that any web server can serve.
+"""`export`: the device plane as files, in a folder for any web server or in a bucket for a CDN.
 
     1  packages, log, role versions    a crash leaves files that nothing points to
     2  another TUF client audits       nothing is changed; what is new, as publishing audits it
     3  roots, then the timestamp       a crash leaves a root whose timestamp comes with the next run
     4  what is stale is removed        a crash leaves files that nothing points to
 
-`.mirror.json` lists what the folder holds, so that a run removes no file that a client may still be
-reading. Each file is complete under its name, or absent.
+`.mirror.json` lists what the mirror holds, so that a run removes no file that a client may still be
+reading. Each file is complete under its name, or absent. The two kinds of mirror are
+`mirror_folder` and `mirror_bucket`.
 """
 
-import contextlib
-import errno
-import fcntl
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, HeningError
 from server.core.latest import list_parts, pointer_role
-from server.core.metadata import (
-    ROOT_LIMIT,
-    decode_snapshot,
-    decode_timestamp,
-    metadata_limit,
-)
+from server.core.metadata import ROOT_LIMIT, decode_snapshot, decode_timestamp
 from server.core.names import metadata_name
+from server.device.answer import package_headers
 from server.device.documents import Document
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
-from server.http.answers import Package
-from server.publisher.audit import audit_staged, plan_audit
+from server.http.answers import Fields, Package
+from server.publisher.audit import audit_files, plan_audit
 from server.publisher.errors import PublishError
-from server.publisher.published import load_published
+from server.publisher.published import Published, load_published
 from server.storage.blobs import BlobStore
-from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.durable import (
-    READABLE,
-    make_folder,
-    open_created,
-    sweep_temporary,
-    write_durable,
-)
+from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
@@ -57,10 +42,19 @@ _ROOT = re.compile(r"metadata/([1-9][0-9]*)\.root\.json")
 
 @dataclass(frozen=True, slots=True)
 class MirrorFile:
-    """One file of a mirror: its path below the mirror's folder, and bytes or a package."""
+    """One file of a mirror: its path in the mirror, bytes or a package, and the device's headers.
+
+    A gzip form has the headers of its file.
+    """
 
     path: str
     content: bytes | Package
+    headers: Fields
+
+    @property
+    def length(self) -> int:
+        """How many bytes the file has."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +71,8 @@ class MirrorPlan:
         return frozenset(file.path for file in (*self.before, *self.swap))
 
 
-def plan_mirror(snapshot: Snapshot) -> MirrorPlan:
-    """Return what a mirror of `snapshot` holds.
+def plan_mirror(snapshot: Snapshot, *, gzip: bool) -> MirrorPlan:
+    """Return what a mirror of `snapshot` holds, with gzip forms beside the files or without.
 
     Raises PublishError where nothing is published, or a listed package is missing.
     """
@@ -88,7 +82,7 @@ def plan_mirror(snapshot: Snapshot) -> MirrorPlan:
         raise PublishError(f"the blob of {min(snapshot.missing)} is not there: submit it again.")
     documents = {url.removeprefix("/"): each for url, each in snapshot.documents.items()}
     packages = [
-        MirrorFile(url.removeprefix("/"), package)
+        MirrorFile(url.removeprefix("/"), package, package_headers(url, package))
         for url, package in sorted(snapshot.packages.items())
     ]
     log, roles, roots = [], [], {}
@@ -100,11 +94,14 @@ def plan_mirror(snapshot: Snapshot) -> MirrorPlan:
             log.append(path)
         else:
             roles.append(path)
-    before = [*log, CHECKPOINT, *roles]
-    swap = [*(roots[version] for version in sorted(roots)), TIMESTAMP]
+
+    def files(paths: Iterable[str]) -> Iterator[MirrorFile]:
+        for path in paths:
+            yield from _files(path, documents[path], gzip=gzip)
+
     return MirrorPlan(
-        before=(*packages, *(file for path in before for file in _files(path, documents[path]))),
-        swap=tuple(file for path in swap for file in _files(path, documents[path])),
+        before=(*packages, *files([*log, CHECKPOINT, *roles])),
+        swap=tuple(files([*(roots[version] for version in sorted(roots)), TIMESTAMP])),
         root=max(roots),
     )
 
@@ -122,21 +119,82 @@ def plan_removal(
     return sorted(set(present) - kept)
 
 
-def _files(path: str, document: Document) -> Iterator[MirrorFile]:
-    if document.compressed is not None:
-        yield MirrorFile(f"{path}.gz", document.compressed.body)
-    yield MirrorFile(path, document.identity.body)
+def _files(path: str, document: Document, *, gzip: bool) -> Iterator[MirrorFile]:
+    headers = document.identity.headers
+    if gzip and document.compressed is not None:
+        yield MirrorFile(f"{path}.gz", document.compressed.body, headers)
+    yield MirrorFile(path, document.identity.body, headers)
 
 
 LISTING = ".mirror.json"
-LOCK = ".mirror.lock"
 LISTING_LIMIT = 64 * 1024 * 1024  # bytes: a million paths
 PARTS = ("metadata", "log", "targets")
 
 
-class _Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a mirror holds. A bucket's has the newest state that an export began to write.
+
+    That is the version of the timestamp, and of the newest root: a new root may begin again with
+    lower timestamps.
+    """
+
     files: list[str]
     schema: Literal[1]
+    root: int = 0
+    version: int = 0
+
+
+def decode_listing(data: bytes, where: str) -> Listing:
+    """Read a listing; raises FormatError, which calls it `where`."""
+    value = decode_canonical_json(data, limit=LISTING_LIMIT)
+    try:
+        return msgspec.convert(value, Listing)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"{where} is malformed: {error}.") from error
+
+
+def encode_listing(paths: Collection[str], root: int = 0, version: int = 0) -> bytes:
+    """Return a listing as canonical JSON."""
+    listing = Listing(files=sorted(paths), schema=1, root=root, version=version)
+    return encode_canonical_json(msgspec.to_builtins(listing))
+
+
+class Mirror(Protocol):
+    """What `export_mirror` needs of either kind; every method may raise StorageError or OSError."""
+
+    @property
+    def gzip(self) -> bool:
+        """Whether gzip forms lie beside the files."""
+
+    def opened(self) -> AbstractContextManager[frozenset[str]]:
+        """Open the mirror for one export, and yield the paths that its listing has.
+
+        Raises PublishError for a place that holds something else.
+        """
+
+    def begin(self, root: int, version: int) -> None:
+        """Begin to bring these versions of root and timestamp; tidy up after crashes.
+
+        Raises PublishError where the mirror is known to have newer ones.
+        """
+
+    def write_listing(self, paths: Collection[str]) -> None:
+        """Write the listing: before any file, and after the timestamp."""
+
+    def is_there(self, file: MirrorFile) -> bool:
+        """Answer whether a file is correct; of a package only its length is compared."""
+
+    def write(self, file: MirrorFile, blobs: BlobStore) -> None:
+        """Write a file that is not there, or not correct. A crash leaves no part of it."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file of metadata, None for a missing one."""
+
+    def list(self) -> Collection[str]:
+        """Return the paths of the files."""
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Remove files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,101 +211,77 @@ class Mirrored:
 def export_mirror(
     folder: StateFolder,
     blobs: BlobStore,
-    out: Path,
+    mirror: Mirror,
     *,
-    link: bool = False,
     after_step: Callable[[int], None] = lambda _step: None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
 ) -> Mirrored:
-    """Bring the mirror in `out` to what is public now; a second run writes and audits nothing.
+    """Bring a mirror to what is public now; a second run writes and audits nothing.
 
-    `progress` receives the current activity, and how many bytes of all files are correct. `link`
-    hard-links blobs of a local folder instead of copying them. Raises PublishError for what cannot
-    be mirrored or a folder that holds something else, TrustError where the audit fails,
-    StorageError where another export writes there; until step 3 the old mirror stays.
+    `progress` receives the current activity, and how many bytes of all files are correct. Raises
+    PublishError for what cannot be mirrored or a place that holds something else, TrustError where
+    the audit fails, StorageError where another export writes there or something is published
+    meanwhile; until step 3 the old mirror stays.
     """
-    with _locked(out):
-        former = _load_listing(out)
+    with mirror.opened() as former:
         snapshot = load_snapshot(folder.public, blobs, EMPTY)
-        plan = plan_mirror(snapshot)
-        _write_listing(out, former | plan.paths)
-        for part in PARTS:
-            sweep_temporary(out / part)
-        total, done, written = sum(map(_length, (*plan.before, *plan.swap))), 0, []
+        plan = plan_mirror(snapshot, gzip=mirror.gzip)
+        mirror.begin(plan.root, snapshot.version)
+        mirror.write_listing(former | plan.paths)
+        total, done = sum(file.length for file in (*plan.before, *plan.swap)), 0
+        written: list[MirrorFile] = []
         for file in plan.before:
-            written += [file] if _write(out, file, blobs, link=link) else []
-            done += _length(file)
+            if not mirror.is_there(file):
+                mirror.write(file, blobs)
+                written.append(file)
+            done += file.length
             progress("Writing", done, total)
         after_step(1)
-        pending = [file for file in plan.swap if not _is_there(out, file)]
+        pending = [file for file in plan.swap if not mirror.is_there(file)]
         if written or pending:
             progress("Auditing", done, total)
-            _audit(folder, out, plan, {file.path for file in (*written, *pending)})
+            new = {file.path for file in (*written, *pending)}
+            _audit(_load_published(folder, snapshot.version), folder, mirror, plan, new)
         after_step(2)
-        written += [file for file in pending if _write(out, file, blobs, link=link)]
+        for file in pending:
+            mirror.write(file, blobs)
         after_step(3)
-        stale = plan_removal(_list_files(out), plan, former, snapshot.withdrawn)
-        _remove(out, stale)
-        _write_listing(out, plan.paths)
+        mirror.write_listing(plan.paths)
+        stale = plan_removal(mirror.list(), plan, former, snapshot.withdrawn)
+        mirror.remove(stale)
         after_step(4)
     return Mirrored(
         version=snapshot.version,
         files=len(plan.paths),
-        written=len(written),
-        size=sum(_length(file) for file in written),
+        written=len(written) + len(pending),
+        size=sum(file.length for file in (*written, *pending)),
         removed=len(stale),
     )
 
 
-def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool:
-    """Write a file unless it is correct already; returns whether it was written."""
-    if _is_there(out, file):
-        return False
-    path = out / file.path
-    if isinstance(file.content, bytes):
-        write_durable(path, file.content, mode=READABLE)
-        return True
-    if file.content.length == 0:  # a pointer's target, which no store holds
-        write_durable(path, b"", mode=READABLE)
-        return True
-    try:
-        blobs.copy(file.content.sha256, file.content.length, path, mode=READABLE, link=link)
-    except OSError as error:
-        if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK} and link:
-            raise StorageError(
-                "a blob cannot have a second name there: export without --hardlink."
-            ) from error
-        raise
-    return True
+def _load_published(folder: StateFolder, version: int) -> Published:
+    published = load_published(folder.public)
+    if published is None:
+        raise PublishError("what was published is gone: restore public/ from a copy.")
+    if published.timestamp.version != version:
+        raise StorageError("something was published while packages were written: export again.")
+    return published
 
 
-def _is_there(out: Path, file: MirrorFile) -> bool:
-    """Answer whether a file is correct; of a package only its length is compared.
-
-    A hard-linked package that others cannot read is not correct: its blob, the same file, was made
-    private.
-    """
-    path = out / file.path
-    if isinstance(file.content, bytes):
-        return path.is_file() and path.read_bytes() == file.content
-    if not path.is_file():
-        return False
-    found = path.stat()
-    is_readable = found.st_nlink == 1 or not READABLE & ~found.st_mode
-    return is_readable and found.st_size == file.content.length
-
-
-def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str]) -> None:
+def _audit(
+    published: Published,
+    folder: StateFolder,
+    mirror: Mirror,
+    plan: MirrorPlan,
+    new: Collection[str],
+) -> None:
     """Let another TUF client read the mirror as it will be after step 3.
 
     It must find every target of a role that the mirror's timestamp does not list yet, or whose
     files are `new`; the others were audited when they were new.
     """
-    published = load_published(folder.public)
-    if published is None:
-        raise PublishError("what was published is gone: restore public/ from a copy.")
     versions = {**published.versions(), "root": published.root.version}
-    audited = {"root": plan.root} | _audited(out)
+    audited = {"root": plan.root} | _audited(mirror)
     written = {
         role
         for role, version in versions.items()
@@ -260,81 +294,24 @@ def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str
         for path, pointer in pointers.items()
         if pointer_role(path, parts) not in written
     }
-    with TemporaryDirectory(prefix="hening-mirror-") as name:
-        staged = Path(name)
-        for file in plan.swap:
-            if isinstance(file.content, bytes):
-                path = staged / file.path
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(file.content)
-        trusted = read_bounded(folder.trusted_root, ROOT_LIMIT)
-        audit = plan_audit(written, published, former, pointers)
-        audit_staged(staged, out, trusted, plan.root, audit)
+    swapped = {file.path: file.content for file in plan.swap if isinstance(file.content, bytes)}
+
+    def read(name: str) -> bytes | None:
+        path = f"metadata/{name}"
+        return swapped[path] if path in swapped else mirror.read(path)
+
+    trusted = read_bounded(folder.trusted_root, ROOT_LIMIT)
+    audit_files(read, trusted, plan.root, plan_audit(written, published, former, pointers))
 
 
-def _audited(out: Path) -> dict[str, int]:
+def _audited(mirror: Mirror) -> dict[str, int]:
     """Return the versions that the mirror's timestamp lists: an export audited them before."""
-    metadata = out / "metadata"
     try:
-        data = read_bounded(metadata / "timestamp.json", metadata_limit("timestamp"))
-        name = metadata_name("snapshot", decode_timestamp(data).signed.snapshot_meta.version)
-        data = read_bounded(metadata / name, metadata_limit("snapshot"))
-        listed = decode_snapshot(data).signed.meta
+        timestamp = decode_timestamp(mirror.read(TIMESTAMP) or b"").signed
+        name = metadata_name("snapshot", timestamp.snapshot_meta.version)
+        listed = decode_snapshot(mirror.read(f"metadata/{name}") or b"").signed.meta
+    except StorageError:
+        raise
     except HeningError:  # the first export, or damage: everything is audited
         return {}
     return {role.removesuffix(".json"): meta.version for role, meta in listed.items()}
-
-
-def _remove(out: Path, stale: Iterable[str]) -> None:
-    for path in stale:
-        (out / path).unlink(missing_ok=True)
-        for parent in (out / path).parents:
-            if out in {parent, parent.parent}:
-                break
-            with contextlib.suppress(OSError):  # up to a folder that holds something else
-                parent.rmdir()
-
-
-def _list_files(out: Path) -> list[str]:
-    return [
-        path.relative_to(out).as_posix()
-        for part in PARTS
-        for path in (out / part).rglob("*")
-        if path.is_file() and not path.name.startswith(TEMPORARY)
-    ]
-
-
-def _load_listing(out: Path) -> frozenset[str]:
-    path = out / LISTING
-    if not path.exists():
-        names = [each.name for each in out.iterdir()]
-        others = [name for name in names if name != LOCK and not name.startswith(TEMPORARY)]
-        if others:
-            raise PublishError(f"{out} is no mirror, for it holds {min(others)!r}: name another.")
-        return frozenset()
-    value = decode_canonical_json(read_bounded(path, LISTING_LIMIT), limit=LISTING_LIMIT)
-    try:
-        return frozenset(msgspec.convert(value, _Listing).files)
-    except msgspec.ValidationError as error:
-        raise FormatError(f"{path} is malformed: {error}.") from error
-
-
-def _write_listing(out: Path, paths: frozenset[str]) -> None:
-    listing = _Listing(files=sorted(paths), schema=1)
-    write_durable(out / LISTING, encode_canonical_json(msgspec.to_builtins(listing)), mode=READABLE)
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    make_folder(out, READABLE)
-    descriptor = open_created(out / LOCK, os.O_WRONLY | os.O_APPEND, READABLE)
-    with os.fdopen(descriptor, "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(f"another export is writing to {out}: let it end.") from error
-        yield
-
-
-def _length(file: MirrorFile) -> int:
-    return len(file.content) if isinstance(file.content, bytes) else file.content.length

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from server.cli.options import open_state
 from server.core.profile import log_verifier
-from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import BLOBS
@@ -26,14 +25,13 @@ from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import FIRST as FIRST_PART
 from tests.crash.sender import ROOMY, WHOLE
 from tests.crash.stories import OFFER, post_office, run_quietly
 from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.publisher.mirrors import Folder
+from tests.server.publisher.mirrors import read as read_mirror
 from tests.server.publisher.test_garbage import age_all, put, sha, there
-from tests.server.publisher.test_mirror import files as mirror_files
-from tests.server.publisher.test_mirror import read as read_mirror
 from tests.server.publisher.test_rebuild import rows
 from tests.server.release.rollouts.harness import DAY
 from tests.server.release.rollouts.harness import open_harness as open_rollouts_harness
@@ -262,24 +260,24 @@ def restart_webhook(world, story):
 def prepare_export(story):
     """Export, and then publish what the mirror does not have yet."""
     world = story.world
-    export_mirror(world.folder, LocalBlobs(world.folder.blobs), world.folder.root / "mirror")
+    Folder(world.folder.root / "mirror").export(world)
     files = {("root", 2): world.ceremony.root(2)} | world.second_release()
     assert world.publish(files, [PACKAGE_2]).reason == ""
 
 
 def restart_export(world, _story):
     """Check what the mirror shows, and give the command again: it has all that a new one has."""
-    out, blobs = world.folder.root / "mirror", LocalBlobs(world.folder.blobs)
-    version, found = read_mirror(world, out, [FIRST])
+    mirror, other = Folder(world.folder.root / "mirror"), Folder(world.folder.root / "other")
+    version, found = read_mirror(world, mirror, [FIRST])
     assert found == [PACKAGE_1]
     newest = world.published().timestamp.version
     if version == newest:
-        assert read_mirror(world, out, [SECOND])[1] == [PACKAGE_2]
-    export_mirror(world.folder, blobs, out)
-    assert read_mirror(world, out, [FIRST, SECOND]) == (newest, [PACKAGE_1, PACKAGE_2])
-    export_mirror(world.folder, blobs, world.folder.root / "other")
-    assert mirror_files(out).items() >= mirror_files(world.folder.root / "other").items()
-    assert list(out.rglob(".tmp-*")) == []
+        assert read_mirror(world, mirror, [SECOND])[1] == [PACKAGE_2]
+    mirror.export(world)
+    assert read_mirror(world, mirror, [FIRST, SECOND]) == (newest, [PACKAGE_1, PACKAGE_2])
+    other.export(world)
+    assert mirror.files().items() >= other.files().items()
+    assert list(mirror.out.rglob(".tmp-*")) == []
 
 
 def prepare_garbage(story):

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from server.cli import main
 from server.publisher.mirror import export_mirror
+from server.publisher.mirror_folder import MirrorFolder
 from server.publisher.online_keys import HOLDERS
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.release.rollouts.commands import Halt, Offer
@@ -104,7 +105,8 @@ async def export(world, _job, start):
     """Update a static mirror to the public state."""
     start()
     blobs = LocalBlobs(world.folder.blobs)
-    await asyncio.to_thread(export_mirror, world.folder, blobs, world.folder.root / "mirror")
+    out = MirrorFolder(world.folder.root / "mirror")
+    await asyncio.to_thread(export_mirror, world.folder, blobs, out)
 
 
 async def command(start, *arguments):

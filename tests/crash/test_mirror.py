@@ -5,9 +5,7 @@
 
 import shutil
 
-from server.publisher.mirror import export_mirror
-from server.storage.local_blobs import LocalBlobs
-from tests.server.publisher.test_mirror import read
+from tests.server.publisher.mirrors import Folder, read
 from tests.server.world import FIRST, PACKAGE_1
 
 
@@ -16,13 +14,13 @@ def test_a_first_export_that_is_killed(world, crash, tmp_path):
     for change in range(1, 500, 17):
         copy = world.copy(tmp_path / "killed")
         ended = crash(copy, "export", change=change)
-        out = copy.folder.root / "mirror"
+        mirror = Folder(copy.folder.root / "mirror")
         if ended["status"] == 0:
             break
-        if (out / "metadata/timestamp.json").exists():
-            assert read(copy, out, [FIRST])[1] == [PACKAGE_1]
-        export_mirror(copy.folder, LocalBlobs(copy.folder.blobs), out)
-        assert read(copy, out, [FIRST])[1] == [PACKAGE_1]
+        if mirror.get("metadata/timestamp.json") is not None:
+            assert read(copy, mirror, [FIRST])[1] == [PACKAGE_1]
+        mirror.export(copy)
+        assert read(copy, mirror, [FIRST])[1] == [PACKAGE_1]
         shutil.rmtree(copy.folder.root)
     assert ended["status"] == 0
     assert change > 20

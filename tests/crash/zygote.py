@@ -12,6 +12,7 @@ from pathlib import Path
 
 import server
 from server.publisher.mirror import export_mirror
+from server.publisher.mirror_folder import MirrorFolder
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
@@ -71,7 +72,10 @@ def act(job, report):
                 "refresh": publisher.refresh,
                 "new keys afresh": lambda: make_next_keys(publisher, folder, HOLDERS, afresh=True),
                 "export": lambda: asyncio.to_thread(
-                    export_mirror, folder, LocalBlobs(folder.blobs), folder.root / "mirror"
+                    export_mirror,
+                    folder,
+                    LocalBlobs(folder.blobs),
+                    MirrorFolder(folder.root / "mirror"),
                 ),
                 "drain": publisher.drain,
                 "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),

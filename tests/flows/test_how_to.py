@@ -21,6 +21,7 @@ from tests.flows.rehearsal import (
     read_blocks,
     read_files,
 )
+from tests.seaweed import BUCKET, KEY_ID, SECRET
 
 # Pages that other tests play, as a story with more in it.
 ELSEWHERE = {
@@ -56,11 +57,13 @@ STOPPED = (
 )
 # Pages for root, which begin where one before them ended.
 MACHINE = ("systemd", "upgrade", "key-process")
+# Pages that need a database server or an S3 server.
+STORES = ("postgresql-and-s3", "static-mirror")
 PAGES = sorted(path.stem for path in HOW_TO.glob("*.md"))
 RUNNING = sorted(
     {name for name in PAGES if read_blocks(name)}
     - ELSEWHERE.keys()
-    - {*EMPTY, *STOPPED, *MACHINE, "postgresql-and-s3"}
+    - {*EMPTY, *STOPPED, *MACHINE, *STORES}
 )
 SETTLE = """
 settle() {
@@ -198,11 +201,23 @@ def test_on_postgresql(rehearsal, postgres):
     )
 
 
+@pytest.mark.needs("seaweed")
+def test_into_a_bucket(rehearsal, seaweed):
+    """Each command exits with 0, with a prefix in a real bucket."""
+    play(
+        rehearsal,
+        "static-mirror",
+        before=f"export HENING_S3_ENDPOINT={seaweed.endpoint} HENING_S3_KEY_ID={KEY_ID}"
+        f" HENING_S3_SECRET={SECRET}\n{SERVER}",
+        alter=lambda line: line.replace("s3://rom-mirror", f"s3://{BUCKET}/how-to"),
+    )
+
+
 def test_every_page_is_played():
     """A page with commands is played here or by the test that is named, which reads it."""
     for name in PAGES:
         text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
         if re.search(r"^ *```(?:console|bash)$", text, re.MULTILINE):
-            assert name in {*ELSEWHERE, *EMPTY, *STOPPED, *MACHINE, "postgresql-and-s3", *RUNNING}
+            assert name in {*ELSEWHERE, *EMPTY, *STOPPED, *MACHINE, *STORES, *RUNNING}
     for name, test in ELSEWHERE.items():
         assert name in (ROOT / "tests" / test).read_text(encoding="utf-8")

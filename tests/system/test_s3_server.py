@@ -13,6 +13,7 @@ from server.app import running
 from server.bootstrap import open_blobs
 from server.publisher.check import check_state
 from server.publisher.mirror import export_mirror
+from server.publisher.mirror_folder import MirrorFolder
 from server.settings import load_settings
 from server.storage.database import open_database
 from tests.seaweed import BUCKET, KEY_ID, SECRET
@@ -48,7 +49,7 @@ async def test_from_bundle_to_mirror(world, seaweed, tmp_path):
     async with open_database(folder.database) as sessions:
         findings = await check_state(folder, sessions, blobs, world.now(), deep=True)
     assert [finding for finding in findings if finding.error] == []
-    done = await asyncio.to_thread(export_mirror, folder, blobs, tmp_path / "mirror")
+    done = await asyncio.to_thread(export_mirror, folder, blobs, MirrorFolder(tmp_path / "mirror"))
     assert done.size > len(PACKAGE_1) + len(PACKAGE_2)
 
 

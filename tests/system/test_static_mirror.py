@@ -8,6 +8,7 @@ from tuf.ngclient import Updater
 
 from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.mirror import export_mirror
+from server.publisher.mirror_folder import MirrorFolder
 from server.storage.local_blobs import LocalBlobs
 from tests.nginx import run_nginx
 from tests.patience import PATIENCE
@@ -26,7 +27,7 @@ def mirror(world, tmp_path):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
     out = tmp_path / "mirror"
-    export_mirror(world.folder, LocalBlobs(world.folder.blobs), out)
+    export_mirror(world.folder, LocalBlobs(world.folder.blobs), MirrorFolder(out))
     with run_nginx(out, tmp_path / "nginx") as port:
         yield world, port
 

@@ -6,10 +6,14 @@ import json
 import os
 import pty
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from server.cli.export import LINE_EACH, progress_bar
 from server.publisher.publisher import Publisher
+from tests.seaweed import BUCKET, KEY_ID, SECRET
 
 
 def test_export(world, run, tmp_path):
@@ -25,6 +29,42 @@ def test_export(world, run, tmp_path):
     assert text == (
         f"{out} mirrors timestamp 3: {done['files']} files, 0 written (0 bytes), 0 removed.\n"
     )
+
+
+@pytest.mark.needs("seaweed")
+def test_into_a_bucket(world, run, seaweed, tmp_path):
+    """Endpoint and key are those of the settings; a second run writes nothing."""
+    config = tmp_path / "settings.toml"
+    config.write_text(
+        f's3_endpoint = "{seaweed.endpoint}"\ns3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\n'
+    )
+    url = f"s3://{BUCKET}/command/{uuid.uuid4()}"
+    words = ("export", "--state", world.folder.root, "--to", url, "--config", config)
+    status, text, err = run(*words, "--json")
+    done = json.loads(text)
+    assert (status, err, done["version"]) == (0, "", 3)
+    assert done["written"] == done["files"] > 10
+    status, text, err = run(*words)
+    assert (status, err) == (0, "")
+    assert text == (
+        f"{url} mirrors timestamp 3: {done['files']} files, 0 written (0 bytes), 0 removed.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "say where the mirror is"),
+        (("--out", "mirror", "--to", "s3://hening/x"), "say where the mirror is"),
+        (("--to", "s3://hening/x", "--compat"), "--compat writes files into a folder"),
+        (("--to", "s3://hening/x", "--hardlink"), "--hardlink writes files into a folder"),
+    ],
+)
+def test_options_that_contradict_each_other(run, tmp_path, arguments, sentence):
+    """They are refused before anything is opened."""
+    status, text, err = run("export", "--state", tmp_path / "none", *arguments)
+    assert (status, text) == (2, "")
+    assert sentence in err
 
 
 def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
@@ -47,6 +87,7 @@ def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
         ((tmp_path / "none", "--out", out), 3, "there is no server state"),
         ((state, "--out", out, "--config", bad), 1, "blobs_url is not of the form"),
         ((state, "--out", out, "--config", away), 3, "the S3 store does not give a blob"),
+        ((state, "--to", "s3://UPPER"), 1, "--to is not of the form s3://BUCKET/PREFIX"),
     ):
         status, text, err = run("export", "--state", *arguments)
         assert (status, text) == (expected, "")

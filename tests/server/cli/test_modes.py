@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from server.publisher.mirror import export_mirror
+from server.publisher.mirror_folder import MirrorFolder
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
 
@@ -45,7 +46,7 @@ def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
 def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
     """The commands leave files that a mirror shares; `export` repairs a mirror's narrowed file."""
     out, blobs = tmp_path / "mirror", LocalBlobs(wide.folder.blobs)
-    export_mirror(wide.folder, blobs, out, link=True)
+    export_mirror(wide.folder, blobs, MirrorFolder(out, link=True))
     for command in commands(run, wide.folder.root):
         subprocess.run(command, shell=True, check=True)
     assert commands(run, wide.folder.root) == []
@@ -53,9 +54,9 @@ def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
     assert package.stat().st_nlink == 2
     assert package.stat().st_mode & 0o777 == 0o644
     package.chmod(0o600)
-    assert export_mirror(wide.folder, blobs, out, link=True).written == 1
+    assert export_mirror(wide.folder, blobs, MirrorFolder(out, link=True)).written == 1
     assert package.stat().st_mode & 0o777 == 0o644
-    assert export_mirror(wide.folder, blobs, out, link=True).written == 0
+    assert export_mirror(wide.folder, blobs, MirrorFolder(out, link=True)).written == 0
 
 
 def test_a_wide_back_up_is_named(run, wide, tmp_path):
