@@ -238,9 +238,16 @@ async def _follow_tree(
     """Return what keeps the copy of a shared tree up to date; nothing where there is none."""
     if folder.tree is None:
         return []
-    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few servers share one
+    from server.storage.objects import Objects, UnconditionalError  # noqa: PLC0415 - few share one
+    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415
     from server.tree_watch import TreeWatch  # noqa: PLC0415
 
+    try:
+        await asyncio.to_thread(Objects(folder.tree).check_conditions)
+    except UnconditionalError:
+        raise
+    except StorageError as error:  # it is away: phones are served, and it is asked again
+        tools.alarm(str(error))
     tree = await asyncio.to_thread(open_s3_tree, folder)
     follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic)
     await follower.restore_good()

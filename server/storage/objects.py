@@ -52,6 +52,10 @@ class TakenError(StorageError):
     """The name holds other bytes than the ones that are to be written."""
 
 
+class UnconditionalError(StorageError):
+    """The store overwrites what it was told to leave."""
+
+
 class TooLargeError(StorageError):
     """An object is larger than its reader accepts."""
 
@@ -167,7 +171,7 @@ class Objects:
                     )
 
     def check_conditions(self) -> None:
-        """Raise StorageError for a store that does not heed conditions; writes `PROBE`."""
+        """Raise UnconditionalError for a store that does not heed conditions; writes `PROBE`."""
         first = self.get(PROBE, limit=1)
         tag = self.create(PROBE, b"") if first is None else first.tag
         kept = b"" if first is None else first.data
@@ -180,7 +184,7 @@ class Objects:
                     self.replace(PROBE, other, '"0"')
             except TakenError:
                 continue
-            raise StorageError(
+            raise UnconditionalError(
                 "the S3 store overwrites what it should refuse to: it has no conditional writes"
                 " (If-None-Match, If-Match), and two publishers could destroy each other's work."
                 " Take another store for tree_url."
