@@ -7,7 +7,7 @@ refused reads the object, and one that holds the new bytes was written.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -157,6 +157,11 @@ class Objects:
                 obstore.delete(self._store, name)
             except FileNotFoundError:
                 return
+
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Remove objects in any order, a thousand with each request; missing ones are no error."""
+        with translated_errors("remove objects"):
+            obstore.delete(self._store, names)
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         """Yield the objects in the folder `prefix`, and below it; each request gives a thousand."""

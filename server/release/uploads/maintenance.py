@@ -1,26 +1,25 @@
 """Maintenance of uploads without their clients: after a crash, and when they have expired."""
 
-import asyncio
 import contextlib
 
 from sqlalchemy import select
 
 from server.release.uploads.hold import Holder
 from server.release.uploads.limits import UploadBusyError, UploadChecksumError
-from server.release.uploads.partial import arrived, is_upload_name, remove_unheld
+from server.release.uploads.partial import to_end
+from server.release.uploads.partials import Partials
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
-from server.storage.layout import StateFolder
 
 SERVER = "server"
 """The actor of what the server does by itself."""
 
 
-async def recover_uploads(sessions: Sessions, holder: Holder) -> int:
+async def recover_uploads(partials: Partials, sessions: Sessions, holder: Holder) -> int:
     """Finish complete uploads that a crash left; returns how many."""
     done = 0
     for upload in await _load_waiting(sessions):
-        if await asyncio.to_thread(arrived, holder.path(upload.id)) == upload.length:
+        if await to_end(partials.arrived, upload.id) == upload.length:
             with contextlib.suppress(UploadChecksumError, UploadBusyError):
                 async with holder.holding(upload) as file:
                     await holder.finish(upload, file, upload.account)
@@ -28,8 +27,8 @@ async def recover_uploads(sessions: Sessions, holder: Holder) -> int:
     return done
 
 
-async def sweep_uploads(folder: StateFolder, sessions: Sessions, holder: Holder, now: int) -> int:
-    """Forget uploads that expired before `now`, and unneeded files; returns how many.
+async def sweep_uploads(partials: Partials, sessions: Sessions, holder: Holder, now: int) -> int:
+    """Forget uploads that expired before `now`, and unneeded bytes; returns how many.
 
     An upload that receives bytes at this moment is left alone.
     """
@@ -44,19 +43,13 @@ async def sweep_uploads(folder: StateFolder, sessions: Sessions, holder: Holder,
             async with holder.holding(upload) as file:
                 await holder.drop(upload, file, SERVER, "upload.expire")
             swept += 1
-    names = await asyncio.to_thread(_list_names, folder)
+    names = await to_end(partials.ids)
     needed = {upload.id for upload in await _load_waiting(sessions)}
     for name in names - needed:
-        await asyncio.to_thread(remove_unheld, folder.uploads / name)
+        await to_end(partials.remove_unheld, name)
     return swept
 
 
 async def _load_waiting(sessions: Sessions) -> list[Upload]:
     async with sessions() as session:
         return list(await session.scalars(select(Upload).where(Upload.finished_at.is_(None))))
-
-
-def _list_names(folder: StateFolder) -> set[str]:
-    if not folder.uploads.is_dir():
-        return set()
-    return {name for path in folder.uploads.iterdir() if is_upload_name(name := path.name)}

@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,11 +23,22 @@ from server.core.errors import FormatError
 from server.release.errors import QuotaError, TooLargeError
 from server.release.uploads.headers import Checksum
 from server.release.uploads.limits import UploadBusyError, UploadStalledError
-from server.storage.blobs import BlobThreads
+from server.release.uploads.partials import Partial, Partials
+from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.bounded import read_bounded
-from server.storage.durable import make_folder, open_created, sync_folder, write_durable
+from server.storage.control_models import Upload
+from server.storage.durable import (
+    make_folder,
+    open_created,
+    sweep_temporary,
+    sync_folder,
+    write_durable,
+)
 from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
 
+BUSY = "the upload is being sent or verified at this moment: ask again soon."
+ENDED = "the upload has ended at this moment: ask again."
 _ID = re.compile(r"[0-9a-f]{32}")
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -45,14 +56,12 @@ class PartialFile:
 
         Raises UploadBusyError when another task holds it.
         """
-        with _surroundings():
+        with surroundings():
             make_folder(self.path.parent)
             is_new = not self.path.exists()
             self._descriptor = open_created(self.path, _FLAGS)
             if not _take_lock(self._descriptor):
-                raise UploadBusyError(
-                    "the upload is being sent or verified at this moment: ask again soon."
-                )
+                raise UploadBusyError(BUSY)
             if is_new:
                 sync_folder(self.path.parent)
             if _mark(self.path).exists():
@@ -73,30 +82,34 @@ class PartialFile:
     def write(self, data: bytes) -> None:
         """Append bytes. Raises QuotaError where the disk is full; what fitted stays."""
         view = memoryview(data)
-        with _surroundings():
+        with surroundings():
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
     def begin(self) -> None:
         """Record where a part with a checksum begins, before its first byte is written."""
-        with _surroundings():
+        with surroundings():
             write_durable(_mark(self.path), b"%d" % self.offset)
 
     def cut(self, offset: int) -> None:
         """Truncate the file at `offset`."""
-        with _surroundings():
+        with surroundings():
             os.ftruncate(self._descriptor, offset)
             os.fsync(self._descriptor)
 
     def settle(self) -> None:
         """Flush what arrived to disk; a part with a checksum counts from here on."""
-        with _surroundings():
+        with surroundings():
             os.fsync(self._descriptor)
             _forget(_mark(self.path))
 
+    def adopt(self, blobs: BlobStore, sha256: str, length: int) -> None:
+        """Give the file a second name in the store, if that is on the same file system."""
+        blobs.adopt(self.path, sha256, length)
+
     def remove(self) -> None:
         """Remove the file, and its `.from` file."""
-        with _surroundings():
+        with surroundings():
             _forget(_mark(self.path))
             _forget(self.path)
 
@@ -114,15 +127,53 @@ def is_upload_name(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
-def remove_unheld(path: Path) -> None:
-    """Remove an upload's file unless it is locked."""
-    file = PartialFile(path)
-    try:
-        with contextlib.suppress(UploadBusyError):
-            file.open()
-            file.remove()
-    finally:
-        file.close()
+class LocalPartials:
+    """The uploads of a folder, one file each, named by its id."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def partial(self, upload_id: str) -> PartialFile:
+        """Return an upload's file."""
+        return PartialFile(self._folder / upload_id)
+
+    def arrived(self, upload_id: str) -> int:
+        """Return how many bytes of an upload count."""
+        return arrived(self._folder / upload_id)
+
+    def reserve(self, waiting: Sequence[Upload]) -> int:
+        """Return how many bytes are still to arrive."""
+        return sum(each.length - self.arrived(each.id) for each in waiting)
+
+    def ids(self) -> set[str]:
+        """Return the names of the files; others than those of uploads are left out."""
+        if not self._folder.is_dir():
+            return set()
+        return {name for path in self._folder.iterdir() if is_upload_name(name := path.name)}
+
+    def remove_unheld(self, upload_id: str) -> None:
+        """Remove an upload's file unless it is locked."""
+        file = self.partial(upload_id)
+        try:
+            with contextlib.suppress(UploadBusyError):
+                file.open()
+                file.remove()
+        finally:
+            file.close()
+
+    def tidy(self) -> None:
+        """Remove what crashed writes left."""
+        sweep_temporary(self._folder)
+
+
+def open_partials(folder: StateFolder) -> Partials:
+    """Return the uploads of a state folder: the folder's own, or the shared ones."""
+    if folder.tree is None:
+        return LocalPartials(folder.uploads)
+    from server.release.uploads.s3_partials import BULK, S3Partials  # noqa: PLC0415 - few share them
+    from server.storage.objects import Objects  # noqa: PLC0415
+
+    return S3Partials(Objects(folder.tree, patience=BULK), folder.uploads)
 
 
 def _take_lock(descriptor: int) -> bool:
@@ -153,7 +204,8 @@ def _length(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _surroundings() -> Iterator[None]:
+def surroundings() -> Iterator[None]:
+    """Turn a failure of the disk into QuotaError where it is full, else StorageError."""
     try:
         yield
     except OSError as error:
@@ -197,7 +249,7 @@ BATCH = 1 << 20
 
 
 async def receive(
-    file: PartialFile,
+    file: Partial,
     pieces: AsyncIterator[bytes],
     room: int,
     checksum: Checksum | None,
@@ -206,8 +258,9 @@ async def receive(
     """Append the bytes of one part, at most `room`; on return they are flushed to disk.
 
     After an early end, such as a lost connection or a pause of `silence` seconds, what arrived
-    stays and is flushed, too. Nothing stays of a part with a `checksum`, or of one that is longer
-    than `room`. The error is raised to the caller.
+    stays and is flushed, too. Nothing stays of a part with a `checksum`. Of one that is longer than
+    `room` nothing stays in a file, and full pieces do in S3: all bytes are hashed in the end. The
+    error is raised to the caller.
     """
     start, is_whole = file.offset, False
     if checksum is not None:
@@ -228,7 +281,7 @@ async def receive(
 
 
 async def _copy(
-    file: PartialFile,
+    file: Partial,
     pieces: AsyncIterator[bytes],
     room: int,
     checksum: Checksum | None,
@@ -259,7 +312,7 @@ async def _copy(
             await to_end(_take, file, bytes(batch), checksum)
 
 
-def _take(file: PartialFile, data: bytes, checksum: Checksum | None) -> None:
+def _take(file: Partial, data: bytes, checksum: Checksum | None) -> None:
     if checksum is not None:
         checksum.feed(data)
     file.write(data)

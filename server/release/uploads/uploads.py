@@ -1,12 +1,12 @@
 """Uploads from their announcement to the blob: the protocol tus 1.0.0 without its HTTP.
 
-An upload is a row with its sender and content, and a file with the bytes so far (`partial`). Its
-last byte makes it a blob, in this order:
+An upload is a row with its sender and content, and the bytes so far: a file (`partial`), or pieces
+in S3 (`s3_partials`). Its last byte makes it a blob, in this order:
 
-    1  the file is hashed                     a crash leaves a whole file: it is finished later
-    2  it is named in the blob store, too     a crash leaves a blob without a record: the same
-    3  row, record and audit log say so, as one   a crash leaves a file that nothing needs: swept
-    4  the file's own name is removed
+    1  the bytes are hashed                   a crash leaves all of them: finished later
+    2  they are in the blob store, too        a crash leaves a blob without a record: the same
+    3  row, record and audit log say so, as one   a crash leaves bytes that nothing needs: swept
+    4  the file or the pieces are removed
 
 So once the answer or the offset says that an upload is complete, its blob can be named.
 """
@@ -33,11 +33,11 @@ from server.release.uploads.limits import (
     check_space,
 )
 from server.release.uploads.maintenance import recover_uploads, sweep_uploads
-from server.release.uploads.partial import BEYOND, arrived, is_upload_name, receive
+from server.release.uploads.partial import BEYOND, is_upload_name, open_partials, receive, to_end
+from server.release.uploads.partials import Partials
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
-from server.storage.durable import sweep_temporary
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 
@@ -64,10 +64,10 @@ def state_of(upload: Upload, offset: int) -> UploadState:
 
 
 class Uploads:
-    """All uploads of a state folder.
+    """All uploads of a site.
 
     `free` returns the free bytes on a folder's disk, `entropy(n)` n random bytes; `after_step`
-    receives the number of each finished step above.
+    receives the number of each finished step above. `partials` are those of `folder` by default.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Uploads:
         free: Callable[[Path], int],
         limits: Limits = Limits(),  # noqa: B008 - it cannot change
         after_step: Callable[[int], None] = lambda _step: None,
+        partials: Partials | None = None,
     ) -> None:
         self.limits = limits
         self._folder = folder
@@ -89,7 +90,8 @@ class Uploads:
         self._free = free
         self._blobs = blobs
         self._threads = BlobThreads()
-        self._holder = Holder(folder, sessions, blobs, clock, self._threads, after_step)
+        self._partials = open_partials(folder) if partials is None else partials
+        self._holder = Holder(self._partials, sessions, blobs, clock, self._threads, after_step)
         self._creating = asyncio.Lock()
 
     async def blob_length(self, sha256: str) -> int | None:
@@ -195,15 +197,15 @@ class Uploads:
 
     async def tidy(self) -> None:
         """Remove partial files after a crash; call it at the start, before any request."""
-        await asyncio.to_thread(sweep_temporary, self._folder.uploads)
+        await asyncio.to_thread(self._partials.tidy)
 
     async def recover(self) -> int:
         """Finish complete uploads that a crash left; returns how many."""
-        return await recover_uploads(self._sessions, self._holder)
+        return await recover_uploads(self._partials, self._sessions, self._holder)
 
     async def sweep(self) -> int:
         """Forget expired uploads; returns how many unfinished ones."""
-        return await sweep_uploads(self._folder, self._sessions, self._holder, self._now())
+        return await sweep_uploads(self._partials, self._sessions, self._holder, self._now())
 
     async def _check_room(self, upload: Upload) -> None:
         async with self._sessions() as session:
@@ -215,10 +217,10 @@ class Uploads:
         check_blob_quota(upload, used + sum(each.length for each in waiting), self.limits)
 
         def look() -> None:
-            missing = sum(each.length - arrived(self._holder.path(each.id)) for each in waiting)
+            missing = self._partials.reserve(waiting)
             check_space(upload, missing, self._free(self._folder.root), self.limits)
 
-        await asyncio.to_thread(look)
+        await to_end(look)
 
     async def _forget_finished(self, session: AsyncSession, account: str) -> None:
         """Forget an account's finished uploads except the newest: their blobs stay."""
@@ -244,7 +246,7 @@ class Uploads:
 
     async def _state(self, upload: Upload, principal: Principal) -> UploadState:
         if upload.finished_at is None:
-            offset = await asyncio.to_thread(arrived, self._holder.path(upload.id))
+            offset = await to_end(self._partials.arrived, upload.id)
             if offset < upload.length:
                 return state_of(upload, offset)
             async with self._holder.holding(upload) as file:

@@ -3,6 +3,7 @@
 import pytest
 
 from server.storage.migration import migrate
+from server.storage.objects import Objects
 from tests.server.release.uploads.harness import open_harness
 
 
@@ -15,7 +16,21 @@ def empty_database(tmp_path_factory):
 
 
 @pytest.fixture
-async def harness(tmp_path, empty_database):
+async def local(tmp_path, empty_database):
     """Give uploads on an empty state folder."""
     async with open_harness(tmp_path / "state", empty_database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def objects(seaweed, tmp_path):
+    """Give an empty prefix of a real S3 server."""
+    return Objects(seaweed.place(tmp_path.name))
+
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
+async def harness(request, tmp_path, empty_database):
+    """Give uploads whose bytes are in the state folder, and uploads whose bytes are in S3."""
+    objects = None if request.param == "local" else request.getfixturevalue("objects")
+    async with open_harness(tmp_path / "state", empty_database, objects) as opened:
         yield opened

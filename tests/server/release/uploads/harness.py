@@ -3,23 +3,28 @@
 import contextlib
 import hashlib
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.uploads.limits import Limits
+from server.release.uploads.partial import LocalPartials
+from server.release.uploads.partials import Partials
+from server.release.uploads.s3_partials import S3Partials
 from server.release.uploads.uploads import Uploads
 from server.storage.control_models import AuditLogEntry
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
+from server.storage.objects import Objects
 from tests.server.release.auth.issue import account_row
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
+PIECE = 1000
 LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, keep_free=1000)
 
 
@@ -47,6 +52,13 @@ class Harness:
     room: int = 1 << 40
     numbers: int = 0
     steps: list[int] = field(default_factory=list)
+    partials: Partials = None
+    objects: Objects | None = None
+    blobs: LocalBlobs = None
+
+    def __post_init__(self):
+        """Keep blobs in the state folder, unless they are elsewhere."""
+        self.blobs = self.blobs or LocalBlobs(self.folder.blobs)
 
     def now(self):
         """Return a fixed time plus the test's addition."""
@@ -62,14 +74,24 @@ class Harness:
         self.uploads = Uploads(
             self.folder,
             self.sessions,
-            LocalBlobs(self.folder.blobs),
+            self.blobs,
             self.now,
             self.entropy,
             lambda _folder: self.room,
             limits,
             after_step or self.steps.append,
+            self.partials,
         )
         return self.uploads
+
+    def beside(self, root, objects=None):
+        """Return another machine with the same database and stores, reached through `objects`."""
+        folder, objects = StateFolder(root), objects or self.objects
+        other = replace(
+            self, folder=folder, partials=S3Partials(objects, folder.uploads, PIECE), steps=[]
+        )
+        other.restart()
+        return other
 
     async def create(self, who="ani", data=DATA):
         """Announce `data` and return the upload's id."""
@@ -90,13 +112,22 @@ class Harness:
         return (await self.uploads.get(principal(), upload_id)).offset
 
     def files(self):
-        """Return the names of the files of uploads."""
+        """Return the names below which uploads have bytes."""
+        if self.objects is not None:
+            return sorted({each.name.split("/")[1] for each in self.objects.list("uploads")})
         folder = self.folder.uploads
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
+    def plant(self, name):
+        """Put bytes where those of an upload `name` would be."""
+        if self.objects is not None:
+            self.objects.create(f"uploads/{name}/{0:016d}", b"planted")
+        else:
+            (self.folder.uploads / name).write_bytes(b"planted")
+
     def blob(self, sha256=SHA256):
         """Return a blob's bytes, None where it is not in the store."""
-        path = LocalBlobs(self.folder.blobs).path(sha256)
+        path = self.blobs.path(sha256)
         return path.read_bytes() if path.exists() else None
 
     async def record_of(self, sha256=SHA256):
@@ -114,8 +145,11 @@ class Harness:
 
 
 @contextlib.asynccontextmanager
-async def open_harness(root, database=None):
-    """Open a state folder with two accounts; `database` is an empty one that saves migrating."""
+async def open_harness(root, database=None, objects=None):
+    """Open a state folder with two accounts; `database` is an empty one that saves migrating.
+
+    With `objects` the bytes of uploads are there, in pieces of `PIECE`.
+    """
     folder = StateFolder(root)
     root.mkdir(exist_ok=True)
     if database is not None:
@@ -124,6 +158,10 @@ async def open_harness(root, database=None):
         async with sessions.begin() as session:
             for name in ("ani", "budi"):
                 await session.merge(account_row(name, "engineer"))
-        harness = Harness(folder, sessions)
+        if objects is None:
+            partials = LocalPartials(folder.uploads)
+        else:
+            partials = S3Partials(objects, folder.uploads, PIECE)
+        harness = Harness(folder, sessions, partials=partials, objects=objects)
         harness.restart()
         yield harness

@@ -29,9 +29,8 @@ from server.release.uploads.limits import (
     UploadChecksumError,
     UploadStalledError,
 )
-from server.release.uploads.partial import PartialFile
 from server.storage.control_models import Upload
-from tests.server.release.uploads.harness import DATA, LIMITS, SHA256, pieces, principal
+from tests.server.release.uploads.harness import DATA, LIMITS, PIECE, SHA256, pieces, principal
 
 
 def checksum(data, algorithm="sha256"):
@@ -171,13 +170,14 @@ async def test_two_parts_at_once(harness):
 
 @pytest.mark.parametrize("declared", [None, len(DATA) + 1])
 async def test_more_than_announced(harness, declared):
-    """A part beyond the announced length leaves nothing."""
+    """A part beyond the announced length leaves nothing; in S3 its full pieces, if undeclared."""
     upload_id = await harness.create()
     await harness.append(upload_id, 0, DATA[:10])
     with pytest.raises(TooLargeError):
         await harness.append(upload_id, 10, DATA[10:], b"X", declared=declared)
-    assert await harness.offset(upload_id) == 10
-    await harness.append(upload_id, 10, DATA[10:])
+    left = 10 if harness.objects is None or declared is not None else 10 * PIECE
+    assert await harness.offset(upload_id) == left
+    await harness.append(upload_id, left, DATA[left:])
     with pytest.raises(TooLargeError, match="whole already"):
         await harness.append(upload_id, len(DATA), b"X")
     assert await harness.append(upload_id, len(DATA)) == len(DATA)
@@ -199,7 +199,8 @@ async def test_other_bytes_than_announced(harness):
 async def test_sent_again_while_it_is_refused(harness, monkeypatch):
     """A sender at the moment when a refused upload's file is removed learns that it has ended."""
     upload_id = await harness.create()
-    loop, remove, again = asyncio.get_running_loop(), PartialFile.remove, []
+    kind = type(harness.partials.partial(upload_id))
+    loop, remove, again = asyncio.get_running_loop(), kind.remove, []
 
     def remove_and_let_another_send(file):
         remove(file)
@@ -207,7 +208,7 @@ async def test_sent_again_while_it_is_refused(harness, monkeypatch):
             again.append(asyncio.run_coroutine_threadsafe(harness.append(upload_id, 0, DATA), loop))
             wait(again)
 
-    monkeypatch.setattr(PartialFile, "remove", remove_and_let_another_send)
+    monkeypatch.setattr(kind, "remove", remove_and_let_another_send)
     with pytest.raises(UploadChecksumError):
         await harness.append(upload_id, 0, bytes(len(DATA)))
     assert isinstance(again[0].exception(), (UploadBusyError, NotFoundError))
@@ -327,22 +328,22 @@ async def test_the_quota_of_all_blobs(harness):
     assert (await harness.uploads.create(principal(), len(DATA), SHA256)).offset == len(DATA)
 
 
-async def test_room_on_the_disk(harness):
+async def test_room_on_the_disk(local):
     """Space for the rest of other uploads, and a reserve, is not given away twice."""
-    harness.room = 2 * len(DATA) + LIMITS.keep_free
-    first = await harness.create()
-    await harness.create("budi")
+    local.room = 2 * len(DATA) + LIMITS.keep_free
+    first = await local.create()
+    await local.create("budi")
     with pytest.raises(QuotaError, match="no room"):
-        await harness.uploads.create(principal(), 1, SHA256)
-    await harness.append(first, 0, DATA[:100])
-    harness.room -= 100
+        await local.uploads.create(principal(), 1, SHA256)
+    await local.append(first, 0, DATA[:100])
+    local.room -= 100
     with pytest.raises(QuotaError, match="no room"):
-        await harness.uploads.create(principal(), 1, SHA256)
+        await local.uploads.create(principal(), 1, SHA256)
 
 
-async def test_a_full_disk(harness, monkeypatch):
+async def test_a_full_disk(local, monkeypatch):
     """Bytes that fitted before the disk was full stay; the rest follows when there is space."""
-    upload_id = await harness.create()
+    upload_id = await local.create()
     write = os.write
 
     def full(descriptor, data):
@@ -352,10 +353,10 @@ async def test_a_full_disk(harness, monkeypatch):
 
     monkeypatch.setattr("server.release.uploads.partial.os.write", full)
     with pytest.raises(QuotaError, match="disk is full"):
-        await harness.append(upload_id, 0, DATA)
+        await local.append(upload_id, 0, DATA)
     monkeypatch.setattr("server.release.uploads.partial.os.write", write)
-    assert await harness.offset(upload_id) == 100
-    assert await harness.append(upload_id, 100, DATA[100:]) == len(DATA)
+    assert await local.offset(upload_id) == 100
+    assert await local.append(upload_id, 100, DATA[100:]) == len(DATA)
 
 
 async def test_expiry(harness):
@@ -408,8 +409,8 @@ async def test_unneeded_files(harness):
     """Files of uploads without a row are removed; other files are left alone."""
     upload_id = await harness.create()
     await harness.append(upload_id, 0, DATA[:10])
-    (harness.folder.uploads / ("f" * 32)).write_bytes(b"orphan")
-    (harness.folder.uploads / "README").write_bytes(b"")
+    harness.plant("f" * 32)
+    harness.plant("README")
     await harness.uploads.sweep()
     assert harness.files() == [upload_id, "README"]
 

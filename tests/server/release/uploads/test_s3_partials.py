@@ -1,0 +1,297 @@
+"""Uploads whose pieces are in S3: any machine continues them, and faults cost no counted byte."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from server.release.errors import NotFoundError, QuotaError
+from server.release.uploads.headers import Checksum
+from server.release.uploads.limits import UploadBusyError, UploadChecksumError
+from server.storage.errors import StorageError
+from tests.fault_proxy import Fault, run_fault_proxy
+from tests.server.release.uploads.harness import (
+    DATA,
+    LIMITS,
+    PIECE,
+    open_harness,
+    principal,
+)
+from tests.watched_objects import EndedError, WatchedObjects, stopping_objects
+
+pytestmark = pytest.mark.needs("seaweed")
+HALF = len(DATA) // 2
+
+
+@pytest.fixture
+async def node(tmp_path, empty_database, objects):
+    """Give one machine of several; `beside` gives the others."""
+    async with open_harness(tmp_path / "a", empty_database, objects) as opened:
+        yield opened
+
+
+def checksum(data):
+    """Return the sha256 of a part, as announced."""
+    return Checksum(hashlib.sha256(data).digest(), hashlib.sha256())
+
+
+def sizes(node):
+    """Return the lengths of the pieces by name."""
+    return {each.name.split("/")[2]: each.size for each in node.objects.list("uploads")}
+
+
+@pytest.mark.parametrize("size", [1, 700, 1000, 1001, 2500])
+async def test_another_machine_for_each_part(node, tmp_path, size):
+    """Three machines take the parts in turn, and the last byte makes the blob."""
+    data = DATA[:40] if size == 1 else DATA
+    nodes = [node, node.beside(tmp_path / "b"), node.beside(tmp_path / "c")]
+    upload_id = await node.create(data=data)
+    for number, start in enumerate(range(0, len(data), size)):
+        sender, asked = nodes[number % 3], nodes[(number + 1) % 3]
+        assert await sender.append(upload_id, start, data[start : start + size]) == min(
+            start + size, len(data)
+        )
+        assert await asked.offset(upload_id) == min(start + size, len(data))
+    assert node.blob(hashlib.sha256(data).hexdigest()) == data
+    assert node.files() == []
+    assert await node.audit_log() == ["upload.create", "upload.finish"]
+
+
+async def test_pieces(node):
+    """All are full except the last, however small the parts are; a part may be many."""
+    upload_id = await node.create()
+    await node.append(upload_id, 0, DATA[:10])
+    assert sizes(node) == {f"{0:016d}": 10}
+    await node.append(upload_id, 10, DATA[10:2500])
+    assert sizes(node) == {f"{0:016d}": PIECE, f"{PIECE:016d}": PIECE, f"{2 * PIECE:016d}": 500}
+
+
+async def test_two_machines_at_one_offset(node, tmp_path):
+    """One appends; the other is refused and drops what it has, and nothing is mixed."""
+    other = node.beside(tmp_path / "b")
+    upload_id = await node.create()
+    await node.append(upload_id, 0, DATA[:10])
+    is_open, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly():
+        yield DATA[10:500]
+        is_open.set()
+        await may_go_on.wait()
+        yield DATA[500:]
+
+    first = asyncio.create_task(
+        node.uploads.append(principal(), upload_id, 10, slowly(), None, None)
+    )
+    await is_open.wait()
+    assert await other.append(upload_id, 10, DATA[10:3000]) == 3000
+    may_go_on.set()
+    with pytest.raises(UploadBusyError):
+        await first
+    assert await node.offset(upload_id) == 3000
+    assert await node.append(upload_id, 3000, DATA[3000:]) == len(DATA)
+    assert node.blob() == DATA
+
+
+async def test_a_checksum_counts_as_a_whole(node, tmp_path):
+    """No piece of a part is there before its checksum was verified, however long it is."""
+    other = node.beside(tmp_path / "b")
+    upload_id = await node.create()
+    await node.append(upload_id, 0, DATA[:10])
+    is_open, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly():
+        yield DATA[10:8000]
+        is_open.set()
+        await may_go_on.wait()
+        yield DATA[8000:]
+
+    part = asyncio.create_task(
+        node.uploads.append(principal(), upload_id, 10, slowly(), None, checksum(DATA[10:]))
+    )
+    await is_open.wait()
+    assert await other.offset(upload_id) == 10
+    may_go_on.set()
+    assert (await part).is_whole
+    again = await node.create(data=DATA[1:])
+    with pytest.raises(UploadChecksumError):
+        await node.append(again, 0, DATA[:9000], checksum=checksum(DATA))
+    assert await other.offset(again) == 0
+
+
+async def test_two_machines_end_one_upload(node, tmp_path):
+    """Both may make the blob of a complete upload; the audit log has its end once."""
+    other = node.beside(tmp_path / "b")
+    upload_id = await node.create()
+    stopped = node.beside(tmp_path / "c")
+
+    def stop(step):
+        raise EndedError(step)
+
+    stopped.restart(after_step=stop)
+    with pytest.raises(EndedError):
+        await stopped.append(upload_id, 0, DATA)
+    found = await asyncio.gather(
+        *(each.offset(upload_id) for each in (node, other)), return_exceptions=True
+    )
+    assert len(DATA) in found
+    assert all(each == len(DATA) or isinstance(each, UploadBusyError) for each in found)
+    assert await other.offset(upload_id) == len(DATA)
+    assert node.blob() == DATA
+    assert await node.audit_log() == ["upload.create", "upload.finish"]
+
+
+async def test_another_machine_ends_what_a_dead_one_left(node, tmp_path):
+    """A complete upload whose machine is gone becomes a blob, and its pieces are removed."""
+    stopped = node.beside(tmp_path / "b")
+
+    def stop(step):
+        if step == 3:
+            raise EndedError
+
+    stopped.restart(after_step=stop)
+    upload_id = await node.create()
+    with pytest.raises(EndedError):
+        await stopped.append(upload_id, 0, DATA)
+    assert len(sizes(node)) == 11
+    assert await node.offset(upload_id) == len(DATA)
+    await node.uploads.sweep()
+    assert node.files() == []
+
+
+async def test_expiry_on_another_machine(node, tmp_path):
+    """The machine that looks after uploads need not be the one that took the bytes."""
+    other = node.beside(tmp_path / "b")
+    upload_id = await node.create()
+    await node.append(upload_id, 0, DATA[:HALF])
+    other.ahead = timedelta(hours=25)
+    assert await other.uploads.sweep() == 1
+    assert node.files() == []
+    with pytest.raises(NotFoundError):
+        await node.append(upload_id, HALF, DATA[HALF:])
+
+
+async def test_the_disk_holds_the_upload_that_ends(node):
+    """What waits takes no room on this machine; one that cannot be joined here is refused."""
+    node.room = len(DATA) + LIMITS.keep_free
+    await node.create()
+    await node.create("budi")
+    node.room -= 1
+    with pytest.raises(QuotaError, match="no room"):
+        await node.create()
+
+
+async def send(node, upload_id, data):
+    """Send what is missing, as a client that asks after a failure."""
+    offset = await node.offset(upload_id)
+    if offset < len(data):
+        offset = await node.append(upload_id, offset, data[offset:])
+    assert offset == len(data)
+    assert node.blob(hashlib.sha256(data).hexdigest()) == data
+
+
+async def check_end(node, uploads):
+    """Check that so many uploads ended once, and that nothing is left of them."""
+    assert await node.audit_log() == ["upload.create", "upload.finish"] * uploads
+    await node.uploads.sweep()
+    assert node.files() == []
+
+
+@pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("with_checksum", [False, True], ids=["plain", "checksum"])
+async def test_killed_at_each_call(node, tmp_path, seaweed, is_sent, with_checksum):
+    """Another machine has every acknowledged byte, goes on, and makes the one blob."""
+    kinds, at, has_ended = set(), 0, True
+    while has_ended:
+        at, has_ended = at + 1, False
+        data = bytes([at]) + DATA[:3999]
+        stopping = stopping_objects(seaweed.place(tmp_path.name), at, is_sent=is_sent)
+        killed = node.beside(tmp_path / f"b{at}", stopping)
+        upload_id = await node.create(data=data)
+        acknowledged = 0
+        try:
+            while acknowledged < len(data):
+                part = data[acknowledged : acknowledged + 1500]
+                announced = checksum(part) if with_checksum else None
+                acknowledged = await killed.append(
+                    upload_id, acknowledged, part, checksum=announced
+                )
+        except EndedError:
+            has_ended = True
+        kinds.add(stopping.calls[min(at, len(stopping.calls)) - 1])
+        assert await node.offset(upload_id) >= acknowledged
+        await send(node, upload_id, data)
+        node.numbers += at
+    await check_end(node, at)
+    assert kinds == {"list", "create", "get", "replace", "remove_all"}
+
+
+FAULTS = [Fault.ERROR, Fault.SILENCE, Fault.CUT_ANSWER, Fault.CUT_REQUEST, Fault.LOSE_ANSWER]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_store_that_fails(node, tmp_path, seaweed, fault):
+    """From each part of an upload on: the client goes on at another machine, or at this one."""
+    with run_fault_proxy(seaweed.port) as proxy:
+        place = seaweed.place(tmp_path.name, endpoint=proxy.endpoint)
+        objects = WatchedObjects(place)
+        weak = node.beside(tmp_path / "b", objects)
+        proxy.limit = 300
+
+        async def fail(*, is_failing):
+            objects.be_hasty(is_failing)
+            # In a thread, as this waits for the end of the open connections.
+            await asyncio.to_thread(setattr, proxy, "fault", fault if is_failing else Fault.NONE)
+            await asyncio.to_thread(proxy.drop)
+
+        failures = 0
+        for begun in range(3):
+            data = bytes([begun]) + DATA[:3999]
+            upload_id = await weak.create(data=data)
+            acknowledged = await weak.append(upload_id, 0, data[:700])
+
+            async def part(data=data, begun=begun):
+                for number, start in enumerate(range(700, len(data), 1100)):
+                    if number == begun:
+                        await fail(is_failing=True)
+                    yield data[start : start + 1100]
+
+            try:
+                sent = await weak.uploads.append(principal(), upload_id, 700, part(), None, None)
+                acknowledged = sent.offset
+            except StorageError:
+                failures += 1
+            assert await node.offset(upload_id) >= acknowledged
+            await fail(is_failing=False)
+            await send(weak if begun == 1 else node, upload_id, data)
+        assert failures == 3
+        await check_end(node, 3)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_request_that_fails(node, tmp_path, seaweed, fault):
+    """One of each part: it is repeated, or the client asks and goes on; a lost answer is found."""
+    with run_fault_proxy(seaweed.port) as proxy:
+        place = seaweed.place(tmp_path.name, endpoint=proxy.endpoint)
+        objects = WatchedObjects(place)
+        weak = node.beside(tmp_path / "b", objects)
+        proxy.limit = 0 if fault is Fault.CUT_ANSWER else 300
+        upload_id = await weak.create()
+        offset, tries = 0, 0
+        while offset < len(DATA):
+            tries += 1
+            proxy.times = 1
+            objects.be_hasty(True)
+            await asyncio.to_thread(setattr, proxy, "fault", fault)
+            try:
+                offset = await weak.append(upload_id, offset, DATA[offset : offset + 2500])
+            except StorageError:
+                proxy.times = 0
+                objects.be_hasty(False)
+                found = await weak.offset(upload_id)
+                assert found >= offset
+                # The fault came before a piece was sent: without it the part arrives.
+                offset = await weak.append(upload_id, found, DATA[found : found + 2500])
+        assert tries <= 5
+        assert node.blob() == DATA
+        await check_end(node, 1)
