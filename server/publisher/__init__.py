@@ -1,11 +1,11 @@
 """Online roles: log, stage, audit, commit, refresh.
 
-A bundle in `incoming/`, a rollout command or an expiring role comes in; what is public changes, or
+A bundle of the `inbox`, a rollout command or an expiring role comes in; what is public changes, or
 an error says why it does not.
 
 - The seven steps: read `publisher` first, which says what a crash after each leaves behind.
-  `incoming` and `submissions` are steps 1 and 2 (`verify`), `publication` is the others: `plan`,
-  `staging` and `audit` (3), `log` (4), `read_back` (7).
+  `inbox`, `incoming` and `submissions` are steps 1 and 2 (`verify`), `publication` is the others:
+  `plan`, `staging` and `audit` (3), `log` (4), `read_back` (7).
 - Who may publish, and when: `lease`, `clock`, `steady_clock`.
 - Online keys: `online_keys`, `key_choice`, `rotation`, and a process of their own through
   `key_holder`, `key_socket`, `key_messages`.

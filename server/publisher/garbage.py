@@ -27,6 +27,7 @@ from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
 from server.core.release import named_blobs
 from server.device.snapshot import SUPERSEDED
+from server.publisher.inbox import Inbox
 from server.publisher.lease import Lease
 from server.publisher.publish_metrics import answer_soon
 from server.publisher.published import PublicTree, Published
@@ -74,8 +75,9 @@ def plan_garbage(
 class Names:
     """Finds which blobs are named; a role file, which never changes, is read once."""
 
-    def __init__(self, folder: StateFolder) -> None:
+    def __init__(self, folder: StateFolder, inbox: Inbox) -> None:
         self._folder = folder
+        self._inbox = inbox
         self._tree = PublicTree(folder.public)
         self._known: dict[str, frozenset[str]] = {}
 
@@ -88,7 +90,7 @@ class Names:
         """
         published = self._tree.load()
         served = () if published is None else self._served(published)
-        return frozenset((*served, *_waiting(self._folder.incoming)))
+        return frozenset((*served, *_waiting(self._inbox.folders())))
 
     def _served(self, published: Published) -> Iterator[str]:
         for role, current in published.roles.items():
@@ -106,6 +108,7 @@ async def collect_garbage(
     sessions: Sessions,
     lease: Lease,
     blobs: BlobStore,
+    inbox: Inbox,
     now: datetime,
     grace: timedelta,
     *,
@@ -119,7 +122,7 @@ async def collect_garbage(
     accepted and not public. Raises StorageError; blobs removed until then stay removed, and the
     next run continues.
     """
-    names = Names(folder)
+    names = Names(folder, inbox)
     stored = await asyncio.to_thread(lambda: list(blobs.list()))
     async with sessions() as session:
         uploaded = await _uploaded(session, now)
@@ -174,9 +177,9 @@ async def _uploaded(session: AsyncSession, now: datetime) -> frozenset[str]:
     return frozenset(await session.scalars(query))
 
 
-def _waiting(incoming: Path) -> Iterator[str]:
+def _waiting(folders: Iterable[Path]) -> Iterator[str]:
     """Yield what bundles name, incomplete ones too; a malformed one names nothing."""
-    for folder in incoming.iterdir() if incoming.is_dir() else ():
+    for folder in folders:
         with contextlib.suppress(HeningError, OSError):
             bundle = decode_bundle(read_bounded(folder / "bundle.json", MAX_BUNDLE))
             yield from (blob.sha256 for blob in bundle.blobs)

@@ -23,7 +23,7 @@ from server.publisher.alarms import (
     plan_alarms,
     plan_room_notices,
 )
-from server.publisher.incoming import list_submissions
+from server.publisher.inbox import count_waiting
 from server.publisher.key_holder import load_keys, load_log_verifiers
 from server.publisher.lease import Lease
 from server.publisher.log import Log
@@ -97,8 +97,8 @@ class Monitor:
         reasons = []
         try:
             await asyncio.to_thread(load_keys, self._folder)
-            waiting = await asyncio.to_thread(list_submissions, self._folder.incoming)
-            self._metrics.incoming.set(len(waiting))
+            waiting = await asyncio.to_thread(count_waiting, self._folder)
+            self._metrics.incoming.set(waiting)
             published = await asyncio.to_thread(self._tree.load)
             if published is None:
                 return ["nothing is published yet."]

@@ -27,9 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.core.bundle import Result
 from server.core.errors import HeningError
 from server.core.pointer import Pointer
-from server.publisher import incoming
 from server.publisher.errors import PublishError
 from server.publisher.garbage import Garbage, collect_garbage, find_drained
+from server.publisher.inbox import Inbox, open_inbox
 from server.publisher.key_choice import check_signable
 from server.publisher.lease import LEASE_SECONDS, Lease, Precedence
 from server.publisher.online_keys import PlanKeys
@@ -67,7 +67,8 @@ class Publisher:
     `folder.blobs` by default, and may grow as `room` says; `tree` is the folder's own by default.
     `on_result` receives the result of a bundle in the transaction that stores it. Another machine
     takes over from one that did not renew its lease for `lease_seconds`. Of several publishers of
-    one process, which share `precedence`, the one that `is_urgent` has the lease next.
+    one process, which share `precedence`, the one that `is_urgent` has the lease next. Bundles come
+    from `inbox`, by default that of the state folder.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Publisher:
         on_result: OnResult = _ignore_result,
         precedence: Precedence | None = None,
         is_urgent: bool = False,
+        inbox: Inbox | None = None,
     ) -> None:
         self._folder = folder
         self._tree = open_tree(folder) if tree is None else tree
@@ -106,6 +108,7 @@ class Publisher:
         self._alarm = alarm
         self._sessions = sessions
         self._after_step = after_step
+        self._inbox = open_inbox(folder) if inbox is None else inbox
         self._submissions = Submissions(
             folder,
             sessions,
@@ -117,12 +120,18 @@ class Publisher:
             self._blobs,
             room,
             on_result,
+            self._inbox,
         )
 
     @property
     def blobs(self) -> BlobStore:
         """The store that is published from."""
         return self._blobs
+
+    @property
+    def inbox(self) -> Inbox:
+        """Where the bundles wait."""
+        return self._inbox
 
     @property
     def read_backs(self) -> ReadBacks:
@@ -166,6 +175,7 @@ class Publisher:
             self._sessions,
             self._lease,
             self._blobs,
+            self._inbox,
             self._clock(),
             grace,
             dry_run=dry_run,
@@ -178,13 +188,11 @@ class Publisher:
 
         Blobs are ingested without the lease: others publish meanwhile.
         """
-        if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
+        if not await asyncio.to_thread(self._inbox.fetch):
             return []
         await self._steps.load_keys()  # without keys every bundle would fail
         results = []
-        for submission_id in await asyncio.to_thread(
-            incoming.list_submissions, self._folder.incoming
-        ):
+        for submission_id in await asyncio.to_thread(self._inbox.fetch):
             prepared = await self._submissions.prepare(submission_id)
             if prepared is None:
                 continue

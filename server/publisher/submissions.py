@@ -29,6 +29,7 @@ from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
 from server.publisher.errors import PublishError
+from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
@@ -70,7 +71,7 @@ class Prepared:
 
 
 class Submissions:
-    """Takes bundles in and passes verified ones to `steps`."""
+    """Takes bundles from `inbox` and passes verified ones to `steps`."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class Submissions:
         blobs: BlobStore,
         room: Room,
         on_result: OnResult,
+        inbox: Inbox,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
@@ -95,6 +97,7 @@ class Submissions:
         self._blobs = blobs
         self._room = room
         self._on_result = on_result
+        self._inbox = inbox
         self._threads = BlobThreads()
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
@@ -111,7 +114,7 @@ class Submissions:
         try:
             return await self._prepare(submission_id)
         except (StorageError, OSError) as error:
-            if await asyncio.to_thread((self._folder.incoming / submission_id).exists):
+            if await asyncio.to_thread(self._inbox.attempt, submission_id):
                 self._delay(submission_id, "is tried again later", error)
             return None
 
@@ -120,11 +123,11 @@ class Submissions:
 
         Returns None for one that is gone, is postponed, or has to be prepared again.
         """
-        folder, result = self._folder.incoming / prepared.id, None
-        outcome = "is tried again later"
+        result, outcome = None, "is tried again later"
         try:
-            if await asyncio.to_thread(_attempt_of, folder) != prepared.attempt:
+            if await asyncio.to_thread(self._inbox.attempt, prepared.id) != prepared.attempt:
                 return None
+            folder = await asyncio.to_thread(self._inbox.path, prepared.id)
             if not await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
                 result = await self._judge(prepared)
                 if result is None:
@@ -134,6 +137,7 @@ class Submissions:
             hidden = await self._lease.write(incoming.hide_bundle, folder, trash)
             # Without a transaction: for gigabytes it takes a while.
             await asyncio.to_thread(shutil.rmtree, hidden)
+            await asyncio.to_thread(self._inbox.forget, prepared.id, prepared.attempt)
         except LeaseLostError:
             raise  # the process that publishes now handles this bundle, too
         except (StorageError, OSError) as error:
@@ -150,10 +154,10 @@ class Submissions:
         self._put_off[submission_id] = (self._clock(), wait)
 
     async def _prepare(self, submission_id: str) -> Prepared | None:
-        folder = self._folder.incoming / submission_id
-        attempt = await asyncio.to_thread(_attempt_of, folder)
+        attempt = await asyncio.to_thread(self._inbox.attempt, submission_id)
         if not attempt:
             return None
+        folder = await asyncio.to_thread(self._inbox.path, submission_id)
         found = Prepared(submission_id, attempt)
         finished = await asyncio.to_thread(incoming.is_finished, folder, self._folder.results)
         if finished or await self._ended(found) is not None:
@@ -340,13 +344,6 @@ def _named(trust: Trust, submission: Submission) -> dict[str, TargetFile]:
         for name in changed & trust.roles.keys()
         for path, target in trust.roles[name].targets.items()
     }
-
-
-def _attempt_of(folder: Path) -> str:
-    try:
-        return incoming.attempt_of(folder)
-    except FileNotFoundError:  # another process published it
-        return ""
 
 
 def _follow(

@@ -48,6 +48,11 @@ class StateFolder:
         return self.root / "incoming"
 
     @property
+    def fetched(self) -> Path:
+        """Copies of bundles that wait in S3, `RECEIPT/ID/` each; can be removed at any time."""
+        return self.root / "fetched"
+
+    @property
     def results(self) -> Path:
         """The results of submissions, `ID.json` each."""
         return self.root / "results"

@@ -14,6 +14,7 @@ from tuf.ngclient import FetcherInterface, Updater
 from server.core.bundle import decode_result
 from server.core.names import decode_channel
 from server.core.release import decode_releases
+from server.publisher.inbox import Inbox
 from server.publisher.key_holder import load_log_verifiers
 from server.publisher.lease import LEASE_SECONDS, Lease
 from server.publisher.log import Log
@@ -59,6 +60,7 @@ class World:
     tree: Tree | None = None
     lease_seconds: int = LEASE_SECONDS
     room: Room = field(default_factory=Room)
+    inbox: Inbox | None = None
 
     def now(self):
         """Return the clock's time."""
@@ -107,6 +109,7 @@ class World:
                 lease_seconds=self.lease_seconds,
                 on_result=record_end,
                 tree=self.tree,
+                inbox=self.inbox,
             )
             async with made.read_backs:
                 yield made

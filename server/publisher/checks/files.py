@@ -37,6 +37,7 @@ def describe_wide(folder: StateFolder) -> list[str]:
         folder.trusted_root.parent,
         folder.results,
         folder.uploads,
+        folder.fetched,
         folder.staging.parent,
         folder.blobs,
         folder.public,

@@ -114,6 +114,7 @@ class Services:
             self.wake,
             free_bytes,
             SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
+            self.publisher.inbox,
         )
         keys = Idempotency(self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys)
         object.__setattr__(self, "keys", keys)

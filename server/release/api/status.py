@@ -11,12 +11,13 @@ from prometheus_client import CollectorRegistry, Counter
 from tuf.api.metadata import Role
 
 from server.publisher.alarms import Notice
-from server.publisher.incoming import list_submissions
+from server.publisher.inbox import count_waiting
 from server.publisher.published import load_published
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.auth.principal import Permission
 from server.release.errors import RateError, Share
+from server.storage.errors import StorageError
 
 VERSION = version("hening")  # takes a millisecond to find
 
@@ -47,7 +48,7 @@ class Status(msgspec.Struct, frozen=True):
     time: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
     snapshot: Annotated[int, msgspec.Meta(description="Its version; 0 before the first one.")]
     roles: list[RoleState]
-    queue: Annotated[int, msgspec.Meta(description="Bundles that wait in `incoming`.")]
+    queue: Annotated[int, msgspec.Meta(description="Bundles that wait.")]
     alarms: Annotated[list[Notice], msgspec.Meta(description="What a person has to look at.")]
 
 
@@ -58,10 +59,14 @@ async def get_health(_call: Call) -> Reply:
 
 async def get_status(call: Call) -> Reply:
     """Return the published state."""
-    return Reply(await asyncio.to_thread(_look, call))
+    try:
+        queue = len(await call.services.submissions.list_waiting())
+    except StorageError:
+        queue = await asyncio.to_thread(count_waiting, call.services.folder)
+    return Reply(await asyncio.to_thread(_look, call, queue))
 
 
-def _look(call: Call) -> Status:
+def _look(call: Call, queue: int) -> Status:
     folder = call.services.folder
     snapshot, roles = _published(folder.public, _identity(folder.public))
     return Status(
@@ -69,7 +74,7 @@ def _look(call: Call) -> Status:
         time=call.services.epoch(),
         snapshot=snapshot,
         roles=roles,
-        queue=len(list_submissions(folder.incoming)),
+        queue=queue,
         alarms=list(call.services.alarms()),
     )
 

@@ -73,7 +73,7 @@ PREFIX = f"{TEMPORARY}api-"
 
 @dataclass(frozen=True, slots=True)
 class TemporaryBundle:
-    """A bundle without its final name; once received, its `receipt` is in the audit log."""
+    """A bundle that does not wait yet; once received, its `receipt` is in the audit log."""
 
     incoming: Path
     submission: str
@@ -84,22 +84,13 @@ class TemporaryBundle:
         """The folder."""
         return self.incoming / f"{PREFIX}{self.submission}-{self.receipt}"
 
-    def reveal(self) -> None:
-        """Give it its final name, unless the same bundle waits already."""
-        target = self.incoming / self.submission
-        if target.is_dir():
-            self.remove()
-        else:
-            self.path.rename(target)
-        sync_folder(self.incoming)
-
     def remove(self) -> None:
         """Remove it; if that fails, the next sweep does."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def find_temporary_bundles(incoming: Path) -> list[TemporaryBundle]:
-    """Return the bundles without a final name, including those being written."""
+    """Return the bundles that do not wait yet, including those being written."""
     names = [path.name.removeprefix(PREFIX) for path in incoming.glob(f"{PREFIX}*")]
     parts = [name.partition("-") for name in sorted(names)]
     return [TemporaryBundle(incoming, submission, receipt) for submission, _, receipt in parts]

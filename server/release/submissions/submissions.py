@@ -4,13 +4,14 @@
 2  the role files are written as they arrive, under  a crash leaves a folder that is swept
    a temporary name, each checked before
 3  the audit log says who submitted it, with a receipt   a crash leaves a folder of that receipt
-4  it gets its name, and the publisher is woken      from here on the publisher answers for it
+4  the inbox has it, and the publisher is woken      from here on the publisher answers for it
 
-A folder whose receipt is in the audit log gets its name at the next start, or when the bundle is
-submitted again, whichever comes first.
+A folder whose receipt is in the audit log is handed in at the next start, or when the bundle is
+submitted again, whichever comes first; not where it was published, or submitted elsewhere since.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,7 +27,7 @@ from server.core.bundle import MAX_BUNDLE, Bundle, Result, RoleFile, decode_bund
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
 from server.core.names import metadata_name
-from server.publisher.incoming import is_finished, list_submissions
+from server.publisher.inbox import Inbox
 from server.release.auth.audit_log import record
 from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
 from server.release.auth.token_text import redact
@@ -45,6 +46,7 @@ from server.release.submissions.intake import (
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import AuditLogEntry
 from server.storage.database import Sessions
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.models import Blob, Submission
 from server.storage.models import Submission as Row
@@ -68,12 +70,6 @@ class SubmissionState:
         return f"{self.finished_at or 10**15:016d}.{self.id}"
 
 
-def waits(folder: StateFolder, submission_id: str) -> bool:
-    """Answer whether a bundle lies in `incoming` without its result. Reads the disk."""
-    bundle = folder.incoming / submission_id
-    return bundle.is_dir() and not is_finished(bundle, folder.results)
-
-
 def state_of(row: Submission) -> SubmissionState:
     """Return the publisher's result for a bundle."""
     status: Status = "published" if row.status == "published" else "refused"
@@ -82,13 +78,12 @@ def state_of(row: Submission) -> SubmissionState:
 
 _NAMED_IN_AUDIT_LOG = 200  # roles of a bundle; the bundle's id is a hash of all of them
 RECEIVE = "submission.receive"
-_POLL_SECONDS = 0.05  # between two looks at whether a bundle has its result
 MAX_WAIT = 30
 """The longest wait of a request for its answer, in seconds: proxies time out at 60."""
 
 
 class Submissions:
-    """All submissions of a state folder. `wake` makes the publisher read `incoming` now.
+    """All submissions of a site. `wake` makes the publisher of this process look for bundles now.
 
     `free` returns the free bytes on the disk of a folder.
     """
@@ -103,11 +98,14 @@ class Submissions:
         wake: Callable[[], None],
         free: Callable[[Path], int],
         limits: SubmissionLimits,
+        inbox: Inbox,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
         self._blobs = blobs
         self._threads = BlobThreads()
+        self._inbox = inbox
+        self._asking = BlobThreads()  # the inbox, of which a store of blobs takes no thread
         self._clock = clock
         self._entropy = entropy
         self._wake = wake
@@ -148,7 +146,7 @@ class Submissions:
                 is_new = state is None or state.status == "refused"
                 if is_new and not await self._settle(submission_id):
                     await self._record(principal, bundle, temporary)
-                    await asyncio.to_thread(temporary.reveal)
+                    await self._hand_in(temporary)
                 else:  # it arrived another way meanwhile
                     await asyncio.to_thread(temporary.remove)
         finally:
@@ -167,14 +165,14 @@ class Submissions:
                 raise NotFoundError("there is no such submission: hand it in first.")
             if state.status != "waiting" or loop.time() >= deadline:
                 return state
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(self._inbox.look_seconds)
 
     async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
         """Return `limit` submissions after the key `after`, the newest first.
 
         A caller with all codenames sees all, others those of their account.
         """
-        waiting = await asyncio.to_thread(list_submissions, self._folder.incoming)
+        waiting = await self.list_waiting()
         order = (Row.finished_at.desc(), Row.id.desc())
         query = select(Row).where(Row.id.not_in(waiting)).order_by(*order).limit(limit)
         own = None if EVERY_CODENAME in principal.codenames else _received_from(principal.name)
@@ -197,17 +195,27 @@ class Submissions:
         states.sort(key=lambda state: state.key, reverse=True)
         return [state for state in states if not after or state.key < after][:limit]
 
+    async def list_waiting(self) -> Sequence[str]:
+        """Return the ids of the bundles that wait, the oldest first."""
+        return await self._asking.run(self._inbox.waiting)
+
     async def tidy(self) -> None:
         """Clean up after a crash; call it at the start, before anything is submitted."""
-        async with self._naming:
-            await self._settle()
+        with contextlib.suppress(StorageError):  # the folder waits for the next start
+            async with self._naming:
+                await self._settle()
+
+    async def _hand_in(self, temporary: TemporaryBundle) -> None:
+        await self._asking.run(
+            self._inbox.hand_in, temporary.path, temporary.submission, temporary.receipt
+        )
 
     async def _settle(self, submission_id: str = "") -> bool:
-        """Give folders their name whose receipt is in the audit log; returns whether there was one.
+        """Hand in the folders whose receipt is in the audit log; returns whether there was one.
 
         Of all bundles, or one; other folders are removed, except those being written. After a
-        failure of disk or database between steps 2 and 4 only the audit log tells whether the
-        receipt was recorded.
+        failure of disk, store or database between steps 2 and 4 only the audit log tells whether
+        the receipt was recorded.
         """
         found = await asyncio.to_thread(find_temporary_bundles, self._folder.incoming)
         revealed = False
@@ -215,12 +223,11 @@ class Submissions:
             if temporary in self._under_way or submission_id not in {"", temporary.submission}:
                 continue
             async with self._sessions() as session:
-                query = select(AuditLogEntry.detail).where(
-                    AuditLogEntry.action == RECEIVE, AuditLogEntry.subject == temporary.submission
-                )
-                details = [json.loads(text) for text in await session.scalars(query)]
-            if any(detail.get("receipt") == temporary.receipt for detail in details):
-                await asyncio.to_thread(temporary.reveal)
+                receipt = await _find_receipt(session, temporary.submission)
+                row = await session.get(Row, temporary.submission)
+            has_ended = row is not None and row.attempt == receipt
+            if temporary.receipt == receipt and not has_ended:
+                await self._hand_in(temporary)
                 revealed = True
             else:
                 await asyncio.to_thread(temporary.remove)
@@ -242,8 +249,15 @@ class Submissions:
             )
 
     async def _find(self, submission_id: str) -> SubmissionState | None:
-        if await asyncio.to_thread(waits, self._folder, submission_id):
-            return SubmissionState(submission_id, "waiting")
+        try:
+            if await self._asking.run(self._inbox.waits, submission_id):
+                return SubmissionState(submission_id, "waiting")
+        except StorageError:  # one that ended does not wait, whatever the store would say
+            async with self._sessions() as session:
+                row = await session.get(Row, submission_id)
+                if row is None or row.attempt != await _find_receipt(session, submission_id):
+                    raise
+            return state_of(row)
         async with self._sessions() as session:
             row = await session.get(Row, submission_id)
         return None if row is None else state_of(row)
@@ -277,6 +291,18 @@ async def _write(intake: Intake, bundle: Bundle, data: bytes, temporary: Tempora
     finally:
         if not is_whole:
             await asyncio.to_thread(temporary.remove)
+
+
+async def _find_receipt(session: AsyncSession, submission_id: str) -> str | None:
+    """Return the receipt of the last time that a bundle was submitted."""
+    query = (
+        select(AuditLogEntry.detail)
+        .where(AuditLogEntry.action == RECEIVE, AuditLogEntry.subject == submission_id)
+        .order_by(AuditLogEntry.index.desc())
+        .limit(1)
+    )
+    receipt: str | None = json.loads(await session.scalar(query) or "{}").get("receipt")
+    return receipt
 
 
 def _received_from(name: str) -> Select[str]:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from server.publisher.garbage import Garbage, Names, plan_drain, plan_garbage
+from server.publisher.inbox import LocalInbox
 from server.publisher.publisher import Publisher
 from server.storage.blobs import StoredBlob
 from server.storage.control_models import Account, Upload
@@ -132,7 +133,9 @@ def test_what_waits_names_blobs(world):
         (world.folder.incoming / name).mkdir()
     (world.folder.incoming / "photo" / "metadata" / "x.json").write_bytes(b"\xff")
     (world.folder.incoming / "a.zip").write_bytes(b"PK")
-    assert {here, sha(brought), sha(PACKAGE_1)} <= Names(world.folder).load()
+    assert {here, sha(brought), sha(PACKAGE_1)} <= Names(
+        world.folder, LocalInbox(world.folder)
+    ).load()
     assert collect(world) == {stray}
     waiting = world.folder.incoming / bundle_id
     waiting.rename(waiting.with_name(f".tmp-{bundle_id}"))

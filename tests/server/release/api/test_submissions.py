@@ -241,12 +241,13 @@ def fail(*_args, **_more):
 
 
 @pytest.mark.parametrize(
-    ("step", "left"), [("intake.TemporaryBundle.reveal", 1), ("submissions.record", 0)]
+    ("step", "left"),
+    [("publisher.inbox.LocalInbox.hand_in", 1), ("release.submissions.submissions.record", 0)],
 )
 async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, left):
     """The publisher skips a bundle without a name; the next start ends what is recorded."""
     bundle_id, body = body_of(world.second_release(), [])
-    monkeypatch.setattr(f"server.release.submissions.{step}", fail)
+    monkeypatch.setattr(f"server.{step}", fail)
     answer = await hand_in(api, bundle_id, body)
     assert (answer.status, answer.problem) == (503, "unavailable")
     monkeypatch.undo()
@@ -262,7 +263,7 @@ async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, le
 async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch):
     """It gets its name without a second entry in the audit log."""
     bundle_id, body = body_of(world.second_release(), [])
-    monkeypatch.setattr("server.release.submissions.intake.TemporaryBundle.reveal", fail)
+    monkeypatch.setattr("server.publisher.inbox.LocalInbox.hand_in", fail)
     assert (await hand_in(api, bundle_id, body)).status == 503
     monkeypatch.undo()
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(3)))

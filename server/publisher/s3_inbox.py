@@ -1,0 +1,199 @@
+"""Bundles that wait in S3: control nodes write them, and publishers fetch them.
+
+    PREFIX/incoming/ID/RECEIPT   what the API received (ADR 40): bundle.json, then the role files
+    fetched/RECEIPT/ID/          a copy on a publisher's machine, a folder as in `incoming/`
+
+An object is written once, so a bundle is whole or absent. It is removed by its own name once its
+result is stored: the same bundle that is handed in again meanwhile has another receipt, and stays.
+The receipt is the attempt in the result's row, on whichever machine it was published; so a machine
+that stops in between leaves an object that the next one finds ended, and removes. A copy whose
+object is gone is removed, too. What lies in `incoming/` of a publisher's machine is published as
+well.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from server.core.bundle import decode_bundle
+from server.core.encodings import check_sha256
+from server.core.errors import FormatError
+from server.core.names import metadata_name
+from server.publisher.inbox import LocalInbox
+from server.storage.bounded import TEMPORARY
+from server.storage.durable import make_folder, move_durable
+from server.storage.layout import StateFolder
+from server.storage.objects import Objects
+from server.storage.s3_client import S3Place
+
+EVERY_SECONDS = 1.0  # between two looks for bundles: one request each
+BULK = timedelta(seconds=60)  # how long a bundle may take on its way to S3 or back
+_NAME = re.compile(r"incoming/([0-9a-f]{64})/([0-9a-f]{16})")
+_RECEIPT = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An object: the bundle's id, the receipt of one submission of it, and its bytes."""
+
+    id: str
+    receipt: str
+    size: int
+
+
+class S3Inbox:
+    """Bundles below `incoming/` of `place`, and those in `incoming/` of this machine.
+
+    `monotonic` counts seconds.
+    """
+
+    look_seconds = 0.5
+
+    def __init__(
+        self,
+        place: S3Place,
+        folder: StateFolder,
+        monotonic: Callable[[], float],
+        open_objects: Callable[..., Objects] = Objects,
+    ) -> None:
+        self._objects = open_objects(place)  # a publisher asks and removes under its lease
+        self._bulk = open_objects(place, patience=BULK)
+        self._local = LocalInbox(folder)
+        self._copies = folder.fetched
+        self._temporary = folder.staging.parent  # swept when a publisher starts
+        self._monotonic = monotonic
+        self._next_look = monotonic()
+        self._waiting: list[Waiting] = []
+
+    def hand_in(self, temporary: Path, submission_id: str, receipt: str) -> None:
+        """Write the object; repeated after a crash it stays as it is."""
+        self._bulk.create(f"incoming/{submission_id}/{receipt}", _join(temporary))
+        shutil.rmtree(temporary, ignore_errors=True)
+        self._next_look = self._monotonic()
+
+    def waits(self, submission_id: str) -> bool:
+        """Answer whether its object is there, or its folder."""
+        check_sha256(submission_id)
+        listed = self._objects.list(f"incoming/{submission_id}")
+        return next(listed, None) is not None or self._local.waits(submission_id)
+
+    def waiting(self) -> list[str]:
+        """List objects and folder."""
+        return self._with_local(self._list_objects())
+
+    def fetch(self) -> list[str]:
+        """Fetch what is missing, once a second."""
+        now = self._monotonic()
+        if now >= self._next_look:
+            self._next_look = now + EVERY_SECONDS
+            self._fetch_missing()
+        return self._with_local(self._waiting)
+
+    def folders(self) -> list[Path]:
+        """Fetch what is missing, and return copies and what `incoming/` holds."""
+        self._fetch_missing()
+        return [*self._local.folders(), *map(self._copy, self._waiting)]
+
+    def path(self, submission_id: str) -> Path:
+        """Return the copy that came first, else the folder in `incoming/`."""
+        found = self._find(submission_id)
+        return self._local.path(submission_id) if found is None else self._copy(found)
+
+    def attempt(self, submission_id: str) -> str:
+        """Return the receipt, or what `LocalInbox` returns."""
+        found = self._find(submission_id)
+        return self._local.attempt(submission_id) if found is None else found.receipt
+
+    def forget(self, submission_id: str, attempt: str) -> None:
+        """Remove the object; a crash before it leaves one that is fetched and found ended."""
+        if _RECEIPT.fullmatch(attempt):
+            self._objects.remove(f"incoming/{submission_id}/{attempt}")
+            self._waiting = [each for each in self._waiting if each.receipt != attempt]
+            shutil.rmtree(self._copies / attempt, ignore_errors=True)
+
+    def _with_local(self, waiting: list[Waiting]) -> list[str]:
+        return list(dict.fromkeys([*self._local.waiting(), *(each.id for each in waiting)]))
+
+    def _find(self, submission_id: str) -> Waiting | None:
+        """Return the oldest submission of a bundle that has its copy."""
+        for each in self._waiting:
+            if each.id == submission_id and self._copy(each).is_dir():
+                return each
+        return None
+
+    def _copy(self, waiting: Waiting) -> Path:
+        return self._copies / waiting.receipt / waiting.id
+
+    def _list_objects(self) -> list[Waiting]:
+        """Return what waits in S3, the oldest first."""
+        found = sorted(self._objects.list("incoming"), key=lambda each: (each.time, each.name))
+        matches = [(_NAME.fullmatch(each.name), each.size) for each in found]
+        return [Waiting(match[1], match[2], size) for match, size in matches if match is not None]
+
+    def _fetch_missing(self) -> None:
+        # Read before the objects are listed: another process may fetch a new one meanwhile.
+        copies = sorted(self._copies.iterdir()) if self._copies.is_dir() else []
+        listed = self._list_objects()
+        receipts = {each.receipt for each in listed}
+        for copy in copies:
+            if copy.name not in receipts:
+                self._remove_copy(copy)
+        for each in listed:
+            if not self._copy(each).is_dir():
+                self._fetch(each)
+        self._waiting = listed
+
+    def _remove_copy(self, copy: Path) -> None:
+        """Remove a copy whose bundle was published by another machine."""
+        trash = self._make_temporary()
+        with contextlib.suppress(FileNotFoundError):
+            copy.rename(trash)
+        shutil.rmtree(trash)
+
+    def _fetch(self, waiting: Waiting) -> None:
+        name = f"incoming/{waiting.id}/{waiting.receipt}"
+        found = self._bulk.get(name, limit=waiting.size)
+        if found is None:
+            return  # another machine published it
+        temporary = self._make_temporary()
+        make_folder(temporary / waiting.id)
+        _split(found.data, temporary / waiting.id)
+        os.sync()  # before it has its name
+        try:
+            move_durable(temporary, self._copies / waiting.receipt)
+        except OSError:
+            if not self._copy(waiting).is_dir():
+                raise
+            shutil.rmtree(temporary)  # another process was faster
+
+    def _make_temporary(self) -> Path:
+        make_folder(self._temporary)
+        return Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self._temporary))
+
+
+def _join(folder: Path) -> bytes:
+    """Return a bundle as one string of bytes."""
+    listing = (folder / "bundle.json").read_bytes()
+    names = [metadata_name(role.name, role.version) for role in decode_bundle(listing).roles]
+    return b"".join([listing, *((folder / "metadata" / name).read_bytes() for name in names)])
+
+
+def _split(data: bytes, folder: Path) -> None:
+    """Write the files of a bundle; of a damaged one there are none, and it is refused."""
+    at = data.find(b"\n") + 1
+    try:
+        roles = decode_bundle(data[:at]).roles
+    except FormatError:
+        return
+    (folder / "bundle.json").write_bytes(data[:at])
+    make_folder(folder / "metadata")
+    for role in roles:
+        name = metadata_name(role.name, role.version)
+        (folder / "metadata" / name).write_bytes(data[at : at + role.length])
+        at += role.length
