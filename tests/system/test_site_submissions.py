@@ -1,0 +1,129 @@
+"""A site of several machines: what one control node begins, another one ends."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import io
+import os
+
+import aiohttp
+import pytest
+import structlog
+
+from server.app import running
+from server.device_node import running_device
+from server.device_serving import Inherited
+from server.release.auth.principal import command_line_principal
+from server.release.auth.tokens import create_token
+from server.settings import Node
+from server.storage.database import open_database
+from tests.server.ceremony import release
+from tests.server.release.api.test_submissions import TYPE, body_of
+from tests.server.release.auth.issue import account_row
+from tests.server.site import Site, first_release
+from tests.server.world import FIRST, PACKAGE_1, SECOND
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+PACKAGE = b"PK\x03\x04" + bytes(range(256)) * (9 << 12)  # 9 MiB: two pieces
+HALF = 5 << 20
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+@pytest.fixture
+def site(fresh_state, postgres, seaweed, tmp_path):
+    """Give a site at which one release is public, and nothing runs."""
+    made = Site(fresh_state, postgres, seaweed, tmp_path)
+    made.first = made.machine("first")
+    first_release(made.first)
+    return made
+
+
+async def make_token(world):
+    """Make an engineer's token in the site's database."""
+    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+        session.add(account_row("ani", "engineer"))
+        await session.flush()
+        issued = await create_token(
+            session,
+            command_line_principal("root"),
+            os.urandom,
+            account="ani",
+            label="test",
+            permissions=None,
+            expires_at=world.epoch() + 3600,
+            at=world.epoch(),
+        )
+    return issued.text
+
+
+@contextlib.asynccontextmanager
+async def control(site, world, public_url, token):
+    """Run a control node; yields `call(method, path, headers, data)`."""
+    ports = []
+    settings = site.settings(Node.CONTROL, public_url=public_url, api_port=0)
+    async with (
+        running(world.folder, settings, world.now, entropy=os.urandom, announce_api=ports.append),
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+    ):
+
+        async def call(method, path, headers=None, data=None):
+            url = f"http://127.0.0.1:{ports[0]}/api/v1{path}"
+            sent = None if data is None else io.BytesIO(data)
+            async with session.request(method, url, headers=headers, data=sent) as response:
+                assert response.status < 400, await response.text()
+                body = await response.json() if response.content_type.endswith("json") else None
+                return response.headers, body
+
+        yield call
+
+
+async def test_an_upload_and_a_submission_at_two_control_nodes(site):
+    """Half is sent to a node that ends, half to another; it is published, and a third knows it."""
+    worlds = [site.machine(name, site.first) for name in ("a", "b", "c", "publisher")]
+    publisher = worlds[3]
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE, release(2))}
+    role = {("armani", 3): publisher.ceremony.role("armani", 3, files)}
+    bundle_id, body = body_of(role, [PACKAGE])
+    token = await make_token(publisher)
+    async with contextlib.AsyncExitStack() as stack:
+        port = await stack.enter_async_context(
+            running_device(
+                site.device("device"),
+                site.settings(Node.DEVICE),
+                publisher.now,
+                Inherited((), {}, asyncio.Event()),
+            )
+        )
+        logs = stack.enter_context(structlog.testing.capture_logs())
+        url = f"http://127.0.0.1:{port}"
+        sha256 = base64.b64encode(hashlib.sha256(PACKAGE).hexdigest().encode()).decode()
+        announced = {"Upload-Length": str(len(PACKAGE)), "Upload-Metadata": f"sha256 {sha256}"}
+        part = TUS | {"Content-Type": "application/offset+octet-stream"}
+        async with control(site, worlds[0], url, token) as call:
+            headers, _ = await call("POST", "/uploads", TUS | announced)
+            path = headers["Location"].removeprefix("/api/v1")
+            headers, _ = await call("PATCH", path, part | {"Upload-Offset": "0"}, PACKAGE[:HALF])
+            assert headers["Upload-Offset"] == str(HALF)
+        settings = site.settings(Node.PUBLISHER, public_url=url)
+        await stack.enter_async_context(
+            running(publisher.folder, settings, publisher.now, entropy=os.urandom)
+        )
+        async with control(site, worlds[1], url, token) as call:
+            headers, _ = await call("HEAD", path, TUS)
+            assert headers["Upload-Offset"] == str(HALF)
+            headers, _ = await call(
+                "PATCH", path, part | {"Upload-Offset": str(HALF)}, PACKAGE[HALF:]
+            )
+            assert headers["Upload-Offset"] == str(len(PACKAGE))
+            _, state = await call("PUT", f"/submissions/{bundle_id}", TYPE, body)
+            assert state["status"] == "waiting"
+        async with control(site, worlds[2], url, token) as call:
+            _, state = await call("GET", f"/submissions/{bundle_id}?wait=30")
+            assert (state["status"], state["reason"]) == ("published", "")
+            _, page = await call("GET", "/submissions")
+            assert bundle_id in [item["id"] for item in page["items"]]
+            _, status = await call("GET", "/status")
+            assert status["queue"] == 0
+    assert [each for each in logs if each["log_level"] in {"error", "warning"}] == []
+    assert publisher.blobs.length(hashlib.sha256(PACKAGE).hexdigest()) == len(PACKAGE)
