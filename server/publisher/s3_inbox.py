@@ -27,13 +27,13 @@ from server.core.errors import FormatError
 from server.core.names import metadata_name
 from server.publisher.inbox import LocalInbox
 from server.storage.bounded import TEMPORARY
-from server.storage.durable import make_folder, move_durable
+from server.storage.durable import make_folder, move_durable, open_created
 from server.storage.layout import StateFolder
 from server.storage.objects import Objects
 from server.storage.s3_client import S3Place
 
 EVERY_SECONDS = 1.0  # between two looks for bundles: one request each
-BULK = timedelta(seconds=60)  # how long a bundle may take on its way to S3 or back
+BULK = timedelta(seconds=60)  # how long a bundle may take on its way to S3
 _NAME = re.compile(r"incoming/([0-9a-f]{64})/([0-9a-f]{16})")
 _RECEIPT = re.compile(r"[0-9a-f]{16}")
 
@@ -62,7 +62,7 @@ class S3Inbox:
         monotonic: Callable[[], float],
         open_objects: Callable[..., Objects] = Objects,
     ) -> None:
-        self._objects = open_objects(place)  # a publisher asks and removes under its lease
+        self._objects = open_objects(place)  # some calls are made under the lease
         self._bulk = open_objects(place, patience=BULK)
         self._local = LocalInbox(folder)
         self._copies = folder.fetched
@@ -158,7 +158,7 @@ class S3Inbox:
 
     def _fetch(self, waiting: Waiting) -> None:
         name = f"incoming/{waiting.id}/{waiting.receipt}"
-        found = self._bulk.get(name, limit=waiting.size)
+        found = self._objects.get(name, limit=waiting.size)
         if found is None:
             return  # another machine published it
         temporary = self._make_temporary()
@@ -191,9 +191,14 @@ def _split(data: bytes, folder: Path) -> None:
         roles = decode_bundle(data[:at]).roles
     except FormatError:
         return
-    (folder / "bundle.json").write_bytes(data[:at])
+    _write(folder / "bundle.json", data[:at])
     make_folder(folder / "metadata")
     for role in roles:
         name = metadata_name(role.name, role.version)
-        (folder / "metadata" / name).write_bytes(data[at : at + role.length])
+        _write(folder / "metadata" / name, data[at : at + role.length])
         at += role.length
+
+
+def _write(path: Path, data: bytes) -> None:
+    with os.fdopen(open_created(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        file.write(data)

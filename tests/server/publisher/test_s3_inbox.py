@@ -1,147 +1,29 @@
-"""Bundles that wait in S3: several machines, crashes and a store that fails."""
+"""Bundles that wait in S3: several machines receive them and publish them."""
 
 import asyncio
 import hashlib
-import shutil
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
-from itertools import count
 
 import pytest
-from sqlalchemy import select
 
 from server.publisher.s3_inbox import EVERY_SECONDS, S3Inbox
-from server.release.errors import NotFoundError
-from server.release.submissions.intake import SubmissionLimits
-from server.release.submissions.submissions import Submissions
-from server.storage.control_models import AuditLogEntry
-from server.storage.database import open_database
+from server.storage.durable import OTHERS
 from server.storage.errors import StorageError
-from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.objects import Objects
 from tests.fault_proxy import Fault, run_fault_proxy
-from tests.server.release.auth.issue import account_row
-from tests.server.release.uploads.harness import pieces, principal
+from tests.server.publisher.nodes import Node, Nodes, copies
+from tests.server.release.uploads.harness import principal
 from tests.server.world import PACKAGE_2
-from tests.watched_objects import EndedError, WatchedObjects, stopping_objects
+from tests.watched_objects import WatchedObjects
 
 pytestmark = pytest.mark.needs("seaweed")
-
-
-class Node:
-    """A machine of a site: a folder of its own, and the site's database, tree and S3."""
-
-    def __init__(self, site, name, place=None, open_objects=Objects):
-        self.site, self.folder = site, StateFolder(site.root / name)
-        self.folder.incoming.mkdir(parents=True, exist_ok=True)
-        self.start(place, open_objects)
-
-    def start(self, place=None, open_objects=Objects):
-        """Begin a process, which has nothing in memory; it looks at S3 each time."""
-        seconds = count(step=EVERY_SECONDS).__next__
-        self.inbox = S3Inbox(place or self.site.place, self.folder, seconds, open_objects)
-
-    async def _publish(self):
-        self.site.world.inbox = self.inbox
-        async with self.site.world.publisher() as publisher:
-            return await publisher.process_incoming()
-
-    def publish(self):
-        """Look for bundles once, as a publisher; return the results."""
-        return asyncio.run(self._publish())
-
-    @asynccontextmanager
-    async def _api(self):
-        world = self.site.world
-        async with open_database(world.folder.database) as sessions:
-            async with sessions.begin() as session:
-                await session.merge(account_row("ani", "engineer"))
-            yield Submissions(
-                self.folder,
-                sessions,
-                LocalBlobs(world.folder.blobs),
-                world.now,
-                lambda length: next(self.site.numbers).to_bytes(length, "big"),
-                lambda: None,
-                lambda _folder: 1 << 40,
-                SubmissionLimits(),
-                self.inbox,
-            )
-
-    def ask(self, question):
-        """Return the API's answer to `question(submissions)`."""
-
-        async def inside():
-            async with self._api() as api:
-                return await question(api)
-
-        return asyncio.run(inside())
-
-    def submit(self, bundle):
-        """Hand a bundle in; return its status."""
-        bundle_id, body = bundle
-        parts = body[:40], body[40:]
-        return self.ask(lambda api: api.submit(principal(), bundle_id, pieces(*parts))).status
-
-    def status(self, bundle):
-        """Return the status of a bundle."""
-        return self.ask(lambda api: api.get(bundle[0])).status
-
-
-class Site:
-    """A published state, S3, and a supply of receipts."""
-
-    def __init__(self, world, root, place):
-        self.world, self.root, self.place = world, root, place
-        self.numbers = count(1)
-        self.seen = len(self.audit_log())
-
-    def sign(self, version):
-        """Return the id and the body of a bundle with a version of cancro: 2 comes next."""
-        files = {("cancro", version): self.world.ceremony.role("cancro", version)}
-        return self.bundle(files)
-
-    def bundle(self, files):
-        """Return the id and the body of a bundle."""
-        bundle_id = self.world.submit(files)
-        folder = self.world.folder.incoming / bundle_id
-        listing = (folder / "bundle.json").read_bytes()
-        shutil.rmtree(folder)
-        return bundle_id, listing + b"".join(data for _, data in sorted(files.items()))
-
-    def audit_log(self):
-        """Return what the audit log says of submissions, in order."""
-
-        async def read():
-            query = select(AuditLogEntry.action).order_by(AuditLogEntry.index)
-            async with open_database(self.world.folder.database) as sessions, sessions() as session:
-                return list(await session.scalars(query))
-
-        found = asyncio.run(read())
-        return [each.removeprefix("submission.") for each in found if "submission." in each]
-
-    def new_entries(self):
-        """Return the entries since the last call."""
-        found = self.audit_log()[self.seen :]
-        self.seen += len(found)
-        return found
-
-    def objects(self):
-        """Return the names of what waits."""
-        return [each.name for each in Objects(self.place).list("incoming")]
 
 
 @pytest.fixture
 def site(world, seaweed, tmp_path):
     """Give a site whose S3 is empty."""
-    return Site(world, tmp_path, seaweed.place(tmp_path.name))
-
-
-def copies(node):
-    """Return the copies on a machine."""
-    return [path.name for path in node.folder.fetched.glob("*")]
+    return Nodes(world, tmp_path, seaweed.place(tmp_path.name))
 
 
 def test_two_publishers(site):
@@ -151,6 +33,9 @@ def test_two_publishers(site):
     assert [control.submit(bundle), control.submit(bundle)] == ["waiting", "waiting"]
     assert two.inbox.fetch() == [bundle[0]]
     assert len(copies(two)) == 1
+    written = list(two.folder.fetched.rglob("*"))
+    assert len(written) == 5  # receipt, bundle, its list, its folder of roles, one role
+    assert not any(path.stat().st_mode & OTHERS for path in written)
 
     async def wait(api):
         asking = asyncio.create_task(api.get(bundle[0], wait=30))
@@ -241,118 +126,6 @@ def test_garbage_collection_on_a_machine_without_copies(site):
     assert [blob.length for blob in removed] == [len(b"stray")]
 
 
-def dying_objects(place, at, *, is_sent):
-    """Return what opens the one client of a process that ends at call `at`, and the client."""
-    stopping = stopping_objects(place, at, is_sent=is_sent)
-    return stopping, lambda *_, **__: stopping
-
-
-@pytest.mark.parametrize("version", [None, 99], ids=["published", "refused"])
-@pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
-def test_a_publisher_killed_at_each_call(site, is_sent, version):
-    """Another one ends the bundle; the first finds that when it is back. It ends once."""
-    control, calls = Node(site, "control"), []
-    while len(calls) == 0 or calls[-1]:
-        at = len(calls) + 1
-        stopping, open_objects = dying_objects(site.place, at, is_sent=is_sent)
-        dying = Node(site, f"dying{at}", open_objects=open_objects)
-        other = Node(site, f"other{at}")
-        bundle = site.sign(version or at + 1)
-        assert control.submit(bundle) == "waiting"
-        try:
-            dying.publish()
-            calls.append("")
-        except EndedError:
-            calls.append(stopping.calls[at - 1])
-        other.publish()
-        dying.start()
-        dying.publish()
-        assert control.status(bundle) == ("refused" if version else "published")
-        assert site.new_entries() == ["receive", "refuse" if version else "publish"]
-        assert site.objects() == copies(dying) == copies(other) == []
-    assert {"list", "get", "remove", ""} == set(calls)
-
-
-@pytest.mark.parametrize("step", [2, 3, 4, 6])
-@pytest.mark.parametrize("is_back", [False, True], ids=["another", "the same"])
-def test_a_publisher_killed_at_each_step(site, step, is_back):
-    """Whichever machine is next completes what was accepted, and the bundle ends once."""
-    control, dying, other = (Node(site, name) for name in ("control", "dying", "other"))
-    bundle = site.sign(2)
-    control.submit(bundle)
-    site.world.inbox = dying.inbox
-    site.world.stop_after(step, lambda publisher: publisher.process_incoming())
-    dying.start()
-    (dying if is_back else other).publish()
-    dying.publish()
-    assert control.status(bundle) == "published"
-    assert site.new_entries() == ["receive", "publish"]
-    assert site.objects() == copies(dying) == copies(other) == []
-
-
-@pytest.mark.parametrize("place", ["write_result", "hide_bundle"])
-def test_a_publisher_that_fails_after_the_result(site, monkeypatch, place):
-    """The result in the database counts on the next machine, too."""
-    control, dying, other = (Node(site, name) for name in ("control", "dying", "other"))
-    bundle = site.sign(9)
-    control.submit(bundle)
-
-    def fail(*_arguments):
-        raise EndedError
-
-    monkeypatch.setattr(f"server.publisher.incoming.{place}", fail)
-    with pytest.raises(EndedError):
-        dying.publish()
-    monkeypatch.undo()
-    other.publish()
-    dying.start()
-    dying.publish()
-    assert control.status(bundle) == "refused"
-    assert site.new_entries() == ["receive", "refuse"]
-    assert site.objects() == copies(dying) == copies(other) == []
-
-
-@pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
-def test_a_control_node_killed_at_each_call(site, is_sent):
-    """The client hands the bundle in at another one, and what the first left does no harm."""
-    publisher, calls = Node(site, "publisher"), []
-    while len(calls) == 0 or calls[-1]:
-        at = len(calls) + 1
-        stopping, open_objects = dying_objects(site.place, at, is_sent=is_sent)
-        dying = Node(site, f"dying{at}", open_objects=open_objects)
-        other = Node(site, f"other{at}")
-        bundle = site.sign(at + 1)
-        try:
-            dying.submit(bundle)
-            calls.append("")
-        except EndedError:
-            calls.append(stopping.calls[at - 1])
-        assert other.submit(bundle) == "waiting"
-        publisher.publish()
-        assert other.status(bundle) == "published"
-        dying.start()
-        dying.ask(lambda api: api.tidy())
-        assert not list(dying.folder.incoming.iterdir())
-        assert site.objects() == []
-        assert dying.submit(bundle) == "published"
-        assert [each for each in site.new_entries() if each != "receive"] == ["publish"]
-    assert set(calls) == {"list", "create", ""}
-
-
-def test_a_bundle_that_was_received_and_not_handed_in(site):
-    """The machine that wrote it to the audit log hands it in when it is back, with one entry."""
-    _, open_objects = dying_objects(site.place, 3, is_sent=False)
-    dying, publisher = Node(site, "dying", open_objects=open_objects), Node(site, "publisher")
-    bundle = site.sign(2)
-    with pytest.raises(EndedError):
-        dying.submit(bundle)
-    dying.start()
-    dying.ask(lambda api: api.tidy())
-    assert [each.status for each in publisher.publish()] == ["published"]
-    assert dying.status(bundle) == "published"
-    assert site.new_entries() == ["receive", "publish"]
-
-
 def test_results_while_the_store_is_away(site, seaweed):
     """What has ended is answered from the database; what else is asked for is an error."""
     control, publisher = Node(site, "control"), Node(site, "publisher")
@@ -368,49 +141,3 @@ def test_results_while_the_store_is_away(site, seaweed):
         for act in (control.status, control.submit):
             with pytest.raises(StorageError):
                 act(waiting)
-
-
-FAULTS = [Fault.ERROR, Fault.SILENCE, Fault.CUT_ANSWER, Fault.LOSE_ANSWER]
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_store_that_fails(site, seaweed, fault):
-    """At each call of API and publisher: an error or success, and in the end one result."""
-    with run_fault_proxy(seaweed.port) as proxy:
-        weak = seaweed.place(site.root.name, endpoint=proxy.endpoint)
-        node, failures, at, calls, happened = Node(site, "one"), 0, 0, set(), True
-
-        def fail(number):
-            if number == at and not healed:
-                watched.be_hasty(True)
-                proxy.limit = 100
-                proxy.fault = fault
-
-        while happened:
-            at, healed = at + 1, False
-            watched = WatchedObjects(weak, fail)
-            node.start(weak, lambda *_, watched=watched, **__: watched)
-            bundle = site.sign(at + 10)
-            for act in (partial(node.submit, bundle), node.publish):
-                try:
-                    act()
-                except StorageError:
-                    failures += 1
-            happened = len(watched.calls) >= at
-            calls |= set(watched.calls)
-            healed = True
-            watched.be_hasty(False)
-            proxy.fault = Fault.NONE
-            proxy.drop()
-            try:
-                status = node.status(bundle)
-            except NotFoundError:
-                status = ""
-            if status != "refused":
-                assert node.submit(bundle) == "waiting"
-            node.publish()
-            assert node.status(bundle) == "refused"
-            assert [each for each in site.new_entries() if each != "receive"] == ["refuse"]
-            assert site.objects() == copies(node) == []
-        assert calls == {"list", "create", "get", "remove"}
-        assert failures

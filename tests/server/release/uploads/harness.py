@@ -145,12 +145,13 @@ class Harness:
 
 
 @contextlib.asynccontextmanager
-async def open_harness(root, database=None, objects=None):
+async def open_harness(root, database=None, objects=None, address=""):
     """Open a state folder with two accounts; `database` is an empty one that saves migrating.
 
-    With `objects` the bytes of uploads are there, in pieces of `PIECE`.
+    With `objects` the bytes of uploads are there, in pieces of `PIECE`. `address` is an empty
+    database of PostgreSQL.
     """
-    folder = StateFolder(root)
+    folder = StateFolder(root, address)
     root.mkdir(exist_ok=True)
     if database is not None:
         shutil.copyfile(database, folder.database)

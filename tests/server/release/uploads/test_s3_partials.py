@@ -1,6 +1,7 @@
 """Uploads whose pieces are in S3: any machine continues them, and faults cost no counted byte."""
 
 import asyncio
+import fcntl
 import hashlib
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from server.release.errors import NotFoundError, QuotaError
 from server.release.uploads.headers import Checksum
 from server.release.uploads.limits import UploadBusyError, UploadChecksumError
+from server.release.uploads.s3_partials import S3Partials
 from server.storage.errors import StorageError
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.server.release.uploads.harness import (
@@ -34,6 +36,11 @@ async def node(tmp_path, empty_database, objects):
 def checksum(data):
     """Return the sha256 of a part, as announced."""
     return Checksum(hashlib.sha256(data).digest(), hashlib.sha256())
+
+
+def end_process(step):
+    """End after a step."""
+    raise EndedError(step)
 
 
 def sizes(node):
@@ -119,37 +126,38 @@ async def test_a_checksum_counts_as_a_whole(node, tmp_path):
     assert await other.offset(again) == 0
 
 
-async def test_two_machines_end_one_upload(node, tmp_path):
-    """Both may make the blob of a complete upload; the audit log has its end once."""
-    other = node.beside(tmp_path / "b")
-    upload_id = await node.create()
-    stopped = node.beside(tmp_path / "c")
-
-    def stop(step):
-        raise EndedError(step)
-
-    stopped.restart(after_step=stop)
-    with pytest.raises(EndedError):
-        await stopped.append(upload_id, 0, DATA)
-    found = await asyncio.gather(
-        *(each.offset(upload_id) for each in (node, other)), return_exceptions=True
-    )
-    assert len(DATA) in found
-    assert all(each == len(DATA) or isinstance(each, UploadBusyError) for each in found)
-    assert await other.offset(upload_id) == len(DATA)
-    assert node.blob() == DATA
-    assert await node.audit_log() == ["upload.create", "upload.finish"]
+@pytest.mark.needs("postgresql")
+async def test_two_machines_end_one_upload(tmp_path, objects, postgres):
+    """Both make the blob of a complete upload, and the audit log has its end once."""
+    address = await asyncio.to_thread(postgres.make_database)
+    async with open_harness(tmp_path / "a", objects=objects, address=address) as node:
+        upload_id = await node.create()
+        stopped = node.beside(tmp_path / "stopped")
+        stopped.restart(after_step=end_process)
+        with pytest.raises(EndedError):
+            await stopped.append(upload_id, 0, DATA)
+        nodes = [node, *(node.beside(tmp_path / name) for name in "bcd")]
+        found = await asyncio.gather(
+            *(each.offset(upload_id) for each in nodes), return_exceptions=True
+        )
+        assert len(DATA) in found
+        assert all(each == len(DATA) or isinstance(each, UploadBusyError) for each in found)
+        for each in nodes:
+            assert await each.offset(upload_id) == len(DATA)
+        assert node.blob() == DATA
+        ends = await asyncio.gather(
+            *(each.uploads.remove(principal(), upload_id) for each in nodes),
+            return_exceptions=True,
+        )
+        assert None in ends
+        assert all(end is None or isinstance(end, NotFoundError) for end in ends)
+        await check_end(node, 1, "upload.remove")
 
 
 async def test_another_machine_ends_what_a_dead_one_left(node, tmp_path):
     """A complete upload whose machine is gone becomes a blob, and its pieces are removed."""
     stopped = node.beside(tmp_path / "b")
-
-    def stop(step):
-        if step == 3:
-            raise EndedError
-
-    stopped.restart(after_step=stop)
+    stopped.restart(after_step=lambda step: end_process(step) if step == 3 else None)
     upload_id = await node.create()
     with pytest.raises(EndedError):
         await stopped.append(upload_id, 0, DATA)
@@ -181,6 +189,15 @@ async def test_the_disk_holds_the_upload_that_ends(node):
         await node.create()
 
 
+def test_temporary_files(tmp_path, objects):
+    """Those of a crash are removed at the start, and those that another process writes stay."""
+    (tmp_path / ".tmp-left").write_bytes(b"")
+    with (tmp_path / ".tmp-held").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        S3Partials(objects, tmp_path).tidy()
+        assert [path.name for path in tmp_path.iterdir()] == [".tmp-held"]
+
+
 async def send(node, upload_id, data):
     """Send what is missing, as a client that asks after a failure."""
     offset = await node.offset(upload_id)
@@ -190,9 +207,9 @@ async def send(node, upload_id, data):
     assert node.blob(hashlib.sha256(data).hexdigest()) == data
 
 
-async def check_end(node, uploads):
+async def check_end(node, uploads, *more):
     """Check that so many uploads ended once, and that nothing is left of them."""
-    assert await node.audit_log() == ["upload.create", "upload.finish"] * uploads
+    assert await node.audit_log() == [*["upload.create", "upload.finish"] * uploads, *more]
     await node.uploads.sweep()
     assert node.files() == []
 
@@ -226,7 +243,7 @@ async def test_killed_at_each_call(node, tmp_path, seaweed, is_sent, with_checks
     assert kinds == {"list", "create", "get", "replace", "remove_all"}
 
 
-FAULTS = [Fault.ERROR, Fault.SILENCE, Fault.CUT_ANSWER, Fault.CUT_REQUEST, Fault.LOSE_ANSWER]
+FAULTS = [fault for fault in Fault if fault not in {Fault.NONE, Fault.SLOW, Fault.HOLD_REQUEST}]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
