@@ -35,7 +35,7 @@ ETEBASE = REPOSITORY / "tests" / "etebase" / "node_modules"
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 #: Tests that run whole programs take minutes, some of them each. They begin first, so that none of
 #: them runs alone at the end: `make test` hands files out in the order in which they are collected.
-FIRST = {REPOSITORY / "tests" / name for name in ("flows", "attacks", "crash", "system")}
+FIRST = tuple(f"tests/{name}/" for name in ("flows", "attacks", "crash", "system"))
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "samples": (
@@ -157,7 +157,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid} needs {min(unknown)}, which nobody defines")
         (left_out if names & MISSING.keys() else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = sorted(kept, key=lambda item: FIRST.isdisjoint(item.path.parents))
+    items[:] = sorted(kept, key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,6 +4,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import Final
 
@@ -106,6 +107,7 @@ def has_entity(text: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=16_384)  # an author stands in many entries, and a lab's phones read one pack
 def leads_away(text: str) -> bool:
     """Tell whether a word looks like a link: by a scheme, or as a domain's name or an address.
 

@@ -220,6 +220,10 @@ def _ask_all(
     tell: Tell,
 ) -> Iterator[tuple[str, list[Finding]]]:
     """Yield each method's findings, cheap ones first."""
+    if "lies" in parts:
+        yield from _sort(examine_lies(factory, LIES), "told", "kept", "answered", "salts")
+    if "beside" in parts:
+        yield from _sort(examine_beside(factory), "beside", "polls")
     for number in range(cases):
         pair = _Pair(factory, examined, number, seed)
         for method, found in pair.ask():
@@ -227,15 +231,17 @@ def _ask_all(
         if not examined.sample:
             examined.sample = tuple(pair.contacts[1])
         tell("owners", number + 1, cases)
-    rest: dict[str, tuple[tuple[str, ...], Callable[[], Iterator[tuple[str, Finding]]]]] = {
-        "lies": (("told", "kept", "answered", "salts"), lambda: examine_lies(factory, LIES)),
-        "beside": (("beside", "polls"), lambda: examine_beside(factory)),
-        "boundaries": (("off", "ended"), lambda: examine_boundaries(factory, stride)),
-    }
-    for part, (methods, call) in rest.items():
-        every = list(call()) if part in parts else []
-        for method in methods if part in parts else ():
-            yield method, [finding for name, finding in every if name == method]
+    if "boundaries" in parts:
+        yield from _sort(examine_boundaries(factory, stride), "off", "ended")
+
+
+def _sort(
+    found: Iterator[tuple[str, Finding]], *methods: str
+) -> Iterator[tuple[str, list[Finding]]]:
+    """Yield the findings of each of some methods, which are asked together."""
+    every = list(found)
+    for method in methods:
+        yield method, [finding for name, finding in every if name == method]
 
 
 _PARTS: Final = {"off": "boundaries", "trust": "lies", "links": "beside"}

@@ -11,7 +11,6 @@ from fixtures.newer import newer_packages
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 from tests.cases import case
 
-HOSTILE = hostile_zips(build_zip(find_build("armani", "id", 2)))
 ONE_ZIP, AGREE = "is one zip to every reader", "has metadata that agree"
 RULES = "follows its version's rules"
 EARLIER = [ONE_ZIP, AGREE, "names no serial number", "has a good metadata signature"]
@@ -160,6 +159,7 @@ def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, run_json, tm
     sound = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     asked = {each["question"] for each in sound["verdicts"]}
     path = tmp_path / "armani-hostile.zip"
+    hostile = hostile_zips(build_zip(find_build("armani", "id", 2)))
     for name, questions in {
         "duplicate-payload": [ONE_ZIP],
         "crc-wrong": [*EARLIER[1:], *LATER, ONE_ZIP],
@@ -174,7 +174,7 @@ def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, run_json, tm
         "payload-signature-flipped": [*EARLIER, *LATER, *SIGNATURES[:1]],
         "whole-file-signature-flipped": [*EARLIER, *LATER, *SIGNATURES],
     }.items():
-        path.write_bytes(HOSTILE[name])
+        path.write_bytes(hostile[name])
         with case(name):
             status, output, errors = run(
                 "ota", "inspect", path, "--json", "--certificate", CERTIFICATE_FILE

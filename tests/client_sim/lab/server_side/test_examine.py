@@ -93,17 +93,23 @@ class Naming(ToyServer):
             file.write(name + "\n")
 
 
-@pytest.mark.parametrize(("kind", "failed"), [(ToyServer, ()), (Naming, ("files", "growth"))])
-def test_a_server_is_examined_over_tls(examine, canaries, kind, failed):
-    """A name of a handshake is a position like any other, and there only by TLS."""
+@pytest.fixture(scope="module")
+def over_tls(canaries):
+    """Give canaries for handshakes, and few others."""
     sent = Canaries(HOST.encode(), [], os.urandom, tls=True, layers=0)
     assert len(sent.planted) < len(canaries.planted) + 2
     sent.planted = sent.planted[-20:]  # names and protocols of handshakes come last
+    return sent
+
+
+@pytest.mark.parametrize(("kind", "failed"), [(ToyServer, ()), (Naming, ("files", "growth"))])
+def test_a_server_is_examined_over_tls(examine, over_tls, kind, failed):
+    """A name of a handshake is a position like any other, and there only by TLS."""
 
     def make(folder, node):
         return Running(kind, folder, node, make_authority(HOST, time.time()).context)
 
-    verdict = examine(make, sent, scheme="https")
+    verdict = examine(make, over_tls, scheme="https")
     assert verdict.failed() == failed
     found = {check.name: check.findings for check in verdict.checks}["files"]
     names = [finding.explanation.partition(" (")[0] for finding in found]
