@@ -20,20 +20,14 @@ def read_block(name):
 
 
 BLOCK = read_block("api")
-HENING = 'exec "$PYTHON" -c "from server.cli import main; main()" "$@"\n'
 
 
 @pytest.fixture
-def bash(world, tmp_path):
+def bash(world, programs, tmp_path):
     """Run a script with this `hening-server` and the state folder `var/server`."""
-    program = tmp_path / "bin" / "hening-server"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{HENING}")
-    program.chmod(0o755)
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "server").symlink_to(world.folder.root)
-    path = f"{program.parent}:{os.environ['PATH']}"
-    environment = {"PATH": path, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": f"{programs.path}:{os.environ['PATH']}"}
 
     def run(script):
         done = subprocess.run(

@@ -109,16 +109,15 @@ def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> No
     assert {each["name"]: each["source_sha256"] for each in found} == before
 
 
-def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path) -> None:
+def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, monkeypatch) -> None:
     """It has no writer, so reading would hang; it is no zip for any reader."""
-    os.mkfifo(tmp_path / "pipe.zip")
+    monkeypatch.chdir(tmp_path)  # the lines of the table are as long as the path
+    os.mkfifo("pipe.zip")
     for more in ((), ("--json",)):
-        status, output, errors = run("ota", "inspect", tmp_path / "pipe.zip", *more)
+        status, output, errors = run("ota", "inspect", "pipe.zip", *more)
         assert "is one zip to every reader" in output
         assert status == 1
-        assert errors == (
-            f"hening-signer: {tmp_path}/pipe.zip is no regular file; give the OTA zip itself.\n"
-        )
+        assert errors == ("hening-signer: pipe.zip is no regular file; give the OTA zip itself.\n")
 
 
 def test_a_package_for_another_model_is_1(run, zips) -> None:
