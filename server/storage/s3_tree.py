@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,6 +47,7 @@ ROOTS, PROOFS = "roots.json", "proofs.json"
 POINTERS = (TIMESTAMP, CHECKPOINT, ROOTS, PROOFS)
 """The files that change, except for proofs that are signed again; in the order of reading."""
 _STAGED = re.compile(r"staging/([0-9]{1,18})\.tar")
+_MEMBER = re.compile(r"(?:metadata/)?[a-z0-9][a-z0-9._-]*")
 _ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
 
 
@@ -176,6 +177,8 @@ class S3Tree:
         now = {path: data for path, data in (before | found).items() if data is not None}
         if TIMESTAMP not in now and CHECKPOINT not in now:
             return
+        if TIMESTAMP in found:
+            self._check_newer(before[TIMESTAMP], found[TIMESTAMP])
         if not self._is_listed:
             self._fetch_listed()
         if TIMESTAMP in found:
@@ -191,6 +194,19 @@ class S3Tree:
                 write_durable(self._folder / path, found[path])
         self._tags |= {path: each.tag for path, each in newer.items()}
         self._is_listed = True
+
+    def _check_newer(self, before: bytes | None, found: bytes) -> None:
+        """Raise StorageError for a timestamp that goes back, unless a new root may allow it."""
+        if before is None:
+            return
+        held, version = (decode_timestamp(each).signed.version for each in (before, found))
+        following = metadata_name("root", max(find_roots(self._folder), default=0) + 1)
+        if version < held and not self._objects.is_there(_key(f"metadata/{following}")):
+            raise StorageError(
+                f"the S3 store has timestamp {version}, and this machine had {held} already: it was"
+                " restored from an older copy, or somebody changed it. This machine keeps what it"
+                f" has; to follow the store, stop the server and remove {self._folder}."
+            )
 
     def _newer(self, path: str) -> Stored | None:
         tag = self._tags.get(path)
@@ -214,32 +230,35 @@ class S3Tree:
     def _fetch_named(self, timestamp: bytes) -> None:
         """Fetch what a timestamp leads to: snapshots, roles, roots and proofs."""
         newest = decode_timestamp(timestamp).signed.snapshot_meta.version
-        self._fetch_versions("snapshot", newest, is_logged=False)
+        self._fetch(_name("snapshot", self._missing("snapshot", newest)))
         name = metadata_name("snapshot", newest)
         snapshot = decode_snapshot(
             read_bounded(self._folder / "metadata" / name, metadata_limit("snapshot"))
         ).signed
-        for file, meta in snapshot.meta.items():
-            self._fetch_versions(file.removesuffix(".json"), meta.version, is_logged=True)
+        listed = {file.removesuffix(".json"): meta.version for file, meta in snapshot.meta.items()}
+        missing = {role: self._missing(role, version) for role, version in listed.items()}
+        names = [_name(role, versions, is_logged=True) for role, versions in missing.items()]
+        self._fetch(path for each in names for path in each)
+        for role, version in listed.items():
+            current = f"metadata/{metadata_name(role, version)}"
+            if not (self._folder / current).exists():
+                raise StorageError(f"the S3 store lacks {current}, which is named: look at it.")
         # Beyond the newest root that is here; each is logged.
         root = max(find_roots(self._folder), default=0)
-        while self._fetch([f"metadata/{metadata_name('root', root + 1)}"]):
+        while self._fetch(_name("root", [root + 1], is_logged=True)):
             root += 1
-            self._fetch([f"log/proof/root.{root}"])
+        # The proofs of all versions are served, not only of those that were named.
+        if any(len(versions) > SUPERSEDED for versions in missing.values()):
+            self._fetch_listed()
 
-    def _fetch_versions(self, role: str, newest: int, *, is_logged: bool) -> None:
-        """Fetch the served versions of a role that are missing here and in the store."""
-        files = []
+    def _missing(self, role: str, newest: int) -> list[int]:
+        """Return the served versions of a role that are not here, up to the first that is."""
+        found = list[int]()
         for version in range(newest, max(0, newest - SUPERSEDED - 1), -1):
-            path = f"metadata/{metadata_name(role, version)}"
-            if _is_written(self._folder / path):
-                break  # older ones were fetched with it
-            files.append(path)
-            files += [f"log/proof/{role}.{version}"] if is_logged else []
-        self._fetch(files)
-        current = f"metadata/{metadata_name(role, newest)}"
-        if not (self._folder / current).exists():
-            raise StorageError(f"the S3 store lacks {current}, which is named: look at it.")
+            if _is_written(self._folder / "metadata" / metadata_name(role, version)):
+                break
+            found.append(version)
+        return found
 
     def _fetch_tiles(self, size: int, since: int) -> None:
         levels: list[tuple[int | str, int]] = [("entries", 0)]
@@ -323,6 +342,12 @@ def open_s3_tree(folder: StateFolder) -> S3Tree:
     return S3Tree(Objects(folder.tree), folder.public, folder.staging)
 
 
+def _name(role: str, versions: Sequence[int], *, is_logged: bool = False) -> list[str]:
+    """Return the paths of versions of a role, and of their proofs where it has them."""
+    files = [f"metadata/{metadata_name(role, version)}" for version in versions]
+    return files + [f"log/proof/{role}.{version}" for version in versions if is_logged]
+
+
 def _key(path: str) -> str:
     return f"{TREE}/{path}"
 
@@ -355,9 +380,14 @@ def _pack(folder: Path) -> bytes:
 
 
 def _unpack(data: bytes, folder: Path) -> None:
-    make_folder(folder)
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                file = archive.extractfile(member)
+                if file is None or _MEMBER.fullmatch(member.name) is None:
+                    raise FormatError(
+                        "the accepted publication in the S3 store holds something else."
+                    )
+                write_durable(folder / member.name, file.read())
     except tarfile.TarError as error:
         raise FormatError("the accepted publication in the S3 store is damaged.") from error

@@ -128,6 +128,21 @@ async def test_a_node_whose_store_lies(site):
         await until(lambda: differs(port, before))
 
 
+async def test_a_store_that_went_back(site):
+    """A node keeps what it has, and says so: phones would be shown an older timestamp."""
+    older = site.read("tree/metadata/timestamp.json")
+    folder = site.device("one")
+    await asyncio.to_thread(site.first.run, offer_no_more)
+    async with devices(site, folder) as (port,):
+        await until(lambda: serves(port, STAMP))
+        before = await get(port, STAMP)
+        with structlog.testing.capture_logs() as logs:
+            await asyncio.to_thread(site.write, "tree/metadata/timestamp.json", older)
+            await until(lambda: says(logs, "the shared tree cannot be read"))
+        assert "it was restored from an older copy" in str(logs)
+        assert (await get(port, STAMP)).body == before.body
+
+
 async def serves(port, path):
     """Answer whether a node has a file."""
     return (await get(port, path)).status == 200

@@ -3,6 +3,7 @@
 Each has a copy of the tree. What one has made public the other continues from, to the byte.
 """
 
+import contextlib
 import dataclasses
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import pytest
 from server.publisher.check import check_store
 from server.publisher.publisher import Publisher
 from server.storage import s3_tree
+from server.storage.errors import StorageError
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree
 from tests.fault_proxy import Fault, run_fault_proxy
@@ -21,6 +23,9 @@ from tests.server.world import CHANNEL, StoppedError, refresh_from_disk
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
 
+REQUESTS = {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}
+
+
 class Mortal(Objects):
     """Objects whose process dies at the request `at`: before it is sent, or after its answer."""
 
@@ -29,7 +34,7 @@ class Mortal(Objects):
 
     def __getattribute__(self, name):
         found = super().__getattribute__(name)
-        if name not in {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}:
+        if name not in REQUESTS:
             return found
 
         def ask(*args, **kwargs):
@@ -93,40 +98,73 @@ def test_they_take_turns(machines):
     assert list(one.objects.list("staging")) == []
 
 
-class Shaken(Mortal):
-    """Objects of which each request meets a fault the first time that it is sent."""
+class Shaken(Objects):
+    """Objects whose requests meet a fault once: each of them, or the one with the number `at`."""
+
+    at = calls = 0
 
     def __getattribute__(self, name):
         found = super().__getattribute__(name)
-        if name in {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}:
-            self.proxy.times = 1
-            self.proxy.fault = self.fault
+        if name in REQUESTS:
+            self.calls += 1
+            if self.at in {0, self.calls}:
+                self.proxy.times = 1
+                self.proxy.fault = self.fault
         return found
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [Fault.BUSY, Fault.ERROR, Fault.CLOSE, Fault.SILENCE, Fault.CUT_ANSWER, Fault.LOSE_ANSWER],
-)
-def test_each_request_fails_once(machines, seaweed, fault, monkeypatch):
-    """It is sent again, and what is published is the same; no write is done twice."""
+@pytest.fixture
+def shaken(machines, seaweed, monkeypatch):
+    """Give the second machine after the first release; a proxy is on its way to the store."""
     monkeypatch.setattr(s3_tree, "AT_ONCE", 1)  # a new fault closes all connections
     one, two = machines
     first_release(one)
+    two.ceremony = one.ceremony.copy()
     with run_fault_proxy(seaweed.port) as proxy:
         proxy.limit = 20
         place = dataclasses.replace(two.folder.tree, endpoint=proxy.endpoint)
-        objects = Shaken(place, patience=timedelta(seconds=2))
-        objects.proxy, objects.fault = proxy, fault
-        two.tree = S3Tree(objects, two.folder.public, two.folder.staging)
-        two.ceremony = one.ceremony.copy()
-        files = {("tables", 2): two.ceremony.role("tables", 2), ("root", 2): two.ceremony.root(2)}
-        assert two.publish(files).reason == ""
-        assert proxy.connections > 20
-        proxy.fault = Fault.NONE
-        check(two)
-    one.tree.refresh()
-    assert public_files(one) == public_files(two)
+        two.objects = Shaken(place, patience=timedelta(seconds=1))
+        two.objects.proxy = proxy
+        two.tree = S3Tree(two.objects, two.folder.public, two.folder.staging)
+        yield two
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.ERROR, Fault.CLOSE, Fault.CUT_ANSWER])
+def test_each_request_fails_once(machines, shaken, fault):
+    """It is sent again, and what is published is the same; no write is done twice."""
+    shaken.objects.fault = fault
+    shaken.tree.refresh()
+    files = {
+        ("tables", 2): shaken.ceremony.role("tables", 2),
+        ("root", 2): shaken.ceremony.root(2),
+    }
+    assert shaken.publish(files).reason == ""
+    assert shaken.objects.proxy.connections > 20
+    shaken.objects.proxy.fault = Fault.NONE
+    check(shaken)
+    machines[0].tree.refresh()
+    assert public_files(machines[0]) == public_files(shaken)
+
+
+@pytest.mark.parametrize("fault", [Fault.SILENCE, Fault.LOSE_ANSWER])
+def test_a_request_that_is_not_answered(machines, shaken, fault):
+    """Whichever it is, carried out or not: the next attempt completes what it was for."""
+    objects, number, is_reached = shaken.objects, 1, True
+    objects.at, objects.fault = -1, fault
+    shaken.tree.refresh()
+    while is_reached:
+        number, objects.at, objects.calls = number + 1, number, 0
+        bundle = shaken.submit({("tables", number): shaken.ceremony.role("tables", number)})
+        with contextlib.suppress(StorageError):
+            shaken.run(Publisher.process_incoming)
+        is_reached = objects.calls >= objects.at
+        objects.proxy.fault, objects.at = Fault.NONE, -1
+        shaken.run(Publisher.repair)
+        shaken.run(Publisher.process_incoming)
+        assert shaken.result(bundle).reason == ""
+        check(shaken)
+    machines[0].tree.refresh()
+    assert public_files(machines[0]) == public_files(shaken)
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["request lost", "answer lost"])
