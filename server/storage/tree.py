@@ -30,6 +30,12 @@ class Tree(Protocol):
         Local: nothing is done.
         """
 
+    def follow(self) -> None:
+        """Bring the folder alone up to date, for those who only read.
+
+        Local: nothing is done.
+        """
+
     def has(self, path: str) -> bool:
         """Answer whether a file is public."""
 
@@ -74,6 +80,9 @@ class LocalTree:
         return self._folder
 
     def refresh(self) -> None:
+        """Do nothing: the folder is the tree."""
+
+    def follow(self) -> None:
         """Do nothing: the folder is the tree."""
 
     def has(self, path: str) -> bool:

@@ -12,9 +12,11 @@ from server.app import running
 from server.device_node import running_device
 from server.device_serving import Inherited
 from server.settings import Node
+from server.storage.s3_tree import open_s3_tree
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request
+from tests.server.release.api_world import api_world
 from tests.server.site import Site, first_release
 from tests.server.world import PACKAGE_2, halt
 
@@ -141,6 +143,23 @@ async def test_a_store_that_went_back(site):
             await until(lambda: says(logs, "the shared tree cannot be read"))
         assert "it was restored from an older copy" in str(logs)
         assert (await get(port, STAMP)).body == before.body
+
+
+async def test_a_command_after_another_machine_published(site):
+    """A control node knows what was published a moment ago, whatever its copy has."""
+    control = site.machine("control", site.first)
+    await asyncio.to_thread(open_s3_tree(control.folder).follow)
+    async with api_world(control) as api:
+        release = site.first.second_release()
+        result = await asyncio.to_thread(site.first.publish, release, [PACKAGE_2])
+        assert result.reason == ""
+        answer = await api.call(
+            "POST",
+            "/channels/armani/id/stable/offer",
+            body={"plan": {"stages": [{"permille": 1000}]}, "counter": 2},
+            headers={"If-Match": "*"},
+        )
+        assert (answer.status, answer.json["change"]["state"]) == (200, "done")
 
 
 async def serves(port, path):

@@ -158,7 +158,7 @@ async def preview_channel(call: Call) -> Reply:
 
 async def offer_release(call: Call) -> Reply:
     """Offer a build, now, later, or after an approval."""
-    view = await _view(call, Permission.ROLLOUT)
+    view = await _newest_view(call)
     counter = call.body.counter
     if counter is None:
         counter = newest_counter(view.channel, view.releases)
@@ -167,7 +167,7 @@ async def offer_release(call: Call) -> Reply:
 
 async def schedule_rollout(call: Call) -> Reply:
     """Replace the schedule; it never falls below the reached share."""
-    view = await _view(call, Permission.ROLLOUT)
+    view = await _newest_view(call)
     return await _give_command(call, view, Schedule(call.body.plan))
 
 
@@ -179,7 +179,7 @@ async def pause_rollout(call: Call) -> Reply:
 
 async def resume_rollout(call: Call) -> Reply:
     """Resume after a pause; the remaining stages are delayed by its length."""
-    view = await _view(call, Permission.ROLLOUT)
+    view = await _newest_view(call)
     return await _give_command(call, view, Resume())
 
 
@@ -213,6 +213,16 @@ async def _view(call: Call, permission: Permission = Permission.READ) -> Channel
     call.who.check(permission, path["codename"])
     channel = decode_channel(f"{path['codename']}/{path['region']}/{path['channel']}")
     return await call.services.require_rollouts().view(channel)
+
+
+async def _newest_view(call: Call) -> ChannelView:
+    """Return the view for a command that needs what another node may have published just now.
+
+    Halts and pauses do without: they must not wait for a store.
+    """
+    call.who.check(Permission.ROLLOUT, call.path["codename"])
+    await call.services.require_rollouts().follow()
+    return await _view(call, Permission.ROLLOUT)
 
 
 async def _give_command(call: Call, view: ChannelView, command: Command) -> Reply:
@@ -249,7 +259,7 @@ async def _command_again(call: Call, entry: Mapping[str, Any]) -> Reply:
 
 
 async def _propose(call: Call) -> Reply:
-    view = await _view(call, Permission.ROLLOUT)
+    view = await _newest_view(call)
     public, now = call.services.folder.public, call.services.clock()
     proposed = await asyncio.to_thread(propose_for_channel, call.body, view.channel, public, now)
     raise needs_signature(proposed)

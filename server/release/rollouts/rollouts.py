@@ -5,6 +5,7 @@ and halting never wait.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -106,6 +107,7 @@ class Rollouts:
         self._tree = PublicTree(folder.public)
         self._looking = asyncio.Lock()  # one thread at a time reads the tree
         self._sessions = sessions
+        self._publisher = publisher
         self._clock = clock
         self._entropy = entropy
         self._approval_channels = tuple(approval_channels)
@@ -118,6 +120,15 @@ class Rollouts:
     async def view(self, channel: Channel) -> ChannelView:
         """Return the published state of a channel; raises NotFoundError for an unknown model."""
         return await asyncio.to_thread(view_channel, channel, await self.published())
+
+    async def follow(self) -> None:
+        """Look for what another node has published a moment ago; where the store is away, do not.
+
+        Views are of this node's copy, which is up to a second behind. Who asks one node after the
+        other must not be refused for that.
+        """
+        with contextlib.suppress(StorageError, OSError):
+            await self._publisher.follow()
 
     async def published(self) -> Published | None:
         """Return what is published now; only new files are parsed."""
