@@ -117,8 +117,9 @@ class KeySocket:
         If the key process does not know what is public, since its record is new or an older copy,
         it receives that first.
         """
-        held = self._describe()
-        if not held.is_known or held.size < self._public_size():
+        held, size = self._describe(), self._public_size()
+        # With more leaves it knows what another node published, which this copy does not have yet.
+        if held.size < size or (held.size == size and not held.is_known):
             with contextlib.suppress(PublishError):  # a request that needs it reports why
                 self._bring_up(held)
                 held = self._describe()

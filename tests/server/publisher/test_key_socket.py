@@ -62,10 +62,10 @@ def answering(tmp_path, *answers):
         thread.join()
 
 
-def held(keys, size=0):
+def held(keys, size=0, *, is_known=True):
     """Return a key process's answer about the keys of a folder."""
     roles = {role: [key.public_key.keyval["public"]] for role, key in keys.signers.items()}
-    return Held(roles, [str(keys.log_verifier)], size, True)
+    return Held(roles, [str(keys.log_verifier)], size, is_known)
 
 
 def test_where_the_keys_are():
@@ -86,6 +86,14 @@ def test_the_public_halves(fresh, tmp_path):
     ]
     with pytest.raises(TrustError, match="the key process signs"):
         loaded.signers["latest"].sign(b"bytes")
+
+
+def test_a_copy_that_is_behind(fresh, tmp_path):
+    """It is not sent to a process that has more leaves, which would refuse it."""
+    keys = load_online_keys(fresh.folder.keys)
+    with answering(tmp_path, held(keys, 7, is_known=False)) as (process, asked):
+        assert process.load().log_size == 7
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
