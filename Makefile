@@ -9,8 +9,9 @@ PEERS := .venv-peers$(VENV:.venv%=%)
 DOCS := .venv-docs
 MUTATOR := .venv-mutation$(VENV:.venv%=%)
 FUZZER := .venv-fuzz$(VENV:.venv%=%)
-# How long `make soak` runs.
+# How long `make soak` and `make chaos` run, and what the faults of the latter are drawn from.
 MINUTES ?= 10
+SEED ?= 4711
 WORKERS ?= 2
 # How many tests run at once: many of them wait, for a disk, a deadline or a program that starts.
 JOBS ?= $(shell expr 2 '*' $$(nproc))
@@ -31,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # On a terminal pip shows what it does; elsewhere it would write some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
-.PHONY: demo dist bare programs test test-busy check privacy privacy-cloud privacy-full bench peers format lock env readers interop system provider etebase fixtures reference docs soak fuzzer mutation clean
+.PHONY: demo dist bare programs test test-busy check privacy privacy-cloud privacy-full bench peers format lock env readers interop system provider etebase fixtures reference docs soak grown chaos fuzzer mutation clean
 
 demo: programs
 	@$(BIN)/python -m demo
@@ -120,6 +121,16 @@ soak: env fuzzer
 	$(BIN)/python -m soak --minutes $(MINUTES) --workers $(WORKERS)
 	$(BIN)/python -m soak.halts
 	$(BIN)/python -m soak.cloud_names
+
+# A whole site on this machine, in network namespaces of its own, until Ctrl-C: three device nodes,
+# two control, two publishers, PostgreSQL with a standby, SeaweedFS, nginx. It needs root.
+grown: env system
+	$(BIN)/python -m soak.grown up
+
+# The same with phones that poll, engineers who work, and MINUTES of faults; status 1 where a rule is
+# broken. The history and the logs are left in var/chaos.
+chaos: env system
+	$(BIN)/python -m soak.grown chaos --minutes $(MINUTES) --seed $(SEED)
 
 # There are wheels of it for Linux; where it cannot be had a long run says so, and fails.
 fuzzer: $(FUZZER)/.ready

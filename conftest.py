@@ -24,12 +24,13 @@ SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 POSTGRESQL = Path("/usr/lib/postgresql/17/bin")
 PROVIDERS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
 CAPABILITIES = Path("/proc/self/status")
-#: Bit 21 of the effective capabilities, CAP_SYS_ADMIN.
-MAY_MOUNT = CAPABILITIES.is_file() and any(
-    int(line.split()[1], 16) >> 21 & 1
-    for line in CAPABILITIES.read_text().splitlines()
+EFFECTIVE = [
+    int(line.split()[1], 16)
+    for line in (CAPABILITIES.read_text().splitlines() if CAPABILITIES.is_file() else ())
     if line.startswith("CapEff:")
-)
+]
+MAY_MOUNT = any(each >> 21 & 1 for each in EFFECTIVE)  # CAP_SYS_ADMIN
+MAY_NET = MAY_MOUNT and any(each >> 12 & 1 for each in EFFECTIVE)  # CAP_NET_ADMIN
 PROVIDER = REPOSITORY / "tests" / "oidc" / "node_modules"
 ETEBASE = REPOSITORY / "tests" / "etebase" / "node_modules"
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
@@ -88,6 +89,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: bool(MAY_MOUNT),
         "a small disk cannot be mounted: this needs root, and a container that lets it",
     ),
+    "namespaces": (
+        lambda: bool(MAY_NET) and shutil.which("ip") is not None,
+        "network namespaces cannot be made: this needs iproute2, and a root that may make them",
+    ),
     "mobile-broadband": (
         PROVIDERS.is_file,
         "Debian's mobile-broadband-provider-info is not installed",
@@ -118,6 +123,8 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 UNREQUIRED = {"interop"} if sys.version_info >= (3, 12) else set()
 if not MAY_MOUNT:  # no program that could be installed would change that
     UNREQUIRED |= {"small-disk", "bare-root"}
+if not MAY_NET:
+    UNREQUIRED |= {"namespaces"}
 # A busy machine is no failure. Where everything is required the examples are the same each time, so
 # that a run says something about the change; everywhere else they are new ones.
 settings.register_profile(

@@ -31,9 +31,9 @@ class ConnectionEndedError(ConnectionError):
 class Clients:
     """The clients of one port, and what their connections have received."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, address: str = ADDRESS) -> None:
         self.connections = self.received = 0
-        target = Target(ADDRESS, port, ADDRESS, tls=False, root=b"")
+        target = Target(address, port, address, tls=False, root=b"")
         self.loader = Loader(Dialler(target), self, limit=MANY, patience=float("inf"))
 
     @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The load: kinds of clients, each at its own pace, all on loopback.
+"""The load: kinds of clients, each at its own pace.
 
 A kind is a coroutine that does one thing once, and returns in a word what came of it. Words that
 are not among a kind's expected ones are failures, to be explained by a fault.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from client_sim.fleet.answers import Answers, Came
 from client_sim.transport import encode_block_request, encode_request
-from soak.client import Clients, ConnectionEndedError
+from soak.client import ADDRESS, Clients, ConnectionEndedError
 
 NAME = "updates.example"
 HOST = b"Host: updates.example\r\n"
@@ -44,13 +44,14 @@ class Site:
     package: bytes
     data: bytes
     poll_paths: Sequence[str]
+    address: str = ADDRESS
 
 
 class Visitors(Clients):
     """The clients of a site."""
 
     def __init__(self, site: Site) -> None:
-        super().__init__(site.port)
+        super().__init__(site.port, site.address)
         self.site = site
 
 

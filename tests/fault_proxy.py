@@ -6,6 +6,7 @@ import enum
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 SLOW_SECONDS = 0.2
 
@@ -29,6 +30,7 @@ class Fault(enum.StrEnum):
 class FaultProxy:
     """The proxy's address, its present fault, and its observations."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     fault: Fault = Fault.NONE
     limit: int = 0
@@ -47,13 +49,16 @@ class FaultProxy:
     @property
     def endpoint(self) -> str:
         """The proxy's address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 @contextlib.contextmanager
-def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
-    """Run a proxy in front of a port until the block ends."""
-    proxy, ready, end = FaultProxy(), threading.Event(), []
+def run_fault_proxy(
+    upstream: int, *, host: str = "127.0.0.1", listen: str = "127.0.0.1"
+) -> Iterator[FaultProxy]:
+    """Run a proxy in front of a port of `host` until the block ends; it listens on `listen`."""
+    proxy, ready = FaultProxy(listen), threading.Event()
+    end: list[Any] = []
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -65,14 +70,14 @@ def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
             tasks.add(task)
             proxy.connections += 1
             try:
-                await _serve(proxy, upstream, reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await _serve(proxy, (host, upstream), reader, writer)
+            except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 pass  # the end of a connection, or of the proxy
             finally:
                 await _abort(writer)
                 tasks.discard(task)
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, listen, 0)
         loop = asyncio.get_running_loop()
 
         async def end_connections() -> None:
@@ -104,7 +109,10 @@ def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
 
 
 async def _serve(
-    proxy: FaultProxy, upstream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: FaultProxy,
+    upstream: tuple[str, int],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> None:
     fault = proxy.fault if proxy.times else Fault.NONE
     proxy.times = max(proxy.times - 1, -1) if proxy.times else 0
@@ -120,7 +128,7 @@ async def _serve(
         with contextlib.suppress(ConnectionError):
             await reader.read()
         return
-    server_reader, server_writer = await asyncio.open_connection("127.0.0.1", upstream)
+    server_reader, server_writer = await asyncio.open_connection(*upstream)
     ways = (
         asyncio.create_task(_hand_on(proxy, fault, Fault.CUT_REQUEST, reader, server_writer)),
         asyncio.create_task(_hand_on(proxy, fault, Fault.CUT_ANSWER, server_reader, writer)),

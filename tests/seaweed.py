@@ -87,7 +87,7 @@ def run_seaweed(folder: Path) -> Iterator[Seaweed]:
     ]
     with run_weed(folder, command, {}) as ports:
         seaweed = Seaweed(ports["s3.port"], ports["filer.port"])
-        _make_bucket(seaweed.place(""))
+        make_bucket(seaweed.place(""))
         yield seaweed
 
 
@@ -131,7 +131,7 @@ def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("SeaweedFS does not answer")
 
 
-def _make_bucket(place: S3Place) -> None:
+def make_bucket(place: S3Place) -> None:
     """Make the bucket, which appears with its first object; a volume may take a moment."""
     store = S3Store(
         place.bucket,

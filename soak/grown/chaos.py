@@ -1,0 +1,181 @@
+"""Chaos on a site: a fleet polls, engineers work, faults come and go, and a history is kept."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from client_sim.fleet.response_learner import record_idle_poll
+from client_sim.fleet.target import Target
+from server.settings import Node as NodeKind
+from soak.client import ADDRESS
+from soak.grown.engineer import Engineer, get_document, list_changes
+from soak.grown.faults import Turn, draw_turns, list_faults, named_turns
+from soak.grown.history import Calm, Ended, Faulty, History, Listed, Polled
+from soak.grown.nodes import METRICS, PHONES
+from soak.grown.observer import Observer
+from soak.grown.program import Keeper
+from soak.grown.rules import EDGE, HEAL_SECONDS, Verdict, everything_heals, judge
+from soak.grown.site import Site
+from soak.load import NAME, Kind, Load, poll
+from soak.load import Site as Polled_Site
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1
+
+POLLS = Kind("phones' polls", poll, 32, 20.0, frozenset({"404 200"}))
+WARM_SECONDS = 5.0  # of work before the first fault
+LAST = ("pause", "resume", "halt")  # what each engineer does after the last fault
+
+
+class Fleet:
+    """Polls through the edge in a thread, until it is stopped."""
+
+    def __init__(self, site: Site, history: History, seed: int) -> None:
+        address = urlsplit(site.public_url).hostname or ""
+        root = site.world.folder.trusted_root.read_bytes()
+        # Phones speak plain HTTP within one machine only.
+        target = Target(NAME, PHONES, ADDRESS, tls=False, root=root)
+        with ThreadPoolExecutor(1, initializer=site.machines["edge"].enter) as thread:
+            paths = thread.submit(record_idle_poll, target, time.time()).result()
+        self._load = Load(Polled_Site(PHONES, b"", b"", paths, address), seed, (POLLS,))
+        self._history = history
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> Polled:
+        """End after the polls that are under way, and return what came of all of them."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        counts = self._load.counts[POLLS.name]
+        answered = sum(counts.get(word, 0) for word in POLLS.expected)
+        return Polled(self._history.now(), answered, [each.begin for each in self._load.failures])
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            begun = self._loop.time() - self._history.now()
+            self._loop.run_until_complete(self._load.run(begun, self._stop))
+
+
+def run_chaos(
+    site: Site,
+    out: Path,
+    seconds: float,
+    seed: int,
+    names: Sequence[str],
+    say: Callable[[str], None],
+) -> list[Verdict]:
+    """Let chaos reign for `seconds`, or until each of the faults `names` was; return the verdict.
+
+    The history is `history.jsonl` in `out`.
+    """
+    history = History(out / "history.jsonl", time.monotonic)
+    faults = list_faults(site)
+    turns = (
+        named_turns([faults[name] for name in names], seed)
+        if names
+        else draw_turns(list(faults.values()), seed)
+    )
+    engineers = list(_make_engineers(site, history, seed))
+
+    def withdrawn() -> list[str]:
+        return [path for engineer in engineers for path in engineer.withdrawn[-1:]]
+
+    keeper = Keeper(
+        site.programs,
+        lambda name, status, again: history.add(Ended(history.now(), name, status, again)),
+    )
+    fleet = Fleet(site, history, seed)
+    observers = list(_make_observers(site, history, withdrawn))
+    keeper.start()
+    fleet.start()
+    for observer in observers:
+        observer.start()
+    stop = threading.Event()
+    working = [
+        threading.Thread(target=engineer.work, args=(stop,), daemon=True) for engineer in engineers
+    ]
+    for thread in working:
+        thread.start()
+    time.sleep(WARM_SECONDS)
+    _make_trouble(turns, history, history.now() + seconds, say)
+    calm = Calm(history.now())
+    history.add(calm)
+    say("The faults are over; everything has to heal.")
+    stop.set()
+    for thread in working:
+        thread.join()
+    for engineer in engineers:
+        engineer.cycle(LAST)
+    while any(everything_heals(history.events)) and history.now() < calm.at + HEAL_SECONDS:
+        time.sleep(1)
+    history.add(Listed(history.now(), _list_changes(site)))
+    history.add(fleet.stop())
+    for observer in observers:
+        observer.stop()
+    keeper.stop()
+    history.close()
+    return judge(history.events)
+
+
+def _make_trouble(
+    turns: Iterator[Turn], history: History, until: float, say: Callable[[str], None]
+) -> None:
+    """Carry out turns until the time, or until there is none left."""
+    for turn in turns:
+        if history.now() > until:
+            return
+        say(f"{history.now():5.0f} s: {' and '.join(each.name for each in turn.faults)}")
+        for fault in turn.faults:
+            history.add(Faulty(history.now(), fault.name, begins=True))
+            fault.begin()
+        time.sleep(turn.hold)
+        for fault in reversed(turn.faults):
+            fault.end()
+            history.add(Faulty(history.now(), fault.name, begins=False))
+        time.sleep(turn.pause)
+
+
+def _make_engineers(site: Site, history: History, seed: int) -> Iterator[Engineer]:
+    publishers, controls = site.of(NodeKind.PUBLISHER), site.of(NodeKind.CONTROL)
+    ceremony = site.world.ceremony
+    armani = {FIRST: (PACKAGE_1, release(1))}
+    for model, version, counter, files in (("armani", 2, 1, armani), ("cancro", 1, 0, {})):
+        yield Engineer(
+            model,
+            version,
+            counter,
+            ceremony,
+            publishers,
+            controls,
+            site.token,
+            history,
+            seed,
+            files,
+        )
+        publishers, controls = publishers[::-1], controls[::-1]
+
+
+def _make_observers(
+    site: Site, history: History, withdrawn: Callable[[], list[str]]
+) -> Iterator[Observer]:
+    root = site.world.folder.trusted_root.read_bytes()
+    ready = f"http://127.0.0.1:{METRICS}/readyz"
+    for node in site.of(NodeKind.DEVICE):
+        url = f"http://{node.machine.address}:{PHONES}"
+        yield Observer(node.machine.name, url, ready, root, history, withdrawn, node.machine.enter)
+    yield Observer(EDGE, site.public_url, "", root, history, withdrawn)
+
+
+def _list_changes(site: Site) -> dict[str, str]:
+    """Ask a control node for all changes."""
+    node, *_ = site.of(NodeKind.CONTROL)
+    return list_changes(lambda path: get_document(f"{node.api}{path}", site.token))

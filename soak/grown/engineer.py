@@ -1,0 +1,214 @@
+"""An engineer of one model: releases, offers, pauses and halts, one after the other.
+
+Each command is repeated under its idempotency key, on one control node after the other, until it is
+answered as done or refused.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from server.core.bundle import decode_result
+from server.core.names import hashed_target_path
+from soak.grown.history import (
+    Acknowledged,
+    History,
+    Refused,
+    Sent,
+    Unanswered,
+    Withdrawn,
+)
+from soak.grown.nodes import Node
+from tests.server.ceremony import Ceremony, release, write_bundle
+
+ANSWER_SECONDS = 20.0  # for one try
+GIVE_UP_SECONDS = 240.0  # a command
+AGAIN_SECONDS = 0.5
+BETWEEN_SECONDS = 1.5
+PLAN = {"stages": [{"permille": 1000}]}
+IDLE = ("under-way", "too-many-requests")  # of refusals that say: ask again
+
+
+class Engineer:
+    """Works on `model`, with publisher and control nodes in the order of preference."""
+
+    def __init__(
+        self,
+        model: str,
+        version: int,
+        counter: int,
+        ceremony: Ceremony,
+        publishers: Sequence[Node],
+        controls: Sequence[Node],
+        token: str,
+        history: History,
+        seed: int,
+        files: Mapping[str, tuple[bytes, dict[str, object]]],
+    ) -> None:
+        self._model = model
+        self._version = version
+        self._counter = counter
+        self._ceremony = ceremony
+        self._publishers = publishers
+        self._controls = controls
+        self._token = token
+        self._history = history
+        self._draw = random.Random(f"{seed} {model}")
+        self._files = dict(files)
+        self._number = 0
+        self.withdrawn: list[str] = []
+
+    def work(self, stop: threading.Event) -> None:
+        """Work until `stop`."""
+        while not stop.wait(self._draw.uniform(0, 2 * BETWEEN_SECONDS)):
+            self.cycle(self._draw.choice((["pause", "resume"], ["halt"], ["pause", "halt"])))
+
+    def cycle(self, actions: Sequence[str]) -> None:
+        """Publish a release, offer it, and do `actions`; sometimes withdraw what was halted."""
+        self._counter += 1
+        path = f"{self._model}/id/stable/{self._model}-{self._counter}.zip"
+        package = b"PK\x03\x04" + self._draw.randbytes(10_000)
+        build = f"Hening/{self._model}/{self._model}:14/UKQ1/{self._counter}:user/release-keys"
+        self._files[path] = package, release(self._counter, fingerprint=build)
+        if not self._publish([package]):
+            return
+        if not self._order("offer", {"plan": PLAN, "counter": self._counter}):
+            return
+        for action in actions:
+            words = f"{self._model} {self._number + 1}" if action != "resume" else ""
+            self._order(action, {"reason": {"en": words}} if words else {}, words)
+        if actions[-1] == "halt" and self._draw.random() < 0.3:
+            gone = release(self._counter, fingerprint=build, withdrawn=True)
+            self._files[path] = package, gone
+            sha256 = hashlib.sha256(package).hexdigest()
+            name = hashed_target_path(path, sha256)
+            command = f"{self._model}-{self._number + 1}"
+            self._history.add(Withdrawn(self._history.now(), name, command))
+            if self._publish([]):
+                self.withdrawn.append(name)
+
+    def _publish(self, packages: Sequence[bytes]) -> bool:
+        """Sign the model's next version, put it into `incoming`, and wait for the result."""
+        self._version += 1
+        command = self._begin("publish", self._model, self._version)
+        files = {
+            (self._model, self._version): self._ceremony.role(
+                self._model, self._version, self._files
+            )
+        }
+        blobs = {hashlib.sha256(data).hexdigest(): data for data in packages}
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        result = None
+        while result is None and time.monotonic() < deadline:
+            for node in self._publishers:
+                try:
+                    bundle = write_bundle(node.folder.incoming, files, blobs)
+                except OSError:  # its disk is full
+                    for left in node.folder.incoming.glob(".tmp-*"):
+                        shutil.rmtree(left, ignore_errors=True)
+                    continue
+                result = _wait_for(node.folder.results / f"{bundle}.json", deadline)
+                break
+            else:
+                time.sleep(AGAIN_SECONDS)
+        at = self._history.now()
+        if result is None:
+            self._history.add(Unanswered(at, command, "no result"))
+            return False
+        found = decode_result(result)
+        if found.status == "refused":
+            self._history.add(Refused(at, command, found.reason))
+            return False
+        self._history.add(Acknowledged(at, command, found.snapshot))
+        return True
+
+    def _order(self, action: str, body: Mapping[str, object], words: str = "") -> bool:
+        """Give a command for the channel, and repeat it until it is answered."""
+        command = self._begin(action, f"{self._model}/id/stable", self._counter, words)
+        path = f"/api/v1/channels/{self._model}/id/stable/{action}"
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": command,
+        } | ({} if action == "halt" else {"If-Match": "*"})
+        deadline, why = time.monotonic() + GIVE_UP_SECONDS, ""
+        while time.monotonic() < deadline:
+            for node in self._controls:
+                try:
+                    status, document = _post(f"{node.api}{path}", headers, body)
+                except OSError as error:
+                    why = f"{node.machine.name}: {error}"
+                    continue
+                if status == 200 and document["change"]["state"] == "done":
+                    change = document["change"]
+                    done = Acknowledged(
+                        self._history.now(), command, change["snapshot"], change["id"]
+                    )
+                    self._history.add(done)
+                    return True
+                why = f"{node.machine.name}: {status} {document.get('detail', document)}"
+                is_final = status < 500 and not str(document.get("type", "")).endswith(IDLE)
+                if is_final:
+                    self._history.add(Refused(self._history.now(), command, why))
+                    return False
+            time.sleep(AGAIN_SECONDS)
+        self._history.add(Unanswered(self._history.now(), command, why))
+        return False
+
+    def _begin(self, action: str, subject: str, number: int, words: str = "") -> str:
+        self._number += 1
+        command = f"{self._model}-{self._number}"
+        self._history.add(Sent(self._history.now(), command, action, subject, number, words))
+        return command
+
+
+def list_changes(ask: Callable[[str], dict[str, object]]) -> dict[str, str]:
+    """Return the state of every change by its id; `ask` gives the document at a path of the API."""
+    found: dict[str, str] = {}
+    path: object = "/api/v1/changes?limit=200"
+    while path:
+        page = ask(str(path))
+        items = page["items"]
+        if isinstance(items, list):
+            found |= {each["id"]: each["state"] for each in items}
+        path = page["next"]
+    return found
+
+
+def get_document(url: str, token: str) -> dict[str, object]:
+    """Return a document of the API; raises OSError."""
+    request = Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urlopen(request, timeout=ANSWER_SECONDS) as answer:
+        document: dict[str, object] = json.load(answer)
+    return document
+
+
+def _post(url: str, headers: Mapping[str, str], body: object) -> tuple[int, dict[str, Any]]:
+    request = Request(url, json.dumps(body).encode(), dict(headers))
+    try:
+        with urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        try:
+            return error.code, json.load(error)
+        except ValueError:
+            return error.code, {}
+    except (ValueError, HTTPException) as error:
+        raise OSError(f"the answer is cut off: {error}") from error
+
+
+def _wait_for(path: Path, deadline: float) -> bytes | None:
+    while time.monotonic() < deadline:
+        if path.exists():
+            return path.read_bytes()
+        time.sleep(0.05)
+    return None

@@ -1,0 +1,182 @@
+"""What is done to a site, and how it is undone. A plan is drawn from a seed."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from server.settings import Node as Kind
+from soak.grown.network import Machine
+from soak.grown.nodes import Node
+from soak.grown.program import Program
+from soak.grown.site import Site
+from tests.fault_proxy import Fault as Way
+
+SHORT, LONG = 3.0, 15.0  # seconds that most faults last
+STALE = 40.0  # long enough that a node that is cut off leaves the rotation
+BETWEEN = (2.0, 6.0)
+PAIRS, STALES = 0.4, 0.15  # shares of turns
+AT_WORK_SECONDS = 10.0  # how long a publisher's bundle is waited for
+DATABASE = "database"
+HOUR = 3600
+WAYS = (Way.ERROR, Way.SILENCE, Way.CUT_ANSWER, Way.LOSE_ANSWER, Way.SLOW)
+CUT = 500  # bytes of an answer, after which it is cut
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault. Two that have a part in common never happen together."""
+
+    name: str
+    parts: frozenset[str]
+    begin: Callable[[], None]
+    end: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One fault, or two at once, for `hold` seconds; `pause` seconds until the next turn."""
+
+    faults: Sequence[Fault]
+    hold: float
+    pause: float
+
+
+def list_faults(site: Site) -> dict[str, Fault]:
+    """Return all faults by name."""
+    found = [*_of_nodes(site), *_of_links(site), *_of_the_database(site)]
+    for program in [*site.store.programs.values(), site.edge, site.keys]:
+        found += [_kill(program), _pause(program)]
+    return {each.name: each for each in found}
+
+
+def draw_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
+    """Yield turns without end: each fault comes once before any comes again."""
+    draw = random.Random(seed)
+    left: list[Fault] = []
+    while True:
+        if not left:
+            left = draw.sample(faults, len(faults))
+        chosen = [left.pop()]
+        if draw.random() < PAIRS:
+            fitting = [each for each in left if not each.parts & chosen[0].parts]
+            if fitting:
+                chosen.append(fitting[-1])
+                left.remove(fitting[-1])
+        hold = STALE if draw.random() < STALES else draw.uniform(SHORT, LONG)
+        yield Turn(chosen, hold, draw.uniform(*BETWEEN))
+
+
+def named_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
+    """Yield these faults one after the other, each for a drawn time."""
+    draw = random.Random(seed)
+    for fault in faults:
+        yield Turn([fault], draw.uniform(SHORT, LONG), draw.uniform(*BETWEEN))
+
+
+def _kill(program: Program, wait: Callable[[], None] = lambda: None) -> Fault:
+    def begin() -> None:
+        wait()
+        program.kill()
+
+    return Fault(f"kill {program.name}", frozenset({program.name}), begin, program.start)
+
+
+def _pause(program: Program) -> Fault:
+    parts = frozenset({program.name})
+    return Fault(f"pause {program.name}", parts, program.pause, program.resume)
+
+
+def _cut(machine: Machine, parts: frozenset[str]) -> Fault:
+    return Fault(f"cut {machine.name}", parts, machine.cut, machine.mend)
+
+
+def _of_nodes(site: Site) -> Iterator[Fault]:
+    for node in site.nodes.values():
+        parts = frozenset({node.machine.name})
+        yield _kill(node.program, _until_at_work(node))
+        yield _pause(node.program)
+        yield Fault(f"fill {node.machine.name}", parts, node.fill_disk, node.free_disk)
+        for way in WAYS:
+            yield _disturb(node, way, parts)
+        for seconds in (HOUR, -HOUR):
+            yield _turn_clock(node, seconds, parts)
+
+
+def _until_at_work(node: Node) -> Callable[[], None]:
+    """Return what waits until a publisher has a bundle, so that it is killed while it publishes."""
+
+    def wait() -> None:
+        until = time.monotonic() + AT_WORK_SECONDS
+        while time.monotonic() < until and not any(node.folder.incoming.glob("[!.]*")):
+            time.sleep(0.01)
+
+    return wait if node.kind is Kind.PUBLISHER else lambda: None
+
+
+def _disturb(node: Node, way: Way, parts: frozenset[str]) -> Fault:
+    def begin() -> None:
+        node.proxy.limit = CUT
+        node.proxy.fault = way
+
+    def end() -> None:
+        node.proxy.fault = Way.NONE
+
+    return Fault(f"{way} of the store to {node.machine.name}", parts, begin, end)
+
+
+def _turn_clock(node: Node, seconds: int, parts: frozenset[str]) -> Fault:
+    return Fault(
+        f"clock of {node.machine.name} {seconds:+d} s",
+        parts,
+        lambda: node.turn_clock(seconds),
+        node.set_clock_right,
+    )
+
+
+def _of_links(site: Site) -> Iterator[Fault]:
+    for name, machine in site.machines.items():
+        if name == "store":
+            yield _cut(machine, frozenset({name, *site.store.programs}))
+        elif not name.startswith(DATABASE):
+            yield _cut(machine, frozenset({name}))
+
+
+def _of_the_database(site: Site) -> Iterator[Fault]:
+    """Yield faults of the primary, which comes back or is replaced, and of the standby."""
+    pair, parts = site.database, frozenset({DATABASE})
+
+    def kill_standby() -> None:
+        pair.alone()
+        pair.standby.kill()
+
+    def start_standby() -> None:
+        pair.standby.start()
+        pair.together()
+
+    def cut_standby() -> None:
+        pair.alone()
+        _link(pair.standby).cut()
+
+    def mend_standby() -> None:
+        _link(pair.standby).mend()
+        pair.together()
+
+    def primary() -> Program:
+        return pair.primary
+
+    def link() -> Machine:
+        return _link(pair.primary)
+
+    yield Fault("promote the standby", parts, pair.promote, pair.rejoin)
+    yield Fault("kill the primary", parts, lambda: primary().kill(), lambda: primary().start())
+    yield Fault("pause the primary", parts, lambda: primary().pause(), lambda: primary().resume())
+    yield Fault("cut the primary", parts, lambda: link().cut(), lambda: link().mend())
+    yield Fault("kill the standby", parts, kill_standby, start_standby)
+    yield Fault("cut the standby", parts, cut_standby, mend_standby)
+
+
+def _link(program: Program) -> Machine:
+    if program.machine is None:
+        raise ValueError(f"{program.name} has no machine")
+    return program.machine

@@ -1,0 +1,263 @@
+"""What must hold of every history. Pure: events in, what breaks a rule out.
+
+A device node is in rotation while it says that it is ready. The edge is asked as well, but it shows
+now this node and now that one, so only signatures are judged there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+from soak.grown.history import (
+    Acknowledged,
+    AnyEvent,
+    Calm,
+    Event,
+    Fetched,
+    Listed,
+    Polled,
+    Refused,
+    Seen,
+    Sent,
+    Shown,
+    State,
+    Unverified,
+    Withdrawn,
+)
+
+HALT_SECONDS = 60.0  # from a halt's acknowledgement until every node in rotation shows it
+HEAL_SECONDS = 120.0  # from the end of the last fault until all is well
+EDGE = "edge"
+ACTIONS = ("publish", "offer", "halt", "pause", "resume")
+_STATES = {"offer": "offered", "halt": "halted", "pause": "paused", "resume": "offered"}
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A rule, how many things it was asked about, and a sentence for each that breaks it."""
+
+    rule: str
+    checked: int
+    broken: Sequence[str]
+
+
+Events = Sequence[AnyEvent]
+
+
+def judge(events: Events) -> list[Verdict]:
+    """Return the verdict of every rule."""
+    return [_collect(rule, name, events) for name, rule in RULES.items()]
+
+
+def _collect(rule: Callable[[Events], Iterable[str]], name: str, events: Events) -> Verdict:
+    """Run a rule, which yields an empty text for what holds."""
+    found = list(rule(events))
+    return Verdict(name, len(found), [each for each in found if each])
+
+
+def acknowledged_is_kept(events: Events) -> Iterator[str]:
+    """Check that what was acknowledged is in the database and shows, until the next command."""
+    listed = {
+        change: state for each in _of(Listed, events) for change, state in each.changes.items()
+    }
+    acknowledged = _acknowledged(events)
+    states = _of(State, events)
+    for sent in _of(Sent, events):
+        done = acknowledged.get(sent.command)
+        if done is None:
+            continue
+        if done.change and listed.get(done.change) != "done":
+            yield f"{sent.command} is {listed.get(done.change, 'not')} in the database"
+        shown = [each for each in states if each.snapshot >= done.snapshot]
+        if sent.action == "publish":
+            lost = next((s for s in shown if s.roles.get(sent.subject, 0) < sent.number), None)
+        else:
+            allowed, until = _followers(sent, events)
+            lost = next(
+                (
+                    each
+                    for each in shown
+                    if (until is None or each.snapshot < until)
+                    and not any(_shows(one, each.channels.get(sent.subject)) for one in allowed)
+                ),
+                None,
+            )
+        yield f"{sent.command} does not show in snapshot {lost.snapshot}" if lost else ""
+
+
+def one_order(events: Events) -> Iterator[str]:
+    """Check that all show one history, with the commands in the order of their answers."""
+    states: dict[int, State] = {}
+    for state in _of(State, events):
+        first = states.setdefault(state.snapshot, state)
+        same = (first.roles, first.channels) == (state.roles, state.channels)
+        yield "" if same else f"snapshot {state.snapshot} of {state.node} is not {first.node}'s"
+    for before, after in pairwise(states[number] for number in sorted(states)):
+        yield from _goes_on(before, after)
+    acknowledged = _acknowledged(events)
+    newest: dict[str, Acknowledged] = {}
+    for event in events:
+        if isinstance(event, Sent) and event.command in acknowledged:
+            done, last = acknowledged[event.command], newest.get(event.subject)
+            if last is not None and last.at < event.at and last.snapshot >= done.snapshot:
+                yield f"{event.command} has an older snapshot than {last.command} before it"
+            else:
+                yield ""
+            newest[event.subject] = done
+
+
+def no_node_goes_back(events: Events) -> Iterator[str]:
+    """Compare each look at a node with the one before."""
+    newest: dict[str, Seen] = {}
+    for seen in _of(Seen, events):
+        last = newest.get(seen.node)
+        if last is not None and seen.node != EDGE:
+            is_older = (seen.timestamp, seen.snapshot) < (last.timestamp, last.snapshot)
+            what = f"{seen.node} went from timestamp {last.timestamp} to {seen.timestamp}"
+            yield f"{what} at {seen.at:.1f} s" if is_older else ""
+        newest[seen.node] = seen
+
+
+def halts_show(events: Events) -> Iterator[str]:
+    """Check each halt on every node in rotation, HALT_SECONDS after its acknowledgement."""
+    acknowledged = _acknowledged(events)
+    halts = [
+        acknowledged[sent.command]
+        for sent in _of(Sent, events)
+        if sent.action == "halt" and sent.command in acknowledged
+    ]
+    for halt in halts:
+        late = next(
+            (
+                seen
+                for seen in _of(Seen, events)
+                if seen.is_ready
+                and seen.at > halt.at + HALT_SECONDS
+                and seen.snapshot < halt.snapshot
+            ),
+            None,
+        )
+        yield f"{late.node} lacks {halt.command} at {late.at:.1f} s" if late else ""
+
+
+def only_signed_is_served(events: Events) -> Iterator[str]:
+    """Check that a TUF client accepted everything, and that withdrawn packages are gone."""
+    acknowledged = _acknowledged(events)
+    withdrawn = {
+        each.package: acknowledged[each.command].snapshot
+        for each in _of(Withdrawn, events)
+        if each.command in acknowledged
+    }
+    for event in events:
+        if isinstance(event, State):
+            yield ""
+        if isinstance(event, Unverified):
+            yield f"{event.node} served at {event.at:.1f} s: {event.why}"
+        if isinstance(event, Fetched) and event.snapshot >= withdrawn.get(
+            event.package, event.snapshot + 1
+        ):
+            is_served = event.status in {200, 206}
+            yield f"{event.node} served the withdrawn {event.package}" if is_served else ""
+
+
+def everything_heals(events: Events) -> Iterator[str]:
+    """Check nodes, commands and polls until HEAL_SECONDS after the last fault."""
+    calm = next(iter(_of(Calm, events)), None)
+    if calm is None:
+        yield "the faults never ended"
+        return
+    until = calm.at + HEAL_SECONDS
+    acknowledged = _acknowledged(events)
+    before = [each.snapshot for each in acknowledged.values() if each.at <= calm.at]
+    newest = max(before, default=0)
+    seen = _of(Seen, events)
+    for node in sorted({each.node for each in seen} - {EDGE}):
+        is_well = any(
+            each.node == node
+            and each.is_ready
+            and calm.at <= each.at <= until
+            and each.snapshot >= newest
+            for each in seen
+        )
+        yield "" if is_well else f"{node} was not ready with snapshot {newest} in time"
+    for action in ACTIONS:
+        is_done = any(
+            sent.action == action and sent.at >= calm.at and acknowledged[sent.command].at <= until
+            for sent in _of(Sent, events)
+            if sent.command in acknowledged
+        )
+        yield "" if is_done else f"no {action} was acknowledged after the faults, in time"
+    for polled in _of(Polled, events):
+        late = [at for at in polled.failed if at > until]
+        yield f"{len(late)} polls failed after that" if late else ""
+
+
+def something_happened(events: Events) -> Iterator[str]:
+    """Check that every kind of command was acknowledged, and that phones were answered."""
+    acknowledged = _acknowledged(events)
+    actions = [sent.action for sent in _of(Sent, events) if sent.command in acknowledged]
+    for action in ACTIONS:
+        yield "" if action in actions else f"no {action} was acknowledged"
+    polled = sum(each.answered for each in _of(Polled, events))
+    yield "" if polled else "no poll was answered"
+
+
+RULES: Mapping[str, Callable[[Events], Iterable[str]]] = {
+    "no acknowledged command is lost": acknowledged_is_kept,
+    "each channel's history is one order": one_order,
+    "no node goes back to an older snapshot": no_node_goes_back,
+    f"a halt shows within {HALT_SECONDS:.0f} s": halts_show,
+    "only what is signed, and not withdrawn": only_signed_is_served,
+    f"everything heals within {HEAL_SECONDS:.0f} s": everything_heals,
+    "every kind of command was tried": something_happened,
+}
+
+
+def _of(kind: type[E], events: Iterable[AnyEvent]) -> list[E]:
+    return [each for each in events if isinstance(each, kind)]
+
+
+def _acknowledged(events: Events) -> dict[str, Acknowledged]:
+    return {each.command: each for each in _of(Acknowledged, events)}
+
+
+def _followers(sent: Sent, events: Events) -> tuple[list[Sent], int | None]:
+    """Return the commands that a channel may show from `sent` on, and the snapshot that ends that.
+
+    That is `sent` and commands without an answer, until another is acknowledged.
+    """
+    acknowledged = _acknowledged(events)
+    refused = {each.command for each in _of(Refused, events)}
+    own = [
+        each
+        for each in _of(Sent, events)
+        if each.subject == sent.subject and each.action != "publish"
+    ]
+    allowed = [sent]
+    for each in own[own.index(sent) + 1 :]:
+        if each.command in acknowledged:
+            return allowed, acknowledged[each.command].snapshot
+        if each.command not in refused:
+            allowed.append(each)
+    return allowed, None
+
+
+def _shows(sent: Sent, shown: Shown | None) -> bool:
+    return shown == Shown(sent.number, _STATES[sent.action], sent.words)
+
+
+def _goes_on(before: State, after: State) -> Iterator[str]:
+    """Compare two snapshots that follow each other."""
+    for role, version in before.roles.items():
+        is_older = after.roles.get(role, 0) < version
+        yield f"{role} is older in snapshot {after.snapshot}" if is_older else ""
+    for channel, old in before.channels.items():
+        new = after.channels.get(channel)
+        is_undone = (
+            new is None
+            or new.counter < old.counter
+            or (new.counter == old.counter and old.state == "halted" and new.state != "halted")
+        )
+        yield f"{channel} goes back in snapshot {after.snapshot}" if is_undone else ""

@@ -1,0 +1,256 @@
+"""Each rule on histories made by hand: one that it accepts, and ones that break it."""
+
+from soak.grown.history import (
+    Acknowledged,
+    Calm,
+    Fetched,
+    History,
+    Listed,
+    Polled,
+    Refused,
+    Seen,
+    Sent,
+    Shown,
+    State,
+    Unanswered,
+    Unverified,
+    Withdrawn,
+    load_history,
+)
+from soak.grown.rules import (
+    ACTIONS,
+    HALT_SECONDS,
+    HEAL_SECONDS,
+    acknowledged_is_kept,
+    everything_heals,
+    halts_show,
+    judge,
+    no_node_goes_back,
+    one_order,
+    only_signed_is_served,
+    something_happened,
+)
+
+CHANNEL = "armani/id/stable"
+OFFERED = Shown(2, "offered", "")
+PAUSED = Shown(2, "paused", "hot")
+HALTED = Shown(2, "halted", "it drains")
+
+
+def state(snapshot, shown=OFFERED, node="device-1", role=3, at=9.0):
+    """Return what a node's snapshot says."""
+    return State(at, node, snapshot, {"armani": role}, {CHANNEL: shown})
+
+
+def publish(name="p", version=3, snapshot=4, at=1.0):
+    """Return a release, and its answer a second later."""
+    return [Sent(at, name, "publish", "armani", version), Acknowledged(at + 1, name, snapshot)]
+
+
+def order(name, action, snapshot, at, words="", counter=2):
+    """Return a command for the channel, and its answer a second later."""
+    return [
+        Sent(at, name, action, CHANNEL, counter, words),
+        Acknowledged(at + 1, name, snapshot, f"id-{name}"),
+    ]
+
+
+def seen(snapshot, at, node="device-1", *, is_ready=True, timestamp=None):
+    """Return a look at a node."""
+    return Seen(at, node, is_ready, snapshot if timestamp is None else timestamp, snapshot)
+
+
+def broken(rule, events):
+    """Return the sentences of what breaks a rule; it was asked about something."""
+    found = list(rule(events))
+    assert found
+    return [each for each in found if each]
+
+
+OFFER = order("o", "offer", 5, 3.0)
+HALT = order("h", "halt", 6, 5.0, "it drains")
+DONE = Listed(99.0, {"id-o": "done", "id-h": "done"})
+GOOD = [
+    *publish(),
+    *OFFER,
+    *HALT,
+    state(4, Shown(1, "offered", "")),
+    state(5),
+    state(6, HALTED),
+    DONE,
+]
+
+
+def test_what_was_acknowledged_shows():
+    """A release, an offer and a halt that show from their snapshots on are not lost."""
+    assert broken(acknowledged_is_kept, GOOD) == []
+
+
+def test_an_acknowledged_change_that_no_database_has():
+    """It is lost, also if it was recorded and not done."""
+    for listed in ({"id-o": "done"}, {"id-o": "done", "id-h": "approved"}):
+        events = [*GOOD[:-1], Listed(99.0, listed)]
+        assert any("in the database" in each for each in broken(acknowledged_is_kept, events))
+
+
+def test_an_acknowledged_command_that_does_not_show():
+    """A later snapshot lacks the halt, its own lacks the offer, or a role went back."""
+    assert broken(acknowledged_is_kept, [*GOOD, state(7)]) == ["h does not show in snapshot 7"]
+    assert broken(acknowledged_is_kept, [*GOOD, state(5, PAUSED)]) == [
+        "o does not show in snapshot 5"
+    ]
+    assert broken(acknowledged_is_kept, [*GOOD, state(8, HALTED, role=2)]) == [
+        "p does not show in snapshot 8"
+    ]
+
+
+def test_a_command_without_an_answer_may_show_or_not():
+    """After it either is right, until the next is acknowledged; a refused one never shows."""
+    pause = Sent(4.5, "u", "pause", CHANNEL, 2, "hot")
+    lost = [*OFFER, pause, Unanswered(4.9, "u", "timeout"), DONE]
+    for shown in (OFFERED, PAUSED):
+        assert broken(acknowledged_is_kept, [*lost, state(6, shown)]) == []
+    assert broken(acknowledged_is_kept, [*lost, state(6, HALTED)]) != []
+    refused = [*OFFER, pause, Refused(4.9, "u", "409"), DONE, state(6, PAUSED)]
+    assert broken(acknowledged_is_kept, refused) == ["o does not show in snapshot 6"]
+
+
+def test_one_order():
+    """Nodes agree, versions grow, and commands follow each other as they were answered."""
+    assert broken(one_order, [*GOOD, state(6, HALTED, "device-2")]) == []
+
+
+def test_nodes_that_disagree():
+    """Two contents of one snapshot are two histories."""
+    assert broken(one_order, [*GOOD, state(6, OFFERED, "device-2")]) == [
+        "snapshot 6 of device-2 is not device-1's"
+    ]
+
+
+def test_a_history_that_goes_back():
+    """A role, a counter and a halt never do."""
+    assert broken(one_order, [state(5, role=3), state(6, role=2)]) != []
+    assert broken(one_order, [state(5), state(6, Shown(1, "offered", ""))]) != []
+    assert broken(one_order, [state(5, HALTED), state(6)]) != []
+
+
+def test_commands_out_of_order():
+    """What was sent after an answer has a newer snapshot than what was answered."""
+    late = order("h", "halt", 5, 5.0, "it drains")
+    assert broken(one_order, [*OFFER, *late]) == ["h has an older snapshot than o before it"]
+
+
+def test_nodes_go_forward():
+    """Equal and newer versions are right, also of a node that is not ready; each has its own."""
+    events = [
+        seen(5, 1),
+        seen(5, 2),
+        seen(6, 3, is_ready=False),
+        seen(4, 4, "device-2"),
+        seen(6, 5),
+    ]
+    assert broken(no_node_goes_back, events) == []
+
+
+def test_a_node_that_goes_back():
+    """An older timestamp breaks the rule; the edge asks this node now, and now that one."""
+    assert broken(no_node_goes_back, [seen(6, 1), seen(5, 2)]) == [
+        "device-1 went from timestamp 6 to 5 at 2.0 s"
+    ]
+    again = [seen(6, 1, timestamp=9), seen(6, 2, timestamp=8)]
+    assert broken(no_node_goes_back, again) != []
+    edge = [seen(6, 1, "edge"), seen(5, 2, "edge"), seen(5, 1), seen(5, 2)]
+    assert broken(no_node_goes_back, edge) == []
+
+
+def test_a_halt_that_shows_in_time():
+    """Nodes have time, and none that is not in rotation has to show it."""
+    end = HALT[1].at + HALT_SECONDS
+    events = [*HALT, seen(5, end), seen(5, end + 9, is_ready=False), seen(6, end + 9)]
+    assert broken(halts_show, events) == []
+
+
+def test_a_halt_that_does_not_show():
+    """A node in rotation with an older snapshot a moment later breaks the rule."""
+    end = HALT[1].at + HALT_SECONDS
+    assert broken(halts_show, [*HALT, seen(5, end + 0.1)]) == ["device-1 lacks h at 66.1 s"]
+
+
+GONE = [*publish("w", 4, 7, 20.0), Withdrawn(19.0, "armani-2.zip", "w")]
+
+
+def test_what_is_signed():
+    """Verified snapshots, and a withdrawn package until the snapshot that withdraws it."""
+    events = [state(5), *GONE, Fetched(21.0, "device-1", "armani-2.zip", 6, 206)]
+    events += [Fetched(22.0, "device-1", "armani-2.zip", 7, 410)]
+    assert broken(only_signed_is_served, events) == []
+
+
+def test_what_is_not_signed_or_withdrawn():
+    """What the client refuses, and a withdrawn package that is still served."""
+    assert broken(only_signed_is_served, [Unverified(2.0, "device-1", "forged")]) == [
+        "device-1 served at 2.0 s: forged"
+    ]
+    for status in (200, 206):
+        late = [*GONE, Fetched(22.0, "device-1", "armani-2.zip", 7, status)]
+        assert broken(only_signed_is_served, late) == ["device-1 served the withdrawn armani-2.zip"]
+
+
+def healed(**changes):
+    """Return what happens after the last fault at 100 s, by name, with `changes` or without."""
+    parts = {"calm": [Calm(100.0)], "node": [seen(6, 110.0)], "polled": [Polled(300.0, 9, [50.0])]}
+    for number, action in enumerate(ACTIONS, start=7):
+        parts[action] = [
+            Sent(120.0, action, action, CHANNEL, 3),
+            Acknowledged(121.0, action, number),
+        ]
+    return [*GOOD, *(event for events in (parts | changes).values() for event in events)]
+
+
+def test_everything_heals():
+    """A ready node with the newest snapshot, each command, and polls that no longer fail."""
+    assert broken(everything_heals, healed()) == []
+
+
+def test_what_does_not_heal():
+    """A node that is not ready, old or late; a command that is missing or late; a late poll."""
+    late = 101.0 + HEAL_SECONDS
+    for node in ([seen(6, 110.0, is_ready=False)], [seen(5, 110.0)], [seen(6, late)]):
+        assert broken(everything_heals, healed(node=[seen(6, 50.0), *node])) == [
+            "device-1 was not ready with snapshot 6 in time"
+        ]
+    for action in ACTIONS:
+        for events in ([], [Sent(120.0, "x", action, CHANNEL, 3), Acknowledged(late, "x", 7)]):
+            assert broken(everything_heals, healed(**{action: events})) == [
+                f"no {action} was acknowledged after the faults, in time"
+            ]
+    assert broken(everything_heals, healed(polled=[Polled(300.0, 9, [late])])) != []
+    assert broken(everything_heals, healed(calm=[])) == ["the faults never ended"]
+
+
+def test_a_run_in_which_nothing_happened():
+    """It proves nothing, whatever the other rules say."""
+    assert broken(something_happened, healed()) == []
+    assert len(broken(something_happened, [])) == len(ACTIONS) + 1
+    assert broken(something_happened, healed(polled=[])) == ["no poll was answered"]
+
+
+def test_the_verdict_counts():
+    """Each rule says how many things it was asked about, and how many broke it."""
+    verdicts = {each.rule: each for each in judge([*GOOD, seen(6, 1), seen(5, 2)])}
+    back = verdicts["no node goes back to an older snapshot"]
+    assert (back.checked, len(back.broken)) == (1, 1)
+    lost = verdicts["no acknowledged command is lost"]
+    assert (lost.checked, lost.broken) == (3, [])
+
+
+def test_a_history_is_read_again(tmp_path):
+    """Every kind of event is a line of the file, as soon as it is recorded."""
+    times = iter([100.0, 101.5])
+    history = History(tmp_path / "history.jsonl", lambda: next(times))
+    assert history.now() == 1.5
+    events = [*healed(), *GONE, Fetched(2.0, "a", "b", 3, 410), Unverified(1.0, "a", "b")]
+    for event in events:
+        history.add(event)
+    assert load_history(tmp_path / "history.jsonl") == events == history.events
+    history.close()

@@ -1,0 +1,72 @@
+"""A whole site under faults: machines are killed, cut off and replaced, and every rule holds."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.patience import PATIENCE, until
+
+pytestmark = [
+    pytest.mark.needs(name)
+    for name in ("namespaces", "seaweed", "postgresql", "nginx", "faketime", "small-disk")
+]
+COMMAND = [sys.executable, "-m", "soak.grown"]
+FAULTS = ("kill publisher-1", "cut device-1", "pause s3", "promote the standby")
+
+
+def test_a_site_under_faults(tmp_path):
+    """A publisher killed at work, a node cut off, the store stopped, and the database replaced."""
+    options = [word for fault in FAULTS for word in ("--fault", fault)]
+    done = subprocess.run(
+        [*COMMAND, "chaos", "--out", str(tmp_path), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "history.jsonl").stat().st_size > 0
+    assert max(map(len, done.stdout[done.stdout.rindex("rule") :].splitlines())) <= 80
+
+
+def test_nothing_is_left(tmp_path):
+    """However it ends, its programs and its folder are gone."""
+    with subprocess.Popen(
+        [*COMMAND, "up"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as site:
+        assert b"start" in site.stderr.readline()
+        until(lambda: len(running(tmp_path)) > 2)
+        site.send_signal(signal.SIGTERM)
+        site.wait(PATIENCE)
+    assert running(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def running(folder):
+    """Return the processes whose command names a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(folder) in (process / "cmdline").read_bytes():
+                found.append(process)
+    return found
+
+
+def test_what_is_missing_is_said():
+    """Without the programs it needs it does nothing, says why, and its status is 3."""
+    done = subprocess.run(
+        [*COMMAND, "chaos"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": "/nonexistent"},
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("soak.grown: not installed: ip, ")
