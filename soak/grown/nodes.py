@@ -20,6 +20,7 @@ from tests.fault_proxy import FaultProxy, run_fault_proxy
 PHONES, API, METRICS = 8080, 8081, 9100
 DISK = "64m"  # of a node; its state takes a few megabytes
 KEEP_FREE = 1 << 20
+RIGHT_SECONDS = 5.0  # for a clock that was wrong
 CLOCK_SECONDS = 30.0  # until a node that was started again is ready; with other faults it is not
 EDGE = """
 daemon off;
@@ -104,8 +105,12 @@ class Node:
         self.clock.write_text(f"{seconds:+d}")
 
     def set_clock_right(self) -> None:
-        """Set the clock that the node sees to the machine's."""
+        """Set the clock that the node sees to the machine's, and later remove it."""
         self.clock.write_text("+0")
+        time.sleep(RIGHT_SECONDS)
+        self.program.kill()
+        self.program.environment = {}
+        self.program.start()
 
     def fill_disk(self) -> None:
         """Leave no room on the disk of the state."""
