@@ -154,7 +154,10 @@ class Publisher:
         return completed
 
     async def follow(self) -> None:
-        """Bring a copy of a shared tree up to date; raises StorageError. It needs no lease."""
+        """Bring a copy of a shared tree up to date; raises StorageError and OSError.
+
+        It needs no lease.
+        """
         await asyncio.to_thread(self._tree.follow)
 
     async def drain(self) -> int:

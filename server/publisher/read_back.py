@@ -205,10 +205,18 @@ class HttpReadBack:
             # Where the timestamp is cached, so is the 404 for the next root.
             files = tuple(file for file in files if file.role != "root")
         for file in files:
-            path = f"/metadata/{metadata_name(file.role, file.version)}"
-            is_right = await self._get(session, path) == file.data
-            if not is_right and not await asyncio.to_thread(_is_superseded, self._public, file):
+            await self._file(session, file)
+
+    async def _file(self, session: "aiohttp.ClientSession", file: RoleVersion) -> None:
+        path = f"/metadata/{metadata_name(file.role, file.version)}"
+        for _ in range(ATTEMPTS):  # another node may answer now, which is a moment behind
+            answer = await self._get(session, path)
+            if answer == file.data or await asyncio.to_thread(_is_superseded, self._public, file):
+                return
+            if answer:
                 raise PublishError(f"{self._base} answers {path} with other bytes.")
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise PublishError(f"{self._base} does not have {path}: see whether a node is behind.")
 
     def _may_be_cached(self, answer: bytes, published: int, newest: bytes) -> bool:
         """Answer whether a cache in front may still hold this timestamp for some seconds.

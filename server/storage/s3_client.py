@@ -204,7 +204,8 @@ def translated_errors(what: str) -> Iterator[None]:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise StorageError(
-            f"the S3 store refuses to {what}: look at key, secret and the key's rights."
+            f"the S3 store refuses to {what}: look at key, secret, the key's rights, and whether"
+            " this machine's clock is right."
         ) from error
     except FileNotFoundError as error:
         raise StorageError(f"the S3 store does not {what}: it is not there.") from error

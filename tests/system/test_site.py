@@ -162,6 +162,28 @@ async def test_a_command_after_another_machine_published(site):
         assert (answer.status, answer.json["change"]["state"]) == (200, "done")
 
 
+async def test_a_command_on_a_node_without_the_store(site, seaweed):
+    """It is not refused for what an old copy says: it may be sent again, here or elsewhere."""
+    with run_fault_proxy(seaweed.port) as proxy:
+        control = site.machine("control", site.first)
+        control.folder = site.behind(control.folder, proxy)
+        await asyncio.to_thread(open_s3_tree(control.folder).follow)
+        async with api_world(control) as api:
+            release = site.first.second_release()
+            await asyncio.to_thread(site.first.publish, release, [PACKAGE_2])
+            statuses = []
+            for fault in (Fault.CLOSE, Fault.NONE):
+                proxy.fault = fault
+                answer = await api.call(
+                    "POST",
+                    "/channels/armani/id/stable/offer",
+                    body={"plan": {"stages": [{"permille": 1000}]}, "counter": 2},
+                    headers={"If-Match": "*"},
+                )
+                statuses.append(answer.status)
+            assert statuses == [503, 200]
+
+
 async def serves(port, path):
     """Answer whether a node has a file."""
     return (await get(port, path)).status == 200

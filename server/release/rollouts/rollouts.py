@@ -5,7 +5,6 @@ and halting never wait.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -122,13 +121,16 @@ class Rollouts:
         return await asyncio.to_thread(view_channel, channel, await self.published())
 
     async def follow(self) -> None:
-        """Look for what another node has published a moment ago; where the store is away, do not.
+        """Look for what another node published a moment ago: views are of this node's copy.
 
-        Views are of this node's copy, which is up to a second behind. Who asks one node after the
-        other must not be refused for that.
+        Raises StorageError where that fails: nothing is refused for what an old copy says.
         """
-        with contextlib.suppress(StorageError, OSError):
+        try:
             await self._publisher.follow()
+        except OSError as error:
+            raise StorageError(
+                f"what is public cannot be copied to this node: {error.strerror}; look at its disk."
+            ) from error
 
     async def published(self) -> Published | None:
         """Return what is published now; only new files are parsed."""

@@ -77,11 +77,33 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
     assert timestamp != wanted.timestamp
     read_back(world, Publication(wanted.files, timestamp, 3))
     missing = RoleVersion("latest", 3, b"{}")
-    with pytest.raises(PublishError, match=r"3\.latest\.json with other bytes"):
+    with pytest.raises(PublishError, match=r"does not have /metadata/3\.latest\.json"):
         read_back(world, Publication((missing,), timestamp, 3))
     monkeypatch.setattr("server.publisher.read_back.CACHE_SECONDS", 0.0)
     with pytest.raises(PublishError, match="older timestamp"):
         read_back(world, Publication(wanted.files, timestamp, 3))
+
+
+async def test_a_node_that_is_behind(world):
+    """A file that the answering node does not have yet is asked for again."""
+    wanted = await asyncio.to_thread(publication, world)
+    latest = await asyncio.to_thread(role, world, "latest", 2)
+    answers = iter([(200, wanted.timestamp), (404, b""), (200, latest.data)])
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        status, data = next(answers)
+        head = f"HTTP/1.1 {status} -\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + data)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await HttpReadBack(url, world.folder.public)(
+            Publication((latest,), wanted.timestamp, wanted.snapshot_version)
+        )
+    assert list(answers) == []
 
 
 async def test_no_server_answers(world):
