@@ -1,7 +1,9 @@
 """A whole site on one machine: `python -m soak.grown up`, and `python -m soak.grown chaos`.
 
 Both need Linux and root, for network namespaces. `up` keeps the site until Ctrl-C. `chaos` injects
-faults, and judges the history. Exit status: 0 done, 1 a rule was broken, 3 the surroundings failed.
+faults, and judges the history; `judge` does that again with the history in `--out`.
+
+Exit status: 0 done, 1 a rule was broken, 3 the surroundings failed, 130 stopped.
 """
 
 import argparse
@@ -19,8 +21,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from soak.grown.history import HISTORY, load_history
 from soak.grown.network import UNSHARE, is_possible
-from soak.grown.rules import Verdict
+from soak.grown.rules import Verdict, judge
 from soak.server_process import REPOSITORY
 
 NEEDED = ("ip", "nsenter", "setpriv", "nginx", "mount")
@@ -32,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="soak.grown", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("up", "chaos"))
+    parser.add_argument("what", choices=("up", "chaos", "judge"))
     parser.add_argument("--minutes", type=float, default=10.0, help="of faults")
     parser.add_argument("--seed", type=int, default=4711, help="of what is drawn")
     parser.add_argument(
@@ -41,6 +44,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("var/chaos"), help="history and logs")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.what == "judge":
+        return show(judge(load_history(chosen.out / HISTORY)), Console())
     if chosen.inside is None:
         return _go_inside(sys.argv[1:])
     return _work(chosen, chosen.inside)
@@ -102,12 +107,12 @@ def _work(chosen: argparse.Namespace, place: Path) -> int:
                 table.add_row(*row)
             out.print(table)
             if chosen.what == "up":
-                inside = f"nsenter --target $(pgrep -f 'inside {place}' | tail -n 1) --all"
+                inside = f"nsenter --target $(pgrep -nf 'inside {place}') --all"
                 out.print(f"Phones ask {site.public_url}. A shell inside: {inside}", markup=False)
                 Keeper(site.programs, lambda *_: None).start()
                 threading.Event().wait()
             chosen.out.mkdir(parents=True, exist_ok=True)
-            (chosen.out / "history.jsonl").unlink(missing_ok=True)
+            (chosen.out / HISTORY).unlink(missing_ok=True)
             verdicts = run_chaos(
                 site,
                 chosen.out,
@@ -116,16 +121,18 @@ def _work(chosen: argparse.Namespace, place: Path) -> int:
                 chosen.fault,
                 lambda text: err.print(text, markup=False),
             )
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"soak.grown: {error}\n")
+        return 3
     finally:
         if chosen.what == "chaos":
             _keep_logs(place, chosen.out / "logs")
-    show(verdicts, out)
-    out.print(f"The history is {chosen.out / 'history.jsonl'}.", markup=False, soft_wrap=True)
-    return 1 if any(verdict.broken for verdict in verdicts) else 0
+    out.print(f"The history is {chosen.out / HISTORY}.", markup=False, soft_wrap=True)
+    return show(verdicts, out)
 
 
-def show(verdicts: Sequence[Verdict], out: Console) -> None:
-    """Print a table, and a sentence for each thing that breaks a rule."""
+def show(verdicts: Sequence[Verdict], out: Console) -> int:
+    """Print a table, and a sentence for each thing that breaks a rule; return the exit status."""
     table = Table("rule", "checked", "broken")
     for verdict in verdicts:
         table.add_row(verdict.rule, str(verdict.checked), str(len(verdict.broken)))
@@ -133,6 +140,7 @@ def show(verdicts: Sequence[Verdict], out: Console) -> None:
     for verdict in verdicts:
         for sentence in verdict.broken:
             out.print(f"{verdict.rule}: {sentence}.", markup=False, style="red")
+    return 1 if any(verdict.broken for verdict in verdicts) else 0
 
 
 def _keep_logs(place: Path, target: Path) -> None:

@@ -14,8 +14,8 @@ from client_sim.fleet.target import Target
 from server.settings import Node as NodeKind
 from soak.client import ADDRESS
 from soak.grown.engineer import Engineer, get_document, list_changes
-from soak.grown.faults import Turn, draw_turns, list_faults, named_turns
-from soak.grown.history import Calm, Ended, Faulty, History, Listed, Polled
+from soak.grown.faults import Turn, draw_turns, find_faults, named_turns
+from soak.grown.history import HISTORY, Calm, Ended, Faulty, History, Listed, Polled, Ready
 from soak.grown.nodes import METRICS, PHONES
 from soak.grown.observer import Observer
 from soak.grown.program import Keeper
@@ -77,13 +77,9 @@ def run_chaos(
 
     The history is `history.jsonl` in `out`.
     """
-    history = History(out / "history.jsonl", time.monotonic)
-    faults = list_faults(site)
-    turns = (
-        named_turns([faults[name] for name in names], seed)
-        if names
-        else draw_turns(list(faults.values()), seed)
-    )
+    history = History(out / HISTORY, time.monotonic)
+    faults = find_faults(site, names)
+    turns = named_turns(faults, seed) if names else draw_turns(faults, seed)
     engineers = list(_make_engineers(site, history, seed))
 
     def withdrawn() -> list[str]:
@@ -99,6 +95,7 @@ def run_chaos(
     fleet.start()
     for observer in observers:
         observer.start()
+    _ask_whether_ready(site, history)
     stop = threading.Event()
     working = [
         threading.Thread(target=engineer.work, args=(stop,), daemon=True) for engineer in engineers
@@ -116,6 +113,7 @@ def run_chaos(
     for engineer in engineers:
         engineer.cycle(LAST)
     while any(everything_heals(history.events)) and history.now() < calm.at + HEAL_SECONDS:
+        _ask_whether_ready(site, history)
         time.sleep(1)
     history.add(Listed(history.now(), _list_changes(site)))
     history.add(fleet.stop())
@@ -173,6 +171,12 @@ def _make_observers(
         url = f"http://{node.machine.address}:{PHONES}"
         yield Observer(node.machine.name, url, ready, root, history, withdrawn, node.machine.enter)
     yield Observer(EDGE, site.public_url, "", root, history, withdrawn)
+
+
+def _ask_whether_ready(site: Site, history: History) -> None:
+    for node in [*site.of(NodeKind.CONTROL), *site.of(NodeKind.PUBLISHER)]:
+        if node.program.is_ready():
+            history.add(Ready(history.now(), node.machine.name))
 
 
 def _list_changes(site: Site) -> dict[str, str]:

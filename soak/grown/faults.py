@@ -50,6 +50,15 @@ def list_faults(site: Site) -> dict[str, Fault]:
     return {each.name: each for each in found}
 
 
+def find_faults(site: Site, names: Sequence[str]) -> list[Fault]:
+    """Return the faults with these names, or all; raises RuntimeError for a name of none."""
+    faults = list_faults(site)
+    for name in names:
+        if name not in faults:
+            raise RuntimeError(f"there is no fault {name!r}, but these: {', '.join(faults)}.")
+    return [faults[name] for name in names] if names else list(faults.values())
+
+
 def draw_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
     """Yield turns without end: each fault comes once before any comes again."""
     draw = random.Random(seed)

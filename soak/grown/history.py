@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+HISTORY = "history.jsonl"
+
 
 class Shown(msgspec.Struct, frozen=True):
     """What a channel offers: the build `counter`; `offered`, `paused` or `halted`; the reason."""
@@ -67,6 +69,12 @@ class Seen(Event, frozen=True, tag="seen"):
     is_ready: bool
     timestamp: int
     snapshot: int
+
+
+class Ready(Event, frozen=True, tag="ready"):
+    """A node that serves no phones said that it is ready."""
+
+    node: str
 
 
 class State(Event, frozen=True, tag="state"):
@@ -139,6 +147,7 @@ AnyEvent = (
     | Refused
     | Unanswered
     | Seen
+    | Ready
     | State
     | Unverified
     | Fetched

@@ -17,6 +17,7 @@ from soak.grown.history import (
     Fetched,
     Listed,
     Polled,
+    Ready,
     Refused,
     Seen,
     Sent,
@@ -128,18 +129,18 @@ def halts_show(events: Events) -> Iterator[str]:
         for sent in _of(Sent, events)
         if sent.action == "halt" and sent.command in acknowledged
     ]
+    looks: dict[str, list[Seen]] = {}
+    for seen in _of(Seen, events):
+        if seen.is_ready:
+            looks.setdefault(seen.node, []).append(seen)
     for halt in halts:
-        late = next(
-            (
-                seen
-                for seen in _of(Seen, events)
-                if seen.is_ready
-                and seen.at > halt.at + HALT_SECONDS
-                and seen.snapshot < halt.snapshot
-            ),
-            None,
-        )
-        yield f"{late.node} lacks {halt.command} at {late.at:.1f} s" if late else ""
+        for node, seen_there in looks.items():
+            late = [each for each in seen_there if each.at > halt.at + HALT_SECONDS]
+            older = next((each for each in late if each.snapshot < halt.snapshot), None)
+            if older is not None:
+                yield f"{node} lacks {halt.command} at {older.at:.1f} s"
+            elif any(each.snapshot >= halt.snapshot for each in seen_there):
+                yield ""
 
 
 def only_signed_is_served(events: Events) -> Iterator[str]:
@@ -182,6 +183,10 @@ def everything_heals(events: Events) -> Iterator[str]:
             for each in seen
         )
         yield "" if is_well else f"{node} was not ready with snapshot {newest} in time"
+    ready = _of(Ready, events)
+    for node in sorted({each.node for each in ready}):
+        is_well = any(each.node == node and calm.at <= each.at <= until for each in ready)
+        yield "" if is_well else f"{node} was not ready in time"
     for action in ACTIONS:
         is_done = any(
             sent.action == action and sent.at >= calm.at and acknowledged[sent.command].at <= until

@@ -72,7 +72,7 @@ class Site:
         held[self.database.standby.name].append("(standby)")
         for name, machine in self.machines.items():
             yield name, machine.address, " ".join(held[name])
-        yield "any", self.keys.command[-1], "keys"
+        yield "", "a Unix socket", self.keys.name
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from soak.grown.history import (
     History,
     Listed,
     Polled,
+    Ready,
     Refused,
     Seen,
     Sent,
@@ -170,6 +171,12 @@ def test_a_halt_that_shows_in_time():
     assert broken(halts_show, events) == []
 
 
+def test_a_halt_that_no_later_look_asks_for():
+    """A node that was not seen since says nothing, and is not counted as one that holds."""
+    assert list(halts_show([*HALT, seen(5, HALT[1].at + 9)])) == []
+    assert list(halts_show([*HALT, seen(5, 70.0, is_ready=False)])) == []
+
+
 def test_a_halt_that_does_not_show():
     """A node in rotation with an older snapshot a moment later breaks the rule."""
     end = HALT[1].at + HALT_SECONDS
@@ -198,7 +205,12 @@ def test_what_is_not_signed_or_withdrawn():
 
 def healed(**changes):
     """Return what happens after the last fault at 100 s, by name, with `changes` or without."""
-    parts = {"calm": [Calm(100.0)], "node": [seen(6, 110.0)], "polled": [Polled(300.0, 9, [50.0])]}
+    parts = {
+        "calm": [Calm(100.0)],
+        "node": [seen(6, 110.0)],
+        "ready": [Ready(1.0, "control-1"), Ready(110.0, "control-1")],
+        "polled": [Polled(300.0, 9, [50.0])],
+    }
     for number, action in enumerate(ACTIONS, start=7):
         parts[action] = [
             Sent(120.0, action, action, CHANNEL, 3),
@@ -219,6 +231,9 @@ def test_what_does_not_heal():
         assert broken(everything_heals, healed(node=[seen(6, 50.0), *node])) == [
             "device-1 was not ready with snapshot 6 in time"
         ]
+    for ready in ([], [Ready(99.0, "control-1")], [Ready(late, "control-1")]):
+        events = healed(ready=[Ready(1.0, "control-1"), *ready])
+        assert broken(everything_heals, events) == ["control-1 was not ready in time"]
     for action in ACTIONS:
         for events in ([], [Sent(120.0, "x", action, CHANNEL, 3), Acknowledged(late, "x", 7)]):
             assert broken(everything_heals, healed(**{action: events})) == [
