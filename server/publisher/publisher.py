@@ -153,13 +153,6 @@ class Publisher:
             self._alarm(f"leftovers among the blobs stay: {error}")
         return completed
 
-    async def follow(self) -> None:
-        """Bring a copy of a shared tree up to date; raises StorageError and OSError.
-
-        It needs no lease.
-        """
-        await asyncio.to_thread(self._tree.follow)
-
     async def drain(self) -> int:
         """Remove role files outside the window of served versions; returns how many."""
         async with self._lease.held():

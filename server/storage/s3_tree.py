@@ -76,16 +76,19 @@ class S3Tree:
             self._fetch_public()
             self._fetch_staged()
 
-    def follow(self) -> None:
+    def follow(self) -> bool:
         """Fetch what the copy lacks, if there is another timestamp: one request if there is not.
 
-        For those who only read. A publisher's `refresh` also looks at what has no timestamp yet.
+        For those who only read; returns whether there was one. A publisher's `refresh` also looks
+        at what has no timestamp yet.
         """
         with self._locked():
             tag = self._tags.get(TIMESTAMP)
             newest = _key(TIMESTAMP)
-            if tag is None or self._objects.get_newer(newest, tag, limit=FILE_LIMIT) is not None:
-                self._fetch_public()
+            if tag is not None and self._objects.get_newer(newest, tag, limit=FILE_LIMIT) is None:
+                return False
+            self._fetch_public()
+            return True
 
     def has(self, path: str) -> bool:
         """Answer whether a file is public; one that only the store has is fetched."""

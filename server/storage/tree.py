@@ -30,10 +30,10 @@ class Tree(Protocol):
         Local: nothing is done.
         """
 
-    def follow(self) -> None:
-        """Bring the folder alone up to date, for those who only read.
+    def follow(self) -> bool:
+        """Bring the folder alone up to date, for those who only read; returns if it was not.
 
-        Local: nothing is done.
+        Local: it always is.
         """
 
     def has(self, path: str) -> bool:
@@ -82,8 +82,9 @@ class LocalTree:
     def refresh(self) -> None:
         """Do nothing: the folder is the tree."""
 
-    def follow(self) -> None:
-        """Do nothing: the folder is the tree."""
+    def follow(self) -> bool:
+        """Answer that the folder is the tree."""
+        return False
 
     def has(self, path: str) -> bool:
         """Answer whether the file exists."""

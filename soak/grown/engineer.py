@@ -35,6 +35,7 @@ GIVE_UP_SECONDS = 240.0  # a command
 AGAIN_SECONDS = 0.5
 BETWEEN_SECONDS = 1.5
 PLAN = {"stages": [{"permille": 1000}]}
+WITHDRAWN = 0.3  # share of halted releases
 IDLE = ("under-way", "too-many-requests")  # of refusals that say: ask again
 
 
@@ -83,10 +84,12 @@ class Engineer:
             return
         if not self._order("offer", {"plan": PLAN, "counter": self._counter}):
             return
+        is_done = False
         for action in actions:
             words = f"{self._model} {self._number + 1}" if action != "resume" else ""
-            self._order(action, {"reason": {"en": words}} if words else {}, words)
-        if actions[-1] == "halt" and self._draw.random() < 0.3:
+            is_done = self._order(action, {"reason": {"en": words}} if words else {}, words)
+        # The server halts what is withdrawn and was not, in words of its own.
+        if actions[-1] == "halt" and is_done and self._draw.random() < WITHDRAWN:
             gone = release(self._counter, fingerprint=build, withdrawn=True)
             self._files[path] = package, gone
             sha256 = hashlib.sha256(package).hexdigest()

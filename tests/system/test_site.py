@@ -9,18 +9,23 @@ import pytest
 import structlog
 
 from server.app import running
+from server.core.names import decode_channel
+from server.core.release import decode_releases
 from server.device_node import running_device
 from server.device_serving import Inherited
+from server.publisher.rollout import plan_offer
 from server.settings import Node
 from server.storage.s3_tree import open_s3_tree
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE
+from tests.server.ceremony import release
 from tests.server.device.served import read_response, request
 from tests.server.release.api_world import api_world
 from tests.server.site import Site, first_release
-from tests.server.world import PACKAGE_2, halt
+from tests.server.world import PACKAGE_1, PACKAGE_2, halt
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+CANCRO = "cancro/id/stable/cancro-1.zip"
 GZIP = b"Accept-Encoding: gzip"
 STAMP = "/metadata/timestamp.json"
 
@@ -79,8 +84,8 @@ async def test_what_one_machine_publishes_the_others_serve(site):
         with structlog.testing.capture_logs() as logs:
             async with running(publisher.folder, settings, publisher.now, entropy=os.urandom) as no:
                 assert no == 0
-                release = publisher.second_release()
-                bundle = await asyncio.to_thread(publisher.submit, release, [PACKAGE_2])
+                second = publisher.second_release()
+                bundle = await asyncio.to_thread(publisher.submit, second, [PACKAGE_2])
                 result = publisher.folder.results / f"{bundle}.json"
                 await until(lambda: asyncio.to_thread(result.exists))
         assert (await asyncio.to_thread(publisher.result, bundle)).reason == ""
@@ -150,8 +155,8 @@ async def test_a_command_after_another_machine_published(site):
     control = site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
     async with api_world(control) as api:
-        release = site.first.second_release()
-        result = await asyncio.to_thread(site.first.publish, release, [PACKAGE_2])
+        second = site.first.second_release()
+        result = await asyncio.to_thread(site.first.publish, second, [PACKAGE_2])
         assert result.reason == ""
         answer = await api.call(
             "POST",
@@ -162,6 +167,35 @@ async def test_a_command_after_another_machine_published(site):
         assert (answer.status, answer.json["change"]["state"]) == (200, "done")
 
 
+async def test_a_halt_after_another_machine_published(site):
+    """It is not refused because the copy of this node lacks the offer that is to be halted."""
+    control = site.machine("control", site.first)
+    await asyncio.to_thread(open_s3_tree(control.folder).follow)
+    async with api_world(control) as api:
+        role = site.first.ceremony.role("cancro", 2, {CANCRO: (PACKAGE_1, release(1))})
+        result = await asyncio.to_thread(site.first.publish, {("cancro", 2): role}, [PACKAGE_1])
+        assert result.reason == ""
+        other = await asyncio.to_thread(offer_cancro, site.first)
+        answer = await api.call("POST", "/channels/cancro/id/stable/halt", body={})
+        assert (answer.status, answer.json["channel"]["state"]) == (200, "halted")
+        assert answer.json["change"]["snapshot"] == other + 1
+
+
+def offer_cancro(world):
+    """Offer a release in the other model's channel, and return the snapshot."""
+    channel = decode_channel("cancro/id/stable")
+
+    def edit(published):
+        role = published.roles["cancro"]
+        files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
+        now = world.epoch()
+        found = decode_releases(role)
+        pointer = plan_offer(channel, 1, found, files, [(now, 1000)], None, now)
+        return {**published.pointers(), channel.pointer_path: pointer}
+
+    return world.run(lambda publisher: publisher.change_pointers(edit))
+
+
 async def test_a_command_on_a_node_without_the_store(site, seaweed):
     """It is not refused for what an old copy says: it may be sent again, here or elsewhere."""
     with run_fault_proxy(seaweed.port) as proxy:
@@ -169,8 +203,8 @@ async def test_a_command_on_a_node_without_the_store(site, seaweed):
         control.folder = site.behind(control.folder, proxy)
         await asyncio.to_thread(open_s3_tree(control.folder).follow)
         async with api_world(control) as api:
-            release = site.first.second_release()
-            await asyncio.to_thread(site.first.publish, release, [PACKAGE_2])
+            second = site.first.second_release()
+            await asyncio.to_thread(site.first.publish, second, [PACKAGE_2])
             statuses = []
             for fault in (Fault.CLOSE, Fault.NONE):
                 proxy.fault = fault

@@ -173,7 +173,7 @@ async def schedule_rollout(call: Call) -> Reply:
 
 async def pause_rollout(call: Call) -> Reply:
     """Freeze the reached share; the plan's clock stops."""
-    view = await _view(call, Permission.ROLLOUT)
+    view = await _newest_view(call)
     return await _give_command(call, view, Pause(call.body.reason))
 
 
@@ -218,7 +218,7 @@ async def _view(call: Call, permission: Permission = Permission.READ) -> Channel
 async def _newest_view(call: Call) -> ChannelView:
     """Return the view for a command that needs what another node may have published just now.
 
-    Halts and pauses do without: they must not wait for a store.
+    A halt does not wait for the store, unless this node's copy refuses it.
     """
     call.who.check(Permission.ROLLOUT, call.path["codename"])
     await call.services.require_rollouts().follow()

@@ -78,6 +78,7 @@ from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.tree import open_tree
 
 
 class Rollouts:
@@ -104,9 +105,10 @@ class Rollouts:
         check_offer: OfferCheck = accept_offer,
     ) -> None:
         self._tree = PublicTree(folder.public)
+        # Not the publisher's: what it has seen is the condition of what it writes.
+        self._shared = open_tree(folder)
         self._looking = asyncio.Lock()  # one thread at a time reads the tree
         self._sessions = sessions
-        self._publisher = publisher
         self._clock = clock
         self._entropy = entropy
         self._approval_channels = tuple(approval_channels)
@@ -120,13 +122,14 @@ class Rollouts:
         """Return the published state of a channel; raises NotFoundError for an unknown model."""
         return await asyncio.to_thread(view_channel, channel, await self.published())
 
-    async def follow(self) -> None:
+    async def follow(self) -> bool:
         """Look for what another node published a moment ago: views are of this node's copy.
 
-        Raises StorageError where that fails: nothing is refused for what an old copy says.
+        Returns whether there was something. Raises StorageError where the look fails: nothing is
+        refused for what an old copy says.
         """
         try:
-            await self._publisher.follow()
+            return await asyncio.to_thread(self._shared.follow)
         except OSError as error:
             raise StorageError(
                 f"what is public cannot be copied to this node: {error.strerror}; look at its disk."
@@ -152,10 +155,7 @@ class Rollouts:
         """
         now = self._now()
         at = check_due(due_at, now)
-        view = await self.view(request.channel)
-        if not isinstance(request.command, Halt):
-            check_if_match(request.if_match, view.etag)
-        edited = await self._try(request, view, at)
+        view, edited = await self._plan(request, at)
         pointer = view.pointer if edited is None else edited.pointer
         if pointer is None:
             pointer = view.require_pointer()
@@ -183,10 +183,14 @@ class Rollouts:
         answers: list[ChangeView | None] = []  # of each request, None for one that is recorded
         for request in requests:
             check_allowed(principal, request)
-            view = await self.view(request.channel)
-            if not isinstance(request.command, Halt):
-                check_if_match(request.if_match, view.etag)
-            edited = await self._try(request, view, at)
+            try:
+                view, edited = await self._plan(request, at)
+            except StorageError:
+                raise
+            except HeningError:
+                if not await self.follow():
+                    raise
+                view, edited = await self._plan(request, at)
             share = DailyShare(max(0, self._rewordings - len(changes)), now - DAY)
             answer = None
             if due_at is None:
@@ -327,6 +331,13 @@ class Rollouts:
         if is_waiting:
             change.state = State.WAITING
         return change
+
+    async def _plan(self, request: ChangeRequest, at: int) -> tuple[ChannelView, Edited | None]:
+        """Return the view of the channel and what `_try` says; raises what it raises."""
+        view = await self.view(request.channel)
+        if not isinstance(request.command, Halt):
+            check_if_match(request.if_match, view.etag)
+        return view, await self._try(request, view, at)
 
     async def _try(self, request: ChangeRequest, view: ChannelView, now: int) -> Edited | None:
         """Plan a command on the present state; raises the error if it does not fit.
