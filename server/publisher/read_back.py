@@ -109,7 +109,7 @@ def _new_targets(public: Path, file: RoleVersion) -> dict[str, TargetFile]:
 
 def _load_before(public: Path, file: RoleVersion) -> Mapping[str, Mapping[str, str]]:
     metadata = public / "metadata"
-    versions = (int(path.name.split(".")[0]) for path in metadata.glob(f"*.{file.role}.json"))
+    versions = (int(path.name.split(".")[0]) for path in metadata.glob(f"[0-9]*.{file.role}.json"))
     newest = max((version for version in versions if version < file.version), default=0)
     if not newest:
         return {}
@@ -255,7 +255,7 @@ def _is_superseded(public: Path, file: RoleVersion) -> bool:
     """Answer whether the version may be gone because enough newer ones exist."""
     if file.role == "root":  # phones ask for every root
         return False
-    there = (public / "metadata").glob(f"*.{file.role}.json")
+    there = (public / "metadata").glob(f"[0-9]*.{file.role}.json")
     newest = max((int(path.name.partition(".")[0]) for path in there), default=0)
     return file.version < newest - SUPERSEDED
 

@@ -140,7 +140,7 @@ async def find_course(
             Change.state.in_((State.DONE, State.APPROVED)),
             Change.outcome != "",
         )
-        .order_by(Change.proposed_at.desc())
+        .order_by(Change.proposed_at.desc(), Change.id.desc())  # of a second, the last first
         .limit(COURSES)
     )
     intents = [known_outcome(change).intent for change in await session.scalars(query)]

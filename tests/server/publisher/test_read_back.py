@@ -84,6 +84,18 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
         read_back(world, Publication(wanted.files, timestamp, 3))
 
 
+def test_a_file_that_is_being_written(world, monkeypatch):
+    """Another publication's temporary file is not taken for a version."""
+    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 1)
+    wanted, metadata = publication(world), world.folder.public / "metadata"
+    for name in ("3.latest", "3.armani"):
+        (metadata / f".tmp-{name}.json").write_bytes(b"{}")
+    read_back(world, wanted)
+    missing = Publication((RoleVersion("latest", 3, b"{}"),), wanted.timestamp, 3)
+    with pytest.raises(PublishError, match=r"does not have /metadata/3\.latest\.json"):
+        read_back(world, missing)
+
+
 async def test_a_node_that_is_behind(world):
     """A file that the answering node does not have yet is asked for again."""
     wanted = await asyncio.to_thread(publication, world)

@@ -23,6 +23,7 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
+from server.storage.control_models import Change
 from tests.server.release.rollouts.harness import APPROVER, DAY, ENGINEER, open_harness, person
 from tests.server.world import CHANNEL
 
@@ -43,6 +44,24 @@ async def test_a_command_is_published_and_recorded(two):
             ("eka", "rollout.offer"),
             ("eka", "rollout.offer.done"),
         ]
+
+
+async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
+    """The resumption finds the pause's record, not the offer's, whose schedule is the same."""
+    moment = two.now()
+    two.now = lambda: moment
+    async with open_harness(two) as harness:
+        offer = await harness.request(Offer(2, Plan([Stage(1000)])))
+        await harness.request(Pause())
+        # A database gives rows of one time in any order. In this one it is that of their making.
+        async with harness.sessions.begin() as session:
+            row = await session.get(Change, offer.id)
+            values = {column.name: getattr(row, column.name) for column in Change.__table__.columns}
+            await session.delete(row)
+            await session.flush()
+            session.add(Change(**values))
+        assert (await harness.request(Resume())).state == State.DONE
+        assert not (await harness.pointer()).paused
 
 
 async def test_a_preview_holds_up_no_loop(two, monkeypatch):
