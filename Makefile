@@ -94,6 +94,7 @@ bench: env peers
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m benchmarks.publish_api
 	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.site
 	$(BIN)/python -m benchmarks.content_history
 	$(BIN)/python -m benchmarks.install
 	$(BIN)/python -m benchmarks.device

@@ -171,10 +171,8 @@ async def measure(chosen: argparse.Namespace, place: Path, seaweed: Seaweed) -> 
         )
         await stack.enter_async_context(publisher.read_backs)
         await publisher.refresh()
-        nodes = []
-        for folder in folders:
-            port, _ = await stack.enter_async_context(running(folder))
-            nodes.append(await Node.open(port))
+        ports = [(await stack.enter_async_context(running(folder)))[0] for folder in folders]
+        nodes = [await Node.open(port) for port in ports]
         behind, asked, followed = [], [], []
         for number in range(chosen.publications):
             before = [(await node.ask())[1] for node in nodes]

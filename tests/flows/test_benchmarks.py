@@ -25,6 +25,12 @@ ROOT = Path(__file__).parents[2]
             "a halt",
         ),
         ("export", ("--models", "3", "--releases", "2", "--entries", "300"), "one release later"),
+        pytest.param(
+            "site",
+            ("--models", "3", "--releases", "2", "--entries", "300", "--publications", "2"),
+            "until all nodes serve it",
+            marks=pytest.mark.needs("seaweed"),
+        ),
         ("fleet", ("--seconds", "0.5", "--devices", "500", "--hours", "1"), "phone-days"),
         (
             "cloud",
