@@ -143,8 +143,10 @@ def _make_trouble(
 
 
 def _make_engineers(site: Site, history: History, seed: int) -> Iterator[Engineer]:
-    publishers, controls = site.of(NodeKind.PUBLISHER), site.of(NodeKind.CONTROL)
+    controls = site.of(NodeKind.CONTROL)
     ceremony = site.world.ceremony
+    packages = site.world.folder.root / "packages"
+    packages.mkdir()
     armani = {FIRST: (PACKAGE_1, release(1))}
     for model, version, counter, files in (("armani", 2, 1, armani), ("cancro", 1, 0, {})):
         yield Engineer(
@@ -152,14 +154,14 @@ def _make_engineers(site: Site, history: History, seed: int) -> Iterator[Enginee
             version,
             counter,
             ceremony,
-            publishers,
             controls,
             site.token,
             history,
             seed,
             files,
+            packages,
         )
-        publishers, controls = publishers[::-1], controls[::-1]
+        controls = controls[::-1]
 
 
 def _make_observers(
@@ -170,7 +172,8 @@ def _make_observers(
     for node in site.of(NodeKind.DEVICE):
         url = f"http://{node.machine.address}:{PHONES}"
         yield Observer(node.machine.name, url, ready, root, history, withdrawn, node.machine.enter)
-    yield Observer(EDGE, site.public_url, "", root, history, withdrawn)
+    ready = f"{site.public_url}/metadata/timestamp.json"
+    yield Observer(EDGE, site.public_url, ready, root, history, withdrawn)
 
 
 def _ask_whether_ready(site: Site, history: History) -> None:

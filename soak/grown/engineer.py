@@ -7,7 +7,6 @@ answered as done or refused.
 import hashlib
 import json
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +16,16 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from server.core.bundle import decode_result
 from server.core.names import hashed_target_path
+from signer.bundle_writer import Blob
+from signer.remote.connection import (
+    Address,
+    Connection,
+    ServerRefusal,
+    ServerUnavailableError,
+)
+from signer.remote.server import Server
+from signer.remote.submitter import make_outgoing, submit_outgoing
 from soak.grown.history import (
     Acknowledged,
     History,
@@ -27,8 +34,8 @@ from soak.grown.history import (
     Unanswered,
     Withdrawn,
 )
-from soak.grown.nodes import Node
-from tests.server.ceremony import Ceremony, release, write_bundle
+from soak.grown.nodes import API, Node
+from tests.server.ceremony import Ceremony, release
 
 ANSWER_SECONDS = 20.0  # for one try
 GIVE_UP_SECONDS = 240.0  # a command
@@ -40,7 +47,10 @@ IDLE = ("under-way", "too-many-requests")  # of refusals that say: ask again
 
 
 class Engineer:
-    """Works on `model`, with publisher and control nodes in the order of preference."""
+    """Works on `model` over the control nodes, in the order of preference.
+
+    `files` are what the model's role lists; `packages` is a folder for new ones.
+    """
 
     def __init__(
         self,
@@ -48,18 +58,18 @@ class Engineer:
         version: int,
         counter: int,
         ceremony: Ceremony,
-        publishers: Sequence[Node],
         controls: Sequence[Node],
         token: str,
         history: History,
         seed: int,
         files: Mapping[str, tuple[bytes, dict[str, object]]],
+        packages: Path,
     ) -> None:
         self._model = model
         self._version = version
         self._counter = counter
         self._ceremony = ceremony
-        self._publishers = publishers
+        self._packages = packages
         self._controls = controls
         self._token = token
         self._history = history
@@ -100,39 +110,44 @@ class Engineer:
                 self.withdrawn.append(name)
 
     def _publish(self, packages: Sequence[bytes]) -> bool:
-        """Sign the model's next version, put it into `incoming`, and wait for the result."""
+        """Sign the model's next version, and submit it as `hening-signer` does, until it is public.
+
+        What one control node has of an upload the next one goes on with.
+        """
         self._version += 1
         command = self._begin("publish", self._model, self._version)
-        files = {
-            (self._model, self._version): self._ceremony.role(
-                self._model, self._version, self._files
-            )
-        }
-        blobs = {hashlib.sha256(data).hexdigest(): data for data in packages}
-        deadline = time.monotonic() + GIVE_UP_SECONDS
-        result = None
-        while result is None and time.monotonic() < deadline:
-            for node in self._publishers:
+        role = self._ceremony.role(self._model, self._version, self._files)
+        blobs = [self._blob(data) for data in packages]
+        outgoing = make_outgoing({(self._model, self._version): role}, blobs)
+        deadline, why = time.monotonic() + GIVE_UP_SECONDS, ""
+        while time.monotonic() < deadline:
+            for node in self._controls:
                 try:
-                    bundle = write_bundle(node.folder.incoming, files, blobs)
-                except OSError:  # its disk is full
-                    for left in node.folder.incoming.glob(".tmp-*"):
-                        shutil.rmtree(left, ignore_errors=True)
+                    outcome = submit_outgoing(
+                        self._server(node), outgoing, self._draw.randbytes, _look
+                    )
+                except ServerRefusal as error:
+                    self._history.add(Refused(self._history.now(), command, str(error)))
+                    return False
+                except ServerUnavailableError as error:
+                    why = str(error)
                     continue
-                result = _wait_for(node.folder.results / f"{bundle}.json", deadline)
-                break
-            else:
-                time.sleep(AGAIN_SECONDS)
-        at = self._history.now()
-        if result is None:
-            self._history.add(Unanswered(at, command, "no result"))
-            return False
-        found = decode_result(result)
-        if found.status == "refused":
-            self._history.add(Refused(at, command, found.reason))
-            return False
-        self._history.add(Acknowledged(at, command, found.snapshot))
-        return True
+                self._history.add(Acknowledged(self._history.now(), command, outcome.snapshot))
+                return True
+            time.sleep(AGAIN_SECONDS)
+        self._history.add(Unanswered(self._history.now(), command, why))
+        return False
+
+    def _blob(self, data: bytes) -> Blob:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._packages / sha256
+        path.write_bytes(data)
+        return Blob(path, len(data), sha256)
+
+    def _server(self, node: Node) -> Server:
+        address = Address(is_tls=False, host=node.machine.address, port=API)
+        connection = Connection(address, self._token, None)
+        return Server(connection, node.machine.name, lambda seconds: time.sleep(min(seconds, 1.0)))
 
     def _order(self, action: str, body: Mapping[str, object], words: str = "") -> bool:
         """Give a command for the channel, and repeat it until it is answered."""
@@ -209,9 +224,5 @@ def _post(url: str, headers: Mapping[str, str], body: object) -> tuple[int, dict
         raise OSError(f"the answer is cut off: {error}") from error
 
 
-def _wait_for(path: Path, deadline: float) -> bytes | None:
-    while time.monotonic() < deadline:
-        if path.exists():
-            return path.read_bytes()
-        time.sleep(0.05)
-    return None
+def _look(_done: int, _total: int) -> None:
+    """Show no progress."""

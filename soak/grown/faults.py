@@ -45,7 +45,7 @@ class Turn:
 def list_faults(site: Site) -> dict[str, Fault]:
     """Return all faults by name."""
     found = [*_of_nodes(site), *_of_links(site), *_of_the_database(site)]
-    for program in [*site.store.programs.values(), site.edge, site.keys]:
+    for program in [*site.store.programs.values(), site.edge, site.rotation, site.keys]:
         found += [_kill(program), _pause(program)]
     return {each.name: each for each in found}
 
@@ -113,12 +113,12 @@ def _of_nodes(site: Site) -> Iterator[Fault]:
 
 
 def _until_at_work(node: Node) -> Callable[[], None]:
-    """Return what waits until a publisher has a bundle, so that it is killed while it publishes."""
+    """Return what waits until a publisher publishes, so that it is killed in the middle."""
 
     def wait() -> None:
         until = time.monotonic() + AT_WORK_SECONDS
-        while time.monotonic() < until and not any(node.folder.incoming.glob("[!.]*")):
-            time.sleep(0.01)
+        while time.monotonic() < until and not any(node.folder.staging.parent.glob("*")):
+            time.sleep(0.001)
 
     return wait if node.kind is Kind.PUBLISHER else lambda: None
 

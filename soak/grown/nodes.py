@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from server.storage.layout import StateFolder
 from soak.grown.network import HOST, Machine
 from soak.grown.program import LOOK_SECONDS, Program, answers
 from soak.grown.store import S3
+from soak.load import NAME
 from soak.server_process import PROGRAM
 from tests.fault_proxy import FaultProxy, run_fault_proxy
 
@@ -37,7 +39,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     upstream nodes {{
-{nodes}
+        include {upstream};
     }}
     server {{
         listen {address}:{port};
@@ -202,16 +204,21 @@ def key_process(keys: Path, root: Path, place: Path) -> Program:
     return Program("keys", None, command, place / "keys.log", socket.exists)
 
 
-def edge(machine: Machine, nodes: Sequence[Machine], place: Path) -> Program:
-    """Return nginx in front of the device nodes."""
+def make_edge(machine: Machine, nodes: Sequence[Machine], place: Path) -> tuple[Program, Program]:
+    """Return nginx in front of the device nodes, and what keeps lagging ones out of it."""
     folder = place / "edge"
     folder.mkdir()
-    lines = [
-        f"        server {each.address}:{PHONES} max_fails=1 fail_timeout=2s;" for each in nodes
-    ]
-    text = EDGE.format(folder=folder, nodes="\n".join(lines), address=machine.address, port=PHONES)
+    addresses = [f"{each.address}:{PHONES}" for each in nodes]
+    upstream = folder / "nodes.conf"
+    upstream.write_text("".join(f"server {each};\n" for each in addresses))
+    text = EDGE.format(folder=folder, upstream=upstream, address=machine.address, port=PHONES)
     (folder / "nginx.conf").write_text(text)
     command = ["nginx", "-e", str(folder / "error.log"), "-p", str(folder)]
     command += ["-c", str(folder / "nginx.conf")]
     url = f"http://{machine.address}:{PHONES}/metadata/timestamp.json"
-    return Program(machine.name, machine, command, place / "edge.log", lambda: answers(url))
+    front = Program(machine.name, machine, command, place / "edge.log", lambda: answers(url))
+    agent = [*PROGRAM, "edge", "--host", NAME, "--upstream", str(upstream)]
+    agent += ["--reload", shlex.join([*command, "-s", "reload"])]
+    agent += [word for each in addresses for word in ("--node", each)]
+    log = place / "rotation.log"
+    return front, Program("rotation", machine, agent, log, lambda: True)

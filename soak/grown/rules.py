@@ -1,7 +1,7 @@
 """What must hold of every history. Pure: events in, what breaks a rule out.
 
-A device node is in rotation while it says that it is ready. The edge is asked as well, but it shows
-now this node and now that one, so only signatures are judged there.
+A device node is in rotation while it says that it is ready; the edge is while it answers. It shows
+now this node and now that one, so it may go back a little.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -174,7 +174,7 @@ def everything_heals(events: Events) -> Iterator[str]:
     before = [each.snapshot for each in acknowledged.values() if each.at <= calm.at]
     newest = max(before, default=0)
     seen = _of(Seen, events)
-    for node in sorted({each.node for each in seen} - {EDGE}):
+    for node in sorted({each.node for each in seen}):
         is_well = any(
             each.node == node
             and each.is_ready

@@ -15,7 +15,7 @@ from server.storage.layout import StateFolder
 from server.storage.s3_blobs import S3Blobs
 from soak.grown.database import Pair
 from soak.grown.network import Machine, make_machines
-from soak.grown.nodes import PHONES, Node, Shared, edge, key_process, make_node
+from soak.grown.nodes import PHONES, Node, Shared, key_process, make_edge, make_node
 from soak.grown.program import Program
 from soak.grown.store import VOLUMES, Store
 from soak.halts import make_token
@@ -45,6 +45,7 @@ class Site:
     store: Store
     keys: Program
     edge: Program
+    rotation: Program
     world: World
     token: str
 
@@ -58,7 +59,7 @@ class Site:
         """All programs."""
         nodes = [node.program for node in self.nodes.values()]
         pair = [self.database.primary, self.database.standby]
-        return [*nodes, *pair, *self.store.programs.values(), self.keys, self.edge]
+        return [*nodes, *pair, *self.store.programs.values(), self.keys, self.edge, self.rotation]
 
     def of(self, kind: Kind) -> list[Node]:
         """Return the nodes of a kind."""
@@ -67,6 +68,7 @@ class Site:
     def describe(self) -> Iterator[tuple[str, str, str]]:
         """Yield machine, address and programs."""
         held: dict[str, list[str]] = {name: [name] for name in self.machines}
+        held["edge"].append(self.rotation.name)
         held["store"] = ["master", "filer", "s3"]
         held[self.database.primary.name].append("(primary)")
         held[self.database.standby.name].append("(standby)")
@@ -121,10 +123,11 @@ def running_site(place: Path, say: Callable[[str], None]) -> Iterator[Site]:
                 StateFolder(node.folder.root, keys_socket=shared.keys_socket), pinned, node.kind
             )
         devices = [machines[name] for name, kind in KINDS.items() if kind is Kind.DEVICE]
-        front = edge(machines["edge"], devices, place)
+        front, rotation = make_edge(machines["edge"], devices, place)
         say("The nodes start.")
         _start_all([front, *(node.program for node in nodes.values())])
-        yield Site(machines, nodes, database, store, keys, front, world, token)
+        rotation.start()
+        yield Site(machines, nodes, database, store, keys, front, rotation, world, token)
 
 
 def _initialise(folder: StateFolder, pinned: bytes, kind: Kind = Kind.ALL) -> None:
