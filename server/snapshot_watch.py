@@ -55,6 +55,10 @@ class SnapshotWatch:
         """Give each further snapshot to `show`, too, after those that had it before."""
         self._shows.append(show)
 
+    def is_current(self) -> bool:
+        """Answer whether what the public folder holds was loaded and shown."""
+        return _identity(self._folder.public) == self._seen
+
     def after_step(self, step: int) -> None:
         """Look immediately when this process has published."""
         if step == SWAPPED:

@@ -78,7 +78,9 @@ class TreeWatch:
         if self._complaint:
             self._complaint = ""
             log.info("the shared tree is read again")
-        self._confirmed = self._monotonic()
+        # A node that comes back is asked once it serves what it has fetched.
+        if not self.reasons() or await asyncio.to_thread(self._watch.is_current):
+            self._confirmed = self._monotonic()
 
     async def keep_good(self, snapshot: Snapshot) -> None:
         """Note a verified snapshot's pointers, and remove now and then what it does not serve."""
@@ -93,9 +95,11 @@ class TreeWatch:
 
     def reasons(self) -> Sequence[str]:
         """Return why this node should get no requests, empty when it may; from any thread."""
+        what = self._complaint or "no look at it has ended, or what it has is not served yet."
+        if self._confirmed is None:
+            return [f"the shared tree was not read since the start: {what}"]
         if self._age() <= STALE_SECONDS:
             return []
-        what = self._complaint or "no look at it has ended."
         return [f"the shared tree was not read for {self._age():.0f} s: {what}"]
 
     def _age(self) -> float:

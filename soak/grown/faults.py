@@ -13,7 +13,7 @@ from soak.grown.site import Site
 from tests.fault_proxy import Fault as Way
 
 SHORT, LONG = 3.0, 15.0  # seconds that most faults last
-STALE = 40.0  # long enough that a node that is cut off leaves the rotation
+STALE = 70.0  # long enough that a node that is cut off must not come back with less
 BETWEEN = (2.0, 6.0)
 PAIRS, STALES = 0.4, 0.15  # shares of turns
 AT_WORK_SECONDS = 10.0  # how long a publisher's bundle is waited for

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
 from server.app import running
 from server.core.names import decode_channel
@@ -15,7 +16,9 @@ from server.device_node import running_device
 from server.device_serving import Inherited
 from server.publisher.rollout import plan_offer
 from server.settings import Node
+from server.snapshot_watch import SnapshotWatch
 from server.storage.s3_tree import open_s3_tree
+from server.tree_watch import STALE_SECONDS, TreeWatch
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE
 from tests.server.ceremony import release
@@ -150,6 +153,29 @@ async def test_a_store_that_went_back(site):
         assert (await get(port, STAMP)).body == before.body
 
 
+async def test_a_node_that_comes_back(site):
+    """It is ready once it serves what the store has: after its start, and after it was cut off."""
+    folder, now = site.device("one"), [0.0]
+
+    async def show(_snapshot):  # noqa: RUF029 - as workers are shown one
+        return
+
+    watch = SnapshotWatch(folder, site.blobs, show)
+    tree = await asyncio.to_thread(open_s3_tree, folder)
+    node = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0])
+    for cut_off in (False, True):
+        now[0] += 2 * STALE_SECONDS if cut_off else 0
+        assert node.reasons() != []
+        await node.look()
+        assert node.reasons() != []  # it has the snapshot, and serves none or an older one
+        await watch.poll()
+        await node.look()
+        assert node.reasons() == []
+        await asyncio.to_thread(site.first.run, offer_no_more if cut_off else offer_again)
+        await node.look()
+        assert node.reasons() == []  # a publication takes no node out of rotation
+
+
 async def test_a_command_after_another_machine_published(site):
     """A control node knows what was published a moment ago, whatever its copy has."""
     control = site.machine("control", site.first)
@@ -236,3 +262,8 @@ async def says(logs, what):  # noqa: RUF029 - it is a condition for `until`
 async def offer_no_more(publisher):
     """Halt the channel."""
     await publisher.change_pointers(halt())
+
+
+async def offer_again(publisher):
+    """Give the halted channel another reason."""
+    await publisher.change_pointers(halt("It is hot."))
