@@ -46,11 +46,8 @@ class Pair:
     @property
     def url(self) -> str:
         """The address of the primary, whichever it is."""
-        hosts = sorted(self._address(each) for each in (self.primary, self.standby))
-        return (
-            f"postgresql://{USER}:{PASSWORD}@/{USER}?host={','.join(hosts)}&port={PORT}"
-            "&target_session_attrs=read-write"
-        )
+        hosts = ",".join(sorted(self._address(each) for each in (self.primary, self.standby)))
+        return f"postgresql://{USER}:{PASSWORD}@{hosts}/{USER}?target_session_attrs=read-write"
 
     def start(self) -> None:
         """Make and start both."""
