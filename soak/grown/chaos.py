@@ -22,7 +22,7 @@ from soak.grown.program import Keeper
 from soak.grown.rules import EDGE, HEAL_SECONDS, Verdict, everything_heals, judge
 from soak.grown.site import Site
 from soak.load import NAME, Kind, Load, poll
-from soak.load import Site as Polled_Site
+from soak.load import Site as PolledSite
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
 
@@ -41,7 +41,7 @@ class Fleet:
         target = Target(NAME, PHONES, ADDRESS, tls=False, root=root)
         with ThreadPoolExecutor(1, initializer=site.machines["edge"].enter) as thread:
             paths = thread.submit(record_idle_poll, target, time.time()).result()
-        self._load = Load(Polled_Site(PHONES, b"", b"", paths, address), seed, (POLLS,))
+        self._load = Load(PolledSite(PHONES, b"", b"", paths, address), seed, (POLLS,))
         self._history = history
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()

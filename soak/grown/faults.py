@@ -1,5 +1,6 @@
 """What is done to a site, and how it is undone. A plan is drawn from a seed."""
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ CUT = 500  # bytes of an answer, after which it is cut
 class Fault:
     """A fault. Two that have a part in common never happen together."""
 
+    kind: str
     name: str
     parts: frozenset[str]
     begin: Callable[[], None]
@@ -60,20 +62,29 @@ def find_faults(site: Site, names: Sequence[str]) -> list[Fault]:
 
 
 def draw_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
-    """Yield turns without end: each fault comes once before any comes again."""
+    """Yield turns without end: one kind after the other, and no fault again before all came."""
     draw = random.Random(seed)
     left: list[Fault] = []
     while True:
         if not left:
-            left = draw.sample(faults, len(faults))
-        chosen = [left.pop()]
+            left = _mix(faults, draw)
+        chosen = [left.pop(0)]
         if draw.random() < PAIRS:
             fitting = [each for each in left if not each.parts & chosen[0].parts]
             if fitting:
-                chosen.append(fitting[-1])
-                left.remove(fitting[-1])
+                chosen.append(fitting[0])
+                left.remove(fitting[0])
         hold = STALE if draw.random() < STALES else draw.uniform(SHORT, LONG)
         yield Turn(chosen, hold, draw.uniform(*BETWEEN))
+
+
+def _mix(faults: Sequence[Fault], draw: random.Random) -> list[Fault]:
+    """Return the faults in a drawn order, one of each kind in turn while there is one."""
+    kinds: dict[str, list[Fault]] = {}
+    for fault in draw.sample(faults, len(faults)):
+        kinds.setdefault(fault.kind, []).append(fault)
+    rounds = itertools.zip_longest(*kinds.values())
+    return [fault for each in rounds for fault in each if fault is not None]
 
 
 def named_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
@@ -88,16 +99,16 @@ def _kill(program: Program, wait: Callable[[], None] = lambda: None) -> Fault:
         wait()
         program.kill()
 
-    return Fault(f"kill {program.name}", frozenset({program.name}), begin, program.start)
+    return Fault("kill", f"kill {program.name}", frozenset({program.name}), begin, program.start)
 
 
 def _pause(program: Program) -> Fault:
     parts = frozenset({program.name})
-    return Fault(f"pause {program.name}", parts, program.pause, program.resume)
+    return Fault("pause", f"pause {program.name}", parts, program.pause, program.resume)
 
 
 def _cut(machine: Machine, parts: frozenset[str]) -> Fault:
-    return Fault(f"cut {machine.name}", parts, machine.cut, machine.mend)
+    return Fault("cut", f"cut {machine.name}", parts, machine.cut, machine.mend)
 
 
 def _of_nodes(site: Site) -> Iterator[Fault]:
@@ -105,7 +116,7 @@ def _of_nodes(site: Site) -> Iterator[Fault]:
         parts = frozenset({node.machine.name})
         yield _kill(node.program, _until_at_work(node))
         yield _pause(node.program)
-        yield Fault(f"fill {node.machine.name}", parts, node.fill_disk, node.free_disk)
+        yield Fault("fill", f"fill {node.machine.name}", parts, node.fill_disk, node.free_disk)
         for way in WAYS:
             yield _disturb(node, way, parts)
         for seconds in (HOUR, -HOUR):
@@ -131,11 +142,12 @@ def _disturb(node: Node, way: Way, parts: frozenset[str]) -> Fault:
     def end() -> None:
         node.proxy.fault = Way.NONE
 
-    return Fault(f"{way} of the store to {node.machine.name}", parts, begin, end)
+    return Fault("store", f"{way} of the store to {node.machine.name}", parts, begin, end)
 
 
 def _turn_clock(node: Node, seconds: int, parts: frozenset[str]) -> Fault:
     return Fault(
+        "clock",
         f"clock of {node.machine.name} {seconds:+d} s",
         parts,
         lambda: node.turn_clock(seconds),
@@ -177,12 +189,16 @@ def _of_the_database(site: Site) -> Iterator[Fault]:
     def link() -> Machine:
         return _link(pair.primary)
 
-    yield Fault("promote the standby", parts, pair.promote, pair.rejoin)
-    yield Fault("kill the primary", parts, lambda: primary().kill(), lambda: primary().start())
-    yield Fault("pause the primary", parts, lambda: primary().pause(), lambda: primary().resume())
-    yield Fault("cut the primary", parts, lambda: link().cut(), lambda: link().mend())
-    yield Fault("kill the standby", parts, kill_standby, start_standby)
-    yield Fault("cut the standby", parts, cut_standby, mend_standby)
+    yield Fault(DATABASE, "promote the standby", parts, pair.promote, pair.rejoin)
+    yield Fault(
+        DATABASE, "kill the primary", parts, lambda: primary().kill(), lambda: primary().start()
+    )
+    yield Fault(
+        DATABASE, "pause the primary", parts, lambda: primary().pause(), lambda: primary().resume()
+    )
+    yield Fault(DATABASE, "cut the primary", parts, lambda: link().cut(), lambda: link().mend())
+    yield Fault(DATABASE, "kill the standby", parts, kill_standby, start_standby)
+    yield Fault(DATABASE, "cut the standby", parts, cut_standby, mend_standby)
 
 
 def _link(program: Program) -> Machine:

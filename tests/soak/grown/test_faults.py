@@ -1,0 +1,50 @@
+"""The plan of faults: what a seed gives."""
+
+import itertools
+
+from soak.grown.faults import Fault, draw_turns, named_turns
+
+
+def nothing():
+    """Do nothing."""
+
+
+FAULTS = [
+    Fault(kind, f"{kind} {part}", frozenset({part}), nothing, nothing)
+    for kind, parts in {"kill": "abcdefgh", "cut": "abcd", "clock": "a"}.items()
+    for part in parts
+]
+
+
+def names(seed, turns):
+    """Return the names of the faults of some turns."""
+    drawn = itertools.islice(draw_turns(FAULTS, seed), turns)
+    return [tuple(fault.name for fault in turn.faults) for turn in drawn]
+
+
+def test_a_seed_gives_one_plan():
+    """The same seed gives the same turns, another one others."""
+    assert names(1, 50) == names(1, 50)
+    assert names(1, 50) != names(2, 50)
+
+
+def test_no_fault_comes_again_before_all_came():
+    """Each kind is among the first, however many faults another kind has."""
+    for seed in range(20):
+        drawn = list(itertools.chain.from_iterable(names(seed, 100)))
+        first = drawn[: len(FAULTS)]
+        assert sorted(first) == sorted(fault.name for fault in FAULTS)
+        assert {name.split()[0] for name in first[:3]} == {"kill", "cut", "clock"}
+
+
+def test_pairs_have_no_part_in_common():
+    """Some turns have two faults, at different parts."""
+    drawn = [turn.faults for turn in itertools.islice(draw_turns(FAULTS, 3), 200)]
+    pairs = [faults for faults in drawn if len(faults) == 2]
+    assert 0 < len(pairs) < len(drawn)
+    assert all(not one.parts & other.parts for one, other in pairs)
+
+
+def test_named_faults_come_in_order():
+    """Each comes once, alone."""
+    assert [turn.faults for turn in named_turns(FAULTS[:3], 1)] == [[each] for each in FAULTS[:3]]
