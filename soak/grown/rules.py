@@ -231,7 +231,8 @@ def _acknowledged(events: Events) -> dict[str, Acknowledged]:
 def _followers(sent: Sent, events: Events) -> tuple[list[Sent], int | None]:
     """Return the commands that a channel may show from `sent` on, and the snapshot that ends that.
 
-    That is `sent` and commands without an answer, until another is acknowledged.
+    That is `sent`, commands without an answer, and the next one that is acknowledged. What a fault
+    interrupted may show sooner than in the snapshot that its answer names.
     """
     acknowledged = _acknowledged(events)
     refused = {each.command for each in _of(Refused, events)}
@@ -242,10 +243,10 @@ def _followers(sent: Sent, events: Events) -> tuple[list[Sent], int | None]:
     ]
     allowed = [sent]
     for each in own[own.index(sent) + 1 :]:
-        if each.command in acknowledged:
-            return allowed, acknowledged[each.command].snapshot
         if each.command not in refused:
             allowed.append(each)
+        if each.command in acknowledged:
+            return allowed, acknowledged[each.command].snapshot
     return allowed, None
 
 

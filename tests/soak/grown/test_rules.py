@@ -105,6 +105,15 @@ def test_an_acknowledged_command_that_does_not_show():
     ]
 
 
+def test_a_command_that_shows_sooner_than_its_answer_says():
+    """A fault interrupted it after it was accepted: the next snapshot's number is in the answer."""
+    early = [*OFFER, *order("h", "halt", 7, 5.0, "it drains"), DONE]
+    for shown in (OFFERED, HALTED):
+        assert broken(acknowledged_is_kept, [*early, state(6, shown)]) == []
+    assert broken(acknowledged_is_kept, [*early, state(6, PAUSED)]) != []
+    assert broken(acknowledged_is_kept, [*early, state(7)]) != []
+
+
 def test_a_command_without_an_answer_may_show_or_not():
     """After it either is right, until the next is acknowledged; a refused one never shows."""
     pause = Sent(4.5, "u", "pause", CHANNEL, 2, "hot")
