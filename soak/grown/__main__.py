@@ -108,7 +108,8 @@ def _work(chosen: argparse.Namespace, place: Path) -> int:
             out.print(table)
             if chosen.what == "up":
                 inside = f"nsenter --target $(pgrep -nf 'inside {place}') --all"
-                out.print(f"Phones ask {site.public_url}. A shell inside: {inside}", markup=False)
+                out.print(f"Phones ask {site.public_url}. States and logs are in {place}.")
+                out.print(f"A shell inside: {inside}", markup=False, soft_wrap=True)
                 Keeper(site.programs, lambda *_: None).start()
                 threading.Event().wait()
             chosen.out.mkdir(parents=True, exist_ok=True)

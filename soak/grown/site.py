@@ -15,9 +15,9 @@ from server.storage.layout import StateFolder
 from server.storage.s3_blobs import S3Blobs
 from soak.grown.database import Pair
 from soak.grown.network import Machine, make_machines
-from soak.grown.nodes import PHONES, Node, Shared, key_process, make_edge, make_node
+from soak.grown.nodes import API, PHONES, Node, Shared, key_process, make_edge, make_node
 from soak.grown.program import Program
-from soak.grown.store import VOLUMES, Store
+from soak.grown.store import S3, VOLUMES, Store
 from soak.halts import make_token
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 from tests.server.site import first_release
@@ -66,12 +66,15 @@ class Site:
         return [node for node in self.nodes.values() if node.kind is kind]
 
     def describe(self) -> Iterator[tuple[str, str, str]]:
-        """Yield machine, address and programs."""
+        """Yield machine, address and programs, with the ports that others use."""
         held: dict[str, list[str]] = {name: [name] for name in self.machines}
-        held["edge"].append(self.rotation.name)
-        held["store"] = ["master", "filer", "s3"]
+        held["edge"] += [f"({PHONES})", self.rotation.name]
+        held["store"] = ["master", "filer", "s3", f"({S3})"]
         held[self.database.primary.name].append("(primary)")
         held[self.database.standby.name].append("(standby)")
+        for port, kind in ((PHONES, Kind.DEVICE), (API, Kind.CONTROL)):
+            for node in self.of(kind):
+                held[node.machine.name].append(f"({port})")
         for name, machine in self.machines.items():
             yield name, machine.address, " ".join(held[name])
         yield "", "a Unix socket", self.keys.name
