@@ -1,5 +1,6 @@
 """What is done to a site, and how it is undone. A plan is drawn from a seed."""
 
+import dataclasses
 import itertools
 import random
 import time
@@ -47,8 +48,12 @@ class Turn:
 def list_faults(site: Site) -> dict[str, Fault]:
     """Return all faults by name."""
     found = [*_of_nodes(site), *_of_links(site), *_of_the_database(site)]
-    for program in [*site.store.programs.values(), site.edge, site.rotation, site.keys]:
+    for program in [*site.store.programs.values(), site.edge, site.keys]:
         found += [_kill(program), _pause(program)]
+    # Without it nothing takes a node out that lags, so no node lags meanwhile.
+    alone = {node.machine.name for node in site.of(Kind.DEVICE)}
+    for fault in (_kill(site.rotation), _pause(site.rotation)):
+        found.append(dataclasses.replace(fault, parts=fault.parts | alone))
     return {each.name: each for each in found}
 
 
