@@ -9,25 +9,26 @@ GRACE = 5.0  # seconds in which a node may have an older timestamp than another 
 
 
 class Rotation:
-    """Decides after each look at the nodes; remembers the newest timestamp that any has had."""
+    """Decides after each look at the nodes; remembers when which timestamp was the newest."""
 
     def __init__(self) -> None:
-        self._newest = 0
-        self._since = 0.0
+        self._needed = 0
+        self._newer: list[tuple[int, float]] = []  # versions, and when each was first seen
 
     def plan(self, seen: Mapping[str, int | None], now: float) -> frozenset[str]:
         """Return the nodes to ask, of those whose timestamp's version is `seen`; None: no answer.
 
-        `now` counts seconds. Where no node has the newest one, those that answer are asked, and
-        where none answers, all are: an old answer is better than none.
+        `now` counts seconds. A node needs the version that was the newest GRACE ago, however often
+        there is another. Where no node has it, those that answer are asked, and where none answers,
+        all are: an old answer is better than none.
         """
         answering = {node: version for node, version in seen.items() if version is not None}
         newest = max(answering.values(), default=0)
-        if newest > self._newest:
-            self._newest, self._since = newest, now
-        if now - self._since < GRACE:
-            return frozenset(answering or seen)
-        current = {node for node, version in answering.items() if version >= self._newest}
+        if newest > max([self._needed, *(version for version, _ in self._newer)]):
+            self._newer.append((newest, now))
+        while self._newer and now - self._newer[0][1] >= GRACE:
+            self._needed, _ = self._newer.pop(0)
+        current = {node for node, version in answering.items() if version >= self._needed}
         return frozenset(current or answering or seen)
 
 

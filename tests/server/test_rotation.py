@@ -12,6 +12,15 @@ def test_a_node_that_lags():
     assert rotation.plan({"a": 8, "b": 8, "c": 8}, 200) == {"a", "b", "c"}
 
 
+def test_a_node_that_lags_while_much_is_published():
+    """New timestamps every second give it no further time."""
+    rotation = Rotation()
+    for second in range(20):
+        asked = rotation.plan({"a": 7 + second, "b": 7}, second)
+        assert ("b" in asked) == (second < 1 + GRACE)
+        assert "a" in asked
+
+
 def test_a_node_that_does_not_answer():
     """It is not asked, at once; with the newest one gone the others are, although they lag."""
     rotation = Rotation()
