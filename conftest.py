@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from soak.grown.network import is_possible
+
 REPOSITORY = Path(__file__).parent
 READERS = REPOSITORY / ".venv-readers"
 SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_payloads.tar.xz"
@@ -90,7 +92,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         "a small disk cannot be mounted: this needs root, and a container that lets it",
     ),
     "namespaces": (
-        lambda: bool(MAY_NET) and shutil.which("ip") is not None,
+        lambda: bool(MAY_NET) and is_possible(),
         "network namespaces cannot be made: this needs iproute2, and a root that may make them",
     ),
     "mobile-broadband": (
