@@ -41,6 +41,9 @@ def main() -> int:
     parser.add_argument(
         "--fault", action="append", default=[], help="one fault, once; may be repeated"
     )
+    parser.add_argument(
+        "--heal", type=float, default=120.0, help="seconds until all is well after the last fault"
+    )
     parser.add_argument("--out", type=Path, default=Path("var/chaos"), help="history and logs")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -120,6 +123,7 @@ def _work(chosen: argparse.Namespace, place: Path) -> int:
                 chosen.minutes * 60,
                 chosen.seed,
                 chosen.fault,
+                chosen.heal,
                 lambda text: err.print(text, markup=False),
             )
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:

@@ -19,7 +19,7 @@ from soak.grown.history import HISTORY, Calm, Ended, Faulty, History, Listed, Po
 from soak.grown.nodes import METRICS, PHONES
 from soak.grown.observer import Observer
 from soak.grown.program import Keeper
-from soak.grown.rules import EDGE, HEAL_SECONDS, Verdict, everything_heals, judge
+from soak.grown.rules import EDGE, Verdict, everything_heals, judge
 from soak.grown.site import Site
 from soak.load import NAME, Kind, Load, poll
 from soak.load import Site as PolledSite
@@ -71,11 +71,12 @@ def run_chaos(
     seconds: float,
     seed: int,
     names: Sequence[str],
+    heal: float,
     say: Callable[[str], None],
 ) -> list[Verdict]:
     """Let chaos reign for `seconds`, or until each of the faults `names` was; return the verdict.
 
-    The history is `history.jsonl` in `out`.
+    `heal`: seconds until all is well after the last fault. The history is `history.jsonl` in `out`.
     """
     history = History(out / HISTORY, time.monotonic)
     faults = find_faults(site, names)
@@ -104,7 +105,7 @@ def run_chaos(
         thread.start()
     time.sleep(WARM_SECONDS)
     _make_trouble(turns, history, history.now() + seconds, say)
-    calm = Calm(history.now())
+    calm = Calm(history.now(), heal)
     history.add(calm)
     say("The faults are over; everything has to heal.")
     stop.set()
@@ -112,7 +113,7 @@ def run_chaos(
         thread.join()
     for engineer in engineers:
         engineer.cycle(LAST)
-    while any(everything_heals(history.events)) and history.now() < calm.at + HEAL_SECONDS:
+    while any(everything_heals(history.events)) and history.now() < calm.at + heal:
         _ask_whether_ready(site, history)
         time.sleep(1)
     history.add(Listed(history.now(), _list_changes(site)))

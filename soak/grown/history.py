@@ -117,7 +117,9 @@ class Faulty(Event, frozen=True, tag="fault"):
 
 
 class Calm(Event, frozen=True, tag="calm"):
-    """The last fault is over."""
+    """The last fault is over; all has to be well `within` so many seconds."""
+
+    within: float
 
 
 class Ended(Event, frozen=True, tag="ended"):

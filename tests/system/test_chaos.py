@@ -23,7 +23,7 @@ def test_a_site_under_faults(tmp_path):
     """A publisher killed at work, a node cut off, the store stopped, and the database replaced."""
     options = [word for fault in FAULTS for word in ("--fault", fault)]
     done = subprocess.run(
-        [*COMMAND, "chaos", "--out", str(tmp_path), *options],
+        [*COMMAND, "chaos", "--out", str(tmp_path), "--heal", str(PATIENCE), *options],
         capture_output=True,
         text=True,
         check=False,

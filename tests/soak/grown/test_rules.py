@@ -21,7 +21,6 @@ from soak.grown.history import (
 from soak.grown.rules import (
     ACTIONS,
     HALT_SECONDS,
-    HEAL_SECONDS,
     acknowledged_is_kept,
     everything_heals,
     halts_show,
@@ -215,7 +214,7 @@ def test_what_is_not_signed_or_withdrawn():
 def healed(**changes):
     """Return what happens after the last fault at 100 s, by name, with `changes` or without."""
     parts = {
-        "calm": [Calm(100.0)],
+        "calm": [Calm(100.0, 120.0)],
         "node": [seen(6, 110.0)],
         "ready": [Ready(1.0, "control-1"), Ready(110.0, "control-1")],
         "polled": [Polled(300.0, 9, [50.0])],
@@ -235,7 +234,7 @@ def test_everything_heals():
 
 def test_what_does_not_heal():
     """A node that is not ready, old or late; a command that is missing or late; a late poll."""
-    late = 101.0 + HEAL_SECONDS
+    late = 221.0
     for node in ([seen(6, 110.0, is_ready=False)], [seen(5, 110.0)], [seen(6, late)]):
         assert broken(everything_heals, healed(node=[seen(6, 50.0), *node])) == [
             "device-1 was not ready with snapshot 6 in time"
