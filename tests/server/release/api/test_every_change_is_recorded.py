@@ -165,7 +165,7 @@ async def test_every_change_is_told(world):
 
 
 READING = """account list, backup, change list, change show, check, clock show, compat preview,
-compat template, export, keys list, owner-page, rollout preview, rollout show, session list,
+compat template, edge, export, keys list, owner-page, rollout preview, rollout show, session list,
 token list, audit-log export, audit-log list, audit-log verify"""
 KEY_PROCESS = "keys public, keys serve"  # no database; the caller records what it does
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
@@ -183,6 +183,7 @@ TOLD_BY_COMMANDS = {
     "keys new": "keys.new",
     "keys switch": "keys.switch",
     "migrate": "server.migrate",
+    "move": "server.move",
     "rebuild": "server.rebuild",
     "rollout halt": "rollout.halt",
     "rollout offer": "rollout.offer",
