@@ -41,6 +41,7 @@ FILE_LIMIT = 5_000_000  # bytes of one public file
 STAGED_LIMIT = 1 << 30  # bytes of a publication: a ceremony of a thousand models has less
 SUPERSEDED = 8  # versions of a role that are served beside the newest
 AT_ONCE = 16  # requests
+MANY_LEAVES = 64 * WIDTH  # after so many new ones tiles are listed, not asked for one by one
 TREE = "tree"
 TIMESTAMP, CHECKPOINT = "metadata/timestamp.json", "log/checkpoint"
 ROOTS, PROOFS = "roots.json", "proofs.json"
@@ -48,6 +49,7 @@ POINTERS = (TIMESTAMP, CHECKPOINT, ROOTS, PROOFS)
 """The files that change, except for proofs that are signed again; in the order of reading."""
 _STAGED = re.compile(r"staging/([0-9]{1,18})\.tar")
 _MEMBER = re.compile(r"(?:metadata/)?[a-z0-9][a-z0-9._-]*")
+_VERSIONED = re.compile(r"metadata/([1-9][0-9]*)\.([a-z0-9][a-z0-9_-]*)\.json")
 _ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
 
 
@@ -156,11 +158,19 @@ class S3Tree:
             discard_folder(staging)
 
     def keep_only(self, served: Iterable[str]) -> None:
-        """Remove metadata from the copy that is not `served`, by path; the store keeps it."""
+        """Remove metadata from the copy that was superseded by what is `served`, by path.
+
+        What is newer stays: the next publication may be under way. The store keeps everything.
+        """
         kept = frozenset(served)
+        newest: dict[str, int] = {}
+        for match in filter(None, map(_VERSIONED.fullmatch, kept)):
+            newest[match[2]] = max(newest.get(match[2], 0), int(match[1]))
         with self._locked():
             for path in (self._folder / "metadata").iterdir():
-                if f"metadata/{path.name}" not in kept and not path.name.startswith(TEMPORARY):
+                name = f"metadata/{path.name}"
+                found = _VERSIONED.fullmatch(name)
+                if found and name not in kept and int(found[1]) < newest.get(found[2], 0):
                     path.unlink()
 
     def find_differences(self) -> list[str]:
@@ -182,11 +192,14 @@ class S3Tree:
             return
         if TIMESTAMP in found:
             self._check_newer(before[TIMESTAMP], found[TIMESTAMP])
-        if not self._is_listed:
+        # Of files that are fetched together some may come and others not: after an error all are
+        # listed, as one that is here does not show that the others are.
+        was_listed, self._is_listed = self._is_listed, False
+        if not was_listed:
             self._fetch_listed()
         if TIMESTAMP in found:
             self._fetch_named(found[TIMESTAMP])
-        if CHECKPOINT in found:
+        if CHECKPOINT in found and was_listed:
             self._fetch_tiles(_size(found[CHECKPOINT]), _size(before[CHECKPOINT]))
         if PROOFS in found or _ODD.search(now.get(PROOFS, b"")):
             self._fetch_proofs()
@@ -264,6 +277,9 @@ class S3Tree:
         return found
 
     def _fetch_tiles(self, size: int, since: int) -> None:
+        if size - since > MANY_LEAVES:  # nobody has verified that there are so many
+            self._fetch_listed()
+            return
         levels: list[tuple[int | str, int]] = [("entries", 0)]
         levels += [
             (level, level * LEVEL_BITS) for level in range(size.bit_length() // LEVEL_BITS + 1)

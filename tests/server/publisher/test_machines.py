@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.check import check_store
 from server.publisher.publisher import Publisher
 from server.storage import s3_tree
@@ -31,6 +32,7 @@ class Mortal(Objects):
 
     at = 0
     is_sent = False
+    lost = ""
 
     def __getattribute__(self, name):
         found = super().__getattribute__(name)
@@ -38,6 +40,9 @@ class Mortal(Objects):
             return found
 
         def ask(*args, **kwargs):
+            if self.lost and args[0].endswith(self.lost):
+                message = f"the S3 store does not answer for {args[0]}."
+                raise StorageError(message)
             self.at -= 1
             if self.at == 0 and not self.is_sent:
                 raise StoppedError
@@ -96,6 +101,58 @@ def test_they_take_turns(machines):
     two.tree.refresh()
     assert public_files(two) == public_files(one)
     assert list(one.objects.list("staging")) == []
+
+
+def test_superseded_files_leave_a_copy(machines):
+    """What a node serves stays, and what is newer; a node whose copy lacked it could not go on."""
+    one, two = machines
+    first_release(one)
+    for number in range(2, 13):
+        role = {("tables", number): one.ceremony.role("tables", number)}
+        assert one.publish(role).reason == ""
+        if number == 11:
+            two.tree.refresh()
+            shown = load_snapshot(two.folder.public, one.blobs, EMPTY)
+    two.tree.refresh()
+    two.tree.keep_only(path[1:] for path in shown.documents)
+    removed = {name for name in public_files(one) if name not in public_files(two)}
+    assert removed >= {"metadata/1.tables.json", "metadata/2.tables.json"}
+    assert {path[1:] for path in shown.documents} <= public_files(two).keys()
+    assert two.published().versions()["tables"] == 12
+    check(two)
+
+
+@pytest.mark.parametrize("lost", ["log/proof/tables.2", "log/proof/root.2", "2.tables.json"])
+def test_some_files_of_a_publication_do_not_come(machines, lost):
+    """The next look fetches them, though others came."""
+    one, two = machines
+    first_release(one)
+    two.tree.refresh()
+    files = {("tables", 2): one.ceremony.role("tables", 2), ("root", 2): one.ceremony.root(2)}
+    assert one.publish(files).reason == ""
+    two.objects.lost = lost
+    with pytest.raises(StorageError, match="does not answer"):
+        two.tree.follow()
+    two.objects.lost = ""
+    assert two.tree.follow()
+    assert public_files(two) == public_files(one)
+    assert not two.tree.follow()
+
+
+def test_a_checkpoint_that_no_key_signed(machines):
+    """One of a log that nobody could hold is fetched, and refused later, without a long search."""
+    one, two = machines
+    first_release(one)
+    two.tree.refresh()
+    assert one.publish({("tables", 2): one.ceremony.role("tables", 2)}).reason == ""
+    lines = (one.folder.public / "log" / "checkpoint").read_bytes().split(b"\n")
+    lines[1] = b"9000000000000000"
+    one.objects.remove("tree/log/checkpoint")
+    one.objects.create("tree/log/checkpoint", b"\n".join(lines))
+    two.objects.at = -1  # requests are counted
+    assert two.tree.follow()
+    assert -two.objects.at < 20
+    assert (two.folder.public / "metadata" / "2.tables.json").exists()
 
 
 class Shaken(Objects):
