@@ -89,13 +89,13 @@ class VerifiedMetadata:
                 self._set.update_timestamp(data)
                 is_new = True
             except EqualVersionNumberError:
-                if self.timestamp.is_expired(self._set.reference_time):
-                    raise ExpiredMetadataError("timestamp.json is expired") from None
+                self._check_held()
                 is_new = False
             except BadVersionNumberError:
                 version = Metadata[Timestamp].from_bytes(data).signed.version
                 if version >= self.timestamp.version:  # it lists an older snapshot
                     raise
+                self._check_held()
                 raise OlderError(
                     f"The server showed timestamp {version}, which is older than"
                     f" {self.timestamp.version}; nothing of it was used."
@@ -103,6 +103,10 @@ class VerifiedMetadata:
         self.versions["timestamp"] = check_version(self.timestamp.version)
         check_version(self.timestamp.snapshot_meta.version)
         return is_new
+
+    def _check_held(self) -> None:
+        if self.timestamp.is_expired(self._set.reference_time):
+            raise ExpiredMetadataError("timestamp.json is expired") from None
 
     def update_snapshot(self, data: bytes, *, is_held: bool) -> Snapshot:
         """Verify a snapshot; `is_held` if it was verified before."""
