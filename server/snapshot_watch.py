@@ -42,6 +42,11 @@ class SnapshotWatch:
         self._woken = asyncio.Event()
         self.current: Snapshot = EMPTY
 
+    @property
+    def complaint(self) -> str:
+        """Why what is public now is not served, as last seen; empty where it is."""
+        return self._complaint
+
     async def run(self) -> None:
         """Watch for ever. An incomplete tree is reported, and the last good one stays."""
         while True:

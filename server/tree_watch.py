@@ -33,7 +33,7 @@ class TreeMetrics:
         )
         Gauge(
             "hening_tree_age_seconds",
-            "Seconds since the shared tree was last read",
+            "Seconds since the shared tree was last read and could be served",
             registry=registry,
         ).set_function(age)
 
@@ -78,6 +78,8 @@ class TreeWatch:
         if self._complaint:
             self._complaint = ""
             log.info("the shared tree is read again")
+        if self._watch.complaint:
+            return
         # A node that comes back is asked once it serves what it has fetched.
         if not self.reasons() or await asyncio.to_thread(self._watch.is_current):
             self._confirmed = self._monotonic()
@@ -95,12 +97,13 @@ class TreeWatch:
 
     def reasons(self) -> Sequence[str]:
         """Return why this node should get no requests, empty when it may; from any thread."""
-        what = self._complaint or "no look at it has ended, or what it has is not served yet."
+        what = self._complaint or self._watch.complaint
+        what = what or "no look at it has ended, or what it has is not served yet."
         if self._confirmed is None:
             return [f"the shared tree was not read since the start: {what}"]
         if self._age() <= STALE_SECONDS:
             return []
-        return [f"the shared tree was not read for {self._age():.0f} s: {what}"]
+        return [f"the shared tree could not be served for {self._age():.0f} s: {what}"]
 
     def _age(self) -> float:
         since = self._begun if self._confirmed is None else self._confirmed
