@@ -145,7 +145,7 @@ def list_all(state: Path, as_json: bool) -> None:
     """Show all accounts, disabled ones too."""
     from server.release.auth.accounts import list_accounts
 
-    _show(read_database(require_state(state), list_accounts), as_json=as_json)
+    _show(read_database(require_state(state, newest=False), list_accounts), as_json=as_json)
 
 
 def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | None:
@@ -157,7 +157,7 @@ def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | N
 def _change(
     state: Path, work: Callable[[AsyncSession, Principal], Awaitable[Account]], *, as_json: bool
 ) -> None:
-    by, folder = operator(), require_state(state)
+    by, folder = operator(), require_state(state, newest=False)
     _show([change_database(folder, lambda session: work(session, by))], as_json=as_json)
 
 

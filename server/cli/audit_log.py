@@ -106,7 +106,7 @@ def list_entries(
         ids = {row["detail"].get("change", "") for row in found}
         return found, (await session.scalars(select(Change).where(Change.id.in_(ids)))).all()
 
-    folder = require_state(state)
+    folder = require_state(state, newest=False)
     rows, changes = read_database(folder, work)
     if as_json:
         click.echo(json.dumps(rows))
@@ -129,7 +129,7 @@ def export(state: Path) -> None:
         async for lines in export_audit_log(sessions):
             click.echo(lines, nl=False)
 
-    run_in_database(require_state(state), work)
+    run_in_database(require_state(state, newest=False), work)
 
 
 @audit_log.command(
@@ -167,7 +167,9 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
         with file.open("rb") as lines:
             found = verify_export(lines, remembered)
     elif state is not None:
-        found = read_database(require_state(state), lambda s: verify_audit_log(s, remembered))
+        found = read_database(
+            require_state(state, newest=False), lambda s: verify_audit_log(s, remembered)
+        )
     if as_json:
         click.echo(json.dumps({"length": found.length, "sha256": found.sha256}))
         return

@@ -142,7 +142,7 @@ def migrate(state: Path, backup_made: bool) -> None:
     """
     from server.storage.migration import migrate as migrate_database
 
-    folder = require_state(state)
+    folder = require_state(state, newest=False)
     changed = migrate_database(folder.database, backup_made=backup_made)
     if changed:
         record_once(folder, "server.migrate", "database", {})

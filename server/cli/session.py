@@ -36,7 +36,7 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show the open sessions, the newest first."""
     from server.release.auth.web_sessions import list_sessions
 
-    at, folder = epoch(), require_state(state)
+    at, folder = epoch(), require_state(state, newest=False)
     _show(read_database(folder, lambda s: list_sessions(s, at, account)), as_json=as_json)
 
 
@@ -62,7 +62,7 @@ def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: 
             for identity in dict.fromkeys(chosen)
         ]
 
-    _show(change_database(require_state(state), work), as_json=as_json)
+    _show(change_database(require_state(state, newest=False), work), as_json=as_json)
 
 
 def _show(rows: Sequence[WebSession], *, as_json: bool) -> None:

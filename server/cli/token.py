@@ -65,7 +65,7 @@ def create(
 
     at, by = epoch(), operator()
     issued = change_database(
-        require_state(state),
+        require_state(state, newest=False),
         lambda session: create_token(
             session,
             by,
@@ -97,7 +97,9 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """List tokens by id; their secrets are not stored."""
     from server.release.auth.tokens import list_tokens
 
-    found = read_database(require_state(state), lambda session: list_tokens(session, account))
+    found = read_database(
+        require_state(state, newest=False), lambda session: list_tokens(session, account)
+    )
     _show(found, epoch(), as_json=as_json)
 
 
@@ -121,7 +123,7 @@ def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_jso
             for identity in dict.fromkeys(chosen)
         ]
 
-    _show(change_database(require_state(state), work), at, as_json=as_json)
+    _show(change_database(require_state(state, newest=False), work), at, as_json=as_json)
 
 
 def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:

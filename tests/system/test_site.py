@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 
 import pytest
 import structlog
+
+
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
 from server.app import running
+from server.cli import cli
 from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.device_node import running_device
@@ -19,6 +24,9 @@ from server.settings import Node
 from server.snapshot_watch import SnapshotWatch
 from server.storage.s3_tree import open_s3_tree
 from server.tree_watch import STALE_SECONDS, TreeWatch
+
+
+from server.tree_watch import TreeWatch
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE
 from tests.server.ceremony import release
@@ -138,6 +146,33 @@ async def test_a_node_whose_store_lies(site):
         await until(lambda: differs(port, before))
 
 
+async def test_a_node_says_that_its_store_lies(site):
+    """It reads the store and cannot serve what is there: its readiness says so."""
+    folder, now = site.device("one"), [0.0]
+    shown = []
+
+    async def show(snapshot):  # noqa: RUF029 - as the watch asks for
+        shown.append(snapshot.version)
+
+    watch, tree = SnapshotWatch(folder, site.blobs, show), open_s3_tree(folder)
+    follower = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0])
+
+    async def look(moment):
+        now[0] = moment
+        await follower.look()
+        await watch.poll()
+        return follower.reasons()
+
+    assert await look(20) == []
+    forged = site.read("tree/metadata/timestamp.json").replace(b'"sig":"', b'"sig":"00')
+    await asyncio.to_thread(site.write, "tree/metadata/timestamp.json", forged)
+    assert await look(30) == []
+    assert await look(40) == []
+    (reason,) = await look(61)
+    assert reason.startswith("the shared tree could not be served for 31 s: timestamp")
+    assert shown == [watch.current.version]
+
+
 async def test_a_store_that_went_back(site):
     """A node keeps what it has, and says so: phones would be shown an older timestamp."""
     older = site.read("tree/metadata/timestamp.json")
@@ -242,6 +277,29 @@ async def test_a_command_on_a_node_without_the_store(site, seaweed):
                 )
                 statuses.append(answer.status)
             assert statuses == [503, 200]
+
+
+def test_commands_of_the_database_without_the_store(site):
+    """A token is revoked and an account disabled while nothing can be published."""
+    folder = site.machine("control", site.first).folder
+    chosen = site.settings(Node.ALL)
+    names = ("database_url", "tree_url", "blobs_url", "s3_key_id", "s3_secret")
+    lines = [f'{name} = "{getattr(chosen, name)}"\n' for name in names]
+    folder.settings.write_text("".join(lines) + 's3_endpoint = "http://127.0.0.1:9"\n')
+
+    def give(*command):
+        done = CliRunner().invoke(cli, [*command, "--state", str(folder.root)])
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    give("account", "add", "ani", "--role", "engineer", "--codename", "armani")
+    give("token", "create", "ani", "--label", "laptop")
+    (token,) = json.loads(give("token", "list", "--json"))
+    give("token", "revoke", token["id"])
+    give("account", "disable", "ani")
+    give("session", "list")
+    assert "account.disable" in give("audit-log", "list")
+    give("audit-log", "verify")
 
 
 async def serves(port, path):
