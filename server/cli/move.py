@@ -36,7 +36,7 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     import asyncio
 
     from server.bootstrap import open_blobs, open_tree_place
-    from server.publisher.move import move_files
+    from server.publisher.move import check_moved, move_files
     from server.storage.database import open_database
     from server.storage.moved_rows import is_moved, move_rows
     from server.storage.objects import Objects
@@ -66,6 +66,8 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
 
     # Closed already: a run was cut off at its end.
     is_closed = is_moved(folder.sqlite)
+    if is_closed:
+        check_moved(folder, Objects(place))
     rows = move_rows(folder.sqlite, address) if is_closed else asyncio.run(work())
     moved = StateFolder(state, database, folder.keys_socket, place)
     record_once(moved, "server.move", "database", {"rows": rows})

@@ -60,7 +60,7 @@ async def move_files(
         await asyncio.to_thread(_move_blobs, folder, blobs, progress)
         await asyncio.to_thread(_move_immutable, folder.public, objects)
         await asyncio.to_thread(_move_pointers, folder.public, objects)
-        await asyncio.to_thread(_audit, folder, objects)
+        await asyncio.to_thread(check_moved, folder, objects)
         # The lease's row is in the database that is closed here, so the lease is never given back.
         return await asyncio.to_thread(close)
 
@@ -114,8 +114,11 @@ def _move_pointers(public: Path, objects: Objects) -> None:
             objects.replace(f"{TREE}/{name}", data, former.tag)
 
 
-def _audit(folder: StateFolder, objects: Objects) -> None:
-    """Copy the tree out of S3, compare every file, and let another TUF client read it."""
+def check_moved(folder: StateFolder, objects: Objects) -> None:
+    """Copy the tree out of S3, compare every file, and let another TUF client read it.
+
+    Raises PublishError for another tree, TrustError for one that does not verify.
+    """
     with TemporaryDirectory(prefix="hening-move-") as name:
         copy = Path(name) / "public"
         S3Tree(objects, copy, Path(name) / "staging").refresh()

@@ -10,12 +10,12 @@ The mark is a row of `leases`. The refusal is a trigger for each table, so a ser
 on the file answers phones, and can change nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, text
 
-from server.storage.control_models import AuditLogHead, Lease
+from server.storage.control_models import AuditLogEntry, AuditLogHead, Lease
 from server.storage.engine import MOVED
 from server.storage.errors import StorageError
 from server.storage.migration import migrate, with_connection
@@ -37,6 +37,10 @@ def move_rows(source: Path, target: PostgresAddress) -> int:
     rows = 0
     if not with_connection(source, _is_closed, writes=False):
         rows = with_connection(source, lambda connection: _copy_and_close(connection, target))
+    elif not with_connection(target, _holds(source), writes=False):
+        raise StorageError(
+            "the rows of this server moved to another PostgreSQL database already: name that one."
+        )
     with_connection(target, _unmark)
     return rows or with_connection(target, _count, writes=False)
 
@@ -51,6 +55,20 @@ def _is_closed(connection: Connection) -> bool:
         "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'moved_%'"
     )
     return bool(connection.scalar(query))
+
+
+def _holds(source: Path) -> Callable[[Connection], bool]:
+    """Return what answers whether a database has the newest entry of the audit log of `source`."""
+    query = select(AuditLogEntry.index, AuditLogEntry.sha256)
+    newest = query.order_by(AuditLogEntry.index.desc()).limit(1)
+    entry = with_connection(source, lambda c: c.execute(newest).one_or_none(), writes=False)
+
+    def holds(target: Connection) -> bool:
+        if entry is None:
+            return _count(target) > 0
+        return target.execute(query.filter_by(index=entry.index)).one_or_none() == entry
+
+    return holds
 
 
 def _copy_and_close(source: Connection, target: PostgresAddress) -> int:

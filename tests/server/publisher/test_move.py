@@ -177,3 +177,29 @@ def test_what_is_not_moved(world, site):
     with pytest.raises(StorageError, match="the PostgreSQL database holds a server already"):
         run_move(world, site, Objects(site.tree))
     world.run(lambda publisher: publisher.change_pointers(halt()))
+
+
+@pytest.mark.parametrize("changed", ["--database", "--tree"])
+def test_cut_off_before_the_settings_are_written(world, site, postgres, changed):
+    """What is named the second time must be what was moved the first time: the rest is closed."""
+    run_move(world, site, Objects(site.tree))
+    chosen = site.settings(Node.ALL)
+    names = ("s3_endpoint", "s3_key_id", "s3_secret")
+    settings = "".join(f'{name} = "{getattr(chosen, name)}"\n' for name in names)
+    world.folder.settings.write_text(settings)
+    places = {"--database": site.address, "--tree": chosen.tree_url, "--blobs": chosen.blobs_url}
+    others = {"--database": postgres.make_database(), "--tree": f"{chosen.tree_url}-other"}
+
+    def move(given):
+        command = ["move", "--state", str(world.folder.root)]
+        return CliRunner().invoke(
+            cli, [*command, *(word for each in given.items() for word in each)]
+        )
+
+    refused = move({**places, changed: others[changed]})
+    assert refused.exit_code == 1
+    assert "another PostgreSQL" in str(refused.exception) or "what is in S3" in str(
+        refused.exception
+    )
+    assert world.folder.settings.read_text() == settings
+    assert move(places).exit_code == 0
