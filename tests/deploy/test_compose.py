@@ -56,6 +56,20 @@ def test_the_nodes_of_a_grown_site_take_their_settings(node):
     assert ("database" in service["networks"]) == (node != "device")
 
 
+def test_the_primary_lets_the_standby_copy_it(tmp_path):
+    """The image's own rule, of all databases, does not cover replication."""
+    grown = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, GROWN.read_text()))
+    primary, standby = (grown["services"][name] for name in ("database", "standby"))
+    (config,) = primary["configs"]
+    assert config["target"].startswith("/docker-entrypoint-initdb.d/")
+    script = grown["configs"][config["source"]]["content"].replace("$$", "$")
+    subprocess.run(["bash", "-c", script], env={"PGDATA": str(tmp_path)}, check=True)
+    user = primary["environment"]["POSTGRES_USER"]
+    assert f"--username {user} " in standby["command"][2]
+    rule = f"host replication {user} all {primary['environment']['POSTGRES_HOST_AUTH_METHOD']}\n"
+    assert (tmp_path / "pg_hba.conf").read_text() == rule
+
+
 def test_what_it_brings_in_is_there():
     """Paths are files of this folder; certificates are the operator's, volumes are declared."""
     build = SERVICES["server"]["build"]
