@@ -171,7 +171,9 @@ async def running(
         works: list[Work] = [
             phones.watch.run,
             lambda: renew_at(inherited.hangup, phones, settings),
-            *await _follow_tree(folder, phones, tools, maintenance, monotonic),
+            *await _follow_tree(
+                folder, settings.node is Node.CONTROL, phones, tools, maintenance, monotonic
+            ),
             *([] if settings.node is Node.CONTROL else publishing),
             maintenance.run,
             DownloadRecorder(sessions, phones.counts, epoch, tools.alarm).run,
@@ -230,6 +232,7 @@ def _open_phones(
 
 async def _follow_tree(
     folder: StateFolder,
+    cleans: bool,
     phones: Phones,
     tools: Instruments,
     maintenance: Maintenance,
@@ -249,7 +252,7 @@ async def _follow_tree(
     except StorageError as error:  # it is away: phones are served, and it is asked again
         tools.alarm(str(error))
     tree = await asyncio.to_thread(open_s3_tree, folder)
-    follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic)
+    follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic, cleans=cleans)
     await follower.restore_good()
     maintenance.also_ask(follower.reasons)
     return [follower.run]

@@ -43,7 +43,8 @@ async def running_device(
         registry.register(LostCollector(phones.lost))
         if await serve_dialects(settings, clock, phones):
             registry.register(CountsCollector(phones.compat_counts, "hening_compat"))
-        follower = TreeWatch(folder, open_s3_tree(folder), phones.watch, registry, monotonic)
+        tree = open_s3_tree(folder)
+        follower = TreeWatch(folder, tree, phones.watch, registry, monotonic, cleans=True)
         await follower.restore_good()
 
         def reasons() -> Sequence[str]:

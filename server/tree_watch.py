@@ -39,7 +39,11 @@ class TreeMetrics:
 
 
 class TreeWatch:
-    """Follows `tree` for `watch`; `monotonic` counts seconds."""
+    """Follows `tree` for `watch`; `monotonic` counts seconds.
+
+    Where it `cleans`, superseded files are removed from the copy now and then. On a node that
+    publishes they are not: draining removes them from the store as well, an hour later.
+    """
 
     def __init__(
         self,
@@ -48,11 +52,14 @@ class TreeWatch:
         watch: SnapshotWatch,
         registry: CollectorRegistry,
         monotonic: Callable[[], float],
+        *,
+        cleans: bool,
     ) -> None:
         self._folder = folder
         self._tree = tree
         self._watch = watch
         self._monotonic = monotonic
+        self._cleans = cleans
         self._begun = self._cleaned = monotonic()
         self._confirmed: float | None = None
         self._complaint = ""
@@ -85,7 +92,7 @@ class TreeWatch:
             self._confirmed = self._monotonic()
 
     async def keep_good(self, snapshot: Snapshot) -> None:
-        """Note a verified snapshot's pointers, and remove now and then what it does not serve."""
+        """Note a verified snapshot's pointers, and remove now and then what it superseded."""
         await asyncio.to_thread(self._keep, snapshot)
 
     async def restore_good(self) -> None:
@@ -112,7 +119,7 @@ class TreeWatch:
     def _keep(self, snapshot: Snapshot) -> None:
         for path in POINTERS:
             write_durable(self._folder.good / path[1:], snapshot.documents[path].identity.body)
-        if self._monotonic() - self._cleaned >= CLEAN_SECONDS:
+        if self._cleans and self._monotonic() - self._cleaned >= CLEAN_SECONDS:
             self._cleaned = self._monotonic()
             self._tree.keep_only(path[1:] for path in snapshot.documents)
 

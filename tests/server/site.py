@@ -77,6 +77,10 @@ class Site:
         """Return the bytes of a shared object."""
         return bytes(obstore.get(self.store(), name).bytes())
 
+    def names(self, prefix):
+        """Return the names of the shared objects below a prefix."""
+        return [each["path"] for part in obstore.list(self.store(), prefix) for each in part]
+
     def write(self, name, data):
         """Replace a shared object without any condition."""
         obstore.put(self.store(), name, data, use_multipart=False)

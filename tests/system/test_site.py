@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+from datetime import timedelta
 
 import pytest
 import structlog
@@ -19,6 +20,7 @@ from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.device_node import running_device
 from server.device_serving import Inherited
+from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_offer
 from server.settings import Node
 from server.snapshot_watch import SnapshotWatch
@@ -146,6 +148,37 @@ async def test_a_node_whose_store_lies(site):
         await until(lambda: differs(port, before))
 
 
+@pytest.mark.parametrize("cleans", [False, True], ids=["publisher", "device"])
+async def test_superseded_files(site, cleans):
+    """A device node removes them from its copy; a publisher's draining removes them everywhere."""
+    first = site.first
+    for number in range(2, 12):
+        role = {("tables", number): first.ceremony.role("tables", number)}
+        assert (await asyncio.to_thread(first.publish, role)).reason == ""
+    folder = site.device("one") if cleans else first.folder
+    now = [0.0]
+    watch, tree = SnapshotWatch(folder, site.blobs, ignore), open_s3_tree(folder)
+    TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0], cleans=cleans)
+    await asyncio.to_thread(tree.follow)
+    now[0] = 3600.0
+    await watch.poll()
+    assert await asyncio.to_thread(has_first_tables, folder) != cleans
+    first.ahead = timedelta(hours=2)
+    assert await asyncio.to_thread(first.run, Publisher.drain) > 0
+    assert not await asyncio.to_thread(has_first_tables, first.folder)
+    names = await asyncio.to_thread(site.names, "tree/metadata")
+    assert "tree/metadata/1.tables.json" not in names
+
+
+async def ignore(_snapshot):
+    """Show nothing."""
+
+
+def has_first_tables(folder):
+    """Answer whether a copy has a file that was superseded."""
+    return (folder.public / "metadata" / "1.tables.json").exists()
+
+
 async def test_a_node_says_that_its_store_lies(site):
     """It reads the store and cannot serve what is there: its readiness says so."""
     folder, now = site.device("one"), [0.0]
@@ -155,7 +188,7 @@ async def test_a_node_says_that_its_store_lies(site):
         shown.append(snapshot.version)
 
     watch, tree = SnapshotWatch(folder, site.blobs, show), open_s3_tree(folder)
-    follower = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0])
+    follower = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0], cleans=True)
 
     async def look(moment):
         now[0] = moment
