@@ -205,7 +205,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
 
     settings = read_settings(state, config)
     folder = require_state(state, settings, newest=False)
-    store = check_store(folder)
+    store = check_store(folder, os.geteuid())
     blobs = open_blobs(folder, settings, now)
 
     async def look() -> list[Finding]:

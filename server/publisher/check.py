@@ -35,10 +35,15 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 
 
-def check_store(folder: StateFolder) -> list[Finding]:
-    """Bring the copy of a shared tree up to date and compare it; nothing where there is none."""
+def check_store(folder: StateFolder, user: int) -> list[Finding]:
+    """Bring the copy of a shared tree up to date and compare it; nothing where there is none.
+
+    `user` is the number of the user who checks: files of root's the server could not read.
+    """
     if folder.tree is None:
         return []
+    if folder.root.stat().st_uid != user:
+        return [Finding("store", "not compared: the user who owns the state can do that")]
     from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few states share a tree
 
     tree = open_s3_tree(folder)
