@@ -9,8 +9,6 @@ from datetime import timedelta
 
 import pytest
 import structlog
-
-
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
@@ -26,9 +24,6 @@ from server.settings import Node
 from server.snapshot_watch import SnapshotWatch
 from server.storage.s3_tree import open_s3_tree
 from server.tree_watch import STALE_SECONDS, TreeWatch
-
-
-from server.tree_watch import TreeWatch
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE
 from tests.server.ceremony import release
