@@ -15,13 +15,16 @@ def alternate(
     variants: Mapping[str, Callable[[], Measured]],
     rounds: int,
     tell: Callable[[str], None],
-    attempts: int = ATTEMPTS,
+    attempts: int | None = None,
 ) -> Rounds:
     """Run each variant once per round, in another order each time.
 
     A run during which something else took CPU is repeated, up to `attempts` runs; if it is never
-    quiet, the quietest of them counts, and the table shows how quiet that was.
+    quiet, the quietest of them counts, and the table shows how quiet that was. Without `attempts`
+    there are three, or one where there is a single round, which is a try.
     """
+    if attempts is None:
+        attempts = ATTEMPTS if rounds > 1 else 1
     results: dict[str, list[Measured]] = {name: [] for name in variants}
     names = list(variants)
     for number in range(rounds):
