@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
+import socket
 import subprocess
 import time
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from threading import Timer
 
 import click
 
@@ -83,14 +87,16 @@ def _ask(node: str, host: str) -> int | None:
 
     connection = HTTPConnection(node, timeout=ANSWER_SECONDS)
     try:
-        connection.putrequest(
-            "GET", "/metadata/timestamp.json", skip_host=True, skip_accept_encoding=True
-        )
-        connection.putheader("Host", host)
-        connection.putheader("Accept-Encoding", "gzip")
-        connection.endheaders()
-        answer = connection.getresponse()
-        data = answer.read(TIMESTAMP_LIMIT)
+        connection.connect()
+        with _limited(connection.sock):
+            connection.putrequest(
+                "GET", "/metadata/timestamp.json", skip_host=True, skip_accept_encoding=True
+            )
+            connection.putheader("Host", host)
+            connection.putheader("Accept-Encoding", "gzip")
+            connection.endheaders()
+            answer = connection.getresponse()
+            data = answer.read(TIMESTAMP_LIMIT)
         if answer.status != HTTPStatus.OK:
             return None
         if answer.headers["Content-Encoding"] == "gzip":
@@ -100,6 +106,22 @@ def _ask(node: str, host: str) -> int | None:
         return None
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _limited(connection: socket.socket) -> Iterator[None]:
+    """Cut a connection after `ANSWER_SECONDS`: its own limit is for each byte."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):  # it was closed just now
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(ANSWER_SECONDS, cut)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _reload(command: str) -> None:

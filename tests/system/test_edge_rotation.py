@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import socket
 import ssl
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -68,3 +70,37 @@ def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
             running.close()
             assert look() == f"1 of 2 nodes are asked; not 127.0.0.1:{new.port}.\n"
             until(lambda: asks_alone(old, new))
+
+
+def test_a_node_that_does_not_end_its_answer(tmp_path):
+    """It is left out like one that says nothing, and does not keep the others waiting."""
+    upstream = tmp_path / "nodes.conf"
+
+    def trickle():
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9999\r\n\r\n"
+            )
+            while not ended.wait(0.1):
+                connection.sendall(b" ")
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        node = f"127.0.0.1:{listening.getsockname()[1]}"
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        command = [
+            "edge",
+            "--host",
+            "any",
+            "--upstream",
+            str(upstream),
+            "--once",
+            "--reload",
+            "true",
+        ]
+        done = CliRunner().invoke(cli, [*command, "--node", node], catch_exceptions=False)
+        ended.set()
+        thread.join()
+    assert done.stdout == "1 of 1 nodes are asked.\n"
