@@ -114,7 +114,7 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
     from server.release.rollouts.changes import ChangeView
 
     who = operator()
-    folder = require_state(state, read_settings(state))
+    folder = require_state(state, read_settings(state), newest=False)
     path = f"{PREFIX}/changes/{quote(change, safe='')}/cancel"
     reply = ask_server(folder, who, path, {"reason": reason})
     cancelled = (

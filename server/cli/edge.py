@@ -24,6 +24,7 @@ from server.storage.durable import READABLE, write_durable
 from server.storage.errors import StorageError
 
 LOOK_SECONDS = 2.0
+RELOAD_SECONDS = 60
 ANSWER_SECONDS = 2.0
 GZIP = 31  # zlib's name of the format, with the largest window
 _NODE = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
@@ -125,9 +126,16 @@ def _limited(connection: socket.socket) -> Iterator[None]:
 
 
 def _reload(command: str) -> None:
-    done = subprocess.run(  # noqa: S603 - the operator's own command
-        shlex.split(command), capture_output=True, text=True, check=False, timeout=60
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command
+            shlex.split(command),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=RELOAD_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StorageError(f"`{command}` does not end: look at nginx.") from error
     if done.returncode:
         reason = (done.stderr or done.stdout).strip().partition("\n")[0]
         raise StorageError(f"`{command}` ended with {done.returncode}: {reason or 'no reason'}.")

@@ -89,7 +89,9 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
 
         make = command(**options)
         settings = read_settings(state)
-        folder = require_state(state, settings)
+        # What stops something does not wait for a shared tree: a running server is asked first.
+        stops = command.__name__ in {"halt", "pause"}
+        folder = require_state(state, settings, newest=not stops)
         places = [decode_channel(channel) for channel in dict.fromkeys(channels)]
         if if_match and len(places) > 1:
             raise click.UsageError("--if-match is the tag of one channel: name only that one.")

@@ -1,11 +1,14 @@
 """`run` and `check`: a state folder is served, and verified."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -31,6 +34,14 @@ from server.release.api.address import PREFIX
 from server.settings import Node
 from server.settings_files import check_settings_files
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from server.bootstrap import Clock
+    from server.device_serving import Inherited
+    from server.settings import Settings
+    from server.storage.layout import StateFolder
 
 PORT = click.IntRange(0, 65_535)
 _VERDICTS = {
@@ -106,7 +117,6 @@ def run(
 
     from server.app import running
     from server.console.page import PREFIX as CONSOLE
-    from server.device_node import running_device
     from server.device_serving import Inherited
     from server.observability import configure_logging, describe_unexpected
     from server.processes.priority import ProcessStarter, lower_priority
@@ -147,7 +157,7 @@ def run(
         urgent_ports: list[int] = []
         inherited = Inherited(passed, os.environ, hangup, starter)
         node = (
-            running_device(folder, settings, clock, inherited)
+            _running_device(folder, settings, clock, inherited)
             if is_device
             else running(
                 folder,
@@ -175,6 +185,14 @@ def run(
             notify(manager, "STOPPING=1")
 
     uvloop.run(serve())
+
+
+def _running_device(
+    folder: StateFolder, settings: Settings, clock: Clock, inherited: Inherited
+) -> AbstractAsyncContextManager[int]:
+    from server.device_node import running_device
+
+    return running_device(folder, settings, clock, inherited)
 
 
 def _address(scheme: str, host: str, port: int) -> str:

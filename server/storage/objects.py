@@ -221,6 +221,9 @@ def _read_apart(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
 
 
 def _tag(found: str | None) -> str:
-    if not found:
-        raise StorageError("the S3 store gives objects no ETag, without which none is replaced.")
+    if not found or found.startswith("W/"):
+        raise StorageError(
+            "the S3 store gives objects no strong ETag, without which none is replaced: take"
+            " another store."
+        )
     return found
