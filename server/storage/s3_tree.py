@@ -84,13 +84,13 @@ class S3Tree:
         For those who only read; returns whether there was one. A publisher's `refresh` also looks
         at what has no timestamp yet.
         """
+        tag, newest = self._tags.get(TIMESTAMP), _key(TIMESTAMP)
+        # Without the lock: a publisher of this machine does not wait for a store that is silent.
+        if tag is not None and self._objects.get_newer(newest, tag, limit=FILE_LIMIT) is None:
+            return False
         with self._locked():
-            tag = self._tags.get(TIMESTAMP)
-            newest = _key(TIMESTAMP)
-            if tag is not None and self._objects.get_newer(newest, tag, limit=FILE_LIMIT) is None:
-                return False
             self._fetch_public()
-            return True
+        return True
 
     def has(self, path: str) -> bool:
         """Answer whether a file is public; one that only the store has is fetched."""
