@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--fault", action="append", default=[], help="one fault, once; may be repeated"
     )
+    parser.add_argument("--hold", type=float, help="seconds of each such fault; else drawn")
     parser.add_argument(
         "--heal", type=float, default=120.0, help="seconds until all is well after the last fault"
     )
@@ -123,6 +124,7 @@ def _work(chosen: argparse.Namespace, place: Path) -> int:
                 chosen.minutes * 60,
                 chosen.seed,
                 chosen.fault,
+                chosen.hold,
                 chosen.heal,
                 lambda text: err.print(text, markup=False),
             )

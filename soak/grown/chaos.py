@@ -71,16 +71,18 @@ def run_chaos(
     seconds: float,
     seed: int,
     names: Sequence[str],
+    hold: float | None,
     heal: float,
     say: Callable[[str], None],
 ) -> list[Verdict]:
     """Let chaos reign for `seconds`, or until each of the faults `names` was; return the verdict.
 
-    `heal`: seconds until all is well after the last fault. The history is `history.jsonl` in `out`.
+    `hold`: seconds that each of those lasts, None for a drawn time. `heal`: seconds until all is
+    well after the last fault. The history is `history.jsonl` in `out`.
     """
     history = History(out / HISTORY, time.monotonic)
     faults = find_faults(site, names)
-    turns = named_turns(faults, seed) if names else draw_turns(faults, seed)
+    turns = named_turns(faults, seed, hold) if names else draw_turns(faults, seed)
     engineers = list(_make_engineers(site, history, seed))
 
     def withdrawn() -> list[str]:

@@ -92,11 +92,12 @@ def _mix(faults: Sequence[Fault], draw: random.Random) -> list[Fault]:
     return [fault for each in rounds for fault in each if fault is not None]
 
 
-def named_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
-    """Yield these faults one after the other, each for a drawn time."""
+def named_turns(faults: Sequence[Fault], seed: int, hold: float | None) -> Iterator[Turn]:
+    """Yield these faults one after the other, each for `hold` seconds or a drawn time."""
     draw = random.Random(seed)
     for fault in faults:
-        yield Turn([fault], draw.uniform(SHORT, LONG), draw.uniform(*BETWEEN))
+        drawn = draw.uniform(SHORT, LONG)
+        yield Turn([fault], drawn if hold is None else hold, draw.uniform(*BETWEEN))
 
 
 def _kill(program: Program, wait: Callable[[], None] = lambda: None) -> Fault:
@@ -194,7 +195,19 @@ def _of_the_database(site: Site) -> Iterator[Fault]:
     def link() -> Machine:
         return _link(pair.primary)
 
+    lost: list[Machine] = []
+
+    def lose_primary() -> None:
+        lost.append(link())
+        link().cut()  # first, so that no connection is told that it has ended
+        pair.promote()
+
+    def replace_primary() -> None:
+        lost.pop().mend()
+        pair.rejoin()
+
     yield Fault(DATABASE, "promote the standby", parts, pair.promote, pair.rejoin)
+    yield Fault(DATABASE, "lose the primary's machine", parts, lose_primary, replace_primary)
     yield Fault(
         DATABASE, "kill the primary", parts, lambda: primary().kill(), lambda: primary().start()
     )

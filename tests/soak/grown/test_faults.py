@@ -47,4 +47,7 @@ def test_pairs_have_no_part_in_common():
 
 def test_named_faults_come_in_order():
     """Each comes once, alone."""
-    assert [turn.faults for turn in named_turns(FAULTS[:3], 1)] == [[each] for each in FAULTS[:3]]
+    drawn = list(named_turns(FAULTS[:3], 1, None))
+    assert [turn.faults for turn in drawn] == [[each] for each in FAULTS[:3]]
+    assert len({turn.hold for turn in drawn}) == 3
+    assert [turn.hold for turn in named_turns(FAULTS[:2], 1, 7.0)] == [7.0, 7.0]
