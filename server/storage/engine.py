@@ -6,9 +6,13 @@ grants the turns. The connection's thread holds it, from before the beginning un
 On PostgreSQL writers run concurrently, and one that depends on a row locks it.
 """
 
+import asyncio
+import socket
 import sqlite3
+import sys
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Engine, event
@@ -86,6 +90,11 @@ KEEPALIVE = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+LOST_SECONDS = 10
+"""How long the database's machine may be silent: one that disappeared does not end connections.
+
+A server that hangs still acknowledges what it receives.
+"""
 MOVED = "this server moved to another database"
 """What a database that `server.storage.moved_rows` closed answers to a write."""
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -232,15 +241,63 @@ async def _connect(address: PostgresAddress) -> "asyncpg.Connection":
     """Connect as libpq would: a password may come from the address, PGPASSFILE or ~/.pgpass."""
     import asyncpg  # noqa: PLC0415 - most commands work on SQLite
 
+    # The library asks one machine after the other within one time: the first one that has
+    # disappeared would use it up.
+    asked = [asyncio.create_task(_ask(address, *each)) for each in address.hosts]
     try:
-        return await asyncpg.connect(
-            address.url,
-            timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": "hening", **KEEPALIVE},
-        )
+        connection = await (_first(asked) if asked else _ask(address))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _fault(address, error) from error
+    transport = connection._transport  # noqa: SLF001 - there is no option for this
+    _end_when_lost(transport.get_extra_info("socket"))
+    return connection
+
+
+async def _ask(
+    address: PostgresAddress, host: str | None = None, port: int | None = None
+) -> "asyncpg.Connection":
+    """Connect to `host` of the address, or as the address says by itself."""
+    import asyncpg  # noqa: PLC0415 - most commands work on SQLite
+
+    return await asyncpg.connect(
+        address.url,
+        host=host,
+        port=port,
+        timeout=CONNECT_SECONDS,
+        command_timeout=COMMAND_SECONDS,
+        server_settings={"application_name": "hening", **KEEPALIVE},
+    )
+
+
+async def _first(asked: "Sequence[asyncio.Task[asyncpg.Connection]]") -> "asyncpg.Connection":
+    """Return the first connection, and end the other tasks; raises an error if there is none."""
+    waiting = set(asked)
+    try:
+        while True:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            errors = [each.exception() for each in done]
+            made = [each.result() for each in done if each.exception() is None]
+            for other in made[1:]:
+                other.terminate()
+            if made:
+                return made[0]
+            if not waiting:
+                raise next(error for error in errors if error is not None)
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+def _end_when_lost(opened: socket.socket) -> None:
+    """Have the system end a connection whose other machine is silent for LOST_SECONDS."""
+    if sys.platform == "linux" and opened.family in {socket.AF_INET, socket.AF_INET6}:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            (socket.TCP_USER_TIMEOUT, LOST_SECONDS * 1000),
+            (socket.TCP_KEEPIDLE, LOST_SECONDS // 2),
+            (socket.TCP_KEEPINTVL, LOST_SECONDS // 2),
+        ):
+            opened.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _fault(place: Place, error: BaseException) -> StorageError:

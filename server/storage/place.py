@@ -1,5 +1,6 @@
 """The place of the database: a SQLite file, or a PostgreSQL address."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,18 @@ class PostgresAddress:
         """Whether `url` holds one."""
         parts = self._parts
         return bool(parts.password or parts.query.get("password"))
+
+    @property
+    def hosts(self) -> Sequence[tuple[str, int | None]]:
+        """Host and port of each machine, where several are named and one of them takes writes.
+
+        Else nothing.
+        """
+        parts = self._parts
+        names = (parts.host or "").split(",")
+        if len(names) < 2 or parts.query.get("target_session_attrs") != "read-write":
+            return []
+        return [*((name, None) for name in names[:-1]), (names[-1], parts.port)]
 
     def __str__(self) -> str:
         parts = self._parts

@@ -15,7 +15,7 @@ def no_blocking_calls():
         for function in blockbuster.functions.values():
             # The driver looks for the user's keys and passwords as every client of PostgreSQL does;
             # migrations run in a loop of their own, which serves no requests.
-            function.can_block_in("storage/engine.py", "_connect")
+            function.can_block_in("storage/engine.py", "_ask")
             function.can_block_in("storage/migration.py", "_upgrade")
             function.can_block_in("storage/test_both_databases.py", "undo")
             function.can_block_in("storage/test_both_databases.py", "make")

@@ -1,8 +1,11 @@
 """PostgreSQL by its address: no password in any message, no migration without a backup."""
 
+import socket
+
 import pytest
 
 from server.core.errors import FormatError
+from server.storage.engine import make_engine
 from server.storage.errors import StorageError
 from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
@@ -41,6 +44,47 @@ def test_what_is_shown_of_an_address(url, shown):
     address = PostgresAddress(url)
     assert str(address) == shown
     assert "secret" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://u@a,b/d?target_session_attrs=read-write", [("a", None), ("b", None)]),
+        ("postgresql://u@a,b:6543/d?target_session_attrs=read-write", [("a", None), ("b", 6543)]),
+        ("postgresql://u@a,b/d", []),
+        ("postgresql://u@a/d?target_session_attrs=read-write", []),
+        ("postgresql://u@/d?host=a,b&target_session_attrs=read-write", []),
+    ],
+)
+def test_the_machines_of_an_address(url, hosts):
+    """They are named where a connection is to the one that takes writes; a port is of one host."""
+    assert list(PostgresAddress(url).hosts) == hosts
+
+
+@pytest.mark.needs("postgresql")
+def test_one_of_two_machines_is_silent(postgres, monkeypatch):
+    """The other one is connected to; where none takes writes, the error says why."""
+    address = postgres.make_database()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
+        two = address.replace("@127.0.0.1", "@127.0.0.1,127.0.0.1")
+        assert migrate(PostgresAddress(f"{two}?target_session_attrs=read-write"))
+    lost = f"{two}?target_session_attrs=read-write".replace("/test_", "/lost_")
+    with pytest.raises(StorageError, match=r"does not exist|refused|does not answer|fails"):
+        migrate(PostgresAddress(lost))
+
+
+@pytest.mark.needs("postgresql")
+async def test_a_machine_that_disappears(postgres):
+    """The system ends connections that nothing acknowledges, in place of waiting for minutes."""
+    engine = make_engine(PostgresAddress(postgres.make_database()))
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        opened = raw.driver_connection._transport.get_extra_info("socket")
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+        assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    await engine.dispose()
 
 
 @pytest.mark.needs("postgresql")
