@@ -191,6 +191,7 @@ async def test_a_node_says_that_its_store_lies(site):
         await watch.poll()
         return follower.reasons()
 
+    await look(10)
     assert await look(20) == []
     forged = site.read("tree/metadata/timestamp.json").replace(b'"sig":"', b'"sig":"00')
     await asyncio.to_thread(site.write, "tree/metadata/timestamp.json", forged)
@@ -225,7 +226,7 @@ async def test_a_node_that_comes_back(site):
 
     watch = SnapshotWatch(folder, site.blobs, show)
     tree = await asyncio.to_thread(open_s3_tree, folder)
-    node = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0])
+    node = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0], cleans=True)
     for cut_off in (False, True):
         now[0] += 2 * STALE_SECONDS if cut_off else 0
         assert node.reasons() != []
