@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -21,6 +22,7 @@ from server.core.content.invisible import escape_invisible
 from server.core.errors import FormatError
 from server.core.names import decode_channel, decode_pointer_path
 from server.release.rollouts.plan import Plan
+from server.storage.errors import StorageError
 from server.tables import print_table
 
 if TYPE_CHECKING:
@@ -92,6 +94,11 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
         # What stops something does not wait for a shared tree: a running server is asked first.
         stops = command.__name__ in {"halt", "pause"}
         folder = require_state(state, settings, newest=not stops)
+        if stops and folder.tree is not None:
+            from server.storage.tree import open_tree
+
+            with contextlib.suppress(StorageError):  # the store is away
+                open_tree(folder).follow()
         places = [decode_channel(channel) for channel in dict.fromkeys(channels)]
         if if_match and len(places) > 1:
             raise click.UsageError("--if-match is the tag of one channel: name only that one.")
