@@ -173,7 +173,7 @@ async def serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Di
 async def watching(
     folder: StateFolder, settings: Settings, blobs: BlobReader
 ) -> AsyncIterator[Phones]:
-    """Verify what is public and serve nobody; for a node that is not for phones."""
+    """Verify what is public without serving it; for a node that is not for phones."""
 
     async def show(_shown: object) -> None:
         await asyncio.sleep(0)

@@ -2,8 +2,8 @@
 
 A condition takes the place of a local rename: `create` needs a free name, and `replace` the tag of
 what it replaces. S3 orders the writes of one name, so of two writers one is refused. An answer that
-is lost makes the library repeat the request, and the store refuse the repetition: so whoever is
-refused reads the object, and one that holds the new bytes was written.
+is lost makes the library repeat the request, and the store refuse the repetition: so a client that
+is refused reads the object, and one that holds the new bytes was written.
 """
 
 import contextlib

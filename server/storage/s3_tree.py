@@ -142,7 +142,7 @@ class S3Tree:
             (self._folder / path).unlink(missing_ok=True)
 
     def accept(self, temporary: Path, staging: Path, fence: int) -> None:
-        """Put the publication as one object, which nobody else can put: `fence` is used once."""
+        """Put the publication as one object of its own name: `fence` is used once."""
         with self._locked():
             name = f"staging/{fence}.tar"
             self._objects.create(name, _pack(temporary))
@@ -220,7 +220,7 @@ class S3Tree:
         if version < held and not self._objects.is_there(_key(f"metadata/{following}")):
             raise StorageError(
                 f"the S3 store has timestamp {version}, and this machine had {held} already: it was"
-                " restored from an older copy, or somebody changed it. This machine keeps what it"
+                " restored from an older copy, or changed. This machine keeps what it"
                 f" has; to follow the store, stop the server and remove {self._folder}."
             )
 
@@ -277,7 +277,7 @@ class S3Tree:
         return found
 
     def _fetch_tiles(self, size: int, since: int) -> None:
-        if size - since > MANY_LEAVES:  # nobody has verified that there are so many
+        if size - since > MANY_LEAVES:  # so many are not verified yet
             self._fetch_listed()
             return
         levels: list[tuple[int | str, int]] = [("entries", 0)]

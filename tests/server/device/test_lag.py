@@ -59,7 +59,7 @@ def test_a_file_that_does_not_come(world):
         assert served.get(NEXT, b"Accept: */*", method="HEAD").status == 404
 
 
-def test_files_that_nobody_waits_for(world):
+def test_files_that_are_not_waited_for(world):
     """The next root, what is there, and what was superseded or withdrawn is answered at once."""
     with lagging(world, 10 * PATIENCE) as served:
         for path, status in (
@@ -68,4 +68,5 @@ def test_files_that_nobody_waits_for(world):
             (PACKAGE, 200),
             ("/metadata/0.armani.json", 400),
         ):
-            assert served.get(path, GZIP).status == status
+            for line in (GZIP, b"Accept: */*"):  # a phone's bytes, and another client's
+                assert served.get(path, line).status == status
