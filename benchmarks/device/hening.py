@@ -46,7 +46,11 @@ def running_hening(
         command += ["--public-url", f"https://{HOST}:{port}"]
     if config is not None:
         command += ["--config", str(config)]
-    with running(name, port, command, cores=cores, log=log, folder=checkout) as server:
+    # Workers are started without the working folder among the places of modules.
+    environment = None if checkout is None else {"PYTHONPATH": str(checkout)}
+    with running(
+        name, port, command, cores=cores, log=log, environment=environment, folder=checkout
+    ) as server:
         yield server
 
 

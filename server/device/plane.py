@@ -65,10 +65,9 @@ class DevicePlane(Plane):
             planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
         if planned is None:
             return plan_gate_refusal(head, mode)
-        is_absent = not isinstance(planned, PlannedFile) and planned[0] == HTTPStatus.NOT_FOUND
-        if self._lag and is_absent and self._may_come(match_path(head.partition(b"\r\n")[0])):
-            return None
-        return planned
+        if not self._lag or isinstance(planned, PlannedFile) or planned[0] != HTTPStatus.NOT_FOUND:
+            return planned
+        return None if self._may_come(match_path(head.partition(b"\r\n")[0])) else planned
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
         """Answer one request that fell back to aiohttp; a file that may come is waited for."""

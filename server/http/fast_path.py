@@ -34,6 +34,8 @@ class State(enum.Enum):
     FALLING_BACK = "aiohttp, which answers all that follows"
     ENDING = "the client, which may take the last answer; further input is discarded"
 
+    __hash__ = object.__hash__  # Enum's own hashes the name, in Python, for each change of state
+
 
 READY, READING = State.READY, State.READING  # read for each request
 _BUSY = frozenset({State.QUEUED, State.STALLED, State.SENDING, State.FALLING_BACK, State.ENDING})
