@@ -73,9 +73,16 @@ def make_node(folder: Path, root: bytes, seaweed: Seaweed) -> None:
     (folder / "trusted").mkdir(parents=True)
     (folder / "trusted" / "root.json").write_bytes(root)
     (folder / "settings.toml").write_text(
-        f'node = "device"\ntree_url = "s3://{BUCKET}/{PREFIX}/shared"\n'
+        f'node = "device"\ntree_url = "s3://{BUCKET}/{PREFIX}/shared"\nport = 0\n'
+        + blob_settings(seaweed)
+    )
+
+
+def blob_settings(seaweed: Seaweed) -> str:
+    """Return the settings of a server whose packages are in the store."""
+    return (
         f'blobs_url = "s3://{BUCKET}/{PREFIX}/blobs"\ns3_endpoint = "{seaweed.endpoint}"\n'
-        f's3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\nport = 0\n'
+        f's3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\n'
     )
 
 

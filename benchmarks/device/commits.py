@@ -65,7 +65,7 @@ def main() -> None:
         for name, commit in (("old", chosen.old), ("new", chosen.new)):
             checkout = stack.enter_context(_checkout(folder / name, commit))
             log = folder / f"{name}.log"
-            running = running_hening(site.state, log, name=name, checkout=checkout)
+            running = running_hening(site.state.folder.root, log, name=name, checkout=checkout)
             servers[name] = stack.enter_context(running)
         lab.poll_paths = idle_poll(servers["new"].port)
         servers |= lab.start_peers(stack, servers["new"], "nginx")

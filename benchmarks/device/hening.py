@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.big_state import BigState
 from benchmarks.device.certificate import Certificate
 from benchmarks.device.cpu import command_line
 from benchmarks.device.ports import free_port
@@ -20,7 +19,7 @@ _WORKER = "server.processes.worker"
 
 @contextlib.contextmanager
 def running_hening(
-    state: BigState,
+    root: Path,
     log: Path,
     *,
     workers: int = 1,
@@ -31,13 +30,13 @@ def running_hening(
     config: Path | None = None,
     certificate: Certificate | None = None,
 ) -> Iterator[Server]:
-    """Run `hening-server run --workers N` until the block ends.
+    """Run `hening-server run --workers N` on a state folder until the block ends.
 
     Where the command has no such option, phones are answered by the one process. The code is that
     of `checkout`, or else what this program runs.
     """
     port = free_port()
-    command = [sys.executable, "-c", _MAIN, "run", "--state", str(state.folder.root)]
+    command = [sys.executable, "-c", _MAIN, "run", "--state", str(root)]
     command += ["--port", str(port), "--gate", gate]
     if has_workers():
         command += ["--workers", str(workers)]

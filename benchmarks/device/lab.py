@@ -77,7 +77,7 @@ class Lab:
         """Run our server over the site."""
         log = self.place("hening.log")
         with running_hening(
-            self.site.state, log, workers=workers, cores=cores, certificate=certificate
+            self.site.state.folder.root, log, workers=workers, cores=cores, certificate=certificate
         ) as server:
             if certificate is None:
                 self.poll_paths = self.poll_paths or idle_poll(server.port)

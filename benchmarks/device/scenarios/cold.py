@@ -28,7 +28,7 @@ def cold(lab: Lab) -> Report:
         with ExitStack() as stack:
             began = time.perf_counter()
             log = lab.place("hening.log")
-            server = stack.enter_context(running_hening(state, log, cores=(0, 1)))
+            server = stack.enter_context(running_hening(state.folder.root, log, cores=(0, 1)))
             starts.append((_wait(server, began), *_look(server)))
     seconds, cpu, memory = (sorted(each)[len(each) // 2] for each in zip(*starts, strict=True))
     claims = [

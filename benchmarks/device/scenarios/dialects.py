@@ -52,7 +52,7 @@ def dialects(lab: Lab) -> Report:
     package = max((root / "graphene").glob("*.zip"), key=lambda each: each.stat().st_size)
     claims, rows = [], []
     with ExitStack() as stack:
-        started = running_hening(lab.site.state, log, config=config)
+        started = running_hening(lab.site.state.folder.root, log, config=config)
         ours = replace(stack.enter_context(started), port=port)
         _wait(port)
         servers = {"hening": ours}

@@ -32,7 +32,9 @@ def growth(lab: Lab) -> Report:
             root = lab.place(f"state-{count}")
             state = asyncio.run(make_big_state(root, count, 1, 100, lab.tell))
             server = stack.enter_context(
-                running_hening(state, lab.place("hening.log"), name=f"{count:,} codenames")
+                running_hening(
+                    state.folder.root, lab.place("hening.log"), name=f"{count:,} codenames"
+                )
             )
             servers[server.name] = server
             files[server.name] = _count_files(state)

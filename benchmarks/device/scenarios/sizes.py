@@ -87,11 +87,11 @@ def measure_poll(lab: Lab, codenames: int, regions: Sequence[str]) -> list[float
     state = asyncio.run(make_big_state(root, codenames, 1, 100, lab.tell, channels))
     memory: dict[str, bytes] = {}
     cells: list[float] = []
-    with running_hening(state, lab.place("hening.log")) as server:
+    with running_hening(state.folder.root, lab.place("hening.log")) as server:
         cells += _poll(state, server.port, memory)
         cells += _poll(state, server.port, memory)
     asyncio.run(_halt_one(state))
-    with running_hening(state, lab.place("hening.log")) as server:
+    with running_hening(state.folder.root, lab.place("hening.log")) as server:
         cells += _poll(state, server.port, memory)
     return cells
 
