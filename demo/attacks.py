@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from client_sim.device.errors import DeviceError, DownloadError, PointerError, TrustError
+from client_sim.device.errors import DeviceError, DownloadError, PointerError
 from client_sim.persona import make_persona
 from demo.hostile import HostileServer, flip_last_byte, forge_pointer
 from demo.phones import DemoPhone, make_demo_phone
@@ -33,7 +33,11 @@ def replay_timestamp(stage: Stage, older: bytes) -> Attack:
         phone = _victim(stage, "victim-timestamp", server.port)
         _check_honest(phone)
         server.lies["/metadata/timestamp.json"] = lambda _body: older
-        return _try("an older timestamp, validly signed", phone, server, TrustError)
+        outcome = phone.poll()
+    # Of several servers behind one name one may be behind, so the poll is no failure.
+    unharmed = outcome.offer is None and server.sent_lies == server.lies.keys()
+    said = " ".join(outcome.warnings)
+    return Attack("an older timestamp, validly signed", unharmed and bool(said), said)
 
 
 def cross_channels(stage: Stage) -> Attack:

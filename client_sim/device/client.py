@@ -9,7 +9,7 @@ from typing import Final
 from client_sim.content.store import Store
 from client_sim.device.agreement import SignedTarget, check_agreement
 from client_sim.device.choose import Decision, Offer, decide_update
-from client_sim.device.errors import DeviceError, ExpiredError, PointerError, TrustError
+from client_sim.device.errors import DeviceError, ExpiredError, OlderError, PointerError, TrustError
 from client_sim.device.limits import load_counter
 from client_sim.device.records import (
     forget_due,
@@ -100,6 +100,16 @@ class PollingClient:
             decision = self._decide(trust)
             if decision.leads_back:
                 raise PointerError(decision.reason)
+        except OlderError as error:
+            # Of several servers behind one name one may be behind, so this is no failure.
+            return PollOutcome(
+                requests=tuple(connection.requests),
+                changed=False,
+                offer=None,
+                reason="Nothing is new.",
+                warnings=(str(error),),
+                versions=() if trust is None else tuple(trust.versions.items()),
+            )
         except DeviceError as error:
             return PollOutcome(
                 requests=tuple(connection.requests),

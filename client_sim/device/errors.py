@@ -6,6 +6,7 @@
     │   └── UnreachableError    the surroundings failed: no address, no connection, a broken one
     ├── TrustError              metadata is not what the trusted root allows
     │   ├── ExpiredError        metadata has expired; polling continues
+    │   ├── OlderError          a timestamp is older than the one that the phone has
     │   ├── LimitError          a new version exceeds a limit on irreversible changes
     │   └── ProfileError        valid TUF metadata that this profile refuses
     ├── LogError                a note, a checkpoint or a proof is malformed or proves nothing
@@ -50,6 +51,10 @@ class TrustError(DeviceError):
 
 class ExpiredError(TrustError):
     """Metadata is past its expiry, so nothing is installed from it."""
+
+
+class OlderError(TrustError):
+    """A timestamp that was valid is older than the one that the phone has."""
 
 
 class LimitError(TrustError):

@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from tuf.api.exceptions import EqualVersionNumberError, ExpiredMetadataError, RepositoryError
-from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    EqualVersionNumberError,
+    ExpiredMetadataError,
+    RepositoryError,
+)
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
-from client_sim.device.errors import ExpiredError, TrustError
+from client_sim.device.errors import ExpiredError, OlderError, TrustError
 from client_sim.device.release import MAX_INTEGER
 
 # 9999-12-31, the last day that TUF's date format can hold.
@@ -84,12 +89,24 @@ class VerifiedMetadata:
                 self._set.update_timestamp(data)
                 is_new = True
             except EqualVersionNumberError:
-                if self.timestamp.is_expired(self._set.reference_time):
-                    raise ExpiredMetadataError("timestamp.json is expired") from None
+                self._check_held()
                 is_new = False
+            except BadVersionNumberError:
+                version = Metadata[Timestamp].from_bytes(data).signed.version
+                if version >= self.timestamp.version:  # it lists an older snapshot
+                    raise
+                self._check_held()
+                raise OlderError(
+                    f"The server showed timestamp {version}, which is older than"
+                    f" {self.timestamp.version}; nothing of it was used."
+                ) from None
         self.versions["timestamp"] = check_version(self.timestamp.version)
         check_version(self.timestamp.snapshot_meta.version)
         return is_new
+
+    def _check_held(self) -> None:
+        if self.timestamp.is_expired(self._set.reference_time):
+            raise ExpiredMetadataError("timestamp.json is expired") from None
 
     def update_snapshot(self, data: bytes, *, is_held: bool) -> Snapshot:
         """Verify a snapshot; `is_held` if it was verified before."""

@@ -305,6 +305,39 @@ def test_a_pointers_time_does_not_move_the_clock(repository, world):
     assert _poll(world).failure is None
 
 
+def test_an_older_timestamp_is_nothing_new(repository, world):
+    """It is a warning and no failure: a server may be behind another one. No state changes."""
+    repository.offer()
+    old = repository.files["/metadata/timestamp.json"]
+    repository.publish()
+    assert _poll(world).offer is not None
+    kept = dict(world.state)
+    repository.files["/metadata/timestamp.json"] = old
+    outcome = _poll(world)
+    assert (outcome.failure, outcome.offer, outcome.changed) == (None, None, False)
+    (warning,) = outcome.warnings
+    assert "which is older than" in warning
+    assert list(outcome.requests) == [
+        "/metadata/2.root.json",
+        "/metadata/timestamp.json",
+    ]
+    assert dict(world.state) == kept
+    repository.publish()
+    assert _poll(world).offer is not None
+
+
+def test_an_older_timestamp_hides_no_expiry(repository, world):
+    """Whoever shows old ones for ever is found out as if it showed the last one for ever."""
+    old = repository.files["/metadata/timestamp.json"]
+    repository.publish()
+    assert _poll(world).failure is None
+    repository.files["/metadata/timestamp.json"] = old
+    world.clock += 2 * DAY
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, ExpiredError)
+    assert outcome.warnings == (str(outcome.failure),)
+
+
 def test_an_online_role_does_not_move_the_clock(repository, world):
     """After a timestamp that expires in ten years the clock is still the phone's own."""
     repository.signed["timestamp"].version += 1
