@@ -14,6 +14,8 @@ from server.publisher.publisher import Publisher
 from server.release.rollouts.rollouts import Rollouts
 
 TICK_SECONDS = 0.1  # between two looks for bundles
+DUE_SECONDS = 0.5  # between two looks for due changes: a query, and their times are whole seconds
+IGNORED_SECONDS = 2.0  # between two looks for what is no bundle
 DRAIN_SECONDS = 3600.0  # between two removals of superseded role files
 RETRY_SECONDS = 0.5  # after a failed look
 log = structlog.get_logger()
@@ -50,10 +52,10 @@ async def publish_for_ever(
         group.create_task(
             _repeat(
                 [
-                    complete,
-                    lambda: _renew(publisher),
-                    lambda: _carry_out_due(rollouts),
-                    lambda: draining.poll(publisher, rollouts),
+                    (0, complete),
+                    (0, lambda: _renew(publisher)),
+                    (DUE_SECONDS, lambda: _carry_out_due(rollouts)),
+                    (0, lambda: draining.poll(publisher, rollouts)),
                 ],
                 tools,
                 asyncio.Event(),
@@ -63,8 +65,8 @@ async def publish_for_ever(
         group.create_task(
             _repeat(
                 [
-                    lambda: _publish(publisher, tools.metrics),
-                    lambda: _name_ignored(incoming, ignored),
+                    (0, lambda: _publish(publisher, tools.metrics)),
+                    (IGNORED_SECONDS, lambda: _name_ignored(incoming, ignored)),
                 ],
                 tools,
                 wanted,
@@ -74,17 +76,25 @@ async def publish_for_ever(
 
 
 async def _repeat(
-    works: Sequence[Callable[[], Awaitable[None]]],
+    works: Sequence[tuple[float, Callable[[], Awaitable[None]]]],
     tools: Instruments,
     wanted: asyncio.Event,
     after: Callable[[], None],
 ) -> None:
-    """Run `works` in turn repeatedly, immediately when `wanted`; one that fails stops no other."""
+    """Run `works` in turn repeatedly, immediately when `wanted`; one that fails stops no other.
+
+    Each has the least seconds between two of its beginnings; one that fails is tried again at once.
+    """
+    next_at = [0.0] * len(works)
     while True:
         wait = TICK_SECONDS
-        for work in works:
+        for number, (interval, work) in enumerate(works):
+            now = asyncio.get_running_loop().time()
+            if now < next_at[number]:
+                continue
             try:
                 await work()
+                next_at[number] = now + interval
             except Exception as error:  # noqa: BLE001 - as above
                 tools.fail(error)
                 wait = RETRY_SECONDS
