@@ -62,10 +62,12 @@ def run_dialects(out: Path, folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def run_edge(origin: int | Path, certificate: Path, key: Path, folder: Path) -> Iterator[int]:
+def run_edge(
+    origin: int | Path, certificate: Path, key: Path, folder: Path, over_tls: str = ""
+) -> Iterator[int]:
     """Run the cache in front of a device plane's port until the block ends; gives its own port.
 
-    Or in front of the nodes that a file lists.
+    Or in front of the nodes that a file lists. These are asked over TLS with the lines `over_tls`.
     """
     port = free_port()
     listed = isinstance(origin, Path)
@@ -84,6 +86,11 @@ def run_edge(origin: int | Path, certificate: Path, key: Path, folder: Path) -> 
         "/var/cache/nginx/hening/metadata": f"{folder}/metadata",
         "/var/cache/nginx/hening/packages": f"{folder}/packages",
     }
+    if over_tls:
+        for of in ("slice 8m;", "if ($hening_refused) { return 400; }"):
+            asks = f"{of}\n        proxy_pass http"
+            ours[f"{asks}:"] = f"{asks}s:"
+        ours["server_tokens off;"] = f"server_tokens off;\n{over_tls}"
     user = "user root;" if certificate.stat().st_uid == 0 else ""
     with run_site(_shipped("edge.conf", ours), folder, port, user):
         yield port

@@ -6,28 +6,37 @@ import contextlib
 import re
 import shlex
 import socket
+import ssl
 import subprocess
 import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Timer
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
-from server.core.errors import HeningError
-from server.rotation import Rotation, encode_upstream
+from server.core.errors import FormatError, HeningError
 from server.storage.durable import READABLE, write_durable
 from server.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Root
 
 LOOK_SECONDS = 2.0
 RELOAD_SECONDS = 60
 ANSWER_SECONDS = 2.0
 GZIP = 31  # zlib's name of the format, with the largest window
-_NODE = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_TLS = "https://"
+_NODE = re.compile(r"(?:https://)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
 def _check_node(
@@ -35,18 +44,30 @@ def _check_node(
 ) -> tuple[str, ...]:
     for node in nodes:
         if _NODE.fullmatch(node) is None:
-            raise click.BadParameter(f"{node} is not of the form HOST:PORT.")
+            raise click.BadParameter(f"{node} is not of the form HOST:PORT or https://HOST:PORT.")
+    if len({node.startswith(_TLS) for node in nodes}) > 1:
+        raise click.BadParameter("nginx asks all nodes of an upstream over TLS, or none.")
     return nodes
 
 
 @click.command(
     epilog="Example: hening-server edge --node 10.0.0.11:8080 --node 10.0.0.12:8080 --host"
-    " updates.example.org --upstream /etc/nginx/hening-nodes.conf --reload 'systemctl reload nginx'"
+    " updates.example.org --root 1.root.json --upstream /etc/nginx/hening-nodes.conf --reload"
+    " 'systemctl reload nginx'"
 )
 @click.option(
-    "--node", "nodes", required=True, multiple=True, callback=_check_node, help="A device node."
+    "--node",
+    "nodes",
+    required=True,
+    multiple=True,
+    callback=_check_node,
+    help="A device node, HOST:PORT, or https://HOST:PORT of one that has a certificate.",
 )
 @click.option("--host", required=True, help="The name in the site's public_url.")
+@click.option("--root", required=True, type=FILE, help="A root of the site, 1.root.json.")
+@click.option(
+    "--ca", type=FILE, help="PEM file of the authority that signs for --host.  [default: system]"
+)
 @click.option(
     "--upstream",
     required=True,
@@ -55,74 +76,150 @@ def _check_node(
 )
 @click.option("--reload", "command", required=True, help="Makes nginx read that file again.")
 @click.option("--once", is_flag=True, help="Look once, write the file, and end.")
-def edge(nodes: tuple[str, ...], host: str, upstream: Path, command: str, once: bool) -> None:
+def edge(
+    nodes: tuple[str, ...],
+    host: str,
+    root: Path,
+    ca: Path | None,
+    upstream: Path,
+    command: str,
+    once: bool,
+) -> None:
     """Take device nodes that lag out of an nginx's rotation.
 
-    Each is asked for its timestamp every two seconds. A node that does not answer, or whose
-    timestamp is older than another node's for five seconds, gets no more requests until it has
-    caught up. Where all lag, all are asked. It runs on the machine of the nginx until it is ended.
+    Each is asked for its timestamp every two seconds. A node that does not answer with one that the
+    site's keys have signed, or whose timestamp is older than another node's for five seconds, gets
+    no more requests until it has caught up. Where all lag, all are asked. It runs on the machine of
+    the nginx until it is ended.
     """
-    rotation, before = Rotation(), ""
+    from server.core.metadata import ROOT_LIMIT, verify_first_root
+    from server.rotation import Rotation, encode_upstream
+    from server.storage.bounded import read_bounded
+
+    roots: tuple[Root, ...] = (verify_first_root(read_bounded(root, ROOT_LIMIT)).signed,)
+    tls = _make_context(ca) if nodes[0].startswith(_TLS) else None
+    addresses = [node.removeprefix(_TLS) for node in nodes]
+    rotation, before, said = Rotation(), "", list[str]()
     with ThreadPoolExecutor(len(nodes)) as threads:
         while True:
-            seen = dict(zip(nodes, threads.map(lambda node: _ask(node, host), nodes), strict=True))
+            looks = list(threads.map(partial(_look, host=host, tls=tls, roots=roots), addresses))
+            roots = max((look.roots for look in looks), key=len)
+            seen, complaints = {}, list[str]()
+            for node, look in zip(addresses, looks, strict=True):
+                seen[node], complaint = _judge(look, roots)
+                complaints += [f"{node}: {complaint}"] if complaint else []
+            for complaint in complaints:
+                if complaint not in said:
+                    click.echo(complaint, err=True)
+            said = complaints
             asked = rotation.plan(seen, time.monotonic())
-            lines = encode_upstream({node: node in asked for node in nodes})
+            lines = encode_upstream({node: node in asked for node in addresses})
             if lines != before:
                 before = lines
                 write_durable(upstream, lines.encode(), mode=READABLE)
                 _reload(command)
-                out = [node for node in nodes if node not in asked]
+                out = [node for node in addresses if node not in asked]
                 click.echo(f"{len(asked)} of {len(nodes)} nodes are asked" + _but(out))
             if once:
                 return
             time.sleep(LOOK_SECONDS)
 
 
-def _ask(node: str, host: str) -> int | None:
-    """Return the version of a node's timestamp; None where it does not answer with one.
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The roots that a node has led to, oldest first, and its timestamp or why there is none."""
 
-    The request is a phone's, so that a strict gate answers it.
+    roots: tuple[Root, ...]
+    timestamp: bytes
+    complaint: str = ""
+
+
+def _judge(look: _Look, roots: tuple[Root, ...]) -> tuple[tuple[int, int] | None, str]:
+    """Return a timestamp's rank; None, and why, where the site's keys have not signed one."""
+    from server.rotation import rank_timestamp
+
+    if look.complaint:
+        return None, look.complaint
+    try:
+        return rank_timestamp(look.timestamp, roots), ""
+    except HeningError as error:
+        return None, str(error)
+
+
+def _look(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, ...]) -> _Look:
+    """Ask a node for the roots that follow the last of `roots`, and for its timestamp.
+
+    The requests are a phone's, so that a strict gate answers them.
     """
-    from server.core.metadata import TIMESTAMP_LIMIT, decode_timestamp
+    from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, verify_root
+    from server.core.names import metadata_name
 
     connection = HTTPConnection(node, timeout=ANSWER_SECONDS)
+    connection.auto_open = 0  # the second request goes to the same process, over the same TLS
     try:
         connection.connect()
         with _limited(connection.sock):
-            connection.putrequest(
-                "GET", "/metadata/timestamp.json", skip_host=True, skip_accept_encoding=True
-            )
-            connection.putheader("Host", host)
-            connection.putheader("Accept-Encoding", "gzip")
-            connection.endheaders()
-            answer = connection.getresponse()
-            data = answer.read(TIMESTAMP_LIMIT)
-        if answer.status != HTTPStatus.OK:
-            return None
-        if answer.headers["Content-Encoding"] == "gzip":
-            data = zlib.decompressobj(wbits=GZIP).decompress(data, TIMESTAMP_LIMIT)
-        return decode_timestamp(data).signed.version
-    except (OSError, HTTPException, HeningError, zlib.error):
-        return None
+            if tls is not None:
+                connection.sock = tls.wrap_socket(
+                    connection.sock,
+                    server_hostname=urlsplit(f"//{host}").hostname,
+                    do_handshake_on_connect=False,  # `_limited` cuts it off, too
+                )
+                connection.sock.do_handshake()
+            while True:
+                name = metadata_name("root", roots[-1].version + 1)
+                status, data = _get(connection, host, name, ROOT_LIMIT)
+                if status != HTTPStatus.OK:
+                    break
+                roots = (*roots, verify_root(data, roots[-1], None).signed)
+            status, data = _get(connection, host, "timestamp.json", TIMESTAMP_LIMIT)
+    except (OSError, HTTPException, HeningError, zlib.error) as error:
+        return _Look(roots, b"", str(error) or type(error).__name__)
     finally:
         connection.close()
+    if status != HTTPStatus.OK:
+        return _Look(roots, b"", f"timestamp.json is answered {status}.")
+    return _Look(roots, data)
+
+
+def _get(connection: HTTPConnection, host: str, name: str, limit: int) -> tuple[int, bytes]:
+    """Return status and body of a metadata file; at most `limit` bytes of it."""
+    connection.putrequest("GET", f"/metadata/{name}", skip_host=True, skip_accept_encoding=True)
+    connection.putheader("Host", host)
+    connection.putheader("Accept-Encoding", "gzip")
+    connection.endheaders()
+    answer = connection.getresponse()
+    data = answer.read(limit)
+    if answer.headers["Content-Encoding"] == "gzip":
+        data = zlib.decompressobj(wbits=GZIP).decompress(data, limit)
+    return answer.status, data
+
+
+def _make_context(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except ssl.SSLError as error:
+        raise FormatError(f"{ca} holds no certificates; give a PEM file.") from error
 
 
 @contextlib.contextmanager
 def _limited(connection: socket.socket) -> Iterator[None]:
-    """Cut a connection after `ANSWER_SECONDS`: its own limit is for each byte."""
+    """Cut a connection after `ANSWER_SECONDS`: its own limit is for each byte.
 
-    def cut() -> None:
-        with contextlib.suppress(OSError):  # it was closed just now
-            connection.shutdown(socket.SHUT_RDWR)
+    By a descriptor of its own, as TLS takes the other one over.
+    """
+    with connection.dup() as same:
 
-    timer = Timer(ANSWER_SECONDS, cut)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+        def cut() -> None:
+            with contextlib.suppress(OSError):  # it was closed just now
+                same.shutdown(socket.SHUT_RDWR)
+
+        timer = Timer(ANSWER_SECONDS, cut)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _reload(command: str) -> None:

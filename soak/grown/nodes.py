@@ -204,7 +204,9 @@ def key_process(keys: Path, root: Path, place: Path) -> Program:
     return Program("keys", None, command, place / "keys.log", socket.exists)
 
 
-def make_edge(machine: Machine, nodes: Sequence[Machine], place: Path) -> tuple[Program, Program]:
+def make_edge(
+    machine: Machine, nodes: Sequence[Machine], root: Path, place: Path
+) -> tuple[Program, Program]:
     """Return nginx in front of the device nodes, and what keeps lagging ones out of it."""
     folder = place / "edge"
     folder.mkdir()
@@ -217,7 +219,7 @@ def make_edge(machine: Machine, nodes: Sequence[Machine], place: Path) -> tuple[
     command += ["-c", str(folder / "nginx.conf")]
     url = f"http://{machine.address}:{PHONES}/metadata/timestamp.json"
     front = Program(machine.name, machine, command, place / "edge.log", lambda: answers(url))
-    agent = [*PROGRAM, "edge", "--host", NAME, "--upstream", str(upstream)]
+    agent = [*PROGRAM, "edge", "--host", NAME, "--root", str(root), "--upstream", str(upstream)]
     agent += ["--reload", shlex.join([*command, "-s", "reload"])]
     agent += [word for each in addresses for word in ("--node", each)]
     log = place / "rotation.log"

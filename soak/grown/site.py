@@ -126,7 +126,7 @@ def running_site(place: Path, say: Callable[[str], None]) -> Iterator[Site]:
                 StateFolder(node.folder.root, keys_socket=shared.keys_socket), pinned, node.kind
             )
         devices = [machines[name] for name, kind in KINDS.items() if kind is Kind.DEVICE]
-        front, rotation = make_edge(machines["edge"], devices, place)
+        front, rotation = make_edge(machines["edge"], devices, here.trusted_root, place)
         say("The nodes start.")
         _start_all([front, *(node.program for node in nodes.values())])
         rotation.start()

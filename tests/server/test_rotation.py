@@ -1,22 +1,37 @@
 """Which device nodes an edge asks."""
 
-from server.rotation import GRACE, Rotation, encode_upstream
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import MetaFile, Timestamp
+
+from server.core.errors import FormatError, TrustError
+from server.core.metadata import decode_root
+from server.rotation import GRACE, Rotation, encode_upstream, rank_timestamp
+
+
+def plan(rotation, versions, now):
+    """Plan with timestamps of one root; None for a node that has no verified one."""
+    return rotation.plan(
+        {node: version and (1, version) for node, version in versions.items()}, now
+    )
 
 
 def test_a_node_that_lags():
     """It is asked until it has lagged for a while, and again once it has caught up."""
     rotation = Rotation()
-    assert rotation.plan({"a": 7, "b": 7, "c": 7}, 0) == {"a", "b", "c"}
-    assert rotation.plan({"a": 8, "b": 7, "c": 8}, 100) == {"a", "b", "c"}
-    assert rotation.plan({"a": 8, "b": 7, "c": 8}, 100 + GRACE) == {"a", "c"}
-    assert rotation.plan({"a": 8, "b": 8, "c": 8}, 200) == {"a", "b", "c"}
+    assert plan(rotation, {"a": 7, "b": 7, "c": 7}, 0) == {"a", "b", "c"}
+    assert plan(rotation, {"a": 8, "b": 7, "c": 8}, 100) == {"a", "b", "c"}
+    assert plan(rotation, {"a": 8, "b": 7, "c": 8}, 100 + GRACE) == {"a", "c"}
+    assert plan(rotation, {"a": 8, "b": 8, "c": 8}, 200) == {"a", "b", "c"}
 
 
 def test_a_node_that_lags_while_much_is_published():
     """New timestamps every second give it no further time."""
     rotation = Rotation()
     for second in range(20):
-        asked = rotation.plan({"a": 7 + second, "b": 7}, second)
+        asked = plan(rotation, {"a": 7 + second, "b": 7}, second)
         assert ("b" in asked) == (second < 1 + GRACE)
         assert "a" in asked
 
@@ -24,17 +39,48 @@ def test_a_node_that_lags_while_much_is_published():
 def test_a_node_that_does_not_answer():
     """It is not asked, at once; with the newest one gone the others are, although they lag."""
     rotation = Rotation()
-    rotation.plan({"a": 8, "b": 7, "c": 6}, 0)
-    assert rotation.plan({"a": None, "b": 7, "c": None}, 1) == {"b"}
-    assert rotation.plan({"a": None, "b": 7, "c": 6}, 100) == {"b", "c"}
-    assert rotation.plan({"a": 8, "b": 7, "c": 6}, 101) == {"a"}
+    plan(rotation, {"a": 8, "b": 7, "c": 6}, 0)
+    assert plan(rotation, {"a": None, "b": 7, "c": None}, 1) == {"b"}
+    assert plan(rotation, {"a": None, "b": 7, "c": 6}, 100) == {"b", "c"}
+    assert plan(rotation, {"a": 8, "b": 7, "c": 6}, 101) == {"a"}
 
 
 def test_no_node_answers():
     """All are asked: nginx finds out by itself which one is back."""
     rotation = Rotation()
     for now in (0, 100):
-        assert rotation.plan({"a": None, "b": None}, now) == {"a", "b"}
+        assert plan(rotation, {"a": None, "b": None}, now) == {"a", "b"}
+
+
+def test_a_new_root_counts_before_a_higher_version():
+    """A former timestamp key that was stolen takes out no node that has the new root."""
+    rotation = Rotation()
+    for now in (0, 100):
+        assert rotation.plan({"a": (2, 1), "b": (1, 2**53)}, now) >= {"a"}
+    assert rotation.plan({"a": (2, 1), "b": (1, 2**53)}, 200) == {"a"}
+
+
+def test_whose_keys_signed_a_timestamp(published_state):
+    """The newest root's whose keys did; a foreign one and one that is no timestamp are refused."""
+    ceremony = published_state.ceremony.copy()
+    following, foreign = (CryptoSigner.generate_ed25519() for _ in range(2))
+    first = decode_root(ceremony.root(1)).signed
+    second = decode_root(ceremony.root(2)).signed
+    third = decode_root(ceremony.root(3, {"timestamp": [following.public_key]})).signed
+    roots = (first, second, third)
+
+    def sign(version, *keys):
+        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        signed = Timestamp(version, None, expires, MetaFile(1))
+        return ceremony.sign("timestamp", signed, list(keys))
+
+    online = published_state.keys.signers["timestamp"]
+    assert rank_timestamp(sign(9, online), roots) == (2, 9)
+    assert rank_timestamp(sign(5, following), roots) == (3, 5)
+    with pytest.raises(TrustError, match="timestamp 900 lacks"):
+        rank_timestamp(sign(900, foreign), roots)
+    with pytest.raises(FormatError):
+        rank_timestamp(b"[]", roots)
 
 
 def test_what_nginx_includes():

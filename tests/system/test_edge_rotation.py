@@ -2,23 +2,23 @@
 
 import contextlib
 import itertools
-import socket
+import re
 import ssl
-import threading
 
 import pytest
 from click.testing import CliRunner
 
 from server import rotation
 from server.cli import cli
-from tests.edge import Edge
-from tests.nginx import run_edge
+from tests.edge import Edge, snapshot_of
+from tests.nginx import ROOT, run_edge
 from tests.patience import until
-from tests.server.device.served import HOST, serve
+from tests.server.device.served import HOST, serve, serve_snapshot
 from tests.server.release.certificate import write_certificate
 from tests.server.world import PACKAGE_2
 
 pytestmark = pytest.mark.needs("nginx")
+PAGE = ROOT / "docs" / "how-to" / "many-machines.md"
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
 
     def look():
         command = ["edge", "--host", HOST.decode(), "--upstream", str(upstream), "--once"]
+        command += ["--root", str(nodes[0].trusted_root)]
         command += ["--reload", f"sh -c 'kill -HUP $(cat {folder}/nginx/pid)'"]
         for port in ports:
             command += ["--node", f"127.0.0.1:{port}"]
@@ -72,35 +73,25 @@ def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
             until(lambda: asks_alone(old, new))
 
 
-def test_a_node_that_does_not_end_its_answer(tmp_path):
-    """It is left out like one that says nothing, and does not keep the others waiting."""
-    upstream = tmp_path / "nodes.conf"
-
-    def trickle():
-        connection, _ = listening.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(
-                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9999\r\n\r\n"
-            )
-            while not ended.wait(0.1):
-                connection.sendall(b" ")
-
-    ended = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        node = f"127.0.0.1:{listening.getsockname()[1]}"
-        thread = threading.Thread(target=trickle)
-        thread.start()
-        command = [
-            "edge",
-            "--host",
-            "any",
-            "--upstream",
-            str(upstream),
-            "--once",
-            "--reload",
-            "true",
-        ]
-        done = CliRunner().invoke(cli, [*command, "--node", node], catch_exceptions=False)
-        ended.set()
-        thread.join()
-    assert done.stdout == "1 of 1 nodes are asked.\n"
+def test_nodes_that_have_a_certificate(published_state, tmp_path):
+    """With the lines of the how-to page nginx asks them over TLS, and verifies their name."""
+    (lines,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    name = HOST.decode()
+    certificate, key, _ = write_certificate(tmp_path, name)
+    lines = lines.replace("updates.example.org", name)
+    lines = lines.replace("/etc/ssl/certs/ca-certificates.crt", str(certificate))
+    inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    inside.load_cert_chain(certificate, key)
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+    upstream, nginx = tmp_path / "nodes.conf", tmp_path / "nginx"
+    snapshot = snapshot_of(published_state)
+    with serve_snapshot(snapshot, None, hosts=(b"updates.example.org",), tls=inside) as node:
+        upstream.write_text(f"server 127.0.0.1:{node.port};\n")
+        with run_edge(upstream, certificate, key, nginx, over_tls=lines) as port:
+            edge = Edge(port, nginx, None, context)
+            assert edge.get("/metadata/timestamp.json").status == 200
+        stranger = lines.replace(name, "other.example")
+        with run_edge(upstream, certificate, key, tmp_path / "other", over_tls=stranger) as port:
+            edge = Edge(port, nginx, None, context)
+            assert edge.get("/metadata/timestamp.json").status == 503

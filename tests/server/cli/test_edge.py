@@ -1,0 +1,150 @@
+"""`edge` as a client of device nodes, over TLS as well; nginx itself is in `tests/system`."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import MetaFile, Timestamp
+
+from server import rotation
+from server.device.documents import make_document
+from server.device.snapshot import Snapshot
+from tests.server.device.served import HOST, serve_snapshot
+from tests.server.release.certificate import write_certificate
+
+POINTER = "/metadata/timestamp.json"
+
+
+@pytest.fixture
+def ceremony(published_state):
+    """Give keys with which a site's roots and timestamps are signed."""
+    return published_state.ceremony.copy()
+
+
+@pytest.fixture
+def look(ceremony, run, tmp_path, monkeypatch):
+    """Have `edge` look at nodes once; returns the nodes that nginx asks, and what was said."""
+    monkeypatch.setattr(rotation, "GRACE", 0)
+    root, upstream = tmp_path / "1.root.json", tmp_path / "nodes.conf"
+    root.write_bytes(ceremony.root(1))
+
+    def call(*nodes, options=()):
+        words = [word for node in nodes for word in ("--node", node)]
+        words += ["--host", HOST.decode(), "--root", root, "--upstream", upstream]
+        status, out, err = run("edge", *words, "--reload", "true", "--once", *options)
+        assert status == 0, err
+        lines = upstream.read_text().splitlines()
+        return [line for line in lines if not line.endswith(" down;")], out + err
+
+    return call
+
+
+def sign(ceremony, version, signer):
+    """Sign a timestamp."""
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    return ceremony.sign("timestamp", Timestamp(version, None, expires, MetaFile(1)), [signer])
+
+
+def node(timestamp, roots=(), tls=None):
+    """Serve a timestamp, and roots from the second on."""
+    names = {POINTER: timestamp}
+    names |= {f"/metadata/{number}.root.json": data for number, data in enumerate(roots, 2)}
+    documents = {url: make_document(url, data, mutable=True) for url, data in names.items()}
+    snapshot = Snapshot(1, documents, {}, frozenset(), {}, root=1 + len(roots))
+    return serve_snapshot(snapshot, None, tls=tls)
+
+
+def test_a_node_that_shows_what_the_sites_keys_did_not_sign(ceremony, look):
+    """It is left out, whatever its timestamp's version is, and the reason is said."""
+    online, foreign = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
+    with (
+        node(sign(ceremony, 7, online)) as good,
+        node(sign(ceremony, 900, foreign)) as liar,
+    ):
+        asked, said = look(f"127.0.0.1:{good.port}", f"127.0.0.1:{liar.port}")
+    assert asked == [f"server 127.0.0.1:{good.port};"]
+    assert f"127.0.0.1:{liar.port}: timestamp 900 lacks the signatures that it needs" in said
+
+
+def test_a_node_that_has_not_heard_of_a_new_key(ceremony, look):
+    """It lags behind one that shows the root with the new key, in which versions begin again."""
+    former, following = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
+    second = ceremony.root(2, {"timestamp": [following.public_key]})
+    third = ceremony.root(3, {"timestamp": [following.public_key]})
+    with (
+        node(sign(ceremony, 1, following), [second, third]) as new,
+        node(sign(ceremony, 900, former)) as old,
+    ):
+        asked, _ = look(f"127.0.0.1:{old.port}", f"127.0.0.1:{new.port}")
+    assert asked == [f"server 127.0.0.1:{new.port};"]
+
+
+def test_a_node_whose_root_does_not_follow(ceremony, look):
+    """It is left out, and the root is not believed."""
+    online, foreign = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
+    good, other = sign(ceremony, 7, online), sign(ceremony, 900, foreign)
+    stolen = ceremony.copy()
+    stolen.keys["root"] = [CryptoSigner.generate_ed25519() for _ in range(3)]
+    root = stolen.root(2, {"timestamp": [foreign.public_key]})
+    with node(good) as honest, node(other, [root]) as liar:
+        asked, said = look(f"127.0.0.1:{liar.port}", f"127.0.0.1:{honest.port}")
+    assert asked == [f"server 127.0.0.1:{honest.port};"]
+    assert "root 2 is not signed by the trusted root keys" in said
+
+
+@pytest.fixture
+def tls(tmp_path):
+    """Give the context of nodes whose certificate has the site's name, and its authority."""
+    certificate, key, _ = write_certificate(tmp_path, HOST.decode())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
+
+
+def test_nodes_that_have_a_certificate(ceremony, look, tls):
+    """They are asked over TLS, and one whose certificate no authority signed is left out."""
+    online = ceremony.online.signers["timestamp"]
+    old, new = sign(ceremony, 7, online), sign(ceremony, 8, online)
+    context, authority = tls
+    with node(old, tls=context) as one, node(new, tls=context) as two:
+        nodes = [f"https://127.0.0.1:{each.port}" for each in (one, two)]
+        asked, _ = look(*nodes, options=["--ca", authority])
+        assert asked == [f"server 127.0.0.1:{two.port};"]
+        asked, said = look(*nodes)
+        assert len(asked) == 2
+        assert said.count("certificate verify failed") == 2
+
+
+def test_nodes_with_and_without_tls(run, published_state):
+    """They cannot be in one upstream of nginx, and the command says so."""
+    words = ["--node", "a.example:1", "--node", "https://b.example:1", "--host", "any"]
+    words += ["--root", published_state.folder.trusted_root, "--upstream", "any", "--reload", "any"]
+    status, _, err = run("edge", *words)
+    assert status == 2
+    assert "nginx asks all nodes of an upstream over TLS, or none." in err
+
+
+def test_a_node_that_does_not_end_its_answer(look):
+    """It is left out like one that says nothing, and does not keep the others waiting."""
+
+    def trickle():
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9999\r\n\r\n"
+            )
+            while not ended.wait(0.1):
+                connection.sendall(b" ")
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        _, said = look(f"127.0.0.1:{listening.getsockname()[1]}")
+        ended.set()
+        thread.join()
+    assert said.startswith("1 of 1 nodes are asked.\n")
