@@ -1,9 +1,13 @@
 """Checks of `deploy/compose.yaml` and `deploy/grown/compose.yaml` that need no container."""
 
+import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +22,9 @@ from server.bootstrap import open_blobs, open_tree_place
 from server.settings import load_settings
 from server.storage.layout import StateFolder
 from server.storage.s3_blobs import S3Blobs
+from tests.patience import until
+from tests.ports import free_port
+from tests.postgres import PASSWORD, PROGRAMS, PostgresServer, fetch, postgres_server
 from tests.seaweed import run_weed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -27,6 +34,11 @@ SECRET = "a1B2c3"
 #: With the variables that it needs; each secret is letters and digits.
 COMPOSE = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, FILE.read_text()))
 SERVICES = COMPOSE["services"]
+
+
+def grown(secret=SECRET):
+    """Return the compose file of a site, with each password."""
+    return yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", secret, GROWN.read_text()))
 
 
 @pytest.mark.parametrize("file", [FILE, GROWN], ids=["one machine", "grown"])
@@ -45,9 +57,7 @@ def test_it_follows_the_compose_specification(file):
 @pytest.mark.parametrize("node", ["device", "control", "publisher"])
 def test_the_nodes_of_a_grown_site_take_their_settings(node):
     """Each kind has what it needs and no more: a device node has neither database nor keys."""
-    service = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, GROWN.read_text()))["services"][
-        node
-    ]
+    service = grown()["services"][node]
     settings = load_settings(None, service["environment"])
     assert settings.node == node
     place = open_tree_place(settings)
@@ -58,16 +68,77 @@ def test_the_nodes_of_a_grown_site_take_their_settings(node):
 
 def test_the_primary_lets_the_standby_copy_it(tmp_path):
     """The image's own rule, of all databases, does not cover replication."""
-    grown = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, GROWN.read_text()))
-    primary, standby = (grown["services"][name] for name in ("database", "standby"))
+    site = grown()
+    primary, standby = (site["services"][name] for name in ("database", "standby"))
     (config,) = primary["configs"]
     assert config["target"].startswith("/docker-entrypoint-initdb.d/")
-    script = grown["configs"][config["source"]]["content"].replace("$$", "$")
+    script = site["configs"][config["source"]]["content"].replace("$$", "$")
     subprocess.run(["bash", "-c", script], env={"PGDATA": str(tmp_path)}, check=True)
     user = primary["environment"]["POSTGRES_USER"]
-    assert f"--username {user} " in standby["command"][2]
+    assert standby["command"][2].count(f"--username {user} ") == 2
     rule = f"host replication {user} all {primary['environment']['POSTGRES_HOST_AUTH_METHOD']}\n"
     assert (tmp_path / "pg_hba.conf").read_text() == rule
+
+
+def test_a_device_node_keeps_what_it_serves():
+    """Each replica has a volume of its own; the site's root is in it."""
+    device = grown()["services"]["device"]
+    assert "/var/lib/hening" in device["volumes"]  # without a name, so no other replica has it
+    assert device["tmpfs"] == "/tmp"
+
+
+@pytest.mark.needs("postgresql")
+def test_a_standby_whose_first_copy_was_cut_off():
+    """Its next start copies anew, with its slot, and it follows the primary."""
+    service = grown(PASSWORD)["services"]["standby"]
+    with (
+        postgres_server() as primary,
+        tempfile.TemporaryDirectory(prefix="hening-standby-") as folder,
+    ):
+        ours = {
+            "$$": "$",
+            "/var/lib/postgresql/data": folder,
+            "--host database": f"--host 127.0.0.1 --port {primary.port}",
+            "exec docker-entrypoint.sh postgres": 'test -s "$PGDATA/PG_VERSION"',
+        }
+
+        def here(text):
+            for shipped, own in ours.items():
+                text = text.replace(shipped, own)
+            return text
+
+        variables = {name: here(value) for name, value in service["environment"].items()}
+        variables["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
+        who = {}
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+            who = {"user": "postgres"}
+
+        def start(option=""):
+            shell, word, line = service["command"]
+            line = here(line).replace("--pgdata", f"--checkpoint fast {option} --pgdata")
+            return subprocess.Popen(
+                [shell, word, line], env=variables, start_new_session=True, **who
+            )
+
+        with start("--max-rate 32") as first:  # kilobytes a second, of 20 megabytes
+            until((Path(folder) / "copy" / "PG_VERSION").exists)
+            os.killpg(first.pid, signal.SIGKILL)
+
+        def starts():  # again when it ends, as Docker does: at first the slot is still in use
+            with start() as process:
+                return process.wait() == 0
+
+        until(starts)
+        (Path(folder) / "data").symlink_to("standby")
+        standby = PostgresServer(Path(folder), free_port())
+        standby.start()
+        try:
+            assert fetch(standby.address("postgres"), "SELECT pg_is_in_recovery()")[0][0]
+            query = "SELECT active FROM pg_replication_slots WHERE slot_name = 'standby'"
+            until(lambda: fetch(primary.address("postgres"), query)[0][0])
+        finally:
+            standby.stop()
 
 
 def test_what_it_brings_in_is_there():

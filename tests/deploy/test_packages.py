@@ -273,6 +273,7 @@ def test_the_steps_of_the_containerfile(debian, dist):
                 run(argument, network=True)
     assert list((folder / "tmp").iterdir()) == []
     assert made["USER"] == "hening"
+    assert run("stat --format %U /var/lib/hening/state") == "hening\n"
     run(as_hening(CEREMONY))
     command = [*json.loads(made["ENTRYPOINT"]), *json.loads(made["CMD"])]
     lines = f"cd {made['WORKDIR']} && exec runuser -u hening -- env HENING_PORT=0 "
