@@ -1,14 +1,17 @@
 """One poll's requests meet several nodes, of which two are behind: no phone fails or goes back."""
 
 import itertools
+from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
 
 from server.device.answer import plan_answer
 from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.online_keys import HOLDERS
 from server.storage.local_blobs import LocalBlobs
 from tests.flows.cached_phones import CachedPhone
+from tests.flows.test_key_rotation import new, publish_root, switch
 from tests.server.world import PACKAGE_2
 
 NODES = ("newest", "one behind", "two behind")
@@ -33,6 +36,34 @@ def states(published_state, tmp_path_factory):
     return world, found
 
 
+@pytest.fixture(scope="module")
+def rotation(published_state, tmp_path_factory):
+    """Give a world whose online keys all change, and the snapshots between two steps of that."""
+    world = published_state.copy(tmp_path_factory.mktemp("rotation") / "state")
+    found = {"former keys": load(world)}
+    new(world, *HOLDERS)
+    found["log signed by both"] = load(world)
+    publish_root(world, 2, former=True, targets=True)
+    found["root with both"] = load(world)
+    world.ahead += timedelta(seconds=80)
+    switch(world, *HOLDERS)
+    found["signed by the new"] = load(world)
+    publish_root(world, 3, former=False, targets=True)
+    found["root with the new"] = load(world)
+    return world, found
+
+
+@pytest.fixture(scope="module")
+def theft(published_state, tmp_path_factory):
+    """Give a world whose stolen timestamp key one root replaces; snapshots before and after."""
+    world = published_state.copy(tmp_path_factory.mktemp("theft") / "state")
+    found = {"stolen key": load(world)}
+    new(world, "timestamp")
+    publish_root(world, 2, former=False)
+    found["next key"] = load(world)
+    return world, found
+
+
 class OneName:
     """Nodes behind one name: the first `cut` requests go to the one, the others to the other.
 
@@ -41,7 +72,7 @@ class OneName:
 
     def __init__(self, world, states, first, second, cut):
         self.world = world
-        self._newest = states["newest"]
+        self._newest = list(states.values())[-1]
         self._nodes = {name: states[name] for name in (first, second)}
         self._asked = itertools.chain(itertools.repeat(first, cut), itertools.repeat(second))
 
@@ -82,3 +113,38 @@ def test_a_poll_that_is_cut_between_two_nodes(states, held, first, second):
         assert last.failure is None
         assert dict(last.versions)["timestamp"] == moments["newest"].version
         assert last.offer.counter == 2
+
+
+def poll_between(world, moments, order, held, cut):
+    """Poll once, cut between two nodes, with a phone that had polled one that served `held`.
+
+    Returns the outcome, and that of a poll of the second node alone.
+    """
+    phone = CachedPhone(OneName(world, moments, *order, cut))
+    before = phone.poll(OneName(world, moments, held, held, 0))
+    assert before.failure is None
+    outcome = phone.poll(OneName(world, moments, *order, cut))
+    versions = dict(before.versions)
+    assert all(versions.get(role, 0) <= number for role, number in outcome.versions)
+    return outcome, phone.poll(OneName(world, moments, order[1], order[1], 0))
+
+
+def test_a_poll_that_is_cut_while_the_keys_change(rotation):
+    """Between nodes of which one has taken a step more: no phone that had the earlier one fails."""
+    world, moments = rotation
+    for one, other in itertools.pairwise(moments):
+        for order, cut in itertools.product(((one, other), (other, one)), range(1, 14)):
+            outcome, _ = poll_between(world, moments, order, one, cut)
+            assert outcome.failure is None, (order, cut, outcome.reason)
+
+
+def test_a_poll_that_is_cut_while_a_stolen_key_is_replaced(theft):
+    """It fails where the cut is between root and timestamp; the next poll succeeds."""
+    world, moments = theft
+    stolen, other = moments
+    for order, between in (((stolen, other), 1), ((other, stolen), 2)):
+        for cut in range(1, 14):
+            outcome, after = poll_between(world, moments, order, stolen, cut)
+            assert (outcome.failure is not None) == (cut == between), (order, cut, outcome.reason)
+            assert outcome.failure is None or "timestamp was signed by 0/1" in outcome.reason
+            assert after.failure is None
