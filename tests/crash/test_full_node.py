@@ -1,0 +1,59 @@
+"""A device node whose disk is full when there is a new snapshot."""
+
+import asyncio
+import contextlib
+import shutil
+
+import pytest
+import structlog
+
+from server.storage.durable import write_durable
+from server.storage.layout import StateFolder
+from tests.server.site import Site, first_release
+from tests.server.world import PACKAGE_2
+from tests.system.test_site import STAMP, devices, differs, get, says, serves, until
+
+
+@pytest.fixture
+def disk(small_disk):
+    """Give a small disk, and a file that takes all of it once it is written to."""
+    ballast = small_disk / "ballast"
+    yield small_disk, ballast
+    ballast.unlink(missing_ok=True)
+    shutil.rmtree(small_disk / "node")
+
+
+def fill(ballast):
+    """Leave no room."""
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.mark.needs("seaweed", "postgresql", "small-disk")
+async def test_it_serves_what_it_has(fresh_state, postgres, seaweed, tmp_path, disk):
+    """Also after a restart, and says so; with room again it has the new snapshot."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    site.first = site.machine("first")
+    await asyncio.to_thread(first_release, site.first)
+    place, ballast = disk
+    folder = StateFolder(place / "node", tree=site.tree)
+    write_durable(folder.trusted_root, site.first.folder.trusted_root.read_bytes())
+    async with devices(site, folder) as (port,):
+        await until(lambda: serves(port, STAMP))
+        before = await get(port, STAMP)
+    for _ in ("first", "restarted"):
+        with structlog.testing.capture_logs() as logs:
+            async with devices(site, folder) as (port,):
+                if not ballast.exists():
+                    await asyncio.to_thread(fill, ballast)
+                    second = site.first.second_release()
+                    result = await asyncio.to_thread(site.first.publish, second, [PACKAGE_2])
+                    assert result.reason == ""
+                await until(lambda logs=logs: says(logs, "the shared tree cannot be read"))
+                assert "No space left on device" in str(logs)
+                assert (await get(port, STAMP)).body == before.body
+    async with devices(site, folder) as (port,):
+        ballast.unlink()
+        await until(lambda: serves(port, "/metadata/3.armani.json"))
+        assert await differs(port, before)

@@ -1,0 +1,76 @@
+"""Device nodes of a site with TLS of their own and with workers, as an operator starts them."""
+
+import contextlib
+import os
+import shutil
+import signal
+import ssl
+from http.client import HTTPConnection
+from types import SimpleNamespace
+
+import pytest
+
+from server.settings import Node
+from server.storage.durable import write_durable
+from tests.patience import until
+from tests.server.processes.service import REPLACED, TIMESTAMP, ask, serving
+from tests.server.release.certificate import write_certificate
+from tests.server.site import Site, first_release
+from tests.server.world import PACKAGE_2
+
+NAMES = ("tree_url", "blobs_url", "s3_endpoint", "s3_key_id", "s3_secret")
+KILLED = "a worker ended and is started again"
+
+
+@pytest.fixture
+def site(fresh_state, postgres, seaweed, tmp_path):
+    """Give a site at which one release is public, and nothing runs."""
+    made = Site(fresh_state, postgres, seaweed, tmp_path)
+    made.first = made.machine("first")
+    first_release(made.first)
+    return made
+
+
+def is_ready(port):
+    """Answer whether a node says that it is ready."""
+    with contextlib.closing(HTTPConnection("127.0.0.1", port)) as connection:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+
+
+@pytest.mark.needs("seaweed", "postgresql")
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_node_with_a_certificate(site, tmp_path, workers):
+    """It serves each snapshot over TLS, by workers as well, and takes a renewed certificate."""
+    folder, live = site.device("node"), tmp_path / "live"
+    chosen = site.settings(Node.DEVICE)
+    lines = [f'{name} = "{getattr(chosen, name)}"\n' for name in NAMES]
+    write_durable(folder.settings, "".join(['node = "device"\n', *lines]).encode())
+    first, second = tmp_path / "certificate", tmp_path / "renewed"
+    for place in (first, second):
+        place.mkdir()
+        write_certificate(place)
+    shutil.copytree(first, live)
+    options = ["--tls-cert", str(live / "cert.pem"), "--tls-key", str(live / "key.pem")]
+    options += ["--public-url", "https://127.0.0.1", "--workers", workers]
+
+    def poll(path=TIMESTAMP, certificate=first):
+        context = ssl.create_default_context(cafile=certificate / "cert.pem")
+        with context.wrap_socket(node.connect(), server_hostname="127.0.0.1") as connection:
+            return ask(connection, path)
+
+    with serving(SimpleNamespace(folder=folder), tmp_path, *options) as node:
+        until(lambda: poll()[0] == 200)
+        assert len(node.workers()) == int(workers)
+        until(lambda: is_ready(node.metrics_port))
+        result = site.first.publish(site.first.second_release(), [PACKAGE_2])
+        assert result.reason == ""
+        until(lambda: poll("/metadata/3.armani.json")[0] == 200)
+        for worker in node.workers():
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: len(node.logged(KILLED)) == int(workers))
+        until(lambda: poll("/metadata/3.armani.json")[0] == 200)
+        shutil.copytree(second, live, dirs_exist_ok=True)
+        node.hang_up(REPLACED if workers != "0" else "the certificate was read again")
+        assert poll(certificate=second)[0] == 200
+        assert {each["event"] for each in node.events() if each["level"] == "error"} <= {KILLED}
