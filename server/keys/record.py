@@ -33,7 +33,9 @@ from server.publisher.published import PublicTree, Published
 from server.storage.bounded import read_bounded
 from server.storage.durable import (
     OTHERS,
+    discard_folder,
     make_folder,
+    move_durable,
     open_created,
     sweep_temporary,
     sync_folder,
@@ -84,19 +86,19 @@ class Record:
         try:
             staged = staging.load_staged(self._pending)
         except HeningError:  # the publisher then sends what is public
-            self._shown.discard(self._pending)
+            discard_folder(self._pending)
             return False
         if staged is None or public != hashlib.sha256(staged.timestamp).hexdigest():
             return False
         self._show(staged, now)
-        self._shown.discard(self._pending)
+        discard_folder(self._pending)
         return True
 
     def adopt(self, publication: Publication, now: int) -> None:
         """Adopt the publisher's public state as the known one."""
         self._keep_signed(publication)
         if self._pending.exists():  # it was signed before, and something else became public
-            self._shown.discard(self._pending)
+            discard_folder(self._pending)
         self._show(publication, now)
 
     def keep(self, publication: Publication) -> None:
@@ -105,11 +107,11 @@ class Record:
         self._keep_signed(publication)
         # What was signed before did not become public: its versions are burned.
         if self._pending.exists():
-            self._shown.discard(self._pending)
+            discard_folder(self._pending)
         staging.discard_unaccepted(self._pending)
         temporary = staging.staged_temporary(self._pending, 0)
         staging.write_staged(temporary, publication)
-        self._shown.accept(temporary, self._pending, 0)
+        move_durable(temporary, self._pending)
 
     def signed(self) -> dict[str, int]:
         """Return the newest version of each online role that was ever signed."""

@@ -4,7 +4,9 @@ The row `publisher` of `leases` says who publishes until when, by the database's
 grows with each new holder. The holder changes rows and files only in `fenced` or `write`: in a
 transaction that has locked the row and found its own fence there. A process that was stopped, or
 cut off from the database, finds another fence when it resumes, and changes nothing. While it is
-stopped inside such a transaction no other process can take over.
+stopped inside such a transaction no other process can take over. No transaction is open while a
+shared store is asked, since it may not answer: `change` looks at the fence first, and the store
+refuses what a late holder writes.
 
 A lease is given back after each change. The file lock shows immediately that a holder is dead:
 while a process has the lock of a state folder, no earlier holder of lease and lock there is alive.
@@ -29,6 +31,7 @@ from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions
 from server.storage.durable import make_folder, open_created
 from server.storage.errors import StorageError
+from server.storage.tree import Tree
 
 
 class Precedence:
@@ -182,13 +185,20 @@ class Lease:
         function raises, and LeaseLostError before it begins.
         """
         async with self.fenced():
-            call = functools.partial(function, *args, **kwargs)
-            work = asyncio.get_running_loop().run_in_executor(self._thread, call)
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                await asyncio.wait([work])
-                raise
+            return await self._run(functools.partial(function, *args, **kwargs))
+
+    async def change(
+        self, tree: Tree, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a function that changes `tree` in a thread; of a folder, as `write` does.
+
+        Raises what the function raises, and LeaseLostError before it begins.
+        """
+        if not tree.is_shared:
+            return await self.write(function, *args, **kwargs)
+        async with self.fenced():
+            pass  # still ours
+        return await self._run(functools.partial(function, *args, **kwargs))
 
     async def write_each(self, steps: Iterable[Callable[[], object]]) -> None:
         """Run many short functions in order as `write` runs one, `AT_ONCE` in one transaction.
@@ -198,6 +208,21 @@ class Lease:
         pending = iter(steps)
         while batch := list(itertools.islice(pending, AT_ONCE)):
             await self.write(_run_all, batch)
+
+    async def change_each(self, tree: Tree, steps: Iterable[Callable[[], object]]) -> None:
+        """Do with `change` what `write_each` does with `write`."""
+        pending = iter(steps)
+        while batch := list(itertools.islice(pending, AT_ONCE)):
+            await self.change(tree, _run_all, batch)
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        """Run a function in the thread; if this is cancelled, once it has ended."""
+        work = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
 
     async def _acquire(self, file: BinaryIO) -> None:
         """Take the lease when it is free, has expired, or its holder is known to be dead."""

@@ -234,7 +234,8 @@ class Log:
             indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
         appended = list(zip(indexes, leaves, strict=True))
         files = await asyncio.to_thread(list, growth.tiles)
-        await self._lease.write_each(self._files(files, growth, appended, note, known[0]))
+        steps = self._files(files, growth, appended, note, known[0])
+        await self._lease.change_each(self._tree, steps)
 
     async def _insert_and_sign(
         self,
@@ -277,11 +278,11 @@ class Log:
 
         for at in range(0, len(proofs), AT_ONCE):
             part = await asyncio.to_thread(_restate_proofs, proofs[at : at + AT_ONCE], again)
-            await self._lease.write(self._write_proofs, part)
+            await self._lease.change(self._tree, self._write_proofs, part)
         note = None
         if head is not None:
             note = await asyncio.to_thread(_sign, head, keys, history)
-        await self._lease.write(self._write_head, note)
+        await self._lease.change(self._tree, self._write_head, note)
 
     def _write_proofs(self, proofs: Mapping[Path, bytes]) -> None:
         for path, data in proofs.items():

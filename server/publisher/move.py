@@ -121,7 +121,7 @@ def check_moved(folder: StateFolder, objects: Objects) -> None:
     """
     with TemporaryDirectory(prefix="hening-move-") as name:
         copy = Path(name) / "public"
-        S3Tree(objects, copy, Path(name) / "staging").refresh()
+        S3Tree(objects, copy, Path(name) / "staging").refresh(0)
         if _hashes(copy) != _hashes(folder.public):
             raise PublishError("what is in S3 is not what is public here: name another prefix.")
         published = load_published(copy)

@@ -22,7 +22,7 @@ from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import LeafRefusedError
 from server.publisher.key_holder import load_keys, load_log_verifiers, open_keys, sign_publication
-from server.publisher.lease import Lease
+from server.publisher.lease import Lease, LeaseLostError
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
@@ -31,6 +31,7 @@ from server.publisher.read_back import ReadBacks
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
+from server.storage.durable import discard_folder, move_durable
 from server.storage.layout import StateFolder
 from server.storage.tree import Tree
 
@@ -113,9 +114,7 @@ class PublicationSteps:
         await asyncio.to_thread(
             self._stage, temporary, publication, trust, published, pointers, now
         )
-        await self._lease.write(
-            self._tree.accept, temporary, self._folder.staging, self._lease.fence
-        )
+        await self._accept(temporary)
         self._after_step(3)
         return await self._complete(publication)
 
@@ -125,14 +124,31 @@ class PublicationSteps:
         One that is not newer than what is public is discarded, whatever its origin: phones refuse
         an older timestamp, and later versions would be signed a second time.
         """
-        await self._lease.write(self._tree.refresh)
+        await self._lease.change(self._tree, self._tree.refresh, self._lease.fence)
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
         if staged is None:
             return None
         if await asyncio.to_thread(_is_overtaken, self._folder.public, staged):
-            await self._lease.write(self._tree.discard, self._folder.staging)
+            await self._discard()
             return None
         return await self._complete(staged)
+
+    async def _accept(self, temporary: Path) -> None:
+        """Give an audited publication the name under which a restart completes it.
+
+        Another machine completes one that is in the store, as after a crash in between.
+        """
+        await asyncio.to_thread(self._tree.stage, temporary, self._lease.fence)
+        try:
+            await self._lease.write(move_durable, temporary, self._folder.staging)
+        except LeaseLostError:  # the present holder did not find it: it never was accepted
+            await asyncio.to_thread(self._tree.unstage)
+            raise
+
+    async def _discard(self) -> None:
+        """Remove the accepted publication; a crash leaves a copy, or all of it, to be removed."""
+        await asyncio.to_thread(self._tree.unstage)
+        await self._lease.write(discard_folder, self._folder.staging)
 
     async def _unproven(self) -> list[Leaf]:
         """Return the leaves of public versions without a proof, as after a restore."""
@@ -188,17 +204,19 @@ class PublicationSteps:
             try:
                 await self.log.append([*leaves, *unproven], keys.log_keys, now)
             except LeafRefusedError:  # it can never be public, and no phone has seen it
-                await self._lease.write(self._tree.discard, self._folder.staging)
+                await self._discard()
                 raise
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())
-        await self._lease.write_each(staging.showing_files(self._tree, publication, now))
+        await self._lease.change_each(
+            self._tree, staging.showing_files(self._tree, publication, now)
+        )
         self._after_step(5)
         # Step 6.
-        await self._lease.write(self._tree.replace, TIMESTAMP, publication.timestamp)
+        await self._lease.change(self._tree, self._tree.replace, TIMESTAMP, publication.timestamp)
         self._after_step(6)
-        await self._lease.write(self._tree.discard, self._folder.staging)
+        await self._discard()
         # Step 7 blocks nothing: the next publisher may take the lease meanwhile.
         self._read_backs.begin(publication)
         return publication.snapshot_version

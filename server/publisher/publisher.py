@@ -163,8 +163,9 @@ class Publisher:
             current = {**published.versions(), "snapshot": published.snapshot.version}
             public, now = self._folder.public, self._clock()
             drained = await asyncio.to_thread(find_drained, public, current, now)
-            await self._lease.write_each(
-                partial(self._tree.remove, f"metadata/{path.name}") for path in drained
+            await self._lease.change_each(
+                self._tree,
+                (partial(self._tree.remove, f"metadata/{path.name}") for path in drained),
             )
             return len(drained)
 

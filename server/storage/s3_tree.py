@@ -56,8 +56,11 @@ _ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
 class S3Tree:
     """A `Tree` in a bucket, copied to `folder`; accepted publications are copied to `staging`.
 
-    Processes of one machine may share the copy.
+    Processes of one machine may share the copy. Its lock file holds the fence of the one that
+    publishes: another one that resumes late would take what the copy has by now for what it knew.
     """
+
+    is_shared = True
 
     def __init__(self, objects: Objects, folder: Path, staging: Path) -> None:
         self._objects = objects
@@ -66,15 +69,20 @@ class S3Tree:
         self._tags: dict[str, str] = {}
         self._staged: frozenset[str] = frozenset()
         self._is_listed = False
+        self._fence: int | None = None
 
     @property
     def folder(self) -> Path:
         """The copy."""
         return self._folder
 
-    def refresh(self) -> None:
+    def refresh(self, fence: int) -> None:
         """Fetch what the copy lacks. The first time everything in the store is listed."""
-        with self._locked():
+        with self._locked() as lock:
+            if _fence_in(lock) != fence:
+                os.ftruncate(lock, 0)
+                os.write(lock, b"%d" % fence)
+            self._fence = fence
             self._fetch_public()
             self._fetch_staged()
 
@@ -105,7 +113,7 @@ class S3Tree:
 
     def create(self, path: str, data: bytes) -> None:
         """Put an object under a free name."""
-        with self._locked():
+        with self._locked_to_write():
             try:
                 self._objects.create(_key(path), data)
             except TakenError as error:
@@ -119,7 +127,7 @@ class S3Tree:
 
         Raises TakenError where the store holds another one.
         """
-        with self._locked():
+        with self._locked_to_write():
             tag = self._put(path, data)
             write_durable(self._folder / path, data)
             self._tags[path] = tag
@@ -137,25 +145,23 @@ class S3Tree:
 
     def remove(self, path: str) -> None:
         """Remove an object, and the copy."""
-        with self._locked():
+        with self._locked_to_write():
             self._objects.remove(_key(path))
             (self._folder / path).unlink(missing_ok=True)
 
-    def accept(self, temporary: Path, staging: Path, fence: int) -> None:
+    def stage(self, temporary: Path, fence: int) -> None:
         """Put the publication as one object of its own name: `fence` is used once."""
-        with self._locked():
+        with self._locked_to_write():
             name = f"staging/{fence}.tar"
-            self._objects.create(name, _pack(temporary))
             self._staged |= {name}
-            move_durable(temporary, staging)
+            self._objects.create(name, _pack(temporary))
 
-    def discard(self, staging: Path) -> None:
-        """Remove the accepted publication from the store, then its copy."""
+    def unstage(self) -> None:
+        """Remove the objects of publications that this process staged or found."""
         with self._locked():
             for name in self._staged:
                 self._objects.remove(name)
             self._staged = frozenset()
-            discard_folder(staging)
 
     def keep_only(self, served: Iterable[str]) -> None:
         """Remove metadata from the copy that was superseded by what is `served`, by path.
@@ -345,12 +351,26 @@ class S3Tree:
         return read_bounded(target, FILE_LIMIT) if _is_written(target) else None
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[int]:
         """Hold the copy's lock, which threads and processes of this machine share."""
         path = self._folder.with_name("tree.lock")
         make_folder(self._folder)
-        with os.fdopen(open_created(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock = open_created(path, os.O_RDWR | os.O_APPEND)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+        finally:
+            os.close(lock)
+
+    @contextlib.contextmanager
+    def _locked_to_write(self) -> Iterator[None]:
+        """Do the same; raises StorageError where another process of this machine publishes."""
+        with self._locked() as lock:
+            if self._fence is not None and _fence_in(lock) != self._fence:
+                raise StorageError(
+                    "another process of this machine publishes now: what this one had not made"
+                    " public yet it leaves alone."
+                )
             yield
 
 
@@ -369,6 +389,11 @@ def _name(role: str, versions: Sequence[int], *, is_logged: bool = False) -> lis
 
 def _key(path: str) -> str:
     return f"{TREE}/{path}"
+
+
+def _fence_in(lock: int) -> int:
+    text = os.pread(lock, 20, 0)
+    return int(text) if text.isdigit() else 0
 
 
 def _fence(name: str) -> int:

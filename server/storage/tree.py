@@ -1,7 +1,7 @@
 """The public tree, and the one publication that was accepted and is not public yet.
 
-`create` and `replace` make one file public, durably and whole; `accept` gives a staged publication
-its name, from which on a restart completes it. Readers use the files in `folder`.
+`create` and `replace` make one file public, durably and whole; `stage` keeps a publication where
+each machine finds it, from which on a restart completes it. Readers use the files in `folder`.
 
 Two stores implement it. In `LocalTree` the folder is the tree. In `server.storage.s3_tree` the tree
 is in S3, the folder is a copy, and `refresh` brings it up to date.
@@ -10,7 +10,7 @@ is in S3, the folder is a copy, and `refresh` brings it up to date.
 from pathlib import Path
 from typing import Protocol
 
-from server.storage.durable import discard_folder, move_durable, write_durable, write_immutable
+from server.storage.durable import write_durable, write_immutable
 from server.storage.layout import StateFolder
 
 
@@ -24,10 +24,18 @@ class Tree(Protocol):
     def folder(self) -> Path:
         """The public folder: `metadata/` and `log/`."""
 
-    def refresh(self) -> None:
-        """Bring folder and staged publication to what is in the store. The lease's holder calls it.
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is a store that may not answer, and that refuses what is written late.
 
-        Local: nothing is done.
+        Local: it is not.
+        """
+
+    def refresh(self, fence: int) -> None:
+        """Bring folder and staged publication to what is in the store.
+
+        The lease's holder calls it first; `fence` is that of its lease. Who called it before on
+        this machine can write no more. Local: nothing is done.
         """
 
     def follow(self) -> bool:
@@ -54,22 +62,24 @@ class Tree(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file; a missing one is no error."""
 
-    def accept(self, temporary: Path, staging: Path, fence: int) -> None:
-        """Give the audited publication in `temporary` the name `staging`.
+    def stage(self, temporary: Path, fence: int) -> None:
+        """Keep the audited publication in `temporary` for other machines.
 
-        `fence` is that of the lease. Local: a crash leaves the one name or the other. S3: a crash
-        leaves nothing, or an accepted publication that `refresh` copies.
+        `fence` is that of the lease. A crash leaves nothing, or what `refresh` copies. Local:
+        nothing is done.
         """
 
-    def discard(self, staging: Path) -> None:
-        """Remove the accepted publication: it is public now, or never can be.
+    def unstage(self) -> None:
+        """Remove what was staged: it is public now, or never can be.
 
-        A crash leaves it to be removed again.
+        A crash leaves it to be removed again. Local: nothing is done.
         """
 
 
 class LocalTree:
     """The tree in a local folder: temporary file, fsync, rename."""
+
+    is_shared = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -79,7 +89,7 @@ class LocalTree:
         """The public folder."""
         return self._folder
 
-    def refresh(self) -> None:
+    def refresh(self, fence: int) -> None:
         """Do nothing: the folder is the tree."""
 
     def follow(self) -> bool:
@@ -102,14 +112,11 @@ class LocalTree:
         """Unlink the file."""
         (self._folder / path).unlink(missing_ok=True)
 
-    def accept(self, temporary: Path, staging: Path, fence: int) -> None:
-        """Rename the folder."""
-        del fence
-        move_durable(temporary, staging)
+    def stage(self, temporary: Path, fence: int) -> None:
+        """Do nothing: no other machine has this folder."""
 
-    def discard(self, staging: Path) -> None:
-        """Rename the folder, then remove it."""
-        discard_folder(staging)
+    def unstage(self) -> None:
+        """Do nothing."""
 
 
 def open_tree(folder: StateFolder) -> Tree:

@@ -149,8 +149,8 @@ STEPS = [
     (module, "write_durable"),
     (module.staging, "write_staged"),
     (module.staging, "showing_files"),
-    (module.LocalTree, "discard"),
-    (module.LocalTree, "accept"),
+    (module, "discard_folder"),
+    (module, "move_durable"),
     (module.LocalTree, "replace"),
 ]
 
@@ -180,8 +180,8 @@ def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
     assert (
         steps
         == [
-            *("write_durable", "discard", "write_staged", "accept"),
-            *("showing_files", "replace", "discard"),
+            *("write_durable", "discard_folder", "write_staged", "move_durable"),
+            *("showing_files", "replace", "discard_folder"),
         ][:cut_at]
     )
     with kept() as record:

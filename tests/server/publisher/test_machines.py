@@ -91,7 +91,7 @@ def test_they_take_turns(machines):
     """Each publishes after the other, and both copies are equal; a new machine gets the same."""
     one, two = machines
     first_release(one)
-    two.tree.refresh()
+    two.tree.refresh(0)
     assert public_files(two) == public_files(one)
     check(two)
     two.ceremony = one.ceremony.copy()
@@ -99,7 +99,7 @@ def test_they_take_turns(machines):
         role = {("tables", number): world.ceremony.role("tables", number)}
         assert world.publish(role).reason == ""
         check(world)
-    two.tree.refresh()
+    two.tree.refresh(0)
     assert public_files(two) == public_files(one)
     assert list(one.objects.list("staging")) == []
 
@@ -112,9 +112,9 @@ def test_superseded_files_leave_a_copy(machines):
         role = {("tables", number): one.ceremony.role("tables", number)}
         assert one.publish(role).reason == ""
         if number == 11:
-            two.tree.refresh()
+            two.tree.refresh(0)
             shown = load_snapshot(two.folder.public, one.blobs, EMPTY)
-    two.tree.refresh()
+    two.tree.refresh(0)
     two.tree.keep_only(path[1:] for path in shown.documents)
     removed = {name for name in public_files(one) if name not in public_files(two)}
     assert removed >= {"metadata/1.tables.json", "metadata/2.tables.json"}
@@ -128,7 +128,7 @@ def test_some_files_of_a_publication_do_not_come(machines, lost):
     """The next look fetches them, though others came."""
     one, two = machines
     first_release(one)
-    two.tree.refresh()
+    two.tree.refresh(0)
     files = {("tables", 2): one.ceremony.role("tables", 2), ("root", 2): one.ceremony.root(2)}
     assert one.publish(files).reason == ""
     two.objects.lost = lost
@@ -144,7 +144,7 @@ def test_a_checkpoint_that_no_key_signed(machines):
     """One of a log that nobody could hold is fetched, and refused later, without a long search."""
     one, two = machines
     first_release(one)
-    two.tree.refresh()
+    two.tree.refresh(0)
     assert one.publish({("tables", 2): one.ceremony.role("tables", 2)}).reason == ""
     lines = (one.folder.public / "log" / "checkpoint").read_bytes().split(b"\n")
     lines[1] = b"9000000000000000"
@@ -191,7 +191,7 @@ def shaken(machines, seaweed, monkeypatch):
 def test_each_request_fails_once(machines, shaken, fault):
     """It is sent again, and what is published is the same; no write is done twice."""
     shaken.objects.fault = fault
-    shaken.tree.refresh()
+    shaken.tree.refresh(0)
     files = {
         ("tables", 2): shaken.ceremony.role("tables", 2),
         ("root", 2): shaken.ceremony.root(2),
@@ -200,7 +200,7 @@ def test_each_request_fails_once(machines, shaken, fault):
     assert shaken.objects.proxy.connections > 20
     shaken.objects.proxy.fault = Fault.NONE
     check(shaken)
-    machines[0].tree.refresh()
+    machines[0].tree.refresh(0)
     assert public_files(machines[0]) == public_files(shaken)
 
 
@@ -209,7 +209,7 @@ def test_a_request_that_is_not_answered(machines, shaken, fault):
     """Whichever it is, carried out or not: the next attempt completes what it was for."""
     objects, number, is_reached = shaken.objects, 1, True
     objects.at, objects.fault = -1, fault
-    shaken.tree.refresh()
+    shaken.tree.refresh(0)
     while is_reached:
         number, objects.at, objects.calls = number + 1, number, 0
         bundle = shaken.submit({("tables", number): shaken.ceremony.role("tables", number)})
@@ -221,7 +221,7 @@ def test_a_request_that_is_not_answered(machines, shaken, fault):
         shaken.run(Publisher.process_incoming)
         assert shaken.result(bundle).reason == ""
         check(shaken)
-    machines[0].tree.refresh()
+    machines[0].tree.refresh(0)
     assert public_files(machines[0]) == public_files(shaken)
 
 

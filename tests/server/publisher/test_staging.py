@@ -11,7 +11,7 @@ from server.publisher import staging
 from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.plan import plan_publication
 from server.publisher.publisher import Publisher
-from server.storage.tree import LocalTree
+from server.storage.durable import discard_folder, move_durable
 from tests.server.world import FIRST, PACKAGE_2
 
 
@@ -37,9 +37,9 @@ def test_round_trip(world, publication):
     temporary = staging.staged_temporary(folder, 7)
     staging.write_staged(temporary, publication)
     assert staging.load_staged(folder) is None
-    LocalTree(world.folder.public).accept(temporary, folder, 3)
+    move_durable(temporary, folder)
     assert staging.load_staged(folder) == publication
-    LocalTree(world.folder.public).discard(folder)
+    discard_folder(folder)
     assert list(folder.parent.iterdir()) == []
 
 
@@ -48,7 +48,7 @@ def test_what_was_not_accepted_is_discarded(world, publication):
     folder = world.folder.staging
     for fence in (3, 12):
         staging.write_staged(staging.staged_temporary(folder, fence), publication)
-    LocalTree(world.folder.public).accept(staging.staged_temporary(folder, 3), folder, 3)
+    move_durable(staging.staged_temporary(folder, 3), folder)
     staging.discard_unaccepted(folder)
     assert list(folder.parent.iterdir()) == [folder]
     assert staging.load_staged(folder) == publication
@@ -59,7 +59,7 @@ def test_damage_is_named(world, publication, name):
     """A damaged file is not published."""
     temporary = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(temporary, publication)
-    LocalTree(world.folder.public).accept(temporary, world.folder.staging, 3)
+    move_durable(temporary, world.folder.staging)
     file = world.folder.staging / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(FormatError, match=f"staged {name.rpartition('/')[2]} is damaged"):
@@ -85,7 +85,7 @@ def test_a_plan_of_another_form(world, publication, plan):
     """An invalid plan is our own error, not a crash."""
     temporary = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(temporary, publication)
-    LocalTree(world.folder.public).accept(temporary, world.folder.staging, 3)
+    move_durable(temporary, world.folder.staging)
     (world.folder.staging / "plan.json").write_bytes(encode_canonical_json(plan))
     with pytest.raises(HeningError):
         staging.load_staged(world.folder.staging)

@@ -66,12 +66,16 @@ def test_files_that_change(tree):
         assert not tree.has(STAMP)
 
 
-def test_an_accepted_publication(tree, tmp_path):
-    """It has its name whole, and is discarded whole."""
-    folder = tmp_path / "here" / "staging" / "p"
-    tree.accept(staged(tmp_path), folder, 1)
+@pytest.mark.needs("seaweed")
+def test_a_staged_publication(machine, tmp_path):
+    """Another machine finds it whole, and not when it was removed."""
+    one, two = machine("here"), machine("there")
+    folder = tmp_path / "there" / "staging" / "p"
+    one.stage(staged(tmp_path), 1)
+    two.refresh(2)
     assert (folder / "metadata" / "1.root.json").read_bytes() == b"root"
-    tree.discard(folder)
+    one.unstage()
+    two.refresh(3)
     assert list(folder.parent.iterdir()) == []
 
 
@@ -97,12 +101,27 @@ def test_publications_of_two_leases(machine, tmp_path):
         temporary = tmp_path / name / "staging" / ".tmp-p"
         temporary.mkdir(parents=True)
         (temporary / "plan.json").write_bytes(name.encode())
-        tree.accept(temporary, tmp_path / name / "staging" / "p", fence)
-    one.refresh()
+        tree.stage(temporary, fence)
+    one.refresh(11)
     assert (tmp_path / "one" / "staging" / "p" / "plan.json").read_bytes() == b"two"
-    one.discard(tmp_path / "one" / "staging" / "p")
-    two.refresh()
-    assert list((tmp_path / "two" / "staging").iterdir()) == []
+    one.unstage()
+    two.refresh(12)
+    assert list(two.folder.parent.glob("staging/p")) == []
+
+
+@pytest.mark.needs("seaweed")
+def test_a_late_process_of_the_same_machine(machine):
+    """Once another one has begun to publish from the copy, it writes nothing any more."""
+    late, new = machine("one"), machine("one")
+    late.refresh(1)
+    late.replace(STAMP, b"1")
+    new.refresh(2)
+    for write in (late.replace, late.create):
+        with pytest.raises(StorageError, match="another process of this machine publishes now"):
+            write("metadata/other.json", b"2")
+    new.replace(STAMP, b"2")
+    late.refresh(3)
+    late.replace(STAMP, b"3")
 
 
 @pytest.mark.needs("seaweed")
@@ -115,7 +134,7 @@ def test_a_copy_after_a_power_cut(machine):
     (two.folder / "metadata").mkdir(parents=True)
     (two.folder / "metadata" / "1.root.json").write_bytes(b"")
     (two.folder / "metadata" / "2.root.json").write_bytes(b"verified")
-    two.refresh()
+    two.refresh(12)
     found = {path.name: path.read_bytes() for path in (two.folder / "metadata").iterdir()}
     assert found == {"1.root.json": b"root", "2.root.json": b"verified"}
 
