@@ -63,6 +63,7 @@ class TreeWatch:
         self._begun = self._cleaned = monotonic()
         self._confirmed: float | None = None
         self._complaint = ""
+        self._left_out: list[str] = []
         self._metrics = TreeMetrics(registry, self._age)
         watch.also_show(self.keep_good)
 
@@ -85,6 +86,10 @@ class TreeWatch:
         if self._complaint:
             self._complaint = ""
             log.info("the shared tree is read again")
+        if self._left_out != (left_out := self._tree.too_large()):
+            self._left_out = left_out
+            for sentence in left_out:
+                log.error("an object of the shared tree is left out", error=sentence)
         if self._watch.complaint:
             return
         # A node that comes back is asked once it serves what it has fetched.

@@ -12,10 +12,13 @@ from server.core.encodings import check_sha256, decode_base64, decode_decimal
 from server.core.errors import FormatError, LogError
 from server.core.names import check_role
 from server.core.note import VerifierKey, encode_note, verify_note
+from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash, verify_inclusion
 
 MAX_LEAF = 160
 MAX_PROOF = 16_384
+MAX_TILE = WIDTH * (MAX_LEAF + 2)
+"""Bytes of the largest tile: one of entries, each with its length in two bytes."""
 _PROOF_LINE = "c2sp.org/tlog-proof@v1"
 
 

@@ -52,6 +52,9 @@ def check_store(folder: StateFolder, user: int) -> list[Finding]:
         missing = tree.find_differences()
     except (HeningError, OSError) as error:
         return [Finding("store", "", f"{error} Phones are served from the copies meanwhile.")]
+    if left_out := tree.too_large():
+        sentence = f"{left_out[0]} No copy has it: remove it from the store."
+        return [Finding("store", "", sentence)]
     if missing:
         sentence = f"{len(missing)} files in the store are not those of the copy: {missing[0]}."
         return [Finding("store", "", sentence)]

@@ -16,7 +16,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSlibKey
 
-from server.core.checkpoint import decode_checkpoint_text, decode_size
+from server.core.checkpoint import MAX_TILE, decode_checkpoint_text, decode_size
 from server.core.errors import FormatError, TrustError
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
@@ -48,7 +48,7 @@ from server.publisher.key_messages import (
     encode_frame,
 )
 from server.publisher.key_messages import Signature as SignedText
-from server.publisher.log import MAX_TILE, SignedLeaves, read_entries
+from server.publisher.log import SignedLeaves, read_entries
 from server.publisher.online_keys import ROLES, History, OnlineKeys, encode_public
 from server.publisher.plan import Publication
 from server.publisher.published import Published, load_published

@@ -15,8 +15,8 @@ from pathlib import Path
 from sqlalchemy import delete, func, select, tuple_
 
 from server.core.checkpoint import (
-    MAX_LEAF,
     MAX_PROOF,
+    MAX_TILE,
     Checkpoint,
     decode_checkpoint_of_any,
     decode_proof,
@@ -46,9 +46,6 @@ from server.storage.errors import StorageError
 from server.storage.models import LogEntry
 from server.storage.proof_renewals import begin_proof_renewal, end_proof_renewal
 from server.storage.tree import Tree
-
-MAX_TILE = WIDTH * (MAX_LEAF + 2)
-"""Bytes of the largest tile: one of entries, each with its length in two bytes."""
 
 
 @dataclass(frozen=True, slots=True)

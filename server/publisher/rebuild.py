@@ -15,14 +15,14 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from server.core.bundle import decode_result
-from server.core.checkpoint import Checkpoint, decode_leaf
+from server.core.checkpoint import MAX_TILE, Checkpoint, decode_leaf
 from server.core.errors import FormatError, LogError
 from server.core.note import VerifierKey
 from server.core.tiles import GrowingTree, changed_tiles, decode_entries, tile_path
 from server.core.tlog import leaf_hash
 from server.publisher.key_holder import load_signed_leaves
 from server.publisher.lease import Lease
-from server.publisher.log import MAX_TILE, Leaf, SignedLeaves, load_checkpoint
+from server.publisher.log import Leaf, SignedLeaves, load_checkpoint
 from server.storage.blobs import BlobStore, StoredBlob
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions

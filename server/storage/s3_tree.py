@@ -19,9 +19,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from server.core.checkpoint import MAX_PROOF, MAX_TILE
 from server.core.encodings import decode_decimal
-from server.core.errors import FormatError
-from server.core.metadata import decode_snapshot, decode_timestamp, metadata_limit
+from server.core.errors import FormatError, TrustError
+from server.core.metadata import (
+    TIMESTAMP_LIMIT,
+    decode_root,
+    decode_snapshot,
+    decode_timestamp,
+    metadata_limit,
+    verify_role,
+    verify_root,
+)
 from server.core.names import metadata_name
 from server.core.tiles import LEVEL_BITS, WIDTH, tile_path
 from server.storage.bounded import TEMPORARY, read_bounded
@@ -34,7 +43,7 @@ from server.storage.durable import (
 )
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.objects import Objects, Stored, TakenError
+from server.storage.objects import Objects, Stored, TakenError, TooLargeError
 from server.storage.roots import find_roots
 
 FILE_LIMIT = 5_000_000  # bytes of one public file
@@ -70,6 +79,7 @@ class S3Tree:
         self._staged: frozenset[str] = frozenset()
         self._is_listed = False
         self._fence: int | None = None
+        self._too_large: dict[str, str] = {}
 
     @property
     def folder(self) -> Path:
@@ -179,6 +189,13 @@ class S3Tree:
                 if found and name not in kept and int(found[1]) < newest.get(found[2], 0):
                     path.unlink()
 
+    def too_large(self) -> list[str]:
+        """Return a sentence for each object that was found larger than its format allows.
+
+        The copy lacks them; everything else is fetched.
+        """
+        return sorted(self._too_large.values())
+
     def find_differences(self) -> list[str]:
         """Return the paths of the log that the store has and the copy has not, of one length."""
         return sorted(
@@ -222,19 +239,43 @@ class S3Tree:
         if before is None:
             return
         held, version = (decode_timestamp(each).signed.version for each in (before, found))
-        following = metadata_name("root", max(find_roots(self._folder), default=0) + 1)
-        if version < held and not self._objects.is_there(_key(f"metadata/{following}")):
+        if version < held and self._is_trusted(before):
             raise StorageError(
                 f"the S3 store has timestamp {version}, and this machine had {held} already: it was"
                 " restored from an older copy, or changed. This machine keeps what it"
                 f" has; to follow the store, stop the server and remove {self._folder}."
             )
 
+    def _is_trusted(self, timestamp: bytes) -> bool:
+        """Answer whether the newest root, of those here and in the store, names its key.
+
+        Which of the two a root came from does not matter: a look may have ended after the root.
+        """
+        self._fetch_roots()
+        versions = find_roots(self._folder)
+        if not versions:
+            return True
+        try:
+            root = decode_root(self._read("root", versions[0])).signed
+            for version in range(versions[0] + 1, versions[-1] + 1):
+                root = verify_root(self._read("root", version), root, None).signed
+        except (FormatError, TrustError):  # no key signed it: it allows nothing
+            return True
+        try:
+            verify_role("timestamp", timestamp, root, None)
+        except TrustError:
+            return False
+        return True
+
+    def _read(self, role: str, version: int) -> bytes:
+        path = self._folder / "metadata" / metadata_name(role, version)
+        return read_bounded(path, metadata_limit(role))
+
     def _newer(self, path: str) -> Stored | None:
         tag = self._tags.get(path)
         if tag is None:
-            return self._objects.get(_key(path), limit=FILE_LIMIT)
-        return self._objects.get_newer(_key(path), tag, limit=FILE_LIMIT)
+            return self._objects.get(_key(path), limit=_limit(path))
+        return self._objects.get_newer(_key(path), tag, limit=_limit(path))
 
     def _fetch_listed(self) -> None:
         # After a power cut a copy may be empty; one that is longer is not replaced by what is
@@ -253,25 +294,30 @@ class S3Tree:
         """Fetch what a timestamp leads to: snapshots, roles, roots and proofs."""
         newest = decode_timestamp(timestamp).signed.snapshot_meta.version
         self._fetch(_name("snapshot", self._missing("snapshot", newest)))
-        name = metadata_name("snapshot", newest)
-        snapshot = decode_snapshot(
-            read_bounded(self._folder / "metadata" / name, metadata_limit("snapshot"))
-        ).signed
+        self._check_fetched("snapshot", newest)
+        snapshot = decode_snapshot(self._read("snapshot", newest)).signed
         listed = {file.removesuffix(".json"): meta.version for file, meta in snapshot.meta.items()}
         missing = {role: self._missing(role, version) for role, version in listed.items()}
         names = [_name(role, versions, is_logged=True) for role, versions in missing.items()]
         self._fetch(path for each in names for path in each)
         for role, version in listed.items():
-            current = f"metadata/{metadata_name(role, version)}"
-            if not (self._folder / current).exists():
-                raise StorageError(f"the S3 store lacks {current}, which is named: look at it.")
-        # Beyond the newest root that is here; each is logged.
-        root = max(find_roots(self._folder), default=0)
-        while self._fetch(_name("root", [root + 1], is_logged=True)):
-            root += 1
+            self._check_fetched(role, version)
+        self._fetch_roots()
         # The proofs of all versions are served, not only of those that were named.
         if any(len(versions) > SUPERSEDED for versions in missing.values()):
             self._fetch_listed()
+
+    def _check_fetched(self, role: str, version: int) -> None:
+        path = f"metadata/{metadata_name(role, version)}"
+        if not (self._folder / path).exists():
+            lacks = f"the S3 store lacks {path}, which is named: look at it."
+            raise StorageError(self._too_large.get(path, lacks))
+
+    def _fetch_roots(self) -> None:
+        """Fetch the roots after the newest one that is here; each is logged."""
+        root = max(find_roots(self._folder), default=0)
+        while self._fetch(_name("root", [root + 1], is_logged=True)):
+            root += 1
 
     def _missing(self, role: str, newest: int) -> list[int]:
         """Return the served versions of a role that are not here, up to the first that is."""
@@ -308,10 +354,18 @@ class S3Tree:
         self._fetch(names)
 
     def _fetch(self, paths: Iterable[str]) -> int:
-        """Copy those of the files that the store has, and return how many these are."""
+        """Copy those of the files that the store has, and return how many these are.
+
+        Those that are too large are left out.
+        """
 
         def copy(path: str) -> bool:
-            found = self._objects.get(_key(path), limit=FILE_LIMIT)
+            try:
+                found = self._objects.get(_key(path), limit=_limit(path))
+            except TooLargeError as error:
+                self._too_large[path] = str(error)
+                return False
+            self._too_large.pop(path, None)
             if found is None:
                 return False
             target = self._folder / path
@@ -399,6 +453,18 @@ def _fence_in(lock: int) -> int:
 def _fence(name: str) -> int:
     match = _STAGED.fullmatch(name)
     return 0 if match is None else int(match[1])
+
+
+def _limit(path: str) -> int:
+    """Return how many bytes a public file may have."""
+    match = _VERSIONED.fullmatch(path)
+    if match:
+        return metadata_limit(match[2])
+    if path == TIMESTAMP:
+        return TIMESTAMP_LIMIT
+    if path.startswith("log/"):
+        return MAX_PROOF if path.startswith("log/proof/") else MAX_TILE
+    return FILE_LIMIT
 
 
 def _is_written(path: Path) -> bool:

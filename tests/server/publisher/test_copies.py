@@ -1,0 +1,142 @@
+"""A machine's copy of the shared tree, whatever the store holds and wherever a look at it ends."""
+
+import dataclasses
+import os
+import shutil
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Timestamp
+
+from server.publisher.check import check_store
+from server.storage.errors import StorageError
+from server.storage.objects import Objects
+from server.storage.s3_tree import S3Tree
+from tests.fault_proxy import run_fault_proxy
+from tests.server.publisher.test_machines import Mortal, public_files
+from tests.server.site import Site, first_release
+from tests.server.world import StoppedError
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+STAMP = "metadata/timestamp.json"
+HUGE = bytes(40 << 20)
+
+
+@pytest.fixture
+def site(fresh_state, postgres, seaweed, tmp_path):
+    """Give a site at which one release is public; `copy` follows it."""
+    made = Site(fresh_state, postgres, seaweed, tmp_path)
+    made.first = made.machine("first")
+    first_release(made.first)
+    made.copy = made.device("copy")
+    open_tree(made, made.copy).follow()
+    return made
+
+
+def open_tree(site, folder, objects=None):
+    """Return the tree of a machine that was started just now."""
+    return S3Tree(objects or Objects(site.tree), folder.public, folder.staging)
+
+
+def timestamp_of(folder):
+    """Return the version of a copy's timestamp."""
+    return Metadata.from_bytes((folder.public / STAMP).read_bytes()).signed.version
+
+
+def write_reset(site):
+    """Put a root with another timestamp key into the store, and the first timestamp of that key."""
+    first, key = site.first, CryptoSigner.generate_ed25519()
+    root = first.ceremony.root(2, {"timestamp": [key.public_key]})
+    former = first.published()
+    reset = Metadata(
+        Timestamp(1, None, former.timestamp.expires, MetaFile(former.snapshot.version))
+    )
+    reset.sign(key)
+    site.write("tree/metadata/2.root.json", root)
+    site.write(f"tree/{STAMP}", reset.to_bytes())
+
+
+def test_a_look_that_ends_anywhere_after_a_reset(site):
+    """The next look follows the new key to its first timestamp; none gets stuck on the way."""
+    write_reset(site)
+    at, is_cut = 0, True
+    while is_cut:
+        at += 1
+        folder = site.device(f"cut-{at}")
+        shutil.copytree(site.copy.root, folder.root, dirs_exist_ok=True)
+        mortal = Mortal(site.tree)
+        mortal.at = at
+        try:
+            is_cut = open_tree(site, folder, mortal).follow() is None
+        except StoppedError:
+            is_cut = True
+        assert timestamp_of(folder) == (3 if is_cut else 1)
+        assert open_tree(site, folder).follow()
+        assert timestamp_of(folder) == 1
+        assert (folder.public / "metadata" / "2.root.json").exists()
+    assert at > 5
+
+
+@pytest.mark.parametrize("root", ["renewed", "forged"])
+def test_a_root_that_allows_no_step_back(site, root):
+    """One that names the same timestamp key, or that no former root signed: the copy stays."""
+    older = site.read(f"tree/{STAMP}")
+    assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""
+    tree = open_tree(site, site.copy)
+    tree.follow()
+    held = timestamp_of(site.copy)
+    ceremony = site.first.ceremony.copy()
+    online = {}
+    if root == "forged":
+        ceremony.keys["root"] = [CryptoSigner.generate_ed25519() for _ in range(3)]
+        online = {"timestamp": [CryptoSigner.generate_ed25519().public_key]}
+    site.write("tree/metadata/2.root.json", ceremony.root(2, online))
+    site.write(f"tree/{STAMP}", older)
+    for _ in range(2):
+        with pytest.raises(StorageError, match="was restored from an older copy, or changed"):
+            tree.follow()
+        assert timestamp_of(site.copy) == held
+
+
+def test_a_huge_object_below_the_prefix(site, seaweed):
+    """A new node leaves it out without reading it, serves everything else, and `check` names it."""
+    site.write("tree/metadata/8.huge.json", HUGE)
+    site.write("tree/log/proof/huge.8", bytes(20_000))
+    with run_fault_proxy(seaweed.port) as proxy:
+        folder = site.behind(site.device("new"), proxy)
+        tree = S3Tree(Objects(folder.tree), folder.public, folder.staging)
+        assert tree.follow()
+        assert proxy.answered < len(HUGE) / 2
+    assert public_files_of(folder) == public_files(site.first)
+    assert tree.too_large() == [
+        "tree/log/proof/huge.8 in the S3 store is over its limit of 16384 bytes.",
+        "tree/metadata/8.huge.json in the S3 store is over its limit of 5000000 bytes.",
+    ]
+    (finding,) = check_store(dataclasses.replace(folder, tree=site.tree), os.geteuid())
+    assert "tree/log/proof/huge.8 in the S3 store is over its limit" in finding.error
+
+
+def test_a_huge_object_in_place_of_a_role(site):
+    """What is named cannot be fetched: the copy stays as it is, and the error names the object."""
+    before = public_files_of(site.copy)
+    assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""
+    right = site.read("tree/metadata/2.tables.json")
+    site.write("tree/metadata/2.tables.json", HUGE)
+    tree = open_tree(site, site.copy)
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"^tree/metadata/2\.tables\.json in the S3 store"):
+            tree.follow()
+        assert (site.copy.public / STAMP).read_bytes() == before[STAMP]
+    site.write("tree/metadata/2.tables.json", right)
+    assert tree.follow()
+    assert public_files_of(site.copy) == public_files(site.first)
+    assert tree.too_large() == []
+
+
+def public_files_of(folder):
+    """Return the bytes of all public files of a copy."""
+    return {
+        path.relative_to(folder.public).as_posix(): path.read_bytes()
+        for path in folder.public.rglob("*")
+        if path.is_file()
+    }
