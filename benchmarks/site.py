@@ -1,11 +1,12 @@
-"""Times how soon device nodes serve what was published, and how soon one serves after its start.
+"""Times how soon device nodes serve what was published, after their start, and a publisher's loss.
 
     python -m benchmarks.site [--models 400] [--releases 4] [--entries 20000] [--publications 100]
 
 A state of many models is published from a shared tree in a real S3 server (SeaweedFS). Three device
 nodes run as processes with copies of their own. After each publication every node is asked for the
 timestamp until it has the new one; the time counts from the swap of the pointer. Requests to S3 are
-counted at a publisher and at one more follower in this process.
+counted at a publisher and at one more follower in this process. At last, at a small site on
+PostgreSQL, one of two publishers is killed in the middle of a publication.
 """
 
 import argparse
@@ -34,7 +35,11 @@ from server.storage.objects import Objects
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_client import S3Place
 from server.storage.s3_tree import POINTERS, TREE, S3Tree
+from tests.lost_publisher import play
+from tests.postgres import postgres_server
 from tests.seaweed import BUCKET, KEY_ID, SECRET, Seaweed, run_seaweed
+from tests.server.site import Site
+from tests.server.world import make_world
 
 NODES = 3
 REQUESTS = {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}
@@ -199,6 +204,22 @@ async def measure(chosen: argparse.Namespace, place: Path, seaweed: Seaweed) -> 
     report("requests to S3 by a node that follows", [float(n) for n in followed], "7.0f")
 
 
+async def lose_publisher(place: Path, seaweed: Seaweed) -> None:
+    """Print how long a halt and a release wait for the lease of a publisher that was killed."""
+
+    async def wait() -> None:
+        pass
+
+    with postgres_server() as postgres:
+        world = await asyncio.to_thread(make_world, place / "state")
+        site = await asyncio.to_thread(Site, world, postgres, seaweed, place)
+        story = await play(site, place / "client", wait)
+    print(
+        f"a publisher was killed: a halt given then was public after {story.halt:.1f} s, the next"
+        f" release that waited after {story.next:.1f} s"
+    )
+
+
 def report(what: str, values: list[float], form: str) -> None:
     """Print median, 99th percentile and the most."""
     ordered = sorted(values)
@@ -221,6 +242,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, run_seaweed(Path(name) / "seaweed") as seaweed:
         asyncio.run(measure(chosen, Path(name), seaweed))
+        asyncio.run(lose_publisher(Path(name) / "lost", seaweed))
 
 
 if __name__ == "__main__":

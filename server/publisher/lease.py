@@ -10,6 +10,8 @@ refuses what a late holder writes.
 
 A lease is given back after each change. The file lock shows immediately that a holder is dead:
 while a process has the lock of a state folder, no earlier holder of lease and lock there is alive.
+An urgent publisher that waits says so in the row `urgent`, until when: other processes let it go
+first, as those of its own process do by `Precedence`.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions
@@ -74,6 +77,9 @@ AT_ONCE = 8
 On SQLite a halt waits for such a transaction. A file is two flushes of a disk, 5 ms together.
 """
 NAME = "publisher"
+URGENT = "urgent"
+URGENT_SECONDS = 3  # that a publisher in another process lets an urgent one go first
+OTHER_URGENT = "an urgent publisher"
 LOCKED = "+"
 """The suffix of the names of holders that also have the file lock."""
 
@@ -165,7 +171,7 @@ class Lease:
         Raises LeaseLostError, and changes nothing, when another process already is.
         """
         async with self._turn, self._sessions.begin() as session:
-            row, now = await _locked_row(session)
+            row, now, _ = await _locked_row(session)
             if row is None or row.fence != self._fence:
                 holder = "no process" if row is None else _machine(row.holder)
                 raise LeaseLostError(
@@ -226,18 +232,20 @@ class Lease:
 
     async def _acquire(self, file: BinaryIO) -> None:
         """Take the lease when it is free, has expired, or its holder is known to be dead."""
-        tries = max(1, int(self._wait / RETRY_SECONDS))
+        tries, yielded = max(1, int(self._wait / RETRY_SECONDS)), 0
         try:
             for left in reversed(range(tries)):
-                if not self._is_urgent and (tries - left) * RETRY_SECONDS > YIELD_SECONDS:
+                if not self._is_urgent and yielded * RETRY_SECONDS > YIELD_SECONDS:
                     self._precedence.is_overdue = True
                 if self.must_yield:
                     holder = "the other publisher of this process"
+                    yielded += 1
                 else:
                     locked = _try_lock(file)
                     holder = await self._take(_place(file), locked=locked)
                     if not holder:
                         return
+                    yielded += holder == OTHER_URGENT
                     if locked:  # without the lease, the lock would hide that its holder is dead
                         fcntl.flock(file, fcntl.LOCK_UN)
                 if left:
@@ -250,21 +258,21 @@ class Lease:
     async def _take(self, place: str, *, locked: bool) -> str:
         """Take the lease and return an empty text, or return its holder."""
         async with self._sessions.begin() as session:
-            row, now = await _locked_row(session)
+            row, now, urgent = await _locked_row(session)
             if row is None:
-                await session.execute(
-                    text(
-                        "INSERT INTO leases (name, holder, fence, expires_at)"
-                        " VALUES (:name, '', 0, 0) ON CONFLICT (name) DO NOTHING"
-                    ),
-                    {"name": NAME},
-                )
-                row, now = await _locked_row(session)
+                await session.execute(_INSERT, {"name": NAME})
+                row, now, urgent = await _locked_row(session)
             if row is None:
                 raise StorageError("the row of the lease cannot be made: look at the database.")
             is_dead = locked and row.holder == place + LOCKED
             if row.expires_at > now and not is_dead:
+                if self._is_urgent and urgent <= now + URGENT_SECONDS // 2:
+                    await _set_urgent(session, now + URGENT_SECONDS)
                 return _machine(row.holder)
+            if self._is_urgent and urgent:
+                await _set_urgent(session, 0)
+            elif urgent > now and not self._precedence.is_overdue:
+                return OTHER_URGENT
             row.fence += 1
             row.holder = place + LOCKED if locked else place
             row.expires_at = now + self._seconds
@@ -287,9 +295,11 @@ class Lease:
                 await session.execute(update(LeaseRow).where(is_ours).values(expires_at=0))
 
 
-def _locked(time: ColumnElement[Any]) -> Select[LeaseRow, int]:
-    query = select(LeaseRow, cast(time, BigInteger))
-    return query.where(LeaseRow.name == NAME).with_for_update()
+def _locked(time: ColumnElement[Any]) -> Select[LeaseRow, int, int | None]:
+    other = aliased(LeaseRow)
+    urgent = select(other.expires_at).where(other.name == URGENT).scalar_subquery()
+    query = select(LeaseRow, cast(time, BigInteger), urgent)
+    return query.where(LeaseRow.name == NAME).with_for_update(of=LeaseRow)
 
 
 # Made once: a halt runs it eight times. `time` is that of SQLite, or of PostgreSQL.
@@ -299,14 +309,27 @@ _LOCKED = (
 )
 
 
-async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int]:
-    """Return the row, locked, and the time of the database, which all processes share.
+_INSERT = text(
+    "INSERT INTO leases (name, holder, fence, expires_at) VALUES (:name, '', 0, 0)"
+    " ON CONFLICT (name) DO NOTHING"
+)
 
-    The time may be from before the wait for the lock, which makes leases longer, not shorter.
+
+async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int, int]:
+    """Return the row, locked, the time of the database, and until when an urgent one waits.
+
+    All processes share that time. It may be from before the wait for the lock, which makes leases
+    longer, not shorter.
     """
     is_postgresql = session.get_bind().dialect.name == "postgresql"
     found = (await session.execute(_LOCKED[is_postgresql])).one_or_none()
-    return (None, 0) if found is None else (found[0], int(found[1]))
+    return (None, 0, 0) if found is None else (found[0], int(found[1]), found[2] or 0)
+
+
+async def _set_urgent(session: AsyncSession, until: int) -> None:
+    """Record until when an urgent publisher waits; the caller has locked the lease's row."""
+    await session.execute(_INSERT, {"name": URGENT})
+    await session.execute(update(LeaseRow).where(LeaseRow.name == URGENT).values(expires_at=until))
 
 
 def _run_all(steps: Sequence[Callable[[], object]]) -> None:

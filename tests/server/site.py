@@ -9,6 +9,7 @@ from pathlib import Path
 import obstore
 from sqlalchemy import update
 
+from server.publisher.lease import NAME
 from server.publisher.publisher import Publisher
 from server.settings import Node, load_settings
 from server.storage.control_models import Lease as LeaseRow
@@ -100,6 +101,6 @@ def run_out(world):
 
     async def change():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-            await session.execute(update(LeaseRow).values(expires_at=0))
+            await session.execute(update(LeaseRow).filter_by(name=NAME).values(expires_at=0))
 
     asyncio.run(change())

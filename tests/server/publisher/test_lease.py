@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from server.publisher import lease as module
-from server.publisher.lease import Lease, LeaseLostError, Precedence
+from server.publisher.lease import NAME, URGENT, Lease, LeaseLostError, Precedence
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -62,13 +62,13 @@ async def holding_process(place, lock):
 async def run_out(sessions):
     """Let the lease expire, as its seconds do."""
     async with sessions.begin() as session:
-        await session.execute(update(LeaseRow).values(expires_at=0))
+        await session.execute(update(LeaseRow).filter_by(name=NAME).values(expires_at=0))
 
 
 async def read_row(sessions):
     """Return the lease's row."""
     async with sessions() as session:
-        return (await session.scalars(select(LeaseRow))).one()
+        return await session.get_one(LeaseRow, NAME)
 
 
 async def test_a_killed_process_holds_up_no_other(place, tmp_path):
@@ -292,3 +292,78 @@ async def test_what_is_urgent_does_not_keep_the_lease_for_ever(place, tmp_path, 
             assert Lease(
                 sessions, tmp_path / "lock", precedence=precedence, is_urgent=True
             ).must_yield
+
+
+async def urgent_until(sessions):
+    """Return until when an urgent publisher waits, 0 if none does."""
+    async with sessions() as session:
+        row = await session.get(LeaseRow, URGENT)
+        return 0 if row is None else row.expires_at
+
+
+async def test_what_is_urgent_in_another_process_has_the_lease_next(place, tmp_path):
+    """Publishers of other processes that waited for longer let it go first, then continue."""
+    order = []
+    async with open_database(place) as sessions:
+        dead, *others = (Lease(sessions, tmp_path / str(number)) for number in range(5))
+        urgent = Lease(sessions, tmp_path / "urgent", is_urgent=True)
+
+        async def hold(lease, name):
+            async with lease.held():
+                order.append(name)
+
+        async with dead.held():
+            waiting = [asyncio.create_task(hold(lease, "ordinary")) for lease in others]
+            waiting.append(asyncio.create_task(hold(urgent, "halt")))
+            await until(lambda: urgent_until(sessions))
+            await run_out(sessions)
+            with pytest.raises(StorageError):  # it tries once, now
+                await Lease(sessions, tmp_path / "late", wait=0).held().__aenter__()
+            await asyncio.gather(*waiting)
+        assert order == ["halt", *["ordinary"] * 4]
+        assert await urgent_until(sessions) == 0
+
+
+async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(
+    place, tmp_path, monkeypatch
+):
+    """Only the time for which it let others go first counts: a dead holder's lease is long."""
+    monkeypatch.setattr(module, "YIELD_SECONDS", 0)
+    precedence = Precedence()
+    async with open_database(place) as sessions:
+        dead = Lease(sessions, tmp_path / "dead")
+        ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
+        urgent = Lease(sessions, tmp_path / "lock", precedence=precedence, is_urgent=True)
+        tries = 0
+
+        async def take(*_args, **_kwargs):
+            nonlocal tries
+            tries += 1
+            await asyncio.sleep(0)
+            assert not urgent.must_yield
+            return "a process on another machine"
+
+        monkeypatch.setattr(ordinary, "_take", take)
+        async with dead.held():
+            waiting = asyncio.create_task(hold_and_stay(ordinary))
+            await until(lambda: asyncio.sleep(0, tries > 3))
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled()
+
+
+async def test_urgent_publishers_of_other_processes_do_not_keep_the_lease(
+    place, tmp_path, monkeypatch
+):
+    """An ordinary one that let them go first for the maximum time has its turn."""
+    monkeypatch.setattr(module, "YIELD_SECONDS", 0.2)
+    async with open_database(place) as sessions:
+        async with Lease(sessions, tmp_path / "lock").held():
+            pass
+        far = (await read_row(sessions)).expires_at + 2**40
+        async with sessions.begin() as session:
+            session.add(LeaseRow(name=URGENT, holder="", fence=0, expires_at=far))
+        with pytest.raises(StorageError, match="look at an urgent publisher first"):
+            await Lease(sessions, tmp_path / "lock", wait=0.1).held().__aenter__()
+        async with Lease(sessions, tmp_path / "lock", wait=5.0).held():
+            pass

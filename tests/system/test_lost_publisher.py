@@ -1,0 +1,23 @@
+"""One of two publishers is killed while releases wait: a halt that is given then comes first."""
+
+import asyncio
+
+import pytest
+
+from tests.lost_publisher import ROLES, play
+from tests.server.site import Site, run_out
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+
+
+async def test_a_halt_while_a_dead_publisher_has_the_lease(
+    fresh_state, postgres, seaweed, tmp_path
+):
+    """It is public before any release that waits; these are published then, none is lost."""
+    site = await asyncio.to_thread(Site, fresh_state, postgres, seaweed, tmp_path)
+    world = await asyncio.to_thread(site.machine, "clock")
+    story = await play(site, tmp_path / "client", lambda: asyncio.to_thread(run_out, world))
+    first = story.order[: story.order.index("latest")]
+    assert len(first) <= story.is_accepted  # what was accepted is completed before anything else
+    assert set(story.order[len(first) + 1 :]) & set(ROLES)
+    assert story.halt < story.next
