@@ -11,6 +11,7 @@ from server.publisher.checks.blobs import (
     check_keys,
     check_records,
     check_submissions,
+    check_waiting,
     hash_blobs,
 )
 from server.publisher.checks.files import (
@@ -74,6 +75,7 @@ CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_blobs,
     check_records,
     check_submissions,
+    check_waiting,
     check_uploads,
     check_lease,
     check_database,

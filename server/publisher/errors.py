@@ -1,10 +1,14 @@
 """Errors of the publisher, besides those of malformed input."""
 
-from server.core.errors import HeningError
+from server.core.errors import HeningError, TrustError
 
 
 class PublishError(HeningError):
     """A change that cannot be published as it is."""
+
+
+class MissingKeyError(TrustError):
+    """None of this server's keys for a role, or for the log, is one that root or targets name."""
 
 
 class LeafRefusedError(PublishError):

@@ -12,10 +12,9 @@ from datetime import datetime
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Root, Targets
 
-from server.core.errors import TrustError
 from server.core.metadata import check_expiry
 from server.core.profile import log_verifier
-from server.publisher.errors import PublishError
+from server.publisher.errors import MissingKeyError, PublishError
 from server.publisher.online_keys import HOLDERS, ROLES, OnlineKeys
 from server.publisher.published import Trust
 
@@ -40,7 +39,7 @@ class KeyState:
 def choose_keys(keys: OnlineKeys, root: Root, targets: Targets) -> OnlineKeys:
     """Return the keys with, for each role, the signer for `root` and `targets`.
 
-    Raises TrustError for a role of which neither key is listed.
+    Raises MissingKeyError for a role of which neither key is listed.
     """
     check_root_keys(root, keys)
     signers = {role: _choose(role, keys, listed_keys(role, root, targets)) for role in ROLES}
@@ -48,11 +47,11 @@ def choose_keys(keys: OnlineKeys, root: Root, targets: Targets) -> OnlineKeys:
 
 
 def check_root_keys(root: Root, keys: OnlineKeys) -> None:
-    """Raise TrustError unless `root` names keys of this server for snapshot, timestamp and log."""
+    """Raise MissingKeyError unless `root` names this server's snapshot, timestamp and log keys."""
     for role in ("snapshot", "timestamp"):
         _choose(role, keys, root.roles[role].keyids)
     if log_verifier(root) not in {key.verifier for key in keys.log_keys}:
-        raise TrustError(
+        raise MissingKeyError(
             "this server's log key is not the one that root names: run `hening-server keys new log`"
             " and sign a root with its public.json."
         )
@@ -154,7 +153,7 @@ def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> Signer:
         if signer is not None and signer.public_key.keyid in listed:
             return signer
     where = "targets" if role == "latest" else "root"
-    raise TrustError(
+    raise MissingKeyError(
         f"this server's key for {role} is not among those that {where} allows: run `hening-server"
         f" keys new {role}` and sign {where} with its public.json."
     )

@@ -47,6 +47,11 @@ def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
     return KeySocket(folder) if folder.keys_socket else KeyFolder(folder.keys)
 
 
+def has_own_keys(folder: StateFolder) -> bool:
+    """Answer whether other publishers of the site may hold other keys than this machine."""
+    return folder.tree is not None and not folder.keys_socket
+
+
 def load_keys(folder: StateFolder) -> OnlineKeys:
     """Return the keys of a state folder, whose private halves may be in another process."""
     return open_keys(folder).load()

@@ -28,9 +28,10 @@ from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
-from server.publisher.errors import PublishError
+from server.publisher.errors import MissingKeyError, PublishError
 from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
+from server.publisher.key_holder import has_own_keys
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
 from server.publisher.publish_metrics import answer_soon
@@ -50,6 +51,7 @@ REASON_LIMIT = 2000  # characters: one sentence, whatever the submission contain
 QUERY_HASHES = 500  # in one query: databases limit the number of parameters
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a postponed bundle
 
+OTHER_PUBLISHER = "it waits for a publisher that has the keys it names; of this machine:"
 OnResult = Callable[[AsyncSession, Result], Awaitable[None]]
 """Receives a bundle's result, once, in the transaction that stores it."""
 
@@ -270,15 +272,20 @@ class Submissions:
         return await asyncio.to_thread(_is_public, self._folder.public, submission.files)
 
     async def _verify(self, submission: Submission, published: Published | None) -> Trust:
-        return await asyncio.to_thread(
-            verify_submission,
-            submission.files,
-            published,
-            await asyncio.to_thread(_load_root, self._folder.trusted_root),
-            await self._steps.load_keys(),
-            self._clock(),
-            await self._steps.log.versions({file.role for file in submission.files}),
-        )
+        try:
+            return await asyncio.to_thread(
+                verify_submission,
+                submission.files,
+                published,
+                await asyncio.to_thread(_load_root, self._folder.trusted_root),
+                await self._steps.load_keys(),
+                self._clock(),
+                await self._steps.log.versions({file.role for file in submission.files}),
+            )
+        except MissingKeyError as error:
+            if not has_own_keys(self._folder):
+                raise
+            raise StorageError(f"{OTHER_PUBLISHER} {error}") from error
 
     async def _record(self, submission: Submission) -> bool:
         """Record that the bundle's blobs were hashed, unless one of them is gone since then.

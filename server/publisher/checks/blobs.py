@@ -7,16 +7,19 @@ from collections.abc import Iterator
 
 from server.core.bundle import MAX_RESULT, decode_result
 from server.core.errors import HeningError
-from server.core.metadata import ROOT_LIMIT
+from server.core.metadata import ROOT_LIMIT, decode_root, decode_targets
 from server.core.names import is_latest
 from server.core.release import named_blobs
 from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
+from server.publisher.errors import MissingKeyError
+from server.publisher.incoming import load_submission
 from server.publisher.key_choice import choose_keys, describe_keys
-from server.publisher.key_holder import load_keys
+from server.publisher.key_holder import has_own_keys, load_keys
 from server.publisher.online_keys import encode_public
 from server.publisher.plan import check_pointers
+from server.publisher.submissions import OTHER_PUBLISHER
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY, read_bounded
 
@@ -173,6 +176,28 @@ def check_keys(site: Site) -> Iterator[Finding]:
             " writes it again, before it goes to a ceremony."
         )
     yield from summarise("keys", f"root and targets list this server's keys{rest}", errors)
+
+
+def check_waiting(site: Site) -> Iterator[Finding]:
+    """Report bundles that this machine cannot publish, as it lacks the keys that they name."""
+    if site.published is None or not has_own_keys(site.folder):
+        return
+    errors = []
+    for folder in sorted(site.folder.fetched.glob("*/*")):
+        root, targets = site.published.root, site.published.targets
+        try:
+            keys = load_keys(site.folder)
+            for file in load_submission(folder).files:
+                if file.role == "root":
+                    root = decode_root(file.data).signed
+                elif file.role == "targets":
+                    targets = decode_targets(file.role, file.data).signed
+            choose_keys(keys, root, targets)
+        except MissingKeyError as error:
+            errors.append(f"the bundle {folder.name[:16]} waits: {OTHER_PUBLISHER} {error}")
+        except (HeningError, OSError):  # refused when it is its turn, or published by now
+            continue
+    yield from summarise("waiting bundles", "this machine has the keys of each", errors)
 
 
 def check_audit(site: Site) -> Iterator[Finding]:

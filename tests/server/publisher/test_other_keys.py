@@ -1,0 +1,72 @@
+"""Two publishers of one site, of which one has the next keys: it takes what names these."""
+
+import asyncio
+import time
+
+import pytest
+
+from server.publisher.check import check_state
+from server.publisher.online_keys import load_online_keys
+from server.publisher.publisher import Publisher
+from server.publisher.rotation import make_next_keys
+from server.publisher.s3_inbox import S3Inbox
+from server.storage.database import open_database
+from tests.server.ceremony import write_bundle
+from tests.server.site import Site, first_release
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+
+
+@pytest.fixture
+def machines(fresh_state, postgres, seaweed, tmp_path):
+    """Give two machines at which one release is public; the first one makes a next key."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    one, two = site.machine("one"), site.machine("two")
+    first_release(one)
+    one.run(lambda publisher: make_next_keys(publisher, one.folder, ["timestamp"]))
+    for world in (one, two):
+        world.inbox = S3Inbox(site.tree, world.folder, time.monotonic)
+    two.run(Publisher.repair)
+    return one, two
+
+
+def rotate(world, folder):
+    """Hand a root that names the next timestamp key in, as a control node does; return its id."""
+    key = load_online_keys(world.folder.keys).next_signers["timestamp"].public_key
+    root = world.ceremony.root(2, {"timestamp": [key]})
+    folder.mkdir()
+    bundle = write_bundle(folder, {("root", 2): root}, {})
+    world.inbox.hand_in(folder / bundle, bundle, "0" * 16)
+    return bundle
+
+
+def waiting(world):
+    """Return what `check` says of waiting bundles on a machine."""
+
+    async def look():
+        async with open_database(world.folder.database) as sessions:
+            found = await check_state(world.folder, sessions, world.blobs, world.now(), deep=False)
+        return [each.error for each in found if each.subject == "waiting bundles"]
+
+    return asyncio.run(look())
+
+
+def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
+    """The other one postpones it, says why, and finds it published later."""
+    one, two = machines
+    assert waiting(two) == [""]
+    bundle = rotate(one, tmp_path / "client")
+    assert two.run(Publisher.process_incoming) == []
+    (alarm,) = two.alarms
+    said = "it waits for a publisher that has the keys it names; of this machine: this server's key"
+    assert alarm.startswith(f"the bundle {bundle[:16]} is tried again later: {said} for timestamp")
+    (error,) = waiting(two)
+    assert error.startswith(f"the bundle {bundle[:16]} waits: {said} for timestamp is not among")
+    one.inbox.folders()  # it looks now, not within a second
+    (result,) = one.run(Publisher.process_incoming)
+    assert (result.id, result.reason) == (bundle, "")
+    two.inbox.folders()
+    assert two.run(Publisher.process_incoming) == []
+    assert waiting(two) == [""]
+    assert two.inbox.waiting() == []
+    assert one.alarms == []
