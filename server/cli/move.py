@@ -60,7 +60,7 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
                     sessions,
                     open_blobs(folder, settings, now),
                     Objects(place),
-                    lambda: move_rows(folder.sqlite, address),
+                    lambda check: move_rows(folder.sqlite, address, check),
                     progress,
                 )
 

@@ -10,6 +10,11 @@
 
 Every file is compared by its hash with what it was. Phones are served all the time; from step 5 on
 the old server publishes nothing more. A second run goes on where the first one ended.
+
+The API of the old server answers until step 5. What it recorded is a row, and moves; a command that
+waited for the lease is carried out by the new server, and was not answered as done. What came as a
+file meanwhile, a package or a bundle, makes step 5 refuse. A bundle that is being received at that
+moment stays in `incoming/`, from which the new server takes it.
 """
 
 import asyncio
@@ -18,20 +23,23 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from server.core.metadata import ROOT_LIMIT
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
-from server.publisher.lease import Lease
+from server.publisher.lease import NAME, Lease
 from server.publisher.published import load_published
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.control_models import Lease as LeaseRow
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
+from server.storage.models import Blob
+from server.storage.moved_rows import Check
 from server.storage.objects import Objects
 from server.storage.s3_tree import FILE_LIMIT, POINTERS, TREE, S3Tree
 
@@ -44,35 +52,55 @@ async def move_files(
     sessions: Sessions,
     blobs: BlobStore,
     objects: Objects,
-    close: Callable[[], int],
+    close: Callable[[Check], int],
     progress: Progress,
 ) -> int:
     """Move blobs and tree, then let `close` move the database's rows; returns their number.
 
-    Raises PublishError while something is under way that would be lost, StorageError where a store
-    fails or holds something else, TrustError where the moved tree does not verify.
+    `close` receives what is to be checked once no process can write to the database. Raises
+    PublishError while something is under way that would be lost, StorageError where a store fails
+    or holds something else, TrustError where the moved tree does not verify.
     """
     await asyncio.to_thread(objects.check_conditions)
     await asyncio.to_thread(_move_blobs, folder, blobs, progress)
     await asyncio.to_thread(_move_immutable, folder.public, objects)
-    async with Lease(sessions, folder.lock).held():
-        await _check_nothing_waits(folder, sessions)
+    lease = Lease(sessions, folder.lock)
+    async with lease.held():
+        await asyncio.to_thread(_check_nothing_waits, folder)
+        async with sessions() as session:
+            connection = await session.connection()
+            await connection.run_sync(_check_uploads)
+            recorded = await connection.run_sync(_recorded)
+
+        def check(connection: Connection) -> None:
+            _check_nothing_waits(folder)
+            _check_uploads(connection)
+            fence = connection.scalar(select(LeaseRow.fence).where(LeaseRow.name == NAME))
+            if fence != lease.fence or _recorded(connection) != recorded:
+                raise PublishError(
+                    "a package or a publication came in meanwhile: run the same command again,"
+                    " which moves it, too."
+                )
+
         await asyncio.to_thread(_move_blobs, folder, blobs, progress)
         await asyncio.to_thread(_move_immutable, folder.public, objects)
         await asyncio.to_thread(_move_pointers, folder.public, objects)
         await asyncio.to_thread(check_moved, folder, objects)
         # The lease's row is in the database that is closed here, so the lease is never given back.
-        return await asyncio.to_thread(close)
+        return await asyncio.to_thread(close, check)
 
 
-async def _check_nothing_waits(folder: StateFolder, sessions: Sessions) -> None:
-    waiting: list[str] = await asyncio.to_thread(list_submissions, folder.incoming)
-    is_staged: bool = await asyncio.to_thread(folder.staging.exists)
-    if waiting or is_staged:
+def _check_nothing_waits(folder: StateFolder) -> None:
+    if list_submissions(folder.incoming) or folder.staging.exists():
         raise PublishError("a bundle or publication is under way: let it end, then move again.")
-    query = select(func.count()).where(Upload.finished_at.is_(None))
-    async with sessions() as session:
-        unfinished = await session.scalar(query) or 0
+
+
+def _recorded(connection: Connection) -> frozenset[str]:
+    return frozenset(connection.scalars(select(Blob.sha256)))
+
+
+def _check_uploads(connection: Connection) -> None:
+    unfinished = connection.scalar(select(func.count()).where(Upload.finished_at.is_(None))) or 0
     if unfinished:
         raise PublishError(
             f"{unfinished} uploads are unfinished: let them end, or remove them, then move again."

@@ -27,16 +27,27 @@ MARK = "move"
 _TABLES = Base.metadata.sorted_tables
 
 
-def move_rows(source: Path, target: PostgresAddress) -> int:
+Check = Callable[[Connection], object]
+"""Raises an error unless the rows may move; no process can write to the database meanwhile."""
+
+
+def move_rows(
+    source: Path, target: PostgresAddress, check: Check = lambda _connection: None
+) -> int:
     """Copy every row of `source` to `target` and close `source`; returns how many rows there are.
 
     A second run after a crash completes it. Raises StorageError for a target that holds something
-    else.
+    else, and what `check` raises, before anything is copied.
     """
     migrate(target)
     rows = 0
     if not with_connection(source, _is_closed, writes=False):
-        rows = with_connection(source, lambda connection: _copy_and_close(connection, target))
+
+        def copy(connection: Connection) -> int:
+            check(connection)
+            return _copy_and_close(connection, target)
+
+        rows = with_connection(source, copy)
     elif not with_connection(target, _holds(source), writes=False):
         raise StorageError(
             "the rows of this server moved to another PostgreSQL database already: name that one."

@@ -2,6 +2,11 @@
 
 import asyncio
 import hashlib
+import os
+import sqlite3
+import threading
+import time
+from datetime import timedelta
 
 import msgspec
 import obstore
@@ -13,6 +18,7 @@ from server.cli import cli
 from server.publisher.errors import PublishError
 from server.publisher.move import move_files
 from server.publisher.publisher import Publisher
+from server.release.rollouts.rollouts import Rollouts
 from server.settings import Node, load_settings
 from server.storage import moved_rows
 from server.storage.database import open_database
@@ -22,10 +28,13 @@ from server.storage.models import Base, Blob
 from server.storage.moved_rows import move_rows
 from server.storage.objects import Objects
 from server.storage.place import PostgresAddress
+from tests.patience import PATIENCE
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.test_machines import Mortal, public_files
-from tests.server.site import Site
-from tests.server.world import PACKAGE_1, PACKAGE_2, StoppedError, halt
+from tests.server.release.api.test_uploads import DATA, SHA256, begin, patch
+from tests.server.release.api_world import api_world
+from tests.server.site import Site, run_out
+from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2, StoppedError, halt
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
@@ -77,7 +86,7 @@ def run_move(world, site, objects, close=move_rows):
                 sessions,
                 site.blobs,
                 objects,
-                lambda: close(world.folder.sqlite, PostgresAddress(site.address)),
+                lambda check: close(world.folder.sqlite, PostgresAddress(site.address), check),
                 lambda _what, _done, _total: None,
             )
 
@@ -203,3 +212,101 @@ def test_cut_off_before_the_settings_are_written(world, site, postgres, changed)
     )
     assert world.folder.settings.read_text() == settings
     assert move(places).exit_code == 0
+
+
+def test_an_upload_that_ends_meanwhile(world, site):
+    """Nothing is closed, and the next run moves it: its client was told that it is there."""
+
+    async def upload():
+        async with api_world(world) as api:
+            path = await begin(api)
+            assert (await patch(api, path, 0, DATA)).status == 204
+
+    def close(source, target, check):
+        asyncio.run(upload())
+        return move_rows(source, target, check)
+
+    with pytest.raises(PublishError, match="came in meanwhile: run the same command again"):
+        run_move(world, site, Objects(site.tree), close)
+    assert site.blobs.length(SHA256) is None
+    run_move(world, site, Objects(site.tree))
+    assert site.blobs.length(SHA256) == len(DATA)
+
+
+def test_a_bundle_that_comes_meanwhile(world, site):
+    """Nothing is closed, the old server publishes it, and the next run moves it."""
+
+    def close(source, target, check):
+        world.submit(world.second_release(), [PACKAGE_2])
+        return move_rows(source, target, check)
+
+    with pytest.raises(PublishError, match="let it end, then move again"):
+        run_move(world, site, Objects(site.tree), close)
+    world.run(Publisher.process_incoming)
+    run_move(world, site, Objects(site.tree))
+    assert moved(world, site).published().versions()["armani"] == 3
+
+
+def test_a_move_that_was_stopped_beyond_its_lease(world, site):
+    """The old server has published meanwhile: nothing is closed, and the next run moves it."""
+    role = {("tables", 2): world.ceremony.role("tables", 2)}
+
+    def close(source, target, check):
+        run_out(world)
+        assert world.publish(role).reason == ""
+        return move_rows(source, target, check)
+
+    with pytest.raises(PublishError, match="came in meanwhile: run the same command again"):
+        run_move(world, site, Objects(site.tree), close)
+    run_move(world, site, Objects(site.tree))
+    other = site.machine("other", world)
+    other.run(Publisher.repair)
+    assert other.published().versions()["tables"] == 2
+
+
+def test_a_halt_that_waits_for_the_move(world, site):
+    """It is not answered as done, and the new server carries it out."""
+    answers = []
+
+    async def halt_by_api():
+        async with api_world(world) as api:
+            answers.append(await api.call("POST", f"/channels/{CHANNEL}/halt", body={}))
+
+    def close(source, target, check):
+        halting.start()
+        deadline = time.monotonic() + PATIENCE
+        while not changes(source):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return move_rows(source, target, check)
+
+    halting = threading.Thread(target=asyncio.run, args=(halt_by_api(),))
+    run_move(world, site, Objects(site.tree), close)
+    halting.join()
+    assert [answer.status for answer in answers] == [503]
+    assert "this server moved to another database" in answers[0].json["detail"]
+
+    async def run_due():
+        there = moved(world, site)
+        there.ahead = timedelta(minutes=5)  # its own request may still be working on it before
+        async with (
+            open_database(there.folder.database) as sessions,
+            there.publisher() as publisher,
+        ):
+            rollouts = Rollouts(
+                there.folder, sessions, publisher, there.now, os.urandom, rewordings=1
+            )
+            return await rollouts.run_due()
+
+    (done,) = asyncio.run(run_due())
+    assert (done.state, done.channel) == ("done", str(CHANNEL))
+    assert moved(world, site).published().pointers()[CHANNEL.pointer_path].halted
+
+
+def changes(sqlite):
+    """Return the ids of recorded changes."""
+    connection = sqlite3.connect(sqlite)
+    try:
+        return connection.execute("SELECT id FROM changes").fetchall()
+    finally:
+        connection.close()
