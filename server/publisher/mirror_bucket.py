@@ -29,11 +29,10 @@ from server.publisher.mirror import (
 from server.storage.blobs import BlobStore
 from server.storage.errors import StorageError
 from server.storage.objects import Listed, Objects, Stored, TakenError
-from server.storage.s3_client import S3Place, S3Uploads
+from server.storage.s3_client import DEAD, S3Place, S3Uploads
 
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 RETRIES = 3
-UPLOAD = timedelta(days=1)  # an upload that began longer ago is dead
 STORED = ("Content-Type", "Cache-Control")
 """The headers of the device plane that S3 keeps for an object; it has an ETag of its own."""
 UNCACHED = {"Content-Type": "application/json", "Cache-Control": "no-store"}  # the listing's
@@ -57,12 +56,7 @@ class MirrorBucket:
     ) -> None:
         self._name = f"s3://{place.bucket}/{place.prefix}".rstrip("/")
         self._objects = Objects(place, patience=patience, retries=retries)
-        prefix = f"{place.prefix}/" if place.prefix else ""
-        self._uploads = (
-            None
-            if place.key is None
-            else S3Uploads(place.endpoint, place.bucket, prefix, place.region, place.key, clock)
-        )
+        self._uploads = S3Uploads(place, clock)
         self._listing: Stored | None = None
         self._newest = (0, 0)  # versions of root and timestamp
         self._there: dict[str, Listed] = {}
@@ -91,8 +85,7 @@ class MirrorBucket:
                 f" server is at {version} of root {root}: export from the server that is ahead."
             )
         self._newest = (root, version)
-        if self._uploads is not None:
-            self._uploads.abort(UPLOAD)
+        self._uploads.abort(DEAD)
 
     def write_listing(self, paths: Collection[str]) -> None:
         """Write the listing, unless another export did since it was read."""

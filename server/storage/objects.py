@@ -21,7 +21,7 @@ from server.storage.errors import StorageError
 from server.storage.s3_client import PART, S3Place, open_store, put_parts, translated_errors
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import GetResult, PutMode
 
 PATIENCE = timedelta(seconds=5)  # how long the store may be silent: halts wait for a write
 REQUEST = timedelta(seconds=60)  # how long one request may take as a whole
@@ -99,19 +99,7 @@ class Objects:
 
         S3 answers its readers with `headers`. Raises TakenError for one with other bytes.
         """
-        with translated_errors(f"take {name}"):
-            try:
-                put = obstore.put(
-                    self._store,
-                    name,
-                    data,
-                    attributes=dict(headers or {}),
-                    mode="create",
-                    use_multipart=False,
-                )
-            except AlreadyExistsError:
-                return self._written(name, data)
-            return _tag(put["e_tag"])
+        return self._put(name, data, "create", AlreadyExistsError, headers)
 
     def replace(
         self, name: str, data: bytes, tag: str, headers: Mapping[str, str] | None = None
@@ -120,19 +108,8 @@ class Objects:
 
         Raises TakenError where another version is there, unless it holds the same bytes.
         """
-        with translated_errors(f"take {name}"):
-            try:
-                put = obstore.put(
-                    self._store,
-                    name,
-                    data,
-                    attributes=dict(headers or {}),
-                    mode={"e_tag": tag},
-                    use_multipart=False,
-                )
-            except (PreconditionError, FileNotFoundError):
-                return self._written(name, data)
-            return _tag(put["e_tag"])
+        refusals = PreconditionError, FileNotFoundError
+        return self._put(name, data, {"e_tag": tag}, refusals, headers)
 
     def upload(
         self, name: str, pieces: Iterator[bytes], length: int, headers: Mapping[str, str]
@@ -195,6 +172,28 @@ class Objects:
                 " Take another store for tree_url."
             )
         self.replace(PROBE, kept, tag)
+
+    def _put(
+        self,
+        name: str,
+        data: bytes,
+        condition: "PutMode",
+        refusals: type[Exception] | tuple[type[Exception], ...],
+        headers: Mapping[str, str] | None,
+    ) -> str:
+        with translated_errors(f"take {name}"):
+            try:
+                put = obstore.put(
+                    self._store,
+                    name,
+                    data,
+                    attributes=dict(headers or {}),
+                    mode=condition,
+                    use_multipart=False,
+                )
+            except refusals:
+                return self._written(name, data)
+            return _tag(put["e_tag"])
 
     def _written(self, name: str, data: bytes) -> str:
         with contextlib.suppress(TooLargeError):

@@ -27,6 +27,7 @@ from server.storage.blobs import (
 from server.storage.durable import PRIVATE
 from server.storage.errors import StorageError
 from server.storage.s3_client import (
+    DEAD,
     PART,
     S3Place,
     S3Uploads,
@@ -132,7 +133,6 @@ PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be se
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
 RETRIES = 3
 REMOVAL = timedelta(seconds=2)  # for one request, and for beginning the last one: soon given up
-UPLOAD = timedelta(days=1)  # an upload that began longer ago is dead
 
 
 class S3Blobs:
@@ -146,14 +146,7 @@ class S3Blobs:
         patience: timedelta = PATIENCE,
         retries: int = RETRIES,
     ) -> None:
-        key = place.key
-        self._uploads = (
-            None
-            if key is None
-            else S3Uploads(
-                place.endpoint, place.bucket, f"{place.prefix}/", place.region, key, clock
-            )
-        )
+        self._uploads = S3Uploads(place, clock)
         self._known: dict[str, int] = {}
         self._store = open_store(place, patience, REQUEST, retries)
         self._reader = S3Reader(self._store)
@@ -255,8 +248,7 @@ class S3Blobs:
 
     def sweep(self) -> None:
         """Abort the uploads that crashed ingests left, if an own key can sign for it."""
-        if self._uploads is not None:
-            self._uploads.abort(UPLOAD)
+        self._uploads.abort(DEAD)
 
     def _put(self, reader: BinaryIO, sha256: str, length: int, *, is_new: bool) -> None:
         data = b"".join(read_checked(read_pieces(reader, length), sha256, length))

@@ -230,16 +230,20 @@ class Upload:
     begun: datetime
 
 
+DEAD = timedelta(days=1)  # an upload that began longer ago ended
+
+
 @dataclass(frozen=True, slots=True)
 class S3Uploads:
-    """The unfinished uploads below `prefix` of one bucket."""
+    """The unfinished uploads below the prefix of `place`; without a key there none is seen."""
 
-    endpoint: str
-    bucket: str
-    prefix: str
-    region: str
-    key: S3Key
+    place: S3Place
     clock: Callable[[], datetime]
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of the uploads begin with."""
+        return f"{self.place.prefix}/" if self.place.prefix else ""
 
     def abort(self, age: timedelta) -> int:
         """Abort every upload begun at least `age` ago and return how many; raises StorageError.
@@ -248,12 +252,12 @@ class S3Uploads:
         """
         old = [each for each in self.list() if self.clock() - each.begun >= age]
         for upload in old:
-            self._ask("DELETE", f"/{self.bucket}/{upload.key}", {"uploadId": upload.id})
+            self._ask("DELETE", f"/{self.place.bucket}/{upload.key}", {"uploadId": upload.id})
         return len(old)
 
     def list(self) -> list[Upload]:
         """Return the unfinished uploads, a thousand at most."""
-        answer = self._ask("GET", f"/{self.bucket}", {"uploads": "", "prefix": self.prefix})
+        answer = self._ask("GET", f"/{self.place.bucket}", {"uploads": "", "prefix": self.prefix})
         found = []
         for entry in _UPLOAD.findall(answer):
             key, upload, begun = (field.search(entry) for field in _FIELDS)
@@ -263,9 +267,11 @@ class S3Uploads:
         return found
 
     def _ask(self, method: str, path: str, query: Mapping[str, str]) -> str:
-        address = urlsplit(self.endpoint)
+        if self.place.key is None:
+            return ""
+        address, now = urlsplit(self.place.endpoint), self.clock()
         target, headers = sign_request(
-            method, address.netloc, path, query, self.key, self.region, self.clock()
+            method, address.netloc, path, query, self.place.key, self.place.region, now
         )
         connect = HTTPSConnection if address.scheme == "https" else HTTPConnection
         connection = connect(address.netloc, timeout=SECONDS)

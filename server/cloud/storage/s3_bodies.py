@@ -38,19 +38,7 @@ class S3Bodies:
         self._store: S3Store = open_store(place, PATIENCE, REQUEST, RETRIES)
         self._spool = spool
         self._turns = asyncio.Semaphore(AT_ONCE)
-        prefix = f"{place.prefix}/" if place.prefix else ""
-        self._uploads = (
-            None
-            if place.key is None
-            else S3Uploads(
-                place.endpoint,
-                place.bucket,
-                prefix,
-                place.region,
-                place.key,
-                lambda: datetime.fromtimestamp(clock(), UTC),
-            )
-        )
+        self._uploads = S3Uploads(place, lambda: datetime.fromtimestamp(clock(), UTC))
 
     async def put(
         self,
@@ -111,8 +99,6 @@ class S3Bodies:
 
     async def sweep(self, before: float) -> int:
         """Abort uploads in parts that began before `before`; a role's key cannot sign for it."""
-        if self._uploads is None:
-            return 0
         age = self._uploads.clock() - datetime.fromtimestamp(before, UTC)
         return await asyncio.to_thread(self._uploads.abort, age)
 

@@ -211,7 +211,7 @@ def test_parts_that_a_crash_left(world, mirror, monkeypatch):
     (begun,) = mirror.open()._uploads.list()
     mirror.export(world)
     assert mirror.open()._uploads.list() == [begun]
-    monkeypatch.setattr("server.publisher.mirror_bucket.UPLOAD", timedelta())
+    monkeypatch.setattr("server.publisher.mirror_bucket.DEAD", timedelta())
     mirror.export(world)
     assert mirror.open()._uploads.list() == []
 
