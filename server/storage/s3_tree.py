@@ -10,11 +10,8 @@ written before it, and that timestamp is written to the copy last.
 
 import contextlib
 import fcntl
-import io
 import os
 import re
-import shutil
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,9 +32,7 @@ from server.core.names import metadata_name
 from server.core.tiles import LEVEL_BITS, WIDTH, tile_path
 from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.durable import (
-    discard_folder,
     make_folder,
-    move_durable,
     open_created,
     write_durable,
 )
@@ -45,9 +40,9 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.objects import Objects, Stored, TakenError, TooLargeError
 from server.storage.roots import find_roots
+from server.storage.s3_staging import S3Staging
 
 FILE_LIMIT = 5_000_000  # bytes of one public file
-STAGED_LIMIT = 1 << 30  # bytes of a publication: a ceremony of a thousand models has less
 SUPERSEDED = 8  # versions of a role that are served beside the newest
 AT_ONCE = 16  # requests
 MANY_LEAVES = 64 * WIDTH  # after so many new ones tiles are listed, not asked for one by one
@@ -56,8 +51,6 @@ TIMESTAMP, CHECKPOINT = "metadata/timestamp.json", "log/checkpoint"
 ROOTS, PROOFS = "roots.json", "proofs.json"
 POINTERS = (TIMESTAMP, CHECKPOINT, ROOTS, PROOFS)
 """The files that change, except for proofs that are signed again; in the order of reading."""
-_STAGED = re.compile(r"staging/([0-9]{1,18})\.tar")
-_MEMBER = re.compile(r"(?:metadata/)?[a-z0-9][a-z0-9._-]*")
 _VERSIONED = re.compile(r"metadata/([1-9][0-9]*)\.([a-z0-9][a-z0-9_-]*)\.json")
 _ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
 
@@ -74,9 +67,8 @@ class S3Tree:
     def __init__(self, objects: Objects, folder: Path, staging: Path) -> None:
         self._objects = objects
         self._folder = folder
-        self._staging = staging
+        self._staging = S3Staging(objects, staging)
         self._tags: dict[str, str] = {}
-        self._staged: frozenset[str] = frozenset()
         self._is_listed = False
         self._fence: int | None = None
         self._too_large: dict[str, str] = {}
@@ -94,7 +86,7 @@ class S3Tree:
                 os.write(lock, b"%d" % fence)
             self._fence = fence
             self._fetch_public()
-            self._fetch_staged()
+            self._staging.fetch()
 
     def follow(self) -> bool:
         """Fetch what the copy lacks, if there is another timestamp: one request if there is not.
@@ -162,16 +154,12 @@ class S3Tree:
     def stage(self, temporary: Path, fence: int) -> None:
         """Put the publication as one object of its own name: `fence` is used once."""
         with self._locked_to_write():
-            name = f"staging/{fence}.tar"
-            self._staged |= {name}
-            self._objects.create(name, _pack(temporary))
+            self._staging.put(temporary, fence)
 
     def unstage(self) -> None:
         """Remove the objects of publications that this process staged or found."""
         with self._locked():
-            for name in self._staged:
-                self._objects.remove(name)
-            self._staged = frozenset()
+            self._staging.remove()
 
     def keep_only(self, served: Iterable[str]) -> None:
         """Remove metadata from the copy that was superseded by what is `served`, by path.
@@ -379,27 +367,6 @@ class S3Tree:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             return sum(threads.map(copy, paths))
 
-    def _fetch_staged(self) -> None:
-        """Copy the accepted publication, or discard the copy of one that is done.
-
-        Of two, the one of the later lease counts: its holder found no other.
-        """
-        found = {
-            each.name for each in self._objects.list("staging") if _STAGED.fullmatch(each.name)
-        }
-        if found == self._staged and self._staging.exists() == bool(found):
-            return
-        if self._staging.exists():
-            discard_folder(self._staging)
-        if found:
-            stored = self._objects.get(max(found, key=_fence), limit=STAGED_LIMIT)
-            if stored is not None:
-                temporary = self._staging.with_name(f"{TEMPORARY}fetched")
-                shutil.rmtree(temporary, ignore_errors=True)
-                _unpack(stored.data, temporary)
-                move_durable(temporary, self._staging)
-        self._staged = frozenset(found)
-
     def _copied(self, path: str) -> bytes | None:
         target = self._folder / path
         return read_bounded(target, FILE_LIMIT) if _is_written(target) else None
@@ -450,11 +417,6 @@ def _fence_in(lock: int) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _fence(name: str) -> int:
-    match = _STAGED.fullmatch(name)
-    return 0 if match is None else int(match[1])
-
-
 def _limit(path: str) -> int:
     """Return how many bytes a public file may have."""
     match = _VERSIONED.fullmatch(path)
@@ -474,30 +436,3 @@ def _is_written(path: Path) -> bool:
 def _size(checkpoint: bytes | None) -> int:
     lines = (checkpoint or b"").split(b"\n", 2)
     return decode_decimal(lines[1].decode("ascii", "replace")) if len(lines) == 3 else 0
-
-
-def _pack(folder: Path) -> bytes:
-    """Return the files of a publication as a tar archive."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                info = tarfile.TarInfo(path.relative_to(folder).as_posix())
-                info.size = path.stat().st_size
-                with path.open("rb") as file:
-                    archive.addfile(info, file)
-    return data.getvalue()
-
-
-def _unpack(data: bytes, folder: Path) -> None:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file is None or _MEMBER.fullmatch(member.name) is None:
-                    raise FormatError(
-                        "the accepted publication in the S3 store holds something else."
-                    )
-                write_durable(folder / member.name, file.read())
-    except tarfile.TarError as error:
-        raise FormatError("the accepted publication in the S3 store is damaged.") from error
