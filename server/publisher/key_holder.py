@@ -1,12 +1,14 @@
 """Access to the online keys: in the state folder, or in a process of their own (ADR 59)."""
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from server.core.note import VerifierKey
 from server.core.pointer import Pointer
 from server.core.profile import log_verifier
+from server.publisher.errors import MissingKeyError
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_socket import KeySocket
 from server.publisher.log import SignedLeaves
@@ -19,6 +21,7 @@ from server.publisher.online_keys import (
 from server.publisher.plan import Publication, plan_publication
 from server.publisher.published import Published, Trust, load_newest_root
 from server.publisher.verify import RoleVersion
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 
@@ -45,6 +48,26 @@ class KeyFolder:
 def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
     """Return the holder of a state folder's keys, as its settings say."""
     return KeySocket(folder) if folder.keys_socket else KeyFolder(folder.keys)
+
+
+def say_left_to_others(error: MissingKeyError) -> str:
+    """Return a sentence for what another publisher of the site has to do."""
+    what = str(error).partition(":")[0]
+    return f"{what}: a publisher of the site that has it is needed; copy its keys/ to this machine."
+
+
+@contextlib.contextmanager
+def leaving_to_others(folder: StateFolder) -> Iterator[None]:
+    """Turn a missing key into a StorageError where another publisher may have it: nothing is lost.
+
+    Where there are no other keys, MissingKeyError stays, and is a refusal.
+    """
+    try:
+        yield
+    except MissingKeyError as error:
+        if not has_own_keys(folder):
+            raise
+        raise StorageError(say_left_to_others(error)) from error
 
 
 def has_own_keys(folder: StateFolder) -> bool:

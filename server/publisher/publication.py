@@ -21,7 +21,13 @@ from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import LeafRefusedError
-from server.publisher.key_holder import load_keys, load_log_verifiers, open_keys, sign_publication
+from server.publisher.key_holder import (
+    leaving_to_others,
+    load_keys,
+    load_log_verifiers,
+    open_keys,
+    sign_publication,
+)
 from server.publisher.lease import Lease, LeaseLostError
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
@@ -92,20 +98,21 @@ class PublicationSteps:
         now = self._clock()
         if published is not None:  # with the clock set back, no earlier expiry is signed (ADR 36)
             now = max(now, earliest_time(published, trust))
-        publication = await asyncio.to_thread(
-            sign_publication,
-            open_keys(self._folder),
-            trust,
-            published,
-            submitted,
-            pointers,
-            now,
-            renew=renew,
-            logged=await self.log.newest_versions(
-                [role for role in delegated_roles(trust.targets) if is_latest(role)]
-            ),
-            burned=await self.log.versions({file.role for file in submitted}),
-        )
+        with leaving_to_others(self._folder):
+            publication = await asyncio.to_thread(
+                sign_publication,
+                open_keys(self._folder),
+                trust,
+                published,
+                submitted,
+                pointers,
+                now,
+                renew=renew,
+                logged=await self.log.newest_versions(
+                    [role for role in delegated_roles(trust.targets) if is_latest(role)]
+                ),
+                burned=await self.log.versions({file.role for file in submitted}),
+            )
         # A burned version must not be accepted: no restart could ever complete it.
         await self.log.check(publication.leaves())
         # Step 3. Until it is accepted it lies under a name that no other holder of the lease uses.

@@ -28,10 +28,10 @@ from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
-from server.publisher.errors import MissingKeyError, PublishError
+from server.publisher.errors import PublishError
 from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
-from server.publisher.key_holder import has_own_keys
+from server.publisher.key_holder import leaving_to_others
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
 from server.publisher.publish_metrics import answer_soon
@@ -51,7 +51,6 @@ REASON_LIMIT = 2000  # characters: one sentence, whatever the submission contain
 QUERY_HASHES = 500  # in one query: databases limit the number of parameters
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a postponed bundle
 
-OTHER_PUBLISHER = "it waits for a publisher that has the keys it names; of this machine:"
 OnResult = Callable[[AsyncSession, Result], Awaitable[None]]
 """Receives a bundle's result, once, in the transaction that stores it."""
 
@@ -272,7 +271,7 @@ class Submissions:
         return await asyncio.to_thread(_is_public, self._folder.public, submission.files)
 
     async def _verify(self, submission: Submission, published: Published | None) -> Trust:
-        try:
+        with leaving_to_others(self._folder):
             return await asyncio.to_thread(
                 verify_submission,
                 submission.files,
@@ -282,10 +281,6 @@ class Submissions:
                 self._clock(),
                 await self._steps.log.versions({file.role for file in submission.files}),
             )
-        except MissingKeyError as error:
-            if not has_own_keys(self._folder):
-                raise
-            raise StorageError(f"{OTHER_PUBLISHER} {error}") from error
 
     async def _record(self, submission: Submission) -> bool:
         """Record that the bundle's blobs were hashed, unless one of them is gone since then.

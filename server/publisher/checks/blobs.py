@@ -16,10 +16,9 @@ from server.publisher.checks.site import Site
 from server.publisher.errors import MissingKeyError
 from server.publisher.incoming import load_submission
 from server.publisher.key_choice import choose_keys, describe_keys
-from server.publisher.key_holder import has_own_keys, load_keys
+from server.publisher.key_holder import has_own_keys, load_keys, say_left_to_others
 from server.publisher.online_keys import encode_public
 from server.publisher.plan import check_pointers
-from server.publisher.submissions import OTHER_PUBLISHER
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY, read_bounded
 
@@ -194,7 +193,7 @@ def check_waiting(site: Site) -> Iterator[Finding]:
                     targets = decode_targets(file.role, file.data).signed
             choose_keys(keys, root, targets)
         except MissingKeyError as error:
-            errors.append(f"the bundle {folder.name[:16]} waits: {OTHER_PUBLISHER} {error}")
+            errors.append(f"the bundle {folder.name[:16]} waits: {say_left_to_others(error)}")
         except (HeningError, OSError):  # refused when it is its turn, or published by now
             continue
     yield from summarise("waiting bundles", "this machine has the keys of each", errors)
