@@ -12,7 +12,16 @@ import click
 
 from server.cli.clock import witnessed_clock
 from server.cli.database import operator, record_once, recorded
-from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
+from server.cli.options import (
+    CONFIG,
+    JSON,
+    STATE,
+    check_has_database,
+    now,
+    open_state,
+    read_settings,
+    require_state,
+)
 from server.core.quantities import spell_size
 from server.publisher.errors import PublishError
 from server.storage.errors import StorageError
@@ -92,6 +101,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     from server.storage.database import open_database
 
     settings = read_settings(state, config)
+    check_has_database(state, settings)
     folder = open_state(state, settings)
     if not folder.trusted_root.exists():
         raise StorageError(f"there is no server state in {state}: restore it from its back-up.")

@@ -9,7 +9,7 @@ import click
 from server.core.errors import HeningError
 from server.core.names import decode_release_path, is_codename
 from server.place_options import find_completed, place_option
-from server.settings import Settings, load_settings
+from server.settings import Node, Settings, load_settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
@@ -56,14 +56,25 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     return folder
 
 
+def check_has_database(state: Path, settings: Settings) -> None:
+    """Raise StorageError for a device node, which serves phones and can do nothing else."""
+    if settings.node is Node.DEVICE:
+        raise StorageError(
+            f"{state} is a device node's, without database and keys: give this command on a"
+            " publisher or control node."
+        )
+
+
 def require_state(
     state: Path, settings: Settings | None = None, *, newest: bool = True
 ) -> StateFolder:
-    """Return the state folder; raises StorageError where `init` was never run.
+    """Return the state folder; raises StorageError where `init` was never run, or on a device node.
 
     Where it has a copy of a shared tree the copy is brought up to date, if `newest` says so.
     """
-    folder = open_state(state, settings)
+    chosen = read_settings(state) if settings is None else settings
+    check_has_database(state, chosen)
+    folder = open_state(state, chosen)
     is_lost = folder.database == folder.sqlite and not folder.sqlite.exists()
     if is_lost and folder.public.exists():
         raise StorageError(

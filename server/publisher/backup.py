@@ -35,6 +35,7 @@ from server.storage.durable import (
 )
 from server.storage.layout import StateFolder
 from server.storage.place import PostgresAddress
+from server.storage.tree import open_tree
 
 _Seen = tuple[int, int]  # length in bytes, and time of the last change in nanoseconds
 
@@ -157,6 +158,8 @@ async def back_up(
     await asyncio.to_thread(files.copy_ahead)
     lease = Lease(sessions, folder.lock)
     async with lease.held():
+        # What another machine published or accepted meanwhile, and no server here fetches in parts.
+        await asyncio.to_thread(open_tree(folder).refresh, lease.fence)
         if with_database:
             await asyncio.to_thread(_copy_sqlite, folder.sqlite, temporary)
         await asyncio.to_thread(files.copy_rest)

@@ -57,7 +57,10 @@ def check_store(folder: StateFolder, user: int) -> list[Finding]:
         sentence = f"{left_out[0]} No copy has it: remove it from the store."
         return [Finding("store", "", sentence)]
     if missing:
-        sentence = f"{len(missing)} files in the store are not those of the copy: {missing[0]}."
+        sentence = (
+            f"{len(missing)} files are not the same in the store and in {folder.public},"
+            f" {missing[0]} first: copy each from where it is whole."
+        )
         return [Finding("store", "", sentence)]
     return [Finding("store", "the copy has what is in the shared tree")]
 

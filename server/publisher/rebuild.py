@@ -28,6 +28,7 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob, LogEntry, Submission
+from server.storage.tree import open_tree
 
 MAX_RESULT_FILE = 65_536
 BLOBS = 100  # recorded in one transaction, so that little is hashed twice after a crash
@@ -58,6 +59,8 @@ async def rebuild(
     """
     lease = Lease(sessions, folder.lock)
     async with lease.held():
+        # A new machine has no log yet.
+        await asyncio.to_thread(open_tree(folder).refresh, lease.fence)
         log = folder.public / "log"
         head = await asyncio.to_thread(load_checkpoint, log, known)
         tree, leaves = await asyncio.to_thread(_read_leaves, log, head)

@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -185,18 +185,42 @@ class S3Tree:
         return sorted(self._too_large.values())
 
     def find_differences(self) -> list[str]:
-        """Return the paths of the log that the store has and the copy has not, of one length."""
-        return sorted(
+        """Return the paths that are not the same in store and copy.
+
+        Of what is served those that the store lacks; of the log those that the copy lacks, or has
+        with another length, as well.
+        """
+        # Before the store is listed, which has each file first; what it has is looked for after.
+        copied = {
+            path.relative_to(self._folder).as_posix()
+            for path in self._folder.rglob("*")
+            if path.is_file() and not path.name.startswith(TEMPORARY)
+        }
+        stored = self._list()
+        newest: dict[str, int] = {}
+        for match in filter(None, map(_VERSIONED.fullmatch, stored)):
+            newest[match[2]] = max(newest.get(match[2], 0), int(match[1]))
+
+        def is_served(path: str) -> bool:
+            match = _VERSIONED.fullmatch(path)
+            if match is None or match[2] == "root":
+                return True
+            return int(match[1]) >= newest.get(match[2], 0) - SUPERSEDED
+
+        lost = {path for path in copied - stored.keys() if is_served(path)}
+        differing = {
             path
-            for path, size in self._list().items()
+            for path, size in stored.items()
             if path.startswith("log/")
             and path not in POINTERS
             and not ((there := self._folder / path).is_file() and there.stat().st_size == size)
-        )
+        }
+        return sorted(lost | differing)
 
     def _fetch_public(self) -> None:
         before = {path: self._copied(path) for path in POINTERS}
         newer = {path: stored for path in POINTERS if (stored := self._newer(path)) is not None}
+        self._check_not_lost(before, newer)
         found = {path: each.data for path, each in newer.items() if each.data != before[path]}
         now = {path: data for path, data in (before | found).items() if data is not None}
         if TIMESTAMP not in now and CHECKPOINT not in now:
@@ -221,6 +245,19 @@ class S3Tree:
                 write_durable(self._folder / path, found[path])
         self._tags |= {path: each.tag for path, each in newer.items()}
         self._is_listed = True
+
+    def _check_not_lost(self, before: Mapping[str, bytes | None], newer: Container[str]) -> None:
+        """Raise StorageError where the store lacks a pointer that was copied from it once.
+
+        What is published then would be all that it has.
+        """
+        for path in (TIMESTAMP, CHECKPOINT):
+            if before[path] is not None and path not in newer and path not in self._tags:
+                raise StorageError(
+                    f"the S3 store has no {TREE}/{path}, and this machine had it already: look at"
+                    f" tree_url; a store that was emptied needs what is in {self._folder} again,"
+                    f" below {TREE}/."
+                )
 
     def _check_newer(self, before: bytes | None, found: bytes) -> None:
         """Raise StorageError for a timestamp that goes back, unless a new root may allow it."""

@@ -129,6 +129,21 @@ def test_no_state_is_status_3(run, tmp_path, words):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["check"], ["clock", "show"], ["rebuild"], ["backup", "--out", "any"], ["keys", "list"]],
+)
+def test_a_device_node_is_the_wrong_one(run, tmp_path, words):
+    """It has nothing that these commands work on, and they say where it is."""
+    settings = ("node", "device"), ("tree_url", "s3://rom/shared"), ("blobs_url", "s3://rom/blobs")
+    lines = [f'{name} = "{value}"\n' for name, value in settings]
+    (tmp_path / "settings.toml").write_text("".join(lines))
+    status, _, err = run(*words, "--state", tmp_path)
+    assert status == 3
+    check_sentence(err)
+    assert "give this command on a publisher or control node" in err
+
+
 def test_a_file_that_is_no_database(run, state):
     """The database library's message is cut to its first line."""
     (state / "hening.sqlite").write_bytes(b"no database" * 1000)

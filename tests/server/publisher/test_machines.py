@@ -3,6 +3,7 @@
 Each has a copy of the tree. What one has made public the other continues from, to the byte.
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import os
@@ -11,16 +12,19 @@ from datetime import timedelta
 import pytest
 
 from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.backup import back_up
 from server.publisher.check import check_store
+from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.storage import s3_tree
+from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.site import Site, first_release, run_out
-from tests.server.world import CHANNEL, StoppedError, refresh_from_disk
+from tests.server.world import CHANNEL, StoppedError, halt, refresh_from_disk
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
@@ -276,7 +280,58 @@ def test_a_copy_is_compared_with_the_store(machines):
     assert public_files(two) == public_files(one)
     (two.folder.public / "log" / "proof" / "root.1").write_bytes(b"cut")
     (lost,) = check_store(two.folder, os.geteuid())
-    assert lost.error == "1 files in the store are not those of the copy: log/proof/root.1."
+    assert lost.error.endswith(", log/proof/root.1 first: copy each from where it is whole.")
+    one.objects.remove("tree/metadata/1.tables.json")
+    (lost,) = check_store(one.folder, os.geteuid())
+    assert ", metadata/1.tables.json first: " in lost.error
     place = dataclasses.replace(two.folder.tree, endpoint="http://127.0.0.1:9")
     (away,) = check_store(dataclasses.replace(two.folder, tree=place), os.geteuid())
     assert away.error.endswith("Phones are served from the copies meanwhile.")
+
+
+def test_a_store_that_was_emptied(machines):
+    """A process that starts publishes nothing into it; with the files back all go on."""
+    one, two = machines
+    first_release(one)
+    two.tree.refresh()
+    kept = {
+        each.name: one.objects.get(each.name, limit=1 << 20) for each in one.objects.list("tree")
+    }
+    for name in kept:
+        one.objects.remove(name)
+    started = S3Tree(two.objects, two.folder.public, two.folder.staging)
+    for look in (started.refresh, started.follow):
+        with pytest.raises(StorageError, match="look at tree_url; a store that was emptied needs"):
+            look()
+    assert list(one.objects.list("tree")) == []
+    for path, data in public_files(two).items():
+        one.objects.create(f"tree/{path}", data)
+    for tree in (started, one.tree):
+        tree.refresh()
+    assert check_store(two.folder, os.geteuid())[0].error == ""
+
+
+def test_the_database_is_filled_on_a_new_machine(machines, postgres):
+    """Its copy is brought up to date first, so no leaf is forgotten."""
+    one, two = machines
+    first_release(one)
+    empty = dataclasses.replace(two.folder, database_url=postgres.make_database())
+    leaves = check_log(one.folder, one.keys.log_verifier.public)
+    assert two.on(empty).rebuild().leaves == len(leaves)
+
+
+def test_a_back_up_has_what_another_machine_published(machines, tmp_path):
+    """It brings the copy up to date under the lease, with what is accepted and not public yet."""
+    one, two = machines
+    first_release(one)
+    one.stop_after(3, lambda publisher: publisher.change_pointers(halt()))
+    run_out(one)
+    out = tmp_path / "out"
+
+    async def back_up_two():
+        async with open_database(two.folder.database) as sessions:
+            return await back_up(two.folder, sessions, None, out)
+
+    asyncio.run(back_up_two())
+    assert load_published(out / "public").timestamp.version == one.published().timestamp.version
+    assert (out / "staging" / "publication").is_dir()
