@@ -293,21 +293,21 @@ def test_a_store_that_was_emptied(machines):
     """A process that starts publishes nothing into it; with the files back all go on."""
     one, two = machines
     first_release(one)
-    two.tree.refresh()
+    two.tree.refresh(0)
     kept = {
         each.name: one.objects.get(each.name, limit=1 << 20) for each in one.objects.list("tree")
     }
     for name in kept:
         one.objects.remove(name)
     started = S3Tree(two.objects, two.folder.public, two.folder.staging)
-    for look in (started.refresh, started.follow):
+    for look in (lambda: started.refresh(0), started.follow):
         with pytest.raises(StorageError, match="look at tree_url; a store that was emptied needs"):
             look()
     assert list(one.objects.list("tree")) == []
     for path, data in public_files(two).items():
         one.objects.create(f"tree/{path}", data)
     for tree in (started, one.tree):
-        tree.refresh()
+        tree.refresh(0)
     assert check_store(two.folder, os.geteuid())[0].error == ""
 
 
