@@ -4,6 +4,7 @@ Everything is signed by real keys with python-tuf and published by the server's 
 the past is made up: blobs are put into the store, and entries into the log, that no bundle brought.
 """
 
+import argparse
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping
@@ -121,6 +122,17 @@ async def record_blobs(folder: StateFolder, lengths: Mapping[str, int]) -> None:
     async with open_database(folder.database) as sessions, sessions.begin() as session:
         for sha256, length in lengths.items():
             await session.merge(Blob(sha256=sha256, length=length, verified_at=1))
+
+
+def size_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options that say how big a state is."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", type=int, default=400)
+    parser.add_argument("--releases", type=int, default=4)
+    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    return parser
 
 
 async def make_big_state(

@@ -9,7 +9,6 @@ after a rollout was halted. The peer, in the same run, is python-tuf's client, w
 phone fresh from the factory would: root, timestamp, snapshot, targets, latest and one model's role.
 """
 
-import argparse
 import asyncio
 import contextlib
 import logging
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, submit
+from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, size_parser, submit
 from benchmarks.tuf_peer import verify_alone
 from server.bootstrap import open_publisher
 from server.core.names import decode_channel
@@ -186,12 +185,7 @@ def report(what: str, splits: list[dict[str, float]], peer: float) -> None:
 
 def main() -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--models", type=int, default=400)
-    parser.add_argument("--releases", type=int, default=4)
-    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser = size_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

@@ -8,7 +8,6 @@ asking the device plane for the timestamp, and the time ends when that is anothe
 same run, is python-tuf's client, which verifies what a phone fresh from the factory would.
 """
 
-import argparse
 import asyncio
 import contextlib
 import hashlib
@@ -25,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.big_state import CHANNELS, BigState, make_big_state
+from benchmarks.big_state import CHANNELS, BigState, make_big_state, size_parser
 from benchmarks.tuf_peer import verify_alone
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 
@@ -159,12 +158,7 @@ def report(what: str, times: list[tuple[float, float]], peer: float) -> None:
 
 def main() -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--models", type=int, default=400)
-    parser.add_argument("--releases", type=int, default=4)
-    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser = size_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.big_state import BigState, clock, make_big_state
+from benchmarks.big_state import BigState, clock, make_big_state, size_parser
 from benchmarks.publish import halt
 from server.publisher.publish_metrics import SWAPPED
 from server.publisher.publisher import Publisher
@@ -232,12 +232,7 @@ def report(what: str, values: list[float], form: str) -> None:
 
 def main() -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--models", type=int, default=400)
-    parser.add_argument("--releases", type=int, default=4)
-    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser = size_parser(__doc__)
     parser.add_argument("--publications", type=int, default=100)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, run_seaweed(Path(name) / "seaweed") as seaweed:
