@@ -20,8 +20,6 @@ from sqlalchemy import func, select
 
 from server.publisher.lease import NAME, URGENT
 from server.publisher.s3_inbox import S3Inbox
-from server.release.auth.principal import command_line_principal
-from server.release.auth.tokens import create_token
 from server.settings import Node
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions, open_database
@@ -31,7 +29,7 @@ from server.storage.objects import Objects
 from tests.patience import PATIENCE
 from tests.ports import free_ports
 from tests.server.ceremony import write_bundle
-from tests.server.release.auth.issue import account_row
+from tests.server.release.auth.issue import make_token
 from tests.server.site import Site, first_release
 
 LOOK = 0.002  # seconds between two looks at a row
@@ -57,7 +55,7 @@ async def play(site: Site, place: Path, meanwhile: Callable[[], Awaitable[object
     """Lose a publisher and give a halt; `meanwhile` is called once that waits."""
     first = await asyncio.to_thread(site.machine, "first")
     await asyncio.to_thread(first_release, first)
-    token, (port,) = await _make_token(first), free_ports(1)
+    token, (port,) = await make_token(first), free_ports(1)
     folders = {}
     for name, node in (("one", "publisher"), ("two", "publisher"), ("control", "control")):
         folders[name] = (await asyncio.to_thread(site.machine, name, first)).folder
@@ -134,23 +132,6 @@ async def _node(folder: StateFolder) -> AsyncIterator[asyncio.subprocess.Process
             process.send_signal(signal.SIGCONT)
             process.terminate()
         await process.wait()
-
-
-async def _make_token(world: Any) -> str:
-    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-        session.add(account_row("ani", "engineer"))
-        await session.flush()
-        issued = await create_token(
-            session,
-            command_line_principal("root"),
-            os.urandom,
-            account="ani",
-            label="test",
-            permissions=None,
-            expires_at=world.epoch() + 3600,
-            at=world.epoch(),
-        )
-    return issued.text
 
 
 def _queue(site: Site, place: Path, sign: Callable[[str, int], bytes]) -> list[str]:

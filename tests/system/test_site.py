@@ -202,6 +202,19 @@ async def test_a_node_says_that_its_store_lies(site):
     assert shown == [watch.current.version]
 
 
+async def test_a_node_beside_an_object_that_is_too_large(site):
+    """It serves everything else, also what comes later, and names the object once."""
+    await asyncio.to_thread(site.write, "tree/metadata/8.huge.json", bytes(6_000_000))
+    with structlog.testing.capture_logs() as logs:
+        async with devices(site, site.device("one")) as (port,):
+            await until(lambda: serves(port, STAMP))
+            before = await get(port, STAMP)
+            await asyncio.to_thread(site.first.run, offer_no_more)
+            await until(lambda: differs(port, before))
+    said = [each["error"] for each in logs if each["log_level"] == "error"]
+    assert said == ["tree/metadata/8.huge.json in the S3 store is over its limit of 5000000 bytes."]
+
+
 async def test_a_store_that_went_back(site):
     """A node keeps what it has, and says so: phones would be shown an older timestamp."""
     older = site.read("tree/metadata/timestamp.json")

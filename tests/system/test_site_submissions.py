@@ -14,13 +14,10 @@ import structlog
 from server.app import running
 from server.device_node import running_device
 from server.device_serving import Inherited
-from server.release.auth.principal import command_line_principal
-from server.release.auth.tokens import create_token
 from server.settings import Node
-from server.storage.database import open_database
 from tests.server.ceremony import release
 from tests.server.release.api.test_submissions import TYPE, body_of
-from tests.server.release.auth.issue import account_row
+from tests.server.release.auth.issue import make_token
 from tests.server.site import Site, first_release
 from tests.server.world import FIRST, PACKAGE_1, SECOND
 
@@ -37,24 +34,6 @@ def site(fresh_state, postgres, seaweed, tmp_path):
     made.first = made.machine("first")
     first_release(made.first)
     return made
-
-
-async def make_token(world):
-    """Make an engineer's token in the site's database."""
-    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-        session.add(account_row("ani", "engineer"))
-        await session.flush()
-        issued = await create_token(
-            session,
-            command_line_principal("root"),
-            os.urandom,
-            account="ani",
-            label="test",
-            permissions=None,
-            expires_at=world.epoch() + 3600,
-            at=world.epoch(),
-        )
-    return issued.text
 
 
 @contextlib.asynccontextmanager

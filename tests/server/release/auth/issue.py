@@ -1,8 +1,11 @@
 """Rows of accounts, and tokens of the database, for tests that need some."""
 
+import os
+
 from server.release.auth.principal import command_line_principal
 from server.release.auth.tokens import create_token
 from server.storage.control_models import Account
+from server.storage.database import open_database
 
 
 def account_row(name="ani", role="admin"):
@@ -23,5 +26,23 @@ async def issue_token(services, account, permissions=None, seconds=86_400):
             permissions=permissions,
             expires_at=at + seconds,
             at=at,
+        )
+    return issued.text
+
+
+async def make_token(world):
+    """Make an engineer's token in the site's database."""
+    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+        session.add(account_row("ani", "engineer"))
+        await session.flush()
+        issued = await create_token(
+            session,
+            command_line_principal("root"),
+            os.urandom,
+            account="ani",
+            label="test",
+            permissions=None,
+            expires_at=world.epoch() + 3600,
+            at=world.epoch(),
         )
     return issued.text
