@@ -5,6 +5,7 @@ that starts while the store is away, or after the store had something else, serv
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -20,6 +21,7 @@ from server.storage.s3_tree import S3Tree
 
 LOOK_SECONDS = 0.25  # between two looks at the store's timestamp
 STALE_SECONDS = 30.0  # without an answer of the store
+AGAIN_SECONDS = 60.0  # between two tries to have what could not be verified once more
 CLEAN_SECONDS = 3600.0  # between two removals of superseded files from the copy
 log = structlog.get_logger()
 
@@ -41,8 +43,9 @@ class TreeMetrics:
 class TreeWatch:
     """Follows `tree` for `watch`; `monotonic` counts seconds.
 
-    Where it `cleans`, superseded files are removed from the copy now and then. On a node that
-    publishes they are not: draining removes them from the store as well, an hour later.
+    Where it `cleans`, superseded files are removed from the copy now and then, and what no key
+    signed. On a node that publishes they are not: draining removes the former from the store as
+    well, an hour later.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class TreeWatch:
         self._watch = watch
         self._monotonic = monotonic
         self._cleans = cleans
-        self._begun = self._cleaned = monotonic()
+        self._begun = self._cleaned = self._again = monotonic()
         self._confirmed: float | None = None
         self._complaint = ""
         self._left_out: list[str] = []
@@ -91,10 +94,23 @@ class TreeWatch:
             for sentence in left_out:
                 log.error("an object of the shared tree is left out", error=sentence)
         if self._watch.complaint:
+            await self._fetch_again()
             return
         # A node that comes back is asked once it serves what it has fetched.
         if not self.reasons() or await asyncio.to_thread(self._watch.is_current):
             self._confirmed = self._monotonic()
+
+    async def _fetch_again(self) -> None:
+        """Have what could not be verified once more, now and then: the store may be whole again.
+
+        A publisher's copy stays: its own files may be newer than what is served.
+        """
+        if not self._cleans or self._monotonic() - self._again < AGAIN_SECONDS:
+            return
+        self._again = self._monotonic()
+        served = [path[1:] for path in self._watch.current.documents]
+        with contextlib.suppress(HeningError, OSError):  # the next look says it
+            await asyncio.to_thread(self._tree.fetch_again, served)
 
     async def keep_good(self, snapshot: Snapshot) -> None:
         """Note a verified snapshot's pointers, and remove now and then what it superseded."""

@@ -177,6 +177,17 @@ class S3Tree:
                 if found and name not in kept and int(found[1]) < newest.get(found[2], 0):
                     path.unlink()
 
+    def fetch_again(self, served: Iterable[str]) -> None:
+        """Fetch everything but what is `served`, by path: what else is here was not verified."""
+        kept = {*served, *POINTERS}
+        with self._locked():
+            for path in self._folder.rglob("*"):
+                if path.is_file() and path.relative_to(self._folder).as_posix() not in kept:
+                    path.unlink()
+            self._tags.clear()
+            self._is_listed = False
+            self._fetch_public()
+
     def too_large(self) -> list[str]:
         """Return a sentence for each object that was found larger than its format allows.
 

@@ -7,6 +7,7 @@ import os
 import socket
 from datetime import timedelta
 
+import obstore
 import pytest
 import structlog
 from click.testing import CliRunner
@@ -23,7 +24,7 @@ from server.publisher.rollout import plan_offer
 from server.settings import Node
 from server.snapshot_watch import SnapshotWatch
 from server.storage.s3_tree import open_s3_tree
-from server.tree_watch import STALE_SECONDS, TreeWatch
+from server.tree_watch import AGAIN_SECONDS, STALE_SECONDS, TreeWatch
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE
 from tests.server.ceremony import release
@@ -200,6 +201,29 @@ async def test_a_node_says_that_its_store_lies(site):
     (reason,) = await look(61)
     assert reason.startswith("the shared tree could not be served for 31 s: timestamp")
     assert shown == [watch.current.version]
+
+
+async def test_a_store_that_is_whole_again(site):
+    """A copy with a root that no key signed has the right one a minute after the store has it."""
+    folder, now = site.device("one"), [0.0]
+    watch, tree = SnapshotWatch(folder, site.blobs, ignore), open_s3_tree(folder)
+    follower = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0], cleans=True)
+    root, junk = {("root", 2): site.first.ceremony.root(2)}, "tree/metadata/2.root.json"
+    await follower.look()
+    await watch.poll()
+    before = watch.current.version
+    await asyncio.to_thread(site.write, junk, b"{}")
+    await asyncio.to_thread(site.first.run, offer_no_more)
+    await follower.look()
+    await asyncio.to_thread(obstore.delete, site.store(), junk)
+    assert (await asyncio.to_thread(site.first.publish, root)).reason == ""
+    await follower.look()
+    await watch.poll()
+    assert "root" in watch.complaint
+    now[0] = AGAIN_SECONDS
+    await follower.look()
+    await watch.poll()
+    assert (watch.complaint, watch.current.version) == ("", before + 2)
 
 
 async def test_a_node_beside_an_object_that_is_too_large(site):
