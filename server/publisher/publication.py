@@ -59,8 +59,10 @@ class PublicationSteps:
         clock: Callable[[], datetime],
         read_backs: ReadBacks,
         after_step: Callable[[int], None],
+        alarm: Callable[[str], None],
     ) -> None:
         self.log = Log(tree, sessions, lease)
+        self._alarm = alarm
         self._lease = lease
         self._tree = tree
         self._public = PublicTree(tree.folder)
@@ -129,7 +131,8 @@ class PublicationSteps:
         """Look at the store, and complete the accepted publication; returns its snapshot version.
 
         One that is not newer than what is public is discarded, whatever its origin: phones refuse
-        an older timestamp, and later versions would be signed a second time.
+        an older timestamp, and later versions would be signed a second time. So is one that another
+        key process signed and has not logged: the caller's own publication is not refused for that.
         """
         await self._lease.change(self._tree, self._tree.refresh, self._lease.fence)
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
@@ -138,7 +141,13 @@ class PublicationSteps:
         if await asyncio.to_thread(_is_overtaken, self._folder.public, staged):
             await self._discard()
             return None
-        return await self._complete(staged)
+        try:
+            return await self._complete(staged)
+        except LeafRefusedError as error:  # a machine with a key process of its own accepted it
+            self._alarm(
+                f"an accepted publication was given up, and its bundle or command waits: {error}"
+            )
+            return None
 
     async def _accept(self, temporary: Path) -> None:
         """Give an audited publication the name under which a restart completes it.

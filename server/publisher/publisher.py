@@ -102,7 +102,7 @@ class Publisher:
         )
         self._read_backs = ReadBacks(read_back, alarm, after_step)
         self._steps = PublicationSteps(
-            folder, self._tree, sessions, self._lease, clock, self._read_backs, after_step
+            folder, self._tree, sessions, self._lease, clock, self._read_backs, after_step, alarm
         )
         self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
         self._alarm = alarm

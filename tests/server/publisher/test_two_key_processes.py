@@ -1,0 +1,86 @@
+"""Two machines with a key process each, which have the same keys and a record of their own."""
+
+import dataclasses
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from server.publisher.publisher import Publisher
+from server.storage.errors import StorageError
+from server.storage.s3_tree import S3Tree
+from tests.server.keys.process import KeyProcess
+from tests.server.publisher.test_machines import Mortal, check, public_files
+from tests.server.site import Site, first_release, run_out
+from tests.server.world import CHANNEL, halt
+
+pytestmark = pytest.mark.needs("seaweed", "postgresql")
+
+
+@pytest.fixture
+def machines(fresh_state, postgres, seaweed, tmp_path):
+    """Give two machines at which one release is public, with their key processes running."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    made = []
+    for name in ("one", "two"):
+        world = site.machine(name)
+        world.process = KeyProcess(tmp_path / f"keys-{name}", world)
+        shutil.move(world.folder.keys, world.process.keys)
+        world.folder = dataclasses.replace(world.folder, keys_socket=str(world.process.socket))
+        world.objects = Mortal(site.tree)
+        world.tree = S3Tree(world.objects, world.folder.public, world.folder.staging)
+        world.process.start()
+        made.append(world)
+    first_release(made[0])
+    made[1].tree.refresh()
+    made[1].ahead = timedelta(seconds=2)  # no two timestamps are signed for the same second
+    yield made
+    for world in made:
+        world.process.stop()
+
+
+def change(world, text):
+    """Halt the channel with a reason, which nobody else has given."""
+    world.run(lambda publisher: publisher.change_pointers(halt(text)))
+    check(world)
+    assert world.published().pointers()[CHANNEL.pointer_path].reason == {"en": text}
+
+
+def test_they_take_turns(machines):
+    """Each key process learns from its publisher what the other one has signed."""
+    one, two = machines
+    for number, world in enumerate((two, one, two, two, one)):
+        change(world, f"Reason {number}.")
+    two.tree.refresh()
+    assert public_files(two) == public_files(one)
+    assert one.alarms == two.alarms == []
+
+
+def test_one_dies_with_an_accepted_publication(machines):
+    """The other one's key process cannot log it; its own command is carried out at once."""
+    one, two = machines
+    one.stop_after(3, lambda publisher: publisher.change_pointers(halt("It drains.")))
+    run_out(two)
+    change(two, "It is hot.")
+    (sentence,) = two.alarms
+    assert "an accepted publication was given up" in sentence
+    run_out(one)
+    assert one.run(Publisher.repair) is None
+    change(one, "It drains.")
+
+
+def test_one_dies_with_a_log_that_no_other_has_seen(machines):
+    """Its key process signs no second history; with a new record it goes on from what is public."""
+    one, two = machines
+    one.objects.lost = ".p/" + str(len(list((one.folder.public / "log" / "proof").iterdir())) + 1)
+    with pytest.raises(StorageError, match="does not answer"):
+        change(one, "It drains.")
+    one.objects.lost = ""
+    change(two, "It is hot.")
+    with pytest.raises(StorageError, match="are not of one history, and two are never signed"):
+        change(one, "It drains.")
+    change(two, "It is hot and drains.")
+    one.process.stop()
+    shutil.rmtree(one.process.record)
+    one.process.start()
+    change(one, "It drains.")
