@@ -1,0 +1,203 @@
+"""Entries of the log against what is served: versions, proofs, and what an entry may be."""
+
+import pytest
+
+from signer.audit.findings import Kind
+from signer.audit.memory import begin_memory
+from tests.signer.audit.public_tree import (
+    DictMirror,
+    PublicTree,
+    kinds,
+    only,
+    sha256,
+)
+
+
+def test_a_role_version_that_is_not_in_the_log(audit, tree):
+    """Served and never logged: the very thing a log is there to show."""
+    data = tree.make_role("armani", 3)
+    tree.lay("armani", 3, data)
+    tree.point()
+    done = audit(tree)
+    assert kinds(done) == [Kind.PROOF, Kind.MISSING]
+    assert done.findings.kept[1].evidence == {
+        "role": "armani",
+        "served": sha256(data),
+        "version": 3,
+    }
+
+
+def test_a_superseded_version_that_is_served_with_other_bytes(audit, tree):
+    """Not only the current versions are held against the log."""
+    tree.files["/metadata/1.armani.json"] = other = tree.make_role("armani", 1, days=80)
+    finding = only(audit(tree), Kind.MISMATCH)
+    assert finding.evidence["index"] == 2
+    assert finding.evidence["served"] == sha256(other) != finding.evidence["logged"]
+
+
+def test_superseded_versions_that_are_gone_are_not_missed(audit, tree):
+    """Of a role that had twenty versions, eight and the current one may be asked for."""
+    for _ in range(20):
+        tree.release("cancro")
+    memory = audit(tree).memory
+    for version in range(1, 13):
+        del tree.files[f"/metadata/{version}.cancro.json"]
+    mirror = DictMirror(tree.files)
+    assert kinds(audit(mirror, memory)) == []
+    asked = [path for path in mirror.asked if path.endswith(".cancro.json")]
+    assert len(asked) == 9
+    assert len(memory.roles["cancro"].kept) == 9
+
+
+def test_a_role_without_a_delegation(audit, tree):
+    """An entry for an unknown role is reported with its place and its hash."""
+    tree.log("dior", 1, b"who is that")
+    tree.release("latest")
+    finding = only(audit(tree), Kind.UNKNOWN_ROLE)
+    assert finding.evidence == {
+        "index": 9,
+        "role": "dior",
+        "sha256": sha256(b"who is that"),
+        "version": 1,
+    }
+
+
+@pytest.mark.parametrize("role", ["snapshot", "timestamp", "mirrors"])
+def test_what_is_never_logged_is_unknown(audit, tree, role):
+    """Even while a version of targets is pending."""
+    tree.log(role, 1, b"x")
+    tree.log("targets", 2, b"y")
+    tree.release("latest")
+    assert only(audit(tree), Kind.UNKNOWN_ROLE).evidence["role"] == role
+
+
+def test_two_files_for_one_version_are_equivocation_of_the_publisher(audit, tree):
+    """Both entries are named, the served one and the other."""
+    tree.log("armani", 2, b"another armani 2")
+    tree.write_log()
+    finding = only(audit(tree), Kind.EQUIVOCATION)
+    assert finding.evidence["indices"] == [7, 9]
+    assert finding.evidence["sha256"][1] == sha256(b"another armani 2")
+
+
+def test_two_files_for_one_version_across_two_audits(audit, tree):
+    """The memory keeps what is needed to notice it later."""
+    memory = audit(tree).memory
+    tree.log("armani", 2, b"another armani 2")
+    tree.write_log()
+    assert only(audit(tree, memory), Kind.EQUIVOCATION).evidence["indices"] == [7, 9]
+
+
+def test_an_entry_that_is_logged_twice(audit, tree):
+    """The same version and hash again breaks the order."""
+    tree.entries.append(tree.entries[7])
+    tree.write_log()
+    assert only(audit(tree), Kind.ORDER).evidence["indices"] == [7, 9]
+
+
+def test_versions_that_fall(audit, tree):
+    """An old version after a newer one, long after it went out of service."""
+    tree.fill(50)
+    memory = audit(tree).memory
+    tree.log("latest", 7, b"superseded 7")
+    tree.write_log()
+    finding = only(audit(tree, memory), Kind.ORDER)
+    assert finding.text == "Entry 59 is latest 7, after version 52 at entry 58."
+
+
+def test_two_files_for_a_version_that_went_out_of_service(audit, tree):
+    """The log is read a second time, so that the first of the two entries is shown, too."""
+    tree.fill(300)
+    memory = audit(tree).memory
+    tree.log("latest", 7, b"another latest 7")
+    tree.write_log()
+    for done in (audit(tree), audit(tree, memory)):
+        finding = only(done, Kind.EQUIVOCATION)
+        assert finding.evidence["indices"] == [13, 309]
+        assert finding.evidence["sha256"] == [
+            sha256(b"superseded 7"),
+            sha256(b"another latest 7"),
+        ]
+
+
+def test_the_same_file_for_a_version_that_went_out_of_service(audit, tree):
+    """Logged again with the same hash it is out of order and nothing worse."""
+    tree.fill(300)
+    tree.log("latest", 7, b"superseded 7")
+    tree.write_log()
+    assert only(audit(tree), Kind.ORDER).evidence["indices"] == [308, 309]
+
+
+def test_a_second_reading_that_differs_from_the_first_proves_nothing(audit, tree):
+    """A mirror that answers differently the second time is a finding."""
+    tree.fill(300)
+    memory = audit(tree).memory
+    tree.log("latest", 7, b"another latest 7")
+    tree.write_log()
+    path = "/log/tile/entries/000"
+    tree.files[path] = tree.files[path].replace(b"tables", b"cancro")
+    assert kinds(audit(tree, memory)) == [Kind.LOG, Kind.ORDER]
+
+
+def test_versions_that_are_left_out(audit, tree):
+    """A gap hides a version that clients may have been shown."""
+    tree.current["latest"] = 4
+    tree.release("latest")
+    assert only(audit(tree), Kind.MISSING).text == "The log skips from latest 2 to 5."
+
+
+def test_first_versions_that_are_left_out(audit, tree):
+    """The log of a role begins with version 1: what came before could have been shown, too."""
+    tree.models = [*tree.models, "dior"]
+    tree.current["dior"] = 2
+    tree.release("targets", "dior")
+    finding = only(audit(tree), Kind.MISSING)
+    assert finding.text == "The log begins dior with version 3, at entry 10; 1 comes first."
+    assert finding.evidence == {"indices": [10], "role": "dior", "versions": [0, 3]}
+
+
+@pytest.mark.parametrize(
+    ("pinned", "begin", "is_sound"), [(3, 3, True), (1, 1, True), (4, 3, False)]
+)
+def test_the_root_that_a_log_begins_with(audit, pinned, begin, is_sound):
+    """A server may have been made with a later root, which is then the one to pin."""
+    fresh = PublicTree()
+    fresh.current["root"] = begin - 1
+    fresh.release("root", "targets", "armani", "cancro", "tables", "content", "latest")
+    while fresh.current["root"] < pinned:
+        fresh.release("root")
+    memory = begin_memory(fresh.files[f"/metadata/{pinned}.root.json"])
+    done = audit(fresh, memory)
+    assert kinds(done) == ([] if is_sound else [Kind.MISSING])
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b"hello",
+        b"hening role v1\narmani\n03\n" + b"0" * 64 + b"\n",
+        b"hening role v1\narmani\n0\n" + b"0" * 64 + b"\n",
+        b"hening role v1\nArmani\n3\n" + b"0" * 64 + b"\n",
+        b"hening role v1\narmani\n3\n" + b"0" * 64 + b"\n\n",
+        b"hening role v2\narmani\n3\n" + b"0" * 64 + b"\n",
+        b"\xff" * 160,
+    ],
+)
+def test_an_entry_that_is_no_role_version(audit, tree, leaf):
+    """The bytes and their place are shown; the rest of the log is read on."""
+    tree.entries.append(leaf)
+    tree.release("latest")
+    finding = only(audit(tree), Kind.ENTRY)
+    assert finding.evidence == {"index": 9, "leaf": leaf.hex()}
+
+
+def test_a_proof_of_something_else(audit, tree):
+    """The proof of another entry does not show this one."""
+    tree.staple("armani", 2, 6)
+    assert only(audit(tree), Kind.PROOF).evidence["path"] == "/log/proof/armani.2"
+
+
+def test_a_proof_that_is_not_there(audit, tree):
+    """Every current version has one."""
+    del tree.files["/log/proof/cancro.1"]
+    assert "not on the mirror" in only(audit(tree), Kind.PROOF).text

@@ -1,0 +1,153 @@
+"""Metadata that does not verify is a finding, and the log is read nevertheless."""
+
+from datetime import timedelta
+
+import pytest
+from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets
+
+from signer.audit.findings import Kind, MirrorUnavailableError
+from tests.signer.audit.public_tree import (
+    NOW,
+    DictMirror,
+    kinds,
+    leaf_hash_of,
+    only,
+)
+
+
+def test_expired_metadata_is_told_and_read(audit, tree):
+    """What is expired is still held against the log."""
+    done = audit(tree, now=NOW + timedelta(days=100))
+    assert set(kinds(done)) == {Kind.EXPIRED}
+    assert done.findings.total == 8
+    assert done.entries_read == 9
+
+
+def test_metadata_by_other_keys(audit, tree):
+    """A role signed with other keys is a finding, and so is its absence from the log."""
+    tree.files["/metadata/1.cancro.json"] = tree.files["/metadata/1.tables.json"]
+    assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [
+        ("latest", "latest/armani/id/stable"),
+        ("latest", "armani/id/stable"),
+        ("armani", "armani/id/stable/a.zip"),
+        ("armani", "cancro/id/stable/a.zip"),
+        ("tables", "tables/apn/00.xz"),
+    ],
+)
+def test_a_role_that_lists_what_it_must_not(audit, tree, role, path):
+    """No custom object, or a path that is not its own: signed, logged and still wrong."""
+    target = TargetFile(1, {"sha256": "0" * 64}, path)
+    version = tree.current[role] + 1
+    signed = Targets(version, None, NOW + timedelta(days=3), targets={path: target})
+    data = tree.sign(role, signed)
+    tree.make_role = lambda *_arguments: data
+    tree.release(role)
+    assert only(audit(tree), Kind.METADATA).evidence == {"role": role, "version": version}
+
+
+def test_a_role_that_fell_behind_what_was_seen(audit, tree):
+    """A snapshot that lists an older version than an earlier audit saw."""
+    memory = audit(tree).memory
+    tree.current["armani"] = 1
+    tree.point()
+    assert only(audit(tree, memory), Kind.ROLL_BACK).evidence == {
+        "published": 1,
+        "role": "armani",
+        "seen": 2,
+    }
+
+
+def test_a_file_of_another_version(audit, tree):
+    """The name says one version and the file is another, soundly signed."""
+    tree.files["/metadata/2.armani.json"] = tree.files["/metadata/1.armani.json"]
+    done = audit(tree)
+    assert kinds(done) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+    assert done.findings.kept[0].text == "2.armani.json holds version 1."
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"armani.json": 1},
+        {"targets.json": 1, "root.json": 1},
+        {"targets.json": True},
+        {"targets.json": 2**53},
+        {"targets.json": 1, "../etc/passwd": 1},
+    ],
+)
+def test_a_snapshot_that_lists_what_it_must_not(audit, tree, meta):
+    """Versions that are none, names that are none, no targets: signed and still not followed."""
+    files = {name: MetaFile(version) for name, version in meta.items()}
+    snapshot = Snapshot(tree.online, None, NOW + timedelta(days=1), meta=files)
+    tree.files[f"/metadata/{tree.online}.snapshot.json"] = tree.sign("snapshot", snapshot)
+    mirror = DictMirror(tree.files)
+    assert kinds(audit(mirror)) == [Kind.METADATA]
+    assert not any("passwd" in path for path in mirror.asked)
+
+
+def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
+    """What is followed is bounded; the rest is reported."""
+    for _ in range(5):
+        tree.release("root")
+    assert audit(tree).published.root.version == 6
+    monkeypatch.setattr("signer.audit.published.MAX_ROOTS", 3)
+    done = audit(tree)
+    assert done.published.root.version == 4
+    assert "more than 3 new roots" in done.findings.kept[0].text
+
+
+def test_a_root_that_does_not_follow(audit, tree):
+    """The chain ends at the last root that verifies."""
+    tree.files["/metadata/2.root.json"] = tree.make_root(3)
+    done = audit(tree)
+    assert Kind.METADATA in kinds(done)
+    assert done.published.root.version == 1
+
+
+def test_another_root_in_place_of_the_trusted_one(audit, tree):
+    """The mirror's own copy of the trusted root must be the trusted root."""
+    tree.files["/metadata/1.root.json"] = tree.make_root(1, days=300)
+    done = audit(tree)
+    assert Kind.EQUIVOCATION in kinds(done)
+    assert Kind.MISMATCH in kinds(done)
+
+
+def test_a_mirror_that_has_nothing(audit):
+    """An empty tree is a finding, not a clean log."""
+    assert kinds(audit(DictMirror({}))) == [Kind.METADATA, Kind.LOG]
+
+
+class SilentMirror(DictMirror):
+    """Goes away when it is asked for a tile."""
+
+    def fetch(self, path, limit):
+        """Raise where a tile is asked for."""
+        if "/tile/" in path:
+            raise MirrorUnavailableError("The mirror is away.")
+        return super().fetch(path, limit)
+
+
+def test_a_mirror_that_goes_away_cannot_hide_what_it_showed(audit, tree):
+    """Unreachable is an error unless something is wrong; then the findings are reported."""
+    with pytest.raises(MirrorUnavailableError):
+        audit(SilentMirror(tree.files))
+    del tree.files["/log/proof/cancro.1"]
+    done = audit(SilentMirror(tree.files))
+    assert kinds(done) == [Kind.PROOF, Kind.LOG]
+    assert done.findings.kept[1].text == "The audit did not reach its end: The mirror is away."
+
+
+def test_the_log_is_read_without_metadata(audit, tree):
+    """A fork is found even at a mirror that hides its timestamp."""
+    memory = audit(tree).memory
+    del tree.files["/metadata/timestamp.json"]
+    tree.entries[5] = tree.entries[5].replace(b"content", b"cancro")
+    tree.entries.append(b"more")
+    tree.write_log()
+    assert Kind.EQUIVOCATION in kinds(audit(tree, memory))
+    assert leaf_hash_of(b"more") == tree.leaves[-1]
