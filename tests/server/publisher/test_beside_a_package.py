@@ -1,0 +1,188 @@
+"""What happens while the packages of a bundle are stored, and whether there is room for them."""
+
+import asyncio
+import hashlib
+import threading
+from datetime import timedelta
+
+import pytest
+from tuf.api.metadata import Metadata
+
+from server.publisher.publisher import Publisher
+from server.storage.database import open_database
+from server.storage.local_blobs import LocalBlobs
+from server.storage.room import Room
+from tests.patience import PATIENCE
+from tests.server.world import (
+    CHANNEL,
+    PACKAGE_1,
+    PACKAGE_2,
+    halt,
+)
+
+PATH = CHANNEL.pointer_path
+SHA256 = hashlib.sha256(PACKAGE_2).hexdigest()
+
+
+class SlowBlobs(LocalBlobs):
+    """A store that stores a blob when the test allows it, and signals its start."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def ingest(self, source, sha256, length):
+        """Wait, then copy."""
+        self.begun.set()
+        assert self.go.wait(PATIENCE)
+        super().ingest(source, sha256, length)
+
+
+@pytest.fixture
+def slow(world):
+    """Give the world such a store, and put a bundle with a package into `incoming`."""
+    world.blobs = SlowBlobs(world.folder.blobs)
+    world.bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    yield world
+    world.blobs.go.set()
+
+
+async def test_a_halt_beside_a_package(slow):
+    """The halt is public before the package is stored; the bundle follows, and the halt stays."""
+    async with slow.publisher() as publisher:
+        bundle = asyncio.create_task(publisher.process_incoming())
+        assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
+        await publisher.change_pointers(halt())
+        published = await asyncio.to_thread(slow.published)
+        assert published.pointers()[PATH].halted
+        assert published.roles["armani"].version == 2
+        assert not bundle.done()
+        slow.blobs.go.set()
+        (result,) = await bundle
+    assert (result.status, result.snapshot) == ("published", 5)
+    published = await asyncio.to_thread(slow.published)
+    assert published.roles["armani"].version == 3
+    assert published.pointers()[PATH].halted
+
+
+async def test_two_processes_and_one_bundle(slow):
+    """The process that stored the blobs later finds the bundle gone, and reports nothing."""
+    other = slow.on(slow.folder)
+    async with slow.publisher() as first, other.publisher() as second:
+        late = asyncio.create_task(first.process_incoming())
+        assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
+        (result,) = await second.process_incoming()
+        assert result.status == "published"
+        slow.blobs.go.set()
+        assert await late == []
+    assert (slow.alarms, other.alarms) == ([], [])
+    assert await asyncio.to_thread(lambda: list(slow.folder.incoming.iterdir())) == []
+
+
+def test_unsigned_roles(slow):
+    """Of a bundle that is refused for its roles no byte is stored."""
+    unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
+    slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
+    (result,) = slow.run(lambda publisher: publisher.process_incoming())
+    assert (result.id, result.status) == (unsigned, "refused")
+    assert not slow.blobs.begun.is_set()
+    assert slow.blobs.length(SHA256) is None
+
+
+async def test_what_is_public_changes(slow):
+    """A bundle that fits only by its turn is checked again, and published."""
+    slow.blobs.go.set()
+    data = await asyncio.to_thread(lambda: slow.second_release()["armani", 3])
+    targets = Metadata.from_bytes(data)
+    targets.signed.version = 4
+    fourth = {("armani", 4): slow.ceremony.sign("armani", targets.signed)}
+    fourth_id = await asyncio.to_thread(slow.submit, fourth)
+    async with slow.publisher() as publisher:
+        early = await publisher._submissions.prepare(fourth_id)
+        assert (early.refusal, early.is_whole) == (None, False)
+        third = await publisher._submissions.prepare(slow.bundle_id)
+        async with publisher._lease.held():
+            assert (await publisher._submissions.process(third)).status == "published"
+        async with publisher._lease.held():
+            assert await publisher._submissions.process(early) is None
+        (result,) = await publisher.process_incoming()
+        assert (result.id, result.status, result.reason) == (fourth_id, "published", "")
+
+
+async def test_a_blob_that_goes_before_its_turn(slow):
+    """No record is made for a missing blob: the bundle waits, and brings it again."""
+    slow.blobs.go.set()
+    async with slow.publisher() as publisher:
+        prepared = await publisher._submissions.prepare(slow.bundle_id)
+        assert prepared.is_whole
+        await asyncio.to_thread(slow.blobs.remove, SHA256)
+        async with publisher._lease.held():
+            assert await publisher._submissions.process(prepared) is None
+        (result,) = await publisher.process_incoming()
+        assert result.status == "published"
+    assert await asyncio.to_thread(slow.blobs.length, SHA256) == len(PACKAGE_2)
+    assert slow.alarms == []
+
+
+async def test_a_store_that_falls_silent(slow, monkeypatch):
+    """The requests under the lease have a short timeout; then the bundle is postponed."""
+    monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0)
+    slow.blobs.go.set()
+    async with slow.publisher() as publisher:
+        assert await publisher.process_incoming() == []
+    (alarm,) = slow.alarms
+    assert "is tried again later: the store of blobs does not answer within 0 seconds" in alarm
+
+
+TIGHT = len(PACKAGE_1) + len(PACKAGE_2)
+
+
+@pytest.mark.parametrize(
+    ("room", "named"),
+    [(Room(quota=TIGHT - 1, keep_free=0), "blob_quota"), (Room(keep_free=1 << 60), "keep_free")],
+    ids=["quota", "disk"],
+)
+def test_a_bundle_waits_for_room(world, room, named):
+    """It is postponed with an alarm before a blob is copied; with space it is published."""
+    bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    process(world, room)
+    (alarm,) = world.alarms
+    assert f"there is no room for {len(PACKAGE_2)} bytes" in alarm
+    assert named in alarm
+    name = hashlib.sha256(PACKAGE_2).hexdigest()
+    assert LocalBlobs(world.folder.blobs).length(name) is None
+    assert not (world.folder.results / f"{bundle_id}.json").exists()
+    world.ahead = timedelta(minutes=1)
+    process(world, Room(quota=TIGHT, keep_free=0))
+    assert world.result(bundle_id).status == "published"
+
+
+def test_what_is_here_needs_no_room(world):
+    """A bundle without new blobs is published however full the disk is."""
+    bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)}, [PACKAGE_1])
+    process(world, Room(quota=1, keep_free=1 << 60))
+    assert world.alarms == []
+    assert world.result(bundle_id).status == "published"
+
+
+def process(world, room):
+    """Process what waits, with this free space."""
+
+    async def act(_publisher):
+        async with open_database(world.folder.database) as sessions:
+            publisher = Publisher(
+                world.folder,
+                sessions,
+                world.now,
+                read_nothing,
+                world.alarms.append,
+                room=room,
+            )
+            async with publisher.read_backs:
+                await publisher.process_incoming()
+
+    world.run(act)
+
+
+async def read_nothing(_publication):
+    """Read nothing back."""

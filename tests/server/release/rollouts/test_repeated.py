@@ -1,0 +1,127 @@
+"""Halts and pauses that are given again: by whom, with which words, how often."""
+
+from datetime import timedelta
+
+import pytest
+
+from server.release.errors import (
+    RateError,
+)
+from server.release.rollouts.changes import State
+from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause
+from server.release.rollouts.plan import Plan, Stage
+from tests.server.release.rollouts.harness import DAY, ENGINEER, open_harness, person
+from tests.server.world import CHANNEL
+
+PLAN = Plan([Stage(10, DAY), Stage(1000)])
+
+
+@pytest.mark.parametrize("command", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
+async def test_an_account_stops_a_state_once(two, command):
+    """A repetition gets the recorded change; another account has one of its own."""
+    async with open_harness(two) as harness:
+        first = await harness.request(command)
+        before = await harness.audit_log()
+        assert [await harness.request(command) for _ in range(2)] == [first] * 2
+        assert await harness.audit_log() == before
+        operator = person("operator-0")
+        other = await harness.request(command, operator)
+        assert (other.proposed_by, other.state) == ("operator-0", State.DONE)
+        assert await harness.request(command, operator) == other
+        assert len(await harness.rollouts.find()) == 2
+
+
+async def test_a_halt_of_another_state_is_no_repetition(two):
+    """After the next offer, and for another reason, it is carried out and recorded."""
+    async with open_harness(two) as harness:
+        await harness.request(Halt())
+        await harness.request(Offer(2, PLAN))
+        ids = {(await harness.request(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
+        assert len(ids) == 3
+        pointer = await harness.pointer()
+        assert (pointer.halted, dict(pointer.reason)) == (True, {"en": "a"})
+
+
+@pytest.mark.parametrize("kind", [Halt, Pause])
+async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
+    """Then the note is recorded, and its repetition is not; without a note nothing is new."""
+    async with open_harness(two) as harness:
+        first = await harness.request(kind(), note="a")
+        second = await harness.request(kind(), note="b")
+        assert (second.note, second.state) == ("b", State.DONE)
+        assert second.id != first.id
+        assert await harness.request(kind(), note="b") == second
+        assert await harness.request(kind()) == second
+
+
+@pytest.mark.parametrize("kind", [Halt, Pause])
+async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
+    """The channel stays stopped, the change is answered, and the last words stay for a day."""
+    async with open_harness(two, rewordings=3) as harness:
+        kept = [await harness.request(kind({"en": word}), note=word) for word in "abc"]
+        before = await harness.audit_log()
+        for command, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
+            assert await harness.request(command, note=note) == kept[-1]
+        assert await harness.audit_log() == before
+        assert (await harness.pointer()).reason == {"en": "c"}
+        operator = person("operator-0")
+        assert (await harness.request(kind({"en": "e"}), operator)).proposed_by == "operator-0"
+        assert (await harness.request(kind({"en": "f"}))).proposed_by == "operator-0"
+        two.ahead = timedelta(days=1, seconds=1)
+        assert (await harness.request(kind({"en": "g"}))).command == kind({"en": "g"})
+
+
+async def test_a_halt_that_changes_something_is_outside_the_share(two):
+    """However many an account has recorded, an offer is halted, with its reason."""
+    async with open_harness(two, rewordings=1) as harness:
+        for command in (Pause({"en": "a"}), Halt({"en": "b"})):
+            assert (await harness.request(command)).command == command
+        await harness.request(Offer(2, PLAN))
+        assert (await harness.request(Halt({"en": "c"}))).command == Halt({"en": "c"})
+        assert (await harness.pointer()).reason == {"en": "c"}
+
+
+async def test_pauses_for_later_are_within_the_share(two):
+    """Also after others were cancelled: each is a row. A present pause does not count."""
+    async with open_harness(two, rewordings=2) as harness:
+        for days in (1, 2):
+            later = await harness.request(Pause(), due_at=two.epoch() + days * DAY)
+            await harness.rollouts.cancel(ENGINEER, later.id, "no")
+        with pytest.raises(RateError, match="no pause for later is taken"):
+            await harness.request(Pause(), due_at=two.epoch() + DAY)
+        assert (await harness.request(Pause())).state == State.DONE
+
+
+async def test_answers_come_in_the_order_asked(two):
+    """Repetitions keep their place among recorded changes."""
+    async with open_harness(two) as harness:
+        halted = await harness.request(Halt())
+        requests = [ChangeRequest(CHANNEL, Halt(), note=note) for note in ("new", "")]
+        changes = await harness.rollouts.request(ENGINEER, requests)
+        assert [change.note for change in changes] == ["new", ""]
+        assert changes[1] == halted
+
+
+async def test_a_repeated_halt_still_cancels_what_waits(two):
+    """Later commands are not carried out after it."""
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        first = await harness.request(Halt())
+        waiting = await harness.request(Offer(2, PLAN))
+        assert (await harness.request(Halt())).id != first.id
+        assert (await harness.rollouts.get(waiting.id)).state == State.CANCELLED
+
+
+async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
+    """An offer between its two checks is halted, though it looked like a repetition."""
+    async with open_harness(two) as harness:
+        await harness.request(Halt())
+        real, stale = harness.rollouts.view, [await harness.rollouts.view(CHANNEL)]
+        await harness.request(Offer(2, PLAN))
+
+        async def view(channel):
+            return stale.pop() if stale else await real(channel)
+
+        monkeypatch.setattr(harness.rollouts, "view", view)
+        await harness.request(Halt(), if_match="*")
+        pointer = await harness.pointer()
+        assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
