@@ -13,7 +13,6 @@ versions and nothing else: the next publication takes the ones after them.
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -22,14 +21,14 @@ import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, HeningError
-from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp, verify_first_root
+from server.core.metadata import ROOT_LIMIT, decode_timestamp, metadata_limit, verify_first_root
 from server.core.names import is_online, metadata_name
 from server.core.profile import check_root
 from server.core.release import Integer
 from server.keys.log_record import LogRecord
 from server.publisher import staging
 from server.publisher.plan import Publication
-from server.publisher.published import PublicTree, Published
+from server.publisher.published import PublicTree, Published, hash_online
 from server.storage.bounded import read_bounded
 from server.storage.durable import (
     OTHERS,
@@ -77,18 +76,18 @@ class Record:
         return self._tree.load()
 
     def settle(self, public: str, now: int) -> bool:
-        """Answer whether the timestamp with the sha256 `public`, empty for none, is known here.
+        """Answer whether what is public is known here: `public` is its hash, empty for nothing.
 
-        If it is the one that was signed last, that publication counts as public from now on.
+        If it is what was signed last, that publication counts as public from now on.
         """
         if public == self._digest():
             return True
         try:
             staged = staging.load_staged(self._pending)
+            if staged is None or public != self._digest_with(staged):
+                return False
         except HeningError:  # the publisher then sends what is public
             discard_folder(self._pending)
-            return False
-        if staged is None or public != hashlib.sha256(staged.timestamp).hexdigest():
             return False
         self._show(staged, now)
         discard_folder(self._pending)
@@ -125,10 +124,22 @@ class Record:
             raise FormatError(f"{path} is malformed: {error}; restore it from a copy.") from error
 
     def _digest(self) -> str:
-        path = self._public / "metadata" / "timestamp.json"
-        if not path.exists():
+        if not (self._public / "metadata" / "timestamp.json").exists():
             return ""
-        return hashlib.sha256(read_bounded(path, TIMESTAMP_LIMIT)).hexdigest()
+        return hash_online(self._read("timestamp", 0), self._read)
+
+    def _digest_with(self, staged: Publication) -> str:
+        files = {(file.role, file.version): file.data for file in staged.files}
+
+        def read(role: str, version: int) -> bytes:
+            data = files.get((role, version))
+            return self._read(role, version) if data is None else data
+
+        return hash_online(staged.timestamp, read)
+
+    def _read(self, role: str, version: int) -> bytes:
+        path = self._public / "metadata" / metadata_name(role, version)
+        return read_bounded(path, metadata_limit(role))
 
     def _keep_signed(self, publication: Publication) -> None:
         before = self.signed()

@@ -45,7 +45,7 @@ class Describe(_Message):
 class Publish(_Message):
     """Asks for what makes `files` and `pointers` public; answered by `Signed`, or by `Unknown`.
 
-    `public` is the sha256 of the timestamp that is public, empty where nothing is. `now` is the
+    `public` is `hash_online` of what is public, empty where nothing is. `now` is the
     publisher's time. `pointers` are `custom` objects by target path. `logged` and `burned` are
     versions that the log has: the newest of latest and its parts, and every one of the roles in
     `files`.

@@ -6,7 +6,6 @@ waiting work is tried again.
 """
 
 import contextlib
-import hashlib
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ from server.publisher.key_messages import Signature as SignedText
 from server.publisher.log import SignedLeaves, read_entries
 from server.publisher.online_keys import ROLES, History, OnlineKeys, encode_public
 from server.publisher.plan import Publication
-from server.publisher.published import Published, load_published
+from server.publisher.published import Published, hash_online, load_published
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable
@@ -236,10 +235,14 @@ class KeySocket:
         return self._ask(request)
 
     def _public(self) -> str:
-        path = self._folder.public / "metadata" / "timestamp.json"
-        if not path.exists():
+        metadata = self._folder.public / "metadata"
+        if not (metadata / "timestamp.json").exists():
             return ""
-        return hashlib.sha256(read_bounded(path, metadata_limit("timestamp"))).hexdigest()
+
+        def read(role: str, version: int) -> bytes:
+            return read_bounded(metadata / metadata_name(role, version), metadata_limit(role))
+
+        return hash_online(read("timestamp", 0), read)
 
     def _public_files(self, published: Published) -> list[RoleVersion]:
         """Read every root, and the current version of each role."""

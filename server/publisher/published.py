@@ -4,8 +4,9 @@ A role file never changes once it is public, so a publisher parses it once, iden
 inode, length and time of change.
 """
 
+import hashlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,6 +139,23 @@ def load_signers(public: Path, role: str, version: int) -> list[str]:
     except msgspec.MsgspecError as error:
         raise FormatError(f"the {role} file is not TUF metadata.") from error
     return [each.keyid for each in found.signatures]
+
+
+def hash_online(timestamp: bytes, read: Callable[[str, int], bytes]) -> str:
+    """Return a hash of what the online keys signed of a public state; `read` gives a role's file.
+
+    Not of the timestamp alone: two key processes may sign the same one within a second, for other
+    files. Raises FormatError for malformed files.
+    """
+    version = decode_timestamp(timestamp).signed.snapshot_meta.version
+    snapshot = read("snapshot", version)
+    listed = {
+        name.removesuffix(".json"): meta.version
+        for name, meta in decode_snapshot(snapshot).signed.meta.items()
+    }
+    latest = [read(role, listed[role]) for role in sorted(listed) if is_latest(role)]
+    hashes = (hashlib.sha256(data).digest() for data in (timestamp, snapshot, *latest))
+    return hashlib.sha256(b"".join(hashes)).hexdigest()
 
 
 def load_newest_root(public: Path) -> Root | None:

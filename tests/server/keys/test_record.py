@@ -1,6 +1,7 @@
 """The key process's record and its log, after restarts and interrupted writes."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -52,7 +53,9 @@ def plan(world, number=0):
 
 def digest(publication):
     """Return the publisher's claim of what is public."""
-    return hashlib.sha256(publication.timestamp).hexdigest()
+    files = {file.role: file.data for file in publication.files}
+    signed = (publication.timestamp, files["snapshot"], files["latest"])
+    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in signed)).hexdigest()
 
 
 def test_a_new_record(kept, root, tmp_path):
@@ -119,6 +122,20 @@ def test_what_did_not_become_public_is_replaced(world, kept):
         record.keep(second)
         assert not record.settle(digest(first), 7)
         assert record.settle(digest(second), 7)
+
+
+def test_another_key_process_signed_the_same_timestamp(world, kept):
+    """For another version's file of the same name: what was signed here is not public."""
+    publication = plan(world)
+    files = [
+        dataclasses.replace(file, data=b"other") if file.role == "latest" else file
+        for file in publication.files
+    ]
+    with kept() as record:
+        adopted(world, record)
+        record.keep(publication)
+        assert not record.settle(digest(dataclasses.replace(publication, files=files)), 7)
+        assert record.settle(digest(publication), 7)
 
 
 class CutError(BaseException):

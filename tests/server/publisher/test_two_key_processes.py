@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-from datetime import timedelta
 
 import pytest
 
@@ -33,7 +32,6 @@ def machines(fresh_state, postgres, seaweed, tmp_path):
         made.append(world)
     first_release(made[0])
     made[1].tree.refresh()
-    made[1].ahead = timedelta(seconds=2)  # no two timestamps are signed for the same second
     yield made
     for world in made:
         world.process.stop()
