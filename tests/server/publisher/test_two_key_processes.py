@@ -31,7 +31,7 @@ def machines(fresh_state, postgres, seaweed, tmp_path):
         world.process.start()
         made.append(world)
     first_release(made[0])
-    made[1].tree.refresh()
+    made[1].tree.refresh(0)
     yield made
     for world in made:
         world.process.stop()
