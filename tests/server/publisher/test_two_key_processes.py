@@ -49,7 +49,7 @@ def test_they_take_turns(machines):
     one, two = machines
     for number, world in enumerate((two, one, two, two, one)):
         change(world, f"Reason {number}.")
-    two.tree.refresh()
+    two.tree.refresh(0)
     assert public_files(two) == public_files(one)
     assert one.alarms == two.alarms == []
 
