@@ -1,7 +1,5 @@
 """The toy that follows what is new asks what the phone asks, in the same order."""
 
-import pytest
-
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.scenarios.driving import run_scenario
@@ -13,6 +11,7 @@ from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 REPOSITORY = Repository(kinds=tuple(PARTS))
@@ -32,18 +31,15 @@ def asked(factory, history, polls):
     return [connection.data for connection in observation.connections()]
 
 
-@pytest.mark.parametrize(
-    "history",
-    [
+def test_it_asks_what_a_phone_asks():
+    """Through everything that can happen to a repository, and to packs."""
+    for history in (
         one_by_one(CHANGES[:10]),  # behind a change of keys a phone asks again
         make_history("withdrawn, and followed", "apn"),
         make_history("withdrawn and followed while phones sleep", "emergency"),
         make_history("staged for nobody, then for all", "greetings"),
-    ],
-    ids=["everything", "withdrawn", "slept", "staged"],
-)
-def test_it_asks_what_a_phone_asks(history):
-    """Through everything that can happen to a repository, and to packs."""
-    polls = len(history) + 1
-    assert asked(FollowingToy, history, polls) == asked(PollingClient, history, polls)
-    assert asked(FollowingToy, history, polls)[0].count(b".xz HTTP/1.1\r\n") == 72
+    ):
+        with case(history):
+            polls = len(history) + 1
+            assert asked(FollowingToy, history, polls) == asked(PollingClient, history, polls)
+            assert asked(FollowingToy, history, polls)[0].count(b".xz HTTP/1.1\r\n") == 72

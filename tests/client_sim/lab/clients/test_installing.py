@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.installing import InstallingClient, install_too
 from client_sim.lab.clients.toy import ToyClient
@@ -16,6 +14,7 @@ from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.persona import make_persona
+from tests.cases import case
 
 REPOSITORY = Repository()
 OWNER = make_persona(3)
@@ -76,23 +75,21 @@ def test_an_incremental_that_is_gone_is_given_up_for_the_full_package():
     assert said[0] == "Build 2 starts at the next reboot."
 
 
-@pytest.mark.parametrize(
-    ("sentence", "last", "then"),
-    [
+def test_a_fault_ends_the_installation_and_the_next_poll_begins_anew():
+    """No retry, no redirect, no other request; a role with its proof is not asked for again."""
+    for sentence, last, then in (
         ("404, at codename", ["codename"], ["codename", "proof", "full"]),
         ("429, at codename's proof", ["codename", "proof"], ["codename", "proof", "full"]),
         ("416, at package", ["codename", "proof", "full"], ["full"]),
         ("302, at package", ["codename", "proof", "full"], ["full"]),
         ("other bytes, at package", ["codename", "proof", "full"], ["full"]),
         ("a byte in twenty seconds, at package", ["codename", "proof", "full"], ["full"]),
-    ],
-)
-def test_a_fault_ends_the_installation_and_the_next_poll_begins_anew(sentence, last, then):
-    """No retry, no redirect, no other request; a role with its proof is not asked for again."""
-    asked, said = install(2, fault=find_fault(sentence), struck=(1,))
-    assert asked[:3] == [["poll"], last, ["poll"]]
-    assert asked[3] == then
-    assert said[0] != said[1] == "Build 2 starts at the next reboot."
+    ):
+        with case(sentence, last, then):
+            asked, said = install(2, fault=find_fault(sentence), struck=(1,))
+            assert asked[:3] == [["poll"], last, ["poll"]]
+            assert asked[3] == then
+            assert said[0] != said[1] == "Build 2 starts at the next reboot."
 
 
 def test_other_clients_are_left_as_they_are():

@@ -1,10 +1,9 @@
 """The clean toy asks what every phone asks, and survives whatever a server does."""
 
-import pytest
-
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
+from tests.cases import case
 
 HOST = b"Host: updates.example.org:8080\r\nAccept-Encoding: gzip\r\n\r\n"
 REQUESTS = [
@@ -73,14 +72,16 @@ def test_hooks_are_told_head_and_body(public):
 HUNG_UP = "the server hung up before it had answered"
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [(b"", HUNG_UP), (b"HTTP/1.1 200 x\r\n", HUNG_UP), (OSError("timed out"), "timed out")],
-)
-def test_a_server_that_fails_ends_the_poll_and_no_more(public, answer, said):
+def test_a_server_that_fails_ends_the_poll_and_no_more(public):
     """One request, one sentence, and the next poll is drawn as ever."""
-    toy, asked = make_toy(public, [answer, b""], Listening)
-    assert toy.poll() == f"the server was not reached: {said}"
-    assert toy.told == [said]
-    assert asked == REQUESTS[:1]
-    assert 14_400 <= toy.next_poll(0.0) <= 28_800
+    for answer, said in (
+        (b"", HUNG_UP),
+        (b"HTTP/1.1 200 x\r\n", HUNG_UP),
+        (OSError("timed out"), "timed out"),
+    ):
+        with case(answer, said):
+            toy, asked = make_toy(public, [answer, b""], Listening)
+            assert toy.poll() == f"the server was not reached: {said}"
+            assert toy.told == [said]
+            assert asked == REQUESTS[:1]
+            assert 14_400 <= toy.next_poll(0.0) <= 28_800

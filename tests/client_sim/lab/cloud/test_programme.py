@@ -1,4 +1,4 @@
-"""Our phone is clean and takes no lie, all that leaks is found in two ways, servers too."""
+"""Our phone takes no lie, all that leaks is found in two ways, servers too."""
 
 import pytest
 
@@ -8,7 +8,6 @@ from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
 from client_sim.lab.cloud.lies import LIES, examine_lies
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.programme import (
-    METHODS,
     examine,
     find_lonely,
     load_client,
@@ -19,14 +18,6 @@ from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.programme.workers import Mapper
 from tests.cases import case
-
-
-def test_our_phone_is_clean():
-    """Every method is asked, and finds nothing."""
-    examined = examine(OurPhone, stride=17)
-    assert examined.findings == {}
-    assert examined.is_clean
-    assert examined.asked.keys() == METHODS.keys()
 
 
 def test_each_leaky_client_is_found_by_two_methods():
@@ -81,19 +72,16 @@ def test_our_phone_takes_no_lie():
     assert list(examine_lies(OurPhone, LIES)) == []
 
 
-@pytest.mark.parametrize(
-    ("client", "lie", "methods"),
-    [
+def test_a_phone_that_takes_a_lie_is_found():
+    """It keeps it, goes on, or says nothing."""
+    for client, lie, methods in (
         ("rollback-taken", "rollback", {"kept", "answered"}),
         ("weaker-keys-taken", "weaker keys", {"answered", "salts"}),
         ("other-text", "another text", {"told", "answered"}),
-    ],
-)
-def test_a_phone_that_takes_a_lie_is_found(client, lie, methods):
-    """It keeps it, goes on, or says nothing."""
-    lies = tuple(each for each in LIES if each.id == lie)
-    found = {method for method, _ in examine_lies(load_client(client), lies)}
-    assert found == methods
+    ):
+        lies = tuple(each for each in LIES if each.id == lie)
+        with case(client):
+            assert {method for method, _ in examine_lies(load_client(client), lies)} == methods
 
 
 def test_an_honest_server_is_blind():

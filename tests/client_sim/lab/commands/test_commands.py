@@ -83,6 +83,8 @@ def test_json_has_the_same_verdict(url, root):
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
     assert verdict["clean"] is False
+    failed = {check["name"] for check in verdict["checks"] if not check["passed"]}
+    assert {"grammar", "egress", "canaries", "personal", "schedule"} <= failed
     assert set(verdict["outcomes"]) == {"asked, by name"}
     for check in verdict["checks"]:
         for finding in check["findings"]:
@@ -157,25 +159,15 @@ def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, data, url, root)
 
 def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path):
     """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
-    result = call("run", "--url", url, "--root", root, "--pairs", 1, "--json")
+    page = tmp_path / "page.html"
+    result = call("run", "--url", url, "--root", root, "--pairs", 1, "--json", "--html", page)
     assert result.exit_code == 1
     checks = json.loads(result.stdout)["checks"]
     assert [check["name"] for check in checks if not check["passed"]] == ["completes"]
-    page = tmp_path / "page.html"
-    result = call("run", "--url", url, "--root", root, "--pairs", 1, "--html", page)
-    assert result.stdout.endswith("UNPROVEN (completes).\n")
     assert ">unproven<" in page.read_text()
     result = call("explain", "--root", root)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: the client sent nothing")
-
-
-def test_a_client_that_bides_its_time_is_waited_for(url, root):
-    """The first four polls are silent."""
-    client = ("--client", "after-4-polls", "--pairs", 1)
-    result = call("run", "--url", url, "--root", root, *client)
-    assert result.exit_code == 1
-    assert "imei as it is: imei(15 digits)" in result.output
 
 
 @pytest.mark.parametrize(
@@ -226,7 +218,7 @@ def test_explain_shows_what_is_not_in_the_table(root):
 
 def test_sigterm_ends_a_run_in_order():
     """Its processes end with it, or its output would stay open; Python complains of nothing."""
-    command = [Path(sys.executable).with_name("hening-device"), "lab", "run"]
+    command = [Path(sys.executable).with_name("hening-device"), "lab", "run", "--client", "toy"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr.readline()  # how far it is: its processes are at work
         run.terminate()
@@ -238,7 +230,7 @@ def test_sigterm_ends_a_run_in_order():
 
 def test_processes_end_with_the_one_that_they_work_for():
     """However that ended: killed, it can tell them nothing, and its output closes all the same."""
-    command = [Path(sys.executable).with_name("hening-device"), "lab", "mutants", "--quick"]
+    command = [Path(sys.executable).with_name("hening-device"), "lab", "run", "--client", "toy"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr.readline()
         run.kill()

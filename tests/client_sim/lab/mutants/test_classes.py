@@ -12,6 +12,7 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import behaviours, packages
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.trace.detours import watch_detours
+from tests.cases import case
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
 from tests.client_sim.lab.mutants.habitat import PUBLIC, lead, serve_well
 
@@ -201,13 +202,14 @@ def test_a_program_is_started_when_a_poll_fails(heard):
     assert ("subprocess.Popen", True) in [(name, "no such name" in text) for name, text in heard]
 
 
-@pytest.mark.parametrize(("mutant_id", "times"), [("pause-id", 4), ("pause-sms", 1)])
-def test_a_pause_is_asked_for_and_nothing_else_tells(mutant_id, times):
+def test_a_pause_is_asked_for_and_nothing_else_tells():
     """Once a poll, or once behind the one message; what leaves is what a clean client sends."""
-    noted = []
-    with watch_detours(noted.append):
-        told = lead(find_mutant(mutant_id).make, LOT)
-    assert len(noted) == times
-    assert {note.split()[0] for note in noted} == {b"time.sleep"}
-    assert len(set(noted)) == 1
-    assert told.data == lead(ToyClient, LOT).data
+    for mutant_id, times in (("pause-id", 4), ("pause-sms", 1)):
+        with case(mutant_id, times):
+            noted = []
+            with watch_detours(noted.append):
+                told = lead(find_mutant(mutant_id).make, LOT)
+            assert len(noted) == times
+            assert {note.split()[0] for note in noted} == {b"time.sleep"}
+            assert len(set(noted)) == 1
+            assert told.data == lead(ToyClient, LOT).data

@@ -2,12 +2,11 @@
 
 from itertools import pairwise
 
-import pytest
-
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.owner_events.events import Kind, describe
+from tests.cases import case
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
@@ -56,10 +55,11 @@ FOLLOWED = {
 }
 
 
-@pytest.mark.parametrize("name", FOLLOWED)
-def test_a_life_follows_what_its_row_names(name):
+def test_a_life_follows_what_its_row_names():
     """With nothing else changed, something else leaves, or at another time."""
-    assert follows(find_mutant(name).make, FOLLOWED[name])
+    for name, what in FOLLOWED.items():
+        with case(name):
+            assert follows(find_mutant(name).make, what)
 
 
 # By row, a life in which it waits, and one in which it leaks; in the first it is as clean as any.
@@ -87,34 +87,35 @@ WAITING = {
 }
 
 
-@pytest.mark.parametrize("name", WAITING)
-def test_a_life_is_clean_until_its_occasion(name):
+def test_a_life_is_clean_until_its_occasion():
     """Before it what leaves is what leaves the clean client, to the second; then it is not."""
-    clean = PollingClient if name.endswith("-around") else ToyClient
-    silent, telling = WAITING[name]
-    make = find_mutant(name).make
-    for owner in OWNERS[:4]:
-        lot = LOT.but(owner=owner, **silent)
-        assert lead(make, lot).whole == lead(clean, lot).whole
-    lots = [LOT.but(owner=owner, **telling) for owner in OWNERS[:4]]
-    assert any(lead(make, lot).whole != lead(clean, lot).whole for lot in lots)
+    for name, (silent, telling) in WAITING.items():
+        with case(name):
+            clean = PollingClient if name.endswith("-around") else ToyClient
+            make = find_mutant(name).make
+            for owner in OWNERS[:4]:
+                lot = LOT.but(owner=owner, **silent)
+                assert lead(make, lot).whole == lead(clean, lot).whole
+            lots = [LOT.but(owner=owner, **telling) for owner in OWNERS[:4]]
+            assert any(lead(make, lot).whole != lead(clean, lot).whole for lot in lots)
 
 
-@pytest.mark.parametrize("name", ["restart-draws", "message-draws", "journey-minute-around"])
-def test_a_due_time_moves_between_two_polls(name):
+def test_a_due_time_moves_between_two_polls():
     """At a start, a message or a journey, and not when it is only asked for again."""
-    stage = Stage(OWNERS[0], b"", NOON, PUBLIC, {})
-    client = find_mutant(name).make(stage)
-    dues = [client.next_poll(NOON), client.next_poll(NOON + 60)]
-    for kind in (Kind.SMS_RECEIVED, Kind.TRAVELLED):
-        client.on_event(describe(kind, OWNERS[0]))
-        dues.append(client.next_poll(NOON + 120))
-    dues.append(find_mutant(name).make(stage).next_poll(NOON + 180))
-    moves = [one != other for one, other in pairwise(dues)]
-    assert moves == [
-        False,
-        *(name.startswith(begin) for begin in ("message", "journey", "restart")),
-    ]
+    for name in ("restart-draws", "message-draws", "journey-minute-around"):
+        with case(name):
+            stage = Stage(OWNERS[0], b"", NOON, PUBLIC, {})
+            client = find_mutant(name).make(stage)
+            dues = [client.next_poll(NOON), client.next_poll(NOON + 60)]
+            for kind in (Kind.SMS_RECEIVED, Kind.TRAVELLED):
+                client.on_event(describe(kind, OWNERS[0]))
+                dues.append(client.next_poll(NOON + 120))
+            dues.append(find_mutant(name).make(stage).next_poll(NOON + 180))
+            moves = [one != other for one, other in pairwise(dues)]
+            assert moves == [
+                False,
+                *(name.startswith(begin) for begin in ("message", "journey", "restart")),
+            ]
 
 
 def test_the_real_client_counts_what_it_receives():

@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 
-import pytest
-
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import library
 from client_sim.lab.mutants.library import EQUIVALENTS, MUTANTS, find_mutant
 from client_sim.persona import Persona
+from tests.cases import case
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
 from tests.client_sim.lab.mutants.habitat import EDGES, OWNERS, lead, serve_failing, serve_well
 
@@ -76,26 +75,28 @@ def test_who_gathers_sends_nothing_of_it():
             assert lead(mutant.make, lot).whole == lead(clean, lot).whole, mutant.id
 
 
-@pytest.mark.parametrize("equivalent", EQUIVALENTS, ids=lambda equivalent: equivalent.id)
-def test_an_equivalent_follows_nothing_and_draws_afresh(equivalent):
+def test_an_equivalent_follows_nothing_and_draws_afresh():
     """Its owner is not looked at; 40 intervals are of 4 to 8 hours and not the same twice or so."""
-    for what in COMPARISONS.keys() - {"absence"}:
-        assert not follows(equivalent.make, what), what
-    assert reads_of(equivalent) == []
-    trace = lead(equivalent.make, LOT.but(steps=("poll",) * 40))
-    assert all(14_400 <= gap <= 28_801 for gap in trace.gaps)
-    assert len(set(trace.gaps)) >= 38
-    # As spread as 40 uniform values are but for 1 in 100,000.
-    assert max(trace.gaps) - min(trace.gaps) > 10_000
-    assert all(any(poll == number for poll, _ in trace.draws) for number in range(1, 41))
+    for equivalent in EQUIVALENTS:
+        with case(equivalent.id):
+            for what in COMPARISONS.keys() - {"absence"}:
+                assert not follows(equivalent.make, what), what
+            assert reads_of(equivalent) == []
+            trace = lead(equivalent.make, LOT.but(steps=("poll",) * 40))
+            assert all(14_400 <= gap <= 28_801 for gap in trace.gaps)
+            assert len(set(trace.gaps)) >= 38
+            # As spread as 40 uniform values are but for 1 in 100,000.
+            assert max(trace.gaps) - min(trace.gaps) > 10_000
+            assert all(any(poll == number for poll, _ in trace.draws) for number in range(1, 41))
 
 
-@pytest.mark.parametrize("owner", EDGES.values(), ids=EDGES)
-def test_no_leak_falls_over_owners_at_the_edges(owner):
-    """All polls of what is no row end, also where the second poll fails (rows: `test_rows`)."""
+def test_no_leak_falls_over_owners_at_the_edges():
+    """All polls of what is no row end, though the second poll fails (rows: `test_rows`)."""
     rows = {row.id for row in library.ROWS}
-    lots = [LOT.but(owner=owner), LOT.but(owner=owner, serve=serve_failing(serve_well, (2,), b""))]
-    for mutant in (*MUTANTS, *EQUIVALENTS):
-        for lot in lots if mutant.id not in rows else ():
-            trace = lead(mutant.make, lot)
-            assert (mutant.id, trace.crash, len(trace.outcomes)) == (mutant.id, "", 4)
+    failing = serve_failing(serve_well, (2,), b"")
+    for name, owner in EDGES.items():
+        for mutant in (*MUTANTS, *EQUIVALENTS):
+            if mutant.id not in rows:
+                trace = lead(mutant.make, LOT.but(owner=owner, serve=failing))
+                with case(name, mutant.id):
+                    assert (trace.crash, len(trace.outcomes)) == ("", 4)

@@ -3,14 +3,13 @@
 import hashlib
 import json
 
-import pytest
-
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.again import judge_again
 from client_sim.lab.scenarios.driving import POLL, RESET, Scenario, run_scenario
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld, Pieces
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 BLOCK = 8 * 1024 * 1024
@@ -95,29 +94,28 @@ def test_quiet_polls_ask_for_nothing_again(public):
     assert ask(public, FIRST, QUIET, QUIET) == []
 
 
-@pytest.mark.parametrize("path", [SNAPSHOT, TARGETS, LATEST, TABLES, NUMBERS])
-def test_what_is_held_is_found_in_any_later_poll(public, path):
+def test_what_is_held_is_found_in_any_later_poll(public):
     """Each role and part by itself; a phone that was reset holds nothing."""
-    again = (*QUIET, path)
-    assert ask(public, FIRST, again) == [path]
-    assert ask(public, FIRST, QUIET, again) == [path]
-    assert ask(public, FIRST, again, between=(RESET,)) == []
-    # A due time that is drawn anew is no reset.
-    assert ask(public, FIRST, again, between=("back 90000",)) == [path]
+    for path in (SNAPSHOT, TARGETS, LATEST, TABLES, NUMBERS):
+        with case(path):
+            again = (*QUIET, path)
+            assert ask(public, FIRST, again) == [path]
+            assert ask(public, FIRST, QUIET, again) == [path]
+            assert ask(public, FIRST, again, between=(RESET,)) == []
+            # A due time that is drawn anew is no reset.
+            assert ask(public, FIRST, again, between=("back 90000",)) == [path]
 
 
-@pytest.mark.parametrize(
-    ("last", "refused"),
-    [
+def test_what_a_poll_ended_behind_may_have_been_refused(public):
+    """A role with its proof; all before it was accepted, and so are parts of the right hash."""
+    for last, refused in (
         *((path, {path}) for path in (SNAPSHOT, TARGETS, LATEST, TABLES)),
         *((LATEST_PROOF, {LATEST}), (TABLES_PROOF, {TABLES}), (NUMBERS, set())),
-    ],
-)
-def test_what_a_poll_ended_behind_may_have_been_refused(public, last, refused):
-    """A role with its proof; all before it was accepted, and so are parts of the right hash."""
-    ended = FIRST[: FIRST.index(last) + 1]
-    held = {SNAPSHOT, TARGETS, LATEST, TABLES, NUMBERS} & {*ended}
-    assert {*ask(public, ended, FIRST)} == held - refused
+    ):
+        with case(last, refused):
+            ended = FIRST[: FIRST.index(last) + 1]
+            held = {SNAPSHOT, TARGETS, LATEST, TABLES, NUMBERS} & {*ended}
+            assert {*ask(public, ended, FIRST)} == held - refused
 
 
 def test_without_its_proof_a_role_is_not_held(public):
@@ -141,13 +139,14 @@ def test_a_model_is_held_once_its_package_was_asked_for(public):
     assert ask(public, (*model, CONTENT), model) == []
 
 
-@pytest.mark.parametrize("body", [b"other numbers", None])
-def test_a_part_that_is_damaged_or_does_not_come_is_not_held(public, body):
+def test_a_part_that_is_damaged_or_does_not_come_is_not_held(public):
     """And with it none of its role's, as all are asked for again."""
-    parts = {TABLES: list_parts(NUMBERS, KEYS)}
-    two = (*FIRST, KEYS)
-    assert {NUMBERS, KEYS} <= {*ask(public, two, two, changed=parts)}
-    assert not {NUMBERS, KEYS} & {*ask(public, two, two, changed={**parts, KEYS: body})}
+    for body in (b"other numbers", None):
+        with case(body):
+            parts = {TABLES: list_parts(NUMBERS, KEYS)}
+            two = (*FIRST, KEYS)
+            assert {NUMBERS, KEYS} <= {*ask(public, two, two, changed=parts)}
+            assert not {NUMBERS, KEYS} & {*ask(public, two, two, changed={**parts, KEYS: body})}
 
 
 def test_a_last_part_that_came_slowly_may_have_been_refused(public):

@@ -2,11 +2,11 @@
 
 import gzip
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.oracles.answers import Answer, decode_answers
+from tests.cases import case
 
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 BODY = b'{"signed":{"meta":{"snapshot.json":{"version":7}}}}'
@@ -25,9 +25,9 @@ def test_answers_follow_each_other():
     assert found[1].versions() == {"snapshot": 7}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_what_is_not_whole_is_no_answer():
+    """It ends the list; what came before it stays."""
+    for data in (
         b"",
         b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n\r\n",
@@ -43,23 +43,19 @@ def test_answers_follow_each_other():
         answer(b"", status=b" 200 OK"),
         b"HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000\r\n\r\n",
-    ],
-)
-def test_what_is_not_whole_is_no_answer(data):
-    """It ends the list; what came before it stays."""
-    assert decode_answers(MISSING + data) == (Answer(404, b""),)
+    ):
+        with case(data):
+            assert decode_answers(MISSING + data) == (Answer(404, b""),)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_other_bodies_name_no_versions():
+    """No metadata, no versions."""
+    for body in (
         *(b"", b"[]", b'{"signed":1}', b'{"signed":{"meta":[]}}', b"[" * 2000),
         *(b'{"signed":{"meta":{"a.json":1}}}', b'{"signed":{"meta":{"a.json":{"version":"1"}}}}'),
-    ],
-)
-def test_other_bodies_name_no_versions(body):
-    """No metadata, no versions."""
-    assert Answer(200, body).versions() == {}
+    ):
+        with case(body):
+            assert Answer(200, body).versions() == {}
 
 
 @given(st.binary(max_size=200))

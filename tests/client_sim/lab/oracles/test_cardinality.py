@@ -3,17 +3,16 @@
 import math
 from dataclasses import replace
 
-import pytest
-
 from client_sim.lab.oracles.budget import Budget, find_budget
 from client_sim.lab.oracles.cardinality import count_fields, judge_cardinality
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 
 
-@pytest.mark.parametrize(
-    ("field", "of", "found"),
-    [
+def test_the_row_of_the_kind_comes_first():
+    """Before that of any request."""
+    for field, of, found in (
         ("path", "request", Budget("path", "request", "1")),
         ("path", "part", Budget("path", "part", "parts")),
         ("method", "package", Budget("method", "request", "1")),
@@ -21,11 +20,9 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
         ("names", "request", Budget("names", "request", "0")),
         ("query", "request", Budget("query", "request", "0")),
         ("header X value", "package", Budget("header X value", "package", "0")),
-    ],
-)
-def test_the_row_of_the_kind_comes_first(field, of, found):
-    """Before that of any request."""
-    assert find_budget(field, of) == found
+    ):
+        with case(field, of, found):
+            assert find_budget(field, of) == found
 
 
 def test_a_size_is_a_number_or_an_alphabet():
@@ -60,9 +57,9 @@ def test_equal_phones_are_one_crowd():
     assert judge_cardinality([phone(), phone(), phone()]) == ()
 
 
-@pytest.mark.parametrize(
-    ("odd", "field"),
-    [
+def test_one_odd_phone_is_named():
+    """The rarest value, the commonest, and how many phones show each."""
+    for odd, field in (
         (phone(name=b"t.example"), "names"),
         (phone(target=b"192.0.2.9 443 h.example"), "address"),
         (phone(target=b"192.0.2.1 444 h.example"), "port and TLS name"),
@@ -74,37 +71,33 @@ def test_equal_phones_are_one_crowd():
         (phone((HEAD.replace(b"1.1", b"1.0"),)), "version"),
         (phone((HEAD.replace(b"Host", b"host"),)), "header names"),
         (phone((HEAD.replace(b"gzip", b"gzip, br"),)), "header Accept-Encoding value"),
-    ],
-)
-def test_one_odd_phone_is_named(odd, field):
-    """The rarest value, the commonest, and how many phones show each."""
-    found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
-    finding = found[field]
-    assert "2 values among 3 phones" in finding.explanation
-    assert (finding.offset, finding.length) == (0, len(finding.data))
-    others = {
-        "names": "dns question",
-        "address": "connect target",
-        "port and TLS name": "connect target",
-        "TLS parameters": "tls parameters",
-    }
-    assert finding.channel == others.get(field, "octets")
-    assert f"{finding.data!r} in 1" in finding.explanation
-    assert f"{finding.other!r} in 2" in finding.explanation
+    ):
+        with case(odd, field):
+            found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
+            finding = found[field]
+            assert "2 values among 3 phones" in finding.explanation
+            assert (finding.offset, finding.length) == (0, len(finding.data))
+            others = {
+                "names": "dns question",
+                "address": "connect target",
+                "port and TLS name": "connect target",
+                "TLS parameters": "tls parameters",
+            }
+            assert finding.channel == others.get(field, "octets")
+            assert f"{finding.data!r} in 1" in finding.explanation
+            assert f"{finding.other!r} in 2" in finding.explanation
 
 
-@pytest.mark.parametrize(
-    ("more", "field"),
-    [
+def test_what_has_no_row_may_not_be_there():
+    """Even where all phones agree."""
+    for more, field in (
         (HEAD.replace(b" HTTP", b"?a=1 HTTP"), "query"),
         (HEAD + b"body", "body"),
         (HEAD.replace(b"\r\n\r\n", b"\r\nX-Y: 1\r\n\r\n"), "header X-Y value"),
-    ],
-)
-def test_what_has_no_row_may_not_be_there(more, field):
-    """Even where all phones agree."""
-    found = {f.field: f for f in judge_cardinality([phone((more,))] * 3)}
-    assert "where 0 may be" in found[field].explanation
+    ):
+        with case(more, field):
+            found = {f.field: f for f in judge_cardinality([phone((more,))] * 3)}
+            assert "where 0 may be" in found[field].explanation
 
 
 def test_named_alphabets_have_the_size_that_is_said():

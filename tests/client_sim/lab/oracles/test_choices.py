@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
-
 from client_sim.lab.oracles.choices import Offered, judge_choices, place_of
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 from tests.client_sim.device.formats_page import bucket_rows
 
 PACKAGE = b"GET /targets/armani/id/stable/6a2c.armani-2-full.zip HTTP/1.1\r\n\r\n"
@@ -50,21 +49,19 @@ def test_who_is_in_takes_the_build_and_who_is_out_passes_it_over():
     assert judge(3, 5, 6) == ()
 
 
-@pytest.mark.parametrize(
-    ("taken", "poll", "does", "data"),
-    [
+def test_another_choice_is_found():
+    """With the poll, the build, the share, the place, and the request where there is one."""
+    for taken, poll, does, data in (
         ((3, 4, 5, 6), 4, "takes build 3, which is for 0 of 1000 phones: its place is 0", PACKAGE),
         ((3, 6), 5, "passes over build 3, which is for 1 of 1000 phones: its place is 0", b""),
         ((3, 5), 6, "passes over build 4, which is for 1000 of 1000 phones: its place is 999", b""),
-    ],
-)
-def test_another_choice_is_found(taken, poll, does, data):
-    """With the poll, the build, the share, the place, and the request where there is one."""
-    (found,) = judge(*taken)
-    assert (found.where, found.explanation) == (f"poll {poll}", f"the phone {does}")
-    assert found.data == (ROLE + data if data else b"")
-    assert (found.offset, found.length) == (len(ROLE) if data else 0, len(data))
-    assert (found.channel, found.field) == ("octets", "choice")
+    ):
+        with case(taken, poll, does, data):
+            (found,) = judge(*taken)
+            assert (found.where, found.explanation) == (f"poll {poll}", f"the phone {does}")
+            assert found.data == (ROLE + data if data else b"")
+            assert (found.offset, found.length) == (len(ROLE) if data else 0, len(data))
+            assert (found.channel, found.field) == ("octets", "choice")
 
 
 def test_each_wrong_choice_is_told():
@@ -72,7 +69,8 @@ def test_each_wrong_choice_is_told():
     assert [found.where for found in judge(3, 4)] == ["poll 4", "poll 5", "poll 6"]
 
 
-@pytest.mark.parametrize("taken", [(2, 3, 4), (4,), (2, 6)])
-def test_a_phone_with_another_secret_is_not_judged(taken):
+def test_a_phone_with_another_secret_is_not_judged():
     """It decides the first offers otherwise; where it stands then is not known."""
-    assert judge(*taken) == ()
+    for taken in ((2, 3, 4), (4,), (2, 6)):
+        with case(taken):
+            assert judge(*taken) == ()

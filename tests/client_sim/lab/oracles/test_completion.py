@@ -12,6 +12,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 ROOT, TIMESTAMP = "/metadata/2.root.json", "/metadata/timestamp.json"
@@ -194,9 +195,9 @@ NO_ROOT = answer(ROOT, 404)
 UP_TO_SNAPSHOT = (NO_ROOT, answer(TIMESTAMP, snapshot=1))
 
 
-@pytest.mark.parametrize(
-    ("polls", "explanation"),
-    [
+def test_what_a_poll_lacks_is_told_word_for_word(public):
+    """With the poll's due time, and its first connection where it had one."""
+    for polls, explanation in (
         ([()], "the poll sent no request, so there is nothing to judge"),
         (
             [(answer(ROOT),)],
@@ -219,15 +220,13 @@ UP_TO_SNAPSHOT = (NO_ROOT, answer(TIMESTAMP, snapshot=1))
             [(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json", tables=1))],
             "the poll ended before /metadata/1.tables.json, which the snapshot names",
         ),
-    ],
-)
-def test_what_a_poll_lacks_is_told_word_for_word(polls, explanation, public):
-    """With the poll's due time, and its first connection where it had one."""
-    seen = observe(*polls)
-    connection = seen.connections()[0] if polls[0] else None
-    assert find_incompletions(seen, public) == (
-        Incompletion(seen.departures[-1], connection, explanation),
-    )
+    ):
+        with case(polls, explanation):
+            seen = observe(*polls)
+            connection = seen.connections()[0] if polls[0] else None
+            assert find_incompletions(seen, public) == (
+                Incompletion(seen.departures[-1], connection, explanation),
+            )
 
 
 def test_an_exception_is_told_word_for_word(public):
@@ -247,9 +246,9 @@ def test_a_poll_belongs_to_the_connections_of_its_phase(public):
     assert found.departure.phase == "poll 2"
 
 
-@pytest.mark.parametrize(
-    "polls",
-    [
+def test_nothing_more_is_called_for_than_the_server_names(public):
+    """No snapshot, a newer root, no role, a role that was fetched with an older snapshot."""
+    for polls in (
         [(NO_ROOT, answer(TIMESTAMP))],
         [(answer(ROOT), answer("/metadata/3.root.json", 404), answer(TIMESTAMP))],
         [(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json"))],
@@ -263,11 +262,9 @@ def test_a_poll_belongs_to_the_connections_of_its_phase(public):
                 answer("/metadata/2.snapshot.json", targets=1),
             ),
         ],
-    ],
-)
-def test_nothing_more_is_called_for_than_the_server_names(polls, public):
-    """No snapshot, a newer root, no role, a role that was fetched with an older snapshot."""
-    assert find_incompletions(observe(*polls), public) == ()
+    ):
+        with case(polls):
+            assert find_incompletions(observe(*polls), public) == ()
 
 
 def test_what_is_new_is_called_for_beside_what_is_not(public):

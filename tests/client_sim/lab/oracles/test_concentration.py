@@ -3,11 +3,10 @@
 import hashlib
 import math
 
-import pytest
-
 from client_sim.lab.oracles.concentration import judge_concentration, measure_concentration
 from client_sim.lab.oracles.timing import decode_intervals
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 
 
 def drawn(seed, number):
@@ -40,28 +39,27 @@ def afresh(draw, _at):
     return 14_400 + draw % 14_401
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_fresh_draws_have_no_phase(seed):
+def test_fresh_draws_have_no_phase():
     """In forty polls or four hundred."""
-    assert judge_concentration(walk(40, seed, afresh)) == ()
-    assert judge_concentration(walk(400, seed, afresh)) == ()
+    for seed in range(20):
+        with case(seed):
+            assert judge_concentration(walk(40, seed, afresh)) == ()
+            assert judge_concentration(walk(400, seed, afresh)) == ()
 
 
-@pytest.mark.parametrize(
-    ("step", "of"),
-    [
+def test_a_phase_that_is_kept_is_found():
+    """In the interval, the minute, the quarter of an hour, two hours, four hours."""
+    for step, of in (
         (lambda _draw, _at: 20_000, "intervals"),
         (lambda draw, at: afresh(draw, at) // 60 * 60, "polls modulo 60 s"),
         (lambda draw, at: draw % 9000 // 900 * 900 + 18_000 - at % 900, "polls modulo 900 s"),
         (lambda _draw, at: 21_600 - (at - 1234) % 21_600 + 7200, "polls modulo 7200 s"),
         (lambda draw, at: 21_600 - (at - 1234) % 14_400 + draw % 900, "polls modulo 14400 s"),
-    ],
-)
-def test_a_phase_that_is_kept_is_found(step, of):
-    """In the interval, the minute, the quarter of an hour, two hours, four hours."""
-    found = judge_concentration(walk(40, 1, step))
-    assert any(f.explanation.startswith(of) for f in found)
-    assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
+    ):
+        with case(step, of):
+            found = judge_concentration(walk(40, 1, step))
+            assert any(f.explanation.startswith(of) for f in found)
+            assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
 
 
 def test_the_length_is_that_of_the_mean_vector():

@@ -1,9 +1,8 @@
 """Whoever shares a request of an installation with too few is found."""
 
-import pytest
-
 from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 
 ROLE = "/metadata/3.armani.json"
 PACKAGE = f"/targets/armani/id/stable/{'a' * 64}.f.zip"
@@ -29,18 +28,19 @@ def test_four_of_a_kind_are_enough():
     assert judge_crowds(fleet) == ()
 
 
-@pytest.mark.parametrize(("path", "of"), [(PACKAGE, "package"), (ROLE, "codename")])
-def test_three_are_too_few(path, of):
+def test_three_are_too_few():
     """The finding names the field, its value, and how many show it."""
-    assert CROWDS[of] == 4
-    findings = judge_crowds([phone(path)] * 3)
-    (found,) = (finding for finding in findings if finding.field == "path")
-    assert found.data == path.encode()
-    assert (found.offset, found.length, found.channel) == (0, len(path), "octets")
-    assert found.where == f"poll 1, {of}"
-    assert found.explanation == (
-        f"path {path.encode()!r} is shown by 3 of 3 phones, where 4 or more must share it"
-    )
+    for path, of in ((PACKAGE, "package"), (ROLE, "codename")):
+        with case(path, of):
+            assert CROWDS[of] == 4
+            findings = judge_crowds([phone(path)] * 3)
+            (found,) = (finding for finding in findings if finding.field == "path")
+            assert found.data == path.encode()
+            assert (found.offset, found.length, found.channel) == (0, len(path), "octets")
+            assert found.where == f"poll 1, {of}"
+            assert found.explanation == (
+                f"path {path.encode()!r} is shown by 3 of 3 phones, where 4 or more must share it"
+            )
 
 
 def test_the_rarest_value_is_named():

@@ -13,6 +13,7 @@ from client_sim.lab.oracles.distribution import (
     judge_distribution,
 )
 from client_sim.lab.oracles.finding import Finding
+from tests.cases import case
 
 
 def draws(count, seed=1):
@@ -23,12 +24,13 @@ def draws(count, seed=1):
     ]
 
 
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("count", [1, 2, 20, 500])
-def test_fresh_draws_are_clean(count, seed):
+def test_fresh_draws_are_clean():
     """Whatever their number."""
-    assert judge_distribution(draws(count, seed)) == ()
-    assert judge_distribution([]) == ()
+    for seed in range(10):
+        for count in (1, 2, 20, 500):
+            with case(seed, count):
+                assert judge_distribution(draws(count, seed)) == ()
+                assert judge_distribution([]) == ()
 
 
 def sorted_halves(count):
@@ -39,9 +41,9 @@ def sorted_halves(count):
     ]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "names"),
-    [
+def test_a_pattern_is_named():
+    """Bits, spread, order."""
+    for seconds, names in (
         ([v - v % 2 for v in draws(60)], {"bit 0"}),
         ([v - v % 2 if n % 2 else v for n, v in enumerate(draws(400))], {"bit 0"}),
         ([14_400 + (int(v - 14_400) | 2048) for v in draws(60)], {"bit 11"}),
@@ -50,13 +52,11 @@ def sorted_halves(count):
         (sorted(draws(100)), {"number of runs"}),
         (sorted_halves(100), {"number of runs"}),
         ([20_000.0] * 100, {"spread"}),
-    ],
-)
-def test_a_pattern_is_named(seconds, names):
-    """Bits, spread, order."""
-    found = judge_distribution(seconds)
-    assert all(any(f.explanation.startswith(f"{name} of") for f in found) for name in names)
-    assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
+    ):
+        with case(seconds, names):
+            found = judge_distribution(seconds)
+            assert all(any(f.explanation.startswith(f"{name} of") for f in found) for name in names)
+            assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
 
 
 def test_alpha_is_shared():

@@ -1,12 +1,11 @@
 """Nothing leaves between polls, and a due time that is asked for again stays."""
 
-import pytest
-
 from client_sim.lab.oracles.due import judge_due
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_schedule
 from client_sim.lab.oracles.silence import judge_silence
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 
 
 def observe(phase, channel=Channel.DNS):
@@ -56,30 +55,35 @@ def judge(step, at, due):
     return judge_due(seen)
 
 
-@pytest.mark.parametrize("step", ["reboot", "sms-received", "back 60"])
-def test_what_moves_while_it_is_still_ahead_is_found(step):
+def test_what_moves_while_it_is_still_ahead_is_found():
     """By half a second or by hours, sooner or later; the finding has both times."""
-    for due in (DUE + 0.5, DUE - 3000):
-        (found,) = judge(step, AT + 10, due)
-        assert found.explanation == f"the due time moved by {due - DUE:+g} s"
-        assert (found.data, found.other) == (repr(due).encode(), repr(DUE).encode())
-        assert found.where == f"next poll, asked again, step 2 {step}"
-        assert (found.channel, found.field) == ("next poll, asked again", "due time")
-        assert (found.offset, found.length) == (0, len(repr(due)))
+    for step in ("reboot", "sms-received", "back 60"):
+        with case(step):
+            for due in (DUE + 0.5, DUE - 3000):
+                (found,) = judge(step, AT + 10, due)
+                assert found.explanation == f"the due time moved by {due - DUE:+g} s"
+                assert (found.data, found.other) == (repr(due).encode(), repr(DUE).encode())
+                assert found.where == f"next poll, asked again, step 2 {step}"
+                assert (found.channel, found.field) == ("next poll, asked again", "due time")
+                assert (found.offset, found.length) == (0, len(repr(due)))
 
 
-@pytest.mark.parametrize(
-    ("step", "at"),
-    [("factory-reset", AT + 10), ("off 86400", AT + 86_410), ("back 90000", AT - 90_000)],
-)
-def test_a_phone_that_must_draw_again_draws_in_range(step, at):
+def test_a_phone_that_must_draw_again_draws_in_range():
     """After a reset, past the due time, or days before it: 4 to 8 hours from then, or now."""
-    for ahead in (14_400, 28_800, 0, -60):
-        assert judge(step, at, at + ahead) == ()
-    for ahead in (1, 14_399, 28_801):
-        (found,) = judge(step, at, at + ahead)
-        assert found.explanation == (f"the next poll comes {ahead} s later, not 4 to 8 hours later")
-        assert found.other is None
+    for step, at in (
+        ("factory-reset", AT + 10),
+        ("off 86400", AT + 86_410),
+        ("back 90000", AT - 90_000),
+    ):
+        with case(step, at):
+            for ahead in (14_400, 28_800, 0, -60):
+                assert judge(step, at, at + ahead) == ()
+            for ahead in (1, 14_399, 28_801):
+                (found,) = judge(step, at, at + ahead)
+                assert found.explanation == (
+                    f"the next poll comes {ahead} s later, not 4 to 8 hours later"
+                )
+                assert found.other is None
 
 
 def test_a_due_time_is_ahead_from_now_up_to_eight_hours():

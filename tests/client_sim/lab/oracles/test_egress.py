@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import pytest
-
 from client_sim.lab.oracles.egress import Stray, find_strays
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import BuildFacts, Public
+from tests.cases import case
 
 BUILD = BuildFacts("", "", 0, 0, "")
 NAME = (Channel.DNS, -1, b"updates.example.org")
@@ -104,19 +103,20 @@ def test_a_connection_that_stays_open_is_said_once():
     assert [stray.field for stray in find_strays(seen, public)] == ["close"]
 
 
-@pytest.mark.parametrize(
-    ("target", "fields"),
-    [
+def test_a_target_is_read_from_its_spaces(public):
+    """What stands behind the name is part of it."""
+    for target, fields in (
         (b"192.0.2.1 8080 updates.example.org b", ["TLS name"]),
         (b"192.0.2.1  8080 updates.example.org", ["port", "TLS name"]),
         (b"192.0.2.1 8080", ["TLS name"]),
         (b"192.0.2.1", ["port", "TLS name"]),
-    ],
-)
-def test_a_target_is_read_from_its_spaces(target, fields, public):
-    """What stands behind the name is part of it."""
-    seen = Observation(
-        tuple(Departure(1.0, "poll 1", *event) for event in (NAME, (Channel.CONNECT, 0, target))),
-        *((), (), (), None),
-    )
-    assert [stray.field for stray in find_strays(seen, replace(public, tls=True))] == fields
+    ):
+        with case(target, fields):
+            seen = Observation(
+                tuple(
+                    Departure(1.0, "poll 1", *event)
+                    for event in (NAME, (Channel.CONNECT, 0, target))
+                ),
+                *((), (), (), None),
+            )
+            assert [stray.field for stray in find_strays(seen, replace(public, tls=True))] == fields

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.oracles.equality import Difference, find_differences, judge_equality
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 
 
 def observe(*departures):
@@ -49,9 +49,9 @@ def test_equal_traces_have_no_difference():
     assert find_differences(observe(*BASE), observe(*BASE), with_time=True) == ()
 
 
-@pytest.mark.parametrize(
-    ("other", "channel", "offset", "first", "second"),
-    [
+def test_a_difference_names_channel_offset_and_both_sides():
+    """Bytes differ with or without time."""
+    for other, channel, offset, first, second in (
         (changed(0, data=b"a.exbmple"), "dns question", 4, b"a.example", b"a.exbmple"),
         (
             changed(1, data=b"192.0.2.1 81 plain"),
@@ -59,42 +59,36 @@ def test_equal_traces_have_no_difference():
         ),
         (changed(2, data=b"abcdeF"), "octets", 5, b"abcdef", b"abcdeF"),
         (changed(2, data=b"abcdefg"), "octets", 6, b"abcdef", b"abcdefg"),
-    ],
-)
-def test_a_difference_names_channel_offset_and_both_sides(other, channel, offset, first, second):
-    """Bytes differ with or without time."""
-    for with_time in (True, False):
-        (found,) = find_differences(observe(*BASE), observe(*other), with_time=with_time)
-        assert (found.channel, found.offset) == (channel, offset)
-        assert (found.first, found.second) == (first, second)
+    ):
+        with case(other, channel, offset, first, second):
+            for with_time in (True, False):
+                (found,) = find_differences(observe(*BASE), observe(*other), with_time=with_time)
+                assert (found.channel, found.offset) == (channel, offset)
+                assert (found.first, found.second) == (first, second)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [changed(2, at=1.5), changed(4, data=b"20001.0"), changed(4, at=2.0)],
-)
-def test_times_count_only_with_time(other):
+def test_times_count_only_with_time():
     """Two phones of the fleet poll at different times; two owners of one phone do not."""
-    assert find_differences(observe(*BASE), observe(*other), with_time=False) == ()
-    (found,) = find_differences(observe(*BASE), observe(*other), with_time=True)
-    assert found.first != found.second
+    for other in (changed(2, at=1.5), changed(4, data=b"20001.0"), changed(4, at=2.0)):
+        with case(other):
+            assert find_differences(observe(*BASE), observe(*other), with_time=False) == ()
+            (found,) = find_differences(observe(*BASE), observe(*other), with_time=True)
+            assert found.first != found.second
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
+def test_pieces_closes_and_order_count_too():
+    """The same bytes in other pieces, without a close, or in another order are different."""
+    for other in (
         (*BASE[:2], (1.0, Channel.BYTES, 0, b"abc"), (1.0, Channel.BYTES, 0, b"def"), *BASE[3:]),
         (*BASE[:3], *BASE[4:]),
         (*BASE, BASE[3]),
         (*BASE[:2], BASE[3], BASE[2], BASE[4]),
-    ],
-)
-def test_pieces_closes_and_order_count_too(other):
-    """The same bytes in other pieces, without a close, or in another order are different."""
-    for one, two in ((BASE, other), (other, BASE)):
-        (found,) = find_differences(observe(*one), observe(*two), with_time=False)
-        assert found.first != found.second
-        assert found.channel in {"octets", "close", "next poll"}
+    ):
+        with case(other):
+            for one, two in ((BASE, other), (other, BASE)):
+                (found,) = find_differences(observe(*one), observe(*two), with_time=False)
+                assert found.first != found.second
+                assert found.channel in {"octets", "close", "next poll"}
 
 
 def test_one_event_more_is_shown_whole():
@@ -149,9 +143,9 @@ def test_the_offset_is_that_of_the_first_difference(first, second):
 TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "field"),
-    [
+def test_every_channel_has_fields():
+    """TLS parameters, times, pieces; `test_places` has those of requests and targets."""
+    for one, other, field in (
         ((*BASE, TLS), (*BASE, (*TLS[:3], b"name h.example\nresumes yes")), "resumes"),
         (BASE, changed(4, data=b"20001.0"), "due time"),
         (BASE, changed(4, at=2.0), "time"),
@@ -162,12 +156,10 @@ TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
             (*BASE[:2], (1.0, Channel.BYTES, 0, b"ab"), (1.0, Channel.BYTES, 0, b"cdef")),
             "pieces",
         ),
-    ],
-)
-def test_every_channel_has_fields(one, other, field):
-    """TLS parameters, times, pieces; `test_places` has those of requests and targets."""
-    (found,) = find_differences(observe(*one), observe(*other), with_time=True)
-    assert found.field == field
+    ):
+        with case(one, other, field):
+            (found,) = find_differences(observe(*one), observe(*other), with_time=True)
+            assert found.field == field
 
 
 def test_a_difference_is_a_finding():

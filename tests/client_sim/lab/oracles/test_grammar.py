@@ -1,10 +1,10 @@
 """The grammar has exactly the bytes of docs/FORMATS.md section 9 and names all others."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.oracles.grammar import Request, Violation, find_violations, parse_requests
+from tests.cases import case
 
 HOST = b"updates.example.org:8080"
 BLOCK = 8 * 1024 * 1024
@@ -74,18 +74,18 @@ CLEAN = {
 }
 
 
-@pytest.mark.parametrize("name", CLEAN)
-def test_what_a_phone_may_send_and_any_changed_byte(name):
+def test_what_a_phone_may_send_and_any_changed_byte():
     """Polls and installations of every shape have no violation; each byte is flipped once.
 
     Only versions have other right values.
     """
-    data = CLEAN[name]
-    assert find_violations(data, HOST) == find_violations(data, None) == ()
-    for place in range(len(data)):
-        changed = data[:place] + bytes((data[place] ^ 0x20,)) + data[place + 1 :]
-        if not chr(data[place]).isalnum() or not chr(changed[place]).isalnum():
-            assert find_violations(changed, HOST), (place, changed[place : place + 20])
+    for name, data in CLEAN.items():
+        with case(name):
+            assert find_violations(data, HOST) == find_violations(data, None) == ()
+            for place in range(len(data)):
+                changed = data[:place] + bytes((data[place] ^ 0x20,)) + data[place + 1 :]
+                if not chr(data[place]).isalnum() or not chr(changed[place]).isalnum():
+                    assert find_violations(changed, HOST), (place, changed[place : place + 20])
 
 
 BROKEN = [
@@ -107,11 +107,12 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("data", "offset", "offending"), BROKEN)
-def test_a_violation_names_offset_and_bytes(data, offset, offending):
+def test_a_violation_names_offset_and_bytes():
     """The first violation points at the very line that is wrong."""
-    (first, *_) = find_violations(data, HOST)
-    assert (first.offset, first.data) == (offset, offending)
+    for data, offset, offending in BROKEN:
+        with case(data, offset, offending):
+            (first, *_) = find_violations(data, HOST)
+            assert (first.offset, first.data) == (offset, offending)
 
 
 OUT_OF_ORDER = {
@@ -138,9 +139,9 @@ def test_honest_requests_in_another_order_say_something():
         assert data[violation.offset :].startswith(violation.data)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_paths_that_are_no_request_of_a_phone():
+    """What the server may have but a phone never asks for is a violation."""
+    for path in (
         "/metadata/1.mirrors.json",
         "/metadata/1.latest-a.json",
         "/log/proof/snapshot.3",
@@ -158,19 +159,16 @@ def test_honest_requests_in_another_order_say_something():
         f"/targets/armani/id/stable/{DIGEST}.a..zip",
         "/metadata/12345678901234567.armani.json",
         "/metadata/1.Armani.json",
-    ],
-)
-def test_paths_that_are_no_request_of_a_phone(path):
-    """What the server may have but a phone never asks for is a violation."""
-    assert find_violations(ask(path), HOST)
+    ):
+        with case(path):
+            assert find_violations(ask(path), HOST)
 
 
-@pytest.mark.parametrize(
-    "host", ["192.0.2.1:8080", "127.0.0.1", "[::1]", "UPDATES.example.org", ""]
-)
-def test_a_host_that_is_no_name_is_refused(host):
+def test_a_host_that_is_no_name_is_refused():
     """When any host may stand there, it must still be a name."""
-    assert find_violations(role(2, "root").replace(HOST, host.encode()), None)
+    for host in ("192.0.2.1:8080", "127.0.0.1", "[::1]", "UPDATES.example.org", ""):
+        with case(host):
+            assert find_violations(role(2, "root").replace(HOST, host.encode()), None)
 
 
 def test_a_host_may_not_change_on_the_way():
@@ -236,12 +234,12 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("rule", WRONG)
-def test_a_violation_has_its_words(rule):
+def test_a_violation_has_its_words():
     """Where, what, which rule, and a sentence."""
-    *lines, (offset, data, words) = WRONG[rule]
-    asked = b"\r\n".join((*lines, b"", b""))
-    assert find_violations(asked, HOST) == (Violation(offset, data, rule, words),)
+    for rule, (*lines, (offset, data, words)) in WRONG.items():
+        with case(rule):
+            asked = b"\r\n".join((*lines, b"", b""))
+            assert find_violations(asked, HOST) == (Violation(offset, data, rule, words),)
 
 
 def test_what_ends_early_is_missed_at_its_end():
@@ -288,30 +286,29 @@ def test_requests_among_others_are_given():
     )
 
 
-@pytest.mark.parametrize(
-    ("host", "clean"),
-    [
+def test_any_name_may_be_the_host_where_none_is_said():
+    """With a port or without."""
+    for host, clean in (
         *(("a", True), ("a.b-c.example:65535", True), ("1a.2", True), ("a:0", False)),
         *(("a:", False), ("a.", False), (".a", False), ("1.2", False), ("a b", False)),
-    ],
-)
-def test_any_name_may_be_the_host_where_none_is_said(host, clean):
-    """With a port or without."""
-    asked = ask("/metadata/2.root.json", host=host)
-    assert (find_violations(asked, None) == ()) == clean
+    ):
+        with case(host, clean):
+            asked = ask("/metadata/2.root.json", host=host)
+            assert (find_violations(asked, None) == ()) == clean
 
 
-@pytest.mark.parametrize("verb", [b"GET", b"HEAD", b"PROPFIND"])
-def test_the_next_head_is_found_behind_a_body(verb):
+def test_the_next_head_is_found_behind_a_body():
     """Whatever its verb."""
-    body = b"a=1&"
-    asked = role(2, "root") + body + verb + b" /x HTTP/1.0\r\n\r\n"
-    start = len(role(2, "root"))
-    found = find_violations(asked, HOST)
-    assert [(v.offset, v.data) for v in found] == [
-        (start, body),
-        (start + len(body), verb + b" /x HTTP/1.0"),
-    ]
+    for verb in (b"GET", b"HEAD", b"PROPFIND"):
+        with case(verb):
+            body = b"a=1&"
+            asked = role(2, "root") + body + verb + b" /x HTTP/1.0\r\n\r\n"
+            start = len(role(2, "root"))
+            found = find_violations(asked, HOST)
+            assert [(v.offset, v.data) for v in found] == [
+                (start, body),
+                (start + len(body), verb + b" /x HTTP/1.0"),
+            ]
 
 
 def test_bytes_before_a_head_are_one_violation():

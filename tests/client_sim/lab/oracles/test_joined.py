@@ -1,11 +1,10 @@
 """A value that is split over fields, requests or names is whole in one of the texts."""
 
-import pytest
-
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.joined import join_fields
 from client_sim.lab.oracles.judging import judge_canaries
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from tests.cases import case
 
 IMEI = b"001017204862139"
 SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
@@ -25,9 +24,9 @@ def get(target=b"/a", *lines):
     return b"GET " + b"\r\n".join((target + b" HTTP/1.1", b"Host: h.example", *lines, b"", b""))
 
 
-@pytest.mark.parametrize(
-    "seen",
-    [
+def test_both_halves_are_found_together():
+    """In headers, requests, connections, parameters, bodies, labels."""
+    for seen in (
         observe(get(b"/a", b"X-A: " + IMEI[:7], b"X-B: " + IMEI[7:])),
         observe(get(b"/a", b"X-A: " + IMEI[7:], b"X-B: " + IMEI[:7])),
         observe(get(b"/a", b"X-A: " + IMEI[:7]) + get(b"/a", b"X-A: " + IMEI[7:])),
@@ -39,14 +38,14 @@ def get(target=b"/a", *lines):
         observe(get() + IMEI[:7], get() + IMEI[7:]),
         observe(names=(IMEI[:7] + b"." + IMEI[7:] + b".example",)),
         observe(names=(IMEI[:7] + b".example", IMEI[7:] + b".example")),
-    ],
-)
-def test_both_halves_are_found_together(seen):
-    """In headers, requests, connections, parameters, bodies, labels."""
-    found = judge_canaries(seen, SEARCH)
-    assert found
-    assert all(finding.offending() == IMEI for finding in found)
-    assert all("imei as it is" in finding.explanation and finding.field for finding in found)
+    ):
+        with case(seen):
+            found = judge_canaries(seen, SEARCH)
+            assert found
+            assert all(finding.offending() == IMEI for finding in found)
+            assert all(
+                "imei as it is" in finding.explanation and finding.field for finding in found
+            )
 
 
 def test_what_is_whole_is_found_where_it_stands():

@@ -23,6 +23,7 @@ from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Departure, Observation, Read
 from client_sim.persona import make_persona
 from client_sim.world import BuildFacts, Public
+from tests.cases import case
 
 OWNER = make_persona(1)
 
@@ -49,15 +50,18 @@ def test_a_server_that_answers_nothing_gives_no_clean_verdict(public):
     assert judge_far_end(seen) == ()
 
 
-@pytest.mark.parametrize(
-    ("port", "tls", "value"),
-    [(80, False, b"a.b"), (443, True, b"a.b"), (443, False, b"a.b:443"), (80, True, b"a.b:80")],
-)
-def test_the_port_is_written_only_where_it_is_unusual(port, tls, value):
+def test_the_port_is_written_only_where_it_is_unusual():
     """FORMATS section 9."""
-    build = BuildFacts("", "", 0, 0, "")
-    public = Public("a.b", port, tls, "", "", "", b"", b"", 0, build)
-    assert host_line(public) == value
+    for port, tls, value in (
+        (80, False, b"a.b"),
+        (443, True, b"a.b"),
+        (443, False, b"a.b:443"),
+        (80, True, b"a.b:80"),
+    ):
+        with case(port, tls, value):
+            build = BuildFacts("", "", 0, 0, "")
+            public = Public("a.b", port, tls, "", "", "", b"", b"", 0, build)
+            assert host_line(public) == value
 
 
 HEAD = b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org:8080\r\n"
@@ -72,36 +76,35 @@ def sent(*pieces):
     return Observation(tuple(left), (), (), (b"",), None)
 
 
-@pytest.mark.parametrize("cut", [1, 40, 80, 90, 120])
-def test_requests_in_one_packet_or_in_pieces_are_the_same_bytes(cut, public):
+def test_requests_in_one_packet_or_in_pieces_are_the_same_bytes(public):
     """Pipelined or cut anywhere, an honest poll obeys the grammar, and another names its place."""
-    whole = HEAD + TAIL + TIMESTAMP
-    odd = whole.replace(b"timestamp.json HTTP", b"timestamp.json?a HTTP")
-    for data in (whole, odd):
-        for seen in (sent(data), sent(data[:cut], data[cut:])):
-            found = judge_grammar(seen, public)
-            assert [(f.channel, f.field, f.offset) for f in found] == (
-                [] if data is whole else [("octets", "request 2, method", len(HEAD + TAIL))]
-            )
+    for cut in (1, 40, 80, 90, 120):
+        with case(cut):
+            whole = HEAD + TAIL + TIMESTAMP
+            odd = whole.replace(b"timestamp.json HTTP", b"timestamp.json?a HTTP")
+            for data in (whole, odd):
+                for seen in (sent(data), sent(data[:cut], data[cut:])):
+                    found = judge_grammar(seen, public)
+                    assert [(f.channel, f.field, f.offset) for f in found] == (
+                        [] if data is whole else [("octets", "request 2, method", len(HEAD + TAIL))]
+                    )
 
 
-@pytest.mark.parametrize(
-    ("data", "field", "at"),
-    [
+def test_a_violation_names_field_and_offset(public):
+    """And where its bytes stand."""
+    for data, field, at in (
         (HEAD + b"X-A: 1\r\n" + TAIL, "request 1, header name", b"X-A: 1"),
         (HEAD + TAIL[:-2] + b"X-A: 1\r\n\r\n", "request 1, header name", b"X-A: 1\r\n\r\n"),
         (HEAD.replace(b"Host", b"host") + TAIL, "request 1, header name", b"host: "),
         (HEAD + TAIL + b"imei", "request 1, body", b"imei"),
         (HEAD.replace(b"updates", b"imei") + TAIL, "request 1, header name", b"Host: imei."),
         (b" / HTTP/1.1\r\n\r\n", "", b" /"),
-    ],
-)
-def test_a_violation_names_field_and_offset(data, field, at, public):
-    """And where its bytes stand."""
-    (found,) = judge_grammar(sent(data), public)
-    assert (found.channel, found.field) == ("octets", field)
-    assert found.offset == data.index(at)
-    assert found.offending().startswith(at)
+    ):
+        with case(data, field, at):
+            (found,) = judge_grammar(sent(data), public)
+            assert (found.channel, found.field) == ("octets", field)
+            assert found.offset == data.index(at)
+            assert found.offending().startswith(at)
 
 
 def test_a_look_at_the_owner_names_the_field():
@@ -240,24 +243,22 @@ IMEI = b"001017204862139"
 SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
 
 
-@pytest.mark.parametrize(
-    ("channel", "data", "offset", "field"),
-    [
+def test_a_planted_value_is_told_word_for_word():
+    """By each way out that has bytes of its own."""
+    for channel, data, offset, field in (
         (Channel.DNS, IMEI + b".example", 0, "dns question"),
         (Channel.CONNECT, b"198.51.100.1 80 " + IMEI, 16, "connect target"),
         (Channel.TLS, b"name " + IMEI, 5, "tls parameters"),
-    ],
-)
-def test_a_planted_value_is_told_word_for_word(channel, data, offset, field):
-    """By each way out that has bytes of its own."""
-    seen = Observation((left(channel, data),), (), (), (), None)
-    assert judge_canaries(seen, SEARCH) == (
-        Finding(
-            f"{channel.value}, poll 2",
-            "imei as it is: 001017204862139",
-            *(data, offset, 15, None, channel.value, field),
-        ),
-    )
+    ):
+        with case(channel, data, offset, field):
+            seen = Observation((left(channel, data),), (), (), (), None)
+            assert judge_canaries(seen, SEARCH) == (
+                Finding(
+                    f"{channel.value}, poll 2",
+                    "imei as it is: 001017204862139",
+                    *(data, offset, 15, None, channel.value, field),
+                ),
+            )
 
 
 def test_a_planted_value_in_a_request_is_told_word_for_word():

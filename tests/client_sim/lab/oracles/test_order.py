@@ -1,10 +1,10 @@
 """The order of requests: each complaint in its own words, and none where there is nothing."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.oracles.order import Order
+from tests.cases import case
 
 BLOCK = 8 * 1024 * 1024
 
@@ -55,9 +55,9 @@ CODENAME = ("codename", {"codename": b"armani", "version": b"4"}, b"")
 CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"")
 
 
-@pytest.mark.parametrize(
-    ("requests", "words"),
-    [
+def test_each_complaint_has_its_words():
+    """About the last request."""
+    for requests, words in (
         ((TIMESTAMP,), "timestamp may not follow the start of a connection"),
         ((*POLL, TIMESTAMP), "timestamp may not follow timestamp"),
         ((root(1),), "a phone holds version 1 of root or a later one"),
@@ -136,16 +136,14 @@ CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"
                 (block(BLOCK, 2 * BLOCK - 1), block(0, BLOCK - 1)),
             )
         ),
-    ],
-)
-def test_each_complaint_has_its_words(requests, words):
-    """About the last request."""
-    assert complain(*requests) == words
+    ):
+        with case(requests, words):
+            assert complain(*requests) == words
 
 
-@pytest.mark.parametrize(
-    "requests",
-    [
+def test_an_honest_order_is_none():
+    """Polls, installations, downloads that go on."""
+    for requests in (
         (root(3), root(4), TIMESTAMP, SNAPSHOT),
         (
             *(*POLL, role(b"targets"), role(b"latest"), PROOF),
@@ -161,11 +159,9 @@ def test_each_complaint_has_its_words(requests, words):
         (*POLL, role(b"tables"), CODENAME, CODENAME_PROOF, block(0, BLOCK - 1)),
         (block(0, BLOCK - 1), block(BLOCK, BLOCK)),
         (block(BLOCK, 2 * BLOCK - 1), block(2 * BLOCK, 3 * BLOCK - 1)),
-    ],
-)
-def test_an_honest_order_is_none(requests):
-    """Polls, installations, downloads that go on."""
-    assert complain(*requests) is None
+    ):
+        with case(requests):
+            assert complain(*requests) is None
 
 
 ALL = [

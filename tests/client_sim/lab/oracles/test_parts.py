@@ -1,10 +1,10 @@
 """Every byte of a connection has a place with a name, whatever the bytes are."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.oracles.parts import decode_parts, find_part
+from tests.cases import case
 
 ONE = b"GET /a/b?c=d HTTP/1.1\r\nHost: h.example\r\nX-A:1\r\n\r\n"
 
@@ -23,32 +23,34 @@ def test_a_request_is_cut_into_its_parts():
     ]
 
 
-@pytest.mark.parametrize(
-    ("second", "names"),
-    [
+def test_requests_are_told_apart():
+    """In one packet, behind a body, in other methods and versions."""
+    for second, names in (
         (ONE, {1, 2}),
         (b"a=1&" + ONE, {1, 2}),
         (b"post /x HTTP/2.0\r\n\r\n", {1, 2}),
         (b"a body that is no request", {1}),
-    ],
-)
-def test_requests_are_told_apart(second, names):
-    """In one packet, behind a body, in other methods and versions."""
-    parts = decode_parts(ONE + second)
-    assert {part.request for part in parts} == names
-    again = [p for p in parts if p.offset >= len(ONE)]
-    assert again[0].name == ("method" if second[:4] in {ONE[:4], b"post"} else "body")
+    ):
+        with case(second, names):
+            parts = decode_parts(ONE + second)
+            assert {part.request for part in parts} == names
+            again = [p for p in parts if p.offset >= len(ONE)]
+            assert again[0].name == ("method" if second[:4] in {ONE[:4], b"post"} else "body")
 
 
-@pytest.mark.parametrize(
-    ("offset", "name"),
-    [(0, "method"), (3, "method"), (4, "path"), (12, "query"), (38, "header Host value")],
-)
-def test_a_place_between_two_parts_counts_with_the_one_before(offset, name):
+def test_a_place_between_two_parts_counts_with_the_one_before():
     """A space or a line end too many is seen where it stands."""
-    part = find_part(ONE, offset)
-    assert part is not None
-    assert part.name == name
+    for offset, name in (
+        (0, "method"),
+        (3, "method"),
+        (4, "path"),
+        (12, "query"),
+        (38, "header Host value"),
+    ):
+        with case(offset, name):
+            part = find_part(ONE, offset)
+            assert part is not None
+            assert part.name == name
 
 
 def test_a_line_without_a_colon_is_a_name():

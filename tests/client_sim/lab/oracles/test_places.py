@@ -1,18 +1,17 @@
 """A place of difference has the name of the field that stands there."""
 
-import pytest
-
 from client_sim.lab.oracles.places import name_place
 from client_sim.lab.trace.observation import Channel
+from tests.cases import case
 
 TWO = b"GET /a HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n"
 TURNED = b"GET /a HTTP/1.1\r\nB: 2\r\nA: 1\r\n\r\n"
 ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("channel", "first", "second", "offset", "name"),
-    [
+def test_the_field_is_named():
+    """From the side that still has bytes there."""
+    for channel, first, second, offset, name in (
         (Channel.CONNECT, b"192.0.2.1 80 plain", b"192.0.2.2 80 plain", 8, "address"),
         (Channel.CONNECT, b"192.0.2.1 80 plain", b"192.0.2.1 81 plain", 11, "port"),
         (Channel.CONNECT, b"192.0.2.1 80 plain", b"192.0.2.1 80 h", 13, "TLS name"),
@@ -52,8 +51,6 @@ ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
             *(Channel.BYTES, ONE + ONE, ONE + ONE.replace(b"X-A", b"X-B")),
             *(len(ONE) + ONE.index(b"A:"), "request 2, header name"),
         ),
-    ],
-)
-def test_the_field_is_named(channel, first, second, offset, name):
-    """From the side that still has bytes there."""
-    assert name_place(channel, first, second, offset) == name
+    ):
+        with case(channel, first, second, offset, name):
+            assert name_place(channel, first, second, offset) == name

@@ -2,8 +2,6 @@
 
 import base64
 
-import pytest
-
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
@@ -11,6 +9,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 
@@ -79,15 +78,16 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("pair", PAIRS)
-def test_who_takes_no_notice_is_clean(pair, public):
+def test_who_takes_no_notice_is_clean(public):
     """Whatever is handed out."""
-    assert judge(ToyClient, public, *PAIRS[pair]) == ()
+    for name, pair in PAIRS.items():
+        with case(name):
+            assert judge(ToyClient, public, *pair) == ()
 
 
-@pytest.mark.parametrize(
-    ("factory", "pair", "field", "words"),
-    [
+def test_what_comes_back_is_named(public):
+    """The header that handed it out, the value, and the field in which it stands."""
+    for factory, pair, field, words in (
         (
             telling("etag", "If-None-Match: {}", str),
             *("etag", "header If-None-Match value", "'bbbb2222' of ETag came back"),
@@ -120,14 +120,12 @@ def test_who_takes_no_notice_is_clean(pair, public):
             keeping("alt-svc", poll=ask_for_it),
             *("moved", "name", "'b.example' of Alt-Svc came back"),
         ),
-    ],
-)
-def test_what_comes_back_is_named(factory, pair, field, words, public):
-    """The header that handed it out, the value, and the field in which it stands."""
-    found = judge(factory, public, *PAIRS[pair])
-    assert found
-    assert all(f.field.endswith(field) for f in found)
-    assert all(f.explanation.endswith(f": {words}") for f in found)
+    ):
+        with case(factory, pair, field, words):
+            found = judge(factory, public, *PAIRS[pair])
+            assert found
+            assert all(f.field.endswith(field) for f in found)
+            assert all(f.explanation.endswith(f": {words}") for f in found)
 
 
 def test_a_resumed_session_is_found():
@@ -158,9 +156,9 @@ def run_of(due=b"20000.0", received=b"", sent=b"", second=b"9000.0"):
     return Observation(departures, (), (), (received,), None)
 
 
-@pytest.mark.parametrize(
-    ("due", "said", "words"),
-    [
+def test_a_number_of_the_server_is_known_again():
+    """As interval, as due time, as what is added to the shortest interval; and of that poll."""
+    for due, said, words in (
         (b"4001.0", b"A: 4000", ": '4000' of A came back"),
         (b"18401.0", b"A: 4000", ": '4000' of A came back"),
         (b"7777.0", b"A: 7777", ": '7777' of A came back"),
@@ -172,21 +170,19 @@ def run_of(due=b"20000.0", received=b"", sent=b"", second=b"9000.0"):
         (b"4.0", b"A: 3", ""),
         (b"4001.0", b"A: b: 4000", ": '4000' of A came back"),
         (b"4001.0", b"A b: 4000", ": '4000' of body came back"),
-    ],
-)
-def test_a_number_of_the_server_is_known_again(due, said, words):
-    """As interval, as due time, as what is added to the shortest interval; and of that poll."""
-    one, other = run_of(received=b"x: 1\r\n"), run_of(due=due, received=said)
-    (found,) = judge_server_state(one, other)
-    head, place, tail = found.explanation.partition(" in due time")
-    assert head.startswith("a phone of another server shows something else from byte ")
-    assert place
-    assert tail == words
+    ):
+        with case(due, said, words):
+            one, other = run_of(received=b"x: 1\r\n"), run_of(due=due, received=said)
+            (found,) = judge_server_state(one, other)
+            head, place, tail = found.explanation.partition(" in due time")
+            assert head.startswith("a phone of another server shows something else from byte ")
+            assert place
+            assert tail == words
 
 
-@pytest.mark.parametrize(
-    ("sent", "said", "words"),
-    [
+def test_a_value_of_the_server_is_known_again():
+    """The longest one, in any of four dresses; one byte is none."""
+    for sent, said, words in (
         (b"abcd1234", b"A: abcd1234; b", ": 'abcd1234' of A came back"),
         (b"ABCD1234", b"A: ABCD1234\r\nB: BCD123", ": 'ABCD1234' of A came back"),
         (b"4142 and more", b"A: AB", ": 'AB' of A came back in base16"),
@@ -197,13 +193,11 @@ def test_a_number_of_the_server_is_known_again(due, said, words):
         (b"QUJX", b"A: ABW", ": 'ABW' of A came back in base64"),
         (b"QUJ9", b"A: ABW", ""),
         (b"\xe9\xe8", b"A: \xe9\xe8", ": '\xe9\xe8' of A came back"),
-    ],
-)
-def test_a_value_of_the_server_is_known_again(sent, said, words):
-    """The longest one, in any of four dresses; one byte is none."""
-    one, other = run_of(received=b"x: 1\r\n"), run_of(received=said, sent=sent)
-    (found,) = judge_server_state(one, other)
-    assert found.explanation.partition(" on, in ")[2].partition(":")[2] == words[1:]
+    ):
+        with case(sent, said, words):
+            one, other = run_of(received=b"x: 1\r\n"), run_of(received=said, sent=sent)
+            (found,) = judge_server_state(one, other)
+            assert found.explanation.partition(" on, in ")[2].partition(":")[2] == words[1:]
 
 
 def test_what_both_servers_say_was_not_handed_out():

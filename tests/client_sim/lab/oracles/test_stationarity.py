@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.stationarity import judge_stationarity
@@ -13,6 +11,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 
@@ -80,22 +79,20 @@ def test_a_phone_that_repeats_itself_is_clean(public):
     assert judge(ToyClient, public) == ()
 
 
-@pytest.mark.parametrize(
-    ("factory", "channel", "field", "polls"),
-    [
+def test_what_changes_is_named(public):
+    """Channel, field, poll, and both values."""
+    for factory, channel, field, polls in (
         (Counter, "octets", "header X-N value", {"poll 2", "poll 3", "poll 4"}),
         (Drip, "octets", "path", None),
         (LateGuest, "dns question", "names", {"poll 4"}),
         (OneMore, "dns question", "names", {"poll 4"}),
         (OtherAddress, "connect target", "address", {"poll 4"}),
-    ],
-)
-def test_what_changes_is_named(factory, channel, field, polls, public):
-    """Channel, field, poll, and both values."""
-    found = judge(factory, public)
-    assert {(f.channel, f.field) for f in found} == {(channel, field)}
-    assert polls is None or {f.where.split(",")[0] for f in found} == polls
-    assert all(f.data != f.other for f in found)
+    ):
+        with case(factory, channel, field, polls):
+            found = judge(factory, public)
+            assert {(f.channel, f.field) for f in found} == {(channel, field)}
+            assert polls is None or {f.where.split(",")[0] for f in found} == polls
+            assert all(f.data != f.other for f in found)
 
 
 def polls(*sent):
@@ -112,21 +109,19 @@ HEAD = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 WORDS = "is not what poll 1 of the same phone showed in the same public trust state"
 
 
-@pytest.mark.parametrize(
-    ("second", "name", "data", "other"),
-    [
+def test_a_finding_has_both_values():
+    """Word for word."""
+    for second, name, data, other in (
         (HEAD.replace(b"/a", b"/b"), "path", b"/b", b"/a"),
         (HEAD.replace(b": h", b": i"), "header Host value", b"i", b"h"),
-    ],
-)
-def test_a_finding_has_both_values(second, name, data, other):
-    """Word for word."""
-    assert judge_stationarity(polls(HEAD, HEAD, second)) == (
-        Finding(
-            "poll 3, connection 1, request 1",
-            *(f"{name} {WORDS}", data, 0, len(data), other, "octets", name),
-        ),
-    )
+    ):
+        with case(second, name, data, other):
+            assert judge_stationarity(polls(HEAD, HEAD, second)) == (
+                Finding(
+                    "poll 3, connection 1, request 1",
+                    *(f"{name} {WORDS}", data, 0, len(data), other, "octets", name),
+                ),
+            )
 
 
 def test_a_body_more_shows_in_what_is_sent_at_once():

@@ -18,6 +18,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 POLL = 3
@@ -83,21 +84,23 @@ def freshness(factory, public):
     return judge_freshness(pairs, POLL)
 
 
-@pytest.mark.parametrize("factory", [ToyClient, FourBytes])
-def test_whoever_draws_afresh_is_clean(factory, public):
+def test_whoever_draws_afresh_is_clean(public):
     """Not by our formula alone."""
-    assert [history(factory, public, n) for n in range(4)] == [()] * 4
-    assert freshness(factory, public) == ()
-    assert judge_range(observe(factory, public, {})) == ()
+    for factory in (ToyClient, FourBytes):
+        with case(factory):
+            assert [history(factory, public, n) for n in range(4)] == [()] * 4
+            assert freshness(factory, public) == ()
+            assert judge_range(observe(factory, public, {})) == ()
 
 
-@pytest.mark.parametrize("factory", [FixedPhase, Ground, ByTheHour])
-def test_whoever_remembers_is_found(factory, public):
+def test_whoever_remembers_is_found(public):
     """The same draw gives another interval when the history is another."""
-    found = [finding for n in range(4) for finding in history(factory, public, n)]
-    assert found
-    assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
-    assert all(f.data != f.other for f in found)
+    for factory in (FixedPhase, Ground, ByTheHour):
+        with case(factory):
+            found = [finding for n in range(4) for finding in history(factory, public, n)]
+            assert found
+            assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
+            assert all(f.data != f.other for f in found)
 
 
 def test_a_phase_that_is_drawn_once_is_not_fresh(public):
@@ -117,18 +120,16 @@ def scheduled(*intervals):
     return Observation(tuple(departures), (), (), (), None)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "clean"),
-    [
+def test_the_range_has_hard_ends():
+    """Four hours and eight are in it."""
+    for seconds, clean in (
         *((14_400.0, True), (28_800.0, True), (14_399.0, False), (28_801.0, False)),
         *((float("nan"), False), (float("inf"), False), (-1.0, False)),
-    ],
-)
-def test_the_range_has_hard_ends(seconds, clean):
-    """Four hours and eight are in it."""
-    found = judge_range(scheduled(seconds))
-    assert (found == ()) == clean
-    assert clean or found[0].data == f"{seconds:g}".encode()
+    ):
+        with case(seconds, clean):
+            found = judge_range(scheduled(seconds))
+            assert (found == ()) == clean
+            assert clean or found[0].data == f"{seconds:g}".encode()
 
 
 def test_intervals_are_those_of_the_due_times():

@@ -3,17 +3,16 @@
 import hashlib
 import hmac
 
-import pytest
-
 from client_sim.lab.oracles.murmur import murmur3
 from client_sim.lab.oracles.salted import SALTS, salted_digests
 from client_sim.lab.oracles.spellings import spell
 from client_sim.lab.oracles.transforms import DIGESTS, ROTATIONS, TRANSFORMS
+from tests.cases import case
 
 
-@pytest.mark.parametrize(
-    ("value", "others"),
-    [
+def test_a_value_is_spelled_in_so_many_ways():
+    """The value itself comes first; what is no identifier has no other spelling."""
+    for value, others in (
         (
             b"001017204862139",
             (
@@ -50,16 +49,14 @@ from client_sim.lab.oracles.transforms import DIGESTS, ROTATIONS, TRANSFORMS
         (b"Ilse Lpcn3j4q46czx", (("second name", b"Lpcn3j4q46czx"),)),
         (b"d74ee4aadbb8", ()),
         (b"", ()),
-    ],
-)
-def test_a_value_is_spelled_in_so_many_ways(value, others):
-    """The value itself comes first; what is no identifier has no other spelling."""
-    assert spell(value) == (("", value), *others)
+    ):
+        with case(value, others):
+            assert spell(value) == (("", value), *others)
 
 
-@pytest.mark.parametrize(
-    ("data", "digest"),
-    [
+def test_murmur_is_that_of_mmh3():
+    """`mmh3.hash_bytes` of mmh3 5; and both halves as numbers."""
+    for data, digest in (
         (b"", "00000000000000000000000000000000"),
         (b"hello", "029bbd41b3a7d8cb191dae486a901e5b"),
         (b"001017123456789", "88cca1af85efdea5a1e14db9af3cafb6"),
@@ -69,18 +66,16 @@ def test_a_value_is_spelled_in_so_many_ways(value, others):
             b"The quick brown fox jumps over the lazy dog",
             "6c1b07bc7bbc4be347939ac4a93c437a",
         ),
-    ],
-)
-def test_murmur_is_that_of_mmh3(data, digest):
-    """`mmh3.hash_bytes` of mmh3 5; and both halves as numbers."""
-    assert murmur3(data).hex() == digest
-    halves = bytes.fromhex(digest)
-    assert DIGESTS["murmur3 swapped"](data) == halves[:8][::-1] + halves[8:][::-1]
+    ):
+        with case(data, digest):
+            assert murmur3(data).hex() == digest
+            halves = bytes.fromhex(digest)
+            assert DIGESTS["murmur3 swapped"](data) == halves[:8][::-1] + halves[8:][::-1]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "text"),
-    [
+def test_an_encoding_is_that_of_its_definition():
+    """Vectors of RFC 4648 section 10, of the base58 draft, and by hand."""
+    for name, data, text in (
         ("base58", b"Hello World!", b"2NEpo7TZRRrLZSi2U"),
         ("base58", b"\x00\x00\x28\x7f\xb4\xcd", b"11233QC4"),
         ("base32hex", b"foobar", b"CPNMUOJ1E8"),
@@ -113,11 +108,9 @@ def test_murmur_is_that_of_mmh3(data, digest):
         ("html hex", b"AB", b"&#x41;&#x42;"),
         ("json", b"AB", b"\\u0041\\u0042"),
         ("json", b"\xff", b""),
-    ],
-)
-def test_an_encoding_is_that_of_its_definition(name, data, text):
-    """Vectors of RFC 4648 section 10, of the base58 draft, and by hand."""
-    assert TRANSFORMS[name](data) == text
+    ):
+        with case(name, data, text):
+            assert TRANSFORMS[name](data) == text
 
 
 def test_digits_turn_where_there_are_eight():
@@ -137,9 +130,9 @@ IMEI, SERIAL, MAC = b"001017204862139", b"d74ee4aadbb8", b"02:20:ca:6c:b4:86"
 VALUES = {"imei": (IMEI,), "serial": (SERIAL,), "wifi_mac": (MAC,), "notes.text": (b"x" * 9,)}
 
 
-@pytest.mark.parametrize(
-    ("chain", "digest"),
-    [
+def test_a_digest_is_that_of_coreutils_and_openssl():
+    """A salt before it, behind it, as a key; another identifier as the salt."""
+    for chain, digest in (
         # printf salt001017204862139 | md5sum, and so on.
         (("'salt' before it", "md5"), "06b1da18c3199c7172ef7bea63e1d4ef"),
         (("'miui' behind it", "sha1"), "2a562d476285c5897d327e10f344333c634696f2"),
@@ -153,11 +146,9 @@ VALUES = {"imei": (IMEI,), "serial": (SERIAL,), "wifi_mac": (MAC,), "notes.text"
             "82051d9fa9a584fa203636242190e9f876b035a8e5bbfb9cf35a8daeec6f7863",
         ),
         (("serial before it", "sha1"), "95dfe171e36e121cc1bafab53ef259867224d43b"),
-    ],
-)
-def test_a_digest_is_that_of_coreutils_and_openssl(chain, digest):
-    """A salt before it, behind it, as a key; another identifier as the salt."""
-    assert dict(salted_digests("imei", IMEI, VALUES))[chain].hex() == digest
+    ):
+        with case(chain, digest):
+            assert dict(salted_digests("imei", IMEI, VALUES))[chain].hex() == digest
 
 
 def test_each_salt_stands_in_three_places_under_three_digests():

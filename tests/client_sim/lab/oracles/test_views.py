@@ -5,11 +5,11 @@ import gzip
 import random
 import zlib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.oracles.views import View, view
+from tests.cases import case
 
 
 def readings(data):
@@ -67,9 +67,9 @@ def test_a_text_is_turned_in_seven_ways():
     )
 
 
-@pytest.mark.parametrize(
-    ("data", "name", "offset", "inner"),
-    [
+def test_a_reading_is_that_of_coreutils():
+    """`basenc` for the alphabets; escapes and numbers by hand, and what is none stays."""
+    for data, name, offset, inner in (
         (b"Hello, worlds", "swap pairs", 0, b"eHll,ow rodls"),
         (b"Hello, worlds", "swap pairs", 0, b"Hleol ,owlrsd"),
         (b"H\x00e\x00l\x00l\x00o\x00!\x00", "decode utf-16", 0, b"Hello!"),
@@ -94,16 +94,14 @@ def test_a_text_is_turned_in_seven_ways():
         (b" ORSXG5BAMRSWG33E", "decode base32", 1, b"test decod"),
         (b" orsxg5bamrswg33e", "decode base32", 1, b"test decod"),
         (b" AAAAAAAORSXG5BAMRSWG33E", "decode base32", 8, b"test decod"),
-    ],
-)
-def test_a_reading_is_that_of_coreutils(data, name, offset, inner):
-    """`basenc` for the alphabets; escapes and numbers by hand, and what is none stays."""
-    assert View((name,), offset, inner) in view(data)
+    ):
+        with case(data, name, offset, inner):
+            assert View((name,), offset, inner) in view(data)
 
 
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
+def test_what_is_no_encoding_has_no_such_reading():
+    """A number above 255, too few digits, half an escape, less than six bytes, no stream."""
+    for data, name in (
         (b"72.101.108.108.111.44.32.256", "decode decimal"),
         (b"72.101.108.108.111.44.32", "decode decimal"),
         (b"&#300;", "unescape url"),
@@ -114,11 +112,9 @@ def test_a_reading_is_that_of_coreutils(data, name, offset, inner):
         (b"%48%65%6c%6c%6f", "unescape url"),
         (b"\x1f\x8b\x08 no gzip", "gunzip"),
         (b"\x78\x9c no zlib", "inflate zlib"),
-    ],
-)
-def test_what_is_no_encoding_has_no_such_reading(data, name):
-    """A number above 255, too few digits, half an escape, less than six bytes, no stream."""
-    assert name not in {seen.chain[0] for seen in view(data) if seen.chain}
+    ):
+        with case(data, name):
+            assert name not in {seen.chain[0] for seen in view(data) if seen.chain}
 
 
 def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes():
@@ -162,11 +158,14 @@ def test_the_first_body_is_inflated_whatever_follows_it():
     assert View(("inflate",), 19, b"a secret of the owner") in view(data)
 
 
-@pytest.mark.parametrize(("name", "places"), [("decode base64", 4), ("decode base32", 8)])
-def test_a_run_of_letters_is_read_from_each_place_of_a_group(name, places):
+def test_a_run_of_letters_is_read_from_each_place_of_a_group():
     """Four of base64, eight of base32: from the next one on all is said already."""
-    offsets = [seen.offset for seen in view(b" ORSXG5BAMRSWG33EMRSWG33E") if seen.chain == (name,)]
-    assert offsets == list(range(1, 1 + places))
+    for name, places in (("decode base64", 4), ("decode base32", 8)):
+        with case(name, places):
+            offsets = [
+                seen.offset for seen in view(b" ORSXG5BAMRSWG33EMRSWG33E") if seen.chain == (name,)
+            ]
+            assert offsets == list(range(1, 1 + places))
 
 
 def test_readings_have_a_limit_of_bytes_together(monkeypatch):

@@ -1,8 +1,7 @@
 """Windows of bytes, and differences of neighbours, worked out by hand."""
 
-import pytest
-
 from client_sim.lab.oracles.windows import WINDOW, Windows, find_windows, step_differences
+from tests.cases import case
 
 
 def test_all_windows_of_all_readings_are_there():
@@ -25,30 +24,29 @@ def test_few_bytes_have_no_window():
     assert deltas == frozenset()
 
 
-@pytest.mark.parametrize("length", [9, 15, 16, 519, 520, 521, 1030])
-def test_windows_of_a_long_text_begin_at_each_of_its_bytes(length):
+def test_windows_of_a_long_text_begin_at_each_of_its_bytes():
     """Also where they are cut many at a time."""
-    text = bytes(range(256)) * 4 + b"others"
-    text = text[:length]
-    _, windows, _ = find_windows(text)
-    assert {text[at : at + WINDOW] for at in range(length - WINDOW + 1)} <= windows
-    assert {len(window) for window in windows} == {WINDOW}
+    for length in (9, 15, 16, 519, 520, 521, 1030):
+        with case(length):
+            text = bytes(range(256)) * 4 + b"others"
+            text = text[:length]
+            _, windows, _ = find_windows(text)
+            assert {text[at : at + WINDOW] for at in range(length - WINDOW + 1)} <= windows
+            assert {len(window) for window in windows} == {WINDOW}
 
 
-@pytest.mark.parametrize(
-    ("data", "differences"),
-    [
+def test_a_difference_is_the_exclusive_or_of_neighbours():
+    """One less than there are bytes."""
+    for data, differences in (
         (b"", b""),
         (b"a", b""),
         (b"\x05\x03", b"\x06"),
         (b"\x00\x00\xff", b"\x00\xff"),
         (b"\xff\x00\x00", b"\xff\x00"),
         (b"\x12\x34\x56\x78", b"\x26\x62\x2e"),
-    ],
-)
-def test_a_difference_is_the_exclusive_or_of_neighbours(data, differences):
-    """One less than there are bytes."""
-    assert step_differences(data) == differences
+    ):
+        with case(data, differences):
+            assert step_differences(data) == differences
 
 
 def test_windows_of_all_texts_are_kept():
@@ -63,15 +61,19 @@ def test_windows_of_all_texts_are_kept():
     assert b"jklmnopq" not in seen.found
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\xf5", b"\r\n", b"\n\n"])
-def test_windows_over_the_end_of_a_line_are_kept(end):
+def test_windows_over_the_end_of_a_line_are_kept():
     """Lines are cut once, and what reaches from one into the next is there all the same."""
-    seen = Windows()
-    texts = [b"abcdefghi" + end + b"0123456789" + end + rest for rest in (b"", b"z", b"jklmnopqr")]
-    for text in texts:
-        seen.add([text])
-    assert seen.found == frozenset().union(*(find_windows(text)[1] for text in texts))
-    assert seen.deltas == frozenset().union(*(find_windows(text)[2] for text in texts))
+    for end in (b"\n", b"\xf5", b"\r\n", b"\n\n"):
+        with case(end):
+            seen = Windows()
+            texts = [
+                b"abcdefghi" + end + b"0123456789" + end + rest
+                for rest in (b"", b"z", b"jklmnopqr")
+            ]
+            for text in texts:
+                seen.add([text])
+            assert seen.found == frozenset().union(*(find_windows(text)[1] for text in texts))
+            assert seen.deltas == frozenset().union(*(find_windows(text)[2] for text in texts))
 
 
 def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():

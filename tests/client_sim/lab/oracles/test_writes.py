@@ -1,7 +1,5 @@
 """One request is one write, and a connection ends in order."""
 
-import pytest
-
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.writes import (
     find_breaches,
@@ -11,6 +9,7 @@ from client_sim.lab.oracles.writes import (
     judge_writes,
 )
 from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
+from tests.cases import case
 
 ONE = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 TWO = b"GET /bc HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -25,9 +24,9 @@ def observe(*pieces, sizes=None, close=b""):
     return Observation(departures, (), (), (b"",), None)
 
 
-@pytest.mark.parametrize(
-    ("pieces", "said"),
-    [
+def test_a_write_that_is_not_one_request_is_found():
+    """Where it begins and how long it is; what follows the last request counts as one."""
+    for pieces, said in (
         ((ONE, TWO), []),
         ((ONE[:9], ONE[9:], TWO), [(0, 9, "a request is cut: this write ends in the midst")]),
         ((ONE, TWO[:-1], TWO[-1:]), [(len(ONE), len(TWO) - 1, "a request is cut")]),
@@ -39,14 +38,14 @@ def observe(*pieces, sizes=None, close=b""):
         ),
         ((ONE, TWO + b"x"), [(len(ONE), len(TWO) + 1, "one write carries more than one")]),
         ((ONE, b"x", b"y"), [(len(ONE), 1, "a request is cut")]),
-    ],
-)
-def test_a_write_that_is_not_one_request_is_found(pieces, said):
-    """Where it begins and how long it is; what follows the last request counts as one."""
-    found = judge_writes(observe(*pieces))
-    assert [(each.offset, each.length) for each in found] == [each[:2] for each in said]
-    assert all(each.explanation.startswith(one[2]) for each, one in zip(found, said, strict=True))
-    assert {each.field for each in found} <= {"pieces"}
+    ):
+        with case(pieces, said):
+            found = judge_writes(observe(*pieces))
+            assert [(each.offset, each.length) for each in found] == [each[:2] for each in said]
+            assert all(
+                each.explanation.startswith(one[2]) for each, one in zip(found, said, strict=True)
+            )
+            assert {each.field for each in found} <= {"pieces"}
 
 
 def test_a_full_piece_may_end_within_a_request():
@@ -63,9 +62,9 @@ def test_requests_end_with_their_empty_line():
     assert find_ends(ONE + b"x") == (len(ONE), len(ONE) + 1)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "is_good"),
-    [
+def test_each_request_is_in_a_record_of_its_own():
+    """Beside the end of a handshake, and of the connection, which have the same type."""
+    for sizes, is_good in (
         (b"22:517 20:1 23:53 23:117 23:140", True),
         (b"22:517 20:1 23:53 23:117 23:140 23:19", True),
         (b"22:300 20:1 22:40 23:124 23:147 21:26", True),
@@ -74,11 +73,9 @@ def test_requests_end_with_their_empty_line():
         (b"22:517 20:1 23:53 23:117 23:123", False),
         (b"22:517 20:1 23:53 23:117 23:204", False),
         (b"22:517 20:1 23:53 23:117 23:138 23:19", False),
-    ],
-)
-def test_each_request_is_in_a_record_of_its_own(sizes, is_good):
-    """Beside the end of a handshake, and of the connection, which have the same type."""
-    assert is_one_record_each(sizes, (100, 123)) == is_good
+    ):
+        with case(sizes, is_good):
+            assert is_one_record_each(sizes, (100, 123)) == is_good
 
 
 def test_two_records_for_one_write_are_a_finding():

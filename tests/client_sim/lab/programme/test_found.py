@@ -169,8 +169,8 @@ FOUND = {
 """By battery the clients that it examines here, and judges that find each."""
 
 MEETS = {
-    "sim-near-bad-pack": {"packs": "bad"},
-    "login-after-bad-pack": {"packs": "bad"},
+    "sim-near-bad-pack": {"packs": "bad", "life": "everything"},
+    "login-after-bad-pack": {"packs": "bad", "life": "everything"},
     "disk-behind-install": {"fault": "install"},
     "imei-inside": {"addresses": "private"},
     "host-inside": {"addresses": "private"},

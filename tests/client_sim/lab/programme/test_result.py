@@ -16,6 +16,7 @@ from client_sim.lab.programme.result import (
     WallClockRow,
 )
 from client_sim.lab.trace.observation import Observation
+from tests.cases import case
 
 NOTHING = Observation((), (), (), (), None)
 
@@ -31,20 +32,20 @@ def result(*batteries):
     return ProgrammeResult("it", "quick", 1, 20, 40, 4000, batteries, NOTHING)
 
 
-@pytest.mark.parametrize(
-    ("counts", "word", "failed"),
-    [
+def test_the_word_says_what_was_proven():
+    """Polls that get nowhere prove nothing, and a leak beside them is still one."""
+    for counts, word, failed in (
         ((0, 0), "clean", ()),
         ((3, 0), "unproven", ("completes",)),
         ((0, 1), "leak", ("personal",)),
         ((3, 1), "leak", ("completes", "personal")),
-    ],
-)
-def test_the_word_says_what_was_proven(counts, word, failed):
-    """Polls that get nowhere prove nothing, and a leak beside them is still one."""
-    found = result(battery("completes", "guard", counts[0]), battery("personal", "N1", counts[1]))
-    assert (found.word, found.failed(), found.is_clean) == (word, failed, word == "clean")
-    assert [b.oracle for b in found.of_claim("N1")] == ["personal"]
+    ):
+        with case(counts, word, failed):
+            found = result(
+                battery("completes", "guard", counts[0]), battery("personal", "N1", counts[1])
+            )
+            assert (found.word, found.failed(), found.is_clean) == (word, failed, word == "clean")
+            assert [b.oracle for b in found.of_claim("N1")] == ["personal"]
 
 
 MATRIX = Matrix(

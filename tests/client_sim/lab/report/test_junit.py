@@ -3,11 +3,10 @@
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.junit import render_junit
 from client_sim.lab.report.redaction import Revealed
+from tests.cases import case
 
 # What the schema of Ant and Jenkins allows where, as far as it is used here.
 CHILDREN = {
@@ -28,21 +27,22 @@ ATTRIBUTES = {
 }
 
 
-@pytest.mark.parametrize("name", ["clean", "leaking", "hostile"])
-def test_the_form_is_the_usual_one(name, reports):
+def test_the_form_is_the_usual_one(reports):
     """Every element is where it may be, has its attributes, and numbers add up."""
-    text = render_junit(getattr(reports, name))
-    root = ET.fromstring(text.encode())
-    assert root.tag == "testsuites"
-    for element in root.iter():
-        assert set(element.attrib) == ATTRIBUTES[element.tag]
-        order = [CHILDREN[element.tag].index(child.tag) for child in element]
-        assert order == sorted(order)
-    for counted in (root, *root):
-        cases = list(counted.iter("testcase"))
-        assert counted.get("tests") == str(len(cases))
-        failed = [case for case in cases if case.find("failure") is not None]
-        assert counted.get("failures") == str(len(failed))
+    for name in ("clean", "leaking", "hostile"):
+        with case(name):
+            text = render_junit(getattr(reports, name))
+            root = ET.fromstring(text.encode())
+            assert root.tag == "testsuites"
+            for element in root.iter():
+                assert set(element.attrib) == ATTRIBUTES[element.tag]
+                order = [CHILDREN[element.tag].index(child.tag) for child in element]
+                assert order == sorted(order)
+            for counted in (root, *root):
+                cases = list(counted.iter("testcase"))
+                assert counted.get("tests") == str(len(cases))
+                failed = [case for case in cases if case.find("failure") is not None]
+                assert counted.get("failures") == str(len(failed))
 
 
 def test_a_suite_for_each_claim_and_a_case_for_each_oracle(reports):

@@ -3,12 +3,12 @@
 import io
 from dataclasses import replace
 
-import pytest
 from rich.console import Console
 
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.report.html.heat import family_rows, leak_rows
 from client_sim.lab.report.kill_matrix import render_matrix
+from tests.cases import case
 
 
 class AsciiFile(io.StringIO):
@@ -81,14 +81,13 @@ def rows(found, total):
     return tuple(MatrixRow(f"m{n}", "f", "", ("o",) if n < found else ()) for n in range(total))
 
 
-@pytest.mark.parametrize(
-    ("found", "total", "shade"), [(0, 5, 0), (1, 5, 1), (2, 5, 2), (4, 5, 3), (5, 5, 4), (1, 1, 4)]
-)
-def test_a_shade_stands_for_the_share(found, total, shade):
+def test_a_shade_stands_for_the_share():
     """None, up to a third, up to two, more, all."""
-    (row,) = family_rows(Matrix(("o",), rows(found, total)))
-    (cell,) = row.cells
-    assert (cell.found, cell.total, cell.shade) == (found, total, shade)
+    for found, total, shade in ((0, 5, 0), (1, 5, 1), (2, 5, 2), (4, 5, 3), (5, 5, 4), (1, 1, 4)):
+        with case(found, total, shade):
+            (row,) = family_rows(Matrix(("o",), rows(found, total)))
+            (cell,) = row.cells
+            assert (cell.found, cell.total, cell.shade) == (found, total, shade)
 
 
 def test_who_was_not_asked_is_no_part_of_a_share():

@@ -2,7 +2,6 @@
 
 import io
 
-import pytest
 from rich.console import Console
 
 from client_sim.lab.oracles.finding import Finding
@@ -11,6 +10,7 @@ from client_sim.lab.report.dump import dump
 from client_sim.lab.report.exchanges import exchange_to_dict, render_exchanges, show_lines
 from client_sim.lab.report.gathering import Told, gather
 from client_sim.lab.report.printable import printable
+from tests.cases import case
 
 
 def test_rows_start_at_multiples_of_sixteen_and_keep_the_rest():
@@ -77,20 +77,18 @@ def test_one_place_is_one_value():
     assert gather([one, other]) == (Told(one, 2),)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
+def test_what_is_not_printed_is_escaped():
+    """Controls, direction, noncharacters, lone surrogates, invisible tags."""
+    for text, shown in (
         ("Grüße, 世界, ok", "Grüße, 世界, ok"),
         ("\x1b[2J\x07", "\\x1b[2J\\x07"),
         ("a\nb\tc", "a\\nb\\tc"),
         ("\u202egnp", "\\u202egnp"),
         ("\x00\x85\ufffe\ud800", "\\x00\\x85\\ufffe\\ud800"),
         ("\U000e0041", "\\U000e0041"),
-    ],
-)
-def test_what_is_not_printed_is_escaped(text, shown):
-    """Controls, direction, noncharacters, lone surrogates, invisible tags."""
-    assert printable(text) == shown
+    ):
+        with case(text, shown):
+            assert printable(text) == shown
 
 
 def test_a_long_text_is_cut():

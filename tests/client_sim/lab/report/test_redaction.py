@@ -10,6 +10,7 @@ import pytest
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.report.redaction import Covered, Revealed
 from client_sim.persona import make_persona
+from tests.cases import case
 
 OWNER = make_persona(1)
 IMEI = OWNER.imei.encode()
@@ -21,20 +22,17 @@ def covered():
     return Covered((OWNER,))
 
 
-@pytest.mark.parametrize(
-    "dressed",
-    [
+def test_a_value_becomes_stars_of_the_same_length(covered):
+    """Bytes around it stay, so that offsets hold."""
+    for dressed in (
         IMEI,
         base64.b64encode(IMEI),
         IMEI.hex().encode(),
         hashlib.sha256(IMEI).hexdigest().encode(),
         IMEI[::-1],
-    ],
-    ids=["plain", "base64", "hex", "sha256", "reversed"],
-)
-def test_a_value_becomes_stars_of_the_same_length(dressed, covered):
-    """Bytes around it stay, so that offsets hold."""
-    assert covered.data(b"a=" + dressed + b"&b=1") == b"a=" + b"*" * len(dressed) + b"&b=1"
+    ):
+        with case(dressed):
+            assert covered.data(b"a=" + dressed + b"&b=1") == b"a=" + b"*" * len(dressed) + b"&b=1"
 
 
 def test_what_is_compressed_is_covered_to_its_end(covered):
@@ -90,27 +88,24 @@ def test_a_value_of_one_owner_that_is_anothers_backwards_is_covered_alone():
     assert shown == b"GET /a?i=*************** HTTP/1.1\r\n\r\n"
 
 
-@pytest.mark.parametrize("apps", [(), MANY], ids=["computed", "decoded"])
-@pytest.mark.parametrize(
-    "dress",
-    [
-        lambda value: value,
-        lambda value: value[::-1],
-        base64.b64encode,
-        lambda value: value.hex().encode(),
-        lambda value: bytes(255 - byte for byte in value),
-        lambda value: value.decode().encode("utf-16-le"),
-        lambda value: base64.b64encode(value.hex().encode()),
-    ],
-    ids=["plain", "backwards", "base64", "hex", "complement", "utf-16", "two"],
-)
-def test_a_value_that_is_told_thrice_is_covered_thrice_and_nothing_else(dress, apps):
+def test_a_value_that_is_told_thrice_is_covered_thrice_and_nothing_else():
     """As it is, twice in another dress; the dresses of many values are not computed before."""
-    plain, dressed = OWNER.imei.encode(), dress(OWNER.imei.encode())
-    told = [b"GET /a?i=", plain, b"&j=", dressed, b"&k=", dressed, b" HTTP/1.1\r\n\r\n"]
-    stars = [text if at % 2 == 0 else b"*" * len(text) for at, text in enumerate(told)]
-    shown = Covered([replace(OWNER, apps=apps)]).data(b"".join(told))
-    assert shown == b"".join(stars)
+    for apps in ((), MANY):
+        for dress in (
+            lambda value: value,
+            lambda value: value[::-1],
+            base64.b64encode,
+            lambda value: value.hex().encode(),
+            lambda value: bytes(255 - byte for byte in value),
+            lambda value: value.decode().encode("utf-16-le"),
+            lambda value: base64.b64encode(value.hex().encode()),
+        ):
+            with case(apps, dress):
+                plain, dressed = OWNER.imei.encode(), dress(OWNER.imei.encode())
+                told = [b"GET /a?i=", plain, b"&j=", dressed, b"&k=", dressed, b" HTTP/1.1\r\n\r\n"]
+                stars = [text if at % 2 == 0 else b"*" * len(text) for at, text in enumerate(told)]
+                shown = Covered([replace(OWNER, apps=apps)]).data(b"".join(told))
+                assert shown == b"".join(stars)
 
 
 def test_a_digit_of_base64_that_a_value_shares_with_its_neighbour_is_covered(covered):

@@ -4,9 +4,8 @@ import base64
 import json
 from urllib.parse import unquote
 
-import pytest
-
 from client_sim.lab.report.sarif import render_sarif
+from tests.cases import case
 
 
 def load(presentable):
@@ -23,10 +22,11 @@ def decode_run(text):
     return run
 
 
-@pytest.mark.parametrize("name", ["clean", "leaking", "hostile"])
-def test_required_members(name, reports):
+def test_required_members(reports):
     """A driver with a name, rules with unique ids, results that point at their rule."""
-    check_run(render_sarif(getattr(reports, name)))
+    for name in ("clean", "leaking", "hostile"):
+        with case(name):
+            check_run(render_sarif(getattr(reports, name)))
 
 
 def check_run(text):

@@ -3,12 +3,12 @@
 import io
 from dataclasses import replace
 
-import pytest
 from rich.console import Console
 
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.redaction import Revealed
 from client_sim.lab.report.terminal import render_terminal
+from tests.cases import case
 from tests.client_sim.pages.test_origin import ORIGIN
 
 
@@ -20,12 +20,13 @@ def show(presentable, width, *, terminal=True):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("name", ["clean", "leaking"])
-def test_no_line_is_wider_than_the_terminal(name, width, reports):
+def test_no_line_is_wider_than_the_terminal(reports):
     """Sentences break between words."""
-    said = show(getattr(reports, name), width)
-    assert max(map(len, said.splitlines())) <= width
+    for width in (80, 120):
+        for name in ("clean", "leaking"):
+            with case(width, name):
+                said = show(getattr(reports, name), width)
+                assert max(map(len, said.splitlines())) <= width
 
 
 def test_a_clean_report_says_so_last(reports):

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from client_sim.lab.scenarios.confines import Overdue, Patience, confine
+from tests.cases import case
 
 
 class Stubborn:
@@ -43,13 +44,14 @@ def test_who_swallows_everything_is_interrupted_again():
     assert client.swallowed == 3
 
 
-@pytest.mark.parametrize("module", [os, posix])
-def test_a_process_does_not_end_by_a_client(module):
+def test_a_process_does_not_end_by_a_client():
     """Whatever status it chose; afterwards the function is what it was."""
-    before = module._exit
-    with pytest.raises(SystemExit), confine(5.0):
-        module._exit(0)
-    assert module._exit is before
+    for module in (os, posix):
+        with case(module):
+            before = module._exit
+            with pytest.raises(SystemExit), confine(5.0):
+                module._exit(0)
+            assert module._exit is before
 
 
 def test_somebody_elses_timer_goes_on_afterwards():

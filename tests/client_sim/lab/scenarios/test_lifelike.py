@@ -2,11 +2,10 @@
 
 import re
 
-import pytest
-
 from client_sim.lab.scenarios.lifelike import draw_host, make_lifelike
 from client_sim.persona import canaries, make_persona
 from client_sim.tape import Tape, luhn_digit
+from tests.cases import case
 
 OWNERS = [make_persona(seed) for seed in range(40)]
 LIKE = [make_lifelike(owner) for owner in OWNERS]
@@ -66,7 +65,10 @@ def test_what_was_equal_stays_equal():
         assert make_lifelike(owner) == like
 
 
-@pytest.mark.parametrize("field", ["serial", "android_id", "locale", "photos", "notes", "latitude"])
-def test_the_rest_is_as_it_was(field):
+def test_the_rest_is_as_it_was():
     """Hexadecimal numbers and texts tell nobody that they were made up."""
-    assert all(getattr(a, field) == getattr(b, field) for a, b in zip(OWNERS, LIKE, strict=True))
+    for field in ("serial", "android_id", "locale", "photos", "notes", "latitude"):
+        with case(field):
+            assert all(
+                getattr(a, field) == getattr(b, field) for a, b in zip(OWNERS, LIKE, strict=True)
+            )

@@ -1,7 +1,5 @@
 """Random lives, and lives of crossed conditions that have what their row says."""
 
-import pytest
-
 from client_sim.lab.scenarios.crossing import LIVES, POLLS, cross_life, hushed
 from client_sim.lab.scenarios.driving import EVENTS_2014, POLL, RENEWAL
 from client_sim.lab.scenarios.lives import (
@@ -18,6 +16,7 @@ from client_sim.lab.scenarios.lives import (
     without_events,
 )
 from client_sim.tape import Tape
+from tests.cases import case
 
 
 def test_a_life_has_its_polls_and_begins_with_one():
@@ -148,18 +147,19 @@ def test_a_quiet_life_is_idle():
     assert cross_life(QUIET, Tape(1)).steps == ("poll",) * POLLS
 
 
-@pytest.mark.parametrize("life", LIVES)
-def test_in_silence_time_passes_alike(life):
+def test_in_silence_time_passes_alike():
     """Events and restarts are left out, and as many steps remain; what changes a phone remains.
 
     A reset takes what its process kept, too.
     """
-    lived = cross_life(ROW | {"life": life}, Tape(2))
-    silent = hushed(lived)
-    assert len(silent.steps) == len(lived.steps)
-    left = {step if step == RENEWAL else step.partition(" ")[0] for step in silent.steps}
-    assert left == {"poll", "nothing", RENEWAL, "off", "back"}
-    assert hushed(silent).steps == silent.steps
+    for life in LIVES:
+        with case(life):
+            lived = cross_life(ROW | {"life": life}, Tape(2))
+            silent = hushed(lived)
+            assert len(silent.steps) == len(lived.steps)
+            left = {step if step == RENEWAL else step.partition(" ")[0] for step in silent.steps}
+            assert left == {"poll", "nothing", RENEWAL, "off", "back"}
+            assert hushed(silent).steps == silent.steps
 
 
 def test_what_is_drawn_is_the_same_for_the_same_tape():

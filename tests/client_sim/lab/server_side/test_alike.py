@@ -1,9 +1,8 @@
-import pytest
-
 from client_sim.lab.server_side.alike import Said, judge_alike, judge_headers, judge_pairs
 from client_sim.lab.server_side.canaries import count_ports, is_telling
 from client_sim.lab.server_side.exchange import is_whole
 from client_sim.lab.server_side.search import judge_growth
+from tests.cases import case
 
 HEAD = b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 4\r\n\r\n"
 MONDAY, TUESDAY = HEAD % b"Mon", HEAD % b"Tue"
@@ -40,9 +39,9 @@ def test_headers_that_come_back_are_told_once():
     assert finding.offending() == b"set-COOKIE: a"
 
 
-@pytest.mark.parametrize(
-    ("data", "heads", "whole"),
-    [
+def test_where_answers_end():
+    """By RFC 9112 section 6.3; interim answers are none, other protocols are not waited for."""
+    for data, heads, whole in (
         (b"", (False,), False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", (False,), False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", (False,), True),
@@ -61,11 +60,9 @@ def test_headers_that_come_back_are_told_once():
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", (False,), True),
         (b"HTTP/1.1 200 OK\r\n\r\nuntil it closes", (False,), False),
         (b"\0\0\x12\x04", (False,), True),
-    ],
-)
-def test_where_answers_end(data, heads, whole):
-    """By RFC 9112 section 6.3; interim answers are none, other protocols are not waited for."""
-    assert is_whole(data, heads) is whole
+    ):
+        with case(data, heads, whole):
+            assert is_whole(data, heads) is whole
 
 
 def test_what_grows_with_requests():

@@ -22,7 +22,7 @@ def quickly():
 
 
 @pytest.mark.parametrize(
-    ("make", "size"), [(PollingClient, 16), (FollowingToy, 48), (ToyClient, 48)]
+    ("make", "size"), [(PollingClient, 16), (FollowingToy, 16), (ToyClient, 48)]
 )
 def test_clean_clients_pass(make, size):
     """They keep their due time, and what a server or a life brings changes nothing."""

@@ -4,11 +4,10 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
-import pytest
-
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment, render_page
 from client_sim.lab.report.redaction import Revealed
+from tests.cases import case
 from tests.client_sim.pages.test_origin import ORIGIN
 
 VOID = {"meta", "br"}
@@ -67,15 +66,16 @@ class Reader(HTMLParser):
             self.marked += data
 
 
-@pytest.mark.parametrize("name", ["clean", "leaking", "hostile"])
-def test_a_page_is_well_formed_and_needs_nothing_from_elsewhere(name, reports):
+def test_a_page_is_well_formed_and_needs_nothing_from_elsewhere(reports):
     """No script, no handler, no address; the same report gives the same page."""
-    presentable = getattr(reports, name)
-    page = render_page(presentable, ORIGIN)
-    read = Reader(page)
-    assert not re.search(r"url\(|@import|https?:", page)
-    assert page == render_page(presentable, ORIGIN)
-    assert read.tags["svg"] == read.tags["figure"] + len(presentable.report.result.fields)
+    for name in ("clean", "leaking", "hostile"):
+        with case(name):
+            presentable = getattr(reports, name)
+            page = render_page(presentable, ORIGIN)
+            read = Reader(page)
+            assert not re.search(r"url\(|@import|https?:", page)
+            assert page == render_page(presentable, ORIGIN)
+            assert read.tags["svg"] == read.tags["figure"] + len(presentable.report.result.fields)
 
 
 def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
