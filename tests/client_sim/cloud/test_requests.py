@@ -10,7 +10,13 @@ from client_sim.cloud.devices import list_devices, revoke, rotate, set_approving
 from client_sim.cloud.leave import erase, finish_erasure
 from client_sim.cloud.owner_data import change, plant
 from client_sim.persona import make_persona
-from tests.client_sim.cloud.phones import PASSWORD, make_phone, set_up, wait_for_erasure
+from tests.client_sim.cloud.phones import (
+    PASSWORD,
+    make_phone,
+    new_name,
+    set_up,
+    wait_for_erasure,
+)
 
 PAGE = (Path(__file__).parents[3] / "docs" / "PRIVACY.md").read_text()
 TABLE = PAGE.split("## The phone's requests to its cloud")[1].split("\n## ")[0]
@@ -42,9 +48,12 @@ def find_row(line):
     return None
 
 
-@pytest.fixture
-def story(served, phone, second, tmp_path):
+@pytest.fixture(scope="module")
+def story(served, tmp_path_factory):
     """Let an owner do almost everything; give the heads of all that was sent."""
+    folder = tmp_path_factory.mktemp("story")
+    phone = set_up(make_phone(served, folder / "one"), new_name())
+    second = set_up(make_phone(served, folder / "two"), phone.cloud.name, is_new=False)
     persona = make_persona(4)
     plant(phone.cloud, persona)
     phone.sync()
@@ -57,13 +66,16 @@ def story(served, phone, second, tmp_path):
     change_password(phone.cloud, PASSWORD, "another password of words")
     rotate(phone.cloud, "another password of words")
     phone.sync()
-    third = set_up(make_phone(served, tmp_path / "three"), f"{phone.cloud.name}x", on=())
+    third = set_up(make_phone(served, folder / "three"), f"{phone.cloud.name}x", on=())
     log_out(third.cloud)
     fetch_policy(phone.cloud, phone.cloud.region, "en")
     erase(phone.cloud)
     wait_for_erasure(phone)
     finish_erasure(phone.cloud)
-    sent = [data for one in (phone, second, third) for data in one.wire.sent]
+    phones = phone, second, third
+    for one in phones:
+        one.cloud.store.close()
+    sent = [data for one in phones for data in one.wire.sent]
     return [found.groups() for data in sent if (found := REQUEST.match(data))]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, UnavailableError
 from client_sim.cloud.web import PIECE, Line, Origin, parse_origin
+from tests.cases import case
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -107,22 +108,20 @@ def test_a_guard_that_refuses_ends_the_connection():
     assert len(outside.sent) == 2
 
 
-@pytest.mark.parametrize(
-    ("answers", "error"),
-    [
+def test_other_answers_are_refused():
+    """None, no HTTP, too early, cut short, a head without end; the connection ends."""
+    for answers, error in (
         ((b"",), UnavailableError),
         ((b"SSH-2.0\r\n\r\n",), DeceivedError),
         ((b"HTTP/1.1 100 Continue\r\n\r\n",), DeceivedError),
         ((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi", b""), (DeceivedError, CloudError)),
         ((b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000,), DeceivedError),
-    ],
-)
-def test_other_answers_are_refused(answers, error):
-    """None, no HTTP, too early, cut short, a head without end; the connection ends."""
-    outside = Scripted(*answers)
-    with pytest.raises(error):
-        make_line(outside).ask("GET", "/", {})
-    assert outside.is_closed
+    ):
+        with case(answers, error):
+            outside = Scripted(*answers)
+            with pytest.raises(error):
+                make_line(outside).ask("GET", "/", {})
+            assert outside.is_closed
 
 
 def test_a_name_without_address_and_a_slow_server_are_unavailable():
@@ -141,13 +140,14 @@ def test_a_name_without_address_and_a_slow_server_are_unavailable():
         make_line(outside).ask("GET", "/", {})
 
 
-@pytest.mark.parametrize("path", ["/a b", "/a\r\nX: y", "/../x", "x"])
-def test_a_path_that_the_phone_has_no_use_for_is_not_asked(path):
+def test_a_path_that_the_phone_has_no_use_for_is_not_asked():
     """Whatever led to it."""
-    outside = Scripted(OK)
-    with pytest.raises(CloudError, match="no use"):
-        make_line(outside).ask("GET", path, {})
-    assert outside.sent == []
+    for path in ("/a b", "/a\r\nX: y", "/../x", "x"):
+        with case(path):
+            outside = Scripted(OK)
+            with pytest.raises(CloudError, match="no use"):
+                make_line(outside).ask("GET", path, {})
+            assert outside.sent == []
 
 
 def test_origins():

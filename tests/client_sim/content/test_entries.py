@@ -8,6 +8,7 @@ from client_sim.content.checks import check_entries
 from client_sim.content.index import File
 from client_sim.content.kinds import KINDS
 from client_sim.device.errors import ContentError
+from tests.cases import case
 from tests.server.core.content.samples import entries_of
 
 HOSTS = frozenset({"example.com"})
@@ -27,15 +28,18 @@ def test_themes_may_name_any_wallpaper_of_a_pack_that_was_withdrawn():
         check_entries("themes", entries_of("themes"), hosts=(), pictures={}, wallpapers=())
 
 
-@pytest.mark.parametrize(("member", "value"), [("sha256", "0" * 64), ("length", 1)])
-def test_a_picture_is_the_one_that_the_index_lists(member, value):
+def test_a_picture_is_the_one_that_the_index_lists():
     """By hash and length."""
-    entries = entries_of("wallpapers")
-    pictures = {key: File(entry["length"], entry["sha256"]) for key, entry in entries.items()}
-    check_entries("wallpapers", entries, hosts=(), pictures=pictures, wallpapers=None)
-    entries["waves"][member] = value
-    with pytest.raises(ContentError, match="not the one that the index lists"):
-        check_entries("wallpapers", entries, hosts=(), pictures=pictures, wallpapers=None)
+    for member, value in (("sha256", "0" * 64), ("length", 1)):
+        with case(member, value):
+            entries = entries_of("wallpapers")
+            pictures = {
+                key: File(entry["length"], entry["sha256"]) for key, entry in entries.items()
+            }
+            check_entries("wallpapers", entries, hosts=(), pictures=pictures, wallpapers=None)
+            entries["waves"][member] = value
+            with pytest.raises(ContentError, match="not the one that the index lists"):
+                check_entries("wallpapers", entries, hosts=(), pictures=pictures, wallpapers=None)
 
 
 JSON = st.recursive(

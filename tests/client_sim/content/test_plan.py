@@ -10,6 +10,7 @@ from client_sim.content.index import File, Origin, Pack
 from client_sim.content.plan import plan_listing, plan_parts, plan_rollback, plan_use
 from client_sim.content.record import Record, decode_record, encode_record
 from client_sim.device.errors import ContentError
+from tests.cases import case
 
 NOW = 1_000
 
@@ -165,16 +166,20 @@ def test_no_place_is_drawn_where_none_is_needed():
     plan_use(take(Record(), pack(1, withdrawn=(1,)))[0], NOW, refuse)
 
 
-@pytest.mark.parametrize("change", [{"withdrawn": (2,)}, {"end": NOW}])
-def test_what_is_withdrawn_or_over_gives_way_to_the_one_before(change):
+def test_what_is_withdrawn_or_over_gives_way_to_the_one_before():
     """If that is good still; a phone that has none is left with none."""
-    both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
-    over = plan_listing(both, replace(pack(2, "abcx"), **change))
-    assert versions(use(over)) == (1, None)
-    alone = use(take(Record(), pack(2))[0])
-    assert versions(use(plan_listing(alone, replace(pack(2), **change)))) == (None, None)
-    ended = replace(both, before=pack(1, end=NOW))
-    assert versions(use(plan_listing(ended, replace(pack(2, "abcx"), **change)))) == (None, None)
+    for change in ({"withdrawn": (2,)}, {"end": NOW}):
+        with case(change):
+            both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
+            over = plan_listing(both, replace(pack(2, "abcx"), **change))
+            assert versions(use(over)) == (1, None)
+            alone = use(take(Record(), pack(2))[0])
+            assert versions(use(plan_listing(alone, replace(pack(2), **change)))) == (None, None)
+            ended = replace(both, before=pack(1, end=NOW))
+            assert versions(use(plan_listing(ended, replace(pack(2, "abcx"), **change)))) == (
+                None,
+                None,
+            )
 
 
 def test_the_owner_turns_a_pack_back():
