@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from client_sim.engine.bsdiff import apply_patch
 from client_sim.engine.errors import EngineError, PackageError
 from fixtures.bsdiff_writer import encode_offset
+from tests.cases import case
 from tests.client_sim.engine.images import edited, noise
 from tests.client_sim.engine.payload_builder import bsdf2, bsdf2_streams
 
@@ -26,10 +27,11 @@ def test_patches_of_the_real_generator_apply(pair):
     assert apply_patch(old, bsdiff4.diff(old, new), len(new)) == new
 
 
-@pytest.mark.parametrize("kinds", [bytes(kinds) for kinds in itertools.product(range(3), repeat=3)])
-def test_bsdf2_patches_with_every_compressor_apply(kinds):
+def test_bsdf2_patches_with_every_compressor_apply():
     """BSDF2 streams may each be uncompressed, bzip2 or brotli."""
-    assert apply_patch(OLD, bsdf2(OLD, NEW, kinds), len(NEW)) == NEW
+    for kinds in [bytes(kinds) for kinds in itertools.product(range(3), repeat=3)]:
+        with case(kinds):
+            assert apply_patch(OLD, bsdf2(OLD, NEW, kinds), len(NEW)) == NEW
 
 
 def test_a_patch_by_hand():
@@ -52,9 +54,9 @@ def _triples(*triples):
     return b"".join(encode_offset(number) for triple in triples for number in triple)
 
 
-@pytest.mark.parametrize(
-    ("control", "diff", "extra", "words"),
-    [
+def test_control_streams_that_make_no_sense_are_refused():
+    """Lengths that are negative, too big or too small, and reads outside the source, fail."""
+    for control, diff, extra, words in (
         (_triples((4, 0, 0)), b"\0" * 4, b"", "less than it promises"),
         (_triples((9, 0, 0)), b"\0" * 9, b"", "more than it promises"),
         (_triples((0, 9, 0)), b"", b"\0" * 9, "more than it promises"),
@@ -70,17 +72,14 @@ def _triples(*triples):
         (_triples((0, 8, 0)), b"", b"\0" * 7, "less data"),
         (_triples((0, 8, 0)), b"", b"\0" * 9, "more than the 8 bytes"),
         (_triples(*[(0, 0, 0)] * 20), b"", b"", "more than the 216 bytes"),
-    ],
-)
-def test_control_streams_that_make_no_sense_are_refused(control, diff, extra, words):
-    """Lengths that are negative, too big or too small, and reads outside the source, fail."""
-    with pytest.raises(PackageError, match=words):
-        apply_patch(bytes(12), bsdf2_streams(control, diff, extra, 8), 8)
+    ):
+        with case(control, diff, extra, words), pytest.raises(PackageError, match=words):
+            apply_patch(bytes(12), bsdf2_streams(control, diff, extra, 8), 8)
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
+def test_headers_that_make_no_sense_are_refused():
+    """A patch whose header is cut, unknown or lies about sizes is refused."""
+    for change, words in (
         (lambda p: p[:31], "cut short"),
         (lambda p: b"BSDIFF41" + p[8:], "neither"),
         (lambda p: p[:5] + b"\3\0\0" + p[8:], "unknown compressor"),
@@ -88,12 +87,9 @@ def test_control_streams_that_make_no_sense_are_refused(control, diff, extra, wo
         (lambda p: p[:16] + encode_offset(-1) + p[24:], "cut short"),
         (lambda p: p[:8] + encode_offset(10**9) + p[16:], "cut short"),
         (lambda p: p[:24] + encode_offset(len(NEW) + 1) + p[32:], "another size"),
-    ],
-)
-def test_headers_that_make_no_sense_are_refused(change, words):
-    """A patch whose header is cut, unknown or lies about sizes is refused."""
-    with pytest.raises(PackageError, match=words):
-        apply_patch(OLD, change(bsdf2(OLD, NEW)), len(NEW))
+    ):
+        with case(change, words), pytest.raises(PackageError, match=words):
+            apply_patch(OLD, change(bsdf2(OLD, NEW)), len(NEW))
 
 
 @given(st.data())

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from client_sim.engine import manifest
 from client_sim.engine.errors import EngineError, PackageError, UnsupportedError
 from client_sim.engine.manifest import Extent, OperationType, decode_manifest
+from tests.cases import case
 from tests.client_sim.engine.payload_builder import Op, Part, extent, field, image_info
 
 PART = Part(name="system", new=b"new", ops=(Op(type=0, dst=((0, 1),), data=b"d"),))
@@ -73,25 +74,23 @@ def test_unknown_fields_are_skipped():
     assert decode_manifest(_manifest(more=field(15, b"groups") + field(99, 1))) == known
 
 
-@pytest.mark.parametrize("number", [14, 99, 2**64 - 1])
-def test_an_operation_type_without_a_name_is_unsupported(number):
+def test_an_operation_type_without_a_name_is_unsupported():
     """A type that the format may get later is refused with its number."""
-    with pytest.raises(UnsupportedError, match=f"the operation {number}"):
-        decode_manifest(_manifest(Part(name="system", new=b"", ops=(Op(type=number, dst=()),))))
+    for number in (14, 99, 2**64 - 1):
+        with case(number), pytest.raises(UnsupportedError, match=f"the operation {number}"):
+            decode_manifest(_manifest(Part(name="system", new=b"", ops=(Op(type=number, dst=()),))))
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "../system", "a/b", "a.img", "-a", "a\n", "a" * 37, "système", "a\0"]
-)
-def test_names_that_could_be_paths_are_refused(name):
+def test_names_that_could_be_paths_are_refused():
     """A partition name is letters, digits, underscore and hyphen, and nothing that is a path."""
-    with pytest.raises(PackageError, match="names a partition"):
-        decode_manifest(_manifest(Part(name=name, new=b"", ops=())))
+    for name in ("", ".", "../system", "a/b", "a.img", "-a", "a\n", "a" * 37, "système", "a\0"):
+        with case(name), pytest.raises(PackageError, match="names a partition"):
+            decode_manifest(_manifest(Part(name=name, new=b"", ops=())))
 
 
-@pytest.mark.parametrize(
-    ("encoded", "words"),
-    [
+def test_incomplete_manifests_are_refused():
+    """A manifest that lacks what it must have, or has it in the wrong form, is refused."""
+    for encoded, words in (
         (field(13, field(1, "a")), "what partition a must become"),
         (field(13, field(1, "a") + field(7, field(1, 4))), "without its sha256"),
         (field(13, field(1, "a") + field(7, field(2, b"x"))), "not a sha256"),
@@ -99,12 +98,9 @@ def test_names_that_could_be_paths_are_refused(name):
         (field(13, 1), "wire type"),
         (field(12, 1 << 32), "32 bits"),
         (field(14, 1 << 63), "63 bits"),
-    ],
-)
-def test_incomplete_manifests_are_refused(encoded, words):
-    """A manifest that lacks what it must have, or has it in the wrong form, is refused."""
-    with pytest.raises(PackageError, match=words):
-        decode_manifest(encoded)
+    ):
+        with case(encoded, words), pytest.raises(PackageError, match=words):
+            decode_manifest(encoded)
 
 
 @pytest.mark.parametrize(

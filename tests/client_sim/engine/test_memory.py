@@ -11,8 +11,8 @@ from fixtures.catalogue import find_build
 from fixtures.payload_operations import REPLACE, REPLACE_XZ
 
 ROOT = Path(__file__).parents[3]
-PARTITION = {"stream": 4 * 1024**3, "file": 256 * 1024**2}
-"""A stream's lengths have more than 32 bits; in a file the same is installed block by block."""
+PARTITION = {"stream": 1024**3, "file": 256 * 1024**2}
+"""SHA-256 counts a stream's bits in two words; in a file the same is installed block by block."""
 ALLOWED = 64 * 10**6  # beyond the largest operation
 
 

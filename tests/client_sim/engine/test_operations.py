@@ -18,6 +18,7 @@ from client_sim.engine.manifest import (
     Partition,
 )
 from client_sim.engine.operations import MEMORY_BYTES, Step, TargetImage, Workers, apply_operation
+from tests.cases import case
 from tests.client_sim.engine.images import OLD, noise
 from tests.client_sim.engine.payload_builder import BLOCK, bsdf2, compress
 
@@ -48,21 +49,23 @@ def _apply(kind, data=b"", source=OLD, *, blocks=2, src=(), **more):
 REPLACES = [OperationType.REPLACE, OperationType.REPLACE_BZ, OperationType.REPLACE_XZ]
 
 
-@pytest.mark.parametrize("kind", REPLACES)
-def test_replaced_blocks_go_where_they_belong(kind):
+def test_replaced_blocks_go_where_they_belong():
     """Data replaces exactly the destination blocks."""
-    new = noise(1, 2)
-    assert _apply(kind, compress(kind, new)) == bytes(BLOCK) + new + bytes(BLOCK)
+    for kind in REPLACES:
+        with case(kind):
+            new = noise(1, 2)
+            assert _apply(kind, compress(kind, new)) == bytes(BLOCK) + new + bytes(BLOCK)
 
 
-@pytest.mark.parametrize("kind", REPLACES)
-def test_data_of_another_size_is_refused(kind):
+def test_data_of_another_size_is_refused():
     """Data that does not fill its blocks, or overflows them by a byte."""
-    for size in (2 * BLOCK - 1, BLOCK, 0):
-        with pytest.raises(PackageError, match="too short"):
-            _apply(kind, compress(kind, noise(1, 2)[:size]))
-    with pytest.raises(PackageError, match="more than"):
-        _apply(kind, compress(kind, noise(1, 2) + b"x"))
+    for kind in REPLACES:
+        with case(kind):
+            for size in (2 * BLOCK - 1, BLOCK, 0):
+                with pytest.raises(PackageError, match="too short"):
+                    _apply(kind, compress(kind, noise(1, 2)[:size]))
+            with pytest.raises(PackageError, match="more than"):
+                _apply(kind, compress(kind, noise(1, 2) + b"x"))
 
 
 def test_an_xz_stream_with_another_filter_is_refused():
@@ -73,11 +76,11 @@ def test_an_xz_stream_with_another_filter_is_refused():
         _apply(OperationType.REPLACE_XZ, data)
 
 
-@pytest.mark.parametrize("kind", [*REPLACES, OperationType.SOURCE_BSDIFF])
-def test_data_with_another_hash_is_refused(kind):
+def test_data_with_another_hash_is_refused():
     """Damaged data is refused before it is decompressed."""
-    with pytest.raises(PackageError, match=f"data of a {kind.name} operation is damaged"):
-        _apply(kind, b"anything", data_sha256=bytes(32))
+    for kind in (*REPLACES, OperationType.SOURCE_BSDIFF):
+        with pytest.raises(PackageError, match=f"data of a {kind.name} operation is damaged"):
+            _apply(kind, b"anything", data_sha256=bytes(32))
 
 
 def test_zero_and_discard_leave_zeros():
@@ -100,11 +103,11 @@ def test_patched_blocks_are_the_new_data():
         assert _apply(kind, patch, src=((0, 2),))[BLOCK : 3 * BLOCK] == new
 
 
-@pytest.mark.parametrize("kind", [OperationType.SOURCE_COPY, OperationType.SOURCE_BSDIFF])
-def test_a_source_with_another_hash_is_refused(kind):
+def test_a_source_with_another_hash_is_refused():
     """Old blocks that are not what the package starts from are refused."""
-    with pytest.raises(ApplyError, match="not the one that this incremental"):
-        _apply(kind, src=((0, 2),), src_sha256=bytes(32))
+    for kind in (OperationType.SOURCE_COPY, OperationType.SOURCE_BSDIFF):
+        with case(kind), pytest.raises(ApplyError, match="not the one that this incremental"):
+            _apply(kind, src=((0, 2),), src_sha256=bytes(32))
 
 
 def test_a_missing_or_short_source_is_refused():
@@ -130,15 +133,14 @@ def _step(kind, data, result):
     return Step(operation, TargetImage(partition, io.BytesIO(), None))
 
 
-@pytest.mark.parametrize(
-    ("result", "memory"), [(2 * MIB, 2 * MIB), (64 * MIB, 64 * MIB), (256 * MIB, 64 * MIB)]
-)
-def test_an_xz_operation_counts_its_dictionary(result, memory):
+def test_an_xz_operation_counts_its_dictionary():
     """It holds as much as it has decoded, at most the 64 MiB of `xz -9`; the result is not held."""
-    assert _step(OperationType.REPLACE_XZ, 1000, result).memory == 1000 + memory
-    assert _step(OperationType.REPLACE, 1000, result).memory == 1000
-    assert _step(OperationType.REPLACE_BZ, 1000, result).memory == 1000
-    assert 2 * (1000 + 64 * MIB) > MEMORY_BYTES  # so large ones run alone
+    for result, memory in ((2 * MIB, 2 * MIB), (64 * MIB, 64 * MIB), (256 * MIB, 64 * MIB)):
+        with case(result, memory):
+            assert _step(OperationType.REPLACE_XZ, 1000, result).memory == 1000 + memory
+            assert _step(OperationType.REPLACE, 1000, result).memory == 1000
+            assert _step(OperationType.REPLACE_BZ, 1000, result).memory == 1000
+            assert 2 * (1000 + 64 * MIB) > MEMORY_BYTES  # so large ones run alone
 
 
 def test_jobs_run_side_by_side_and_leaving_waits_for_them():

@@ -99,38 +99,34 @@ def test_properties_other_than_the_signed_ones_are_refused(package, key_name, va
     _refuse(package, words)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+def test_malformed_properties_in_the_package_are_refused(key):
+    """A payload_properties.txt that cannot be read is refused."""
+    for text, words in (
         (b"", "FILE_HASH is not"),
         (b"\xff", "is not text"),
         (b"x" * (16 * 1024 + 1), "too long"),
-    ],
-)
-def test_malformed_properties_in_the_package_are_refused(key, text, words):
-    """A payload_properties.txt that cannot be read is refused."""
-    payload = build_payload([full_part("system", noise(1, 2))], key=key)
-    _refuse(Zip(payload, **{"payload_properties.txt": text}), words)
+    ):
+        with case(text, words):
+            payload = build_payload([full_part("system", noise(1, 2))], key=key)
+            _refuse(Zip(payload, **{"payload_properties.txt": text}), words)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
+def test_a_release_and_a_package_that_lie_alike_are_refused(key):
+    """If both name the same wrong hash or size, the payload itself shows it."""
+    for name, words in (
         ("FILE_HASH", "FILE_HASH"),
         ("METADATA_HASH", "METADATA_HASH"),
         ("METADATA_SIZE", "METADATA_SIZE"),
-    ],
-)
-def test_a_release_and_a_package_that_lie_alike_are_refused(key, name, words):
-    """If both name the same wrong hash or size, the payload itself shows it."""
-    payload = build_payload([full_part("system", noise(1, 2))], key=key)
-    wrong = "25" if name == "METADATA_SIZE" else base64.b64encode(bytes(32)).decode()
-    values = {**Zip(payload).properties, name: wrong}
-    text = "".join(f"{key}={value}\n" for key, value in values.items()).encode()
-    package = Zip(payload, **{"payload_properties.txt": text})
-    package.properties = values
-    with pytest.raises(PackageError, match=words):
-        load_verified_payload(package.open(), key.public_key())
+    ):
+        with case(name, words):
+            payload = build_payload([full_part("system", noise(1, 2))], key=key)
+            wrong = "25" if name == "METADATA_SIZE" else base64.b64encode(bytes(32)).decode()
+            values = {**Zip(payload).properties, name: wrong}
+            text = "".join(f"{key}={value}\n" for key, value in values.items()).encode()
+            package = Zip(payload, **{"payload_properties.txt": text})
+            package.properties = values
+            with pytest.raises(PackageError, match=words):
+                load_verified_payload(package.open(), key.public_key())
 
 
 def test_a_package_with_another_signature_is_refused(package, certificate):
@@ -170,11 +166,12 @@ def _check(data: bytes, offset: int, size: int = len(DATA), name: str = "payload
     check_stored_entry(io.BytesIO(data), name, offset, size)
 
 
-@pytest.mark.parametrize("length", [0, 1, 36, 4096, 8188])
-def test_stored_entries_are_found(length):
+def test_stored_entries_are_found():
     """An entry is found from its data's offset, with extra fields up to two pages."""
-    extra = struct.pack("<HH", 0xD935, length) + bytes(length) if length else b""
-    _check(*_zip(extra=extra))
+    for length in (0, 1, 36, 4096, 8188):
+        with case(length):
+            extra = struct.pack("<HH", 0xD935, length) + bytes(length) if length else b""
+            _check(*_zip(extra=extra))
 
 
 def test_entries_with_zip64_sizes_are_found():

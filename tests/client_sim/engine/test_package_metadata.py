@@ -57,21 +57,18 @@ def test_metadata_is_read():
     assert not decode_metadata(_encode(FULL)).is_incremental
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
+def test_malformed_metadata_is_refused():
+    """Lines without a key, repeated keys, other encodings and endless text are refused."""
+    for data, words in (
         (b"no equals sign\n", "key=value"),
         (b"=value\n", "key=value"),
         (b"a=1\n\n", "key=value"),
         (b"a=1\na=1\n", "twice"),
         (b"a=\xff\n", "UTF-8"),
         (b"a=" + b"1" * 65536, "too long"),
-    ],
-)
-def test_malformed_metadata_is_refused(data, words):
-    """Lines without a key, repeated keys, other encodings and endless text are refused."""
-    with pytest.raises(PackageError, match=words):
-        decode_metadata(data)
+    ):
+        with case(data, words), pytest.raises(PackageError, match=words):
+            decode_metadata(data)
 
 
 def test_a_package_for_this_phone_is_taken():
@@ -87,9 +84,9 @@ def test_a_package_for_this_phone_is_taken():
             _check({name: value for name, value in FULL.items() if name != key})
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
+def test_metadata_that_does_not_fit_is_refused():
+    """Each fact that differs from the signed release or the phone is refused by name."""
+    for key, value, words in (
         ("pre-device", "", "another device"),
         ("post-build", OLD.fingerprint, "post-build is not"),
         ("post-build-incremental", "3", "post-build-incremental is not"),
@@ -98,12 +95,9 @@ def test_a_package_for_this_phone_is_taken():
         ("pre-build", "other", "does not start from the running build"),
         ("pre-build-incremental", "0", "does not start from the running build"),
         ("pre-build", "", "does not start from the running build"),
-    ],
-)
-def test_metadata_that_does_not_fit_is_refused(key, value, words):
-    """Each fact that differs from the signed release or the phone is refused by name."""
-    with pytest.raises(PackageError, match=words):
-        _check({**INCREMENTAL, key: value})
+    ):
+        with case(key, value, words), pytest.raises(PackageError, match=words):
+            _check({**INCREMENTAL, key: value})
 
 
 def test_older_builds_are_refused():

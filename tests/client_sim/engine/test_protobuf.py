@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from client_sim.engine.errors import EngineError, PackageError
 from client_sim.engine.protobuf import decode_message
+from tests.cases import case
 from tests.client_sim.engine.payload_builder import field
 
 
@@ -41,9 +42,9 @@ def test_repeated_messages_keep_their_order():
     assert decode_message(field(4, b"b") + field(4, b"a"), "it").repeated(4) == [b"b", b"a"]
 
 
-@pytest.mark.parametrize(
-    ("encoded", "words"),
-    [
+def test_malformed_messages_are_refused():
+    """What no encoder writes is refused, each with its reason."""
+    for encoded, words in (
         ("08", "cut short"),
         ("0880", "cut short"),
         ("1205616263", "cut short"),
@@ -57,17 +58,14 @@ def test_repeated_messages_keep_their_order():
         ("089600", "shortest"),
         ("08ffffffffffffffffff02", "shortest"),
         ("08ffffffffffffffffffff01", "ten bytes"),
-    ],
-)
-def test_malformed_messages_are_refused(encoded, words):
-    """What no encoder writes is refused, each with its reason."""
-    with pytest.raises(PackageError, match=words):
-        decode_message(bytes.fromhex(encoded), "it")
+    ):
+        with case(encoded, words), pytest.raises(PackageError, match=words):
+            decode_message(bytes.fromhex(encoded), "it")
 
 
-@pytest.mark.parametrize(
-    ("encoded", "read"),
-    [
+def test_fields_of_another_kind_are_refused():
+    """A field that is repeated, too wide, of another wire type or not text is refused when read."""
+    for encoded, read in (
         (field(1, 1) * 2, lambda m: m.integer(1)),
         (field(1, b"x"), lambda m: m.integer(1)),
         (field(1, 1), lambda m: m.data(1)),
@@ -75,12 +73,9 @@ def test_malformed_messages_are_refused(encoded, words):
         (field(1, 1 << 32), lambda m: m.integer(1, bits=32)),
         (field(1, b"\xff"), lambda m: m.text(1)),
         (bytes.fromhex("0901000000000000000a0161"), lambda m: m.integer(1)),
-    ],
-)
-def test_fields_of_another_kind_are_refused(encoded, read):
-    """A field that is repeated, too wide, of another wire type or not text is refused when read."""
-    with pytest.raises(PackageError):
-        read(decode_message(encoded, "it"))
+    ):
+        with case(encoded, read), pytest.raises(PackageError):
+            read(decode_message(encoded, "it"))
 
 
 @given(st.dictionaries(st.integers(1, 100), st.integers(0, 2**64 - 1) | st.binary(max_size=20)))
