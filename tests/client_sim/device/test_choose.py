@@ -1,10 +1,9 @@
 import dataclasses
 
-import pytest
-
 from client_sim.device.choose import Offer, decide_update
 from client_sim.device.pointer import decode_pointer
 from client_sim.world import BuildFacts
+from tests.cases import case
 from tests.client_sim.device.repository_simulator import SOURCE, START, make_pointer, make_step
 
 RUNNING = BuildFacts(SOURCE, "1", 1, START - 10, "2025-12-05")
@@ -141,9 +140,9 @@ def test_an_offer_has_passed_every_rule():
     assert decision.offer.counter == 2
 
 
-@pytest.mark.parametrize(
-    ("rule", "changes"),
-    [
+def test_the_first_rule_that_fails_decides():
+    """Those before it have passed, those behind it are not asked, its sentence is the reason."""
+    for rule, changes in (
         ("halted", {"h": True}),
         ("newer", {"floor": 2}),
         ("newer", {"floor": 3}),
@@ -153,19 +152,17 @@ def test_an_offer_has_passed_every_rule():
         ("forward", {"steps": [_full(2, l="2025-12-04")]}),
         ("forward", {"steps": [_full(2, t=START - 11)]}),
         ("failed", {"failed": (2,)}),
-    ],
-)
-def test_the_first_rule_that_fails_decides(rule, changes):
-    """Those before it have passed, those behind it are not asked, its sentence is the reason."""
-    decision = _decide(**{"steps": [_full(2)], **changes})
-    assert decision.offer is None
-    *before, last = decision.checks
-    assert [check.name for check in decision.checks] == RULES[: RULES.index(rule) + 1]
-    assert all(check.passed for check in before)
-    assert not last.passed
-    assert decision.reason == last.sentence
-    assert decision.leads_back == (rule == "forward")
-    assert decision.is_halted == (rule == "halted")
+    ):
+        with case(rule, changes):
+            decision = _decide(**{"steps": [_full(2)], **changes})
+            assert decision.offer is None
+            *before, last = decision.checks
+            assert [check.name for check in decision.checks] == RULES[: RULES.index(rule) + 1]
+            assert all(check.passed for check in before)
+            assert not last.passed
+            assert decision.reason == last.sentence
+            assert decision.leads_back == (rule == "forward")
+            assert decision.is_halted == (rule == "halted")
 
 
 def test_no_pointer_is_the_first_rule():

@@ -1,5 +1,3 @@
-import pytest
-
 from client_sim.device.choose import Offer
 from client_sim.device.conditions import (
     MINUTES_OF_A_DAY,
@@ -9,6 +7,7 @@ from client_sim.device.conditions import (
     is_quiet,
     judge_conditions,
 )
+from tests.cases import case
 
 OFFER = Offer(
     path="armani/id/stable/full-2.zip",
@@ -37,15 +36,19 @@ def _unmet(conditions=None, settings=None, agreed=None):
     return [check.name for check in checks if not check.passed]
 
 
-@pytest.mark.parametrize(
-    ("percent", "is_charging", "is_met"),
-    [(30, False, True), (29, False, False), (10, True, True), (9, True, False), (0, False, False)],
-)
-def test_the_battery(percent, is_charging, is_met):
+def test_the_battery():
     """30 percent, or 10 on the charger; the owner learns whatever else is in the way as well."""
-    assert (_unmet(Conditions(percent, is_charging=is_charging)) == []) == is_met
-    worst = Conditions(percent, is_charging=is_charging, is_metered=True, free_bytes=0)
-    assert _unmet(worst)[-2:] == ["network", "room"]
+    for percent, is_charging, is_met in (
+        (30, False, True),
+        (29, False, False),
+        (10, True, True),
+        (9, True, False),
+        (0, False, False),
+    ):
+        with case(percent, is_charging, is_met):
+            assert (_unmet(Conditions(percent, is_charging=is_charging)) == []) == is_met
+            worst = Conditions(percent, is_charging=is_charging, is_metered=True, free_bytes=0)
+            assert _unmet(worst)[-2:] == ["network", "room"]
 
 
 def test_a_metered_network_is_taken_only_where_the_owner_allows_it():
@@ -69,16 +72,20 @@ def test_consent_is_for_one_build():
     assert _unmet(settings=asks, agreed=2) == []
 
 
-@pytest.mark.parametrize(
-    ("quiet", "minutes"),
-    [((60, 120), 60), ((1380, 420), 480), ((0, 1439), 1439), ((5, 5), 0), ((1439, 0), 1)],
-)
-def test_quiet_hours_have_the_length_that_they_say(quiet, minutes):
+def test_quiet_hours_have_the_length_that_they_say():
     """Over all minutes of a day, across midnight too; equal ends are never quiet."""
-    found = [minute for minute in range(MINUTES_OF_A_DAY) if is_quiet(minute, quiet)]
-    assert len(found) == minutes
-    assert (quiet[0] in found) == (minutes > 0)
-    assert quiet[1] not in found
+    for quiet, minutes in (
+        ((60, 120), 60),
+        ((1380, 420), 480),
+        ((0, 1439), 1439),
+        ((5, 5), 0),
+        ((1439, 0), 1),
+    ):
+        with case(quiet, minutes):
+            found = [minute for minute in range(MINUTES_OF_A_DAY) if is_quiet(minute, quiet)]
+            assert len(found) == minutes
+            assert (quiet[0] in found) == (minutes > 0)
+            assert quiet[1] not in found
 
 
 def test_quiet_hours_stop_an_update():
@@ -89,7 +96,8 @@ def test_quiet_hours_stop_an_update():
     assert _unmet(Conditions(), settings) == []
 
 
-@pytest.mark.parametrize(("minute", "told"), [(0, "00:00"), (450, "07:30"), (1439, "23:59")])
-def test_minutes_are_told_as_times(minute, told):
+def test_minutes_are_told_as_times():
     """As people write them."""
-    assert format_minute(minute) == told
+    for minute, told in ((0, "00:00"), (450, "07:30"), (1439, "23:59")):
+        with case(minute, told):
+            assert format_minute(minute) == told

@@ -168,7 +168,7 @@ class _StoppedError(Exception):
 
 def test_an_interrupted_proof_goes_on(ask, tmp_path, monkeypatch):
     """Wherever it stops, the next one reads on there, and the proof is the same."""
-    monkeypatch.setattr(candidate, "BLOCK", 16 * 1024)
+    monkeypatch.setattr(candidate, "BLOCK", 32 * 1024)
     arguments = (build_zip(THIRD, SECOND), build_zip(SECOND))
     expected, steps = ask(*arguments), []
     ask(*arguments, say=steps.append, progress=lambda done, _: steps.append(done))

@@ -6,6 +6,7 @@ from hypothesis import given
 
 from client_sim.device.errors import ReleaseError
 from client_sim.device.release import decode_release
+from tests.cases import case
 from tests.client_sim.device.formats_page import json_vector
 from tests.client_sim.device.repository_simulator import SOURCE, make_release
 from tests.strategies import json_values, releases
@@ -40,9 +41,9 @@ def test_an_unknown_schema_is_named():
         decode_release(PATH, make_release(schema=2))
 
 
-@pytest.mark.parametrize(
-    ("member", "values"),
-    [
+def test_members_out_of_range_are_refused():
+    """Each member has its type and range, and none may be missing."""
+    for member, values in (
         ("schema", [None, True, "1", 1.0, 0]),
         ("type", [None, "Full", "", 1, ["full"]]),
         ("counter", [0, -1, 2**53, 2.0, True, "2", None]),
@@ -61,22 +62,20 @@ def test_an_unknown_schema_is_named():
         ("changelog", [None, [], {"EN": "x"}, {"en": 1}, {"en": "x" * 4001}, {"english": "x"}]),
         ("changelog", [{"en-abcdefgh-ijklmnop": "x"}, {f"aa-{n:02}": "" for n in range(65)}]),
         ("withdrawn", [None, 0, "false"]),
-    ],
-)
-def test_members_out_of_range_are_refused(member, values):
-    """Each member has its type and range, and none may be missing."""
-    for value in values:
-        with pytest.raises(ReleaseError):
-            decode_release(PATH, make_release(**{member: value}))
-    custom = make_release()
-    del custom[member]
-    with pytest.raises(ReleaseError):
-        decode_release(PATH, custom)
+    ):
+        with case(member, values):
+            for value in values:
+                with pytest.raises(ReleaseError):
+                    decode_release(PATH, make_release(**{member: value}))
+            custom = make_release()
+            del custom[member]
+            with pytest.raises(ReleaseError):
+                decode_release(PATH, custom)
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
+def test_malformed_payload_properties_are_refused():
+    """Hashes are the one base64 of 32 bytes, sizes decimals that JSON can hold."""
+    for name, values in (
         (
             "HASH",
             [
@@ -95,15 +94,13 @@ def test_members_out_of_range_are_refused(member, values):
             ],
         ),
         ("SIZE", [None, "", 3, "03", "+3", "-1", "3\n", "3.0", "\u0663", str(2**53), "1" * 17]),
-    ],
-)
-def test_malformed_payload_properties_are_refused(name, values):
-    """Hashes are the one base64 of 32 bytes, sizes decimals that JSON can hold."""
-    for what in (f"FILE_{name}", f"METADATA_{name}"):
-        for value in values:
-            properties = {**make_release()["payload_properties"], what: value}
-            with pytest.raises(ReleaseError):
-                decode_release(PATH, make_release(payload_properties=properties))
+    ):
+        with case(name, values):
+            for what in (f"FILE_{name}", f"METADATA_{name}"):
+                for value in values:
+                    properties = {**make_release()["payload_properties"], what: value}
+                    with pytest.raises(ReleaseError):
+                        decode_release(PATH, make_release(payload_properties=properties))
 
 
 def test_an_incremental_names_its_sources():
@@ -115,14 +112,17 @@ def test_an_incremental_names_its_sources():
             decode_release(PATH, make_release(type="incremental", source_builds=sources))
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["", "armani/id/a.zip", "latest/id/stable/a.zip", "armani/ID/stable/a.zip", "a/b/c/d..zip"],
-)
-def test_a_release_lies_where_releases_lie(path):
+def test_a_release_lies_where_releases_lie():
     """Codename, region, channel, file."""
-    with pytest.raises(ReleaseError):
-        decode_release(path, make_release())
+    for path in (
+        "",
+        "armani/id/a.zip",
+        "latest/id/stable/a.zip",
+        "armani/ID/stable/a.zip",
+        "a/b/c/d..zip",
+    ):
+        with case(path), pytest.raises(ReleaseError):
+            decode_release(path, make_release())
 
 
 @given(releases())

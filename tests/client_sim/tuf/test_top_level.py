@@ -47,12 +47,16 @@ ROTATIONS = {
 }
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
-    ("keys", "threshold", "signers", "trusted"), ROTATIONS.values(), ids=ROTATIONS
+    ("role", "rotation"),
+    [
+        *(("timestamp", rotation) for rotation in ROTATIONS),
+        *((role, name) for role in ROLES[1:] for name in ("three of five", "two of five")),
+    ],
 )
-def test_signatures(client, repository, role, keys, threshold, signers, trusted):
+def test_signatures(client, repository, role, rotation):
     """Enough of the keys that root names have to sign: 5.4.2, 5.5.3, 5.6.3."""
+    keys, threshold, signers, trusted = ROTATIONS[rotation]
     repository.set_keys(
         role, [KEYS[n] for n in keys], threshold, signing=[KEYS[n] for n in signers]
     )
@@ -64,8 +68,13 @@ def test_signatures(client, repository, role, keys, threshold, signers, trusted)
     assert client.data(role) == expected
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b"[" * 5_000, b"null", b'{"a":1e9}'])
+@pytest.mark.parametrize(
+    ("role", "data"),
+    [
+        *(("timestamp", data) for data in (b"", b"{}", b"[]", b"\xff", b"[" * 5_000, b"null")),
+        *(("snapshot", b'{"a":1e9}'), ("targets", b"{}")),
+    ],
+)
 def test_what_is_no_metadata(client, repository, role, data):
     """Any bytes at all are refused, and nothing before them is lost."""
     client.refresh()
@@ -100,7 +109,7 @@ def test_expired(client, repository, role):
 
 
 @pytest.mark.needs("faketime")
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ["timestamp", "targets"])
 def test_expired_by_the_clock_alone(client, repository, role):
     """What was good yesterday is not good for ever, though nothing new is served."""
     repository.signed[role].expires = now() + 2 * DAY
@@ -249,8 +258,13 @@ def test_endless_data(client, repository, role, limit):
     assert client.version(role) == 1
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("status", [204, 301, 403, 404, 500])
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [
+        *(("timestamp", status) for status in (204, 301, 403, 404, 500)),
+        *(("snapshot", 404), ("targets", 404)),
+    ],
+)
 def test_a_role_that_is_not_there(client, repository, role, status):
     """Anything but 200 is no role; what came before it is kept."""
     repository.answers[repository.name(role)] = (status, b"")
@@ -269,11 +283,10 @@ def test_a_damaged_file_among_what_is_held(client):
     assert client.versions == {"root": 1, "timestamp": 1, "snapshot": 1, "targets": 1}
 
 
-@pytest.mark.parametrize("field", ["note", "expiry_note"])
 @pytest.mark.parametrize("role", ROLES)
-def test_unknown_fields(client, repository, role, field):
+def test_unknown_fields(client, repository, role):
     """Fields that TUF does not name are signed with the rest and otherwise left alone."""
-    repository.signed[role].unrecognized_fields[field] = [1, {"ä": None}]
+    repository.signed[role].unrecognized_fields["expiry_note"] = [1, {"ä": None}]
     repository.show_snapshot("targets")
     repository.show_timestamp()
     assert client.refresh() == 0
