@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from client_sim.device.answer import Pace
 from client_sim.device.errors import TransportError, UnreachableError
 from client_sim.transport import BLOCK, Connection, encode_block_request, encode_request
+from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import response
 
@@ -56,9 +57,9 @@ def test_the_bytes_of_a_block_request():
     )
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_no_other_path_is_ever_sent():
+    """A path with anything but the bytes of the public tree is refused before the wire."""
+    for path in (
         "/a?b=1",
         "/a b",
         "/a\r\nCookie: x",
@@ -73,26 +74,23 @@ def test_the_bytes_of_a_block_request():
         "/a/",
         "/a/.b",
         "http://x/a",
-    ],
-)
-def test_no_other_path_is_ever_sent(path):
-    """A path with anything but the bytes of the public tree is refused before the wire."""
-    world, connection = _connect(b"")
-    with connection, pytest.raises(TransportError):
-        connection.get(path, limit=1)
-    assert not world.sent
+    ):
+        with case(path):
+            world, connection = _connect(b"")
+            with connection, pytest.raises(TransportError):
+                connection.get(path, limit=1)
+            assert not world.sent
 
 
-@pytest.mark.parametrize("piece", [1, 7, 1 << 16])
-def test_answers_are_read_in_any_pieces(piece):
+def test_answers_are_read_in_any_pieces():
     """Identity and gzip, with length or chunked, arrive whole whatever the network does."""
     plain = response(b"200 OK", b"hello")
     packed = response(b"200 OK", gzip.compress(b"hello"), b"Content-Encoding: gzip")
-    chunked = (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
-    )
-    for data in (plain, packed, chunked):
-        assert _get(data, piece=piece) == b"hello"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for piece in (1, 7, 1 << 16):
+        for data in (plain, packed, head + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"):
+            with case(piece, data):
+                assert _get(data, piece=piece) == b"hello"
 
 
 def test_one_connection_carries_all_requests():
@@ -115,25 +113,27 @@ def test_a_finished_connection_is_not_opened_again():
     assert len(world.connected) == 1
 
 
-@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
-def test_only_the_next_root_may_be_missing(status):
+def test_only_the_next_root_may_be_missing():
     """404 is an answer where it is expected, and a refusal elsewhere."""
-    data = response(status, b"x")
-    _, connection = _connect(data)
-    with connection:
-        found = connection.get_if_there(PATH, limit=9)
-    assert found == (b"x" if status == b"200 OK" else None)
-    if found is None:
-        with pytest.raises(TransportError, match="404"):
-            _get(data)
+    for status in (b"200 OK", b"404 Not Found"):
+        with case(status):
+            data = response(status, b"x")
+            _, connection = _connect(data)
+            with connection:
+                found = connection.get_if_there(PATH, limit=9)
+            assert found == (b"x" if status == b"200 OK" else None)
+            if found is None:
+                with pytest.raises(TransportError, match="404"):
+                    _get(data)
 
 
-@pytest.mark.parametrize("size", [99, 100])
-def test_the_limit_itself_is_allowed(size):
+def test_the_limit_itself_is_allowed():
     """Exactly as many bytes as allowed are allowed, compressed or not."""
-    body = bytes(size)
-    packed = response(b"200 OK", gzip.compress(body), b"Content-Encoding: gzip")
-    assert _get(response(b"200 OK", body)) == _get(packed) == _get(packed, piece=1) == body
+    for size in (99, 100):
+        with case(size):
+            body = bytes(size)
+            packed = response(b"200 OK", gzip.compress(body), b"Content-Encoding: gzip")
+            assert _get(response(b"200 OK", body)) == _get(packed) == _get(packed, piece=1) == body
 
 
 def test_bytes_without_a_request_are_refused():

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from client_sim.cli import cli, find_status
 from client_sim.fleet.errors import FleetError, TargetError
+from tests.cases import case
 from tests.client_sim.fleet.conftest import open_town
 from tests.patience import PATIENCE
 
@@ -37,21 +38,19 @@ def run(*words):
     return CliRunner().invoke(cli, ["fleet", *map(str, words)])
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
+def test_wrong_usage_is_said():
+    """Status 2, and nothing is started."""
+    for words, said in (
         (("--url", "http://127.0.0.1:8080"), "--url needs --root"),
         (("--load-another-machine",), "go with --url"),
         (("--sample", "1"), "--sample goes with"),
         (("--devices", "0"), "--devices"),
         (("--hours", "100000"), "--hours"),
-    ],
-)
-def test_wrong_usage_is_said(words, said):
-    """Status 2, and nothing is started."""
-    done = run(*words)
-    assert done.exit_code == 2
-    assert said in done.output
+    ):
+        with case(words, said):
+            done = run(*words)
+            assert done.exit_code == 2
+            assert said in done.output
 
 
 def test_another_machine_is_refused(root):

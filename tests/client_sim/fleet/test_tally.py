@@ -3,15 +3,17 @@
 import pytest
 
 from client_sim.fleet.tally import SIMULATED, Failure, Latencies, Stopwatch, Tally
+from tests.cases import case
 
 
-@pytest.mark.parametrize("seconds", [0.000_001, 0.000_37, 0.004_2, 0.09, 1.5, 29.0])
-def test_a_quantile_is_at_most_an_eighth_of_an_octave_too_high(seconds):
+def test_a_quantile_is_at_most_an_eighth_of_an_octave_too_high():
     """Whatever the latency: a class ends at most 12.5 % above where it begins."""
-    latencies = Latencies()
-    latencies.add([seconds])
-    assert seconds <= latencies.quantile(0.5) * 1.000_001 + 0.000_001
-    assert latencies.quantile(0.5) <= seconds * 1.125 + 0.000_002
+    for seconds in (0.000_001, 0.000_37, 0.004_2, 0.09, 1.5, 29.0):
+        with case(seconds):
+            latencies = Latencies()
+            latencies.add([seconds])
+            assert seconds <= latencies.quantile(0.5) * 1.000_001 + 0.000_001
+            assert latencies.quantile(0.5) <= seconds * 1.125 + 0.000_002
 
 
 def test_quantiles_split_the_latencies():

@@ -2,13 +2,13 @@ import dataclasses
 import re
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind, apply_event, describe
 from client_sim.persona import canaries, decode_persona, encode_persona, make_persona
 from client_sim.tape import Tape
+from tests.cases import case
 
 OWNER = make_persona(3)
 NOW = 1_800_000_000
@@ -36,32 +36,31 @@ def changed(before, after):
     }
 
 
-@pytest.mark.parametrize(("kind", "field"), GROWS.items())
-def test_one_thing_is_added_in_front(kind, field):
+def test_one_thing_is_added_in_front():
     """The owner has one more of it, first, all else is as it was, and apps hear of it."""
-    after, event = apply_event(kind, OWNER, Tape(1), NOW)
-    assert changed(OWNER, after) == {field}
-    assert getattr(after, field)[1:] == getattr(OWNER, field)
-    newest = getattr(after, field)[0]
-    for _, value in event.details:
-        assert value == newest or value in dataclasses.asdict(newest).values()
-    assert event.details
+    for kind, field in GROWS.items():
+        with case(kind, field):
+            after, event = apply_event(kind, OWNER, Tape(1), NOW)
+            assert changed(OWNER, after) == {field}
+            assert getattr(after, field)[1:] == getattr(OWNER, field)
+            newest = getattr(after, field)[0]
+            for _, value in event.details:
+                assert value == newest or value in dataclasses.asdict(newest).values()
+            assert event.details
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields"),
-    [
+def test_what_else_an_event_changes():
+    """Nothing but what it is about; a carrier may by chance be the same one."""
+    for kind, fields in (
         (Kind.SIM_INSERTED, {"imsi", "iccid", "phone_number", "carrier"}),
         (Kind.LOCATION_ALLOWED, {"latitude", "longitude"}),
         (Kind.ACCOUNT_LOGOUT, {"accounts"}),
         (Kind.TRAVELLED, {"time_zone", "latitude", "longitude", "carrier"}),
         (Kind.REBOOT, {"uptime_seconds"}),
-    ],
-)
-def test_what_else_an_event_changes(kind, fields):
-    """Nothing but what it is about; a carrier may by chance be the same one."""
-    after, _ = apply_event(kind, OWNER, Tape(5), NOW)
-    assert changed(OWNER, after) | {"carrier"} == fields | {"carrier"}
+    ):
+        with case(kind, fields):
+            after, _ = apply_event(kind, OWNER, Tape(5), NOW)
+            assert changed(OWNER, after) | {"carrier"} == fields | {"carrier"}
 
 
 def test_a_logout_tells_whose_session_it_was():
@@ -132,9 +131,9 @@ def test_the_lists_part_the_kinds():
     assert all(describe(kind, WITH).name == kind for kind in Kind)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "value"),
-    [
+def test_apps_hear_the_owners_own_values():
+    """The newest of its kind, which stands first."""
+    for kind, name, value in (
         (Kind.SIM_INSERTED, "imsi", OWNER.imsi),
         (Kind.WIFI_JOINED, "bssid", OWNER.networks[0].bssid),
         (Kind.LOCATION_ALLOWED, "longitude", OWNER.longitude),
@@ -147,11 +146,9 @@ def test_the_lists_part_the_kinds():
         (Kind.ACCOUNT_LOGOUT, "account", OWNER.accounts[0].name),
         (Kind.APP_INSTALLED, "app", OWNER.apps[0]),
         (Kind.TRAVELLED, "time zone", OWNER.time_zone),
-    ],
-)
-def test_apps_hear_the_owners_own_values(kind, name, value):
-    """The newest of its kind, which stands first."""
-    assert dict(describe(kind, WITH).details)[name] == value
+    ):
+        with case(kind, name, value):
+            assert dict(describe(kind, WITH).details)[name] == value
 
 
 def test_an_owner_who_has_nothing_has_events_all_the_same():

@@ -13,6 +13,7 @@ from client_sim.owner_events.events import Kind, apply_event
 from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.persona import make_persona
 from client_sim.tape import Tape
+from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
@@ -115,14 +116,19 @@ class _Eager(PollingClient):
             self.poll()
 
 
-@pytest.mark.parametrize("client_class", [_Gossip, _Curious, _Eager])
-def test_the_comparison_notices_clients_that_are_moved(client_class):
+def test_the_comparison_notices_clients_that_are_moved():
     """A time, a look, a request more: each is found by the comparison above."""
-    story = [("nothing", []), ("latest", [Kind.SMS_RECEIVED, Kind.CALL_RECEIVED]), ("nothing", [])]
-    reads = []
-    lived = poll_through(Repository(SIGNED), story, reads, 1, client_class)
-    calm = poll_through(Repository(SIGNED), story, [], None, PollingClient)
-    assert lived != calm or reads
+    for client_class in (_Gossip, _Curious, _Eager):
+        with case(client_class):
+            story = [
+                ("nothing", []),
+                ("latest", [Kind.SMS_RECEIVED, Kind.CALL_RECEIVED]),
+                ("nothing", []),
+            ]
+            reads = []
+            lived = poll_through(Repository(SIGNED), story, reads, 1, client_class)
+            calm = poll_through(Repository(SIGNED), story, [], None, PollingClient)
+            assert lived != calm or reads
 
 
 @settings(deadline=None, max_examples=40)
