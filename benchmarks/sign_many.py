@@ -26,7 +26,7 @@ from benchmarks.full_release import full_release
 from server.core.metadata import encode_metadata
 from server.core.note import VerifierKey
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.keys.key_file import encode_key_file
 from signer.keys.public_key import PublicKey, encode_public_key
 
@@ -71,11 +71,11 @@ def timed(name: str, rows: list[tuple[str, float]]) -> Iterator[None]:
 
 def run(*arguments: str | Path) -> None:
     """Run a command of the signer, quietly."""
-    surroundings = Surroundings(
+    runtime = Runtime(
         BEGIN, os.urandom, {b"HENING_SIGNER_PASSPHRASE": PASSPHRASE}, time.perf_counter
     )
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-        status = main([str(argument) for argument in arguments], surroundings)
+        status = main([str(argument) for argument in arguments], runtime)
     if status:
         sys.exit(f"{' '.join(map(str, arguments))} ended with {status}")
 

@@ -1,6 +1,6 @@
 """`hening-device`: a phone on disk that polls, installs and reboots; and the privacy lab.
 
-Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed (network, disk, no such folder),
+Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed (network, disk, no such folder),
 130 stopped with Ctrl-C. `hening-device tuf` uses only 0 and 1.
 """
 
@@ -12,8 +12,8 @@ try:
     from client_sim.cloud.errors import CloudError, StoreError, UnavailableError
     from client_sim.compat.errors import AwayError, DialectError
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
+    from client_sim.fleet.errors import EnvironmentFailedError as FleetEnvironmentFailedError
     from client_sim.fleet.errors import FleetError
-    from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
     from hening.lazy_command import LazyCommand
     from hening.version import version_option
 except KeyboardInterrupt:
@@ -30,7 +30,7 @@ except KeyboardInterrupt:
         "  hening-device poll --phone var/phone --explain\n"
         "\n"
         "\b\n"
-        "Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed (network,\n"
+        "Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed (network,\n"
         "disk, no such folder), 130 stopped with Ctrl-C.\n"
     ),
 )
@@ -133,9 +133,9 @@ def main() -> None:
 
 
 def find_status(error: CloudError | DeviceError | DialectError | FleetError | OSError) -> int:
-    """Return the exit status for an error: 1 refused, 3 the surroundings failed."""
+    """Return the exit status for an error: 1 refused, 3 the environment failed."""
     device = UnreachableError | StorageError | AwayError
-    failed = device | UnavailableError | StoreError | FleetSurroundingsError | OSError
+    failed = device | UnavailableError | StoreError | FleetEnvironmentFailedError | OSError
     return 3 if isinstance(error, failed) else 1
 
 

@@ -14,7 +14,7 @@ import structlog
 
 from server.bootstrap import Clock, make_offer_check, open_blobs
 from server.console.bootstrap import open_console
-from server.console.overview import Surroundings
+from server.console.overview import ProcessState
 from server.core.metadata import decode_timestamp
 from server.device_serving import (
     Inherited,
@@ -207,7 +207,7 @@ async def running(
             # Entered last, it ends first: handlers under way still have publisher and database.
             site: Site = no_site
             if settings.console:
-                known = Surroundings(maintenance.reasons, lambda: monitor.seen, steady)
+                known = ProcessState(maintenance.reasons, lambda: monitor.seen, steady)
                 site = await asyncio.to_thread(open_console, settings, known)
             api_port = await stack.enter_async_context(serving(services, tools.registry, site=site))
             log.info("the control plane listens", host=settings.api_host, port=api_port)

@@ -16,7 +16,7 @@ from pathlib import Path
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.core.names import metadata_name
 from signer.durable import make_temporary_folder, move_folder, write_synced
-from signer.errors import ReleaseRefusal, SignerError, SurroundingsError, refusing
+from signer.errors import EnvironmentFailedError, ReleaseRefusal, SignerError, refusing
 
 _BLOCK = 1 << 20
 
@@ -48,9 +48,11 @@ class PreparedBundle:
 
 
 def check_incoming(incoming: Path) -> None:
-    """Raise SurroundingsError where there is no folder for bundles."""
+    """Raise EnvironmentFailedError where there is no folder for bundles."""
     if not incoming.is_dir():
-        raise SurroundingsError(f"The folder {incoming} is not there; make it, or correct --out.")
+        raise EnvironmentFailedError(
+            f"The folder {incoming} is not there; make it, or correct --out."
+        )
 
 
 @contextmanager

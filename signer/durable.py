@@ -15,7 +15,7 @@ import shutil
 from glob import escape
 from pathlib import Path
 
-from signer.errors import SurroundingsError
+from signer.errors import EnvironmentFailedError
 
 TEMPORARY = ".tmp-"
 
@@ -37,13 +37,13 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def write_once(path: Path, data: bytes) -> None:
     """Create `path` with `data`; an existing file with the same bytes is accepted.
 
-    Raises SurroundingsError when anything else has this name.
+    Raises EnvironmentFailedError when anything else has this name.
     """
     try:
         write_new(path, data)
     except FileExistsError as error:
         if not _holds(path, data):
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"{path} is there already with other content; choose another name."
             ) from error
 

@@ -6,7 +6,7 @@
     ├── CeremonyError     a repository that cannot be made as asked
     ├── ProposalError     a proposal or signature file that cannot be used as it is
     ├── ReleaseRefusal    a package that must not be signed, or not so
-    ├── SurroundingsError a folder, file descriptor or token that is not there
+    ├── EnvironmentFailedError a folder, file descriptor or token that is not there
     │   └── MirrorUnavailableError  `signer.audit.findings`
     ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
     ├── ContentError      a pack that must not be signed: `signer.content.errors`
@@ -21,8 +21,8 @@ Where foreign errors become ours:
 - cryptography's: in `signer.keys.key_file`, `keystore` and `public_key`;
 - python-pkcs11's: in `signer.keys.hsm`;
 
-OSError is never wrapped, except where SurroundingsError says more: both mean that the surroundings
-failed, which has its own exit status.
+OSError is never wrapped, except where EnvironmentFailedError says more: both mean that the
+environment failed, which has its own exit status.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ class ReleaseRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not 
     """A package that must not be signed, or not so."""
 
 
-class SurroundingsError(SignerError):
+class EnvironmentFailedError(SignerError):
     """A folder or file descriptor that is not there."""
 
 

@@ -28,7 +28,7 @@ from signer.durable import (
     write_new,
     write_synced,
 )
-from signer.errors import SurroundingsError, WorkFolderError, refusing
+from signer.errors import EnvironmentFailedError, WorkFolderError, refusing
 
 _FILE = re.compile(r"([1-9][0-9]*)\.([a-z0-9][a-z0-9_-]{0,31})\.json")
 
@@ -57,7 +57,7 @@ class WorkFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise SurroundingsError(
+                raise EnvironmentFailedError(
                     f"Another process is changing {self.folder} at this moment; wait for them and"
                     " run the command again."
                 ) from error
@@ -176,7 +176,7 @@ class WorkFolder:
 
     def _check_there(self) -> None:
         if not self.folder.exists():
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"The working folder {self.folder} is not there; make one with `ceremony init`"
                 " first."
             )

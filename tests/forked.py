@@ -112,7 +112,7 @@ def take(door):
 
 
 def run_command(program, folder, umask, count, *words):
-    """Run a program in this process, in the caller's surroundings; returns its exit status."""
+    """Run a program in this process, in the caller's environment; returns its exit status."""
     os.chdir(folder)
     os.umask(int(umask))
     os.environ.clear()

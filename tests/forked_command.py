@@ -1,7 +1,7 @@
 """Has `tests.forked` run one of the three programs, and ends as that does.
 
 A script, started with the socket, the name of the program and its arguments. It runs in the
-surroundings of this process: folder, environment, umask and standard streams. Signals that end a
+state of this process: folder, environment, umask and standard streams. Signals that end a
 program are passed on. It imports only what is built into Python, and so costs 20 ms of processor
 time instead of up to a second.
 """

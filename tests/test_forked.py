@@ -16,7 +16,7 @@ def run(programs, name, *words, **how):
     return subprocess.run(command, capture_output=True, text=True, check=False, **how)
 
 
-def test_status_streams_and_surroundings(programs, tmp_path):
+def test_status_streams_and_environment(programs, tmp_path):
     """Status, output, folder and environment are those of the command and of its caller."""
     done = run(programs, "hening-server", "init", "--state", "here", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

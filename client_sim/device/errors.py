@@ -3,7 +3,7 @@
     DeviceError
     ├── TransportError          an answer was refused, or there was none
     │   ├── GoneError           the answer is 404 or 410: the requested file does not exist
-    │   └── UnreachableError    the surroundings failed: no address, no connection, a broken one
+    │   └── UnreachableError    the environment failed: no address, no connection, a broken one
     ├── TrustError              metadata is not what the trusted root allows
     │   ├── ExpiredError        metadata has expired; polling continues
     │   ├── OlderError          a timestamp is older than the one that the phone has

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from client_sim.fleet.builds import write_images
 from client_sim.fleet.clock_file import ClockFile
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_site
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import held_signals
@@ -24,7 +24,7 @@ _PAUSE: Final = 0.05
 class OwnServer:
     """A server in the new folder `folder`. Use it as a context manager: it ends with the block.
 
-    Raises SurroundingsError if one of its commands fails.
+    Raises EnvironmentFailedError if one of its commands fails.
     """
 
     def __init__(self, folder: Path, read_clock: Callable[[], float]) -> None:
@@ -122,7 +122,7 @@ class OwnServer:
             time.sleep(_PAUSE)
         answer = json.loads(result.read_bytes())
         if answer["status"] != "published":
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"The fleet's own server refused its models: {answer['reason']}"
             )
 
@@ -130,10 +130,10 @@ class OwnServer:
         done = subprocess.run([self._program, *words], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise SurroundingsError(f"hening-server {words[0]} failed: {said}")
+            raise EnvironmentFailedError(f"hening-server {words[0]} failed: {said}")
 
-    def _failed(self, what: str) -> SurroundingsError:
-        return SurroundingsError(
+    def _failed(self, what: str) -> EnvironmentFailedError:
+        return EnvironmentFailedError(
             f"The fleet's own server {what}; what it said is in {self._folder / 'server.log'}."
         )
 
@@ -142,5 +142,5 @@ def _find_program() -> str:
     beside = Path(sys.executable).with_name("hening-server")
     found = str(beside) if beside.is_file() else shutil.which("hening-server")
     if found is None:
-        raise SurroundingsError("hening-server is not installed beside hening-device.")
+        raise EnvironmentFailedError("hening-server is not installed beside hening-device.")
     return found

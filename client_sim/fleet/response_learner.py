@@ -20,7 +20,7 @@ from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust
 from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, TrustState, grow
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.lines import Line
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import Failure
@@ -195,7 +195,7 @@ PROBE: Final = Group("probe", "x", "x", (FACTORY,), 1.0, 0)
 def record_idle_poll(target: Target, now: float) -> tuple[str, ...]:
     """Return the paths that a phone asks for in a poll that finds nothing new, in order.
 
-    The real code polls twice. Raises SurroundingsError if it refuses an answer.
+    The real code polls twice. Raises EnvironmentFailedError if it refuses an answer.
     """
     learner = ResponseLearner(target, lambda data: Line(data, 1))
     state = learner.fresh
@@ -209,7 +209,7 @@ def record_idle_poll(target: Target, now: float) -> tuple[str, ...]:
             place = edge.following
         if place is None or place.state is None:
             detail = place.fault if place is not None else failure and failure[1]
-            raise SurroundingsError(f"{target.host_header} cannot be polled: {detail}")
+            raise EnvironmentFailedError(f"{target.host_header} cannot be polled: {detail}")
         state = place.state
     return tuple(paths)
 

@@ -9,7 +9,7 @@ from client_sim.device.pointer import Pointer
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.population import Group
 from client_sim.fleet.response_learner import FACTORY, PROBE, make_world
 from client_sim.fleet.target import Target
@@ -35,12 +35,14 @@ class Survey:
 def survey(target: Target, now: float) -> Survey:
     """Query the server once for the fleet, before any phone polls.
 
-    Raises SurroundingsError if it does not answer, or announces nothing.
+    Raises EnvironmentFailedError if it does not answer, or announces nothing.
     """
     try:
         return _survey(target, now)
     except DeviceError as error:
-        raise SurroundingsError(f"{target.host}:{target.port} cannot be polled: {error}") from error
+        raise EnvironmentFailedError(
+            f"{target.host}:{target.port} cannot be polled: {error}"
+        ) from error
 
 
 def _survey(target: Target, now: float) -> Survey:
@@ -75,7 +77,7 @@ def _survey(target: Target, now: float) -> Survey:
             )
             pointers.append(pointer)
     if not groups:
-        raise SurroundingsError("The server announces no build to anybody: offer one first.")
+        raise EnvironmentFailedError("The server announces no build to anybody: offer one first.")
     return Survey(tuple(groups), tuple(pointers), vaults)
 
 

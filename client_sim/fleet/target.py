@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from client_sim.device.image import is_host
-from client_sim.fleet.errors import SurroundingsError, TargetError
+from client_sim.fleet.errors import EnvironmentFailedError, TargetError
 
 STRANGE_DEVICES: Final = 20_000
 """How many phones may poll a server that is not on this machine."""
@@ -70,7 +70,7 @@ def find_target(
     """Return the target of a URL `http[s]://HOST[:PORT]`.
 
     Raises TargetError for a server that is not on this machine unless `may_leave`, and then for
-    more phones than the limit; SurroundingsError for a name without an address.
+    more phones than the limit; EnvironmentFailedError for a name without an address.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -106,7 +106,7 @@ def _resolve(host: str, resolver: Mapping[str, Sequence[str]]) -> str:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise SurroundingsError(f"{host} has no address: {error}.") from error
+        raise EnvironmentFailedError(f"{host} has no address: {error}.") from error
     # A name is local only if all its addresses are, because their order may change at any time.
     addresses = [str(address[0]) for *_, address in found]
     return next((each for each in addresses if not is_loopback(each)), addresses[0])

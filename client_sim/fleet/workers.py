@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.lines import LineCount
 from client_sim.fleet.population import NEW, Group, Habits, draw_phones
 from client_sim.fleet.tally import Tally
@@ -139,7 +139,7 @@ Said = TypeVar("Said", Ready, Tally, Finished)
 
 
 class Workers:
-    """Started processes; every method raises SurroundingsError if one of them is gone."""
+    """Started processes; every method raises EnvironmentFailedError if one of them is gone."""
 
     def __init__(self, pipes: Sequence[Connection], processes: Sequence[BaseProcess]) -> None:
         self._pipes = pipes
@@ -183,10 +183,10 @@ class Workers:
         assert isinstance(said, kind)
         return said
 
-    def _gone(self, index: int) -> SurroundingsError:
+    def _gone(self, index: int) -> EnvironmentFailedError:
         process = self._processes[index]
         process.join(1.0)
-        return SurroundingsError(
+        return EnvironmentFailedError(
             f"Worker {index + 1} of the fleet ended with status {process.exitcode}; what it said is"
             " above."
         )

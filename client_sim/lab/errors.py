@@ -4,7 +4,7 @@
     ├── CaptureError           a capture, or what is said to be known, cannot be read
     ├── ClientNotFoundError    the client under test cannot be loaded
     ├── ClientOverdueError     the client under test does not come back
-    └── SurroundingsError      the server, the network or a file that a run needs is not there
+    └── EnvironmentFailedError      the server, the network or a file that a run needs is not there
 
 A leak is no error: it is a finding of a verdict. Each message is one sentence to act on.
 """
@@ -28,5 +28,5 @@ class ClientOverdueError(LabError):
     """The client to examine waits for something that does not come, or never ends."""
 
 
-class SurroundingsError(LabError):
+class EnvironmentFailedError(LabError):
     """Something outside the lab failed, so there is no verdict at all."""

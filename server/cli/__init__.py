@@ -1,6 +1,6 @@
 """The command line: `hening-server COMMAND`, one module a command or group of commands.
 
-Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped with Ctrl-C.
+Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed, 130 stopped with Ctrl-C.
 """
 
 import sys
@@ -29,7 +29,7 @@ except KeyboardInterrupt:
 def cli() -> None:
     """Serve signed updates to phones that reveal nothing about their owners.
 
-    Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped.
+    Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed, 130 stopped.
     """
 
 
@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def _find_failures() -> tuple[type[Exception], ...]:
-    """Return the errors that mean that the surroundings failed.
+    """Return the errors that mean that the environment failed.
 
     SQLAlchemy's are among them where a command imported it: it takes long, and is not needed to
     print a help.

@@ -15,7 +15,7 @@ from server.console import (
     rollout_commands,
     sessions,
 )
-from server.console.overview import Overview, Surroundings
+from server.console.overview import Overview, ProcessState
 from server.console.page import find_address
 from server.console.rendering import Pages
 from server.console.sign_in import Cookies, Flow, SignIn
@@ -26,7 +26,7 @@ from server.release.federation.code_flow import load_client_secret
 from server.settings import Settings
 
 
-def open_console(settings: Settings, surroundings: Surroundings) -> Site:
+def open_console(settings: Settings, process: ProcessState) -> Site:
     """Return the console for the API's socket. Reads templates and the client's secret.
 
     Raises FormatError where the settings lack its address, TrustError where other users can read
@@ -41,7 +41,7 @@ def open_console(settings: Settings, surroundings: Surroundings) -> Site:
         cookies = Cookies(is_secure=address.is_secure)
         flow = _make_flow(shared, secret)
         sign_in = SignIn(cookies, shared.rates, flow, settings.oidc_issuer)
-        overview = Overview(surroundings)
+        overview = Overview(process)
         pages = (
             *sign_in.pages,
             *overview.pages,

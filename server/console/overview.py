@@ -26,7 +26,7 @@ CLOCK_SECONDS = 5  # difference of two clocks that is not reported
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ProcessState:
     """The state of the process: why it is not ready, and the last result of the monitor.
 
     `steady` is the clock of signatures.
@@ -65,14 +65,14 @@ class Task:
 class Overview:
     """The page, from the state of the process."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._surroundings = surroundings
+    def __init__(self, process: ProcessState) -> None:
+        self._process = process
         self.pages = (Page("GET", f"{PREFIX}/", self.show),)
 
     async def show(self, visit: Visit) -> PageContent:
         """Show the server's state, what phones see, and what needs attention."""
         services, operations = visit.services, visit.at
-        seen = self._surroundings.seen()
+        seen = self._process.seen()
         now = services.clock()
         status = await operations.do("get_status")
         channels = (await operations.do("list_channels", query=EVERY)).items
@@ -84,10 +84,10 @@ class Overview:
             *_find_paused(operations.principal, channels),
             *_find_unoffered(operations.principal, channels, waiting.items),
         ]
-        clock_off = round((now - self._surroundings.steady()).total_seconds())
+        clock_off = round((now - self._process.steady()).total_seconds())
         values = {
             "tasks": tasks,
-            "reasons": list(self._surroundings.reasons()),
+            "reasons": list(self._process.reasons()),
             "alarms": sort_notices(status.alarms),
             "is_behind": seen.is_behind,
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,

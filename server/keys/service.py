@@ -91,12 +91,12 @@ class KeyService:
         except UnexpectedLeafError as error:
             return Unexpected(str(error))
         except (StorageError, OSError) as error:
-            return Refused(str(error).partition("\n")[0], surroundings=True)
+            return Refused(str(error).partition("\n")[0], environment=True)
         except HeningError as error:
-            return Refused(str(error), surroundings=False)
+            return Refused(str(error), environment=False)
         except Exception:  # a compromised publisher can send anything
             log.exception("failed")
-            return Refused("it failed, as its log says.", surroundings=True)
+            return Refused("it failed, as its log says.", environment=True)
 
     def _answer(self, request: Request) -> Answer:
         match request:
@@ -237,7 +237,7 @@ async def _receive_and_answer(
         async with turn:  # one is decoded at a time: it takes several times its length
             answer = await asyncio.to_thread(_decode_and_answer, service, body)
     except FormatError as error:
-        answer = Refused(str(error), surroundings=False)
+        answer = Refused(str(error), environment=False)
     if isinstance(answer, Refused):
         log.warning("refused", reason=answer.reason)
     return answer

@@ -174,10 +174,10 @@ class Unexpected(_Message):
 
 
 class Refused(_Message):
-    """The request failed. `surroundings`: because of a disk error, say, not of the request."""
+    """The request failed. `environment`: because of a disk error, say, not of the request."""
 
     reason: str
-    surroundings: bool
+    environment: bool
 
 
 Answer = Held | Signed | Signature | Leaves | LogSize | Unexpected | Unknown | Done | Refused

@@ -271,7 +271,7 @@ class KeySocket:
                 " `hening-server keys serve` runs there."
             ) from error
         if isinstance(answer, Refused):
-            kind = StorageError if answer.surroundings else PublishError
+            kind = StorageError if answer.environment else PublishError
             raise kind(f"the key process refuses: {answer.reason}")
         return answer
 

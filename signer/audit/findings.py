@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.core.errors import HeningError
-from signer.errors import SignerError, SurroundingsError
+from signer.errors import EnvironmentFailedError, SignerError
 
 
 class MemoryFileError(SignerError):
@@ -18,7 +18,7 @@ class AnswerError(SignerError):
     """A file of the mirror that cannot be used."""
 
 
-class MirrorUnavailableError(SurroundingsError):
+class MirrorUnavailableError(EnvironmentFailedError):
     """The mirror does not answer, or not as a mirror would."""
 
 

@@ -1,6 +1,6 @@
 """The command line of the signer.
 
-Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed (disk, permissions, a
+Exit status: 0 done, 1 refused, 2 wrong usage, 3 the environment failed (disk, permissions, a
 missing folder), 130 stopped by Control-C or SIGTERM. An error is one sentence on standard error.
 The clock, the environment and the system's randomness are read here, once, and passed down.
 """
@@ -20,8 +20,8 @@ try:
     from server.core.errors import HeningError
     from server.place_options import explain_option
     from signer.cli.output import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
-    from signer.cli.surroundings import Surroundings, harden_process, take_environment
-    from signer.errors import Interrupted, SignerError, SurroundingsError
+    from signer.cli.runtime import Runtime, harden_process, take_environment
+    from signer.errors import EnvironmentFailedError, Interrupted, SignerError
 except KeyboardInterrupt:
     sys.stderr.write("hening-signer: Stopped.\n")
     sys.exit(130)
@@ -37,7 +37,7 @@ except KeyboardInterrupt:
 def cli() -> None:
     """Make keys, sign releases and submit them to a server, all offline.
 
-    Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed, 130 stopped.
+    Exit status: 0 done, 1 refused, 2 wrong usage, 3 the environment failed, 130 stopped.
     """
 
 
@@ -78,23 +78,23 @@ for _group in (
     cli.add_command(_group)
 
 
-def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:
     """Run one command and return its exit status."""
     try:
-        if surroundings is None:
-            # Only for a process of its own: a caller that passes surroundings keeps using its
+        if runtime is None:
+            # Only for a process of its own: a caller that passes a runtime keeps using its
             # process.
             harden_process()
             # Like Control-C: the work can be completed later, and a message says how.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             environment = take_environment(os.environb)
-            surroundings = Surroundings(
+            runtime = Runtime(
                 datetime.now(UTC), os.urandom, environment, time.monotonic, time.sleep
             )
         status = cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="hening-signer",
-            obj=surroundings,
+            obj=runtime,
             standalone_mode=False,
         )
     except click.UsageError as error:
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
         cause = error.__cause__
         report(f"Stopped; {cause}." if isinstance(cause, Interrupted) else "Stopped.")
         return STOPPED
-    except (SurroundingsError, OSError) as error:
+    except (EnvironmentFailedError, OSError) as error:
         report(describe(error))
         return FAILED
     except (SignerError, HeningError) as error:

@@ -16,7 +16,7 @@ from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignm
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposal_sign import review, sign
 from signer.cli.proposal_submit import accept, resubmit, submit
-from signer.cli.surroundings import Surroundings, open_keystore
+from signer.cli.runtime import Runtime, open_keystore
 from signer.errors import CeremonyError
 
 
@@ -80,7 +80,7 @@ for _command in (
 @json_option
 @click.pass_obj
 def init(
-    surroundings: Surroundings,
+    runtime: Runtime,
     repo: Path,
     folder: Path,
     online: Path,
@@ -119,16 +119,16 @@ def init(
             )
         destination = Destination(repo, propose, "", folder, None, passphrase_fd)
         keys = group_keys(destination.load_public_keys())
-        planned = plan_ceremony(policy, keys, online_keys, surroundings.now)
-        finish_change(surroundings, destination, Change(planned), as_json=as_json)
+        planned = plan_ceremony(policy, keys, online_keys, runtime.now)
+        finish_change(runtime, destination, Change(planned), as_json=as_json)
         return
     made = init_repository(
         WorkFolder(repo),
         open_keystore(folder),
-        Passphrases(passphrase_fd, surroundings.environment),
+        Passphrases(passphrase_fd, runtime.environment),
         online_keys,
         policy,
-        surroundings.now,
+        runtime.now,
         out,
     )
     warnings = [

@@ -20,7 +20,7 @@ from signer.cli.parameters import (
     NumberAssignment,
     collected,
 )
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ MAX_KEYS = 999  # as many as there are numbers in key names
 @json_option
 @click.pass_obj
 def holders(
-    surroundings: Surroundings,
+    runtime: Runtime,
     add: tuple[str, ...],
     remove: tuple[str, ...],
     thresholds: dict[str, int],
@@ -90,8 +90,8 @@ def holders(
     }
     data = destination.folder.load("targets", trusted.targets.version)
     loaded["targets"] = SignedRole(data, trusted.targets)
-    planned = plan_holders(request, trusted.root, loaded, surroundings.now)
-    finish_change(surroundings, destination, Change(planned), as_json=as_json)
+    planned = plan_holders(request, trusted.root, loaded, runtime.now)
+    finish_change(runtime, destination, Change(planned), as_json=as_json)
 
 
 @click.command(
@@ -111,7 +111,7 @@ def holders(
 @json_option
 @click.pass_obj
 def model(
-    surroundings: Surroundings,
+    runtime: Runtime,
     codename: str,
     threshold: int,
     expiry_days: dict[str, int],
@@ -130,9 +130,9 @@ def model(
         threshold,
         load_trusted(destination.folder, None).targets,
         expiry_days,
-        surroundings.now,
+        runtime.now,
     )
-    finish_change(surroundings, destination, Change(planned), as_json=as_json)
+    finish_change(runtime, destination, Change(planned), as_json=as_json)
 
 
 @click.command(
@@ -150,7 +150,7 @@ def model(
 @json_option
 @click.pass_obj
 def online(
-    surroundings: Surroundings,
+    runtime: Runtime,
     online: Path,
     overlap: bool,
     expiry_days: dict[str, int],
@@ -176,9 +176,9 @@ def online(
         keys,
         overlap=overlap,
         expiry_days=expiry_days,
-        now=surroundings.now,
+        now=runtime.now,
     )
-    finish_change(surroundings, destination, Change(planned), as_json=as_json)
+    finish_change(runtime, destination, Change(planned), as_json=as_json)
 
 
 def find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:

@@ -19,7 +19,7 @@ from signer.cli.parameters import (
     NumberAssignment,
     collected,
 )
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ expires_option = click.option(
 @json_option
 @click.pass_obj
 def renew(
-    surroundings: Surroundings,
+    runtime: Runtime,
     roles: tuple[str, ...],
     every: bool,
     within: int | None,
@@ -72,12 +72,12 @@ def renew(
     names = list(roles) or [
         expiry.role
         for expiry in list_expiries(current)
-        if every or (within is not None and expiry.days_left(surroundings.now) < within)
+        if every or (within is not None and expiry.days_left(runtime.now) < within)
     ]
     if not names:
         raise CeremonyError(f"No role expires within {within} days; there is nothing to renew.")
-    planned = plan_renewal(names, current, expiry_days, surroundings.now)
-    finish_change(surroundings, destination, Change(planned), as_json=as_json)
+    planned = plan_renewal(names, current, expiry_days, runtime.now)
+    finish_change(runtime, destination, Change(planned), as_json=as_json)
 
 
 @click.command(epilog="Example: hening-signer ceremony expiry --repo repo --within 30")
@@ -88,7 +88,7 @@ def renew(
 @UTC_TIMES
 @json_option
 @click.pass_obj
-def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: bool) -> None:
+def expiry(runtime: Runtime, repo: Path, within: int | None, as_json: bool) -> None:
     """List when each offline role expires, the soonest first."""
     from signer.ceremony.root_plan import list_expiries
     from signer.signing import load_trusted
@@ -98,10 +98,10 @@ def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: 
     found = [
         each
         for each in list_expiries(load_roles(folder, load_trusted(folder, None)))
-        if within is None or each.days_left(surroundings.now) < within
+        if within is None or each.days_left(runtime.now) < within
     ]
     if as_json:
-        print_json({"roles": [_expiry_json(each, surroundings) for each in found]})
+        print_json({"roles": [_expiry_json(each, runtime) for each in found]})
         return
     print_table(
         "Expiry of the offline roles",
@@ -111,7 +111,7 @@ def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: 
                 each.role,
                 str(each.version),
                 show_time(each.expires),
-                _days(each.days_left(surroundings.now)),
+                _days(each.days_left(runtime.now)),
             )
             for each in found
         ],
@@ -131,9 +131,9 @@ def load_roles(folder: WorkFolder, trusted: Trusted) -> dict[str, Root | Targets
     return roles
 
 
-def _expiry_json(expiry: Expiry, surroundings: Surroundings) -> dict[str, str | int]:
+def _expiry_json(expiry: Expiry, runtime: Runtime) -> dict[str, str | int]:
     return {
-        "days_left": expiry.days_left(surroundings.now),
+        "days_left": expiry.days_left(runtime.now),
         "expires": f"{expiry.expires:%Y-%m-%dT%H:%M:%SZ}",
         "role": expiry.role,
         "version": expiry.version,

@@ -14,7 +14,7 @@ from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
 from signer.cli.output import json_option
 from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collected
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError, refusing
 
 _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
@@ -36,7 +36,7 @@ _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
 @json_option
 @click.pass_obj
 def lifetimes(
-    surroundings: Surroundings,
+    runtime: Runtime,
     lifetimes: dict[str, int],
     destination: Destination,
     as_json: bool,
@@ -58,8 +58,8 @@ def lifetimes(
         for name, role in load_roles(destination.folder, trusted).items()
         if isinstance(role, Targets)
     }
-    planned = plan_lifetimes(trusted.root, roles, lifetimes, surroundings.now)
-    finish_change(surroundings, destination, Change(planned), as_json=as_json)
+    planned = plan_lifetimes(trusted.root, roles, lifetimes, runtime.now)
+    finish_change(runtime, destination, Change(planned), as_json=as_json)
 
 
 @click.command(
@@ -103,7 +103,7 @@ def lifetimes(
 @json_option
 @click.pass_obj
 def reset(
-    surroundings: Surroundings,
+    runtime: Runtime,
     role: str,
     counter: int | None,
     latest: datetime | None,
@@ -141,7 +141,7 @@ def reset(
     signed = SignedRole(*load_delegated(destination.folder, trusted, role))
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
-        time = latest_time(signed.signed, surroundings.now)
+        time = latest_time(signed.signed, runtime.now)
     request = ResetRequest(
         role,
         counter,
@@ -158,9 +158,9 @@ def reset(
         "targets": SignedRole(data, trusted.targets),
         role: signed,
     }
-    planned = plan_reset(request, trusted.root, roles, surroundings.now)
+    planned = plan_reset(request, trusted.root, roles, runtime.now)
     files = [path for folder in packs for path in list_files(folder)]
     follower = planned[role]
     assert isinstance(follower, Targets)
     packages = tuple(new_files(roles[role].signed, follower, files))
-    finish_change(surroundings, destination, Change(planned, packages), as_json=as_json)
+    finish_change(runtime, destination, Change(planned, packages), as_json=as_json)

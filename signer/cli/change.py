@@ -21,7 +21,7 @@ from signer.cli.output import Steps, print_json, progress_bar
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.review_output import print_review, review_json
-from signer.cli.surroundings import Surroundings, open_keystore
+from signer.cli.runtime import Runtime, open_keystore
 from signer.durable import write_once
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def describe_versions(versions: Mapping[str, int]) -> str:
 
 
 def finish_change(
-    surroundings: Surroundings,
+    runtime: Runtime,
     destination: Destination,
     change: Change,
     remarks: Sequence[str] = (),
@@ -158,13 +158,11 @@ def finish_change(
 
     if len(destination.note) > MAX_NOTE:
         raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
-    steps = Steps(surroundings.monotonic)
+    steps = Steps(runtime.monotonic)
     with steps.step("judging"):
         keys = destination.load_public_keys()
-        proposed = propose_change(
-            destination.folder, change, keys, surroundings.now, destination.note
-        )
-    reviews = review_transition(proposed.transition, proposed.proposal.names, surroundings.now)
+        proposed = propose_change(destination.folder, change, keys, runtime.now, destination.note)
+    reviews = review_transition(proposed.transition, proposed.proposal.names, runtime.now)
     value: dict[str, Any] = {
         "proposal": proposed.identity,
         "roles": [review_json(r) for r in reviews],
@@ -184,7 +182,7 @@ def finish_change(
             )
     else:
         packages = [package.path for package in change.packages]
-        value["bundle"] = _sign(surroundings, destination, proposed, packages, steps, quiet=as_json)
+        value["bundle"] = _sign(runtime, destination, proposed, packages, steps, quiet=as_json)
     if as_json:
         print_json({**value, "seconds": steps.seconds})
     else:
@@ -192,7 +190,7 @@ def finish_change(
 
 
 def _sign(
-    surroundings: Surroundings,
+    runtime: Runtime,
     destination: Destination,
     proposed: Proposed,
     packages: list[Path],
@@ -208,7 +206,7 @@ def _sign(
         submitted = sign_at_once(
             destination.folder,
             open_keystore(destination.keys),
-            Passphrases(destination.passphrase_fd, surroundings.environment),
+            Passphrases(destination.passphrase_fd, runtime.environment),
             proposed,
             packages,
             destination.out,

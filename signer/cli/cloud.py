@@ -21,7 +21,7 @@ from signer.cli.parameters import (
     collected,
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.surroundings import Surroundings, open_keystore
+from signer.cli.runtime import Runtime, open_keystore
 from signer.cloud.policy import (
     MAX_SOURCE,
     MAX_TEXT,
@@ -69,7 +69,7 @@ def policy_commands() -> None:
 @UTC_TIMES
 @click.pass_obj
 def sign(
-    surroundings: Surroundings,
+    runtime: Runtime,
     source: Path,
     name: str,
     folder: Path,
@@ -89,7 +89,7 @@ def sign(
     key = find_policy_key(public, policy.region)
     if not as_json:
         _print_words(policy)
-    signer = store.load_signer(public, Passphrases(passphrase_fd, surroundings.environment))
+    signer = store.load_signer(public, Passphrases(passphrase_fd, runtime.environment))
     note = sign_policy(policy, key, lambda text: bytes.fromhex(signer.sign(text).signature))
     write_new(out, note)
     if as_json:

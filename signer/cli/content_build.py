@@ -27,7 +27,7 @@ from signer.cli.content_options import (
 from signer.cli.content_review import SHOWN, difference_json, print_difference
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.content.errors import ContentError
 from signer.content.sources.built import LeftOut
 from signer.content.upstream import TITLES, Upstream, list_refused
@@ -91,7 +91,7 @@ class _Draft:
 @json_option
 @click.pass_obj
 def build(
-    surroundings: Surroundings,
+    runtime: Runtime,
     kind: str,
     source: Path | None,
     source_version: str,
@@ -129,7 +129,7 @@ def build(
     before = None if base is None else load_pack(base)
     if before is not None and before.kind != kind:
         raise ContentError(f"{base} is a pack of {before.kind}, not of {kind}.")
-    now = int(surroundings.now.timestamp())
+    now = int(runtime.now.timestamp())
     draft = _read_edited(edited, kind) if edited else _read_source(kind, upstream, now)
     members = dict(draft.members)
     if before is not None:

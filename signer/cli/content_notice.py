@@ -9,7 +9,7 @@ import click
 
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, FOLDER, ChangelogText, collected
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -66,7 +66,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @json_option
 @click.pass_obj
 def add_notice(
-    surroundings: Surroundings,
+    runtime: Runtime,
     key: str,
     source: Path,
     title: dict[str, str],
@@ -89,7 +89,7 @@ def add_notice(
         raise click.UsageError("A new folder needs --source-name and --source-licence.")
     if title.keys() != body.keys():
         raise click.UsageError("--title and --body are for the same languages.")
-    members = {"severity": severity, "published": f"{published or surroundings.now:%Y-%m-%d}"}
+    members = {"severity": severity, "published": f"{published or runtime.now:%Y-%m-%d}"}
     members |= {} if end is None else {"end": f"{end:%Y-%m-%d}"}
     members |= {"models": f"[{', '.join(models)}]"} if models else {}
     texts = {locale: (title[locale], body[locale]) for locale in title}

@@ -24,7 +24,7 @@ from signer.cli.content_options import (
 )
 from signer.cli.output import json_option
 from signer.cli.release_options import expires_option
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.errors import WorkFolderError, refusing
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def release(
-    surroundings: Surroundings,
+    runtime: Runtime,
     folders: tuple[Path, ...],
     start: int | None,
     end: int | None,
@@ -81,17 +81,17 @@ def release(
     roles: dict[str, Targets] = {}
     packages: list[Package] = []
     for role in sorted({pack.role for pack in packs}):
-        current = destination.load_role(role, surroundings.now)
+        current = destination.load_role(role, runtime.now)
         own = [pack for pack in packs if pack.role == role]
         _check(role, current, own, hosts)
         if role == "content":
             staying = [load_pack(folder) for folder in kept]
             check_links_that_stay(current, own, hosts or _hosts(current), staying)
         wanted = list(hosts) if hosts and role == "content" else None
-        planned = plan_packs(current, own, wanted, expiry(surroundings.now, expiry_days))
+        planned = plan_packs(current, own, wanted, expiry(runtime.now, expiry_days))
         roles[role] = planned
         packages += new_files(current, planned, files)
-    finish_change(surroundings, destination, Change(roles, tuple(packages)), as_json=as_json)
+    finish_change(runtime, destination, Change(roles, tuple(packages)), as_json=as_json)
 
 
 @click.command(
@@ -106,7 +106,7 @@ def release(
 @json_option
 @click.pass_obj
 def withdraw(
-    surroundings: Surroundings,
+    runtime: Runtime,
     kind: str,
     version: int | None,
     expiry_days: int,
@@ -121,9 +121,9 @@ def withdraw(
     from signer.content.plan import plan_withdrawal
     from signer.proposal.document import Change
 
-    current = destination.load_role(KINDS[kind].role, surroundings.now)
-    planned = plan_withdrawal(current, kind, version, expiry(surroundings.now, expiry_days))
-    finish_change(surroundings, destination, Change({KINDS[kind].role: planned}), as_json=as_json)
+    current = destination.load_role(KINDS[kind].role, runtime.now)
+    planned = plan_withdrawal(current, kind, version, expiry(runtime.now, expiry_days))
+    finish_change(runtime, destination, Change({KINDS[kind].role: planned}), as_json=as_json)
 
 
 @click.command(
@@ -139,7 +139,7 @@ def withdraw(
 @json_option
 @click.pass_obj
 def schedule(
-    surroundings: Surroundings,
+    runtime: Runtime,
     kind: str,
     rollout: tuple[tuple[int, int], ...],
     end: int | None,
@@ -160,9 +160,9 @@ def schedule(
     if not changes:
         raise click.UsageError("Give --rollout, --end or --no-end.")
     role = KINDS[kind].role
-    current = destination.load_role(role, surroundings.now)
-    planned = plan_pack_edit(current, kind, changes, expiry(surroundings.now, expiry_days))
-    finish_change(surroundings, destination, Change({role: planned}), as_json=as_json)
+    current = destination.load_role(role, runtime.now)
+    planned = plan_pack_edit(current, kind, changes, expiry(runtime.now, expiry_days))
+    finish_change(runtime, destination, Change({role: planned}), as_json=as_json)
 
 
 def _hosts(current: Targets) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from signer.cli.content_options import PACK
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import EXISTING_FILE
 from signer.cli.proposal_submit import load_proposal_file
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 
 if TYPE_CHECKING:
     from signer.content.diff import PackDifference
@@ -99,7 +99,7 @@ def _print_words(words: Iterable[Words]) -> None:
 @json_option
 @click.pass_obj
 def review(
-    surroundings: Surroundings,
+    runtime: Runtime,
     path: Path,
     folders: tuple[Path, ...],
     earlier: tuple[Path, ...],
@@ -117,7 +117,7 @@ def review(
     from signer.content.plan import check_is_proposed, find_replaced
     from signer.content.validate import check_packs_to_sign
 
-    proposed = load_proposal_file(surroundings, path, None)
+    proposed = load_proposal_file(runtime, path, None)
     packs = [load_pack(folder) for folder in folders]
     for pack in packs:
         check_is_proposed(proposed.transition, pack)

@@ -20,7 +20,7 @@ from signer.cli.passphrases import (
     new_passphrase_option,
     passphrase_option,
 )
-from signer.cli.surroundings import HOLDER, Surroundings, open_keystore
+from signer.cli.runtime import HOLDER, Runtime, open_keystore
 from signer.keys.key_name import OFFLINE_COMMON_ROLES, POLICY_ROLE
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ for _command in (import_keys, export_key, list_keys, show_key):
 @json_option
 @click.pass_obj
 def new(
-    surroundings: Surroundings,
+    runtime: Runtime,
     names: tuple[str, ...],
     folder: Path,
     holder: str,
@@ -187,15 +187,13 @@ def new(
     from signer.keys.enrolment import create_token_keys
 
     store = open_keystore(folder)
-    passphrases = Passphrases(passphrase_fd, surroundings.environment)
+    passphrases = Passphrases(passphrase_fd, runtime.environment)
     if token is not None and module is not None:
-        made = create_token_keys(
-            store, names, module, token, passphrases, surroundings.entropy, holder
-        )
+        made = create_token_keys(store, names, module, token, passphrases, runtime.entropy, holder)
     elif token is not None or module is not None:
         raise click.UsageError("--token and --module belong together; give both or neither.")
     else:
-        made = store.create_keys(names, passphrases.choose, surroundings.entropy, holder)
+        made = store.create_keys(names, passphrases.choose, runtime.entropy, holder)
     if as_json:
         print_json({"keys": [{"keyid": key.keyid, "name": key.name} for key in made]})
         return
@@ -214,7 +212,7 @@ def new(
 @json_option
 @click.pass_obj
 def passphrase(
-    surroundings: Surroundings,
+    runtime: Runtime,
     names: tuple[str, ...],
     folder: Path,
     passphrase_fd: int | None,
@@ -225,9 +223,9 @@ def passphrase(
 
     Copies in backups keep the old ones: a thief of both can still sign.
     """
-    old = Passphrases(passphrase_fd, surroundings.environment)
-    new = Passphrases(new_passphrase_fd, surroundings.environment, NEW_VARIABLE)
-    open_keystore(folder).change_passphrases(names, old, new.choose, surroundings.entropy)
+    old = Passphrases(passphrase_fd, runtime.environment)
+    new = Passphrases(new_passphrase_fd, runtime.environment, NEW_VARIABLE)
+    open_keystore(folder).change_passphrases(names, old, new.choose, runtime.entropy)
     if as_json:
         print_json({"keys": [{"name": name} for name in names]})
         return

@@ -11,7 +11,7 @@ from server.place_options import place_option
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.surroundings import HOLDER, Surroundings, open_keystore
+from signer.cli.runtime import HOLDER, Runtime, open_keystore
 from signer.durable import write_once
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def import_keys(
-    surroundings: Surroundings,
+    runtime: Runtime,
     files: tuple[Path, ...],
     folder: Path,
     name: str | None,
@@ -56,7 +56,7 @@ def import_keys(
     if token is not None and module is not None and key_id is not None and name is not None:
         if files:
             raise click.UsageError("A key comes from a FILE or from a token; give one of them.")
-        passphrases = Passphrases(passphrase_fd, surroundings.environment)
+        passphrases = Passphrases(passphrase_fd, runtime.environment)
         token_key = TokenKey(module, token, key_id)
         taken = [enrol_token_key(store, name, token_key, passphrases, holder)]
     elif token is not None or module is not None or key_id is not None:

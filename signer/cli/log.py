@@ -21,7 +21,7 @@ from signer.audit.findings import AnswerError, Finding, Findings, MemoryFileErro
 from signer.audit.mirror import FolderMirror, HttpMirror, Mirror
 from signer.cli.output import REFUSED, json_option, print_json, report
 from signer.cli.parameters import EXISTING_FILE, FOLDER, CheckedText
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 
 if TYPE_CHECKING:
     from signer.audit.inquiry import Inquiry
@@ -178,7 +178,7 @@ def log_commands() -> None:
 @json_option
 @click.pass_obj
 def audit(
-    surroundings: Surroundings,
+    runtime: Runtime,
     place: str,
     memory_file: Path,
     root_file: Path | None,
@@ -200,8 +200,8 @@ def audit(
     inquiry = Inquiry(None if folder is None else WorkFolder(folder), roles)
     if inquiry.folder is not None:
         inquiry.folder.load_versions()  # report errors of the folder before the log is read
-    with _mirror(place, surroundings.monotonic) as mirror, _progress() as progress:
-        done = audit_log(mirror, memory, surroundings.now, progress, inquiry)
+    with _mirror(place, runtime.monotonic) as mirror, _progress() as progress:
+        done = audit_log(mirror, memory, runtime.now, progress, inquiry)
     if done.memory is not None:
         store_memory(memory_file, done.memory)
     summary = _summary(done)

@@ -14,7 +14,7 @@ from server.tables import print_table
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import CODENAME, EXISTING_FILE, LabelAssignment
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
@@ -115,7 +115,7 @@ def inspect(
 @passphrase_option
 @click.pass_obj
 def csig(
-    surroundings: Surroundings,
+    runtime: Runtime,
     package: Path,
     key: Path,
     certificate: Path,
@@ -133,7 +133,7 @@ def csig(
     pem = certificate.read_bytes()
     with progress_bar(f"Reading {package.name}") as progress:
         facts = inspect_ota(package, certificate=pem, progress=progress)
-    passphrases = Passphrases(passphrase_fd, surroundings.environment)
+    passphrases = Passphrases(passphrase_fd, runtime.environment)
     data = make_csig(facts, key.read_bytes(), pem, passphrases)
     path = out or package.with_name(f"{package.name}.csig")
     write_synced(path, data)

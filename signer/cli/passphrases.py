@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import click
 
-from signer.errors import KeyStoreError, SurroundingsError
+from signer.errors import EnvironmentFailedError, KeyStoreError
 
 VARIABLE = b"HENING_SIGNER_PASSPHRASE"
 NEW_VARIABLE = b"HENING_SIGNER_NEW_PASSPHRASE"
@@ -148,7 +148,7 @@ def _find_pin_descriptor() -> int | None:
 def _read_pin(descriptor: int) -> bytes:
     pin = _read_descriptor(descriptor, "--pin-fd")
     if not pin:  # trying it would use up one of the token's attempts
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"There is nothing to read from --pin-fd {descriptor}; write a PIN."
         )
     return pin
@@ -160,14 +160,14 @@ def _read_descriptor(descriptor: int, option: str) -> bytes:
 
     try:
         if not os.get_blocking(descriptor):  # data that arrives later would be missing
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"{option} {descriptor} does not wait for what is to be read; open a pipe or file"
                 f" without O_NONBLOCK, for example with `{descriptor}<FILE`."
             )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(MAX_PASSPHRASE + 2).removesuffix(b"\n")
     except OSError as error:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"Nothing can be read from {option} {descriptor} ({error.strerror});"
             f" open it for reading, for example with `{descriptor}<FILE`."
         ) from error

@@ -25,7 +25,7 @@ from signer.cli.proposal_submit import (
     print_proposal,
 )
 from signer.cli.review_output import print_tallies, review_json, tally_json
-from signer.cli.surroundings import Surroundings, open_keystore
+from signer.cli.runtime import Runtime, open_keystore
 from signer.durable import write_once
 from signer.errors import ProposalError
 
@@ -52,7 +52,7 @@ root_option = click.option(
 @json_option
 @click.pass_obj
 def review(
-    surroundings: Surroundings,
+    runtime: Runtime,
     path: Path,
     signed: tuple[Path, ...],
     root: Path | None,
@@ -66,9 +66,9 @@ def review(
     from signer.proposal.accept import collect_signatures, tally_signatures
     from signer.proposal.review import review_transition
 
-    proposed = load_proposal_file(surroundings, path, root)
+    proposed = load_proposal_file(runtime, path, root)
     names = choose_names(proposed.proposal, keys)
-    reviews = review_transition(proposed.transition, names, surroundings.now)
+    reviews = review_transition(proposed.transition, names, runtime.now)
     files = [load_signature_file(file, proposed.identity) for file in signed]
     tallies = tally_signatures(
         proposed.transition, collect_signatures(proposed.transition, proposed.identity, files)
@@ -118,7 +118,7 @@ def review(
 @json_option
 @click.pass_obj
 def sign(
-    surroundings: Surroundings,
+    runtime: Runtime,
     path: Path,
     keys: Path,
     chosen: tuple[str, ...],
@@ -147,15 +147,15 @@ def sign(
         raise click.UsageError(
             "--json shows no review; run `ceremony review` first, then give --yes."
         )
-    steps = Steps(surroundings.monotonic)
+    steps = Steps(runtime.monotonic)
     record = HolderRecord(keys)
     with steps.step("judging"):
-        proposed = load_proposal_file(surroundings, path, root)
+        proposed = load_proposal_file(runtime, path, root)
         anchor = _check_past(proposed.proposal, record, root, again=again)
         keystore = open_keystore(keys)
         holdings = find_holdings(proposed.transition, keystore, chosen)
     shown = choose_names(proposed.proposal, keys)
-    reviews = review_transition(proposed.transition, shown, surroundings.now)
+    reviews = review_transition(proposed.transition, shown, runtime.now)
     if not as_json:
         print_proposal(proposed, reviews)
     names = ", ".join(holding.key.name for holding in holdings)
@@ -170,7 +170,7 @@ def sign(
             proposed.identity,
             keystore,
             holdings,
-            Passphrases(passphrase_fd, surroundings.environment),
+            Passphrases(passphrase_fd, runtime.environment),
         )
         # Recorded before the signatures are written: after a crash no released signature is
         # forgotten.

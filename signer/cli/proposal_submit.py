@@ -22,7 +22,7 @@ from signer.cli.parameters import (
 )
 from signer.cli.remote import Place, place_options, submit_bundles
 from signer.cli.review_output import print_review
-from signer.cli.surroundings import Surroundings, open_keystore
+from signer.cli.runtime import Runtime, open_keystore
 from signer.errors import ProposalError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from signer.proposal.submission import Collected
 
 
-def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None) -> Proposed:
+def load_proposal_file(runtime: Runtime, path: Path, root: Path | None) -> Proposed:
     """Read and verify a proposal; with `root`, it must build on that root."""
     from signer.proposal.document import MAX_PROPOSAL, check_anchor, decode_proposal
     from signer.proposal.propose import load_proposal
@@ -43,7 +43,7 @@ def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None
         decode_proposal(data)
     except ProposalError as error:
         raise ProposalError(f"{path.name} is no proposal, or was changed: {error}") from error
-    proposed = load_proposal(data, surroundings.now)
+    proposed = load_proposal(data, runtime.now)
     if root is not None:
         check_anchor(proposed.proposal, root.read_bytes())
     return proposed
@@ -99,15 +99,15 @@ def print_proposal(proposed: Proposed, reviews: Sequence[RoleReview]) -> None:
 @json_option
 @click.pass_obj
 def accept(
-    surroundings: Surroundings, path: Path, signed: tuple[Path, ...], repo: Path, as_json: bool
+    runtime: Runtime, path: Path, signed: tuple[Path, ...], repo: Path, as_json: bool
 ) -> None:
     """Accept a proposal once it has all signatures that it needs; atomically."""
     from signer.proposal.accept import accept_signatures
     from signer.work_folder import WorkFolder
 
-    steps = Steps(surroundings.monotonic)
+    steps = Steps(runtime.monotonic)
     with steps.step("accepting"):
-        proposed = load_proposal_file(surroundings, path, None)
+        proposed = load_proposal_file(runtime, path, None)
         files = [load_signature_file(file, proposed.identity) for file in signed]
         accepted = accept_signatures(WorkFolder(repo), proposed, files)
     if as_json:
@@ -144,7 +144,7 @@ def accept(
 @json_option
 @click.pass_obj
 def submit(
-    surroundings: Surroundings,
+    runtime: Runtime,
     paths: tuple[Path, ...],
     repo: Path,
     out: Path | None,
@@ -163,7 +163,7 @@ def submit(
 
     proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
     contents = collect_proposals(WorkFolder(repo), proposals, packages)
-    _submit(surroundings, contents, out, place, "Submitted", as_json=as_json)
+    _submit(runtime, contents, out, place, "Submitted", as_json=as_json)
 
 
 @click.command(
@@ -192,7 +192,7 @@ def submit(
 @json_option
 @click.pass_obj
 def resubmit(
-    surroundings: Surroundings,
+    runtime: Runtime,
     since: dict[str, int],
     repo: Path,
     out: Path | None,
@@ -209,11 +209,11 @@ def resubmit(
     from signer.work_folder import WorkFolder
 
     contents = collect_versions(WorkFolder(repo), since, packages)
-    _submit(surroundings, contents, out, place, "Submitted everything up to", as_json=as_json)
+    _submit(runtime, contents, out, place, "Submitted everything up to", as_json=as_json)
 
 
 def _submit(
-    surroundings: Surroundings,
+    runtime: Runtime,
     collected: Collected,
     out: Path | None,
     place: Place | None,
@@ -226,7 +226,7 @@ def _submit(
     from signer.remote.submitter import make_outgoing
 
     if place is not None:
-        submit_bundles(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
+        submit_bundles(runtime, place, [make_outgoing(*collected)], as_json=as_json)
         return
     assert out is not None
     with progress_bar("Copying packages") as progress:

@@ -8,8 +8,8 @@ import click
 from signer.cli.output import describe, json_option, print_json
 from signer.cli.parameters import CODENAME, FOLDER, CheckedText
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.surroundings import Surroundings
-from signer.errors import SignerError, SurroundingsError, resumable
+from signer.cli.runtime import Runtime
+from signer.errors import EnvironmentFailedError, SignerError, resumable
 from signer.quickstart.layout import (
     Layout,
     check_free,
@@ -64,7 +64,7 @@ def _take_one(_context: click.Context, _option: click.Parameter, models: tuple[s
 @json_option
 @click.pass_obj
 def quickstart_command(
-    surroundings: Surroundings,
+    runtime: Runtime,
     model: str,
     out: Path,
     second: Path | None,
@@ -88,7 +88,7 @@ def quickstart_command(
     check_free(layout, unfinished)
     check_writable(layout.out, "--out")
     check_writable(layout.second, "--second-root")
-    passphrase = _take_passphrase(surroundings, layout, passphrase_fd)
+    passphrase = _take_passphrase(runtime, layout, passphrase_fd)
     with resumable(layout.advice):
         if unfinished is None:
             record_begin(layout)
@@ -100,7 +100,7 @@ def quickstart_command(
                 (lambda _sentence: None) if as_json else click.echo,
             )
         except (SignerError, OSError) as error:
-            kind = type(error) if isinstance(error, SignerError) else SurroundingsError
+            kind = type(error) if isinstance(error, SignerError) else EnvironmentFailedError
             raise kind(f"{describe(error)} {layout.advice}.") from error
     if as_json:
         made = {
@@ -129,14 +129,12 @@ def _choose_second(out: Path) -> Path:
     return Path(answer).expanduser()
 
 
-def _take_passphrase(
-    surroundings: Surroundings, layout: Layout, passphrase_fd: int | None
-) -> bytes:
+def _take_passphrase(runtime: Runtime, layout: Layout, passphrase_fd: int | None) -> bytes:
     """Return the passphrase for all keys: a new one, or the one of the keys that are there."""
     from signer.keys.key_file import check_passphrase
     from signer.keys.keystore import Keystore
 
-    passphrases = Passphrases(passphrase_fd, surroundings.environment)
+    passphrases = Passphrases(passphrase_fd, runtime.environment)
     store = Keystore(layout.keys)
     made = [name for name in layout.key_names if (layout.keys / f"{name}.pub").exists()]
     if not made:

@@ -16,7 +16,7 @@ from signer.cli.parameters import CODENAME, FOLDER, complete_part
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
 from signer.cli.remote import Place, remote_options, submit_bundles
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 
 if TYPE_CHECKING:
     from server.core.release import Release
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def submit(
-    surroundings: Surroundings,
+    runtime: Runtime,
     bundles: tuple[Path, ...],
     url: str,
     token_file: Path | None,
@@ -49,7 +49,7 @@ def submit(
     from signer.remote.submitter import load_outgoing
 
     outgoing = [load_outgoing(bundle) for bundle in bundles]
-    submit_bundles(surroundings, Place(url, token_file, token_fd, ca), outgoing, as_json=as_json)
+    submit_bundles(runtime, Place(url, token_file, token_fd, ca), outgoing, as_json=as_json)
 
 
 @click.group(

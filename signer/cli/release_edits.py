@@ -14,7 +14,7 @@ from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, CheckedText, complete_channel
 from signer.cli.release_options import changelog_option, expires_option, factory_option
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.errors import ReleaseRefusal
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
 @json_option
 @click.pass_obj
 def withdraw(
-    surroundings: Surroundings,
+    runtime: Runtime,
     places: tuple[str, ...],
     counter: int | None,
     drain: bool,
@@ -76,17 +76,17 @@ def withdraw(
     until = None
     if drain:
         days = load_policy(destination.repo).drain_days if drain_days is None else drain_days
-        until = int((surroundings.now + timedelta(days=days)).timestamp())
+        until = int((runtime.now + timedelta(days=days)).timestamp())
     request = Withdrawal(places, counter, until)
-    current = destination.load_role(request.codename, surroundings.now)
-    planned = plan_withdrawal(request, current, expiry(surroundings.now, expiry_days))
+    current = destination.load_role(request.codename, runtime.now)
+    planned = plan_withdrawal(request, current, expiry(runtime.now, expiry_days))
     was_broken = broken_upgrade_paths(decode_releases(current))
     broken = [
         each for each in broken_upgrade_paths(decode_releases(planned)) if each not in was_broken
     ]
     remarks = [f"From then on {sentence}" for sentence in broken]
     remarks += undrained(request, current, planned)
-    _finish(surroundings, destination, request.codename, current, planned, remarks, as_json=as_json)
+    _finish(runtime, destination, request.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -108,7 +108,7 @@ def withdraw(
 @json_option
 @click.pass_obj
 def promote(
-    surroundings: Surroundings,
+    runtime: Runtime,
     source: str,
     target: str,
     counter: int,
@@ -137,10 +137,10 @@ def promote(
         frozenset(factory_builds) | policy.factory_builds_of(where.codename),
         tuple(policy.required_locales),
     )
-    current = destination.load_role(where.codename, surroundings.now)
-    promotion = plan_promotion(request, current, expiry(surroundings.now, expiry_days))
+    current = destination.load_role(where.codename, runtime.now)
+    promotion = plan_promotion(request, current, expiry(runtime.now, expiry_days))
     planned, remarks = promotion.planned, promotion.left_out
-    _finish(surroundings, destination, where.codename, current, planned, remarks, as_json=as_json)
+    _finish(runtime, destination, where.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -158,7 +158,7 @@ def promote(
 @json_option
 @click.pass_obj
 def prune(
-    surroundings: Surroundings,
+    runtime: Runtime,
     codename: str,
     keep: int | None,
     expiry_days: int,
@@ -175,8 +175,8 @@ def prune(
     from signer.release.policy import load_policy
 
     kept = load_policy(destination.repo).keep_builds if keep is None else keep
-    current = destination.load_role(codename, surroundings.now)
-    now = surroundings.now
+    current = destination.load_role(codename, runtime.now)
+    now = runtime.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
     remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
     remarks.append(pruning.held_by)
@@ -185,7 +185,7 @@ def prune(
             f"The floor could rise to {pruning.floor_without} if these incrementals of older builds"
             f" were withdrawn first: {', '.join(pruning.in_the_way)}."
         )
-    _finish(surroundings, destination, codename, current, pruning.planned, remarks, as_json=as_json)
+    _finish(runtime, destination, codename, current, pruning.planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -197,7 +197,7 @@ def prune(
 @json_option
 @click.pass_obj
 def retire(
-    surroundings: Surroundings,
+    runtime: Runtime,
     codename: str,
     expiry_days: int,
     destination: Destination,
@@ -209,17 +209,17 @@ def retire(
     """
     from signer.release.edits import draining, plan_retirement
 
-    current = destination.load_role(codename, surroundings.now)
-    planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
+    current = destination.load_role(codename, runtime.now)
+    planned = plan_retirement(codename, current, expiry(runtime.now, expiry_days))
     remarks = [
         f"{path} was to be served on for downloads in progress; now it is gone at once."
-        for path in draining(current, surroundings.now)
+        for path in draining(current, runtime.now)
     ]
-    _finish(surroundings, destination, codename, current, planned, remarks, as_json=as_json)
+    _finish(runtime, destination, codename, current, planned, remarks, as_json=as_json)
 
 
 def _finish(
-    surroundings: Surroundings,
+    runtime: Runtime,
     destination: Destination,
     codename: str,
     current: Targets,
@@ -233,9 +233,9 @@ def _finish(
     from signer.proposal.document import Change
     from signer.release.sign import submit_again
 
-    if not is_unchanged(current, planned) or current.is_expired(surroundings.now):
+    if not is_unchanged(current, planned) or current.is_expired(runtime.now):
         change = Change({codename: planned})
-        finish_change(surroundings, destination, change, remarks, as_json=as_json)
+        finish_change(runtime, destination, change, remarks, as_json=as_json)
         return
     if not as_json:
         for remark in remarks:

@@ -19,7 +19,7 @@ from signer.cli.output import REFUSED, json_option, print_json, progress_bar, re
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases
 from signer.cli.release_options import Inspected, ReleaseOptions, inspect_packages, release_options
-from signer.cli.surroundings import Surroundings, open_keystore
+from signer.cli.runtime import Runtime, open_keystore
 from signer.errors import ReleaseRefusal
 from signer.release.package_checks import Verdict
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def plan(
-    surroundings: Surroundings,
+    runtime: Runtime,
     options: ReleaseOptions,
     repo: Path,
     expiry_days: int,
@@ -61,9 +61,9 @@ def plan(
     inspected = inspect_packages(options, repo)
     request = inspected.request
     _, current = load_delegated(folder, trusted, request.channel.codename)
-    expires = expiry(surroundings.now, expiry_days)
+    expires = expiry(runtime.now, expiry_days)
     judged = judge_release(
-        request, inspected.packages, current, surroundings.now, expires, inspected.sources
+        request, inspected.packages, current, runtime.now, expires, inspected.sources
     )
     unsound = [
         Verdict(name, "is a sound package", str(error)) for name, error in inspected.unsound.items()
@@ -94,7 +94,7 @@ def plan(
 @json_option
 @click.pass_obj
 def sign(
-    surroundings: Surroundings,
+    runtime: Runtime,
     options: ReleaseOptions,
     destination: Destination,
     expiry_days: int = ROLE_EXPIRY_DAYS,
@@ -112,8 +112,8 @@ def sign(
     for error in inspected.unsound.values():
         raise error
     if destination.propose is not None:
-        change = _plan_change(surroundings, inspected, destination, expiry_days)
-        finish_change(surroundings, destination, change, as_json=as_json)
+        change = _plan_change(runtime, inspected, destination, expiry_days)
+        finish_change(runtime, destination, change, as_json=as_json)
         return
     assert destination.out is not None
     assert destination.keys is not None
@@ -121,10 +121,10 @@ def sign(
         signed = sign_release(
             destination.folder,
             open_keystore(destination.keys),
-            Passphrases(destination.passphrase_fd, surroundings.environment),
+            Passphrases(destination.passphrase_fd, runtime.environment),
             inspected.request,
             inspected.packages,
-            surroundings.now,
+            runtime.now,
             destination.out,
             sources=inspected.sources,
             expiry_days=expiry_days,
@@ -202,20 +202,20 @@ def _is_of_server(out: Path) -> bool:
 
 
 def _plan_change(
-    surroundings: Surroundings, inspected: Inspected, destination: Destination, expiry_days: int
+    runtime: Runtime, inspected: Inspected, destination: Destination, expiry_days: int
 ) -> Change:
     from server.core.role_edit import is_unchanged
     from signer.proposal.document import Change, Package
     from signer.release.plan import plan_release
 
     role = inspected.request.channel.codename
-    current = destination.load_role(role, surroundings.now)
-    expires = expiry(surroundings.now, expiry_days)
+    current = destination.load_role(role, runtime.now)
+    expires = expiry(runtime.now, expiry_days)
     planned = plan_release(
         inspected.request,
         inspected.packages,
         current,
-        surroundings.now,
+        runtime.now,
         expires,
         inspected.sources,
     )

@@ -17,8 +17,8 @@ from server.core.quantities import spell_size
 from server.place_options import is_given, place_option
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER
-from signer.cli.surroundings import Surroundings
-from signer.errors import SignerError, SurroundingsError
+from signer.cli.runtime import Runtime
+from signer.errors import EnvironmentFailedError, SignerError
 from signer.remote.connection import Connection, decode_address
 from signer.remote.server import Server
 
@@ -98,7 +98,7 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def open_server(surroundings: Surroundings, place: Place) -> Iterator[Server]:
+def open_server(runtime: Runtime, place: Place) -> Iterator[Server]:
     """Yield the server that the options name; nothing is sent yet."""
     if (place.token_file is None) == (place.token_fd is None):
         raise click.UsageError("Give the API token: --token-file FILE or --token-fd N.")
@@ -108,21 +108,21 @@ def open_server(surroundings: Surroundings, place: Place) -> Iterator[Server]:
         raise click.BadParameter(str(error), param_hint="--to") from error
     connection = Connection(address, _read_token(place), place.ca)
     try:
-        yield Server(connection, address.authority, surroundings.pause)
+        yield Server(connection, address.authority, runtime.pause)
     finally:
         connection.close()
 
 
 def submit_bundles(
-    surroundings: Surroundings, place: Place, bundles: Sequence[Outgoing], *, as_json: bool
+    runtime: Runtime, place: Place, bundles: Sequence[Outgoing], *, as_json: bool
 ) -> None:
     """Submit bundles one after the other, and report the result of each."""
     from signer.remote.submitter import submit_outgoing
 
     done: list[Outcome] = []
-    with open_server(surroundings, place) as server, progress_bar("Uploading") as progress:
+    with open_server(runtime, place) as server, progress_bar("Uploading") as progress:
         for outgoing in bundles:
-            done.append(submit_outgoing(server, outgoing, surroundings.entropy, progress))
+            done.append(submit_outgoing(server, outgoing, runtime.entropy, progress))
             if not as_json:
                 sent = spell_size(done[-1].sent)
                 click.echo(
@@ -149,7 +149,7 @@ def _read_token(place: Place) -> str:
             with os.fdopen(place.token_fd, "rb", closefd=False) as file:
                 data = file.read(TOKEN_LIMIT + 2)
         except OSError as error:
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"Nothing can be read from --token-fd {place.token_fd} ({error.strerror}); open it"
                 f" for reading, for example with `{place.token_fd}<FILE`."
             ) from error

@@ -25,7 +25,7 @@ from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
 from signer.content.errors import ContentError
 from signer.durable import make_temporary_folder, move_folder, write_synced
-from signer.errors import SurroundingsError, refusing
+from signer.errors import EnvironmentFailedError, refusing
 
 ENTRIES_LIMIT = 64 * 1024 * 1024
 _PACK_LIMIT = 1024 * 1024
@@ -117,9 +117,9 @@ def _load_pictures(folder: Path) -> dict[str, bytes]:
 
 
 def write_pack(folder: Path, pack: PackFolder) -> None:
-    """Write a pack folder, whole or not at all; SurroundingsError when it exists."""
+    """Write a pack folder, whole or not at all; EnvironmentFailedError when it exists."""
     if folder.exists():
-        raise SurroundingsError(f"{folder} is there already; choose another name.")
+        raise EnvironmentFailedError(f"{folder} is there already; choose another name.")
     temporary = make_temporary_folder(folder)
     (temporary / "parts").mkdir()
     write_synced(temporary / "pack.json", _encode_json({"kind": pack.kind, **pack.members}))

@@ -17,7 +17,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 from pkcs11.types import SignMixin
 from securesystemslib.signer import Key, SecretsHandler, Signature, Signer
 
-from signer.errors import KeyStoreError, SignerError, SurroundingsError
+from signer.errors import EnvironmentFailedError, KeyStoreError, SignerError
 from signer.keys.key_file import check_unchangeable
 from signer.keys.public_key import PublicKey
 
@@ -43,13 +43,13 @@ def translated_errors(label: str) -> Iterator[None]:
     except SignerError:
         raise
     except exceptions.UserAlreadyLoggedIn as error:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"This program uses the token {label} already; close that key folder first."
         ) from error
     except exceptions.PKCS11Error as error:
         if refusal := _REFUSALS.get(type(error)):
             raise KeyStoreError(f"The token {label} {refusal}.") from error
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"The token {label} failed ({type(error).__name__}); plug it in again and run the"
             " command again."
         ) from error
@@ -225,19 +225,19 @@ def _find_token(module: str, label: str) -> pkcs11.Token:
         check_unchangeable(Path(module), f"The PKCS #11 module {module}")
         library = pkcs11.lib(module)
     except (FileNotFoundError, NotADirectoryError, exceptions.PKCS11Error) as error:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"The PKCS #11 module {module} cannot be loaded; install it, or correct its path."
         ) from error
     with translated_errors(label):
         try:
             return library.get_token(token_label=label)
         except exceptions.NoSuchToken as error:
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"There is no token {label} that {module} can see; plug it in and run the command"
                 " again."
             ) from error
         except exceptions.MultipleTokensReturned as error:
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"There are several tokens {label}; leave only one of them plugged in."
             ) from error
 

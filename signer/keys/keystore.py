@@ -16,7 +16,7 @@ from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Signer
 
 from signer.durable import TEMPORARY, replace_file, sync_folder, write_new
-from signer.errors import KeyStoreError, SurroundingsError, refusing, resumable
+from signer.errors import EnvironmentFailedError, KeyStoreError, refusing, resumable
 from signer.keys.hsm import Tokens, TokenSession, TokenSigner
 from signer.keys.key_file import (
     MAX_TOKEN_FILE,
@@ -90,7 +90,7 @@ class Keystore:
         Refuses a malformed file and one public key under two names.
         """
         if not self.folder.is_dir():
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"The key folder {self.folder} is not there; make keys with `keys new` first."
             )
         names = [
@@ -132,7 +132,7 @@ class Keystore:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise SurroundingsError(
+                raise EnvironmentFailedError(
                     f"Another process is changing the keys in {self.folder} at this moment; wait"
                     " for them and run the command again."
                 ) from error

@@ -17,7 +17,7 @@ from server.core.metadata import (
     verify_role,
     verify_root,
 )
-from signer.errors import ProposalError, SurroundingsError, WorkFolderError, refusing
+from signer.errors import EnvironmentFailedError, ProposalError, WorkFolderError, refusing
 from signer.proposal.document import Proposal
 from signer.proposal.propose import Proposed
 from signer.proposal.signing import RoleSignature, SignatureFile
@@ -199,7 +199,7 @@ def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
 
 def _read_back(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
     if find_accepted(folder, proposal) != files:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"{folder.folder} does not hold what was just written; look after its disk, and run the"
             " command again."
         )

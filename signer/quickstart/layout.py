@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signer.durable import write_new
-from signer.errors import CeremonyError, SurroundingsError
+from signer.errors import CeremonyError, EnvironmentFailedError
 
 _RECORD = "quickstart.json"
 _LIMIT = 16_384  # bytes of the record, which contains a codename and a path
@@ -128,14 +128,15 @@ def check_free(layout: Layout, unfinished: Layout | None) -> None:
 def check_writable(folder: Path, option: str) -> None:
     """Check that `folder`, given with `option`, can be made and written.
 
-    It is tried in the part of the path that exists, and leaves nothing. Raises SurroundingsError.
+    It is tried in the part of the path that exists, and leaves nothing. Raises
+    EnvironmentFailedError.
     """
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     try:
         with tempfile.TemporaryDirectory(prefix=".hening-", dir=there):
             pass
     except OSError as error:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"{folder} cannot be made or written ({error.strerror}); nothing was changed. Choose"
             f" another folder with {option}."
         ) from error

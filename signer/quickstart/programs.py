@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from signer.errors import CeremonyError, SurroundingsError
+from signer.errors import CeremonyError, EnvironmentFailedError
 
-_FAILED = 3  # the exit status of all programs when the surroundings failed
+_FAILED = 3  # the exit status of all programs when the environment failed
 
 
 class Programs:
@@ -18,7 +18,10 @@ class Programs:
         self._passphrase = passphrase
 
     def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
-        """Run `program` to its end; raises SurroundingsError or CeremonyError with its message."""
+        """Run `program` to its end.
+
+        Raises EnvironmentFailedError or CeremonyError with its message.
+        """
         command = [find_program(program), *map(str, words)]
         if not signs:
             _check(program, words, _run(command))
@@ -38,7 +41,7 @@ def find_program(name: str) -> str:
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
-        raise SurroundingsError(f"{name} is not installed beside hening-signer; install it.")
+        raise EnvironmentFailedError(f"{name} is not installed beside hening-signer; install it.")
     return found
 
 
@@ -60,6 +63,6 @@ def _check(
     if done.returncode == 0:
         return
     said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    kind = SurroundingsError if done.returncode == _FAILED else CeremonyError
+    kind = EnvironmentFailedError if done.returncode == _FAILED else CeremonyError
     named = [word for word in words[:2] if isinstance(word, str) and not word.startswith("-")]
     raise kind(f"`{' '.join([program, *named])}` failed: {said.removeprefix(f'{program}: ')}")

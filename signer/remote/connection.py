@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from signer.errors import SignerError, SurroundingsError
+from signer.errors import EnvironmentFailedError, SignerError
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -174,7 +174,7 @@ def _make_context(ca: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=None if ca is None else str(ca))
     except ssl.SSLError as error:
-        raise SurroundingsError(f"{ca} holds no certificates; give a PEM file.") from error
+        raise EnvironmentFailedError(f"{ca} holds no certificates; give a PEM file.") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -183,5 +183,5 @@ class ServerRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a
     """The server refuses a request; the message is the server's own."""
 
 
-class ServerUnavailableError(SurroundingsError):
+class ServerUnavailableError(EnvironmentFailedError):
     """The server does not answer, or not as a server with this API would."""

@@ -3,7 +3,7 @@
 Both need Linux and root, for network namespaces. `up` keeps the site until Ctrl-C. `chaos` injects
 faults, and judges the history; `judge` does that again with the history in `--out`.
 
-Exit status: 0 done, 1 a rule was broken, 3 the surroundings failed, 130 stopped.
+Exit status: 0 done, 1 a rule was broken, 3 the environment failed, 130 stopped.
 """
 
 import argparse

@@ -17,9 +17,9 @@ from typing import BinaryIO
 
 from tests.bare.root import (
     CACHE,
+    ENVIRONMENT_FAILED,
     NEWCOMER,
     REPOSITORY,
-    SURROUNDINGS_FAILED,
     RootError,
     archive,
     become_root,
@@ -120,4 +120,4 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except RootError as error:
         sys.stderr.write(f"bare: {error}\n")
-        sys.exit(SURROUNDINGS_FAILED)
+        sys.exit(ENVIRONMENT_FAILED)

@@ -39,7 +39,7 @@ NAMESPACES = ("--mount", "--pid", "--fork", "--uts", "--ipc", "--kill-child=KILL
 APT = Path("/etc/apt")
 AUTH = APT / "auth.conf.d"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
-SURROUNDINGS_FAILED = 3
+ENVIRONMENT_FAILED = 3
 
 
 class RootError(Exception):
@@ -195,4 +195,4 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except RootError as error:
         sys.stderr.write(f"bare: {error}\n")
-        sys.exit(SURROUNDINGS_FAILED)
+        sys.exit(ENVIRONMENT_FAILED)

@@ -263,7 +263,7 @@ def test_expired_metadata_is_a_warning_and_a_refusal(create, run, server, tmp_pa
 
 
 def test_a_missing_server_is_status_3(create, run, tmp_path):
-    """The surroundings failed, not the phone."""
+    """The environment failed, not the phone."""
     create()
     resolve = ["--resolve", f"{HOST}=192.0.2.1"]
     status, _, err = run("poll", "--phone", tmp_path / "phone", *resolve)
@@ -292,7 +292,7 @@ def test_status_of_usage(run, monkeypatch, tmp_path, arguments, status):
 
 
 def test_the_status_of_errors(run, monkeypatch):
-    """1 refused, also by click itself; 3 the surroundings."""
+    """1 refused, also by click itself; 3 the environment."""
     for error, status in (
         (AgreementError, 1),
         (UnreachableError, 3),
@@ -352,5 +352,5 @@ def test_the_help_of_the_program_says_what_statuses_mean(run):
     """Example and exit statuses."""
     out = " ".join(run("--help")[1].split())
     assert "Example: hening-device poll" in out
-    assert "Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed" in out
+    assert "Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed" in out
     assert "130 stopped" in out

@@ -188,7 +188,7 @@ def test_a_poll_that_is_slow_as_a_whole_is_stopped():
 
 @pytest.mark.parametrize("step", ["resolve", "connect", "send", "recv"])
 def test_a_broken_network_is_unreachable(step):
-    """Every OSError of the world becomes the one error that means the surroundings."""
+    """Every OSError of the world becomes the one error that means the environment."""
     world, connection = _connect(b"")
 
     def fail(*_arguments):

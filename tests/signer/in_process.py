@@ -6,7 +6,7 @@ import os
 
 from server.cli import cli as server_cli
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError, Interrupted
 
 
@@ -27,6 +27,6 @@ class InProcess:
         with contextlib.redirect_stdout(io.StringIO()):
             if program == "hening-server":
                 server_cli.main(arguments, standalone_mode=False)
-            elif main(arguments, Surroundings(self.now, os.urandom, environment)):
+            elif main(arguments, Runtime(self.now, os.urandom, environment)):
                 raise CeremonyError(f"{program} {words[0]} failed.")
         self.done.append((program, *arguments))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from signer.durable import make_temporary_folder, move_folder, replace_file, write_new, write_once
-from signer.errors import SurroundingsError
+from signer.errors import EnvironmentFailedError
 
 
 @pytest.fixture
@@ -33,14 +33,16 @@ def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
     write_once(tmp_path / "name", b"content")
     write_once(tmp_path / "name", b"content")
     for data in (b"content and more", b"conten", b"CONTENT"):
-        with pytest.raises(SurroundingsError, match=r"name is there already with other content;"):
+        with pytest.raises(
+            EnvironmentFailedError, match=r"name is there already with other content;"
+        ):
             write_once(tmp_path / "name", data)
     assert (tmp_path / "name").read_bytes() == b"content"
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("folder", "pipe", "link"):
-        with pytest.raises(SurroundingsError, match=f"{name} is there already"):
+        with pytest.raises(EnvironmentFailedError, match=f"{name} is there already"):
             write_once(tmp_path / name, b"content")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "name", "pipe"]
 
@@ -57,7 +59,7 @@ def test_a_stick_without_hard_links_will_do(tmp_path, monkeypatch) -> None:
     with pytest.raises(FileExistsError) as caught:
         write_new(tmp_path / "name", b"second")
     assert caught.value.filename == str(tmp_path / "name")
-    with pytest.raises(SurroundingsError, match="other content"):
+    with pytest.raises(EnvironmentFailedError, match="other content"):
         write_once(tmp_path / "name", b"second")
     assert (tmp_path / "name").read_bytes() == b"content"
     assert [path.name for path in tmp_path.iterdir()] == ["name"]

@@ -24,7 +24,7 @@ from server.core.names import hashed_target_path
 from server.core.note import VerifierKey
 from server.core.release import decode_releases
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 
 
 class FolderFetcher(FetcherInterface):
@@ -50,12 +50,12 @@ def online():
 
 
 def _run(now, passphrase, *arguments) -> None:
-    surroundings = Surroundings(
+    runtime = Runtime(
         now,
         os.urandom,
         {b"HENING_SIGNER_PASSPHRASE": passphrase},
     )
-    assert main([str(each) for each in arguments], surroundings) == 0
+    assert main([str(each) for each in arguments], runtime) == 0
 
 
 def _publish(incoming, online, now) -> dict[str, bytes]:

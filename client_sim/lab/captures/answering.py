@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from client_sim.lab.captures.requests import HttpRequest, split_requests
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 
 Load = Callable[[str], bytes | None]
 """Returns the body of a path, or None where there is none."""
@@ -78,7 +78,8 @@ def encode_answer(status: int, body: bytes, *, closes: bool, has_body: bool = Tr
 def load_source(place: str) -> Load:
     """Return a function that loads from `place`, a folder or `http(s)://HOST`.
 
-    LabError where it is neither, or has no timestamp; SurroundingsError where no server answers.
+    LabError where it is neither, or has no timestamp; EnvironmentFailedError where no server
+    answers.
     """
     load = _from_server(place) if "://" in place else _from_folder(Path(place))
     if load(_TIMESTAMP) is None:
@@ -115,7 +116,9 @@ def _from_server(url: str) -> Load:
         except HTTPError:
             return None
         except (URLError, HTTPException, OSError) as error:
-            raise SurroundingsError(f"no metadata from {url} ({error}): start it first") from error
+            raise EnvironmentFailedError(
+                f"no metadata from {url} ({error}): start it first"
+            ) from error
         return body if len(body) <= _LIMIT else None
 
     return load

@@ -51,7 +51,7 @@ def load_capture(
     """Read a capture; raise CaptureError where it is damaged or too large, OSError as it comes.
 
     `phones` are the addresses of the phone. Connections under TLS whose keys are in `key_log` or in
-    the capture are given to `tshark`; SurroundingsError says that it is missing.
+    the capture are given to `tshark`; EnvironmentFailedError says that it is missing.
     """
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)

@@ -20,7 +20,7 @@ from client_sim.lab.captures.answering import (
 )
 from client_sim.lab.captures.capture_file import CaptureFile, Ends, Passed, encode_connection
 from client_sim.lab.captures.requests import HttpRequest
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 
 _CHUNK: Final = 65_536
 _IDLE: Final = 30.0  # seconds without a byte after which a connection is given up
@@ -150,10 +150,13 @@ class Recorder:
         self._limit = limit
         self._ended = 0
         self._open: set[asyncio.Task[None]] = set()
-        self._failure: OSError | SurroundingsError | None = None
+        self._failure: OSError | EnvironmentFailedError | None = None
 
     async def run(self, address: str, port: int, listening: Callable[[str, int], None]) -> None:
-        """Listen, report where, and record until `done`; OSError and SurroundingsError end it."""
+        """Listen, report where, and record until `done`.
+
+        OSError and EnvironmentFailedError end it.
+        """
         tls = None if self._secure is None else self._secure.context
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -164,7 +167,7 @@ class Recorder:
             self._open.add(task)
             try:
                 await self._serve(RecordedWire(reader, writer, self._clock, tls))
-            except (OSError, SurroundingsError) as error:
+            except (OSError, EnvironmentFailedError) as error:
                 self._failure = error
                 self.done.set()
             finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from client_sim.lab.errors import CaptureError, SurroundingsError
+from client_sim.lab.errors import CaptureError, EnvironmentFailedError
 
 KEY_LOG_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of a key log: tens of thousands of connections."""
@@ -43,10 +43,10 @@ def list_randoms(data: bytes) -> frozenset[bytes]:
 
 
 def find_tshark() -> str:
-    """Find the program; raise SurroundingsError where it is not installed."""
+    """Find the program; raise EnvironmentFailedError where it is not installed."""
     program = shutil.which("tshark")
     if program is None:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             "there are keys for connections under TLS, but tshark is not installed, which takes TLS"
             " off: install it (Debian: tshark), or leave the keys out to see the rest"
         )
@@ -149,7 +149,7 @@ def _run(words: Sequence[str], home: str) -> str:
             f"tshark did not end within {_SECONDS} seconds: cut the capture into parts"
         ) from error
     except OSError as error:
-        raise SurroundingsError(f"tshark cannot be run ({error}): install it anew") from error
+        raise EnvironmentFailedError(f"tshark cannot be run ({error}): install it anew") from error
     if done.returncode not in {0, 2}:
         raise CaptureError(f"tshark cannot read the capture (status {done.returncode})")
     return shown

@@ -3,7 +3,7 @@
 In order of imports:
 
 exchange, double, doors      requests, and a server in this process, written from FORMATS section 17
-world, phone, lives          a phone's surroundings, the interface of a client, what happens to it
+world, phone, lives          a phone's environment, the interface of a client, what happens to it
 reader                       what ciphertexts say, read without the phone's code
 table, keyring, items,       what may be sent; what each byte is, opened with the owner's keys
   opening

@@ -69,7 +69,7 @@ class Recorder:
 
 
 class CloudWorld:
-    """The surroundings of one device.
+    """The environment of one device.
 
     `folder` survives restarts. `owner` is all that the phone knows of its owner, `model` what it
     knows of itself. `regions` are those of its image, the first one the owner's choice; `account`

@@ -22,7 +22,7 @@ from client_sim.lab.captures.showing import (
 )
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.pages.origin import Origin
 from client_sim.persona import PERSONA_LIMIT
 
@@ -90,7 +90,7 @@ def audit_command(
             personal=personal,
             dialects=dialects,
         )
-    except (SurroundingsError, OSError) as error:
+    except (EnvironmentFailedError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)

@@ -9,7 +9,7 @@ from rich.console import Console
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.progress import show_progress
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.records import encode_clock
 from client_sim.lab.programme.stopwatch import time_polls
@@ -54,7 +54,7 @@ def clock_command(client: str, samples: int, seed: int, out: Path | None, as_jso
         rows = compare_clocks(*timed)
         if out is not None:
             out.write_bytes(encode_clock(rows))
-    except (SurroundingsError, OSError) as error:
+    except (EnvironmentFailedError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)

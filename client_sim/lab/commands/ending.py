@@ -14,7 +14,7 @@ from client_sim.lab.scenarios.confines import Ended
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Say what happened and what to do, and end with `status`: 1 a bad input, 3 surroundings."""
+    """Print the message, and end with `status`: 1 bad input, 3 a failed environment."""
     click.echo(f"error: {message}", err=True)
     raise SystemExit(status)
 

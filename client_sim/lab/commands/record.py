@@ -17,7 +17,7 @@ from client_sim.lab.captures.capture_file import CaptureFile
 from client_sim.lab.captures.recorder import Noted, Recorder, Secure
 from client_sim.lab.captures.showing import printable, show_name
 from client_sim.lab.commands.ending import fail
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -93,7 +93,7 @@ def record_command(
                     limit=connections,
                 )
                 asyncio.run(_record(recorder, listen, port, seconds, err=as_json))
-    except (SurroundingsError, OSError) as error:
+    except (EnvironmentFailedError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)

@@ -19,7 +19,7 @@ from client_sim.lab.commands.options import (
 )
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.reporting import Wanted, report_options, show_report
-from client_sim.lab.errors import ClientOverdueError, LabError, SurroundingsError
+from client_sim.lab.errors import ClientOverdueError, EnvironmentFailedError, LabError
 from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.library import OURS
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_target
@@ -141,7 +141,7 @@ def run_command(
         else:
             with ending_with_children():
                 report = _run(client, full, mutants, seed, jobs, clock)
-    except (SurroundingsError, ClientOverdueError, OSError) as error:
+    except (EnvironmentFailedError, ClientOverdueError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from client_sim.clock import read_entropy
 from client_sim.lab.commands.ending import fail
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.order import (
     Order,
@@ -105,7 +105,7 @@ def server_command(
         verdict = examine_server(
             order, Seams(read_entropy, time.sleep, time.monotonic, _plan_note(as_json=as_json))
         )
-    except (SurroundingsError, OSError) as error:
+    except (EnvironmentFailedError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
@@ -152,9 +152,11 @@ def _plan_restart(command: str) -> Callable[[], None]:
                 words, check=False, timeout=_ENDING, stdout=subprocess.DEVNULL
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SurroundingsError(f"--restart did not work: {error}") from error
+            raise EnvironmentFailedError(f"--restart did not work: {error}") from error
         if done.returncode != 0:
-            raise SurroundingsError(f"--restart ended with status {done.returncode}: {command}")
+            raise EnvironmentFailedError(
+                f"--restart ended with status {done.returncode}: {command}"
+            )
 
     return restart
 

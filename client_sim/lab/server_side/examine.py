@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle, islice
 from typing import Final
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.verdict import Check
 from client_sim.lab.server_side.alike import (
@@ -36,7 +36,7 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     """Examine a server from the first request to the last search.
 
     `canaries` may be those of another server of the same name; without, fresh ones are drawn.
-    Raises SurroundingsError where the server, a file or a page cannot be reached.
+    Raises EnvironmentFailedError where the server, a file or a page cannot be reached.
     """
     sources = plan_sources(order.site, order.sources, seams.entropy)
     host = order.site.host.encode()
@@ -179,7 +179,7 @@ def _wait(sender: Sender, seams: Seams) -> None:
     while True:
         try:
             sender.require_answer(request(_GZIP, host=sender.site.host.encode()))
-        except SurroundingsError:
+        except EnvironmentFailedError:
             if seams.monotonic() > until:
                 raise
             seams.sleep(0.05)

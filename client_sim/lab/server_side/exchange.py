@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.server_side.alike import Question, Said
 from client_sim.lab.server_side.order import PATIENCE, Site
 from client_sim.lab.server_side.planting import Delivery, Planted
@@ -37,8 +37,8 @@ def connect(
 ) -> Iterator[tuple[socket.socket, Peer]]:
     """Connect from an address, by TLS where the site has it; return the socket and our own end.
 
-    Certificates are not verified: nothing confidential is sent. Raises SurroundingsError when the
-    server does not listen, or the address is not ours, and OSError when the handshake fails.
+    Certificates are not verified: nothing confidential is sent. Raises EnvironmentFailedError when
+    the server does not listen, or the address is not ours, and OSError when the handshake fails.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -48,7 +48,7 @@ def connect(
                 )
             )
         except OSError as error:
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"{site.address}:{site.port} cannot be reached from {source or 'here'} ({error}): "
                 f"start the server, or say with --source which address of this machine to use"
             ) from error
@@ -224,9 +224,9 @@ class Sender:
         ]
 
     def require_answer(self, data: bytes) -> None:
-        """Raise SurroundingsError unless the server answers in HTTP."""
+        """Raise EnvironmentFailedError unless the server answers in HTTP."""
         if not self.get(data).startswith(b"HTTP/1."):
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"{self.site.address}:{self.site.port} does not answer in HTTP/1: is the URL right?"
             )
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 
 _CHUNK: Final = 4 * 1024 * 1024
 _OVERLAP: Final = 4096  # bytes that two chunks share, so that no value lies across
@@ -66,12 +66,12 @@ class State:
 def list_files(places: Places) -> dict[str, Path]:
     """List all files as name and path, and links by what they name; sockets and pipes have none.
 
-    Raises SurroundingsError for what the operator named and cannot be read.
+    Raises EnvironmentFailedError for what the operator named and cannot be read.
     """
     found: dict[str, Path] = {}
     for top in places.paths:
         if not top.exists():
-            raise SurroundingsError(f"{top} is not there: name what the server writes")
+            raise EnvironmentFailedError(f"{top} is not there: name what the server writes")
         below = _walk(top) if top.is_dir() else ()
         for path in (top, *below):
             if path.is_symlink() and path != top:
@@ -86,7 +86,7 @@ def list_files(places: Places) -> dict[str, Path]:
 def _walk(top: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            raise SurroundingsError(_sentence(error)) from error
+            raise EnvironmentFailedError(_sentence(error)) from error
 
     for folder, folders, files in os.walk(top, onerror=refuse):
         yield from (Path(folder, name) for name in sorted((*folders, *files)))
@@ -113,7 +113,7 @@ def load_sizes(files: Mapping[str, Path]) -> dict[str, int]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise SurroundingsError(_sentence(error)) from error
+            raise EnvironmentFailedError(_sentence(error)) from error
     return sizes
 
 
@@ -165,7 +165,7 @@ def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, byte
     except FileNotFoundError:
         return  # it is gone, so nothing is kept in it
     except OSError as error:
-        raise SurroundingsError(_sentence(error)) from error
+        raise EnvironmentFailedError(_sentence(error)) from error
 
 
 def _sentence(error: OSError) -> str:
@@ -176,7 +176,7 @@ def find_files(pid: int) -> Iterator[tuple[str, Path]]:
     """Yield name and path of each file that a process or its descendants can write to.
 
     A deleted file is read by the descriptor or the mapping that holds it. Yields nothing for a
-    process that is gone. Raises SurroundingsError where the system does not list the files.
+    process that is gone. Raises EnvironmentFailedError where the system does not list the files.
     """
     for each in (pid, *_find_descendants(pid)):
         try:
@@ -185,16 +185,16 @@ def find_files(pid: int) -> Iterator[tuple[str, Path]]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         except PermissionError as error:
-            raise SurroundingsError(
+            raise EnvironmentFailedError(
                 f"the files of process {each} cannot be listed ({error}): run this as the"
                 " server's user, or as root"
             ) from error
 
 
 def check_process(pid: int) -> None:
-    """Raise SurroundingsError unless a process runs and the system lists its files."""
+    """Raise EnvironmentFailedError unless a process runs and the system lists its files."""
     if not Path(f"/proc/{pid}/maps").exists():
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"there is no process {pid}, or no /proc: name one that runs, on Linux"
         )
 
@@ -317,16 +317,16 @@ def _as_bytes(cell: object) -> bytes:
 
 
 def load_page(url: str) -> bytes:
-    """Return a page by HTTP; raises SurroundingsError where there is none."""
+    """Return a page by HTTP; raises EnvironmentFailedError where there is none."""
     if not url.startswith(("http://", "https://")):
-        raise SurroundingsError(f"{url} is no page of metrics: write http://HOST:PORT/metrics")
+        raise EnvironmentFailedError(f"{url} is no page of metrics: write http://HOST:PORT/metrics")
     # No proxy: what is asked for is near the server.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_SECONDS) as answer:
             data: bytes = answer.read(_PAGE)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"the metrics at {url} cannot be read ({error}): is the server started with them?"
         ) from error
     return data

@@ -30,7 +30,7 @@ Sizes = Mapping[str, int]
 
 
 def check_places(places: Places) -> None:
-    """Raise SurroundingsError where a place cannot be read, before anything is sent."""
+    """Raise EnvironmentFailedError where a place cannot be read, before anything is sent."""
     for pid in places.processes:
         check_process(pid)
     for url in places.metrics:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.trace.memory import Asked, Responder
 from client_sim.lab.trace.relay import PATIENCE, Acceptor
 
@@ -93,10 +93,10 @@ class Listening:
     def received(self, count: int = 0) -> tuple[bytes, ...]:
         """Wait until `count` connections have come and all are over; give what arrived on each.
 
-        They are in the order in which they came. SurroundingsError where one does not end.
+        They are in the order in which they came. EnvironmentFailedError where one does not end.
         """
         if not self._acceptor.wait(count):
-            raise SurroundingsError("a connection of the lab's own server does not end")
+            raise EnvironmentFailedError("a connection of the lab's own server does not end")
         return tuple(self._received)
 
     def _begin(self, wire: socket.socket, _port: int) -> Callable[[], None]:

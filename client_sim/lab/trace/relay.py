@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 
 PATIENCE: Final = 20.0
 """Seconds to wait for a peer on loopback."""
@@ -74,11 +74,11 @@ class Acceptor:
 
 
 def check_answering(upstream: tuple[str, int]) -> None:
-    """Raise SurroundingsError unless (address, port) accepts connections."""
+    """Raise EnvironmentFailedError unless (address, port) accepts connections."""
     try:
         socket.create_connection(upstream, timeout=PATIENCE).close()
     except OSError as error:
-        raise SurroundingsError(
+        raise EnvironmentFailedError(
             f"no server answers at {upstream[0]}:{upstream[1]} ({error}): start it first"
         ) from error
 
@@ -124,7 +124,7 @@ class Relay:
             there = self._arrival.wait_for(lambda: client_port in self._relayed, PATIENCE)
             relayed = self._relayed.pop(client_port) if there else None
         if relayed is None or not relayed.done.wait(PATIENCE):
-            raise SurroundingsError(f"the relay lost the connection from port {client_port}")
+            raise EnvironmentFailedError(f"the relay lost the connection from port {client_port}")
         return relayed
 
     def _begin(self, near: socket.socket, port: int) -> Callable[[], None]:

@@ -102,7 +102,7 @@ def describe(error: Exception, incident: str) -> Refusal:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             problem = msgspec.structs.replace(problem, incident=incident)
         return Refusal(problem, _headers(error, status))
-    if is_surroundings(error):
+    if is_environment_failure(error):
         sentence = "The server's disk or database does not answer now: try again."
         problem = _problem(503, "unavailable", sentence)
         headers = {"Retry-After": str(RETRY_SECONDS)}
@@ -118,7 +118,7 @@ def phrase(status: int) -> str:
     return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase
 
 
-def is_surroundings(error: Exception) -> bool:
+def is_environment_failure(error: Exception) -> bool:
     """Answer whether disk, network or database failed, and not the code."""
     return isinstance(error, OSError | OperationalError | InterfaceError | PoolTimeoutError)
 

@@ -56,7 +56,7 @@ class PartialFile:
 
         Raises UploadBusyError when another task holds it.
         """
-        with surroundings():
+        with storage_errors():
             make_folder(self.path.parent)
             is_new = not self.path.exists()
             self._descriptor = open_created(self.path, _FLAGS)
@@ -82,24 +82,24 @@ class PartialFile:
     def write(self, data: bytes) -> None:
         """Append bytes. Raises QuotaError where the disk is full; what fitted stays."""
         view = memoryview(data)
-        with surroundings():
+        with storage_errors():
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
     def begin(self) -> None:
         """Record where a part with a checksum begins, before its first byte is written."""
-        with surroundings():
+        with storage_errors():
             write_durable(_mark(self.path), b"%d" % self.offset)
 
     def cut(self, offset: int) -> None:
         """Truncate the file at `offset`."""
-        with surroundings():
+        with storage_errors():
             os.ftruncate(self._descriptor, offset)
             os.fsync(self._descriptor)
 
     def settle(self) -> None:
         """Flush what arrived to disk; a part with a checksum counts from here on."""
-        with surroundings():
+        with storage_errors():
             os.fsync(self._descriptor)
             _forget(_mark(self.path))
 
@@ -109,7 +109,7 @@ class PartialFile:
 
     def remove(self) -> None:
         """Remove the file, and its `.from` file."""
-        with surroundings():
+        with storage_errors():
             _forget(_mark(self.path))
             _forget(self.path)
 
@@ -204,7 +204,7 @@ def _length(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def surroundings() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """Turn a failure of the disk into QuotaError where it is full, else StorageError."""
     try:
         yield

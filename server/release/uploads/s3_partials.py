@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from server.release.uploads.limits import UploadBusyError
-from server.release.uploads.partial import BUSY, ENDED, surroundings
+from server.release.uploads.partial import BUSY, ENDED, storage_errors
 from server.storage.blobs import BlobStore, sweep_unlocked
 from server.storage.bounded import TEMPORARY
 from server.storage.control_models import Upload
@@ -125,7 +125,7 @@ class S3Partial:
         self._partials.hold(self._id)
         try:
             self._sent = self._partials.arrived(self._id)
-            with surroundings():
+            with storage_errors():
                 make_folder(self._folder)
                 self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - see `close`
         except BaseException:
@@ -148,7 +148,7 @@ class S3Partial:
         view = memoryview(data)
         while view:
             part = view if self._is_atomic else view[: self._room - self._collected]
-            with surroundings():
+            with storage_errors():
                 self._open_file.write(part)
             self._collected += len(part)
             view = view[len(part) :]
@@ -175,7 +175,7 @@ class S3Partial:
         Raises UploadBusyError when another machine ended the upload and removed pieces.
         """
         with (
-            surroundings(),
+            storage_errors(),
             tempfile.NamedTemporaryFile(prefix=TEMPORARY, dir=self._folder) as file,
         ):
             fcntl.flock(file, fcntl.LOCK_EX)  # so that `tidy` of another process leaves it alone
@@ -207,7 +207,7 @@ class S3Partial:
     def _flush(self) -> None:
         """Put what is in the file; a failure drops what is in no piece."""
         try:
-            with surroundings():
+            with storage_errors():
                 self._open_file.seek(0)
                 left = self._collected
                 while left:
@@ -238,7 +238,7 @@ class S3Partial:
 
     def _drop(self) -> None:
         self._collected = 0
-        with surroundings():
+        with storage_errors():
             self._open_file.seek(0)
             self._open_file.truncate()
 

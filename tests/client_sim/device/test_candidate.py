@@ -51,7 +51,7 @@ def test_a_long_entry_is_not_read_to_its_end(package):
 
 
 def test_what_is_not_there(package, tmp_path):
-    """An entry is the package's fault, a file the surroundings'."""
+    """An entry is the package's fault, a file the environment's."""
     with pytest.raises(InstallError, match="readable other"):
         read_text(package, "other")
     with pytest.raises(StorageError, match=r"none\.zip cannot be read"):

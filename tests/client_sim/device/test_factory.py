@@ -96,7 +96,7 @@ def test_a_root_that_is_none_makes_no_phone(tmp_path, zip_path, image):
 
 
 def test_what_cannot_be_read_is_told(tmp_path, image):
-    """A folder in place of the package is a failure of the surroundings."""
+    """A folder in place of the package is a failure of the environment."""
     with pytest.raises(StorageError):
         create_phone_from_package(tmp_path / "phone", image, tmp_path, counter=1)
     assert not _left(tmp_path)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from client_sim.fleet import own_server
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.own_server import OwnServer
 
 NOW = 1_770_000_000.0
@@ -32,7 +32,7 @@ def program(tmp_path, monkeypatch):
 
 def test_a_command_that_fails_is_said_with_its_last_line(program):
     """The first is `init`."""
-    fault = pytest.raises(SurroundingsError, match="hening-server init failed: no room on the")
+    fault = pytest.raises(EnvironmentFailedError, match="hening-server init failed: no room on the")
     with program("sys.exit('many words\\nno room on the disk')") as server, fault:
         server.publish(1, 8192)
 
@@ -55,7 +55,7 @@ def after_init(then):
 def test_a_server_that_does_not_start_is_said_with_its_log(program):
     """It says no address."""
     text = after_init("print('no address')")
-    fault = pytest.raises(SurroundingsError, match=r"did not start; .*server\.log")
+    fault = pytest.raises(EnvironmentFailedError, match=r"did not start; .*server\.log")
     with program(text) as server, fault:
         server.publish(1, 8192)
 
@@ -93,5 +93,5 @@ def test_a_program_that_is_not_installed_is_said(monkeypatch, tmp_path):
     """Before anything is made."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("shutil.which", lambda _name: None)
-    with pytest.raises(SurroundingsError, match="not installed beside hening-device"):
+    with pytest.raises(EnvironmentFailedError, match="not installed beside hening-device"):
         OwnServer(tmp_path / "fleet", lambda: NOW)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.survey import survey
 from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.fleet.conftest import NEWEST
@@ -41,11 +41,11 @@ def test_a_withdrawn_build_is_none_that_phones_run(town):
 
 def test_a_server_that_announces_nothing_has_no_phones(town):
     """There is nobody to be."""
-    with pytest.raises(SurroundingsError, match="announces no build"):
+    with pytest.raises(EnvironmentFailedError, match="announces no build"):
         survey(town.target, float(START))
 
 
 def test_a_server_that_is_away_is_said(town):
     """By its name."""
-    with pytest.raises(SurroundingsError, match=r"127\.0\.0\.1:9 cannot be polled"):
+    with pytest.raises(EnvironmentFailedError, match=r"127\.0\.0\.1:9 cannot be polled"):
         survey(replace(town.target, port=9), float(START))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.fleet.errors import SurroundingsError, TargetError
+from client_sim.fleet.errors import EnvironmentFailedError, TargetError
 from client_sim.fleet.target import find_target
 from tests.cases import case
 
@@ -49,5 +49,5 @@ def test_what_is_no_server_is_refused():
     ):
         with case(url), pytest.raises(TargetError, match="is no server"):
             find(url)
-    with pytest.raises(SurroundingsError, match="has no address"):
+    with pytest.raises(EnvironmentFailedError, match="has no address"):
         find("http://nowhere.invalid")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from client_sim.fleet.deciding import Behaviour
-from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.workers import Job, held_signals, started
 from tests.client_sim.device.repository_simulator import START
@@ -43,7 +43,9 @@ def test_a_worker_that_dies_is_said(town):
     with started([make_job(town, 0, 3)]) as workers:
         workers.ready()
         workers._processes[0].kill()
-        with pytest.raises(SurroundingsError, match="Worker 1 of the fleet ended with status -9"):
+        with pytest.raises(
+            EnvironmentFailedError, match="Worker 1 of the fleet ended with status -9"
+        ):
             workers.advance(10)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from server.console.bootstrap import open_console
-from server.console.overview import Surroundings
+from server.console.overview import ProcessState
 from server.publisher.monitor import Seen
 from server.settings import Settings
 from tests.server.release.api_world import FAST, api_world
@@ -124,7 +124,7 @@ class Team:
     """A console, one account per role, and a browser for each of them."""
 
     api: object
-    surroundings: dict
+    process: dict
     stack: contextlib.AsyncExitStack
 
     @property
@@ -163,17 +163,17 @@ class Team:
 async def console_world(world, **settings):
     """Serve the console on the state folder of `world`; further settings by name.
 
-    Members of its `surroundings` may be changed: `reasons`, `seen`, `behind`, `alarms`.
+    Members of its `process` may be changed: `reasons`, `seen`, `behind`, `alarms`.
     """
     known = {"reasons": [], "seen": Seen(), "behind": timedelta(), "alarms": []}
-    surroundings = Surroundings(
+    process = ProcessState(
         lambda: known["reasons"],
         lambda: known["seen"],
         lambda: world.now() - known["behind"],
     )
     fast = {"api_port": 0, "api_rate": FAST, "sign_ins_per_hour": 10_000}
     made = Settings(**fast | {"console": True, "changes_per_hour": FAST} | settings)
-    site = await asyncio.to_thread(open_console, made, surroundings)
+    site = await asyncio.to_thread(open_console, made, process)
     async with (
         api_world(
             world,

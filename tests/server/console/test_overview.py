@@ -31,7 +31,7 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
     lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     for days, severity in ((46, "warning"), (73, "critical")):
         alarms = plan_alarms(lifetimes, world.now() + timedelta(days=days))
-        team.surroundings["alarms"] = [notice_of(alarm) for alarm in alarms]
+        team.process["alarms"] = [notice_of(alarm) for alarm in alarms]
         page = await browser.get("/console/")
         sentence = next(str(each) for each in alarms if each.role == "armani")
         command = "<code>hening-signer ceremony renew armani</code>"
@@ -48,7 +48,7 @@ async def test_what_the_server_renews_stands_last(world, team):
     browser = await team.signed_in("viewer")
     lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     now = world.now() + timedelta(hours=12)
-    team.surroundings["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
+    team.process["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
     _, _, rows = (await browser.get("/console/")).text.partition("what people sign first")
     assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
 
@@ -56,8 +56,8 @@ async def test_what_the_server_renews_stands_last(world, team):
 async def test_a_server_that_is_not_ready(team):
     """Every reason is there, one sentence each, and so are problems of the clock."""
     browser = await team.signed_in("viewer")
-    team.surroundings["reasons"] = ["no snapshot is loaded.", "the disk is full."]
-    team.surroundings["seen"] = Seen(is_behind=True)
+    team.process["reasons"] = ["no snapshot is loaded.", "the disk is full."]
+    team.process["seen"] = Seen(is_behind=True)
     page = await browser.get("/console/")
     assert "Not ready no snapshot is loaded. the disk is full." in page.text
     assert "Clock Behind" in page.text
@@ -65,7 +65,7 @@ async def test_a_server_that_is_not_ready(team):
 
 async def test_a_clock_that_jumped(team):
     """Signatures use another time than the machine's: the page shows the difference."""
-    team.surroundings["behind"] = timedelta(seconds=90)
+    team.process["behind"] = timedelta(seconds=90)
     browser = await team.signed_in("viewer")
     page = await browser.get("/console/")
     assert "Clock Jumped By 90 s" in page.text
@@ -119,7 +119,7 @@ async def test_alarms(team):
     """A signed list leads to its renewal, a full disk leads nowhere."""
     browser = await team.signed_in("viewer")
     assert "None. The server looks" in (await browser.get("/console/alarms")).text
-    team.surroundings["alarms"] = [
+    team.process["alarms"] = [
         Notice("disk", "warning", "It fills."),
         Notice("armani", "expired", "It is over."),
         Notice("timestamp", "critical", "It is not renewed."),

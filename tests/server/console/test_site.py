@@ -48,7 +48,7 @@ async def test_files_that_pages_name(team):
 @pytest.mark.parametrize(
     ("failure", "status"),
     [(RuntimeError("canary-4711"), 500), (OSError("canary-4711"), 503)],
-    ids=["ours", "surroundings"],
+    ids=["ours", "process"],
 )
 async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch, failure, status):
     """The page shows a number; the log has that number and the place of the failure."""

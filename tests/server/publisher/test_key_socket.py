@@ -115,11 +115,11 @@ def test_no_key_process_is_there(tmp_path):
         load_keys(folder)
 
 
-@pytest.mark.parametrize(("surroundings", "kind"), [(True, StorageError), (False, PublishError)])
-def test_a_refusal(tmp_path, surroundings, kind):
+@pytest.mark.parametrize(("environment", "kind"), [(True, StorageError), (False, PublishError)])
+def test_a_refusal(tmp_path, environment, kind):
     """It keeps its kind: a disk error is retried, and a refused signature is not."""
     with (
-        answering(tmp_path, Refused("no.", surroundings)) as (process, _),
+        answering(tmp_path, Refused("no.", environment)) as (process, _),
         pytest.raises(kind, match="the key process refuses: no"),
     ):
         process.load()

@@ -41,7 +41,7 @@ def test_what_is_no_file_is_not_there(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    """The surroundings failed, which is no finding."""
+    """The environment failed, which is no finding."""
     with pytest.raises(MirrorUnavailableError, match="is not there; name a public folder"):
         FolderMirror(tmp_path / "public")
 
@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_used():
 
 
 def test_a_mirror_that_is_none():
-    """Redirects, failures and other protocols: the surroundings failed."""
+    """Redirects, failures and other protocols: the environment failed."""
     for data, reason in (
         (answer(b"", "Location: http://elsewhere/", status="302 Found"), "redirects"),
         (answer(b"", status="500 Internal Server Error"), "answers 500"),

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def run(capsys, now, passphrase):
         if environment is None:
             environment = {b"HENING_SIGNER_PASSPHRASE": passphrase}
         status = main(
-            [str(each) for each in arguments], Surroundings(at, entropy, environment, monotonic)
+            [str(each) for each in arguments], Runtime(at, entropy, environment, monotonic)
         )
         captured = capsys.readouterr()
         return status, captured.out, captured.err

@@ -39,7 +39,7 @@ def test_wrong_usage_is_2(run) -> None:
         assert "Traceback" not in errors
 
 
-def test_surroundings_that_fail_are_3(run, keys, monkeypatch) -> None:
+def test_an_environment_that_fails_is_3(run, keys, monkeypatch) -> None:
     """A disk that is full is not the user's fault, and one sentence says so."""
 
     def full(_descriptor):
@@ -160,7 +160,7 @@ def test_stopping_during_imports_is_130() -> None:
 import sys
 class Stop:
     def find_spec(name, *more):
-        if name == "signer.cli.surroundings":
+        if name == "signer.cli.runtime":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Stop)
 from signer.cli import main

@@ -224,7 +224,7 @@ def test_a_working_folder_that_is_none_is_told_first(run, arguments, tmp_path):
 
 
 def test_a_mirror_that_is_away_is_no_finding(run, arguments, tmp_path):
-    """Exit status 3: the surroundings failed, and nothing is known."""
+    """Exit status 3: the environment failed, and nothing is known."""
     arguments[3] = tmp_path / "nowhere"
     status, output, errors = run(*arguments, at=NOW)
     assert (status, output) == (3, "")
@@ -285,8 +285,8 @@ SCRIPT = """
 import os, sys
 from datetime import UTC, datetime
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
-sys.exit(main(sys.argv[1:], Surroundings(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
+from signer.cli.runtime import Runtime
+sys.exit(main(sys.argv[1:], Runtime(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
 """
 
 

@@ -5,8 +5,8 @@ import click
 import pytest
 
 from signer.cli.passphrases import NEW_VARIABLE, Passphrases, passphrase_option
-from signer.cli.surroundings import Surroundings
-from signer.errors import KeyStoreError, SurroundingsError
+from signer.cli.runtime import Runtime
+from signer.errors import EnvironmentFailedError, KeyStoreError
 from signer.keys.key_file import check_passphrase
 
 
@@ -67,8 +67,8 @@ def test_bytes_that_are_no_text_are_a_passphrase() -> None:
 def test_no_repr_shows_a_passphrase(passphrase) -> None:
     """What holds the passphrase does not show it in a debugger or a report of an error."""
     environment = {b"HENING_SIGNER_PASSPHRASE": passphrase}
-    surroundings = Surroundings(datetime(2026, 6, 1, tzinfo=UTC), os.urandom, environment)
-    shown = repr(surroundings) + repr(Passphrases(None, environment))
+    runtime = Runtime(datetime(2026, 6, 1, tzinfo=UTC), os.urandom, environment)
+    shown = repr(runtime) + repr(Passphrases(None, environment))
     assert passphrase.decode() not in shown
 
 
@@ -187,9 +187,11 @@ def test_a_pin_that_is_not_there_is_not_tried(use, pipe) -> None:
     """Neither an empty one, nor the one of a variable that the option was to replace."""
     environment = {b"HENING_SIGNER_PIN": b"5678"}
     for data in (b"", b"\n"):
-        with pytest.raises(SurroundingsError, match="nothing to read from --pin-fd"):
+        with pytest.raises(EnvironmentFailedError, match="nothing to read from --pin-fd"):
             use("--pin-fd", pipe(data), environment=environment, names=["token drawer"])
-    with pytest.raises(SurroundingsError, match=r"Nothing can be read from --pin-fd 987 \(Bad fil"):
+    with pytest.raises(
+        EnvironmentFailedError, match=r"Nothing can be read from --pin-fd 987 \(Bad fil"
+    ):
         use("--pin-fd", 987, environment=environment, names=["token drawer"])
 
 
@@ -206,7 +208,9 @@ def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use, option) -> None:
     for number in (2**31, 99999999999, 10**40):
         with pytest.raises(click.BadParameter, match="not in the range"):
             use(option, number)
-    with pytest.raises(SurroundingsError, match=f"Nothing can be read from {option} 2147483647"):
+    with pytest.raises(
+        EnvironmentFailedError, match=f"Nothing can be read from {option} 2147483647"
+    ):
         use(option, 2**31 - 1, names=["token drawer"])
 
 
@@ -214,7 +218,7 @@ def test_a_descriptor_that_does_not_wait_is_refused() -> None:
     """What is written to it a moment later would be missing from the passphrase."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    with pytest.raises(SurroundingsError, match="does not wait"):
+    with pytest.raises(EnvironmentFailedError, match="does not wait"):
         Passphrases(reader, {})
     os.close(reader)
     os.close(writer)
@@ -222,7 +226,7 @@ def test_a_descriptor_that_does_not_wait_is_refused() -> None:
 
 def test_the_sentence_names_the_option_of_the_new_passphrase() -> None:
     """Else the old one would be looked at."""
-    with pytest.raises(SurroundingsError, match="from --new-passphrase-fd 987"):
+    with pytest.raises(EnvironmentFailedError, match="from --new-passphrase-fd 987"):
         Passphrases(987, {}, NEW_VARIABLE)
 
 

@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 os.login_tty(0)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
-sys.exit(main(sys.argv[1:], Surroundings(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
+from signer.cli.runtime import Runtime
+sys.exit(main(sys.argv[1:], Runtime(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
 """
 
 

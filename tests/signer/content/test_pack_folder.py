@@ -19,7 +19,7 @@ from signer.content.pack_folder import (
     make_pack,
     write_pack,
 )
-from signer.errors import SignerError, SurroundingsError
+from signer.errors import EnvironmentFailedError, SignerError
 from tests.server.core.content.samples import KINDS, PICTURE, entries_of, pack
 from tests.signer.content.packs import make
 
@@ -37,7 +37,7 @@ def test_what_is_written_is_read(kind, tmp_path) -> None:
     write_pack(tmp_path / "pack", made)
     assert load_pack(tmp_path / "pack") == made
     assert make(kind).parts == made.parts
-    with pytest.raises(SurroundingsError, match="is there already"):
+    with pytest.raises(EnvironmentFailedError, match="is there already"):
         write_pack(tmp_path / "pack", made)
 
 

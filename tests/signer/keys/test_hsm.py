@@ -6,7 +6,7 @@ import pytest
 from nacl.signing import VerifyKey
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 
-from signer.errors import KeyStoreError, SignerError, SurroundingsError
+from signer.errors import EnvironmentFailedError, KeyStoreError, SignerError
 from signer.keys.hsm import Tokens, translated_errors
 from tests.softhsm import MODULE, PIN, forget_module, make_softhsm
 
@@ -77,7 +77,7 @@ def test_a_second_login_is_refused(softhsm) -> None:
     """The sentence says what holds the token, and the first login still works."""
     with Tokens() as first:
         first.open(softhsm.module, "drawer", _ask, writing=True)
-        with pytest.raises(SurroundingsError, match="uses the token drawer already"):
+        with pytest.raises(EnvironmentFailedError, match="uses the token drawer already"):
             Tokens().open(softhsm.module, "drawer", _ask)
         first.open(softhsm.module, "drawer", _ask).generate(b"\x01", "root-1")
 
@@ -117,15 +117,17 @@ def test_a_pin_that_is_no_text_is_refused_before_it_is_tried(softhsm) -> None:
 
 
 def test_a_module_that_is_not_there_is_named() -> None:
-    """That is a matter of the surroundings, and there is no PIN prompt."""
+    """That is a matter of the runtime, and there is no PIN prompt."""
     for module in ("/nonexistent/module.so", "/usr/lib/os-release"):
-        with pytest.raises(SurroundingsError, match=f"module {module} cannot be loaded"):
+        with pytest.raises(EnvironmentFailedError, match=f"module {module} cannot be loaded"):
             Tokens().open(module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
 def test_a_token_that_is_not_there_is_named(softhsm) -> None:
     """There is no PIN prompt for a token that is not plugged in."""
-    with pytest.raises(SurroundingsError, match=f"no token shelf that {softhsm.module} can see"):
+    with pytest.raises(
+        EnvironmentFailedError, match=f"no token shelf that {softhsm.module} can see"
+    ):
         Tokens().open(softhsm.module, "shelf", lambda: pytest.fail("there is no prompt"))
 
 
@@ -133,7 +135,7 @@ def test_two_tokens_of_one_label_are_refused(softhsm) -> None:
     """Which of them is meant cannot be known, so neither is tried."""
     softhsm.add("drawer")
     forget_module()
-    with pytest.raises(SurroundingsError, match="several tokens drawer"):
+    with pytest.raises(EnvironmentFailedError, match="several tokens drawer"):
         Tokens().open(softhsm.module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
@@ -287,7 +289,7 @@ def test_no_secret_shows_in_a_repr(softhsm) -> None:
 def test_every_error_of_the_library_becomes_ours() -> None:
     """No error of python-pkcs11 comes through, and each names the token.
 
-    Refusals of the token and failures of the surroundings are told apart.
+    Refusals of the token and failures of the environment are told apart.
     """
     kinds = [
         kind
@@ -300,8 +302,8 @@ def test_every_error_of_the_library_becomes_ours() -> None:
             raise kind
     for error, ours, words in (
         (exceptions.PinLocked(), KeyStoreError, "locked by too many wrong PINs"),
-        (exceptions.UserAlreadyLoggedIn(), SurroundingsError, "uses the token drawer already"),
-        (exceptions.DeviceRemoved(), SurroundingsError, r"drawer failed \(DeviceRemoved\)"),
+        (exceptions.UserAlreadyLoggedIn(), EnvironmentFailedError, "uses the token drawer already"),
+        (exceptions.DeviceRemoved(), EnvironmentFailedError, r"drawer failed \(DeviceRemoved\)"),
     ):
         with pytest.raises(ours, match=words), translated_errors("drawer"):
             raise error

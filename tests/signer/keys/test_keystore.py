@@ -6,7 +6,7 @@ import traceback
 import pytest
 from tuf.api.metadata import Targets
 
-from signer.errors import KeyStoreError, SurroundingsError
+from signer.errors import EnvironmentFailedError, KeyStoreError
 from signer.keys.enrolment import create_token_keys, enrol_public_keys
 from signer.keys.hsm import TokenSession
 from signer.keys.key_file import decode_key_file
@@ -184,7 +184,7 @@ def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
     store, told = Keystore(tmp_path / "keys"), []
 
     def other():
-        with pytest.raises(SurroundingsError, match=r"is changing the keys .* wait for"):
+        with pytest.raises(EnvironmentFailedError, match=r"is changing the keys .* wait for"):
             _make(store.folder, "root-1", b"passphrase of B")
         told.append("B")
 
@@ -211,7 +211,9 @@ def test_keys_are_not_changed_while_others_are(keys, passphrases) -> None:
             lambda: store.change_passphrases(["root-1"], passphrases, passphrases, os.urandom),
             lambda: enrol_public_keys(store, [PublicKey("root-9", VECTORS["TEST 1"].public)]),
         ):
-            with pytest.raises(SurroundingsError, match="Another process is changing the keys"):
+            with pytest.raises(
+                EnvironmentFailedError, match="Another process is changing the keys"
+            ):
                 change()
     assert len(store.load_public_keys()) == 11
 

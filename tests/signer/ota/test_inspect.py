@@ -178,7 +178,7 @@ def test_every_entry_is_checked(method: int, tmp_path: Path, full: bytes) -> Non
         inspect_ota(path)
 
 
-def test_a_file_that_is_not_there_is_the_surroundings_fault(tmp_path):
+def test_a_file_that_is_not_there_is_the_environments_fault(tmp_path):
     """A disk that cannot be read says nothing about the package: OSError, exit status 3."""
     with pytest.raises(FileNotFoundError):
         inspect_ota(tmp_path / "nothing.zip")

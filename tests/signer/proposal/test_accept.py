@@ -10,7 +10,7 @@ from signer.ceremony.changes import HolderChange
 from signer.ceremony.first import group_keys
 from signer.ceremony.plan import decode_online_keys, plan_ceremony
 from signer.ceremony.policy import Policy
-from signer.errors import ProposalError, SurroundingsError, WorkFolderError
+from signer.errors import EnvironmentFailedError, ProposalError, WorkFolderError
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import (
     accept_signatures,
@@ -82,7 +82,7 @@ def test_a_proposal_of_another_repository_is_refused(office, tmp_path) -> None:
     """A change is not taken over where there is no repository."""
     proposed = office.renew("armani")
     files = office.sign(proposed, "alice", "bob")
-    with pytest.raises(SurroundingsError, match="is not there"):
+    with pytest.raises(EnvironmentFailedError, match="is not there"):
         accept_signatures(WorkFolder(tmp_path / "empty"), proposed, files)
 
 
@@ -91,7 +91,7 @@ def test_two_people_do_not_change_one_folder_at_once(office) -> None:
     other = WorkFolder(office.folder.folder)
     with (
         office.folder.changing(),
-        pytest.raises(SurroundingsError, match="Another process"),
+        pytest.raises(EnvironmentFailedError, match="Another process"),
         other.changing(),
     ):
         raise AssertionError("two at once")

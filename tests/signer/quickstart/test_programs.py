@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.errors import CeremonyError, SurroundingsError
+from signer.errors import CeremonyError, EnvironmentFailedError
 from signer.quickstart import programs
 from signer.quickstart.programs import Programs, find_program
 
@@ -56,7 +56,7 @@ def test_no_descriptor_is_left(seen):
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(1, CeremonyError), (2, CeremonyError), (3, SurroundingsError)]
+    ("status", "kind"), [(1, CeremonyError), (2, CeremonyError), (3, EnvironmentFailedError)]
 )
 def test_a_failure_says_what_the_program_said(tmp_path, monkeypatch, status, kind):
     """With the exit status kept; of a longer text its last line."""
@@ -74,5 +74,5 @@ def test_programs_are_those_beside_this_one(monkeypatch):
     """Else what the shell would run, else it is said."""
     assert find_program("hening-server").endswith("/hening-server")
     monkeypatch.setattr("shutil.which", lambda _name: None)
-    with pytest.raises(SurroundingsError, match="hening-nothing is not installed"):
+    with pytest.raises(EnvironmentFailedError, match="hening-nothing is not installed"):
         find_program("hening-nothing")

@@ -12,7 +12,7 @@ from tuf.api.metadata import Metadata
 
 from server.settings import Settings
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 from signer.remote.server import TRIES
 from signer.remote.submitter import load_outgoing, make_outgoing
 from tests.cases import case
@@ -48,10 +48,10 @@ class Harness:
     def submit(self, port, *arguments):
         """Run the command; return its exit status, and all that it wrote."""
         written = io.StringIO()
-        surroundings = Surroundings(datetime.now(UTC), os.urandom, {}, float, self.pauses.append)
+        runtime = Runtime(datetime.now(UTC), os.urandom, {}, float, self.pauses.append)
         place = ("--to", f"http://127.0.0.1:{port}", "--token-file", str(self.token))
         with redirect_stdout(written), redirect_stderr(written):
-            status = main(["release", "submit", *place, *map(str, arguments)], surroundings)
+            status = main(["release", "submit", *place, *map(str, arguments)], runtime)
         return status, written.getvalue()
 
 
@@ -204,7 +204,7 @@ def test_a_place_is_one(harness, bundle):
         arguments = ("ceremony", "submit", "--repo", harness.folder, *place, bundle / "bundle.json")
         written = io.StringIO()
         with redirect_stdout(written), redirect_stderr(written):
-            assert main([*map(str, arguments)], Surroundings(NOW, os.urandom, {})) == 2
+            assert main([*map(str, arguments)], Runtime(NOW, os.urandom, {})) == 2
         assert "--to" in written.getvalue()
 
 

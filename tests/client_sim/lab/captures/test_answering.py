@@ -15,7 +15,7 @@ from client_sim.lab.captures.answering import (
     plan_answer,
 )
 from client_sim.lab.captures.requests import HttpRequest
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 from fixtures.captures import POLL, miui_update
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
@@ -145,5 +145,5 @@ def test_a_place_without_a_timestamp_is_refused(tmp_path, url):
         load_source(f"{url}elsewhere")
     with pytest.raises(LabError, match="no URL of a server"):
         load_source("ftp://updates.example.org")
-    with pytest.raises(SurroundingsError, match="start it first"):
+    with pytest.raises(EnvironmentFailedError, match="start it first"):
         load_source("http://127.0.0.1:1")

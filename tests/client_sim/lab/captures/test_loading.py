@@ -15,7 +15,7 @@ from client_sim.lab.captures.loading import BYTES_LIMIT, decode_capture, load_ca
 from client_sim.lab.captures.requests import split_requests
 from client_sim.lab.captures.seen import State
 from client_sim.lab.captures.tshark import list_randoms
-from client_sim.lab.errors import CaptureError, SurroundingsError
+from client_sim.lab.errors import CaptureError, EnvironmentFailedError
 from client_sim.lab.trace.hello import ja4, read_hello
 from fixtures.capture_writer import write_pcap, write_pcapng
 from fixtures.captures import FOLDER, HOST, POLL
@@ -169,13 +169,13 @@ def test_secrets_that_are_wrong_open_nothing(secure_poll, tmp_path):
     assert talk.state is State.ENCRYPTED
 
 
-def test_keys_without_tshark_are_a_failure_of_the_surroundings(secure_poll, tmp_path, monkeypatch):
+def test_keys_without_tshark_are_a_failure_of_the_environment(secure_poll, tmp_path, monkeypatch):
     """The sentence says what to install; without keys there is a result."""
     packets, keys = secure_poll()
     path = tmp_path / "capture"
     path.write_bytes(write_pcap(packets))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SurroundingsError, match="tshark is not installed"):
+    with pytest.raises(EnvironmentFailedError, match="tshark is not installed"):
         load_capture(path, key_log=keys)
     assert load_capture(path).conversations[0].state is State.ENCRYPTED
 

@@ -1,4 +1,4 @@
-"""A phone's surroundings, whole and replaceable: owner, randomness, clock, server, what happens."""
+"""A phone's environment, whole and replaceable: owner, randomness, clock, server, what happens."""
 
 import functools
 import hashlib

@@ -7,7 +7,7 @@ import pytest
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.live import (
     Target,
@@ -186,8 +186,8 @@ def test_no_run_on_a_real_server_is_longer(target):
 
 
 def test_no_server_is_no_verdict():
-    """An empty port is a failure of the surroundings."""
-    with pytest.raises(SurroundingsError, match="start it first"):
+    """An empty port is a failure of the environment."""
+    with pytest.raises(EnvironmentFailedError, match="start it first"):
         check_answering(("127.0.0.1", 1))
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.server_side.places import (
     Places,
     check_process,
@@ -93,7 +93,7 @@ def test_what_a_process_maps_or_writes_is_found(tmp_path):
         assert files[gone].read_bytes() == b"kept without a name"
         check_process(process.pid)
     assert list_files(Places(processes=(process.pid,))) == {}
-    with pytest.raises(SurroundingsError, match=f"no process {process.pid}"):
+    with pytest.raises(EnvironmentFailedError, match=f"no process {process.pid}"):
         check_process(process.pid)
 
 
@@ -123,5 +123,5 @@ def test_what_cannot_be_read_has_no_contents(tmp_path):
 
 def test_a_place_that_is_not_there(tmp_path):
     """There is no verdict on what was not looked at."""
-    with pytest.raises(SurroundingsError, match="is not there"):
+    with pytest.raises(EnvironmentFailedError, match="is not there"):
         list_files(Places((tmp_path / "nothing",)))

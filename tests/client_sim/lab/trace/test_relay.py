@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.trace.relay import Relay, check_answering
 from tests.patience import PATIENCE
 
@@ -59,5 +59,7 @@ def test_nobody_at_the_other_end_is_said():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         check_answering(address)
-    with pytest.raises(SurroundingsError, match=f"no server answers at 127.0.0.1:{address[1]}"):
+    with pytest.raises(
+        EnvironmentFailedError, match=f"no server answers at 127.0.0.1:{address[1]}"
+    ):
         check_answering(address)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Runtime:
     """The current time (UTC), random bytes, the environment in bytes, and a clock for durations."""
 
     now: datetime

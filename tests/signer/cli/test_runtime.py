@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.cli.surroundings import take_environment
+from signer.cli.runtime import take_environment
 from signer.keys.key_file import decode_key_file
 from tests.leaks import Leaks, seed_forms
 from tests.softhsm import make_softhsm
@@ -121,14 +121,14 @@ print(before, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
 
 
 def test_a_caller_s_process_is_left_alone() -> None:
-    """Who calls `main` with surroundings keeps its limits, its environment and its debugger."""
+    """Who calls `main` with a runtime keeps its limits, its environment and its debugger."""
     script = """
 import ctypes, datetime, os, resource, time
 from signer.cli import main
-from signer.cli.surroundings import Surroundings
+from signer.cli.runtime import Runtime
 limits = resource.getrlimit(resource.RLIMIT_CORE)
 now = datetime.datetime.now(datetime.UTC)
-main(["--version"], Surroundings(now, os.urandom, os.environb, time.monotonic))
+main(["--version"], Runtime(now, os.urandom, os.environb, time.monotonic))
 assert resource.getrlimit(resource.RLIMIT_CORE) == limits
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), os.environ["HENING_SIGNER_PIN"])
 """
