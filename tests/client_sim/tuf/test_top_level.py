@@ -267,10 +267,11 @@ def test_endless_data(client, repository, role, limit):
 )
 def test_a_role_that_is_not_there(client, repository, role, status):
     """Anything but 200 is no role; what came before it is kept."""
-    repository.answers[repository.name(role)] = (status, b"")
+    name = repository.name(role)
+    repository.answers[name] = (status, repository.files[name] if status >= 400 else b"")
     assert client.refresh() == 1
     assert client.version(role) is None
-    del repository.answers[repository.name(role)]
+    del repository.answers[name]
     assert client.refresh() == 0
 
 
