@@ -23,11 +23,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r
 
 def test_a_request_is_found_when_it_is_whole():
     """Not a byte before, and what follows is left for the next."""
-    for data in (
-        POLL[0],
-        miui_update(),
-        CHUNKED,
-    ):
+    for data in (POLL[0], miui_update(), CHUNKED):
         for end in range(len(data)):
             assert find_request(data[:end]) is True
         assert find_request(data).end == len(data)
@@ -36,11 +32,7 @@ def test_a_request_is_found_when_it_is_whole():
 
 def test_what_will_never_be_a_request():
     """It is answered with 400."""
-    for data in (
-        b"\x16\x03\x01\r\n\r\n",
-        b"hello\r\n\r\n",
-        b"x" * 65_536,
-    ):
+    for data in (b"\x16\x03\x01\r\n\r\n", b"hello\r\n\r\n", b"x" * 65_536):
         assert find_request(data) is False
 
 
@@ -127,10 +119,7 @@ def url(published):
 
 def test_what_is_there_is_given_and_nothing_else(published, url):
     """The same bytes from both."""
-    for kind in (
-        "folder",
-        "server",
-    ):
+    for kind in ("folder", "server"):
         load = load_source(str(published) if kind == "folder" else url)
         assert load("/metadata/timestamp.json") == b'{"a":1}'
         assert load("/metadata/2.root.json") is None

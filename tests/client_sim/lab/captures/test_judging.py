@@ -79,10 +79,7 @@ def test_two_requests_in_one_segment_are_named(tmp_path):
 
 def test_an_end_by_reset_is_named(tmp_path):
     """With and without an acknowledgement."""
-    for flags in (
-        RST,
-        RST | ACK,
-    ):
+    for flags in (RST, RST | ACK):
         packets = poll(*HONEST)
         place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == 17)
         packets[place] = marked(packets[place], flags)
@@ -109,10 +106,7 @@ def test_a_retransmission_cuts_nothing(tmp_path):
 
 def test_a_format_without_segments_is_not_asked():
     """A HAR's requests came in pieces of its exporter's."""
-    for name in (
-        "ours.har",
-        "ours.pcap",
-    ):
+    for name in ("ours.har", "ours.pcap"):
         result = audit_capture(load_capture(FOLDER / name), HOST_LINE, None)
         cases = {question.name: question.cases for question in result.questions}
         assert (cases["writes"] > 0, cases["ends"] > 0) == (name == "ours.pcap",) * 2

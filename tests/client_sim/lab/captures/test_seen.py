@@ -28,11 +28,7 @@ def left(seen, channel):
 
 def test_a_poll_of_ours_is_a_clean_trace_in_every_format():
     """Whole requests, at their times, to one target; the oracle of the lab has nothing to say."""
-    for name in (
-        "ours.pcap",
-        "ours.pcapng",
-        "ours.har",
-    ):
+    for name in ("ours.pcap", "ours.pcapng", "ours.har"):
         seen = observe_capture(load_capture(FOLDER / name))
         for connection in seen.connections():
             assert find_violations(connection.data, HOST_LINE) == ()

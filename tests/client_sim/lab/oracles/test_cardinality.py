@@ -215,10 +215,6 @@ def test_who_does_not_close_is_another():
     kept = replace(phone(), departures=left[:-1])
     late = replace(phone(), departures=(*left[:-1], replace(left[-1], phase="poll 2")))
     twice = replace(phone(), departures=(*left, left[-1]))
-    for odd, value in (
-        (kept, b"0 with the poll"),
-        (late, b"1 later"),
-        (twice, b"2 with the poll"),
-    ):
+    for odd, value in ((kept, b"0 with the poll"), (late, b"1 later"), (twice, b"2 with the poll")):
         found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
         assert found["close"].data == value

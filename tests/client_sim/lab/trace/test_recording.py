@@ -110,14 +110,7 @@ def test_each_field_is_noted_and_true():
 
 def test_indirect_looks_are_noted():
     """Printing, encoding, hashing and copying read fields."""
-    for look in (
-        repr,
-        encode_persona,
-        canaries,
-        hash,
-        copy.copy,
-        dataclasses.asdict,
-    ):
+    for look in (repr, encode_persona, canaries, hash, copy.copy, dataclasses.asdict):
         wire, noted = set_wire()
         look(wire)
         assert "imei" in noted
@@ -137,12 +130,7 @@ def test_an_event_tells_its_name_unseen():
 
 def test_a_look_at_an_events_details_is_noted():
     """The true ones are handed out, and each way to them is seen."""
-    for look in (
-        lambda event: event.details,
-        repr,
-        hash,
-        dataclasses.asdict,
-    ):
+    for look in (lambda event: event.details, repr, hash, dataclasses.asdict):
         noted = []
         look(WatchedEvent(EVENT, noted.append))
         assert set(noted) == {"details of call-placed"}
