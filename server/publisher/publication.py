@@ -28,7 +28,7 @@ from server.publisher.key_holder import (
     open_keys,
     sign_publication,
 )
-from server.publisher.lease import Lease, LeaseLostError
+from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
@@ -152,14 +152,11 @@ class PublicationSteps:
     async def _accept(self, temporary: Path) -> None:
         """Give an audited publication the name under which a restart completes it.
 
-        Another machine completes one that is in the store, as after a crash in between.
+        Another machine completes one that is in the store, as after a crash in between. So it stays
+        there if the lease is lost: the present holder may have made a part of it public.
         """
         await asyncio.to_thread(self._tree.stage, temporary, self._lease.fence)
-        try:
-            await self._lease.write(move_durable, temporary, self._folder.staging)
-        except LeaseLostError:  # the present holder did not find it: it never was accepted
-            await asyncio.to_thread(self._tree.unstage)
-            raise
+        await self._lease.write(move_durable, temporary, self._folder.staging)
 
     async def _discard(self) -> None:
         """Remove the accepted publication; a crash leaves a copy, or all of it, to be removed."""
