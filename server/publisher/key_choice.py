@@ -50,6 +50,11 @@ def check_root_keys(root: Root, keys: OnlineKeys) -> None:
     """Raise MissingKeyError unless `root` names this server's snapshot, timestamp and log keys."""
     for role in ("snapshot", "timestamp"):
         _choose(role, keys, root.roles[role].keyids)
+    check_log_key(root, keys)
+
+
+def check_log_key(root: Root, keys: OnlineKeys) -> None:
+    """Raise MissingKeyError unless `root` names one of this server's keys of the log."""
     if log_verifier(root) not in {key.verifier for key in keys.log_keys}:
         raise MissingKeyError(
             "this server's log key is not the one that root names: run `hening-server keys new log`"

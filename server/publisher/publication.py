@@ -13,6 +13,7 @@ from server.core.latest import delegated_roles
 from server.core.metadata import (
     ROOT_LIMIT,
     TIMESTAMP_LIMIT,
+    decode_root,
     decode_timestamp,
     metadata_limit,
 )
@@ -21,7 +22,9 @@ from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import LeafRefusedError
+from server.publisher.key_choice import check_log_key
 from server.publisher.key_holder import (
+    has_own_keys,
     leaving_to_others,
     load_keys,
     load_log_verifiers,
@@ -32,7 +35,7 @@ from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
-from server.publisher.published import PublicTree, Published, Trust
+from server.publisher.published import PublicTree, Published, Trust, load_newest_root
 from server.publisher.read_back import ReadBacks
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
@@ -209,6 +212,9 @@ class PublicationSteps:
         unproven = await self._unproven()
         if leaves or unproven:
             keys = await self.load_keys()
+            if has_own_keys(self._folder):  # another publisher may have accepted it
+                with leaving_to_others(self._folder):
+                    await asyncio.to_thread(_check_log_key, self._folder.public, publication, keys)
             if keys.log_size:  # no other leaf may take the place of a signed one
                 await self._check_log(keys)
             if any(role == "root" for role, _, _ in leaves):
@@ -233,6 +239,15 @@ class PublicationSteps:
         # Step 7 blocks nothing: the next publisher may take the lease meanwhile.
         self._read_backs.begin(publication)
         return publication.snapshot_version
+
+
+def _check_log_key(public: Path, publication: Publication, keys: OnlineKeys) -> None:
+    """Raise MissingKeyError unless the log is signed as the root says that comes out with it."""
+    roots = [file for file in publication.files if file.role == "root"]
+    newest = max(roots, key=lambda file: file.version, default=None)
+    root = load_newest_root(public) if newest is None else decode_root(newest.data).signed
+    if root is not None:
+        check_log_key(root, keys)
 
 
 def _is_overtaken(public: Path, staged: Publication) -> bool:

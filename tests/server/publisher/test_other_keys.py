@@ -14,7 +14,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.ceremony import write_bundle
 from tests.server.site import Site, first_release
-from tests.server.world import CHANNEL, halt
+from tests.server.world import CHANNEL, halt, refresh_from_disk
 
 SAID = (
     "this server's key for timestamp is not among those that root allows: a publisher of the site"
@@ -86,3 +86,19 @@ def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
         two.run(lambda publisher: publisher.change_pointers(halt()))
     one.run(lambda publisher: publisher.change_pointers(halt()))
     assert one.published().pointers()[CHANNEL.pointer_path].halted
+
+
+def test_a_publication_that_needs_a_key_of_the_log(fresh_state, postgres, seaweed, tmp_path):
+    """One that was accepted is completed by a publisher whose log's key phones will trust."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    one, two = site.machine("one"), site.machine("two")
+    first_release(one)
+    one.run(lambda publisher: make_next_keys(publisher, one.folder, ["log"]))
+    key = load_online_keys(one.folder.keys).log_keys[1].verifier
+    one.submit({("root", 2): one.ceremony.root(2, log=key)})
+    one.stop_after(3, Publisher.process_incoming)
+    with pytest.raises(StorageError, match="a publisher of the site that has it is needed"):
+        two.run(Publisher.repair)
+    one.run(Publisher.repair)
+    assert one.published().root.version == 2
+    refresh_from_disk(one.folder, [CHANNEL.pointer_path])
