@@ -251,13 +251,25 @@ def _check_log_key(public: Path, publication: Publication, keys: OnlineKeys) -> 
 
 
 def _is_overtaken(public: Path, staged: Publication) -> bool:
-    """Return whether a different timestamp is public that is as new; an equal one is of a crash."""
+    """Return whether another publication is public that is as new; the same one is of a crash."""
     path = public / TIMESTAMP
     if not path.exists():
         return False
     data = read_bounded(path, TIMESTAMP_LIMIT)
+    if data == staged.timestamp:
+        # It names its snapshot by version alone, so two of one second can be equal.
+        return not is_public(public, staged.files)
     versions = [decode_timestamp(each).signed.version for each in (staged.timestamp, data)]
-    return data != staged.timestamp and versions[0] <= versions[1]
+    return versions[0] <= versions[1]
+
+
+def is_public(public: Path, files: Sequence[RoleVersion]) -> bool:
+    """Answer whether role files are public, with the same bytes."""
+    paths = [public / "metadata" / metadata_name(file.role, file.version) for file in files]
+    return all(
+        path.is_file() and path.read_bytes() == file.data
+        for path, file in zip(paths, files, strict=True)
+    )
 
 
 def _find_unproven(public: Path, versions: Mapping[str, int]) -> list[Leaf]:

@@ -11,7 +11,7 @@ one of them publishes it, and the other finds it gone.
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,6 @@ from server.core.bundle import Result
 from server.core.encodings import check_sha256
 from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT
-from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
@@ -33,11 +32,11 @@ from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
 from server.publisher.key_holder import leaving_to_others
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
-from server.publisher.publication import PublicationSteps
+from server.publisher.publication import PublicationSteps, is_public
 from server.publisher.publish_metrics import answer_soon
 from server.publisher.published import Published, Trust
 from server.publisher.rollout import follow_roles
-from server.publisher.verify import RoleVersion, verify_submission
+from server.publisher.verify import verify_submission
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
@@ -268,7 +267,7 @@ class Submissions:
         return await self._steps.publish(trust, published, submission.files, pointers, renew=renew)
 
     async def _is_public(self, submission: Submission) -> bool:
-        return await asyncio.to_thread(_is_public, self._folder.public, submission.files)
+        return await asyncio.to_thread(is_public, self._folder.public, submission.files)
 
     async def _verify(self, submission: Submission, published: Published | None) -> Trust:
         with leaving_to_others(self._folder):
@@ -363,11 +362,3 @@ def _load_root(path: Path) -> bytes:
     if not path.exists():
         raise StorageError("no root is pinned: run `hening-server init --root` first.")
     return read_bounded(path, ROOT_LIMIT)
-
-
-def _is_public(public: Path, files: Sequence[RoleVersion]) -> bool:
-    paths = [public / "metadata" / metadata_name(file.role, file.version) for file in files]
-    return all(
-        path.is_file() and path.read_bytes() == file.data
-        for path, file in zip(paths, files, strict=True)
-    )

@@ -145,3 +145,27 @@ def test_overtaken_by_one_that_dies(site, machines):
     assert two.published().versions()["tables"] == 2
     assert two.publish({("content", 2): two.ceremony.role("content", 2)}).reason == ""
     check(two)
+
+
+def test_two_publications_of_one_second(site, machines):
+    """Their timestamps can be equal; the one that came too late is discarded."""
+    one, two = machines
+    two.run(Publisher.repair)
+    second = one.now()
+    one.now = two.now = lambda: second
+
+    class Late(Objects):
+        def create(self, name, data, headers=None):
+            if name.startswith("staging/"):
+                run_out(two)
+                assert two.publish({("content", 2): two.ceremony.role("content", 2)}).reason == ""
+            return super().create(name, data, headers)
+
+    one.tree = S3Tree(Late(site.tree), one.folder.public, one.folder.staging)
+    one.submit({("tables", 2): one.ceremony.role("tables", 2)})
+    with pytest.raises(LeaseLostError):
+        one.run(Publisher.process_incoming)
+    two.run(Publisher.repair)
+    assert two.published().versions()["tables"] == 1
+    assert two.publish({("tables", 2): two.ceremony.role("tables", 2)}).reason == ""
+    check(two)
