@@ -40,12 +40,14 @@ from server.storage.tree import Tree
 class Precedence:
     """Counts, over all threads, the publishers that want or hold the lease to stop something.
 
-    `is_overdue`: the other publisher has waited for so long that its turn is next.
+    `is_at_work`: one of them holds it. `is_overdue`: the other publisher has waited for them for so
+    long that its turn is next.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
+        self.is_at_work = False
         self.is_overdue = False
 
     def must_yield(self, *, is_urgent: bool) -> bool:
@@ -151,6 +153,7 @@ class Lease:
         try:
             async with _opened(self._lock) as file:
                 await self._acquire(file)
+                self._precedence.is_at_work = self._is_urgent
                 beat = asyncio.create_task(self._beat())
                 try:
                     yield
@@ -160,6 +163,7 @@ class Lease:
                         # Awaiting the beat itself would mistake a cancellation of ours for its own.
                         await asyncio.wait([beat])
                     finally:
+                        self._precedence.is_at_work = False
                         await self._release()
         finally:
             self._task.release()
@@ -239,7 +243,8 @@ class Lease:
                     self._precedence.is_overdue = True
                 if self.must_yield:
                     holder = "the other publisher of this process"
-                    yielded += 1
+                    # Not while both wait for another process, such as one that was killed.
+                    yielded += self._precedence.is_at_work
                 else:
                     locked = _try_lock(file)
                     holder = await self._take(_place(file), locked=locked)

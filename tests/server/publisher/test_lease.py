@@ -285,6 +285,7 @@ async def test_what_is_urgent_does_not_keep_the_lease_for_ever(place, tmp_path, 
     precedence = Precedence()
     async with open_database(place) as sessions:
         ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
+        precedence.is_at_work = True
         with precedence.wanted():
             async with ordinary.held():
                 assert ordinary.must_yield
@@ -350,6 +351,42 @@ async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(
             waiting.cancel()
             await asyncio.wait([waiting])
             assert waiting.cancelled()
+
+
+class Polled(Precedence):
+    """Counts how often an ordinary publisher asked whether it yields."""
+
+    polls = 0
+
+    def must_yield(self, *, is_urgent):
+        """Count the question, and answer it."""
+        self.polls += not is_urgent
+        return super().must_yield(is_urgent=is_urgent)
+
+
+async def test_a_halt_and_other_work_of_one_process_wait_for_a_dead_one(
+    place, tmp_path, monkeypatch
+):
+    """The halt goes first, for however long both have waited."""
+    monkeypatch.setattr(module, "YIELD_SECONDS", 0)
+    precedence, order = Polled(), []
+    async with open_database(place) as sessions:
+        dead = Lease(sessions, tmp_path / "dead")
+        ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
+        urgent = Lease(sessions, tmp_path / "lock", precedence=precedence, is_urgent=True)
+
+        async def hold(lease, name):
+            async with lease.held():
+                order.append(name)
+
+        async with dead.held():
+            waiting = [asyncio.create_task(hold(urgent, "halt"))]
+            await until(lambda: urgent_until(sessions))
+            waiting.append(asyncio.create_task(hold(ordinary, "ordinary")))
+            await until(lambda: asyncio.sleep(0, precedence.polls > 3))
+            await run_out(sessions)
+            await asyncio.gather(*waiting)
+    assert order == ["halt", "ordinary"]
 
 
 async def test_urgent_publishers_of_other_processes_do_not_keep_the_lease(
