@@ -308,6 +308,24 @@ async def test_a_halt_after_another_machine_published(site):
         assert answer.json["change"]["snapshot"] == other + 1
 
 
+async def test_a_halt_after_another_machine_offered_again(site):
+    """It is no repetition of the halt that the copy of this node still shows."""
+    first, control = site.first, site.machine("control", site.first)
+    await asyncio.to_thread(open_s3_tree(control.folder).follow)
+    async with api_world(control) as api:
+        url = "/channels/armani/id/stable/halt"
+        before = await api.call("POST", url, body={})
+        assert before.status == 200
+        result = await asyncio.to_thread(first.publish, first.second_release(), [PACKAGE_2])
+        assert result.reason == ""
+        offered = await asyncio.to_thread(
+            first.run, lambda publisher: publisher.change_pointers(first.offer(2))
+        )
+        answer = await api.call("POST", url, body={})
+        assert (answer.status, answer.json["channel"]["state"]) == (200, "halted")
+        assert answer.json["change"]["snapshot"] == offered + 1
+
+
 def offer_cancro(world):
     """Offer a release in the other model's channel, and return the snapshot."""
     channel = decode_channel("cancro/id/stable")

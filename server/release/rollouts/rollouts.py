@@ -394,8 +394,11 @@ class Rollouts:
         after = edited.pointer
         async with self._sessions() as session:
             change = await find_answer(session, request, principal.name, before, after, share)
-        # Changes that were open at that look are public by now.
-        if change is None or (await self.view(request.channel)).pointer != before:
+        if change is None:
+            return None
+        # Changes that were open at that look are public by now; other nodes may have made more.
+        await self.follow()
+        if (await self.view(request.channel)).pointer != before:
             return None
         return show_change(change, await self._names())
 
