@@ -5,7 +5,6 @@ of an answer is part of the promise: without a valid token a request learns whic
 its body is not read.
 """
 
-import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from server.cloud.law.consents import check_agreed
 from server.cloud.law.rounds import Law
 from server.cloud.metrics import CloudMetrics
 from server.cloud.rates import Rates
-from server.cloud.secrets import Secrets
+from server.cloud.secrets import Secrets, draw_text
 from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage.bodies import Bodies
 from server.core.errors import HeningError
@@ -79,7 +78,7 @@ class Services:
 
     def draw(self, count: int) -> str:
         """Return `count` random bytes, as URL-safe base64."""
-        return base64.urlsafe_b64encode(self.entropy(count)).rstrip(b"=").decode()
+        return draw_text(self.entropy, count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ A hash of a name cannot be made anew without the name, so a new pepper hashes th
 Source: docs/FORMATS.md section 17.
 """
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
@@ -36,6 +37,14 @@ _SEAL, _NAME, _CHALLENGE, _MARKING = (
 _SALT = b"hening cloud unknown name 1"
 _RECEIPTS, _QUARANTINE = b"hening cloud receipts 1", b"hening cloud quarantine 1"
 _DECOY = ("decoy", "decoy", "decoy")
+
+
+def draw_text(entropy: Callable[[int], bytes], count: int) -> str:
+    """Return `count` random bytes as URL-safe base64, which no command takes for an option."""
+    while True:
+        text = base64.urlsafe_b64encode(entropy(count)).rstrip(b"=").decode()
+        if not text.startswith("-"):
+            return text
 
 
 class Secrets:

@@ -5,7 +5,6 @@ that a node may erase an account whose owner asks while another one does a round
 """
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from server.cloud.law.schedule import (
     find_inactive,
     note_use,
 )
-from server.cloud.secrets import Secrets
+from server.cloud.secrets import Secrets, draw_text
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.law_models import Code, Erasure, OwnerLink, Quarantine
 from server.cloud.storage.models import Account
@@ -63,7 +62,7 @@ class Law:
 
     def draw(self) -> str:
         """Return an id of 22 characters."""
-        return base64.urlsafe_b64encode(self.entropy(16)).rstrip(b"=").decode()
+        return draw_text(self.entropy, 16)
 
     async def note_use(self, account: str) -> None:
         """Note that an account is used; writes at most once a week for each."""

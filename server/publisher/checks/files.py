@@ -69,7 +69,8 @@ def _list_own(folder: StateFolder) -> list[Path]:
 def _walk(tree: Path) -> Iterator[Path]:
     yield tree
     for parent, folders, files in os.walk(tree):
-        folders.sort()
+        # A bundle that is being removed has its submitter's modes until it is gone.
+        folders[:] = sorted(name for name in folders if not name.startswith(TEMPORARY))
         yield from (Path(parent, name) for name in (*folders, *sorted(files)))
 
 

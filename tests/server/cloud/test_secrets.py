@@ -8,7 +8,7 @@ from pathlib import Path
 from nacl.encoding import RawEncoder
 from nacl.hash import blake2b
 
-from server.cloud.secrets import Secrets, derive_name_key
+from server.cloud.secrets import Secrets, derive_name_key, draw_text
 
 PEPPER, SALTS = bytes(range(32)), bytes(range(32, 64))
 
@@ -55,3 +55,9 @@ def test_the_vectors_of_owners_keys_hold():
         assert derived(int(number), context).hex() == value
     item = blake2b(derived(4, "Col"), 32, b"A" * 32, encoder=RawEncoder)
     assert f"of 32 times `A` | `{item.hex()}` |" in page
+
+
+def test_no_id_looks_like_an_option():
+    """An owner gives the id of a phone to a command: one that begins with `-` is drawn again."""
+    drawn = iter([b"\xf8\x00\x00", b"\xfb\xff\xff", b"\xf7\xe0\x00"])
+    assert draw_text(lambda _count: next(drawn), 3) == "9-AA"

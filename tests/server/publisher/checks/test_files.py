@@ -5,6 +5,7 @@ import os
 import pytest
 
 from server.publisher.checks.files import describe_wide
+from server.storage.bounded import TEMPORARY
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
 
@@ -63,7 +64,10 @@ def test_a_sentence_stays_short(folder):
 
 
 def test_what_is_not_the_servers_own(folder):
-    """Waiting bundles, links and settings are skipped: others wrote them, with their mode."""
+    """Waiting bundles, also while they are removed, links and settings: others wrote them."""
+    removed = folder.staging.with_name(f"{TEMPORARY}bundle")
+    removed.mkdir(mode=0o755)
+    (removed / "blobs").mkdir(mode=0o755)
     (folder.incoming / "ID").chmod(0o755)
     (folder.incoming / "ID" / "bundle.json").chmod(0o644)
     folder.settings.chmod(0o644)
