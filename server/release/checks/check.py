@@ -184,8 +184,8 @@ async def _check_audit_log(sessions: Sessions) -> Finding:
         async with sessions() as session:
             found = await verify_audit_log(session)
     except HeningError as error:
-        return Finding("trail", "", str(error))
-    return Finding("trail", f"{found.length} entries, each as it was recorded")
+        return Finding("audit-log", "", str(error))
+    return Finding("audit-log", f"{found.length} entries, each as it was recorded")
 
 
 async def _rows(sessions: Sessions) -> list[Finding]:

@@ -286,7 +286,7 @@ def test_check(run, state):
     status, out, _ = run("check", "--state", state, "--json")
     assert status == 0
     assert {row["error"] for row in json.loads(out)} == {""}
-    assert {row["subject"] for row in json.loads(out)} >= {"log", "keys", "trail", "audit"}
+    assert {row["subject"] for row in json.loads(out)} >= {"log", "keys", "audit-log", "audit"}
 
 
 @pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])

@@ -155,19 +155,19 @@ DAMAGE = {
     ),
     "entry altered": (
         run("UPDATE trail_entries SET actor = 'x' WHERE \"index\" = 3"),
-        ("trail", "entry 3 of the audit log is not what was recorded"),
+        ("audit-log", "entry 3 of the audit log is not what was recorded"),
     ),
     "entry of junk": (
         run("UPDATE trail_entries SET detail = 'junk' WHERE \"index\" = 3"),
-        ("trail", "entry 3 of the audit log is malformed"),
+        ("audit-log", "entry 3 of the audit log is malformed"),
     ),
     "entry removed": (
         run('DELETE FROM trail_entries WHERE "index" = 3'),
-        ("trail", "entry 3 of the audit log is missing"),
+        ("audit-log", "entry 3 of the audit log is missing"),
     ),
     "audit log cut": (
         run(f'DELETE FROM trail_entries WHERE "index" = {LAST}'),
-        ("trail", "the audit log ends at entry"),
+        ("audit-log", "the audit log ends at entry"),
     ),
     "audit log cut and its head made to fit": (
         run(
@@ -176,7 +176,10 @@ DAMAGE = {
         ),
         ("changes", "has another state than by the audit log"),
     ),
-    "head removed": (run("DELETE FROM trail_head"), ("trail", "the head of the audit log is gone")),
+    "head removed": (
+        run("DELETE FROM trail_head"),
+        ("audit-log", "the head of the audit log is gone"),
+    ),
 }
 
 
@@ -193,7 +196,7 @@ async def test_each_alteration_is_found(team, wrong, name):
     found = await wrong(team)
     assert [error for each, error in found if each == subject and text in error]
     assert all(error.endswith(".") for _, error in found)
-    if subject != "trail":
+    if subject != "audit-log":
         assert {each for each, _ in found} == {subject}
 
 
