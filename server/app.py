@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import structlog
 
-from server.bootstrap import Clock, make_offer_check, open_blobs
+from server.bootstrap import make_offer_check
 from server.console.bootstrap import open_console
 from server.console.overview import ProcessState
 from server.core.metadata import decode_timestamp
@@ -56,6 +56,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.room import Room
+from server.stores import Clock, open_blobs
 from server.urgent import Turns, urgent_thread
 
 Work = Callable[[], Coroutine[None, None, None]]

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 import structlog
 from prometheus_client import CollectorRegistry
 
-from server.bootstrap import Clock, open_blobs
 from server.device_serving import Inherited, renew_at, serve_dialects, serving_phones
 from server.health import serving_health
 from server.http.counts import CountsCollector
@@ -19,6 +18,7 @@ from server.processes.supervisor import LostCollector
 from server.settings import Settings
 from server.storage.layout import StateFolder
 from server.storage.s3_tree import open_s3_tree
+from server.stores import Clock, open_blobs
 from server.tree_watch import TreeWatch
 
 log = structlog.get_logger()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import structlog
 
-from server.bootstrap import Clock, open_place
 from server.compat.options import SENTENCE
 from server.compat.rendering import Rendered
 from server.core.errors import FormatError
@@ -29,6 +28,7 @@ from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
 from server.storage.blobs import BlobReader
 from server.storage.layout import StateFolder
+from server.stores import Clock, open_place
 
 LAG = 2.0  # seconds: a node that follows the tree has what another one serves within one
 log = structlog.get_logger()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import structlog
 
-from server.bootstrap import Clock
 from server.compat.options import CompatOptions
 from server.compat.rendering import Rendered, render
 from server.core.errors import FormatError, HeningError
@@ -14,6 +13,7 @@ from server.device.snapshot import EMPTY, Snapshot
 from server.dialect_read_back import DialectReadBack
 from server.processes.messages import Certificate
 from server.processes.serving import load_certificate
+from server.stores import Clock
 
 
 def split_address(listen: str) -> tuple[str, int]:

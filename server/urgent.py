@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from server.bootstrap import Clock, open_blobs
 from server.instruments import Instruments
 from server.loop_thread import opened_in_thread
 from server.publisher.lease import Precedence
@@ -26,6 +25,7 @@ from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.engine import WriteGate
 from server.storage.layout import StateFolder
+from server.stores import Clock, open_blobs
 
 SWITCH_SECONDS = 0.0001  # of Python's 0.005
 log = structlog.get_logger()

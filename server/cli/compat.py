@@ -56,9 +56,9 @@ def preview(
 
     DEVICE and CHANNEL are the app's names, as the settings have them.
     """
-    from server.bootstrap import open_blobs
     from server.compat.rendering import find_faults, render
     from server.device.snapshot import EMPTY, load_snapshot
+    from server.stores import open_blobs
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)

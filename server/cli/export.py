@@ -108,8 +108,8 @@ def export(
     if bucket and (hardlink or is_compat):
         option = "--hardlink" if hardlink else "--compat"
         raise click.UsageError(f"{option} writes files into a folder: give --out, not --to.")
-    from server.bootstrap import open_blobs
     from server.publisher.mirror import export_mirror
+    from server.stores import open_blobs
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)
@@ -135,8 +135,8 @@ def _open_mirror(out: Path | None, bucket: str, settings: Settings, *, link: boo
         from server.publisher.mirror_folder import MirrorFolder
 
         return MirrorFolder(out, link=link)
-    from server.bootstrap import load_place
     from server.publisher.mirror_bucket import MirrorBucket
+    from server.stores import load_place
 
     return MirrorBucket(load_place(bucket, "--to", settings), now)
 

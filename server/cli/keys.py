@@ -22,9 +22,9 @@ from server.storage.layout import StateFolder
 from server.tables import print_table
 
 if TYPE_CHECKING:
-    from server.bootstrap import Clock
     from server.publisher.key_choice import KeyState
     from server.publisher.publisher import Publisher
+    from server.stores import Clock
 
 T = TypeVar("T")
 EVERY = "all"

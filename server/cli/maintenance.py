@@ -53,10 +53,10 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from server.bootstrap import open_blobs
     from server.publisher.backup import back_up
     from server.publisher.checks.files import describe_wide
     from server.storage.database import open_database
+    from server.stores import open_blobs
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)
@@ -94,11 +94,11 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     """
     import asyncio
 
-    from server.bootstrap import open_blobs
     from server.publisher.key_holder import load_log_verifiers
     from server.publisher.rebuild import rebuild as rebuild_database
     from server.release.restored import end_what_may_be_old
     from server.storage.database import open_database
+    from server.stores import open_blobs
 
     settings = read_settings(state, config)
     check_has_database(state, settings)
@@ -167,8 +167,9 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
     """Remove blobs that no served metadata, waiting bundle or upload names."""
     import asyncio
 
-    from server.bootstrap import open_blobs, open_publisher
+    from server.bootstrap import open_publisher
     from server.publisher.read_back import DiskReadBack
+    from server.stores import open_blobs
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)

@@ -35,12 +35,12 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     """
     import asyncio
 
-    from server.bootstrap import open_blobs, open_tree_place
     from server.publisher.move import check_moved, move_files
     from server.storage.database import open_database
     from server.storage.moved_rows import is_moved, move_rows
     from server.storage.objects import Objects
     from server.storage.place import PostgresAddress
+    from server.stores import open_blobs, open_tree_place
 
     folder = require_state(state)
     if folder.database != folder.sqlite:

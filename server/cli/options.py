@@ -44,7 +44,7 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     chosen = read_settings(state) if settings is None else settings
     tree = None
     if chosen.tree_url:
-        from server.bootstrap import open_tree_place
+        from server.stores import open_tree_place
 
         tree = open_tree_place(chosen)
     folder = StateFolder(state, chosen.database_url, chosen.keys_socket, tree)

@@ -36,12 +36,13 @@ from server.settings_files import check_settings_files
 from server.tables import print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from server.bootstrap import Clock
     from server.device_serving import Inherited
     from server.settings import Settings
     from server.storage.layout import StateFolder
+    from server.stores import Clock
 
 PORT = click.IntRange(0, 65_535)
 _VERDICTS = {
@@ -115,8 +116,6 @@ def run(
     import structlog
     import uvloop
 
-    from server.app import running
-    from server.console.page import PREFIX as CONSOLE
     from server.device_serving import Inherited
     from server.observability import configure_logging, describe_unexpected
     from server.processes.priority import ProcessStarter, lower_priority
@@ -159,15 +158,8 @@ def run(
         node = (
             _running_device(folder, settings, clock, inherited)
             if is_device
-            else running(
-                folder,
-                settings,
-                clock,
-                entropy=os.urandom,
-                announce_api=api_ports.append,
-                announce_urgent=urgent_ports.append,
-                inherited=inherited,
-                pace=pace,
+            else _running_all(
+                folder, settings, clock, inherited, pace, api_ports.append, urgent_ports.append
             )
         )
         async with node as port:
@@ -177,6 +169,8 @@ def run(
                 scheme = "https" if settings.api_cert else "http"
                 click.echo(_address(scheme, settings.api_host, api_port) + PREFIX)
             if settings.console and api_ports:
+                from server.console.page import PREFIX as CONSOLE
+
                 # Without a named address the console is on loopback, without TLS.
                 own = _address("http", settings.api_host, api_ports[0])
                 click.echo(f"{settings.console_url.rstrip('/') or own}{CONSOLE}/")
@@ -193,6 +187,29 @@ def _running_device(
     from server.device_node import running_device
 
     return running_device(folder, settings, clock, inherited)
+
+
+def _running_all(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    inherited: Inherited,
+    pace: Callable[[], float] | None,
+    announce_api: Callable[[int], None],
+    announce_urgent: Callable[[int], None],
+) -> AbstractAsyncContextManager[int]:
+    from server.app import running  # a device node starts without it in half the time
+
+    return running(
+        folder,
+        settings,
+        clock,
+        entropy=os.urandom,
+        announce_api=announce_api,
+        announce_urgent=announce_urgent,
+        inherited=inherited,
+        pace=pace,
+    )
 
 
 def _address(scheme: str, host: str, port: int) -> str:
@@ -214,12 +231,12 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """
     import asyncio
 
-    from server.bootstrap import open_blobs
     from server.dialect_checks import check_dialects
     from server.publisher.check import check_state, check_store
     from server.release.checks.check import check_control_plane
     from server.storage.database import open_database
     from server.storage.migration import is_current
+    from server.stores import open_blobs
 
     settings = read_settings(state, config)
     folder = require_state(state, settings, newest=False)

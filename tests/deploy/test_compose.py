@@ -18,10 +18,10 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import S3Store
 from sqlalchemy.engine import make_url
 
-from server.bootstrap import open_blobs, open_tree_place
 from server.settings import load_settings
 from server.storage.layout import StateFolder
 from server.storage.s3_blobs import S3Blobs
+from server.stores import open_blobs, open_tree_place
 from tests.patience import until
 from tests.ports import free_port
 from tests.postgres import PASSWORD, PROGRAMS, PostgresServer, fetch, postgres_server

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.bootstrap import open_blobs, open_place, open_tree_place
 from server.core.errors import FormatError
 from server.settings import Settings, load_settings
 from server.settings_files import NAMES, check_settings_files, list_secrets
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs
+from server.stores import open_blobs, open_place, open_tree_place
 
 S3 = {"HENING_BLOBS_URL": "s3://hening/blobs", "HENING_S3_KEY_ID": "id"}
 

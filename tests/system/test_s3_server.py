@@ -10,12 +10,12 @@ import pytest
 import structlog
 
 from server.app import running
-from server.bootstrap import open_blobs
 from server.publisher.check import check_state
 from server.publisher.mirror import export_mirror
 from server.publisher.mirror_folder import MirrorFolder
 from server.settings import load_settings
 from server.storage.database import open_database
+from server.stores import open_blobs
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 from tests.server.test_app import until
 from tests.server.world import PACKAGE_1, PACKAGE_2
