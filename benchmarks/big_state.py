@@ -22,7 +22,7 @@ from server.core.metadata import encode_metadata
 from server.core.names import decode_channel, role_pattern
 from server.core.pointer import Pointer
 from server.core.release import decode_releases
-from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
+from server.publisher.keys.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack

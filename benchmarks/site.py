@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.big_state import BigState, clock, make_big_state, size_parser
 from benchmarks.publish import halt
-from server.publisher.publish_metrics import SWAPPED
+from server.publisher.expiry.metrics import SWAPPED
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.storage.database import open_database

@@ -17,7 +17,7 @@ from tuf.api.serialization.json import JSONSerializer
 from demo.stage import PATIENCE_SECONDS
 from server.core.checkpoint import encode_checkpoint, encode_leaf, encode_proof
 from server.core.tlog import leaf_hash
-from server.publisher.online_keys import load_online_keys
+from server.publisher.keys.online_keys import load_online_keys
 from server.publisher.published import load_published
 
 Lie = Callable[[bytes], bytes]

@@ -33,14 +33,14 @@ from server.instruments import Instruments
 from server.maintenance import Maintenance
 from server.processes.supervisor import LostCollector
 from server.publish_loop import publish_for_ever
-from server.publisher.alarms import Alarm
-from server.publisher.clock import ClockKeeper, load_witness
-from server.publisher.key_holder import load_keys
-from server.publisher.monitor import Monitor
+from server.publisher.expiry.alarms import Alarm
+from server.publisher.expiry.clock import ClockKeeper, load_witness
+from server.publisher.expiry.monitor import Monitor
+from server.publisher.expiry.steady_clock import FAR, SteadyClock
+from server.publisher.keys.holder import load_keys
 from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack, ReadBack
-from server.publisher.steady_clock import FAR, SteadyClock
 from server.release.api.operation import PollCount, Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts

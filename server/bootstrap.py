@@ -9,7 +9,7 @@ from server.compat.options import CompatOptions
 from server.compat.rendering import find_breaks
 from server.core.errors import ReleaseError
 from server.core.pointer import Pointer
-from server.publisher.key_holder import load_keys
+from server.publisher.keys.holder import load_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.rollouts.commands import ChannelView, OfferCheck

@@ -7,7 +7,7 @@ from server.compat.options import SENTENCE, CompatOptions
 from server.compat.rendering import Rendered, find_faults, render
 from server.core.errors import HeningError
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.checks.finding import Finding, summarise
+from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.storage.blobs import BlobStore
 from server.storage.layout import StateFolder
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from server.publisher.publish_metrics import SWAPPED, PublishMetrics
+from server.publisher.expiry.metrics import SWAPPED, PublishMetrics
 
 log = structlog.get_logger()
 

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from server.device.snapshot import Snapshot
-from server.publisher.alarms import Notice
-from server.publisher.clock import ClockKeeper
-from server.publisher.monitor import Monitor
+from server.publisher.expiry.alarms import Notice
+from server.publisher.expiry.clock import ClockKeeper
+from server.publisher.expiry.monitor import Monitor
 
 POLL_SECONDS = 10.0  # between two rounds
 LEAST_SECONDS = 1.0  # between two, however often something is published: a round reads all roles

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from server.instruments import Instruments
+from server.publisher.expiry.metrics import PublishMetrics
 from server.publisher.incoming import list_ignored
-from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.publisher import Publisher
 from server.release.rollouts.rollouts import Rollouts
 

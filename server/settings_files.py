@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.publisher.checks.finding import Finding, summarise
+from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.settings import Settings
 from server.storage.durable import is_private
 from server.storage.place import PostgresAddress

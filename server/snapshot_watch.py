@@ -10,7 +10,7 @@ from tuf.api.metadata import Metadata, Targets
 
 from server.device.integrity import Trusted, find_altered, leave_out, verify_snapshot
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
-from server.publisher.publish_metrics import SWAPPED
+from server.publisher.expiry.metrics import SWAPPED
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

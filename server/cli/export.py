@@ -26,7 +26,7 @@ from server.core.quantities import spell_size
 
 if TYPE_CHECKING:
     from server.compat.options import CompatOptions
-    from server.publisher.mirror import Mirror
+    from server.publisher.mirror.steps import Mirror
     from server.settings import Settings
     from server.storage.blobs import BlobStore
     from server.storage.layout import StateFolder
@@ -108,7 +108,7 @@ def export(
     if bucket and (hardlink or is_compat):
         option = "--hardlink" if hardlink else "--compat"
         raise click.UsageError(f"{option} writes files into a folder: give --out, not --to.")
-    from server.publisher.mirror import export_mirror
+    from server.publisher.mirror.steps import export_mirror
     from server.stores import open_blobs
 
     settings = read_settings(state, config)
@@ -132,10 +132,10 @@ def export(
 
 def _open_mirror(out: Path | None, bucket: str, settings: Settings, *, link: bool) -> Mirror:
     if out is not None:
-        from server.publisher.mirror_folder import MirrorFolder
+        from server.publisher.mirror.folder import MirrorFolder
 
         return MirrorFolder(out, link=link)
-    from server.publisher.mirror_bucket import MirrorBucket
+    from server.publisher.mirror.bucket import MirrorBucket
     from server.stores import load_place
 
     return MirrorBucket(load_place(bucket, "--to", settings), now)

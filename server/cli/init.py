@@ -41,8 +41,8 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     """
     from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
     from server.core.profile import check_root
-    from server.publisher.key_choice import check_root_keys
-    from server.publisher.key_holder import load_keys
+    from server.publisher.keys.choice import check_root_keys
+    from server.publisher.keys.holder import load_keys
     from server.storage.migration import migrate as migrate_database
 
     settings = read_settings(state)
@@ -111,8 +111,8 @@ def _prepare_keys(
     A key process makes none: its public halves are written to this folder for the signers.
     """
     from server.core.profile import log_verifier
-    from server.publisher.key_socket import KeySocket
-    from server.publisher.online_keys import HOLDERS, create_online_keys, log_name
+    from server.publisher.keys.key_socket import KeySocket
+    from server.publisher.keys.online_keys import HOLDERS, create_online_keys, log_name
 
     if folder.keys_socket:
         process = KeySocket(folder)

@@ -118,7 +118,7 @@ def public(
     log_origin: str,
 ) -> None:
     """Print the public halves of the keys: the `public.json` for a ceremony."""
-    from server.publisher.online_keys import encode_public
+    from server.publisher.keys.online_keys import encode_public
 
     if pkcs11 and not log_origin:
         raise click.UsageError("--log-origin names the log whose key is on the token.")
@@ -137,7 +137,7 @@ def _open(
 ) -> KeySource:
     from server.keys.sources import load_credentials
     from server.keys.token import load_token
-    from server.publisher.key_holder import KeyFolder
+    from server.publisher.keys.holder import KeyFolder
 
     if (keys is not None) + credentials + (module is not None) != 1:
         raise click.UsageError("the keys are in one place: --keys, --credentials or --pkcs11.")

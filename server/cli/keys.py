@@ -22,7 +22,7 @@ from server.storage.layout import StateFolder
 from server.tables import print_table
 
 if TYPE_CHECKING:
-    from server.publisher.key_choice import KeyState
+    from server.publisher.keys.choice import KeyState
     from server.publisher.publisher import Publisher
     from server.stores import Clock
 
@@ -60,7 +60,7 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
     current one from now on. A next key that is there is kept, or with --afresh replaced; refused
     where it is listed alone and so signs already: switch to it first.
     """
-    from server.publisher.rotation import make_next_keys
+    from server.publisher.keys.rotation import make_next_keys
 
     folder = require_state(state)
     chosen = _names(names)
@@ -94,7 +94,7 @@ def switch(
 
     Refused before root (for latest: targets) lists it, and for 75 seconds after that.
     """
-    from server.publisher.rotation import switch_keys
+    from server.publisher.keys.rotation import switch_keys
 
     folder = require_state(state)
     chosen = _names(names)
@@ -160,8 +160,8 @@ def _show(
     folder: StateFolder, *, as_json: bool, notes: Mapping[str, str] = MappingProxyType({})
 ) -> None:
     """Show the keys of each role, and what there is to note of a role."""
-    from server.publisher.key_choice import describe_keys
-    from server.publisher.key_holder import load_keys
+    from server.publisher.keys.choice import describe_keys
+    from server.publisher.keys.holder import load_keys
     from server.publisher.published import load_published
 
     states = describe_keys(load_keys(folder), load_published(folder.public))

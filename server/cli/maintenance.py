@@ -28,9 +28,9 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
-    from server.publisher.backup import Copied
-    from server.publisher.garbage import Garbage
-    from server.publisher.rebuild import Rebuilt
+    from server.publisher.maintenance.backup import Copied
+    from server.publisher.maintenance.garbage import Garbage
+    from server.publisher.maintenance.rebuild import Rebuilt
     from server.release.restored import Ended
 
 
@@ -53,8 +53,8 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from server.publisher.backup import back_up
-    from server.publisher.checks.files import describe_wide
+    from server.publisher.maintenance.backup import back_up
+    from server.publisher.maintenance.checks.files import describe_wide
     from server.storage.database import open_database
     from server.stores import open_blobs
 
@@ -94,8 +94,8 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     """
     import asyncio
 
-    from server.publisher.key_holder import load_log_verifiers
-    from server.publisher.rebuild import rebuild as rebuild_database
+    from server.publisher.keys.holder import load_log_verifiers
+    from server.publisher.maintenance.rebuild import rebuild as rebuild_database
     from server.release.restored import end_what_may_be_old
     from server.storage.database import open_database
     from server.stores import open_blobs

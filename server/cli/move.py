@@ -35,7 +35,7 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     """
     import asyncio
 
-    from server.publisher.move import check_moved, move_files
+    from server.publisher.maintenance.move import check_moved, move_files
     from server.storage.database import open_database
     from server.storage.moved_rows import is_moved, move_rows
     from server.storage.objects import Objects

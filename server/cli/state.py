@@ -28,8 +28,8 @@ from server.cli.options import (
 from server.http.requests import GateMode
 from server.processes.sockets import raise_descriptor_limit
 from server.processes.systemd import decode_activation, inherit_sockets, notify
-from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
+from server.publisher.maintenance.checks.finding import Finding
 from server.release.api.address import PREFIX
 from server.settings import Node
 from server.settings_files import check_settings_files
@@ -232,7 +232,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     import asyncio
 
     from server.dialect_checks import check_dialects
-    from server.publisher.check import check_state, check_store
+    from server.publisher.maintenance.check import check_state, check_store
     from server.release.checks.check import check_control_plane
     from server.storage.database import open_database
     from server.storage.migration import is_current

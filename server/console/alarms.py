@@ -2,7 +2,7 @@
 
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.core.names import is_online
-from server.publisher.alarms import SEVERITIES, Notice
+from server.publisher.expiry.alarms import SEVERITIES, Notice
 
 _NO_ROLES = frozenset({"clock", "disk", "limits", "log", "quota", "server"})
 REFUSED = 5  # newest changes that were refused

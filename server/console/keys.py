@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.core.names import is_codename, is_latest, is_online
-from server.publisher.alarms import Severity
+from server.publisher.expiry.alarms import Severity
 from server.release.api.status import RoleState
 
 SOON_DAYS = 30  # what expires within them is renewed in one go

@@ -14,8 +14,8 @@ from server.console.page import PREFIX, Page, PageContent, Visit
 from server.console.rendering import share
 from server.console.texts import describe_change
 from server.core.names import decode_channel, is_online
-from server.publisher.alarms import Notice, RoleLifetime
-from server.publisher.monitor import Seen
+from server.publisher.expiry.alarms import Notice, RoleLifetime
+from server.publisher.expiry.monitor import Seen
 from server.release.api.channels import ChannelState
 from server.release.auth.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView

@@ -17,9 +17,9 @@ from server.core.metadata import verify_first_root, verify_role, verify_root
 from server.core.names import is_latest, is_online
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
-from server.publisher.key_choice import choose_keys
-from server.publisher.key_messages import Publish
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.keys.choice import choose_keys
+from server.publisher.keys.messages import Publish
+from server.publisher.keys.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time, plan_publication
 from server.publisher.published import Published
 from server.publisher.verify import RoleVersion, verify_submission

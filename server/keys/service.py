@@ -31,8 +31,8 @@ from server.keys.log_judgement import (
 from server.keys.record import Record
 from server.keys.sources import KeySource
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import plan_next, plan_switch
-from server.publisher.key_messages import (
+from server.publisher.keys.choice import plan_next, plan_switch
+from server.publisher.keys.messages import (
     HEAD,
     MOST_LEAVES,
     Adopt,
@@ -58,7 +58,7 @@ from server.publisher.key_messages import (
     decode_request,
     encode_frame,
 )
-from server.publisher.online_keys import LogSigner, OnlineKeys
+from server.publisher.keys.online_keys import LogSigner, OnlineKeys
 from server.storage.durable import make_folder
 from server.storage.errors import StorageError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from server.publisher.errors import PublishError
-from server.publisher.online_keys import OnlineKeys, load_online_keys
+from server.publisher.keys.online_keys import OnlineKeys, load_online_keys
 
 
 class KeySource(Protocol):

@@ -17,7 +17,7 @@ from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSli
 from server.core.errors import TrustError
 from server.core.note import VerifierKey
 from server.keys.sources import FixedKeys
-from server.publisher.online_keys import HOLDERS, ROLES, History, OnlineKeys
+from server.publisher.keys.online_keys import HOLDERS, ROLES, History, OnlineKeys
 from server.storage.errors import StorageError
 
 _POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 bytes

@@ -38,8 +38,8 @@ from server.core.tiles import (
 )
 from server.core.tlog import leaf_hash
 from server.publisher.errors import LeafRefusedError
+from server.publisher.keys.online_keys import History, LogSigner
 from server.publisher.lease import AT_ONCE, Lease
-from server.publisher.online_keys import History, LogSigner
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.errors import StorageError

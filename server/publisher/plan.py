@@ -18,8 +18,8 @@ from server.core.names import decode_pointer_path, is_codename, is_latest
 from server.core.pointer import Pointer, check_agreement, encode_pointer
 from server.core.release import Release, decode_releases
 from server.core.release_texts import check_changelogs, check_reasons
-from server.publisher.key_choice import listed_keys
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.keys.choice import listed_keys
+from server.publisher.keys.online_keys import OnlineKeys
 from server.publisher.published import Published, Trust
 from server.publisher.verify import RoleVersion
 

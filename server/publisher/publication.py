@@ -22,8 +22,8 @@ from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import LeafRefusedError
-from server.publisher.key_choice import check_log_key
-from server.publisher.key_holder import (
+from server.publisher.keys.choice import check_log_key
+from server.publisher.keys.holder import (
     has_own_keys,
     leaving_to_others,
     load_keys,
@@ -31,9 +31,9 @@ from server.publisher.key_holder import (
     open_keys,
     sign_publication,
 )
+from server.publisher.keys.online_keys import OnlineKeys
 from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
-from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
 from server.publisher.published import PublicTree, Published, Trust, load_newest_root
 from server.publisher.read_back import ReadBacks

@@ -28,11 +28,11 @@ from server.core.bundle import Result
 from server.core.errors import HeningError
 from server.core.pointer import Pointer
 from server.publisher.errors import PublishError
-from server.publisher.garbage import Garbage, collect_garbage, find_drained
 from server.publisher.inbox import Inbox, open_inbox
-from server.publisher.key_choice import check_signable
+from server.publisher.keys.choice import check_signable
+from server.publisher.keys.online_keys import PlanKeys
 from server.publisher.lease import LEASE_SECONDS, Lease, Precedence
-from server.publisher.online_keys import PlanKeys
+from server.publisher.maintenance.garbage import Garbage, collect_garbage, find_drained
 from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published

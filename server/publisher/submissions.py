@@ -28,12 +28,12 @@ from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
 from server.publisher.errors import PublishError
+from server.publisher.expiry.metrics import answer_soon
 from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
-from server.publisher.key_holder import leaving_to_others
+from server.publisher.keys.holder import leaving_to_others
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps, is_public
-from server.publisher.publish_metrics import answer_soon
 from server.publisher.published import Published, Trust
 from server.publisher.rollout import follow_roles
 from server.publisher.verify import verify_submission

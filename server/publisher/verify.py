@@ -23,8 +23,8 @@ from server.core.names import is_latest
 from server.core.profile import check_root, check_targets
 from server.core.succession import check_role_content
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import choose_keys
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.keys.choice import choose_keys
+from server.publisher.keys.online_keys import OnlineKeys
 from server.publisher.published import Trust
 
 

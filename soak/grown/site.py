@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from server.publisher.key_socket import KeySocket
+from server.publisher.keys.key_socket import KeySocket
 from server.release.auth.principal import Role
 from server.settings import Node as Kind
 from server.storage.durable import make_folder, write_durable

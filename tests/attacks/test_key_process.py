@@ -22,11 +22,11 @@ from server.core.profile import log_verifier
 from server.core.tiles import GrowingTree
 from server.core.tlog import leaf_hash
 from server.publisher.errors import PublishError
-from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.key_messages import Publish, Signature, SignCheckpoint, Unknown
-from server.publisher.online_keys import History
+from server.publisher.keys.holder import load_keys, open_keys
+from server.publisher.keys.messages import Publish, Signature, SignCheckpoint, Unknown
+from server.publisher.keys.online_keys import History
+from server.publisher.keys.rotation import make_next_keys, switch_keys
 from server.publisher.rollout import plan_halt, plan_pause
-from server.publisher.rotation import make_next_keys, switch_keys
 from server.publisher.verify import RoleVersion
 from server.storage.database import open_database
 from server.storage.errors import StorageError

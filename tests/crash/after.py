@@ -11,11 +11,11 @@ from pathlib import Path
 
 from server.cli.options import open_state
 from server.core.profile import log_verifier
-from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.keys.online_keys import HOLDERS, load_online_keys
+from server.publisher.keys.rotation import make_next_keys
+from server.publisher.maintenance.rebuild import BLOBS
 from server.publisher.publisher import Publisher
-from server.publisher.rebuild import BLOBS
 from server.publisher.rollout import plan_halt
-from server.publisher.rotation import make_next_keys
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.commands import Halt, Pause
@@ -29,10 +29,10 @@ from tests.crash.sender import FIRST as FIRST_PART
 from tests.crash.sender import ROOMY, WHOLE
 from tests.crash.stories import OFFER, post_office, run_quietly
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.publisher.mirrors import Folder
-from tests.server.publisher.mirrors import read as read_mirror
-from tests.server.publisher.test_garbage import age_all, put, sha, there
-from tests.server.publisher.test_rebuild import rows
+from tests.server.publisher.maintenance.test_garbage import age_all, put, sha, there
+from tests.server.publisher.maintenance.test_rebuild import rows
+from tests.server.publisher.mirror.mirrors import Folder
+from tests.server.publisher.mirror.mirrors import read as read_mirror
 from tests.server.release.rollouts.harness import DAY
 from tests.server.release.rollouts.harness import open_harness as open_rollouts_harness
 from tests.server.release.uploads.harness import open_harness, principal

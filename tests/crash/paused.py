@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from server.core.errors import HeningError
-from server.publisher.online_keys import load_online_keys
+from server.publisher.keys.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
 from tests.crash.forks import say

@@ -9,10 +9,10 @@ import sys
 from prometheus_client import CollectorRegistry
 
 from server.cli import main
-from server.publisher.mirror import export_mirror
-from server.publisher.mirror_folder import MirrorFolder
-from server.publisher.online_keys import HOLDERS
-from server.publisher.rotation import make_next_keys, switch_keys
+from server.publisher.keys.online_keys import HOLDERS
+from server.publisher.keys.rotation import make_next_keys, switch_keys
+from server.publisher.mirror.folder import MirrorFolder
+from server.publisher.mirror.steps import export_mirror
 from server.release.rollouts.commands import Halt, Offer
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.change_detector import ChangeDetector

@@ -13,10 +13,10 @@ from datetime import timedelta
 import pytest
 
 from server.core.profile import log_verifier
-from server.publisher.key_choice import describe_keys
-from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys
+from server.publisher.keys.choice import describe_keys
+from server.publisher.keys.online_keys import HOLDERS, create_online_keys, load_online_keys
+from server.publisher.keys.rotation import make_next_keys, switch_keys
 from server.publisher.publisher import Publisher
-from server.publisher.rotation import make_next_keys, switch_keys
 from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, World

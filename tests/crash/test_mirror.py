@@ -5,7 +5,7 @@
 
 import shutil
 
-from tests.server.publisher.mirrors import Folder, read
+from tests.server.publisher.mirror.mirrors import Folder, read
 from tests.server.world import FIRST, PACKAGE_1
 
 

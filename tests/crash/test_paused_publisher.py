@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import update
 
-from server.publisher.online_keys import KeyChange
+from server.publisher.keys.online_keys import KeyChange
 from server.publisher.publisher import Publisher
 from server.storage import engine
 from server.storage.control_models import Lease as LeaseRow

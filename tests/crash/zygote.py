@@ -11,10 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import server
-from server.publisher.mirror import export_mirror
-from server.publisher.mirror_folder import MirrorFolder
-from server.publisher.online_keys import HOLDERS, load_online_keys
-from server.publisher.rotation import make_next_keys, switch_keys
+from server.publisher.keys.online_keys import HOLDERS, load_online_keys
+from server.publisher.keys.rotation import make_next_keys, switch_keys
+from server.publisher.mirror.folder import MirrorFolder
+from server.publisher.mirror.steps import export_mirror
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room

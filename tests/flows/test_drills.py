@@ -10,7 +10,7 @@ import pytest
 from tuf.api.metadata import Metadata
 from tuf.api.serialization.json import JSONSerializer
 
-from server.publisher.online_keys import HOLDERS, promote_next_key
+from server.publisher.keys.online_keys import HOLDERS, promote_next_key
 from signer.bundle_writer import prepared_bundle
 from signer.keys.keystore import Keystore
 from tests.flows.cached_phones import FAR

@@ -13,8 +13,8 @@ import pytest
 from client_sim.device.errors import AgreementError, LogError
 from client_sim.transport import Connection
 from server.publisher.errors import PublishError
-from server.publisher.online_keys import HOLDERS, load_online_keys
-from server.publisher.rotation import make_next_keys, switch_keys
+from server.publisher.keys.online_keys import HOLDERS, load_online_keys
+from server.publisher.keys.rotation import make_next_keys, switch_keys
 from tests.flows.cached_phones import FAR, NOTHING, CachedPhone, Edge, Thief
 from tests.server.log_invariant import check_log
 from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, refresh_from_disk

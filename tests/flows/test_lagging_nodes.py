@@ -8,7 +8,7 @@ import pytest
 
 from server.device.answer import plan_answer
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.online_keys import HOLDERS
+from server.publisher.keys.online_keys import HOLDERS
 from server.storage.local_blobs import LocalBlobs
 from tests.flows.cached_phones import CachedPhone
 from tests.flows.test_key_rotation import new, publish_root, switch

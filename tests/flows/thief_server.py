@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from server.publisher.online_keys import load_online_keys
+from server.publisher.keys.online_keys import load_online_keys
 from server.publisher.published import load_published
 from tests.flows.cached_phones import Thief
 

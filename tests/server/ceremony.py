@@ -22,7 +22,7 @@ from tuf.api.serialization.json import JSONSerializer
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.core.note import VerifierKey
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.keys.online_keys import OnlineKeys
 from tests.server.core.content.samples import make_pack_role
 
 MODELS = ("armani", "cancro")

@@ -18,8 +18,8 @@ from server.http.requests import GateMode
 from server.instruments import Instruments
 from server.observability import FIELDS
 from server.publish_loop import TICK_SECONDS, publish_for_ever
-from server.publisher.clock import load_clock_record
-from server.publisher.monitor import Monitor
+from server.publisher.expiry.clock import load_clock_record
+from server.publisher.expiry.monitor import Monitor
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.settings import Settings

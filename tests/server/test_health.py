@@ -11,8 +11,8 @@ from sqlalchemy import delete
 
 from server.health import serving_health
 from server.maintenance import Maintenance
-from server.publisher.monitor import Monitor
-from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.expiry.metrics import PublishMetrics
+from server.publisher.expiry.monitor import Monitor
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry

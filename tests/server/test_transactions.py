@@ -14,7 +14,7 @@ from sqlalchemy import Engine, delete, event, func, select
 
 from server.publisher.lease import AT_ONCE, Lease
 from server.publisher.log import Log
-from server.publisher.rebuild import ROWS
+from server.publisher.maintenance.rebuild import ROWS
 from server.release.webhooks import change_detector, deliveries
 from server.release.webhooks.change_detector import View
 from server.release.webhooks.directory import MAX_WEBHOOKS
@@ -95,7 +95,7 @@ async def test_a_rebuild_is_many_transactions(world, transactions):
     rebuilt = await asyncio.to_thread(world.rebuild)
     assert rebuilt.leaves > 2 * ROWS
     check_short(transactions)
-    ours = "server/publisher/rebuild.py:"
+    ours = "server/publisher/maintenance/rebuild.py:"
     rows = {place: n for place, n in transactions.rows.items() if place.startswith(ours)}
     assert rows
     assert max(rows.values()) <= ROWS + STATEMENTS

@@ -15,14 +15,14 @@ from server.core.bundle import decode_result
 from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.publisher.inbox import Inbox
-from server.publisher.key_holder import load_log_verifiers
+from server.publisher.keys.holder import load_log_verifiers
+from server.publisher.keys.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.lease import LEASE_SECONDS, Lease
 from server.publisher.log import Log
-from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
+from server.publisher.maintenance.rebuild import rebuild
 from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
-from server.publisher.rebuild import rebuild
 from server.publisher.rollout import plan_halt, plan_offer
 from server.release.submissions.submissions import record_end
 from server.storage.blobs import BlobStore

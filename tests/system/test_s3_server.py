@@ -10,9 +10,9 @@ import pytest
 import structlog
 
 from server.app import running
-from server.publisher.check import check_state
-from server.publisher.mirror import export_mirror
-from server.publisher.mirror_folder import MirrorFolder
+from server.publisher.maintenance.check import check_state
+from server.publisher.mirror.folder import MirrorFolder
+from server.publisher.mirror.steps import export_mirror
 from server.settings import load_settings
 from server.storage.database import open_database
 from server.stores import open_blobs

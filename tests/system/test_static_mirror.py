@@ -7,8 +7,8 @@ import pytest
 from tuf.ngclient import Updater
 
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.mirror import export_mirror
-from server.publisher.mirror_folder import MirrorFolder
+from server.publisher.mirror.folder import MirrorFolder
+from server.publisher.mirror.steps import export_mirror
 from server.storage.local_blobs import LocalBlobs
 from tests.nginx import run_nginx
 from tests.patience import PATIENCE

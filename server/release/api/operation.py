@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
-from server.publisher.alarms import Notice
+from server.publisher.expiry.alarms import Notice
 from server.publisher.publisher import Publisher
 from server.release.api.address import PREFIX
 from server.release.api.idempotency import Idempotency

@@ -10,7 +10,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter
 from tuf.api.metadata import Role
 
-from server.publisher.alarms import Notice
+from server.publisher.expiry.alarms import Notice
 from server.publisher.inbox import count_waiting
 from server.publisher.published import load_published
 from server.release.api.address import PREFIX

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import select
 
 from server.core.errors import FormatError, HeningError
-from server.publisher.checks.finding import Finding, confirm, summarise
+from server.publisher.maintenance.checks.finding import Finding, confirm, summarise
 from server.release.auth.accounts import account_codenames, shorten_codenames
 from server.release.auth.audit_log import describe
 from server.release.auth.audit_log_query import read_audit_log, verify_audit_log

@@ -15,8 +15,8 @@ from server.core.encodings import encode_canonical_json
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
 from server.core.names import Channel, decode_pointer_path, is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
-from server.publisher.alarms import Alarm
 from server.publisher.build_names import BuildName, BuildNames
+from server.publisher.expiry.alarms import Alarm
 from server.release.webhooks.deliveries import enqueue, enqueue_some
 from server.release.webhooks.event import (
     UNSET,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.cli.clock import check_true_clock, open_unsafe_clock, take_unsafe_clock
-from server.publisher.clock import load_clock_record
 from server.publisher.errors import PublishError
+from server.publisher.expiry.clock import load_clock_record
 from server.publisher.plan import newest_signature
 from server.settings import Settings
 from server.storage.errors import StorageError

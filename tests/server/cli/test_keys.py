@@ -4,7 +4,7 @@ import importlib
 import json
 from datetime import timedelta
 
-from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.keys.online_keys import HOLDERS, load_online_keys
 from tests.server.log_invariant import check_log
 
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from server.publisher.mirror import export_mirror
-from server.publisher.mirror_folder import MirrorFolder
+from server.publisher.mirror.folder import MirrorFolder
+from server.publisher.mirror.steps import export_mirror
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from server.console.bootstrap import open_console
 from server.console.overview import ProcessState
-from server.publisher.monitor import Seen
+from server.publisher.expiry.monitor import Seen
 from server.settings import Settings
 from tests.server.release.api_world import FAST, api_world
 from tests.server.release.auth.issue import issue_token

@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from server.publisher.alarms import Notice, list_lifetimes, notice_of, plan_alarms
-from server.publisher.monitor import Seen
+from server.publisher.expiry.alarms import Notice, list_lifetimes, notice_of, plan_alarms
+from server.publisher.expiry.monitor import Seen
 from server.release.rollouts.changes import State
 from tests.server.console.browser import console_world
 from tests.server.console.test_channels import DAY, PATH, offer, publish_second

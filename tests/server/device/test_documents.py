@@ -7,7 +7,7 @@ import pytest
 
 from server.core.errors import FormatError
 from server.device.documents import LogFiles, load_log_files
-from server.publisher.online_keys import create_next_keys, load_online_keys
+from server.publisher.keys.online_keys import create_next_keys, load_online_keys
 from server.storage.proof_renewals import (
     begin_proof_renewal,
     end_proof_renewal,

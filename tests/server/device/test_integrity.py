@@ -13,7 +13,7 @@ from server.core.metadata import decode_snapshot, decode_timestamp
 from server.device.documents import make_document
 from server.device.integrity import find_altered, leave_out, verify_snapshot
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.online_keys import create_next_keys, create_online_keys, load_online_keys
+from server.publisher.keys.online_keys import create_next_keys, create_online_keys, load_online_keys
 from server.storage.local_blobs import LocalBlobs
 from tests.server.ceremony import Ceremony
 from tests.server.world import ORIGIN, PACKAGE_2, open_log

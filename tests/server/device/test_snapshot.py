@@ -6,8 +6,8 @@ import pytest
 
 from server.core.errors import FormatError
 from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.keys.rotation import make_next_keys
 from server.publisher.publisher import Publisher
-from server.publisher.rotation import make_next_keys
 from server.storage.local_blobs import LocalBlobs
 from server.storage.roots import list_roots, write_roots
 from server.storage.tree import LocalTree

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.keys.record import open_record
 from server.keys.service import KeyService, serving
-from server.publisher.key_holder import KeyFolder
+from server.publisher.keys.holder import KeyFolder
 from server.storage.layout import StateFolder
 from tests.server.world import World
 

@@ -19,7 +19,7 @@ from server.core.errors import (
 from server.core.metadata import decode_snapshot, decode_targets
 from server.core.pointer import encode_pointer
 from server.keys.judgement import judge_public, judge_publication
-from server.publisher.key_messages import Publish
+from server.publisher.keys.messages import Publish
 from server.publisher.plan import plan_publication
 from server.publisher.verify import RoleVersion
 from tests.server.ceremony import release

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from server.publisher.errors import PublishError
-from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.online_keys import create_online_keys
+from server.publisher.keys.holder import load_keys, open_keys
+from server.publisher.keys.online_keys import create_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_pause
 from server.storage.errors import StorageError

@@ -8,8 +8,8 @@ import pytest
 
 from server.keys import service as module
 from server.publisher.errors import PublishError
-from server.publisher.key_holder import open_keys
-from server.publisher.key_messages import (
+from server.publisher.keys.holder import open_keys
+from server.publisher.keys.messages import (
     HEAD,
     Adopt,
     Describe,
@@ -19,8 +19,8 @@ from server.publisher.key_messages import (
     decode_head,
     encode_frame,
 )
+from server.publisher.keys.rotation import make_next_keys
 from server.publisher.publisher import Publisher
-from server.publisher.rotation import make_next_keys
 from server.publisher.verify import RoleVersion
 from server.storage.errors import StorageError
 

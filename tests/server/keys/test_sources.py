@@ -5,7 +5,7 @@ import pytest
 from server.core.errors import TrustError
 from server.keys.sources import load_credentials
 from server.publisher.errors import PublishError
-from server.publisher.online_keys import load_online_keys
+from server.publisher.keys.online_keys import load_online_keys
 
 
 def test_credentials_have_the_names_of_the_keys_folder(fresh):

@@ -8,7 +8,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Timestamp
 
-from server.publisher.check import check_store
+from server.publisher.maintenance.check import check_store
 from server.storage.errors import StorageError
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree

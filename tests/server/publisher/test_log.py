@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from server.core.errors import HeningError, LogError
+from server.publisher.keys.online_keys import create_next_keys, load_online_keys
 from server.publisher.log import Log
-from server.publisher.online_keys import create_next_keys, load_online_keys
 from server.storage.database import open_database
 from server.storage.models import LogEntry
 from tests.server.log_invariant import check_log

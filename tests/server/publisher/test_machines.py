@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.backup import back_up
-from server.publisher.check import check_store
+from server.publisher.maintenance.backup import back_up
+from server.publisher.maintenance.check import check_store
 from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.storage import s3_tree

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from server.publisher.alarms import Notice
+from server.publisher.expiry.alarms import Notice
 from server.release.api.status import Status
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2

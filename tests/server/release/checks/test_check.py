@@ -8,7 +8,7 @@ from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role
 from server.release.checks.check import check_control_plane
 from server.storage.database import open_database
-from tests.server.publisher.checks.damage import plant, run
+from tests.server.publisher.maintenance.checks.damage import plant, run
 from tests.server.release.checks.conftest import OPERATOR
 
 LAST = '(SELECT max("index") FROM trail_entries)'

@@ -17,7 +17,7 @@ from server.release.rollouts.plan import Plan, Stage
 from server.storage.control_models import Account, Change
 from server.storage.errors import StorageError
 from tests.server.ceremony import release
-from tests.server.publisher.checks.damage import plant, run
+from tests.server.publisher.maintenance.checks.damage import plant, run
 from tests.server.release.rollouts.harness import (
     APPROVER,
     DAY,

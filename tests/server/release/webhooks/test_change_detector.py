@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
-from server.publisher.monitor import Monitor
-from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.expiry.metrics import PublishMetrics
+from server.publisher.expiry.monitor import Monitor
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
 from server.release.webhooks import change_detector, deliveries

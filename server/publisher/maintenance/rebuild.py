@@ -1,0 +1,202 @@
+"""Rebuilds the database from signed data: the log's tiles, the blobs, and results.
+
+A key process may have leaves after the public log's end, if a publisher lost or withheld them after
+they were signed. They replace the rows after the public log, which belong to abandoned publications
+or to none. Use it for a database that was lost, or restored from before the public tree. Data of
+the control plane, such as accounts and the audit log, exists only in the database and does not come
+back.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select
+
+from server.core.bundle import decode_result
+from server.core.checkpoint import MAX_TILE, Checkpoint, decode_leaf
+from server.core.errors import FormatError, LogError
+from server.core.note import VerifierKey
+from server.core.tiles import GrowingTree, changed_tiles, decode_entries, tile_path
+from server.core.tlog import leaf_hash
+from server.publisher.keys.holder import load_signed_leaves
+from server.publisher.lease import Lease
+from server.publisher.log import Leaf, SignedLeaves, load_checkpoint
+from server.storage.blobs import BlobStore, StoredBlob
+from server.storage.bounded import read_bounded
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+from server.storage.models import Blob, LogEntry, Submission
+from server.storage.tree import open_tree
+
+MAX_RESULT_FILE = 65_536
+BLOBS = 100  # recorded in one transaction, so that little is hashed twice after a crash
+ROWS = 100  # of the log or of submissions, written in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """How many rows were added, and the names of blobs that do not hash to their name."""
+
+    leaves: int
+    blobs: int
+    submissions: int
+    damaged: tuple[str, ...]
+
+
+async def rebuild(
+    folder: StateFolder,
+    sessions: Sessions,
+    blobs: BlobStore,
+    known: Sequence[VerifierKey],
+    now: int,
+) -> Rebuilt:
+    """Add the rows that the database lacks; existing rows stay, and must agree.
+
+    `known` are the keys that may have signed the checkpoint. Raises LogError where tiles and
+    checkpoint or rows and tiles disagree, before anything is written. It can be repeated.
+    """
+    lease = Lease(sessions, folder.lock)
+    async with lease.held():
+        # A new machine has no log yet.
+        await asyncio.to_thread(open_tree(folder).refresh, lease.fence)
+        log = folder.public / "log"
+        head = await asyncio.to_thread(load_checkpoint, log, known)
+        tree, leaves = await asyncio.to_thread(_read_leaves, log, head)
+        public = len(leaves)
+        signed = await asyncio.to_thread(load_signed_leaves, folder, public)
+        if signed is not None:
+            leaves += _decode_leaves(signed, tree)
+        added = await _add_leaves(lease, sessions, leaves, now, None if signed is None else public)
+        submissions = await _add_submissions(lease, sessions, folder.results)
+        count, damaged = await _add_blobs(lease, sessions, blobs, now)
+    return Rebuilt(added, count, submissions, tuple(damaged))
+
+
+def _read_leaves(log: Path, head: Checkpoint | None) -> tuple[GrowingTree, list[Leaf]]:
+    tree, leaves = GrowingTree(0, _read_nothing), list[Leaf]()
+    if head is None:
+        return tree, leaves
+    for index, width in changed_tiles(head.size, 0):
+        data = read_bounded(log / tile_path("entries", index, width), MAX_TILE)
+        for entry in decode_entries(data, width):
+            tree.append(leaf_hash(entry))
+            leaves.append(decode_leaf(entry))
+    if tree.root() != head.root:
+        raise LogError("the entry tiles do not lead to the signed root: restore public/log.")
+    return tree, leaves
+
+
+def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
+    """Add the leaves to the tree; raises LogError unless they lead to the root that was signed."""
+    for entry in signed.entries:
+        tree.append(leaf_hash(entry))
+    if signed.entries and tree.root() != signed.root:
+        raise LogError(
+            "public/log and the log that the key process signed are not of one history: restore"
+            " public/log from a newer copy; if there is none, see"
+            " docs/how-to/lost-leaves.md."
+        )
+    return [decode_leaf(entry) for entry in signed.entries]
+
+
+async def _add_leaves(
+    lease: Lease, sessions: Sessions, leaves: Sequence[Leaf], now: int, kept: int | None
+) -> int:
+    """Add the rows that are missing; beside a key process only the first `kept` rows stay.
+
+    All rows are read outside of a writing transaction, for which halts would wait.
+    """
+    columns = LogEntry.index, LogEntry.role, LogEntry.version, LogEntry.sha256
+    async with sessions() as session:
+        rows = (await session.execute(select(*columns).order_by(LogEntry.index))).all()
+    present = {
+        index: (role, version, sha256)
+        for index, role, version, sha256 in rows
+        if kept is None or index < kept
+    }
+    if any(leaves[index] != leaf for index, leaf in present.items() if index < len(leaves)):
+        raise LogError(
+            "the database holds another log than public/log: it belongs to another server, or"
+            " one of both was changed by hand."
+        )
+    beyond = [index for index, *_ in rows if index not in present]
+    for at in range(0, len(beyond), ROWS):
+        some = LogEntry.index.in_(beyond[at : at + ROWS])
+        async with lease.fenced() as session:
+            await session.execute(delete(LogEntry).where(some))
+    missing = [index for index in range(len(leaves)) if index not in present]
+    for at in range(0, len(missing), ROWS):
+        async with lease.fenced() as session:
+            for index in missing[at : at + ROWS]:
+                role, version, sha256 = leaves[index]
+                session.add(
+                    LogEntry(
+                        index=index, role=role, version=version, sha256=sha256, appended_at=now
+                    )
+                )
+    return len(missing)
+
+
+async def _add_submissions(lease: Lease, sessions: Sessions, results: Path) -> int:
+    found = await asyncio.to_thread(_read_results, results)
+    async with sessions() as session:
+        present = set(await session.scalars(select(Submission.id)))
+    missing = [row for row in found if row.id not in present]
+    for at in range(0, len(missing), ROWS):
+        async with lease.fenced() as session:
+            session.add_all(missing[at : at + ROWS])
+    return len(missing)
+
+
+def _read_results(results: Path) -> list[Submission]:
+    rows = []
+    for path in sorted(results.glob("*.json")):
+        result = decode_result(read_bounded(path, MAX_RESULT_FILE))
+        rows.append(
+            Submission(
+                id=result.id,
+                status=result.status,
+                reason=result.reason,
+                snapshot=result.snapshot,
+                finished_at=result.time,
+            )
+        )
+    return rows
+
+
+async def _add_blobs(
+    lease: Lease, sessions: Sessions, blobs: BlobStore, now: int
+) -> tuple[int, list[str]]:
+    """Record every blob of the store that has no record, once it was hashed."""
+    async with sessions() as session:
+        present = set(await session.scalars(select(Blob.sha256)))
+    stored = await asyncio.to_thread(lambda: list(blobs.list()))
+    missing = [blob for blob in stored if blob.sha256 not in present]
+    damaged = list[str]()
+    for at in range(0, len(missing), BLOBS):
+        part = missing[at : at + BLOBS]
+        wrong = await asyncio.to_thread(_find_damaged, blobs, part)
+        damaged += wrong
+        async with lease.fenced() as session:
+            session.add_all(
+                Blob(sha256=blob.sha256, length=blob.length, verified_at=now)
+                for blob in part
+                if blob.sha256 not in wrong
+            )
+    return len(missing) - len(damaged), damaged
+
+
+def _find_damaged(blobs: BlobStore, part: Sequence[StoredBlob]) -> list[str]:
+    wrong = []
+    for blob in part:
+        try:
+            blobs.verify(blob.sha256, blob.length)
+        except FormatError:
+            wrong.append(blob.sha256)
+    return wrong
+
+
+def _read_nothing(path: str) -> bytes:
+    raise LogError(f"{path} is not written yet.")

@@ -1,0 +1,209 @@
+"""When an expiring role raises an alarm, and how often it is logged."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.core.quantities import spell_size
+from server.publisher.expiry.alarms import (
+    ExcessFinder,
+    RaisedAlarms,
+    RoleLifetime,
+    list_lifetimes,
+    notice_of,
+    plan_alarms,
+    plan_room_notices,
+)
+from server.publisher.plan import TIMESTAMP_LIFE
+from server.publisher.published import load_published
+from server.storage.room import Room
+from tests.attacks.poisoned import open_poisoned
+from tests.attacks.role_thief import load_key
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+def severity(role, lifetime, age):
+    """Return the severity for a role of that lifetime at that age; None for no alarm."""
+    alarms = plan_alarms([RoleLifetime(role, 1, BEGIN, BEGIN + lifetime)], BEGIN + age)
+    return alarms[0].severity if alarms else None
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "age", "expected"),
+    [
+        (90 * DAY, 0 * DAY, None),
+        (90 * DAY, 44.9 * DAY, None),
+        (90 * DAY, 45 * DAY, "warning"),
+        (90 * DAY, 71.9 * DAY, "warning"),
+        (90 * DAY, 72 * DAY, "critical"),
+        (90 * DAY, 89.9 * DAY, "critical"),
+        (90 * DAY, 90 * DAY, "expired"),
+        (90 * DAY, 400 * DAY, "expired"),
+        (90 * DAY, -3 * DAY, None),
+        (3 * DAY, MINUTE, "critical"),
+        (7 * DAY, MINUTE, "warning"),
+        (14 * DAY, 7 * DAY - MINUTE, None),
+        (365 * DAY, 363 * DAY, "critical"),
+    ],
+)
+def test_an_offline_role(lifetime, age, expected):
+    """Half of 90 days are 45, 80 % are 72; the days that are left count as well as the share.
+
+    A clock earlier than a role's start has used nothing.
+    """
+    for role in ("armani", "targets", "tables", "content"):
+        assert severity(role, lifetime, age) == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "lifetime", "renewed"),
+    [
+        ("timestamp", DAY, HOUR + 31 * timedelta(seconds=1)),
+        ("snapshot", 7 * DAY, 3.5 * DAY + 31 * timedelta(seconds=1)),
+        ("latest", 7 * DAY, 3.5 * DAY + 31 * timedelta(seconds=1)),
+    ],
+)
+def test_an_online_role_that_is_renewed_is_no_alarm(role, lifetime, renewed):
+    """There is no alarm at the age of renewal; an hour past half of the lifetime there is one."""
+    assert severity(role, lifetime, renewed) is None
+    assert severity(role, lifetime, lifetime / 2 + HOUR - MINUTE) is None
+    assert severity(role, lifetime, lifetime / 2 + HOUR) == "warning"
+    assert severity(role, lifetime, lifetime * 0.8) == "critical"
+    assert severity(role, lifetime, lifetime) == "expired"
+
+
+def test_a_short_life_is_told_in_days_and_comes_first():
+    """A share of 0 % would look harmless; it is worse than half of 90 days."""
+    lifetimes = [
+        RoleLifetime("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY),
+        RoleLifetime("b", 1, BEGIN, BEGIN + 3 * DAY),
+    ]
+    first, second = plan_alarms(lifetimes, BEGIN + MINUTE)
+    assert (first.role, first.severity, second.role) == ("b", "critical", "a")
+    assert str(first).startswith("b expires in 3 days, on 2026-01-04 00:00 UTC: sign it again")
+
+
+def test_an_alarm_says_what_to_do():
+    """With role, share, days, date, and the command if there is one."""
+    (alarm,) = plan_alarms([RoleLifetime("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
+    assert str(alarm) == (
+        "armani has used 60% of its lifetime and expires in 40 days, on 2026-04-11 00:00 UTC:"
+        " sign it again (`hening-signer ceremony renew armani`)."
+    )
+    (alarm,) = plan_alarms([RoleLifetime("timestamp", 3, BEGIN, BEGIN + DAY)], BEGIN + 2 * DAY)
+    assert "timestamp is expired since 2026-01-02 00:00 UTC: this server fails" in str(alarm)
+
+
+def test_a_life_begins_when_the_version_was_logged(world):
+    """Without a date the usual lifetime is assumed; those of online roles are known."""
+    published = world.published()
+    begun = {"armani": published.roles["armani"].expires - 30 * DAY}
+    lifetimes = {lifetime.role: lifetime for lifetime in list_lifetimes(published, begun)}
+    assert lifetimes.keys() == {"root", "targets", "snapshot", "timestamp", *published.roles}
+    spans = {role: lifetime.expires - lifetime.begun for role, lifetime in lifetimes.items()}
+    assert spans["armani"] == 30 * DAY
+    assert spans["root"] == 365 * DAY
+    assert spans["targets"] == spans["cancro"] == 90 * DAY
+    assert (spans["latest"], spans["snapshot"], spans["timestamp"]) == (7 * DAY, 7 * DAY, DAY)
+
+
+def test_an_alarm_is_said_at_its_crossing_and_daily():
+    """Not in between; after a renewal the next crossing is logged again."""
+    book = RaisedAlarms()
+
+    def said(age):
+        alarms = plan_alarms([RoleLifetime("armani", 1, BEGIN, BEGIN + 90 * DAY)], BEGIN + age)
+        notices = [notice_of(alarm) for alarm in alarms]
+        return [notice.severity for notice in book.due(notices, BEGIN + age)]
+
+    assert said(44 * DAY) == []
+    assert said(45 * DAY) == ["warning"]
+    assert said(45 * DAY + 23 * HOUR) == []
+    assert said(46 * DAY) == ["warning"]
+    assert said(72 * DAY) == ["critical"]
+    assert said(72 * DAY + HOUR) == []
+    assert said(10 * DAY) == []
+    assert said(73 * DAY) == ["critical"]
+    assert said(90 * DAY) == ["expired"]
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [(4000, None), (3999, "warning"), (1000, "warning"), (999, "critical"), (0, "critical")],
+)
+def test_a_disk_that_fills(free, expected):
+    """Below four times `keep_free` there is a warning, below `keep_free` bundles are refused."""
+    notices = list(plan_room_notices(free, 0, Room(keep_free=1000)))
+    assert [notice.severity for notice in notices] == ([expected] if expected else [])
+    for notice in notices:
+        assert notice.subject == "disk"
+        assert str(notice).startswith(f"{spell_size(free)} are free on the disk, and")
+        assert "make room" in notice.sentence
+
+
+@pytest.mark.parametrize(
+    ("used", "quota", "expected"),
+    [
+        (899, 1000, None),
+        (900, 1000, "warning"),
+        (1000, 1000, "critical"),
+        (1 << 40, 0, None),
+    ],
+)
+def test_a_quota_that_is_used_up(used, quota, expected):
+    """At nine tenths there is a warning; without a quota there is none."""
+    notices = list(plan_room_notices(1 << 50, used, Room(quota)))
+    assert [notice.severity for notice in notices] == ([expected] if expected else [])
+    assert all(notice.subject == "quota" and "gc" in notice.sentence for notice in notices)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "names"),
+    [
+        ("clock", "the floor_time 2035-"),
+        ("build-time", "the post_timestamp 2035-"),
+        ("counter", "has counter 9007199254740991, more than 1000 above"),
+        ("patch-level", "the patch level 9999-12-31"),
+    ],
+)
+def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
+    """For as long as it is published, and no other role is named."""
+    poisoned = open_poisoned(scenario, tmp_path)
+    thief = load_key(poisoned.keys, "armani-1", poisoned.facts["passphrase"]).public_key.keyid
+    public = poisoned.server / "public"
+    finder, published = ExcessFinder(public), load_published(public)
+    for hours in (1, 2):
+        now = datetime.fromtimestamp(poisoned.facts["moment"], UTC) + timedelta(hours=hours)
+        (found,) = finder.find(published, now)
+        assert found.role == "armani"
+        assert names in found.sentence
+        assert f"by the key {thief[:16]}." in found.sentence
+        assert "hening-signer ceremony reset armani" in found.sentence
+
+
+def test_what_is_in_order_is_not_named(world):
+    """Neither now nor later."""
+    published = load_published(world.folder.public)
+    assert ExcessFinder(world.folder.public).find(published, world.now()) == []
+
+
+def test_online_roles_that_are_ahead_are_named(world):
+    """Each that lives longer than it could if it were signed now."""
+    published = load_published(world.folder.public)
+    ago = published.timestamp.expires - TIMESTAMP_LIFE - timedelta(days=2)
+    found = ExcessFinder(world.folder.public).find(published, ago)
+    assert [each.role for each in found] == ["timestamp", "snapshot", "latest"]
+    key = next(iter(published.root.roles["timestamp"].keyids))
+    assert f"by the key {key[:16]}." in found[0].sentence
+
+
+def test_targets_that_live_too_long_are_to_be_signed_again(world):
+    """They have no reset; packs have one."""
+    published = load_published(world.folder.public)
+    long_ago = published.targets.expires - timedelta(days=3652)
+    found = ExcessFinder(world.folder.public).find(published, long_ago)
+    sentences = {each.role: each.sentence for each in found}
+    assert "`hening-signer ceremony renew targets`" in sentences["targets"]
+    assert "`hening-signer ceremony reset tables`" in sentences["tables"]

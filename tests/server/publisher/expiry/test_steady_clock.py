@@ -1,0 +1,261 @@
+"""A wall clock that jumps, and the doubt that is stored; no real time passes here."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from server.core.errors import FormatError
+from server.core.pointer import decode_pointer
+from server.publisher.expiry.clock import (
+    ClockKeeper,
+    ClockRecord,
+    load_clock_record,
+    load_witness,
+    write_clock_record,
+)
+from server.publisher.expiry.steady_clock import SteadyClock
+from server.publisher.plan import newest_signature
+from server.publisher.publisher import Publisher
+from server.storage.layout import StateFolder
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Machine:
+    """A wall clock and a monotonic one under the test's control."""
+
+    def __init__(self):
+        self.wall, self.ticks, self.said, self.told = BEGIN, 100.0, [], []
+        self.clock = self.start()
+        self.clock()
+
+    def start(self, since=None):
+        """Return the clock of a process that starts now."""
+        return SteadyClock(
+            lambda: self.wall, lambda: self.ticks, self.said.append, self.told.append, since
+        )
+
+    def wait(self, seconds, jump=0.0):
+        """Let time pass, and the wall clock jump; return the steady time in seconds since begin."""
+        self.ticks += seconds
+        self.wall += timedelta(seconds=seconds + jump)
+        return (self.clock() - BEGIN).total_seconds()
+
+
+def test_a_clock_that_runs():
+    """Its time is used as it is, small corrections included, and nothing is logged."""
+    machine = Machine()
+    assert machine.wait(10) == 10
+    assert machine.wait(3600, jump=59) == 3669
+    assert machine.wait(10, jump=-59) == 3620
+    assert machine.said == []
+
+
+@pytest.mark.parametrize("jump", [61.0, -61.0, 43_200.0, -86_400.0 * 365])
+def test_a_jump_is_noticed_and_settles(jump):
+    """For ten minutes the old time continues; then the new one is used, without intervention."""
+    machine = Machine()
+    assert machine.wait(5) == 5
+    assert machine.wait(1, jump) == 6
+    assert machine.wait(598) == 604
+    assert machine.wait(1) == 605
+    assert machine.wait(1) == 606 + jump
+    assert machine.wait(10) == 616 + jump
+    assert len(machine.said) == 1
+    assert f"jumped by {jump:+.0f} s" in machine.said[0]
+    assert machine.told == ["the clock was steady for 10 minutes: its time counts now."]
+
+
+@pytest.mark.parametrize("jump", [43_260.0, 86_400.0 * 365])
+def test_a_jump_far_ahead_is_not_believed(jump):
+    """It never settles: the old time continues until a person confirms the new one."""
+    machine = Machine()
+    assert machine.wait(1, jump) == 1
+    assert machine.clock.is_doubted
+    assert machine.wait(7 * 86_400) == 7 * 86_400 + 1
+    assert machine.clock.ahead.total_seconds() == jump
+    machine.clock.confirm()
+    assert not machine.clock.is_doubted
+    assert machine.wait(1) == 7 * 86_400 + 2 + jump
+    assert machine.clock.ahead == timedelta()
+    assert len(machine.said) == 1
+    assert "until an operator runs `hening-server clock confirm`" in machine.said[0]
+    assert machine.told == ["the clock was confirmed: its time counts from now on."]
+
+
+def test_two_jumps_that_are_far_together():
+    """The total distance of the clock counts, not the number of jumps."""
+    machine = Machine()
+    for _ in range(2):
+        machine.wait(1, jump=30_000)
+    assert machine.wait(600) == 602
+    assert machine.clock.is_doubted
+
+
+def test_a_far_jump_that_is_taken_back():
+    """The doubt ends by itself, after any time."""
+    machine = Machine()
+    machine.wait(1, jump=86_400)
+    assert machine.wait(3600, jump=-86_400) == 3601
+    assert not machine.clock.is_doubted
+    assert machine.told == ["the clock is back where it was before it jumped."]
+
+
+def test_a_doubt_outlives_the_process():
+    """The next one continues from the newest signature; a corrected clock counts immediately."""
+    machine = Machine()
+    machine.wait(1, jump=86_400 * 30)
+    clock = machine.start(since=BEGIN)
+    assert clock() == BEGIN
+    assert clock.is_doubted
+    machine.wall -= timedelta(days=30)
+    assert machine.start(since=BEGIN)() == machine.wall
+
+
+def test_a_jump_that_is_taken_back():
+    """Both are logged; the time is immediately what it was."""
+    machine = Machine()
+    assert machine.wait(1, jump=7200) == 1
+    assert machine.wait(60, jump=-7200) == 61
+    assert machine.wait(1) == 62
+    assert len(machine.said) == 2
+
+
+def test_a_second_jump_settles_from_its_own_time():
+    """Ten minutes without any."""
+    machine = Machine()
+    machine.wait(1, jump=7200)
+    assert machine.wait(599, jump=7200) == 600
+    assert machine.wait(599) == 1199
+    assert machine.wait(1) == 1200 + 14_400
+
+
+def test_no_signature_is_older_than_the_last_one(world):
+    """With a clock set back by a day a change is published, and no expiry is earlier."""
+    before = world.published()
+    world.ahead = timedelta(days=-1)
+    world.run(lambda publisher: Publisher.change_pointers(publisher, halt_all))
+    after = world.published()
+    assert after.timestamp.version == before.timestamp.version + 1
+    assert newest_signature(after) == newest_signature(before)
+    assert after.timestamp.expires >= before.timestamp.expires
+    assert after.roles["latest"].expires >= before.roles["latest"].expires
+    assert world.run(Publisher.refresh) == ""
+    world.ahead = timedelta(hours=2)
+    assert world.run(Publisher.refresh) == "timestamp"
+    assert world.published().timestamp.expires > after.timestamp.expires
+
+
+def halt_all(published):
+    """Halt every pointer."""
+    latest = published.roles["latest"]
+    return {
+        path: decode_pointer(path, target.unrecognized_fields["custom"] | {"h": True})
+        for path, target in latest.targets.items()
+    }
+
+
+DAY = 86_400
+
+
+class WatchedMachine:
+    """A test clock, its keeper, and their messages."""
+
+    def __init__(self, folder, since=None):
+        self.folder, self.wall, self.ticks, self.said = folder, BEGIN, 0.0, []
+        self.start(since)
+
+    def start(self, since):
+        """Start as a new process does."""
+        self.steady = SteadyClock(
+            lambda: self.wall, lambda: self.ticks, self.said.append, self.said.append, since
+        )
+        self.gauge = Gauge("ahead", "Seconds", registry=CollectorRegistry())
+        self.keeper = ClockKeeper(
+            self.folder, lambda: self.wall, self.steady, self.gauge, self.said.append
+        )
+
+    def wait(self, seconds, jump=0):
+        """Let time pass, and the wall clock jump."""
+        self.ticks += seconds
+        self.wall += timedelta(seconds=seconds + jump)
+
+    def look(self):
+        """Run the keeper's check once."""
+        return asyncio.run(self.keeper.poll())
+
+    @property
+    def ahead(self):
+        """Return the metric's value."""
+        return self.gauge.collect()[0].samples[0].value
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Give a machine whose clock was checked once."""
+    return WatchedMachine(StateFolder(tmp_path))
+
+
+def test_a_doubt_is_reported_until_confirmed(machine):
+    """Metric, immediate and daily alarms, and a record on disk; a confirmation ends all of it."""
+    machine.look()
+    machine.wait(10, jump=30 * DAY)
+    (alarm,) = machine.look()
+    assert "2026-01-31 00:00 UTC and is not believed" in alarm
+    assert "hening-server clock confirm" in alarm
+    assert machine.ahead == 30 * DAY
+    assert load_clock_record(machine.folder).is_doubted
+    assert len(machine.said) == 1
+    machine.wait(DAY - 1)
+    machine.look()
+    assert len(machine.said) == 1
+    machine.wait(2)
+    machine.look()
+    assert len(machine.said) == 2
+    record = load_clock_record(machine.folder)
+    confirmed = ClockRecord(record.doubted, int(machine.wall.timestamp()))
+    write_clock_record(machine.folder, confirmed)
+    assert machine.look() == []
+    assert machine.ahead == 0
+    assert machine.steady() == machine.wall
+    assert not load_clock_record(machine.folder).is_doubted
+
+
+def test_a_confirmation_of_another_time_counts_for_nothing(machine):
+    """A confirmation of last month does not cover a clock that jumps today."""
+    write_clock_record(machine.folder, ClockRecord(0, int(BEGIN.timestamp()) - 30 * DAY))
+    machine.look()
+    machine.wait(10, jump=30 * DAY)
+    assert len(machine.look()) == 1
+    assert machine.steady.is_doubted
+
+
+def test_a_clock_that_was_mended(machine):
+    """The doubt is removed from disk: the next start must not find it."""
+    machine.look()
+    machine.wait(10, jump=30 * DAY)
+    machine.look()
+    machine.wait(10, jump=-30 * DAY)
+    assert machine.look() == []
+    assert load_clock_record(machine.folder) == ClockRecord()
+
+
+def test_a_damaged_record(machine):
+    """It is an alarm with its remedy, and does not stop the checks."""
+    machine.folder.clock.write_text("{}!")
+    assert machine.look() == ["clock.json is malformed: remove it."]
+    with pytest.raises(FormatError, match="remove it"):
+        load_clock_record(machine.folder)
+
+
+def test_what_vouches(world):
+    """The newest signature, or a later confirmation; nothing in a new folder."""
+    assert load_witness(StateFolder(world.folder.root / "none")).time is None
+    published = world.published()
+    signed = load_witness(world.folder).time
+    assert signed == published.timestamp.expires - timedelta(days=1)
+    later = int(signed.timestamp()) + 5
+    write_clock_record(world.folder, ClockRecord(0, later))
+    assert int(load_witness(world.folder).time.timestamp()) == later

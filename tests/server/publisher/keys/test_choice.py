@@ -1,0 +1,192 @@
+"""Which held key signs under which root and targets, and when a next key may take over."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from server.core.errors import TrustError
+from server.core.metadata import decode_root, decode_targets
+from server.core.note import VerifierKey
+from server.publisher.errors import PublishError
+from server.publisher.keys.choice import (
+    check_root_keys,
+    check_signable,
+    choose_keys,
+    describe_keys,
+    discard_next,
+    plan_next,
+    plan_switch,
+    promote_next,
+)
+from server.publisher.keys.online_keys import HOLDERS, ROLES, create_next_keys, load_online_keys
+from server.publisher.published import Trust
+
+STRANGER = CryptoSigner.generate_ed25519().public_key
+CURRENT, NEXT, BOTH, NEITHER = "current", "next", "both", "neither"
+
+
+@pytest.fixture
+def keys(fresh):
+    """Give keys each of which has a next one."""
+    create_next_keys(fresh.folder.keys, HOLDERS)
+    return load_online_keys(fresh.folder.keys)
+
+
+def trust(world, keys, **listed):
+    """Return a trust whose root and targets list each role's keys as `listed` says."""
+    online, log = {}, {CURRENT: 0, NEXT: 1}
+    for role in ROLES:
+        first, second = keys.signers[role].public_key, keys.next_signers[role].public_key
+        kinds = {CURRENT: [first], NEXT: [second], BOTH: [second, first], NEITHER: [STRANGER]}
+        online[role] = kinds[listed.get(role, CURRENT)]
+    which = listed.get("log", CURRENT)
+    stranger = VerifierKey(keys.log_verifier.name, bytes.fromhex(STRANGER.keyval["public"]))
+    verifier = keys.log_keys[log[which]].verifier if which in log else stranger
+    root = decode_root(world.ceremony.root(1, online, verifier)).signed
+    targets = decode_targets("targets", world.ceremony.targets(latest=online["latest"])).signed
+    return Trust(root, targets, {})
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_listed_decides(fresh, keys, role):
+    """The current key for as long as it may sign, then the next one; other roles do not matter."""
+    for listed, signers in ((CURRENT, 0), (BOTH, 0), (NEXT, 1)):
+        believed = trust(fresh, keys, **{role: listed})
+        chosen = choose_keys(keys, believed.root, believed.targets).signers
+        expected = dict(keys.signers) | ({role: keys.next_signers[role]} if signers else {})
+        assert chosen == expected
+
+
+@pytest.mark.parametrize("role", HOLDERS)
+def test_neither_key_is_listed(fresh, keys, role):
+    """Then nothing is signed, and the error names the command that makes a key."""
+    believed = trust(fresh, keys, **{role: NEITHER})
+    with pytest.raises(TrustError, match=f"run `hening-server keys new {role}`"):
+        choose_keys(keys, believed.root, believed.targets)
+    if role != "latest":
+        with pytest.raises(TrustError, match=f"keys new {role}"):
+            check_root_keys(believed.root, keys)
+
+
+def test_a_server_without_next_keys(fresh, keys):
+    """Further foreign keys in the root do not help."""
+    alone = dataclasses.replace(keys, next_signers={}, next_log=None)
+    believed = trust(fresh, keys, snapshot=BOTH, latest=BOTH)
+    assert choose_keys(alone, believed.root, believed.targets).signers == keys.signers
+    for role in HOLDERS:
+        believed = trust(fresh, keys, **{role: NEXT})
+        with pytest.raises(TrustError, match=f"keys new {role}"):
+            choose_keys(alone, believed.root, believed.targets)
+
+
+def test_what_is_shown(fresh, keys):
+    """Ids, which of them are listed, and which sign; both keys of the log always do."""
+    believed = trust(fresh, keys, latest=CURRENT, snapshot=BOTH, timestamp=NEXT, log=NEXT)
+    states = {state.name: state for state in describe_keys(keys, believed)}
+    assert list(states) == ["latest", "snapshot", "timestamp", "log"]
+    for role in ROLES:
+        assert states[role].current == keys.signers[role].public_key.keyid
+        assert states[role].following == keys.next_signers[role].public_key.keyid
+    first, second = (str(key.verifier) for key in keys.log_keys)
+    assert (states["log"].current, states["log"].following) == (first, second)
+    latest, snapshot, timestamp, log = states.values()
+    assert (latest.listed, latest.signing) == ((latest.current,), (latest.current,))
+    assert snapshot.listed == (snapshot.current, snapshot.following)
+    assert snapshot.signing == (snapshot.current,)
+    assert (timestamp.listed, timestamp.signing) == ((timestamp.following,),) * 2
+    assert (log.listed, log.signing) == ((second,), (first, second))
+    nothing = describe_keys(dataclasses.replace(keys, next_signers={}, next_log=None), None)
+    assert {(state.following, state.listed) for state in nothing} == {("", ())}
+
+
+@pytest.mark.parametrize(
+    ("listed", "age", "at_once", "allowed"),
+    [
+        (CURRENT, 1e9, True, False),
+        (NEITHER, 1e9, True, False),
+        (BOTH, 74.9, False, False),
+        (BOTH, -5, False, False),
+        (BOTH, 75, False, True),
+        (BOTH, 0, True, True),
+        (NEXT, 0, False, True),
+    ],
+)
+def test_when_a_next_key_may_take_over(fresh, keys, listed, age, at_once, allowed):
+    """Not before it is listed, nor before caches expire, unless the former cannot be used."""
+    believed = trust(fresh, keys, snapshot=listed, timestamp=listed)
+    if allowed:
+        names = ["timestamp", "snapshot"]
+        assert plan_switch(keys, believed, names, age, at_once=at_once) == names[::-1]
+        return
+    sentence = "less than 75 s" if listed == BOTH else "does not list the next key of snapshot yet"
+    with pytest.raises(PublishError, match=sentence):
+        plan_switch(keys, believed, ["snapshot"], age, at_once=at_once)
+
+
+def test_latest_waits_for_no_cache_and_the_log_always(fresh, keys):
+    """Targets come with the timestamp; a root names one key of the log, and both sign."""
+    believed = trust(fresh, keys, latest=BOTH, log=NEXT)
+    assert plan_switch(keys, believed, ["latest"], 0, at_once=False) == ["latest"]
+    with pytest.raises(PublishError, match="next key of log is public for less than 75 s"):
+        plan_switch(keys, believed, ["log"], 74, at_once=False)
+    assert plan_switch(keys, believed, ["log"], 75, at_once=False) == ["log"]
+    assert plan_switch(keys, believed, ["log"], 0, at_once=True) == ["log"]
+    believed = trust(fresh, keys)
+    for name in ("latest", "log"):
+        with pytest.raises(PublishError, match=f"next key of {name} yet"):
+            plan_switch(keys, believed, [name], 1e9, at_once=True)
+
+
+def test_what_has_no_next_key_is_passed(fresh, keys):
+    """All named roles or none: one that may not switch yet is refused for all."""
+    believed = trust(fresh, keys, snapshot=NEXT)
+    alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
+    assert plan_switch(alone, believed, ROLES, 100, at_once=False) == ["snapshot"]
+    with pytest.raises(PublishError, match="targets does not list the next key of latest"):
+        plan_switch(keys, believed, ROLES, 100, at_once=False)
+
+
+def test_which_next_keys_are_kept(fresh, keys):
+    """Existing ones are kept unless `--afresh`; a key that alone is listed is always refused."""
+    alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
+    alone = dataclasses.replace(alone, next_log=None)
+    for believed in (None, trust(fresh, keys), trust(fresh, keys, snapshot=BOTH)):
+        assert plan_next(alone, believed, HOLDERS, afresh=False) == ["snapshot"]
+        assert plan_next(alone, believed, ["log", "latest"], afresh=False) == []
+        assert plan_next(alone, believed, HOLDERS, afresh=True) == []
+    believed = trust(fresh, keys, snapshot=NEXT, log=NEXT)
+    for afresh, rest in ((False, "`"), (True, " --at-once`")):
+        with pytest.raises(
+            PublishError, match=f"run `hening-server keys switch snapshot log{rest}"
+        ):
+            plan_next(keys, believed, HOLDERS, afresh=afresh)
+        assert plan_next(keys, believed, ["latest"], afresh=afresh) == (
+            [] if afresh else ["latest"]
+        )
+
+
+def test_keys_as_they_are_going_to_be(keys):
+    """A next key is gone, or replaces the current one; the others are unchanged."""
+    discarded = discard_next(keys, ["snapshot", "log"])
+    assert discarded.next_signers.keys() == {"latest", "timestamp"}
+    assert (discarded.signers, discarded.log_keys) == (keys.signers, (keys.log,))
+    promoted = promote_next(keys, ["snapshot", "log"])
+    assert promoted.signers == {**keys.signers, "snapshot": keys.next_signers["snapshot"]}
+    assert promoted.next_signers.keys() == {"latest", "timestamp"}
+    assert promoted.log_keys == (keys.next_log,)
+    assert promote_next(discarded, ["snapshot", "log"]) == discarded
+
+
+def test_what_can_be_signed(fresh, keys):
+    """Listed keys and a root and targets that phones still accept."""
+    believed, now = trust(fresh, keys), fresh.now()
+    check_signable(keys, believed, now)
+    with pytest.raises(TrustError, match="key for snapshot is not among"):
+        check_signable(promote_next(keys, ["snapshot"]), believed, now)
+    # The ceremony's targets are valid for 90 days, its roots for 365.
+    with pytest.raises(TrustError, match="targets 1 expired"):
+        check_signable(keys, believed, now + timedelta(days=91))
+    with pytest.raises(TrustError, match="root 1 expired"):
+        check_signable(keys, believed, now + timedelta(days=366))

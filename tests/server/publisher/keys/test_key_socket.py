@@ -1,0 +1,223 @@
+"""The publisher's side of the key process's socket, with a scripted key process."""
+
+import base64
+import socket
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from server.core.checkpoint import encode_leaf
+from server.core.errors import FormatError, TrustError
+from server.core.note import VerifierKey
+from server.core.tiles import GrowingTree
+from server.core.tlog import leaf_hash, tree_hash
+from server.publisher.errors import LeafRefusedError, PublishError
+from server.publisher.keys.holder import KeyFolder, load_keys, load_signed_leaves, open_keys
+from server.publisher.keys.key_socket import KeySocket, LogHalf
+from server.publisher.keys.messages import (
+    HEAD,
+    Done,
+    Held,
+    Leaves,
+    LogSize,
+    ReadLeaves,
+    Refused,
+    Signature,
+    SignCheckpoint,
+    Unexpected,
+    decode_head,
+    decode_request,
+    encode_frame,
+)
+from server.publisher.keys.online_keys import History, encode_public, load_online_keys
+from server.publisher.log import SignedLeaves
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+LOG = VerifierKey("hening.example/log", bytes(31) + b"\x01")
+ENTRIES = [encode_leaf("latest", number, "0" * 64) for number in range(1, 9)]
+
+
+@contextmanager
+def answering(tmp_path, *answers):
+    """Give a key socket whose other side sends these answers in turn, and records requests."""
+    path, asked = tmp_path / "keys.sock", []
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve():
+            for answer in answers:
+                client, _ = listener.accept()
+                with client, client.makefile("rb") as reader:
+                    asked.append(decode_request(reader.read(decode_head(reader.read(HEAD)))))
+                    client.sendall(answer if isinstance(answer, bytes) else encode_frame(answer))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield KeySocket(StateFolder(tmp_path / "state", keys_socket=str(path))), asked
+        thread.join()
+
+
+def held(keys, size=0, *, is_known=True):
+    """Return a key process's answer about the keys of a folder."""
+    roles = {role: [key.public_key.keyval["public"]] for role, key in keys.signers.items()}
+    return Held(roles, [str(keys.log_verifier)], size, is_known)
+
+
+def test_where_the_keys_are():
+    """The setting decides; without it they are in the state folder."""
+    assert isinstance(open_keys(StateFolder(Path("state"))), KeyFolder)
+    assert isinstance(open_keys(StateFolder(Path("state"), keys_socket="keys.sock")), KeySocket)
+
+
+def test_the_public_halves(fresh, tmp_path):
+    """They have the ids of the keys, and cannot sign by themselves."""
+    keys = load_online_keys(fresh.folder.keys)
+    with answering(tmp_path, held(keys, 7)) as (process, _):
+        loaded = process.load()
+    assert encode_public(loaded) == encode_public(keys)
+    assert loaded.log_size == 7
+    assert [k.public_key for k in loaded.signers.values()] == [
+        k.public_key for k in keys.signers.values()
+    ]
+    with pytest.raises(TrustError, match="the key process signs"):
+        loaded.signers["latest"].sign(b"bytes")
+
+
+def test_a_copy_that_is_behind(fresh, tmp_path):
+    """It is not sent to a process that has more leaves, which would refuse it."""
+    keys = load_online_keys(fresh.folder.keys)
+    with answering(tmp_path, held(keys, 7, is_known=False)) as (process, asked):
+        assert process.load().log_size == 7
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\0", b"\0\0\0\5abc", b"\xff\xff\xff\xff", b"\0\0\0\1\xc0"]
+)
+def test_what_is_no_answer(tmp_path, answer):
+    """The process is unreachable or no key process: waiting work is retried."""
+    with (
+        answering(tmp_path, answer) as (process, _),
+        pytest.raises(StorageError, match="the key process does not answer at"),
+    ):
+        process.load()
+
+
+def test_no_key_process_is_there(tmp_path):
+    """The error says where, and which command should run there."""
+    folder = StateFolder(tmp_path, keys_socket=str(tmp_path / "nothing.sock"))
+    with pytest.raises(StorageError, match=r"nothing\.sock .* `hening-server keys serve` runs"):
+        load_keys(folder)
+
+
+@pytest.mark.parametrize(("environment", "kind"), [(True, StorageError), (False, PublishError)])
+def test_a_refusal(tmp_path, environment, kind):
+    """It keeps its kind: a disk error is retried, and a refused signature is not."""
+    with (
+        answering(tmp_path, Refused("no.", environment)) as (process, _),
+        pytest.raises(kind, match="the key process refuses: no"),
+    ):
+        process.load()
+
+
+@pytest.mark.parametrize("answer", [Done(), Held({}, ["log"], 0, True)])
+def test_an_answer_to_something_else(tmp_path, answer):
+    """The two programs are of different versions."""
+    with (
+        answering(tmp_path, answer) as (process, _),
+        pytest.raises(StorageError, match="of another version"),
+    ):
+        process.load()
+
+
+def test_a_key_that_is_none(fresh, tmp_path):
+    """It is refused as malformed, not by the library's error."""
+    answer = held(load_online_keys(fresh.folder.keys))
+    answer.roles["latest"] = ["zz"]
+    with answering(tmp_path, answer) as (process, _), pytest.raises(FormatError, match="none"):
+        process.load()
+
+
+def history(size, public=0):
+    """Return a log with this many entries, some of them public."""
+    tree = GrowingTree(0, {}.__getitem__)
+    for entry in ENTRIES[:size]:
+        tree.append(leaf_hash(entry))
+    return History(tree, 0, ENTRIES[:size], public)
+
+
+def text(size):
+    """Return the checkpoint of this many entries."""
+    root = base64.b64encode(tree_hash(list(map(leaf_hash, ENTRIES[:size])))).decode()
+    return f"{LOG.name}\n{size}\n{root}\n".encode()
+
+
+def test_a_checkpoint_comes_with_what_is_new(tmp_path):
+    """The process reports the size that it knows, if it differs from the expected one."""
+    with answering(tmp_path, LogSize(4), Signature(bytes(64))) as (process, asked):
+        signed = process.sign_checkpoint(LOG, text(6), history(6))
+    assert signed == bytes(64)
+    assert asked == [
+        SignCheckpoint(str(LOG), text(6), 0, ENTRIES[:6], []),
+        SignCheckpoint(str(LOG), text(6), 4, ENTRIES[4:6], []),
+    ]
+
+
+@pytest.mark.parametrize(("size", "signed"), [(3, 6), (6, 6), (6, 8)])
+def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
+    """A proof shows one history; an incomplete log cannot prove anything."""
+    with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, asked):
+        process.sign_checkpoint(LOG, text(size), history(6))
+    proof = history(6).tree.consistency_proof(size, signed) if signed < 8 else []
+    assert asked[1] == SignCheckpoint(str(LOG), text(size), signed, [], proof)
+
+
+def test_a_process_that_does_not_follow(tmp_path):
+    """Public leaves are not sent as if they were new."""
+    process = KeySocket(StateFolder(tmp_path, keys_socket="nowhere"))
+    with pytest.raises(StorageError, match=r"knows 0 leaves of the log, of which 3 are public"):
+        process.sign_checkpoint(LOG, text(6), history(6, public=3))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(Refused("no.", False), StorageError), (Unexpected("no."), LeafRefusedError)],
+)
+def test_a_checkpoint_that_is_refused(tmp_path, answer, kind):
+    """No bundle is blamed for the log; leaves that can never be signed have their own error."""
+    with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match="refuses: no"):
+        process.sign_checkpoint(LOG, text(6), history(6))
+
+
+def test_a_size_that_never_settles(tmp_path):
+    """It ends, so that the publisher's lease does, too."""
+    with (
+        answering(tmp_path, *map(LogSize, (1, 2, 3))) as (process, _),
+        pytest.raises(StorageError, match="another publisher is using"),
+    ):
+        process.sign_checkpoint(LOG, text(6), history(6))
+
+
+def test_no_checkpoint_without_its_log(tmp_path):
+    """The process would have nothing to verify."""
+    half = LogHalf(LOG, KeySocket(StateFolder(tmp_path, keys_socket="nowhere")))
+    with pytest.raises(TrustError, match="without its log"):
+        half.sign(text(1))
+
+
+def test_leaves_that_the_process_has(fresh, tmp_path):
+    """All from an index on, in as many answers as needed, if it has signed any."""
+    state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
+    told, root = held(load_online_keys(fresh.folder.keys), 8), bytes(32)
+    parts = [Leaves(ENTRIES[2:5], root), Leaves(ENTRIES[5:], root), Leaves([], root)]
+    with answering(tmp_path, told, *parts) as (_, asked):
+        assert load_signed_leaves(state, 2) == SignedLeaves(2, ENTRIES[2:], root)
+    assert asked[1:] == [ReadLeaves(2), ReadLeaves(5), ReadLeaves(8)]
+    with answering(tmp_path, held(load_online_keys(fresh.folder.keys))):
+        assert load_signed_leaves(state, 0) is None
+    assert load_signed_leaves(fresh.folder, 0) is None

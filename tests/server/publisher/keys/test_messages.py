@@ -1,0 +1,129 @@
+"""Frames between publisher and key process: encoding and decoding are inverse and strict."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import FormatError
+from server.publisher.keys.messages import (
+    FRAME_LIMIT,
+    HEAD,
+    Adopt,
+    ContinueLog,
+    Describe,
+    Done,
+    Held,
+    Leaves,
+    LogSize,
+    MakeNext,
+    Publish,
+    ReadLeaves,
+    Refused,
+    Signature,
+    SignCheckpoint,
+    Signed,
+    SwitchTo,
+    Unexpected,
+    Unknown,
+    decode_answer,
+    decode_head,
+    decode_request,
+    encode_frame,
+)
+from server.publisher.verify import RoleVersion
+
+FILE = RoleVersion("armani", 3, b"{}")
+REQUESTS = [
+    Describe("a" * 64),
+    Publish(
+        "",
+        datetime(2026, 11, 28, tzinfo=UTC),
+        [FILE],
+        {"latest/armani/id/stable": {"v": 1}},
+        True,
+        {"latest": 7},
+        {"armani": [1, 2]},
+    ),
+    Adopt([FILE]),
+    SignCheckpoint("hening.example/log+0+0", b"text", 3, [b"leaf"], [bytes(32)]),
+    ContinueLog(b"note", 3, [b"leaf"]),
+    ReadLeaves(3),
+    MakeNext("", ["latest", "log"], False),
+    SwitchTo("", ["snapshot"]),
+]
+ANSWERS = [
+    Held({"latest": ["00"]}, ["log"], 3, True),
+    Signed([FILE], b"{}", 4),
+    Signature(bytes(64)),
+    Leaves([b"leaf"], bytes(32)),
+    LogSize(2),
+    Unexpected("no"),
+    Unknown(),
+    Done(),
+    Refused("no", False),
+]
+
+
+@pytest.mark.parametrize("message", [*REQUESTS, *ANSWERS], ids=lambda each: type(each).__name__)
+def test_round_trip(message):
+    """Length in four bytes, then the message; each side decodes what the other may send."""
+    frame = encode_frame(message)
+    assert decode_head(frame[:HEAD]) == len(frame) - HEAD
+    decode = decode_request if message in REQUESTS else decode_answer
+    assert decode(frame[HEAD:]) == message
+    other = decode_answer if message in REQUESTS else decode_request
+    with pytest.raises(FormatError, match="a message between publisher and key process"):
+        other(frame[HEAD:])
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes(data):
+    """They are refused by our own error and no other."""
+    for decode in (decode_request, decode_answer):
+        with pytest.raises(FormatError):
+            decode(data)
+
+
+@given(st.sampled_from(REQUESTS), st.data())
+def test_a_changed_byte(request_, data):
+    """A damaged request is read as a request, or raises our own error."""
+    body = bytearray(encode_frame(request_)[HEAD:])
+    body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        read = decode_request(bytes(body))
+    except FormatError:
+        return
+    assert type(read) in {type(each) for each in REQUESTS}
+
+
+@pytest.mark.parametrize("names", [[], ["armani"], ["../log"], ["log\n"], ["log"] * 5])
+def test_keys_that_are_not_held(names):
+    """A name becomes that of a file, so only the four names are accepted."""
+    body = msgspec.msgpack.encode(MakeNext("", names, False))
+    with pytest.raises(FormatError):
+        decode_request(body)
+
+
+@pytest.mark.parametrize("length", [0, FRAME_LIMIT + 1, 2**32 - 1])
+def test_a_length_beyond_the_limit(length):
+    """It is refused before anything is read."""
+    with pytest.raises(FormatError, match="over the limit"):
+        decode_head(length.to_bytes(4))
+
+
+def test_the_largest_length():
+    """The limit itself is allowed."""
+    assert decode_head(FRAME_LIMIT.to_bytes(4)) == FRAME_LIMIT
+
+
+def test_deep_nesting():
+    """A pointer is any value here; one too deep for the decoder is our own error."""
+    body = msgspec.msgpack.encode(REQUESTS[1])
+    pointer = msgspec.msgpack.encode({"v": 1})
+    assert body.count(pointer) == 1
+    assert isinstance(decode_request(body.replace(pointer, b"\x91" * 5 + b"\x90")), Publish)
+    with pytest.raises(FormatError, match="a message between"):
+        decode_request(body.replace(pointer, b"\x91" * 100_000 + b"\x90"))

@@ -1,0 +1,156 @@
+"""Online keys: made once, private to their owner."""
+
+import json
+import re
+
+import pytest
+
+from server.core.errors import FormatError, TrustError
+from server.publisher.keys.online_keys import (
+    ROLES,
+    create_next_keys,
+    create_online_keys,
+    load_online_keys,
+    promote_next_key,
+)
+from server.storage.errors import StorageError
+
+NAMES = [*ROLES, "log"]
+NAMES_SORTED = sorted(NAMES)
+
+
+def test_made_once(tmp_path):
+    """A second run keeps every key and completes what a crash left out."""
+    first = create_online_keys(tmp_path / "keys", "rom.example/log")
+    assert create_online_keys(tmp_path / "keys", "rom.example/log") == first
+    (tmp_path / "keys" / "public.json").unlink()
+    assert create_online_keys(tmp_path / "keys", "rom.example/log") == first
+    keys = load_online_keys(tmp_path / "keys")
+    assert keys.log_verifier.name == "rom.example/log"
+    ids = {signer.public_key.keyid for signer in keys.signers.values()}
+    assert len(ids) == 3
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601])
+def test_modes(tmp_path, name, mode):
+    """Files are 0600; a wider one is refused with the remedy."""
+    create_online_keys(tmp_path, "rom.example/log")
+    path = tmp_path / f"{name}.pem"
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(mode)
+    with pytest.raises(TrustError, match=f"has mode 0{mode:o}: run `chmod 600"):
+        load_online_keys(tmp_path)
+    path.chmod(0o400)
+    load_online_keys(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"])
+def test_what_is_no_key(tmp_path, data):
+    """A damaged file is named in the error message."""
+    create_online_keys(tmp_path, "rom.example/log")
+    (tmp_path / "snapshot.pem").write_bytes(data)
+    with pytest.raises(TrustError, match=r"snapshot\.pem is not an unencrypted private key"):
+        load_online_keys(tmp_path)
+
+
+def test_next_keys(tmp_path):
+    """They are made once, published in place of the current ones, and take over by a rename."""
+    first = json.loads(create_online_keys(tmp_path, "rom.example/log"))["keys"]
+    handed = create_next_keys(tmp_path, ["snapshot", "log"])
+    assert create_next_keys(tmp_path, ["snapshot", "log"]) == handed
+    assert create_online_keys(tmp_path) == handed == (tmp_path / "public.json").read_bytes()
+    second = json.loads(handed)["keys"]
+    assert {name for name in NAMES if first[name] != second[name]} == {"snapshot", "log"}
+    assert second["log"].startswith("rom.example/log+")
+    keys = load_online_keys(tmp_path)
+    assert {name: signer.public_key.keyval["public"] for name, signer in keys.signers.items()} == {
+        role: first[role] for role in ROLES
+    }
+    assert [str(key.verifier) for key in keys.log_keys] == [first["log"], second["log"]]
+    former = (tmp_path / "snapshot.pem").read_bytes()
+    for name in ("snapshot", "log"):
+        assert (tmp_path / f"{name}.next.pem").stat().st_mode & 0o777 == 0o600
+        promote_next_key(tmp_path, name)
+    assert all(former != path.read_bytes() for path in tmp_path.iterdir())
+    assert sorted(path.name for path in tmp_path.glob("*.pem")) == [
+        f"{n}.pem" for n in NAMES_SORTED
+    ]
+    assert create_online_keys(tmp_path) == handed
+    assert str(load_online_keys(tmp_path).log_verifier) == second["log"]
+
+
+def test_next_keys_afresh(tmp_path):
+    """Named ones are replaced, and published; no other key is touched."""
+    create_online_keys(tmp_path, "rom.example/log")
+    before = json.loads(create_next_keys(tmp_path, NAMES))["keys"]
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
+    after = json.loads(create_next_keys(tmp_path, ["snapshot", "log"], afresh=True))["keys"]
+    assert {name for name in NAMES if before[name] != after[name]} == {"snapshot", "log"}
+    changed = {
+        path.name for path in tmp_path.glob("*.pem") if files[path.name] != path.read_bytes()
+    }
+    assert changed == {"snapshot.next.pem", "log.next.pem"}
+    assert (tmp_path / "log.next.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_file_that_is_gone(tmp_path, name):
+    """It is named with both remedies; `create_online_keys` makes only that one again."""
+    create_online_keys(tmp_path / "keys", "rom.example/log")
+    path = tmp_path / "keys" / f"{name}.pem"
+    files = {p.name: p.read_bytes() for p in path.parent.glob("*.pem")}
+    path.unlink()
+    sentence = (
+        f"{path} is gone: restore it from a copy, or run `hening-server init --state {tmp_path}`"
+    )
+    with pytest.raises(StorageError, match=re.escape(sentence)):
+        load_online_keys(tmp_path / "keys")
+    create_online_keys(tmp_path / "keys")
+    changed = {p.name for p in path.parent.glob("*.pem") if files[p.name] != p.read_bytes()}
+    assert changed == {path.name}
+
+
+def test_the_logs_name_when_its_file_is_gone(tmp_path):
+    """It is the name in the pinned root, and no other."""
+    create_online_keys(tmp_path, "rom.example/log")
+    (tmp_path / "log-origin").unlink()
+    with pytest.raises(TrustError, match=r"the log of this state is rom\.example/log"):
+        create_online_keys(tmp_path, "other.example/log", "rom.example/log")
+    create_online_keys(tmp_path, None, "rom.example/log")
+    assert load_online_keys(tmp_path).log_verifier.name == "rom.example/log"
+
+
+def test_a_next_key_that_others_may_read(tmp_path):
+    """It is refused like a current one."""
+    create_online_keys(tmp_path, "rom.example/log")
+    create_next_keys(tmp_path, ["latest"])
+    (tmp_path / "latest.next.pem").chmod(0o644)
+    with pytest.raises(TrustError, match=r"latest\.next\.pem has mode 0644"):
+        load_online_keys(tmp_path)
+
+
+def test_private_halves_are_not_shown(tmp_path):
+    """Representations of the keys have only addresses and public halves."""
+    create_online_keys(tmp_path, "rom.example/log")
+    create_next_keys(tmp_path, NAMES)
+    keys = load_online_keys(tmp_path)
+    seeds = [key.private.private_bytes_raw() for key in keys.log_keys]
+    for seed in seeds:
+        assert seed.hex() not in repr(keys)
+        assert repr(seed)[2:-1] not in repr(keys)
+
+
+def test_none(tmp_path):
+    """For a folder without keys the error says what to run."""
+    with pytest.raises(StorageError, match="run `hening-server init` for a new server"):
+        load_online_keys(tmp_path)
+
+
+@pytest.mark.parametrize("origin", ["", "Rom.example", "rom example", "a+b", "a\nb", "a" * 65])
+def test_a_log_name_that_no_checkpoint_can_carry(tmp_path, origin):
+    """It is refused before anything is written: the name is permanent."""
+    with pytest.raises(FormatError, match="cannot name a log"):
+        create_online_keys(tmp_path / "keys", origin)
+    assert not (tmp_path / "keys").exists()

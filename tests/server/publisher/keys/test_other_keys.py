@@ -1,0 +1,104 @@
+"""Two publishers of one site, of which one has the next keys: it takes what names these."""
+
+import asyncio
+import time
+
+import pytest
+
+from server.publisher.keys.online_keys import load_online_keys
+from server.publisher.keys.rotation import make_next_keys
+from server.publisher.maintenance.check import check_state
+from server.publisher.publisher import Publisher
+from server.publisher.s3_inbox import S3Inbox
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from tests.server.ceremony import write_bundle
+from tests.server.site import Site, first_release
+from tests.server.world import CHANNEL, halt, refresh_from_disk
+
+SAID = (
+    "this server's key for timestamp is not among those that root allows: a publisher of the site"
+    " that has it is needed; copy its keys/ to this machine."
+)
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+
+
+@pytest.fixture
+def machines(fresh_state, postgres, seaweed, tmp_path):
+    """Give two machines at which one release is public; the first one makes a next key."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    one, two = site.machine("one"), site.machine("two")
+    first_release(one)
+    one.run(lambda publisher: make_next_keys(publisher, one.folder, ["timestamp"]))
+    for world in (one, two):
+        world.inbox = S3Inbox(site.tree, world.folder, time.monotonic)
+    two.run(Publisher.repair)
+    return one, two
+
+
+def rotate(world, folder):
+    """Hand a root that names the next timestamp key in, as a control node does; return its id."""
+    key = load_online_keys(world.folder.keys).next_signers["timestamp"].public_key
+    root = world.ceremony.root(2, {"timestamp": [key]})
+    folder.mkdir()
+    bundle = write_bundle(folder, {("root", 2): root}, {})
+    world.inbox.hand_in(folder / bundle, bundle, "0" * 16)
+    return bundle
+
+
+def waiting(world):
+    """Return what `check` says of waiting bundles on a machine."""
+
+    async def look():
+        async with open_database(world.folder.database) as sessions:
+            found = await check_state(world.folder, sessions, world.blobs, world.now(), deep=False)
+        return [each.error for each in found if each.subject == "waiting bundles"]
+
+    return asyncio.run(look())
+
+
+def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
+    """The other one postpones it, says why, and finds it published later."""
+    one, two = machines
+    assert waiting(two) == [""]
+    bundle = rotate(one, tmp_path / "client")
+    assert two.run(Publisher.process_incoming) == []
+    (alarm,) = two.alarms
+    assert alarm == f"the bundle {bundle[:16]} is tried again later: {SAID}"
+    assert waiting(two) == [f"the bundle {bundle[:16]} waits: {SAID}"]
+    one.inbox.folders()  # it looks now, not within a second
+    (result,) = one.run(Publisher.process_incoming)
+    assert (result.id, result.reason) == (bundle, "")
+    two.inbox.folders()
+    assert two.run(Publisher.process_incoming) == []
+    assert waiting(two) == [""]
+    assert two.inbox.waiting() == []
+    assert one.alarms == []
+
+
+def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
+    """It is not refused by one that cannot sign any more, so the other one carries it out."""
+    one, two = machines
+    rotate(one, tmp_path / "client")
+    (result,) = one.run(Publisher.process_incoming)
+    assert result.reason == ""
+    with pytest.raises(StorageError, match="a publisher of the site that has it is needed"):
+        two.run(lambda publisher: publisher.change_pointers(halt()))
+    one.run(lambda publisher: publisher.change_pointers(halt()))
+    assert one.published().pointers()[CHANNEL.pointer_path].halted
+
+
+def test_a_publication_that_needs_a_key_of_the_log(fresh_state, postgres, seaweed, tmp_path):
+    """One that was accepted is completed by a publisher whose log's key phones will trust."""
+    site = Site(fresh_state, postgres, seaweed, tmp_path)
+    one, two = site.machine("one"), site.machine("two")
+    first_release(one)
+    one.run(lambda publisher: make_next_keys(publisher, one.folder, ["log"]))
+    key = load_online_keys(one.folder.keys).log_keys[1].verifier
+    one.submit({("root", 2): one.ceremony.root(2, log=key)})
+    one.stop_after(3, Publisher.process_incoming)
+    with pytest.raises(StorageError, match="a publisher of the site that has it is needed"):
+        two.run(Publisher.repair)
+    one.run(Publisher.repair)
+    assert one.published().root.version == 2
+    refresh_from_disk(one.folder, [CHANNEL.pointer_path])

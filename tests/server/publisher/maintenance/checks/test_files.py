@@ -1,0 +1,98 @@
+"""`check` names files that others may read or change by their mode, one sentence per place."""
+
+import os
+
+import pytest
+
+from server.publisher.maintenance.checks.files import describe_wide
+from server.storage.bounded import TEMPORARY
+from server.storage.durable import write_durable
+from server.storage.layout import StateFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a state folder with one file in each place, all with narrow modes."""
+    folder = StateFolder(tmp_path / "state")
+    for name in (
+        *("keys/log.pem", "trusted/root.json", "incoming/ID/bundle.json", "results/ID.json"),
+        *("uploads/ID", "staging/publication/plan.json", "blobs/ab/abcd", "hening.sqlite-wal"),
+        *("public/metadata/timestamp.json", "hening.sqlite", "settings.toml", "publisher.lock"),
+    ):
+        write_durable(folder.root / name, b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "command"),
+    [
+        (".", 0o755, "chmod go-rwx {}"),
+        ("incoming", 0o770, "chmod go-rwx {}/incoming"),
+        ("hening.sqlite", 0o640, "chmod go-rwx {}/hening.sqlite"),
+        ("hening.sqlite-wal", 0o604, "chmod go-rwx {}/hening.sqlite-wal"),
+        ("publisher.lock", 0o602, "chmod go-rwx {}/publisher.lock"),
+        ("keys", 0o711, "chmod -R go-rwx {}/keys"),
+        ("trusted/root.json", 0o644, "chmod -R go-rwx {}/trusted"),
+        ("results/ID.json", 0o644, "chmod -R go-rwx {}/results"),
+        ("uploads/ID", 0o644, "chmod -R go-rwx {}/uploads"),
+        ("staging/publication", 0o750, "chmod -R go-rwx {}/staging"),
+        ("public/metadata/timestamp.json", 0o644, "chmod -R go-rwx {}/public"),
+        (
+            "blobs/ab/abcd",
+            0o644,
+            r"find {}/blobs/ \( -type d -o -links 1 \) -exec chmod go-rwx {{}} +",
+        ),
+    ],
+)
+def test_each_place_is_named(folder, name, mode, command):
+    """One wide file is one sentence, with its mode and the command that narrows its place."""
+    assert describe_wide(folder) == []
+    (folder.root / name).chmod(mode)
+    told = f"others may read or change {folder.root / name} ({mode:04o}) by mode: run"
+    assert describe_wide(folder) == [f"{told} `{command.format(folder.root)}`."]
+
+
+def test_a_sentence_stays_short(folder):
+    """Of many files in a place three are named, and the others counted."""
+    for number in range(10):
+        path = folder.results / f"{number}.json"
+        path.touch()
+        path.chmod(0o644)
+    (sentence,) = describe_wide(folder)
+    assert sentence.count("(0644)") == 3
+    assert f"{folder.results / '2.json'} (0644) and 7 more by mode" in sentence
+
+
+def test_what_is_not_the_servers_own(folder):
+    """Waiting bundles, also while they are removed, links and settings: others wrote them."""
+    removed = folder.staging.with_name(f"{TEMPORARY}bundle")
+    removed.mkdir(mode=0o755)
+    (removed / "blobs").mkdir(mode=0o755)
+    (folder.incoming / "ID").chmod(0o755)
+    (folder.incoming / "ID" / "bundle.json").chmod(0o644)
+    folder.settings.chmod(0o644)
+    (folder.root / "public" / "link").symlink_to("metadata")
+    assert describe_wide(folder) == []
+
+
+@pytest.mark.parametrize(("mode", "named"), [(0o644, False), (0o664, True), (0o645, True)])
+def test_a_package_that_a_mirror_has_as_well(folder, tmp_path, mode, named):
+    """Others may read it, because it is the mirror's file, too, but may not change it."""
+    blob = folder.blobs / "ab" / "abcd"
+    os.link(blob, tmp_path / "mirrored")
+    blob.chmod(mode)
+    assert bool(describe_wide(folder)) is named
+
+
+def test_a_folder_with_an_odd_name(tmp_path):
+    """The command can be pasted into a shell."""
+    folder = StateFolder(tmp_path / "a state; rm")
+    write_durable(folder.sqlite, b"")
+    folder.root.chmod(0o755)
+    (sentence,) = describe_wide(folder)
+    assert f"chmod go-rwx '{folder.root}'`." in sentence
+
+
+def test_a_state_that_is_gone(tmp_path):
+    """There is nothing to name."""
+    assert describe_wide(StateFolder(tmp_path / "none")) == []

@@ -1,0 +1,312 @@
+"""A server in one folder moves to PostgreSQL and S3, cut off anywhere, and loses nothing."""
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from datetime import timedelta
+
+import msgspec
+import obstore
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from server.cli import cli
+from server.publisher.errors import PublishError
+from server.publisher.maintenance.move import move_files
+from server.publisher.publisher import Publisher
+from server.release.rollouts.rollouts import Rollouts
+from server.settings import Node, load_settings
+from server.storage import moved_rows
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from server.storage.models import Base, Blob
+from server.storage.moved_rows import move_rows
+from server.storage.objects import Objects
+from server.storage.place import PostgresAddress
+from tests.patience import PATIENCE
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.publisher.test_machines import Mortal, public_files
+from tests.server.release.api.test_uploads import DATA, SHA256, begin, patch
+from tests.server.release.api_world import api_world
+from tests.server.site import Site, run_out
+from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2, StoppedError, halt
+
+pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
+
+
+@pytest.fixture
+def site(fresh_state, postgres, seaweed, tmp_path):
+    """Give an empty site."""
+    return Site(fresh_state, postgres, seaweed, tmp_path)
+
+
+def rows(place):
+    """Return all rows of a database by table, without the leases."""
+
+    async def read():
+        async with open_database(place) as sessions, sessions() as session:
+            return {
+                table.name: sorted(map(repr, await session.execute(select(table))))
+                for table in Base.metadata.sorted_tables
+                if table.name != "leases"
+            }
+
+    return asyncio.run(read())
+
+
+def add_row(address):
+    """Write a row as another server would."""
+
+    async def write():
+        async with open_database(PostgresAddress(address)) as sessions, sessions.begin() as session:
+            session.add(Blob(sha256="0" * 64, length=1, verified_at=1))
+
+    asyncio.run(write())
+
+
+def moved(world, site):
+    """Return a world on what was moved, on the same machine."""
+    other = world.on(StateFolder(world.folder.root, site.address, tree=site.tree))
+    other.blobs = site.blobs
+    return other
+
+
+def run_move(world, site, objects, close=move_rows):
+    """Move a world's server."""
+
+    async def work():
+        async with open_database(world.folder.sqlite) as sessions:
+            return await move_files(
+                world.folder,
+                sessions,
+                site.blobs,
+                objects,
+                lambda check: close(world.folder.sqlite, PostgresAddress(site.address), check),
+                lambda _what, _done, _total: None,
+            )
+
+    return asyncio.run(work())
+
+
+def check(world, site, before):
+    """Assert that everything is there, the old server is closed, and the new one publishes."""
+    assert rows(PostgresAddress(site.address)) == before
+    with pytest.raises(StorageError, match="is closed, for this server moved to another database"):
+        world.run(lambda publisher: publisher.change_pointers(world.offer(1, 500)))
+    there = moved(world, site)
+    assert there.publish(there.second_release(), [PACKAGE_2]).reason == ""
+    check_metadata_is_logged(there.folder, check_log(there.folder, there.keys.log_verifier.public))
+    assert site.blobs.length(hashlib.sha256(PACKAGE_1).hexdigest()) == len(PACKAGE_1)
+
+
+def test_by_the_command(world, site):
+    """It writes the settings under which the server goes on, on this machine or another."""
+    chosen = site.settings(Node.ALL)
+    settings = "".join(
+        f'{name} = "{getattr(chosen, name)}"\n'
+        for name in ("s3_endpoint", "s3_key_id", "s3_secret")
+    )
+    (world.folder.root / "settings.toml").write_text(settings)
+    before, files = rows(world.folder.sqlite), public_files(world)
+    command = ["move", "--state", str(world.folder.root), "--database", site.address]
+    command += ["--tree", chosen.tree_url, "--blobs", chosen.blobs_url]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert "are moved, compared and verified" in done.stdout
+    assert site.address not in done.stdout  # it holds a password
+    settings = load_settings(world.folder.settings, {})
+    assert settings == msgspec.structs.replace(chosen, port=8080)
+    other = site.machine("other")
+    other.run(Publisher.repair)
+    assert public_files(other) == files
+    after = rows(PostgresAddress(site.address))
+    (entry,) = set(after["trail_entries"]) - set(before["trail_entries"])
+    assert "'server.move'" in entry
+    for table in ("trail_entries", "trail_head"):
+        del before[table], after[table]
+    assert after == before
+
+
+def test_cut_off_at_any_request(world, site):
+    """A run goes on where the one before it ended; phones see nothing of it."""
+    before, files = rows(world.folder.sqlite), public_files(world)
+    objects, runs = Mortal(site.tree), 0
+    while True:
+        objects.at = runs = runs + 7
+        try:
+            run_move(world, site, objects)
+        except StoppedError:
+            assert public_files(world) == files
+        else:
+            break
+    assert runs > 7 * 5
+    check(world, site, before)
+
+
+@pytest.mark.parametrize("commit", [2, 3], ids=["rows are there", "file is closed"])
+def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
+    """The rows are copied again, or what is left is done; none is lost or there twice."""
+    before, commits = rows(world.folder.sqlite), []
+
+    def with_connection(*args, **kwargs):
+        found = real(*args, **kwargs)
+        commits.append(args[0])
+        if len(commits) == commit:
+            raise StoppedError
+        return found
+
+    real = moved_rows.with_connection
+    with monkeypatch.context() as patch:
+        patch.setattr(moved_rows, "with_connection", with_connection)
+        with pytest.raises(StoppedError):
+            run_move(world, site, Objects(site.tree))
+    if commit == 3:
+        assert move_rows(world.folder.sqlite, PostgresAddress(site.address)) > 0
+    else:
+        run_move(world, site, Objects(site.tree))
+    check(world, site, before)
+
+
+def test_what_is_not_moved(world, site):
+    """While a bundle waits, and to a database or a prefix that holds something else."""
+    bundle = world.submit(world.second_release(), [PACKAGE_2])
+    with pytest.raises(PublishError, match="let it end, then move again"):
+        run_move(world, site, Objects(site.tree))
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle).reason == ""
+    site.write("tree/metadata/1.other.json", b"{}")
+    with pytest.raises(PublishError, match="what is in S3 is not what is public here"):
+        run_move(world, site, Objects(site.tree))
+    obstore.delete(site.store(), "tree/metadata/1.other.json")
+    add_row(site.address)
+    with pytest.raises(StorageError, match="the PostgreSQL database holds a server already"):
+        run_move(world, site, Objects(site.tree))
+    world.run(lambda publisher: publisher.change_pointers(halt()))
+
+
+@pytest.mark.parametrize("changed", ["--database", "--tree"])
+def test_cut_off_before_the_settings_are_written(world, site, postgres, changed):
+    """What is named the second time must be what was moved the first time: the rest is closed."""
+    run_move(world, site, Objects(site.tree))
+    chosen = site.settings(Node.ALL)
+    names = ("s3_endpoint", "s3_key_id", "s3_secret")
+    settings = "".join(f'{name} = "{getattr(chosen, name)}"\n' for name in names)
+    world.folder.settings.write_text(settings)
+    places = {"--database": site.address, "--tree": chosen.tree_url, "--blobs": chosen.blobs_url}
+    others = {"--database": postgres.make_database(), "--tree": f"{chosen.tree_url}-other"}
+
+    def move(given):
+        command = ["move", "--state", str(world.folder.root)]
+        return CliRunner().invoke(
+            cli, [*command, *(word for each in given.items() for word in each)]
+        )
+
+    refused = move({**places, changed: others[changed]})
+    assert refused.exit_code == 1
+    assert "another PostgreSQL" in str(refused.exception) or "what is in S3" in str(
+        refused.exception
+    )
+    assert world.folder.settings.read_text() == settings
+    assert move(places).exit_code == 0
+
+
+def test_an_upload_that_ends_meanwhile(world, site):
+    """Nothing is closed, and the next run moves it: its client was told that it is there."""
+
+    async def upload():
+        async with api_world(world) as api:
+            path = await begin(api)
+            assert (await patch(api, path, 0, DATA)).status == 204
+
+    def close(source, target, check):
+        asyncio.run(upload())
+        return move_rows(source, target, check)
+
+    with pytest.raises(PublishError, match="came in meanwhile: run the same command again"):
+        run_move(world, site, Objects(site.tree), close)
+    assert site.blobs.length(SHA256) is None
+    run_move(world, site, Objects(site.tree))
+    assert site.blobs.length(SHA256) == len(DATA)
+
+
+def test_a_bundle_that_comes_meanwhile(world, site):
+    """Nothing is closed, the old server publishes it, and the next run moves it."""
+
+    def close(source, target, check):
+        world.submit(world.second_release(), [PACKAGE_2])
+        return move_rows(source, target, check)
+
+    with pytest.raises(PublishError, match="let it end, then move again"):
+        run_move(world, site, Objects(site.tree), close)
+    world.run(Publisher.process_incoming)
+    run_move(world, site, Objects(site.tree))
+    assert moved(world, site).published().versions()["armani"] == 3
+
+
+def test_a_move_that_was_stopped_beyond_its_lease(world, site):
+    """The old server has published meanwhile: nothing is closed, and the next run moves it."""
+    role = {("tables", 2): world.ceremony.role("tables", 2)}
+
+    def close(source, target, check):
+        run_out(world)
+        assert world.publish(role).reason == ""
+        return move_rows(source, target, check)
+
+    with pytest.raises(PublishError, match="came in meanwhile: run the same command again"):
+        run_move(world, site, Objects(site.tree), close)
+    run_move(world, site, Objects(site.tree))
+    other = site.machine("other", world)
+    other.run(Publisher.repair)
+    assert other.published().versions()["tables"] == 2
+
+
+def test_a_halt_that_waits_for_the_move(world, site):
+    """It is not answered as done, and the new server carries it out."""
+    answers = []
+
+    async def halt_by_api():
+        async with api_world(world) as api:
+            answers.append(await api.call("POST", f"/channels/{CHANNEL}/halt", body={}))
+
+    def close(source, target, check):
+        halting.start()
+        deadline = time.monotonic() + PATIENCE
+        while not changes(source):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return move_rows(source, target, check)
+
+    halting = threading.Thread(target=asyncio.run, args=(halt_by_api(),))
+    run_move(world, site, Objects(site.tree), close)
+    halting.join()
+    assert [answer.status for answer in answers] == [503]
+    assert "this server moved to another database" in answers[0].json["detail"]
+
+    async def run_due():
+        there = moved(world, site)
+        there.ahead = timedelta(minutes=5)  # its own request may still be working on it before
+        async with (
+            open_database(there.folder.database) as sessions,
+            there.publisher() as publisher,
+        ):
+            rollouts = Rollouts(
+                there.folder, sessions, publisher, there.now, os.urandom, rewordings=1
+            )
+            return await rollouts.run_due()
+
+    (done,) = asyncio.run(run_due())
+    assert (done.state, done.channel) == ("done", str(CHANNEL))
+    assert moved(world, site).published().pointers()[CHANNEL.pointer_path].halted
+
+
+def changes(sqlite):
+    """Return the ids of recorded changes."""
+    connection = sqlite3.connect(sqlite)
+    try:
+        return connection.execute("SELECT id FROM changes").fetchall()
+    finally:
+        connection.close()

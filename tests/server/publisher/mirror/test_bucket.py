@@ -1,0 +1,382 @@
+"""A mirror in a bucket: headers, conditions, parts, and a store that fails."""
+
+import contextlib
+import dataclasses
+import hashlib
+import uuid
+from array import array
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import obstore
+import pytest
+from tuf.ngclient import Updater
+
+from server.core.errors import FormatError
+from server.http.answers import IMMUTABLE, ONE_MINUTE, Package
+from server.publisher.errors import PublishError
+from server.publisher.mirror.steps import MirrorFile, plan_mirror
+from server.storage.errors import StorageError
+from server.storage.local_blobs import LocalBlobs
+from server.storage.s3_blobs import S3Blobs
+from server.storage.s3_client import PART, blob_key
+from tests.fault_proxy import Fault, run_fault_proxy
+from tests.recording_relay import run_relay
+from tests.seaweed import PUBLIC
+from tests.server.core.content.samples import entries_of
+from tests.server.device.served import serve
+from tests.server.publisher.mirror.mirrors import Bucket, export, load, read
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, clock
+
+pytestmark = pytest.mark.needs("seaweed")
+LARGE = array("I", range(2 * PART // 4 + 25_000)).tobytes()  # three parts, the last short
+NAME = hashlib.sha256(LARGE).hexdigest()
+HEADERS = {"Content-Type": "image/jpeg", "Cache-Control": IMMUTABLE}
+
+
+@pytest.fixture
+def mirror(seaweed):
+    """Give an empty mirror."""
+    return Bucket(seaweed.place(f"{PUBLIC}/{uuid.uuid4()}"))
+
+
+@pytest.fixture
+def proxy(seaweed):
+    """Give a proxy in front of the S3 server."""
+    with run_fault_proxy(seaweed.port) as running:
+        yield running
+
+
+def behind(mirror, port, **options):
+    """Open the mirror at another port."""
+    place = dataclasses.replace(mirror.place, endpoint=f"http://127.0.0.1:{port}")
+    return mirror.open(place, **options)
+
+
+def impatient(mirror, proxy, *, seconds=2):
+    """Open the mirror behind the proxy, with few retries and a short timeout."""
+    return behind(mirror, proxy.port, patience=timedelta(seconds=seconds), retries=1)
+
+
+def headers_of(world):
+    """Return the planned headers of each file by path."""
+    plan = plan_mirror(load(world), gzip=False)
+    return {file.path: file.headers for file in (*plan.before, *plan.swap)}
+
+
+GUESSED = {"xz": "application/x-xz", "zip": "application/zip"}
+
+
+def test_headers_of_the_device_plane(world, mirror):
+    """Each file of each kind has the status, type, caching and bytes that the server gives it."""
+    kinds = {kind: entries_of(kind) for kind in ("wallpapers", "notices")}
+    data, blobs = world.ceremony.packs("content", 2, kinds)
+    assert world.publish({("content", 2): data}, blobs).reason == ""
+    mirror.export(world)
+    seen, sent = set(), headers_of(world)
+    with serve(world.folder) as served:
+        snapshot = served.plane.served.snapshot
+        for path in (*snapshot.documents, *snapshot.packages):
+            here = served.get(path, b"DNT: 1")
+            with urlopen(f"{mirror.address}{path}") as there:
+                assert (there.status, there.read()) == (here.status, here.body)
+                for name in ("Cache-Control", "Content-Length", "Content-Encoding"):
+                    assert there.headers[name] == here[name], (path, name)
+                assert sent[path[1:]]["Content-Type"] == here["Content-Type"]
+                # SeaweedFS goes by a name's ending where the type says nothing of the content.
+                kind = GUESSED.get(path.rpartition(".")[2], here["Content-Type"])
+                assert there.headers["Content-Type"] == kind
+                seen.add((here["Content-Type"], here["Cache-Control"]))
+    minute = "public, max-age=60"
+    assert seen == {
+        ("application/json", minute),  # the timestamp
+        ("application/json", IMMUTABLE),
+        ("text/plain; charset=utf-8", minute),  # checkpoint and proofs
+        ("application/octet-stream", IMMUTABLE),  # tiles and packages
+        ("image/jpeg", IMMUTABLE),
+    }
+    with urlopen(f"{mirror.address}/.mirror.json") as listing:
+        assert listing.headers["Cache-Control"] == "no-store"
+
+
+def test_what_a_phone_asks_for_in_vain_and_in_part(world, mirror):
+    """The next root is 404; a block of a package is 206."""
+    mirror.export(world)
+    assert mirror.get("metadata/2.root.json") is None
+    (package,) = [path for path, data in mirror.files().items() if data == PACKAGE_1]
+    block = Request(f"{mirror.address}/{package}", headers={"Range": "bytes=100-199"})
+    with urlopen(block) as answer:
+        assert answer.status == HTTPStatus.PARTIAL_CONTENT
+        assert answer.headers["Content-Range"] == f"bytes 100-199/{len(PACKAGE_1)}"
+        assert answer.read() == PACKAGE_1[100:200]
+
+
+def test_another_tuf_client_over_http(world, mirror, tmp_path):
+    """python-tuf's own client, with its own fetcher, refreshes and fetches every target."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    mirror.export(world)
+    for name in ("cache", "targets"):
+        (tmp_path / name).mkdir()
+    updater = Updater(
+        str(tmp_path / "cache"),
+        f"{mirror.address}/metadata/",
+        str(tmp_path / "targets"),
+        f"{mirror.address}/targets/",
+        bootstrap=world.folder.trusted_root.read_bytes(),
+    )
+    updater.refresh()
+    for path, data in ((FIRST, PACKAGE_1), (SECOND, PACKAGE_2), (CHANNEL.pointer_path, b"")):
+        found = updater.download_target(updater.get_targetinfo(path))
+        assert Path(found).read_bytes() == data
+
+
+def test_what_a_run_with_nothing_new_asks(world, mirror):
+    """Seven requests, none of which writes: for listing, objects, unfinished uploads."""
+    mirror.export(world)
+    with run_relay(int(mirror.place.endpoint.rpartition(":")[2])) as relay:
+        assert export(world, behind(mirror, relay.port)).written == 0
+        lines = [request.split(b"\r\n")[0].decode() for request in relay.requests]
+    where = f"/{mirror.place.bucket}/{mirror.place.prefix}/.mirror.json"
+    listing, in_bucket = f"GET {where} HTTP/1.1", f"GET /{mirror.place.bucket}"
+    assert [line.split("?")[0] for line in lines] == [
+        listing,
+        *[in_bucket] * 4,
+        listing,  # is it unchanged? Asked again at the end, before anything is removed.
+        listing,
+    ]
+    assert all("list-type=2" in line for line in lines[1:4])
+    assert "uploads" in lines[4]
+
+
+def test_tags_that_are_no_hashes(world, mirror):
+    """An object whose tag is not its MD5, as one sent in parts, is read and found correct."""
+    mirror.export(world)
+    attributes = {"Content-Type": "application/json", "Cache-Control": IMMUTABLE}
+    root = mirror.get("metadata/1.root.json")
+    put = obstore.put(
+        mirror.store, "metadata/1.root.json", [root], use_multipart=True, attributes=attributes
+    )
+    assert hashlib.md5(root).hexdigest() not in put["e_tag"]
+    assert mirror.export(world).written == 0
+
+
+@pytest.fixture(params=["local", "s3"])
+def blobs(request, seaweed, tmp_path):
+    """Give a store of each kind that has the large package."""
+    place = seaweed.place(f"blobs/{uuid.uuid4()}")
+    store = LocalBlobs(tmp_path / "blobs") if request.param == "local" else S3Blobs(place, clock)
+    (tmp_path / "source").write_bytes(LARGE)
+    store.ingest(tmp_path / "source", NAME, len(LARGE))
+    return store
+
+
+def test_a_package_in_parts(mirror, blobs):
+    """It has the bytes of either store, its length and its headers."""
+    file = MirrorFile("targets/large.jpg", Package(NAME, len(LARGE)), HEADERS)
+    mirror.open().write(file, blobs)
+    with urlopen(f"{mirror.address}/{file.path}") as answer:
+        assert answer.read() == LARGE
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+
+
+def test_a_damaged_package(mirror, blobs):
+    """What does not hash to its name is noticed before its last part, and leaves nothing."""
+    path = blobs.path(NAME) if isinstance(blobs, LocalBlobs) else None
+    if path is None:
+        obstore.put(blobs._store, blob_key(NAME), b"X" + LARGE[1:])
+    else:
+        path.write_bytes(b"X" + LARGE[1:])
+    file = MirrorFile("targets/large.zip", Package(NAME, len(LARGE)), HEADERS)
+    opened = mirror.open()
+    with pytest.raises(FormatError, match="does not hash to its name"):
+        opened.write(file, blobs)
+    assert (mirror.names(), opened._uploads.list()) == (set(), [])
+
+
+def test_a_package_that_is_gone(mirror, tmp_path):
+    """A disk that fails is not taken for a store that does."""
+    for length in (100, len(LARGE)):
+        file = MirrorFile("targets/large.zip", Package(NAME, length), HEADERS)
+        with pytest.raises(StorageError, match=r"^what is to become targets/large\.zip cannot be"):
+            mirror.open().write(file, LocalBlobs(tmp_path / "blobs"))
+    assert mirror.names() == set()
+
+
+def test_parts_that_a_crash_left(world, mirror, monkeypatch):
+    """An unfinished upload is not visible, stays while it may be another's, and is then aborted."""
+    obstore.open_writer(mirror.store, "targets/large.zip", buffer_size=PART).write(LARGE)
+    assert mirror.get("targets/large.zip") is None
+    (begun,) = mirror.open()._uploads.list()
+    mirror.export(world)
+    assert mirror.open()._uploads.list() == [begun]
+    monkeypatch.setattr("server.publisher.mirror.bucket.DEAD", timedelta())
+    mirror.export(world)
+    assert mirror.open()._uploads.list() == []
+
+
+def test_a_whole_bucket(world, seaweed):
+    """A mirror needs no prefix where it has the bucket for itself."""
+    mirror = Bucket(seaweed.place("", bucket=f"mirror-{uuid.uuid4()}"))
+    mirror.put("other", b"x")
+    with pytest.raises(PublishError, match="is no mirror, for it holds 'other'"):
+        mirror.export(world)
+    mirror.remove("other")
+    assert mirror.export(world).files == len(mirror.names() - {".mirror.json"})
+    assert mirror.export(world).written == 0
+    obstore.open_writer(mirror.store, "targets/large.zip", buffer_size=PART).write(LARGE)
+    assert [upload.key for upload in mirror.open()._uploads.list()] == ["targets/large.zip"]
+
+
+STEPS = range(5)  # 0: from the beginning
+
+
+def failing(proxy, step, fault, times):
+    """Return a hook that breaks the store after a step of an export."""
+    proxy.limit = 20
+
+    def after_step(done):
+        if done == step:
+            proxy.times, proxy.fault = times, fault
+
+    after_step(0)
+    return after_step
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CLOSE, Fault.CUT_ANSWER], ids=str)
+def test_a_store_that_fails(world, mirror, proxy, step, fault):
+    """One sentence; the old mirror or the new one stands, and the next run completes it."""
+    mirror.export(world)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    hook = failing(proxy, step, fault, -1)
+    with pytest.raises(StorageError) if step < 4 else contextlib.nullcontext() as failed:
+        export(world, impatient(mirror, proxy), after_step=hook)
+    if failed is not None:
+        text = str(failed.value)
+        assert text.startswith("the S3 store ")
+        assert (text.count("\n"), text[-1]) == (0, ".")
+    # The timestamp is sent after step 2, and a cut answer follows what was carried out.
+    is_new = step > 2 or (step, fault) == (2, Fault.CUT_ANSWER)
+    assert read(world, mirror, [FIRST]) == (4 if is_new else 3, [PACKAGE_1])
+    mirror.export(world)
+    assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("fault", [Fault.CUT_ANSWER, Fault.LOSE_ANSWER], ids=str)
+def test_an_answer_that_is_lost(world, mirror, proxy, step, fault):
+    """Whether or not the request was carried out, and is repeated, the next run ends well."""
+    mirror.export(world)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    hook = failing(proxy, step, fault, 1)
+    with contextlib.suppress(StorageError):
+        export(world, impatient(mirror, proxy, seconds=1), after_step=hook)
+    assert read(world, mirror, [FIRST])[1] == [PACKAGE_1]
+    done = mirror.export(world)
+    assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
+    assert done.version == 4
+    assert mirror.export(world).written == 0
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_newer_export_comes_between(world, mirror, step):
+    """The older one ends with an error and overwrites nothing, wherever it stood."""
+    mirror.export(world)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    newer = {}
+
+    def publish_and_export(*_):
+        if not newer:
+            world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+            mirror.export(world)
+            newer.update(mirror.files())
+
+    def at_step(done):
+        if done == step:
+            publish_and_export()
+
+    # The first file is looked at after the listing is written.
+    hooks = {"after_step": at_step} if step else {"progress": publish_and_export}
+    if step == 4:
+        export(world, mirror.open(), **hooks)
+    else:
+        with pytest.raises(StorageError, match="export again"):
+            export(world, mirror.open(), **hooks)
+    assert newer.items() <= mirror.files().items()
+    assert read(world, mirror, [FIRST, SECOND]) == (5, [PACKAGE_1, PACKAGE_2])
+    assert mirror.export(world).written == 0
+
+
+def test_an_older_export_comes_between(world, mirror, tmp_path):
+    """It is refused from the moment the newer one has begun, and the newer one goes on."""
+    mirror.export(world)
+    older = world.copy(tmp_path / "older")
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+
+    def come_between(step):
+        if step == 2:
+            with pytest.raises(
+                PublishError, match="timestamp 4 of root 1, this server is at 3 of root 1"
+            ):
+                mirror.export(older)
+
+    mirror.export(world, after_step=come_between)
+    assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
+    with pytest.raises(PublishError, match="export from the server that is ahead"):
+        mirror.export(older)
+
+
+def test_a_new_root_begins_again(world, mirror, tmp_path):
+    """After a theft lower timestamps follow a new root, and the mirror follows."""
+    older = world.copy(tmp_path / "older")
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    ahead = mirror.export(world).version
+    assert older.publish({("root", 2): older.ceremony.root(2)}).reason == ""
+    done = mirror.export(older)
+    assert done.version < ahead
+    assert read(older, mirror, [FIRST]) == (done.version, [PACKAGE_1])
+    with pytest.raises(PublishError, match="export from the server that is ahead"):
+        mirror.export(world)
+
+
+def test_an_earlier_export_writes_on(world, mirror):
+    """What it wrote after a later one had listed ends that one; what the later wrote ends it."""
+    minute = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": ONE_MINUTE}
+
+    def write(opened, path, data):
+        opened.write(MirrorFile(path, data, minute), LocalBlobs(world.folder.blobs))
+
+    earlier, later = mirror.open(), mirror.open()
+    with earlier.opened() as former:
+        earlier.begin(1, 4)
+        earlier.write_listing({"log/checkpoint", *former})
+    with later.opened() as former:
+        assert former == {"log/checkpoint"}
+        later.begin(1, 5)
+        later.write_listing(former)
+    write(earlier, "log/checkpoint", b"4")
+    write(later, "log/proof/armani.1", b"5")
+    with pytest.raises(
+        StorageError, match=r"another export is writing to s3://.*: let it end, and"
+    ):
+        write(later, "log/checkpoint", b"5")
+    with pytest.raises(StorageError, match="another export is writing"):
+        write(earlier, "log/proof/armani.1", b"4")
+    with pytest.raises(StorageError, match="another export is writing"):
+        earlier.write_listing({"log/checkpoint"})
+    assert mirror.files() == {"log/checkpoint": b"4", "log/proof/armani.1": b"5"}
+
+
+def test_the_same_export_twice_at_once(world, mirror):
+    """Both end well: they write the same."""
+
+    def come_between(step):
+        if step == 2:
+            assert mirror.export(world).removed == 0
+
+    mirror.export(world, after_step=come_between)
+    assert read(world, mirror, [FIRST]) == (3, [PACKAGE_1])
+    assert mirror.export(world).written == 0
