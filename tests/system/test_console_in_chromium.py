@@ -168,8 +168,7 @@ async def measure(page):
     return [*await page.evaluate(MEASURE), *await find_violations(page)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 async def test_what_can_be_measured(chromium, server, scheme, width):
     """axe-core's rules, contrast AA, labels, targets, nothing too wide, no foreign resources."""
     look = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
