@@ -1,66 +1,18 @@
-"""One process over one state folder: device plane, control plane, publisher, refresh schedule.
+"""One process over one state folder: it serves phones first, then does the rest of `full_node`.
 
-Of a site of several machines a process may do a part, as the setting `node` says; what serves
-phones alone is `device_node`.
+What serves phones alone is `device_node`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
 
-import structlog
-
-from server.bootstrap import make_offer_check
-from server.console.bootstrap import open_console
-from server.console.overview import ProcessState
-from server.core.metadata import decode_timestamp
-from server.device_serving import (
-    Inherited,
-    Phones,
-    renew_at,
-    serve_dialects,
-    serving_phones,
-    watching,
-)
-from server.dialect_serving import Dialects
-from server.download_recorder import DownloadRecorder
-from server.health import serving_health
-from server.http.counts import Counts, CountsCollector
-from server.http.requests import GateMode
-from server.instruments import Instruments
-from server.maintenance import Maintenance
-from server.processes.supervisor import LostCollector
-from server.publish_loop import publish_for_ever
-from server.publisher.expiry.alarms import Alarm
-from server.publisher.expiry.clock import ClockKeeper, load_witness
-from server.publisher.expiry.monitor import Monitor
-from server.publisher.expiry.steady_clock import FAR, SteadyClock
-from server.publisher.keys.holder import load_keys
-from server.publisher.plan import Publication
-from server.publisher.publisher import Publisher
-from server.publisher.read_back import HttpReadBack, ReadBack
-from server.release.api.operation import PollCount, Services
-from server.release.api.serving import Site, no_site, serving
-from server.release.rollouts.rollouts import Rollouts
-from server.release.submissions.submissions import record_end
-from server.release.uploads.limits import free_bytes
-from server.release.uploads.retention import UploadRetention
-from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
-from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
-from server.release.webhooks.sender import Sender
+from server.device_serving import Inherited, Phones, serve_dialects, serving_phones, watching
 from server.settings import Node, Settings
 from server.storage.blobs import BlobStore
-from server.storage.database import open_database
-from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.room import Room
 from server.stores import Clock, open_blobs
-from server.urgent import Turns, urgent_thread
-
-Work = Callable[[], Coroutine[None, None, None]]
-log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +27,7 @@ async def running(
     inherited: Inherited | None = None,
     pace: Callable[[], float] | None = None,
 ) -> AsyncIterator[int]:
-    """Repair, serve and publish until the block ends; yields the port for phones.
+    """Serve, repair and publish until the block ends; yields the port for phones.
 
     Where the settings have an `api_port` the control plane listens, too. `announce_api` receives
     its port, and `announce_urgent` that of the urgent listener, if any. `entropy(n)` returns n
@@ -84,138 +36,30 @@ async def running(
     """
     inherited = inherited or Inherited((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
-    monotonic = asyncio.get_running_loop().time
-
-    def epoch() -> int:
-        return int(clock().timestamp())
-
-    async with contextlib.AsyncExitStack() as stack:
-        # The last release is served before any repair: phones do not wait for that.
-        phones = await stack.enter_async_context(
-            _open_phones(folder, settings, clock, blobs, inherited)
-        )
+    async with _open_phones(folder, settings, clock, blobs, inherited) as phones:
         dialects = await serve_dialects(settings, clock, phones)
-        tools = _make_instruments(clock, phones, dialects)
-        steady = await _steady_clock(folder, clock, pace or monotonic, tools)
-        try:
-            await asyncio.to_thread(load_keys, folder)
-        except StorageError as error:
-            if not folder.keys_socket:
-                raise
-            tools.alarm(str(error))  # phones are served meanwhile, and the store is asked again
-        shared = Turns()
-        sessions = await stack.enter_async_context(open_database(folder.database, shared.writing))
-        room = Room(settings.blob_quota, settings.keep_free)
-        publisher = Publisher(
-            folder,
-            sessions,
-            steady,
-            _read_back(HttpReadBack(phones.url, folder.public, blobs), dialects, tools),
-            tools.alarm,
-            tools.after_step,
-            blobs=blobs,
-            room=room,
-            on_result=record_end,
-            precedence=shared.publishing,
-        )
-        stack.push_async_callback(publisher.read_backs.stop)
+        # Phones wait neither for a repair nor for imports that take longer than all before them.
+        await asyncio.to_thread(_import_rest)
+        from server.full_node import managing  # noqa: PLC0415
 
-        def queue(alarm: Alarm) -> Awaitable[None]:
-            return queue_expiring(sessions, alarm, epoch())
+        async with managing(
+            folder,
+            settings,
+            clock,
+            phones,
+            dialects,
+            blobs,
+            entropy=entropy,
+            announce_api=announce_api,
+            announce_urgent=announce_urgent,
+            hangup=inherited.hangup,
+            pace=pace,
+        ):
+            yield phones.port
 
-        monitor = Monitor(
-            folder,
-            sessions,
-            steady,
-            tools.metrics,
-            tools.say,
-            queue,
-            lambda: _free_bytes(folder, blobs),
-            room,
-        )
-        keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
-        maintenance = Maintenance(
-            monitor, keeper, phones.serves, monotonic, renews=settings.node is not Node.CONTROL
-        )
-        phones.watch.also_show(maintenance.look_again)
-        if settings.metrics_port:
-            stack.enter_context(
-                serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
-            )
-        wanted = asyncio.Event()
-        rollouts = Rollouts(
-            folder,
-            sessions,
-            publisher,
-            steady,
-            entropy,
-            settings.approval_channels,
-            tools.alarm,
-            shared.under_way,
-            rewordings=settings.rewordings_per_day,
-            check_offer=make_offer_check(settings.compat),
-        )
-        publishing: list[Work] = [
-            lambda: publish_for_ever(
-                publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
-            ),
-            ChangeDetector(folder.public, sessions, epoch).run,
-            WebhookDelivery(
-                sessions,
-                Sender(private=settings.webhook_private),
-                epoch,
-                entropy,
-                tools.alarm,
-                WebhookMetrics(tools.registry),
-            ).run,
-        ]
-        works: list[Work] = [
-            phones.watch.run,
-            lambda: renew_at(inherited.hangup, phones, settings),
-            *await _follow_tree(
-                folder, settings.node is Node.CONTROL, phones, tools, maintenance, monotonic
-            ),
-            *([] if settings.node is Node.CONTROL else publishing),
-            maintenance.run,
-            DownloadRecorder(sessions, phones.counts, epoch, tools.alarm).run,
-        ]
-        begun: list[asyncio.Task[None]] = []
-        stack.push_async_callback(_cancel_all, begun)
-        log.info("listening", host=settings.host, port=phones.port)
-        if settings.api_port is not None:
-            urgent = await stack.enter_async_context(
-                urgent_thread(
-                    folder, settings, steady, entropy, phones.url, tools, shared, announce_urgent
-                )
-            )
-            services = Services(
-                folder,
-                sessions,
-                publisher,
-                clock,
-                settings,
-                entropy,
-                wake=wanted.set,
-                rollouts=rollouts,
-                alarms=maintenance.alarms,
-                polls=_poll_counter(phones.counts, settings.gate, monotonic),
-                urgent=urgent,
-                urgent_priority=shared.priority,
-            )
-            await services.uploads.tidy()
-            await services.submissions.tidy()
-            works.append(UploadRetention(services.uploads, tools.alarm).run)
-            # Entered last, it ends first: handlers under way still have publisher and database.
-            site: Site = no_site
-            if settings.console:
-                known = ProcessState(maintenance.reasons, lambda: monitor.seen, steady)
-                site = await asyncio.to_thread(open_console, settings, known)
-            api_port = await stack.enter_async_context(serving(services, tools.registry, site=site))
-            log.info("the control plane listens", host=settings.api_host, port=api_port)
-            announce_api(api_port)
-        # Nothing starts before every setting was checked, so nothing is interrupted by an error.
-        begun += [asyncio.create_task(work()) for work in works]
-        yield phones.port
+
+def _import_rest() -> None:
+    import server.full_node  # noqa: F401, PLC0415
 
 
 def _open_phones(
@@ -229,105 +73,3 @@ def _open_phones(
     if settings.node is Node.ALL:
         return serving_phones(folder, settings, clock, blobs, inherited)
     return watching(folder, settings, blobs)
-
-
-async def _follow_tree(
-    folder: StateFolder,
-    cleans: bool,
-    phones: Phones,
-    tools: Instruments,
-    maintenance: Maintenance,
-    monotonic: Callable[[], float],
-) -> list[Work]:
-    """Return what keeps the copy of a shared tree up to date; nothing where there is none."""
-    if folder.tree is None:
-        return []
-    from server.storage.objects import Objects, UnconditionalError  # noqa: PLC0415 - few share one
-    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415
-    from server.tree_watch import TreeWatch  # noqa: PLC0415
-
-    try:
-        await asyncio.to_thread(Objects(folder.tree).check_conditions)
-    except UnconditionalError:
-        raise
-    except StorageError as error:  # it is away: phones are served, and it is asked again
-        tools.alarm(str(error))
-    tree = await asyncio.to_thread(open_s3_tree, folder)
-    follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic, cleans=cleans)
-    await follower.restore_good()
-    maintenance.also_ask(follower.reasons)
-    return [follower.run]
-
-
-def _read_back(first: ReadBack, dialects: Dialects | None, tools: Instruments) -> ReadBack:
-    """Return step 7: `first`, and then the dialects' public URLs."""
-    if dialects is None:
-        return first
-    second = dialects.read_back(tools.alarm)
-
-    async def read_back(publication: Publication) -> None:
-        try:
-            await first(publication)
-        finally:
-            await second.look(decode_timestamp(publication.timestamp).signed.version)
-
-    return read_back
-
-
-def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -> Instruments:
-    """Return counters and alarms; the watch is woken from any thread that published."""
-    loop = asyncio.get_running_loop()
-
-    def wake(step: int) -> None:
-        loop.call_soon_threadsafe(phones.watch.after_step, step)
-
-    tools = Instruments(clock, loop.time, wake)
-    tools.registry.register(CountsCollector(phones.counts))
-    tools.registry.register(LostCollector(phones.lost))
-    if dialects is not None:
-        tools.registry.register(CountsCollector(phones.compat_counts, "hening_compat"))
-    return tools
-
-
-def _poll_counter(
-    counts: Counts, gate: GateMode, monotonic: Callable[[], float]
-) -> Callable[[], PollCount | None]:
-    started = monotonic()
-
-    def count() -> PollCount | None:
-        if gate is GateMode.EDGE:
-            return None
-        # Each poll asks for the next root, which is not there; little else is 404.
-        return PollCount(counts.answers[HTTPStatus.NOT_FOUND], monotonic() - started)
-
-    return count
-
-
-def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:
-    """Return the free bytes on the disk of the state, or on that of the blobs if less."""
-    here, there = free_bytes(folder.root), blobs.free()
-    return here if there is None else min(here, there)
-
-
-async def _steady_clock(
-    folder: StateFolder, clock: Clock, monotonic: Callable[[], float], tools: Instruments
-) -> SteadyClock:
-    """Return the clock to publish with; it begins where the last process doubted the wall clock."""
-    witness = await asyncio.to_thread(load_witness, folder)
-    since = witness.time if witness.record.is_doubted else None
-    if since is None and witness.time is not None and clock() - witness.time > FAR:
-        tools.say(
-            f"the clock says {clock():%Y-%m-%d %H:%M} UTC, and nothing was signed after"
-            f" {witness.time:%Y-%m-%d %H:%M} UTC: unless the server was off since then, stop it and"
-            " look at the time service."
-        )
-    steady = SteadyClock(clock, monotonic, tools.notice_jump, tools.say, since)
-    steady()  # later readings are compared with this one
-    return steady
-
-
-async def _cancel_all(tasks: "list[asyncio.Task[None]]") -> None:
-    for task in reversed(tasks):
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

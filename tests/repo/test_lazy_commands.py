@@ -74,10 +74,21 @@ def test_the_help_of_a_program_imports_no_command(program):
 
 def test_a_server_imports_what_migrates_databases_only_to_do_so():
     """Alembic would be a sixth of what a server imports, and databases are mostly current."""
-    command = [sys.executable, "-c", "import sys, server.app; print(*sys.modules)"]
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    said = imported_with("server.full_node")
     assert "sqlalchemy" in said
     assert "alembic" not in said
+
+
+def test_a_server_imports_no_database_before_it_serves_phones():
+    """`server.app` imports what publishes only when phones are answered."""
+    assert "sqlalchemy" not in imported_with("server.app")
+
+
+def imported_with(module):
+    """Return the modules that a new process has after importing one."""
+    command = [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return set(done.stdout.split())
 
 
 def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help():

@@ -80,7 +80,7 @@ def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["cloud.toml"]
 
 
-@pytest.mark.parametrize("module", ["server.cli", "server.app", "server.cli.state"])
+@pytest.mark.parametrize("module", ["server.cli", "server.full_node", "server.cli.state"])
 def test_nothing_else_imports_the_cloud(module):
     """Without `cloud init` the other services are unchanged."""
     code = f"import sys, {module}; sys.exit(any('server.cloud' in name for name in sys.modules))"

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import structlog
 
-import server.app
+import server.full_node
 from server import publish_loop
 from server.app import running
 from server.core.errors import FormatError
@@ -119,13 +119,13 @@ async def test_a_port_in_use(world):
 async def test_what_wakes_the_publisher(world, monkeypatch, published):
     """A submission over the API is published immediately, without waiting for the next check."""
     monkeypatch.setattr(publish_loop, "TICK_SECONDS", 3600.0)
-    wakes, serving = [], server.app.serving
+    wakes, serving = [], server.full_node.serving
 
     def watched(services, registry, **options):
         wakes.append(services.wake)
         return serving(services, registry, **options)
 
-    monkeypatch.setattr(server.app, "serving", watched)
+    monkeypatch.setattr(server.full_node, "serving", watched)
     async with running(world.folder, ON, world.now, entropy=os.urandom):
         await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
         wakes[0]()
