@@ -143,23 +143,34 @@ def halts_show(events: Events) -> Iterator[str]:
 
 
 def only_signed_is_served(events: Events) -> Iterator[str]:
-    """Check that a TUF client accepted everything, and that withdrawn packages are gone."""
+    """Check that a TUF client accepted everything, and that withdrawn packages are gone.
+
+    A node is asked for what it showed to be withdrawn. The edge may ask another node than the one
+    that showed it, so all nodes have to have shown it before the edge is asked, which is after the
+    event at the edge before.
+    """
     acknowledged = _acknowledged(events)
     withdrawn = {
         each.package: acknowledged[each.command].snapshot
         for each in _of(Withdrawn, events)
         if each.command in acknowledged
     }
+    shown: dict[str, int] = {}
+    by_all = 0
     for event in events:
         if isinstance(event, State):
             yield ""
         if isinstance(event, Unverified):
             yield f"{event.node} served at {event.at:.1f} s: {event.why}"
-        if isinstance(event, Fetched) and event.snapshot >= withdrawn.get(
-            event.package, event.snapshot + 1
-        ):
-            is_served = event.status in {200, 206}
-            yield f"{event.node} served the withdrawn {event.package}" if is_served else ""
+        if isinstance(event, Seen) and event.node != EDGE:
+            shown[event.node] = event.snapshot
+        if isinstance(event, Fetched):
+            snapshot = by_all if event.node == EDGE else event.snapshot
+            if snapshot >= withdrawn.get(event.package, snapshot + 1):
+                is_served = event.status in {200, 206}
+                yield f"{event.node} served the withdrawn {event.package}" if is_served else ""
+        if isinstance(event, State | Fetched) and event.node == EDGE:
+            by_all = min(shown.values(), default=0)
 
 
 def everything_heals(events: Events) -> Iterator[str]:

@@ -42,7 +42,8 @@ def test_nothing_is_left(tmp_path):
         env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as site:
         assert b"start" in site.stderr.readline()
-        until(lambda: len(running(tmp_path)) > 2)
+        until(lambda: site.poll() is not None or len(running(tmp_path)) > 2)
+        assert site.poll() is None, site.stderr.read()
         site.send_signal(signal.SIGTERM)
         site.wait(PATIENCE)
     assert running(tmp_path) == []

@@ -211,6 +211,15 @@ def test_what_is_not_signed_or_withdrawn():
         assert broken(only_signed_is_served, late) == ["device-1 served the withdrawn armani-2.zip"]
 
 
+def test_what_is_withdrawn_at_the_edge():
+    """It may still be served by a node that is behind, and no longer once all nodes show it."""
+    behind = [*GONE, seen(7, 21.0, "device-2"), seen(6, 21.0, "device-1")]
+    edge = [state(7, node="edge"), Fetched(22.0, "edge", "armani-2.zip", 7, 206)]
+    assert broken(only_signed_is_served, [*behind, *edge]) == []
+    after = [*behind, seen(7, 21.2, "device-1"), *edge]
+    assert broken(only_signed_is_served, after) == ["edge served the withdrawn armani-2.zip"]
+
+
 def healed(**changes):
     """Return what happens after the last fault at 100 s, by name, with `changes` or without."""
     parts = {
