@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,21 +34,24 @@ def test_a_site_under_faults(tmp_path):
     assert max(map(len, done.stdout[done.stdout.rindex("rule") :].splitlines())) <= 80
 
 
-def test_nothing_is_left(tmp_path):
+def test_nothing_is_left():
     """However it ends, its programs and its folder are gone."""
-    with subprocess.Popen(
-        [*COMMAND, "up"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    ) as site:
-        assert b"start" in site.stderr.readline()
-        until(lambda: site.poll() is not None or len(running(tmp_path)) > 2)
-        assert site.poll() is None, site.stderr.read()
-        site.send_signal(signal.SIGTERM)
-        site.wait(PATIENCE)
-    assert running(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL has a user of its own
+        with subprocess.Popen(
+            [*COMMAND, "up"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": name},
+        ) as site:
+            until(lambda: site.poll() is not None or list(folder.glob("*/**/postmaster.pid")))
+            assert site.poll() is None, site.stderr.read()
+            assert len(running(folder)) > 2
+            site.send_signal(signal.SIGTERM)
+            site.wait(PATIENCE)
+        assert running(folder) == []
+        assert list(folder.iterdir()) == []
 
 
 def running(folder):
