@@ -177,7 +177,7 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     if len(data) > limit:
         raise FormatError(f"a {role} file of {len(data)} bytes is over the limit of {limit}.")
     try:
-        document, is_canonical = _parse(data.decode())
+        document, is_canonical = _parse(data)
         metadata: Metadata[_T] = Metadata.from_dict(document)
     except _MALFORMED as error:
         raise FormatError(f"the {role} file is not TUF metadata.") from error
@@ -191,17 +191,22 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     return metadata
 
 
-def _parse(text: str) -> tuple[Any, bool]:
+def _parse(data: bytes) -> tuple[Any, bool]:
     """Return a parsed file, and whether its signed part has TUF's canonical form.
 
-    Values are looked at one by one only where the text has a float or what may be a lone surrogate.
+    msgspec takes half the time of `json`, and returns the same. Where it finds a float, or refuses
+    what `json` takes (a lone surrogate, NaN), values are looked at one by one.
     """
     floats: list[str] = []
-    document = json.loads(text, parse_float=floats.append, parse_constant=floats.append)
-    if floats or "\\ud" in text or "\\uD" in text:
-        document = json.loads(text)
-        return document, _has_canonical_form(document["signed"])
-    return document, _is_shallow(document["signed"])
+    try:
+        document = msgspec.json.Decoder(float_hook=floats.append).decode(data)
+        is_plain = not floats
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        is_plain = False
+    if is_plain:
+        return document, _is_shallow(document["signed"])
+    document = json.loads(data.decode())
+    return document, _has_canonical_form(document["signed"])
 
 
 def _is_shallow(value: Any) -> bool:  # noqa: ANN401 - JSON

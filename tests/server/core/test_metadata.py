@@ -176,6 +176,20 @@ def test_what_has_a_canonical_form_is_read():
     assert decode_root(signed(root, *keys_of("root"))).signed == root
 
 
+def test_values_are_those_of_pythons_json():
+    """However they are spelled: what is signed is what python-tuf reads."""
+    document = signed(make_root(), *keys_of("root")).decode()
+    for text in (
+        '{"a":1,"b":2,"a":3}',
+        '"\\ud83d\\ude00 \\u0000\\/\\b \u2028 \x7f"',
+        "[-0, 18446744073709551616, -9223372036854775809]",
+        ' { "a" :\t[ ] ,\r\n"" : {} } ',
+    ):
+        with case(text):
+            data = document.replace('"version":', f'"later": {text}, "version":', 1).encode()
+            assert decode_root(data).signed.unrecognized_fields["later"] == json.loads(text)
+
+
 def test_deep_nesting_is_refused():
     """Neither the parser nor the canonical encoding exceeds the stack."""
     document = signed(make_targets(), *keys_of("targets")).decode()
