@@ -227,13 +227,14 @@ def make_role_files(
     packages: dict[str, Package] = {}
     drains: dict[str, int] = {}
     absent: set[str] = set()
+    is_empty = is_latest(role)  # a pointer's target is the empty file, which no store holds
+    may_withdraw = is_codename(role)
     for path, target in targets.targets.items():
         sha256 = target.hashes["sha256"]
         url = f"/targets/{hashed_target_path(path, sha256)}"
         custom = target.unrecognized_fields.get("custom")
-        if is_codename(role) and isinstance(custom, dict) and custom.get("withdrawn"):
+        if may_withdraw and isinstance(custom, dict) and custom.get("withdrawn"):
             drains[url] = custom.get("drain_until", 0)
-        is_empty = is_latest(role)  # a pointer's target is the empty file, which no store holds
         if is_empty or lengths is None or lengths.get(sha256) == target.length:
             packages[url] = Package(sha256, target.length)
         else:

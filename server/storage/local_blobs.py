@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from pathlib import Path
@@ -49,8 +50,13 @@ class LocalBlobs:
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
         """Return the length in bytes of each of `names` that exists."""
-        found = {name: self.length(name) for name in names}
-        return {name: length for name, length in found.items() if length is not None}
+        folder, found = str(self._folder), {}
+        for name in names:
+            check_sha256(name)
+            with contextlib.suppress(FileNotFoundError):
+                # Of thousands, in half of the time that `length` takes.
+                found[name] = os.stat(f"{folder}/{name[:2]}/{name}").st_size  # noqa: PTH116
+        return found
 
     def open_file(
         self, sha256: str, length: int
