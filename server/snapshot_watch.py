@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
-from tuf.api.metadata import Metadata, Targets
 
-from server.device.integrity import Trusted, find_altered, leave_out, verify_snapshot
+from server.device.integrity import SnapshotVerifier, Trusted, find_altered, leave_out
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
 from server.publisher.expiry.metrics import SWAPPED
 from server.storage.blobs import BlobReader
@@ -92,12 +91,11 @@ class SnapshotWatch:
     def _load(self, seen: tuple[int, int] | None) -> Snapshot:
         if seen is None:
             raise StorageError("the public timestamp is gone.")
-        decoded: dict[str, Metadata[Targets]] = {}
-        snapshot = load_snapshot(self._folder.public, self._blobs, self.current, decoded)
+        verifier = SnapshotVerifier(self._folder.trusted_root.read_bytes(), self._trusted)
+        snapshot = load_snapshot(self._folder.public, self._blobs, self.current, verifier)
         if snapshot is EMPTY:  # it disappeared after the look
             raise StorageError("the public timestamp is gone.")
-        pinned = self._folder.trusted_root.read_bytes()
-        self._trusted = verify_snapshot(snapshot, pinned, self._trusted, decoded)
+        self._trusted = verifier.finish(snapshot.documents)
         altered = find_altered(snapshot, self.current, self._trusted)
         if altered - self._left_out:  # reported once, not with each publication
             log.error(

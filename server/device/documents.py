@@ -4,10 +4,11 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from tuf.api.metadata import Targets
@@ -192,7 +193,7 @@ class RoleFiles:
     version: int
     documents: Mapping[str, Document]
     packages: Mapping[str, Package]
-    drains: Mapping[str, int]
+    drains: Mapping[str, float]
     absent: frozenset[str]
     is_whole: bool
 
@@ -205,18 +206,35 @@ class RoleFiles:
         return {url for url, until in self.drains.items() if time >= until}
 
 
-def blob_hashes(role: str, targets: Targets) -> set[str]:
-    """Return the sha256 of each blob that is needed to serve the targets of `role`."""
-    if is_latest(role):
-        return set()
-    return {target.hashes["sha256"] for target in targets.targets.values()}
+class ListedTarget(NamedTuple):
+    """What is needed of a target; `drain_until` is None unless it is withdrawn."""
+
+    url: str
+    sha256: str
+    length: int
+    drain_until: float | None
+
+
+def list_targets(role: str, targets: Targets) -> list[ListedTarget]:
+    """Return the targets of `role`, without the rest of its metadata."""
+    may_withdraw = is_codename(role)
+    listed = []
+    for path, target in targets.targets.items():
+        sha256 = target.hashes["sha256"]
+        custom = target.unrecognized_fields.get("custom")
+        until = None
+        if may_withdraw and isinstance(custom, dict) and custom.get("withdrawn"):
+            until = custom.get("drain_until", 0)
+        url = f"/targets/{hashed_target_path(path, sha256)}"
+        listed.append(ListedTarget(url, sha256, target.length, until))
+    return listed
 
 
 def make_role_files(
     role: str,
     version: int,
     documents: Mapping[str, Document],
-    targets: Targets,
+    targets: Iterable[ListedTarget],
     lengths: Mapping[str, int] | None,
 ) -> RoleFiles:
     """Return what is served of `role`, whose current version is `version` and lists `targets`.
@@ -225,18 +243,14 @@ def make_role_files(
     assumed to exist.
     """
     packages: dict[str, Package] = {}
-    drains: dict[str, int] = {}
+    drains: dict[str, float] = {}
     absent: set[str] = set()
     is_empty = is_latest(role)  # a pointer's target is the empty file, which no store holds
-    may_withdraw = is_codename(role)
-    for path, target in targets.targets.items():
-        sha256 = target.hashes["sha256"]
-        url = f"/targets/{hashed_target_path(path, sha256)}"
-        custom = target.unrecognized_fields.get("custom")
-        if may_withdraw and isinstance(custom, dict) and custom.get("withdrawn"):
-            drains[url] = custom.get("drain_until", 0)
-        if is_empty or lengths is None or lengths.get(sha256) == target.length:
-            packages[url] = Package(sha256, target.length)
+    for url, sha256, length, drain_until in targets:
+        if drain_until is not None:
+            drains[url] = drain_until
+        if is_empty or lengths is None or lengths.get(sha256) == length:
+            packages[url] = Package(sha256, length)
         else:
             absent.add(url)
     is_whole = lengths is not None and absent <= drains.keys()

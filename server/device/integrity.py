@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from tuf.api.metadata import Metadata, Root, Targets
@@ -99,45 +98,71 @@ class Trusted:
     versions: Mapping[str, int]
 
 
-def verify_snapshot(
-    snapshot: Snapshot,
-    pinned: bytes,
-    before: Trusted | None,
-    decoded: Mapping[str, Metadata[Targets]] = MappingProxyType({}),
-) -> Trusted:
-    """Verify each current version of `snapshot`, from the `pinned` root on.
+class SnapshotVerifier:
+    """Verifies each current version of a snapshot, from the `pinned` root on.
 
-    Versions in `before` whose keys are the same are not verified again. `decoded` has metadata of
-    the snapshot's files that was decoded as they were loaded, by path. Raises TrustError or
-    FormatError.
+    Versions in `before` whose keys are the same are not verified again. All methods raise
+    TrustError or FormatError.
     """
 
-    def verify(role: str, version: int, delegator: Root | Targets) -> Metadata[Any]:
-        metadata = decoded.get(f"/metadata/{metadata_name(role, version)}")
-        if metadata is None:
-            metadata = decode_role(role, _body(snapshot, role, version))
-        verify_decoded(role, metadata, delegator, None)
-        if metadata.signed.version != version:
-            raise TrustError(f"{metadata_name(role, version)} is {role} {metadata.signed.version}.")
-        return metadata
+    def __init__(self, pinned: bytes, before: Trusted | None) -> None:
+        self._before = before
+        self._root = verify_first_root(pinned).signed if before is None else before.root
+        self._first = self._root.version if before is None else before.pinned
+        self._targets: Targets  # set by `begin`
+        self._versions: Mapping[str, int] = {}
+        self._verified = {"targets"}
 
-    root = verify_first_root(pinned).signed if before is None else before.root
-    first = root.version if before is None else before.pinned
-    if snapshot.root < root.version:
-        raise TrustError(f"root {root.version} is trusted, and {snapshot.root} is the newest.")
-    for version in range(root.version + 1, snapshot.root + 1):
-        root = verify_root(_body(snapshot, "root", version), root, None).signed
-    timestamp = snapshot.documents["/metadata/timestamp.json"].identity.body
-    named = verify_role("timestamp", timestamp, root, None).signed.snapshot_meta.version
-    meta = verify("snapshot", named, root).signed.meta
-    versions = {name.removesuffix(".json"): each.version for name, each in meta.items()}
-    targets = None if before is None or root is not before.root else before.targets
-    if targets is None or targets.version != versions["targets"]:
-        targets = verify("targets", versions["targets"], root).signed
-    for role, version in versions.items():
-        if role != "targets" and not _is_signed_by(role, version, targets, before):
-            verify(role, version, targets)
-    return Trusted(first, root, targets, versions)
+    def begin(self, documents: Mapping[str, Document], root: int) -> None:
+        """Verify the chain of roots up to version `root`, timestamp, snapshot and targets."""
+        if root < self._root.version:
+            raise TrustError(f"root {self._root.version} is trusted, and {root} is the newest.")
+        for version in range(self._root.version + 1, root + 1):
+            body = _body(documents, "root", version)
+            self._root = verify_root(body, self._root, None).signed
+        timestamp = _document(documents, "/metadata/timestamp.json")
+        named = verify_role("timestamp", timestamp, self._root, None).signed.snapshot_meta.version
+        snapshot = decode_role("snapshot", _body(documents, "snapshot", named))
+        _verify_version("snapshot", snapshot, named, self._root)
+        meta = snapshot.signed.meta
+        self._versions = {name.removesuffix(".json"): each.version for name, each in meta.items()}
+        before, version = self._before, self._versions["targets"]
+        if before and self._root is before.root and before.targets.version == version:
+            self._targets = before.targets
+            return
+        targets = decode_role("targets", _body(documents, "targets", version))
+        _verify_version("targets", targets, version, self._root)
+        self._targets = targets.signed
+
+    def verify(self, role: str, metadata: Metadata[Targets]) -> None:
+        """Verify the current version of a role that targets delegates to; `begin` did the rest."""
+        if role not in self._verified:
+            _verify_version(role, metadata, self._versions[role], self._targets)
+            self._verified.add(role)
+
+    def finish(self, documents: Mapping[str, Document]) -> Trusted:
+        """Verify the other roles, where their keys changed; return what is verified."""
+        for role, version in self._versions.items():
+            if role in self._verified:
+                continue
+            if not _is_signed_by(role, version, self._targets, self._before):
+                self.verify(role, decode_role(role, _body(documents, role, version)))
+        return Trusted(self._first, self._root, self._targets, self._versions)
+
+
+def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -> Trusted:
+    """Verify a snapshot that is loaded, as SnapshotVerifier does."""
+    verifier = SnapshotVerifier(pinned, before)
+    verifier.begin(snapshot.documents, snapshot.root)
+    return verifier.finish(snapshot.documents)
+
+
+def _verify_version(
+    role: str, metadata: Metadata[Any], version: int, delegator: Root | Targets
+) -> None:
+    verify_decoded(role, metadata, delegator, None)
+    if metadata.signed.version != version:
+        raise TrustError(f"{metadata_name(role, version)} is {role} {metadata.signed.version}.")
 
 
 def _is_signed_by(role: str, version: int, targets: Targets, before: Trusted | None) -> bool:
@@ -156,11 +181,14 @@ def _delegation(role: str, targets: Targets) -> object:
     return delegated and (delegated.keyids, delegated.threshold)
 
 
-def _body(snapshot: Snapshot, role: str, version: int) -> bytes:
-    path = f"/metadata/{metadata_name(role, version)}"
-    if path not in snapshot.documents:
+def _body(documents: Mapping[str, Document], role: str, version: int) -> bytes:
+    return _document(documents, f"/metadata/{metadata_name(role, version)}")
+
+
+def _document(documents: Mapping[str, Document], path: str) -> bytes:
+    if path not in documents:
         raise TrustError(f"{path} is named by the metadata and not there.")
-    return snapshot.documents[path].identity.body
+    return documents[path].identity.body
 
 
 _CHECKPOINT = "/log/checkpoint"

@@ -9,17 +9,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from tuf.api.metadata import Metadata, Targets
 
 from server.core.errors import FormatError
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
-from server.core.names import metadata_name
+from server.core.names import is_latest, metadata_name
 from server.device.documents import (
     Document,
     LogFiles,
     RoleFiles,
-    blob_hashes,
+    list_targets,
     load_log_files,
     make_document,
     make_role_files,
@@ -71,16 +72,23 @@ class Snapshot:
 EMPTY = Snapshot(0, {}, {}, frozenset(), {})
 
 
+class Verifier(Protocol):
+    """Verifies what is loaded, as it is loaded: a role's metadata is in memory for that long."""
+
+    def begin(self, documents: Mapping[str, Document], root: int) -> None:
+        """Verify `root`, the timestamp, the snapshot and targets, which `documents` has."""
+
+    def verify(self, role: str, metadata: Metadata[Targets]) -> None:
+        """Verify the current version of a role."""
+
+
 def load_snapshot(
-    public: Path,
-    blobs: BlobReader,
-    previous: Snapshot,
-    decoded: dict[str, Metadata[Targets]] | None = None,
+    public: Path, blobs: BlobReader, previous: Snapshot, verifier: Verifier | None = None
 ) -> Snapshot:
     """Read the public tree; files that `previous` holds and that never change are not read again.
 
-    What was decoded is added to `decoded`, by path, for `verify_snapshot`. Raises FormatError or
-    OSError when the tree is incomplete: the caller keeps the previous one.
+    `verifier` is given the roles that are read. Raises its errors, and FormatError or OSError when
+    the tree is incomplete: the caller keeps the previous one.
     """
     if not (public / "metadata" / "timestamp.json").exists():
         return EMPTY
@@ -104,26 +112,34 @@ def load_snapshot(
     documents |= read(_versions(public, "snapshot", version))
     snapshot = decode_snapshot(_body(documents, f"/metadata/{version}.snapshot.json")).signed
     current = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    roots = list_roots(public, timestamp.version)
+    documents |= read(public / "metadata" / metadata_name("root", root) for root in roots)
     roles = {
         role: known
         for role, known in previous.roles.items()
         if known.version == current.get(role) and known.is_whole
     }
-    files, targets = {}, {}
-    decoded = {} if decoded is None else decoded
-    for role in current.keys() - roles.keys():
-        files[role] = read(_versions(public, role, current[role]))
-        url = f"/metadata/{metadata_name(role, current[role])}"
-        decoded[url] = decode_targets(role, _body(files[role], url))
-        targets[role] = decoded[url].signed
-    needed = {hash_ for role, each in targets.items() for hash_ in blob_hashes(role, each)}
-    lengths = _lengths(blobs, needed)
-    for role, each in targets.items():
-        roles[role] = make_role_files(role, current[role], files[role], each, lengths)
     for known in roles.values():
         documents.update(known.documents)
-    roots = list_roots(public, timestamp.version)
-    documents |= read(public / "metadata" / metadata_name("root", root) for root in roots)
+    files, listed = {}, {}
+    changed = current.keys() - roles.keys()
+    if "targets" in changed:
+        files["targets"] = read(_versions(public, "targets", current["targets"]))
+        documents.update(files["targets"])
+    if verifier is not None:
+        verifier.begin(documents, roots[-1])
+    for role in changed:
+        files[role] = files.get(role) or read(_versions(public, role, current[role]))
+        url = f"/metadata/{metadata_name(role, current[role])}"
+        metadata = decode_targets(role, _body(files[role], url))
+        if verifier is not None:
+            verifier.verify(role, metadata)
+        listed[role] = list_targets(role, metadata.signed)
+    needed = {each.sha256 for role in listed if not is_latest(role) for each in listed[role]}
+    lengths = _lengths(blobs, needed)
+    for role, targets in listed.items():
+        roles[role] = make_role_files(role, current[role], files[role], targets, lengths)
+        documents.update(files[role])
     logged = {**current, "root": roots[-1]}
     log = load_log_files(public, documents["/log/checkpoint"].identity.body, logged, previous.log)
     documents.update(log.documents)
