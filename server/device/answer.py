@@ -140,7 +140,8 @@ class Served:
 
     `requests` maps a request line to the document that it asks for. `exact` maps whole requests,
     byte for byte, to the status and the answer without status line and `Date`. It has every request
-    of a phone, the next root's 404 included, and the revalidations of a cache.
+    of a phone, the next root's 404 included, and the revalidations of a cache. `recalled` is what
+    the plane found for other clients' heads.
     """
 
     snapshot: Snapshot = EMPTY
@@ -148,6 +149,7 @@ class Served:
     mode: GateMode = GateMode.DIRECT
     requests: Mapping[bytes, Document] = field(default_factory=dict)
     exact: Mapping[bytes, Hit] = field(default_factory=dict)
+    recalled: dict[int, Hit] = field(default_factory=dict, compare=False)
 
 
 def make_served(

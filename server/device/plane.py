@@ -7,6 +7,7 @@ that the file is not there. It does not for the next root, which each poll asks 
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -15,13 +16,15 @@ from aiohttp import web
 from server.device.answer import Served, plan_answer
 from server.device.gate import check_request, is_block, is_path, take_heads
 from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
-from server.http.answers import Answer
+from server.http.answers import Answer, Hit
 from server.http.counts import Counts
-from server.http.heads import Planned, PlannedFile, match_path
+from server.http.heads import LONGEST, Planned, PlannedFile, match_path
 from server.http.plane import Plane
 from server.http.requests import GateMode, Reason, Refused
 from server.http.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
+
+RECALLED = 4096  # answers to the heads of clients that are no phones
 
 
 class DevicePlane(Plane):
@@ -48,6 +51,7 @@ class DevicePlane(Plane):
         self.mode = mode
         self._lag = lag
         self._shown = asyncio.Event()
+        self._secret = os.urandom(16)
 
     def show(self, served: Served) -> None:
         """Answer from `served` from now on, also what waits for it."""
@@ -55,11 +59,32 @@ class DevicePlane(Plane):
         self._shown.set()
         self._shown = asyncio.Event()
 
+    def recall(self, data: bytes) -> Hit | None:
+        """Return the answer to one request as `plan` found it since the last snapshot."""
+        if len(data) > LONGEST:
+            return None
+        return self.served.recalled.get(hash(self._secret + data))
+
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
-        """Return the answer to a whole head, where the fast path has it."""
-        served, mode = self.served, self.mode
-        if (hit := served.exact.get(head)) is not None:
+        """Return the answer to a whole head, where the fast path has it.
+
+        Clients that are no phones repeat their heads: an answer that depends on nothing else is
+        recalled by a hash with a secret, so that no header is kept, and no client can find two
+        heads of one hash.
+        """
+        if (hit := self.served.exact.get(head)) is not None:
             return *hit, False, None
+        planned = self._plan(head)
+        if planned is not None and not isinstance(planned, PlannedFile):
+            status, content, is_last, remark = planned
+            if not is_last and remark is None:
+                if len(self.served.recalled) == RECALLED:
+                    self.served.recalled.clear()
+                self.served.recalled[hash(self._secret + head)] = status, content
+        return planned
+
+    def _plan(self, head: bytes) -> Planned | PlannedFile | None:
+        served, mode = self.served, self.mode
         planned = None
         if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
             planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)

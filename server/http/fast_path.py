@@ -105,7 +105,7 @@ class FastPath(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer one whole request of a phone; parse everything else."""
         registry = self._registry
-        hit = registry.plane.served.exact.get(data)
+        hit = registry.plane.served.exact.get(data) or registry.plane.recall(data)
         if hit is None or self._state is not READY:
             self._take(self._rest[self._start :] + data if self._rest else data, 0)
             return

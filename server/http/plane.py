@@ -59,6 +59,10 @@ class Plane(ABC):
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
         """Return the answer to a whole head, where the fast path has it."""
 
+    def recall(self, data: bytes) -> Hit | None:  # noqa: ARG002 - a plane may know nothing
+        """Return the answer to one request as `plan` found it before; None for most requests."""
+        return None
+
     @abstractmethod
     def is_for_package(self, head: bytes) -> bool:
         """Answer whether a head asks for a package, whichever server answers it."""

@@ -1,5 +1,7 @@
 """Heads that the fast path answers or refuses itself, and those that it leaves to aiohttp."""
 
+from dataclasses import replace
+
 import h11
 import pytest
 from hypothesis import given
@@ -9,9 +11,11 @@ from server.device.answer import Served, make_served
 from server.device.documents import make_document
 from server.device.gate import BLOCK
 from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
+from server.device.plane import RECALLED, DevicePlane
 from server.device.snapshot import Snapshot
 from server.http.answers import Package
-from server.http.heads import LONGEST, may_become_head
+from server.http.counts import Counts
+from server.http.heads import LONGEST, PlannedFile, may_become_head
 from server.http.requests import READ, REFUSED, TOLERATED, GateMode
 from tests.cases import case
 
@@ -306,3 +310,50 @@ def test_a_phones_heads_for_packages_and_packs():
         data = head(b"Host: a:8080", line.encode(), line=f"GET {path} HTTP/1.1")
         assert is_phones(data, snapshot) == expected, (path, line)
         assert not is_phones(data * 2, snapshot)
+
+
+CURL = head(HOST, b"User-Agent: curl/8.14.1", b"Accept: */*")
+
+
+@pytest.fixture
+def plane():
+    """Give a plane with the snapshot."""
+    plane = DevicePlane(None, Counts(), GateMode.EDGE, lambda: 0.0)
+    plane.show(replace(SERVED, recalled={}))
+    return plane
+
+
+def test_a_head_is_recalled_until_the_next_snapshot(plane):
+    """The answer is what was planned; a phone's own head needs no recalling."""
+    assert plane.recall(CURL) is None
+    planned = plane.plan(CURL)
+    assert plane.recall(CURL) == planned[:2]
+    assert plane.recall(CURL + CURL) is None
+    changed = make_document("/metadata/timestamp.json", b"{}", mutable=True)
+    snapshot = replace(SNAPSHOT, documents={"/metadata/timestamp.json": changed})
+    plane.show(make_served(snapshot, (b"updates.example",), GateMode.EDGE, SERVED))
+    assert plane.recall(CURL) is None
+    assert plane.plan(CURL)[1] == changed.identity.data != planned[1]
+
+
+def test_what_is_counted_or_ends_the_connection_is_not_recalled(plane):
+    """Nor is a file: each such head is planned whenever it comes."""
+    for lines in (
+        [HOST, b"Connection: close"],
+        [HOST, b"X-Unknown: 1"],
+        [HOST, b"Cookie: a=b"],
+    ):
+        with case(lines):
+            assert plane.plan(head(*lines)) is not None
+            assert plane.recall(head(*lines)) is None
+    asked = head(HOST, line=f"GET {PACKAGE} HTTP/1.1")
+    assert isinstance(plane.plan(asked), PlannedFile)
+    assert plane.recall(asked) is None
+
+
+def test_few_heads_are_recalled(plane):
+    """A client that never repeats a head makes the plane forget others, and grow no further."""
+    heads = [head(HOST, b"User-Agent: %d" % number) for number in range(RECALLED + 1)]
+    for each in heads:
+        plane.plan(each)
+    assert sum(plane.recall(each) is not None for each in heads) == 1
