@@ -3,6 +3,8 @@
 import time
 from contextlib import ExitStack
 
+import msgspec
+
 from benchmarks.device.cpu import descriptors, resident_bytes
 from benchmarks.device.crowd import crowd
 from benchmarks.device.hening import worker_pids
@@ -15,6 +17,7 @@ from benchmarks.device.wire import phone_request
 
 IDLE = 10_000
 IDLE_TLS = 2_000
+FIRST = 10  # connections before, after which nothing is loaded any more
 COLUMNS = ["MiB before", "MiB with them", "bytes a connection", "descriptors more", "left after"]
 
 
@@ -44,6 +47,8 @@ def _measure(
         spec = CrowdSpec(
             port=server.port, seconds=0, request=data, connections=count, authority=authority
         )
+        with crowd(lab, msgspec.structs.replace(spec, connections=FIRST)):
+            pass  # before that a worker may not be there yet, only its socket
         memory, opened = resident_bytes(pids), _descriptors(pids)
         with crowd(lab, spec):
             more = resident_bytes(pids) - memory
