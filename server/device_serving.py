@@ -115,8 +115,7 @@ async def serving_phones(
             starter = inherited.starter or ProcessStarter()
             supervisor = Supervisor(places, config, inherited.environment, starter)
             watch = SnapshotWatch(folder, blobs, supervisor.show)
-            await watch.poll()
-            async with supervisor.running():
+            async with supervisor.running(watch.poll):
                 yield Phones(
                     port,
                     url,

@@ -6,7 +6,7 @@ in the queue of a dead worker is answered by its successor.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -104,7 +104,7 @@ class Supervisor:
         self._environment = environment
         self._starter = starter
         self._bounds = Bounds() if bounds is None else bounds
-        self._snapshot = EMPTY
+        self._snapshot: Snapshot | None = None
         self._lists: tuple[int, Rendered] | None = None
         self._attended: dict[Child, asyncio.Task[None]] = {}
         self._revivals: set[asyncio.Task[None]] = set()
@@ -121,13 +121,20 @@ class Supervisor:
         return any(slot.child is not None and slot.child.is_ready for slot in self._slots)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(
+        self, load: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncIterator[None]:
         """Serve until the block ends, then drain.
 
-        It is entered when all workers serve; raises ProcessError where one ends before.
+        It is entered when all workers serve; raises ProcessError where one ends before. `load` is
+        awaited while they start; it may show the first snapshot.
         """
         try:
             begun = [await self._begin(slot) for slot in self._slots]
+            if load is not None:
+                await load()
+            if self._snapshot is None:
+                await self.show(EMPTY)
             for child in begun:
                 if not await child.wait_ready():
                     reason = child.reason.removesuffix(".")
@@ -191,7 +198,8 @@ class Supervisor:
             self._count,
             say,
         )
-        child.show(self._snapshot)
+        if self._snapshot is not None:
+            child.show(self._snapshot)
         if self._lists is not None:
             child.show_lists(*self._lists)
         self._attended[child] = asyncio.create_task(self._attend(slot, child))
