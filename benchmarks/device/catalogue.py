@@ -60,6 +60,6 @@ SCENARIOS: Mapping[str, Callable[[Lab], Report]] = {
     "idle-tls": idle.idle_tls,
     "cold": cold.cold,
     "growth": growth.growth,
-    "octets": sizes.sizes,
+    "sizes": sizes.sizes,
     "witness": witness.witness,
 }

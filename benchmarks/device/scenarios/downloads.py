@@ -52,7 +52,7 @@ def beside(lab: Lab) -> Report:
         (
             name,
             [
-                median(measured, lambda run: run.extra["octets"] / GB),
+                median(measured, lambda run: run.extra["bytes"] / GB),
                 median(measured, lambda run: run.latencies["p50"]),
                 median(measured, lambda run: run.latencies["p99"]),
                 median(measured, lambda run: run.latencies["max"]),
@@ -117,7 +117,7 @@ def _probe(lab: Lab, server: Server) -> Measured:
         cpu=probed.cpu,
         other=probed.other,
         latencies=probed.latencies,
-        extra={"octets": pulled.rate},
+        extra={"bytes": pulled.rate},
     )
 
 

@@ -77,7 +77,7 @@ def sizes(lab: Lab) -> Report:
         cells = measure_poll(lab, count, REGIONS[:regions])
         rows.append((f"{pointers:,} pointers of {count} codenames", cells))
     note = "Bytes of HTTP, heads and bodies; TCP and TLS come on top."
-    return Report("octets", "What a poll costs a phone", COLUMNS, rows, [], note)
+    return Report("sizes", "What a poll costs a phone", COLUMNS, rows, [], note)
 
 
 def measure_poll(lab: Lab, codenames: int, regions: Sequence[str]) -> list[float]:
