@@ -7,6 +7,7 @@ from server.publisher.publisher import Publisher
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
 from tests.server.world import PACKAGE_1, World, make_world
+from tests.statements import share_statements
 from tests.turned import Programs
 
 
@@ -18,6 +19,14 @@ def _passphrases_are_stretched_little():
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signer.keys.key_file, "SCRYPT_N", 2**4)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_compiled_once():
+    """Share what SQLAlchemy compiled, as the one engine of a server does."""
+    with pytest.MonkeyPatch.context() as patch:
+        share_statements(patch)
         yield
 
 
