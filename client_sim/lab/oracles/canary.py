@@ -8,7 +8,7 @@ run that sent what others did, 0.1 ms say that it has no value of its owner.
 """
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, TypeAlias
@@ -125,8 +125,12 @@ class CanarySearch:
 
     def search(self, data: bytes) -> tuple[Sighting, ...]:
         """Find all planted values; for each one the readings with the fewest steps, by offset."""
+        return self.search_readings(view(data))
+
+    def search_readings(self, readings: Iterable[View]) -> tuple[Sighting, ...]:
+        """Find what `search` does in readings that were made already."""
         found: dict[tuple[str, bytes], list[Sighting]] = {}
-        for seen in view(data):
+        for seen in readings:
             for sighting in (*self._plain(seen), *self._xored(seen)):
                 found.setdefault((sighting.field, sighting.value), []).append(sighting)
         return tuple(

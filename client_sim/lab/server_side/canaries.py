@@ -14,7 +14,8 @@ from typing import Final
 
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
 from client_sim.lab.oracles.transforms import DIGESTS, ENOUGH, TRANSFORMS
-from client_sim.lab.oracles.views import View
+from client_sim.lab.oracles.views import View, view
+from client_sim.lab.oracles.windows import step_differences
 from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.planting import Planted, plant
 from client_sim.lab.server_side.positions import PATH, plan_framings, plan_heads, plan_tls
@@ -91,8 +92,25 @@ class Sieve(CanarySearch):
                 for name in chain[1:]:
                     data = TRANSFORMS[name](data)
                 self._index.setdefault(data[:_WINDOW], []).append((place, number))
-        self._numbers = _as_numbers(self._index)
-        self._steps = _as_numbers(self._deltas)
+        self.windows = _as_numbers(self._index)
+        self.steps = _as_numbers(self._deltas)
+
+    def _plain(self, seen: View) -> Iterator[Sighting]:
+        if _has_any(self.windows, seen.data):
+            yield from super()._plain(seen)
+
+    def _xored(self, seen: View) -> Iterator[Sighting]:
+        if _has_any(self.steps, step_differences(seen.data)):
+            yield from super()._xored(seen)
+
+
+class Sieves:
+    """Several sieves in one pass: what is read is decoded once, and most of it has no value."""
+
+    def __init__(self, *sieves: Sieve) -> None:
+        self._sieves = sieves
+        self._windows = frozenset().union(*(sieve.windows for sieve in sieves))
+        self._steps = frozenset().union(*(sieve.steps for sieve in sieves))
 
     def find(self, data: bytes) -> Iterator[Sighting]:
         """Find values in a string of any length, also where they are encoded or compressed.
@@ -100,21 +118,14 @@ class Sieve(CanarySearch):
         It is read in pieces, so that the decodings that are tried of one piece are bounded.
         """
         for start in range(0, max(len(data) - _OVERLAP, 1), _STEP):
-            for sighting in self.search(data[start : start + _STEP + _OVERLAP]):
-                yield replace(sighting, offset=start + sighting.offset)
+            piece = data[start : start + _STEP + _OVERLAP]
+            readings = [seen for seen in view(piece) if self._may_have(seen.data)]
+            for sieve in self._sieves if readings else ():
+                for sighting in sieve.search_readings(readings):
+                    yield replace(sighting, offset=start + sighting.offset)
 
-    def _plain(self, seen: View) -> Iterator[Sighting]:
-        if _has_any(self._numbers, seen.data):
-            yield from super()._plain(seen)
-
-    def _xored(self, seen: View) -> Iterator[Sighting]:
-        length = len(seen.data)
-        if length <= _WINDOW:
-            return
-        number = int.from_bytes(seen.data, "big")
-        steps = ((number >> 8) ^ number) & ((1 << (8 * length - 8)) - 1)
-        if _has_any(self._steps, steps.to_bytes(length - 1, "big")):
-            yield from super()._xored(seen)
+    def _may_have(self, data: bytes) -> bool:
+        return _has_any(self._windows, data) or _has_any(self._steps, step_differences(data))
 
 
 def _pairs(values: Values) -> Iterator[tuple[str, bytes]]:

@@ -10,7 +10,13 @@ from typing import Final
 
 from client_sim.lab.oracles.canary import Sighting
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.server_side.canaries import Sieve, count_ports, is_telling, make_peer_sieve
+from client_sim.lab.server_side.canaries import (
+    Sieve,
+    Sieves,
+    count_ports,
+    is_telling,
+    make_peer_sieve,
+)
 from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.places import (
     Places,
@@ -47,15 +53,18 @@ class Search:
         self.in_files: list[Finding] = []
         self.in_metrics: list[Finding] = []
         self._places = places
-        self._sieves = [canaries]
+        self._canaries = canaries
+        self._sieves = Sieves(canaries)
+        self._has_ends = False
         self._listed = list_files(places)
         self._states = load_states(self._listed)
         self.files = len(self._states)
 
     def look(self, ends: Sequence[Peer]) -> None:
         """Look through what has changed; `ends` are the client's ends of the connections."""
-        if len(self._sieves) == 1:
-            self._sieves.append(make_peer_sieve(ends))
+        if not self._has_ends:
+            self._sieves = Sieves(self._canaries, make_peer_sieve(ends))
+            self._has_ends = True
         ports = frozenset(port for _, port in ends)
         # Files that a process held before its restart are searched by their names.
         files = self._listed = self._listed | list_files(self._places)
@@ -77,19 +86,16 @@ def _extend(found: list[Finding], more: Iterable[Finding]) -> None:
     found += [finding for finding in more if finding.explanation not in known]
 
 
-def judge_bytes(
-    where: str, data: bytes, sieves: Sequence[Sieve], base: int = 0
-) -> Iterator[Finding]:
+def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Iterator[Finding]:
     """Find values in bytes: of each position the reading with the fewest steps, once.
 
     `base` is where the bytes begin in what they are from.
     """
     best: dict[str, Sighting] = {}
-    for sieve in sieves:
-        for sighting in sieve.find(data):
-            known = best.get(sighting.field)
-            if known is None or _rank(sighting) < _rank(known):
-                best[sighting.field] = sighting
+    for sighting in sieves.find(data):
+        known = best.get(sighting.field)
+        if known is None or _rank(sighting) < _rank(known):
+            best[sighting.field] = sighting
     for position, sighting in best.items():
         start = max(sighting.offset - _AROUND, 0)
         length = max(len(sighting.data), 1)
@@ -107,7 +113,7 @@ def judge_bytes(
 
 
 def judge_files(
-    changed: Mapping[str, tuple[Path, int]], sieves: Sequence[Sieve], ports: frozenset[int]
+    changed: Mapping[str, tuple[Path, int]], sieves: Sieves, ports: frozenset[int]
 ) -> Iterator[Finding]:
     """Find values in the names and bytes of files, and in what their formats hold."""
     for name, (path, start) in changed.items():

@@ -7,7 +7,7 @@ import random
 import re
 
 from client_sim.lab.oracles.canary import CanarySearch
-from client_sim.lab.server_side.canaries import Sieve
+from client_sim.lab.server_side.canaries import Sieve, Sieves
 
 POSITIONS = (
     *("method", "version", "path", "query", "fragment", "host", "cookie", "range", "if-range"),
@@ -19,7 +19,7 @@ POSITIONS = (
 TOKEN = b"k3jx5q7mzn2wv4tbf6ydcepsra"
 LINE = b"GET /" + TOKEN + b" HTTP/1.1"
 NOISE = random.Random(4711).randbytes(3100)
-SIEVE = Sieve({"path": (TOKEN,)}, {"path": (TOKEN[:13], TOKEN[13:])}, {"path": (LINE,)}, 1)
+SIEVES = Sieves(Sieve({"path": (TOKEN,)}, {"path": (TOKEN[:13], TOKEN[13:])}, {"path": (LINE,)}, 1))
 DRESSED = {
     "plain": TOKEN,
     "base64": base64.b64encode(TOKEN),
@@ -95,7 +95,7 @@ def test_a_value_is_found_wherever_it_lies():
     for before in (0, 1, 7, 1010, 1500, 3071):
         for name, dressed in DRESSED.items():
             data = NOISE[:before] + b" " + dressed + b" " + NOISE[before:]
-            found = list(SIEVE.find(data))
+            found = list(SIEVES.find(data))
             assert {sighting.field for sighting in found} == {"path"}, name
             plain = [sighting.offset for sighting in found if not sighting.chain]
             assert name != "plain" or before + 1 in plain
@@ -103,6 +103,6 @@ def test_a_value_is_found_wherever_it_lies():
 
 def test_nothing_is_found_in_noise_or_in_what_surrounds_a_value():
     """In 200 kB of noise, and request lines that begin as the planted one does."""
-    assert list(SIEVE.find(random.Random(815).randbytes(200_000))) == []
-    assert list(SIEVE.find((b"GET /" + b"a" * 26 + b" HTTP/1.1\r\n") * 500)) == []
-    assert list(SIEVE.find(b"")) == []
+    assert list(SIEVES.find(random.Random(815).randbytes(200_000))) == []
+    assert list(SIEVES.find((b"GET /" + b"a" * 26 + b" HTTP/1.1\r\n") * 500)) == []
+    assert list(SIEVES.find(b"")) == []
