@@ -142,25 +142,31 @@ class _Pair:
     def ask(self) -> Iterator[tuple[str, Iterator[Finding]]]:
         """Yield each method's findings of this case; cheap ones first."""
         yield "silence", judges.judge_silence(self._live("a", AWAY))
-        for name in ("contacts", "everything"):  # the second is not made where the first is enough
-            seen, opened, ring = getattr(self, name)
-            yield "silence", judges.judge_silence(seen)
-            yield "explained", judges.judge_explained(seen, opened, ring)
-            yield "duties", judges.judge_duties(seen)
-            yield "state", judges.judge_state(seen)
-            yield "nonces", judges.judge_nonces(ring)
-            yield "fresh", judges.judge_fresh(seen, ring)
-        a, p = self.contacts[0], self.everything[0]
+        yield from _ask_one(*self.contacts)
+        b = self._live("b", CONTACTS, contacts=f"{self._name} a")
+        yield "equal", judges.judge_equal(self.contacts[0], b)
+        yield from _ask_one(*self.everything)  # not made where contacts are enough
+        p = self.everything[0]
         yield "apart", judges.judge_apart(p, self._live("a", EVERYTHING, other=True))
         yield "shape", judges.judge_shape(p, self._live("q", EVERYTHING, long=True))
-        b = self._live("b", CONTACTS, contacts=f"{self._name} a")
-        yield "equal", judges.judge_equal(a, b)
         usual = self._live("a", IDLE_TIMES)
         yield "range", judges.judge_range(usual)
         yield "steady", judges.judge_steady(usual, self._live("b", BUSY_TIMES))
         yield "drawn", judges.judge_drawn(usual, self._live("a", IDLE_TIMES, other=True))
         for seen, _, ring in (self.everything, self.contacts):
             yield "canaries", judges.judge_canaries(seen, ring)
+
+
+def _ask_one(
+    seen: Seen, opened: list[Opened], ring: Keyring
+) -> Iterator[tuple[str, Iterator[Finding]]]:
+    """Yield the findings of each method that looks at one life."""
+    yield "silence", judges.judge_silence(seen)
+    yield "explained", judges.judge_explained(seen, opened, ring)
+    yield "duties", judges.judge_duties(seen)
+    yield "state", judges.judge_state(seen)
+    yield "nonces", judges.judge_nonces(ring)
+    yield "fresh", judges.judge_fresh(seen, ring)
 
 
 def load_client(name: str) -> Factory:
@@ -203,7 +209,7 @@ def examine(
         if findings:
             examined.findings.setdefault(method, []).extend(findings[:4])
 
-    for method, findings in _ask_all(factory, examined, seed, cases, stride, parts, tell):
+    for method, findings in _ask_all(factory, examined, seed, cases, stride, parts, enough, tell):
         note(method, findings)
         if enough is not None and len(examined.killed_by) >= enough:
             break
@@ -217,13 +223,15 @@ def _ask_all(
     cases: int,
     stride: int,
     parts: frozenset[str],
+    enough: int | None,
     tell: Tell,
 ) -> Iterator[tuple[str, list[Finding]]]:
     """Yield each method's findings, cheap ones first."""
     if "lies" in parts:
-        yield from _sort(examine_lies(factory, LIES), "told", "kept", "answered", "salts")
+        methods = ("told", "kept", "answered", "salts")
+        yield from _sort(examine_lies(factory, LIES), methods, enough)
     if "beside" in parts:
-        yield from _sort(examine_beside(factory), "beside", "polls")
+        yield from _sort(examine_beside(factory), ("beside", "polls"), enough)
     for number in range(cases):
         pair = _Pair(factory, examined, number, seed)
         for method, found in pair.ask():
@@ -232,16 +240,22 @@ def _ask_all(
             examined.sample = tuple(pair.contacts[1])
         tell("owners", number + 1, cases)
     if "boundaries" in parts:
-        yield from _sort(examine_boundaries(factory, stride), "off", "ended")
+        yield from _sort(examine_boundaries(factory, stride), ("off", "ended"), enough)
 
 
 def _sort(
-    found: Iterator[tuple[str, Finding]], *methods: str
+    found: Iterator[tuple[str, Finding]], methods: Sequence[str], enough: int | None
 ) -> Iterator[tuple[str, list[Finding]]]:
-    """Yield the findings of each of some methods, which are asked together."""
-    every = list(found)
-    for method in methods:
-        yield method, [finding for name, finding in every if name == method]
+    """Yield the findings of each of some methods, which are asked together.
+
+    With `enough`, those that were there when so many of them had found something.
+    """
+    by_method: dict[str, list[Finding]] = {method: [] for method in methods}
+    for method, finding in found:
+        by_method[method].append(finding)
+        if sum(map(bool, by_method.values())) == enough:
+            break
+    yield from by_method.items()
 
 
 _PARTS: Final = {"off": "boundaries", "trust": "lies", "links": "beside"}
