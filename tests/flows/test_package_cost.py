@@ -38,17 +38,25 @@ MOST_MEMORY = 250_000_000  # bytes
 MIB = 1 << 20
 
 
-def _spend(work):
-    """Return the least processor time of two attempts."""
-    spent = []
+@pytest.fixture(scope="module", autouse=True)
+def clean_memory():
+    """Collect what other tests left, once; what they keep stays frozen for the tests here."""
     gc.collect()
-    gc.freeze()
-    for _ in range(2):
-        begun = time.process_time()
-        work()
-        spent.append(time.process_time() - begun)
+    yield
     gc.unfreeze()
-    return min(spent)
+
+
+def _spend(work):
+    """Return the processor time of an attempt."""
+    gc.freeze()
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def _is_cheap(work, allowed):
+    """Answer whether one of two attempts stays below `allowed` seconds of processor time."""
+    return any(_spend(work) < allowed for _ in range(2))
 
 
 def _loop(data):
@@ -142,10 +150,10 @@ def test_time_grows_with_the_size(make, tmp_path):
     """Signer and phone take at most this many loops over the package's small parts."""
     sealed = seal(make())
     partitions = [f"p{index}" for index in range(127)] if make is many_partitions else []
-    loop = _spend(lambda: _loop(sealed.data))
+    loop = min(_spend(lambda: _loop(sealed.data)) for _ in range(2))
     allowed = loop / len(sealed.data) * LOOPS * (len(sealed.data) + FIXED * MIB)
-    assert _spend(lambda: ask_signer(sealed, tmp_path)) < allowed
-    assert _spend(lambda: ask_phone_rules(sealed, tmp_path, ["product", *partitions])) < allowed
+    assert _is_cheap(lambda: ask_signer(sealed, tmp_path), allowed)
+    assert _is_cheap(lambda: ask_phone_rules(sealed, tmp_path, ["product", *partitions]), allowed)
 
 
 @pytest.mark.parametrize("name", ["signer.ota.payload", "client_sim.engine.payload"])
