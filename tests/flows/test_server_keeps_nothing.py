@@ -10,7 +10,10 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.device.internet import RealWorld
 from client_sim.lab.programme.live import Target, plan_public
+from client_sim.lab.server_side.alike import find_paths
+from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
+from client_sim.lab.server_side.exchange import Sender
 from client_sim.lab.server_side.order import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
 from server.http.requests import GateMode
@@ -59,8 +62,19 @@ class Node:
         self.service.hang_up()
 
 
+@pytest.fixture(scope="module")
+def canaries(published_state):
+    """Draw canaries once for all gates: their servers have one name and the same files."""
+    with serve(published_state.folder, GateMode.DIRECT) as node:
+        site = plan_site(f"http://127.0.0.1:{node.port}", HOST)
+        paths = find_paths(HOST.encode(), Sender(site, ("",)).get)
+    return Canaries(HOST.encode(), paths, os.urandom, tls=False, layers=1)
+
+
 @pytest.mark.parametrize("gate", GateMode)
-def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state, tmp_path, gate):
+def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
+    published_state, canaries, tmp_path, gate
+):
     """Checks state folder, logs, process files, metrics and answers; without a restart.
 
     The other node is a separate server if its address is public, otherwise the device plane alone.
@@ -72,14 +86,14 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state
         else:
             two = stack.enter_context(serve(published_state.folder, gate))
         order = Order(
-            site=plan_site(f"http://127.0.0.1:{one.port}"),
+            site=plan_site(f"http://127.0.0.1:{one.port}", HOST),
             places=Places((one.folder,), (one.service.process.pid,), (one.metrics,)),
-            against=(plan_site(f"http://127.0.0.1:{two.port}"),),
+            against=(plan_site(f"http://127.0.0.1:{two.port}", HOST),),
             restart=one.restart if gate is GateMode.DIRECT else one.replace_workers,
             settle=0.1,
             layers=1,
         )
-        verdict = examine_server(order, Seams(os.urandom, time.sleep, time.monotonic))
+        verdict = examine_server(order, Seams(os.urandom, time.sleep, time.monotonic), canaries)
     assert [finding for check in verdict.checks for finding in check.findings] == []
     assert verdict.is_clean
     assert len(verdict.checks) == 8
