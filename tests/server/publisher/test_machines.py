@@ -12,7 +12,6 @@ from datetime import timedelta
 import pytest
 
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.inbox import open_inbox
 from server.publisher.maintenance.backup import back_up
 from server.publisher.maintenance.check import check_store
 from server.publisher.published import load_published
@@ -69,7 +68,6 @@ def machines(fresh_state, postgres, seaweed, tmp_path):
     for world in made:
         world.objects = Mortal(site.tree)
         world.tree = S3Tree(world.objects, world.folder.public, world.folder.staging)
-        world.inbox = open_inbox(world.folder)
     return made
 
 

@@ -17,7 +17,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree
-from tests.server.publisher.test_machines import REQUESTS, check, public_files
+from tests.server.publisher.test_machines import REQUESTS, check, public_files, start
 from tests.server.site import Site, first_release, run_out
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
@@ -96,8 +96,7 @@ def test_overtaken_at_any_request(site, machines):
             if request == at:
                 run_out(two)
                 bundle = two.submit({("content", number): two.ceremony.role("content", number)})
-                two.run(Publisher.repair)
-                two.run(Publisher.process_incoming)
+                start(two)
                 assert two.alarms == []
                 assert two.result(bundle).reason == ""
                 seen.update(objects_of(site))
