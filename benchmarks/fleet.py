@@ -39,7 +39,6 @@ MODELS = 10
 PACKAGE = 65_536
 SERVER_CORE, LOAD_CORE = 0, 1
 TWIN_EVERY = 5_000  # installs that the real update engine does once more: one in so many
-PHONES = 200_000
 WARM_UP_SECONDS = 1.0
 DAY = 86_400
 STAGES = ("1%=4h", "10%=6h", "50%=8h", "100%")
@@ -50,6 +49,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="of each rate; 0: none")
+    parser.add_argument("--phones", type=int, default=200_000, help="of the rates")
     parser.add_argument("--devices", type=int, default=1_000_000, help="of the phone-days")
     parser.add_argument("--hours", type=float, default=24.0, help="of the phone-days")
     options = parser.parse_args()
@@ -63,13 +63,15 @@ def main() -> None:
         server.roll_out(STAGES)
         seen = survey(target, time.time())
         if options.seconds:
-            measure_core(server, target, seen, options.seconds)
+            measure_core(server, target, seen, options.seconds, options.phones)
         for pid in tree(server.pid):
             os.sched_setaffinity(pid, {SERVER_CORE, LOAD_CORE})
         measure_days(server, target, held, seen, options.devices, options.hours)
 
 
-def measure_core(server: OwnServer, target: Target, seen: Survey, seconds: float) -> None:
+def measure_core(
+    server: OwnServer, target: Target, seen: Survey, seconds: float, count: int
+) -> None:
     """Print what one core asks of a server on the other one, and what the peer does."""
     for pid in tree(server.pid):
         os.sched_setaffinity(pid, {SERVER_CORE})
@@ -82,11 +84,11 @@ def measure_core(server: OwnServer, target: Target, seen: Survey, seconds: float
         watch=list(tree(server.pid)),
     )
     peer = closed.run(msgspec.structs.replace(spec, keep=False))
-    mine = _rate(target, seen, seconds, keep=False)
+    mine = _rate(target, seen, seconds, count, keep=False)
     _print("polls a second, a connection each", mine[0], 10_000)
     _compare(mine[0], mine[2], peer.rate)
     peer = closed.run(spec)
-    mine = _rate(target, seen, seconds, keep=True)
+    mine = _rate(target, seen, seconds, count, keep=True)
     _print("requests a second, kept connections", mine[1], 80_000)
     _compare(mine[1], mine[2], peer.rate)
     os.sched_setaffinity(0, {SERVER_CORE, LOAD_CORE})
@@ -131,17 +133,17 @@ def measure_days(
 
 
 def _rate(
-    target: Target, seen: Survey, seconds: float, *, keep: bool
+    target: Target, seen: Survey, seconds: float, count: int, *, keep: bool
 ) -> tuple[float, float, float]:
-    """Return polls and requests a second, and CPU seconds a second, of phones that are current."""
+    """Return polls and requests a second, and CPU seconds a second, of current phones."""
     begin = time.time()
     draws = Draws(1, "bench")
-    phones = draw_phones(PHONES, seen.groups, QUIET, draws)
+    phones = draw_phones(count, seen.groups, QUIET, draws)
     behaviour = Behaviour(target.host_header, begin, DAY, keep=keep)
     decider = Decider(seen.groups, phones, 1, 0)
     driver = Driver(target, seen.groups, phones, behaviour, draws, decider)
     states = {holder: driver.learner.adopt(vault) for holder, vault in seen.vaults.items()}
-    for phone in range(PHONES):
+    for phone in range(count):
         phones.state[phone] = states[seen.groups[phones.group[phone]].holder].index
     driver.place_phones()
     gc.collect()
@@ -150,7 +152,7 @@ def _rate(
     tick = _advance(driver, 0, WARM_UP_SECONDS)
     # A phone draws its place once for a release; all but a rollout's first polls find it drawn.
     current = driver.learner.states[max(phones.state)]
-    for phone in range(PHONES):
+    for phone in range(count):
         decider.decide(phone, current, begin)
     before = replace(driver.snapshot())
     begun, cpu = time.perf_counter(), time.process_time()

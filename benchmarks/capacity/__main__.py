@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of models, up to 1")
     parser.add_argument("--wake", type=float, default=20.0, help="seconds in which phones wake")
     parser.add_argument("--rates", default="400,800,1200", help="of phones a second")
+    parser.add_argument("--beside", type=int, default=2, help="processes that load its core, last")
     parser.add_argument("--devices", type=int, default=20_000, help="of the simulated day")
     parser.add_argument("--plot", type=Path, help="write the picture of a city here")
     chosen = parser.parse_args()
@@ -68,7 +69,7 @@ def main() -> None:
         lab = Lab(site, folder, chosen.seconds, chosen.rounds, chosen.scale, lambda _line: None)
         costs = _measure(console, lab)
         rates = [float(word) for word in chosen.rates.split(",")]
-        console.print(wake.measure(lab, rates, chosen.wake))
+        console.print(wake.measure(lab, rates, chosen.wake, chosen.beside))
     _print_million(console, costs)
     _print_city(console, costs)
     console.print(wake.compare(Wave(chosen.devices, CITY.seconds), HOURS))
@@ -78,7 +79,7 @@ def main() -> None:
 
 
 def _measure(console: Console, lab: Lab) -> Costs:
-    report = tls.polls(lab)
+    report = tls.polls(lab, (tls.EDGE,))
     rates = {name: cells[report.columns.index("per CPU second")] for name, cells in report.rows}
     ours, edge = (1 / rates[name] for name in ("hening", tls.EDGE))
     handshake = _handshake_bytes(lab.folder)

@@ -20,7 +20,6 @@ from benchmarks.device.lab import Lab
 from client_sim.fleet.tally import BINS
 
 SERVER_CORE, LOAD_CORE = 0, 1
-SPINNERS = 2  # beside the server, which has a third of its core then
 MORE = 3.0  # how much longer the phones live than they take to wake, for late answers
 LEAST = 0.001  # hours of a fleet's life
 QUIET = ("--fresh", "0", "--flaky", "0", "--skewed", "0", "--current", "1")
@@ -28,17 +27,18 @@ FEW = 50  # polls in a bin, below which its deviation says little
 _FLEET = "from client_sim.cli import main; main()"
 
 
-def measure(lab: Lab, rates: Sequence[float], seconds: float) -> Table:
+def measure(lab: Lab, rates: Sequence[float], seconds: float, beside: int) -> Table:
     """Return what phones see that wake within `seconds`, at each rate.
 
-    Last, the server has a third of its core, so that more phones come than it can answer.
+    Last, the server shares its core with `beside` processes, so that more phones come than it can
+    answer.
     """
     certificate = make_certificate(lab.folder)
     root = lab.site.state.folder.trusted_root
     table = Table("phones a second", "server", "answered", "p50 ms", "p99 ms", "worst s", "cores")
     with lab.hening(certificate=certificate) as server:
         target = ("--url", f"https://127.0.0.1:{server.port}", "--root", str(root))
-        for rate, spinners in (*((rate, 0) for rate in rates), (rates[-1], SPINNERS)):
+        for rate, spinners in (*((rate, 0) for rate in rates), (rates[-1], beside)):
             devices = round(rate * seconds)
             with _spinning(spinners):
                 before = cpu_seconds(server.pids)
@@ -55,7 +55,7 @@ def measure(lab: Lab, rates: Sequence[float], seconds: float) -> Table:
             late = report["latencies"]
             table.add_row(
                 f"{rate:,.0f}",
-                "a third of a core" if spinners else "a core",
+                f"1/{spinners + 1} of a core" if spinners else "a core",
                 f"{report['polls'] / devices:.1%}",
                 *(f"{late[name] * 1000:.0f}" for name in ("p50", "p99")),
                 f"{late['worst']:.1f}",

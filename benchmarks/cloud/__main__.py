@@ -11,6 +11,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.cloud.batch import measure_batch, measure_nothing_new
 from benchmarks.cloud.memory import measure_idle, measure_uploads
-from benchmarks.cloud.node import running_node
+from benchmarks.cloud.node import make_cloud, running_node
 from benchmarks.cloud.owner import signed_up
 from benchmarks.cloud.phone import JPEG, measure_items, measure_photos, measure_upload
 from benchmarks.cloud.restic import measure_restic, write_files
@@ -67,17 +68,18 @@ def main() -> None:
 def _measure(folder: Path, arguments: argparse.Namespace) -> Iterator[Goal]:
     for name in ("memory", "idle", "batch", "restic", "phone"):
         (folder / name).mkdir()
-    with running_node(folder / "memory") as node:
+    run = partial(running_node, folder / "new", make_cloud(folder / "new"))
+    with run(folder / "memory") as node:
 
         async def upload() -> float:
             async with signed_up(node.url) as owner:
                 return await measure_uploads(node, owner, arguments.uploads)
 
         yield Goal(f"{arguments.uploads} parallel uploads", asyncio.run(upload()), 150, "MiB")
-    with running_node(folder / "idle") as node:
+    with run(folder / "idle") as node:
         idle = asyncio.run(measure_idle(node, arguments.connections))
         yield Goal(f"{arguments.connections:,} idle connections", idle, 400, "MiB")
-    with running_node(folder / "batch") as node:
+    with run(folder / "batch") as node:
 
         async def write() -> tuple[float, float]:
             async with signed_up(node.url) as owner:
@@ -91,11 +93,11 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> Iterator[Goal]:
     items, photos = measure_items(), measure_photos(size=arguments.size)
     yield Goal("phone: encrypting items, a CPU second", items, 20_000, "", is_least=True)
     yield Goal("phone: encrypting photos, a CPU second", photos, 200, "MiB", is_least=True)
-    with running_node(folder / "phone") as node:
+    with run(folder / "phone") as node:
         upload = measure_upload(node, folder, arguments.rounds)
         yield Goal("phone's photos to restic-rest-server, clock", upload.restic, 1.0, "")
         yield Goal("phone's photos to writing with fsync, clock", upload.disk, 4, "")
-    with running_node(folder / "restic") as node:
+    with run(folder / "restic") as node:
 
         async def make_token() -> str:
             async with signed_up(node.url) as owner:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,10 +39,9 @@ class Node:
         return int(line.split()[1]) / 1024
 
 
-@contextlib.contextmanager
-def running_node(folder: Path) -> Iterator[Node]:
-    """Make a cloud on SQLite and a folder, with a policy, and serve it until the block ends."""
-    folder.mkdir(exist_ok=True)
+def make_cloud(folder: Path) -> str:
+    """Make a cloud on SQLite and a folder, with a policy; returns the policy's key."""
+    folder.mkdir()
     sources = ROOT / "deploy" / "cloud" / "policies"
     text, note = sources / "id.en.md", folder / "policy"
     source = (sources / "id.toml").read_bytes().replace(b"from = 2027", b"from = 2020")
@@ -54,6 +54,14 @@ def running_node(folder: Path) -> Iterator[Node]:
     subprocess.run(  # noqa: S603 - our own program
         [*PROGRAM, "init", *words, "--region", "id", *given], check=True, stdout=subprocess.DEVNULL
     )
+    return str(name)
+
+
+@contextlib.contextmanager
+def running_node(cloud: Path, policy_key: str, folder: Path) -> Iterator[Node]:
+    """Serve a copy of a cloud, in `folder`, until the block ends."""
+    shutil.copytree(cloud, folder, dirs_exist_ok=True)
+    words = ("--folder", str(folder / "cloud"), "--pepper", str(folder / "pepper"))
     settings = {"HENING_CLOUD_SIGN_UP": "open", "HENING_CLOUD_QUOTA": "0"}
     with subprocess.Popen(  # noqa: S603
         [*PROGRAM, "run", *words, "--port", "0"],
@@ -64,6 +72,6 @@ def running_node(folder: Path) -> Iterator[Node]:
         try:
             if process.stdout is None or not (url := process.stdout.readline().strip()):
                 raise SystemExit("the node does not start.")
-            yield Node(url, process.pid, str(name))
+            yield Node(url, process.pid, policy_key)
         finally:
             process.terminate()

@@ -31,7 +31,11 @@ ROOT = Path(__file__).parents[2]
             "until all nodes serve it",
             marks=pytest.mark.needs("seaweed"),
         ),
-        ("fleet", ("--seconds", "0.5", "--devices", "500", "--hours", "1"), "phone-days"),
+        (
+            "fleet",
+            ("--seconds", "0.5", "--phones", "20000", "--devices", "500", "--hours", "1"),
+            "phone-days",
+        ),
         (
             "cloud",
             (
@@ -43,8 +47,8 @@ ROOT = Path(__file__).parents[2]
         (
             "capacity",
             (
-                *("--rounds", "1", "--seconds", "0.1", "--scale", "0.002", "--wake", "1"),
-                *("--rates", "20", "--devices", "200"),
+                *("--rounds", "1", "--seconds", "0.3", "--scale", "0.002", "--wake", "1"),
+                *("--rates", "20", "--beside", "1", "--devices", "200"),
             ),
             "a million phones a minute",
         ),

@@ -24,9 +24,9 @@ PROBES = 200.0  # polls per second beside the downloads
 Run = Callable[[Lab, str, Server], Measured]
 
 
-def polls(lab: Lab) -> Report:
+def polls(lab: Lab, peers: tuple[str, ...] = (*SETTINGS, EDGE)) -> Report:
     """Connect, shake hands, ask for the next root and the timestamp, close."""
-    results = _measure(lab, (*SETTINGS, EDGE), partial(_ask, keep=False))
+    results = _measure(lab, peers, partial(_ask, keep=False))
     cost = ratio(results, "hening", "nginx", lambda run: 1 / run.per_cpu)
     claims = [Claim("a whole TLS poll to nginx", cost, 1.1, "CPU", at_least=False)]
     title = "A phone's whole poll over TLS: connect, next root, timestamp, close"
