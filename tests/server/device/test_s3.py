@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from array import array
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +21,8 @@ from tests.server.device.test_wire import without_date
 from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 pytestmark = pytest.mark.needs("seaweed")
-LONG = b"PK\x03\x04" + array("I", range(5_000_000)).tobytes()  # three windows, the last short
+# Three windows, the last short.
+LONG = b"PK\x03\x04" + hashlib.shake_128(b"package").digest(20_000_000)
 SHA256 = hashlib.sha256(LONG).hexdigest()
 SIGNED_URL = f"/targets/armani/id/stable/{SHA256}.armani-2.zip"
 END = len(LONG) - 1

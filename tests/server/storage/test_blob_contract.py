@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import os
 import uuid
-from array import array
 from datetime import UTC, datetime
 
 import obstore
@@ -17,7 +16,7 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import PART, WINDOW, S3Blobs
 
 SMALL = b"package" * 1000
-LARGE = array("I", range(2 * PART // 4 + 25_000)).tobytes()  # three parts, the last short
+LARGE = hashlib.shake_128(b"package").digest(2 * PART + 100_000)  # three parts, the last short
 DATA = {"small": SMALL, "large": LARGE}
 KINDS = ["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))]
 

@@ -7,7 +7,6 @@ import hashlib
 import subprocess
 import sys
 import uuid
-from array import array
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from tests.fault_proxy import Fault, run_fault_proxy
 pytestmark = pytest.mark.needs("seaweed")
 ROOT = Path(__file__).parents[3]
 SMALL = b"package" * 1000
-LARGE = array("I", range(2 * PART // 4 + 25_000)).tobytes()
+LARGE = hashlib.shake_128(b"package").digest(2 * PART + 100_000)
 INGEST = """
 import sys
 from datetime import UTC, datetime

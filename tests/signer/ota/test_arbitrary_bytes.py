@@ -4,6 +4,7 @@ import contextlib
 import io
 import zlib
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fixtures.block import build_block_zip
-from fixtures.block_writer import plan_update
+from fixtures.block_writer import BlockUpdate, plan_update
 from fixtures.build import build_payload, build_zip
 from fixtures.catalogue import Package, find_build
 from fixtures.golden import build_golden
 from fixtures.newer import newer_packages
+from fixtures.payload_writer import Payload
 from fixtures.repack import member_data, split_members
 from fixtures.signing import CERTIFICATE_FILE
 from fixtures.zip_writer import write_zip
@@ -49,17 +51,39 @@ from signer.ota.zip_records import (
 
 CERTIFICATE = decode_certificate(CERTIFICATE_FILE.read_bytes())
 STEP = Package(find_build("armani", "id", 2), find_build("armani", "id", 1))
-GOOD = build_zip(STEP.target, STEP.source)
-PAYLOAD = build_payload(STEP)
-PLAIN = write_zip(split_members(GOOD))
-COMMENT = GOOD[len(PLAIN) :]
-CMS = COMMENT[len("signed by SignApk") + 1 : -6]
-MANIFEST = PAYLOAD.data[24 : PAYLOAD.metadata_size]
-SIGNATURES = PAYLOAD.data[-267:]
-UPDATE = plan_update(
-    *(build.image("system").read_bytes() for build in (STEP.source, STEP.target)), version=4
-)
-DIRECTORY = PLAIN[PLAIN.index(b"PK\x01\x02") : -22]
+
+
+class Good:
+    """Inputs that decoders accept, each made when it is asked for first."""
+
+    @cached_property
+    def package(self) -> bytes:
+        """A signed package."""
+        return build_zip(STEP.target, STEP.source)
+
+    @cached_property
+    def payload(self) -> Payload:
+        """Its payload."""
+        return build_payload(STEP)
+
+    @cached_property
+    def plain(self) -> bytes:
+        """The package without its signature."""
+        return write_zip(split_members(self.package))
+
+    @cached_property
+    def comment(self) -> bytes:
+        """The comment that has the signature."""
+        return self.package[len(self.plain) :]
+
+    @cached_property
+    def update(self) -> BlockUpdate:
+        """A block update of a partition."""
+        images = (build.image("system").read_bytes() for build in (STEP.source, STEP.target))
+        return plan_update(*images, version=4)
+
+
+GOOD = Good()
 
 
 def _load_all(raw: bytes) -> None:
@@ -79,38 +103,50 @@ def _check_manifest(raw: bytes) -> None:
 
 def _check_list(raw: bytes) -> None:
     transfer = decode_transfer_list(raw)
-    sizes = len(UPDATE.new_data), len(UPDATE.patch_data)
+    sizes = len(GOOD.update.new_data), len(GOOD.update.patch_data)
     assert check_transfer_list(transfer, "system", *sizes, TransferCaps()).size <= 64 << 30
 
 
 # Each decoder with an input that it accepts, or nearly; mutations start from there.
-DECODERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
-    "certificate": (decode_certificate, CERTIFICATE_FILE.read_bytes()),
-    "certificate-der": (decode_certificate, CERTIFICATE.der),
-    "container": (_load_all, PLAIN),
-    "directory": (lambda raw: decode_directory(raw, 5), DIRECTORY),
-    "end": (decode_end, PLAIN[-22:]),
-    "end64": (decode_end64, b"PK\x06\x06" + bytes(52)),
-    "local": (decode_local, PLAIN[:59]),
-    "local-tail": (local_tail_length, PLAIN[:30]),
-    "locator": (decode_locator, b"PK\x06\x07" + bytes(12) + b"\1\0\0\0"),
-    "entry-name": (check_name, b"META-INF/com/android/metadata"),
-    "metadata": (decode_text, member_data(GOOD, METADATA)),
-    "metadata-pb": (decode_pb, member_data(GOOD, METADATA_PB)),
-    "properties": (decode_payload_properties, PAYLOAD.properties),
+DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[], bytes]]] = {
+    "certificate": (decode_certificate, CERTIFICATE_FILE.read_bytes),
+    "certificate-der": (decode_certificate, lambda: CERTIFICATE.der),
+    "container": (_load_all, lambda: GOOD.plain),
+    "directory": (
+        lambda raw: decode_directory(raw, 5),
+        lambda: GOOD.plain[GOOD.plain.index(b"PK\x01\x02") : -22],
+    ),
+    "end": (decode_end, lambda: GOOD.plain[-22:]),
+    "end64": (decode_end64, lambda: b"PK\x06\x06" + bytes(52)),
+    "local": (decode_local, lambda: GOOD.plain[:59]),
+    "local-tail": (local_tail_length, lambda: GOOD.plain[:30]),
+    "locator": (decode_locator, lambda: b"PK\x06\x07" + bytes(12) + b"\1\0\0\0"),
+    "entry-name": (check_name, lambda: b"META-INF/com/android/metadata"),
+    "metadata": (decode_text, lambda: member_data(GOOD.package, METADATA)),
+    "metadata-pb": (decode_pb, lambda: member_data(GOOD.package, METADATA_PB)),
+    "properties": (decode_payload_properties, lambda: GOOD.payload.properties),
     "property-files": (
         lambda raw: decode_property_files(raw.decode("latin-1"), "ota-property-files"),
-        b"payload.bin:1:2,metadata:3:4   ",
+        lambda: b"payload.bin:1:2,metadata:3:4   ",
     ),
-    "header": (decode_header, PAYLOAD.data[:24]),
-    "manifest": (_check_manifest, MANIFEST),
-    "payload": (_load_payload, PAYLOAD.data),
-    "signatures": (lambda raw: decode_signatures(raw, "signature"), SIGNATURES),
-    "comment": (lambda raw: decode_comment(raw, 100_000), COMMENT),
-    "transfer-list": (_check_list, UPDATE.transfer_list.encode()),
-    "ranges": (lambda raw: decode_ranges(raw.decode("latin-1")), b"4,0,5,7,9"),
-    "signed-bytes": (lambda raw: verify_signatures(raw, bytes(32), CERTIFICATE, "it"), SIGNATURES),
-    "cms": (lambda raw: verify_cms(raw, bytes(32), CERTIFICATE), CMS),
+    "header": (decode_header, lambda: GOOD.payload.data[:24]),
+    "manifest": (_check_manifest, lambda: GOOD.payload.data[24 : GOOD.payload.metadata_size]),
+    "payload": (_load_payload, lambda: GOOD.payload.data),
+    "signatures": (
+        lambda raw: decode_signatures(raw, "signature"),
+        lambda: GOOD.payload.data[-267:],
+    ),
+    "comment": (lambda raw: decode_comment(raw, 100_000), lambda: GOOD.comment),
+    "transfer-list": (_check_list, lambda: bytes(GOOD.update.transfer_list, "ascii")),
+    "ranges": (lambda raw: decode_ranges(raw.decode("latin-1")), lambda: b"4,0,5,7,9"),
+    "signed-bytes": (
+        lambda raw: verify_signatures(raw, bytes(32), CERTIFICATE, "it"),
+        lambda: GOOD.payload.data[-267:],
+    ),
+    "cms": (
+        lambda raw: verify_cms(raw, bytes(32), CERTIFICATE),
+        lambda: GOOD.comment[len("signed by SignApk") + 1 : -6],
+    ),
 }
 
 
@@ -131,7 +167,7 @@ def damaged(draw: st.DrawFn, good: bytes) -> bytes:
 def test_decoders_raise_nothing_but_their_own_error(name: str, data: st.DataObject) -> None:
     """Whether the bytes are noise or nearly right, there is a value or an OtaError."""
     decode, good = DECODERS[name]
-    raw = data.draw(st.one_of(st.binary(max_size=400), damaged(good)))
+    raw = data.draw(st.one_of(st.binary(max_size=400), damaged(good())))
     with contextlib.suppress(OtaError):
         decode(raw)
 

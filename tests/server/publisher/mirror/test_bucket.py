@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import uuid
-from array import array
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -31,7 +30,7 @@ from tests.server.publisher.mirror.mirrors import Bucket, export, load, read
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, clock
 
 pytestmark = pytest.mark.needs("seaweed")
-LARGE = array("I", range(2 * PART // 4 + 25_000)).tobytes()  # three parts, the last short
+LARGE = hashlib.shake_128(b"package").digest(2 * PART + 100_000)  # three parts, the last short
 NAME = hashlib.sha256(LARGE).hexdigest()
 HEADERS = {"Content-Type": "image/jpeg", "Cache-Control": IMMUTABLE}
 
