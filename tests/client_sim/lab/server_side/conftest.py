@@ -12,6 +12,7 @@ from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.order import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
+from client_sim.lab.server_side.positions import plan_tls
 
 HOST = "updates.example.org"
 SEAMS = Seams(os.urandom, time.sleep, time.monotonic)
@@ -20,10 +21,18 @@ SOURCES = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
 
 
 @pytest.fixture(scope="session")
-def canaries():
-    """Draw canaries once for all toys, which have one name and one tree."""
+def all_canaries():
+    """Draw canaries once for all toys, which have one name and one tree; handshakes come last."""
     paths = [path.encode() for path in TREE]
-    return Canaries(HOST.encode(), paths, os.urandom, tls=False, layers=1)
+    return Canaries(HOST.encode(), paths, os.urandom, tls=True, layers=1)
+
+
+@pytest.fixture(scope="session")
+def canaries(all_canaries):
+    """Give those that need no TLS."""
+    plain = copy.copy(all_canaries)
+    plain.planted = plain.planted[: -len(list(plan_tls(HOST.encode())))]
+    return plain
 
 
 @pytest.fixture(scope="session")
