@@ -1,6 +1,7 @@
 """The lab's server inspection, applied to the real server: two nodes with two workers each."""
 
 import contextlib
+import copy
 import dataclasses
 import os
 import time
@@ -16,6 +17,7 @@ from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.exchange import Sender
 from client_sim.lab.server_side.order import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
+from client_sim.lab.server_side.positions import plan_tls
 from server.http.requests import GateMode
 from tests.ports import free_port
 from tests.server.device.served import serve
@@ -63,12 +65,20 @@ class Node:
 
 
 @pytest.fixture(scope="module")
-def canaries(published_state):
-    """Draw canaries once for all gates: their servers have one name and the same files."""
+def all_canaries(published_state):
+    """Draw canaries once for all servers, which have one name and the same files."""
     with serve(published_state.folder, GateMode.DIRECT) as node:
         site = plan_site(f"http://127.0.0.1:{node.port}", HOST)
         paths = find_paths(HOST.encode(), Sender(site, ("",)).get)
-    return Canaries(HOST.encode(), paths, os.urandom, tls=False, layers=1)
+    return Canaries(HOST.encode(), paths, os.urandom, tls=True, layers=1)
+
+
+@pytest.fixture(scope="module")
+def canaries(all_canaries):
+    """Give those that need no TLS; the last ones are of handshakes."""
+    plain = copy.copy(all_canaries)
+    plain.planted = plain.planted[: -len(list(plan_tls(HOST.encode())))]
+    return plain
 
 
 @pytest.mark.parametrize("gate", GateMode)
@@ -102,7 +112,7 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
     assert "name" not in " ".join(verdict.unseen)
 
 
-def test_nothing_of_a_handshake_is_kept_either(published_state, tmp_path):
+def test_nothing_of_a_handshake_is_kept_either(published_state, all_canaries, tmp_path):
     """The same over TLS, with canaries as the name and the protocol of a handshake.
 
     A phone that trusts only the server's CA polls it first.
@@ -117,13 +127,14 @@ def test_nothing_of_a_handshake_is_kept_either(published_state, tmp_path):
         )
         outcome = poll(node, (tmp_path / "cert.pem").read_text())
         order = Order(
-            site=plan_site(f"https://127.0.0.1:{node.port}", f"{HOST}:{node.port}"),
+            site=plan_site(f"https://127.0.0.1:{node.port}", HOST),
             places=Places((node.folder,), (node.service.process.pid,), (node.metrics,)),
             restart=node.replace_workers,
             settle=0.1,
             layers=1,
         )
-        verdict = examine_server(order, Seams(os.urandom, time.sleep, time.monotonic))
+        seams = Seams(os.urandom, time.sleep, time.monotonic)
+        verdict = examine_server(order, seams, all_canaries)
     assert outcome.failure is None
     assert len(outcome.requests) > 2
     assert [finding for check in verdict.checks for finding in check.findings] == []
