@@ -38,6 +38,15 @@ _ZONE: Final = b"TZ"
 _CARD: Final = re.compile(r"/sys/class/net/[^/]+/address")
 # The mapping under `os.environ`, which encodes and decodes each time; a run takes milliseconds.
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
+_CLOCKS: Final = ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME")
+BEGUN: Final = {
+    number: time.clock_gettime(number)
+    for number in (getattr(time, name) for name in _CLOCKS if hasattr(time, name))
+}
+"""What the clocks that count from this machine's start showed when this was imported.
+
+It is taken off, so that a machine that started just now is one on a computer that runs for days.
+"""
 _present: Machine | None = None
 _bystanders: frozenset[threading.Thread] = frozenset()
 
@@ -178,12 +187,13 @@ def _from_clock(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # secon
 
 
 def _from_start(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # as above
-    return _later(call(), machine.uptime)
+    return _later(call(), machine.uptime - BEGUN[time.CLOCK_MONOTONIC])
 
 
 def _clock(machine: Machine, call: Answer, number: int) -> Any:  # noqa: ANN401  # as above
     is_real = number == time.CLOCK_REALTIME
-    return _later(call(number), machine.clock if is_real else machine.uptime)
+    since = machine.uptime - BEGUN.get(number, 0.0)
+    return _later(call(number), machine.clock if is_real else since)
 
 
 def _later(now: float | int, seconds: float) -> float:  # noqa: PYI041  # nanoseconds stay whole

@@ -13,7 +13,7 @@ import time
 import uuid
 from pathlib import Path
 
-from client_sim.lab.trace.identity import on_machine, prepare_machines
+from client_sim.lab.trace.identity import BEGUN, on_machine, prepare_machines
 from client_sim.lab.trace.machine import make_machine
 
 
@@ -79,6 +79,16 @@ def test_each_look_shows_the_machine_of_the_run():
             assert look() != first
         if look is not os.getloadavg:  # what this machine does meanwhile is not up to the test
             assert look() == before
+
+
+def test_a_machine_started_when_it_says():
+    """Its clocks count from its own start, however long this computer has been up."""
+    clocks = (time.monotonic, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+    since = time.monotonic() - BEGUN[time.CLOCK_MONOTONIC]
+    for clock in clocks:
+        with on_machine(ONE):
+            shown = clock()
+        assert 0 <= shown - ONE.uptime - since < 60
 
 
 def test_what_is_given_is_not_replaced():
