@@ -16,7 +16,7 @@ from benchmarks.device.wire import HOST
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ changed, so that loading costs what was published and not what exists.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -121,25 +122,29 @@ def load_snapshot(
     }
     for known in roles.values():
         documents.update(known.documents)
-    files, listed = {}, {}
-    changed = current.keys() - roles.keys()
-    if "targets" in changed:
-        files["targets"] = read(_versions(public, "targets", current["targets"]))
-        documents.update(files["targets"])
-    if verifier is not None:
-        verifier.begin(documents, roots[-1])
-    for role in changed:
-        files[role] = files.get(role) or read(_versions(public, role, current[role]))
-        url = f"/metadata/{metadata_name(role, current[role])}"
-        metadata = decode_targets(role, _body(files[role], url))
+    changed = sorted(current.keys() - roles.keys(), key=lambda role: role != "targets")
+    listed = {}
+    # Compressing needs no interpreter: another core can do it while roles are decoded and verified.
+    with ThreadPoolExecutor(1) as reader:
+        files = {
+            role: reader.submit(read, _versions(public, role, current[role])) for role in changed
+        }
+        if "targets" in files:
+            documents.update(files["targets"].result())
         if verifier is not None:
-            verifier.verify(role, metadata)
-        listed[role] = list_targets(role, metadata.signed)
+            verifier.begin(documents, roots[-1])
+        for role in changed:
+            documents.update(files[role].result())
+            url = f"/metadata/{metadata_name(role, current[role])}"
+            metadata = decode_targets(role, _body(documents, url))
+            if verifier is not None:
+                verifier.verify(role, metadata)
+            listed[role] = list_targets(role, metadata.signed)
     needed = {each.sha256 for role in listed if not is_latest(role) for each in listed[role]}
     lengths = _lengths(blobs, needed)
     for role, targets in listed.items():
-        roles[role] = make_role_files(role, current[role], files[role], targets, lengths)
-        documents.update(files[role])
+        own = files[role].result()
+        roles[role] = make_role_files(role, current[role], own, targets, lengths)
     logged = {**current, "root": roots[-1]}
     log = load_log_files(public, documents["/log/checkpoint"].identity.body, logged, previous.log)
     documents.update(log.documents)
