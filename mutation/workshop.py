@@ -10,7 +10,7 @@ from pathlib import Path
 
 JUDGES = Path("client_sim/lab/oracles")
 TESTS = Path("tests/client_sim/lab/oracles")
-COPIED = ("client_sim", "tests/client_sim", "conftest.py", "docs")
+COPIED = ("client_sim", "tests/client_sim", "tests/cases.py", "conftest.py", "docs")
 SETTINGS = """\
 [tool.mutmut]
 source_paths = ["client_sim"]
