@@ -7,6 +7,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.timing import (
     Interval,
     decode_intervals,
+    decode_redraws,
     judge_freshness,
     judge_history,
     judge_range,
@@ -152,6 +153,28 @@ def test_an_interval_that_only_one_run_has_is_found():
     (found,) = judge_history(scheduled(15_000.0), scheduled(15_000.0, 16_000.0), [1, 2])
     assert "only one" in found.explanation
     assert found.data == b"16000"
+
+
+def redrawn(*dues, name="off 1"):
+    """Observe two polls, between which due times are drawn again, so many seconds ahead."""
+    first, second = scheduled(15_000.0, 15_100.0).departures
+    later = []
+    for number, due in enumerate(dues, 1):
+        at = first.at + 10 * number
+        data = f"{at + due:.3f}".encode()
+        later.append(Departure(at, f"{name}.{number}", Channel.DUE, -1, data))
+    return Observation((first, *later, second), (), (), (), None)
+
+
+def test_what_is_drawn_again_between_polls_is_compared():
+    """By the poll before it and by its step; where the steps are others nothing is."""
+    assert list(decode_redraws(redrawn(20_000.0, 21_000.0))) == [1]
+    assert judge_history(redrawn(20_000.0, 21_000.0), redrawn(20_000.0, 21_000.0), [1, 2]) == ()
+    one, other = redrawn(20_000.0, 21_000.0), redrawn(20_000.0, 21_005.0)
+    (found,) = judge_history(one, other, [1, 2])
+    assert "21000 s and 21005 s" in found.explanation
+    assert judge_history(one, other, [2]) == ()
+    assert judge_history(one, redrawn(20_000.0, 21_005.0, name="off 2"), [1, 2]) == ()
 
 
 def test_chance_is_no_alarm():
