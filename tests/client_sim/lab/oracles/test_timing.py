@@ -168,7 +168,9 @@ def redrawn(*dues, name="off 1"):
 
 def test_what_is_drawn_again_between_polls_is_compared():
     """By the poll before it and by its step; where the steps are others nothing is."""
-    assert list(decode_redraws(redrawn(20_000.0, 21_000.0))) == [1]
+    assert decode_redraws(redrawn(20_000.0)) == {1: {"off 1.1": Interval(1, 1010.0, 21_010.0)}}
+    before = Departure(1.0, "off 0.1", Channel.DUE, -1, b"20001.0")
+    assert list(decode_redraws(Observation((before,), (), (), (), None))) == [0]
     assert judge_history(redrawn(20_000.0, 21_000.0), redrawn(20_000.0, 21_000.0), [1, 2]) == ()
     one, other = redrawn(20_000.0, 21_000.0), redrawn(20_000.0, 21_005.0)
     (found,) = judge_history(one, other, [1, 2])
