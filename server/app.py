@@ -5,6 +5,7 @@ What serves phones alone is `device_node`.
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -39,7 +40,7 @@ async def running(
     async with _open_phones(folder, settings, clock, blobs, inherited) as phones:
         dialects = await serve_dialects(settings, clock, phones)
         # Phones wait neither for a repair nor for imports that take longer than all before them.
-        await asyncio.to_thread(_import_rest)
+        await asyncio.to_thread(importlib.import_module, "server.full_node")
         from server.full_node import managing  # noqa: PLC0415
 
         async with managing(
@@ -56,10 +57,6 @@ async def running(
             pace=pace,
         ):
             yield phones.port
-
-
-def _import_rest() -> None:
-    import server.full_node  # noqa: F401, PLC0415
 
 
 def _open_phones(

@@ -331,7 +331,7 @@ def test_a_head_is_recalled_until_the_next_snapshot(plane):
     assert plane.recall(CURL + CURL) is None
     changed = make_document("/metadata/timestamp.json", b"{}", mutable=True)
     snapshot = replace(SNAPSHOT, documents={"/metadata/timestamp.json": changed})
-    plane.show(make_served(snapshot, (b"updates.example",), GateMode.EDGE, SERVED))
+    plane.show(make_served(snapshot, SERVED.hosts, SERVED.mode, plane.served))
     assert plane.recall(CURL) is None
     assert plane.plan(CURL)[1] == changed.identity.data != planned[1]
 
