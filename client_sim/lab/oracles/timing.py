@@ -142,8 +142,9 @@ def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Ite
     again, anew = decode_redraws(one), decode_redraws(other)
     for poll in sorted(polls & again.keys() & anew.keys()):
         if again[poll].keys() == anew[poll].keys():
-            both = zip(again[poll].values(), anew[poll].values(), strict=True)
-            yield from (_remembering(*each) for each in both if not each[0].is_as_long_as(each[1]))
+            for step, mine in again[poll].items():
+                if not mine.is_as_long_as(anew[poll][step]):
+                    yield _remembering(mine, anew[poll][step])
 
 
 def _remembering(mine: Interval, its: Interval) -> Finding:

@@ -5,7 +5,6 @@ computed in advance, because what surrounds a value is not known: compression ab
 """
 
 import base64
-import binascii
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -56,7 +55,7 @@ def view(data: bytes) -> tuple[View, ...]:
     total = len(data)
     for seeing in found:  # grows during the loop
         if len(seeing.chain) == _DEPTH:
-            continue
+            break  # as many steps as this one has all that follow it
         readings = _readings(seeing.data)
         if not seeing.chain:
             readings = chain(readings, _turned(data))
@@ -124,7 +123,7 @@ def _turned(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     yield "rot47", 0, data.translate(_ROT47)
     yield "complement", 0, data.translate(_COMPLEMENT)
     for shift in range(2):
-        even = len(data) - (len(data) - shift) % 2
+        even = shift + (len(data) - shift) // 2 * 2
         swapped = bytearray(data)
         swapped[shift:even:2], swapped[shift + 1 : even : 2] = (
             data[shift + 1 : even : 2],
@@ -182,15 +181,12 @@ def _inflate(data: memoryview, window: int) -> tuple[bytes, int]:
             found.append(machine.decompress(piece, _INFLATED - size))
             size += len(found[-1])
     except zlib.error:
-        return b"", fed
+        found.clear()
     return b"".join(found), fed
 
 
 def _decode(text: bytes) -> bytes:
-    whole = text[: len(text) // 4 * 4] + (text[len(text) // 4 * 4 :] + b"==")[:4]
-    if len(text) % 4 < 2:
-        whole = text[: len(text) // 4 * 4]
-    try:
-        return base64.b64decode(whole.translate(bytes.maketrans(b"-_", b"+/")))
-    except binascii.Error:
-        return b""
+    if len(text) % 4 == 1:  # six bits are no byte
+        text = text[:-1]
+    # Padding that is not needed is passed over.
+    return base64.b64decode(text.translate(bytes.maketrans(b"-_", b"+/")) + b"==")

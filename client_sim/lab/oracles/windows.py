@@ -67,7 +67,7 @@ def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:
     found: set[bytes] = set()
     for text in texts:
         # Those that begin at 0, 8, 16 and so on lie side by side, and so do those at 1, 9, 17.
-        for first in range(min(WINDOW, len(text) - WINDOW + 1)):
+        for first in range(WINDOW):
             left = (len(text) - first) // WINDOW
             for at in range(0, left, _MANY):
                 cut = _CUTS[min(_MANY, left - at)]

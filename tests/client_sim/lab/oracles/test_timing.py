@@ -111,9 +111,9 @@ def test_a_phase_that_is_drawn_once_is_not_fresh(public):
     assert found.where == "next poll, poll 3"
 
 
-def scheduled(*intervals):
-    """Make polls that follow each other by these intervals, from 1000.0 on."""
-    departures, at = [], 1000.0
+def scheduled(*intervals, at=1000.0):
+    """Make polls that follow each other by these intervals."""
+    departures = []
     for number, seconds in enumerate(intervals, 1):
         due = repr(at + seconds).encode()
         departures.append(Departure(at, f"poll {number}", Channel.SCHEDULE, -1, due))
@@ -243,10 +243,13 @@ def test_lengths_are_compared_to_four_units_of_the_last_place():
 
 
 def test_freshness_shows_the_first_pair():
-    """Both of its intervals."""
-    pairs = [(scheduled(at), scheduled(at)) for at in (20_000.0, 21_000.0, 22_000.0)]
+    """Both of its intervals, also where they are equal but for the precision of such a time."""
+    pairs = [
+        (scheduled(long, at=2.0**52), scheduled(long + 4, at=2.0**52))
+        for long in (20_000.0, 21_000.0, 22_000.0)
+    ]
     (found,) = judge_freshness(pairs, 1)
-    assert (found.data, found.other) == (b"20000", b"20000")
+    assert (found.data, found.other) == (b"20000", b"20004")
 
 
 def test_renewal_looks_at_polls_of_one_pair():

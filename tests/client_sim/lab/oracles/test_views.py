@@ -176,6 +176,8 @@ def test_readings_have_a_limit_of_bytes_together(monkeypatch):
     few = view(data)
     assert few == usual[: len(few)]
     assert 3 * len(data) < sum(len(seen.data) for seen in few) <= 4 * len(data)
+    monkeypatch.setattr("client_sim.lab.oracles.views._BYTES", len(data))
+    assert view(data) == usual[:2]  # the first is not more than the limit, both are
 
 
 def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
@@ -186,6 +188,11 @@ def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
     for data, is_read in ((packed + endless, True), (endless + packed, False)):
         readings = {seen.data for seen in view(data) if seen.chain == ("gunzip",)}
         assert (b"a secret of the owner" in readings) is is_read
+    # The one before it is tried with all bytes that are left.
+    twice = endless[:4] + packed
+    for fed, is_read in ((len(twice), False), (len(twice) + 1, True)):
+        monkeypatch.setattr("client_sim.lab.oracles.views._FED", fed)
+        assert (View(("gunzip",), 4, b"a secret of the owner") in view(twice)) is is_read
     told = b" " + b"a secret of the owner".hex().encode()
     assert View(("decode base16",), 401, b"a secret of the owner") in view(endless + told)
 

@@ -1,5 +1,6 @@
 """Windows of bytes, and differences of neighbours, worked out by hand."""
 
+from client_sim.lab.oracles import windows
 from client_sim.lab.oracles.windows import WINDOW, Windows, find_windows, step_differences
 from tests.cases import case
 
@@ -76,6 +77,19 @@ def test_windows_over_the_end_of_a_line_are_kept():
             assert seen.deltas == frozenset().union(*(find_windows(text)[2] for text in texts))
 
 
+def test_each_text_is_looked_at_once_and_each_line_is_cut_once(monkeypatch):
+    """Whatever texts it stands in: those that differ share most of their lines."""
+    looked, cut, view = [], [], windows.view
+    monkeypatch.setattr(windows, "view", lambda text: looked.append(text) or view(text)[:1])
+    monkeypatch.setattr(windows, "step_differences", lambda line: cut.append(line) or line)
+    seen = Windows()
+    for end in (b"x", b"y", b"z", b"x"):
+        seen.add([b"abcdefghi\n0123456789" + end])
+    lasts = [b"0123456789x", b"0123456789y", b"0123456789z"]
+    assert looked == [b"abcdefghi\n" + last for last in lasts]
+    assert sorted(cut) == [*lasts, b"abcdefghi\n01234567"]
+
+
 def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():
     """The texts that are given last are always among them, also when they were seen before."""
     seen = Windows(most=1)
@@ -85,3 +99,13 @@ def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():
         seen.add([b"5172839406"])
         assert b"51728394" in seen.found
         assert b"abcdefgh" not in seen.found
+
+
+def test_as_many_windows_as_are_allowed_are_kept():
+    """More are given up when the next text comes."""
+    one = Windows()
+    one.add([b"abcdefghi"])
+    seen = Windows(most=len(one.found))
+    seen.add([b"abcdefghi"])
+    seen.add([b"5172839406"])
+    assert one.found < seen.found
