@@ -72,7 +72,8 @@ def _iterate_answers(data: bytes) -> Iterator[Answer]:
     while data:
         head, end, rest = data.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
-        version, status, *_ = [*first.split(b" "), b"", b""]
+        version, _, said = first.partition(b" ")
+        status, _, _ = said.partition(b" ")
         fields = {
             name.lower(): value.strip()
             for name, _, value in (line.partition(b":") for line in lines)
@@ -82,7 +83,7 @@ def _iterate_answers(data: bytes) -> Iterator[Answer]:
             return
         if not _is_number(length, 16) or len(rest) < int(length):
             return
-        body = _decompress(rest[: int(length)], fields.get(b"content-encoding", b""))
+        body = _decompress(rest[: int(length)], fields.get(b"content-encoding"))
         if body is None:
             return
         yield Answer(int(status), body)
@@ -93,7 +94,7 @@ def _is_number(data: bytes, digits: int) -> bool:
     return data.isdigit() and len(data) <= digits
 
 
-def _decompress(body: bytes, coding: bytes) -> bytes | None:
+def _decompress(body: bytes, coding: bytes | None) -> bytes | None:
     if not coding:
         return body
     inflater = zlib.decompressobj(_GZIP)

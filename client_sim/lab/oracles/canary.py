@@ -250,7 +250,5 @@ def _best(sightings: list[Sighting]) -> list[Sighting]:
 
 
 def _common(first: bytes, second: bytes) -> int:
-    for place, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return place
-    return min(len(first), len(second))
+    shorter = min(len(first), len(second))
+    return next((at for at in range(shorter) if first[at] != second[at]), shorter)

@@ -83,7 +83,7 @@ def _complaint(
         return "the poll sent no request, so there is nothing to judge"
     given = {path: answer for path, answer in answers if answer is not None}
     roots = [answer for path, answer in answers if _ROOT.fullmatch(path)]
-    statuses = [0 if answer is None else answer.status for answer in roots]
+    statuses = [answer and answer.status for answer in roots]
     if statuses != [200] * (len(statuses) - 1) + [404]:
         return "the poll did not ask for roots until the server had no newer one"
     for path, answer in answers:

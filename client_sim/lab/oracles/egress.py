@@ -57,7 +57,7 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
 def _strays_of_connect(
     departure: Departure, public: Public, asked: int, still_open: Departure | None
 ) -> Iterator[Stray]:
-    _, port, name = [*departure.data.split(b" ", 2), b"", b""][:3]
+    port, _, name = departure.data.partition(b" ")[2].partition(b" ")
     if port != b"%d" % public.port:
         yield Stray(departure, f"the port is not the ROM's, {public.port}", "port")
     if name != (public.host if public.tls else "plain").encode():

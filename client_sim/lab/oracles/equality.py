@@ -115,15 +115,13 @@ def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Di
 
     That is: when something was sent or closed, how it was cut into pieces, when the next poll is.
     """
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            ours, theirs = _describe(a), _describe(b)
-            offset = _common(ours, theirs)
-            return Difference(a.channel.value, a.phase, offset, ours, theirs, _name_event(a, b))
-    longer = first if len(first) > len(second) else second
-    extra = longer[min(len(first), len(second))]
-    ours, theirs = (_describe(extra), b"") if longer is first else (b"", _describe(extra))
-    return Difference(extra.channel.value, extra.phase, 0, ours, theirs, "one event more")
+    a, b = next((a, b) for a, b in zip_longest(first, second) if a != b)
+    there = a or b
+    assert there is not None
+    ours, theirs = _describe(a), _describe(b)
+    field = _name_event(a, b) if a and b else "one event more"
+    offset = _common(ours, theirs)
+    return Difference(there.channel.value, there.phase, offset, ours, theirs, field)
 
 
 def _name_event(first: Departure, second: Departure) -> str:
@@ -136,13 +134,13 @@ def _name_event(first: Departure, second: Departure) -> str:
     return "pieces" if first.channel is Channel.BYTES else "name"
 
 
-def _describe(departure: Departure) -> bytes:
+def _describe(departure: Departure | None) -> bytes:
+    if departure is None:
+        return b""
     head = f"{departure.at!r} {departure.phase} {departure.channel.value} "
     return head.encode() + departure.data
 
 
 def _common(first: bytes, second: bytes) -> int:
-    for offset, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return offset
-    return min(len(first), len(second))
+    shorter = min(len(first), len(second))
+    return next((at for at in range(shorter) if first[at] != second[at]), shorter)

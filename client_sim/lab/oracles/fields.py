@@ -59,10 +59,9 @@ def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
     for connection in observation.connections():
         connections.setdefault(connection.phase, []).append(connection)
     for phase, departures in left.items():
-        word, _, number = phase.partition(" ")
-        if word == "poll":
+        if phase.startswith("poll "):
             own = connections.get(phase, [])
-            found[int(number)] = [*_of_poll(departures, own)]
+            found[int(phase.removeprefix("poll "))] = [*_of_poll(departures, own)]
     return {poll: tuple(fields) for poll, fields in found.items()}
 
 

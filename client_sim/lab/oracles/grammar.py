@@ -122,7 +122,7 @@ def _read(data: bytes, start: int, end: int, host: bytes | None) -> Request | Vi
     if data[at:end] != b"\r\n":
         return Violation(at, data[at:end], "headers", "nothing may follow the third line")
     parts = {**match.groupdict(), **header.groupdict()}
-    return Request(start, rule.name, line_at(0)[1].split(b" ")[1], parts)
+    return Request(start, rule.name, match[0], parts)
 
 
 def _find_rule(line: bytes) -> tuple[Rule, re.Match[bytes]] | None:

@@ -69,8 +69,8 @@ def _differing(values: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _common(first: bytes, second: bytes) -> int:
-    pairs = zip(first, second, strict=False)
-    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+    shorter = min(len(first), len(second))
+    return next((at for at in range(shorter) if first[at] != second[at]), shorter)
 
 
 def _parameters(parts: Sequence[Part]) -> Iterator[bytes]:

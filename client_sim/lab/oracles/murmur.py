@@ -1,7 +1,9 @@
 """MurmurHash3, 128 bits for 64-bit machines, seed 0: what analytics kits hash identifiers with."""
 
+from struct import Struct
 from typing import Final
 
+_BLOCK: Final = Struct("<QQ")
 _MASK: Final = (1 << 64) - 1
 _C1: Final = 0x87C37B91114253D5
 _C2: Final = 0x4CF5AD432745937F
@@ -11,14 +13,14 @@ def murmur3(data: bytes) -> bytes:
     """Return the digest, both halves little-endian as they lie in memory."""
     one = two = 0
     whole = len(data) // 16 * 16
-    for start in range(0, whole, 16):
-        one ^= _mix(int.from_bytes(data[start : start + 8], "little"), _C1, 31, _C2)
+    for low, high in _BLOCK.iter_unpack(data[:whole]):
+        one ^= _mix(low, _C1, 31, _C2)
         one = (_turn(one, 27) + two) * 5 + 0x52DCE729 & _MASK
-        two ^= _mix(int.from_bytes(data[start + 8 : start + 16], "little"), _C2, 33, _C1)
+        two ^= _mix(high, _C2, 33, _C1)
         two = (_turn(two, 31) + one) * 5 + 0x38495AB5 & _MASK
-    rest = data[whole:]
-    two ^= _mix(int.from_bytes(rest[8:], "little"), _C2, 33, _C1)
-    one ^= _mix(int.from_bytes(rest[:8], "little"), _C1, 31, _C2)
+    low, high = _BLOCK.unpack(data[whole:].ljust(16, b"\0"))
+    two ^= _mix(high, _C2, 33, _C1)
+    one ^= _mix(low, _C1, 31, _C2)
     one, two = one ^ len(data), two ^ len(data)
     one = one + two & _MASK
     two = two + one & _MASK

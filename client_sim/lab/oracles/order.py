@@ -44,7 +44,7 @@ class Order:
         self._root = 0
         self._roles: list[bytes] = []
         self._asked: tuple[bytes, bytes] | None = None
-        self._pack = (-1, b"", b"")
+        self._pack: tuple[int | bytes, ...] = ()
         self._codename: bytes | None = None
         self._package: tuple[bytes, int, int] | None = None
 

@@ -6,6 +6,7 @@ This names places; whether anything may stand there is the grammar's business.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 _LINE: Final = re.compile(rb"(?:(?<=\n)[A-Za-z]{2,16}|[A-Z]{3,8}) [^ \r\n]+ HTTP/[0-9.]+\r\n")
@@ -29,10 +30,9 @@ def decode_parts(data: bytes) -> tuple[Part, ...]:
     empty line belongs to a body until something looks like the next request line.
     """
     starts = sorted({0, *(match.start() for match in _LINE.finditer(data))})
-    ends = [*starts[1:], len(data)]
     return tuple(
         part
-        for request, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
+        for request, (start, end) in enumerate(pairwise((*starts, len(data))), 1)
         for part in _parts(request, start, data[start:end])
         if part.data
     )

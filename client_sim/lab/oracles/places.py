@@ -21,7 +21,7 @@ def name_place(channel: Channel, first: bytes, second: bytes, offset: int) -> st
         case Channel.CONNECT:
             return _TARGET[min(first[:offset].count(b" "), 2)]
         case Channel.TLS:
-            line = first.rfind(b"\n", 0, offset) + 1
+            line = first[:offset].rfind(b"\n") + 1
             return ((first or second)[line:].split() or [b""])[0].decode("latin-1")
         case Channel.DNS:
             return "name"

@@ -1,9 +1,10 @@
 """Digests of values with something before or after them: a known salt, or another value."""
 
-import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 from typing import Final
+
+from client_sim.lab.oracles.transforms import DIGESTS
 
 SALTS: Final = (b"salt", b"hening", b"android", b"miui", b"xiaomi", b":", b"|", b"\x00")
 """The salts that are guessed; a known salt of a client is given to the search as a value."""
@@ -24,11 +25,7 @@ def salted_digests(
     salts += [(name, salt) for name in _SALTING if name != field for salt in values.get(name, ())]
     for name, salt in salts:
         for algorithm in _ALGORITHMS:
-            yield (f"{name} before it", algorithm), _digest(algorithm, salt + value)
-            yield (f"{name} behind it", algorithm), _digest(algorithm, value + salt)
+            yield (f"{name} before it", algorithm), DIGESTS[algorithm](salt + value)
+            yield (f"{name} behind it", algorithm), DIGESTS[algorithm](value + salt)
             keyed = hmac.new(salt, value, algorithm).digest()
             yield (f"HMAC keyed with {name}", algorithm), keyed
-
-
-def _digest(algorithm: str, data: bytes) -> bytes:
-    return hashlib.new(algorithm, data, usedforsecurity=False).digest()

@@ -29,7 +29,9 @@ def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, .
     found = judge_equality(
         _in_order(one), _in_order(other), "a phone of another server", with_time=True
     )
-    handed = _values(other) - _values(one) if found else frozenset()
+    if not found:
+        return ()
+    handed = _values(other) - _values(one)
     return tuple(
         replace(finding, explanation=f"{finding.explanation}{_came_back(finding, other, handed)}")
         for finding in found
@@ -67,13 +69,13 @@ def _texts(received: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _came_back(finding: Finding, other: Observation, handed: frozenset[tuple[str, bytes]]) -> str:
     """Say which value of the second server stands in what the second phone shows instead."""
-    there = finding.other or b""
+    there = finding.other
+    assert there is not None
     if finding.channel == Channel.SCHEDULE.value:
-        phase = finding.where.rpartition(", ")[2]
         there = b" ".join(
             b"%d %d %d" % (i.seconds, i.due, i.seconds - 14_400)
             for i in decode_intervals(other)
-            if f"poll {i.poll}" == phase
+            if finding.where.endswith(f", poll {i.poll}")
         )
     found = [
         (len(value), name, value, dress)

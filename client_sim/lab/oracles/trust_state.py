@@ -55,9 +55,9 @@ def find_trust_states(observation: Observation) -> dict[int, TrustState]:
 def _answers(observation: Observation) -> dict[int, list[tuple[bytes, Answer | None]]]:
     found: dict[int, list[tuple[bytes, Answer | None]]] = {}
     for connection in observation.connections():
-        word, _, number = connection.phase.partition(" ")
-        if word == "poll":
+        if connection.phase.startswith("poll "):
+            poll = int(connection.phase.removeprefix("poll "))
             asked = [part.data for part in decode_parts(connection.data) if part.name == "path"]
             answers = decode_answers(observation.received[connection.index])[: len(asked)]
-            found.setdefault(int(number), []).extend(zip_longest(asked, answers))
+            found.setdefault(poll, []).extend(zip_longest(asked, answers))
     return found

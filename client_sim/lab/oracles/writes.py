@@ -9,6 +9,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import sub
 from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
@@ -44,7 +46,6 @@ def find_breaches(
     A piece of `full` bytes or more has no room for the rest and may end within a request. `word`
     is what a piece is called.
     """
-    last = ends[-1] if ends else 0
     at = 0
     for size in pieces:
         start, at = at, at + size
@@ -54,8 +55,8 @@ def find_breaches(
         first, stop = bisect_right(ends, start), bisect_left(ends, at)
         if stop > first:
             yield Breach(start, size, f"one {word} carries more than one request")
-        ends_here = stop < len(ends) and ends[stop] == at
-        if not ends_here and at < last and (full is None or size < full):
+        is_within = stop < len(ends) and ends[stop] != at
+        if is_within and (full is None or size < full):
             said = f"a request is cut: this {word} ends in the midst of it"
             yield Breach(start, size, said, is_cut=True)
 
@@ -78,9 +79,7 @@ def is_one_record_each(sizes: bytes, lengths: Sequence[int]) -> bool:
     sealed = [length + _SEAL for length in lengths]
     if data[1:] in (sealed, [*sealed, _ALERT]):
         return True
-    return len(data) == len(lengths) and all(
-        size - length in _SEALS for size, length in zip(data, lengths, strict=False)
-    )
+    return len(data) == len(lengths) and all(seal in _SEALS for seal in map(sub, data, lengths))
 
 
 def judge_writes(observation: Observation) -> tuple[Finding, ...]:
@@ -105,7 +104,7 @@ def judge_writes(observation: Observation) -> tuple[Finding, ...]:
         ]
         carried = sizes.get(connection.index)
         if carried is not None and not breaches and _RECORD.match(carried.data):
-            lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
+            lengths = [end - start for start, end in pairwise((0, *ends))]
             if not is_one_record_each(carried.data, lengths):
                 said = f"{len(lengths)} requests are not in one record of TLS each"
                 found.append(_finding(carried, where, said, "records"))

@@ -94,6 +94,18 @@ def test_quiet_polls_ask_for_nothing_again(public):
     assert ask(public, FIRST, QUIET, QUIET) == []
 
 
+def test_answers_are_read_where_something_is_asked_for_twice(public, monkeypatch):
+    """Roots and the timestamp are in every poll: nearly all phones ask for nothing else again."""
+    read = []
+    monkeypatch.setattr(
+        "client_sim.lab.oracles.again.decode_answers", lambda data: read.append(data) or ()
+    )
+    assert ask(public, FIRST, QUIET, QUIET) == []
+    assert read == []
+    assert ask(public, FIRST, (*QUIET, SNAPSHOT)) == []
+    assert len(read) == 2
+
+
 def test_what_is_held_is_found_in_any_later_poll(public):
     """Each role and part by itself; a phone that was reset holds nothing."""
     for path in (SNAPSHOT, TARGETS, LATEST, TABLES, NUMBERS):

@@ -143,6 +143,14 @@ def test_the_offset_is_that_of_the_first_difference(first, second):
 TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
 
 
+def test_without_time_no_time_is_shown():
+    """Each event stands at 0.0, whenever it was."""
+    pieces = (*BASE[:2], (1.0, Channel.BYTES, 0, b"ab"), (1.0, Channel.BYTES, 0, b"cdef"))
+    (found,) = find_differences(BASE_SEEN, observe(*pieces, *BASE[3:]), with_time=False)
+    head = f"0.0 poll 1 {Channel.BYTES.value} ".encode()
+    assert (found.first, found.second, found.field) == (head + b"abcdef", head + b"ab", "pieces")
+
+
 def test_every_channel_has_fields():
     """TLS parameters, times, pieces; `test_places` has those of requests and targets."""
     for one, other, field in (

@@ -141,6 +141,15 @@ def test_a_field_at_the_end_is_shown_by_the_side_that_has_it():
     assert [(f.field, f.data, f.other) for f in found] == [("path", b"/", b"/a")]
 
 
+def test_a_body_more_of_what_the_owner_chose_is_shown_by_the_side_that_has_it():
+    """How a picture is cut into pieces says nothing, so that the body is the first difference."""
+    head = HEAD.replace(b"/a", b"/targets/content/wallpapers/" + b"0" * 64 + b".dawn.jpg")
+    for first, second in ((b"", b"x"), (b"x", b"")):
+        (found,) = judge_stationarity(polls(head + first, head + second))
+        assert (found.where, found.field) == ("poll 2, picture", "body")
+        assert (found.data, found.other, found.length) == (second, first, len(second))
+
+
 def test_a_poll_in_which_something_was_new_is_no_repetition():
     """It asks for a snapshot that the one before was not told of."""
     head = b"GET /metadata/%s.json HTTP/1.1\r\nHost: h\r\n\r\n"
