@@ -132,6 +132,7 @@ def load_secret(file: Path) -> str:
 
 
 _STATUS = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
+_REFUSED = ("401", "403")
 
 
 def open_store(place: S3Place, patience: timedelta, request: timedelta, retries: int) -> S3Store:
@@ -203,16 +204,22 @@ def translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise StorageError(
-            f"the S3 store refuses to {what}: look at key, secret, the key's rights, and whether"
-            " this machine's clock is right."
-        ) from error
+        raise _refusal(what) from error
     except FileNotFoundError as error:
         raise StorageError(f"the S3 store does not {what}: it is not there.") from error
     except (BaseError, OSError, ValueError) as error:
         status = _STATUS.search(str(error))
+        if status and status[1].startswith(_REFUSED):  # the library does so for lists
+            raise _refusal(what) from error
         reason = status[1].strip() if status else "it does not answer, or not to the end"
         raise StorageError(f"the S3 store does not {what}: {reason}.") from error
+
+
+def _refusal(what: str) -> StorageError:
+    return StorageError(
+        f"the S3 store refuses to {what}: look at key, secret, the key's rights, and whether this"
+        " machine's clock is right."
+    )
 
 
 SECONDS = 30.0  # how long one request may take
@@ -285,7 +292,7 @@ class S3Uploads:
             connection.close()
         # An upload that another process aborted meanwhile is gone, as intended.
         if answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND:
-            raise StorageError(
-                f"the S3 store refuses to sweep unfinished uploads: {answer.status}."
-            )
+            if str(answer.status).startswith(_REFUSED):
+                raise _refusal("sweep unfinished uploads")
+            raise StorageError(f"the S3 store does not sweep unfinished uploads: {answer.status}.")
         return body.decode(errors="replace")

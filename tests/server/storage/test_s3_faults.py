@@ -71,7 +71,7 @@ def source(request, tmp_path):
 def one_sentence():
     """Expect a StorageError that is one sentence and quotes neither secret nor answer."""
     with pytest.raises(StorageError) as failed:
-        yield
+        yield failed
     text = str(failed.value)
     assert text.startswith("the S3 store ")
     assert (text.count("\n"), text[-1]) == (0, ".")
@@ -184,8 +184,9 @@ def test_a_key_that_is_refused(place, source, key):
     known = S3Key(place.key.id, "canary-wrong-secret")
     wrong = known if key == "wrong secret" else S3Key("canary-unknown", "canary-secret")
     for act in acts(S3Blobs(dataclasses.replace(place, key=wrong), now), source):
-        with one_sentence():
+        with one_sentence() as failed:
             act()
+        assert "look at key, secret, the key's rights" in str(failed.value)
 
 
 def test_a_store_that_is_away(place, source):
@@ -193,8 +194,9 @@ def test_a_store_that_is_away(place, source):
     away = dataclasses.replace(place, endpoint="http://127.0.0.1:9")
     store = S3Blobs(away, now, patience=timedelta(seconds=1), retries=0)
     for act in acts(store, source):
-        with one_sentence():
+        with one_sentence() as failed:
             act()
+        assert "the S3 store does not " in str(failed.value)
 
 
 def test_a_bucket_that_is_not_there(place, source):
