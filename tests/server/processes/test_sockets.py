@@ -79,6 +79,7 @@ def test_a_socket_that_a_dead_server_left(tmp_path):
             dead.bind(str(name))
     with bound_unix(path), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
+        assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_server_that_lives(tmp_path):
@@ -112,6 +113,7 @@ def test_a_successor_keeps_its_own(tmp_path):
             path.unlink()
             successor.bind(str(path))
             successor.listen()
+        assert path.is_socket()
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
 

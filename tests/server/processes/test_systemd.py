@@ -85,7 +85,13 @@ def test_a_manager_hears(tmp_path, is_abstract):
         assert manager.recv(100) == b"READY=1"
 
 
-@pytest.mark.parametrize("address", ["", "vsock:1:2", "/nowhere/at/all", "@nobody-is-here"])
-def test_no_manager_hears(address):
-    """No manager, one of another kind, or one that is gone: no error."""
-    notify(address, "READY=1")
+@pytest.mark.parametrize("form", ["", "vsock:1:2", "/nowhere{}", "@{}"])
+def test_no_manager_hears(tmp_path, form):
+    """No manager, one of another kind, or one that is gone: no error, and no other one hears."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(address)
+        other.setblocking(False)
+        notify(form.format(address), "READY=1")
+        with pytest.raises(BlockingIOError):
+            other.recv(100)

@@ -127,6 +127,18 @@ def test_the_main_process_is_killed_and_its_workers_are_stopped(world, tmp_path)
             stack.callback(kill, worker)
         service.process.kill()
         until(lambda: not any(map(is_worker, workers)))
+        until(lambda: is_refused(service))
+        with pytest.raises(ConnectionRefusedError):
+            service.connect()
+
+
+def is_refused(service):
+    """Tell whether no process listens any more; one that ends has no command before that."""
+    try:
+        service.connect().close()
+    except ConnectionError:
+        return True
+    return False
 
 
 def kill(worker):

@@ -1,5 +1,6 @@
 """What an audit requests, and why the rest cannot have changed."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -91,15 +92,18 @@ def audit(world):
 FILES = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
 
 
-def test_a_role_that_lists_what_it_should(audit):
-    """Each target of a role that the client visited; others are not requested."""
-    audit(FILES, [SECOND, FIRST])
-
-
-@pytest.mark.parametrize("listed", [[FIRST], [FIRST, SECOND, "armani/id/beta/b.zip"]])
-def test_a_target_more_or_less_is_noticed(audit, listed):
-    """The role that the client verified lists other targets than were to be published."""
-    with pytest.raises(TrustError, match="other targets in armani"):
+@pytest.mark.parametrize(
+    ("listed", "is_right"),
+    [
+        ([SECOND, FIRST], True),
+        ([FIRST], False),
+        ([FIRST, SECOND, "armani/id/beta/b.zip"], False),
+    ],
+)
+def test_a_role_lists_what_was_to_be_published(audit, listed, is_right):
+    """A target more or less of a role that the client visited is found; others are not checked."""
+    refusing = pytest.raises(TrustError, match="other targets in armani")
+    with contextlib.nullcontext() if is_right else refusing:
         audit(FILES, listed)
 
 

@@ -39,14 +39,17 @@ def read_back(world, wanted):
         asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/", world.folder.public)(wanted))
 
 
-def test_a_role_that_comes_in_pieces(world):
+def test_a_role_that_comes_in_pieces(world, monkeypatch):
     """A role of a megabyte is read to its end before it is compared."""
+    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
     noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
     (world.folder.public / "metadata" / "2.root.json").write_bytes(noise)
     write_roots(LocalTree(world.folder.public), before=1, newest=2, timestamp=3, time=0)
     wanted = publication(world)
-    big = RoleVersion("root", 2, noise)
+    big, other = (RoleVersion("root", 2, data) for data in (noise, noise[:-1] + b"x"))
     read_back(world, Publication((*wanted.files, big), wanted.timestamp, 3))
+    with pytest.raises(PublishError, match=r"2\.root\.json with other bytes"):
+        read_back(world, Publication((*wanted.files, other), wanted.timestamp, 3))
 
 
 def test_differences(world, monkeypatch):

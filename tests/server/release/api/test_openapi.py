@@ -20,7 +20,7 @@ def published():
 async def test_the_page_is_openapi(api, published):
     """The page matches the published meta-schema."""
     answer = await api.call("GET", "/openapi.json", token=None)
-    published.validate(answer.json)
+    assert [str(error) for error in published.iter_errors(answer.json)] == []
 
 
 async def test_the_page_shows_every_operation(api):

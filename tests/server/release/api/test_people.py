@@ -79,7 +79,7 @@ async def test_accounts_that_are_none(ask):
         ({"codenames": ["root"]}, 400),
     ):
         await ask("POST", "/accounts", status, body=good | bad)
-    await ask("GET", "/accounts/eka", 404)
+    assert (await ask("GET", "/accounts/eka", 404)).problem == "not-found"
 
 
 async def test_pages_of_accounts_and_tokens(ask):
