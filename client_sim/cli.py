@@ -14,7 +14,7 @@ try:
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.fleet.errors import EnvironmentFailedError as FleetEnvironmentFailedError
     from client_sim.fleet.errors import FleetError
-    from hening.lazy_command import LazyCommand
+    from hening.lazy_command import LazyCommand, collect_rarely
     from hening.version import version_option
 except KeyboardInterrupt:
     # Before `main` runs, nothing else catches it.
@@ -115,6 +115,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line and exit with the documented status."""
+    collect_rarely()
     try:
         status = cli.main(prog_name="hening-device", standalone_mode=False)
     except click.UsageError as error:

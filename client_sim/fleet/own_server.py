@@ -95,7 +95,8 @@ class OwnServer:
     def offer(self, *options: str) -> None:
         """Offer a build in every channel, like `hening-server rollout offer`."""
         self.clock.turn(self._read_clock())
-        state = ("--state", str(self._state), "--json")
+        # With its address the command ends when the server shows the offer to phones.
+        state = ("--state", str(self._state), "--public-url", self.url, "--json")
         self._run("rollout", "offer", *self._channels, *options, *state)
         self.clock.turn(self._read_clock())
 

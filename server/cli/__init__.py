@@ -8,7 +8,7 @@ import sys
 try:
     import click
 
-    from hening.lazy_command import LazyCommand
+    from hening.lazy_command import LazyCommand, collect_rarely
     from hening.version import version_option
     from server.core.content.invisible import escape_invisible
     from server.core.errors import HeningError
@@ -115,6 +115,7 @@ for command in (
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
+    collect_rarely()
     try:
         cli.main(prog_name="hening-server", standalone_mode=False)
     except click.ClickException as error:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 try:
     import click
 
-    from hening.lazy_command import LazyCommand
+    from hening.lazy_command import LazyCommand, collect_rarely
     from hening.version import version_option
     from server.core.errors import HeningError
     from server.place_options import explain_option
@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         if runtime is None:
             # Only for a process of its own: a caller that passes a runtime keeps using its
             # process.
+            collect_rarely()
             harden_process()
             # Like Control-C: the work can be completed later, and a message says how.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
