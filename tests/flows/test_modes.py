@@ -17,8 +17,12 @@ RECORDER = '''
 
 import os, sys, threading
 
+def set_umask():
+    with open(os.environ["TRIED_UMASK"]) as file:
+        os.umask(int(file.read(), 8))
+
 if "tests.forked" in sys.orig_argv:
-    os.umask(int(os.environ["TRIED_UMASK"], 8))
+    os.register_at_fork(after_in_child=set_umask)
     open_really, asked = os.open, threading.local()
     log = os.open(os.environ["TRIED_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -64,22 +68,35 @@ def modes(folder):
     return found[True], found[False]
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """Give programs that have the umask of one file, and report what they create in another."""
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "sitecustomize.py").write_text(RECORDER)
+    umask, log = folder / "umask", folder / "log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.setenv("TRIED_UMASK", str(umask))
+        patch.setenv("TRIED_LOG", str(log))
+        programs = Programs()
+    try:
+        yield programs, umask, log
+    finally:
+        programs.close()
+
+
 @pytest.fixture(params=["000", "077"])
-def town(request, ceremony, tmp_path, monkeypatch):
-    """Give a town whose processes have a given umask, and report the mode of each created file."""
-    (tmp_path / "begin").mkdir()
-    (tmp_path / "begin" / "sitecustomize.py").write_text(RECORDER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "begin"))
-    monkeypatch.setenv("TRIED_UMASK", request.param)
-    monkeypatch.setenv("TRIED_LOG", str(tmp_path / "log"))
-    programs = Programs()
+def town(request, ceremony, tmp_path, recorded):
+    """Give a town whose processes have a given umask."""
+    programs, umask, log = recorded
+    umask.write_text(request.param)
+    log.write_text("")
     stage = RemoteTown(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         yield stage
     finally:
         stage.stop_server()
-        programs.close()
 
 
 def release_over_the_api(town):
@@ -94,7 +111,7 @@ def release_over_the_api(town):
     town.signer("release", "submit", *town.place, *outgoing.iterdir())
 
 
-def test_everything_is_narrow_from_the_moment_it_exists(town, tmp_path):
+def test_everything_is_narrow_from_the_moment_it_exists(town, recorded):
     """`init`, `run`, an upload, a submission, a rollout and a backup: 0700 and 0600 throughout.
 
     A mirror is public: 0755 and 0644, whatever the umask.
@@ -110,7 +127,7 @@ def test_everything_is_narrow_from_the_moment_it_exists(town, tmp_path):
     town.server("backup", "--state", state, "--out", backup)
     town.server("export", "--state", state, "--out", town.folder / "mirror")
     town.stop_server()
-    created = [line.split(" ", 1) for line in (tmp_path / "log").read_text().splitlines()]
+    created = [line.split(" ", 1) for line in recorded[2].read_text().splitlines()]
     ours = {
         os.path.relpath(path, town.folder): int(mode, 8)
         for mode, path in created
