@@ -149,7 +149,7 @@ def _rate(
     gc.collect()
     gc.freeze()
     gc.disable()
-    tick = _advance(driver, 0, WARM_UP_SECONDS)
+    tick = _advance(driver, 0, min(WARM_UP_SECONDS, seconds))
     # A phone draws its place once for a release; all but a rollout's first polls find it drawn.
     current = driver.learner.states[max(phones.state)]
     for phone in range(count):

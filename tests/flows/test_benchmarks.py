@@ -1,7 +1,9 @@
-"""The benchmarks run with little work; their results are not checked here."""
+"""The benchmarks run with little work; their results are not checked here.
+
+They and most of the programs that they start are forked (`tests/forked.py`).
+"""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,28 +14,31 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("module", "options", "said"),
     [
-        ("sign_many", ("--models", "3", "--releases", "2"), "times the peer"),
+        ("sign_many", ("--models", "2", "--releases", "1"), "times the peer"),
         ("ota_inspect", ("--size", "4", "--operations", "99"), "99 operations"),
         (
             "publish",
-            ("--models", "3", "--releases", "2", "--entries", "300", "--rounds", "2"),
+            ("--models", "2", "--releases", "1", "--entries", "99", "--rounds", "1"),
             "times the peer",
         ),
         (
             "publish_api",
-            ("--models", "3", "--releases", "2", "--entries", "300", "--rounds", "2"),
+            ("--models", "2", "--releases", "1", "--entries", "99", "--rounds", "1"),
             "a halt",
         ),
-        ("export", ("--models", "3", "--releases", "2", "--entries", "300"), "one release later"),
+        ("export", ("--models", "2", "--releases", "1", "--entries", "99"), "one release later"),
         pytest.param(
             "site",
-            ("--models", "3", "--releases", "2", "--entries", "300", "--publications", "2"),
+            (
+                *("--models", "2", "--releases", "1", "--entries", "99", "--publications", "1"),
+                "--without-loss",
+            ),
             "until all nodes serve it",
             marks=pytest.mark.needs("seaweed"),
         ),
         (
             "fleet",
-            ("--seconds", "0.5", "--phones", "20000", "--devices", "500", "--hours", "1"),
+            ("--seconds", "0.1", "--phones", "2000", "--devices", "500", "--hours", "1"),
             "phone-days",
         ),
         (
@@ -55,10 +60,10 @@ ROOT = Path(__file__).parents[2]
         ("device", ("curl", "--rounds", "1", "--seconds", "0.1", "--package", "1"), "curl's polls"),
     ],
 )
-def test_a_benchmark_runs(module, options, said):
+def test_a_benchmark_runs(programs, module, options, said):
     """It exits with 0 and prints its comparison."""
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", *options],
+        [*programs.command("python"), "-m", f"benchmarks.{module}", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -27,6 +27,7 @@ from tests.seaweed import BUCKET, KEY_ID, SECRET
 from tests.server.cloud.policies import KEY, POLICY, TEXT, make_statement, sign
 from tests.server.cloud.test_server_is_blind import dump_memory, find
 from tests.server.release.certificate import write_certificate
+from tests.turned import Programs
 
 pytestmark = [
     pytest.mark.needs(name) for name in ("etebase", "restic", "postgresql", "seaweed", "nginx")
@@ -34,7 +35,7 @@ pytestmark = [
 FOLDER = Path(__file__).parents[1] / "etebase"
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 NAME, PASSWORD = "canary-owner-4711", "canary password of eight words"
-BATCHES = 20
+BATCHES = 8
 #: What no operator may find. A name passes through a node's memory, and nothing else does.
 CANARIES = {
     "name": NAME.encode(),
@@ -51,6 +52,7 @@ class Deployment:
     """Nodes by number, with their output, and the places of their data."""
 
     folder: Path
+    programs: Programs
     nodes: dict = field(default_factory=dict)
     metrics: int = field(default_factory=free_port)
 
@@ -73,8 +75,9 @@ class Deployment:
 
     async def command(self, *words):
         """Run a command of the cloud; returns its output."""
+        program = self.programs.command("hening-server")
         process = await asyncio.create_subprocess_exec(
-            *PROGRAM, *map(str, words), stdout=asyncio.subprocess.PIPE
+            *program, "cloud", *map(str, words), stdout=asyncio.subprocess.PIPE
         )
         said = (await process.communicate())[0].decode()
         assert process.returncode == 0, said
@@ -142,7 +145,7 @@ def write_photos(folder):
     """Write files that do not compress; returns their hashes by name."""
     folder.mkdir()
     draw = random.Random(4711)
-    for number in range(12):
+    for number in range(8):
         (folder / f"canary-{number}.jpg").write_bytes(draw.randbytes(1_500_000))
     return digests(folder)
 
@@ -153,9 +156,9 @@ def digests(folder):
 
 
 @pytest.fixture
-async def deployment(tmp_path, postgres, seaweed):
+async def deployment(tmp_path, postgres, seaweed, programs):
     """Give two nodes' folder, with settings for PostgreSQL and S3."""
-    deployed = Deployment(tmp_path)
+    deployed = Deployment(tmp_path, programs)
     words = ("--folder", tmp_path / "cloud", "--pepper", tmp_path / "pepper", "--region", "id")
     await deployed.command("init", *words)
     (tmp_path / "secret").write_text(SECRET)

@@ -35,7 +35,7 @@ def demo(programs, tmp_path_factory):
 
     def command(module, before=""):
         if before:
-            return [*programs.command("script"), real(module, before)[-1]]
+            return [*programs.command("python"), "-c", real(module, before)[-1]]
         return programs.command(names[module])
 
     said = io.StringIO()

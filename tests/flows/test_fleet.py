@@ -3,13 +3,11 @@
 import json
 import re
 import subprocess
-import sys
 from itertools import pairwise, product
-from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sys.executable).with_name("hening-device")
+FLEET = "from client_sim.cli import main; main()"
 PHONES = 2000
 SIZE = 12_000
 MODELS = [f"model{number:03}" for number in range(2)]
@@ -22,13 +20,14 @@ PER_HOUR = 4
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory):
+def day(programs, tmp_path_factory):
     """Give the report of the day, as JSON and as a page."""
     page = tmp_path_factory.mktemp("fleet") / "fleet.html"
     stages = [word for stage in ("10%=8h", "50%=8h", "100%") for word in ("--stage", stage)]
     done = subprocess.run(
         [
-            *(PROGRAM, "fleet", "--devices", str(PHONES), "--hours", "24", "--speed", "14400"),
+            *(*programs.command("python"), "-c", FLEET, "fleet", "--devices", str(PHONES)),
+            *("--hours", "24", "--speed", "14400"),
             *("--models", str(len(MODELS)), "--package-size", str(SIZE), *stages),
             *("--engine-every", "100"),
             *("--flaky", "0", "--skewed", "0", "--fresh", "0.02", "--out", page, "--json"),

@@ -151,7 +151,7 @@ def made(tmp_path_factory, online_file, zips):
 @pytest.fixture(scope="session")
 def forked(programs):
     """Give the words that run a script in a process that has imported everything."""
-    return programs.command("script")
+    return [*programs.command("python"), "-c"]
 
 
 @pytest.fixture
