@@ -1,0 +1,69 @@
+"""Rules of an OTA package, and the changes of a draft that several kinds of rules need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fixtures.zip_writer import Member
+from tests.package_drafts import Draft, put
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Builds the two packages of a rule.
+
+    With `by_signer` the rule is the signer's alone and a phone takes both. With `of_manifest` the
+    manifests are checked without the data, which would be too large to write. `limits` are
+    constants of both sides that are lowered meanwhile, for the same reason.
+    """
+
+    accepted: Callable[[], Draft]
+    refused: Callable[[], Draft]
+    by_signer: bool = False
+    of_manifest: bool = False
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+def _made(make, *changes):
+    """Return a function that makes a draft and changes it."""
+
+    def built():
+        draft = make()
+        for change in changes:
+            change(draft)
+        return draft
+
+    return built
+
+
+def make_rule(make, accept, refuse, **options):
+    """Return a rule for packages of a kind: a change that is accepted, and one that is refused."""
+    return Rule(_made(make, accept), _made(make, refuse), **options)
+
+
+def same(_):
+    """Change nothing."""
+
+
+def all_of(*changes):
+    """Return the change that makes these changes in order."""
+
+    def change(draft):
+        for each in changes:
+            each(draft)
+
+    return change
+
+
+def add_entries(*members):
+    """Return the change that adds entries to the zip."""
+    return lambda draft: draft.members.extend(members)
+
+
+def add_entry(name, data=b"x", **lies):
+    """Return the change that adds an entry; `lies` are members of its headers."""
+    return add_entries(Member(name, data, **lies))
+
+
+def set_manifest(at, value, wire=None):
+    """Return the change that sets a field of the manifest."""
+    return lambda draft: put(draft.manifest, at, value, wire)
