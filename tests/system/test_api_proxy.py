@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from tests.nginx import run_api_proxy
-from tests.server.release.api.test_urgent import urgent_world
+from tests.server.release.urgent_world import urgent_world
 from tests.server.world import CHANNEL
 
 pytestmark = pytest.mark.needs("nginx")

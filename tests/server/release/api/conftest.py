@@ -6,6 +6,7 @@ import structlog
 
 from tests.server.release.api.toys import FAILURES, MADE, TOYS
 from tests.server.release.api_world import api_world
+from tests.server.release.urgent_world import urgent_world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -29,3 +30,10 @@ def log():
     """Give the log's entries during the test."""
     with structlog.testing.capture_logs() as entries:
         yield entries
+
+
+@pytest.fixture
+async def urgent(world):
+    """Give the urgent listener on a state that offers a release."""
+    async with urgent_world(world) as made:
+        yield made

@@ -1,0 +1,261 @@
+"""The limits of the urgent listener, and which requests take precedence."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from server.release.api import accept_queue, listener, urgent_listener
+from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
+from server.release.api.status import ApiMetrics
+from server.release.api.urgent import OtherLoop, UrgentAdmission
+from server.release.api.urgent_priority import AT_ONCE, UrgentPriority
+from server.release.errors import AuthenticationError, Share
+from tests.server.release.api_world import api_world
+from tests.server.release.urgent_world import HALT, PRINCIPALS, read_answer, urgent_world
+from tests.server.world import CHANNEL
+
+
+async def test_a_head_that_is_too_long(urgent):
+    """It is refused with a message, and counted."""
+    reader, writer = await urgent.connect()
+    lines = (b"A: " + b"a" * 8000 + b"\r\n") * 9
+    writer.write(f"POST {HALT} HTTP/1.1\r\nHost: a\r\n".encode() + lines)
+    status, told = await read_answer(reader, writer)
+    assert (status, told["type"]) == (431, "urn:hening:problem:head-too-large")
+    assert "at most 65536 bytes" in told["detail"]
+    labels = {"operation": "none", "status": "4xx"}
+    assert urgent.registry.get_sample_value("hening_urgent_requests_total", labels) == 1
+
+
+async def test_the_token_comes_before_the_body(urgent):
+    """A request without a valid token is refused before its body is read."""
+    for head in ([], ["Authorization: Bearer nobody"]):
+        reader, writer = await urgent.connect()
+        lines = [f"POST {HALT} HTTP/1.1", "Host: a", "Content-Length: 1000000", *head, "", ""]
+        writer.write("\r\n".join(lines).encode())
+        assert (await reader.readline()).split()[1] == b"401"
+        writer.close()
+
+
+async def test_a_body_is_small(urgent):
+    """A body over the limit is refused by its length, and as it arrives."""
+    status, _ = await urgent.halt(body=b" " * (BODY_LIMIT + 1))
+    assert status == 413
+    reader, writer = await urgent.connect()
+    lines = [
+        f"POST {HALT} HTTP/1.1",
+        "Host: a",
+        "Authorization: Bearer admin",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    ]
+    piece = b"%x\r\n%b\r\n" % (BODY_LIMIT + 1, b" " * (BODY_LIMIT + 1))
+    writer.write("\r\n".join([*lines, "", ""]).encode() + piece + b"0\r\n\r\n")
+    assert (await read_answer(reader, writer))[0] == 413
+    assert (await urgent.halt(body=b" " * (BODY_LIMIT - 2) + b"{}"))[0] == 200
+
+
+async def test_a_head_that_does_not_come_ends_its_connection(urgent, monkeypatch):
+    """A client that sends half a head has one second, and no more."""
+    monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 0.05)
+    reader, writer = await urgent.connect()
+    writer.write(b"POST / HTTP/1.1\r\nHost")
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_body_that_does_not_come_is_refused(world, monkeypatch):
+    """A client with a valid token that sends half a body is answered after one second."""
+    monkeypatch.setattr("server.release.api.urgent.BODY_SECONDS", 0.05)
+    async with urgent_world(world) as urgent:
+        reader, writer = await urgent.connect()
+        lines = [
+            f"POST {HALT} HTTP/1.1",
+            "Host: a",
+            "Authorization: Bearer admin",
+            "Content-Type: application/json",
+            "Content-Length: 2",
+        ]
+        writer.write("\r\n".join([*lines, "", "{"]).encode())
+        assert (await read_answer(reader, writer))[0] == 408
+
+
+def limits(urgent, share):
+    """Return the metric's count for a share."""
+    return urgent.registry.get_sample_value("hening_urgent_limits_total", {"share": share})
+
+
+async def test_connections_without_a_token_give_way(world, monkeypatch):
+    """The oldest is closed with a reason, and a halt is carried out meanwhile."""
+    monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
+    async with urgent_world(world, urgent_connections=64) as urgent:
+        silent = [await urgent.connect() for _ in range(16)]
+        assert (await urgent.halt())[0] == 200
+        assert limits(urgent, Share.CONNECTIONS) == 1
+        answer = await silent[0][0].read()  # it was closed in favour of the halt
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        assert not silent[1][0].at_eof()
+        for _, writer in silent:
+            writer.transport.abort()
+
+
+async def test_a_flood_of_refusals_is_late(world, monkeypatch):
+    """Beyond the rate limit they wait, and the metric counts them; a halt is answered meanwhile."""
+    monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
+    monkeypatch.setattr("server.release.api.urgent.DRAIN_SECONDS", 0.1)
+    async with urgent_world(world, refusals_per_second=1) as urgent:
+        head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer guess"]
+        opened, guesses = [], []
+        while not limits(urgent, Share.REFUSALS):
+            opened.append(await urgent.connect())
+            guesses.append(asyncio.ensure_future(urgent.ask(head, b"{}", opened[-1])))
+        assert (await urgent.halt())[0] == 200
+        assert {each.result()[0] for each in guesses if each.done()} <= {401}
+        for each in guesses:
+            each.cancel()
+        for _, writer in opened:
+            writer.transport.abort()
+
+
+async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
+    """Beyond a limit of their own, which refusals without a token do not use up."""
+    monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
+    async with urgent_world(world, refusals_per_second=1) as urgent:
+        await asyncio.gather(*[urgent.halt("guess") for _ in range(20)])
+        late = limits(urgent, Share.REFUSALS)
+        assert late
+        large = b" " * (BODY_LIMIT + 1)
+        assert (await urgent.halt(body=large))[0] == 413
+        assert limits(urgent, Share.REFUSALS) == late
+        await asyncio.gather(*[urgent.halt(body=large) for _ in range(20)])
+        assert limits(urgent, Share.REFUSALS) > late
+
+
+async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
+    """At the maximum the next connection waits, and that is counted."""
+    monkeypatch.setattr(urgent_listener, "LOOKED_UP", 1)
+    begun, waited, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(ApiMetrics, "count_limit", lambda _self, _share: waited.set())
+
+    async def verify(secret):
+        begun.set()
+        await go_on.wait()
+        return PRINCIPALS[secret]
+
+    async with urgent_world(world, verify=verify) as urgent:
+        halts = [asyncio.ensure_future(urgent.halt())]
+        await begun.wait()
+        halts.append(asyncio.ensure_future(urgent.halt()))
+        await waited.wait()
+        go_on.set()
+        assert [(await halt)[0] for halt in halts] == [200, 200]
+
+
+async def test_a_token_that_was_revoked_is_known_no_longer():
+    """It waits for its turn among unknown ones from then on."""
+    principal, revoked, looked_up, go_on = PRINCIPALS["admin"], set(), [], asyncio.Event()
+
+    async def verify(secret):
+        looked_up.append(secret)
+        if secret == "slow":
+            await go_on.wait()
+        if secret in revoked:
+            raise AuthenticationError("no.")
+        return principal
+
+    admission = UrgentAdmission(verify)
+
+    def admit(secret):
+        headers = {"Authorization": f"Bearer {secret}"}
+        return admission.admit(make_mocked_request("POST", "/", headers=headers))
+
+    assert await admit("known") == principal
+    revoked.add("known")
+    with pytest.raises(AuthenticationError):
+        await admit("known")
+    tasks = [asyncio.ensure_future(admit(secret)) for secret in ("slow", "known")]
+    await asyncio.wait(tasks, timeout=0)
+    await asyncio.wait(tasks, timeout=0)
+    assert looked_up == ["known", "known", "slow"]
+    go_on.set()
+    assert [
+        isinstance(each, AuthenticationError)
+        for each in await asyncio.gather(*tasks, return_exceptions=True)
+    ] == [False, True]
+
+
+async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
+    """Their tokens are not looked up; a client that waits after them is answered."""
+    monkeypatch.setattr(accept_queue, "AT_ONCE", 2)
+    request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
+    for _ in range(5):  # without a turn of the loop, so none of them is accepted meanwhile
+        with socket.create_connection(("127.0.0.1", urgent.port)) as client:
+            client.sendall(request)
+    assert (await urgent.halt())[0] == 200
+    assert urgent.looked_up.get_nowait() == "engineer"
+    assert urgent.looked_up.empty()
+
+
+async def test_a_known_token_goes_first(urgent):
+    """Its request is read before earlier ones with tokens that were never valid."""
+    await urgent.halt()
+    assert await urgent.looked_up.get() == "engineer"
+    with contextlib.ExitStack() as stack:
+        for token in [*["guess"] * 5, "engineer"]:  # without a turn of the loop, as above
+            client = socket.create_connection(("127.0.0.1", urgent.port))
+            stack.enter_context(client)
+            line = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+            client.sendall(line.encode())
+        assert await urgent.looked_up.get() == "engineer"
+
+
+@pytest.mark.parametrize("is_urgent_port", [True, False])
+async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgent_port):
+    """While it has all of its turns, another account's halt is carried out."""
+    name = PRINCIPALS["engineer"].name
+    async with contextlib.AsyncExitStack() as stack:
+        if is_urgent_port:
+            asked = await stack.enter_async_context(urgent_world(world))
+            halt, turns = asked.halt, asked.services.account_turns
+        else:
+            api = await stack.enter_async_context(api_world(world))
+            other = OtherLoop(asyncio.get_running_loop(), api.services)
+            object.__setattr__(api.services, "urgent", other)
+            turns = api.services.account_turns
+
+            async def halt(token):
+                answer = await api.call("POST", f"/channels/{CHANNEL}/halt", token=token, body={})
+                return answer.status, answer.json
+
+        async with contextlib.AsyncExitStack() as taken:
+            for _ in range(AT_ONCE):
+                await taken.enter_async_context(turns.taken(name))
+            own = asyncio.create_task(halt("engineer"))
+            assert (await halt("admin"))[0] == 200
+            assert not own.done()
+        assert (await own)[0] == 200
+
+
+async def test_ordinary_requests_wait_for_what_is_urgent(world):
+    """During a halt no other request begins; a halt does not wait for another."""
+    here, waiting = asyncio.get_running_loop(), []
+
+    class Asked(OtherLoop):
+        async def run(self, call, work):
+            if not waiting:
+                waiting.append(asyncio.create_task(api.call("GET", f"/channels/{CHANNEL}")))
+                assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
+                assert not waiting[0].done()
+            return await super().run(call, work)
+
+    async with api_world(world) as api:
+        priority = UrgentPriority(longest=1e6)
+        object.__setattr__(api.services, "urgent_priority", priority)
+        object.__setattr__(api.services, "urgent", Asked(here, api.services))
+        assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
+        assert (await waiting[0]).json["state"] == "halted"
