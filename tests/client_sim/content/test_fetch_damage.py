@@ -1,0 +1,197 @@
+"""Disks that are full or damaged: which parts of packs a phone asks for, and what it uses."""
+
+import pytest
+
+from client_sim.content.checks import check_entries
+from client_sim.device.client import PollingClient
+from client_sim.device.errors import ContentError, StateError, StorageError
+from tests.client_sim.content.packs import put_pack
+from tests.client_sim.content.polls import ID, MORE, POLL, damage, poll, publish, used
+from tests.client_sim.device.fake_world import FakeWorld, State
+from tests.server.core.content.samples import entries_of
+
+
+class FullDisk(State):
+    """A state that stores no more than `room` new values whose names begin with `prefix`."""
+
+    def __init__(self, held, prefix, room):
+        super().__init__(held)
+        self.prefix, self.room = prefix, room
+
+    def __setitem__(self, name, value):
+        if name.startswith(self.prefix) and name not in self:
+            if not self.room:
+                message = "The phone's disk failed: no space left."
+                raise StorageError(message)
+            self.room -= 1
+        super().__setitem__(name, value)
+
+
+@pytest.mark.parametrize("prefix", ["part.", "contents."])
+def test_how_full_a_disk_is_does_not_show(repository, world, prefix):
+    """All missing parts of both roles are asked for, in this poll and the next; it is told."""
+    paths = publish(repository) + publish(repository, "zones", entries_of("zones"))
+    paths += publish(repository, "greetings", entries_of("greetings"))
+    poll(world)
+    asked = [path for path in world.paths if path.startswith("/targets/")]
+    assert asked == paths
+    everything = len([name for name in world.state if name.startswith(prefix)])
+    assert everything > 1
+    sent = set()
+    for room in range(everything):
+        full = FakeWorld(repository)
+        full.state = FullDisk({}, prefix, room)
+        for _ in range(2):
+            outcome = poll(full)
+            assert any("no space left" in warning for warning in outcome.warnings)
+            sent.add(tuple(path for path in full.paths if path.startswith("/targets/")))
+        full.state.room = everything
+        assert not poll(full).warnings
+        assert used(full) == (1, ID)
+        assert used(full, "greetings") == (1, entries_of("greetings"))
+    assert len(sent) <= 3  # tables and content, or one of them
+    assert tuple(paths) in sent
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"{}\n", b"1\n"])
+def test_a_damaged_record_is_fetched_again(repository, world, data):
+    """All of its role, in that poll; the other role is as it was."""
+    paths = publish(repository)
+    publish(repository, "notices", entries_of("notices"), hosts=["example.com"])
+    poll(world)
+    world.state["contents.tables"] = data
+    (warning,) = poll(world).warnings
+    assert warning.startswith("What the phone held of tables is damaged;")
+    assert world.paths == [*POLL, *paths]
+    assert used(world) == (1, ID)
+    assert used(world, "notices") == (1, entries_of("notices"))
+    assert not poll(world).warnings
+    assert world.paths == POLL
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_damaged_part_is_fetched_again(repository, world, asks):
+    """With all of its kind in the next poll, whether its owner has asked for it or not."""
+    paths = publish(repository)
+    publish(repository, "zones", entries_of("zones"))
+    poll(world)
+    damage(world, paths[0])
+    if asks:
+        with pytest.raises(StateError, match="held of emergency is damaged"):
+            used(world)
+        assert used(world, "zones") == (1, entries_of("zones"))
+    (warning,) = poll(world).warnings
+    assert warning == "What the phone held of emergency is damaged; its polls fetch it again."
+    assert world.paths == [*POLL, *paths]
+    assert used(world) == (1, ID)
+    assert not poll(world).warnings
+    assert world.paths == POLL
+
+
+def test_a_damaged_part_that_a_new_pack_still_has(repository, world):
+    """All parts of its kind are fetched, of the others what changed; all of it is used at once."""
+    paths = publish(repository)
+    before = publish(repository, "zones", entries_of("zones"))
+    poll(world)
+    damage(world, paths[0])
+    paths = publish(repository, entries=MORE, version=2)
+    zones = {**entries_of("zones"), "WIB": entries_of("zones")["Asia/Jakarta"]}
+    changed = [path for path in put_pack(repository, "zones", zones, 2) if path not in before]
+    repository.publish("tables")
+    paths += changed + publish(repository, "greetings", entries_of("greetings"))
+    (warning,) = poll(world).warnings
+    assert warning == "What the phone held of emergency is damaged; its polls fetch it again."
+    assert [path for path in world.paths if path.startswith("/targets/")] == paths
+    assert len(changed) == 1
+    assert (used(world), used(world, "zones")) == ((2, MORE), (2, zones))
+    assert used(world, "greetings") == (1, entries_of("greetings"))
+    assert not poll(world).warnings
+    assert world.paths == POLL
+
+
+class RottingDisk(State):
+    """A state in which one part is not what was stored, `times` times."""
+
+    def __init__(self, sha256, times):
+        super().__init__()
+        self.sha256, self.times = sha256, times
+
+    def __setitem__(self, name, value):
+        if name == f"part.{self.sha256}" and self.times:
+            self.times -= 1
+            value += b"x"
+        super().__setitem__(name, value)
+
+
+def test_a_part_that_rots_as_it_is_stored_fails_its_kind_alone(repository, world):
+    """The others of its role are used; its own parts, all of them, are asked for in each poll."""
+    paths = publish(repository)
+    publish(repository, "zones", entries_of("zones"))
+    world.state = RottingDisk(paths[1].rpartition("/")[2].split(".")[0], 2)
+    (warning,) = poll(world).warnings
+    assert warning.startswith("What the phone held of emergency is damaged")
+    assert used(world, "zones") == (1, entries_of("zones"))
+    assert poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert not poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert used(world) == (1, ID)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyError("x"), RuntimeError("no thread")])
+def test_only_what_a_pack_says_is_held_against_it(repository, world, monkeypatch, error):
+    """A phone without memory judges it in the next poll, which asks for nothing of it."""
+    publish(repository)
+    publish(repository, "zones", entries_of("zones"))
+
+    def fail(kind, *arguments, **options):
+        if kind == "emergency":
+            raise error
+        check_entries(kind, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("client_sim.content.fetch.check_entries", fail)
+        (warning,) = poll(world).warnings
+    assert warning.startswith("Version 1 of emergency could not be looked at")
+    assert repr(error) in warning
+    assert used(world, "zones") == (1, entries_of("zones"))
+    with pytest.raises(ContentError, match="no emergency yet"):
+        used(world)
+    assert not poll(world).warnings
+    assert world.paths == POLL
+    assert used(world) == (1, ID)
+
+
+def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
+    """Behind the first thing that has to be kept; nothing else is asked for."""
+    world.state = FullDisk({}, "", 0)
+    asked = []
+    for _ in range(2):
+        world.sent.clear()
+        assert isinstance(PollingClient(world).poll().failure, StorageError)
+        asked.append(world.paths)
+    assert asked == [POLL, POLL]
+
+
+def test_a_part_that_cannot_be_read_is_fetched_again(repository, world):
+    """A sector of the disk is bad until something is written there."""
+    paths = publish(repository)
+    poll(world)
+    bad = {"part." + paths[2].rpartition("/")[2].split(".")[0]}
+
+    class BadDisk(State):
+        def get(self, name, default=None):
+            if name in bad:
+                message = "The phone's disk failed: input/output error."
+                raise StorageError(message)
+            return super().get(name, default)
+
+        def __setitem__(self, name, value):
+            bad.discard(name)
+            super().__setitem__(name, value)
+
+    world.state = BadDisk(world.state)
+    assert poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert not poll(world).warnings
+    assert used(world) == (1, ID)
