@@ -12,11 +12,13 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import MUTANTS, find_mutant
 from client_sim.lab.programme.batteries.crossed import list_rows
+from client_sim.lab.programme.batteries.offers import KINDS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import Plan, make_batteries
 from client_sim.lab.programme.profile import PROFILES, RARE
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.workers import try_mutant
+from client_sim.lab.scenarios.driving import REBOOT
 from client_sim.lab.servers.hostile import HOSTILE
 from client_sim.lab.servers.memo import memoised
 
@@ -170,13 +172,30 @@ FOUND = {
 
 MEETS = {
     "sim-near-bad-pack": {"packs": "bad", "life": "everything"},
-    "login-after-bad-pack": {"packs": "bad", "life": "everything"},
-    "disk-behind-install": {"fault": "install"},
+    "login-after-bad-pack": {"packs": "bad", "life": "everything", "install": "whole"},
+    "disk-behind-install": {"fault": "install", "install": "whole"},
     "imei-inside": {"addresses": "private"},
     "host-inside": {"addresses": "private"},
-    "call-refusal-package-beneath": {"fault": "unreached"},
+    "call-package-beneath": {"life": "talk", "install": "later"},
+    "call-refusal-package-beneath": {"fault": "unreached", "life": "everything", "install": "step"},
+    "reset-package-beneath": {"reset": "late", "install": "step", "restart": "in each interval"},
+    "login-failures-minute": {"fault": "unreached", "life": "everything", "strikes": "always"},
 }
-"""Without these conditions a client has nothing to tell, in dozens of crossed cases."""
+"""Crossed conditions in which a client has something to tell; without them dozens show nothing."""
+AROUND = {
+    "place-login-around": "account-login",
+    "place-one-behind": "app-installed",
+    "two-messages-later": "sms-received",
+    "two-starts-later": REBOOT,
+}
+"""What happens between the offers of which a client takes one otherwise."""
+FIELDS = {
+    "answer-seconds": "pieces",
+    "answer-reads": "pieces",
+    "poll-seconds-around": "pieces",
+    "etag-bits": "all",
+}
+"""What two servers differ in that a client remembers."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -197,17 +216,30 @@ def keep_cases(battery, numbers):
     return replace(battery, size=len(numbers), make=lambda place: battery.make(numbers[place]))
 
 
-def killers(make, oracle, name="", enough=None):
-    """Let one battery, as large as leaky clients need, and the guards look at a client."""
-    profile = PROFILES["mutant"].only([oracle])
-    (battery,) = make_batteries(ground(make), profile)
+def choose_cases(oracle, name, size):
+    """Choose cases of a battery of so many in which a client has something to tell."""
     if oracle == "crossed":
         levels = MEETS.get(name, {}).items()
-        rows = list_rows(SEED, battery.size)
-        battery = keep_cases(battery, [n for n, row in enumerate(rows) if levels <= row.items()])
-    if name in {"answer-seconds", "answer-reads", "poll-seconds-around"}:
-        pieces = [place for place, pair in enumerate(HOSTILE) if pair.field == "pieces"]
-        battery = keep_cases(battery, [*pieces, *(place + len(HOSTILE) for place in pieces)])
+        return [n for n, row in enumerate(list_rows(SEED, size)) if levels <= row.items()]
+    if oracle == "offers" and name in AROUND:
+        return [KINDS.index(AROUND[name])]
+    if oracle == "server-state" and name in FIELDS:
+        places = [place for place, pair in enumerate(HOSTILE) if pair.field == FIELDS[name]]
+        return [*places, *(place + len(HOSTILE) for place in places)]
+    return range(size)
+
+
+def killers(make, oracle, numbers=None, *, name="", enough=None):
+    """Let one battery, as large as leaky clients need, and the guards look at a client.
+
+    A client that is named leaks. It is not searched for its owner's values, which takes a second.
+    """
+    profile = PROFILES["mutant"].only([oracle])
+    if name:
+        profile = replace(profile, searched=0)
+    (battery,) = make_batteries(ground(make), profile)
+    chosen = choose_cases(oracle, name, battery.size) if numbers is None else numbers
+    battery = keep_cases(battery, chosen)
     return {*try_client(make, (battery,), profile, enough=enough).killed_by}
 
 
@@ -219,7 +251,7 @@ def test_a_leak_is_found_by_what_it_varies_with(oracle, name):
     judges = FOUND[oracle][name].split()
     # Crossings are hundreds of cases; a battery that is not to speak itself would go on to its end.
     enough = None if oracle in judges and oracle != "crossed" else len(judges)
-    assert {*judges} <= killers(find_mutant(name).make, oracle, name, enough)
+    assert {*judges} <= killers(find_mutant(name).make, oracle, name=name, enough=enough)
 
 
 def test_all_that_wait_for_one_battery_are_here():
@@ -249,8 +281,8 @@ def test_a_clean_client_is_not_accused(oracle):
 
 @pytest.mark.parametrize("oracle", ["timing", "machine", "parts", "packs", "holdings", "events"])
 def test_the_phone_is_not_accused(oracle):
-    """It draws behind all of it as ever."""
-    assert killers(PollingClient, oracle) == set()
+    """It draws behind all of it as ever; before each of four polls, and over 305 polls."""
+    assert killers(PollingClient, oracle, range(5) if oracle == "timing" else None) == set()
 
 
 @pytest.mark.parametrize(
@@ -266,5 +298,6 @@ def test_the_phone_is_not_accused(oracle):
     ],
 )
 def test_a_harmless_client_is_not_accused(name, oracle):
-    """It looks or counts, and nothing is sent."""
-    assert killers(find_mutant(name).make, oracle) == set()
+    """It looks or counts, and nothing is sent; no build boots in every third case of offers."""
+    numbers = range(0, len(KINDS), 3) if oracle == "offers" else None
+    assert killers(find_mutant(name).make, oracle, numbers) == set()
