@@ -8,7 +8,7 @@ file's lock is its own: polling for updates neither knows nor waits for it.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -334,4 +334,4 @@ class Store:
     def _rows(self, where: str, values: Sequence[object]) -> list[Row]:
         query = f"SELECT {_ITEM} FROM item {where}"  # noqa: S608 - `where` is one of this module's
         rows = self._run(query, values)
-        return [replace(Row(*row), changed=bool(row[-1])) for row in rows]
+        return [Row(*(*row[:-1], bool(row[-1]))) for row in rows]

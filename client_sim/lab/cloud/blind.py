@@ -31,19 +31,17 @@ _GONE: Final = steps(
 _YEAR: Final = 31_536_000
 
 
-def examine_server(flaws: str = "") -> dict[str, list[Finding]]:
-    """Let phones live with a server, and look at what it has; findings by check."""
+def examine_server(flaws: str = "") -> Iterator[tuple[str, list[Finding]]]:
+    """Let phones live with a server, and look at what it has; yield findings by check."""
     seen = live(OurPhone, Life(make_owner("a"), EVERYTHING, flaws=flaws))
-    other = live(OurPhone, Life(make_owner("q", long=True), EVERYTHING, flaws=flaws))
+    yield "unknown", list(_judge_unknown(seen.cloud))
+    yield "seconds", list(_judge_seconds(seen))
+    yield "kept", list(_judge_kept(seen))
     gone = live(OurPhone, Life(make_owner("a"), _GONE, flaws=flaws))
-    return {
-        "kept": list(_judge_kept(seen)),
-        "seconds": list(_judge_seconds(seen)),
-        "alike": list(_judge_alike(seen, other)),
-        "unknown": list(_judge_unknown(seen.cloud)),
-        "gone": list(_judge_gone(gone)),
-        "ended": list(_judge_ended(gone)),
-    }
+    yield "ended", list(_judge_ended(gone))
+    yield "gone", list(_judge_gone(gone))
+    other = live(OurPhone, Life(make_owner("q", long=True), EVERYTHING, flaws=flaws))
+    yield "alike", list(_judge_alike(seen, other))
 
 
 def _judge_kept(seen: Seen) -> Iterator[Finding]:
@@ -137,6 +135,6 @@ def _judge_ended(seen: Seen) -> Iterator[Finding]:
 
 def try_server(flaw: str) -> MatrixRow:
     """Examine a server with one flaw."""
-    found = examine_server(flaw)
+    found = dict(examine_server(flaw))
     killed = tuple(check for check in CHECKS if found[check])
     return MatrixRow(flaw or "honest", "C6", FLAWS.get(flaw, "honest"), killed)

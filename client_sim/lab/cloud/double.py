@@ -162,9 +162,9 @@ class Double:
             return 400, msgpack.encode({"code": "malformed", "detail": ""})
 
     def _route(self, request: Request) -> tuple[int, Any]:
+        path = request.path
         for method, pattern, call in _ROUTES:
-            found = re.fullmatch(pattern, request.path)
-            if method == request.method and found is not None:
+            if method == request.method and (found := pattern.fullmatch(path)) is not None:
                 return call(self, request, *found.groups())
         raise RefusedError(404, "not_found")
 
@@ -266,14 +266,14 @@ class Double:
 
 
 Handler = Callable[..., tuple[int, Any]]
-_ROUTES: Final[list[tuple[str, str, Handler]]] = []
+_ROUTES: Final[list[tuple[str, re.Pattern[str], Handler]]] = []
 
 
 def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
     """Register what answers a method and path."""
 
     def add(call: Handler) -> Handler:
-        _ROUTES.append((method, pattern, call))
+        _ROUTES.append((method, re.compile(pattern), call))
         return call
 
     return add

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from nacl.signing import SigningKey
@@ -38,10 +38,10 @@ def judge_told(lied: Lied, seen: Seen) -> Iterator[Finding]:
         yield Finding(phase, f"{lied.id}: the owner is told nothing", b"", 0, 0)
 
 
-def judge_kept(lied: Lied, seen: Seen, honest: Seen, before: Seen) -> Iterator[Finding]:
+def judge_kept(lied: Lied, seen: Seen, honest: Seen) -> Iterator[Finding]:
     """Find records that are neither those of before nor the right ones."""
     for kind, records in seen.records.items():
-        if records not in (before.records[kind], honest.records[kind]):
+        if records not in (honest.records_before[kind], honest.records[kind]):
             data = b"\n".join(records)
             yield Finding(seen.phases[-1], f"{lied.id}: {kind}s became others", data, 0, len(data))
 
@@ -66,17 +66,15 @@ def judge_salts(lied: Lied, seen: Seen) -> Iterator[Finding]:
 def examine_lies(factory: Factory, lies: tuple[Lied, ...]) -> Iterator[tuple[str, Finding]]:
     """Yield findings of four methods, by their names."""
     owner = make_owner("a")
-    known: dict[str, tuple[Seen, Seen]] = {}
+    known: dict[str, Seen] = {}
     for lied in lies:
         life = Life(owner, steps(lied.steps))
         if lied.steps not in known:
-            honest = live(factory, life)
-            known[lied.steps] = honest, live(factory, replace(life, steps=life.steps[:-1]))
-        honest, before = known[lied.steps]
+            known[lied.steps] = live(factory, life)
         seen, first = _live_with(factory, life, lied)
         for finding in judge_told(lied, seen):
             yield "told", finding
-        for finding in judge_kept(lied, seen, honest, before):
+        for finding in judge_kept(lied, seen, known[lied.steps]):
             yield "kept", finding
         for finding in judge_answered(lied, seen, first):
             yield "answered", finding

@@ -40,7 +40,8 @@ class Seen:
 
     `on` are the types that are on during a step, `told` the sentences by step, `refused` those by
     which a step ended, `crashed` exceptions that are none of a phone's. `states` is what the server
-    had of the account behind each step. `cloud` is the server as the life left it.
+    had of the account behind each step. `records` are those of the last phone, `records_before`
+    its records before the last step. `cloud` is the server as the life left it.
     """
 
     life: Life
@@ -55,6 +56,7 @@ class Seen:
     crashed: dict[str, str] = field(default_factory=dict)
     states: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     records: dict[str, list[bytes]] = field(default_factory=dict)
+    records_before: dict[str, list[bytes]] = field(default_factory=dict)
 
     def step_of(self, phase: str) -> Step:
         """Return the step of a phase."""
@@ -108,10 +110,11 @@ def live(
             seen.phases.append(phase)
             on[step.device] = _follow(on[step.device], step)
             seen.on[phase] = on[step.device]
+            if number == len(life.steps) - 1:
+                seen.records_before = _list_records(phones)
             _do(factory, phones, world, step, seen, boundary)
             seen.states[phase] = _measure(cloud)
-        for kind in ("contact", "note", "message", "photo"):
-            seen.records[kind] = phones[max(phones)].records(kind) if phones else []
+        seen.records = _list_records(phones)
     finally:
         for phone in phones.values():
             phone.close()
@@ -151,6 +154,12 @@ def _do(
         seen.crashed[phase] = f"{type(error).__name__}: {error}"
     finally:
         recorder.boundary = None
+
+
+def _list_records(phones: dict[int, CloudPhone]) -> dict[str, list[bytes]]:
+    """Return the records of the last phone by type."""
+    kinds = ("contact", "note", "message", "photo")
+    return {kind: phones[max(phones)].records(kind) if phones else [] for kind in kinds}
 
 
 def _follow(on: frozenset[str], step: Step) -> frozenset[str]:

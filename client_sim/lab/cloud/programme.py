@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from client_sim.lab.clients.loading import import_attribute
@@ -31,6 +32,8 @@ from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.programme.workers import Mapper
 from client_sim.lab.trace.observation import Channel
 from client_sim.tape import Tape
+
+_KEPT: Final = 4  # findings of a method in one case; it looks for no more
 
 Tell = Callable[[str, int, int], None]
 """Told what is being done, and how much of it is done, of how much."""
@@ -207,7 +210,7 @@ def examine(
     def note(method: str, findings: Sequence[Finding]) -> None:
         examined.asked[method] = examined.asked.get(method, 0) + 1
         if findings:
-            examined.findings.setdefault(method, []).extend(findings[:4])
+            examined.findings.setdefault(method, []).extend(findings[:_KEPT])
 
     for method, findings in _ask_all(factory, examined, seed, cases, stride, parts, enough, tell):
         note(method, findings)
@@ -235,7 +238,7 @@ def _ask_all(
     for number in range(cases):
         pair = _Pair(factory, examined, number, seed)
         for method, found in pair.ask():
-            yield method, list(found)
+            yield method, list(islice(found, _KEPT))
         if not examined.sample:
             examined.sample = tuple(pair.contacts[1])
         tell("owners", number + 1, cases)

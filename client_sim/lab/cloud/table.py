@@ -5,6 +5,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 _UID: Final = "[A-Za-z0-9_-]{20,64}"
@@ -42,8 +43,12 @@ class Row:
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request is one of this row."""
-        pattern = re.sub(r"[A-Z]{2,}", lambda name: _PATTERNS[name[0]], self.path)
-        return method == self.method and re.fullmatch(pattern, path) is not None
+        return method == self.method and _compile(self.path).fullmatch(path) is not None
+
+
+@cache
+def _compile(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"[A-Z]{2,}", lambda name: _PATTERNS[name[0]], path))
 
 
 def _row(method: str, path: str, when: str, *headers: str, query: str = "") -> Row:
