@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.lab.cloud.blind import try_server
+from client_sim.lab.cloud.blind import examine_server, try_server
 from client_sim.lab.cloud.double import FLAWS
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
 from client_sim.lab.cloud.lies import LIES, examine_lies
@@ -90,7 +90,7 @@ def test_an_honest_server_is_blind():
 
 
 def test_each_leaky_server_is_found():
-    """By what it keeps, says, or does not do."""
+    """By what it keeps, says, or does not do; it is asked nothing more then."""
     for flaw in FLAWS:
         with case(flaw):
-            assert try_server(flaw).killed_by
+            assert any(found for _, found in examine_server(flaw))
