@@ -1,9 +1,11 @@
 """The three programs with a shifted clock: real processes, changed only in the time they read."""
 
+import contextlib
 import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,56 @@ from tests.patience import until
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(__file__).with_name("forked_command.py")
+
+
+class Started:
+    """A program that `tests.forked` runs, with attributes and methods of `subprocess.Popen`."""
+
+    def __init__(self, door, name, arguments, output, environment):
+        self._caller = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._caller.connect(str(door))
+        reader, writer = os.pipe()
+        self.stdout = os.fdopen(reader)
+        words = [name, str(ROOT), "18", str(len(arguments)), *arguments]
+        words += [f"{name}={value}" for name, value in {**os.environ, **environment}.items()]
+        message = b"\0".join(map(os.fsencode, words))
+        with Path(os.devnull).open("rb") as nothing:
+            streams = [nothing.fileno(), writer, output.fileno()]
+            socket.send_fds(self._caller, [message], streams)
+        os.close(writer)
+        self.pid = int(self._caller.recv(16))
+        self.returncode = None
+
+    def __enter__(self):
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_):
+        """Wait for its end."""
+        self.wait()
+        self.stdout.close()
+        self._caller.close()
+
+    def wait(self, timeout=None):
+        """Wait for its end; returns the exit status."""
+        if self.returncode is None:
+            self._caller.settimeout(timeout)
+            self.returncode = int(self._caller.recv(16))
+        return self.returncode
+
+    def send_signal(self, number):
+        """Send a signal, unless its end is known."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self):
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
 
 class Programs:
@@ -55,6 +107,11 @@ class Programs:
         """Return the words that start a program, as those of a subprocess."""
         words = (sys.executable, "-IS", COMMAND, self._folder / "door", name)
         return [str(word) for word in words]
+
+    def start(self, name, *arguments, output, environment=()):
+        """Start a program; its errors go to the open file `output`, and its output into a pipe."""
+        words = [str(each) for each in arguments]
+        return Started(self._folder / "door", name, words, output, dict(environment))
 
     def ask(self, **job):
         """Run a job and return the answer."""

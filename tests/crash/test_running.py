@@ -1,8 +1,7 @@
 """The real process, killed with SIGKILL while it publishes again and again."""
 
 import contextlib
-import subprocess
-import sys
+import os
 import time
 from pathlib import Path
 
@@ -11,31 +10,26 @@ from tests.server.device.served import Served, request
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, PACKAGE_1, refresh_from_disk
 
-ROOT = Path(__file__).parents[2]
-
 
 @contextlib.contextmanager
-def running(world):
+def running(programs, world):
     """Run `hening-server run` until the block ends, then kill it."""
-    command = [sys.executable, "-c", "from server.cli import main; main()", "run"]
-    with subprocess.Popen(
-        [*command, "--state", str(world.folder.root), "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
+    words = ("run", "--state", world.folder.root, "--port", "0")
+    with (
+        Path(os.devnull).open("wb") as output,
+        programs.start("hening-server", *words, output=output) as server,
+    ):
         try:
             yield Served(int(server.stdout.readline().rpartition(":")[2]), None, None)
         finally:
             server.kill()
 
 
-def test_killed_in_the_middle_of_publishing(world):
+def test_killed_in_the_middle_of_publishing(programs, world):
     """Each time the public state verifies, is served right after a restart, and can grow."""
     version = 1
     for delay in (0.03, 0.15):
-        with running(world) as served:
+        with running(programs, world) as served:
             ids = []
             for _ in range(4):
                 version += 1
@@ -46,7 +40,7 @@ def test_killed_in_the_middle_of_publishing(world):
         _, found = refresh_from_disk(world.folder, [FIRST])
         assert found[FIRST] == PACKAGE_1
         public = world.published().timestamp.version
-        with running(world) as served:
+        with running(programs, world) as served:
             answer = served.ask(request("/metadata/timestamp.json"))
             assert answer.status == 200
             answers = [world.folder.results / f"{name}.json" for name in ids]

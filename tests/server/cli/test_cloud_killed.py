@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,7 +12,7 @@ from server.cli import cli
 from tests.server.cloud.device import Device
 from tests.server.cloud.policies import policy_words
 
-ROOT = Path(__file__).parents[3]
+KILLED = "tests.server.cloud.killed"
 WORDS = SigningKey(bytes(32))
 NEW = SigningKey(bytes(range(32)))
 ROTATION = "accounts,invitations,members,recoveries,sessions"
@@ -23,19 +20,13 @@ RECOVERY = "accounts,app_tokens,sessions"
 
 
 @contextlib.contextmanager
-def serving(root, change="never"):
+def serving(programs, root, change="never"):
     """Run the cloud in `root` until the block ends, or it is killed before `change`."""
-    program = [sys.executable, "-m", "tests.server.cloud.killed", root, change]
     words = ["--folder", root / "cloud", "--pepper", root / "pepper", "--port", "0"]
+    words = ["cloud", "run", *words, "--sign-up", "open"]
     with (
         (root / "log").open("wb") as log,
-        subprocess.Popen(
-            [*program, "cloud", "run", *words, "--sign-up", "open"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
+        programs.start("python", "-m", KILLED, root, change, *words, output=log) as process,
     ):
         try:
             yield process.stdout.readline().strip()
@@ -93,7 +84,7 @@ async def look(device, http, url):
     ],
     ids=["rotate", "recover"],
 )
-def test_keys_are_replaced_together_or_not_at_all(root, action, tables, changed):
+def test_keys_are_replaced_together_or_not_at_all(programs, root, action, tables, changed):
     """Before the commit no key is replaced, after it all are; a success answer is always true."""
 
     async def play(url, device, collections):
@@ -117,13 +108,13 @@ def test_keys_are_replaced_together_or_not_at_all(root, action, tables, changed)
             device.second = second.token
             return device, [(await device.create())["uid"] for _ in range(2)]
 
-    with serving(root) as url:
+    with serving(programs, root) as url:
         device, collections = asyncio.run(prepare(url))
     for change, is_done in ((f"commit {tables}", False), (f"committed {tables}", True)):
-        with serving(root, change) as url:
+        with serving(programs, root, change) as url:
             asyncio.run(play(url, device, collections))
         assert (root / "log").read_text().splitlines()[-1] == change
-        with serving(root) as url:
+        with serving(programs, root) as url:
             found = asyncio.run(see(url, device))
         assert {name for name, is_new in found if is_new} == (changed if is_done else set())
         assert len({name for name, _ in found}) == len(found)

@@ -4,8 +4,6 @@ import asyncio
 import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +17,7 @@ from server.cloud.storage.models import Site
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 
-ROOT = Path(__file__).parents[3]
+KILLED = "tests.server.cloud.killed"
 #: Each step of a rotation, and the change before which the process ends.
 STEPS = {
     "the next pepper is drawn and not written": "create .tmp-pepper",
@@ -89,25 +87,21 @@ def printed(output):
     return [line for line in output.splitlines() if line.startswith("  ")]
 
 
-def rotate(root, last=0):
+def rotate(programs, root, last=0):
     """Rotate in a process that is killed before the change `last`; return status and changes."""
-    program = [sys.executable, "-m", "tests.server.cloud.killed", root, str(last)]
-    done = subprocess.run(
-        [*program, *words(root, "rotate")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stderr.splitlines()
+    changes = root.with_name(f"{root.name}.changes")
+    command = ("python", "-m", KILLED, root, last, *words(root, "rotate"))
+    with changes.open("wb") as output, programs.start(*command, output=output) as process:
+        status = process.wait()
+    return status, changes.read_text().splitlines()
 
 
-def test_a_rotation_that_is_killed_anywhere_goes_on(root, tmp_path):
+def test_a_rotation_that_is_killed_anywhere_goes_on(programs, root, tmp_path):
     """After any interruption a server can start; the next run completes it, with one pepper."""
     before = load_pepper(root / "pepper", os.geteuid())
     for last, change in enumerate(STEPS.values(), 1):
         copy = shutil.copytree(root, tmp_path / f"{last}")
-        status, changes = rotate(copy, last)
+        status, changes = rotate(programs, copy, last)
         assert (status, changes[-1]) == (-9, change)
         assert is_whole(copy)
         again = CliRunner().invoke(cli, words(copy, "rotate"))
@@ -116,7 +110,7 @@ def test_a_rotation_that_is_killed_anywhere_goes_on(root, tmp_path):
         assert (after.pepper != before.pepper, after.following) == (True, None)
         assert after.salts == before.salts
         assert is_whole(copy)
-    status, changes = rotate(root)
+    status, changes = rotate(programs, root)
     assert (status, changes) == (0, [*STEPS.values()])
 
 

@@ -15,7 +15,7 @@ from tests.patience import PATIENCE, until
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-COMMAND = (sys.executable, "-c", "from server.cli import main; main()", "run")
+COMMAND = (sys.executable, "-c", "from server.cli import main; main()")
 REPLACED = "every worker was replaced"
 TIMESTAMP = "/metadata/timestamp.json"
 
@@ -71,25 +71,34 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(world, folder, *options, environment=(), prefix=(), pass_fds=()):
-    """Run the server until the block ends; then it drains, and must exit with 0."""
+def serving(world, folder, *options, programs=None, environment=(), prefix=(), pass_fds=()):
+    """Run the server until the block ends; then it drains, and must exit with 0.
+
+    With `programs` it is forked from a process that has imported all modules.
+    """
     metrics_port = free_port()
     log = folder / "log"
-    command = [*COMMAND, "--state", str(world.folder.root), "--metrics-port", str(metrics_port)]
+    words = ["run", "--state", str(world.folder.root), "--metrics-port", str(metrics_port)]
     if "--port" not in options:
-        command += ["--port", "0"]
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(
-            [*prefix, *command, *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env={**os.environ, **dict(environment)},
-            pass_fds=pass_fds,
-        ) as process,
-    ):
+        words += ["--port", "0"]
+    words += options
+    with contextlib.ExitStack() as stack:
+        errors = stack.enter_context(log.open("wb"))
+        if programs is not None:
+            started = programs.start(
+                "hening-server", *words, output=errors, environment=environment
+            )
+        else:
+            started = subprocess.Popen(
+                [*prefix, *COMMAND, *words],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, **dict(environment)},
+                pass_fds=pass_fds,
+            )
+        process = stack.enter_context(started)
         try:
             service = Service(process, log, metrics_port)
             yield service

@@ -12,7 +12,7 @@ from server.processes.sockets import bind_tcp
 from tests.nginx import run_site
 from tests.patience import PATIENCE
 from tests.ports import free_port
-from tests.server.processes.service import TIMESTAMP, ask, read_answer, serving
+from tests.server.processes.service import COMMAND, TIMESTAMP, ask, read_answer, serving
 
 #: Puts sockets where systemd does, and becomes the server.
 PASS = """
@@ -78,7 +78,7 @@ def test_sockets_that_cannot_be_served_on(world, tmp_path):
     """One error message, and nothing is started."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams:
         way = passing([datagrams])
-        command = [*way["prefix"], sys.executable, "-c", "from server.cli import main; main()"]
+        command = [*way["prefix"], *COMMAND]
         ended = subprocess.run(
             [*command, "run", "--state", world.folder.root],
             pass_fds=way["pass_fds"],
@@ -96,11 +96,12 @@ def test_sockets_that_cannot_be_served_on(world, tmp_path):
 
 @pytest.mark.needs("curl")
 @pytest.mark.needs("nginx")
-def test_a_unix_socket(world, tmp_path):
+def test_a_unix_socket(world, tmp_path, programs):
     """A curl and an nginx in front are answered through it, whichever worker takes them."""
     path = tmp_path / "s" / "hening.sock"
     path.parent.mkdir()
-    with serving(world, tmp_path, "--workers", "2", "--socket", str(path)) as service:
+    options = ("--workers", "2", "--socket", str(path))
+    with serving(world, tmp_path, *options, programs=programs) as service:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         command = ["curl", "-sS", "--unix-socket", path, f"http://updates.example{TIMESTAMP}"]
         plain = subprocess.run(command, check=True, capture_output=True).stdout

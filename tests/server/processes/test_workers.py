@@ -38,16 +38,14 @@ from tests.server.processes.service import TIMESTAMP, ask, is_worker, read_answe
 from tests.server.world import PACKAGE_2, SECOND
 
 CONNECTIONS = 2000
-SECRET = "never to be seen"
 
 
 @pytest.fixture(scope="module")
-def shared(published_state, tmp_path_factory):
+def shared(published_state, tmp_path_factory, programs):
     """Give a server of two workers to tests that do not change it."""
     folder = tmp_path_factory.mktemp("shared")
     world = published_state.copy(folder / "state")
-    secret = {"HENING_S3_SECRET": SECRET, "HENING_S3_KEY_ID": "KEYID"}
-    with serving(world, folder, "--workers", "2", environment=secret) as service:
+    with serving(world, folder, "--workers", "2", programs=programs) as service:
         yield service
 
 
@@ -68,9 +66,12 @@ def test_a_rolling_restart_under_load(shared):
     assert reasons == {"it was asked to stop"}
 
 
-def test_a_worker_that_is_killed(world, tmp_path):
+def test_a_worker_that_is_killed(world, tmp_path, programs):
     """The other continues to serve; the successor answers what waits in the dead one's queue."""
-    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+    with (
+        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
+        ExitStack() as stack,
+    ):
         victim, other = service.workers()
         os.kill(victim, signal.SIGSTOP)
         waiting = [stack.enter_context(service.connect()) for _ in range(64)]
@@ -109,18 +110,24 @@ def connection_count(pid):
     return count
 
 
-def test_the_main_process_is_killed(world, tmp_path):
+def test_the_main_process_is_killed(world, tmp_path, programs):
     """No worker continues without it, not even one with a connection under way."""
-    with serving(world, tmp_path, "--workers", "2") as service, service.connect() as one:
+    with (
+        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
+        service.connect() as one,
+    ):
         assert ask(one)[0] == 200
         workers = service.workers()
         service.process.kill()
         until(lambda: not any(map(is_worker, workers)))
 
 
-def test_the_main_process_is_killed_and_its_workers_are_stopped(world, tmp_path):
+def test_the_main_process_is_killed_and_its_workers_are_stopped(world, tmp_path, programs):
     """A stopped worker does not notice, and still does not keep the listening socket."""
-    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+    with (
+        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
+        ExitStack() as stack,
+    ):
         workers = service.workers()
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)
@@ -147,9 +154,12 @@ def kill(worker):
         os.kill(worker, signal.SIGKILL)
 
 
-def test_a_publication_reaches_all_workers(world, tmp_path):
+def test_a_publication_reaches_all_workers(world, tmp_path, programs):
     """Over every connection, whichever worker serves it."""
-    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+    with (
+        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
+        ExitStack() as stack,
+    ):
         kept = [stack.enter_context(service.connect()) for _ in range(40)]
         assert {ask(one)[0] for one in kept} == {200}
         before = {pid: connection_count(pid) for pid in service.workers()}
@@ -185,10 +195,10 @@ def package_path(world):
     return f"/targets/{folder}/{sha256}.{name}"
 
 
-def test_an_answer_under_way_at_the_end(big, tmp_path):
+def test_an_answer_under_way_at_the_end(big, tmp_path, programs):
     """SIGTERM waits for a client that is reading; others get `Connection: close`."""
     with (
-        serving(big, tmp_path, "--workers", "1") as service,
+        serving(big, tmp_path, "--workers", "1", programs=programs) as service,
         service.connect() as one,
         service.connect() as other,
     ):
@@ -205,11 +215,12 @@ def test_counts_go_on(shared):
     """The metrics are the sum of all workers, including replaced and ended ones."""
     shared.hang_up()  # earlier counts are all there
     before = {status: shared.answers(status) for status in ("200", "404")}
-    for number in (20, 10):
-        for _ in range(number):
-            assert shared.poll()[0] == 200
-        shared.hang_up()
-    assert shared.answers() - before["200"] == 30
+    for _ in range(20):
+        assert shared.poll()[0] == 200
+    shared.hang_up()
+    for _ in range(10):
+        assert shared.poll()[0] == 200
+    until(lambda: shared.answers() - before["200"] == 30)
     assert shared.answers("404") == before["404"]
 
 
@@ -308,13 +319,13 @@ def has_begun_others(thread):
     return bool(Path(f"/proc/{thread}/task/{thread}/children").read_text().split())
 
 
-def test_workers_come_before_the_main_process(world, tmp_path):
+def test_workers_come_before_the_main_process(world, tmp_path, programs):
     """All threads of the main process are lowered, except the one that starts workers; no worker's.
 
     This holds after a publication and for workers started later, too.
     """
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    with serving(world, tmp_path, "--workers", "2") as service:
+    with serving(world, tmp_path, "--workers", "2", programs=programs) as service:
         bundle = world.submit(world.second_release(), [PACKAGE_2])
         until((world.folder.results / f"{bundle}.json").exists)
         service.hang_up()
@@ -330,9 +341,9 @@ def test_workers_come_before_the_main_process(world, tmp_path):
             assert set(nice(worker).values()) == {usual}
 
 
-def test_one_process_keeps_its_priority(world, tmp_path):
+def test_one_process_keeps_its_priority(world, tmp_path, programs):
     """Without workers the main process serves phones itself."""
-    with serving(world, tmp_path) as service:
+    with serving(world, tmp_path, programs=programs) as service:
         assert service.poll()[0] == 200
         assert set(nice(service.process.pid).values()) == {os.getpriority(os.PRIO_PROCESS, 0)}
 
