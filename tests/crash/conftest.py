@@ -15,7 +15,7 @@ from tests.crash.forks import forking
 @pytest.fixture(scope="session")
 def crash():
     """Run an action in a process that dies at a given point; returns how it ended."""
-    with forking("zygote") as ask:
+    with forking("tests.crash.zygote") as ask:
 
         def run(world, action, **where):
             ahead = world.ahead / timedelta(hours=1)

@@ -1,6 +1,6 @@
 """Forks a process for each job: one that may die, and reports what it did until then.
 
-The programs of this folder import modules once. Each line of their standard input is a JSON job.
+The programs import modules once. Each line of their standard input is a JSON job.
 The answer on standard output is how the process ended and the lines that it wrote on its way.
 """
 
@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 @contextlib.contextmanager
 def forking(program):
-    """Run a program of this folder; gives a function that sends it a job and returns its answer.
+    """Run a module as a program; gives a function that sends it a job and returns its answer.
 
     Without a job the function returns a further answer.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", f"tests.crash.{program}"],
+        [sys.executable, "-m", program],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

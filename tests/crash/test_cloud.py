@@ -144,7 +144,7 @@ POINTS = {
 @pytest.fixture(scope="module")
 def crash():
     """Run a story in a process that dies at a given point; returns how it ended."""
-    with forking("cloud_zygote") as ask:
+    with forking("tests.crash.cloud_zygote") as ask:
         yield lambda world, story, at: ask({"root": str(world.root), "story": story, "at": at})
 
 

@@ -92,7 +92,7 @@ async def make_admin(world):
 @pytest.fixture(scope="module")
 def serve():
     """Run whole servers, each until it dies or the block ends."""
-    with forking("server_zygote") as fork:
+    with forking("tests.crash.server_zygote") as fork:
 
         @contextlib.contextmanager
         def run(folder, at="", ended=None):  # if it survives `at`, it is stopped

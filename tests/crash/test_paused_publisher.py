@@ -22,7 +22,7 @@ DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postg
 @pytest.fixture(scope="session")
 def ask():
     """Give a function that sends a line to the process of `paused`, and returns its answer."""
-    with forking("paused") as send:
+    with forking("tests.crash.paused") as send:
         yield send
 
 

@@ -18,7 +18,7 @@ WAYS = [("full", False, 17), ("incremental", False, 11), ("full", True, 13)]
 @pytest.fixture(scope="module")
 def zygote():
     """Give a function that does a job in a process of its own; returns its status and its steps."""
-    with forking("phone_zygote") as ask:
+    with forking("tests.crash.phone_zygote") as ask:
         yield lambda **job: tuple(ask(job).values())
 
 

@@ -4,6 +4,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from server.storage.place import PostgresAddress
+from tests.crash.forks import forking
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,10 @@ def place(request, tmp_path):
     if request.param == "sqlite":
         return tmp_path / "hening.sqlite"
     return PostgresAddress(request.getfixturevalue("postgres").make_database())
+
+
+@pytest.fixture(scope="session")
+def stranger():
+    """Give a function that sends a job to `tests.server.stranger`."""
+    with forking("tests.server.stranger") as ask:
+        yield ask

@@ -1,24 +1,51 @@
-"""Runs Schemathesis as a separate program, which knows only what a served schema says."""
+"""Runs Schemathesis in processes of its own, which know only what a served schema says.
+
+As a program it imports Schemathesis once and forks a process for each job.
+"""
 
 import asyncio
+import contextlib
 import os
+import pkgutil
 import sys
+import warnings
+from importlib import import_module
+
+from tests.crash.forks import serve
 
 
-async def try_out(page, config, folder, *options, **environment):
-    """Run Schemathesis in `folder` on a schema's address; return its exit status and its output."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "schemathesis.cli"),
-        *("--config-file", str(config), "--no-color", "run", page, *options),
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+async def try_out(ask, page, config, folder, *options, **environment):
+    """Run Schemathesis in `folder` on a schema's address; return its exit status and its output.
+
+    `ask` sends a job to the running program.
+    """
+    words = ["--config-file", str(config), "--no-color", "run", page, *options]
+    words += ["--max-examples", "3"]
+    job = {"folder": str(folder), "words": words, "environment": environment}
+    ended = await asyncio.to_thread(ask, job)
+    return ended["status"], (folder / "output").read_text()
+
+
+def act(job, _report):
+    """Run Schemathesis, and exit with its status."""
+    os.chdir(job["folder"])
+    os.environ.update(job["environment"])
+    output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    warnings.simplefilter("error")
+    status = 0
     try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, output.decode()
+        import_module("schemathesis.cli").schemathesis(job["words"])
+    except SystemExit as end:
+        status = end.code
+    sys.stdout.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    for found in pkgutil.walk_packages(import_module("schemathesis").__path__, "schemathesis."):
+        if "__main__" not in found.name:
+            with contextlib.suppress(ModuleNotFoundError):  # of a report that nothing asks for
+                import_module(found.name)
+    serve(act)

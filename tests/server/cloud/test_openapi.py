@@ -39,7 +39,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-async def test_the_account_door(place, tmp_path):
+async def test_the_account_door(stranger, place, tmp_path):
     """With an owner's token, without one, and at last what erases the owner."""
     async with running(place, tmp_path, requests_per_second=100_000) as cloud:
         device = await cloud.device()
@@ -50,6 +50,6 @@ async def test_the_account_door(place, tmp_path):
             ("--phases", "fuzzing", "--mode", "positive"),
             (*token, "--phases", "coverage,fuzzing", "--include-operation-id", "erase"),
         ):
-            status, output = await try_out(page, CONFIG, tmp_path, *options, "--max-examples", "3")
+            status, output = await try_out(stranger, page, CONFIG, tmp_path, *options)
             assert status == 0, output
         assert (await device.ask("GET", "usage"))[0] == 401

@@ -1,6 +1,6 @@
 """A client that knows only the served schema finds no failure and no undeclared answer.
 
-Schemathesis runs as a separate program against the real listener. It calls what the page names, so
+Schemathesis runs in a separate process against the real listener. It calls what the page names, so
 a new resource is tested from its first day on.
 """
 
@@ -20,9 +20,10 @@ from tests.server.stranger import try_out
 FOLDER = Path(__file__).parent
 
 
-async def try_api(port, folder, *options):
+async def try_api(stranger, port, folder, *options):
     """Run Schemathesis in `folder` on the API at a port; return its exit status and its output."""
     return await try_out(
+        stranger,
         f"http://127.0.0.1:{port}/api/v1/openapi.json",
         FOLDER / "schemathesis.toml",
         folder,
@@ -44,18 +45,18 @@ RUNS = {
 
 
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
-async def test_all_operations(world, tmp_path, options):
+async def test_all_operations(stranger, world, tmp_path, options):
     """Every operation of the served page, with all rights and without a token."""
     async with api_world(world, entropy=counting()) as api:
-        status, output = await try_api(api.port, tmp_path, *options, "--max-examples", "3")
+        status, output = await try_api(stranger, api.port, tmp_path, *options)
     assert status == 0, output
 
 
-async def test_every_kind_of_operation(fresh, tmp_path):
+async def test_every_kind_of_operation(stranger, fresh, tmp_path):
     """Bodies, pages, If-Match, keys and bytes, on the small API that has them all."""
     header = ("-H", "Authorization: Bearer admin")
     async with api_world(fresh, with_schema(TOYS), entropy=counting()) as api:
-        status, output = await try_api(api.port, tmp_path, *header, "--max-examples", "3")
+        status, output = await try_api(stranger, api.port, tmp_path, *header)
     assert status == 0, output
 
 
@@ -69,7 +70,7 @@ async def untrue(_call):
     return Reply(["a list"])
 
 
-async def test_the_stranger_finds_faults(fresh, tmp_path):
+async def test_the_stranger_finds_faults(stranger, fresh, tmp_path):
     """A failure and an answer of another type are found: the runs above could fail."""
     faulty = (
         operation("GET", "/broken", broken, query=PageQuery, response=dict[str, int]),
@@ -77,7 +78,7 @@ async def test_the_stranger_finds_faults(fresh, tmp_path):
     )
     header = ("-H", "Authorization: Bearer admin")
     async with api_world(fresh, with_schema(faulty), entropy=counting()) as api:
-        status, output = await try_api(api.port, tmp_path, *header, "--max-examples", "3")
+        status, output = await try_api(stranger, api.port, tmp_path, *header)
     assert status == 1
     assert "Server error" in output
     assert "Response violates schema" in output
