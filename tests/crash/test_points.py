@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.crash.after import RESTARTS, check_folder, check_public_log, public_state
-from tests.crash.points import STORIES
+from tests.crash.points import RETURN, STORIES
 
 POINTS = [(story, name) for story, (names, _) in STORIES.items() for name in names]
 
@@ -21,6 +21,8 @@ def test_every_change_has_one_name(stories, name):
         assert len(matching) == 1, change
         found[matching[0]] = change
     assert killed.keys() <= found.keys()
+    is_commit = change.startswith("committed")
+    assert not is_commit or matching[0] in {*killed, *RETURN}, "no other change follows"
 
 
 def test_there_are_enough():
