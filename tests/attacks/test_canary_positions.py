@@ -1,7 +1,7 @@
 """A unique word in every position of a request, and a search of all that the process wrote.
 
-Real servers: one process, two workers, two workers with TLS. They are killed, replaced and ended
-with unfinished requests. The number in a word says where it stood.
+Real servers: one process, and two workers with TLS. Those are killed and replaced, and both are
+ended with unfinished requests. The number in a word says where it stood.
 """
 
 import base64
@@ -36,7 +36,6 @@ NUMBER = b"471147114711"  # positions that take digits only
 ADDRESS = "127.0.47.11"  # the addresses of these clients
 WAYS = {
     "one process": (),
-    "workers": ("--workers", "2"),
     "workers with TLS": (
         *("--workers", "2", "--tls-cert", "cert.pem", "--tls-key", "key.pem"),
         *("--public-url", "https://127.0.0.1:1"),
@@ -161,7 +160,7 @@ def start(published_state, folder, options, stack):
     (folder / "tmp").mkdir()
     certificate, _, _ = write_certificate(folder)
     context = None
-    if options[2:]:
+    if options:
         context = ssl.create_default_context(cafile=str(certificate))
         context.check_hostname = False
         context.set_alpn_protocols([STEM])

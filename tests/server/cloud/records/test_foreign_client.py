@@ -60,8 +60,10 @@ RESET = Route(
 
 
 @pytest.mark.needs("etebase")
+@pytest.mark.needs("postgresql")
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_the_clients_own_suite_passes(place, tmp_path):
-    """The whole suite, on either database."""
+    """The whole suite, on the database that refuses more; ours are run on both."""
     async with running(place, tmp_path, (RESET,)) as cloud:
         cloud.clock.seconds = int(asyncio.get_running_loop().time())
         node = await asyncio.create_subprocess_exec(
