@@ -1,14 +1,19 @@
 """What the story is played on: a folder, the two command lines, and a server on loopback."""
 
+import gzip
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
+from client_sim.transport import encode_request
+
+TIMESTAMP = "/metadata/timestamp.json"
 HOST = "updates.hening.example"
 PASSPHRASE = "demo-only-passphrase"  # noqa: S105 - the demo's keys live and die with var/demo
 PATIENCE_SECONDS = 300.0  # ends what hangs, on a busy machine as well
@@ -118,14 +123,25 @@ class Stage:
             self._server = None
 
     def wait_for_results(self, count: int) -> list[dict[str, Any]]:
-        """Wait until the server has answered `count` submissions in all."""
+        """Wait until the server has answered `count` submissions in all, and serves the results."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             files = sorted((self.server_state / "results").glob("[0-9a-f]*.json"))
-            if len(files) >= count:
+            if len(files) >= count and (self._server is None or self._is_served()):
                 return [json.loads(file.read_text()) for file in files]
             time.sleep(0.05)
         raise StageError("the server did not answer a submission; see server.log")
+
+    def _is_served(self) -> bool:
+        """Answer whether phones are shown what was published last: a result may be there before."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as wire:
+            wire.sendall(encode_request(f"{HOST}:{self.port}", TIMESTAMP))
+            answer = HTTPResponse(wire)
+            answer.begin()
+            served = answer.read()
+        if answer.headers["Content-Encoding"] == "gzip":
+            served = gzip.decompress(served)
+        return served == (self.server_state / "public" / TIMESTAMP[1:]).read_bytes()
 
     def wait_for_published(self, count: int) -> None:
         """Wait for `count` answers in all, and raise StageError if one of them is a refusal."""
