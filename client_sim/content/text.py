@@ -184,6 +184,12 @@ def check_name(value: object, limit: int, *, is_long: bool = False) -> str:
     """Return a name, which may have dots like a domain, and else follows `check_text`."""
     if not isinstance(value, str) or not 1 <= len(value) <= limit:
         raise ContentError(f"A text is missing, or has more than {limit} characters.")
+    _check_characters(value, is_long=is_long)
+    return value
+
+
+@lru_cache(maxsize=4096)  # a pack names the same carriers and places again, as the next pack does
+def _check_characters(value: str, *, is_long: bool) -> None:
     if not value.isascii() and not unicodedata.is_normalized("NFC", value):
         raise ContentError("A text is not in the composed form of Unicode.")
     for character in value:
@@ -199,7 +205,6 @@ def check_name(value: object, limit: int, *, is_long: bool = False) -> str:
         raise ContentError("A text has nothing that can be seen.")
     if has_entity(value):
         raise ContentError("A text has markup: a character as in HTML.")
-    return value
 
 
 def check_link(value: object, hosts: Collection[str]) -> str:

@@ -7,6 +7,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from client_sim.content.kinds import decode_base64, read_match, read_object
@@ -185,6 +186,7 @@ class _Counts:
 _NOTHING: Final = _Counts(isut=0, isstd=0, leap=0, time=0, type=1, char=1)
 
 
+@lru_cache(maxsize=512)  # many names of the database have another one's zone
 def decode_tzif(data: bytes) -> Zone:
     """Return the time zone of a TZif file; raises ContentError for a malformed one."""
     first, version = _read_header(data, 0)
