@@ -228,6 +228,7 @@ def _take_over(descriptors: tuple[int, ...]) -> list[socket.socket]:
 
 def main() -> NoReturn:
     """Run a worker."""
+    gc.enable()
     descriptor, parent = map(int, sys.argv[1:])
     exit_with(parent)
     os.set_inheritable(descriptor, False)
