@@ -1,4 +1,4 @@
-"""The lab's server inspection, applied to the real server: two nodes with two workers each."""
+"""The lab's server inspection, applied to the real server: nodes with one or two workers."""
 
 import contextlib
 import copy
@@ -30,7 +30,7 @@ HOST = "updates.hening.example"
 class Node:
     """A node with a folder of its own for state and logs; it restarts at the same ports."""
 
-    def __init__(self, world, folder, gate, stack, *options, environment=()):
+    def __init__(self, world, folder, gate, stack, *options, workers=1, environment=()):
         folder.mkdir()
         self.environment = environment
         self.folder, self.starts = folder, 0
@@ -40,7 +40,7 @@ class Node:
         self.metrics = f"http://127.0.0.1:{metrics}/metrics"
         self.options = (
             *("--port", str(self.port), "--metrics-port", str(metrics)),
-            *("--workers", "2", "--gate", gate),
+            *("--workers", str(workers), "--gate", gate),
             *(option.replace("PORT", str(self.port)) for option in options),
         )
         self.start()
@@ -88,9 +88,11 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
     """Checks state folder, logs, process files, metrics and answers; without a restart.
 
     The other node is a separate server if its address is public, otherwise the device plane alone.
+    Then the node has two workers, which no gate changes.
     """
+    workers = 2 if gate is GateMode.DIRECT else 1
     with contextlib.ExitStack() as stack:
-        one = Node(published_state, tmp_path / "one", gate.value, stack)
+        one = Node(published_state, tmp_path / "one", gate.value, stack, workers=workers)
         if gate is GateMode.DIRECT:
             two = Node(published_state, tmp_path / "two", gate.value, stack)
         else:

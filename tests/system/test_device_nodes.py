@@ -39,7 +39,7 @@ def is_ready(port):
 
 
 @pytest.mark.needs("seaweed", "postgresql")
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_node_with_a_certificate(site, tmp_path, workers):
     """It serves each snapshot over TLS, by workers as well, and takes a renewed certificate."""
     folder, live = site.device("node"), tmp_path / "live"
