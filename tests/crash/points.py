@@ -259,67 +259,6 @@ def _story(points, further=MappingProxyType({})):
 
 
 STORIES = {
-    "command": {
-        **BEGUN,
-        "a command is not recorded with its key": (
-            r"commit changes,idempotency_keys,trail_entries,trail_head"
-        ),
-        "a command is recorded with its key": (
-            r"committed changes,idempotency_keys,trail_entries,trail_head"
-        ),
-        "a keyed command's intent is written": r"committed changes,trail_head",
-        **{name: text for name, text in TURNS.items() if "timestamp" in name},
-        "a keyed command is public and not done": (
-            r"commit changes,idempotency_keys,trail_entries,trail_head 2"
-        ),
-        "a keyed command is done": (
-            r"committed changes,idempotency_keys,trail_entries,trail_head 2"
-        ),
-        **ANSWERED,
-    },
-    "account": {
-        "a key is written and no account": r"committed idempotency_keys",
-        "an account is recorded": r"committed accounts,idempotency_keys,trail_entries,trail_head",
-        **ANSWERED,
-    },
-    "token": {
-        "a token is recorded": r"committed idempotency_keys,tokens,trail_entries,trail_head",
-        "a token's answer is kept": r"committed idempotency_keys 2",
-    },
-    "submission": {
-        "a received bundle has no list": r"create incoming/\.tmp-api-SHA-\w+/bundle\.json",
-        "a bundle is received and not recorded": (r"commit trail_entries,trail_head"),
-        "a bundle is recorded and has no name": (r"committed trail_entries,trail_head"),
-        "a received bundle gets its name": r"rename incoming/\.tmp-api-SHA-\w+ > incoming/SHA",
-        "a received bundle is taken": r"commit submissions,trail_entries,trail_head",
-    },
-}
-
-#: What is committed and followed by an end, an answer or a message, and not by another change.
-LAST = {
-    "a command is done",
-    "a halt is done",
-    "an event is known to be queued",
-    "a delivery is claimed and not sent",
-    "a delivery is recorded",
-    "garbage is removed and recorded",
-    "a rebuilt database is in the audit log",
-}
-
-
-def _story(points, further=MappingProxyType({})):
-    """Return the names at which a process is killed, and further names for its changes.
-
-    After a commit the state is the one before the next change, at which it is killed.
-    """
-    further = dict(further)
-    for name, text in points.items():
-        if text.startswith("committed") and name not in LAST:
-            further[name] = text
-    return {name: text for name, text in points.items() if name not in further}, further
-
-
-STORIES = {
     "publish": _story({**LEASE, **BUNDLE, **STAGING, **LOG, **PUBLIC, **DONE}, RETURN),
     "roll out": _story({**ORDER, **TURNS}, {**LEASE, **STAGING, **LOG, **PUBLIC, **DONE, **RETURN}),
     "halt": _story({**HALT, **TURNS}, {**LEASE, **STAGING, **LOG, **PUBLIC, **DONE, **RETURN}),
