@@ -44,6 +44,10 @@ class Schema:
             )
             for number, field in fields.items()
         }
+        #: The numbers of texts and messages, which have more to check than their wire type.
+        self.nested = frozenset(
+            number for number, field in fields.items() if field.is_text or field.message is not None
+        )
 
 
 def decode_varint(data: bytes, at: int, fail: Fail) -> tuple[int, int]:
@@ -226,8 +230,8 @@ def _check(
                     unknown.update(more)
                     if len(unknown) > MAX_UNKNOWN:
                         raise fail(f"its messages have more than {MAX_UNKNOWN} unknown fields")
-                if nested:
-                    _check(nested, field.message, field.message.fields.keys(), fail, unknown)
+                if nested and field.message.nested:
+                    _check(nested, field.message, field.message.nested, fail, unknown)
             elif field.is_text:
                 _decode_text(number, value, fail)
 
