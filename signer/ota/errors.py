@@ -75,7 +75,9 @@ _LONGEST, _MOST = 60, 3
 
 def show_name(name: str) -> str:
     """Return a name for messages: its first 60 characters, with `?` for unprintable ones."""
-    shown = "".join(each if each.isprintable() else "?" for each in name[: _LONGEST + 1])
+    shown = name[: _LONGEST + 1]
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else "?" for each in shown)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 

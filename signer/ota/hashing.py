@@ -108,8 +108,8 @@ def hash_runs(
     """Read the first `length` bytes of `stream` once and return the digest of every key.
 
     Keys are unique across all tracks. Each thread hashes its share of the tracks, while the file is
-    read up to 16 MiB ahead. `progress` is called with bytes read and bytes in all. Raises
-    ContainerError when the file ends before `length`.
+    read up to 16 MiB ahead; a file of one chunk needs no threads. `progress` is called with bytes
+    read and bytes in all. Raises ContainerError when the file ends before `length`.
     """
     shares = _shares(tracks)
     pending: deque[Future[None]] = deque()
@@ -117,7 +117,7 @@ def hash_runs(
     done = 0
     with ExitStack() as stack:
         # A pool of one thread processes its chunks in order.
-        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in shares]
+        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in shares if length > _CHUNK]
         while done < length:
             chunk = stream.read(min(_CHUNK, length - done))
             if not chunk:
@@ -128,8 +128,10 @@ def hash_runs(
                 pending.popleft().result()
             pending.extend(
                 pool.submit(_feed, share, chunk, done)
-                for pool, share in zip(pools, shares, strict=True)
+                for pool, share in zip(pools, shares, strict=False)
             )
+            for share in shares[len(pools) :]:
+                _feed(share, chunk, done)
             done += len(chunk)
             if progress is not None:
                 progress(done, length)

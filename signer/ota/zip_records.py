@@ -204,12 +204,12 @@ def check_name(raw: bytes) -> str:
     non-empty parts that do not end in a dot or space and are not device names. A final `/`, which
     marks a folder, is kept.
     """
-    shown = ascii(raw[:60].decode("latin-1"))
+    name = raw.decode("latin-1")
+    shown = ascii(name[:60])
     if not raw or len(raw) > MAX_NAME:
         raise ContainerError(f"A zip entry's name has {len(raw)} bytes; 1 to {MAX_NAME} are taken.")
-    if any(byte < 0x20 or byte > 0x7E for byte in raw):
+    if not (name.isascii() and name.isprintable()):
         raise ContainerError(f"The zip entry {shown} has characters that no package uses.")
-    name = raw.decode("ascii")
     if "\\" in name:
         raise ContainerError(f"The zip entry {shown} has a backslash in its name.")
     if name.startswith("/") or name[1:2] == ":":
