@@ -44,6 +44,12 @@ def replaced(value, path, item):
     return changed
 
 
+@pytest.fixture
+def proposal(office):
+    """Propose to renew three roles."""
+    return office.renew("root", "targets", "armani").proposal
+
+
 @pytest.mark.parametrize("part", ["changes", "context"])
 @settings(
     max_examples=150,
@@ -51,9 +57,8 @@ def replaced(value, path, item):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_any_value_anywhere_is_judged(office, part, data) -> None:
+def test_any_value_anywhere_is_judged(office, proposal, part, data) -> None:
     """Of the new versions and of what they replace: nothing but our own refusal comes of it."""
-    proposal = office.renew("root", "targets", "armani").proposal
     files = getattr(proposal, part)
     number = data.draw(st.integers(0, len(files) - 1))
     value = json.loads(files[number].data)
