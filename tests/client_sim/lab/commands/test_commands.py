@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lifelike import make_lifelike
 from client_sim.lab.scenarios.lives import idle
 from client_sim.persona import make_persona
+from tests.patience import until
 
 OWNER = make_lifelike(make_persona(b"0 owner 0"))  # the first that the lab makes of seed 0
 POLL = (
@@ -216,11 +218,19 @@ def test_explain_shows_what_is_not_in_the_table(root):
     assert "Dalvik" in row["octets"]
 
 
-def test_sigterm_ends_a_run_in_order():
-    """Its processes end with it, or its output would stay open; Python complains of nothing."""
+@contextmanager
+def running():
+    """Start a run, wait until its two processes and Python's tracker of resources are there."""
     command = [Path(sys.executable).with_name("hening-device"), "lab", "run", "--client", "toy"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-        assert run.stderr.readline()  # how far it is: its processes are at work
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        until(lambda: len(children.read_text().split()) == 3)
+        yield run
+
+
+def test_sigterm_ends_a_run_in_order():
+    """Its processes end with it, or its output would stay open; Python complains of nothing."""
+    with running() as run:
         run.terminate()
         _, errors = run.communicate()
     assert run.returncode == 128 + signal.SIGTERM
@@ -230,9 +240,7 @@ def test_sigterm_ends_a_run_in_order():
 
 def test_processes_end_with_the_one_that_they_work_for():
     """However that ended: killed, it can tell them nothing, and its output closes all the same."""
-    command = [Path(sys.executable).with_name("hening-device"), "lab", "run", "--client", "toy"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-        assert run.stderr.readline()
+    with running() as run:
         run.kill()
         run.communicate()
     assert run.returncode == -signal.SIGKILL
