@@ -38,6 +38,7 @@ _ORIGIN: Final = re.compile(r"[a-z0-9.-]+(?:/[a-z0-9-]+)*")
 _ORIGIN_LIMIT: Final = 64
 _ED25519: Final = 1
 _DASH: Final = "\u2014 "
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the newline
 _KEY_ID_SIZE: Final = 4
 _SIGNATURES_LIMIT: Final = 16
 _HEADER: Final = "c2sp.org/tlog-proof@v1"
@@ -99,7 +100,7 @@ def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> s
         text = note.decode()
     except UnicodeDecodeError:
         raise LogError("The signed note is not UTF-8 text.") from None
-    if any(ord(character) < 0x20 and character != "\n" for character in text):
+    if _CONTROL.search(text):
         raise LogError("The signed note has control characters.")
     body, separator, tail = text.rpartition("\n\n")
     *lines, rest = tail.split("\n")

@@ -25,6 +25,7 @@ MAX_SIGNATURES = 16
 _ED25519 = b"\x01"
 _NAME = re.compile(r"[a-z0-9.-]+(?:/[a-z0-9-]+)*")
 _DASH = "\u2014 "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the newline
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _split(note: bytes) -> tuple[str, list[str]]:
         text = note.decode()
     except UnicodeDecodeError as error:
         raise FormatError("a note is not UTF-8.") from error
-    if any(ord(c) < 0x20 and c != "\n" for c in text) or not text.endswith("\n"):
+    if _CONTROL.search(text) or not text.endswith("\n"):
         raise FormatError("a note has control characters or no final newline.")
     head, gap, tail = text.rpartition("\n\n")
     lines = tail.removesuffix("\n").split("\n")
