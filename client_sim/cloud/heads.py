@@ -63,7 +63,10 @@ def check_heads(cloud: Cloud, service: Service, report: Report) -> None:
         if number < cloud.store.head(key):
             raise DeceivedError("The server gave an older list of what one of your phones wrote.")
         if key != own and number > cloud.store.head(key):
-            missing = [entry for entry in head["seen"] if not _is_known(cloud, service, entry)]
+            kept = (cloud.policy().terms.days.revisions - 1) * _DAY
+            missing = [
+                entry for entry in head["seen"] if not _is_known(cloud, service, entry, kept)
+            ]
             if missing:
                 report.warnings.append(
                     f"Another of your phones wrote {len(missing)} record(s) that the server does"
@@ -91,11 +94,13 @@ def _verify(head: dict[str, Any], row: Row) -> bytes:
     return key
 
 
-def _is_known(cloud: Cloud, service: Service, entry: list[Any]) -> bool:
-    """Answer whether this phone has seen a revision, or the server still shows it."""
+def _is_known(cloud: Cloud, service: Service, entry: list[Any], kept: int) -> bool:
+    """Answer whether this phone has seen a revision, or the server still shows it.
+
+    Those that are older than `kept` seconds need not be shown any more.
+    """
     kind, uid, etag, at = entry
-    is_old = cloud.now - at > (cloud.policy().terms.days.revisions - 1) * _DAY
-    if kind not in cloud.on or kind not in KINDS or is_old:
+    if kind not in cloud.on or kind not in KINDS or cloud.now - at > kept:
         return True
     row = cloud.store.find(uid)
     if row is None or row.collection is None:
