@@ -51,8 +51,8 @@ from signer.ota.zip_records import (
 )
 
 NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,12}(/[a-z0-9._-]{1,12}x){0,2}", fullmatch=True)
-# No two are one name to a file system without case, and no file is a folder, too.
-FILE_NAMES = st.from_regex(r"[a-z0-9_-]{1,12}(/[a-z0-9._-]{1,12}x){0,2}\.bin", fullmatch=True)
+# No two are one name to a file system without case, no file is a folder, too, and none a device.
+FILE_NAMES = st.from_regex(r"f[a-z0-9_-]{0,11}(/f[a-z0-9._-]{0,11}x){0,2}\.bin", fullmatch=True)
 SIZES = st.one_of(st.integers(0, 5000), st.integers(0, 1 << 36))
 WORDS = st.from_regex(r"[!-{}~]{1,30}", fullmatch=True)
 NUMBERS = st.integers(1, 10**15)
