@@ -3,17 +3,36 @@
 import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from client_sim.lab.captures import audit
+from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.servers.scripted import answer, respond
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.world import BuildFacts, Public
 from fixtures.captures import HOST
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_search_for_known_values_is_made_once():
+    """Keep the searches of audits: making one for the same values takes half a second each."""
+
+    @cache
+    def make(values, layers):
+        return CanarySearch(dict(values), layers)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            *(audit, "CanarySearch"),
+            lambda values, layers: make(tuple(values.items()), layers),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,7 @@ def quickly():
         yield
 
 
-@pytest.mark.parametrize(
-    ("make", "size"), [(PollingClient, 16), (FollowingToy, 16), (ToyClient, 48)]
-)
+@pytest.mark.parametrize(("make", "size"), [(PollingClient, 8), (FollowingToy, 8), (ToyClient, 24)])
 def test_clean_clients_pass(make, size):
     """They keep their due time, and what a server or a life brings changes nothing."""
     profile = PROFILES["quick"].only(["crossed"])
