@@ -7,6 +7,7 @@ On PostgreSQL writers run concurrently, and one that depends on a row locks it.
 """
 
 import asyncio
+import contextlib
 import socket
 import sqlite3
 import sys
@@ -235,6 +236,23 @@ def _write_ahead(engine: Engine) -> None:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+
+async def ask_postgres(address: PostgresAddress, query: str) -> str | None:
+    """Return a query's one value, over a connection of its own; None where it fails or has none.
+
+    Raises StorageError without a connection.
+    """
+    import asyncpg  # noqa: PLC0415 - most commands work on SQLite
+
+    connection = await _connect(address)
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        try:
+            found: str | None = await connection.fetchval(query)
+            return found
+        finally:
+            await connection.close()
+    return None
 
 
 async def _connect(address: PostgresAddress) -> "asyncpg.Connection":

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from server.storage.durable import create_file
-from server.storage.engine import BUSY_SECONDS, WRITES, begin_by_hand, make_engine, name_faults
+from server.storage.engine import (
+    BUSY_SECONDS,
+    WRITES,
+    ask_postgres,
+    begin_by_hand,
+    make_engine,
+    name_faults,
+)
 from server.storage.errors import StorageError
 from server.storage.place import Place, PostgresAddress
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
+_REVISION = "SELECT version_num FROM alembic_version"
 _TRIES = 200  # in BUSY_SECONDS, to switch to the write-ahead log
 
 T = TypeVar("T")
@@ -34,6 +42,9 @@ def is_current(place: Place, migrations: Path = MIGRATIONS) -> bool:
     if not isinstance(place, PostgresAddress) and not place.exists():
         return False
     newest = newest_revision(migrations)
+    found = _read_directly(place)
+    if found is not None:
+        return found == newest
     return with_connection(place, lambda c: read_revision(c) == newest, writes=False)
 
 
@@ -42,11 +53,27 @@ def newest_revision(migrations: Path = MIGRATIONS) -> str:
     return max(file.stem.partition("_")[0] for file in (migrations / "versions").glob("*.py"))
 
 
+def _read_directly(place: Place) -> str | None:
+    """Return the revision by the driver alone; None where it does not say one.
+
+    Every start asks for it, and an engine costs ten times as much.
+    """
+    if isinstance(place, PostgresAddress):
+        return asyncio.run(ask_postgres(place, _REVISION))
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(place, timeout=BUSY_SECONDS)) as connection,
+    ):
+        for (found,) in connection.execute(_REVISION):
+            return str(found)
+    return None
+
+
 def read_revision(connection: Connection) -> str | None:
     """Return the revision that alembic noted in the database; None where it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    found: str | None = connection.scalar(text(_REVISION))
     return found
 
 
