@@ -229,6 +229,7 @@ def test_no_position_of_a_request_is_kept(servers, way):
     answers.append(rest)
     assert [match[0] for answer in answers for match in FOUND.finditer(answer)] == []
     assert search(server.folder) == []
+    assert b"Traceback" not in (server.folder / "output").read_bytes()
 
 
 def disturb(server):

@@ -1,17 +1,12 @@
-"""Canaries in every field of a request: none appears in a log, a metric or an answer."""
+"""Canaries in every field of a request: none appears in a metric.
 
-import subprocess
-import sys
-from pathlib import Path
+`test_canary_positions` looks for them everywhere else.
+"""
 
-import pytest
-
-from tests.patience import PATIENCE
-from tests.server.device.served import Served, serve
+from tests.server.device.served import serve
 from tests.server.device.test_answers import PACKAGE
 
 CANARY = "canary4711"
-ROOT = Path(__file__).parents[2]
 HEADERS = [
     *("Host", "Accept-Encoding", "Range", "If-Range", "If-None-Match", "Accept", "User-Agent"),
     *("Accept-Language", "Referer", "Via", "Cookie", "Authorization", "Content-Type", "Expect"),
@@ -41,47 +36,6 @@ def requests():
             yield f"GET {path} HTTP/1.1\r\n{host}{name}: {value}\r\n\r\n".encode()
     yield f"GET {path} HTTP/1.1\r\nHost: a\r\n{CANARY}: 1\r\n\r\n".encode()
     yield f"GET {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{CANARY}".encode()
-
-
-@pytest.fixture
-def process(world):
-    """Run the real server with metrics, and collect everything it prints."""
-    command = [sys.executable, "-c", "from server.cli import main; main()", "run"]
-    with subprocess.Popen(
-        [*command, "--state", str(world.folder.root), "--port", "0", "--metrics-port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        port = int(server.stdout.readline().rpartition(":")[2])
-        # A request for a package whose blob is missing is a failure of the server.
-        for blob in world.folder.blobs.rglob("*"):
-            if blob.is_file():
-                blob.unlink()
-        yield server, Served(port, None, None)
-        server.kill()
-
-
-def test_nothing_of_a_request_is_printed(process, world):
-    """Stdout, stderr and answers, a provoked 500 included, repeat no canary."""
-    server, served = process
-    answers = [
-        served.exchange(data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
-        for data in requests()
-    ]
-    assert any(b" 500 " in answer for answer in answers)
-    assert any(b" 200 " in answer for answer in answers)
-    assert CANARY.encode() not in b"".join(answers)
-    server.terminate()
-    out, err = server.communicate(timeout=PATIENCE)
-    assert server.returncode == 0
-    assert CANARY not in out + err
-    assert "127.0.0.1" not in err.replace('"host": "127.0.0.1"', "")
-    assert "Traceback" not in err
-    for path in world.folder.root.rglob("*"):
-        if path.is_file():
-            assert CANARY.encode() not in path.read_bytes(), path
 
 
 def test_metrics_hold_counts_by_closed_labels_only(published_state):

@@ -1,6 +1,7 @@
 """The command line: exit statuses, error messages, `--json`, and the findings of `check`."""
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -376,6 +377,7 @@ HERE = ("--host", "127.0.0.1", "--port", "0", "--api-port", "0", "--console")
 @pytest.fixture
 def listening(run, world, monkeypatch):
     """Return a function that starts a server at ports 8080 and 8090, which ends once it listens."""
+    importlib.import_module("server.console.page")  # as the control plane does before that
 
     @contextlib.asynccontextmanager
     async def running(*_arguments, announce_api, **_options):
