@@ -5,10 +5,7 @@ import http.client
 import json
 import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +17,6 @@ from server.storage.database import open_database
 from tests.attacks.canaries import every_operation
 from tests.patience import PATIENCE
 
-ROOT = Path(__file__).parents[2]
 PASSWORD = "pa55word-canary-4711"
 BEARERS = ["Bearer {}", "bearer {}", "Basic {}", "Token {}", "{}", "Bearer {} {}", "Bearer x{}"]
 
@@ -54,17 +50,14 @@ async def make_tokens(world):
 
 
 @pytest.fixture
-def process(world):
+def process(programs, world, tmp_path):
     """Run the real server with both planes; gives process, API address and tokens."""
     tokens = asyncio.run(make_tokens(world))
-    command = [sys.executable, "-c", "from server.cli import main; main()", "run"]
-    with subprocess.Popen(
-        [*command, "--state", str(world.folder.root), "--port", "0", "--api-port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
+    words = ("run", "--state", world.folder.root, "--port", "0", "--api-port", "0")
+    with (
+        (tmp_path / "errors").open("wb") as errors,
+        programs.start("hening-server", *words, output=errors) as server,
+    ):
         server.stdout.readline()
         port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
         yield server, port, tokens
@@ -126,7 +119,7 @@ def everything(tokens):
     yield from every_operation(admin, tokens["unknown"])
 
 
-def test_no_secret_escapes(process, world):
+def test_no_secret_escapes(process, world, tmp_path):
     """Output, answers, state folder and audit log contain none of the secrets that were sent."""
     server, port, tokens = process
     secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
@@ -142,8 +135,8 @@ def test_no_secret_escapes(process, world):
     status, audit_log = ask(port, "GET", "/api/v1/trail/export", admin)
     assert status == 200
     server.terminate()
-    out, err = server.communicate(timeout=PATIENCE)
-    assert server.returncode == 0
+    assert server.wait(PATIENCE) == 0
+    out, err = server.stdout.read(), (tmp_path / "errors").read_text()
     kept = {
         str(path.relative_to(world.folder.root)): path.read_bytes()
         for path in world.folder.root.rglob("*")
