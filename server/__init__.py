@@ -18,6 +18,6 @@ phones poll. Read in this order:
 
 The modules of this folder put the planes together: `app` and `bootstrap`; `device_serving` and
 `snapshot_watch`; the four `dialect_` modules; `publish_loop` and `maintenance`; `urgent` on a
-`loop_thread` of its own; `health`. What they share: `settings` and `settings_files`, `places` and
+thread of its own; `health`. What they share: `settings` and `settings_files`, `places` and
 `place_options` (default folders), `instruments`, `observability` (logs), `tables` (for people).
 """

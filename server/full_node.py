@@ -37,7 +37,7 @@ from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.release.uploads.limits import free_bytes
-from server.release.uploads.retention import UploadRetention
+from server.release.uploads.uploads import UploadRetention
 from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender

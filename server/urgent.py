@@ -4,16 +4,19 @@ Two publishers of one process behave as two processes do: they take turns with t
 waits for other requests only at the interpreter and at that lease.
 """
 
+import asyncio
 import contextlib
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
 from server.instruments import Instruments
-from server.loop_thread import opened_in_thread
 from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
@@ -29,6 +32,7 @@ from server.stores import Clock, open_blobs
 
 SWITCH_SECONDS = 0.0001  # of Python's 0.005
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +128,54 @@ async def _opened(
         )
         port = await stack.enter_async_context(serving_urgent(services, tools.registry, tools.say))
         yield services, port
+
+
+@contextlib.asynccontextmanager
+async def opened_in_thread(
+    name: str, opening: Callable[[], AbstractAsyncContextManager[T]]
+) -> AsyncIterator[tuple[asyncio.AbstractEventLoop, T]]:
+    """Enter a context in a new thread's loop until the block ends; yields the loop and its value.
+
+    The thread shares only the interpreter with the other loops of the process, and has its own
+    executor, connections and locks. The loop is of the caller's kind and has its exception handler.
+    Raises what entering or leaving the context raises.
+    """
+    opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, T]] = Future()
+    ended: Future[None] = Future()
+    here = asyncio.get_running_loop()
+    kind, handler = type(here), here.get_exception_handler()
+
+    async def live() -> None:
+        asyncio.get_running_loop().set_exception_handler(handler)
+        async with opening() as given:
+            end = asyncio.Event()
+            opened.set_result((asyncio.get_running_loop(), end, given))
+            await end.wait()
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=kind) as runner:
+                runner.run(live())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the thread was begun
+            (ended if opened.done() else opened).set_exception(error)
+        else:
+            ended.set_result(None)
+
+    # A killed process does not wait for it.
+    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        loop, end, given = await asyncio.shield(asyncio.wrap_future(opened))
+    except asyncio.CancelledError:
+        opened.add_done_callback(_end)
+        raise
+    try:
+        yield loop, given
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        await asyncio.wrap_future(ended)
+
+
+def _end(opened: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, T]]") -> None:
+    if opened.exception() is None:
+        loop, end, _ = opened.result()
+        loop.call_soon_threadsafe(end.set)

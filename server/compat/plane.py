@@ -8,10 +8,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from server.compat.app_requests import AppRequests, usual_rests
 from server.compat.dialects import compile_grammar
 from server.compat.lineage import THROWN_AWAY
-from server.compat.lists import Lists
+from server.compat.lists import AppRequests, Lists, usual_rests
 from server.compat.options import CompatOptions
 from server.compat.pages import Content, Gone, Page
 from server.http.answers import (

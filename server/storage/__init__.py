@@ -1,7 +1,7 @@
 """Storage of blobs and of the database.
 
 - Files: `layout` (which file is where), `durable` (writes that survive a power cut), `roots`,
-  `proof_renewals`, `room` (quota and free space), `bounded` and `open_files` (reads).
+  `proof_renewals`, `room` (quota and free space), `bounded` (reads).
 - Blobs: `blobs` is the interface; `local_blobs` and `s3_blobs` (with `s3_client` and
   `shared_windows`) implement it, and the same tests run on both.
 - The database: `models` and `control_models` (tables), `migrations/` and `migration`, `database`

@@ -25,12 +25,12 @@ from signer.cli.runtime import Runtime, open_keystore
 from signer.cloud.policy import (
     MAX_SOURCE,
     MAX_TEXT,
+    describe_policy,
     find_policy_key,
     make_policy,
     open_policy,
     sign_policy,
 )
-from signer.cloud.words import describe_policy
 from signer.durable import write_new
 
 

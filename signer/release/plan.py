@@ -1,10 +1,11 @@
-"""Plans the next version of a codename role, and reports every reason against it.
+"""Plans the next version of a codename role and its targets, and reports every reason against it.
 
 Source: docs/FORMATS.md section 3. Pure functions of the current version, packages and a request.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from tuf.api.metadata import TargetFile, Targets
 
@@ -12,6 +13,7 @@ from server.core.floor import decode_floor
 from server.core.names import decode_channel, decode_release_path
 from server.core.release import Release, decode_release, decode_releases
 from server.core.release_texts import changelog_texts
+from server.core.role_edit import make_target
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.errors import show_name
 from signer.ota.summary import OtaFacts
@@ -29,6 +31,7 @@ from signer.release.questions import (
     judge_sources,
 )
 from signer.release.request import (
+    Extras,
     ReleaseRequest,
     choose_counter,
     choose_min_counter,
@@ -36,7 +39,8 @@ from signer.release.request import (
     next_counter,
 )
 from signer.release.sources import ListedFulls, check_sources_used
-from signer.release.target import make_release
+
+_PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 
 
 def plan_release(
@@ -173,3 +177,55 @@ def _read(path: str, target: TargetFile) -> Release:
     with refusing(ReleaseRefusal):
         decode_release_path(path)
         return decode_release(path, target.custom)
+
+
+def make_release(
+    request: ReleaseRequest,
+    facts: OtaFacts,
+    counter: int,
+    min_counter: int,
+    changelog: Mapping[str, str],
+    known: TargetFile | None,
+) -> TargetFile:
+    """Return the target that lists a package; members of `known`, the existing target, are kept."""
+    path = f"{request.channel}/{facts.path.name}"
+    members = _members(facts, counter, min_counter) | _dialects(request, facts)
+    if known is None:
+        custom = {**members, "changelog": dict(changelog), "withdrawn": False}
+    else:
+        custom = {**known.custom, **members}
+        if request.changelog:
+            custom["changelog"] = dict(changelog)
+    return make_target(path, facts.length, facts.sha256, custom, known)
+
+
+def _dialects(request: ReleaseRequest, facts: OtaFacts) -> dict[str, Any]:
+    """Return what the dialects of existing Updater apps need, where the request asks for it."""
+    labels, extras = dict(request.labels), request.extras.get(facts.path.name, Extras())
+    if extras.md5:
+        labels["md5"] = extras.md5
+    if facts.property_files and any(name.startswith("lineage.") for name in labels):
+        labels.setdefault("lineage.property_files", facts.property_files)
+    members: dict[str, Any] = {"labels": labels} if labels else {}
+    if extras.csig is not None:
+        members["csig"] = {"length": extras.csig.length, "sha256": extras.csig.sha256}
+    return members
+
+
+def _members(facts: OtaFacts, counter: int, min_counter: int) -> dict[str, Any]:
+    return {
+        "counter": counter,
+        "fingerprint": facts.fingerprint,
+        "incremental": facts.incremental,
+        "min_counter": min_counter,
+        "payload_properties": {
+            name: facts.payload_properties.get(name, "") for name in _PAYLOAD_PROPERTIES
+        },
+        "post_timestamp": facts.post_timestamp,
+        "property_files": facts.streaming_property_files,
+        "schema": 1,
+        "sdk_level": facts.sdk_level,
+        "security_patch_level": facts.security_patch_level,
+        "source_builds": list(facts.source_builds),
+        "type": facts.type,
+    }

@@ -9,12 +9,12 @@ import threading
 import pytest
 
 from server.app import running
-from server.loop_thread import opened_in_thread
 from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role, command_line_principal
 from server.release.auth.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database
+from server.urgent import opened_in_thread
 from tests.server.world import CHANNEL
 
 HALT = f"/api/v1/channels/{CHANNEL}/halt"

@@ -41,6 +41,8 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 
+EVERY_SECONDS = 600.0  # uploads live for a day
+
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
@@ -265,3 +267,28 @@ class Uploads:
 
     def _expiry(self, now: int) -> int:
         return now + int(self.limits.lifetime.total_seconds())
+
+
+class UploadRetention:
+    """Maintenance of uploads while the server runs: after a crash, and when they expire.
+
+    `run` never returns; failures go to `alarm` and are tried again.
+    """
+
+    def __init__(self, uploads: Uploads, alarm: Callable[[str], None]) -> None:
+        self._uploads = uploads
+        self._alarm = alarm
+
+    async def run(self) -> None:
+        """Finish and sweep at the start, and every ten minutes from then on."""
+        while True:
+            await self.poll()
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def poll(self) -> None:
+        """Finish and sweep once."""
+        try:
+            await self._uploads.recover()
+            await self._uploads.sweep()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
+            self._alarm(f"uploads are not looked after: {error}")

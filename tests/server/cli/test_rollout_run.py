@@ -12,11 +12,11 @@ import structlog
 
 from server.app import running
 from server.cli.rollout_run import PATIENCE_SECONDS, wait_for_bundles
-from server.loop_thread import opened_in_thread
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
 from server.publisher.publisher import Publisher
 from server.settings import Settings
+from server.urgent import opened_in_thread
 from tests.server.ceremony import release
 from tests.server.world import CHANNEL as PLACE
 from tests.server.world import PACKAGE_1, PACKAGE_2

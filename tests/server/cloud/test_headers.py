@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from server.cloud.runner import CloudRunner
+from server.cloud.app import CloudRunner
 from server.cloud.settings import CloudSettings
 from tests.server.cloud.device import HEADERS
 

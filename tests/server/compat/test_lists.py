@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.compat.app_requests import AppRequests, usual_rests
+from server.compat.lists import AppRequests, usual_rests
 from server.compat.pages import make_page
 
 PAGE = make_page("text/plain", b"a line")
