@@ -4,7 +4,6 @@ Only this module writes requests, never a library, so that no default header can
 """
 
 import re
-from types import TracebackType
 from typing import Final, Self
 
 from client_sim.device.answer import Answer, AnswerReader
@@ -59,12 +58,7 @@ class Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ import socket
 import struct
 import termios
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Self
 
 LOOK_SECONDS = 1.0  # between two looks at a client's progress
@@ -40,12 +39,7 @@ class Twin:
         """Return the twin."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the twin; the connection itself is the transport's."""
         self._socket.close()
 
@@ -114,12 +108,7 @@ class Patience:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop looking."""
         self._timer.cancel()
 
