@@ -6,22 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from client_sim.content.kinds import (
-    KINDS,
-    NAME,
-    PICTURES,
-    Kind,
-    check_ascending,
-    kinds_of,
-    part_path,
-    read_integer,
-    read_licence,
-    read_list,
-    read_locales,
-    read_map,
-    read_match,
-    read_object,
-)
+from client_sim.content import kinds
 from client_sim.content.part import ENCODED_LIMIT, encode_canonical
 from client_sim.content.text import HOST, check_name
 from client_sim.device.errors import ContentError
@@ -108,28 +93,28 @@ def decode_index(
     if type(members["schema"]) is not int or members["schema"] != 1:
         raise ContentError(f"The index of {role} has a schema that this phone does not know.")
     hosts = [
-        read_match("A host of an index", host, HOST)
-        for host in read_list("The hosts of an index", members["hosts"], 0, 16)
+        kinds.read_match("A host of an index", host, HOST)
+        for host in kinds.read_list("The hosts of an index", members["hosts"], 0, 16)
     ]
-    check_ascending("The hosts of an index", hosts)
-    stated = read_map(f"The index of {role}", members["packs"], 0, MAX_INTEGER)
+    kinds.check_ascending("The hosts of an index", hosts)
+    stated = kinds.read_map(f"The index of {role}", members["packs"], 0, MAX_INTEGER)
     for name in stated:
-        read_match("A kind of an index", name, _KIND)
-        if name in KINDS and KINDS[name].role != role:
+        kinds.read_match("A kind of an index", name, _KIND)
+        if name in kinds.KINDS and kinds.KINDS[name].role != role:
             raise ContentError(f"The index of {role} has the kind {name}, which is not its own.")
     packs, warnings = {}, []
-    for kind in kinds_of(role):
+    for kind in kinds.kinds_of(role):
         if kind.name in stated:
             try:
                 packs[kind.name] = _read_pack(kind, stated[kind.name], targets)
             except ContentError as error:
                 warnings.append(f"The pack {kind.name} is passed over: {error}")
-    wallpapers = _find_wallpapers(packs) if PICTURES in stated else frozenset()
+    wallpapers = _find_wallpapers(packs) if kinds.PICTURES in stated else frozenset()
     return Index(packs, frozenset(hosts), tuple(warnings), wallpapers)
 
 
 def _find_wallpapers(packs: Mapping[str, Pack]) -> frozenset[str] | None:
-    pack = packs.get(PICTURES)
+    pack = packs.get(kinds.PICTURES)
     return None if pack is None or pack.is_withdrawn else frozenset(pack.pictures)
 
 
@@ -137,19 +122,19 @@ def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, Fil
     """Return a pack from the members of an index, ignoring unknown members."""
     members = {
         name: item
-        for name, item in read_map("A pack of an index", value, 0, MAX_INTEGER).items()
+        for name, item in kinds.read_map("A pack of an index", value, 0, MAX_INTEGER).items()
         if name in {*_MEMBERS, "end"}
     }
-    read_object("A pack of an index", members, _MEMBERS, ("end",))
-    start = read_integer("The start of a pack", members["start"], 0, MAX_INTEGER)
+    kinds.read_object("A pack of an index", members, _MEMBERS, ("end",))
+    start = kinds.read_integer("The start of a pack", members["start"], 0, MAX_INTEGER)
     end = members.get("end")
     if "end" in members:
-        end = read_integer("The end of a pack", end, start + 1, MAX_INTEGER)
-    version = read_integer("The version of a pack", members["version"], 1, MAX_INTEGER)
+        end = kinds.read_integer("The end of a pack", end, start + 1, MAX_INTEGER)
+    version = kinds.read_integer("The version of a pack", members["version"], 1, MAX_INTEGER)
     return Pack(
         version=version,
-        title=read_locales("The title of a pack", members["title"], 200),
-        sources=tuple(map(_read_source, read_list("The sources", members["sources"], 1, 16))),
+        title=kinds.read_locales("The title of a pack", members["title"], 200),
+        sources=tuple(map(_read_source, kinds.read_list("The sources", members["sources"], 1, 16))),
         start=start,
         end=end,
         rollout=tuple(_read_rollout(members["rollout"])),
@@ -159,8 +144,8 @@ def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, Fil
     )
 
 
-def _read_pack(kind: Kind, value: object, targets: Mapping[str, tuple[File, object]]) -> Pack:
-    paths = [part_path(kind, part) for part in range(kind.parts)]
+def _read_pack(kind: kinds.Kind, value: object, targets: Mapping[str, tuple[File, object]]) -> Pack:
+    paths = [kinds.part_path(kind, part) for part in range(kind.parts)]
     folder = f"{kind.role}/{kind.name}/"
     pictures: dict[str, File] = {}
     for path, (file, custom) in targets.items():
@@ -169,7 +154,7 @@ def _read_pack(kind: Kind, value: object, targets: Mapping[str, tuple[File, obje
         name = path.removeprefix(folder).removesuffix(".jpg")
         if path in paths:
             _check_file(file, custom, ENCODED_LIMIT)
-        elif kind.name == PICTURES and path.endswith(".jpg") and NAME.fullmatch(name):
+        elif kind.name == kinds.PICTURES and path.endswith(".jpg") and kinds.NAME.fullmatch(name):
             _check_file(file, custom, PICTURE_LIMIT)
             pictures[name] = file
         else:
@@ -189,18 +174,18 @@ def _check_file(file: File, custom: object, limit: int) -> None:
 
 
 def _read_source(value: object) -> Origin:
-    members = read_object("A source of a pack", value, ("licence", "name", "version"))
+    members = kinds.read_object("A source of a pack", value, ("licence", "name", "version"))
     return Origin(
         name=check_name(members["name"], 80),
         version=check_name(members["version"], 80),
-        licence=read_licence(members["licence"]),
+        licence=kinds.read_licence(members["licence"]),
     )
 
 
 def _read_withdrawn(value: object, newest: int) -> tuple[int, ...]:
     versions = tuple(
-        read_integer("A withdrawn version of a pack", item, 1, newest)
-        for item in read_list("The withdrawn versions of a pack", value, 0, _WITHDRAWN_LIMIT)
+        kinds.read_integer("A withdrawn version of a pack", item, 1, newest)
+        for item in kinds.read_list("The withdrawn versions of a pack", value, 0, _WITHDRAWN_LIMIT)
     )
     if any(after <= before for before, after in pairwise(versions)):
         raise ContentError("The withdrawn versions of a pack do not ascend.")
@@ -209,10 +194,10 @@ def _read_withdrawn(value: object, newest: int) -> tuple[int, ...]:
 
 def _read_rollout(value: object) -> Iterator[tuple[int, int]]:
     before = (-1, 0)
-    for item in read_list("The rollout of a pack", value, 1, 16):
-        pair = read_list("A step of a pack's rollout", item, 2, 2)
-        start = read_integer("A time of a pack's rollout", pair[0], 0, MAX_INTEGER)
-        permille = read_integer("A share of a pack's rollout", pair[1], 0, 1000)
+    for item in kinds.read_list("The rollout of a pack", value, 1, 16):
+        pair = kinds.read_list("A step of a pack's rollout", item, 2, 2)
+        start = kinds.read_integer("A time of a pack's rollout", pair[0], 0, MAX_INTEGER)
+        permille = kinds.read_integer("A share of a pack's rollout", pair[1], 0, 1000)
         if start <= before[0] or permille < before[1]:
             raise ContentError("The steps of a pack's rollout do not ascend.")
         before = (start, permille)

@@ -31,33 +31,8 @@ from server.keys.log_judgement import (
 from server.keys.record import Record
 from server.keys.sources import KeySource
 from server.publisher.errors import PublishError
+from server.publisher.keys import messages
 from server.publisher.keys.choice import plan_next, plan_switch
-from server.publisher.keys.messages import (
-    HEAD,
-    MOST_LEAVES,
-    Adopt,
-    Answer,
-    ContinueLog,
-    Describe,
-    Done,
-    Held,
-    Leaves,
-    LogSize,
-    MakeNext,
-    Publish,
-    ReadLeaves,
-    Refused,
-    Request,
-    Signature,
-    SignCheckpoint,
-    Signed,
-    SwitchTo,
-    Unexpected,
-    Unknown,
-    decode_head,
-    decode_request,
-    encode_frame,
-)
 from server.publisher.keys.online_keys import LogSigner, OnlineKeys
 from server.storage.durable import make_folder
 from server.storage.errors import StorageError
@@ -84,55 +59,59 @@ class KeyService:
         self._clock = clock
         self._after_record = after_record
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: messages.Request) -> messages.Answer:
         """Return the answer to a request, which may be a refusal."""
         try:
             return self._answer(request)
         except UnexpectedLeafError as error:
-            return Unexpected(str(error))
+            return messages.Unexpected(str(error))
         except (StorageError, OSError) as error:
-            return Refused(str(error).partition("\n")[0], environment=True)
+            return messages.Refused(str(error).partition("\n")[0], environment=True)
         except HeningError as error:
-            return Refused(str(error), environment=False)
+            return messages.Refused(str(error), environment=False)
         except Exception:  # a compromised publisher can send anything
             log.exception("failed")
-            return Refused("it failed, as its log says.", environment=True)
+            return messages.Refused("it failed, as its log says.", environment=True)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: messages.Request) -> messages.Answer:
         match request:
-            case Describe():
+            case messages.Describe():
                 is_known = self._record.settle(request.public, self._epoch())
                 size = self._record.log.load().tree.size
                 return _describe(self._source.load(), size, is_known=is_known)
-            case Adopt():
+            case messages.Adopt():
                 return self._adopt(request)
-            case SignCheckpoint() | ContinueLog():
+            case messages.SignCheckpoint() | messages.ContinueLog():
                 return self._follow_log(request)
-            case ReadLeaves():
+            case messages.ReadLeaves():
                 root = self._record.log.load().tree.root()
-                return Leaves(self._record.log.leaves(request.first, MOST_LEAVES), root)
-            case Publish() | MakeNext() | SwitchTo():
+                return messages.Leaves(
+                    self._record.log.leaves(request.first, messages.MOST_LEAVES), root
+                )
+            case messages.Publish() | messages.MakeNext() | messages.SwitchTo():
                 if not self._record.settle(request.public, self._epoch()):
-                    return Unknown()
+                    return messages.Unknown()
                 return self._settled(request)
 
-    def _settled(self, request: Publish | MakeNext | SwitchTo) -> Answer:
+    def _settled(
+        self, request: messages.Publish | messages.MakeNext | messages.SwitchTo
+    ) -> messages.Answer:
         keys, published = self._source.load(), self._record.published()
         match request:
-            case Publish():
+            case messages.Publish():
                 return self._publish(request, keys)
-            case MakeNext():
+            case messages.MakeNext():
                 plan_next(keys, published, request.names, afresh=request.afresh)
                 self._source.create_next(request.names, afresh=request.afresh)
-            case SwitchTo():
+            case messages.SwitchTo():
                 if published is None:
                     raise PublishError("nothing is published yet: there is no key to switch to.")
                 # The publisher knows how long root has been public: a switch that is too early
                 # costs some phones one poll, and signs nothing unusual.
                 self._source.promote(plan_switch(keys, published, request.names, 0, at_once=True))
-        return Done()
+        return messages.Done()
 
-    def _publish(self, request: Publish, keys: OnlineKeys) -> Signed:
+    def _publish(self, request: messages.Publish, keys: OnlineKeys) -> messages.Signed:
         publication = judge_publication(
             request,
             self._record.published(),
@@ -146,24 +125,26 @@ class KeyService:
         submitted = {(file.role, file.version) for file in request.files}
         files = [f for f in publication.files if (f.role, f.version) not in submitted]
         log.info("signed", snapshot=publication.snapshot_version)
-        return Signed(files, publication.timestamp, publication.snapshot_version)
+        return messages.Signed(files, publication.timestamp, publication.snapshot_version)
 
-    def _adopt(self, request: Adopt) -> Done:
+    def _adopt(self, request: messages.Adopt) -> messages.Done:
         publication = judge_public(request.files, self._record.published(), self._record.pinned())
         self._record.adopt(publication, self._epoch())
         log.info("took over what is public", snapshot=publication.snapshot_version)
-        return Done()
+        return messages.Done()
 
-    def _follow_log(self, request: SignCheckpoint | ContinueLog) -> Signature | LogSize:
+    def _follow_log(
+        self, request: messages.SignCheckpoint | messages.ContinueLog
+    ) -> messages.Signature | messages.LogSize:
         record = self._record.log
         log = record.load()
         if request.size != log.tree.size:
-            return LogSize(log.tree.size)
+            return messages.LogSize(log.tree.size)
         held = {str(key.verifier): key for key in self._source.load().log_keys}
-        if isinstance(request, ContinueLog):
+        if isinstance(request, messages.ContinueLog):
             further = judge_continuation(request.note, self._log_keys(held), log, request.leaves)
             record.keep(further, request.leaves)
-            return LogSize(further.tree.size)
+            return messages.LogSize(further.tree.size)
         if request.key not in held:
             raise PublishError("that key of the log is not held here any more: try again.")
         key = held[request.key]
@@ -171,7 +152,7 @@ class KeyService:
         if grown != log:
             record.keep(grown, request.leaves)
             self._after_record()
-        return Signature(key.sign(request.text))
+        return messages.Signature(key.sign(request.text))
 
     def _log_keys(self, held: Mapping[str, LogSigner]) -> list[VerifierKey]:
         """Return the present keys, and those that roots name: a key may have been lost."""
@@ -199,7 +180,7 @@ async def serving(service: KeyService, path: Path) -> AsyncIterator[None]:
                 return
             async with places:
                 answer = await _receive_and_answer(service, reader, turn)
-                writer.write(encode_frame(answer))
+                writer.write(messages.encode_frame(answer))
                 async with asyncio.timeout(SEND_SECONDS):
                     await writer.drain()
 
@@ -230,25 +211,27 @@ def _bind(path: Path) -> socket.socket:
 
 async def _receive_and_answer(
     service: KeyService, reader: asyncio.StreamReader, turn: asyncio.Lock
-) -> Answer:
+) -> messages.Answer:
     try:
         async with asyncio.timeout(RECEIVE_SECONDS):
-            body = await reader.readexactly(decode_head(await reader.readexactly(HEAD)))
+            body = await reader.readexactly(
+                messages.decode_head(await reader.readexactly(messages.HEAD))
+            )
         async with turn:  # one is decoded at a time: it takes several times its length
             answer = await asyncio.to_thread(_decode_and_answer, service, body)
     except FormatError as error:
-        answer = Refused(str(error), environment=False)
-    if isinstance(answer, Refused):
+        answer = messages.Refused(str(error), environment=False)
+    if isinstance(answer, messages.Refused):
         log.warning("refused", reason=answer.reason)
     return answer
 
 
-def _decode_and_answer(service: KeyService, body: bytes) -> Answer:
-    return service.answer(decode_request(body))
+def _decode_and_answer(service: KeyService, body: bytes) -> messages.Answer:
+    return service.answer(messages.decode_request(body))
 
 
-def _describe(keys: OnlineKeys, size: int, *, is_known: bool) -> Held:
+def _describe(keys: OnlineKeys, size: int, *, is_known: bool) -> messages.Held:
     roles = {role: [signer.public_key.keyval["public"]] for role, signer in keys.signers.items()}
     for role, signer in keys.next_signers.items():
         roles[role].append(signer.public_key.keyval["public"])
-    return Held(roles, [str(key.verifier) for key in keys.log_keys], size, is_known)
+    return messages.Held(roles, [str(key.verifier) for key in keys.log_keys], size, is_known)

@@ -6,25 +6,27 @@ with `.next`. The PIN is tried once, because a token locks itself after a few wr
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import pkcs11
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
-from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSlibKey
+from securesystemslib.signer import Signature, SSlibKey
 
 from server.core.errors import TrustError
 from server.core.note import VerifierKey
 from server.keys.sources import FixedKeys
-from server.publisher.keys.online_keys import HOLDERS, ROLES, History, OnlineKeys
+from server.publisher.keys.online_keys import HOLDERS, ROLES, HeldSigner, History, OnlineKeys
 from server.storage.errors import StorageError
 
 _POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 bytes
 
 
-class TokenKey(Signer):
+class TokenKey(HeldSigner):
     """A key pair on a token: signs metadata, and the log's checkpoints where it has an origin."""
+
+    reason = "the token is an option of the command"
 
     def __init__(self, session: pkcs11.Session, label: str, origin: str) -> None:
         with _translated_errors(label):
@@ -49,17 +51,6 @@ class TokenKey(Signer):
     def public_key(self) -> SSlibKey:
         """The public half as TUF metadata holds it."""
         return self._key
-
-    @classmethod
-    def from_priv_key_uri(
-        cls,
-        priv_key_uri: str,
-        public_key: Key,
-        secrets_handler: SecretsHandler | None = None,
-    ) -> Self:
-        """Refuse: tokens are opened by `load_token`, never by an address in a file."""
-        del public_key, secrets_handler  # parameters of the interface
-        raise TrustError(f"{priv_key_uri!r} is not used: the token is an option of the command.")
 
     def sign(self, payload: bytes) -> Signature:
         """Return the token's signature of metadata."""

@@ -4,6 +4,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from signer.ota import zip_records
 from signer.ota.errors import (
     RULES,
     ContainerError,
@@ -28,29 +29,6 @@ from signer.ota.signatures import (
     decode_certificate,
     decode_comment,
     verify_cms,
-)
-from signer.ota.zip_records import (
-    END64_LENGTH,
-    END_LENGTH,
-    END_MAGIC,
-    LOCAL_LENGTH,
-    LOCATOR_LENGTH,
-    LOCATOR_MAGIC,
-    MAX_DESCRIPTOR,
-    MAX_VERSION,
-    End,
-    Header,
-    check_ends_agree,
-    check_name,
-    check_names,
-    decode_directory,
-    decode_end,
-    decode_end64,
-    decode_local,
-    decode_locator,
-    descriptor,
-    is_zip64,
-    local_tail_length,
 )
 
 STORED, DEFLATED = 0, 8
@@ -109,27 +87,29 @@ def _read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
     return stream.read(length)
 
 
-def _load_end(stream: BinaryIO, length: int) -> tuple[End, int, bytes]:
+def _load_end(stream: BinaryIO, length: int) -> tuple[zip_records.End, int, bytes]:
     """Return the end record, the offset where the directory must end, and the comment."""
-    start = max(0, length - END_LENGTH - _MAX_COMMENT)
+    start = max(0, length - zip_records.END_LENGTH - _MAX_COMMENT)
     tail = _read_at(stream, start, length - start)
-    at = tail.rfind(END_MAGIC)
+    at = tail.rfind(zip_records.END_MAGIC)
     if at < 0:
         raise ContainerError("The file is not a zip, or it is cut off before its end.")
-    comment = tail[at + END_LENGTH :]
-    end = decode_end(tail[at : at + END_LENGTH])
+    comment = tail[at + zip_records.END_LENGTH :]
+    end = zip_records.decode_end(tail[at : at + zip_records.END_LENGTH])
     if int.from_bytes(tail[at + 20 : at + 22], "little") != len(comment):
         raise ContainerError("The zip's comment is not as long as its end record says.")
     limit = start + at
-    locator = _read_at(stream, max(0, limit - LOCATOR_LENGTH), min(limit, LOCATOR_LENGTH))
+    locator = _read_at(
+        stream, max(0, limit - zip_records.LOCATOR_LENGTH), min(limit, zip_records.LOCATOR_LENGTH)
+    )
     # Some writers add zip64 records to zips that do not need them, and readers then use them.
-    if not is_zip64(end) and not locator.startswith(LOCATOR_MAGIC):
+    if not zip_records.is_zip64(end) and not locator.startswith(zip_records.LOCATOR_MAGIC):
         return end, limit, comment
-    where = decode_locator(locator)
-    if where != limit - LOCATOR_LENGTH - END64_LENGTH:
+    where = zip_records.decode_locator(locator)
+    if where != limit - zip_records.LOCATOR_LENGTH - zip_records.END64_LENGTH:
         raise ContainerError("The zip's zip64 end record is not where its locator must point.")
-    end64 = decode_end64(_read_at(stream, where, END64_LENGTH))
-    check_ends_agree(end, end64)
+    end64 = zip_records.decode_end64(_read_at(stream, where, zip_records.END64_LENGTH))
+    zip_records.check_ends_agree(end, end64)
     return end64, where, comment
 
 
@@ -148,14 +128,16 @@ def load_container(stream: BinaryIO, length: int) -> Container:
         raise ContainerError("The zip's central directory is larger than 1 MiB.")
     if end.offset + end.size != limit:
         raise ContainerError("The zip's central directory is not where its end record says.")
-    headers = decode_directory(_read_at(stream, end.offset, end.size), end.entries)
+    headers = zip_records.decode_directory(_read_at(stream, end.offset, end.size), end.entries)
     entries = _load_entries(stream, headers, end.offset)
     return Container(entries, length, comment)
 
 
-def _load_entries(stream: BinaryIO, headers: list[Header], limit: int) -> dict[str, Entry]:
+def _load_entries(
+    stream: BinaryIO, headers: list[zip_records.Header], limit: int
+) -> dict[str, Entry]:
     """Read the local headers in file order; the entries must fill the file up to `limit`."""
-    check_names([check_name(header.name) for header in headers])
+    zip_records.check_names([zip_records.check_name(header.name) for header in headers])
     entries: dict[str, Entry] = {}
     at = 0
     for header in sorted(headers, key=lambda each: each.offset):
@@ -169,11 +151,13 @@ def _load_entries(stream: BinaryIO, headers: list[Header], limit: int) -> dict[s
                 f"The zip entry {show_name(name)} runs into the central directory."
             )
         if header.flags & _DESCRIPTOR:
-            if not _read_at(stream, at, MAX_DESCRIPTOR).startswith(descriptor(header)):
+            if not _read_at(stream, at, zip_records.MAX_DESCRIPTOR).startswith(
+                zip_records.descriptor(header)
+            ):
                 raise ContainerError(
                     f"The zip entry {show_name(name)} announces a data descriptor and has none."
                 )
-            at += len(descriptor(header))
+            at += len(zip_records.descriptor(header))
         entries[name] = entry
     _check_start(limit, at, "its central directory")
     return entries
@@ -186,7 +170,7 @@ def _check_start(start: int, at: int, what: str) -> None:
         raise ContainerError(f"The zip has bytes before {what} that belong to no entry.")
 
 
-def _check_header(header: Header, name: str) -> None:
+def _check_header(header: zip_records.Header, name: str) -> None:
     if header.flags & _ENCRYPTED:
         raise ContainerError(f"The zip entry {show_name(name)} is encrypted.")
     if header.flags & ~(_DESCRIPTOR | _UTF8 | _DEFLATE_HINTS):
@@ -217,7 +201,7 @@ def _check_header(header: Header, name: str) -> None:
         )
 
 
-def _check_attributes(header: Header, name: str) -> None:
+def _check_attributes(header: zip_records.Header, name: str) -> None:
     """Check that the entry is a plain file or folder on every system."""
     is_folder = name.endswith("/")
     mode, dos = header.attributes >> 16, header.attributes & 0xFFFF
@@ -232,19 +216,19 @@ def _check_attributes(header: Header, name: str) -> None:
         )
 
 
-def _check_version(header: Header, name: str) -> None:
-    if header.needed > MAX_VERSION:
+def _check_version(header: zip_records.Header, name: str) -> None:
+    if header.needed > zip_records.MAX_VERSION:
         raise ContainerError(
             f"The zip entry {show_name(name)} needs version {header.needed} of the zip format;"
-            f" at most {MAX_VERSION} is taken."
+            f" at most {zip_records.MAX_VERSION} is taken."
         )
 
 
-def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
+def _load_entry(stream: BinaryIO, header: zip_records.Header, name: str) -> Entry:
     """Read the local header, which must agree with the directory."""
-    start = _read_at(stream, header.offset, LOCAL_LENGTH)
-    tail = local_tail_length(start)
-    local = decode_local(start + stream.read(tail))
+    start = _read_at(stream, header.offset, zip_records.LOCAL_LENGTH)
+    tail = zip_records.local_tail_length(start)
+    local = zip_records.decode_local(start + stream.read(tail))
     sizes = (local.crc, local.packed_size, local.size)
     # Streaming readers disagree whether a zip64 field of zeros makes the data descriptor a wide
     # one.
@@ -266,7 +250,7 @@ def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
         raise ContainerError(
             f"The zip's directory and local header disagree about {show_name(name)}."
         )
-    offset = header.offset + LOCAL_LENGTH + tail
+    offset = header.offset + zip_records.LOCAL_LENGTH + tail
     return Entry(
         name,
         header.method,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from client_sim.lab.captures import dns
+from client_sim.lab.captures import dns, packets
 from client_sim.lab.captures.connections import (
     OVERHEAD,
     Budget,
@@ -16,20 +16,6 @@ from client_sim.lab.captures.connections import (
     Flows,
 )
 from client_sim.lab.captures.packet_files import Frame, Unread
-from client_sim.lab.captures.packets import (
-    ARP,
-    IPV4,
-    IPV6,
-    TCP,
-    UDP,
-    Fragments,
-    Opaque,
-    Packet,
-    read_datagram,
-    read_packet,
-    read_segment,
-    strip_link,
-)
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wire
 
@@ -64,7 +50,7 @@ class Dissection:
         self._budget = Budget(bytes_limit)
         self._contacts = Contacts(phones, self._budget)
         self._flows = Flows(phones, self._budget)
-        self._fragments = Fragments()
+        self._fragments = packets.Fragments()
         self._loose: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         self._passed: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
@@ -78,14 +64,14 @@ class Dissection:
         """Take the next frame."""
         self._frames += 1
         self._at = frame.at
-        inner = strip_link(frame.link, frame.data)
-        if isinstance(inner, Opaque):
+        inner = packets.strip_link(frame.link, frame.data)
+        if isinstance(inner, packets.Opaque):
             self._keep(inner.label, "", frame.data)
-        elif inner.kind == ARP:
+        elif inner.kind == packets.ARP:
             self._passed["ARP"] += 1
-        elif inner.kind in {IPV4, IPV6}:
-            packet = read_packet(inner)
-            if isinstance(packet, Opaque):
+        elif inner.kind in {packets.IPV4, packets.IPV6}:
+            packet = packets.read_packet(inner)
+            if isinstance(packet, packets.Opaque):
                 self._keep(packet.label, "", inner.data)
             else:
                 self._take_packet(frame, packet)
@@ -122,7 +108,7 @@ class Dissection:
             frames=self._frames,
         )
 
-    def _take_packet(self, frame: Frame, packet: Packet) -> None:
+    def _take_packet(self, frame: Frame, packet: packets.Packet) -> None:
         if packet.is_fragment:
             self._budget.spend(len(packet.payload) + OVERHEAD)
             whole = self._fragments.add(packet)
@@ -135,12 +121,12 @@ class Dissection:
             self._keep_packet("bytes behind a packet", packet, packet.behind)
         self._take_payload(frame, packet)
 
-    def _take_payload(self, frame: Frame, packet: Packet) -> None:
+    def _take_payload(self, frame: Frame, packet: packets.Packet) -> None:
         ends = (packet.source, packet.target)
         match packet.protocol:
-            case 6 if (segment := read_segment(packet.payload, packet.missing)) is not None:
+            case 6 if (segment := packets.read_segment(packet.payload, packet.missing)) is not None:
                 self._contacts.add(frame.number, frame.at, ends, segment)
-            case 17 if (datagram := read_datagram(packet.payload)) is not None:
+            case 17 if (datagram := packets.read_datagram(packet.payload)) is not None:
                 if datagram.source == dns.PORT:
                     self._learn(datagram.payload)
                 left = self._flows.add(frame.at, ends, datagram)
@@ -153,11 +139,15 @@ class Dissection:
             case 58 if packet.payload and packet.payload[0] in _LINK_LOCAL:
                 self._passed["ICMPv6 of the link"] += 1
             case _:
-                known = {TCP: "damaged TCP segment", UDP: "damaged UDP datagram", **_PROTOCOLS}
+                known = {
+                    packets.TCP: "damaged TCP segment",
+                    packets.UDP: "damaged UDP datagram",
+                    **_PROTOCOLS,
+                }
                 label = known.get(packet.protocol, f"IP protocol {packet.protocol}")
                 self._keep_packet(label, packet)
 
-    def _keep_packet(self, label: str, packet: Packet, data: bytes | None = None) -> None:
+    def _keep_packet(self, label: str, packet: packets.Packet, data: bytes | None = None) -> None:
         if self._phones and packet.source not in self._phones:
             if packet.target not in self._phones:
                 self._others[label] += 1

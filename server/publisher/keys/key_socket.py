@@ -10,10 +10,9 @@ import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSlibKey
+from securesystemslib.signer import Signature, SSlibKey
 
 from server.core.checkpoint import MAX_TILE, decode_checkpoint_text, decode_size
 from server.core.errors import FormatError, TrustError
@@ -22,32 +21,8 @@ from server.core.names import metadata_name
 from server.core.note import MAX_NOTE, VerifierKey, decode_verifier_key
 from server.core.pointer import Pointer, encode_pointer
 from server.publisher.errors import LeafRefusedError, PublishError
-from server.publisher.keys.messages import (
-    HEAD,
-    Adopt,
-    Answer,
-    ContinueLog,
-    Describe,
-    Done,
-    Held,
-    Leaves,
-    LogSize,
-    MakeNext,
-    Publish,
-    ReadLeaves,
-    Refused,
-    Request,
-    SignCheckpoint,
-    Signed,
-    SwitchTo,
-    Unexpected,
-    Unknown,
-    decode_answer,
-    decode_head,
-    encode_frame,
-)
-from server.publisher.keys.messages import Signature as SignedText
-from server.publisher.keys.online_keys import ROLES, History, OnlineKeys, encode_public
+from server.publisher.keys import messages
+from server.publisher.keys.online_keys import ROLES, HeldSigner, History, OnlineKeys, encode_public
 from server.publisher.log import SignedLeaves, read_entries
 from server.publisher.plan import Publication
 from server.publisher.published import Published, hash_online, load_published
@@ -63,26 +38,16 @@ ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class PublicHalf(Signer):
+class PublicHalf(HeldSigner):
     """Stands for a role's key in the key process; it signs nothing itself."""
 
     key: SSlibKey
+    reason = "the key process signs"
 
     @property
     def public_key(self) -> SSlibKey:
         """The public half as TUF metadata holds it."""
         return self.key
-
-    @classmethod
-    def from_priv_key_uri(
-        cls,
-        priv_key_uri: str,
-        public_key: Key,
-        secrets_handler: SecretsHandler | None = None,
-    ) -> Self:
-        """Refuse: the private half is not available."""
-        del public_key, secrets_handler  # the interface names them
-        raise TrustError(f"{priv_key_uri!r} is not used: the key process signs.")
 
     def sign(self, payload: bytes) -> Signature:
         """Refuse: the key process signs whole publications, and no given bytes."""
@@ -145,7 +110,7 @@ class KeySocket:
     ) -> Publication:
         """Return what to publish, verified and signed by the key process."""
         files = list(submitted)
-        request = Publish(
+        request = messages.Publish(
             self._public(),
             now,
             files,
@@ -155,7 +120,7 @@ class KeySocket:
             {role: sorted(versions) for role, versions in burned.items()},
         )
         answer = self._settled(request)
-        if not isinstance(answer, Signed):
+        if not isinstance(answer, messages.Signed):
             raise _unexpected(answer)
         return Publication((*files, *answer.files), answer.timestamp, answer.snapshot)
 
@@ -172,11 +137,11 @@ class KeySocket:
                 answer = self._ask(request)
             except PublishError as error:  # no bundle is to blame for this
                 raise StorageError(str(error)) from error
-            if isinstance(answer, SignedText):
+            if isinstance(answer, messages.Signature):
                 return answer.signature
-            if isinstance(answer, Unexpected):
+            if isinstance(answer, messages.Unexpected):
                 raise LeafRefusedError(f"the key process refuses: {answer.reason}", self._size)
-            if not isinstance(answer, LogSize):
+            if not isinstance(answer, messages.LogSize):
                 raise _unexpected(answer)
             self._size = answer.size
         raise StorageError("another publisher is using the key process: try again.")
@@ -184,7 +149,9 @@ class KeySocket:
     def read_leaves(self, first: int) -> SignedLeaves:
         """Return the leaves that were signed from the index `first` on."""
         entries = list[bytes]()
-        while isinstance(answer := self._ask(ReadLeaves(first + len(entries))), Leaves):
+        while isinstance(
+            answer := self._ask(messages.ReadLeaves(first + len(entries))), messages.Leaves
+        ):
             if not answer.entries:
                 return SignedLeaves(first, entries, answer.root)
             entries += answer.entries
@@ -192,44 +159,48 @@ class KeySocket:
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
         """Make next keys, and write their public halves to this folder's `public.json`."""
-        _done(self._settled(MakeNext(self._public(), list(names), afresh)))
+        _done(self._settled(messages.MakeNext(self._public(), list(names), afresh)))
         self.write_public()
 
     def promote(self, names: Collection[str]) -> None:
         """Make next keys the current ones."""
         if names:
-            _done(self._settled(SwitchTo(self._public(), list(names))))
+            _done(self._settled(messages.SwitchTo(self._public(), list(names))))
 
     def write_public(self) -> None:
         """Write `public.json`, which the signers read, into this state folder."""
         write_durable(self._folder.keys / "public.json", encode_public(self.load()))
 
-    def _describe(self) -> Held:
-        held = self._ask(Describe(self._public()))
-        if not isinstance(held, Held) or held.roles.keys() != set(ROLES):
+    def _describe(self) -> messages.Held:
+        held = self._ask(messages.Describe(self._public()))
+        if not isinstance(held, messages.Held) or held.roles.keys() != set(ROLES):
             raise _unexpected(held)
         return held
 
-    def _bring_up(self, held: Held) -> None:
+    def _bring_up(self, held: messages.Held) -> None:
         """Send the key process the public state and the log, as far as it lacks them."""
         if not held.is_known:
             published = load_published(self._folder.public)
-            _done(self._ask(Adopt([] if published is None else self._public_files(published))))
+            _done(
+                self._ask(
+                    messages.Adopt([] if published is None else self._public_files(published))
+                )
+            )
         log, size = self._folder.public / "log", self._public_size()
         if held.size < size:
             note = read_bounded(log / "checkpoint", MAX_NOTE)
             leaves = read_entries(size, held.size, lambda path: read_bounded(log / path, MAX_TILE))
-            self._ask(ContinueLog(note, held.size, leaves))
+            self._ask(messages.ContinueLog(note, held.size, leaves))
 
     def _public_size(self) -> int:
         """Return how many leaves the public checkpoint has, which the key process verifies."""
         path = self._folder.public / "log" / "checkpoint"
         return decode_size(read_bounded(path, MAX_NOTE)) if path.exists() else 0
 
-    def _settled(self, request: Request) -> Answer:
+    def _settled(self, request: messages.Request) -> messages.Answer:
         """Send a request; if the key process does not know what is public, send that first."""
         answer = self._ask(request)
-        if not isinstance(answer, Unknown):
+        if not isinstance(answer, messages.Unknown):
             return answer
         self._bring_up(self._describe())
         return self._ask(request)
@@ -256,21 +227,23 @@ class KeySocket:
             for name in [metadata_name(role, version)]
         ]
 
-    def _ask(self, request: Request) -> Answer:
+    def _ask(self, request: messages.Request) -> messages.Answer:
         path = self._folder.keys_socket
-        frame = encode_frame(request)
+        frame = messages.encode_frame(request)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as one:
                 one.settimeout(ANSWER_SECONDS)
                 one.connect(path)
                 one.sendall(frame)
-                answer = decode_answer(_receive(one, decode_head(_receive(one, HEAD))))
+                answer = messages.decode_answer(
+                    _receive(one, messages.decode_head(_receive(one, messages.HEAD)))
+                )
         except (OSError, FormatError) as error:
             raise StorageError(
                 f"the key process does not answer at {path} ({error}): look whether"
                 " `hening-server keys serve` runs there."
             ) from error
-        if isinstance(answer, Refused):
+        if isinstance(answer, messages.Refused):
             kind = StorageError if answer.environment else PublishError
             raise kind(f"the key process refuses: {answer.reason}")
         return answer
@@ -278,7 +251,7 @@ class KeySocket:
 
 def plan_log_request(
     key: str, text: bytes, size: int, signed: int, history: History
-) -> SignCheckpoint:
+) -> messages.SignCheckpoint:
     """Return the request for a checkpoint of `size` leaves, where `signed` leaves are signed.
 
     Raises StorageError where fewer leaves are signed than are public.
@@ -291,10 +264,10 @@ def plan_log_request(
         )
     if size > signed:
         leaves = list(history.entries[signed - history.first : size - history.first])
-        return SignCheckpoint(key, text, signed, leaves, [])
+        return messages.SignCheckpoint(key, text, signed, leaves, [])
     # The missing tree cannot be proved, and the refusal says what to do.
     proof = tree.consistency_proof(size, signed) if signed <= tree.size else []
-    return SignCheckpoint(key, text, signed, [], proof)
+    return messages.SignCheckpoint(key, text, signed, [], proof)
 
 
 def _receive(one: socket.socket, length: int) -> bytes:
@@ -315,12 +288,12 @@ def _half(text: str) -> PublicHalf:
     return PublicHalf(key)
 
 
-def _done(answer: Answer) -> None:
-    if not isinstance(answer, Done):
+def _done(answer: messages.Answer) -> None:
+    if not isinstance(answer, messages.Done):
         raise _unexpected(answer)
 
 
-def _unexpected(answer: Answer) -> StorageError:
+def _unexpected(answer: messages.Answer) -> StorageError:
     return StorageError(
         f"the key process answers {type(answer).__name__}, which was not asked: it is of another"
         " version; restart it."

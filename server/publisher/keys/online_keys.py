@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from securesystemslib.signer import CryptoSigner, Signer
+from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signer
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import TrustError
@@ -63,6 +63,23 @@ class LogSigner(Protocol):
 
     def sign(self, text: bytes, history: History | None = None) -> bytes:
         """Return the signature of a checkpoint's text."""
+
+
+class HeldSigner(Signer):
+    """A role's key that stays where it is: no address in a file opens it, for the `reason`."""
+
+    reason: ClassVar[str]
+
+    @classmethod
+    def from_priv_key_uri(
+        cls,
+        priv_key_uri: str,
+        public_key: Key,
+        secrets_handler: SecretsHandler | None = None,
+    ) -> Self:
+        """Refuse."""
+        del public_key, secrets_handler  # the interface names them
+        raise TrustError(f"{priv_key_uri!r} is not used: {cls.reason}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ read in reverse: whatever was read first names only what is there when it is rea
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
@@ -27,17 +27,14 @@ from server.storage.place import PostgresAddress
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """A state folder at one moment. `unreadable` says what of the public tree cannot be read.
+class Files:
+    """The files of a state folder. `unreadable` says what of the public tree cannot be read.
 
     `current` maps each role that the timestamp lists to its version, snapshot included, as far as
     that can be read. `names` are the files of `public/metadata`, `log_files` the paths below
-    `public/log`, `results` the bytes of each result, `faults` the database's own findings.
+    `public/log`, `results` the names of the results.
     """
 
-    folder: StateFolder
-    blobs: BlobStore
-    now: datetime
     published: Published | None
     unreadable: str
     current: Mapping[str, int]
@@ -46,6 +43,15 @@ class Site:
     checkpoint: bytes | None
     results: frozenset[str]
     is_staged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Site(Files):
+    """A state folder at one moment; `faults` are the database's own findings."""
+
+    folder: StateFolder
+    blobs: BlobStore
+    now: datetime
     entries: Sequence[LogEntry]
     records: Mapping[str, int]
     submissions: Mapping[str, Submission]
@@ -57,18 +63,6 @@ class Site:
     def is_busy(self) -> bool:
         """Whether a process publishes or changes keys at this moment."""
         return self.lease is not None and self.lease.expires_at > int(self.now.timestamp())
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    published: Published | None
-    unreadable: str
-    current: Mapping[str, int]
-    names: frozenset[str]
-    log_files: frozenset[str]
-    checkpoint: bytes | None
-    results: frozenset[str]
-    is_staged: bool
 
 
 async def load_site(
@@ -93,14 +87,7 @@ async def load_site(
         folder=folder,
         blobs=blobs,
         now=now,
-        published=files.published,
-        unreadable=files.unreadable,
-        current=files.current,
-        names=files.names,
-        log_files=files.log_files,
-        checkpoint=files.checkpoint,
-        results=files.results,
-        is_staged=files.is_staged,
+        **{each.name: getattr(files, each.name) for each in fields(files)},
         entries=entries,
         records={record.sha256: record.length for record in records},
         submissions={row.id: row for row in submissions},
@@ -110,7 +97,7 @@ async def load_site(
     )
 
 
-def _load_files(folder: StateFolder) -> _Files:
+def _load_files(folder: StateFolder) -> Files:
     # Read accepted files before public ones: they explain what is newer in the public tree.
     is_staged = folder.staging.exists()
     published, unreadable = None, ""
@@ -128,7 +115,7 @@ def _load_files(folder: StateFolder) -> _Files:
         }
     )
     log = folder.public / "log"
-    return _Files(
+    return Files(
         published,
         unreadable,
         current,
