@@ -10,7 +10,7 @@ from rich.console import Console
 
 from client_sim.clock import read_clock
 from client_sim.errors import SimulatorError
-from client_sim.pages.origin import Origin
+from client_sim.pages.page import Origin
 from demo.narrator import Narrator
 from demo.report import write_report
 from demo.stage import Stage, StageError

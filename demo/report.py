@@ -8,8 +8,7 @@ from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment
 from client_sim.lab.report.json import report_to_dict
 from client_sim.lab.report.redaction import Revealed
-from client_sim.pages.origin import Origin
-from client_sim.pages.page import make_environment
+from client_sim.pages.page import Origin, make_environment
 from demo.content import OWNERS
 from demo.story import Story, to_dict
 from fixtures.catalogue import CODENAMES

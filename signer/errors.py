@@ -9,7 +9,7 @@
     ├── EnvironmentFailedError a folder, file descriptor or token that is not there
     │   └── MirrorUnavailableError  `signer.audit.findings`
     ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
-    ├── ContentError      a pack that must not be signed: `signer.content.errors`
+    ├── ContentError      a pack that must not be signed
     ├── SourceError       a source of a content pack that is not sound
     ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.findings`
     └── OtaError          a package that is not sound: `signer.ota.errors`
@@ -89,3 +89,7 @@ def refusing(kind: type[SignerError]) -> Iterator[None]:
 
 class SourceError(SignerError):
     """A source that cannot be read, or contains what no pack may; names file and line."""
+
+
+class ContentError(SignerError):
+    """A pack that must not be signed, or files that are not a pack."""

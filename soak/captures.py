@@ -16,7 +16,7 @@ from client_sim.lab.captures.showing import (
 )
 from client_sim.lab.captures.tshark import list_randoms
 from client_sim.lab.errors import CaptureError
-from client_sim.pages.origin import Origin
+from client_sim.pages.page import Origin
 
 HOST = b"updates.hening.example:8080"
 ORIGIN = Origin(datetime(2026, 1, 1, tzinfo=UTC), "the program", "the machine")

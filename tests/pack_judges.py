@@ -13,7 +13,7 @@ from tuf.api.metadata import TargetFile, Targets
 from tuf.api.serialization import SerializationError
 from tuf.api.serialization.json import CanonicalJSONSerializer
 
-from client_sim.content.checks import check_entries
+from client_sim.content.fetch import check_entries
 from client_sim.content.index import File, decode_index
 from client_sim.content.kinds import KINDS
 from client_sim.content.part import decode_part

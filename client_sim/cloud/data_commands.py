@@ -110,7 +110,7 @@ def delete_command(cloud: "Cloud", uid: str) -> Done:
 def import_command(cloud: "Cloud", path: Path | None, planted: bool) -> Done:
     """Import .vcf, .md and .xml files, photos, or a folder of them."""
     from client_sim.cloud.owner_data import import_file, plant
-    from client_sim.owner_events.personal_store import PersonalStore
+    from client_sim.owner_events.owner_simulator import PersonalStore
 
     if planted == (path is not None):
         raise click.UsageError("Name a file or a folder, or use --planted.")

@@ -1,12 +1,22 @@
-"""One look at a deployment: ask as an app does, and fetch and verify where that is wanted."""
+"""One look at a deployment: ask as an app does, and fetch and verify where that is wanted.
 
+Downloads are as the apps do them: whole, resumed by one range, and verified.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.compat import custota, graphene, lineage, templates
-from client_sim.compat.asking import AppPhone, Offer, Site
+from client_sim.compat.asking import AppPhone, Offer, Reply, Site
 from client_sim.compat.errors import DialectError
-from client_sim.compat.fetching import fetch, verify
+from client_sim.compat.lineage import FILE_FIELDS
+from client_sim.engine.errors import EngineError
+from client_sim.engine.package import verify_package_signature
 from client_sim.engine.signatures import load_certificate_key
 
 _GRAPHENE = ("graphene", "calyx")
@@ -67,3 +77,78 @@ def _show(offer: Offer) -> dict[str, Any]:
         "url": offer.url,
         "version": offer.version,
     }
+
+
+def fetch(
+    site: Site,
+    offer: Offer,
+    target: Path,
+    *,
+    needs_206: bool = True,
+    fields: Mapping[str, str] = FILE_FIELDS,
+) -> Offer:
+    """Fetch the package into `target`, after the bytes that it has; returns what was fetched.
+
+    LineageOS's app demands 206 for a resume; GrapheneOS's (`needs_206` false) takes any 2xx and
+    appends, and 416 as complete. On any error it goes on with the full package.
+    """
+    try:
+        _fetch(site, offer, target, fields, needs_206=needs_206)
+    except DialectError:
+        if offer.fallback is None:
+            raise
+        target.unlink(missing_ok=True)
+        return fetch(site, offer.fallback, target, needs_206=needs_206, fields=fields)
+    return offer
+
+
+def _fetch(
+    site: Site, offer: Offer, target: Path, fields: Mapping[str, str], *, needs_206: bool
+) -> None:
+    start = target.stat().st_size if target.exists() else 0
+    more = {"Range": f"bytes={start}-"} if start else {}
+
+    def open_target(head: Reply) -> BinaryIO:
+        if start and head.status == 416:
+            return io.BytesIO()
+        if start and needs_206 and head.status != 206:
+            raise DialectError(f"a resume was answered with {head.status}, and the app needs 206.")
+        if not 200 <= head.status < 300:
+            raise DialectError(f"{offer.url} was answered with {head.status}.")
+        if head.status == 206:
+            _check_range(head, start)
+        return target.open("ab")
+
+    reply = site.get(offer.url, {**fields, **more}, open_target)
+    if reply.status == 416 and reply.fields.get("content-range") != f"bytes */{start}":
+        raise DialectError("the package is not as long as what was fetched of it.")
+
+
+def _check_range(head: Reply, start: int) -> None:
+    stated, length = head.fields.get("content-range", ""), head.fields.get("content-length", "")
+    total = start + int(length) if length.isdigit() else -1
+    if stated != f"bytes {start}-{total - 1}/{total}":
+        raise DialectError(f"a resume from {start} was answered with Content-Range {stated[:60]}.")
+
+
+def verify(offer: Offer, path: Path, key: rsa.RSAPublicKey | None) -> None:
+    """Raise DialectError unless the file is what the list says, and signed where a key is given."""
+    size = path.stat().st_size
+    if offer.size not in {-1, size}:
+        raise DialectError(f"the package has {size} bytes, and the list says {offer.size}.")
+    for name, wanted in (("sha256", offer.sha256), ("md5", offer.md5)):
+        if wanted and _hash(path, name) != wanted:
+            raise DialectError(f"the package's {name} is not the list's.")
+    if key is not None:
+        with path.open("rb") as file:
+            try:
+                verify_package_signature(file, key)
+            except EngineError as error:
+                raise DialectError(str(error)) from error
+
+
+def _hash(path: Path, name: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(name, usedforsecurity=False)
+        ).hexdigest()

@@ -1,21 +1,28 @@
 """Fetches new parts of packs during a poll, over its connection.
 
-Any failure here is only a message to the owner: an update does not wait for a list of holidays, and
-the next poll tries again.
+Each pack is checked whole by the schema of its kind. Any failure here is only a message to the
+owner: an update does not wait for a list of holidays, and the next poll tries again.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tuf.api.metadata import Targets
 
-from client_sim.content.checks import check_entries
+from client_sim.content.apn import check_apns
+from client_sim.content.ca import check_certificates
+from client_sim.content.countries import check_emergency, check_holidays
+from client_sim.content.greetings import check_greetings
 from client_sim.content.index import File, Index, Pack, decode_index
 from client_sim.content.kinds import ROLES, Kind, kinds_of
+from client_sim.content.notices import check_notices
 from client_sim.content.plan import is_open, plan_listing, plan_parts
 from client_sim.content.record import Record
 from client_sim.content.store import Store
+from client_sim.content.themes import check_themes, check_wallpapers
+from client_sim.content.zones import check_zones
 from client_sim.device.errors import ContentError, StateError, StorageError
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection
@@ -177,3 +184,37 @@ class _Update:
             )
             return record
         return replace(record, verdict="ready")
+
+
+def check_entries(
+    kind: str,
+    entries: Mapping[str, Any],
+    *,
+    hosts: Collection[str],
+    pictures: Mapping[str, File],
+    wallpapers: Collection[str] | None,
+) -> None:
+    """Check all entries of a pack; raises ContentError.
+
+    `hosts` are the hosts that links may lead to, `pictures` the pictures that the index lists with
+    the pack. `wallpapers` are the names that a theme may use; None allows any.
+    """
+    match kind:
+        case "features" | "notices":
+            check_notices(entries, hosts)
+        case "themes":
+            check_themes(entries, wallpapers)
+        case "wallpapers":
+            check_wallpapers(entries, pictures)
+        case _:
+            _CHECKS[kind](entries)
+
+
+_CHECKS = {
+    "apn": check_apns,
+    "ca": check_certificates,
+    "emergency": check_emergency,
+    "greetings": check_greetings,
+    "holidays": check_holidays,
+    "zones": check_zones,
+}

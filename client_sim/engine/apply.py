@@ -4,6 +4,7 @@ For payloads that are complete in a file. After a crash the caller starts over: 
 when they are opened, so the result is the same as without the crash.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,9 +12,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from client_sim.engine.errors import ApplyError
-from client_sim.engine.image_hash import is_image
 from client_sim.engine.journal import Disk
 from client_sim.engine.manifest import Partition
 from client_sim.engine.manifest_checks import Note, Rules, note_nothing
@@ -25,6 +26,7 @@ Source = Callable[[str], Path]
 
 Progress = Callable[[int, int], None]
 """Called with the bytes of new images written so far and their sum."""
+_CHUNK: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +124,15 @@ class _Meter:
         self.done += amount
         if self.progress is not None:
             self.progress(self.done, self.total)
+
+
+def is_image(path: Path, size: int, sha256: str) -> bool:
+    """Tell whether `path` is a file of `size` bytes with this sha256 in lower-case hex."""
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    digest = hashlib.sha256()
+    buffer = bytearray(_CHUNK)
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(memoryview(buffer)[:count])
+    return digest.hexdigest() == sha256

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from client_sim.engine.apply import PartitionResult
+from client_sim.engine.apply import PartitionResult, is_image
 from client_sim.engine.boot_state import (
     EMPTY_SLOT,
     MAX_STATE_BYTES,
@@ -28,7 +28,6 @@ from client_sim.engine.boot_state import (
     encode_boot_state,
 )
 from client_sim.engine.errors import SlotError
-from client_sim.engine.image_hash import is_image
 from client_sim.engine.journal import Disk, JournalFolder
 from client_sim.world import BuildFacts
 

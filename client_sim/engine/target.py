@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from client_sim.engine.apply import PartitionResult, describe_result
+from client_sim.engine.apply import PartitionResult, describe_result, is_image
 from client_sim.engine.errors import ApplyError
-from client_sim.engine.image_hash import is_image
 from client_sim.engine.manifest import Manifest
 from client_sim.engine.operations import Step, TargetImage, Workers
 from client_sim.engine.slots import Slots

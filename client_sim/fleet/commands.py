@@ -20,15 +20,14 @@ from rich.table import Table
 from client_sim.clock import read_clock
 from client_sim.device.errors import DeviceError
 from client_sim.device.options import RESOLVE
-from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Habits
 from client_sim.fleet.target import Target, find_target
 
 if TYPE_CHECKING:
-    from client_sim.fleet.own_server import OwnServer
+    from client_sim.fleet.own_server import ClockFile, OwnServer
     from client_sim.fleet.report import Report
-    from client_sim.pages.origin import Origin
+    from client_sim.pages.page import Origin
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHARE: Final = click.FloatRange(0, 1)
@@ -188,7 +187,7 @@ def fleet(
     from client_sim.fleet.sentences import Screen
     from client_sim.fleet.survey import survey
     from client_sim.fleet.twins import Sample, Wish, install_sample
-    from client_sim.pages.origin import Origin
+    from client_sim.pages.page import Origin
 
     plan = Plan(
         devices=devices,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.deciding import Behaviour
 from client_sim.fleet.lines import LineCount, merge_lines
+from client_sim.fleet.own_server import ClockFile
 from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally

@@ -1,7 +1,9 @@
 """A fleet's own server: `hening-server` run like an operator would, on the fleet's clock."""
 
 import json
+import mmap
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -10,7 +12,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from client_sim.fleet.builds import write_images
-from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_site
 from client_sim.fleet.twins import Twinning
@@ -18,6 +19,7 @@ from client_sim.fleet.workers import held_signals
 
 _PATIENCE: Final = 120.0  # most seconds of a publication on a busy machine
 _PAUSE: Final = 0.05
+_FORM: Final = struct.Struct("<Q")
 
 
 class OwnServer:
@@ -139,3 +141,23 @@ def _find_program() -> str:
     if found is None:
         raise EnvironmentFailedError("hening-server is not installed beside hening-device.")
     return found
+
+
+class ClockFile:
+    """The clock in `path`, a new file."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self.path = path
+        path.write_bytes(_FORM.pack(int(seconds * 1e6)))
+        with path.open("r+b") as file:
+            self._view = mmap.mmap(file.fileno(), _FORM.size)
+        self.seconds = seconds
+
+    def turn(self, seconds: float) -> None:
+        """Set the clock, epoch seconds; never back."""
+        self.seconds = max(self.seconds, seconds)
+        _FORM.pack_into(self._view, 0, int(self.seconds * 1e6))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._view.close()

@@ -7,8 +7,7 @@ from typing import Final
 from client_sim.fleet.report import Report
 from client_sim.fleet.sentences import summarise
 from client_sim.pages.charts import Curve, plot_curves
-from client_sim.pages.origin import Origin
-from client_sim.pages.page import make_environment
+from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 40  # rows in the page's request table; JSON has all
 _TEMPLATE: Final = make_environment(Path(__file__).parent / "templates").get_template("fleet.html")

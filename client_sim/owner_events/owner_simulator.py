@@ -1,14 +1,43 @@
-"""Applies events to a phone on disk: changes its owner's data and notifies its apps."""
+"""Applies events to a phone on disk: changes its owner's data and notifies its apps.
+
+The owner's data are `personal/persona.json`: canonical JSON, replaced whole.
+"""
 
 from pathlib import Path
+from typing import Final
 
 from client_sim.device.phone import Phone
+from client_sim.device.records import replace_file
 from client_sim.device.reset import reset_phone
 from client_sim.owner_events.events import Kind, OwnerError, apply_event
-from client_sim.owner_events.personal_store import PersonalStore
-from client_sim.persona import Persona
+from client_sim.persona import PERSONA_LIMIT, Persona, decode_persona, encode_persona
 from client_sim.tape import Tape
 from client_sim.world import BuildFacts, Event
+
+_FILE: Final = "persona.json"
+
+
+class PersonalStore:
+    """The owner's data of the phone in `directory`. Polling code never receives one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "personal" / _FILE
+
+    def load(self) -> Persona | None:
+        """Return the owner's data, None without an owner; raises PersonaError, OSError."""
+        try:
+            with self._path.open("rb") as file:
+                return decode_persona(file.read(PERSONA_LIMIT + 1))
+        except FileNotFoundError:
+            return None
+
+    def store(self, persona: Persona) -> None:
+        """Replace the owner's data, durably; raises OwnerError, OSError."""
+        data = encode_persona(persona)
+        if len(data) > PERSONA_LIMIT:
+            raise OwnerError("The owner has more than a phone here can hold; reset the phone.")
+        self._path.parent.mkdir(exist_ok=True)
+        replace_file(self._path, data)
 
 
 class OwnerSimulator:

@@ -2,19 +2,21 @@
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile, Targets
 
 from client_sim.device.errors import DownloadError, StorageError, TrustError
-from client_sim.device.records import replace_file
+from client_sim.device.records import RecordStore, replace_file
 from client_sim.device.refresh import Source, update_role
 from client_sim.device.workflow import Workflow
 from client_sim.tuf.web import Web
 
 # Most roles that one look-up visits besides the top-level targets (TUF 5.6.7.1).
 _MAX_DELEGATIONS: Final = 32
+_PREFIX: Final = "role."
+_SUFFIX: Final = ".json"
 
 
 def find_target(source: Source, workflow: Workflow, path: str) -> TargetFile:
@@ -89,3 +91,13 @@ def _is_target(target: TargetFile, data: bytes) -> bool:
     except LengthOrHashMismatchError:
         return False
     return True
+
+
+class MetadataFolder(RecordStore):
+    """The state of a `Workflow`, `role.NAME`, as `NAME.json`."""
+
+    def _path(self, name: str) -> Path | None:
+        return self._directory / (quote(name.removeprefix(_PREFIX), safe="") + _SUFFIX)
+
+    def _name(self, file: str) -> str | None:
+        return _PREFIX + unquote(file.removesuffix(_SUFFIX)) if file.endswith(_SUFFIX) else None

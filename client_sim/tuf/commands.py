@@ -15,7 +15,6 @@ import click
 
 from client_sim.clock import read_clock
 from client_sim.device.errors import DeviceError, StorageError
-from client_sim.tuf.folder import MetadataFolder
 
 if TYPE_CHECKING:
     from client_sim.device.workflow import Workflow
@@ -105,6 +104,7 @@ def tuf(
 def init_command(options: _Options, root: Path) -> None:
     """Trust the root in a file; it is looked at by the next command."""
     from client_sim.device.workflow import ROOT_LIMIT
+    from client_sim.tuf.artifacts import MetadataFolder
 
     with root.open("rb") as file:
         data = file.read(ROOT_LIMIT + 1)
@@ -158,6 +158,7 @@ def download_command(options: _Options) -> None:
 def _refresh(options: _Options) -> tuple[Metadata, Workflow]:
     from client_sim.device.refresh import update_top_level
     from client_sim.device.workflow import Workflow
+    from client_sim.tuf.artifacts import MetadataFolder
     from client_sim.tuf.web import Metadata, Web
 
     source = Metadata(Web(_need(options.metadata_url, "--metadata-url"), read_clock))

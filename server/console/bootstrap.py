@@ -4,7 +4,6 @@ from pathlib import Path
 
 from server.console import (
     accounts,
-    alarms,
     audit_log,
     changes,
     channels,
@@ -13,7 +12,6 @@ from server.console import (
     keys,
     releases,
     rollout_commands,
-    sessions,
 )
 from server.console.overview import Overview, ProcessState
 from server.console.page import find_address
@@ -52,10 +50,8 @@ def open_console(settings: Settings, process: ProcessState) -> Site:
             *downloads.PAGES,
             *content.PAGES,
             *keys.PAGES,
-            *alarms.PAGES,
             *accounts.PAGES,
             *audit_log.PAGES,
-            *sessions.PAGES,
         )
         return Console(shared, pages, templates, address, cookies)
 

@@ -1,4 +1,4 @@
-"""The first page: what a person must do, readiness, what is published, what waits."""
+"""The first page: what a person must do, readiness, what is published, what waits; and alarms."""
 
 import asyncio
 from collections import Counter
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.compat.options import SENTENCE
-from server.console.alarms import sort_notices, where_to
 from server.console.changes import find_objection
 from server.console.operations_client import EVERY
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.console.rendering import share
 from server.console.texts import describe_change
 from server.core.names import decode_channel, is_online
-from server.publisher.expiry.alarms import Notice, RoleLifetime
+from server.publisher.expiry.alarms import SEVERITIES, Notice, RoleLifetime
 from server.publisher.expiry.monitor import Seen
 from server.release.api.channels import ChannelState
 from server.release.auth.principal import Permission, Principal
@@ -23,6 +22,8 @@ from server.release.uploads.limits import free_bytes
 
 SHOWN = 8  # of each list; the rest is a page away
 CLOCK_SECONDS = 5  # difference of two clocks that is not reported
+_NO_ROLES = frozenset({"clock", "disk", "limits", "log", "quota", "server"})
+REFUSED = 5  # newest changes that were refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,14 @@ class Task:
 
 
 class Overview:
-    """The page, from the state of the process."""
+    """The first page, from the state of the process, and the page of alarms."""
 
     def __init__(self, process: ProcessState) -> None:
         self._process = process
-        self.pages = (Page("GET", f"{PREFIX}/", self.show),)
+        self.pages = (
+            Page("GET", f"{PREFIX}/", self.show),
+            Page("GET", f"{PREFIX}/alarms", list_alarms),
+        )
 
     async def show(self, visit: Visit) -> PageContent:
         """Show the server's state, what phones see, and what needs attention."""
@@ -166,3 +170,26 @@ def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
         map(row, seen.lifetimes),
         key=lambda each: (is_online(each.role) and not each.severity, -each.used, each.role),
     )
+
+
+async def list_alarms(visit: Visit) -> PageContent:
+    """Show alarms, the worst first, and the newest refused changes."""
+    status = await visit.at.do("get_status")
+    refused = await visit.at.do("list_changes", query={"state": "refused", "limit": REFUSED})
+    values = {
+        "alarms": [(notice, where_to(notice)) for notice in sort_notices(status.alarms)],
+        "refused": refused.items,
+        "more": refused.next is not None,
+    }
+    return PageContent("alarms.html", values)
+
+
+def sort_notices(notices: list[Notice]) -> list[Notice]:
+    """Return notices with the worst first."""
+    return sorted(notices, key=lambda notice: SEVERITIES.index(notice.severity))
+
+
+def where_to(notice: Notice) -> str:
+    """Return the path of the page that says how to end a notice; an empty text for none."""
+    is_signed_by_people = notice.subject not in _NO_ROLES and not is_online(notice.subject)
+    return f"{PREFIX}/keys" if is_signed_by_people else ""

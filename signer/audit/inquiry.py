@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from server.core.names import is_online
 from signer.audit.findings import Findings, Kind
+from signer.audit.ledger import read_whole_log
 from signer.audit.log_reader import Entry, Tiles
 from signer.audit.published import Head
-from signer.audit.whole_log import read_whole_log
 from signer.work_folder import WorkFolder
 
 MAX_LISTED = 10_000

@@ -5,12 +5,14 @@ does not grow with the log.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from signer.audit.findings import KEPT, Findings, Kind
-from signer.audit.log_reader import Entry, Tiles
+from server.core.tiles import WIDTH
+from server.core.tlog import leaf_hash
+from signer.audit.findings import KEPT, AnswerError, Findings, Kind
+from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_entry
 from signer.audit.published import Head
-from signer.audit.whole_log import read_whole_log
 
 MAX_KEPT = 100_000  # versions in all; a log of pending versions only must not fill the memory
 
@@ -190,3 +192,23 @@ def _find_first(
         if key in wanted:
             places.setdefault(key, Place(index, entry.sha256))
     return places
+
+
+def read_whole_log(
+    tiles: Tiles, newest: Head, progress: Callable[[int, int], None]
+) -> Iterator[tuple[int, Entry]]:
+    """Yield every entry of the tree of `newest` with its index, except malformed ones.
+
+    Raises AnswerError at the end when the entries were of another tree: discard what was yielded
+    then.
+    """
+    tree = CompactRange()
+    while tree.size < newest.size:
+        for leaf in tiles.leaves(tree.size // WIDTH):
+            with suppress(AnswerError):
+                entry = decode_entry(leaf)
+                yield tree.size, entry
+            tree.append(leaf_hash(leaf))
+        progress(tree.size, newest.size)
+    if tree.root() != newest.root:
+        raise AnswerError("The mirror's entries differ from one reading to the next.")

@@ -17,7 +17,6 @@ from signer.quickstart.layout import (
     load_unfinished,
     record_begin,
 )
-from signer.quickstart.programs import Programs
 
 
 def _check_log_name(text: str) -> None:
@@ -78,7 +77,7 @@ def quickstart_command(
     every role. Root has two keys, so that one lost disk is no end. What was interrupted is
     completed by the same command.
     """
-    from signer.quickstart.steps import make_all
+    from signer.quickstart.steps import Programs, make_all
     from signer.quickstart.texts import describe_result
 
     unfinished = load_unfinished(out)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from signer.content.errors import ContentError
 from signer.content.sources import zones
 from signer.content.sources.apn import load_apn
 from signer.content.sources.built import Built
@@ -16,6 +15,7 @@ from signer.content.sources.news import load_features, load_notices
 from signer.content.sources.themes import load_themes, load_wallpapers
 from signer.content.sources.zones import load_zones
 from signer.content.upstream import OPTIONS, Upstream
+from signer.errors import ContentError
 
 
 def build_entries(kind: str, upstream: Upstream) -> Built:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
+from signer.errors import ContentError
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
 from signer.content.sources.built import Built
 from signer.content.upstream import Upstream
+from signer.errors import ContentError
 
 
 @dataclass(frozen=True, slots=True)

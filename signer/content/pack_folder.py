@@ -23,9 +23,8 @@ from server.core.content.part import ENCODED_LIMIT, encode_part, join_parts, spl
 from server.core.content.picture import PICTURE_LIMIT
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
-from signer.content.errors import ContentError
 from signer.durable import make_temporary_folder, move_folder, write_synced
-from signer.errors import EnvironmentFailedError, refusing
+from signer.errors import ContentError, EnvironmentFailedError, refusing
 
 ENTRIES_LIMIT = 64 * 1024 * 1024
 _PACK_LIMIT = 1024 * 1024

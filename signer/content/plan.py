@@ -14,9 +14,8 @@ from server.core.content.index import decode_index, targets_of
 from server.core.content.kinds import KINDS, part_path, picture_path
 from server.core.content.role import check_entries
 from server.core.succession import check_role_content
-from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
-from signer.errors import refusing
+from signer.errors import ContentError, refusing
 from signer.proposal.trust import Transition
 
 

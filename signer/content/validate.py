@@ -14,9 +14,8 @@ from server.core.content.kinds import entry_error
 from server.core.content.picture import check_picture
 from server.core.content.role import check_entries, check_themes
 from server.core.errors import FormatError
-from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
-from signer.errors import refusing
+from signer.errors import ContentError, refusing
 
 
 def check_packs_to_sign(

@@ -1,6 +1,6 @@
-"""Edits of a codename role that add no package: promotion, withdrawal, pruning."""
+"""Edits of a codename role that add no package, promotion, withdrawal, pruning; and changelogs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,15 +8,15 @@ from tuf.api.metadata import TargetFile, Targets
 
 from hening.times import show_second
 from server.core import promotion, role_edit
-from server.core.errors import ReleaseError
+from server.core.errors import FormatError, ReleaseError
 from server.core.floor import Floor, decode_floor
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
 from server.core.promotion import Promotion
 from server.core.release import Release, decode_releases
+from server.core.release_texts import MAX_CHANGELOG, check_plain
 from server.core.role_edit import Withdrawal, named_paths
 from signer.errors import ReleaseRefusal, refusing
-from signer.release.changelog import check_locales
 
 
 def next_role(
@@ -204,3 +204,21 @@ def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _Need]]:
         for source in release.source_builds
         if source in by_build
     ]
+
+
+def check_locales(changelog: Mapping[str, str], required: Sequence[str]) -> None:
+    """Raise ReleaseRefusal unless every locale of `required` has a text."""
+    missing = [locale for locale in required if not changelog.get(locale, "").strip()]
+    if missing:
+        raise ReleaseRefusal(
+            f"The changelog has no text for {', '.join(missing)}, which policy.toml requires;"
+            f" add --changelog {missing[0]}=TEXT."
+        )
+
+
+def check_text(locale: str, text: str) -> None:
+    """Raise ReleaseRefusal unless `text` is plain text of the allowed length."""
+    try:
+        check_plain(text, MAX_CHANGELOG, lines=True)
+    except FormatError as error:
+        raise ReleaseRefusal(f"The changelog for {locale} is no plain text: {error}.") from error

@@ -15,7 +15,6 @@ from signer.errors import ReleaseRefusal
 from signer.ota.errors import MAX_SENTENCE, show_name, show_names
 from signer.ota.metadata import BLOCK
 from signer.ota.summary import OtaFacts
-from signer.release.changelog import check_locales, check_text
 from signer.release.checks import (
     check_age,
     check_dates,
@@ -23,6 +22,7 @@ from signer.release.checks import (
     check_region,
     check_sources,
 )
+from signer.release.edits import check_locales, check_text
 from signer.release.package_checks import Verdict, judge_package
 from signer.release.proof import Proof, Proofs
 from signer.release.request import ReleaseRequest

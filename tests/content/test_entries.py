@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_sim.content.checks import check_entries as check_on_phone
+from client_sim.content.fetch import check_entries as check_on_phone
 from client_sim.content.index import File
 from server.core.content.role import check_entries as check_on_server
 from tests.certificates import CONSTRAINTS, EXTENSIONS_OF_ODD_FORM, make_certificate

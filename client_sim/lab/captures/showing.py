@@ -19,8 +19,7 @@ from client_sim.lab.captures.evidence import Evidence, redact
 from client_sim.lab.captures.fields import FieldRow
 from client_sim.lab.captures.judging import Question
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.report.dump import dump
-from client_sim.lab.report.findings import print_rows
+from client_sim.lab.report.dump import dump, print_rows
 from client_sim.lab.report.junit_form import (
     add_case,
     encode_suites,
@@ -30,8 +29,7 @@ from client_sim.lab.report.junit_form import (
     show_rows,
 )
 from client_sim.lab.report.sarif_form import encode_log, encode_result
-from client_sim.pages.origin import Origin
-from client_sim.pages.page import make_environment
+from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
 _FIELDS: Final = 40  # rows of the table of fields, there

@@ -1,7 +1,9 @@
 """Finding the client under test by its name on the command line."""
 
 import importlib
-from typing import cast
+from importlib.util import find_spec, module_from_spec
+from operator import attrgetter
+from typing import Final, cast
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.phone_2014 import phone_2014
@@ -12,6 +14,8 @@ from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
 from client_sim.lab.trace.detours import prepare_to_watch
 from client_sim.lab.trace.identity import prepare_machines
 from client_sim.world import Factory
+
+_LOCAL: Final = "<"  # in the names of what was made by a function
 
 
 def load_client(name: str) -> Factory:
@@ -58,3 +62,19 @@ def import_attribute(name: str) -> object:
             f"the client {name} cannot be imported ({said}): is its folder on PYTHONPATH?"
         ) from error
     return found
+
+
+def born_anew(factory: Factory) -> Factory:
+    """Return the factory of the same name in its module, which is imported once more.
+
+    What a client keeps there, or draws when it is imported, outlives restarts as its `state` does.
+    All phones of one process share it, so that comparing them shows nothing. A factory that cannot
+    be found so is given back as it is.
+    """
+    name = getattr(factory, "__qualname__", _LOCAL)
+    spec = None if _LOCAL in name else find_spec(factory.__module__)
+    if spec is None or spec.loader is None:
+        return factory
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast("Factory", attrgetter(name)(module))

@@ -14,10 +14,8 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.report.dump import dump
 from client_sim.lab.report.json import finding_to_dict, matrix_to_dict
-from client_sim.lab.report.printable import printable
-from client_sim.lab.report.saying import say
-from client_sim.pages.origin import Origin
-from client_sim.pages.page import make_environment
+from client_sim.lab.report.printable import printable, say
+from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 3
 _LINE: Final = 48  # bytes of a part that a page shows

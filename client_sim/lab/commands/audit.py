@@ -23,7 +23,7 @@ from client_sim.lab.captures.showing import (
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
 from client_sim.lab.errors import EnvironmentFailedError, LabError
-from client_sim.pages.origin import Origin
+from client_sim.pages.page import Origin
 from client_sim.persona import PERSONA_LIMIT
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -14,7 +14,7 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.records import encode_clock
 from client_sim.lab.programme.stopwatch import time_polls
 from client_sim.lab.programme.wall_clock import FAMILY, compare_clocks
-from client_sim.lab.report.clocks import render_clock
+from client_sim.lab.report.terminal import render_clock
 
 
 @click.command("clock", epilog="Example: hening-device lab clock --samples 2000 --out clock.json")

@@ -12,7 +12,7 @@ from client_sim.clock import read_clock
 from client_sim.lab.commands.ending import ending_with_children, fail
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.errors import LabError
-from client_sim.pages.origin import Origin
+from client_sim.pages.page import Origin
 
 _CASES: Final = 12  # pairs of owners for a release
 _STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit

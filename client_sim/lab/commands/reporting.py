@@ -20,7 +20,7 @@ from client_sim.lab.report.junit import render_junit
 from client_sim.lab.report.redaction import Covered, Revealed
 from client_sim.lab.report.sarif import render_sarif
 from client_sim.lab.report.terminal import render_terminal
-from client_sim.pages.origin import Origin
+from client_sim.pages.page import Origin
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 

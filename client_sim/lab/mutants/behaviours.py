@@ -9,8 +9,7 @@ from zlib import crc32
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.mutants import encodings, outside
-from client_sim.lab.mutants.beneath import LeakingWorld
-from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream
 

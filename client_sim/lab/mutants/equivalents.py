@@ -9,8 +9,7 @@ from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.lab.clients.downloading import DownloadingToy
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.beneath import LeakingWorld
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import LeakingWorld, Mutant
 from client_sim.world import Event, Stream, World
 
 _FAMILY: Final = "equivalent"

@@ -4,8 +4,7 @@ import hashlib
 import re
 from typing import Final
 
-from client_sim.lab.mutants.beneath import LeakingWorld
-from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.spy import add_line
 from client_sim.world import Stream, World
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.beneath import LeakingWorld
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.mutant import LeakingWorld, Mutant
 from client_sim.lab.mutants.rows import Beside, InBytes, InPaths, InTarget, InTime, Row, Target
 from client_sim.lab.mutants.spy import Spy
 from client_sim.world import Client, Event, Factory, Stream, World

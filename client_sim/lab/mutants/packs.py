@@ -6,8 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.following import FollowingToy, Part
-from client_sim.lab.mutants.beneath import LeakingWorld
-from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.spy import Spy
 from client_sim.transport import BLOCK, Connection
 from client_sim.world import Stream

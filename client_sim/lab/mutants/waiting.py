@@ -18,8 +18,7 @@ from client_sim.device.choose import Offer
 from client_sim.device.client import SHORTEST, SPREAD, PollingClient, PollOutcome
 from client_sim.device.errors import DeviceError
 from client_sim.device.records import load_secret, store_due
-from client_sim.lab.mutants.beneath import LeakingWorld
-from client_sim.lab.mutants.mutant import mutant_of
+from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.spy import Spy, add_line
 from client_sim.transport import Connection
 from client_sim.world import Event, Stream, World

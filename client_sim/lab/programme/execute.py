@@ -10,13 +10,12 @@ from client_sim.lab.clients.installing import is_polling
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.programme.argued import ARGUED, METHODS
 from client_sim.lab.programme.batteries.crossed import measure_crossings
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.covering import Crossings
 from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
-from client_sim.lab.programme.library import HARMLESS, OURS, load_library
+from client_sim.lab.programme.library import ARGUED, HARMLESS, METHODS, OURS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries, profile_of
 from client_sim.lab.programme.profile import Profile
 from client_sim.lab.programme.result import (

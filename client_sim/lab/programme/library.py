@@ -1,6 +1,7 @@
 """The leaky clients that the instrument is tried on: ours, or a user's library."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, cast
 
 from client_sim.lab.clients.loading import import_attribute
@@ -10,6 +11,61 @@ from client_sim.lab.mutants.mutant import Mutant
 
 OURS: Final = "ours"
 HARMLESS: Final = "harmless"
+METHODS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "determinism": "a run made twice",
+        "personal": "comparison of owners",
+        "boundary": "comparison of owners",
+        "events": "comparison of lives",
+        "crossed": "comparison of lives",
+        "offers": "comparison of lives",
+        "public": "comparison of owners",
+        "horizon": "comparison of owners",
+        "faults": "comparison of owners",
+        "install-faults": "comparison of owners",
+        "fleet": "comparison of phones",
+        "machine": "comparison of machines",
+        "downloads": "comparison of phones",
+        "installs": "comparison of phones",
+        "split": "comparison of phones",
+        "server-state": "comparison of servers",
+        "install-state": "comparison of servers",
+        "packs": "comparison of owners",
+        "holdings": "comparison of phones",
+        "parts": "comparison of servers",
+        "timing": "comparison of randomness",
+        "phases": "statistics of intervals",
+        "stationarity": "comparison of polls",
+        "sockets": "comparison of phones",
+        "network": "comparison of handshakes",
+        "tls": "the rules of a handshake",
+        "writes": "the rules of a write",
+        "ends": "the rules of an end",
+        "completes": "the server's answers",
+        "grammar": "the request table",
+        "again": "what was delivered",
+        "schedule": "silence and range of intervals",
+        "canaries": "planted values",
+        "tripwire": "looks at the owner's data",
+        "egress": "the list of hosts",
+        "answers": "values planted in requests",
+        "files": "values planted in requests",
+        "metrics": "values planted in requests",
+        "growth": "lengths of files",
+        "headers": "the rules of an answer",
+        "alike": "comparison of answers",
+        "nodes": "comparison of answers",
+        "restart": "comparison of answers",
+    }
+)
+"""How each oracle works: two that work alike are not independent of each other."""
+
+ARGUED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "gather": "a client that gathers and sends nothing leaves only the look itself",
+    }
+)
+"""Families with a single killer that are enough, by name."""
 
 
 def load_library(name: str) -> Sequence[Mutant]:

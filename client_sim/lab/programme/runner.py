@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.programme.argued import METHODS
 from client_sim.lab.programme.case import Battery
+from client_sim.lab.programme.library import METHODS
 from client_sim.lab.programme.profile import Profile
 from client_sim.lab.programme.run import Runs, Tally
 from client_sim.world import Factory

@@ -9,8 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from client_sim.lab.programme.dissection import Exchange, Field
-from client_sim.lab.report.printable import printable
-from client_sim.lab.report.saying import say
+from client_sim.lab.report.printable import printable, say
 
 
 def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-"""Text that may be shown anywhere: on a terminal, in XML, on a page."""
+"""Text that may be shown anywhere: on a terminal, in XML, on a page; sentences on a console."""
 
 from typing import Final
+
+from rich.console import Console
+from rich.text import Text
 
 _LIMIT: Final = 2000  # characters: no sentence for people is longer
 
@@ -16,3 +19,8 @@ def printable(text: str) -> str:
         for sign in text[:_LIMIT]
     )
     return shown if len(text) <= _LIMIT else f"{shown}…"
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence; where no terminal reads it, on one line however long it is."""
+    console.print(Text(text, style), soft_wrap=not console.is_terminal)

@@ -14,9 +14,10 @@ from client_sim.lab.programme.result import (
     FieldEntropy,
     MutationScore,
     ProgrammeResult,
+    WallClockRow,
 )
-from client_sim.lab.report.clocks import make_clock_table
 from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.dump import render_findings
 from client_sim.lab.report.extent import (
     NOT_VARIED,
     describe_coverage,
@@ -24,11 +25,10 @@ from client_sim.lab.report.extent import (
     describe_held,
     make_crossings_table,
 )
-from client_sim.lab.report.findings import render_findings
 from client_sim.lab.report.gathering import gather, gather_outcomes
 from client_sim.lab.report.kill_matrix import summarise_matrix
-from client_sim.lab.report.saying import say
-from client_sim.pages.origin import Origin
+from client_sim.lab.report.printable import say
+from client_sim.pages.page import Origin
 
 _SHOWN: Final = 2  # findings per oracle on a terminal; JSON and HTML have more
 _COLUMNS: Final = "    {:<14}{:>10}{:>10}{:>15}   "
@@ -141,3 +141,33 @@ def _render_verdict(result: ProgrammeResult, console: Console) -> None:
     else:
         found = f" ({', '.join(result.failed())})" if result.failed() else ""
         say(console, f"{summary}{result.word.upper()}{found}.", "bold red")
+
+
+def render_clock(rows: tuple[WallClockRow, ...], family: float, console: Console) -> None:
+    """Print the tests, and whether they distinguish two owners."""
+    console.print(make_clock_table(rows))
+    found = [row.test for row in rows if not row.passed]
+    if found:
+        say(console, f"TWO OWNERS CAN BE TOLD APART by {', '.join(found)}.", "bold red")
+    else:
+        said = f"Two owners cannot be told apart by {len(rows)} tests (alpha {family:g} in all)."
+        say(console, said, "bold green")
+
+
+def make_clock_table(rows: tuple[WallClockRow, ...]) -> Table:
+    """Make a table with a row for each test."""
+    table = Table(title="Real clocks", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("test")
+    for name in ("samples", "p", "alpha"):
+        table.add_column(name, justify="right")
+    table.add_column("would see")
+    for row in rows:
+        style = "" if row.passed else "bold red"
+        table.add_row(
+            Text(row.test, style),
+            f"{row.samples:,}",
+            Text(f"{row.p_value:.2g}", style),
+            f"{row.alpha:.1g}",
+            Text(row.smallest_effect),
+        )
+    return table

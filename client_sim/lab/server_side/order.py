@@ -15,7 +15,7 @@ from rich.text import Text
 
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.verdict import Check
-from client_sim.lab.report.findings import render_findings
+from client_sim.lab.report.dump import render_findings
 from client_sim.lab.report.json import finding_to_dict
 from client_sim.lab.server_side.places import Places
 

@@ -12,30 +12,28 @@ from tuf.api.metadata import Targets
 from server.core.content import (
     apn,
     ca,
-    emergency,
+    countries,
     greetings,
-    holidays,
     news,
     themes,
-    wallpapers,
     zones,
 )
 from server.core.content.index import Index, decode_index, targets_of
 from server.core.content.kinds import entry_error, part_paths, picture_path
 from server.core.content.part import Entries, check_key, join_parts
 from server.core.content.picture import check_picture
-from server.core.content.wallpapers import decode_wallpapers
+from server.core.content.themes import decode_wallpapers
 from server.core.errors import FormatError
 
-_CHECKS: Mapping[str, Callable[[str, Entries], None]] = MappingProxyType(
+_CHECKS: Mapping[str, Callable[[str, Entries], object]] = MappingProxyType(
     {
         "apn": apn.check_entries,
         "ca": ca.check_entries,
-        "emergency": emergency.check_entries,
+        "emergency": countries.check_emergency,
         "greetings": greetings.check_entries,
-        "holidays": holidays.check_entries,
+        "holidays": countries.check_holidays,
         "themes": themes.check_entries,
-        "wallpapers": wallpapers.check_entries,
+        "wallpapers": decode_wallpapers,
         "zones": zones.check_entries,
     }
 )

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from client_sim.cli import cli, find_status
 from client_sim.cloud.errors import OffError, StoreError, UnavailableError
 from client_sim.device.image import Image, ImageFacts, write_image
-from client_sim.owner_events.personal_store import PersonalStore
+from client_sim.owner_events.owner_simulator import PersonalStore
 from client_sim.persona import make_persona
 from tests.client_sim.cloud.phones import PASSWORD, new_name
 from tests.patience import until

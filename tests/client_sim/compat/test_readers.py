@@ -9,8 +9,7 @@ import pytest
 from client_sim.compat import custota, graphene, lineage, templates
 from client_sim.compat.asking import AppPhone, Offer, Reply
 from client_sim.compat.errors import DialectError
-from client_sim.compat.fetching import fetch, verify
-from client_sim.compat.looking import ask
+from client_sim.compat.looking import ask, fetch, verify
 from client_sim.engine.signatures import load_certificate_key
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 from fixtures.small_package import FOURTH, small_zip

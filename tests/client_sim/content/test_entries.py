@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.content.checks import check_entries
+from client_sim.content.fetch import check_entries
 from client_sim.content.index import File
 from client_sim.content.kinds import KINDS
 from client_sim.device.errors import ContentError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.content.checks import check_entries
+from client_sim.content.fetch import check_entries
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import ContentError, StateError, StorageError
 from tests.client_sim.content.packs import put_pack

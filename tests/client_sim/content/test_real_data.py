@@ -16,8 +16,8 @@ from phonenumbers import shortnumberinfo
 
 from client_sim.content.apn import encode_android, find_apns
 from client_sim.content.ca import compare_trust, decode_pem, list_certificates
-from client_sim.content.checks import check_entries
 from client_sim.content.countries import find_emergency
+from client_sim.content.fetch import check_entries
 from client_sim.content.kinds import KINDS
 from client_sim.content.part import decode_part
 from client_sim.content.zones import load_zone

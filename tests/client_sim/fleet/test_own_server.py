@@ -9,7 +9,7 @@ import pytest
 
 from client_sim.fleet import own_server
 from client_sim.fleet.errors import EnvironmentFailedError
-from client_sim.fleet.own_server import OwnServer
+from client_sim.fleet.own_server import ClockFile, OwnServer
 
 NOW = 1_770_000_000.0
 
@@ -95,3 +95,14 @@ def test_a_program_that_is_not_installed_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(EnvironmentFailedError, match="not installed beside hening-device"):
         OwnServer(tmp_path / "fleet", lambda: NOW)
+
+
+def test_another_program_reads_microseconds(tmp_path):
+    """Eight bytes, little-endian, rewritten in place."""
+    clock = ClockFile(tmp_path / "clock", 1_700_000_000.25)
+    assert clock.path.read_bytes() == (1_700_000_000_250_000).to_bytes(8, "little")
+    clock.turn(1_700_000_300.0)
+    clock.turn(50.0)  # an earlier time is passed over: nothing may be signed in the past
+    assert clock.seconds == 1_700_000_300.0
+    assert clock.path.read_bytes() == (1_700_000_300_000_000).to_bytes(8, "little")
+    clock.close()

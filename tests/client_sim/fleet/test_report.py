@@ -19,7 +19,7 @@ from client_sim.fleet.twins import Sample
 from client_sim.transport import encode_request
 from tests.client_sim.device.repository_simulator import START, make_pointer, make_step, response
 from tests.client_sim.fleet.conftest import GROUP, PLAIN, live
-from tests.client_sim.pages.test_origin import ORIGIN
+from tests.client_sim.pages.test_page import ORIGIN
 
 HOUR = 3600
 HOST = "127.0.0.1:8080"

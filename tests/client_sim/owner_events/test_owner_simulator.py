@@ -3,8 +3,7 @@ import dataclasses
 import pytest
 
 from client_sim.owner_events.events import Kind, OwnerError
-from client_sim.owner_events.owner_simulator import OwnerSimulator
-from client_sim.owner_events.personal_store import PersonalStore
+from client_sim.owner_events.owner_simulator import OwnerSimulator, PersonalStore
 from client_sim.persona import PERSONA_LIMIT, Note, PersonaError, make_persona
 from client_sim.tape import Tape
 from tests.client_sim.device import shop

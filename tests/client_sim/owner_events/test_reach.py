@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import client_sim
-from client_sim.owner_events.personal_store import PersonalStore
+from client_sim.owner_events.owner_simulator import PersonalStore
 from client_sim.persona import make_persona
 from tests.cases import case
 from tests.client_sim.device import shop
@@ -62,7 +62,7 @@ def test_importing_the_poller_imports_no_owner_events():
 
 def test_the_walk_finds_what_is_there():
     """From the commands of the life one reaches both."""
-    assert {"owner_events/personal_store.py", "device/client.py"} <= reach_from(
+    assert {"owner_events/owner_simulator.py", "device/client.py"} <= reach_from(
         "client_sim.owner_events.commands"
     )
 

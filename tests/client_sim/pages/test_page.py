@@ -1,14 +1,18 @@
 """Templates of reports: what they are given is shown and not obeyed."""
 
+import platform
+from datetime import UTC, datetime
+
 import pytest
 from jinja2 import UndefinedError
 
-from client_sim.pages.page import make_environment
+from client_sim.pages.page import Origin, make_environment
 
 REPORT = """{% extends "base.html" %}
 {% block title %}{{ name }}{% endblock %}
 {% block content %}<p>{{ number|commas }}</p>{% endblock %}
 """
+ORIGIN = Origin(datetime(2026, 12, 1, 12, 9, tzinfo=UTC), "hening-device 1.0", "Linux, 2 CPUs")
 
 
 @pytest.fixture
@@ -32,3 +36,19 @@ def test_a_value_that_is_missing_is_an_error(template):
     """A page never hides that it does not know something."""
     with pytest.raises(UndefinedError):
         template.render(number=1)
+
+
+def test_a_line_names_time_program_and_machine():
+    """The date stands alone, too: titles carry it."""
+    line = "Made 2026-12-01 12:09 UTC by hening-device 1.0 on Linux, 2 CPUs."
+    assert (str(ORIGIN), ORIGIN.day) == (line, "2026-12-01")
+
+
+def test_what_this_process_makes_has_a_version_and_no_host_name():
+    """1764590400 is noon of 1 December 2025."""
+    origin = Origin.read(1_764_590_400)
+    assert origin.made == datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
+    assert origin.program.startswith("hening-device ")
+    assert f"Python {platform.python_version()}" in origin.program
+    assert platform.machine() in origin.machine
+    assert platform.node() not in str(origin)

@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from server.console import (
     accounts,
-    alarms,
     audit_log,
     changes,
     channels,
@@ -20,7 +19,6 @@ from server.console import (
     keys,
     releases,
     rollout_commands,
-    sessions,
 )
 from server.console.forms import csrf_token
 from server.console.overview import Overview
@@ -45,10 +43,8 @@ PAGES = (
     *downloads.PAGES,
     *content.PAGES,
     *keys.PAGES,
-    *alarms.PAGES,
     *accounts.PAGES,
     *audit_log.PAGES,
-    *sessions.PAGES,
 )
 CLOSED = [f"{page.method} {page.path}" for page in PAGES if not page.is_open]
 FIELDS = {

@@ -26,7 +26,7 @@ def home(tmp_path, monkeypatch, now):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr("server.cli.state.now", lambda: now)
     monkeypatch.setattr(
-        "signer.cli.quickstart.Programs", lambda passphrase: InProcess(now, passphrase)
+        "signer.quickstart.steps.Programs", lambda passphrase: InProcess(now, passphrase)
     )
     return tmp_path / "home"
 
@@ -161,7 +161,7 @@ def test_what_was_stopped_is_completed_by_the_same_command(run, monkeypatch, now
     """It says so; another passphrase than that of the keys that are there is refused."""
     with monkeypatch.context() as patch:
         patch.setattr(
-            "signer.cli.quickstart.Programs", lambda passphrase: InProcess(now, passphrase, 2)
+            "signer.quickstart.steps.Programs", lambda passphrase: InProcess(now, passphrase, 2)
         )
         status, _, errors = run(*START)
     assert status == 130
@@ -175,7 +175,7 @@ def test_what_was_stopped_is_completed_by_the_same_command(run, monkeypatch, now
 
 def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
     """The program's own sentence, and then ours."""
-    monkeypatch.setattr("signer.cli.quickstart.Programs", lambda _given: InProcess(now, b"short"))
+    monkeypatch.setattr("signer.quickstart.steps.Programs", lambda _given: InProcess(now, b"short"))
     status, _, errors = run(*START)
     assert status == 1
     assert errors.splitlines()[-1].endswith(

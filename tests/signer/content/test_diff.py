@@ -3,7 +3,7 @@
 import pytest
 
 from signer.content.diff import diff_packs
-from signer.content.errors import ContentError
+from signer.errors import ContentError
 from tests.signer.content.packs import make
 
 

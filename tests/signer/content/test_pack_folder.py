@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.content.part import decode_part
-from signer.content.errors import ContentError
 from signer.content.pack_folder import (
     list_files,
     load_edited,
@@ -19,7 +18,7 @@ from signer.content.pack_folder import (
     make_pack,
     write_pack,
 )
-from signer.errors import EnvironmentFailedError, SignerError
+from signer.errors import ContentError, EnvironmentFailedError, SignerError
 from tests.server.core.content.samples import KINDS, PICTURE, entries_of, pack
 from tests.signer.content.packs import make
 

@@ -7,7 +7,6 @@ from tuf.api.metadata import Targets
 
 from server.core.content.index import decode_index
 from server.core.content.role import check_packs
-from signer.content.errors import ContentError
 from signer.content.plan import (
     check_is_proposed,
     check_links_that_stay,
@@ -17,6 +16,7 @@ from signer.content.plan import (
     plan_packs,
     plan_withdrawal,
 )
+from signer.errors import ContentError
 from signer.proposal.trust import State, Transition
 from tests.server.core.content.samples import NEWS, entries_of
 from tests.signer.content.packs import make

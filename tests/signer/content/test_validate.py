@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from server.core.content.picture import picture_size
-from signer.content.errors import ContentError
 from signer.content.validate import (
     check_decodes,
     check_has_enough,
     check_packs_to_sign,
 )
+from signer.errors import ContentError
 from tests import jpegs
 from tests.server.core.content.samples import HOSTS, KINDS, NEWS, PICTURE, entries_of, jpeg
 from tests.signer.content.packs import make

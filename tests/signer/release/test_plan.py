@@ -6,7 +6,7 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
-from signer.release.changelog import check_locales, check_text
+from signer.release.edits import check_locales, check_text
 from signer.release.plan import judge_release, plan_release
 from signer.release.request import ReleaseRequest
 from tests.cases import case

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from client_sim.lab.clients.anew import born_anew
+from client_sim.lab.clients.loading import born_anew
 from client_sim.lab.oracles.budget import NOBODY_DECLARED
 from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.completion import name_part

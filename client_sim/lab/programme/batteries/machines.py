@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.clients.anew import born_anew
 from client_sim.lab.clients.installing import install_too
+from client_sim.lab.clients.loading import born_anew
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_trace
 from client_sim.lab.programme.conditions import spoil

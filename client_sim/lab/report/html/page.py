@@ -14,12 +14,11 @@ from client_sim.lab.report.extent import (
     describe_outcome,
 )
 from client_sim.lab.report.gathering import gather, gather_outcomes
-from client_sim.lab.report.html.heat import family_rows, leak_rows
 from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
 from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.intervals import measure_intervals
-from client_sim.pages.origin import Origin
-from client_sim.pages.page import make_environment
+from client_sim.lab.report.kill_matrix import family_rows, leak_rows
+from client_sim.pages.page import Origin, make_environment
 
 _ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")
 

@@ -22,7 +22,7 @@ from client_sim.lab.captures.showing import (
 from fixtures.captures import FOLDER, HOST, KNOWN
 from tests.client_sim.lab.report.test_junit import ATTRIBUTES, CHILDREN
 from tests.client_sim.lab.report.test_sarif import check_run
-from tests.client_sim.pages.test_origin import ORIGIN
+from tests.client_sim.pages.test_page import ORIGIN
 
 HOSTILE = (
     b"POST /\x1b[2J<script>alert(1)</script>[red]x[/red] HTTP/1.1\r\n"

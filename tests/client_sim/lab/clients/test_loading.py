@@ -8,8 +8,7 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients import loading
-from client_sim.lab.clients.anew import born_anew
-from client_sim.lab.clients.loading import load_client
+from client_sim.lab.clients.loading import born_anew, load_client
 from client_sim.lab.programme.batteries.fleet import fleet
 from client_sim.lab.programme.batteries.personal import personal
 from client_sim.lab.programme.batteries.timing import timing

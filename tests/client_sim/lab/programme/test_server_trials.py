@@ -3,7 +3,7 @@
 import pytest
 
 from client_sim.lab.programme import execute
-from client_sim.lab.programme.argued import METHODS
+from client_sim.lab.programme.library import METHODS
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 
 NUMBERS = {server.id: number for number, server in enumerate(SERVERS)}

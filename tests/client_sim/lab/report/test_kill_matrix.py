@@ -6,8 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from client_sim.lab.programme.result import Matrix, MatrixRow
-from client_sim.lab.report.html.heat import family_rows, leak_rows
-from client_sim.lab.report.kill_matrix import render_matrix
+from client_sim.lab.report.kill_matrix import family_rows, leak_rows, render_matrix
 from tests.cases import case
 
 

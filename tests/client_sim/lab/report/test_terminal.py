@@ -9,7 +9,7 @@ from client_sim.lab.report.covering import present
 from client_sim.lab.report.redaction import Revealed
 from client_sim.lab.report.terminal import render_terminal
 from tests.cases import case
-from tests.client_sim.pages.test_origin import ORIGIN
+from tests.client_sim.pages.test_page import ORIGIN
 
 
 def show(presentable, width, *, terminal=True):

@@ -8,7 +8,7 @@ from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment, render_page
 from client_sim.lab.report.redaction import Revealed
 from tests.cases import case
-from tests.client_sim.pages.test_origin import ORIGIN
+from tests.client_sim.pages.test_page import ORIGIN
 
 VOID = {"meta", "br"}
 TAGS = {

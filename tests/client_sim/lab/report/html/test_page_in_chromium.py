@@ -10,7 +10,7 @@ from client_sim.lab.cloud.report import CloudReport
 from client_sim.lab.cloud.report import render_page as render_cloud
 from client_sim.lab.report.html.page import render_page
 from fixtures.captures import FOLDER
-from tests.client_sim.pages.test_origin import ORIGIN
+from tests.client_sim.pages.test_page import ORIGIN
 from tests.system.chromium import MEASURE, open_chromium, window
 
 pytestmark = pytest.mark.needs("chromium")
