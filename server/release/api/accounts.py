@@ -8,12 +8,14 @@ import msgspec
 
 from server.core.encodings import encode_canonical_json
 from server.release.api.address import PREFIX
-from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operation, Reply
+from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth import accounts
 from server.release.auth.audit_log import lock_audit_log
 from server.release.auth.principal import Permission, Role
 from server.storage.control_models import Account
+
+OPERATIONS = Operations(permission=Permission.PEOPLE)
 
 Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 Name = Annotated[
@@ -58,6 +60,14 @@ class AccountState(msgspec.Struct, frozen=True):
     etag: str
 
 
+async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer the present state of the account that was created, disabled or enabled."""
+    async with call.services.sessions() as session:
+        row = await accounts.load_account(session, entry["subject"])
+    return _reply(row, is_new=entry["action"] == "account.create")
+
+
+@OPERATIONS.on("GET /accounts", "List accounts", query=PageQuery, response=Page[AccountState])
 async def list_accounts(call: Call) -> Reply:
     """List the accounts whose codenames are all yours, by name, disabled ones too."""
     async with call.services.sessions() as session:
@@ -70,6 +80,16 @@ async def list_accounts(call: Call) -> Reply:
     return Reply(make_page(call, rows, lambda row: row.name, _show))
 
 
+@OPERATIONS.on(
+    "POST /accounts",
+    "Create an account",
+    again=_show_again,
+    request=NewAccount,
+    limit=WIDE_BODY_LIMIT,
+    response=AccountState,
+    status=201,
+    errors=(409,),
+)
 async def create_account(call: Call) -> Reply:
     """Create an account. A caller cannot give rights that it does not hold."""
     async with call.services.sessions.begin() as session:
@@ -84,6 +104,7 @@ async def create_account(call: Call) -> Reply:
     return _reply(made, is_new=True)
 
 
+@OPERATIONS.on("GET /accounts/{account}", "Show an account", response=AccountState)
 async def get_account(call: Call) -> Reply:
     """Return one account whose codenames are all yours."""
     async with call.services.sessions() as session:
@@ -92,6 +113,15 @@ async def get_account(call: Call) -> Reply:
     return _reply(row)
 
 
+@OPERATIONS.on(
+    "PATCH /accounts/{account}",
+    "Change an account",
+    request=AccountChange,
+    limit=WIDE_BODY_LIMIT,
+    response=AccountState,
+    errors=(409,),
+    if_match=True,
+)
 async def change_account(call: Call) -> Reply:
     """Change role or codenames; it applies to the account's tokens immediately."""
     async with call.services.sessions.begin() as session:
@@ -111,6 +141,14 @@ async def change_account(call: Call) -> Reply:
     return _reply(changed)
 
 
+@OPERATIONS.on(
+    "POST /accounts/{account}/disable",
+    "Disable an account",
+    stops=True,
+    again=_show_again,
+    response=AccountState,
+    errors=(409,),
+)
 async def disable_account(call: Call) -> Reply:
     """Disable an account and revoke its tokens."""
     async with call.services.sessions.begin() as session:
@@ -120,6 +158,9 @@ async def disable_account(call: Call) -> Reply:
     return _reply(changed)
 
 
+@OPERATIONS.on(
+    "POST /accounts/{account}/enable", "Enable an account", again=_show_again, response=AccountState
+)
 async def enable_account(call: Call) -> Reply:
     """Enable an account again; it needs new tokens."""
     async with call.services.sessions.begin() as session:
@@ -127,13 +168,6 @@ async def enable_account(call: Call) -> Reply:
             session, call.who, name=call.path["account"], at=call.services.epoch()
         )
     return _reply(changed)
-
-
-async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of the account that was created, disabled or enabled."""
-    async with call.services.sessions() as session:
-        row = await accounts.load_account(session, entry["subject"])
-    return _reply(row, is_new=entry["action"] == "account.create")
 
 
 def _reply(row: Account, *, is_new: bool = False) -> Reply:
@@ -157,70 +191,3 @@ def _show(row: Account) -> AccountState:
         row.disabled_at,
         _etag(row),
     )
-
-
-_ONE = f"{PREFIX}/accounts/{{account}}"
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/accounts",
-        permission=Permission.PEOPLE,
-        summary="List accounts",
-        handler=list_accounts,
-        query=PageQuery,
-        response=Page[AccountState],
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/accounts",
-        permission=Permission.PEOPLE,
-        summary="Create an account",
-        handler=create_account,
-        again=_show_again,
-        request=NewAccount,
-        limit=WIDE_BODY_LIMIT,
-        response=AccountState,
-        status=201,
-        errors=(409,),
-    ),
-    Operation(
-        method="GET",
-        path=_ONE,
-        permission=Permission.PEOPLE,
-        summary="Show an account",
-        handler=get_account,
-        response=AccountState,
-    ),
-    Operation(
-        method="PATCH",
-        path=_ONE,
-        permission=Permission.PEOPLE,
-        summary="Change an account",
-        handler=change_account,
-        request=AccountChange,
-        limit=WIDE_BODY_LIMIT,
-        response=AccountState,
-        errors=(409,),
-        if_match=True,
-    ),
-    Operation(
-        method="POST",
-        path=f"{_ONE}/disable",
-        permission=Permission.PEOPLE,
-        summary="Disable an account",
-        handler=disable_account,
-        stops=True,
-        again=_show_again,
-        response=AccountState,
-        errors=(409,),
-    ),
-    Operation(
-        method="POST",
-        path=f"{_ONE}/enable",
-        permission=Permission.PEOPLE,
-        summary="Enable an account",
-        handler=enable_account,
-        again=_show_again,
-        response=AccountState,
-    ),
-)

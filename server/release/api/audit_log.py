@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
-from server.release.api.address import PREFIX
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.audit_log import describe
 from server.release.auth.audit_log_query import (
@@ -16,6 +15,8 @@ from server.release.auth.audit_log_query import (
     query_audit_log,
 )
 from server.release.auth.principal import Permission
+
+OPERATIONS = Operations(permission=Permission.AUDIT)
 
 JSON_LINES = "application/jsonl"
 Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -53,6 +54,7 @@ class Head(msgspec.Struct, frozen=True):
     sha256: str
 
 
+@OPERATIONS.on("GET /trail", "List audit log entries", query=AuditLogQuery, response=Page[Entry])
 async def list_trail(call: Call) -> Reply:
     """List entries, the newest first."""
     query = call.query
@@ -64,6 +66,7 @@ async def list_trail(call: Call) -> Reply:
     return Reply(make_page(call, rows, lambda row: row.index, lambda row: Entry(**describe(row))))
 
 
+@OPERATIONS.on("GET /trail/head", "Show the head of the audit log", response=Head)
 async def get_trail_head(call: Call) -> Reply:
     """Return number and hash of the last entry; 0 and zeros before the first."""
     async with call.services.sessions() as session:
@@ -71,6 +74,7 @@ async def get_trail_head(call: Call) -> Reply:
     return Reply(Head(found.length, found.sha256))
 
 
+@OPERATIONS.on("GET /trail/export", "Export the audit log", raw=True, response_type=JSON_LINES)
 async def export_whole_trail(call: Call) -> web.StreamResponse:
     """Return every entry as a line of canonical JSON, the oldest first."""
     response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
@@ -79,33 +83,3 @@ async def export_whole_trail(call: Call) -> web.StreamResponse:
         await response.write(lines)
     await response.write_eof()
     return response
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/trail",
-        permission=Permission.AUDIT,
-        summary="List audit log entries",
-        handler=list_trail,
-        query=AuditLogQuery,
-        response=Page[Entry],
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/trail/head",
-        permission=Permission.AUDIT,
-        summary="Show the head of the audit log",
-        handler=get_trail_head,
-        response=Head,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/trail/export",
-        permission=Permission.AUDIT,
-        summary="Export the audit log",
-        handler=export_whole_trail,
-        raw=True,
-        response_type=JSON_LINES,
-    ),
-)

@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from server.core.names import decode_channel
-from server.release.api.address import PREFIX
-from server.release.api.operation import URGENT_BODY_LIMIT, Call, Operation, Reply
+from server.release.api.operation import URGENT_BODY_LIMIT, Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.principal import Permission
 from server.release.rollouts.changes import ChangeView
 from server.release.rollouts.ledger import REASON_LIMIT
 
-_PATH = f"{PREFIX}/changes/{{change}}"
+OPERATIONS = Operations(permission=Permission.READ)
 
 
 class ChangesQuery(PageQuery, frozen=True):
@@ -31,6 +30,18 @@ class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For the record: plain text without links."""
 
 
+async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer the present state of a change that was approved, rejected or cancelled."""
+    return await get_change(call)
+
+
+async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer an approved change; if due, it is carried out first."""
+    rollouts = call.services.require_rollouts()
+    return Reply(await rollouts.complete(call.who, call.path["change"]))
+
+
+@OPERATIONS.on("GET /changes", "List changes", query=ChangesQuery, response=Page[ChangeView])
 async def list_changes(call: Call) -> Reply:
     """List the changes of your models, the newest first."""
     query = call.query
@@ -46,6 +57,7 @@ async def list_changes(call: Call) -> Reply:
     return Reply(make_page(call, found, lambda change: change.id, lambda change: change))
 
 
+@OPERATIONS.on("GET /changes/{change}", "Show a change", response=ChangeView)
 async def get_change(call: Call) -> Reply:
     """Return a change: its command, and its result."""
     change = await call.services.require_rollouts().get(call.path["change"])
@@ -53,6 +65,14 @@ async def get_change(call: Call) -> Reply:
     return Reply(change)
 
 
+@OPERATIONS.on(
+    "POST /changes/{change}/approve",
+    "Approve a change",
+    permission=Permission.APPROVE,
+    again=_approve_again,
+    response=ChangeView,
+    errors=(409,),
+)
 async def approve_change(call: Call) -> Reply:
     """Approve another account's change; a due one is carried out immediately.
 
@@ -62,81 +82,35 @@ async def approve_change(call: Call) -> Reply:
     return Reply(await rollouts.approve(call.who, call.path["change"]))
 
 
+@OPERATIONS.on(
+    "POST /changes/{change}/reject",
+    "Reject a change",
+    permission=Permission.APPROVE,
+    stops=True,
+    again=_show_again,
+    request=Why,
+    response=ChangeView,
+    errors=(409,),
+)
 async def reject_change(call: Call) -> Reply:
     """Reject a change that waits for approval."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.reject(call.who, call.path["change"], call.body.reason))
 
 
+@OPERATIONS.on(
+    "POST /changes/{change}/cancel",
+    "Cancel a change",
+    permission=None,
+    limit=URGENT_BODY_LIMIT,
+    stops=True,
+    again=_show_again,
+    request=Why,
+    response=ChangeView,
+    errors=(403, 409),
+    urgent=True,
+)
 async def cancel_change(call: Call) -> Reply:
     """Cancel a change that has not begun: with `rollout` your own, with `approve` any."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))
-
-
-async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of a change that was approved, rejected or cancelled."""
-    return await get_change(call)
-
-
-async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer an approved change; if due, it is carried out first."""
-    rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.complete(call.who, call.path["change"]))
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/changes",
-        permission=Permission.READ,
-        summary="List changes",
-        handler=list_changes,
-        query=ChangesQuery,
-        response=Page[ChangeView],
-    ),
-    Operation(
-        method="GET",
-        path=_PATH,
-        permission=Permission.READ,
-        summary="Show a change",
-        handler=get_change,
-        response=ChangeView,
-    ),
-    Operation(
-        method="POST",
-        path=f"{_PATH}/approve",
-        permission=Permission.APPROVE,
-        summary="Approve a change",
-        handler=approve_change,
-        again=_approve_again,
-        response=ChangeView,
-        errors=(409,),
-    ),
-    Operation(
-        method="POST",
-        path=f"{_PATH}/reject",
-        permission=Permission.APPROVE,
-        summary="Reject a change",
-        handler=reject_change,
-        stops=True,
-        again=_show_again,
-        request=Why,
-        response=ChangeView,
-        errors=(409,),
-    ),
-    Operation(
-        method="POST",
-        path=f"{_PATH}/cancel",
-        permission=None,
-        summary="Cancel a change",
-        handler=cancel_change,
-        limit=URGENT_BODY_LIMIT,
-        stops=True,
-        again=_show_again,
-        request=Why,
-        response=ChangeView,
-        errors=(403, 409),
-        urgent=True,
-    ),
-)

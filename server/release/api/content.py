@@ -11,10 +11,11 @@ from server.core.content.index import Pack, decode_index, targets_of
 from server.core.content.kinds import CONTENT_ROLES, convert_entries, part_paths
 from server.core.content.news import News
 from server.core.content.part import join_parts
-from server.release.api.address import PREFIX
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.rollouts.preview import Share
+
+OPERATIONS = Operations(permission=Permission.READ)
 
 _NEWS = frozenset({"features", "notices"})
 
@@ -62,6 +63,7 @@ class Packs(msgspec.Struct, frozen=True):
     items: list[PackState]
 
 
+@OPERATIONS.on("GET /content", "List content packs", response=Packs)
 async def list_packs(call: Call) -> Reply:
     """List the content packs. Every phone fetches all of their parts, whatever its owner uses."""
     published = await call.services.require_rollouts().published()
@@ -121,15 +123,3 @@ def _show(kind: str, name: str, role: Targets, pack: Pack) -> PackState:
         length=sum(role.targets[path].length for path in parts),
         pictures=len(targets_of(kind, role.targets)) - len(parts),
     )
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/content",
-        permission=Permission.READ,
-        summary="List content packs",
-        handler=list_packs,
-        response=Packs,
-    ),
-)

@@ -11,11 +11,12 @@ import msgspec
 from sqlalchemy import select
 from tuf.api.metadata import Targets
 
-from server.release.api.address import PREFIX
 from server.release.api.models import load_role
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.auth.principal import Permission
 from server.storage.models import PackageDownloads
+
+OPERATIONS = Operations(permission=Permission.READ)
 
 _DAY = 86_400
 
@@ -43,6 +44,9 @@ class Downloads(msgspec.Struct, frozen=True):
     """By package and day; a day with fewer than twenty is missing."""
 
 
+@OPERATIONS.on(
+    "GET /models/{codename}/downloads", "List downloads of a model's packages", response=Downloads
+)
 async def list_downloads(call: Call) -> Reply:
     """List how often a model's packages were downloaded, per day."""
     role = await load_role(call)
@@ -67,15 +71,3 @@ def _list_hashes(role: Targets) -> list[str]:
 
 def _name(day: int) -> str:
     return f"{datetime.fromtimestamp(day * _DAY, UTC):%Y-%m-%d}"
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/models/{{codename}}/downloads",
-        permission=Permission.READ,
-        summary="List downloads of a model's packages",
-        handler=list_downloads,
-        response=Downloads,
-    ),
-)

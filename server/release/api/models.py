@@ -10,13 +10,14 @@ from tuf.api.metadata import Targets
 from server.core.names import decode_release_path, is_codename
 from server.core.release import Release, decode_releases
 from server.publisher.published import load_signers
-from server.release.api.address import PREFIX
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.principal import Permission
 from server.release.errors import NotFoundError
 from server.release.rollouts.signed import Retire, needs_signature, propose_retirement
 from server.release.rollouts.split import Split, propose_split
+
+OPERATIONS = Operations(permission=Permission.READ)
 
 
 class ModelState(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ class ReleaseState(msgspec.Struct, frozen=True):
     sha256: str
 
 
+@OPERATIONS.on("GET /models", "List models", query=PageQuery, response=Page[ModelState])
 async def list_models(call: Call) -> Reply:
     """List the models that have a signed role, and that you may see."""
     roles = await _load_roles(call)
@@ -66,6 +68,7 @@ async def list_models(call: Call) -> Reply:
     return Reply(make_page(call, shown, lambda model: model.codename, lambda model: model))
 
 
+@OPERATIONS.on("GET /models/{codename}", "Show a model", response=ModelState)
 async def get_model(call: Call) -> Reply:
     """Return one model."""
     codename, public = call.path["codename"], call.services.folder.public
@@ -73,6 +76,12 @@ async def get_model(call: Call) -> Reply:
     return Reply(await asyncio.to_thread(_show_model, codename, role, public))
 
 
+@OPERATIONS.on(
+    "GET /models/{codename}/releases",
+    "List a model's packages",
+    query=PageQuery,
+    response=Page[ReleaseState],
+)
 async def list_releases(call: Call) -> Reply:
     """List a model's packages by path, withdrawn ones among them."""
     role = await load_role(call)
@@ -82,6 +91,13 @@ async def list_releases(call: Call) -> Reply:
     return Reply(make_page(call, shown, lambda row: row[0], lambda row: _show(role, *row)))
 
 
+@OPERATIONS.on(
+    "POST /models/{codename}/retire",
+    "Propose to retire a model",
+    permission=Permission.ROLLOUT,
+    request=Retire,
+    errors=(409,),
+)
 async def retire_model(call: Call) -> Reply:
     """Propose to retire a model: its phones are offered nothing any more.
 
@@ -94,6 +110,13 @@ async def retire_model(call: Call) -> Reply:
     raise needs_signature(proposed)
 
 
+@OPERATIONS.on(
+    "POST /latest/split",
+    "Propose to split latest",
+    permission=Permission.ROLLOUT,
+    request=Split,
+    errors=(409,),
+)
 async def split_latest(call: Call) -> Reply:
     """Propose that latest is split into 4 or 16 parts.
 
@@ -153,51 +176,3 @@ def _show(role: Targets, path: str, release: Release) -> ReleaseState:
         length=target.length,
         sha256=target.hashes["sha256"],
     )
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/models",
-        permission=Permission.READ,
-        summary="List models",
-        handler=list_models,
-        query=PageQuery,
-        response=Page[ModelState],
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/models/{{codename}}",
-        permission=Permission.READ,
-        summary="Show a model",
-        handler=get_model,
-        response=ModelState,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/models/{{codename}}/releases",
-        permission=Permission.READ,
-        summary="List a model's packages",
-        handler=list_releases,
-        query=PageQuery,
-        response=Page[ReleaseState],
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/models/{{codename}}/retire",
-        permission=Permission.ROLLOUT,
-        summary="Propose to retire a model",
-        handler=retire_model,
-        request=Retire,
-        errors=(409,),
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/latest/split",
-        permission=Permission.ROLLOUT,
-        summary="Propose to split latest",
-        handler=split_latest,
-        request=Split,
-        errors=(409,),
-    ),
-)

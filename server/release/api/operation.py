@@ -1,7 +1,7 @@
 """The declaration of an operation of the API: its path, rights, input and output.
 
-A resource is a module that exports `OPERATIONS`; `catalogue` lists the modules. Framework, schema
-and tests use only this declaration.
+A resource is a module that exports `OPERATIONS`, where each handler is declared; `catalogue` lists
+the modules. Framework, schema and tests use only these declarations.
 """
 
 import re
@@ -203,6 +203,7 @@ class Reply:
 
 Handler = Callable[[Call], Coroutine[Any, Any, Reply | web.StreamResponse]]
 Again = Callable[[Call, Mapping[str, Any]], Awaitable[Reply]]
+H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +297,39 @@ class Operation:
     def parameters(self) -> tuple[str, ...]:
         """The names of the path's parameters, in order."""
         return tuple(_PARAMETER.findall(self.path))
+
+
+class Operations(list[Operation]):
+    """The operations of a resource, in the order of their handlers.
+
+    `shared` are members that each of them has, unless its own declaration says otherwise.
+    """
+
+    def __init__(self, **shared: Any) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def on(self, route: str, summary: str, **declared: Any) -> Callable[[H], H]:
+        """Declare the decorated handler as an operation.
+
+        `route` is the method, a blank and the path below `PREFIX`; `declared` are other members.
+        """
+        method, path = route.split(" ")
+
+        def add(handler: H) -> H:
+            members = {**self._shared, **declared}
+            self.append(
+                Operation(
+                    method=method,
+                    path=PREFIX + path,
+                    summary=summary,
+                    handler=handler,
+                    **members,
+                )
+            )
+            return handler
+
+        return add
 
 
 def path_pattern(name: str) -> str:

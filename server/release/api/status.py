@@ -13,11 +13,12 @@ from tuf.api.metadata import Role
 from server.publisher.expiry.alarms import Notice
 from server.publisher.inbox import count_waiting
 from server.publisher.published import load_published
-from server.release.api.address import PREFIX
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operation, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.errors import RateError, Share
 from server.storage.errors import StorageError
+
+OPERATIONS = Operations(permission=None)
 
 VERSION = version("hening")  # takes a millisecond to find
 
@@ -52,11 +53,18 @@ class Status(msgspec.Struct, frozen=True):
     alarms: Annotated[list[Notice], msgspec.Meta(description="What a person has to look at.")]
 
 
+@OPERATIONS.on("GET /health", "Liveness", public=True, response=Health)
 async def get_health(_call: Call) -> Reply:
     """Answer that the process runs; it checks nothing else."""
     return Reply(Health())
 
 
+@OPERATIONS.on(
+    "GET /status",
+    "Show what is published and what waits",
+    permission=Permission.READ,
+    response=Status,
+)
 async def get_status(call: Call) -> Reply:
     """Return the published state."""
     try:
@@ -114,27 +122,6 @@ def _identity(public: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return stat.st_ino, stat.st_mtime_ns
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/health",
-        permission=None,
-        public=True,
-        summary="Liveness",
-        handler=get_health,
-        response=Health,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/status",
-        permission=Permission.READ,
-        summary="Show what is published and what waits",
-        handler=get_status,
-        response=Status,
-    ),
-)
 
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx")

@@ -9,10 +9,12 @@ from server.core.bundle import MAX_BUNDLE
 from server.core.errors import HeningError
 from server.release.api.address import PREFIX
 from server.release.api.decode import check_media_type, stream_body
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.principal import Permission
 from server.release.submissions.submissions import MAX_WAIT, SubmissionState
+
+OPERATIONS = Operations(permission=Permission.READ)
 
 MEDIA_TYPE = "application/vnd.hening.submission"
 
@@ -33,6 +35,17 @@ class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait: Annotated[int, msgspec.Meta(ge=0, le=MAX_WAIT, description="Seconds.")] = 0
 
 
+@OPERATIONS.on(
+    "PUT /submissions/{submission}",
+    "Submit signed metadata",
+    permission=Permission.SUBMIT,
+    response=SubmissionView,
+    status=202,
+    errors=(408, 409, 413, 415, 507),
+    raw=True,
+    limit=0,
+    content_type=MEDIA_TYPE,
+)
 async def submit(call: Call) -> Reply:
     """Take a bundle of FORMATS.md section 6, without the blobs, which are here already.
 
@@ -53,12 +66,9 @@ async def submit(call: Call) -> Reply:
     return Reply(_view(state), headers={"Location": f"{PREFIX}/submissions/{state.id}"})
 
 
-async def get_submission(call: Call) -> Reply:
-    """Return the state of a submission, after at most `wait` seconds."""
-    state = await call.services.submissions.get(call.path["submission"], call.query.wait)
-    return Reply(_view(state))
-
-
+@OPERATIONS.on(
+    "GET /submissions", "List submissions", query=PageQuery, response=Page[SubmissionView]
+)
 async def list_submissions(call: Call) -> Reply:
     """List submissions: what waits, then the newest first.
 
@@ -69,40 +79,14 @@ async def list_submissions(call: Call) -> Reply:
     return Reply(make_page(call, states, lambda state: state.key, _view))
 
 
+@OPERATIONS.on(
+    "GET /submissions/{submission}", "Show a submission", query=WaitQuery, response=SubmissionView
+)
+async def get_submission(call: Call) -> Reply:
+    """Return the state of a submission, after at most `wait` seconds."""
+    state = await call.services.submissions.get(call.path["submission"], call.query.wait)
+    return Reply(_view(state))
+
+
 def _view(state: SubmissionState) -> SubmissionView:
     return SubmissionView(state.id, state.status, state.reason, state.snapshot, state.finished_at)
-
-
-OPERATIONS = (
-    Operation(
-        method="PUT",
-        path=f"{PREFIX}/submissions/{{submission}}",
-        permission=Permission.SUBMIT,
-        summary="Submit signed metadata",
-        handler=submit,
-        response=SubmissionView,
-        status=202,
-        errors=(408, 409, 413, 415, 507),
-        raw=True,
-        limit=0,
-        content_type=MEDIA_TYPE,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/submissions",
-        permission=Permission.READ,
-        summary="List submissions",
-        handler=list_submissions,
-        query=PageQuery,
-        response=Page[SubmissionView],
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/submissions/{{submission}}",
-        permission=Permission.READ,
-        summary="Show a submission",
-        handler=get_submission,
-        query=WaitQuery,
-        response=SubmissionView,
-    ),
-)

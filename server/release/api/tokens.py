@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.release.api.address import PREFIX
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth import tokens
 from server.release.auth.principal import Permission, Role
 from server.storage.control_models import Token
+
+OPERATIONS = Operations(permission=None)
 
 Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 Name = Annotated[str, msgspec.Meta(max_length=64)]
@@ -66,22 +67,46 @@ class Me(msgspec.Struct, frozen=True):
     """The token's id."""
 
 
+async def _revoke_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer the revoked token: revoking it again does nothing."""
+    return await revoke_token(call)
+
+
+@OPERATIONS.on("GET /me", "Show the caller", response=Me)
 async def get_me(call: Call) -> Reply:
     """Return the name and the current rights of the request's token."""
     who = call.who
     return Reply(Me(who.name, who.role, sorted(who.permissions), list(who.codenames), who.token))
 
 
+@OPERATIONS.on("GET /me/tokens", "List own tokens", query=PageQuery, response=Page[TokenState])
 async def list_my_tokens(call: Call) -> Reply:
     """List the tokens of the caller's account, by id."""
     return await _list(call, call.who.name)
 
 
+@OPERATIONS.on(
+    "GET /tokens",
+    "List tokens",
+    permission=Permission.PEOPLE,
+    query=TokenQuery,
+    response=Page[TokenState],
+)
 async def list_tokens(call: Call) -> Reply:
     """List tokens by id, of one account or of all that you cover, those that ended too."""
     return await _list(call, call.query.account or None)
 
 
+@OPERATIONS.on(
+    "POST /tokens",
+    "Create a token",
+    permission=Permission.PEOPLE,
+    request=NewToken,
+    response=IssuedToken,
+    status=201,
+    errors=(404, 409),
+    secret=True,
+)
 async def create_token(call: Call) -> Reply:
     """Create a token. Only this answer has it. A caller cannot give rights that it does not hold.
 
@@ -104,17 +129,20 @@ async def create_token(call: Call) -> Reply:
     return Reply(IssuedToken(**shown, token=issued.text))
 
 
+@OPERATIONS.on(
+    "POST /tokens/{token}/revoke",
+    "Revoke a token",
+    stops=True,
+    again=_revoke_again,
+    response=TokenState,
+    errors=(403,),
+)
 async def revoke_token(call: Call) -> Reply:
     """Revoke a token immediately. Every caller may revoke the token of its request."""
     at = call.services.epoch()
     async with call.services.sessions.begin() as session:
         revoked = await tokens.revoke_token(session, call.who, identity=call.path["token"], at=at)
     return Reply(_show(revoked, at))
-
-
-async def _revoke_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the revoked token: revoking it again does nothing."""
-    return await revoke_token(call)
 
 
 async def _list(call: Call, account: str | None) -> Reply:
@@ -141,56 +169,3 @@ def _show(row: Token, at: int) -> TokenState:
         row.revoked_at,
         tokens.token_state(row, at),
     )
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/me",
-        permission=None,
-        summary="Show the caller",
-        handler=get_me,
-        response=Me,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/me/tokens",
-        permission=None,
-        summary="List own tokens",
-        handler=list_my_tokens,
-        query=PageQuery,
-        response=Page[TokenState],
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/tokens",
-        permission=Permission.PEOPLE,
-        summary="List tokens",
-        handler=list_tokens,
-        query=TokenQuery,
-        response=Page[TokenState],
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/tokens",
-        permission=Permission.PEOPLE,
-        summary="Create a token",
-        handler=create_token,
-        request=NewToken,
-        response=IssuedToken,
-        status=201,
-        errors=(404, 409),
-        secret=True,
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/tokens/{{token}}/revoke",
-        permission=None,
-        summary="Revoke a token",
-        handler=revoke_token,
-        stops=True,
-        again=_revoke_again,
-        response=TokenState,
-        errors=(403,),
-    ),
-)

@@ -17,7 +17,7 @@ from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
 from server.release.api.address import PREFIX
 from server.release.api.decode import check_media_type
-from server.release.api.operation import Call, Header, Operation, Reply
+from server.release.api.operation import Call, Header, Operations, Reply
 from server.release.api.problems import ProblemError
 from server.release.auth.principal import Permission
 from server.release.errors import NotFoundError
@@ -33,6 +33,9 @@ VERSION = "1.0.0"
 MEDIA_TYPE = "application/offset+octet-stream"
 _DECIMAL = "^(0|[1-9][0-9]{0,15})$"
 _RESUMABLE = Header("Tus-Resumable", "The protocol's version.", rf"^{VERSION}$", required=True)
+OPERATIONS = Operations(
+    permission=Permission.UPLOAD, reply_headers=MappingProxyType({"Tus-Resumable": VERSION})
+)
 
 
 class UploadView(msgspec.Struct, frozen=True):
@@ -52,15 +55,16 @@ class BlobView(msgspec.Struct, frozen=True):
     length: Annotated[int, msgspec.Meta(description="Bytes.")]
 
 
-async def get_blob(call: Call) -> Reply:
-    """Return the length of the blob with this sha256; 404 if it is not stored."""
-    sha256 = call.path["blob"]
-    length = await call.services.uploads.blob_length(sha256)
-    if length is None:
-        raise NotFoundError("no bytes with this sha256 are here: upload them.")
-    return Reply(BlobView(sha256, length))
+async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer the present state of the announced upload."""
+    state = await call.services.uploads.get(call.who, entry["subject"])
+    location = {"Location": f"{PREFIX}/uploads/{state.id}"}
+    return Reply(_view(state), headers=location | _progress(state))
 
 
+@OPERATIONS.on(
+    "OPTIONS /uploads", "Show the supported tus version", permission=None, public=True, status=204
+)
 async def tell_upload_protocol(call: Call) -> Reply:
     """Return the version of tus, its extensions, and the maximum length."""
     return Reply(
@@ -73,6 +77,23 @@ async def tell_upload_protocol(call: Call) -> Reply:
     )
 
 
+@OPERATIONS.on(
+    "POST /uploads",
+    "Create an upload",
+    again=_create_again,
+    response=UploadView,
+    status=201,
+    errors=(412, 413, 507),
+    headers=(
+        _RESUMABLE,
+        Header("Upload-Length", "Bytes in all.", _DECIMAL, required=True),
+        Header(
+            "Upload-Metadata",
+            "`sha256 BASE64`: the hash of all bytes, in hex, in base64.",
+            required=True,
+        ),
+    ),
+)
 async def create_upload(call: Call) -> Reply:
     """Create an upload. If its blob is stored already, the upload is complete: see the offset."""
     _check_version(call)
@@ -87,19 +108,19 @@ async def create_upload(call: Call) -> Reply:
     return Reply(_view(state), headers=location | _progress(state))
 
 
-async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of the announced upload."""
-    state = await call.services.uploads.get(call.who, entry["subject"])
-    location = {"Location": f"{PREFIX}/uploads/{state.id}"}
-    return Reply(_view(state), headers=location | _progress(state))
-
-
+@OPERATIONS.on("GET /uploads/{upload}", "Show an upload", response=UploadView, errors=(409, 460))
 async def get_upload(call: Call) -> Reply:
     """Return the progress of an own upload, for clients without tus."""
     state = await call.services.uploads.get(call.who, call.path["upload"])
     return Reply(_view(state), headers=_progress(state))
 
 
+@OPERATIONS.on(
+    "HEAD /uploads/{upload}",
+    "Show the offset of an upload",
+    errors=(409, 412, 460),
+    headers=(_RESUMABLE,),
+)
 async def find_upload_offset(call: Call) -> Reply:
     """Return the offset of the next part; 409 while a part is being received."""
     _check_version(call)
@@ -111,6 +132,20 @@ async def find_upload_offset(call: Call) -> Reply:
     return Reply(headers=_progress(state) | described)
 
 
+@OPERATIONS.on(
+    "PATCH /uploads/{upload}",
+    "Send a part",
+    status=204,
+    errors=(408, 409, 412, 413, 415, 460, 507),
+    raw=True,
+    limit=0,
+    content_type=MEDIA_TYPE,
+    headers=(
+        _RESUMABLE,
+        Header("Upload-Offset", "Where the part begins.", _DECIMAL, required=True),
+        Header("Upload-Checksum", "`ALGORITHM BASE64` of the part: sha1 or sha256."),
+    ),
+)
 async def append_to_upload(call: Call) -> Reply:
     """Take a part. What arrives before a connection is lost is kept; with a checksum it is not.
 
@@ -134,11 +169,34 @@ async def append_to_upload(call: Call) -> Reply:
     return Reply(headers=_progress(state))
 
 
+@OPERATIONS.on(
+    "DELETE /uploads/{upload}",
+    "Delete an upload",
+    status=204,
+    errors=(409, 412),
+    headers=(_RESUMABLE,),
+)
 async def end_upload(call: Call) -> Reply:
     """Delete an upload and its bytes; a blob made from it stays."""
     _check_version(call)
     await call.services.uploads.remove(call.who, call.path["upload"])
     return Reply()
+
+
+@OPERATIONS.on(
+    "GET /blobs/{blob}",
+    "Show a blob",
+    permission=Permission.READ,
+    response=BlobView,
+    reply_headers={},
+)
+async def get_blob(call: Call) -> Reply:
+    """Return the length of the blob with this sha256; 404 if it is not stored."""
+    sha256 = call.path["blob"]
+    length = await call.services.uploads.blob_length(sha256)
+    if length is None:
+        raise NotFoundError("no bytes with this sha256 are here: upload them.")
+    return Reply(BlobView(sha256, length))
 
 
 async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
@@ -183,99 +241,3 @@ def _progress(state: UploadState) -> dict[str, str]:
         "Upload-Offset": str(state.offset),
         "Upload-Expires": formatdate(state.expires_at, usegmt=True),
     }
-
-
-def _operation(method: str, path: str, **declared: Any) -> Operation:
-    """Return an operation of the tus protocol; its answers have the tus headers, refusals too."""
-    return Operation(
-        method=method,
-        path=f"{PREFIX}{path}",
-        reply_headers=MappingProxyType({"Tus-Resumable": VERSION}),
-        **declared,
-    )
-
-
-OPERATIONS = (
-    _operation(
-        "OPTIONS",
-        "/uploads",
-        permission=None,
-        public=True,
-        summary="Show the supported tus version",
-        handler=tell_upload_protocol,
-        status=204,
-    ),
-    _operation(
-        "POST",
-        "/uploads",
-        permission=Permission.UPLOAD,
-        summary="Create an upload",
-        handler=create_upload,
-        again=_create_again,
-        response=UploadView,
-        status=201,
-        errors=(412, 413, 507),
-        headers=(
-            _RESUMABLE,
-            Header("Upload-Length", "Bytes in all.", _DECIMAL, required=True),
-            Header(
-                "Upload-Metadata",
-                "`sha256 BASE64`: the hash of all bytes, in hex, in base64.",
-                required=True,
-            ),
-        ),
-    ),
-    _operation(
-        "GET",
-        "/uploads/{upload}",
-        permission=Permission.UPLOAD,
-        summary="Show an upload",
-        handler=get_upload,
-        response=UploadView,
-        errors=(409, 460),
-    ),
-    _operation(
-        "HEAD",
-        "/uploads/{upload}",
-        permission=Permission.UPLOAD,
-        summary="Show the offset of an upload",
-        handler=find_upload_offset,
-        errors=(409, 412, 460),
-        headers=(_RESUMABLE,),
-    ),
-    _operation(
-        "PATCH",
-        "/uploads/{upload}",
-        permission=Permission.UPLOAD,
-        summary="Send a part",
-        handler=append_to_upload,
-        status=204,
-        errors=(408, 409, 412, 413, 415, 460, 507),
-        raw=True,
-        limit=0,
-        content_type=MEDIA_TYPE,
-        headers=(
-            _RESUMABLE,
-            Header("Upload-Offset", "Where the part begins.", _DECIMAL, required=True),
-            Header("Upload-Checksum", "`ALGORITHM BASE64` of the part: sha1 or sha256."),
-        ),
-    ),
-    _operation(
-        "DELETE",
-        "/uploads/{upload}",
-        permission=Permission.UPLOAD,
-        summary="Delete an upload",
-        handler=end_upload,
-        status=204,
-        errors=(409, 412),
-        headers=(_RESUMABLE,),
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/blobs/{{blob}}",
-        permission=Permission.READ,
-        summary="Show a blob",
-        handler=get_blob,
-        response=BlobView,
-    ),
-)

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from server.release.api.address import PREFIX
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.webhooks import directory
 from server.release.webhooks.sender import MAX_URL
 from server.storage.control_models import Delivery, Webhook
+
+OPERATIONS = Operations(permission=Permission.WEBHOOKS)
 
 Subscribed = Literal[
     "published", "rolled-out", "halted", "expiring", "change-waiting", "change-refused"
@@ -85,6 +87,25 @@ class QueuedDelivery(msgspec.Struct, frozen=True):
     delivery: str
 
 
+async def _reply_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer the present state of the webhook that was switched on or off."""
+    return await _reply(call)
+
+
+async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer the delivery that was restarted."""
+    return Reply(QueuedDelivery(entry["detail"]["delivery"]))
+
+
+@OPERATIONS.on(
+    "POST /webhooks",
+    "Create a webhook",
+    request=NewWebhook,
+    response=WebhookSecret,
+    status=201,
+    errors=(400, 409),
+    secret=True,
+)
 async def create_webhook(call: Call) -> Reply:
     """Create a webhook. Only this answer has the secret that signs its events."""
     services = call.services
@@ -103,17 +124,27 @@ async def create_webhook(call: Call) -> Reply:
     )
 
 
+@OPERATIONS.on("GET /webhooks", "List webhooks", response=Webhooks)
 async def list_webhooks(call: Call) -> Reply:
     """List all webhooks, disabled ones too."""
     found = await directory.list_webhooks(call.services.sessions)
     return Reply(Webhooks([WebhookState(**_describe(webhook)) for webhook in found]))
 
 
+@OPERATIONS.on("GET /webhooks/{webhook}", "Show a webhook", response=WebhookDetails, errors=(404,))
 async def get_webhook(call: Call) -> Reply:
     """Return one webhook with its newest deliveries."""
     return await _reply(call)
 
 
+@OPERATIONS.on(
+    "POST /webhooks/{webhook}/rotate",
+    "Rotate a webhook's secret",
+    request=Rotation,
+    response=WebhookSecret,
+    errors=(400, 404),
+    secret=True,
+)
 async def rotate_secret(call: Call) -> Reply:
     """Replace a webhook's secret. Only this answer has the new one; the old one ends later."""
     services = call.services
@@ -128,6 +159,13 @@ async def rotate_secret(call: Call) -> Reply:
     return Reply(WebhookSecret(**_describe(made), secret=made.secret))
 
 
+@OPERATIONS.on(
+    "POST /webhooks/{webhook}/disable",
+    "Disable a webhook",
+    again=_reply_again,
+    response=WebhookDetails,
+    errors=(404,),
+)
 async def disable_webhook(call: Call) -> Reply:
     """Disable a webhook; its waiting deliveries are given up."""
     webhook, services = call.path["webhook"], call.services
@@ -135,6 +173,13 @@ async def disable_webhook(call: Call) -> Reply:
     return await _reply(call)
 
 
+@OPERATIONS.on(
+    "POST /webhooks/{webhook}/enable",
+    "Enable a webhook",
+    again=_reply_again,
+    response=WebhookDetails,
+    errors=(404, 409),
+)
 async def enable_webhook(call: Call) -> Reply:
     """Enable a webhook again, for events from now on."""
     webhook, services = call.path["webhook"], call.services
@@ -142,6 +187,13 @@ async def enable_webhook(call: Call) -> Reply:
     return await _reply(call)
 
 
+@OPERATIONS.on(
+    "POST /webhooks/{webhook}/ping",
+    "Test a webhook",
+    response=QueuedDelivery,
+    status=202,
+    errors=(404, 409),
+)
 async def ping_webhook(call: Call) -> Reply:
     """Send an event without content, to test a webhook."""
     services = call.services
@@ -151,6 +203,14 @@ async def ping_webhook(call: Call) -> Reply:
     return Reply(QueuedDelivery(delivery))
 
 
+@OPERATIONS.on(
+    "POST /webhooks/{webhook}/deliveries/{delivery}/redeliver",
+    "Repeat a delivery",
+    again=_redeliver_again,
+    response=QueuedDelivery,
+    status=202,
+    errors=(404, 409),
+)
 async def redeliver_event(call: Call) -> Reply:
     """Repeat a delivery that succeeded or was given up, with the same id."""
     services, delivery = call.services, call.path["delivery"]
@@ -158,16 +218,6 @@ async def redeliver_event(call: Call) -> Reply:
         services.sessions, call.who, call.path["webhook"], delivery, services.epoch()
     )
     return Reply(QueuedDelivery(delivery))
-
-
-async def _reply_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of the webhook that was switched on or off."""
-    return await _reply(call)
-
-
-async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the delivery that was restarted."""
-    return Reply(QueuedDelivery(entry["detail"]["delivery"]))
 
 
 async def _reply(call: Call) -> Reply:
@@ -199,88 +249,3 @@ def _describe_delivery(delivery: Delivery) -> DeliveryState:
         delivered_at=delivery.delivered_at,
         last_error=delivery.last_error,
     )
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/webhooks",
-        permission=Permission.WEBHOOKS,
-        summary="Create a webhook",
-        handler=create_webhook,
-        request=NewWebhook,
-        response=WebhookSecret,
-        status=201,
-        errors=(400, 409),
-        secret=True,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/webhooks",
-        permission=Permission.WEBHOOKS,
-        summary="List webhooks",
-        handler=list_webhooks,
-        response=Webhooks,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/webhooks/{{webhook}}",
-        permission=Permission.WEBHOOKS,
-        summary="Show a webhook",
-        handler=get_webhook,
-        response=WebhookDetails,
-        errors=(404,),
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/webhooks/{{webhook}}/rotate",
-        permission=Permission.WEBHOOKS,
-        summary="Rotate a webhook's secret",
-        handler=rotate_secret,
-        request=Rotation,
-        response=WebhookSecret,
-        errors=(400, 404),
-        secret=True,
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/webhooks/{{webhook}}/disable",
-        permission=Permission.WEBHOOKS,
-        summary="Disable a webhook",
-        handler=disable_webhook,
-        again=_reply_again,
-        response=WebhookDetails,
-        errors=(404,),
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/webhooks/{{webhook}}/enable",
-        permission=Permission.WEBHOOKS,
-        summary="Enable a webhook",
-        handler=enable_webhook,
-        again=_reply_again,
-        response=WebhookDetails,
-        errors=(404, 409),
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/webhooks/{{webhook}}/ping",
-        permission=Permission.WEBHOOKS,
-        summary="Test a webhook",
-        handler=ping_webhook,
-        response=QueuedDelivery,
-        status=202,
-        errors=(404, 409),
-    ),
-    Operation(
-        method="POST",
-        path=f"{PREFIX}/webhooks/{{webhook}}/deliveries/{{delivery}}/redeliver",
-        permission=Permission.WEBHOOKS,
-        summary="Repeat a delivery",
-        handler=redeliver_event,
-        again=_redeliver_again,
-        response=QueuedDelivery,
-        status=202,
-        errors=(404, 409),
-    ),
-)
