@@ -7,6 +7,7 @@ in every publication.
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
@@ -45,6 +46,7 @@ def _own(name: DialectName, contents: Contents) -> dict[str, Content]:
     return {path: each for path, each in contents.items() if grammar.fullmatch(path)}
 
 
+@dataclass(eq=False)
 class DialectReadBack:
     """Asks over the public URL, as the apps do, and tells `alarm` what does not answer.
 
@@ -52,20 +54,12 @@ class DialectReadBack:
     to take it.
     """
 
-    def __init__(
-        self,
-        options: CompatOptions,
-        rendered: Callable[[], Rendered],
-        clock: Callable[[], float],
-        alarm: Callable[[str], None],
-        taking: float = TAKING_SECONDS,
-    ) -> None:
-        self._options = options
-        self._taking = taking
-        self._rendered = rendered
-        self._clock = clock
-        self._alarm = alarm
-        self._before: Contents = {}
+    options: CompatOptions
+    rendered: Callable[[], Rendered]
+    clock: Callable[[], float]
+    alarm: Callable[[str], None]
+    taking: float = TAKING_SECONDS
+    _before: Contents = field(default_factory=dict, init=False)
 
     async def look(self, version: int) -> None:
         """Ask each dialect once the timestamp with this version, or a later one, is rendered.
@@ -74,13 +68,13 @@ class DialectReadBack:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
-        while self._rendered().version < version:
+        while self.rendered().version < version:
             if loop.time() > until:
-                self._alarm("the dialects do not show what was published: see the log.")
+                self.alarm("the dialects do not show what was published: see the log.")
                 return
             await asyncio.sleep(LOOK_SECONDS)
-        after = self._rendered().at(int(self._clock()))
-        asked = list(choose_paths(self._options, self._before, after))
+        after = self.rendered().at(int(self.clock()))
+        asked = list(choose_paths(self.options, self._before, after))
         self._before = after
         wrong: dict[DialectName, str] = {}
         async with aiohttp.ClientSession(
@@ -93,24 +87,24 @@ class DialectReadBack:
                 if fault:
                     wrong.setdefault(name, fault)
         for name, fault in wrong.items():
-            others = [each for each in self._options.dialects if each not in wrong]
+            others = [each for each in self.options.dialects if each not in wrong]
             beside = f", while {', '.join(others)} answer" if others else ""
-            self._alarm(f"dialect {name}: {fault}{beside}.")
+            self.alarm(f"dialect {name}: {fault}{beside}.")
 
     async def _ask(self, session: aiohttp.ClientSession, path: str, content: Page | Package) -> str:
         """Return what is wrong with an answer, or nothing."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        url = self._options.public_url + path
+        url = self.options.public_url + path
         while True:
             try:
                 fault = await _compare(session, url, content)
             except (TimeoutError, aiohttp.ClientError) as error:
                 return f"{url} does not answer: {str(error) or type(error).__name__}"
-            is_current = self._rendered().at(int(self._clock())).get(path) == content
+            is_current = self.rendered().at(int(self.clock())).get(path) == content
             if not fault or not is_current:  # a later publication changed it
                 return ""
-            wait = CACHE_SECONDS if fault is _OTHER else self._taking
+            wait = CACHE_SECONDS if fault is _OTHER else self.taking
             if loop.time() > begun + wait:
                 return fault.format(url)
             await asyncio.sleep(PAUSE_SECONDS)

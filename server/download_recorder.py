@@ -7,6 +7,7 @@ the process.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,22 +30,16 @@ def plan_growth(counted: Mapping[str, int], recorded: Mapping[str, int]) -> dict
     return {sha256: number for sha256, number in growth.items() if number}
 
 
+@dataclass(eq=False)
 class DownloadRecorder:
     """Writes what `counts` has of packages to the database; `clock` returns epoch seconds."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        counts: Counts,
-        clock: Callable[[], int],
-        alarm: Callable[[str], None],
-    ) -> None:
-        self._sessions = sessions
-        self._counts = counts
-        self._clock = clock
-        self._alarm = alarm
-        self._begun: dict[str, int] = {}
-        self._finished: dict[str, int] = {}
+    sessions: Sessions
+    counts: Counts
+    clock: Callable[[], int]
+    alarm: Callable[[str], None]
+    _begun: dict[str, int] = field(default_factory=dict, init=False)
+    _finished: dict[str, int] = field(default_factory=dict, init=False)
 
     async def run(self) -> None:
         """Record each minute until cancelled, and then once more."""
@@ -61,18 +56,18 @@ class DownloadRecorder:
             await self.record()
         except SQLAlchemyError as error:
             reason = str(error).partition("\n")[0]
-            self._alarm(f"counts of downloads are not written yet: {reason}")
+            self.alarm(f"counts of downloads are not written yet: {reason}")
 
     async def record(self) -> None:
         """Record what has grown by twenty or more."""
-        begun = plan_growth(self._counts.begun, self._begun)
-        finished = plan_growth(self._counts.finished, self._finished)
+        begun = plan_growth(self.counts.begun, self._begun)
+        finished = plan_growth(self.counts.finished, self._finished)
         if not begun and not finished:
             return
-        day = self._clock() // DAY
+        day = self.clock() // DAY
 
         async def write() -> None:
-            async with self._sessions.begin() as session:
+            async with self.sessions.begin() as session:
                 for sha256 in sorted({*begun, *finished}):
                     row = await session.get(
                         PackageDownloads, (sha256, day), with_for_update=True

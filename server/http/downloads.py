@@ -8,6 +8,7 @@ next one when the client has taken the last.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
 
 
+@dataclass(eq=False)
 class Downloads:
     """The downloads of one process: limited in number, and cut when they stall.
 
@@ -30,22 +32,14 @@ class Downloads:
     and not a cache in front of them, so that first and last bytes of packages are counted.
     """
 
-    def __init__(
-        self,
-        blobs: BlobReader,
-        counts: Counts,
-        limits: Limits,
-        date: Callable[[], str],
-        *,
-        counts_packages: bool = False,
-    ) -> None:
-        self._blobs = blobs
-        self._counts = counts
-        self._counts_packages = counts_packages
-        self._limits = limits
-        self._date = date
-        self._files = FileSender()
-        self._watched: set[asyncio.Transport] = set()
+    blobs: BlobReader
+    counts: Counts
+    limits: Limits
+    date: Callable[[], str]
+    _: KW_ONLY
+    counts_packages: bool = False
+    _files: FileSender = field(default_factory=FileSender, init=False)
+    _watched: set[asyncio.Transport] = field(default_factory=set, init=False)
 
     def watches(self, transport: asyncio.Transport | None) -> bool:
         """Answer whether a download over this connection watches for a stalled client itself."""
@@ -60,13 +54,13 @@ class Downloads:
         known by then. After the head the connection is reset, so that the client sees no regular
         end.
         """
-        if self._counts.downloads >= self._limits.downloads:
+        if self.counts.downloads >= self.limits.downloads:
             return self._refuse()
-        self._counts.downloads += 1
+        self.counts.downloads += 1
         try:
             return await self._send(request, answer, package)
         finally:
-            self._counts.downloads -= 1
+            self.counts.downloads -= 1
 
     async def send_file(
         self,
@@ -81,14 +75,14 @@ class Downloads:
         not exist or too many downloads run. Raises OSError or StorageError, and resets the
         connection, where the file ends early.
         """
-        if self._counts.downloads >= self._limits.downloads:
+        if self.counts.downloads >= self.limits.downloads:
             return False
-        self._counts.downloads += 1
+        self.counts.downloads += 1
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._ended)
             try:
                 package = planned.package
-                opening = self._blobs.open_file(package.sha256, package.length)
+                opening = self.blobs.open_file(package.sha256, package.length)
                 file = await stack.enter_async_context(opening)
                 if file is None:
                     return False
@@ -99,7 +93,7 @@ class Downloads:
                 self._files.begin(sending)
             except (OSError, StorageError):
                 return False
-            self._counts.answers[planned.status] += 1
+            self.counts.answers[planned.status] += 1
             begin(sending)
             self._count_begin(package, planned.first)
             with _whole(twin):
@@ -112,28 +106,28 @@ class Downloads:
         self._files.resume(sending)
 
     def _count_begin(self, package: Package, first: int) -> None:
-        if self._counts_packages and first == 0:
-            begun = self._counts.begun
+        if self.counts_packages and first == 0:
+            begun = self.counts.begun
             begun[package.sha256] = begun.get(package.sha256, 0) + 1
 
     def _count_end(self, package: Package, end: int) -> None:
-        if self._counts_packages and end == package.length:
-            finished = self._counts.finished
+        if self.counts_packages and end == package.length:
+            finished = self.counts.finished
             finished[package.sha256] = finished.get(package.sha256, 0) + 1
 
     def _ended(self) -> None:
-        self._counts.downloads -= 1
+        self.counts.downloads -= 1
 
     def _refuse(self) -> web.StreamResponse:
         """Answer that there are too many downloads, without a Retry-After."""
         busy = problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many downloads are under way.")
-        self._counts.answers[busy.status] += 1
+        self.counts.answers[busy.status] += 1
         response = web.Response(status=busy.status, headers=self._dated(busy), body=busy.body)
         response.force_close()
         return response
 
     def _dated(self, answer: Answer) -> dict[str, str]:
-        return {"Date": self._date(), **answer.headers}
+        return {"Date": self.date(), **answer.headers}
 
     async def _send(
         self, request: web.BaseRequest, answer: Answer, package: Package
@@ -142,7 +136,7 @@ class Downloads:
         length = package.length if answer.part is None else answer.part.length
         response = web.StreamResponse(status=answer.status, headers=self._dated(answer))
         async with contextlib.AsyncExitStack() as stack:
-            opening = self._blobs.open_file(package.sha256, package.length)
+            opening = self.blobs.open_file(package.sha256, package.length)
             await stack.enter_async_context(opening)  # which verifies that it is as signed
             if request.method == "HEAD":
                 await self._begin(request, response)
@@ -152,12 +146,12 @@ class Downloads:
                 raise ConnectionError("the client is gone")
             twin = stack.enter_context(Twin(transport))
             patience = stack.enter_context(
-                Patience(transport, twin, self._limits.stall_seconds, self._stalled)
+                Patience(transport, twin, self.limits.stall_seconds, self._stalled)
             )
             self._watched.add(transport)
             stack.callback(self._watched.discard, transport)
             pieces = await stack.enter_async_context(
-                self._blobs.open_range(package.sha256, first, length)
+                self.blobs.open_range(package.sha256, first, length)
             )
             writer = await self._begin(request, response)
             self._count_begin(package, first)
@@ -170,13 +164,13 @@ class Downloads:
         return response
 
     def _stalled(self) -> None:
-        self._counts.cuts["stall"] += 1
+        self.counts.cuts["stall"] += 1
 
     async def _begin(
         self, request: web.BaseRequest, response: web.StreamResponse
     ) -> AbstractStreamWriter:
         """Send the head."""
-        self._counts.answers[response.status] += 1
+        self.counts.answers[response.status] += 1
         writer = await response.prepare(request)
         if writer is None:
             raise ConnectionError("the answer was given already")

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -44,20 +45,14 @@ SEND_SECONDS = 10.0  # for the client to read the answer
 log = structlog.get_logger()
 
 
+@dataclass(eq=False)
 class KeyService:
     """Checks requests and keeps the record; used from one thread at a time."""
 
-    def __init__(
-        self,
-        source: KeySource,
-        record: Record,
-        clock: Callable[[], datetime],
-        after_record: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._source = source
-        self._record = record
-        self._clock = clock
-        self._after_record = after_record
+    source: KeySource
+    record: Record
+    clock: Callable[[], datetime]
+    after_record: Callable[[], None] = lambda: None
 
     def answer(self, request: messages.Request) -> messages.Answer:
         """Return the answer to a request, which may be a refusal."""
@@ -76,71 +71,71 @@ class KeyService:
     def _answer(self, request: messages.Request) -> messages.Answer:
         match request:
             case messages.Describe():
-                is_known = self._record.settle(request.public, self._epoch())
-                size = self._record.log.load().tree.size
-                return _describe(self._source.load(), size, is_known=is_known)
+                is_known = self.record.settle(request.public, self._epoch())
+                size = self.record.log.load().tree.size
+                return _describe(self.source.load(), size, is_known=is_known)
             case messages.Adopt():
                 return self._adopt(request)
             case messages.SignCheckpoint() | messages.ContinueLog():
                 return self._follow_log(request)
             case messages.ReadLeaves():
-                root = self._record.log.load().tree.root()
+                root = self.record.log.load().tree.root()
                 return messages.Leaves(
-                    self._record.log.leaves(request.first, messages.MOST_LEAVES), root
+                    self.record.log.leaves(request.first, messages.MOST_LEAVES), root
                 )
             case messages.Publish() | messages.MakeNext() | messages.SwitchTo():
-                if not self._record.settle(request.public, self._epoch()):
+                if not self.record.settle(request.public, self._epoch()):
                     return messages.Unknown()
                 return self._settled(request)
 
     def _settled(
         self, request: messages.Publish | messages.MakeNext | messages.SwitchTo
     ) -> messages.Answer:
-        keys, published = self._source.load(), self._record.published()
+        keys, published = self.source.load(), self.record.published()
         match request:
             case messages.Publish():
                 return self._publish(request, keys)
             case messages.MakeNext():
                 plan_next(keys, published, request.names, afresh=request.afresh)
-                self._source.create_next(request.names, afresh=request.afresh)
+                self.source.create_next(request.names, afresh=request.afresh)
             case messages.SwitchTo():
                 if published is None:
                     raise PublishError("nothing is published yet: there is no key to switch to.")
                 # The publisher knows how long root has been public: a switch that is too early
                 # costs some phones one poll, and signs nothing unusual.
-                self._source.promote(plan_switch(keys, published, request.names, 0, at_once=True))
+                self.source.promote(plan_switch(keys, published, request.names, 0, at_once=True))
         return messages.Done()
 
     def _publish(self, request: messages.Publish, keys: OnlineKeys) -> messages.Signed:
         publication = judge_publication(
             request,
-            self._record.published(),
-            self._record.pinned(),
+            self.record.published(),
+            self.record.pinned(),
             keys,
-            self._record.signed(),
-            self._clock(),
+            self.record.signed(),
+            self.clock(),
         )
-        self._record.keep(publication)
-        self._after_record()
+        self.record.keep(publication)
+        self.after_record()
         submitted = {(file.role, file.version) for file in request.files}
         files = [f for f in publication.files if (f.role, f.version) not in submitted]
         log.info("signed", snapshot=publication.snapshot_version)
         return messages.Signed(files, publication.timestamp, publication.snapshot_version)
 
     def _adopt(self, request: messages.Adopt) -> messages.Done:
-        publication = judge_public(request.files, self._record.published(), self._record.pinned())
-        self._record.adopt(publication, self._epoch())
+        publication = judge_public(request.files, self.record.published(), self.record.pinned())
+        self.record.adopt(publication, self._epoch())
         log.info("took over what is public", snapshot=publication.snapshot_version)
         return messages.Done()
 
     def _follow_log(
         self, request: messages.SignCheckpoint | messages.ContinueLog
     ) -> messages.Signature | messages.LogSize:
-        record = self._record.log
+        record = self.record.log
         log = record.load()
         if request.size != log.tree.size:
             return messages.LogSize(log.tree.size)
-        held = {str(key.verifier): key for key in self._source.load().log_keys}
+        held = {str(key.verifier): key for key in self.source.load().log_keys}
         if isinstance(request, messages.ContinueLog):
             further = judge_continuation(request.note, self._log_keys(held), log, request.leaves)
             record.keep(further, request.leaves)
@@ -151,18 +146,18 @@ class KeyService:
         grown = judge_checkpoint(request.text, key.verifier, log, request.leaves, request.proof)
         if grown != log:
             record.keep(grown, request.leaves)
-            self._after_record()
+            self.after_record()
         return messages.Signature(key.sign(request.text))
 
     def _log_keys(self, held: Mapping[str, LogSigner]) -> list[VerifierKey]:
         """Return the present keys, and those that roots name: a key may have been lost."""
-        roots = [verify_first_root(self._record.pinned()).signed]
-        if (published := self._record.published()) is not None:
+        roots = [verify_first_root(self.record.pinned()).signed]
+        if (published := self.record.published()) is not None:
             roots.append(published.root)
         return [*(key.verifier for key in held.values()), *map(log_verifier, roots)]
 
     def _epoch(self) -> int:
-        return int(self._clock().timestamp())
+        return int(self.clock().timestamp())
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ one of them publishes it, and the other finds it gone.
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -70,51 +70,38 @@ class Prepared:
     is_whole: bool = False
 
 
+@dataclass(eq=False)
 class Submissions:
     """Takes bundles from `inbox` and passes verified ones to `steps`."""
 
-    def __init__(
-        self,
-        folder: StateFolder,
-        sessions: Sessions,
-        lease: Lease,
-        clock: Callable[[], datetime],
-        alarm: Callable[[str], None],
-        after_step: Callable[[int], None],
-        steps: PublicationSteps,
-        blobs: BlobStore,
-        room: Room,
-        on_result: OnResult,
-        inbox: Inbox,
-    ) -> None:
-        self._folder = folder
-        self._sessions = sessions
-        self._lease = lease
-        self._clock = clock
-        self._alarm = alarm
-        self._after_step = after_step
-        self._steps = steps
-        self._blobs = blobs
-        self._room = room
-        self._on_result = on_result
-        self._inbox = inbox
-        self._threads = BlobThreads()
-        self._put_off: dict[str, tuple[datetime, timedelta]] = {}
+    folder: StateFolder
+    sessions: Sessions
+    lease: Lease
+    clock: Callable[[], datetime]
+    alarm: Callable[[str], None]
+    after_step: Callable[[int], None]
+    steps: PublicationSteps
+    blobs: BlobStore
+    room: Room
+    on_result: OnResult
+    inbox: Inbox
+    _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
+    _put_off: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict, init=False)
 
     async def prepare(self, submission_id: str) -> Prepared | None:
         """Verify a bundle and ingest its blobs; the caller does not hold the lease.
 
         Returns None for one that is gone, or postponed after an external error: it delays no other.
         """
-        now = self._clock()
+        now = self.clock()
         since, wait = self._put_off.get(submission_id, (now, timedelta()))
         if since <= now < since + wait:
             return None
-        self._after_step(0)
+        self.after_step(0)
         try:
             return await self._prepare(submission_id)
         except (StorageError, OSError) as error:
-            if await asyncio.to_thread(self._inbox.attempt, submission_id):
+            if await asyncio.to_thread(self.inbox.attempt, submission_id):
                 self._delay(submission_id, "is tried again later", error)
             return None
 
@@ -125,19 +112,19 @@ class Submissions:
         """
         result, outcome = None, "is tried again later"
         try:
-            if await asyncio.to_thread(self._inbox.attempt, prepared.id) != prepared.attempt:
+            if await asyncio.to_thread(self.inbox.attempt, prepared.id) != prepared.attempt:
                 return None
-            folder = await asyncio.to_thread(self._inbox.path, prepared.id)
-            if not await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
+            folder = await asyncio.to_thread(self.inbox.path, prepared.id)
+            if not await asyncio.to_thread(incoming.is_finished, folder, self.folder.results):
                 result = await self._judge(prepared)
                 if result is None:
                     return None
             outcome = "is done but cannot be removed"
-            trash = self._folder.staging.parent
-            hidden = await self._lease.write(incoming.hide_bundle, folder, trash)
+            trash = self.folder.staging.parent
+            hidden = await self.lease.write(incoming.hide_bundle, folder, trash)
             # Without a transaction: for gigabytes it takes a while.
             await asyncio.to_thread(shutil.rmtree, hidden)
-            await asyncio.to_thread(self._inbox.forget, prepared.id, prepared.attempt)
+            await asyncio.to_thread(self.inbox.forget, prepared.id, prepared.attempt)
         except LeaseLostError:
             raise  # the process that publishes now handles this bundle, too
         except (StorageError, OSError) as error:
@@ -148,18 +135,18 @@ class Submissions:
 
     def _delay(self, submission_id: str, outcome: str, error: Exception) -> None:
         if submission_id not in self._put_off:
-            self._alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
+            self.alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
         _, wait = self._put_off.get(submission_id, (None, timedelta()))
         wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
-        self._put_off[submission_id] = (self._clock(), wait)
+        self._put_off[submission_id] = (self.clock(), wait)
 
     async def _prepare(self, submission_id: str) -> Prepared | None:
-        attempt = await asyncio.to_thread(self._inbox.attempt, submission_id)
+        attempt = await asyncio.to_thread(self.inbox.attempt, submission_id)
         if not attempt:
             return None
-        folder = await asyncio.to_thread(self._inbox.path, submission_id)
+        folder = await asyncio.to_thread(self.inbox.path, submission_id)
         found = Prepared(submission_id, attempt)
-        finished = await asyncio.to_thread(incoming.is_finished, folder, self._folder.results)
+        finished = await asyncio.to_thread(incoming.is_finished, folder, self.folder.results)
         if finished or await self._ended(found) is not None:
             return found
         try:
@@ -169,7 +156,7 @@ class Submissions:
         except HeningError as error:
             return replace(found, refusal=error)
         found = replace(found, submission=submission)
-        published = await self._steps.load_published()
+        published = await self.steps.load_published()
         if published is not None and await self._is_public(submission):
             return found
         try:
@@ -184,35 +171,33 @@ class Submissions:
             # From here on the store has an answer for every blob.
             targets = _named(trust, submission).values()
             named = {sha256 for each in targets for sha256, _ in named_blobs(each)}
-            await self._threads.run(self._blobs.lengths, named)
+            await self._threads.run(self.blobs.lengths, named)
             changed = {file.role for file in submission.files}
-            await check_content(published, trust, changed, self._blobs, self._threads)
+            await check_content(published, trust, changed, self.blobs, self._threads)
         except StorageError:
             raise
         except HeningError as error:
             return replace(found, refusal=error)
-        self._after_step(1)
+        self.after_step(1)
         return replace(found, is_whole=True)
 
     async def _take_in(self, folder: Path, submission: Submission) -> None:
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
-        await self._threads.run(
-            incoming.check_bundle_room, submission, self._blobs, self._room, used
-        )
-        await self._threads.run(incoming.ingest_blobs, folder, submission, self._blobs)
+        await self._threads.run(incoming.check_bundle_room, submission, self.blobs, self.room, used)
+        await self._threads.run(incoming.ingest_blobs, folder, submission, self.blobs)
 
     async def _judge(self, prepared: Prepared) -> Result | None:
         result = await self._ended(prepared)
         if result is None:
             result = await self._end(prepared)
         if result is not None:
-            await self._lease.write(incoming.write_result, self._folder.results, result)
+            await self.lease.write(incoming.write_result, self.folder.results, result)
         return result
 
     async def _ended(self, found: Prepared) -> Result | None:
         """Return the stored result of this attempt. The audit log has it, so it never changes."""
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             row = await session.get(SubmissionRow, found.id)
         if row is None or row.attempt != found.attempt:
             return None
@@ -234,13 +219,13 @@ class Submissions:
             status=status,
             reason=reason,
             snapshot=snapshot,
-            finished_at=int(self._clock().timestamp()),
+            finished_at=int(self.clock().timestamp()),
             attempt=prepared.attempt,
         )
         result = _result(row)
-        async with self._lease.fenced() as session:
+        async with self.lease.fenced() as session:
             await session.merge(row)
-            await self._on_result(session, result)
+            await self.on_result(session, result)
         return result
 
     async def _submit(self, prepared: Prepared) -> int | None:
@@ -250,7 +235,7 @@ class Submissions:
             if prepared.refusal is not None:
                 raise prepared.refusal
             return None
-        published = await self._steps.load_published()
+        published = await self.steps.load_published()
         if published is not None and await self._is_public(submission):
             return published.snapshot.version  # a crash came between swap and result
         # Step 2 again: what is public may have changed.
@@ -260,25 +245,25 @@ class Submissions:
         if not prepared.is_whole or not await self._record(submission):
             return None
         await self._check_blobs(_named(trust, submission))
-        self._after_step(2)
+        self.after_step(2)
         changed = {file.role for file in submission.files}
         pointers = await asyncio.to_thread(_follow, published, trust, changed)
         renew = not changed.isdisjoint({"root", "targets"})
-        return await self._steps.publish(trust, published, submission.files, pointers, renew=renew)
+        return await self.steps.publish(trust, published, submission.files, pointers, renew=renew)
 
     async def _is_public(self, submission: Submission) -> bool:
-        return await asyncio.to_thread(is_public, self._folder.public, submission.files)
+        return await asyncio.to_thread(is_public, self.folder.public, submission.files)
 
     async def _verify(self, submission: Submission, published: Published | None) -> Trust:
-        with leaving_to_others(self._folder):
+        with leaving_to_others(self.folder):
             return await asyncio.to_thread(
                 verify_submission,
                 submission.files,
                 published,
-                await asyncio.to_thread(_load_root, self._folder.trusted_root),
-                await self._steps.load_keys(),
-                self._clock(),
-                await self._steps.log.versions({file.role for file in submission.files}),
+                await asyncio.to_thread(_load_root, self.folder.trusted_root),
+                await self.steps.load_keys(),
+                self.clock(),
+                await self.steps.log.versions({file.role for file in submission.files}),
             )
 
     async def _record(self, submission: Submission) -> bool:
@@ -289,14 +274,14 @@ class Submissions:
         wanted = {blob.sha256: blob.length for blob in submission.bundle.blobs}
 
         def ask() -> dict[str, int | None]:
-            return {name: self._blobs.length(name) for name in wanted}
+            return {name: self.blobs.length(name) for name in wanted}
 
         if await answer_soon(self._threads, ask) != wanted:
             return False
-        now = int(self._clock().timestamp())
+        now = int(self.clock().timestamp())
         names = sorted(wanted)
         for at in range(0, len(names), AT_ONCE):
-            async with self._lease.fenced() as session:
+            async with self.lease.fenced() as session:
                 for name in names[at : at + AT_ONCE]:
                     await session.merge(Blob(sha256=name, length=wanted[name], verified_at=now))
         return True
@@ -310,7 +295,7 @@ class Submissions:
         ]
         hashes = sorted({sha256 for _, sha256, _ in wanted})
         records: dict[str, int] = {}
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             for at in range(0, len(hashes), QUERY_HASHES):
                 part = hashes[at : at + QUERY_HASHES]
                 query = select(Blob.sha256, Blob.length).where(Blob.sha256.in_(part))
@@ -319,7 +304,7 @@ class Submissions:
         def look() -> None:
             for sha256 in hashes:
                 check_sha256(sha256)
-            lengths = self._blobs.lengths(set(hashes))
+            lengths = self.blobs.lengths(set(hashes))
             for path, sha256, length in wanted:
                 if {lengths.get(sha256), records.get(sha256)} != {length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")

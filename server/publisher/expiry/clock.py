@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -75,51 +75,44 @@ def load_witness(folder: StateFolder) -> Witness:
     return Witness(max(known, default=None), record)
 
 
+@dataclass(eq=False)
 class ClockKeeper:
     """Polls a steady clock every few seconds, and the record of an operator's confirmation."""
 
-    def __init__(
-        self,
-        folder: StateFolder,
-        wall: Callable[[], datetime],
-        steady: SteadyClock,
-        gauge: Gauge,
-        say: Callable[[str], None],
-    ) -> None:
-        self._folder = folder
-        self._wall = wall
-        self._steady = steady
-        self._gauge = gauge
-        self._say = say
-        self._said: datetime | None = None
+    folder: StateFolder
+    wall: Callable[[], datetime]
+    steady: SteadyClock
+    gauge: Gauge
+    say: Callable[[str], None]
+    _said: datetime | None = field(default=None, init=False)
 
     async def poll(self) -> list[str]:
         """Look once; returns the active alarm, if any."""
-        now = self._steady()
+        now = self.steady()
         try:
-            record = await asyncio.to_thread(load_clock_record, self._folder)
-            if self._steady.is_doubted and _is_confirmed(record, self._wall()):
-                self._steady.confirm()
-                now = self._steady()
-            if self._steady.is_doubted is not record.is_doubted:
-                at = int(self._wall().timestamp()) if self._steady.is_doubted else 0
+            record = await asyncio.to_thread(load_clock_record, self.folder)
+            if self.steady.is_doubted and _is_confirmed(record, self.wall()):
+                self.steady.confirm()
+                now = self.steady()
+            if self.steady.is_doubted is not record.is_doubted:
+                at = int(self.wall().timestamp()) if self.steady.is_doubted else 0
                 await asyncio.to_thread(
-                    write_clock_record, self._folder, ClockRecord(at, record.confirmed)
+                    write_clock_record, self.folder, ClockRecord(at, record.confirmed)
                 )
         except (HeningError, OSError) as error:
             return [str(error)]
-        self._gauge.set(self._steady.ahead.total_seconds())
-        if not self._steady.is_doubted:
+        self.gauge.set(self.steady.ahead.total_seconds())
+        if not self.steady.is_doubted:
             self._said = None
             return []
         sentence = (
-            f"the clock says {self._wall():%Y-%m-%d %H:%M} UTC and is not believed: it is"
+            f"the clock says {self.wall():%Y-%m-%d %H:%M} UTC and is not believed: it is"
             f" {now:%Y-%m-%d %H:%M} without its jump. Mend it, or where it is right run"
             " `hening-server clock confirm`."
         )
         if self._said is None or now - self._said >= AGAIN:
             if self._said is not None:  # the jump itself was reported immediately
-                self._say(sentence)
+                self.say(sentence)
             self._said = now
         return [sentence]
 

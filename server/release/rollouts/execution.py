@@ -12,6 +12,7 @@ or not at all. None of them is drained before that (`Rollouts.is_interrupted`).
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -57,22 +58,15 @@ from server.storage.layout import StateFolder
 SERVER = "server"  # the actor of changes that are carried out when due
 
 
+@dataclass(eq=False)
 class Execution:
     """Publishes approved changes; `clock` returns the time for everything that is written."""
 
-    def __init__(
-        self,
-        folder: StateFolder,
-        sessions: Sessions,
-        publisher: Publisher,
-        clock: Callable[[], datetime],
-        check_offer: OfferCheck,
-    ) -> None:
-        self._check_offer = check_offer
-        self._folder = folder
-        self._sessions = sessions
-        self._publisher = publisher
-        self._clock = clock
+    folder: StateFolder
+    sessions: Sessions
+    publisher: Publisher
+    clock: Callable[[], datetime]
+    check_offer: OfferCheck
 
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
         """Publish changes together, all or none; finished ones are skipped.
@@ -94,11 +88,11 @@ class Execution:
             return pointers
 
         try:
-            snapshot = await self._publisher.edit_pointers(edit)
+            snapshot = await self.publisher.edit_pointers(edit)
         except (StorageError, OSError, SQLAlchemyError):
             raise
         except HeningError as error:
-            if await asyncio.to_thread(self._folder.staging.exists):
+            if await asyncio.to_thread(self.folder.staging.exists):
                 raise StorageError(f"it is accepted and not public yet: {error}") from error
             reason = sentence(str(error))
             await self._settle(identities, State.REFUSED, 0, reason, actor, names)
@@ -109,8 +103,8 @@ class Execution:
         self, identity: str, published: Published, actor: str
     ) -> tuple[Channel, Pointer] | None:
         """Plan one change and write its intent; None where there is nothing to publish."""
-        now = int(self._clock().timestamp())
-        async with self._sessions() as session:
+        now = int(self.clock().timestamp())
+        async with self.sessions() as session:
             change = await get_change(session, identity)
             if change.state == State.APPROVED:
                 await check_recorded(session, change)
@@ -136,10 +130,10 @@ class Execution:
             actor == SERVER or change.approved_by is not None or change.due_at > change.proposed_at
         )
         if is_late and not isinstance(arguments.command, Halt):
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 await check_rights(session, change)
         edited = await asyncio.to_thread(
-            carry_out, arguments.command, view, known, now, self._check_offer
+            carry_out, arguments.command, view, known, now, self.check_offer
         )
         intent = Intent(
             _versions(published),
@@ -148,7 +142,7 @@ class Execution:
             edited.course,
             now,
         )
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             await lock_audit_log(session)
             if not await intend(session, change, Outcome(intent=intent)):
                 return None
@@ -160,7 +154,7 @@ class Execution:
         self, halt: Change, published: Published, actor: str, now: int
     ) -> None:
         """Halt a channel that offers nothing yet: its waiting changes are cancelled."""
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             await lock_audit_log(session)
             await self._cancel_others(session, halt, published, actor, now)
 
@@ -206,8 +200,8 @@ class Execution:
         actor: str,
         names: BuildNames,
     ) -> None:
-        at = int(self._clock().timestamp())
-        async with self._sessions.begin() as session:
+        at = int(self.clock().timestamp())
+        async with self.sessions.begin() as session:
             await lock_audit_log(session)
             for identity in identities:
                 change = await get_change(session, identity)
@@ -249,7 +243,7 @@ class Execution:
     async def _is_public(self, channel: Channel, outcome: Outcome, published: Published) -> bool:
         if outcome.intent is None:
             return False
-        public = self._folder.public / "metadata"
+        public = self.folder.public / "metadata"
         newest = _versions(published)
         return await asyncio.to_thread(_is_among, public, channel, outcome.intent, newest)
 

@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -82,37 +82,27 @@ MAX_WAIT = 30
 """The longest wait of a request for its answer, in seconds: proxies time out at 60."""
 
 
+@dataclass(eq=False)
 class Submissions:
     """All submissions of a site. `wake` makes the publisher of this process look for bundles now.
 
     `free` returns the free bytes on the disk of a folder.
     """
 
-    def __init__(
-        self,
-        folder: StateFolder,
-        sessions: Sessions,
-        blobs: BlobStore,
-        clock: Callable[[], datetime],
-        entropy: Callable[[int], bytes],
-        wake: Callable[[], None],
-        free: Callable[[Path], int],
-        limits: SubmissionLimits,
-        inbox: Inbox,
-    ) -> None:
-        self._folder = folder
-        self._sessions = sessions
-        self._blobs = blobs
-        self._threads = BlobThreads()
-        self._inbox = inbox
-        self._asking = BlobThreads()  # the inbox, of which a store of blobs takes no thread
-        self._clock = clock
-        self._entropy = entropy
-        self._wake = wake
-        self._free = free
-        self._limits = limits
-        self._under_way = set[TemporaryBundle]()
-        self._naming = asyncio.Lock()
+    folder: StateFolder
+    sessions: Sessions
+    blobs: BlobStore
+    clock: Callable[[], datetime]
+    entropy: Callable[[int], bytes]
+    wake: Callable[[], None]
+    free: Callable[[Path], int]
+    limits: SubmissionLimits
+    inbox: Inbox
+    _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
+    # The inbox is asked in threads of its own, of which a store of blobs takes none.
+    _asking: BlobThreads = field(default_factory=BlobThreads, init=False)
+    _under_way: set[TemporaryBundle] = field(default_factory=set[TemporaryBundle], init=False)
+    _naming: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def submit(
         self, principal: Principal, submission_id: str, pieces: AsyncIterator[bytes]
@@ -130,14 +120,14 @@ class Submissions:
         bundle = _decode(data)
         for role in bundle.roles:
             principal.check(Permission.SUBMIT, role.name)
-        total = check_size(bundle, self._limits)
+        total = check_size(bundle, self.limits)
         await self._check_blobs(bundle)
         state = await self._find(submission_id)
         if state is not None and state.status != "refused":
             await intake.skip(total)
             return state
-        check_free(total, await asyncio.to_thread(self._free, self._folder.root), self._limits)
-        temporary = TemporaryBundle(self._folder.incoming, submission_id, self._entropy(8).hex())
+        check_free(total, await asyncio.to_thread(self.free, self.folder.root), self.limits)
+        temporary = TemporaryBundle(self.folder.incoming, submission_id, self.entropy(8).hex())
         self._under_way.add(temporary)
         try:
             await _write(intake, bundle, data, temporary)
@@ -151,7 +141,7 @@ class Submissions:
                     await asyncio.to_thread(temporary.remove)
         finally:
             self._under_way.discard(temporary)
-        self._wake()
+        self.wake()
         return SubmissionState(submission_id, "waiting")
 
     async def get(self, submission_id: str, wait: float = 0) -> SubmissionState:
@@ -165,7 +155,7 @@ class Submissions:
                 raise NotFoundError("there is no such submission: hand it in first.")
             if state.status != "waiting" or loop.time() >= deadline:
                 return state
-            await asyncio.sleep(self._inbox.look_seconds)
+            await asyncio.sleep(self.inbox.look_seconds)
 
     async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
         """Return `limit` submissions after the key `after`, the newest first.
@@ -185,7 +175,7 @@ class Submissions:
             earlier = Row.finished_at < int(finished_at)
             same = and_(Row.finished_at == int(finished_at), Row.id < last)
             query = query.where(or_(earlier, same))
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             rows = await session.scalars(query)
             states = [state_of(row) for row in rows]
             if own is not None:
@@ -197,7 +187,7 @@ class Submissions:
 
     async def list_waiting(self) -> Sequence[str]:
         """Return the ids of the bundles that wait, the oldest first."""
-        return await self._asking.run(self._inbox.waiting)
+        return await self._asking.run(self.inbox.waiting)
 
     async def tidy(self) -> None:
         """Clean up after a crash; call it at the start, before anything is submitted."""
@@ -207,7 +197,7 @@ class Submissions:
 
     async def _hand_in(self, temporary: TemporaryBundle) -> None:
         await self._asking.run(
-            self._inbox.hand_in, temporary.path, temporary.submission, temporary.receipt
+            self.inbox.hand_in, temporary.path, temporary.submission, temporary.receipt
         )
 
     async def _settle(self, submission_id: str = "") -> bool:
@@ -217,12 +207,12 @@ class Submissions:
         failure of disk, store or database between steps 2 and 4 only the audit log tells whether
         the receipt was recorded.
         """
-        found = await asyncio.to_thread(find_temporary_bundles, self._folder.incoming)
+        found = await asyncio.to_thread(find_temporary_bundles, self.folder.incoming)
         revealed = False
         for temporary in found:
             if temporary in self._under_way or submission_id not in {"", temporary.submission}:
                 continue
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 receipt = await _find_receipt(session, temporary.submission)
                 row = await session.get(Row, temporary.submission)
             has_ended = row is not None and row.attempt == receipt
@@ -238,10 +228,10 @@ class Submissions:
     ) -> None:
         roles = [f"{role.name} {role.version}" for role in bundle.roles]
         detail = {"blobs": len(bundle.blobs), "count": len(roles), "receipt": temporary.receipt}
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             await record(
                 session,
-                at=int(self._clock().timestamp()),
+                at=int(self.clock().timestamp()),
                 actor=principal.actor,
                 action=RECEIVE,
                 subject=temporary.submission,
@@ -250,27 +240,27 @@ class Submissions:
 
     async def _find(self, submission_id: str) -> SubmissionState | None:
         try:
-            if await self._asking.run(self._inbox.waits, submission_id):
+            if await self._asking.run(self.inbox.waits, submission_id):
                 return SubmissionState(submission_id, "waiting")
         except StorageError:  # one that ended does not wait, whatever the store would say
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 row = await session.get(Row, submission_id)
                 if row is None or row.attempt != await _find_receipt(session, submission_id):
                     raise
             return state_of(row)
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             row = await session.get(Row, submission_id)
         return None if row is None else state_of(row)
 
     async def _check_blobs(self, bundle: Bundle) -> None:
         names = {blob.sha256: blob.length for blob in bundle.blobs}
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             found = await session.execute(
                 select(Blob.sha256, Blob.length).where(Blob.sha256.in_(names))
             )
             recorded = {sha256: length for sha256, length in found}  # noqa: C416 - rows
 
-        lengths = await self._threads.run(self._blobs.lengths, set(names))
+        lengths = await self._threads.run(self.blobs.lengths, set(names))
         for sha256, length in names.items():
             if {recorded.get(sha256), lengths.get(sha256)} != {length}:
                 raise ConflictError(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from server.core.errors import FormatError
@@ -15,27 +16,19 @@ from server.storage.database import Sessions
 from server.storage.models import Blob
 
 
+@dataclass(eq=False)
 class Holder:
     """Gives uploads to one task each.
 
     Two machines may send to one upload, and one of them is refused; both may finish it.
     """
 
-    def __init__(
-        self,
-        partials: Partials,
-        sessions: Sessions,
-        blobs: BlobStore,
-        clock: Callable[[], datetime],
-        threads: BlobThreads,
-        after_step: Callable[[int], None] = lambda _step: None,
-    ) -> None:
-        self._partials = partials
-        self._sessions = sessions
-        self._blobs = blobs
-        self._clock = clock
-        self._threads = threads
-        self._after_step = after_step
+    partials: Partials
+    sessions: Sessions
+    blobs: BlobStore
+    clock: Callable[[], datetime]
+    threads: BlobThreads
+    after_step: Callable[[int], None] = lambda _step: None
 
     @contextlib.asynccontextmanager
     async def holding(self, upload: Upload) -> AsyncIterator[Partial]:
@@ -43,10 +36,10 @@ class Holder:
 
         Raises UploadBusyError when another task holds it, or ended it a moment ago.
         """
-        file = self._partials.partial(upload.id)
+        file = self.partials.partial(upload.id)
         try:
             await to_end(file.open)
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 row = await session.get(Upload, upload.id)
             if row is None or row.finished_at is not None:
                 await to_end(file.remove)
@@ -61,16 +54,16 @@ class Holder:
         Raises UploadChecksumError for other bytes than announced, and then forgets the upload.
         """
         try:
-            adopt = self._threads.run(file.adopt, self._blobs, upload.sha256, upload.length)
+            adopt = self.threads.run(file.adopt, self.blobs, upload.sha256, upload.length)
             await to_its_end(adopt)
         except FormatError as error:
             await self.drop(upload, file, actor, "upload.refuse")
             raise UploadChecksumError(
                 "the bytes do not hash to the sha256 that the upload announced: begin again."
             ) from error
-        self._after_step(2)
-        now = int(self._clock().timestamp())
-        async with self._sessions.begin() as session:
+        self.after_step(2)
+        now = int(self.clock().timestamp())
+        async with self.sessions.begin() as session:
             row = await session.get(Upload, upload.id, with_for_update=True)
             if row is None:
                 raise UploadBusyError(ENDED)
@@ -88,7 +81,7 @@ class Holder:
                     subject=upload.id,
                     detail={"length": upload.length, "sha256": upload.sha256},
                 )
-        self._after_step(3)
+        self.after_step(3)
         await to_end(file.remove)
 
     async def drop(self, upload: Upload, file: Partial | None, actor: str, action: str) -> None:
@@ -96,14 +89,14 @@ class Holder:
 
         In the other order, a concurrent sender would send to a row about to be removed.
         """
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             row = await session.get(Upload, upload.id, with_for_update=True)
             if row is not None:  # else another machine was faster
                 await session.delete(row)
                 await session.flush()
                 await record(
                     session,
-                    at=int(self._clock().timestamp()),
+                    at=int(self.clock().timestamp()),
                     actor=actor,
                     action=action,
                     subject=upload.id,

@@ -7,6 +7,7 @@ later.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -64,27 +65,22 @@ ACTOR = "server"
 log = structlog.get_logger()
 
 
+@dataclass(eq=False)
 class WebhookDelivery:
     """Delivers for one process; several processes share the queue."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        sender: Sender,
-        clock: Callable[[], int],
-        entropy: Callable[[int], bytes],
-        alarm: Callable[[str], None],
-        metrics: WebhookMetrics,
-    ) -> None:
-        self._sessions = sessions
-        self._sender = sender
-        self._clock = clock
-        self._entropy = entropy
-        self._alarm = alarm
-        self._metrics = metrics
-        self._busy: set[str] = set()
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._forgot = self._measured = 0
+    sessions: Sessions
+    sender: Sender
+    clock: Callable[[], int]
+    entropy: Callable[[int], bytes]
+    alarm: Callable[[str], None]
+    metrics: WebhookMetrics
+    _busy: set[str] = field(default_factory=set, init=False)
+    _places: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False
+    )
+    _forgot: int = field(default=0, init=False)
+    _measured: int = field(default=0, init=False)
 
     async def run(self) -> None:
         """Deliver for ever; a database failure is reported and tried again."""
@@ -93,7 +89,7 @@ class WebhookDelivery:
                 try:
                     await self._start_due(group)
                     await self._forget()
-                    if abs(self._clock() - self._measured) >= MEASURE_SECONDS:
+                    if abs(self.clock() - self._measured) >= MEASURE_SECONDS:
                         await self.measure()
                 except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
                     log.error("webhooks are not delivered", error=type(error).__name__)
@@ -105,7 +101,7 @@ class WebhookDelivery:
             await self._start_due(group)
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
-        for webhook in await find_due(self._sessions, self._clock(), self._busy):
+        for webhook in await find_due(self.sessions, self.clock(), self._busy):
             self._busy.add(webhook)
             group.create_task(self._serve(webhook))
 
@@ -113,7 +109,7 @@ class WebhookDelivery:
         try:
             async with self._places:
                 for _ in range(IN_A_ROW):
-                    message = await claim(self._sessions, webhook, self._clock())
+                    message = await claim(self.sessions, webhook, self.clock())
                     if message is None or not await self._deliver(message):
                         break
         except Exception as error:  # noqa: BLE001 - as above; the claim runs out by itself
@@ -122,44 +118,42 @@ class WebhookDelivery:
             self._busy.discard(webhook)
 
     async def _deliver(self, message: Message) -> bool:
-        headers = sign_message(message.secrets, message.event_id, self._clock(), message.body)
-        attempt = await self._sender.send(message.url, headers, message.body)
+        headers = sign_message(message.secrets, message.event_id, self.clock(), message.body)
+        attempt = await self.sender.send(message.url, headers, message.body)
         if not attempt.error:
-            await record_success(self._sessions, message, self._clock())
-            self._metrics.attempts.labels("delivered").inc()
+            await record_success(self.sessions, message, self.clock())
+            self.metrics.attempts.labels("delivered").inc()
             return True
         await self._fail(message, attempt)
         return False
 
     async def _fail(self, message: Message, attempt: Attempt) -> None:
-        now = self._clock()
-        wait = None if attempt.gone else plan_retry(message.attempts, self._entropy)
+        now = self.clock()
+        wait = None if attempt.gone else plan_retry(message.attempts, self.entropy)
         if wait is not None:  # never sooner than without the header: it must not speed attempts up
             wait = max(wait, decode_retry_after(attempt.retry_after, now))
         is_off = False
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             since = await record_failure(session, message, attempt.error, now, wait)
             if attempt.gone or (wait is None and now - since >= FAILING_SECONDS):
                 is_off = await switch_off(session, message.webhook, ACTOR, attempt.error, now)
         log.warning("a webhook failed", webhook=message.webhook, error=attempt.error)
-        self._metrics.attempts.labels("failed" if wait is not None else "given-up").inc()
+        self.metrics.attempts.labels("failed" if wait is not None else "given-up").inc()
         if wait is None:
-            self._alarm(
-                f"an event for the webhook {message.webhook} was given up: {attempt.error}."
-            )
+            self.alarm(f"an event for the webhook {message.webhook} was given up: {attempt.error}.")
         if is_off:
-            self._metrics.switched_off.inc()
-            self._alarm(f"the webhook {message.webhook} was switched off: {attempt.error}.")
+            self.metrics.switched_off.inc()
+            self.alarm(f"the webhook {message.webhook} was switched off: {attempt.error}.")
 
     async def _forget(self) -> None:
-        now = self._clock()
+        now = self.clock()
         if now - self._forgot >= FORGET_SECONDS:
-            await forget_old(self._sessions, now)
+            await forget_old(self.sessions, now)
             self._forgot = now
 
     async def measure(self) -> None:
         """Export the number of waiting deliveries, and the age of the oldest."""
-        count, oldest = await measure_queue(self._sessions)
-        self._metrics.waiting.set(count)
-        self._measured = now = self._clock()
-        self._metrics.oldest.set(0 if oldest is None else max(0, now - oldest))
+        count, oldest = await measure_queue(self.sessions)
+        self.metrics.waiting.set(count)
+        self._measured = now = self.clock()
+        self.metrics.oldest.set(0 if oldest is None else max(0, now - oldest))

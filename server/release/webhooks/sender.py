@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -156,21 +156,15 @@ class CheckedResolver(AbstractResolver):
         await self._resolver.close()
 
 
+@dataclass(eq=False)
 class Sender:
     """Sends messages; `private` allows private addresses and plain HTTP."""
 
-    def __init__(
-        self,
-        *,
-        private: bool,
-        resolver: AbstractResolver | None = None,
-        tls: ssl.SSLContext | None = None,
-        timeout: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._private = private
-        self._resolver = resolver
-        self._tls = tls
-        self._timeout = timeout
+    _: KW_ONLY
+    private: bool
+    resolver: AbstractResolver | None = None
+    tls: ssl.SSLContext | None = None
+    timeout: float = TIMEOUT_SECONDS
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
         """Post `body` once and return the result; a failure of the receiver raises nothing."""
@@ -179,7 +173,7 @@ class Sender:
         except PrivateAddressError:
             return Attempt("the address is private, and events go to public ones only")
         except TimeoutError:
-            return Attempt(f"no answer within {self._timeout:g} seconds")
+            return Attempt(f"no answer within {self.timeout:g} seconds")
         except aiohttp.ClientConnectorCertificateError:
             return Attempt("the certificate does not hold")
         except aiohttp.ClientConnectorError as error:
@@ -194,16 +188,16 @@ class Sender:
         return Attempt(f"answered {status}", status == HTTPStatus.GONE, retry_after)
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
-        inner = self._resolver or aiohttp.ThreadedResolver()
+        inner = self.resolver or aiohttp.ThreadedResolver()
         connector = aiohttp.TCPConnector(
-            resolver=inner if self._private else CheckedResolver(inner),
+            resolver=inner if self.private else CheckedResolver(inner),
             use_dns_cache=False,
             force_close=True,
-            socket_factory=None if self._private else _checked_socket,
-            ssl=True if self._tls is None else self._tls,
+            socket_factory=None if self.private else _checked_socket,
+            ssl=True if self.tls is None else self.tls,
         )
         async with (
-            asyncio.timeout(self._timeout),
+            asyncio.timeout(self.timeout),
             aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -278,7 +278,7 @@ async def test_a_planned_halt_needs_its_author_no_more(two):
 
 async def failing(harness, command):
     """Give a command that fails on an outage before anything is accepted."""
-    publisher = harness.rollouts._change_runner._execution._publisher
+    publisher = harness.rollouts._change_runner._execution.publisher
     edit = publisher.edit_pointers
 
     async def fail(_edit):  # noqa: RUF029 - stands for the publisher's
