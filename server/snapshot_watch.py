@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import structlog
 
@@ -13,6 +12,7 @@ from server.publisher.expiry.metrics import SWAPPED
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.roots import identify_timestamp
 
 WATCH_SECONDS = 0.1  # between two looks for a publication by another process
 NAMED = 20  # of altered files in the log
@@ -61,7 +61,7 @@ class SnapshotWatch:
 
     def is_current(self) -> bool:
         """Answer whether what the public folder holds was loaded and shown."""
-        return _identity(self._folder.public) == self._seen
+        return identify_timestamp(self._folder.public) == self._seen
 
     def after_step(self, step: int) -> None:
         """Look immediately when this process has published."""
@@ -70,7 +70,7 @@ class SnapshotWatch:
 
     async def poll(self) -> None:
         """Load the snapshot if the public timestamp is another file than last time."""
-        seen = await asyncio.to_thread(_identity, self._folder.public)
+        seen = await asyncio.to_thread(identify_timestamp, self._folder.public)
         if seen == self._seen:
             return
         try:
@@ -104,11 +104,3 @@ class SnapshotWatch:
             )
         self._left_out |= altered
         return leave_out(snapshot, altered)
-
-
-def _identity(public: Path) -> tuple[int, int] | None:
-    try:
-        stat = (public / "metadata" / "timestamp.json").stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns

@@ -3,7 +3,6 @@
 Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
 """
 
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, get_type_hints
@@ -12,11 +11,11 @@ import msgspec
 
 from hening.version import find_version
 from server.cloud.door import PROBLEM, Call, Problem, Route, Sent
+from server.core.encodings import to_ecma
 
 REFERENCE = "#/components/schemas/{name}"
 ALWAYS = (400, 404, 500, 503)
 WITH_TOKEN = (401, 403, 409, 422, 429, 507)
-_END = re.compile(r"\\Z$")
 
 
 def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": _in_ecma(components),
+            "schemas": to_ecma(components),
             "securitySchemes": {
                 "token": {
                     "type": "apiKey",
@@ -129,17 +128,3 @@ def page_route(routes: Sequence[Route]) -> Route:
     )
     body = msgspec.json.encode(make_page((*routes, route), find_version()))
     return route
-
-
-def _in_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""Return a schema whose patterns are ECMA's: Python's end of text is `\Z`, theirs `$`."""
-    match schema:
-        case dict():
-            spelled = {name: _in_ecma(value) for name, value in schema.items()}
-            if isinstance(schema.get("pattern"), str):
-                spelled["pattern"] = _END.sub("$", schema["pattern"])
-            return spelled
-        case list():
-            return [_in_ecma(value) for value in schema]
-        case _:
-            return schema

@@ -70,6 +70,20 @@ def is_sha256(value: object) -> bool:
     return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
+def to_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    r"""Return a JSON schema whose patterns are ECMA's: Python's end of text is `\Z`, theirs `$`."""
+    match schema:
+        case dict():
+            spelled = {name: to_ecma(value) for name, value in schema.items()}
+            if isinstance(schema.get("pattern"), str):
+                spelled["pattern"] = re.sub(r"\\Z$", "$", schema["pattern"])
+            return spelled
+        case list():
+            return [to_ecma(value) for value in schema]
+        case _:
+            return schema
+
+
 def check_sha256(text: str) -> None:
     """Raise FormatError unless `text` is a sha256 in lower-case hex."""
     if not is_sha256(text):

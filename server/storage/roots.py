@@ -58,6 +58,15 @@ def list_roots(public: Path, timestamp: int) -> list[int]:
     return found
 
 
+def identify_timestamp(public: Path) -> tuple[int, int] | None:
+    """Return inode and time of change of the public timestamp, another one after each change."""
+    try:
+        found = (public / "metadata" / "timestamp.json").stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def root_time(public: Path) -> int:
     """Return when the newest root became public, in epoch seconds; 0 without a record."""
     roots = load_roots(public)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from signer.ota.block_package import BlockPackage
-from signer.ota.container import Container
+from signer.ota.container import Envelope
 from signer.ota.errors import show_name
 from signer.ota.manifest import Manifest, Partition
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
@@ -103,22 +104,10 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
     )
     metadata = envelope.metadata
     partitions = tuple(fact for each in manifest.partitions for fact in _partition_facts(each))
-    return OtaFacts(
-        path=path,
-        length=envelope.container.length,
-        sha256=sha256,
+    return _state(path, envelope, sha256, signed)(
         ota_type="AB",
-        devices=metadata.devices,
         type="incremental" if manifest.is_delta else "full",
-        fingerprint=metadata.fingerprint,
-        incremental=metadata.incremental,
-        source_builds=metadata.source_builds,
-        source_incrementals=metadata.source_incrementals,
-        post_timestamp=metadata.post_timestamp,
-        sdk_level=metadata.sdk_level,
-        security_patch_level=metadata.security_patch_level,
         wipe=metadata.wipe or values.get("POWERWASH", "0") != "0",
-        downgrade=metadata.downgrade,
         spl_downgrade=metadata.spl_downgrade or values.get("SPL_DOWNGRADE", "0") != "0",
         partial=manifest.partial_update,
         property_files=metadata.property_files[PROPERTY_FILES],
@@ -127,14 +116,11 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
         partitions=partitions,
         minor_version=manifest.minor_version,
         block_size=manifest.block_size,
-        signed=signed,
         unknown=(
             *envelope.unknown,
             *package.properties.unknown,
             *_unknown_names(manifest, partitions),
         ),
-        has_metadata_pb=envelope.has_metadata_pb,
-        uneven=_uneven(envelope.container),
     )
 
 
@@ -142,22 +128,10 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
     """Return the facts about a block-based package; `sha256` is that of the file, in hex."""
     envelope = package.envelope
     metadata = envelope.metadata
-    return OtaFacts(
-        path=path,
-        length=envelope.container.length,
-        sha256=sha256,
+    return _state(path, envelope, sha256, signed)(
         ota_type="BLOCK",
-        devices=metadata.devices,
         type="incremental" if metadata.source_builds else "full",
-        fingerprint=metadata.fingerprint,
-        incremental=metadata.incremental,
-        source_builds=metadata.source_builds,
-        source_incrementals=metadata.source_incrementals,
-        post_timestamp=metadata.post_timestamp,
-        sdk_level=metadata.sdk_level,
-        security_patch_level=metadata.security_patch_level,
         wipe=metadata.wipe,
-        downgrade=metadata.downgrade,
         spl_downgrade=metadata.spl_downgrade,
         partial=False,
         property_files=metadata.property_files.get(PROPERTY_FILES, ""),
@@ -169,16 +143,32 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
         ),
         minor_version=0,
         block_size=_BLOCK_SIZE,
-        signed=signed,
         unknown=envelope.unknown,
-        has_metadata_pb=envelope.has_metadata_pb,
         transfer_version=package.version,
-        uneven=_uneven(envelope.container),
     )
 
 
-def _uneven(container: Container) -> tuple[str, ...]:
-    return tuple(entry.shown for entry in container.entries.values() if entry.is_uneven)
+def _state(path: Path, envelope: Envelope, sha256: str, signed: Signed) -> partial[OtaFacts]:
+    """Return the facts that the envelope of any package states; the rest is of its kind."""
+    container, metadata = envelope.container, envelope.metadata
+    return partial(
+        OtaFacts,
+        path=path,
+        length=container.length,
+        sha256=sha256,
+        devices=metadata.devices,
+        fingerprint=metadata.fingerprint,
+        incremental=metadata.incremental,
+        source_builds=metadata.source_builds,
+        source_incrementals=metadata.source_incrementals,
+        post_timestamp=metadata.post_timestamp,
+        sdk_level=metadata.sdk_level,
+        security_patch_level=metadata.security_patch_level,
+        downgrade=metadata.downgrade,
+        signed=signed,
+        has_metadata_pb=envelope.has_metadata_pb,
+        uneven=tuple(entry.shown for entry in container.entries.values() if entry.is_uneven),
+    )
 
 
 def _partition_facts(partition: Partition) -> list[PartitionFacts]:

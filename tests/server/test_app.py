@@ -155,7 +155,7 @@ async def test_a_timestamp_that_vanishes_after_the_look(world, monkeypatch):
     good = watch.current
     timestamp = world.folder.public / "metadata" / "timestamp.json"
     await asyncio.to_thread(timestamp.unlink)
-    monkeypatch.setattr("server.snapshot_watch._identity", lambda _public: (1, 1))
+    monkeypatch.setattr("server.snapshot_watch.identify_timestamp", lambda _public: (1, 1))
     with structlog.testing.capture_logs() as logs:
         await watch.poll()
     assert watch.current is good

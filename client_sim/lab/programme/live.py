@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE
 from client_sim.lab.trace.memory import Responder
+from client_sim.lab.trace.recording import is_address
 from client_sim.lab.trace.relay import check_answering
 from client_sim.world import BuildFacts, Factory, Public
 
@@ -50,7 +50,7 @@ def plan_target(url: str, resolve: Mapping[str, str]) -> Target:
         raise LabError(f"{url} is no URL ({error}): write http://HOST:PORT") from error
     if parts.scheme != "http" or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise LabError(f"{url} is not of the form http://HOST:PORT, which is all the lab can do")
-    if _is_address(host) or not _HOST.fullmatch(host):
+    if is_address(host) or not _HOST.fullmatch(host):
         raise LabError(
             f"{host or url} is no host name: give the server a name and map it with --resolve"
         )
@@ -158,11 +158,3 @@ def _ask(factory: Factory, ground: Ground) -> tuple[bytes, ...]:
     """Let a phone poll once; give what the server answered, but for the date in its heads."""
     seen = observe(factory, ground.setting(idle(1)))
     return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", data) for data in seen.received)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

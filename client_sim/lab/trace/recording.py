@@ -104,7 +104,7 @@ class RecordingWorld:
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Note the target and connect; a name in place of an address is resolved first."""
-        if not _is_address(address):
+        if not is_address(address):
             address = self.resolve(address)[0]
         target = f"{address} {port} {tls or 'plain'}".encode()
         connection = len(self._received)
@@ -173,7 +173,8 @@ class RecordingWorld:
         self._reads.append(Read(self.phase, field))
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address."""
     try:
         ip_address(text)
     except ValueError:

@@ -3,17 +3,16 @@
 Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
 """
 
-import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from server.core.encodings import to_ecma
 from server.release.api.operation import Header, Operation, path_pattern
 from server.release.api.problems import MEDIA_TYPE, Problem, phrase
 
-_END = re.compile(r"\\Z$")
 REFERENCE = "#/components/schemas/{name}"
 ALWAYS = (400, 422, 500, 503)
 """The refusals of any operation: bad query, failure, disk or database error."""
@@ -31,7 +30,7 @@ def make_page(operations: tuple[Operation, ...], version: str) -> dict[str, Any]
     for operation in operations:
         types += [t for t in (operation.request, operation.response, operation.query) if t]
     schemas, found = msgspec.json.schema_components(types, ref_template=REFERENCE)
-    components = _in_ecma(found)
+    components = to_ecma(found)
     by_type = list(zip(types, schemas, strict=True))
     parameters = {
         operation.id: _query_parameters(_find(by_type, operation.query), components)
@@ -165,20 +164,6 @@ def _query_parameters(reference: Any, components: dict[str, Any]) -> list[dict[s
         {"name": name, "in": "query", "required": name in required, "schema": schema}
         for name, schema in struct["properties"].items()
     ]
-
-
-def _in_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""Return a schema with patterns of ECMA: Python's end of text is `\Z`, theirs `$`."""
-    match schema:
-        case dict():
-            spelled = {name: _in_ecma(value) for name, value in schema.items()}
-            if isinstance(schema.get("pattern"), str):
-                spelled["pattern"] = _END.sub("$", schema["pattern"])
-            return spelled
-        case list():
-            return [_in_ecma(value) for value in schema]
-        case _:
-            return schema
 
 
 def _find(types: Iterable[tuple[Any, Any]], kind: Any) -> Any:  # noqa: ANN401 - JSON

@@ -17,6 +17,7 @@ from server.release.api.operation import Call, Operation, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.errors import RateError, Share
 from server.storage.errors import StorageError
+from server.storage.roots import identify_timestamp
 
 OPERATIONS = Operations(permission=None)
 
@@ -76,7 +77,7 @@ async def get_status(call: Call) -> Reply:
 
 def _look(call: Call, queue: int) -> Status:
     folder = call.services.folder
-    snapshot, roles = _published(folder.public, _identity(folder.public))
+    snapshot, roles = _published(folder.public, identify_timestamp(folder.public))
     return Status(
         version=VERSION,
         time=call.services.epoch(),
@@ -114,14 +115,6 @@ def _published(public: Path, _identity: tuple[int, int] | None) -> tuple[int, li
         expires = int(role.expires.timestamp())
         states.append(RoleState(name, role.version, expires, known.threshold, list(known.keyids)))
     return published.snapshot.version, states
-
-
-def _identity(public: Path) -> tuple[int, int] | None:
-    try:
-        stat = (public / "metadata" / "timestamp.json").stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns
 
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx")

@@ -31,7 +31,7 @@ from server.release.webhooks.event import (
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Noticed
 from server.storage.database import Sessions
-from server.storage.roots import list_roots
+from server.storage.roots import identify_timestamp, list_roots
 
 FULL_SHARE = 1000  # permille
 Name = Callable[[Channel, int], Build]
@@ -192,7 +192,7 @@ class ChangeDetector:
     async def detect(self) -> None:
         """Queue the events since the last look of any process."""
         now = self._clock()
-        identity = await asyncio.to_thread(_identify, self._public)
+        identity = await asyncio.to_thread(identify_timestamp, self._public)
         is_changed = identity != self._identity
         if not is_changed and (self._next is None or now < self._next):
             return
@@ -249,14 +249,6 @@ class _Names:
             data = read_bounded(path, metadata_limit(role))
             self._known[role] = BuildNames({role: decode_targets(role, data).signed})
         return self._known[role].find(channel, counter)
-
-
-def _identify(public: Path) -> tuple[int, int] | None:
-    try:
-        found = (public / "metadata" / "timestamp.json").stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def _load_view(public: Path) -> View | None:
