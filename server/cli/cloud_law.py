@@ -38,7 +38,7 @@ def new(folder: Path, count: int, days: int) -> None:
 
     The owner signs up in any Etebase client with a name that ends in `-` and the code.
     """
-    from server.cloud.accounts.codes import add_code, draw_code
+    from server.cloud.accounts.owners import add_code, draw_code
 
     codes = [draw_code(os.urandom) for _ in range(count)]
 

@@ -115,8 +115,8 @@ def build(
     It holds `pack.json` and `entries.json` for people, and the parts as phones get them.
     """
     from server.core.content.index import check_step
-    from signer.content.extra import load_extra
     from signer.content.pack_folder import load_pack, make_pack, write_pack
+    from signer.content.upstream import load_extra
     from signer.content.validate import check_has_enough, check_packs_to_sign
 
     upstream = Upstream(source, source_version, source_name, source_licence, years)
@@ -242,7 +242,7 @@ def _report(
 
 
 def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
-    from signer.content.extra import load_extra
+    from signer.content.upstream import load_extra
 
     built = load_extra().build_entries(kind, upstream)
     members = {

@@ -67,7 +67,7 @@ def inspect(
     A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
     a release; of an unsound one there are no facts, and the verdicts end at the first no.
     """
-    from signer.ota.app_warnings import find_app_warnings
+    from signer.ota.summary import find_app_warnings
 
     pem = None if certificate is None else certificate.read_bytes()
     facts, verdicts = _judge(package, pem, codename, allow_operations)

@@ -1,9 +1,22 @@
-"""The parameters of a builder, and the default titles of packs."""
+"""The parameters of a builder, the default titles of packs, and the builders themselves.
 
-from collections.abc import Mapping, Sequence
+Builders are the extra `content`, which most signers do not install (ADR 58): it is loaded when
+it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from signer.errors import ContentError
+
+if TYPE_CHECKING:
+    from signer.content.pack_folder import PackFolder
+    from signer.content.sources.built import Built
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +79,24 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "zones": "Time zones",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Builds the entries of a kind; raises ContentError for pictures that do not decode."""
+
+    build_entries: Callable[[str, Upstream], Built]
+    check_decodes: Callable[[PackFolder], None]
+
+
+def load_extra() -> Extra:
+    """Import the builders and the image decoder; ContentError when they are not installed."""
+    try:
+        from signer.content.build import build_entries  # noqa: PLC0415 - the extra may be absent
+        from signer.content.validate import check_decodes  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise ContentError(
+            f"Packs are built with packages that are not installed here ({error.name} is missing):"
+            " install hening with its extra `content`."
+        ) from error
+    return Extra(build_entries, check_decodes)

@@ -1,8 +1,16 @@
 """Accounts in the database: made, found by name, and given another password.
 
 A name that is not there costs the same statement and the same work as one that is.
+
+Codes reserve names: `PREFIX-CODE` is for the person who has the code. A code has 80 random bits and
+is a part of the name, so that the name cannot be taken by guessing. A name that ends in a code is
+answered like one whose account is to be made; no other name is, so that names that people choose
+tell nothing.
 """
 
+import base64
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Table,
     bindparam,
+    delete,
     insert,
     or_,
     select,
@@ -20,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError
 from server.cloud.secrets import Secrets
-from server.cloud.storage.law_models import Quarantine
+from server.cloud.storage.law_models import Code, Quarantine
 from server.cloud.storage.models import Account, Site
 
 WEEK = 7 * 24 * 60 * 60
@@ -45,6 +54,7 @@ _COUNT = (
 _LOCK = (
     select(_ACCOUNTS.c.is_closed).where(_ACCOUNTS.c.id == bindparam("account")).with_for_update()
 )
+CODE_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,3 +245,39 @@ async def _find(db: AsyncSession, secrets: Secrets, condition: ColumnElement[boo
         public_key=row.public_key,
         approves_devices=row.approves_devices,
     )
+
+
+def draw_code(entropy: Callable[[int], bytes]) -> str:
+    """Return a new code: 16 letters and digits."""
+    return base64.b32encode(entropy(CODE_BYTES)).decode().lower()
+
+
+async def add_code(db: AsyncSession, code: str, expires_at: int) -> None:
+    """Let one account be made with a code, until `expires_at`."""
+    await db.execute(insert(Code).values(code_sha256=_hash(code), expires_at=expires_at))
+
+
+async def is_reserved(db: AsyncSession, name: str, now: int) -> bool:
+    """Answer whether a name ends in a code that is not spent."""
+    query = select(Code.expires_at).where(Code.code_sha256 == _hash(_code_of(name)))
+    return (await db.scalar(query) or 0) > now
+
+
+async def spend_code(db: AsyncSession, name: str, now: int) -> None:
+    """Spend the code that a name ends in; raises CloudError where there is none."""
+    query = delete(Code).where(Code.code_sha256 == _hash(_code_of(name)), Code.expires_at > now)
+    if not (await db.execute(query.returning(Code.expires_at))).all():
+        raise CloudError(
+            403,
+            "signup_closed",
+            "accounts are made with a code of the operator's: choose a name that ends in - and it.",
+        )
+
+
+def _code_of(name: str) -> str:
+    prefix, _, code = name.rpartition("-")
+    return code if prefix else ""
+
+
+def _hash(code: str) -> bytes:
+    return hashlib.sha256(code.encode()).digest()

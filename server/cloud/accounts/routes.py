@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.codes import is_reserved, spend_code
 from server.cloud.accounts.login import (
     Claim,
     PasswordResponse,
@@ -20,7 +19,9 @@ from server.cloud.accounts.owners import (
     add_owner,
     change_keys,
     find_owner,
+    is_reserved,
     load_owner,
+    spend_code,
 )
 from server.cloud.accounts.sessions import add_session, end_others, end_session, lock_keys
 from server.cloud.door import Call, Route, Services, decode

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import hashlib
+import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +21,6 @@ from server.cloud.blobs.names import (
     decode_type,
     decode_vault,
 )
-from server.cloud.blobs.receiving import MAX_BODY, MAX_SMALL, Receiving
 from server.cloud.blobs.vaults import (
     Kept,
     add_blob,
@@ -32,6 +33,7 @@ from server.cloud.blobs.vaults import (
 from server.cloud.blobs.visitors import Visitor, find_visitor
 from server.cloud.door import Services, to_refusal
 from server.cloud.errors import CloudError, RateError
+from server.cloud.gate import SAMPLE, check_ciphertext
 from server.cloud.law.consents import check_agreed
 from server.cloud.storage.lease import may_remove_bodies
 from server.core.errors import HeningError
@@ -40,6 +42,52 @@ from server.storage.one_hop import execute_together
 V1, V2 = "application/vnd.x.restic.rest.v1", "application/vnd.x.restic.rest.v2"
 REALM: Final = {"WWW-Authenticate": 'Basic realm="hening", charset="UTF-8"'}
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{0,15})")
+MAX_BODY = 256 * 1024 * 1024
+"""Bytes of an object; restic's packs have 16 MiB, 128 MiB at most."""
+MAX_SMALL = 64 * 1024
+"""Bytes of a key or a lock."""
+
+
+class Receiving:
+    """Hands the pieces of a body on; `length` is how many bytes passed.
+
+    A body that `is_encrypted` is refused unless it looks so.
+    """
+
+    def __init__(
+        self,
+        pieces: AsyncIterable[bytes],
+        name: str | None,
+        limit: int,
+        *,
+        is_encrypted: bool,
+    ) -> None:
+        self._pieces = pieces
+        self._name = name
+        self._limit = limit
+        self._is_encrypted = is_encrypted
+        self.length = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces; raises CloudError above the limit, or unless `name` is their sha256."""
+        digest, begin, is_judged = hashlib.sha256(), bytearray(), not self._is_encrypted
+        async for piece in self._pieces:
+            self.length += len(piece)
+            if self.length > self._limit:
+                raise CloudError(413, "too_large", f"an object may have {self._limit} bytes here.")
+            digest.update(piece)
+            if not is_judged:
+                begin += piece[: SAMPLE - len(begin)]
+                if len(begin) == SAMPLE:
+                    check_ciphertext(bytes(begin), "this object")
+                    is_judged, begin = True, bytearray()
+            yield piece
+        if not is_judged:
+            check_ciphertext(bytes(begin), "this object")
+        if self._name is not None and not hmac.compare_digest(digest.hexdigest(), self._name):
+            raise CloudError(
+                400, "wrong_hash", "the body does not hash to its name; send it again."
+            )
 
 
 @dataclass(frozen=True, slots=True)

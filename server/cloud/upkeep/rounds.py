@@ -16,14 +16,15 @@ from server.cloud.law.rounds import Law
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.lease import UPKEEP, prolonging, take_lease
 from server.cloud.upkeep.rows import (
+    Work,
     remove_bodies,
     remove_chunks,
     remove_revisions,
     remove_sessions,
     remove_tombstones,
+    retention_of,
     sweep_uploads,
 )
-from server.cloud.upkeep.work import Work, retention_of
 from server.core.errors import HeningError
 
 log = structlog.get_logger()

@@ -6,10 +6,14 @@ them.
 A crash between a body and its row, or a refusal after the body came, leaves a body too many. It is
 removed once it is so old that no request can be about to name it: names are drawn, and each is of
 one request.
+
+`Work` is what each step of upkeep is given.
 """
 
+from collections.abc import AsyncIterator, Iterable, Sequence
 from collections.abc import Collection as Several
-from collections.abc import Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import Select, delete, func, select, update
@@ -19,16 +23,76 @@ from sqlalchemy.orm import InstrumentedAttribute
 from server.cloud.accounts.owners import charge
 from server.cloud.copying.named import find_named
 from server.cloud.law.journal import forget_records, load_records
+from server.cloud.law.rounds import Law
 from server.cloud.records.access import lock_accounts
 from server.cloud.records.chunks import load_used
-from server.cloud.settings import DAY
-from server.cloud.storage.lease import may_remove_bodies
+from server.cloud.settings import DAY, CloudSettings
+from server.cloud.storage.bodies import Bodies
+from server.cloud.storage.lease import Lease, may_remove_bodies
 from server.cloud.storage.models import Chunk, Collection, Invitation, Item, Member, Revision, Site
 from server.cloud.storage.models import Session as SessionRow
-from server.cloud.upkeep.work import Work
+from server.core.cloud_policy import Lifetimes
+from server.storage.database import Sessions
 
 AT_ONCE = 200
 """Rows that one transaction removes: on SQLite other writers wait for it."""
+HOUR = 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long, in seconds, things are kept.
+
+    `sessions` counts from a device's last use, `revisions` from when another revision followed,
+    `tombstones` from when an item was deleted, `leftovers` from when an upload's last byte came.
+    """
+
+    sessions: int = 400 * DAY
+    revisions: int = 30 * DAY
+    tombstones: int = 400 * DAY
+    leftovers: int = DAY
+
+
+def retention_of(settings: CloudSettings, days: Lifetimes | None) -> Retention:
+    """Return what the settings say, or the policy's `days` where those are fewer."""
+    sessions, revisions = settings.session_days, settings.revisions_days
+    tombstones = settings.tombstones_days
+    if days is not None:
+        sessions = min(sessions, days.session_idle)
+        revisions, tombstones = min(revisions, days.revisions), min(tombstones, days.tombstones)
+    return Retention(
+        sessions=sessions * DAY,
+        revisions=revisions * DAY,
+        tombstones=tombstones * DAY,
+        leftovers=settings.leftover_hours * HOUR,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One round of upkeep at `now`, epoch seconds, under a lease."""
+
+    law: Law
+    lease: Lease
+    retention: Retention
+    now: int
+
+    @property
+    def database(self) -> Sessions:
+        """The database of the cloud."""
+        return self.law.database
+
+    @property
+    def bodies(self) -> Bodies:
+        """Its bodies."""
+        return self.law.bodies
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """Give a transaction that writes; raises LeaseLostError where the lease ran out."""
+        async with self.database.begin() as db:
+            await self.lease.prolong(db)
+            yield db
 
 
 async def remove_sessions(work: Work) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from server.cloud.accounts.codes import add_code
+from server.cloud.accounts.owners import add_code
 from server.cloud.settings import SignUp
 from server.cloud.storage import MIGRATIONS
 from server.storage.database import open_database

@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from server.cloud.app import ROUTES
-from server.cloud.blobs.receiving import MAX_BODY, MAX_SMALL
+from server.cloud.blobs.routes import MAX_BODY, MAX_SMALL
 from server.cloud.rates import BURST_SECONDS
 from server.cloud.storage.bodies import LocalBodies
 from tests.server.cloud.device import HEADERS, Device, make_item, running

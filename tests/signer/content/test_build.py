@@ -8,8 +8,7 @@ import pytest
 
 from server.core.content.kinds import KINDS
 from signer.content.build import build_entries
-from signer.content.extra import load_extra
-from signer.content.upstream import TITLES, Upstream, list_refused
+from signer.content.upstream import TITLES, Upstream, list_refused, load_extra
 from signer.errors import ContentError
 from tests.cases import case
 from tests.signer.content.sources.test_apn import PROVIDERS, VERSION

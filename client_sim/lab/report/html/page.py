@@ -14,9 +14,13 @@ from client_sim.lab.report.extent import (
     describe_outcome,
 )
 from client_sim.lab.report.gathering import gather, gather_outcomes
-from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
+from client_sim.lab.report.html.plots import (
+    measure_intervals,
+    plot_circle,
+    plot_cumulative,
+    plot_histogram,
+)
 from client_sim.lab.report.html.polls import list_polls
-from client_sim.lab.report.intervals import measure_intervals
 from client_sim.lab.report.kill_matrix import family_rows, leak_rows
 from client_sim.pages.page import Origin, make_environment
 

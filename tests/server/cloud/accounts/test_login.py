@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 from sqlalchemy import select
 
-from server.cloud.accounts.codes import add_code, draw_code
+from server.cloud.accounts.owners import add_code, draw_code
 from server.cloud.secrets import Secrets
 from server.cloud.settings import SignUp
 from server.cloud.storage import MIGRATIONS

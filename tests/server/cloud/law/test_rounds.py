@@ -7,7 +7,7 @@ import pytest
 import structlog
 from sqlalchemy import func, select, text
 
-from server.cloud.accounts.codes import add_code
+from server.cloud.accounts.owners import add_code
 from server.cloud.law.journal import forget_records, load_records
 from server.cloud.law.notices import note_breach, tell_breach
 from server.cloud.law.schedule import note_use

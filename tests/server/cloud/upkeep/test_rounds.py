@@ -14,8 +14,7 @@ from server.cloud.storage.lease import BACKUP, UPKEEP, take_lease
 from server.cloud.storage.models import Chunk, Collection, Item, Revision
 from server.cloud.storage.models import Session as SessionRow
 from server.cloud.upkeep.rounds import OF_LAW, STEPS, Step, choose_steps, run_round
-from server.cloud.upkeep.rows import remove_sessions
-from server.cloud.upkeep.work import HOUR, Retention, retention_of
+from server.cloud.upkeep.rows import HOUR, Retention, remove_sessions, retention_of
 from server.core.cloud_policy import Lifetimes
 from server.storage.errors import StorageError
 from tests.server.cloud.device import PEPPER, SALTS, change, make_item, running, uid

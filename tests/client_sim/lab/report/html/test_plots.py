@@ -5,8 +5,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
-from client_sim.lab.report.intervals import cumulate, measure_intervals
+from client_sim.lab.report.html.plots import (
+    cumulate,
+    measure_intervals,
+    plot_circle,
+    plot_cumulative,
+    plot_histogram,
+)
 from tests.cases import case
 
 EVEN = [14_400 + 14_400 * (step + 0.5) / 160 for step in range(160)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
-from signer.ota.app_warnings import find_app_warnings
 from signer.ota.inspect import inspect_ota
+from signer.ota.summary import find_app_warnings
 from tests.cases import case
 from tests.signer.builds import make_facts
 
