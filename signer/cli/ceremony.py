@@ -117,10 +117,10 @@ def init(
                 f"{repo} holds a repository already; change it with `ceremony holders` and"
                 " `ceremony model`, or choose a new folder."
             )
-        destination = Destination(repo, propose, "", folder, None, passphrase_fd)
+        destination = Destination(runtime, repo, propose, "", folder, None, passphrase_fd, as_json)
         keys = group_keys(destination.load_public_keys())
         planned = plan_ceremony(policy, keys, online_keys, runtime.now)
-        finish_change(runtime, destination, Change(planned), as_json=as_json)
+        finish_change(destination, Change(planned))
         return
     made = init_repository(
         WorkFolder(repo),

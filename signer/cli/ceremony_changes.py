@@ -11,7 +11,6 @@ import click
 from signer.ceremony.policy import MODEL_THRESHOLD
 from signer.cli.ceremony_renewal import expires_option
 from signer.cli.change import Destination, change_options, finish_change
-from signer.cli.output import json_option
 from signer.cli.parameters import (
     CODENAME,
     EXISTING_FILE,
@@ -20,7 +19,6 @@ from signer.cli.parameters import (
     NumberAssignment,
     collected,
 )
-from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError
 
 if TYPE_CHECKING:
@@ -54,16 +52,12 @@ MAX_KEYS = 999  # as many as there are numbers in key names
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def holders(
-    runtime: Runtime,
     add: tuple[str, ...],
     remove: tuple[str, ...],
     thresholds: dict[str, int],
     expiry_days: dict[str, int],
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """Change who signs: enrol keys, take keys away, change how many must sign.
 
@@ -90,8 +84,8 @@ def holders(
     }
     data = destination.folder.load("targets", trusted.targets.version)
     loaded["targets"] = SignedRole(data, trusted.targets)
-    planned = plan_holders(request, trusted.root, loaded, runtime.now)
-    finish_change(runtime, destination, Change(planned), as_json=as_json)
+    planned = plan_holders(request, trusted.root, loaded, destination.now)
+    finish_change(destination, Change(planned))
 
 
 @click.command(
@@ -108,15 +102,8 @@ def holders(
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def model(
-    runtime: Runtime,
-    codename: str,
-    threshold: int,
-    expiry_days: dict[str, int],
-    destination: Destination,
-    as_json: bool,
+    codename: str, threshold: int, expiry_days: dict[str, int], destination: Destination
 ) -> None:
     """Add a model, signed by all keys CODENAME-N of the key folder."""
     from signer.ceremony.changes import plan_model
@@ -130,9 +117,9 @@ def model(
         threshold,
         load_trusted(destination.folder, None).targets,
         expiry_days,
-        runtime.now,
+        destination.now,
     )
-    finish_change(runtime, destination, Change(planned), as_json=as_json)
+    finish_change(destination, Change(planned))
 
 
 @click.command(
@@ -147,15 +134,8 @@ def model(
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def online(
-    runtime: Runtime,
-    online: Path,
-    overlap: bool,
-    expiry_days: dict[str, int],
-    destination: Destination,
-    as_json: bool,
+    online: Path, overlap: bool, expiry_days: dict[str, int], destination: Destination
 ) -> None:
     """Name other keys of the server: snapshot, timestamp, latest and the log's.
 
@@ -176,9 +156,9 @@ def online(
         keys,
         overlap=overlap,
         expiry_days=expiry_days,
-        now=runtime.now,
+        now=destination.now,
     )
-    finish_change(runtime, destination, Change(planned), as_json=as_json)
+    finish_change(destination, Change(planned))
 
 
 def find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:

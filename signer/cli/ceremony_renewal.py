@@ -50,16 +50,12 @@ expires_option = click.option(
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def renew(
-    runtime: Runtime,
     roles: tuple[str, ...],
     every: bool,
     within: int | None,
     expiry_days: dict[str, int],
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """Sign roles again before they expire, with nothing else changed."""
     from signer.ceremony.root_plan import list_expiries, plan_renewal
@@ -72,12 +68,12 @@ def renew(
     names = list(roles) or [
         expiry.role
         for expiry in list_expiries(current)
-        if every or (within is not None and expiry.days_left(runtime.now) < within)
+        if every or (within is not None and expiry.days_left(destination.now) < within)
     ]
     if not names:
         raise CeremonyError(f"No role expires within {within} days; there is nothing to renew.")
-    planned = plan_renewal(names, current, expiry_days, runtime.now)
-    finish_change(runtime, destination, Change(planned), as_json=as_json)
+    planned = plan_renewal(names, current, expiry_days, destination.now)
+    finish_change(destination, Change(planned))
 
 
 @click.command(epilog="Example: hening-signer ceremony expiry --repo repo --within 30")

@@ -12,9 +12,7 @@ from signer.cli.ceremony_renewal import expires_option, load_roles
 from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
-from signer.cli.output import json_option
 from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collected
-from signer.cli.runtime import Runtime
 from signer.errors import CeremonyError, refusing
 
 _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
@@ -33,14 +31,7 @@ _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
     callback=collected,
 )
 @change_options
-@json_option
-@click.pass_obj
-def lifetimes(
-    runtime: Runtime,
-    lifetimes: dict[str, int],
-    destination: Destination,
-    as_json: bool,
-) -> None:
+def lifetimes(lifetimes: dict[str, int], destination: Destination) -> None:
     """Limit for how many days a new version of a role may be valid.
 
     KIND is codenames, content, tables or targets. Signer, server and phones refuse a version that
@@ -58,8 +49,8 @@ def lifetimes(
         for name, role in load_roles(destination.folder, trusted).items()
         if isinstance(role, Targets)
     }
-    planned = plan_lifetimes(trusted.root, roles, lifetimes, runtime.now)
-    finish_change(runtime, destination, Change(planned), as_json=as_json)
+    planned = plan_lifetimes(trusted.root, roles, lifetimes, destination.now)
+    finish_change(destination, Change(planned))
 
 
 @click.command(
@@ -100,10 +91,7 @@ def lifetimes(
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def reset(
-    runtime: Runtime,
     role: str,
     counter: int | None,
     latest: datetime | None,
@@ -113,7 +101,6 @@ def reset(
     remove: tuple[str, ...],
     expiry_days: dict[str, int],
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """Take back what a thief of a role's keys, or a mistake, pushed ahead.
 
@@ -141,7 +128,7 @@ def reset(
     signed = SignedRole(*load_delegated(destination.folder, trusted, role))
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
-        time = latest_time(signed.signed, runtime.now)
+        time = latest_time(signed.signed, destination.now)
     request = ResetRequest(
         role,
         counter,
@@ -158,9 +145,9 @@ def reset(
         "targets": SignedRole(data, trusted.targets),
         role: signed,
     }
-    planned = plan_reset(request, trusted.root, roles, runtime.now)
+    planned = plan_reset(request, trusted.root, roles, destination.now)
     files = [path for folder in packs for path in list_files(folder)]
     follower = planned[role]
     assert isinstance(follower, Targets)
     packages = tuple(new_files(roles[role].signed, follower, files))
-    finish_change(runtime, destination, Change(planned, packages), as_json=as_json)
+    finish_change(destination, Change(planned, packages))

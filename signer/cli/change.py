@@ -17,7 +17,7 @@ import click
 
 from hening.times import UTC_TIMES
 from server.place_options import is_given, place_option
-from signer.cli.output import Steps, print_json, progress_bar
+from signer.cli.output import Steps, json_option, print_json, progress_bar
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.review_output import print_review, review_json
@@ -38,14 +38,21 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The options that choose how the command ends; either `propose` or `out` is set."""
+    """How a command ends, as its options choose; either `propose` or `out` is set."""
 
+    runtime: Runtime
     repo: Path
     propose: Path | None
     note: str
     keys: Path | None
     out: Path | None
     passphrase_fd: int | None
+    as_json: bool
+
+    @property
+    def now(self) -> datetime:
+        """The time at which the command began."""
+        return self.runtime.now
 
     @property
     def folder(self) -> WorkFolder:
@@ -54,11 +61,11 @@ class Destination:
 
         return WorkFolder(self.repo)
 
-    def load_role(self, role: str, now: datetime) -> Targets:
-        """Return the current version of a delegated role, under delegators valid at `now`."""
+    def load_role(self, role: str) -> Targets:
+        """Return the current version of a delegated role, under delegators that are valid now."""
         from signer.signing import load_delegated, load_trusted
 
-        return load_delegated(self.folder, load_trusted(self.folder, now), role)[1]
+        return load_delegated(self.folder, load_trusted(self.folder, self.now), role)[1]
 
     def load_public_keys(self) -> list[PublicKey]:
         """Return the available public keys, which give key ids their names."""
@@ -68,15 +75,22 @@ class Destination:
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that choose how it ends; it gets them as `destination`."""
 
+    @json_option
     @wraps(command)
+    def act(*, as_json: bool, **options: Any) -> None:
+        del as_json  # the destination has it, too
+        command(**options)
+
+    @wraps(act)
     def run(
-        *arguments: Any,
+        *,
         repo: Path,
         propose: Path | None,
         note: str,
         keys: Path | None,
         out: Path | None,
         passphrase_fd: int | None,
+        as_json: bool,
         **options: Any,
     ) -> None:
         from signer.proposal.submission import complete_kept
@@ -90,11 +104,13 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
             )
         if out is not None and keys is None:
             raise click.UsageError("Give --keys, too: the folder of the keys to sign with.")
-        destination = Destination(repo, propose, note, keys, out, passphrase_fd)
+        runtime = click.get_current_context().find_object(Runtime)
+        assert runtime is not None
+        destination = Destination(runtime, repo, propose, note, keys, out, passphrase_fd, as_json)
         if out is not None and (completed := complete_kept(destination.folder, out)):
-            _report_completed(completed, out, as_json=bool(options["as_json"]))
+            _report_completed(completed, out, as_json=as_json)
             return
-        command(*arguments, destination=destination, **options)
+        act(destination=destination, as_json=as_json, **options)
 
     for option in (
         UTC_TIMES,
@@ -140,14 +156,7 @@ def describe_versions(versions: Mapping[str, int]) -> str:
     return ", ".join(f"{role} {version}" for role, version in versions.items())
 
 
-def finish_change(
-    runtime: Runtime,
-    destination: Destination,
-    change: Change,
-    remarks: Sequence[str] = (),
-    *,
-    as_json: bool,
-) -> None:
+def finish_change(destination: Destination, change: Change, remarks: Sequence[str] = ()) -> None:
     """Propose `change`, or sign and submit it, and print what it means.
 
     `remarks` are the command's own remarks on the change.
@@ -158,11 +167,14 @@ def finish_change(
 
     if len(destination.note) > MAX_NOTE:
         raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
-    steps = Steps(runtime.monotonic)
+    as_json = destination.as_json
+    steps = Steps(destination.runtime.monotonic)
     with steps.step("judging"):
         keys = destination.load_public_keys()
-        proposed = propose_change(destination.folder, change, keys, runtime.now, destination.note)
-    reviews = review_transition(proposed.transition, proposed.proposal.names, runtime.now)
+        proposed = propose_change(
+            destination.folder, change, keys, destination.now, destination.note
+        )
+    reviews = review_transition(proposed.transition, proposed.proposal.names, destination.now)
     value: dict[str, Any] = {
         "proposal": proposed.identity,
         "roles": [review_json(r) for r in reviews],
@@ -182,22 +194,14 @@ def finish_change(
             )
     else:
         packages = [package.path for package in change.packages]
-        value["bundle"] = _sign(runtime, destination, proposed, packages, steps, quiet=as_json)
+        value["bundle"] = _sign(destination, proposed, packages, steps)
     if as_json:
         print_json({**value, "seconds": steps.seconds})
     else:
         steps.print()
 
 
-def _sign(
-    runtime: Runtime,
-    destination: Destination,
-    proposed: Proposed,
-    packages: list[Path],
-    steps: Steps,
-    *,
-    quiet: bool,
-) -> str:
+def _sign(destination: Destination, proposed: Proposed, packages: list[Path], steps: Steps) -> str:
     from signer.proposal.submission import sign_at_once
 
     assert destination.out is not None
@@ -206,13 +210,13 @@ def _sign(
         submitted = sign_at_once(
             destination.folder,
             open_keystore(destination.keys),
-            Passphrases(destination.passphrase_fd, runtime.environment),
+            Passphrases(destination.passphrase_fd, destination.runtime.environment),
             proposed,
             packages,
             destination.out,
             progress,
         )
-    if not quiet:
+    if not destination.as_json:
         signed = describe_versions(submitted.versions)
         click.echo(f"Signed {signed}; bundle {submitted.bundle} is in {destination.out}.")
     return submitted.bundle

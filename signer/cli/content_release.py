@@ -22,9 +22,7 @@ from signer.cli.content_options import (
     start_option,
     with_dates,
 )
-from signer.cli.output import json_option
 from signer.cli.release_options import expires_option
-from signer.cli.runtime import Runtime
 from signer.errors import WorkFolderError, refusing
 
 if TYPE_CHECKING:
@@ -52,10 +50,7 @@ if TYPE_CHECKING:
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def release(
-    runtime: Runtime,
     folders: tuple[Path, ...],
     start: int | None,
     end: int | None,
@@ -64,7 +59,6 @@ def release(
     kept: tuple[Path, ...],
     expiry_days: int,
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """Propose or sign the next version of `tables` and `content` with packs from their folders.
 
@@ -81,17 +75,17 @@ def release(
     roles: dict[str, Targets] = {}
     packages: list[Package] = []
     for role in sorted({pack.role for pack in packs}):
-        current = destination.load_role(role, runtime.now)
+        current = destination.load_role(role)
         own = [pack for pack in packs if pack.role == role]
         _check(role, current, own, hosts)
         if role == "content":
             staying = [load_pack(folder) for folder in kept]
             check_links_that_stay(current, own, hosts or _hosts(current), staying)
         wanted = list(hosts) if hosts and role == "content" else None
-        planned = plan_packs(current, own, wanted, expiry(runtime.now, expiry_days))
+        planned = plan_packs(current, own, wanted, expiry(destination.now, expiry_days))
         roles[role] = planned
         packages += new_files(current, planned, files)
-    finish_change(runtime, destination, Change(roles, tuple(packages)), as_json=as_json)
+    finish_change(destination, Change(roles, tuple(packages)))
 
 
 @click.command(
@@ -103,16 +97,7 @@ def release(
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
-def withdraw(
-    runtime: Runtime,
-    kind: str,
-    version: int | None,
-    expiry_days: int,
-    destination: Destination,
-    as_json: bool,
-) -> None:
+def withdraw(kind: str, version: int | None, expiry_days: int, destination: Destination) -> None:
     """Withdraw a pack, permanently: phones go back to the one of its kind that they had before.
 
     With --version it may be one that was followed already, which some phones use still. A later
@@ -121,9 +106,9 @@ def withdraw(
     from signer.content.plan import plan_withdrawal
     from signer.proposal.document import Change
 
-    current = destination.load_role(KINDS[kind].role, runtime.now)
-    planned = plan_withdrawal(current, kind, version, expiry(runtime.now, expiry_days))
-    finish_change(runtime, destination, Change({KINDS[kind].role: planned}), as_json=as_json)
+    current = destination.load_role(KINDS[kind].role)
+    planned = plan_withdrawal(current, kind, version, expiry(destination.now, expiry_days))
+    finish_change(destination, Change({KINDS[kind].role: planned}))
 
 
 @click.command(
@@ -136,17 +121,13 @@ def withdraw(
 @click.option("--no-end", is_flag=True, help="The pack may be used without end.")
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def schedule(
-    runtime: Runtime,
     kind: str,
     rollout: tuple[tuple[int, int], ...],
     end: int | None,
     no_end: bool,
     expiry_days: int,
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """Change the rollout and the end of a signed pack; its bytes stay the same."""
     from signer.content.plan import plan_pack_edit
@@ -160,9 +141,9 @@ def schedule(
     if not changes:
         raise click.UsageError("Give --rollout, --end or --no-end.")
     role = KINDS[kind].role
-    current = destination.load_role(role, runtime.now)
-    planned = plan_pack_edit(current, kind, changes, expiry(runtime.now, expiry_days))
-    finish_change(runtime, destination, Change({role: planned}), as_json=as_json)
+    current = destination.load_role(role)
+    planned = plan_pack_edit(current, kind, changes, expiry(destination.now, expiry_days))
+    finish_change(destination, Change({role: planned}))
 
 
 def _hosts(current: Targets) -> tuple[str, ...]:

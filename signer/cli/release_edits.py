@@ -11,10 +11,9 @@ import click
 from server.core.names import decode_channel
 from signer.ceremony.policy import expiry
 from signer.cli.change import Destination, change_options, finish_change
-from signer.cli.output import json_option, print_json
+from signer.cli.output import print_json
 from signer.cli.parameters import CODENAME, CheckedText, complete_channel
 from signer.cli.release_options import changelog_option, expires_option, factory_option
-from signer.cli.runtime import Runtime
 from signer.errors import ReleaseRefusal
 
 if TYPE_CHECKING:
@@ -47,17 +46,13 @@ CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def withdraw(
-    runtime: Runtime,
     places: tuple[str, ...],
     counter: int | None,
     drain: bool,
     drain_days: int | None,
     expiry_days: int,
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """Withdraw releases, permanently.
 
@@ -76,17 +71,17 @@ def withdraw(
     until = None
     if drain:
         days = load_policy(destination.repo).drain_days if drain_days is None else drain_days
-        until = int((runtime.now + timedelta(days=days)).timestamp())
+        until = int((destination.now + timedelta(days=days)).timestamp())
     request = Withdrawal(places, counter, until)
-    current = destination.load_role(request.codename, runtime.now)
-    planned = plan_withdrawal(request, current, expiry(runtime.now, expiry_days))
+    current = destination.load_role(request.codename)
+    planned = plan_withdrawal(request, current, expiry(destination.now, expiry_days))
     was_broken = broken_upgrade_paths(decode_releases(current))
     broken = [
         each for each in broken_upgrade_paths(decode_releases(planned)) if each not in was_broken
     ]
     remarks = [f"From then on {sentence}" for sentence in broken]
     remarks += undrained(request, current, planned)
-    _finish(runtime, destination, request.codename, current, planned, remarks, as_json=as_json)
+    _finish(destination, request.codename, current, planned, remarks)
 
 
 @click.command(
@@ -105,10 +100,7 @@ def withdraw(
 @factory_option
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
 def promote(
-    runtime: Runtime,
     source: str,
     target: str,
     counter: int,
@@ -117,7 +109,6 @@ def promote(
     factory_builds: tuple[str, ...],
     expiry_days: int,
     destination: Destination,
-    as_json: bool,
 ) -> None:
     """List a build's packages in another channel of its region, too, without an upload.
 
@@ -137,10 +128,10 @@ def promote(
         frozenset(factory_builds) | policy.factory_builds_of(where.codename),
         tuple(policy.required_locales),
     )
-    current = destination.load_role(where.codename, runtime.now)
-    promotion = plan_promotion(request, current, expiry(runtime.now, expiry_days))
+    current = destination.load_role(where.codename)
+    promotion = plan_promotion(request, current, expiry(destination.now, expiry_days))
     planned, remarks = promotion.planned, promotion.left_out
-    _finish(runtime, destination, where.codename, current, planned, remarks, as_json=as_json)
+    _finish(destination, where.codename, current, planned, remarks)
 
 
 @click.command(
@@ -155,16 +146,7 @@ def promote(
 )
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
-def prune(
-    runtime: Runtime,
-    codename: str,
-    keep: int | None,
-    expiry_days: int,
-    destination: Destination,
-    as_json: bool,
-) -> None:
+def prune(codename: str, keep: int | None, expiry_days: int, destination: Destination) -> None:
     """Remove the oldest builds from a model's role.
 
     Builds that unwithdrawn incrementals start from, stepping stones, and what still drains stay,
@@ -175,8 +157,8 @@ def prune(
     from signer.release.policy import load_policy
 
     kept = load_policy(destination.repo).keep_builds if keep is None else keep
-    current = destination.load_role(codename, runtime.now)
-    now = runtime.now
+    current = destination.load_role(codename)
+    now = destination.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
     remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
     remarks.append(pruning.held_by)
@@ -185,7 +167,7 @@ def prune(
             f"The floor could rise to {pruning.floor_without} if these incrementals of older builds"
             f" were withdrawn first: {', '.join(pruning.in_the_way)}."
         )
-    _finish(runtime, destination, codename, current, pruning.planned, remarks, as_json=as_json)
+    _finish(destination, codename, current, pruning.planned, remarks)
 
 
 @click.command(
@@ -194,57 +176,46 @@ def prune(
 @click.argument("codename", type=CODENAME)
 @expires_option
 @change_options
-@json_option
-@click.pass_obj
-def retire(
-    runtime: Runtime,
-    codename: str,
-    expiry_days: int,
-    destination: Destination,
-    as_json: bool,
-) -> None:
+def retire(codename: str, expiry_days: int, destination: Destination) -> None:
     """Remove every build of a model: its phones are offered nothing any more.
 
     The empty role stays and is renewed like others. A newer build may bring the model back.
     """
     from signer.release.edits import draining, plan_retirement
 
-    current = destination.load_role(codename, runtime.now)
-    planned = plan_retirement(codename, current, expiry(runtime.now, expiry_days))
+    current = destination.load_role(codename)
+    planned = plan_retirement(codename, current, expiry(destination.now, expiry_days))
     remarks = [
         f"{path} was to be served on for downloads in progress; now it is gone at once."
-        for path in draining(current, runtime.now)
+        for path in draining(current, destination.now)
     ]
-    _finish(runtime, destination, codename, current, planned, remarks, as_json=as_json)
+    _finish(destination, codename, current, planned, remarks)
 
 
 def _finish(
-    runtime: Runtime,
     destination: Destination,
     codename: str,
     current: Targets,
     planned: Targets,
     remarks: Sequence[str],
-    *,
-    as_json: bool,
 ) -> None:
     """Propose or sign; an edit that is signed already is submitted again, as it may be lost."""
     from server.core.role_edit import is_unchanged
     from signer.proposal.document import Change
     from signer.release.sign import submit_again
 
-    if not is_unchanged(current, planned) or current.is_expired(runtime.now):
+    if not is_unchanged(current, planned) or current.is_expired(destination.now):
         change = Change({codename: planned})
-        finish_change(runtime, destination, change, remarks, as_json=as_json)
+        finish_change(destination, change, remarks)
         return
-    if not as_json:
+    if not destination.as_json:
         for remark in remarks:
             click.echo(remark)
     sentence = f"{codename} {current.version} says so already"
     if destination.out is None:
         raise ReleaseRefusal(f"{sentence}; there is nothing to propose.")
     bundle = submit_again(destination.folder, codename, destination.out)
-    if as_json:
+    if destination.as_json:
         print_json(
             {
                 "bundle": bundle,

@@ -91,15 +91,8 @@ def plan(
 )
 @release_options
 @change_options
-@json_option
-@click.pass_obj
 def sign(
-    runtime: Runtime,
-    options: ReleaseOptions,
-    destination: Destination,
-    expiry_days: int = ROLE_EXPIRY_DAYS,
-    *,
-    as_json: bool,
+    options: ReleaseOptions, destination: Destination, expiry_days: int = ROLE_EXPIRY_DAYS
 ) -> None:
     """Sign the packages of one build, full and incremental, and submit them.
 
@@ -112,8 +105,8 @@ def sign(
     for error in inspected.unsound.values():
         raise error
     if destination.propose is not None:
-        change = _plan_change(runtime, inspected, destination, expiry_days)
-        finish_change(runtime, destination, change, as_json=as_json)
+        change = _plan_change(inspected, destination, expiry_days)
+        finish_change(destination, change)
         return
     assert destination.out is not None
     assert destination.keys is not None
@@ -121,17 +114,17 @@ def sign(
         signed = sign_release(
             destination.folder,
             open_keystore(destination.keys),
-            Passphrases(destination.passphrase_fd, runtime.environment),
+            Passphrases(destination.passphrase_fd, destination.runtime.environment),
             inspected.request,
             inspected.packages,
-            runtime.now,
+            destination.now,
             destination.out,
             sources=inspected.sources,
             expiry_days=expiry_days,
             progress=progress,
         )
     verified = options.certificate is not None
-    if as_json:
+    if destination.as_json:
         print_json(
             {
                 "bundle": signed.bundle,
@@ -201,21 +194,19 @@ def _is_of_server(out: Path) -> bool:
         return True
 
 
-def _plan_change(
-    runtime: Runtime, inspected: Inspected, destination: Destination, expiry_days: int
-) -> Change:
+def _plan_change(inspected: Inspected, destination: Destination, expiry_days: int) -> Change:
     from server.core.role_edit import is_unchanged
     from signer.proposal.document import Change, Package
     from signer.release.plan import plan_release
 
     role = inspected.request.channel.codename
-    current = destination.load_role(role, runtime.now)
-    expires = expiry(runtime.now, expiry_days)
+    current = destination.load_role(role)
+    expires = expiry(destination.now, expiry_days)
     planned = plan_release(
         inspected.request,
         inspected.packages,
         current,
-        runtime.now,
+        destination.now,
         expires,
         inspected.sources,
     )
