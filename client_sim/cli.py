@@ -23,7 +23,7 @@ except KeyboardInterrupt:
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=(
         "\b\n"
         "Example:\n"

@@ -22,15 +22,18 @@ PROGRAMS: dict[str, click.Command] = {
 }
 
 
-def _walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield a command and those below it, each with the words that call it."""
+def _walk(
+    command: click.Command, name: str, above: click.Context | None = None
+) -> Iterator[tuple[str, click.Context]]:
+    """Yield the context of a command and those below it, each with the words that call it."""
     if isinstance(command, LazyCommand):
         command = command.load()
-    yield name, command
+    context = click.Context(command, above, name, **command.context_settings)
+    yield name, context
     if isinstance(command, click.Group):
         for word, below in command.commands.items():
             if not below.hidden:
-                yield from _walk(below, f"{name} {word}")
+                yield from _walk(below, f"{name} {word}", context)
 
 
 def _cell(text: str) -> str:
@@ -38,9 +41,9 @@ def _cell(text: str) -> str:
     return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;").strip()
 
 
-def _section(name: str, command: click.Command, level: int) -> str:
+def _section(name: str, context: click.Context, level: int) -> str:
     """Return what `--help` says, as a section."""
-    context = click.Context(command, info_name=name)
+    command = context.command
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f"{'#' * level} {name}", "", f"`{name} {usage}`", ""]
     for paragraph in re.split(r"\n\s*\n", (command.help or "").strip()):
@@ -60,8 +63,8 @@ def _section(name: str, command: click.Command, level: int) -> str:
 def write_page(program: str) -> str:
     """Return the page of a program."""
     sections = [
-        _section(name, command, 1 if name == program else 2)
-        for name, command in _walk(PROGRAMS[program], program)
+        _section(name, context, 1 if name == program else 2)
+        for name, context in _walk(PROGRAMS[program], program)
     ]
     return "\n".join([*sections, "<!-- Written by `make reference`. -->\n"])
 

@@ -27,12 +27,8 @@ if TYPE_CHECKING:
 
 REGION: Final = click.option("--region", required=True, help="The region of the account.")
 NAME: Final = click.option("--name", required=True, help="The account's name.")
-LABEL: Final = click.option(
-    "--label", default="phone", show_default=True, help="What you call this phone; encrypted."
-)
-LOCALE: Final = click.option(
-    "--locale", default="en", show_default=True, help="The language of the policy's text."
-)
+LABEL: Final = click.option("--label", default="phone", help="What you call this phone; encrypted.")
+LOCALE: Final = click.option("--locale", default="en", help="The language of the policy's text.")
 AGE: Final = click.option(
     "--age", required=True, type=click.IntRange(0, 150), help="An age that you have reached."
 )

@@ -15,6 +15,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(
     "compat",
+    context_settings={"show_default": False},
     epilog=(
         "\b\n"
         "Example:\n"

@@ -38,7 +38,6 @@ def read_moment(
 LOCALE_OPTION: Final = click.option(
     "--locale",
     default="en",
-    show_default=True,
     callback=read_locale,
     help="The owner's language and country; it never leaves the phone.",
 )

@@ -31,14 +31,11 @@ from client_sim.persona import make_persona
 @click.option("--port", type=click.IntRange(1, 65535), help="[default: 443, with --plain 80]")
 @click.option("--plain", is_flag=True, help="No TLS; only for a server on this machine.")
 @click.option("--authority", type=FILE, help="PEM: the authority of the server's certificate.")
-@click.option("--region", default="id", show_default=True, callback=read_region, help="Its region.")
-@click.option(
-    "--channel", default="stable", show_default=True, callback=read_region, help="Its channel."
-)
+@click.option("--region", default="id", callback=read_region, help="Its region.")
+@click.option("--channel", default="stable", callback=read_region, help="Its channel.")
 @click.option(
     "--counter",
     default=0,
-    show_default=True,
     type=click.IntRange(0, MAX_INTEGER),
     help="The counter of the build in the package; the first release is usually counter 1.",
 )

@@ -131,7 +131,6 @@ _OPTIONS: Final = (
     click.option(
         "--battery",
         default=100,
-        show_default=True,
         type=click.IntRange(0, 100),
         metavar="PERCENT",
         help="The battery's charge.",

@@ -40,18 +40,10 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
     epilog=("\b\nExample:\n  hening-device fleet --devices 100000 --hours 24 --out fleet.html\n"),
 )
 @click.option(
-    "--devices",
-    default=100_000,
-    show_default=True,
-    type=click.IntRange(1, 20_000_000),
-    help="How many phones.",
+    "--devices", default=100_000, type=click.IntRange(1, 20_000_000), help="How many phones."
 )
 @click.option(
-    "--hours",
-    default=24.0,
-    show_default=True,
-    type=click.FloatRange(0.001, _MOST_HOURS),
-    help="How long they live.",
+    "--hours", default=24.0, type=click.FloatRange(0.001, _MOST_HOURS), help="How long they live."
 )
 @click.option(
     "--wake",
@@ -63,14 +55,11 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
 @click.option(
     "--speed",
     default=3600.0,
-    show_default=True,
     type=click.FloatRange(1, 20_000),
     help="Simulated seconds in one second, at most; own server only.",
 )
-@click.option(
-    "--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes."
-)
-@click.option("--seed", default=1, show_default=True, help="Equal seeds draw equal fleets.")
+@click.option("--workers", default=2, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--seed", default=1, help="Equal seeds draw equal fleets.")
 @click.option("--url", help="Poll this server, in real time.  [default: a server of its own]")
 @click.option("--root", type=_FILE, help="The TUF root of that server's ROMs.")
 @click.option("--authority", type=_FILE, help="PEM: the authority of that server's certificate.")
@@ -84,7 +73,6 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
 @click.option(
     "--models",
     default=10,
-    show_default=True,
     type=click.IntRange(1, 300),
     help="Models of the own server, each in three regions.",
 )
@@ -97,28 +85,24 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
 @click.option(
     "--package-size",
     default=65_536,
-    show_default=True,
     type=click.IntRange(1, 1 << 28),
     help="Bytes of each package of the own server, about.",
 )
 @click.option(
     "--download-every",
     default=1,
-    show_default=True,
     type=click.IntRange(1),
     help="Let one in so many phones that install fetch its package.",
 )
 @click.option(
     "--engine-every",
     default=5000,
-    show_default=True,
     type=click.IntRange(1),
     help="Let the real update engine do one in so many installs once more; own server only.",
 )
 @click.option(
     "--connections",
     default=128,
-    show_default=True,
     type=click.IntRange(1, 4096),
     help="Open at once in each process, at most.",
 )
@@ -130,17 +114,16 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
 @click.option(
     "--sample",
     default=0,
-    show_default=True,
     type=click.IntRange(0, 1000),
     help="Let so many phones more install by the real update engine; with --url.",
 )
 @click.option("--sample-package", type=_FILE, help="A full OTA zip: the build that they run.")
 @click.option("--certificate", type=_FILE, help="PEM: who signs packages.")
-@click.option("--current", default=0.0, show_default=True, type=_SHARE, help="Up to date already.")
-@click.option("--older", default=0.1, show_default=True, type=_SHARE, help="A build behind others.")
-@click.option("--fresh", default=0.02, show_default=True, type=_SHARE, help="Have never polled.")
-@click.option("--flaky", default=0.1, show_default=True, type=_SHARE, help="Have a bad network.")
-@click.option("--skewed", default=0.05, show_default=True, type=_SHARE, help="Have a wrong clock.")
+@click.option("--current", default=0.0, type=_SHARE, help="Up to date already.")
+@click.option("--older", default=0.1, type=_SHARE, help="A build behind others.")
+@click.option("--fresh", default=0.02, type=_SHARE, help="Have never polled.")
+@click.option("--flaky", default=0.1, type=_SHARE, help="Have a bad network.")
+@click.option("--skewed", default=0.05, type=_SHARE, help="Have a wrong clock.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep the own server here; new.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

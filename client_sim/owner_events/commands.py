@@ -31,6 +31,7 @@ _GENTLE: Final = tuple(kind for kind in Kind if kind is not Kind.FACTORY_RESET)
     "--random",
     "count",
     default=0,
+    show_default=False,
     type=click.IntRange(0, 10_000),
     metavar="N",
     help="Let N more events happen, drawn from all but factory-reset.",

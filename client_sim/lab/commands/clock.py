@@ -19,19 +19,12 @@ from client_sim.lab.report.terminal import render_clock
 
 @click.command("clock", epilog="Example: hening-device lab clock --samples 2000 --out clock.json")
 @click.option(
-    "--client",
-    default="clean",
-    show_default=True,
-    help="clean, 2014, toy, a mutant's id, or package.module:factory.",
+    "--client", default="clean", help="clean, 2014, toy, a mutant's id, or package.module:factory."
 )
 @click.option(
-    "--samples",
-    default=1000,
-    show_default=True,
-    type=click.IntRange(100, 1_000_000),
-    help="Polls of each owner.",
+    "--samples", default=1000, type=click.IntRange(100, 1_000_000), help="Polls of each owner."
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of owners and of their order.")
+@click.option("--seed", default=0, help="Seed of owners and of their order.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -22,10 +22,7 @@ _STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit
     "cloud", epilog="Example: hening-device lab cloud --client my_backup.phone:factory --full"
 )
 @click.option(
-    "--client",
-    default="clean",
-    show_default=True,
-    help="clean, a leaky client's id, or package.module:factory.",
+    "--client", default="clean", help="clean, a leaky client's id, or package.module:factory."
 )
 @click.option("--full", is_flag=True, help="All that a release takes, some minutes; else seconds.")
 @click.option(
@@ -33,10 +30,8 @@ _STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit
     default=None,
     help="Try the instrument on leaky clients too (default: where the client is clean).",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option(
-    "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
-)
+@click.option("--seed", default=0, help="Seed of everything that is drawn.")
+@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="How many processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--html",

@@ -26,18 +26,13 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--host",
     default="updates.example.org",
-    show_default=True,
     callback=read_host,
     help="The host name that the phone knows.",
 )
 @click.option(
-    "--port",
-    default=80,
-    show_default=True,
-    type=click.IntRange(1, 65535),
-    help="The port that the phone knows.",
+    "--port", default=80, type=click.IntRange(1, 65535), help="The port that the phone knows."
 )
-@click.option("--client", default="clean", show_default=True, help="As for lab run.")
+@click.option("--client", default="clean", help="As for lab run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(root: Path, host: str, port: int, client: str, as_json: bool) -> None:
     """Print the exact bytes that a poll sends, and why each of them is there.

@@ -29,10 +29,8 @@ _ENOUGH: Final = 2  # independent methods that found a client of a sample
 @click.option(
     "--quick", is_flag=True, help="Try one of each family, a client until two methods found it."
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option(
-    "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
-)
+@click.option("--seed", default=0, help="Seed of everything that is drawn.")
+@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="How many processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def mutants_command(
     libraries: tuple[str, ...], quick: bool, seed: int, jobs: int, as_json: bool

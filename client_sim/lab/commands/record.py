@@ -37,7 +37,6 @@ def _read_address(_context: click.Context, _parameter: click.Parameter, value: s
 @click.option(
     "--listen",
     default="127.0.0.1",
-    show_default=True,
     callback=_read_address,
     metavar="ADDRESS",
     help="Where to listen; 0.0.0.0 for clients on other machines.",
@@ -45,6 +44,7 @@ def _read_address(_context: click.Context, _parameter: click.Parameter, value: s
 @click.option(
     "--port",
     default=0,
+    show_default=False,
     type=click.IntRange(0, 65535),
     help="The port (default: one that is free, which is told).",
 )

@@ -38,10 +38,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     " --html page.html",
 )
 @click.option(
-    "--client",
-    default="clean",
-    show_default=True,
-    help="clean, 2014, toy, a mutant's id, or package.module:factory.",
+    "--client", default="clean", help="clean, 2014, toy, a mutant's id, or package.module:factory."
 )
 @click.option(
     "--full", is_flag=True, help="All that a release takes, many minutes; else about one."
@@ -51,10 +48,8 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=None,
     help="Try the instrument on leaky clients too (default: where the client is clean).",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option(
-    "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
-)
+@click.option("--seed", default=0, help="Seed of everything that is drawn.")
+@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="How many processes.")
 @click.option("--clock", type=_FILE, help="Show what lab clock wrote, in the same report.")
 @click.option("--url", help="Poll a real server instead, http://HOST:PORT, over real sockets.")
 @click.option(
@@ -68,7 +63,6 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--pairs",
     default=4,
-    show_default=True,
     type=click.IntRange(1, 1000),
     help="With --url: how many pairs of owners are compared.",
 )
@@ -79,22 +73,10 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="With --url: virtual time at the end, epoch seconds (default: the present).",
 )
 @click.option(
-    "--codename",
-    default="armani",
-    show_default=True,
-    callback=read_codename,
-    help="With --url: the model that polls.",
+    "--codename", default="armani", callback=read_codename, help="With --url: the model that polls."
 )
-@click.option(
-    "--region", default="id", show_default=True, callback=read_short, help="With --url: its region."
-)
-@click.option(
-    "--channel",
-    default="stable",
-    show_default=True,
-    callback=read_short,
-    help="With --url: its channel.",
-)
+@click.option("--region", default="id", callback=read_short, help="With --url: its region.")
+@click.option("--channel", default="stable", callback=read_short, help="With --url: its channel.")
 @report_options
 def run_command(
     client: str,

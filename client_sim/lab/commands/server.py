@@ -67,7 +67,6 @@ _PATH: Final = click.Path(exists=True, path_type=Path)
 @click.option(
     "--settle",
     default=1.0,
-    show_default=True,
     type=click.FloatRange(0, 600),
     help="Seconds that the server is given to write what it writes.",
 )
