@@ -3,9 +3,7 @@
 from typing import Final
 
 from client_sim.lab.mutants import (
-    asking_again,
     behaviours,
-    choosing,
     detours,
     equivalents,
     handshakes,
@@ -13,7 +11,6 @@ from client_sim.lab.mutants import (
     machines,
     packages,
     packs,
-    picking,
     table_habits,
     table_missed,
     table_occasions,
@@ -39,14 +36,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *handshakes.MUTANTS,
     *packages.MUTANTS,
     *packs.MUTANTS,
-    *picking.MUTANTS,
     *detours.MUTANTS,
     *installs.MUTANTS,
     *writing.MUTANTS,
     *machines.MUTANTS,
     *waiting.MUTANTS,
-    *asking_again.MUTANTS,
-    *choosing.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -14,7 +14,7 @@ from typing import Final
 
 from client_sim.device.client import PollOutcome
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.asking_again import Forgetful
+from client_sim.lab.mutants.behaviours import Forgetful
 from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.waiting import Shifting
 from client_sim.world import Stream, World
