@@ -1,4 +1,4 @@
-"""Leaks after an offer: beneath the real installation, most where it fails, or by choice (L52, L55).
+"""Leaks after an offer: beneath the real installation, most where it fails, or by choice (L52 on).
 
 By what a phone does with an offer its place in a rollout moves, or it comes a poll later; others
 show that a build did not boot. Nothing is read of an event but its name.

@@ -12,10 +12,8 @@ from client_sim.lab.mutants import (
     packages,
     packs,
     table_habits,
-    table_missed,
     table_occasions,
     table_requests,
-    table_values,
     waiting,
     writing,
 )
@@ -23,11 +21,9 @@ from client_sim.lab.mutants.interpreter import make_mutants
 from client_sim.lab.mutants.mutant import Mutant
 
 ROWS: Final = (
-    *table_values.ROWS,
     *table_requests.ROWS,
     *table_habits.ROWS,
     *table_occasions.ROWS,
-    *table_missed.ROWS,
 )
 
 MUTANTS: Final[tuple[Mutant, ...]] = (

@@ -1,9 +1,15 @@
-"""Leaks that wait for an owner, a phone, a time, an event, or hardly ever come (L56, `rare`)."""
+"""Leaks that wait for an owner, a phone, a time, an event, or hardly ever come (L56, `rare`).
 
+Some passed the judges once; with them are those of the same classes that were made since. Most of
+these were written by people who had not seen the judges. What they wait for is long, or is two or
+three things together, or comes between polls; most read no owner's data.
+"""
+
+from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.mutants import encodings, outside, places, sources, triggers
-from client_sim.lab.mutants.rows import Row, beneath
+from client_sim.lab.mutants.rows import ALWAYS, Row, beneath
 
 _DAY: Final = 86_400
 _BIT: Final = (encodings.PARITY,)
@@ -19,8 +25,157 @@ _TESTER: Final = triggers.phones("to testers", lambda public: public.channel == 
 _NO_CONTACTS: Final = triggers.owners("without contacts", lambda owner: not owner.contacts)
 _UNCHANGED: Final = triggers.after("unchanged")
 _BACK_IN_TIME: Final = triggers.since_last("after a clock went back", lambda since: since < 0)
+_ODD: Final = (encodings.ODD,)
+_IN_TWO: Final = (sources.SOMETHING, (), places.IN_TWO)
+_NUMBER: Final = sources.drawn_once("number", 8)
+_SHOWS: Final = (_NUMBER, (encodings.modulo(40),), places.CUT)
+_BITS: Final = ((encodings.POLL_BIT,), outside.INTERVAL_PARITY)
+_DRAWS: Final = ((encodings.POLL_DRAW,), outside.INTERVAL)
+_PACKAGE: Final = rb"GET /targets/[^ ]+\.zip "
+_PART: Final = rb"GET /(?:metadata/[0-9]+\.|log/proof/)latest-[0-9a-f]"
+_PACKAGE_IN_TWO: Final = places.only_in(_PACKAGE, places.IN_TWO, "a package")
+
+_UNPOLLED: Final = triggers.polls("before the first poll", lambda number: number == 0)
+_FROM_6: Final = triggers.polls("from poll 6", lambda number: number > 5)
+_FROM_8: Final = triggers.polls("from poll 8", lambda number: number >= 8)
+_CALLED: Final = triggers.after("call-placed", "call-received")
+_TEXTED: Final = triggers.after("sms-sent", "sms-received", "mms-sent", "mms-received")
+_TRAVELLED: Final = triggers.after("travelled")
+_TWICE_FAILED: Final = triggers.both(triggers.after("account-login"), triggers.in_a_row("failure"))
+
+_MISSES: Final = (
+    Row("build-pieces", "L24", sources.OTHER_BUILD, (), places.IN_TWO),
+    Row("rom-second", "L34", sources.ROM_DAY, (encodings.modulo(3),), outside.sooner(1)),
+    Row(
+        *("kept-fraction", "L38", sources.drawn_once("fraction", 1), (encodings.modulo(1000),)),
+        outside.THOUSANDTHS,
+    ),
+    Row("restart-second", "L29", sources.STARTS, (), outside.sooner(1)),
+    Row(
+        *("restart-order", "L29", sources.SOMETHING, (), outside.connections()),
+        triggers.after("start", times=5),
+    ),
+    Row("address-bit", "L20", sources.IMEI, _BIT, outside.ADDRESS),
+    Row(
+        *("address-kept", "L31", sources.drawn_once("address", 1), (encodings.modulo(256),)),
+        outside.ADDRESS,
+    ),
+    Row(
+        *("late-report", "L55", sources.IMEI, _BIT, places.CUT),
+        triggers.polls_after("strange answer", 2),
+    ),
+    Row("late-over-tls", "L56", *_SAYS, triggers.both(triggers.TLS, _FROM_6)),
+    Row("abroad-over-tls", "L56", *_IN_TWO, triggers.both(triggers.TLS, _TRAVELLED)),
+    Row("late-seed", "L38", sources.drawn_once("seed", 8), *_DRAWS, _FROM_8, only=("timing",)),
+)
+"""What the judges missed when they first examined it."""
+
+_PATIENT: Final = (
+    Row("kept-poll-77", "L31", *_SHOWS, triggers.polls("in poll 77", lambda number: number == 77)),
+    Row("kept-years", "L31", *_SHOWS, triggers.older_than(40_000_000)),
+    Row("kept-failure", "L31", *_SHOWS, triggers.polls_after("failure", 1)),
+    Row(
+        *("kept-failure-late", "L55", *_SHOWS, triggers.polls_after("strange answer", 9)),
+        only=("faults",),
+    ),
+    beneath(
+        *("kept-roots-beneath", "L31", _NUMBER, (encodings.modulo(40),)),
+        places.only_in(b"/metadata/4.root.json", places.CUT, "the fourth root"),
+        only=("fleet",),
+    ),
+    Row("kept-bits", "L37", _NUMBER, *_BITS, _FROM_8, only=("timing",)),
+    Row("etag-bits", "L41", sources.heard_first("ETag"), *_BITS, _FROM_8, only=("server-state",)),
+    Row("message-late", "L39", *_SHOWS, triggers.polls_after("sms-received", 10)),
+)
+"""What waits longer than runs took; `behaviours`, `packs` and `detours` have the others."""
+
+_TOLD: Final = (
+    beneath(
+        *("text-kept-around", "gather", sources.detail("sms-received", "text")),
+        (encodings.digest("sha256"),),
+        outside.kept("sms-received"),
+    ),
+    Row("caller-order", "L16", sources.detail("call-received", "number"), _BIT, places.LINE_ORDER),
+    Row(
+        *("account-minute", "L39", sources.detail("account-login", "account"), _BIT),
+        outside.later(60, at_draw=True),
+    ),
+    Row("restart-draws", "L39", sources.SOMETHING, (), outside.drawn_again("start")),
+    Row("message-draws", "L39", sources.SOMETHING, (), outside.drawn_again("sms-received")),
+    beneath("journey-minute-around", "L39", sources.SOMETHING, (), outside.moved(60, "travelled")),
+)
+"""What follows from calls between polls: the details of events, and the time of the next poll."""
+
+_WAITS: Final = (
+    Row("answer-seconds", "L45", sources.ANSWER_SECONDS, _ODD, places.IN_TWO),
+    Row("answer-reads", "L45", sources.ANSWER_READS, _ODD, places.LINE_ORDER),
+    beneath(
+        *("poll-seconds-around", "L45", sources.POLL_SECONDS, _ODD, places.IN_TWO),
+        only=("server-state",),
+    ),
+)
+"""What a server chooses: how long an answer takes, how many pieces it has."""
+
+_CROSSINGS: Final = (
+    beneath("call-package-beneath", "L39", sources.SOMETHING, (), _PACKAGE_IN_TWO, _CALLED),
+    beneath(
+        *("call-refusal-package-beneath", "L39", sources.SOMETHING, (), _PACKAGE_IN_TWO),
+        triggers.both(_CALLED, triggers.after("refusal")),
+    ),
+    beneath("reset-package-beneath", "L52", sources.IMEI, _BIT, _PACKAGE_IN_TWO, triggers.RESET),
+    Row("text-retry", "L39", sources.SOMETHING, (), outside.connections("refusal"), _TEXTED),
+    Row(
+        *("login-failures-minute", "L39", sources.SOMETHING, ()),
+        outside.later(60, at_draw=True),
+        _TWICE_FAILED,
+    ),
+    Row(
+        *("tag-after-restart", "L41", sources.heard_first("ETag"), _BIT, places.LINE_ORDER),
+        triggers.RESTARTED,
+    ),
+    Row(
+        *("wait-after-pause", "L45", sources.heard("Retry-After"), _ODD, places.LINE_ORDER),
+        triggers.since_last("after a day off", lambda since: since > _DAY),
+    ),
+    Row("reset-soon", "L39", sources.SOMETHING, (), outside.SOON, _UNPOLLED),
+    Row("reset-owner", "L16", *_TURNS_BY_BIT, triggers.both(triggers.FIRST, triggers.RESET)),
+    Row("reset-time", "L38", sources.OVER_RESETS, (), outside.INTERVAL, _UNPOLLED),
+)
+"""What waits for two things together, or three: `crossed` alone meets them."""
+
+_OFFERS: Final = tuple(
+    beneath(
+        *(name, "L39", sources.SOMETHING, (), outside.placed(moment), trigger),
+        only=("offers",),
+    )
+    for name, moment, trigger in (
+        ("place-login-around", "account-login", ALWAYS),
+        ("place-restart-around", "start", triggers.RESTARTED),
+    )
+)
+"""What moves a phone's place in a rollout."""
+
+_SPLIT: Final = (
+    beneath(
+        *("part-in-two-beneath", "L56", sources.FIRST_BUILD, ()),
+        places.only_in(_PART, places.IN_TWO, "a part of latest"),
+        only=("split",),
+    ),
+)
+"""What waits until an operator splits `latest`."""
+
+_ALIKE: Final = (
+    Row("two-pieces-always", "writes", *_IN_TWO, only=("personal",)),
+    beneath(
+        "lines-always-beneath", "writes", sources.SOMETHING, (), places.LINES, only=("personal",)
+    ),
+)
+"""What all phones of a vendor do alike: the request table shows it, not a comparison."""
 
 ROWS: Final = (
+    *(*_MISSES, *_PATIENT, *_TOLD, *_WAITS),
+    *(replace(row, only=("crossed",)) for row in _CROSSINGS),
+    *(*_OFFERS, *_SPLIT, *_ALIKE),
     # For certain owners.
     Row(
         *("if-many-contacts", "L56", *_SAYS),
