@@ -6,7 +6,6 @@ from typing import Final
 
 from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.verdict import Check
 from client_sim.lab.server_side.alike import (
     Question,
     Said,
@@ -20,7 +19,7 @@ from client_sim.lab.server_side.alike import (
 )
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.exchange import Sender
-from client_sim.lab.server_side.order import Order, Seams, ServerVerdict, Site, plan_sources
+from client_sim.lab.server_side.order import Check, Order, Seams, ServerVerdict, Site, plan_sources
 from client_sim.lab.server_side.places import list_files, load_sizes
 from client_sim.lab.server_side.positions import PATH, request
 from client_sim.lab.server_side.search import Search, check_places, judge_growth

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client_sim.lab.errors import LabError
-from client_sim.lab.programme.verdict import Check
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.report.dump import render_findings
 from client_sim.lab.report.json import finding_to_dict
 from client_sim.lab.server_side.places import Places
@@ -25,6 +25,26 @@ PATIENCE: Final = 5.0
 FRESH: Final = 6  # drawn loopback addresses: in 98 % of draws they differ in a given bit
 
 _SHOWN: Final = 5  # findings of a check on a terminal; JSON has more
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to all runs: passed when there are no findings.
+
+    `cases` is how often it was asked; `count` how many findings there were, of which the first
+    few are kept.
+    """
+
+    name: str
+    question: str
+    cases: int
+    count: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return self.count == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from client_sim.lab.commands import lab
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.verdict import Check
 from client_sim.lab.server_mutants.library import SERVER_MUTANTS
 from client_sim.lab.server_side.order import (
     FRESH,
+    Check,
     Order,
     ServerVerdict,
     plan_site,
