@@ -1,6 +1,6 @@
 """The phone's trust code as an ordinary TUF client, for conformance suites of TUF clients.
 
 `commands` is what a suite calls: the workflow of `client_sim.device` without this system's profile.
-`web` fetches, `folder` keeps metadata as suites expect it, `artifacts` finds a target through
+`web` fetches, `artifacts` keeps metadata as suites expect it, and finds a target through
 delegations.
 """

@@ -2,5 +2,5 @@
 
 A source becomes entries (`build`, `sources/`), entries become a pack in a folder that people can
 read (`pack_folder`, `diff`, `wording`), `validate` checks it, `plan` makes the role's next version.
-`upstream` and `extra` say what a builder needs.
+`upstream` says what a builder needs.
 """

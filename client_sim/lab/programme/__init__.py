@@ -6,6 +6,6 @@ carries it out over `workers`, `runner` makes each `run` once and asks its judge
 
 - What cases are made of: `ground`, `setting`, `conditions`, `covering`.
 - Other trials: `library` (leaky clients), `server_trials`, `live` (a real server), `wall_clock`
-  with `stopwatch` (real clocks), `verdict` (recorded bytes).
-- For reports: `dissection`, `survey`, `argued`, `records`.
+  with `stopwatch` (real clocks).
+- For reports: `dissection`, `survey`, `records`.
 """
