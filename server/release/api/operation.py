@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
 import msgspec
 from aiohttp import web
@@ -299,17 +299,40 @@ class Operation:
         return tuple(_PARAMETER.findall(self.path))
 
 
+class Members(TypedDict, total=False):
+    """The members of an operation that its declaration may have, as `Operation` explains them."""
+
+    permission: Permission | None
+    request: type[msgspec.Struct]
+    response: Any
+    status: int
+    query: type[msgspec.Struct]
+    errors: tuple[int, ...]
+    public: bool
+    if_match: bool
+    urgent: bool
+    stops: bool
+    secret: bool
+    again: Again
+    raw: bool
+    content_type: str
+    response_type: str
+    limit: int
+    headers: tuple[Header, ...]
+    reply_headers: Mapping[str, str]
+
+
 class Operations(list[Operation]):
     """The operations of a resource, in the order of their handlers.
 
     `shared` are members that each of them has, unless its own declaration says otherwise.
     """
 
-    def __init__(self, **shared: Any) -> None:
+    def __init__(self, **shared: Unpack[Members]) -> None:
         super().__init__()
         self._shared = shared
 
-    def on(self, route: str, summary: str, **declared: Any) -> Callable[[H], H]:
+    def on(self, route: str, summary: str, **declared: Unpack[Members]) -> Callable[[H], H]:
         """Declare the decorated handler as an operation.
 
         `route` is the method, a blank and the path below `PREFIX`; `declared` are other members.
@@ -317,7 +340,7 @@ class Operations(list[Operation]):
         method, path = route.split(" ")
 
         def add(handler: H) -> H:
-            members = {**self._shared, **declared}
+            members: Members = {**self._shared, **declared}
             self.append(
                 Operation(
                     method=method,
