@@ -52,14 +52,10 @@ FOLLOWING = {
 
 
 class FastPath(asyncio.Protocol):
-    """One connection; at its `deadline`, on the loop's clock, it has reached its `limit`.
-
-    `opening` is the transport whose TLS handshake comes first.
-    """
+    """One connection; at its `deadline`, on the loop's clock, it has reached its `limit`."""
 
     __slots__ = (
         "_file",
-        "_opening",
         "_registry",
         "_rest",
         "_start",
@@ -73,9 +69,8 @@ class FastPath(asyncio.Protocol):
         "stalls",
     )
 
-    def __init__(self, registry: Connections, opening: asyncio.Transport | None = None) -> None:
+    def __init__(self, registry: Connections) -> None:
         self._registry = registry
-        self._opening = opening
         self._rest = b""  # received; from `_start` on still to be answered
         self._start = 0
         self._state = State.OPENING
@@ -96,6 +91,7 @@ class FastPath(asyncio.Protocol):
         """Begin to wait for a head, unless there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
         self._become(READING if self._registry.is_draining else READY)
+        self._registry.register(self)  # again: its deadline may have passed during the handshake
         if self._registry.is_full():
             transport.close()
 
@@ -327,9 +323,12 @@ class FastPath(asyncio.Protocol):
 
     def drain(self) -> None:
         """Make the next answer the last; an idle connection gets a short grace period."""
+        if self._state is State.OPENING:  # a failed handshake has no callback
+            self._registry.unregister(self)
+            return
         if self._state is READY:
             self._become(READING)
-        if self.limit == "idle" or self._state is State.OPENING:
+        if self.limit == "idle":
             self._registry.linger(self)
 
     def untaken(self) -> int:
@@ -343,8 +342,6 @@ class FastPath(asyncio.Protocol):
         if self._file is not None:
             self._file.cut()
         elif self._state is State.OPENING:
-            self._registry.unregister(self)
-            if self._opening is not None:
-                self._opening.abort()
+            self._registry.unregister(self)  # its handshake never ended
         else:
             self._transport.abort()

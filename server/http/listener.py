@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
-import functools
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,7 +11,6 @@ from server.http.connections import TICK_SECONDS, Connections
 from server.http.fallback import FallbackServer
 from server.http.fast_path import FastPath
 from server.http.plane import Plane
-from server.http.tls import Create, TlsTransport
 
 # Seconds until a connection notices that it was cut; 0 is for ever.
 END_SECONDS = 0.1
@@ -23,65 +20,12 @@ _TURNS = 3
 # Size of the kernel's receive buffer: some hundred requests. By default it holds megabytes for each
 # client, and a read returns up to 256 KiB.
 RECEIVED = 16_384
-ACCEPTED_AT_ONCE = 64
-# No descriptors or memory are left: the next connection is accepted after a pause.
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-PAUSE_SECONDS = 1.0
-
-
-class TlsServer:
-    """Accepts connections of `listening`, which it owns; `create` returns a connection's protocol.
-
-    `create` is called before the handshake, `connection_made` after it, and `connection_lost` also
-    where the handshake fails.
-    """
-
-    def __init__(self, listening: socket.socket, context: ssl.SSLContext, create: Create) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._socket = listening
-        self._context = context
-        self._create = create
-        self._pause: asyncio.TimerHandle | None = None
-        listening.setblocking(False)
-        if listening.family != socket.AF_UNIX:
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited on accept
-        listening.listen(BACKLOG)
-        self._loop.add_reader(listening.fileno(), self._accept)
-
-    def close(self) -> None:
-        """Accept no more; accepted connections continue."""
-        if self._pause is not None:
-            self._pause.cancel()
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-
-    def _accept(self) -> None:
-        for _ in range(ACCEPTED_AT_ONCE):
-            try:
-                accepted, address = self._socket.accept()
-            except ConnectionAbortedError:
-                continue
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                self._loop.remove_reader(self._socket.fileno())
-                self._pause = self._loop.call_later(PAUSE_SECONDS, self._go_on)
-                return
-            TlsTransport(self._loop, accepted, address, self._context, self._create)
-
-    def _go_on(self) -> None:
-        self._loop.add_reader(self._socket.fileno(), self._accept)
 
 
 class Listener:
     """Listening servers. They are drained once, and then wait for answers under way."""
 
-    def __init__(
-        self, fallback: FallbackServer, servers: Sequence[asyncio.Server | TlsServer]
-    ) -> None:
+    def __init__(self, fallback: FallbackServer, servers: Sequence[asyncio.Server]) -> None:
         self._registry = fallback.registry
         self._fallback = fallback
         self._servers = servers
@@ -123,23 +67,26 @@ async def listening(
     """
     loop = asyncio.get_running_loop()
     fallback = FallbackServer(plane, monotonic or loop.time)
-    servers: list[asyncio.Server | TlsServer] = []
+    servers: list[asyncio.Server] = []
     listener = Listener(fallback, servers)
+    # Before its TLS handshake a connection is not registered, and no other limit applies to it.
+    shaking_hands = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
     ticking = asyncio.create_task(_tick(fallback.registry))
     try:
         for each in sockets:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # inherited on accept
-            own = each.dup()  # a server closes its socket, and others may still accept on the same
-            if tls is not None:
-                make = functools.partial(FastPath, fallback.registry)
-                servers.append(TlsServer(own, tls, make))
-                continue
             create: Any = loop.create_server
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # inherited on accept
             if each.family == socket.AF_UNIX:
                 create = loop.create_unix_server
-            servers.append(
-                await create(lambda: FastPath(fallback.registry), sock=own, backlog=BACKLOG)
+            # The loop closes the socket it is given, and others may still accept on the same one.
+            server = await create(
+                lambda: FastPath(fallback.registry),
+                sock=each.dup(),
+                ssl=tls,
+                backlog=BACKLOG,
+                **shaking_hands,
             )
+            servers.append(server)
         yield listener
     finally:
         await listener.drain(plane.limits.drain_seconds)
