@@ -1,5 +1,6 @@
 """Sources of an audit: a folder, or a mirror over HTTP(S) with the requests of a phone."""
 
+import re
 import socket
 import ssl
 import stat
@@ -79,8 +80,8 @@ class HttpMirror:
         self._name = parts.hostname or ""
         if not self._name or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
             raise AnswerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
-        if "@" in parts.netloc or not parts.netloc.isascii():
-            raise AnswerError("The URL of a mirror holds no user name and only ASCII.")
+        if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII but "@"
+            raise AnswerError("The URL of a mirror holds no user name, no space and only ASCII.")
         host = f"[{self._name}]" if ":" in self._name else self._name
         self._host = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         self._port = port

@@ -1,6 +1,7 @@
 """A connection to a server's API: address, requests, answers. No proxies, no redirects."""
 
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
@@ -45,8 +46,8 @@ def decode_address(url: str) -> Address:
         raise SignerError(f"{url[:200]!r} is no http or https URL.") from error
     if not host or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
         raise SignerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
-    if "@" in parts.netloc or not parts.netloc.isascii():
-        raise SignerError("The URL of a server holds no user name and only ASCII.")
+    if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII but "@"
+        raise SignerError("The URL of a server holds no user name, no space and only ASCII.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise SignerError(f"The token would cross the network in the clear; use https://{host}.")
     return Address(parts.scheme == "https", host, port)

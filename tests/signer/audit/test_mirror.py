@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import ipaddress
 import os
+import re
 import socket
 import ssl
 import threading
@@ -362,6 +363,7 @@ def test_what_is_no_url_of_a_mirror():
         "ftp://updates.example",
         "http://",
         "http://user@updates.example",
+        "http://updates .example",
         "http://" + "a" * 64 + ".example",
         "http://updates.example/mirror",
         "http://updates.example?x",
@@ -376,11 +378,13 @@ def test_what_is_no_url_of_a_mirror():
             HttpMirror(url, time.monotonic)
 
 
-@given(st.text(max_size=40) | st.text(max_size=30).map("http://".__add__))
+@given(st.text(max_size=40) | st.text("a1.:/?#@[] \u00e4\n", max_size=30).map("http://".__add__))
 def test_arbitrary_urls_are_refused_with_our_own_error(url):
-    """Whatever is typed."""
+    """What is accepted is a scheme, a host and perhaps a port."""
     with contextlib.suppress(AnswerError):
         HttpMirror(url, time.monotonic)
+        assert url.isascii()
+        assert re.fullmatch(r"https?://[^/?#@\s]+/?", url)
 
 
 class FakeSocket:

@@ -239,6 +239,7 @@ def test_addresses_that_are_not_taken(harness, bundle):
         "http://127.0.0.1.example",
         "ftp://127.0.0.1",
         "https://user:word@updates.example",
+        "https://updates .example",
         "https://updates.example/path",
         "https://updates.example?x=1",
         "https://",
