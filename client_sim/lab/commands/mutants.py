@@ -38,7 +38,7 @@ def mutants_command(
     """Print the kill matrix: which oracle finds which leaky client, which check which server.
 
     Exit status 1 where one survives, where a family has fewer than two independent killers and
-    nobody argues for it, or where a harmless one raises an alarm.
+    no reason is given for it, or where a harmless one raises an alarm.
     """
     profile = "probe" if quick else "mutant"
     try:

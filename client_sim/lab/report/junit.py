@@ -57,7 +57,7 @@ def _add_matrix(root: Element, matrix: Matrix) -> None:
         if survivors:
             fail(case, f"survived: {', '.join(survivors)}", "survivor", "")
         elif family in matrix.thin:
-            fail(case, "fewer than two independent oracles, and nobody argues for it", "thin", "")
+            fail(case, "fewer than two independent oracles, and no reason is given", "thin", "")
     for row in matrix.equivalents:
         case = add_case(suite, "harmless", row.id)
         if row in matrix.alarmed:

@@ -61,7 +61,7 @@ def summarise_matrix(matrix: Matrix, console: Console) -> None:
         why = matrix.argued.get(family)
         by = ", ".join(matrix.killers[family]) or "nothing"
         if why is None:
-            said = f"THIN {family}: found by {by}, which is no two ways, and nobody argues for it"
+            said = f"THIN {family}: found by {by}, which is no two ways, and no reason is given"
             say(console, said, "bold red")
         else:
             say(console, f"{family}: found by {by} alone; {why}")
@@ -121,7 +121,7 @@ def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
         if family in survivors:
             note = "one of this family survived"
         elif family in matrix.thin:
-            note = "fewer than two independent oracles, and nobody argues for it"
+            note = "fewer than two independent oracles, and no reason is given"
         elif family in matrix.alone:
             note = f"one way: {matrix.argued[family]}"
         rows.append(HeatRow(family, f"{len(own)} leaks", cells_of(own, matrix.oracles), note))

@@ -75,7 +75,7 @@ def test_later_requests_do_not_show_where_power_was_lost(repository, world):
 
 
 def test_an_owner_who_turns_back_as_power_is_lost_has_either_pack(repository, world):
-    """Nothing is asked for behind it, and no part is kept that nobody needs."""
+    """The later one until the choice is stored, then the earlier; polls request no part."""
     publish(repository)
     poll(world)
     publish(repository, entries=MORE, version=2)

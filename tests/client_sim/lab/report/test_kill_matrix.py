@@ -51,7 +51,7 @@ def test_everything_that_is_wrong_is_said(reports):
     """A survivor, thin families, a false alarm."""
     said = show(reports.poor, 200)
     assert "SURVIVED whisper (a whisper): " in said
-    assert "THIN an echo: found by server-state, which is no two ways, and nobody argues" in said
+    assert "THIN an echo: found by server-state, which is no two ways, and no reason is" in said
     assert "THIN a whisper: found by nothing, which is no two ways" in said
     assert "FALSE ALARM at reader: grammar" in said
     assert "\x1b" not in said

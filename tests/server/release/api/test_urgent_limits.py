@@ -32,7 +32,7 @@ async def test_a_head_that_is_too_long(urgent):
 
 async def test_the_token_comes_before_the_body(urgent):
     """A request without a valid token is refused before its body is read."""
-    for head in ([], ["Authorization: Bearer nobody"]):
+    for head in ([], ["Authorization: Bearer unknown"]):
         reader, writer = await urgent.connect()
         lines = [f"POST {HALT} HTTP/1.1", "Host: a", "Content-Length: 1000000", *head, "", ""]
         writer.write("\r\n".join(lines).encode())
