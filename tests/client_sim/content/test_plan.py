@@ -161,9 +161,10 @@ def test_no_place_is_drawn_where_none_is_needed():
     def refuse(_version):
         raise AssertionError
 
-    plan_use(Record(), NOW, refuse)
-    plan_use(take(Record(), pack(1, start=NOW + 1))[0], NOW, refuse)
-    plan_use(take(Record(), pack(1, withdrawn=(1,)))[0], NOW, refuse)
+    early, _ = take(Record(), pack(1, start=NOW + 1))
+    withdrawn, _ = take(Record(), pack(1, withdrawn=(1,)))
+    for record in (Record(), early, withdrawn):
+        assert versions(plan_use(record, NOW, refuse)) == (None, None)
 
 
 def test_what_is_withdrawn_or_over_gives_way_to_the_one_before():

@@ -40,7 +40,8 @@ def test_a_good_package_is_opened_and_verified(package, key):
 def test_the_streaming_string_without_payload_metadata_is_enough(package, key):
     """AOSP's streaming string does not list payload_metadata.bin; the package still opens."""
     del package.ranges["payload_metadata.bin"]
-    load_verified_payload(package.open(), key.public_key())
+    payload = load_verified_payload(package.open(), key.public_key())
+    assert [partition.name for partition in payload.manifest.partitions] == ["system"]
 
 
 @pytest.mark.parametrize("name", ["payload.bin", "payload_properties.txt", "metadata"])

@@ -278,13 +278,15 @@ ROLES = st.sampled_from(["root", "targets", "armani", "latest", "snapshot", "tim
     st.dictionaries(ROLES, st.integers(0, 2**53 - 1), max_size=2),
 )
 def test_whatever_is_asked(published_state, pointers, files, logged):
-    """It is signed, or refused by one of our errors: no request ends the process."""
+    """It is refused by one of our errors, unless it names no file and no pointer."""
     named = [RoleVersion(*each) for each in files]
     request = wish(published_state, pointers, logged=logged)
     request.files = named
     with contextlib.suppress(HeningError):
         judge(published_state, request)
-    with contextlib.suppress(HeningError):
+        assert not named
+        assert not pointers
+    with pytest.raises(HeningError):
         judge_public(named, None, published_state.folder.trusted_root.read_bytes())
 
 

@@ -118,9 +118,10 @@ async def test_transactions_take_turns(both):
 
 async def test_reading_takes_no_turn(both):
     """A read is answered while others write."""
-    ordinary, urgent, _ = both
+    ordinary, urgent, gate = both
     async with writing(urgent), ordinary() as session:
-        await session.execute(text("SELECT 1 FROM leases"))
+        assert (await session.execute(text("SELECT count(*) FROM leases"))).scalar_one() == 0
+        assert not gate.take(0, is_urgent=True)
 
 
 async def test_a_turn_ends_with_its_transaction(both):

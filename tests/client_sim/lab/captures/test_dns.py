@@ -80,10 +80,18 @@ def test_messages_over_tcp_have_their_length_before_them():
     assert list(split_messages(b"\0\2ab\0\1c\0")) == [b"ab", b"c", b"\0"]
 
 
-@given(st.binary(max_size=80))
-def test_any_bytes_are_read_or_not(data):
-    """Nothing is raised, and reading ends."""
+@given(st.integers(0, 3), st.binary(max_size=80))
+def test_any_bytes_are_read_or_not(count, data):
+    """Nothing is raised, reading ends, and what is whole is read, whatever follows it."""
     read_question(data)
     read_question(HEAD + data)
+    assert read_question(HEAD + ASKED + data).extra == data
+    counts = struct.pack(">HHHHHH", 7, 0x8180, 1, 9, 0, 0)
     list(read_answers(data))
-    list(read_answers(struct.pack(">HHHHHH", 7, 0x8180, 1, 9, 0, 0) + data))
+    list(read_answers(counts + data))
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc6\x33\x64"
+    records = b"".join(record + bytes([last]) for last in range(count))
+    name = b"updates.hening.example"
+    assert list(read_answers(counts + ASKED + records + data))[:count] == [
+        Answer(name, f"198.51.100.{last}", None) for last in range(count)
+    ]

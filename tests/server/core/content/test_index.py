@@ -60,8 +60,9 @@ def test_the_share_at_a_time():
 
 def test_unknown_members_of_a_pack_are_passed_over():
     """And so are those of the index."""
-    decode_index("content", notices(more=[1]))
-    decode_index("content", content(more=[1]))
+    known = decode_index("content", content())
+    assert decode_index("content", notices(more=[1])) == known
+    assert decode_index("content", content(more=[1])) == known
 
 
 def test_what_an_index_may_not_say():
