@@ -1,6 +1,6 @@
 """A worker: serves phones and apps on inherited sockets, from what the main process sends.
 
-`python -m server.processes.worker DESCRIPTOR PARENT`. Everything else comes over the channel at
+Its arguments are DESCRIPTOR and PARENT. Everything else comes over the channel at
 DESCRIPTOR, secrets too, so that they are in no environment and no command line. The worker holds no
 key of the repository and writes nothing. When the channel or the process PARENT ends, the worker
 ends immediately: it would miss the next snapshot, and a halt would not reach its phones.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from server.device.documents import make_document
 from server.device.snapshot import EMPTY, load_snapshot
 from server.http.requests import GateMode
 from server.http.turns import Limits
+from server.processes import worker
 from server.processes.delta import Whole, plan_delta
 from server.processes.messages import (
     MAIN_DECODER,
@@ -47,6 +49,23 @@ def shared(published_state, tmp_path_factory, programs):
     world = published_state.copy(folder / "state")
     with serving(world, folder, "--workers", "2", programs=programs) as service:
         yield service
+
+
+def test_garbage_is_collected(monkeypatch):
+    """A worker is begun without collections, and allows them before it serves."""
+
+    def stop(_parent):
+        raise SystemExit
+
+    monkeypatch.setattr(worker, "exit_with", stop)
+    monkeypatch.setattr(sys, "argv", ["worker", "3", "1"])
+    gc.disable()
+    try:
+        with pytest.raises(SystemExit):
+            worker.main()
+        assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_a_rolling_restart_under_load(shared):

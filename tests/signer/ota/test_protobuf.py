@@ -59,6 +59,15 @@ def test_unknown_fields_are_named() -> None:
     assert set(message.unknown) == {255, 20}
 
 
+def test_messages_in_messages_are_checked() -> None:
+    """A text that is no UTF-8 and a number of another type are refused where only one is there."""
+    numbers, texts = Schema({1: Field(VARINT)}), Schema({2: Field(BYTES, is_text=True)})
+    with pytest.raises(PayloadError, match="field 2 is not UTF-8"):
+        _decode("0a03" + "1201ff", Schema({1: Field(BYTES, message=texts)})).check(1)
+    with pytest.raises(PayloadError, match="field 1 has wire type 2"):
+        _decode("0a03" + "0a0161", Schema({1: Field(BYTES, message=numbers)})).check(1)
+
+
 def test_fixed_numbers_are_little_endian() -> None:
     """Wire type 5 holds four bytes, lowest first."""
     assert _decode("0d01020000", Schema({1: Field(FIXED32)})).integer(1) == 0x0201
