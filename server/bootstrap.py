@@ -11,7 +11,7 @@ from server.core.errors import ReleaseError
 from server.core.pointer import Pointer
 from server.publisher.keys.holder import load_keys
 from server.publisher.publisher import Publisher
-from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
+from server.publisher.read_back import DiskReadBack, ReadBack
 from server.release.rollouts.commands import ChannelView, OfferCheck
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
@@ -100,5 +100,8 @@ def make_offer_check(options: CompatOptions) -> OfferCheck:
 def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
     """Return step 7 for a command that publishes: over `public_url`, if given."""
     if public_url:
+        # Most commands read back from the disk, and importing HTTP takes a tenth of a second.
+        from server.publisher.read_back_http import HttpReadBack  # noqa: PLC0415
+
         return HttpReadBack(public_url, folder.public)
     return DiskReadBack(folder.public)

@@ -31,7 +31,8 @@ from server.publisher.expiry.steady_clock import FAR, SteadyClock
 from server.publisher.keys.holder import load_keys
 from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher
-from server.publisher.read_back import HttpReadBack, ReadBack
+from server.publisher.read_back import ReadBack
+from server.publisher.read_back_http import HttpReadBack
 from server.release.api.operation import PollCount, Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts

@@ -19,7 +19,7 @@ import structlog
 from server.instruments import Instruments
 from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
-from server.publisher.read_back import HttpReadBack
+from server.publisher.read_back_http import HttpReadBack
 from server.release.api.operation import Services
 from server.release.api.urgent import OtherLoop, serving_urgent
 from server.release.api.urgent_priority import UrgentPriority

@@ -28,7 +28,6 @@ from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
 from server.publisher.errors import PublishError
-from server.publisher.expiry.metrics import answer_soon
 from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
 from server.publisher.keys.holder import leaving_to_others
@@ -276,7 +275,7 @@ class Submissions:
         def ask() -> dict[str, int | None]:
             return {name: self.blobs.length(name) for name in wanted}
 
-        if await answer_soon(self._threads, ask) != wanted:
+        if await self._threads.run_soon(ask) != wanted:
             return False
         now = int(self.clock().timestamp())
         names = sorted(wanted)
@@ -309,7 +308,7 @@ class Submissions:
                 if {lengths.get(sha256), records.get(sha256)} != {length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
-        await answer_soon(self._threads, look)
+        await self._threads.run_soon(look)
 
 
 def _result(row: SubmissionRow) -> Result:

@@ -203,6 +203,7 @@ def sweep_unlocked(folder: Path) -> None:
             leftover.unlink()
 
 
+ANSWER_SECONDS = 5  # of a store, while the lease is held
 MOST = 8  # threads: they wait for a disk or a network
 
 P = ParamSpec("P")
@@ -223,3 +224,17 @@ class BlobThreads:
         """Do what `asyncio.to_thread` does; a cancelled caller leaves its call running."""
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    async def run_soon(self, ask: Callable[[], T]) -> T:
+        """Ask a store while the lease is held, where the halt of a rollout would wait for it.
+
+        Raises what `ask` raises, and StorageError after `ANSWER_SECONDS`; `ask` then continues in
+        its thread. Never await it in a transaction: that would block the database for all others.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self.run(ask)
+        except TimeoutError as error:
+            raise StorageError(
+                f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
+            ) from error

@@ -1,19 +1,16 @@
 """Metrics of publishing; labels are existing roles, steps, results and states only."""
 
-import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from server.core.names import decode_pointer_path
 from server.core.pointer import WHOLE_FLEET, Pointer
 from server.publisher.expiry.alarms import RoleLifetime
-from server.storage.blobs import BlobThreads
-from server.storage.errors import StorageError
 
 STEPS = ("1", "2", "3", "4", "5", "6", "7")
 STATES = ("offered", "paused", "halted")
@@ -121,23 +118,3 @@ def _state(pointer: Pointer) -> Literal["offered", "paused", "halted"]:
     if pointer.halted:
         return "halted"
     return "paused" if pointer.paused else "offered"
-
-
-ANSWER_SECONDS = 5  # after which a store counts as too slow
-
-T = TypeVar("T")
-
-
-async def answer_soon(threads: BlobThreads, ask: Callable[[], T]) -> T:
-    """Ask a store of blobs while the lease is held, where the halt of a rollout would wait for it.
-
-    Raises what `ask` raises, and StorageError after `ANSWER_SECONDS`; `ask` then continues in one
-    of `threads`. Never call it in a transaction: that would block the database for all others.
-    """
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await threads.run(ask)
-    except TimeoutError as error:
-        raise StorageError(
-            f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
-        ) from error

@@ -27,7 +27,6 @@ from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
 from server.core.release import named_blobs
 from server.device.snapshot import SUPERSEDED
-from server.publisher.expiry.metrics import answer_soon
 from server.publisher.inbox import Inbox
 from server.publisher.lease import Lease
 from server.publisher.published import PublicTree, Published
@@ -165,7 +164,7 @@ async def _remove(
     for count, blob in enumerate(batch, 1):
         async with lease.fenced():
             pass  # still ours
-        await answer_soon(threads, partial(blobs.remove, blob.sha256))
+        await threads.run_soon(partial(blobs.remove, blob.sha256))
         after_step(2)
         if clock() > end:
             return count

@@ -24,7 +24,8 @@ from server.release.webhooks.deliveries import (
     record_success,
 )
 from server.release.webhooks.directory import switch_off
-from server.release.webhooks.sender import Attempt, Sender, sign_message
+from server.release.webhooks.event import sign_message
+from server.release.webhooks.sender import Attempt, Sender
 from server.storage.database import Sessions
 
 RESULTS = ("delivered", "failed", "given-up")

@@ -1,12 +1,16 @@
-"""Events: small closed objects; docs/FORMATS.md section 13."""
+"""Events, small closed objects, and how they are signed; docs/FORMATS.md section 13."""
 
+import base64
 import hashlib
+import hmac
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
-from server.core.encodings import encode_canonical_json
+from server.core.encodings import decode_base64, encode_canonical_json
+from server.core.errors import FormatError
 from server.core.pointer import Permille, Reason
 from server.core.release import Integer, Positive
 from server.publisher.build_names import BuildName
@@ -145,3 +149,39 @@ def make_event(data: Data, *, subject: str, time: int, occasion: str) -> Event:
 def encode_event(event: Event) -> bytes:
     """Return the bytes that are signed and sent: canonical JSON."""
     return encode_canonical_json(msgspec.to_builtins(event))
+
+
+PREFIX = "whsec_"
+SECRET_BYTES = 32  # the specification asks for 24 to 64
+
+
+def make_secret(entropy: Callable[[int], bytes]) -> str:
+    """Return a fresh secret as it is shown: `whsec_` and base64."""
+    return PREFIX + base64.b64encode(entropy(SECRET_BYTES)).decode()
+
+
+def sign_message(
+    secrets: Sequence[str], message_id: str, timestamp: int, body: bytes
+) -> dict[str, str]:
+    """Return the three headers that sign `body`; `timestamp` is the attempt's, in epoch seconds.
+
+    Each of `secrets` signs, the newest first: a receiver accepts a message that one of its own
+    verifies. Raises FormatError for a secret of another form, and for an identifier with a full
+    stop: the signed text is `ID.TIME.BODY`.
+    """
+    if "." in message_id:
+        raise FormatError("a message's id has a full stop.")
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(_sign(secret, signed) for secret in secrets),
+    }
+
+
+def _sign(secret: str, signed: bytes) -> str:
+    if not secret.startswith(PREFIX):
+        raise FormatError(f"a webhook's secret does not begin with {PREFIX}.")
+    key = decode_base64(secret.removeprefix(PREFIX))
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"

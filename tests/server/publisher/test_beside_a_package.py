@@ -126,7 +126,7 @@ async def test_a_blob_that_goes_before_its_turn(slow):
 
 async def test_a_store_that_falls_silent(slow, monkeypatch):
     """The requests under the lease have a short timeout; then the bundle is postponed."""
-    monkeypatch.setattr("server.publisher.expiry.metrics.ANSWER_SECONDS", 0)
+    monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0)
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
         assert await publisher.process_incoming() == []

@@ -13,7 +13,8 @@ import pytest
 from server.http.requests import GateMode
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
-from server.publisher.read_back import DiskReadBack, HttpReadBack, check_targets
+from server.publisher.read_back import DiskReadBack
+from server.publisher.read_back_http import HttpReadBack, check_targets
 from server.publisher.rollout import plan_pause
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
@@ -41,7 +42,7 @@ def read_back(world, wanted):
 
 def test_a_role_that_comes_in_pieces(world, monkeypatch):
     """A role of a megabyte is read to its end before it is compared."""
-    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
+    monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
     (world.folder.public / "metadata" / "2.root.json").write_bytes(noise)
     write_roots(LocalTree(world.folder.public), before=1, newest=2, timestamp=3, time=0)
@@ -54,7 +55,7 @@ def test_a_role_that_comes_in_pieces(world, monkeypatch):
 
 def test_differences(world, monkeypatch):
     """Other metadata, an older timestamp and a package that is no zip have different messages."""
-    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
+    monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     wanted = publication(world)
     other = Publication((RoleVersion("latest", 2, b"{}"),), wanted.timestamp, 3)
     with pytest.raises(PublishError, match=r"2\.latest\.json with other bytes"):
@@ -74,7 +75,7 @@ def later(wanted, version):
 
 def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
     """The previous one is no alarm for a minute, but its publication must be there."""
-    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
+    monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     wanted = publication(world)
     timestamp = later(wanted, 4)
     assert timestamp != wanted.timestamp
@@ -82,14 +83,14 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
     missing = RoleVersion("latest", 3, b"{}")
     with pytest.raises(PublishError, match=r"does not have /metadata/3\.latest\.json"):
         read_back(world, Publication((missing,), timestamp, 3))
-    monkeypatch.setattr("server.publisher.read_back.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("server.publisher.read_back_http.CACHE_SECONDS", 0.0)
     with pytest.raises(PublishError, match="older timestamp"):
         read_back(world, Publication(wanted.files, timestamp, 3))
 
 
 def test_a_file_that_is_being_written(world, monkeypatch):
     """Another publication's temporary file is not taken for a version."""
-    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 1)
+    monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 1)
     wanted, metadata = publication(world), world.folder.public / "metadata"
     for name in ("3.latest", "3.armani"):
         (metadata / f".tmp-{name}.json").write_bytes(b"{}")
@@ -203,7 +204,7 @@ def test_every_byte_of_what_fits_into_a_block(world, at):
 
 def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
     """It is compared with the store; the rest is not read, however long it is."""
-    monkeypatch.setattr("server.publisher.read_back.BLOCK", 1000)
+    monkeypatch.setattr("server.publisher.read_back_http.BLOCK", 1000)
     store = LocalBlobs(tmp_path / "blobs")
     shutil.copytree(world.folder.blobs, tmp_path / "blobs")
     alter(world, PACKAGE_1, 1000)

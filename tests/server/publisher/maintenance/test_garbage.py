@@ -239,7 +239,7 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
 
 async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
     """The database is not locked during removals: the halt is public, and the collection ends."""
-    monkeypatch.setattr("server.publisher.expiry.metrics.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0.1)
     stray, path = await asyncio.to_thread(put, world, STRAY, 8), CHANNEL.pointer_path
     begun, go = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()

@@ -144,7 +144,7 @@ async def test_a_halt_beside_uploads_that_end(silent):
 
 async def test_a_halt_beside_a_bundle(silent, monkeypatch):
     """A request that timed out continues in a thread that a halt never needs."""
-    monkeypatch.setattr("server.publisher.expiry.metrics.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0.5)
     silent.submit(silent.second_release(), [PACKAGE_2])
 
     def after_step(step):

@@ -19,8 +19,8 @@ from server.release.webhooks.event import (
     RolledOutData,
     encode_event,
     make_event,
+    sign_message,
 )
-from server.release.webhooks.sender import sign_message
 
 PAGE = Path(__file__).parents[4] / "docs" / "FORMATS.md"
 BUILD = BuildName(2, "1.2.0-id", "14", "2026-02-05", 56_123_456, 1_770_000_000, "Fixes.")
