@@ -1,79 +1,87 @@
 """A client of the S3 store whose calls are counted; something may happen at one of them."""
 
+import threading
 from datetime import timedelta
 
+from server.storage.errors import StorageError
 from server.storage.objects import Objects
 from tests.patience import PATIENCE
 
 LONG, SHORT = timedelta(seconds=PATIENCE), timedelta(milliseconds=300)
+CALLS = {"get", "get_newer", "is_there", "create", "replace", "remove", "remove_all", "list"}
 
 
 class EndedError(Exception):
     """The process is gone; whatever it would do from here on does not happen."""
 
 
+def nothing(_number):
+    """Do nothing."""
+
+
 class WatchedObjects(Objects):
     """Calls `before` and `after` with the number of each call; `calls` has their names.
 
     It waits long for a store that works and, while `is_hasty`, not for one that the test breaks.
+    The store does not answer for names that end with `lost`.
     """
 
-    def __init__(self, place, before=lambda _number: None, after=lambda _number: None):
+    def __init__(self, place, before=nothing, after=nothing):
         super().__init__(place, patience=LONG)
-        self.calls, self._before, self._after = [], before, after
-        self._patient, self._hasty = self._store, Objects(place, patience=SHORT, retries=2)._store
+        self.lost = ""
+        self._place, self._patient = place, self._store
+        self._counting = threading.Lock()
+        self.watch(before, after)
+
+    def watch(self, before=nothing, after=nothing):
+        """Count from 1 again, with other functions."""
+        self.calls, self.before, self.after = [], before, after
+
+    def end_at(self, at, *, is_sent):
+        """Let the process end at call `at`, counted from 1; it was carried out, if `is_sent`.
+
+        Every later call ends, too, so nothing that the process would do while it ends reaches the
+        store.
+        """
+
+        def before(number):
+            if number > at or (number == at and not is_sent):
+                raise EndedError
+
+        def after(number):
+            if number == at:
+                raise EndedError
+
+        self.watch(before, after)
 
     def be_hasty(self, is_hasty):
         """Give up soon from now on, or no more."""
-        self._store = self._hasty if is_hasty else self._patient
+        hasty = Objects(self._place, patience=SHORT, retries=2)._store if is_hasty else None
+        self._store = hasty or self._patient
 
-    def _call(self, name, *arguments, **options):
-        self.calls.append(name)
-        number = len(self.calls)
-        self._before(number)
-        found = getattr(Objects, name)(self, *arguments, **options)
-        found = iter(list(found)) if name == "list" else found
-        self._after(number)
-        return found
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name not in CALLS:
+            return found
 
-    def get(self, name, *, limit):
-        """Count, then ask."""
-        return self._call("get", name, limit=limit)
+        def call(*arguments, **options):
+            with self._counting:
+                self.calls.append(name)
+                number = len(self.calls)
+            self.before(number)
+            if self.lost and arguments[0].endswith(self.lost):
+                message = f"the S3 store does not answer for {arguments[0]}."
+                raise StorageError(message)
+            answer = found(*arguments, **options)
+            answer = iter(list(answer)) if name == "list" else answer
+            self.after(number)
+            return answer
 
-    def create(self, name, data):
-        """Count, then create."""
-        return self._call("create", name, data)
-
-    def replace(self, name, data, tag):
-        """Count, then replace."""
-        return self._call("replace", name, data, tag)
-
-    def remove(self, name):
-        """Count, then remove."""
-        return self._call("remove", name)
-
-    def remove_all(self, names):
-        """Count, then remove."""
-        return self._call("remove_all", names)
-
-    def list(self, prefix=""):
-        """Count, then list."""
-        return self._call("list", prefix)
+        return call
 
 
 def stopping_objects(place, at, *, is_sent):
-    """Return a client in a process that ends at call `at`, counted from 1.
-
-    The call was carried out, if `is_sent`. Every later call ends, too, so nothing that the process
-    would do while it ends reaches the store.
-    """
-
-    def before(number):
-        if number > at or (number == at and not is_sent):
-            raise EndedError
-
-    def after(number):
-        if number == at:
-            raise EndedError
-
-    return WatchedObjects(place, before, after)
+    """Return a client in a process that ends at call `at`."""
+    objects = WatchedObjects(place)
+    objects.end_at(at, is_sent=is_sent)
+    return objects

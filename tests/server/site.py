@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -29,24 +30,38 @@ LONG = timedelta(seconds=PATIENCE)
 class Site:
     """The shared parts, and the machines that were added."""
 
-    def __init__(self, base, postgres, seaweed, root: Path):
+    def __init__(self, base, postgres, seaweed, root: Path, address=""):
         self._base = base
         self._root = root
         self._name = f"site/{uuid.uuid4()}"
-        self._seaweed = seaweed
-        self.address = postgres.make_database()
+        self._postgres, self._seaweed = postgres, seaweed
+        self.address = address or postgres.make_database()
         self.tree = seaweed.place(f"{self._name}/shared")
         self.blobs = S3Blobs(seaweed.place(f"{self._name}/blobs"), base.now)
 
     def machine(self, name, other=None):
         """Add a machine that may publish; returns its world, with the ceremony of `other`."""
         root = self._base.copy(self._root / name).folder.root
-        world = (other or self._base).on(StateFolder(root, self.address, tree=self.tree))
+        return self._join(root, other or self._base)
+
+    def _join(self, root, other):
+        world = other.on(StateFolder(root, self.address, tree=self.tree))
         world.blobs = self.blobs
-        world.inbox = open_inbox(
-            world.folder
-        )  # making its two S3 clients takes 8 ms of a processor
+        # Making its two S3 clients takes 8 ms of a processor.
+        world.inbox = open_inbox(world.folder)
         return world
+
+    def clone(self, root):
+        """Return a site with copies of all that is shared, and of the machine `first`."""
+        address = self._postgres.copy_database(self.address)
+        site = Site(self._base, self._postgres, self._seaweed, root, address)
+        bucket = open_store(self._seaweed.place(""), LONG, LONG, 1)
+        for part in obstore.list(bucket, self._name):
+            for each in part:
+                obstore.copy(bucket, each["path"], each["path"].replace(self._name, site._name))
+        shutil.copytree(self.first.folder.root, root / "first")
+        site.first = site._join(root / "first", self.first)
+        return site
 
     def device(self, name):
         """Add a machine that has the pinned root and nothing else, and return its state folder."""

@@ -13,9 +13,8 @@ from server.storage.errors import StorageError
 from server.storage.objects import Objects
 from server.storage.s3_tree import S3Tree
 from tests.fault_proxy import run_fault_proxy
-from tests.server.publisher.test_machines import Mortal, public_files
-from tests.server.site import Site, first_release
-from tests.server.world import StoppedError
+from tests.server.publisher.test_machines import public_files
+from tests.watched_objects import EndedError, stopping_objects
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 STAMP = "metadata/timestamp.json"
@@ -23,14 +22,11 @@ HUGE = bytes(40 << 20)
 
 
 @pytest.fixture
-def site(fresh_state, postgres, seaweed, tmp_path):
-    """Give a site at which one release is public; `copy` follows it."""
-    made = Site(fresh_state, postgres, seaweed, tmp_path)
-    made.first = made.machine("first")
-    first_release(made.first)
-    made.copy = made.device("copy")
-    open_tree(made, made.copy).follow()
-    return made
+def copy(site):
+    """Give the state folder of a machine that follows the site."""
+    folder = site.device("copy")
+    open_tree(site, folder).follow()
+    return folder
 
 
 def open_tree(site, folder, objects=None):
@@ -56,19 +52,18 @@ def write_reset(site):
     site.write(f"tree/{STAMP}", reset.to_bytes())
 
 
-def test_a_look_that_ends_anywhere_after_a_reset(site):
+def test_a_look_that_ends_anywhere_after_a_reset(site, copy):
     """The next look follows the new key to its first timestamp; none gets stuck on the way."""
     write_reset(site)
     at, is_cut = 0, True
     while is_cut:
         at += 1
         folder = site.device(f"cut-{at}")
-        shutil.copytree(site.copy.root, folder.root, dirs_exist_ok=True)
-        mortal = Mortal(site.tree)
-        mortal.at = at
+        shutil.copytree(copy.root, folder.root, dirs_exist_ok=True)
         try:
+            mortal = stopping_objects(site.tree, at, is_sent=False)
             is_cut = open_tree(site, folder, mortal).follow() is None
-        except StoppedError:
+        except EndedError:
             is_cut = True
         assert timestamp_of(folder) == (3 if is_cut else 1)
         assert open_tree(site, folder).follow()
@@ -78,13 +73,13 @@ def test_a_look_that_ends_anywhere_after_a_reset(site):
 
 
 @pytest.mark.parametrize("root", ["renewed", "forged"])
-def test_a_root_that_allows_no_step_back(site, root):
+def test_a_root_that_allows_no_step_back(site, copy, root):
     """One that names the same timestamp key, or that no former root signed: the copy stays."""
     older = site.read(f"tree/{STAMP}")
     assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""
-    tree = open_tree(site, site.copy)
+    tree = open_tree(site, copy)
     tree.follow()
-    held = timestamp_of(site.copy)
+    held = timestamp_of(copy)
     ceremony = site.first.ceremony.copy()
     online = {}
     if root == "forged":
@@ -95,7 +90,7 @@ def test_a_root_that_allows_no_step_back(site, root):
     for _ in range(2):
         with pytest.raises(StorageError, match="was restored from an older copy, or changed"):
             tree.follow()
-        assert timestamp_of(site.copy) == held
+        assert timestamp_of(copy) == held
 
 
 def test_a_huge_object_below_the_prefix(site, seaweed):
@@ -107,7 +102,7 @@ def test_a_huge_object_below_the_prefix(site, seaweed):
         tree = S3Tree(Objects(folder.tree), folder.public, folder.staging)
         assert tree.follow()
         assert proxy.answered < len(HUGE) / 2
-    assert public_files_of(folder) == public_files(site.first)
+    assert public_files(folder) == public_files(site.first.folder)
     assert tree.too_large() == [
         "tree/log/proof/huge.8 in the S3 store is over its limit of 16384 bytes.",
         "tree/metadata/8.huge.json in the S3 store is over its limit of 5000000 bytes.",
@@ -116,27 +111,18 @@ def test_a_huge_object_below_the_prefix(site, seaweed):
     assert "tree/log/proof/huge.8 in the S3 store is over its limit" in finding.error
 
 
-def test_a_huge_object_in_place_of_a_role(site):
+def test_a_huge_object_in_place_of_a_role(site, copy):
     """What is named cannot be fetched: the copy stays as it is, and the error names the object."""
-    before = public_files_of(site.copy)
+    before = public_files(copy)
     assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""
     right = site.read("tree/metadata/2.tables.json")
     site.write("tree/metadata/2.tables.json", HUGE)
-    tree = open_tree(site, site.copy)
+    tree = open_tree(site, copy)
     for _ in range(2):
         with pytest.raises(StorageError, match=r"^tree/metadata/2\.tables\.json in the S3 store"):
             tree.follow()
-        assert (site.copy.public / STAMP).read_bytes() == before[STAMP]
+        assert (copy.public / STAMP).read_bytes() == before[STAMP]
     site.write("tree/metadata/2.tables.json", right)
     assert tree.follow()
-    assert public_files_of(site.copy) == public_files(site.first)
+    assert public_files(copy) == public_files(site.first.folder)
     assert tree.too_large() == []
-
-
-def public_files_of(folder):
-    """Return the bytes of all public files of a copy."""
-    return {
-        path.relative_to(folder.public).as_posix(): path.read_bytes()
-        for path in folder.public.rglob("*")
-        if path.is_file()
-    }

@@ -13,7 +13,6 @@ from server.publisher.s3_inbox import S3Inbox
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.ceremony import write_bundle
-from tests.server.site import Site, first_release
 from tests.server.world import CHANNEL, halt, refresh_from_disk
 
 SAID = (
@@ -24,11 +23,9 @@ pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
 
 @pytest.fixture
-def machines(fresh_state, postgres, seaweed, tmp_path):
-    """Give two machines at which one release is public; the first one makes a next key."""
-    site = Site(fresh_state, postgres, seaweed, tmp_path)
-    one, two = site.machine("one"), site.machine("two")
-    first_release(one)
+def machines(site):
+    """Give two machines, of which the first makes a next key."""
+    one, two = site.first, site.machine("two", site.first)
     one.run(lambda publisher: make_next_keys(publisher, one.folder, ["timestamp"]))
     for world in (one, two):
         world.inbox = S3Inbox(site.tree, world.folder, time.monotonic)
@@ -88,11 +85,9 @@ def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
     assert one.published().pointers()[CHANNEL.pointer_path].halted
 
 
-def test_a_publication_that_needs_a_key_of_the_log(fresh_state, postgres, seaweed, tmp_path):
+def test_a_publication_that_needs_a_key_of_the_log(site):
     """One that was accepted is completed by a publisher whose log's key phones will trust."""
-    site = Site(fresh_state, postgres, seaweed, tmp_path)
-    one, two = site.machine("one"), site.machine("two")
-    first_release(one)
+    one, two = site.first, site.machine("two", site.first)
     one.run(lambda publisher: make_next_keys(publisher, one.folder, ["log"]))
     key = load_online_keys(one.folder.keys).log_keys[1].verifier
     one.submit({("root", 2): one.ceremony.root(2, log=key)})

@@ -7,33 +7,26 @@ import pytest
 
 from server.publisher.publisher import Publisher
 from server.storage.errors import StorageError
-from server.storage.s3_tree import S3Tree
 from tests.server.keys.process import KeyProcess
-from tests.server.publisher.test_machines import Mortal, check, public_files
-from tests.server.site import Site, first_release, run_out
+from tests.server.publisher.test_machines import check, public_files
 from tests.server.world import CHANNEL, halt
 
 pytestmark = pytest.mark.needs("seaweed", "postgresql")
 
 
 @pytest.fixture
-def machines(fresh_state, postgres, seaweed, tmp_path):
-    """Give two machines at which one release is public, with their key processes running."""
-    site = Site(fresh_state, postgres, seaweed, tmp_path)
-    made = []
-    for name in ("one", "two"):
-        world = site.machine(name)
-        world.process = KeyProcess(tmp_path / f"keys-{name}", world)
+def machines(machines, tmp_path):
+    """Give them with their key processes running."""
+    for world in machines:
+        world.process = KeyProcess(tmp_path / f"keys-{world.folder.root.name}", world)
         shutil.move(world.folder.keys, world.process.keys)
         world.folder = dataclasses.replace(world.folder, keys_socket=str(world.process.socket))
-        world.objects = Mortal(site.tree)
-        world.tree = S3Tree(world.objects, world.folder.public, world.folder.staging)
         world.process.start()
-        made.append(world)
-    first_release(made[0])
-    made[1].tree.refresh(0)
-    yield made
-    for world in made:
+    one, two = machines
+    one.run(Publisher.repair)
+    two.tree.refresh(0)
+    yield machines
+    for world in machines:
         world.process.stop()
 
 
@@ -50,7 +43,7 @@ def test_they_take_turns(machines):
     for number, world in enumerate((two, one, two, two, one)):
         change(world, f"Reason {number}.")
     two.tree.refresh(0)
-    assert public_files(two) == public_files(one)
+    assert public_files(two.folder) == public_files(one.folder)
     assert one.alarms == two.alarms == []
 
 
@@ -58,11 +51,9 @@ def test_one_dies_with_an_accepted_publication(machines):
     """The other one's key process cannot log it; its own command is carried out at once."""
     one, two = machines
     one.stop_after(3, lambda publisher: publisher.change_pointers(halt("It drains.")))
-    run_out(two)
     change(two, "It is hot.")
     (sentence,) = two.alarms
     assert "an accepted publication was given up" in sentence
-    run_out(one)
     assert one.run(Publisher.repair) is None
     change(one, "It drains.")
 

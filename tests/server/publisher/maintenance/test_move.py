@@ -30,11 +30,12 @@ from server.storage.objects import Objects
 from server.storage.place import PostgresAddress
 from tests.patience import PATIENCE
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.publisher.test_machines import Mortal, public_files
+from tests.server.publisher.test_machines import public_files
 from tests.server.release.api.test_uploads import DATA, SHA256, begin, patch
 from tests.server.release.api_world import api_world
 from tests.server.site import Site, run_out
 from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2, StoppedError, halt
+from tests.watched_objects import EndedError, stopping_objects
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
@@ -112,7 +113,7 @@ def test_by_the_command(world, site):
         for name in ("s3_endpoint", "s3_key_id", "s3_secret")
     )
     (world.folder.root / "settings.toml").write_text(settings)
-    before, files = rows(world.folder.sqlite), public_files(world)
+    before, files = rows(world.folder.sqlite), public_files(world.folder)
     command = ["move", "--state", str(world.folder.root), "--database", site.address]
     command += ["--tree", chosen.tree_url, "--blobs", chosen.blobs_url]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
@@ -122,7 +123,7 @@ def test_by_the_command(world, site):
     assert settings == msgspec.structs.replace(chosen, port=8080)
     other = site.machine("other")
     other.run(Publisher.repair)
-    assert public_files(other) == files
+    assert public_files(other.folder) == files
     after = rows(PostgresAddress(site.address))
     (entry,) = set(after["trail_entries"]) - set(before["trail_entries"])
     assert "'server.move'" in entry
@@ -133,14 +134,14 @@ def test_by_the_command(world, site):
 
 def test_cut_off_at_any_request(world, site):
     """A run goes on where the one before it ended; phones see nothing of it."""
-    before, files = rows(world.folder.sqlite), public_files(world)
-    objects, runs = Mortal(site.tree), 0
+    before, files = rows(world.folder.sqlite), public_files(world.folder)
+    runs = 0
     while True:
-        objects.at = runs = runs + 7
+        runs += 7
         try:
-            run_move(world, site, objects)
-        except StoppedError:
-            assert public_files(world) == files
+            run_move(world, site, stopping_objects(site.tree, runs, is_sent=False))
+        except EndedError:
+            assert public_files(world.folder) == files
         else:
             break
     assert runs > 7 * 5
