@@ -16,6 +16,7 @@ from server.storage.errors import StorageError
 from server.storage.models import Blob
 from tests.server.test_app import until
 
+sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 HOLD = """
 import asyncio, sys
 from pathlib import Path
@@ -33,20 +34,12 @@ asyncio.run(hold(*sys.argv[1:]))
 """
 
 
-def name_of(place):
-    """Return a place as an argument of a program."""
-    return str(place) if isinstance(place, Path) else place.url
-
-
 @contextlib.asynccontextmanager
 async def holding_process(place, lock):
     """Run another process that holds the lease until the end of the block."""
+    name = str(place) if isinstance(place, Path) else place.url
     holder = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        HOLD,
-        name_of(place),
-        str(lock),
+        *(sys.executable, "-c", HOLD, name, str(lock)),
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     )
@@ -57,6 +50,23 @@ async def holding_process(place, lock):
         with contextlib.suppress(ProcessLookupError):
             holder.kill()
         await holder.wait()
+
+
+@pytest.fixture
+async def sessions(place):
+    """Give an open database of each kind."""
+    async with open_database(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lease(sessions, tmp_path):
+    """Give a function that makes a lease, by default with one file lock for all."""
+
+    def make(lock="lock", **options):
+        return Lease(sessions, tmp_path / lock, **options)
+
+    return make
 
 
 async def run_out(sessions):
@@ -71,48 +81,57 @@ async def read_row(sessions):
         return await session.get_one(LeaseRow, NAME)
 
 
-async def test_a_killed_process_holds_up_no_other(place, tmp_path):
+async def hold(lease, order, name):
+    """Hold the lease for a moment, and note it."""
+    async with lease.held():
+        order.append(name)
+
+
+async def hold_and_stay(lease):
+    """Hold the lease for a moment, and continue for ever unless it is cancelled."""
+    async with lease.held():
+        await asyncio.sleep(0)
+    await asyncio.Event().wait()
+
+
+async def urgent_until(sessions):
+    """Return until when an urgent publisher waits, 0 if none does."""
+    async with sessions() as session:
+        row = await session.get(LeaseRow, URGENT)
+        return 0 if row is None else row.expires_at
+
+
+async def test_a_killed_process_holds_up_no_other(place, sessions, lease, tmp_path):
     """On one machine the second waits for the first, and takes over as soon as it is killed.
 
     The lease would have lasted for half a minute more.
     """
-    lock = tmp_path / "publisher.lock"
-    async with open_database(place) as sessions, holding_process(place, lock) as holder:
-        lease = Lease(sessions, lock, wait=0.2)
+    async with holding_process(place, tmp_path / "lock") as holder:
+        waiting = lease(wait=0.2)
         with pytest.raises(StorageError, match="another process is publishing"):
-            await lease.held().__aenter__()
+            await waiting.held().__aenter__()
         before = await read_row(sessions)
         holder.kill()
         await holder.wait()
-        async with lease.held():
+        async with waiting.held():
             row = await read_row(sessions)
             assert row.expires_at >= before.expires_at
             assert row.fence == before.fence + 1
 
 
-async def test_another_machine_waits_for_the_lease(place, tmp_path):
-    """A process that cannot see the file lock waits until the lease has expired, then publishes."""
-    async with open_database(place) as sessions:
-        async with holding_process(place, tmp_path / "one") as holder:
-            holder.kill()
-            await holder.wait()
-        other = Lease(sessions, tmp_path / "other", wait=0.2)
-        with pytest.raises(StorageError, match="does not end: look at a process on"):
-            await other.held().__aenter__()
-        await run_out(sessions)
-        async with other.held():
-            assert (await read_row(sessions)).fence == 2
+@pytest.mark.parametrize("other", ["lock", "other"], ids=["folder", "machines"])
+async def test_who_lost_the_lease_changes_nothing(place, lease, tmp_path, other):
+    """Rows and files of a holder that was silent for too long stay as the new holder left them.
 
-
-@pytest.mark.parametrize("locks", [("one", "one"), ("one", "other")], ids=["folder", "machines"])
-async def test_who_lost_the_lease_changes_nothing(place, tmp_path, locks):
-    """Rows and files of a holder that was silent for too long stay as the new holder left them."""
-    first, second = (tmp_path / name for name in locks)
+    A process that does not see its file lock waits until the lease has expired.
+    """
     file = tmp_path / "timestamp"
-    async with open_database(place) as one, open_database(place) as two:
-        late, new = Lease(one, first), Lease(two, second)
+    async with open_database(place) as two:
+        late, new = lease(), Lease(two, tmp_path / other)
         async with late.held():
             await late.write(file.write_text, "one")
+            with pytest.raises(StorageError, match="does not end: look at a process on"):
+                await lease("third", wait=0.1).held().__aenter__()
             await run_out(two)
             async with new.held():
                 await new.write(file.write_text, "two")
@@ -128,7 +147,7 @@ async def test_who_lost_the_lease_changes_nothing(place, tmp_path, locks):
             assert (await session.scalars(select(Blob))).all() == []
         async with late.held():
             await late.write(file.write_text, "again")
-        assert [row.fence for row in [await read_row(two)]] == [3]
+        assert (await read_row(two)).fence == 3
 
 
 async def add_blob(lease):
@@ -137,22 +156,23 @@ async def add_blob(lease):
         session.add(Blob(sha256="0" * 64, length=0, verified_at=1))
 
 
-async def test_a_holder_prolongs_its_lease(place, tmp_path):
+@sqlite
+async def test_a_holder_prolongs_its_lease(sessions, lease):
     """While it is held the lease is prolonged, however long the change takes."""
-    async with open_database(place) as sessions:
-        lease = Lease(sessions, tmp_path / "lock", seconds=1)
-        async with lease.held():
-            first = (await read_row(sessions)).expires_at
+    short = lease(seconds=1)
+    async with short.held():
+        first = (await read_row(sessions)).expires_at
 
-            async def is_prolonged():
-                return (await read_row(sessions)).expires_at >= first + 2
+        async def is_prolonged():
+            return (await read_row(sessions)).expires_at > first
 
-            await until(is_prolonged)
-            await lease.write(lambda: None)
-        assert (await read_row(sessions)).expires_at == 0
+        await until(is_prolonged)
+        await short.write(lambda: None)
+    assert (await read_row(sessions)).expires_at == 0
 
 
-async def test_two_tasks_of_one_process(place, tmp_path):
+@sqlite
+async def test_two_tasks_of_one_process(lease):
     """They take turns, an error releases the lease, and too long a waiting time is an error."""
     inside = 0
 
@@ -166,19 +186,19 @@ async def test_two_tasks_of_one_process(place, tmp_path):
             if error:
                 raise error
 
-    async with open_database(place) as sessions:
-        lease, short = (Lease(sessions, tmp_path / "lock", wait=wait) for wait in (60.0, 0.1))
-        results = await asyncio.gather(
-            take(lease), take(lease, ZeroDivisionError()), take(lease), return_exceptions=True
-        )
-        assert [type(result) for result in results] == [type(None), ZeroDivisionError, type(None)]
-        async with short.held():
-            with pytest.raises(StorageError, match="another process is publishing"):
-                await take(short)
-        await take(short)
+    long, short = lease(), lease(wait=0.1)
+    results = await asyncio.gather(
+        take(long), take(long, ZeroDivisionError()), take(long), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), ZeroDivisionError, type(None)]
+    async with short.held():
+        with pytest.raises(StorageError, match="another process is publishing"):
+            await take(short)
+    await take(short)
 
 
-async def test_a_write_that_is_cancelled_is_ended_first(place, tmp_path):
+@sqlite
+async def test_a_write_that_is_cancelled_is_ended_first(sessions, lease, tmp_path):
     """The thread is waited for in the transaction, so that no other process takes over."""
     file = tmp_path / "file"
     loop = asyncio.get_running_loop()
@@ -189,41 +209,40 @@ async def test_a_write_that_is_cancelled_is_ended_first(place, tmp_path):
         asyncio.run_coroutine_threadsafe(may_end.wait(), loop).result()
         file.write_text("written")
 
-    async with open_database(place) as sessions:
-        lease = Lease(sessions, tmp_path / "lock")
+    async def write():
+        writing = lease()
+        async with writing.held():
+            await writing.write(slow)
 
-        async def write():
-            async with lease.held():
-                await lease.write(slow)
-
-        task = asyncio.create_task(write())
-        await begun.wait()
-        task.cancel()
-        may_end.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert await asyncio.to_thread(file.read_text) == "written"
-        assert (await read_row(sessions)).expires_at == 0
+    task = asyncio.create_task(write())
+    await begun.wait()
+    task.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(file.read_text) == "written"
+    assert (await read_row(sessions)).expires_at == 0
 
 
-async def test_a_cancellation_is_not_taken_for_the_lock(world):
+@sqlite
+async def test_a_cancellation_is_not_taken_for_the_lock(lease):
     """Whenever it arrives, a task about to hold the lease ends by it, and releases the lease."""
-    async with open_database(world.folder.database) as sessions:
-        lease = Lease(sessions, world.folder.lock)
-        for turns in range(1, 8):
-            async with lease.held():  # a cancelled connect would leave the driver's file open
-                pass
-            task = asyncio.create_task(hold_and_stay(lease))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.wait([task], timeout=60)
-            assert task.cancelled(), turns
-        async with lease.held():
+    held = lease()
+    for turns in range(1, 8):
+        async with held.held():  # a cancelled connect would leave the driver's file open
             pass
+        task = asyncio.create_task(hold_and_stay(held))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=60)
+        assert task.cancelled(), turns
+    async with held.held():
+        pass
 
 
-async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(world, monkeypatch):
+@sqlite
+async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(lease, monkeypatch):
     """A cancellation during the release of the lease ends its holder, and the lease is released."""
     ending = asyncio.Event()
 
@@ -236,121 +255,87 @@ async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(world, monkeypa
             raise
 
     monkeypatch.setattr(Lease, "_beat", beat)
-    async with open_database(world.folder.database) as sessions:
-        lease = Lease(sessions, world.folder.lock)
-        task = asyncio.create_task(hold_and_stay(lease))
-        await ending.wait()
-        task.cancel()
-        await asyncio.wait([task], timeout=60)
-        assert task.cancelled()
-        async with Lease(sessions, world.folder.lock, wait=0.1).held():
-            pass
+    task = asyncio.create_task(hold_and_stay(lease()))
+    await ending.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=60)
+    assert task.cancelled()
+    async with lease(wait=0.1).held():
+        pass
 
 
-async def hold_and_stay(lease):
-    """Hold the lease for a moment, and continue for ever unless it is cancelled."""
-    async with lease.held():
-        await asyncio.sleep(0)
-    await asyncio.Event().wait()
-
-
-async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
+@sqlite
+async def test_what_is_urgent_has_the_lease_next(lease):
     """An ordinary holder that waited for longer comes after it; then all others may continue."""
     precedence, order = Precedence(), []
-    lock = tmp_path / "lock"
-    async with open_database(place) as sessions:
-        first, second = (Lease(sessions, lock, precedence=precedence) for _ in range(2))
-        urgent = Lease(sessions, lock, precedence=precedence, is_urgent=True)
-
-        async def hold(lease, name):
-            async with lease.held():
-                order.append(name)
-
-        async with first.held():
-            ordinary = asyncio.create_task(hold(second, "ordinary"))
-            await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
-            with precedence.wanted():  # it keeps its place during this check
-                await asyncio.sleep(0)
-                assert second.must_yield
-                stop = asyncio.create_task(hold(urgent, "halt"))
-                await until(lambda: asyncio.sleep(0, urgent._task.locked()))
-        await asyncio.gather(stop, ordinary)
+    first, second = (lease(precedence=precedence) for _ in range(2))
+    urgent = lease(precedence=precedence, is_urgent=True)
+    async with first.held():
+        ordinary = asyncio.create_task(hold(second, order, "ordinary"))
+        await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
+        with precedence.wanted():  # it keeps its place during this check
+            await asyncio.sleep(0)
+            assert second.must_yield
+            stop = asyncio.create_task(hold(urgent, order, "halt"))
+            await until(lambda: asyncio.sleep(0, urgent._task.locked()))
+    await asyncio.gather(stop, ordinary)
     assert order == ["halt", "ordinary"]
     assert not second.must_yield
 
 
-async def test_what_is_urgent_does_not_keep_the_lease_for_ever(place, tmp_path, monkeypatch):
+@sqlite
+async def test_what_is_urgent_does_not_keep_the_lease_for_ever(lease, monkeypatch):
     """An ordinary holder that has waited for the maximum time has its turn."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence = Precedence()
-    async with open_database(place) as sessions:
-        ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
-        precedence.is_at_work = True
-        with precedence.wanted():
-            async with ordinary.held():
-                assert ordinary.must_yield
-            precedence.is_overdue = True
-            assert Lease(
-                sessions, tmp_path / "lock", precedence=precedence, is_urgent=True
-            ).must_yield
+    ordinary = lease(precedence=precedence)
+    precedence.is_at_work = True
+    with precedence.wanted():
+        async with ordinary.held():
+            assert ordinary.must_yield
+        precedence.is_overdue = True
+        assert lease(precedence=precedence, is_urgent=True).must_yield
 
 
-async def urgent_until(sessions):
-    """Return until when an urgent publisher waits, 0 if none does."""
-    async with sessions() as session:
-        row = await session.get(LeaseRow, URGENT)
-        return 0 if row is None else row.expires_at
-
-
-async def test_what_is_urgent_in_another_process_has_the_lease_next(place, tmp_path):
+async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, lease):
     """Publishers of other processes that waited for longer let it go first, then continue."""
     order = []
-    async with open_database(place) as sessions:
-        dead, *others = (Lease(sessions, tmp_path / str(number)) for number in range(5))
-        urgent = Lease(sessions, tmp_path / "urgent", is_urgent=True)
-
-        async def hold(lease, name):
-            async with lease.held():
-                order.append(name)
-
-        async with dead.held():
-            waiting = [asyncio.create_task(hold(lease, "ordinary")) for lease in others]
-            waiting.append(asyncio.create_task(hold(urgent, "halt")))
-            await until(lambda: urgent_until(sessions))
-            await run_out(sessions)
-            with pytest.raises(StorageError):  # it tries once, now
-                await Lease(sessions, tmp_path / "late", wait=0).held().__aenter__()
-            await asyncio.gather(*waiting)
-        assert order == ["halt", *["ordinary"] * 4]
-        assert await urgent_until(sessions) == 0
+    dead, *others = (lease(str(number)) for number in range(5))
+    urgent = lease("urgent", is_urgent=True)
+    async with dead.held():
+        waiting = [asyncio.create_task(hold(each, order, "ordinary")) for each in others]
+        waiting.append(asyncio.create_task(hold(urgent, order, "halt")))
+        await until(lambda: urgent_until(sessions))
+        await run_out(sessions)
+        with pytest.raises(StorageError):  # it tries once, now
+            await lease("late", wait=0).held().__aenter__()
+        await asyncio.gather(*waiting)
+    assert order == ["halt", *["ordinary"] * 4]
+    assert await urgent_until(sessions) == 0
 
 
-async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(
-    place, tmp_path, monkeypatch
-):
+@sqlite
+async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(lease, monkeypatch):
     """Only the time for which it let others go first counts: a dead holder's lease is long."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
-    precedence = Precedence()
-    async with open_database(place) as sessions:
-        dead = Lease(sessions, tmp_path / "dead")
-        ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
-        urgent = Lease(sessions, tmp_path / "lock", precedence=precedence, is_urgent=True)
-        tries = 0
+    precedence, tries = Precedence(), 0
+    ordinary = lease(precedence=precedence)
+    urgent = lease(precedence=precedence, is_urgent=True)
 
-        async def take(*_args, **_kwargs):
-            nonlocal tries
-            tries += 1
-            await asyncio.sleep(0)
-            assert not urgent.must_yield
-            return "a process on another machine"
+    async def take(*_args, **_kwargs):
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(0)
+        assert not urgent.must_yield
+        return "a process on another machine"
 
-        monkeypatch.setattr(ordinary, "_take", take)
-        async with dead.held():
-            waiting = asyncio.create_task(hold_and_stay(ordinary))
-            await until(lambda: asyncio.sleep(0, tries > 3))
-            waiting.cancel()
-            await asyncio.wait([waiting])
-            assert waiting.cancelled()
+    monkeypatch.setattr(ordinary, "_take", take)
+    async with lease("dead").held():
+        waiting = asyncio.create_task(hold_and_stay(ordinary))
+        await until(lambda: asyncio.sleep(0, tries > 3))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
 
 
 class Polled(Precedence):
@@ -364,43 +349,37 @@ class Polled(Precedence):
         return super().must_yield(is_urgent=is_urgent)
 
 
+@sqlite
 async def test_a_halt_and_other_work_of_one_process_wait_for_a_dead_one(
-    place, tmp_path, monkeypatch
+    sessions, lease, monkeypatch
 ):
     """The halt goes first, for however long both have waited."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence, order = Polled(), []
-    async with open_database(place) as sessions:
-        dead = Lease(sessions, tmp_path / "dead")
-        ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
-        urgent = Lease(sessions, tmp_path / "lock", precedence=precedence, is_urgent=True)
-
-        async def hold(lease, name):
-            async with lease.held():
-                order.append(name)
-
-        async with dead.held():
-            waiting = [asyncio.create_task(hold(urgent, "halt"))]
-            await until(lambda: urgent_until(sessions))
-            waiting.append(asyncio.create_task(hold(ordinary, "ordinary")))
-            await until(lambda: asyncio.sleep(0, precedence.polls > 3))
-            await run_out(sessions)
-            await asyncio.gather(*waiting)
+    ordinary = lease(precedence=precedence)
+    urgent = lease(precedence=precedence, is_urgent=True)
+    async with lease("dead").held():
+        waiting = [asyncio.create_task(hold(urgent, order, "halt"))]
+        await until(lambda: urgent_until(sessions))
+        waiting.append(asyncio.create_task(hold(ordinary, order, "ordinary")))
+        await until(lambda: asyncio.sleep(0, precedence.polls > 3))
+        await run_out(sessions)
+        await asyncio.gather(*waiting)
     assert order == ["halt", "ordinary"]
 
 
+@sqlite
 async def test_urgent_publishers_of_other_processes_do_not_keep_the_lease(
-    place, tmp_path, monkeypatch
+    sessions, lease, monkeypatch
 ):
     """An ordinary one that let them go first for the maximum time has its turn."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0.2)
-    async with open_database(place) as sessions:
-        async with Lease(sessions, tmp_path / "lock").held():
-            pass
-        far = (await read_row(sessions)).expires_at + 2**40
-        async with sessions.begin() as session:
-            session.add(LeaseRow(name=URGENT, holder="", fence=0, expires_at=far))
-        with pytest.raises(StorageError, match="look at an urgent publisher first"):
-            await Lease(sessions, tmp_path / "lock", wait=0.1).held().__aenter__()
-        async with Lease(sessions, tmp_path / "lock", wait=5.0).held():
-            pass
+    async with lease().held():
+        pass
+    far = (await read_row(sessions)).expires_at + 2**40
+    async with sessions.begin() as session:
+        session.add(LeaseRow(name=URGENT, holder="", fence=0, expires_at=far))
+    with pytest.raises(StorageError, match="look at an urgent publisher first"):
+        await lease(wait=0.1).held().__aenter__()
+    async with lease(wait=5.0).held():
+        pass

@@ -54,9 +54,9 @@ def behind(mirror, port, **options):
     return mirror.open(place, **options)
 
 
-def impatient(mirror, proxy, *, seconds=2):
+def impatient(mirror, proxy):
     """Open the mirror behind the proxy, with few retries and a short timeout."""
-    return behind(mirror, proxy.port, patience=timedelta(seconds=seconds), retries=1)
+    return behind(mirror, proxy.port, patience=timedelta(seconds=0.5), retries=1)
 
 
 def headers_of(world):
@@ -244,7 +244,7 @@ def failing(proxy, step, fault, times):
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CLOSE, Fault.CUT_ANSWER], ids=str)
+@pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CUT_ANSWER], ids=str)
 def test_a_store_that_fails(world, mirror, proxy, step, fault):
     """One sentence; the old mirror or the new one stands, and the next run completes it."""
     mirror.export(world)
@@ -271,7 +271,7 @@ def test_an_answer_that_is_lost(world, mirror, proxy, step, fault):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     hook = failing(proxy, step, fault, 1)
     with contextlib.suppress(StorageError):
-        export(world, impatient(mirror, proxy, seconds=1), after_step=hook)
+        export(world, impatient(mirror, proxy), after_step=hook)
     assert read(world, mirror, [FIRST])[1] == [PACKAGE_1]
     done = mirror.export(world)
     assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
