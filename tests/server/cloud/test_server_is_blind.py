@@ -69,7 +69,7 @@ def test_nothing_of_an_owner_is_on_the_server(tmp_path):
     policy = policy_words(tmp_path)
     made = CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id", *policy])
     assert made.exit_code == 0, made.output
-    consent = json.dumps(make_statement())
+    consent, own = json.dumps(make_statement()), {"PYTHON": sys.executable}
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(
@@ -83,9 +83,9 @@ def test_nothing_of_an_owner_is_on_the_server(tmp_path):
         try:
             url = server.stdout.readline().strip()
             client = subprocess.run(
-                ["node", "canaries.cjs"],
+                ["node", "-r", "./native.cjs", "canaries.cjs"],
                 cwd=CLIENT,
-                env={**os.environ, **CANARIES, "URL": f"{url}/", "CONSENT": consent},
+                env={**os.environ, **CANARIES, **own, "URL": f"{url}/", "CONSENT": consent},
                 capture_output=True,
                 text=True,
                 check=False,
