@@ -1,4 +1,4 @@
-"""A cloud on either database."""
+"""A cloud on SQLite, or on each database where a test is marked `on_both`."""
 
 import shutil
 
@@ -10,6 +10,11 @@ from server.storage.database import open_database
 from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.server.cloud.device import running
+
+ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))
+#: For a test that is about databases, or has statements that no other executes on PostgreSQL.
+on_both = pytest.mark.parametrize("place", ["sqlite", ON_POSTGRESQL], indirect=True)
+on_postgresql = pytest.mark.parametrize("place", [ON_POSTGRESQL], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +33,13 @@ def empty_postgresql(postgres):
     return address
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
-)
+@pytest.fixture
 def place(request, tmp_path):
-    """Give the place of a database with a cloud's tables, on SQLite and on PostgreSQL."""
-    empty = request.getfixturevalue(f"empty_{request.param}")
-    if request.param == "sqlite":
+    """Give the place of a database with a cloud's tables, on SQLite if a test does not choose."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        empty = request.getfixturevalue("empty_sqlite")
         return shutil.copy2(empty, tmp_path / "hening.sqlite")
+    empty = request.getfixturevalue("empty_postgresql")
     return PostgresAddress(request.getfixturevalue("postgres").copy_database(empty))
 
 

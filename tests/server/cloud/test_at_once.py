@@ -14,8 +14,10 @@ from server.cloud.accounts.owners import add_code
 from server.cloud.settings import SignUp
 from server.cloud.storage import MIGRATIONS
 from server.storage.database import open_database
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, Device, change, make_item, running, uid
 
+pytestmark = on_both
 TIMES = 6
 
 

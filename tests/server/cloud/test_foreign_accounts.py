@@ -13,6 +13,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from server.cloud.app import ROUTES
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import HEADERS, Program, change, make_item, uid
 
 PARTS = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}")
@@ -92,8 +93,9 @@ async def everything(device):
     ]
 
 
+@on_both
 async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
-    """Every route with an id answers as if it did not exist."""
+    """Every route with an id answers as if it did not exist; the owner gets an answer."""
     stranger = await cloud.device("budi")
     await stranger.ask("PUT", "device", {"key": bytes(SigningKey.generate().verify_key)})
     nobodys = {
@@ -109,10 +111,6 @@ async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
     assert await everything(owner) == before
     assert (await stranger.call("GET", "collection/"))[1]["data"] == []
     assert (await stranger.call("GET", "invitation/incoming/"))[1]["data"] == []
-
-
-async def test_the_same_routes_answer_the_owner(owner):
-    """So the refusals above depend on the account, not on the request."""
     answered = {
         route.handler.__name__
         for route in WITH_PARTS

@@ -7,9 +7,8 @@ import os
 import random
 import zlib
 
-import pytest
-
 from server.cloud.gate import LEAST, MAX_SIGMA, looks_random, measure_sigma
+from tests.cases import case
 from tests.server.cloud.device import change, make_item
 
 DRAWN = random.Random(1)
@@ -54,20 +53,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", PASSING)
-def test_ciphertext_passes(name):
-    """And what is too short to measure."""
-    body, least, most = PASSING[name]
-    assert looks_random(body)
-    assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_ciphertext_is_refused(name):
-    """By its byte counts, or by its first bytes if the counts look random."""
-    body, least, most = REFUSED[name]
-    assert not looks_random(body)
-    assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
+def test_ciphertext_alone_passes():
+    """Refused is a body by its byte counts, or by its first bytes if the counts look random."""
+    for name, (body, least, most) in {**PASSING, **REFUSED}.items():
+        with case(name):
+            assert looks_random(body) == (name in PASSING)
+            assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
 
 
 def test_no_ciphertext_is_refused_by_chance():
@@ -76,7 +67,6 @@ def test_no_ciphertext_is_refused_by_chance():
     assert max(measure_sigma(DRAWN.randbytes(size)) for size in sizes for _ in range(1000)) < 5.5
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_each_door_refuses_it_and_keeps_nothing(cloud):
     """Descriptions and chunks of items, chunks alone, and objects of vaults if not in clear."""
     device = await cloud.device()

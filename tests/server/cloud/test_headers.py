@@ -7,11 +7,11 @@ import zlib
 from urllib.parse import urlsplit
 
 import aiohttp
-import pytest
 from aiohttp import web
 
 from server.cloud.app import CloudRunner
 from server.cloud.settings import CloudSettings
+from tests.cases import case
 from tests.server.cloud.device import HEADERS
 
 EACH = {"Date", "Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"}
@@ -88,25 +88,20 @@ MALFORMED = {
 }
 
 
-@pytest.fixture
-def place(tmp_path):
-    """Give a SQLite database; none is asked here."""
-    return tmp_path / "hening.sqlite"
-
-
-@pytest.mark.parametrize("name", MALFORMED)
-async def test_what_is_no_request_is_refused(cloud, caplog, capfd, name):
+async def test_what_is_no_request_is_refused(cloud, caplog, capfd):
     """Without the line that is wrong, an address or a version."""
     address = urlsplit(cloud.url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(MALFORMED[name])
-    answer = await reader.read()
-    writer.close()
-    assert b" 400 Bad Request\r\n" in answer.partition(b"\r\n")[0] + b"\r\n"
-    assert not [word for word in (b"canary", b"Server:", b"aiohttp") if word in answer]
-    assert b"Cache-Control: no-store" in answer
-    assert caplog.records == []
-    assert capfd.readouterr() == ("", "")
+    for name, data in MALFORMED.items():
+        with case(name):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(data)
+            answer = await reader.read()
+            writer.close()
+            assert b" 400 Bad Request\r\n" in answer.partition(b"\r\n")[0] + b"\r\n"
+            assert not [word for word in (b"canary", b"Server:", b"aiohttp") if word in answer]
+            assert b"Cache-Control: no-store" in answer
+            assert caplog.records == []
+            assert capfd.readouterr() == ("", "")
 
 
 async def test_a_compressed_body_is_not_expanded(cloud):

@@ -18,12 +18,6 @@ from tests.server.cloud.test_foreign_accounts import PARTS
 NAME = "ab" * 32
 
 
-@pytest.fixture
-def place(tmp_path):
-    """Give a SQLite database: nothing is stored here."""
-    return tmp_path / "hening.sqlite"
-
-
 async def send_head(url, method, path, login, length):
     """Send the head of a request alone; returns the status of the answer."""
     address = urlsplit(url)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from server.cloud.app import ROUTES
 from server.cloud.openapi import make_page, split_path
@@ -38,7 +37,6 @@ def test_patterns_are_parted_from_paths():
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_the_account_door(stranger, place, tmp_path):
     """With an owner's token, without one, and at last what erases the owner."""
     async with running(place, tmp_path, requests_per_second=100_000) as cloud:

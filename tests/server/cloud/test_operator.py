@@ -10,9 +10,11 @@ from server.cloud.metrics import ROTATED, CloudMetrics
 from server.cloud.operator import WEEK, list_accounts, show_account, suspend_account
 from server.cloud.secrets import Secrets
 from server.storage.errors import StorageError
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item
 
 
+@on_both
 async def test_accounts_are_numbers(cloud, database):
     """Sizes by account, but no name and no content."""
     device, other = await cloud.device(), await cloud.device("budi")
@@ -33,36 +35,26 @@ async def test_accounts_are_numbers(cloud, database):
     assert other.name not in repr([first, second])
 
 
+@on_both
 async def test_a_suspended_account_is_not_served(cloud, database):
-    """From its next request on, by every API; and served again after the suspension."""
+    """By any API from its next request on; it keeps its rights, and is served again later."""
     device, other = await cloud.device(), await cloud.device("budi")
     program = await device.program()
     await device.create()
     async with database() as db:
         (account,) = [row.id for row in await list_accounts(db, "", NOW) if row.collections]
-    async with database.begin() as db:
-        await suspend_account(db, account, is_suspended=True)
-    status, answer = await device.call("GET", "collection/")
-    assert (status, answer["code"]) == (403, "account_suspended")
+
+    async def suspend(*, is_suspended):
+        async with database.begin() as db:
+            await suspend_account(db, account, is_suspended=is_suspended)
+
+    await suspend(is_suspended=True)
     assert (await device.ask("GET", "usage"))[0] == 403
     assert (await program.ask("GET", "x/data/"))[0] == 403
     assert (await other.call("GET", "collection/"))[0] == 200
-    async with database.begin() as db:
-        await suspend_account(db, account, is_suspended=False)
-    assert (await device.call("GET", "collection/"))[0] == 200
-    with pytest.raises(CloudError, match="there is no account"):
-        async with database.begin() as db:
-            await suspend_account(db, "nobody", is_suspended=True)
-
-
-async def test_a_suspended_account_keeps_its_rights(cloud, database):
-    """A device logs in, exports, withdraws, and erases; the owner's page opens."""
-    device = await cloud.device()
-    async with database.begin() as db:
-        (row,) = await list_accounts(db, "", NOW)
-        await suspend_account(db, row.id, is_suspended=True)
     assert (await device.log_in())[0] == 200
-    assert (await device.call("GET", "collection/"))[1]["code"] == "account_suspended"
+    status, answer = await device.call("GET", "collection/")
+    assert (status, answer["code"]) == (403, "account_suspended")
     for path in ("export", "consents", "notices"):
         assert (await device.ask("GET", path))[0] == 200
     assert (await device.call("POST", "authentication/dashboard_url/"))[0] == 200
@@ -70,11 +62,15 @@ async def test_a_suspended_account_keeps_its_rights(cloud, database):
     assert status == 201
     async with cloud.http.get(link["url"]) as page:
         assert page.status == 200
+    await suspend(is_suspended=False)
+    assert (await device.call("GET", "collection/"))[0] == 200
+    await suspend(is_suspended=True)
     assert (await device.ask("POST", "consents/withdrawal"))[0] == 200
     assert (await device.ask("POST", "erasure"))[1]["step"] == "done"
+    with pytest.raises(CloudError, match="there is no account"):
+        await suspend(is_suspended=True)
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_metrics_are_totals_and_outcomes(cloud, database):
     """No label comes from a request, and none names an account."""
     device = await cloud.device()

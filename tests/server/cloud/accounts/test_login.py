@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.models import Account
 from server.core.errors import TrustError
 from server.storage.database import open_database
+from tests.cases import case
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, PEPPER, SALTS, Device, running
 
 CHALLENGE = "authentication/login_challenge/"
@@ -126,28 +129,25 @@ async def test_another_password_ends_other_sessions(cloud):
     assert (status, answer["user"]["encryptedContent"]) == (200, b"wrapped anew")
 
 
-@pytest.mark.parametrize("column", ["name", "salt", "login_key", "wrap"])
-async def test_what_is_sealed_opens_in_its_place_alone(database, cloud, column):
+async def test_what_is_sealed_opens_in_its_place_alone(database, cloud):
     """Not with another pepper, or in another region, row or column."""
     await cloud.device()
     async with database() as db:
         row = (await db.scalars(select(Account))).one()
-    sealed = getattr(row, column)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
-    opened = secrets.open(sealed, "accounts", row.id, column)
-    assert opened not in sealed
-    if column == "name":
-        assert opened == b"ani"
-    others = [
-        (Secrets("id", bytes(32), SALTS, os.urandom), "accounts", row.id, column),
-        (Secrets("de", PEPPER, SALTS, os.urandom), "accounts", row.id, column),
-        (secrets, "sessions", row.id, column),
-        (secrets, "accounts", row.id[::-1], column),
-        (secrets, "accounts", row.id, "other"),
-    ]
-    for opener, *where in others:
-        with pytest.raises(TrustError, match="does not open with this pepper"):
-            opener.open(sealed, *where)
+    assert secrets.open(row.name, "accounts", row.id, "name") == b"ani"
+    for column in ("name", "salt", "login_key", "wrap"):
+        sealed = getattr(row, column)
+        assert secrets.open(sealed, "accounts", row.id, column) not in sealed
+        for opener, *where in (
+            (Secrets("id", bytes(32), SALTS, os.urandom), "accounts", row.id, column),
+            (Secrets("de", PEPPER, SALTS, os.urandom), "accounts", row.id, column),
+            (secrets, "sessions", row.id, column),
+            (secrets, "accounts", row.id[::-1], column),
+            (secrets, "accounts", row.id, "other"),
+        ):
+            with case(column, *where), pytest.raises(TrustError, match="does not open with this"):
+                opener.open(sealed, *where)
 
 
 async def keep_codes(place, codes):
@@ -157,8 +157,12 @@ async def keep_codes(place, codes):
             await add_code(db, code, until)
 
 
+@on_both
 async def test_a_code_makes_one_account(place, tmp_path):
-    """For the name that ends in it; a login with that name says that it waits for its owner."""
+    """For the name that ends in it; a login with that name says that it waits for its owner.
+
+    Where sign-up is closed no code makes one.
+    """
     codes = [draw_code(os.urandom) for _ in range(2)]
     async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
         await keep_codes(place, {code: NOW + number * 100 for number, code in enumerate(codes)})
@@ -175,19 +179,16 @@ async def test_a_code_makes_one_account(place, tmp_path):
         assert (await device.log_in())[0] == 200
         other = Device(cloud.http, cloud.url, f"budi-{codes[1]}")
         assert (await other.sign_up())[0] == 403
-
-
-async def test_a_closed_cloud_makes_no_account(tmp_path):
-    """Not even with a code."""
-    place = tmp_path / "cloud.sqlite"
     async with running(place, tmp_path, sign_up=SignUp.CLOSED) as cloud:
-        assert (await Device(cloud.http, cloud.url, "ani").sign_up())[0] == 403
+        code = draw_code(os.urandom)
+        await keep_codes(place, {code: NOW + 100})
+        assert (await Device(cloud.http, cloud.url, f"budi-{code}").sign_up())[0] == 403
 
 
 @pytest.mark.needs("etebase")
-async def test_an_unmodified_client_takes_its_name_and_finds_the_page(tmp_path):
+async def test_an_unmodified_client_takes_its_name_and_finds_the_page(place, tmp_path):
     """Its first login makes the account; the dashboard is the page on which the owner agrees."""
-    place, code = tmp_path / "cloud.sqlite", draw_code(os.urandom)
+    code, own = draw_code(os.urandom), {"PYTHON": sys.executable}
     script = """
     const {Account} = require("etebase");
     (async () => {
@@ -215,9 +216,9 @@ async def test_an_unmodified_client_takes_its_name_and_finds_the_page(tmp_path):
         cloud.clock.seconds = int(asyncio.get_running_loop().time())
         await keep_codes(place, {code: cloud.clock.seconds + 100})
         process = await asyncio.create_subprocess_exec(
-            *("node", "-e", script),
+            *("node", "-r", "./native.cjs", "-e", script),
             cwd=Path(__file__).parents[3] / "etebase",
-            env={**os.environ, "URL": cloud.url, "NAME": f"ani-{code}"},
+            env={**os.environ, **own, "URL": cloud.url, "NAME": f"ani-{code}"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -22,6 +22,7 @@ from server.cloud.storage.lease import BACKUP, take_lease
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.place import PostgresAddress
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, change, make_item, running
 from tests.server.cloud.law.conftest import go_round, open_law
 from tests.server.cloud.policies import DAYS
@@ -105,12 +106,14 @@ def files(folder):
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("target", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    ("place", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")], indirect=["place"]
+)
 @pytest.mark.needs("postgresql")
 async def test_what_is_backed_up_is_restored(
     database, bodies, backup, owner, tmp_path, request, target
 ):
-    """From either database into either: an owner finds all data, and can write."""
+    """From each database into the other: an owner finds all data, and can write."""
     before = await read_all(owner)
     done = await make_backup(database, bodies, backup)
     assert done.bodies == 3
@@ -192,7 +195,11 @@ async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, own
         assert (status, answer["code"]) == (400, "bad_stoken")
 
 
-@pytest.mark.parametrize("has_former", [True, False], ids=["former", "another backup"])
+@pytest.mark.parametrize(
+    ("place", "has_former"),
+    [("sqlite", True), pytest.param("postgresql", False, marks=pytest.mark.needs("postgresql"))],
+    indirect=["place"],
+)
 async def test_what_was_erased_stays_erased(
     cloud, database, bodies, backup, owner, tmp_path, has_former
 ):
@@ -278,6 +285,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
         await make_backup(database, bodies, backup)
 
 
+@on_both
 async def test_a_check_finds_what_is_wrong(database, bodies, owner):
     """Bodies that are lost, cut, altered or too many; chunks and bytes with wrong sums."""
 

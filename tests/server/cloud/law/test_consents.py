@@ -9,6 +9,7 @@ from nacl.signing import SigningKey
 from server.cloud.secrets import Secrets
 from server.core.note import decode_verifier_key, verify_note
 from tests.server.cloud.blobs.test_routes import BODY, NAME
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item, running
 from tests.server.cloud.policies import (
     HOURS,
@@ -54,6 +55,8 @@ async def test_nothing_is_stored_before_consent(place, tmp_path):
     async with running(place, tmp_path) as cloud:
         device = await cloud.device(agrees=False)
         assert await upload(device) == [403, 403, 403]
+        for path in ("usage", "sessions", "app-tokens", "consents", "notices", "export"):
+            assert (await device.ask("GET", path))[0] == 200  # what the law lets owners ask
         key = SigningKey.generate()
         status, made = await device.agree(key=key)
         assert status == 201
@@ -72,6 +75,7 @@ async def test_nothing_is_stored_before_consent(place, tmp_path):
             assert decode_verifier_key((await answer.text()).strip()) == KEY
 
 
+@on_both
 async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
     """From its start until consent, which may come earlier; downloads are not affected."""
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:

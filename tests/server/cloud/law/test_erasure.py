@@ -16,6 +16,7 @@ from server.cloud.storage.lease import BACKUP, may_remove_bodies, take_lease
 from server.cloud.storage.models import Account, Base, Collection
 from server.core.tlog import CompactTree, leaf_hash
 from tests.server.cloud.blobs.test_routes import BODY, NAME
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, Device, change, make_item
 from tests.server.cloud.law.conftest import go_round
 from tests.server.cloud.law.test_consents import read_receipt
@@ -57,6 +58,7 @@ async def find_traces(database, account):
     return found
 
 
+@on_both
 async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
     """Its rows, bodies and name; the receipt counts them. Another account is unchanged."""
     device, other = await cloud.device(), await cloud.device("budi")
@@ -90,6 +92,7 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
     assert len((await other.call("GET", f"collection/{theirs}/item/"))[1]["data"]) == 2
 
 
+@on_both
 async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeypatch):
     """The account is closed meanwhile, and its erasure goes on without another round."""
     device = await cloud.device()
@@ -114,6 +117,7 @@ async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeyp
     assert list_bodies(tmp_path) == []
 
 
+@on_both
 async def test_without_a_policy_what_is_due_is_closed_all_the_same(cloud, law):
     """As in a database that was restored; the rest is done when a policy is there."""
     device = await cloud.device()
@@ -142,6 +146,7 @@ async def test_a_name_is_free_again_after_quarantine(cloud, law):
     await go_round(law)
 
 
+@on_both
 async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
     """The content belongs to the owner; another member's devices see that the membership ends."""
     owner, member = await cloud.device(), await cloud.device("budi")
@@ -156,6 +161,7 @@ async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
     assert (await member.ask("POST", "erasure"))[1]["step"] == "done"
 
 
+@on_both
 async def test_who_shares_a_collection_stays_logged_in(cloud, law):
     """While the owner is being erased, what a member writes is refused as for no collection."""
     owner, member = await cloud.device(), await cloud.device("budi")

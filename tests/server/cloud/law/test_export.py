@@ -73,7 +73,6 @@ async def test_all_that_is_kept_is_in_it(cloud):
 
 
 @pytest.mark.needs("restic")
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
     """The folder of a vault is a valid restic repository."""
     device = await cloud.device()

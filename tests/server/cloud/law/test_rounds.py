@@ -18,6 +18,7 @@ from server.cloud.storage.models import Account
 from server.cloud.upkeep.rounds import run_round
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
+from tests.server.cloud.conftest import on_both, on_postgresql
 from tests.server.cloud.device import NOW, Device, make_item
 from tests.server.cloud.law.conftest import go_round, open_law
 from tests.server.cloud.policies import DAYS, HOURS
@@ -77,8 +78,7 @@ async def test_any_use_keeps_an_account(cloud, law):
     assert await find_erasure(law) is None
 
 
-@pytest.mark.needs("postgresql")
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@on_postgresql
 async def test_a_use_that_is_being_noted_counts(cloud, law):
     """A round on another node waits for it, and announces nothing; on SQLite writers take turns."""
     device = await cloud.device()
@@ -141,6 +141,7 @@ async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place
     assert (await find_erasure(law)).step == "done"
 
 
+@on_both
 async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
     """Records `logs_days` after the last backup is gone, names after `quarantine` days."""
     device = await cloud.device()
@@ -159,6 +160,7 @@ async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
     assert (await count(law, Erasure), await load_records(law.bodies)) == (0, [])
 
 
+@on_both
 async def test_a_breach_is_told_within_its_hours(cloud, law):
     """There is an alarm from a day before the deadline until it is reported; accounts see it."""
     device = await cloud.device()
@@ -185,25 +187,7 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
             await tell_breach(db, number, "again", cloud.clock())
 
 
-async def test_what_the_law_lets_owners_ask_is_answered_now(cloud):
-    """Access and export are answered immediately, whatever the owner has agreed to."""
-    device = await cloud.device(agrees=False)
-    for path in ("usage", "sessions", "app-tokens", "consents", "notices", "export"):
-        assert (await device.ask("GET", path))[0] == 200
-
-
-async def test_a_session_ends_after_the_policys_days(cloud):
-    """Without use, and even if the settings say more."""
-    device = await cloud.device()
-    unused = Device(cloud.http, cloud.url, "ani", device.key)
-    await unused.log_in()
-    cloud.clock.seconds += DAYS["session_idle"] * DAY - 1
-    assert (await device.ask("GET", "usage"))[0] == 200
-    cloud.clock.seconds += 1
-    assert (await unused.ask("GET", "usage"))[0] == 401
-    assert (await device.ask("GET", "usage"))[0] == 200
-
-
+@on_both
 async def test_links_and_codes_end(cloud, law):
     """Unused ones are removed."""
     device = await cloud.device()

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from nacl.signing import SigningKey
 
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import Device, make_item, uid
 
 OPEN, USE = "recovery/open", "recovery/use"
@@ -14,9 +15,14 @@ NEW_KEYS = {"login_key": bytes(SigningKey(bytes(32)).verify_key), "wrap": b"wrap
 
 
 async def test_words_open_an_account(cloud):
-    """They give the keys, set a new password, and log all sessions out."""
+    """They give the keys, set a new password, and log all sessions out.
+
+    The new session waits for no approval: all devices may be lost.
+    """
     lost, words = await cloud.device(), SigningKey.generate()
     await lost.set_recovery(words)
+    await lost.ask("PUT", "device", {"key": bytes(32)})
+    assert (await lost.ask("PUT", "choices", {"approves_devices": True}))[0] == 204
     token = await lost.make_token()
     found = Device(cloud.http, cloud.url, "ani", SigningKey(bytes(32)))
     status, opened = await found.ask("POST", OPEN, await found.sign("openRecovery", words))
@@ -29,20 +35,9 @@ async def test_words_open_an_account(cloud):
     assert (await lost.call("GET", "collection/"))[0] == 401
     assert (await lost.log_in())[0] == 401
     assert (await found.ask("GET", "app-tokens"))[1] == [], token
+    assert (await found.call("GET", "collection/"))[0] == 200
     status, answer = await found.log_in()
     assert (status, answer["user"]["encryptedContent"]) == (200, b"wrapped anew")
-
-
-async def test_words_open_an_account_whose_devices_are_all_lost(cloud):
-    """The new session waits for no approval."""
-    lost, words = await cloud.device(), SigningKey.generate()
-    await lost.set_recovery(words)
-    await lost.ask("PUT", "device", {"key": bytes(32)})
-    assert (await lost.ask("PUT", "choices", {"approves_devices": True}))[0] == 204
-    found = Device(cloud.http, cloud.url, "ani")
-    _, recovered = await found.ask("POST", USE, await found.sign("useRecovery", words, **NEW_KEYS))
-    found.token = recovered["token"]
-    assert (await found.call("GET", "collection/"))[0] == 200
 
 
 async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
@@ -76,7 +71,10 @@ async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
 
 
 async def test_a_token_alone_changes_no_words(cloud):
-    """The password's key must sign, of the account to which the token belongs."""
+    """The password's key must sign, of the account to which the token belongs.
+
+    A new account key comes with the words for it; the former ones would open obsolete keys.
+    """
     device, other = await cloud.device(), await cloud.device("budi")
     kept = {"key": bytes(32), "wrap": b"x", "words": b"y"}
     for signed in (
@@ -86,9 +84,18 @@ async def test_a_token_alone_changes_no_words(cloud):
     ):
         assert (await device.ask("PUT", "recovery", signed))[0] == 401
     assert (await device.ask("GET", "recovery"))[0] == 404
-    await device.set_recovery(SigningKey.generate())
+    words = SigningKey.generate()
+    await device.set_recovery(words)
     status, shown = await device.ask("GET", "recovery")
     assert (status, shown["words"]) == (200, "dGhlIHdvcmRz")
+    rotation = await device.sign("rotate", **rewrapped())
+    status, problem = await device.ask("POST", "rotate", rotation)
+    assert (status, problem["type"]) == (409, "urn:hening:problem:no-recovery")
+    kept = {"key": bytes(words.verify_key), "wrap": b"the new ones", "words": b"again"}
+    rotation = await device.sign("rotate", **rewrapped(recovery=kept))
+    assert (await device.ask("POST", "rotate", rotation))[0] == 204
+    _, opened = await device.ask("POST", OPEN, await device.sign("openRecovery", words))
+    assert opened["wrap"] == "dGhlIG5ldyBvbmVz"
 
 
 def rewrapped(*collections, **more):
@@ -176,6 +183,7 @@ async def test_keys_that_were_replaced_meanwhile_do_not_come_back(cloud):
     assert (await device.call("GET", "collection/"))[1]["data"] == []
 
 
+@on_both
 async def test_keys_that_are_replaced_at_once(cloud):
     """By several devices: each is told that it is done, or that it is logged in no more."""
     device = await cloud.device()
@@ -193,20 +201,6 @@ async def test_keys_that_are_replaced_at_once(cloud):
     assert statuses <= {204, 401}
 
 
-async def test_words_wrap_the_new_account_key_too(cloud):
-    """Otherwise they would open obsolete keys."""
-    device, words = await cloud.device(), SigningKey.generate()
-    await device.set_recovery(words)
-    signed = await device.sign("rotate", **rewrapped())
-    status, problem = await device.ask("POST", "rotate", signed)
-    assert (status, problem["type"]) == (409, "urn:hening:problem:no-recovery")
-    kept = {"key": bytes(words.verify_key), "wrap": b"the new ones", "words": b"again"}
-    signed = await device.sign("rotate", **rewrapped(recovery=kept))
-    assert (await device.ask("POST", "rotate", signed))[0] == 204
-    _, opened = await device.ask("POST", OPEN, await device.sign("openRecovery", words))
-    assert opened["wrap"] == "dGhlIG5ldyBvbmVz"
-
-
 @pytest.fixture
 async def shared(cloud):
     """Give two members of a collection, and its uid."""
@@ -216,6 +210,7 @@ async def shared(cloud):
     return owner, member, collection
 
 
+@on_both
 async def test_members_of_a_collection_with_another_key_are_invited_anew(shared):
     """As their clients expect: the membership ends, and an invitation has the new key."""
     owner, member, collection = shared
@@ -232,6 +227,16 @@ async def test_members_of_a_collection_with_another_key_are_invited_anew(shared)
     assert (await member.accept(invitation))[0] == 201
     assert (await member.batch(collection, make_item()))[0] == 200
     assert (await owner.call("GET", f"collection/{collection}/"))[1]["collectionKey"][:3] == b"new"
+
+
+async def test_invitations_to_an_account_end_with_its_key(cloud):
+    """They are encrypted to a key that the account no longer has."""
+    owner, invited = await cloud.device(), await cloud.device("budi")
+    await owner.invite(invited, (await owner.create())["uid"])
+    assert len((await invited.call("GET", "invitation/incoming/"))[1]["data"]) == 1
+    signed = await invited.sign("rotate", **rewrapped())
+    assert (await invited.ask("POST", "rotate", signed))[0] == 204
+    assert (await invited.call("GET", "invitation/incoming/"))[1]["data"] == []
 
 
 async def test_all_members_are_invited_anew_or_none(cloud, shared):
@@ -251,14 +256,3 @@ async def test_all_members_are_invited_anew_or_none(cloud, shared):
     asked["collections"][0]["members"] = [{"uid": uid(), "username": "ani", "key": b"k"}]
     assert (await member.ask("POST", "rotate", await member.sign("rotate", **asked)))[0] == 403
     assert (await third.call("GET", f"collection/{collection}/"))[0] == 200
-
-
-async def test_invitations_to_an_account_end_with_its_key(cloud):
-    """They are encrypted to a key that the account no longer has."""
-    owner, invited = await cloud.device(), await cloud.device("budi")
-    collection = (await owner.create())["uid"]
-    await owner.invite(invited, collection)
-    assert len((await invited.call("GET", "invitation/incoming/"))[1]["data"]) == 1
-    signed = await invited.sign("rotate", **rewrapped())
-    assert (await invited.ask("POST", "rotate", signed))[0] == 204
-    assert (await invited.call("GET", "invitation/incoming/"))[1]["data"] == []

@@ -15,6 +15,7 @@ from server.cloud.storage.models import HASHED, SEALED, Base, Site
 from server.core.errors import TrustError
 from server.storage.database import open_database
 from server.storage.errors import StorageError
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import PEPPER, SALTS, Device, running
 
 FORMER = Secrets("id", PEPPER, SALTS, os.urandom)
@@ -44,6 +45,7 @@ async def load_all(place):
     return sealed, hashes
 
 
+@on_both
 async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
     """Values are the same, and every hash of a name is different."""
     for name in ("ani", "budi"):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from server.cloud.storage.models import (
     Member,
     Revision,
 )
+from tests.server.cloud.conftest import on_postgresql
 from tests.server.cloud.device import running
 
 FOLDER = Path(__file__).parents[3] / "etebase"
@@ -60,19 +62,18 @@ RESET = Route(
 
 
 @pytest.mark.needs("etebase")
-@pytest.mark.needs("postgresql")
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@on_postgresql
 async def test_the_clients_own_suite_passes(place, tmp_path):
-    """The whole suite, on the database that refuses more; ours are run on both."""
+    """The whole suite, on the database that refuses more; most of ours are run on SQLite."""
     async with running(place, tmp_path, (RESET,)) as cloud:
         cloud.clock.seconds = int(asyncio.get_running_loop().time())
         node = await asyncio.create_subprocess_exec(
-            "node",
+            *("node", "-r", "./native.cjs"),
             "--test-reporter=tap",
             "--test-reporter-destination=stdout",
             "suite.cjs",
             cwd=FOLDER,
-            env={**os.environ, "ETEBASE_TEST_API_URL": cloud.url},
+            env={**os.environ, "ETEBASE_TEST_API_URL": cloud.url, "PYTHON": sys.executable},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -17,16 +17,8 @@ from server.cloud.records.cursor import (
     is_at,
 )
 from server.cloud.storage.models import Chunk
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import make_item, uid
-
-
-@pytest.fixture
-async def device(cloud):
-    """Give a device with a collection, `device.items` being the address of its items."""
-    device = await cloud.device()
-    device.collection = (await device.create())["uid"]
-    device.items = f"collection/{device.collection}/item/"
-    return device
 
 
 async def test_a_page_has_fifty_entries(device):
@@ -85,6 +77,7 @@ async def make_items(device, count):
     return [item["uid"] for item in items]
 
 
+@on_both
 async def test_a_body_that_is_lost_is_told(device, database):
     """By its item alone: the others of the collection are read, and what is lost is sent again."""
     lost, there = make_item(os.urandom(20_000)), make_item(os.urandom(20_000))

@@ -2,8 +2,8 @@
 
 import os
 
-import pytest
-
+from tests.cases import case
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import READ, SHARE, WRITE, make_item, uid
 
 INVITING = {"version": 1, "signedEncryptionKey": b"key", "accessLevel": 2}
@@ -30,38 +30,31 @@ def everything(collection, item, chunk, name):
     ]
 
 
-@pytest.mark.parametrize("access", [None, READ, WRITE, SHARE])
-async def test_each_request_needs_its_right(cloud, access):
-    """Other accounts' collections are answered as unknown; members are refused by their right."""
-    owner, other = await cloud.device(), await cloud.device("budi")
-    third, fourth = await cloud.device("citra"), await cloud.device("dewi")
-    collection = (await owner.create())["uid"]
-    item = make_item(b"body")
-    await owner.batch(collection, item)
-    await owner.share(third, collection, READ)
-    if access is not None:
+async def test_each_request_needs_its_right(cloud):
+    """Members are refused by their right; `test_foreign_accounts.py` has other accounts."""
+    owner, third = await cloud.device(), await cloud.device("citra")
+    for access in (READ, WRITE, SHARE):
+        other = await cloud.device(f"budi{access}")
+        collection, item = (await owner.create())["uid"], make_item(b"body")
+        await owner.batch(collection, item)
+        await owner.share(third, collection, READ)
         await owner.share(other, collection, access)
-    chunk = item["content"]["chunks"][0][0]
-    for method, path, body, needed in everything(collection, item["uid"], chunk, third.name):
-        raw = body if isinstance(body, bytes) else None
-        sent = None if raw is not None else body
-        if "outgoing" in path:
-            sent = {**body, "username": fourth.name}
-        status, answer = await other.call(method, path, sent, raw=raw)
-        allowed = access is not None and (
-            needed == READ or access == SHARE or (needed == WRITE and access == WRITE)
-        )
-        if access is None:
-            assert (status, answer["code"]) == (404, "not_found"), path
-        elif allowed:
-            assert status < 300, (path, answer)
-        else:
-            code = "no_write_access" if needed == WRITE else "admin_access_required"
-            assert (status, answer["code"]) == (403, code), path
+        chunk = item["content"]["chunks"][0][0]
+        fourth = await cloud.device(f"dewi{access}")
+        for method, path, body, needed in everything(collection, item["uid"], chunk, third.name):
+            raw = body if isinstance(body, bytes) else None
+            sent = {**body, "username": fourth.name} if "outgoing" in path else body
+            status, answer = await other.call(method, path, None if raw else sent, raw=raw)
+            with case(access, method, path):
+                if needed == READ or access in {SHARE, needed}:
+                    assert status < 300, answer
+                else:
+                    code = "no_write_access" if needed == WRITE else "admin_access_required"
+                    assert (status, answer["code"]) == (403, code)
 
 
 async def test_a_chunk_of_another_collection_is_none(cloud):
-    """Not even of the same account: only one collection is shared."""
+    """Not even of the same account: only one collection is shared. A uid belongs to its first."""
     owner, other = await cloud.device(), await cloud.device("budi")
     first, second = (await owner.create())["uid"], (await owner.create())["uid"]
     item = make_item(b"body")
@@ -74,18 +67,15 @@ async def test_a_chunk_of_another_collection_is_none(cloud):
     assert (await owner.batch(second, borrowed))[1]["code"] == "chunk_no_content"
     theirs = (await other.create())["uid"]
     assert (await other.batch(theirs, borrowed))[1]["code"] == "chunk_no_content"
-
-
-async def test_a_uid_belongs_to_its_first_collection(cloud):
-    """Another account that uses the same uid learns that it is taken, and nothing else."""
-    owner, other = await cloud.device(), await cloud.device("budi")
-    item = await owner.create()
-    body = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
-    status, answer = await other.call("POST", "collection/", body)
+    taken = {"item": {**make_item(), "uid": first}, "collectionKey": b"k", "collectionType": b"t"}
+    status, answer = await other.call("POST", "collection/", taken)
     assert (status, answer["code"]) == (409, "unique_uid")
-    assert (await other.call("GET", "collection/"))[1]["data"] == []
+    assert [
+        each["item"]["uid"] for each in (await other.call("GET", "collection/"))[1]["data"]
+    ] == [theirs]
 
 
+@on_both
 async def test_a_member_who_may_share_stays(cloud):
     """The last such member can neither leave nor give up the right."""
     owner, other = await cloud.device(), await cloud.device("budi")

@@ -17,6 +17,7 @@ from server.cloud.upkeep.rounds import OF_LAW, STEPS, Step, choose_steps, run_ro
 from server.cloud.upkeep.rows import HOUR, Retention, remove_sessions, retention_of
 from server.core.cloud_policy import Lifetimes
 from server.storage.errors import StorageError
+from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import PEPPER, SALTS, change, make_item, running, uid
 from tests.server.cloud.law.conftest import open_law
 from tests.server.cloud.policies import DAYS, make_policy
@@ -66,6 +67,7 @@ async def used(device):
     return (await device.ask("GET", "usage"))[1]["used"]
 
 
+@on_both
 async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, keep_up):
     """From its replacement; then it is removed with its chunks, and its bytes no longer count."""
     collection = (await device.create())["uid"]
@@ -96,6 +98,7 @@ async def test_a_chunk_that_another_revision_names_stays(database, device, keep_
     assert await count(database, Chunk) == 1
 
 
+@on_both
 async def test_a_tombstone_lives_400_days(database, device, keep_up):
     """Then the item is removed; others stay."""
     collection = (await device.create())["uid"]
@@ -108,6 +111,7 @@ async def test_a_tombstone_lives_400_days(database, device, keep_up):
         assert set(await db.scalars(select(Item.uid))) == {collection, stays["uid"]}
 
 
+@on_both
 async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up):
     """With all its content; the account's other collection is complete."""
     other = await device.create()
@@ -126,6 +130,7 @@ async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up)
     assert bodies_of(cloud) == []
 
 
+@on_both
 async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
     cloud, database, device, keep_up
 ):
@@ -202,6 +207,7 @@ async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
     assert token
 
 
+@on_both
 async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, database, device):
     """The failure is reported at the end, and the lease is released."""
     cloud.clock.seconds += 401 * DAY
