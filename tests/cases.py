@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+import pytest
+
 
 @contextmanager
 def case(*names):
@@ -11,3 +13,10 @@ def case(*names):
     except BaseException as error:
         error.add_note(f"in the case {', '.join(map(repr, names))}")
         raise
+
+
+def refuse_each(error, function, values, match=None):
+    """Check that a function refuses each of these values, with an error whose message matches."""
+    for value in values:
+        with case(value), pytest.raises(error, match=match):
+            function(value)

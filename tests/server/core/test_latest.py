@@ -18,13 +18,14 @@ from server.core.latest import (
 )
 from server.core.names import is_codename, is_latest, is_online
 from server.core.profile import check_targets
+from tests.cases import refuse_each
 from tests.server.core.tuf_objects import make_root, make_targets
 
 EXPIRES = datetime(2027, 3, 1, tzinfo=UTC)
 
 
-def test_the_prefixes():
-    """Every digit is in one part, in ascending order."""
+def test_the_parts():
+    """Every digit is in one part, in ascending order; a part is signed online and is no model."""
     assert part_prefixes(4) == {
         "latest-0": ("0", "1", "2", "3"),
         "latest-1": ("4", "5", "6", "7"),
@@ -32,27 +33,22 @@ def test_the_prefixes():
         "latest-3": ("c", "d", "e", "f"),
     }
     assert part_prefixes(16) == {f"latest-{digit}": (digit,) for digit in "0123456789abcdef"}
+    for role in ("latest", "latest-a"):
+        assert is_latest(role)
+        assert is_online(role)
+        assert not is_codename(role)
+    assert not any(map(is_latest, ("latest-A", "latest-10", "a")))
 
 
-@pytest.mark.parametrize(
-    ("role", "expected"),
-    [("latest", True), ("latest-a", True), ("latest-A", False), ("latest-10", False), ("a", False)],
-)
-def test_names(role, expected):
-    """One hex digit follows; a part is signed online and is no model."""
-    assert is_latest(role) is expected
-    assert not (is_latest(role) and (is_codename(role) or not is_online(role)))
+SPLITS = {1: make_targets(), **{n: plan_split(make_targets(), n, EXPIRES) for n in (4, 16)}}
 
 
-@pytest.mark.parametrize("parts", [1, 4, 16])
-@given(path=st.from_regex(r"latest/[a-z]{1,6}/[a-z]{2}/[a-z]{1,6}", fullmatch=True))
-def test_a_pointer_is_where_python_tuf_looks_for_it(parts, path):
+@given(st.from_regex(r"latest/[a-z]{1,6}/[a-z]{2}/[a-z]{1,6}", fullmatch=True))
+def test_a_pointer_is_where_python_tuf_looks_for_it(path):
     """The delegations' own look-up finds the same role first, and ends there."""
-    targets = make_targets()
-    if parts > 1:
-        targets = plan_split(targets, parts, EXPIRES)
-    found = targets.delegations.get_roles_for_target(path)
-    assert next(iter(found)) == (pointer_role(path, parts), True)
+    for parts, targets in SPLITS.items():
+        found = targets.delegations.get_roles_for_target(path)
+        assert next(iter(found)) == (pointer_role(path, parts), True)
 
 
 def test_every_pointer_is_assigned_once():
@@ -79,19 +75,17 @@ def test_a_split_and_a_further_one():
     }
 
 
-@pytest.mark.parametrize(("before", "parts"), [(4, 4), (16, 4), (16, 16)])
-def test_a_split_is_not_taken_back(before, parts):
-    """Nor repeated."""
-    targets = plan_split(make_targets(), before, EXPIRES)
-    with pytest.raises(ReleaseError, match="never dropped"):
-        plan_split(targets, parts, EXPIRES)
+def test_other_splits_are_refused():
+    """A split is neither taken back nor repeated, and has 4 or 16 parts."""
+    for before, parts in ((4, 4), (16, 4), (16, 16)):
+        targets = plan_split(make_targets(), before, EXPIRES)
+        with pytest.raises(ReleaseError, match="never dropped"):
+            plan_split(targets, parts, EXPIRES)
 
-
-@pytest.mark.parametrize("parts", [0, 1, 2, 8, 32, 256])
-def test_other_numbers_are_refused(parts):
-    """Only 4 and 16 are allowed."""
-    with pytest.raises(ReleaseError, match="4 or 16"):
+    def split(parts):
         plan_split(make_targets(), parts, EXPIRES)
+
+    refuse_each(ReleaseError, split, [0, 1, 2, 8, 32, 256], "4 or 16")
 
 
 def edited(change):
@@ -116,9 +110,9 @@ def part(roles, name="latest-1", **fields):
     roles[name] = DelegatedRole(name, **fields)
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
+def test_a_split_that_is_none():
+    """Rules 7 and 11: another number, place, key, or set of hashes."""
+    for change, match in (
         (lambda roles: part(roles, terminating=False), "not terminating"),
         (lambda roles: part(roles, path_hash_prefixes=["4", "5", "6"]), "own hashes"),
         (lambda roles: part(roles, path_hash_prefixes=["5", "4", "6", "7"]), "own hashes"),
@@ -132,9 +126,6 @@ def part(roles, name="latest-1", **fields):
         (lambda roles: {"latest": roles.pop("latest"), **roles}, "after all other roles"),
         (lambda roles: {"latest-0": roles.pop("latest-0"), **roles}, "after all other roles"),
         (lambda roles: {**roles, "dior": armani(roles, "dior")}, "after all other roles"),
-    ],
-)
-def test_a_split_that_is_none(change, match):
-    """Rules 7 and 11: another number, place, key, or set of hashes."""
-    with pytest.raises(ProfileError, match=match):
-        check_targets(make_root(), edited(change))
+    ):
+        with pytest.raises(ProfileError, match=match):
+            check_targets(make_root(), edited(change))

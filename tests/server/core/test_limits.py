@@ -23,6 +23,7 @@ from server.core.limits import (
 )
 from server.core.profile import check_root
 from server.core.succession import check_role_content
+from tests.cases import case, refuse_each
 from tests.server.core.test_release import FULL, PATH, build
 from tests.server.core.tuf_objects import EXPIRES, NOW, make_role, make_root
 from tests.strategies import integers, json_values
@@ -45,34 +46,31 @@ def test_a_root_without_lifetimes_allows_ten_years():
     assert [lifetimes.of(role) for role in ("targets", "tables", "content")] == [3650 * DAY] * 3
 
 
-@pytest.mark.parametrize(
-    "lifetimes",
-    [{"codenames": 0}, {"tables": 3651}, {"content": True}, {"targets": "9"}, [], None, 5],
-)
-def test_malformed_lifetimes_are_refused(lifetimes):
+def test_malformed_lifetimes_are_refused():
     """Lifetimes are whole days from 1 to 3,650; the profile refuses other roots."""
-    with pytest.raises(ProfileError, match="`lifetimes` are malformed"):
-        check_root(root_with(lifetimes=lifetimes))
+    bad = [
+        *({"codenames": 0}, {"tables": 3651}, {"content": True}, {"targets": "9"}, [], None, 5),
+    ]
+    roots = [root_with(lifetimes=lifetimes) for lifetimes in bad]
+    refuse_each(ProfileError, check_root, roots, "`lifetimes` are malformed")
 
 
-@pytest.mark.parametrize("name", ["targets", "tables", "content", "armani"])
-def test_each_kind_has_a_limit_of_its_own(name):
-    """The most is 90 days and the skew of one if root says 90; other roles are not checked."""
-    kind = "codenames" if name == "armani" else name
-    root = root_with(lifetimes={kind: 90})
-    signed_at = EXPIRES - 91 * DAY
-    check_limits(name, make_role(), root, signed_at)
-    with pytest.raises(TrustError, match="may be valid for 90 days"):
-        check_limits(name, make_role(), root, signed_at - timedelta(seconds=1))
-    check_limits(name, make_role(), make_root(), signed_at - timedelta(seconds=1))
+def test_each_kind_has_a_limit_of_its_own():
+    """The most is 90 days and the skew of one if root says 90; other roles are not checked.
 
-
-@pytest.mark.parametrize("name", ["latest", "latest-3"])
-def test_the_servers_own_roles_have_seven_days(name):
-    """Whatever root says about others."""
-    check_limits(name, make_role(), make_root(), EXPIRES - 8 * DAY)
-    with pytest.raises(TrustError, match="valid for 7 days"):
-        check_limits(name, make_role(), make_root(), EXPIRES - 9 * DAY)
+    The server's own roles have seven days, whatever root says about others.
+    """
+    signed_at, role = EXPIRES - 91 * DAY, make_role()
+    for name in ("targets", "tables", "content", "armani"):
+        root = root_with(lifetimes={"codenames" if name == "armani" else name: 90})
+        check_limits(name, role, root, signed_at)
+        with case(name), pytest.raises(TrustError, match="may be valid for 90 days"):
+            check_limits(name, role, root, signed_at - timedelta(seconds=1))
+        check_limits(name, role, make_root(), signed_at - timedelta(seconds=1))
+    for name in ("latest", "latest-3"):
+        check_limits(name, role, make_root(), EXPIRES - 8 * DAY)
+        with case(name), pytest.raises(TrustError, match="valid for 7 days"):
+            check_limits(name, role, make_root(), EXPIRES - 9 * DAY)
 
 
 def test_a_root_does_not_outlaw_a_role_in_force():
@@ -85,31 +83,22 @@ def test_a_root_does_not_outlaw_a_role_in_force():
 
 
 def test_every_excess_is_named():
-    """The publisher raises the first, `check` reports all."""
-    far = FULL | {
-        "counter": 5000,
-        "post_timestamp": 2**53 - 1,
-        "security_patch_level": "9999-12-31",
-    }
-    role = make_role({PATH: far})
-    role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 10**11, "schema": 1}
-    found = find_excess("armani", role, make_root(), NOW)
-    assert [sentence for sentence in found if "floor_time 5138-11-16" in sentence]
-    assert [sentence for sentence in found if "post_timestamp 9007199254740991" in sentence]
-    assert [sentence for sentence in found if "patch level 9999-12-31" in sentence]
-    assert [sentence for sentence in found if "counter 5000" in sentence]
-    assert len(found) == 4
+    """The publisher raises the first; `check` reports all, what is malformed among them."""
+    late = {"post_timestamp": 2**53 - 1, "security_patch_level": "9999-12-31"}
+    for changes, sentences in (
+        (
+            {"counter": 5000, **late},
+            ["post_timestamp 9007199254740991", "patch level 9999-12-31", "counter 5000"],
+        ),
+        ({"counter": "5"}, ["is malformed"]),
+    ):
+        role = make_role({PATH: FULL | changes})
+        role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 10**11, "schema": 1}
+        found = find_excess("armani", role, make_root(), NOW)
+        assert len(found) == 1 + len(sentences)
+        for sentence in ("floor_time 5138-11-16", *sentences):
+            assert [each for each in found if sentence in each], sentence
     assert find_excess("armani", make_role({PATH: FULL}), make_root(), NOW) == []
-
-
-def test_what_is_malformed_is_named_beside_what_is_ahead():
-    """It may have come into the public tree by other means; `check` reports it and continues."""
-    role = make_role({PATH: FULL | {"counter": "5"}})
-    role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 10**11, "schema": 1}
-    found = find_excess("armani", role, make_root(), NOW)
-    assert len(found) == 2
-    assert "floor_time 5138-11-16" in found[0]
-    assert "is malformed" in found[1]
 
 
 TIME = build(2)["post_timestamp"]
@@ -126,35 +115,24 @@ def role_of(*counters, **custom):
     return role
 
 
-@pytest.mark.parametrize(
-    "resets",
-    [
-        {"armani": {"number": 1}},
-        {"armani": {"number": 1, "counter": 2}},
-        {"armani": {**RESET, "number": 0}},
-        {"armani": {**RESET, "time": -1}},
-        {"armani": {**RESET, "counter": True}},
-        {"tables": RESET},
-        {"tables": {"number": 1, "counter": None}},
-        {"latest": {"number": 1}},
-        {"root": {"number": 1}},
-        {"armani": 1},
-        [],
-        None,
-    ],
-)
-def test_malformed_resets_are_refused(resets):
-    """A model's reset has a counter and a time, those of tables and content have none."""
-    with pytest.raises(ProfileError, match="reset"):
-        check_root(root_with(resets=resets))
-
-
 def test_resets_are_read():
-    """An earlier root has none."""
-    check_root(root_with(resets={"armani": RESET, "content": {"number": 3}}))
-    found = decode_resets(root_with(resets={"armani": RESET, "content": {"number": 3}}))
+    """A model's reset has a counter and a time, those of tables and content have none.
+
+    An earlier root has no resets.
+    """
+    resets = {"armani": RESET, "content": {"number": 3}}
+    check_root(root_with(resets=resets))
+    found = decode_resets(root_with(resets=resets))
     assert found == {"armani": Reset(1, 2, TIME), "content": Reset(3)}
     assert decode_resets(make_root()) == {}
+    wrong = [{"number": 0}, {"time": -1}, {"counter": True}]
+    bad = [
+        *({"armani": each} for each in ({"number": 1}, {"number": 1, "counter": 2}, 1)),
+        *({"armani": RESET | each} for each in wrong),
+        *({"tables": RESET}, {"tables": {"number": 1, "counter": None}}, [], None),
+        *({role: {"number": 1}} for role in ("latest", "root")),
+    ]
+    refuse_each(ProfileError, lambda each: check_root(root_with(resets=each)), bad, "reset")
 
 
 def test_roots_continue_resets():
@@ -200,17 +178,15 @@ def test_a_role_goes_on_after_a_reset():
     """Builds above the reset may leave, the others stay, and a new build is later."""
     resets = {"armani": Reset(1, 2, TIME)}
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10)
-    check_role_content(
-        "armani", poisoned, role_of(1, 2, 3, floor=1, floor_time=TIME, reset=1), resets
-    )
-    with pytest.raises(ReleaseError, match="its counter is not below the role's floor"):
-        check_role_content(
-            "armani", poisoned, role_of(1, 3, floor=1, floor_time=TIME, reset=1), resets
-        )
-    with pytest.raises(ReleaseError, match="which root does not have"):
-        check_role_content("armani", poisoned, role_of(1, 2, reset=2), resets)
-    with pytest.raises(ReleaseError, match="floor falls"):
-        check_role_content("armani", poisoned, role_of(1, 2, floor=1, floor_time=TIME), resets)
+    floor = {"floor": 1, "floor_time": TIME}
+    check_role_content("armani", poisoned, role_of(1, 2, 3, reset=1, **floor), resets)
+    for role, sentence in (
+        (role_of(1, 3, reset=1, **floor), "its counter is not below the role's floor"),
+        (role_of(1, 2, reset=2), "which root does not have"),
+        (role_of(1, 2, **floor), "floor falls"),
+    ):
+        with pytest.raises(ReleaseError, match=sentence):
+            check_role_content("armani", poisoned, role, resets)
 
 
 def role_with(custom):
@@ -220,13 +196,12 @@ def role_with(custom):
     return role
 
 
-def test_a_role_without_an_object_has_no_floor():
-    """As a ceremony makes it."""
-    assert decode_floor(make_role()) == NO_FLOOR == Floor(schema=1, counter=0, time=0)
-
-
 def test_a_floor_is_read():
-    """Both numbers; `floor_time` may be absent, and unknown members are ignored."""
+    """Both numbers; `floor_time` may be absent, and unknown members are ignored.
+
+    A role without an object, as a ceremony makes it, has no floor.
+    """
+    assert decode_floor(make_role()) == NO_FLOOR == Floor(schema=1, counter=0, time=0)
     custom = {"floor": 5, "floor_time": 7, "schema": 1, "later": [1.5]}
     assert decode_floor(role_with(custom)) == Floor(schema=1, counter=5, time=7)
     assert decode_floor(role_with({"floor": 5, "schema": 1})).time == 0
@@ -248,22 +223,18 @@ def test_what_is_written_is_read(counter, time):
     assert decode_floor(role_with(fields["custom"])) == Floor(schema=1, counter=counter, time=time)
 
 
-@pytest.mark.parametrize("schema", [0, 2, True, "1", None, 1.0])
-def test_a_floor_of_another_schema_is_refused(schema):
-    """Only the integer 1 is schema 1; the message names the other one."""
-    with pytest.raises(FormatError, match="this version knows schema 1 only") as caught:
-        decode_floor(role_with({"schema": schema, "floor": 1}))
-    assert repr(str(schema)) in str(caught.value)
-
-
-@pytest.mark.parametrize("value", [None, True, -1, 2**53, 1.0, "1", []])
-@pytest.mark.parametrize("member", ["floor", "floor_time"])
-def test_what_is_no_integer_is_refused(member, value):
-    """Both members are integers of the format; the floor must be there."""
-    with pytest.raises(FormatError, match="malformed"):
-        decode_floor(role_with({"schema": 1, "floor": 1, "floor_time": 1} | {member: value}))
-    with pytest.raises(FormatError, match="malformed"):
-        decode_floor(role_with({"schema": 1}))
+def test_malformed_floors_are_refused():
+    """Only the integer 1 is schema 1; both members are integers; the floor must be there."""
+    for schema in (0, 2, True, "1", None, 1.0):
+        sentence = "this version knows schema 1 only"
+        with case(schema), pytest.raises(FormatError, match=sentence) as caught:
+            decode_floor(role_with({"schema": schema, "floor": 1}))
+        assert repr(str(schema)) in str(caught.value)
+    floor = {"schema": 1, "floor": 1, "floor_time": 1}
+    values = (None, True, -1, 2**53, 1.0, "1", [])
+    bad = [floor | {member: each} for member in ("floor", "floor_time") for each in values]
+    customs = [{"schema": 1}, *bad]
+    refuse_each(FormatError, lambda each: decode_floor(role_with(each)), customs, "malformed")
 
 
 @given(json_values | st.fixed_dictionaries({"schema": st.just(1), "floor": json_values}))

@@ -15,19 +15,18 @@ from server.core.release_texts import (
     sound_reason,
 )
 from tests import texts
-from tests.cases import case
+from tests.cases import case, refuse_each
 from tests.server.ceremony import release
 from tests.server.core.tuf_objects import make_role
 
 PATH = "armani/id/stable/a.zip"
 POINTER = "latest/armani/id/stable"
-STEP = {
-    "n": 1,
-    "t": 1,
-    "l": "2026-01-05",
-    "m": 0,
-    "k": [{"p": PATH, "z": 1, "x": "0" * 64, "b": []}],
-}
+
+
+PACKAGE = {"p": PATH, "z": 1, "x": "0" * 64, "b": []}
+STEP = {"n": 1, "t": 1, "l": "2026-01-05", "m": 0, "k": [PACKAGE]}
+
+
 TEXTS = st.dictionaries(
     st.sampled_from(["en", "id", "zh-TW"]),
     st.text(st.characters(codec="utf-8"), max_size=50)
@@ -52,65 +51,52 @@ def role(*changelogs):
 
 
 def test_what_people_write_is_plain_text():
-    """Scripts and emoji with their special characters; and words with dots."""
+    """Scripts and emoji with their special characters; words with dots.
+
+    In changelogs file names, four-part numbers, signs and lines, too.
+    """
     for text in [*texts.NEEDED.values(), *texts.PLAIN, "blau.de", "8.ta"]:
         with case(text):
             check_plain(text, 40)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
+    for text in (
         "Fixes init.rc and libc.so; WebView 120.0.6099.43, base 14.0.3.0",
         "Settings > Display: 3 < 5, a <3 b, -> there",
         "* first\n* second\n\n## More",
         "e\u0301",  # decomposed, as some systems produce it
         "\u00a0\u3000 5 %",
-    ],
-)
-def test_changelogs_name_files_versions_and_menus(text):
-    """Usual content of a changelog: file names, four-part numbers, signs, lines."""
-    check_plain(text, 100, lines=True)
+    ):
+        with case(text):
+            check_plain(text, 100, lines=True)
 
 
 def test_what_is_not_seen_and_not_needed():
-    """It is refused with the character's number."""
+    """It is refused with the character's number, also where lines are allowed."""
     for text in texts.NEEDLESS.values():
         with case(text), pytest.raises(FormatError, match=r"holds U\+"):
             check_plain(f"a {text} b", 60)
+    for character in "\0\t\r\x1b\x7f\x85\u2028\u202e\u2066\u200e\u061c\ud800\ue000":
+        with pytest.raises(FormatError, match=rf"holds U\+{ord(character):04X}"):
+            check_plain(f"a{character}b", 10, lines=True)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_links_and_markup():
+    """Of any scheme, in any letters; Markdown's and HTML's."""
+    bad = [
         *("https://rom.example", "see HTTP://a", "//rom.example", "www.rom.example"),
         *("WWW.rom.example", "www\u3002rom", "http\uff1a//rom", "\uff0f\uff0from.example"),
         *("[notes](https://rom.example)", "[x](local)", "[x]: y", "![x](y)"),
         *("<b>new", "a </b", "<!-- x", "<?php", "\uff1cb\uff1e", "`<b>`", "&#106;x", "&lt;b"),
         *("mailto:a@b", "tel:*06#", "javascript:alert", "intent:#I;end", "data:text/html", "m:x"),
-    ],
-)
-def test_links_and_markup(text):
-    """Of any scheme, in any letters; Markdown's and HTML's."""
-    with pytest.raises(FormatError, match=r"links or markup|takes for a link|is markup"):
-        check_plain(text, 60)
-
-
-@pytest.mark.parametrize(
-    "character", "\0\t\r\x1b\x7f\x85\u2028\u202e\u2066\u200e\u061c\ud800\ue000"
-)
-def test_what_moves_a_cursor_or_turns_a_text(character):
-    """It is refused, also where lines are allowed."""
-    with pytest.raises(FormatError, match=rf"holds U\+{ord(character):04X}"):
-        check_plain(f"a{character}b", 10, lines=True)
+    ]
+    sentence = r"links or markup|takes for a link|is markup"
+    refuse_each(FormatError, lambda text: check_plain(text, 60), bad, sentence)
 
 
 def test_lines_length_and_nothing():
     """A line feed is allowed where lines are; a text has at least one visible character."""
     check_plain("a\nb", 3, lines=True)
-    for text in ("a\nb", "", "abcd", " ", "\u0301"):
-        with pytest.raises(FormatError):
-            check_plain(text, 3)
+    bad = ["a\nb", "", "abcd", " ", "\u0301"]
+    refuse_each(FormatError, lambda text: check_plain(text, 3), bad)
 
 
 def test_a_changelog_that_joins():

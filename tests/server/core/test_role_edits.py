@@ -49,21 +49,18 @@ def test_a_withdrawal(role):
     )
 
 
-@pytest.mark.parametrize(
-    ("order", "sentence"),
-    [
+def test_withdrawals_that_cannot_be(role):
+    """Each refusal is an error of the core."""
+    for order, sentence in (
         (Withdrawal((str(STABLE),), 3), "lists no build with counter 3"),
         (Withdrawal((f"{STABLE}/9.zip",)), "is not listed"),
         (Withdrawal((f"{STABLE}/2.zip",)), "would stay, and no pointer can offer that"),
         (Withdrawal(("armani",)), "say which one by its counter"),
         (Withdrawal(("armani", "cancro"), 1), "one model at a time"),
         (Withdrawal(("Armani",), 1), "is neither CODENAME"),
-    ],
-)
-def test_withdrawals_that_cannot_be(role, order, sentence):
-    """Each refusal is an error of the core."""
-    with pytest.raises(ReleaseError, match=sentence):
-        plan_withdrawal(order, role, EXPIRES)
+    ):
+        with pytest.raises(ReleaseError, match=sentence):
+            plan_withdrawal(order, role, EXPIRES)
 
 
 def test_a_promotion(role):

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import json
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import given
 from server.core.errors import FormatError, HeningError, ReleaseError
 from server.core.metadata import decode_targets
 from server.core.succession import check_role_alone, check_role_content, check_succession
+from tests.cases import case
 from tests.server.core.content.samples import entries_of, make_pack_role
 from tests.server.core.mutations import mutated
 from tests.server.core.test_release import DELTA, FULL, PATH, build
@@ -44,9 +46,15 @@ def test_a_path_never_disappears():
         check_succession(make_role({PATH: FULL}), make_role({"armani/id/stable/b.zip": FULL}))
 
 
+def changed(old, new):
+    """Check that a change of the one release is refused."""
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(make_role({PATH: old}), make_role({PATH: new}))
+
+
 def test_a_withdrawal_is_final():
     """Neither `false` nor a missing member reverts it."""
-    old = make_role({PATH: FULL | {"withdrawn": True}})
+    old = make_role({PATH: WITHDRAWN})
     with pytest.raises(ReleaseError, match="that is final"):
         check_succession(old, make_role({PATH: FULL}))
     silent = {k: v for k, v in FULL.items() if k != "withdrawn"}
@@ -54,63 +62,58 @@ def test_a_withdrawal_is_final():
         check_succession(old, make_role({PATH: silent}))
 
 
-@pytest.mark.parametrize("member", sorted(set(FULL) - {"changelog", "withdrawn"}))
-def test_no_other_member_changes(member):
-    """Every member of a release is fixed, also one that a later version added."""
-    for custom in (FULL | {member: "other"}, {k: v for k, v in FULL.items() if k != member}):
-        with pytest.raises(ReleaseError, match="is changed"):
-            check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
-    with pytest.raises(ReleaseError, match="is changed"):
-        check_succession(make_role({PATH: FULL}), make_role({PATH: FULL | {"later": 1}}))
+def test_no_other_member_changes():
+    """Every member of a release is fixed, also one that a later version added; `true` is not 1."""
+    for member in set(FULL) - {"changelog", "withdrawn"}:
+        with case(member):
+            changed(FULL, FULL | {member: "other"})
+            changed(FULL, {k: v for k, v in FULL.items() if k != member})
+    changed(FULL, FULL | {"later": 1})
+    for one, other in ((1, True), (0, False)):
+        changed(FULL | {"later": [one]}, FULL | {"later": [other]})
 
 
-@pytest.mark.parametrize("change", [{"length": 4}, {"hashes": {"sha256": "0" * 64}}])
-def test_the_bytes_of_a_path_never_change(change):
-    """Length and hash are fixed."""
-    old, new = make_role({PATH: FULL}), make_role({PATH: copy.deepcopy(FULL)})
-    for name, value in change.items():
-        setattr(new.targets[PATH], name, value)
-    with pytest.raises(ReleaseError, match="is changed"):
-        check_succession(old, new)
-
-
-@pytest.mark.parametrize("pair", [(1, True), (0, False)])
-def test_values_that_only_python_calls_equal_are_a_change(pair):
-    """`true` is not 1: an unknown member keeps its type too."""
-    assert json.dumps(pair[0]) != json.dumps(pair[1])
-    old, new = (make_role({PATH: FULL | {"later": [value]}}) for value in pair)
-    with pytest.raises(ReleaseError, match="is changed"):
-        check_succession(old, new)
+def test_nothing_beside_the_custom_changes():
+    """Length and hash are fixed, and so are members of a later version of the format."""
+    rows = [("length", 4), ("hashes", {"sha256": "0" * 64})]
+    rows += [("unrecognized_fields", {"later": later}) for later in (1, True, None, [], {"a": 1})]
+    for name, value in rows:
+        old, new = make_role({PATH: FULL}), make_role({PATH: copy.deepcopy(FULL)})
+        custom = {"custom": FULL} if name == "unrecognized_fields" else {}
+        setattr(new.targets[PATH], name, value | custom if custom else value)
+        for one, other in ((old, new), (new, old)):
+            with case(name, value), pytest.raises(ReleaseError, match="is changed"):
+                check_succession(one, other)
+        check_succession(new, new)
 
 
 DRAINED = FULL | {"withdrawn": True, "drain_until": 1000}
+
+
 WITHDRAWN = FULL | {"withdrawn": True}
 
 
-@pytest.mark.parametrize("later", [DRAINED, DRAINED | {"drain_until": 999}, WITHDRAWN])
-def test_a_drain_stays_or_gets_shorter(later):
-    """A shorter drain, or none, ends a withdrawn download earlier."""
-    check_succession(make_role({PATH: FULL}), make_role({PATH: DRAINED}))
-    check_succession(make_role({PATH: DRAINED}), make_role({PATH: later}))
-
-
-@pytest.mark.parametrize("before", [WITHDRAWN, DRAINED | {"drain_until": 999}])
-def test_a_drain_never_gets_longer(before):
-    """Neither a later end nor a drain that was not part of the withdrawal."""
-    with pytest.raises(ReleaseError, match="only ever gets shorter"):
-        check_succession(make_role({PATH: before}), make_role({PATH: DRAINED}))
+def test_a_drain_stays_or_gets_shorter():
+    """A shorter drain, or none, ends a withdrawn download earlier; a drain is not added later."""
+    short = DRAINED | {"drain_until": 999}
+    for before, after in (
+        *((FULL, DRAINED), (DRAINED, DRAINED), (DRAINED, short), (DRAINED, WITHDRAWN)),
+    ):
+        check_succession(make_role({PATH: before}), make_role({PATH: after}))
+    for before in (WITHDRAWN, short):
+        with pytest.raises(ReleaseError, match="only ever gets shorter"):
+            check_succession(make_role({PATH: before}), make_role({PATH: DRAINED}))
 
 
 def test_builds_below_the_floor_leave():
-    """With all their paths, withdrawn or not; the role may become empty."""
+    """With all their paths, withdrawn or not; the role may become empty.
+
+    The floor prevents their return, by its counter and its time.
+    """
     old = make_role({OLD: build(1, withdrawn=True), PATH: FULL, NEW: build(9)})
     check_succession(old, pruned({PATH: FULL, NEW: build(9)}, 2))
     check_succession(old, pruned({NEW: build(9)}, 9))
     check_succession(old, pruned({}, 10, build(9)["post_timestamp"]))
-
-
-def test_a_build_that_leaves_lies_below_the_floor():
-    """The floor prevents its return, by its counter and its time."""
     old = make_role({OLD: build(1), NEW: build(9)})
     with pytest.raises(ReleaseError, match="is gone, and its counter is not below"):
         check_succession(old, pruned({NEW: build(9)}, 1))
@@ -118,14 +121,13 @@ def test_a_build_that_leaves_lies_below_the_floor():
         check_succession(old, pruned({NEW: build(9)}, 2, build(1)["post_timestamp"] - 1))
 
 
-@pytest.mark.parametrize("after", [(4, TIME), (5, TIME - 1)])
-def test_a_floor_never_falls(after):
+def test_a_floor_never_falls():
     """Neither of its numbers; nor is the object removed."""
-    old = pruned({NEW: build(9)}, 5)
-    with pytest.raises(ReleaseError, match="floor falls"):
-        check_succession(old, pruned({NEW: build(9)}, *after))
-    with pytest.raises(ReleaseError, match="floor falls"):
-        check_succession(old, make_role({NEW: build(9)}))
+    listed = {NEW: build(9)}
+    old = pruned(listed, 5)
+    for after in (pruned(listed, 4, TIME), pruned(listed, 5, TIME - 1), make_role(listed)):
+        with pytest.raises(ReleaseError, match="floor falls"):
+            check_succession(old, after)
 
 
 def test_what_joins_lies_above_everything_that_was_there():
@@ -153,26 +155,28 @@ STABLE, BETA, AGAIN = (f"armani/id/{where}.zip" for where in ("stable/a", "beta/
 GONE, KEPT = (build(3, withdrawn=withdrawn) for withdrawn in (True, False))
 
 
-@pytest.mark.parametrize("path", [BETA, AGAIN])
-@pytest.mark.parametrize("byte", ["a", "b"])
-@pytest.mark.parametrize("before", [KEPT, GONE])
-def test_a_withdrawn_build_gets_no_new_path(path, byte, before):
+def test_a_withdrawn_build_gets_no_new_path():
     """Neither with its bytes nor with others, in its channel or another, even at the same time."""
-    old = role_with((STABLE, before, "a"))
-    with pytest.raises(ReleaseError, match=r"is withdrawn.*, and that is final; build"):
-        check_succession(old, role_with((STABLE, GONE, "a"), (path, KEPT, byte)))
+    for before in (KEPT, GONE):
+        for path in (BETA, AGAIN):
+            for byte in ("a", "b"):
+                old, new = ((STABLE, each, "a") for each in (before, GONE))
+                sentence = r"is withdrawn.*, and that is final; build"
+                with case(path, byte), pytest.raises(ReleaseError, match=sentence):
+                    check_succession(role_with(old), role_with(new, (path, KEPT, byte)))
 
 
-@pytest.mark.parametrize("path", [AGAIN, "armani/id/dev/a.zip"])
-def test_withdrawn_bytes_get_no_new_path(path):
+def test_withdrawn_bytes_get_no_new_path():
     """Not even in a channel that still lists the build: those bytes are known to be bad."""
     edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
-    listed = ((BETA, KEPT, "a"), (STABLE, KEPT, "a"))
-    old = role_with(*listed, ("armani/id/stable/edge.zip", edge | {"withdrawn": True}, "c"))
-    again = [(each, target.custom, "c") for each, target in old.targets.items() if "edge" in each]
-    with pytest.raises(ReleaseError, match=r"has the bytes of armani/id/stable/edge.zip, which is"):
-        check_succession(old, role_with(*listed, *again, (path, edge, "c")))
-    check_succession(old, role_with(*listed, *again, (path, edge, "d")))
+    listed = (BETA, KEPT, "a"), (STABLE, KEPT, "a")
+    bad = "armani/id/stable/edge.zip", edge | {"withdrawn": True}, "c"
+    old = role_with(*listed, bad)
+    for path in (AGAIN, "armani/id/dev/a.zip"):
+        sentence = r"has the bytes of armani/id/stable/edge.zip, which is"
+        with pytest.raises(ReleaseError, match=sentence):
+            check_succession(old, role_with(*listed, bad, (path, edge, "c")))
+        check_succession(old, role_with(*listed, bad, (path, edge, "d")))
 
 
 def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
@@ -186,17 +190,6 @@ def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
         check_succession(old, role_with(*listed, (AGAIN, edge, "b")))
 
 
-@pytest.mark.parametrize("value", [1, True, None, [], {"a": 1}])
-def test_no_member_beside_the_custom_changes(value):
-    """Members of a later version of the format are fixed as well."""
-    old, new = make_role({PATH: FULL}), make_role({PATH: FULL})
-    new.targets[PATH].unrecognized_fields["later"] = value
-    for one, other in ((old, new), (new, old)):
-        with pytest.raises(ReleaseError, match="is changed"):
-            check_succession(one, other)
-    check_succession(new, new)
-
-
 TABLE = "tables/apn/00.xz"
 
 
@@ -206,37 +199,33 @@ def tables():
 
 
 def test_a_first_version_is_judged_alone() -> None:
-    """Empty, or with releases that agree."""
+    """Empty, or with releases that agree; a pack of any version is sound alone.
+
+    The largest step of a version is checked only against a known predecessor.
+    """
     check_role_content("armani", None, make_role())
     check_role_content("armani", None, make_role({PATH: FULL}))
-    check_role_content("tables", None, tables())
     check_role_content("latest", None, make_role())
-
-
-def test_a_pack_of_any_version_is_sound_alone() -> None:
-    """The largest step of a version is checked only against a known predecessor."""
     role = tables()
+    check_role_content("tables", None, role)
     role.unrecognized_fields["custom"]["packs"]["emergency"]["version"] = 1_001
     check_role_alone("tables", role)
     with pytest.raises(HeningError, match="leaps from version 0 to 1001"):
         check_role_content("tables", None, role)
 
 
-@pytest.mark.parametrize(
-    ("name", "targets", "sentence"),
-    [
+def test_what_may_not_be_listed_is_refused() -> None:
+    """In a first version as in a later one."""
+    for name, targets, sentence in (
         ("armani", {PATH: FULL | {"schema": 2}}, "schema '2'"),
         ("armani", {PATH: FULL, "armani/id/stable/b.zip": build(3)}, "belongs to"),
         ("armani", {TABLE: FULL}, "not its own"),
         ("tables", {TABLE: {"schema": 1}}, "belongs to none of its packs"),
         ("latest", {"latest/armani/id/stable": {"v": 1}}, "is for the server"),
-    ],
-)
-@pytest.mark.parametrize("before", [None, make_role()])
-def test_what_may_not_be_listed_is_refused(name, targets, sentence, before) -> None:
-    """In a first version as in a later one."""
-    with pytest.raises(HeningError, match=sentence):
-        check_role_content(name, before, make_role(targets))
+    ):
+        for before in (None, make_role()):
+            with case(name, before), pytest.raises(HeningError, match=sentence):
+                check_role_content(name, before, make_role(targets))
 
 
 def test_a_later_version_keeps_what_was_promised() -> None:
@@ -263,24 +252,31 @@ def model():
     return role
 
 
-@given(mutated(lambda: json.loads(signed(model(), *keys_of("armani")))))
+@cache
+def base(name):
+    """Return a role to be changed, and its signed bytes; do not change it itself."""
+    role = model() if name == "armani" else tables()
+    check_role_content(name, role, role)
+    return role, signed(role, *keys_of(name))
+
+
+def check_mutant(name, document):
+    """Check a changed role as a successor and as a first version; it has a canonical form."""
+    with contextlib.suppress(HeningError):
+        metadata = decode_targets(name, json.dumps(document).encode())
+        assert metadata.signed_bytes
+        with contextlib.suppress(HeningError):
+            check_role_content(name, base(name)[0], metadata.signed)
+        check_role_content(name, None, metadata.signed)
+
+
+@given(mutated(lambda: json.loads(base("armani")[1])))
 def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
     """As a successor and as a first version; accepted roles have a canonical form."""
-    check_role_content("armani", model(), model())
-    with contextlib.suppress(HeningError):
-        metadata = decode_targets("armani", json.dumps(document).encode())
-        assert metadata.signed_bytes
-        with contextlib.suppress(HeningError):
-            check_role_content("armani", model(), metadata.signed)
-        check_role_content("armani", None, metadata.signed)
+    check_mutant("armani", document)
 
 
-@given(mutated(lambda: json.loads(signed(tables(), *keys_of("tables")))))
+@given(mutated(lambda: json.loads(base("tables")[1])))
 def test_a_common_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
     """The same for the roles that all models share."""
-    with contextlib.suppress(HeningError):
-        metadata = decode_targets("tables", json.dumps(document).encode())
-        assert metadata.signed_bytes
-        with contextlib.suppress(HeningError):
-            check_role_content("tables", tables(), metadata.signed)
-        check_role_content("tables", None, metadata.signed)
+    check_mutant("tables", document)

@@ -18,38 +18,32 @@ LEAVES = [hashlib.sha256(b"\0entry %d" % number).digest() for number in range(66
 PROVEN = {*range(1, 65), 96, 127, 128, 129, 192, 254, 255, 256}
 
 
-@pytest.mark.parametrize(
-    ("level", "index", "width", "path"),
-    [
-        (0, 1_234_067, 256, "tile/0/x001/x234/067"),
-        (0, 0, 256, "tile/0/000"),
-        (0, 999, 256, "tile/0/999"),
-        (0, 1000, 256, "tile/0/x001/000"),
-        (0, 273, 112, "tile/0/273.p/112"),
-        (1, 1, 17, "tile/1/001.p/17"),
-        (2, 0, 1, "tile/2/000.p/1"),
-        ("entries", 1_000_000, 255, "tile/entries/x001/x000/000.p/255"),
-    ],
-)
-def test_paths_are_those_of_the_specification(level, index, width, path):
+def test_paths_are_those_of_the_specification():
     """Groups of three digits, `x` before all but the last, a partial tile's width at the end."""
-    assert tile_path(level, index, width) == path
+    for path, tile in {
+        "tile/0/x001/x234/067": (0, 1_234_067, 256),
+        "tile/0/000": (0, 0, 256),
+        "tile/0/999": (0, 999, 256),
+        "tile/0/x001/000": (0, 1000, 256),
+        "tile/0/273.p/112": (0, 273, 112),
+        "tile/1/001.p/17": (1, 1, 17),
+        "tile/2/000.p/1": (2, 0, 1),
+        "tile/entries/x001/x000/000.p/255": ("entries", 1_000_000, 255),
+    }.items():
+        assert tile_path(*tile) == path
 
 
 def test_entries_are_read_back():
-    """Each follows its length, two bytes in big-endian order."""
+    """Each follows its length, two bytes in big-endian order; too few, too many, cut off."""
     assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
     assert decode_entries(b"\1\0" + b"x" * 256, 1) == [b"x" * 256]
-
-
-@pytest.mark.parametrize(
-    ("data", "width"),
-    [(b"", 1), (b"\0\3abc", 2), (b"\0\3abc\0\1d", 1), (b"\0\3ab", 1), (b"\0", 1), (b"\0\1dx", 1)],
-)
-def test_entries_of_another_number_or_length(data, width):
-    """Too few, too many, cut off."""
-    with pytest.raises(FormatError, match=f"does not hold {width} entries"):
-        decode_entries(data, width)
+    bad = [
+        *((b"", 1), (b"\0\3abc", 2), (b"\0\3abc\0\1d", 1), (b"\0\3ab", 1), (b"\0", 1)),
+        (b"\0\1dx", 1),
+    ]
+    for data, width in bad:
+        with case(data), pytest.raises(FormatError, match=f"does not hold {width} entries"):
+            decode_entries(data, width)
 
 
 def tiles_of(size):
@@ -172,8 +166,8 @@ def test_there_is_no_proof_beyond_the_tree():
             tree.inclusion_proof(index)
 
 
-@pytest.mark.parametrize("data", [b"", bytes(31), bytes(64), bytes(97)])
-def test_a_tile_of_another_length_is_no_tile(data):
+def test_a_tile_of_another_length_is_no_tile():
     """Three hashes have 96 bytes."""
-    with pytest.raises(LogError, match="a tile of 3 hashes"):
-        GrowingTree(3, lambda _path: data).root()
+    for data in (b"", bytes(31), bytes(64), bytes(97)):
+        with pytest.raises(LogError, match="a tile of 3 hashes"):
+            GrowingTree(3, lambda _path, data=data: data).root()
