@@ -108,6 +108,20 @@ async def open_harness(world, approval=(), rewordings=100, check_offer=accept_of
             yield Harness(world, sessions, made, approval, rewordings, check_offer)
 
 
+class CrashError(Exception):
+    """The process dies."""
+
+
+def crash_at(step):
+    """Return a function to be called after each step, which crashes after one."""
+
+    def crash(done):
+        if done == step:
+            raise CrashError
+
+    return crash
+
+
 PACKAGE = {"p": "armani/id/stable/a.zip", "z": 1, "x": "0" * 64, "b": []}
 STEP = {"n": 1, "t": 1, "l": "2026-01-05", "m": 0, "k": [PACKAGE]}
 

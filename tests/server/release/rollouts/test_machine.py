@@ -30,7 +30,7 @@ from server.release.rollouts.plan import Plan, Stage
 from server.storage.control_models import AuditLogEntry, Change
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.release.rollouts.harness import APPROVER, open_harness, person
+from tests.server.release.rollouts.harness import APPROVER, CrashError, open_harness, person
 from tests.server.world import CHANNEL, refresh_from_disk
 
 LAST = 9
@@ -41,10 +41,6 @@ WAYS = [
     (State.CANCELLED, "cancel"),
     (State.REJECTED, "reject"),
 ]
-
-
-class CrashError(Exception):
-    """The process dies."""
 
 
 def role_files(world, withdrawn=()):

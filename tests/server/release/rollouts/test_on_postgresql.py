@@ -11,7 +11,14 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Halt, Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.layout import StateFolder
-from tests.server.release.rollouts.harness import APPROVER, DAY, open_harness, person
+from tests.server.release.rollouts.harness import (
+    APPROVER,
+    DAY,
+    CrashError,
+    crash_at,
+    open_harness,
+    person,
+)
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
@@ -30,18 +37,9 @@ def world(fresh, postgres):
     return world
 
 
-class CrashError(Exception):
-    """The process dies."""
-
-
 @pytest.mark.needs("postgresql")
 async def test_the_story(world):
     """Approval, two people with one tag, a time, a crash and a halt: each change ends once."""
-
-    def crash(step):
-        if step == 6:
-            raise CrashError
-
     async with open_harness(world, ["*/*/stable"]) as harness, open_harness(world) as other:
         waiting = await harness.request(Offer(1, PLAN))
         assert waiting.state == State.WAITING
@@ -61,7 +59,7 @@ async def test_the_story(world):
         assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
         later = await other.request(Offer(2, PLAN), due_at=world.epoch() + 60)
     world.ahead = timedelta(seconds=61)
-    async with open_harness(world, after_step=crash) as harness:
+    async with open_harness(world, after_step=crash_at(6)) as harness:
         with pytest.raises(CrashError):
             await harness.rollouts.run_due()
     world.ahead = timedelta(seconds=61 + ORPHAN_SECONDS)

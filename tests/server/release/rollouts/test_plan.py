@@ -22,6 +22,7 @@ from server.release.rollouts.plan import (
     lay_out,
     load_zone,
 )
+from tests.cases import case
 from tests.server.release.rollouts.harness import make_pointer
 
 HOUR, DAY = 3600, 86_400
@@ -47,20 +48,20 @@ def test_a_plan_in_office_hours():
     assert course.ready[2] == at("2026-12-05T09:00+07:00")
 
 
-def test_without_calendar_or_start():
-    """The first stage begins immediately and the others after their holds."""
-    course = expand(Plan([Stage(5, HOUR), Stage(1000, HOUR)]), 1000)
-    assert course.schedule == [(1000, 5), (1000 + HOUR, 1000)]
-
-
 def test_a_late_plan_makes_up_for_nothing():
-    """A start in the past moves the whole plan, so no stage is shorter than requested."""
+    """A start in the past moves the whole plan, so no stage is shorter than requested.
+
+    Without one the first stage begins immediately; a schedule without a plan is its own plan.
+    """
     plan = Plan([Stage(10, DAY), Stage(1000)], start=1000)
     assert expand(plan, 5000).schedule == [(5000, 10), (5000 + DAY, 1000)]
     with pytest.raises(FormatError, match="starts in the past: leave its start away"):
         check_plan(plan, 5000)
     check_plan(plan, 1300)
     assert expand(plan, 1300).schedule == [(1000, 10), (1000 + DAY, 1000)]  # in time
+    course = expand(Plan([Stage(5, HOUR), Stage(1000, HOUR)]), 1000)
+    assert course.schedule == [(1000, 5), (1000 + HOUR, 1000)]
+    assert course_of([(10, 1), (30, 2), (100, 3)]).cut(15) == [(15, 2), (70, 3)]
 
 
 @st.composite
@@ -124,14 +125,9 @@ def test_what_a_pause_leaves():
     assert resumed.schedule[1][0] == monday + 54 * HOUR
 
 
-def test_a_schedule_of_which_nothing_is_known():
-    """Its times are treated as the plan."""
-    assert course_of([(10, 1), (30, 2), (100, 3)]).cut(15) == [(15, 2), (70, 3)]
-
-
-@pytest.mark.parametrize(
-    "members",
-    [
+def test_plans_that_cannot_be():
+    """A decreasing share, a stage without length, too many stages, an unknown zone."""
+    for members in (
         {"stages": []},
         {"stages": [{"permille": 500, "hold": 5}, {"permille": 499}]},
         {"stages": [{"permille": 1}, {"permille": 2}]},
@@ -139,16 +135,9 @@ def test_a_schedule_of_which_nothing_is_known():
         {"stages": [{"permille": 1, "hold": 1}] * (MAX_STAGES + 1)},
         {"stages": [{"permille": 1}], "start": -1},
         {"stages": [{"permille": 1}], "begin": 1},
-    ],
-)
-def test_plans_that_cannot_be(members):
-    """A decreasing share, a stage without length, and too many stages for a pointer are refused."""
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(members, Plan)
-
-
-def test_an_unknown_zone():
-    """A plan in an unknown zone is refused when it is requested."""
+    ):
+        with case(members), pytest.raises(msgspec.ValidationError):
+            msgspec.convert(members, Plan)
     plan = Plan([Stage(1)], None, msgspec.structs.replace(JAKARTA, zone="Mars/Olympus"))
     with pytest.raises(FormatError, match="is no time zone"):
         check_plan(plan, 0)

@@ -1,5 +1,6 @@
 """Uploads on a separate state folder, with a clock, free space and limits set by a test."""
 
+import asyncio
 import contextlib
 import hashlib
 import shutil
@@ -31,6 +32,24 @@ LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, 
 def principal(name="ani", role=Role.ENGINEER):
     """Return a principal with a role's rights for every codename."""
     return Principal(name, role, ROLE_PERMISSIONS[role], ("*",))
+
+
+@contextlib.asynccontextmanager
+async def sending(uploads, upload_id, offset, first, rest, checksum=None):
+    """Give a part that is under way after its `first` bytes, and what lets it send the rest."""
+    is_open, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly():
+        yield first
+        is_open.set()
+        await may_end.wait()
+        yield rest
+
+    part = asyncio.create_task(
+        uploads.append(principal(), upload_id, offset, slowly(), None, checksum)
+    )
+    await is_open.wait()
+    yield part, may_end.set
 
 
 async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give them
