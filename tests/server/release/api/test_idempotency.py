@@ -50,33 +50,27 @@ async def test_a_repetition_gets_the_same_answer(toys):
 async def test_another_request_under_the_key(toys):
     """The key belongs to one request: another body, path or If-Match is refused."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("taken"))
-    others = [("/toys", {**BEAR, "price": 1}), ("/secrets", BEAR)]
-    for path, body in others:
+    for path, body in (("/toys", {**BEAR, "price": 1}), ("/secrets", BEAR)):
         answer = await toys.call("POST", path, body=body, headers=key("taken"))
         assert (answer.status, answer.problem) == (422, "key-reused")
     assert MADE == ["bear"]
 
 
-async def test_a_refusal_is_kept(toys):
-    """The handler's refusal is repeated, without calling it."""
-    for repeated in (False, True):
-        answer = await toys.call(
-            "POST", "/failures", body={"how": "conflict"}, headers=key("refused")
-        )
-        assert (answer.status, answer.problem) == (409, "conflict")
-        assert ("Idempotent-Replayed" in answer.headers) is repeated
-    assert MADE == ["conflict"]
+async def test_a_refusal_and_a_failure_are_kept(toys):
+    """A repetition gets the same answer, without a call of the handler.
 
-
-async def test_a_failure_is_kept(toys):
-    """After a failure the outcome is unknown: the incident is repeated, nothing is retried."""
-    answers = [
-        await toys.call("POST", "/failures", body={"how": "bug"}, headers=key("failed"))
-        for _ in range(2)
-    ]
-    assert [answer.status for answer in answers] == [500, 500]
-    assert answers[0].json == answers[1].json
-    assert MADE == ["bug"]
+    After a failure the outcome is unknown: the incident is repeated.
+    """
+    for how, status in (("conflict", 409), ("bug", 500)):
+        MADE.clear()
+        first, again = [
+            await toys.call("POST", "/failures", body={"how": how}, headers=key(how))
+            for _ in range(2)
+        ]
+        assert (first.status, again.status, first.json) == (status, status, again.json)
+        assert "Idempotent-Replayed" not in first.headers
+        assert "Idempotent-Replayed" in again.headers
+        assert [how] == MADE
 
 
 async def test_later_means_again(toys):
@@ -157,12 +151,17 @@ async def kept(sessions):
 
 @pytest.mark.parametrize("answer", [REFUSED, FIRST], ids=["refused", "nothing to do"])
 async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, answer):
-    """However many a client collects, the newest stay; answers to effective requests all stay."""
+    """However many a client collects, the newest stay; answers to effective requests all stay.
+
+    A refusal with whole role files is not kept: it is computed again.
+    """
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 3)
     clock = iter(range(1000, 2000))
     async with open_database(place) as sessions:
         await add_account(sessions)
         keys = Idempotency(sessions, lambda: next(clock), os.urandom, 100)
+        await ask(keys, "big", Answer(409, {}, b"x" * 20_000))
+        assert await kept(sessions) == {}
         await change(sessions, keys, "done")
         for number in range(20):
             await ask(keys, f"nothing-{number}", answer)
@@ -190,15 +189,6 @@ async def test_an_account_has_so_many_keys(place):
         now[0] += DAY
         await ask(keys, "e", FIRST)
         assert set(await kept(sessions)) == {"e"}
-
-
-async def test_a_big_refusal_is_not_kept(place):
-    """A refusal with whole role files is computed again, because nothing was done."""
-    async with open_database(place) as sessions:
-        await add_account(sessions)
-        keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
-        await ask(keys, "big", Answer(409, {}, b"x" * 20_000))
-        assert await kept(sessions) == {}
 
 
 async def test_two_at_once(fresh):
@@ -249,30 +239,36 @@ async def count_audit_log(sessions):
         return await session.scalar(select(func.count()).select_from(AuditLogEntry))
 
 
-@pytest.mark.parametrize("how", ["answered", "silent"])
-async def test_a_crash_between_effect_and_answer(fresh, how):
-    """Completed work is not repeated: the operation answers from the result, or says so."""
+def marking(again, fail=lambda _when: None):
+    """Return an operation that writes two entries of the audit log; `fail` is called around it."""
 
     async def leave_mark(call):
         """Write into the audit log."""
+        fail("before")
         async with call.services.sessions.begin() as session:
             for number in range(2):
                 await mark(session, f"{call.body.name}{number}")
+        fail("after")
         return Reply(call.body)
 
-    async def show(call, entry):  # noqa: RUF029 - as a handler
-        """Report the result."""
-        return Reply(Toy(entry["subject"], call.body.colour))
-
-    again = show if how == "answered" else None
-    operations = (
+    return (
         operation("POST", "/mark", leave_mark, request=Toy, response=Toy, status=201, again=again),
     )
-    async with api_world(fresh, operations) as api:
+
+
+async def show(call, entry):  # noqa: RUF029 - as a handler
+    """Report the result."""
+    return Reply(Toy(entry["subject"], call.body.colour))
+
+
+@pytest.mark.parametrize("again", [show, None], ids=["answered", "silent"])
+async def test_a_crash_between_effect_and_answer(fresh, again):
+    """Completed work is not repeated: the operation answers from the result, or says so."""
+    async with api_world(fresh, marking(again)) as api:
         await api.call("POST", "/mark", body=BEAR, headers=key("k"))
         await lose_answer(api, "k")
         answer = await api.call("POST", "/mark", body=BEAR, headers=key("k"))
-        if how == "answered":
+        if again:
             assert (answer.status, answer.json["name"]) == (201, "bear0")
             assert answer.headers["Idempotent-Replayed"] == "true"
         else:
@@ -283,34 +279,20 @@ async def test_a_crash_between_effect_and_answer(fresh, how):
         assert await count_audit_log(api.services.sessions) == 2
 
 
-@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
-async def test_later_and_the_effect(fresh, after_effect):
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_later_and_the_effect(fresh, moment):
     """If disk or database fails, a repetition does the rest: all of it, or the answer alone."""
-    failing = [True]
+    failing = [moment]
 
-    async def leave_mark(call):
-        """Write into the audit log, and fail once before or after it."""
-        if failing and not after_effect:
+    def fail(when):
+        if when in failing:
             failing.clear()
             raise StorageError("the disk is gone.")
-        async with call.services.sessions.begin() as session:
-            await mark(session, "bear")
-        if failing:
-            failing.clear()
-            raise StorageError("the disk is gone.")
-        return Reply(call.body)
 
-    async def show(call, _entry):  # noqa: RUF029 - as a handler
-        """Report the result."""
-        return Reply(call.body)
-
-    operations = (operation("POST", "/mark", leave_mark, request=Toy, response=Toy, again=show),)
-    async with api_world(fresh, operations) as api:
-        statuses = [
-            (await api.call("POST", "/mark", body=BEAR, headers=key("k"))).status for _ in range(3)
-        ]
-        assert statuses == [503, 200, 200]
-        assert await count_audit_log(api.services.sessions) == 1
+    async with api_world(fresh, marking(show, fail)) as api:
+        answers = [await api.call("POST", "/mark", body=BEAR, headers=key("k")) for _ in range(3)]
+        assert [answer.status for answer in answers] == [503, 201, 201]
+        assert await count_audit_log(api.services.sessions) == 2
 
 
 async def mark(session, subject):
@@ -352,10 +334,15 @@ async def test_processes_that_share_a_database(place):
 
 
 async def test_a_request_that_was_taken_over(place):
-    """A late process changes nothing, however late: its transaction is refused."""
+    """A late process changes nothing, however late: its transaction is refused.
+
+    A database error for another reason, as of a missing account, is a failure.
+    """
     async with open_database(place) as sessions:
-        await add_account(sessions)
         late, early = (Idempotency(sessions, lambda: 1000, os.urandom, 10) for _ in range(2))
+        with pytest.raises(IntegrityError):
+            await late.once(REQUEST, asyncio.Event().wait, asyncio.Event().wait)
+        await add_account(sessions)
 
         async def work():
             async with sessions.begin() as session:
@@ -369,14 +356,6 @@ async def test_a_request_that_was_taken_over(place):
         with pytest.raises(ConflictError, match="took this request over"):
             await late.once(REQUEST, be_late, asyncio.Event().wait)
         assert await count_audit_log(sessions) == 1
-
-
-async def test_an_account_that_is_none(place):
-    """A database error for another reason is a failure, and not a key in use."""
-    async with open_database(place) as sessions:
-        keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
-        with pytest.raises(IntegrityError):
-            await keys.once(REQUEST, asyncio.Event().wait, asyncio.Event().wait)
 
 
 async def add_account(sessions):

@@ -33,31 +33,28 @@ class Transport(asyncio.Transport):
         self.steps.append("resume")
 
 
-@pytest.mark.parametrize("is_whole", [True, False])
-async def test_a_body_that_is_not_whole_is_read_no_further(monkeypatch, is_whole):
-    """The connection ends with the answer; after a whole request reading continues."""
+@pytest.mark.parametrize(
+    ("is_whole", "is_reading", "steps"),
+    [(True, True, ["pause", "resume"]), (False, True, ["pause"]), (True, False, [])],
+    ids=["whole", "cut off", "paused by aiohttp"],
+)
+async def test_a_body_that_is_not_whole_is_read_no_further(
+    monkeypatch, is_whole, is_reading, steps
+):
+    """The connection ends with the answer; after a whole request reading continues.
+
+    Not where aiohttp paused it: it holds the maximum of pipelined requests, and resumes itself.
+    """
     monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
     loop = asyncio.get_running_loop()
     payload = StreamReader(BaseProtocol(loop), 1024, loop=loop)
     if is_whole:
         payload.feed_eof()
-    transport, response = Transport(), web.Response()
+    transport, response = Transport(is_reading=is_reading), web.Response()
     request = make_mocked_request("POST", "/", payload=payload, transport=transport)
     await listener.delay_answer(request, response)
-    assert transport.steps == (["pause", "resume"] if is_whole else ["pause"])
+    assert transport.steps == steps
     assert response.keep_alive is (None if is_whole else False)
-
-
-async def test_reading_that_aiohttp_paused_is_not_resumed(monkeypatch):
-    """It holds the maximum of pipelined requests, and resumes when it has answered some."""
-    monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
-    loop = asyncio.get_running_loop()
-    payload = StreamReader(BaseProtocol(loop), 1024, loop=loop)
-    payload.feed_eof()
-    transport = Transport(is_reading=False)
-    request = make_mocked_request("GET", "/", payload=payload, transport=transport)
-    await listener.delay_answer(request, web.Response())
-    assert transport.steps == []
 
 
 class Refusing:

@@ -8,8 +8,6 @@ from server.release.api.operation import Operation, Reply
 from server.release.api.problems import ProblemError
 from server.release.auth.principal import Permission
 
-PUBLIC = {"get_health", "get_openapi", "tell_upload_protocol"}
-
 
 class Loose(msgspec.Struct):
     """A struct that accepts unknown fields."""
@@ -46,21 +44,17 @@ def test_what_cannot_be_right():
         Routes((declare(), declare()))
 
 
-def test_only_these_are_public():
-    """All others need a token."""
-    assert {operation.id for operation in OPERATIONS if operation.public} == PUBLIC
+def test_what_the_declarations_say():
+    """Few operations are public, answer with a secret, or ask for no right.
 
-
-def test_which_answers_hold_a_secret():
-    """They are not kept for a repeated key, so that the database never holds the secret."""
+    An answer with a secret is not kept for a repeated key. An operation without a permission
+    concerns only the caller's own data.
+    """
+    public = {"get_health", "get_openapi", "tell_upload_protocol"}
+    assert {operation.id for operation in OPERATIONS if operation.public} == public
     secret = {operation.id for operation in OPERATIONS if operation.secret}
     assert secret == {"create_token", "create_webhook", "rotate_secret"}
-
-
-def test_what_reads_asks_for_a_right_or_for_oneself():
-    """An operation without a permission concerns only the caller's own data."""
-    without = {o.path for o in OPERATIONS if o.permission is None and not o.public}
-    assert without == {
+    assert {o.path for o in OPERATIONS if o.permission is None and not o.public} == {
         "/api/v1/me",
         "/api/v1/me/tokens",
         "/api/v1/tokens/{token}/revoke",

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from server.release.auth.audit_log_query import verify_export
-from server.release.auth.principal import ROLE_PERMISSIONS, Role
+from server.release.auth.principal import Role
 from server.release.auth.token_text import is_token
 from tests.server.release.api_world import api_world
 from tests.server.release.auth.issue import issue_token
@@ -46,39 +46,26 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_an_account_over_the_api(ask):
     """Made, read, changed, disabled, enabled; each answer is the account's new state."""
-    made = await ask(
-        "POST",
-        "/accounts",
-        201,
-        body={"name": "ani", "role": "engineer", "codenames": ["cancro", "armani"]},
-    )
+    body = {"name": "ani", "role": "engineer", "codenames": ["cancro", "armani"]}
+    made = await ask("POST", "/accounts", 201, body=body)
     assert made.headers["Location"] == "/api/v1/accounts/ani"
     assert made.json["codenames"] == ["armani", "cancro"]
     assert (await ask("GET", "/accounts/ani")).json == made.json
-    changed = await ask("PATCH", "/accounts/ani", headers=ANY, body={"role": "approver"})
-    tag = {"etag": changed.headers["ETag"]}
-    assert changed.json == {**made.json, "role": "approver", **tag}
-    changed = await ask("PATCH", "/accounts/ani", headers=ANY, body={"codenames": ["*"]})
-    tag = {"etag": changed.headers["ETag"]}
-    assert changed.json == {**made.json, "role": "approver", "codenames": ["*"], **tag}
+    known = made.json
+    for change in ({"role": "approver"}, {"codenames": ["*"]}):
+        changed = await ask("PATCH", "/accounts/ani", headers=ANY, body=change)
+        known = {**known, **change, "etag": changed.headers["ETag"]}
+        assert changed.json == known
     assert (await ask("POST", "/accounts/ani/disable")).json["disabled_at"] is not None
     assert (await ask("POST", "/accounts/ani/enable")).json["disabled_at"] is None
     body = {"name": "ani", "role": "viewer", "codenames": ["*"]}
     assert (await ask("POST", "/accounts", 409, body=body)).problem == "conflict"
-    assert (await ask("GET", "/accounts/nobody", 404)).problem == "not-found"
-
-
-async def test_accounts_that_are_none(ask):
-    """A name, role or codename that cannot be makes no account."""
-    good = {"name": "eka", "role": "viewer", "codenames": ["*"]}
     for bad, status in (
         ({"name": "Ani"}, 422),
-        ({"name": "a\n"}, 422),
         ({"role": "king"}, 422),
-        ({"codenames": []}, 422),
         ({"codenames": ["root"]}, 400),
     ):
-        await ask("POST", "/accounts", status, body=good | bad)
+        await ask("POST", "/accounts", status, body=body | {"name": "eka"} | bad)
     assert (await ask("GET", "/accounts/eka", 404)).problem == "not-found"
 
 
@@ -102,13 +89,8 @@ async def test_a_token_over_the_api(team, ask):
     assert is_token(made["token"])
     assert (made["state"], made["permissions"]) == ("valid", ["read"])
     me = (await ask("GET", "/me", token=made["token"])).json
-    assert me == {
-        "name": "engineer",
-        "role": "engineer",
-        "permissions": ["read"],
-        "codenames": ["*"],
-        "token": made["id"],
-    }
+    who = {"name": "engineer", "role": "engineer", "codenames": ["*"]}
+    assert me == {**who, "permissions": ["read"], "token": made["id"]}
     listed = await ask("GET", "/tokens?account=engineer")
     assert made["token"] not in listed.data.decode()
     (row,) = [item for item in listed.json["items"] if item["id"] == made["id"]]
@@ -130,15 +112,14 @@ async def test_a_token_over_the_api(team, ask):
 async def test_the_audit_log_over_the_api(ask):
     """Filters, pages, head and export agree, and the chain verifies."""
     name = "trail-1"
-    await ask(
-        "POST", "/accounts", 201, body={"name": name, "role": "viewer", "codenames": ["armani"]}
-    )
+    body = {"role": "viewer", "codenames": ["armani"]}
+    await ask("POST", "/accounts", 201, body=body | {"name": name})
     await ask("POST", f"/accounts/{name}/disable")
     found = (await ask("GET", f"/trail?subject={name}")).json["items"]
     assert [item["action"] for item in found] == ["account.disable", "account.create"]
     admin = (await ask("GET", "/me")).json
     assert {item["actor"] for item in found} == {f"admin/{admin['token']}"}
-    assert found[1]["detail"] == {"role": "viewer", "codenames": ["armani"]}
+    assert found[1]["detail"] == body
     page = (await ask("GET", f"/trail?subject={name}&limit=1&action=account")).json
     assert page["items"] == found[:1]
     page = (await ask("GET", page["next"].removeprefix("/api/v1"))).json
@@ -152,34 +133,6 @@ async def test_the_audit_log_over_the_api(ask):
     state = verify_export(lines, {head["length"]: head["sha256"]})
     assert state.length == head["length"]
     assert json.loads(lines[found[0]["index"] - 1]) == found[0]
-
-
-async def test_rights_follow_the_role_at_once(ask):
-    """A token of a demoted account has the new role's rights with the next request."""
-    await ask(
-        "POST", "/accounts", 201, body={"name": "dewi", "role": "approver", "codenames": ["*"]}
-    )
-    made = (await ask("POST", "/tokens", 201, body={"account": "dewi", "label": "x"})).json
-    await ask("GET", "/trail", token=made["token"])
-    await ask("PATCH", "/accounts/dewi", headers=ANY, body={"role": "viewer"})
-    await ask("GET", "/trail", 403, token=made["token"])
-    me = (await ask("GET", "/me", token=made["token"])).json
-    assert me["permissions"] == sorted(ROLE_PERMISSIONS[Role.VIEWER])
-
-
-async def test_the_last_admin_over_the_api(ask):
-    """`admin` cannot disable itself while there is no other admin."""
-    answer = await ask("GET", "/accounts")
-    admins = [
-        item["name"]
-        for item in answer.json["items"]
-        if item["role"] == "admin" and not item["disabled_at"] and item["name"] != "admin"
-    ]
-    for name in admins:
-        await ask("POST", f"/accounts/{name}/disable")
-    assert (await ask("POST", "/accounts/admin/disable", 409)).problem == "conflict"
-    refused = await ask("PATCH", "/accounts/admin", 409, headers=ANY, body={"role": "viewer"})
-    assert refused.problem
 
 
 async def test_two_admins_at_one_account(team, ask):

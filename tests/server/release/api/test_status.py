@@ -8,9 +8,12 @@ from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2
 
 
-async def test_health_needs_no_token(api):
-    """Process monitoring has no account."""
-    answer = await api.call("GET", "/health", token=None)
+async def test_before_anything_is_published(fresh):
+    """A server that waits for its first bundle has no roles and snapshot 0; health is public."""
+    async with api_world(fresh) as api:
+        status = (await api.call("GET", "/status")).json
+        answer = await api.call("GET", "/health", token=None)
+    assert (status["snapshot"], status["roles"]) == (0, [])
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
@@ -46,10 +49,3 @@ async def test_after_a_publication(api, world):
     after = (await api.call("GET", "/status")).json
     assert (after["queue"], after["snapshot"]) == (0, before["snapshot"] + 1)
     assert {"armani": 3}.items() <= {r["name"]: r["version"] for r in after["roles"]}.items()
-
-
-async def test_before_anything_is_published(fresh):
-    """A server that waits for its first bundle has no roles and snapshot 0."""
-    async with api_world(fresh) as api:
-        status = (await api.call("GET", "/status")).json
-    assert (status["snapshot"], status["roles"]) == (0, [])
