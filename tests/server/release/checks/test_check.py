@@ -1,13 +1,15 @@
 """Rows that contradict the audit log: one alteration a row, on a copy of a team's database."""
 
 import asyncio
-
-import pytest
+import shutil
+from types import SimpleNamespace
 
 from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role
 from server.release.checks.check import check_control_plane
 from server.storage.database import open_database
+from server.storage.layout import StateFolder
+from tests.cases import case
 from tests.server.publisher.maintenance.checks.damage import plant, run
 from tests.server.release.checks.conftest import OPERATOR
 
@@ -188,16 +190,25 @@ async def test_a_team_at_work_is_in_order(team, wrong):
     assert await wrong(team) == []
 
 
-@pytest.mark.parametrize("name", DAMAGE)
-async def test_each_alteration_is_found(team, wrong, name):
+async def test_each_alteration_is_found(team_state, tmp_path, wrong):
     """The alteration is named in a sentence, and nothing else is."""
-    alter, (subject, text) = DAMAGE[name]
-    await asyncio.to_thread(alter, team.folder.root)
-    found = await wrong(team)
-    assert [error for each, error in found if each == subject and text in error]
-    assert all(error.endswith(".") for _, error in found)
-    if subject != "audit-log":
-        assert {each for each, _ in found} == {subject}
+    world = SimpleNamespace(folder=StateFolder(tmp_path))
+    for name, (alter, (subject, text)) in DAMAGE.items():
+        with case(name):
+            await asyncio.to_thread(copy_database, team_state.folder.sqlite, tmp_path)
+            await asyncio.to_thread(alter, tmp_path)
+            found = await wrong(world)
+            assert [error for each, error in found if each == subject and text in error]
+            assert all(error.endswith(".") for _, error in found)
+            if subject != "audit-log":
+                assert {each for each, _ in found} == {subject}
+
+
+def copy_database(source, folder):
+    """Let a folder have nothing but a copy of a database."""
+    for path in folder.iterdir():
+        path.unlink()
+    shutil.copy(source, folder)
 
 
 async def test_people_who_come_meanwhile_are_in_order(team):

@@ -1,9 +1,8 @@
 """Waiting and refused changes are reported, in the transaction that records them."""
 
-import asyncio
-import contextlib
 import json
 
+import pytest
 from sqlalchemy import select
 
 from server.release.rollouts.changes import State
@@ -15,20 +14,8 @@ from tests.server.release.auth.issue import account_row
 from tests.server.release.rollouts.harness import APPROVER, DAY, open_harness
 from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver
-from tests.server.world import PACKAGE_2
 
 OFFER = Offer(2, Plan([Stage(1000)]))
-
-
-@contextlib.asynccontextmanager
-async def told_of_changes(world):
-    """Give the service, with a webhook for changes, where offers need a second person."""
-    async with open_harness(world, ["*/*/stable"]) as harness:
-        async with harness.sessions.begin() as session:
-            session.add(account_row())
-        receiver = Receiver(url="https://hooks.example.org/")
-        await Post(harness.sessions).create(receiver, ["change-waiting", "change-refused"])
-        yield harness
 
 
 async def events(harness):
@@ -39,72 +26,55 @@ async def events(harness):
     return {(body["type"], body["data"].pop("change")): body["data"] for body in bodies}
 
 
-async def test_what_waits(world):
-    """A command that waits for a person or for its time is reported; one carried out is not."""
-    async with told_of_changes(world) as harness:
-        await harness.request(Pause())
-        assert await events(harness) == {}
-        later = await harness.request(Halt(), due_at=world.epoch() + DAY)
-        assert await events(harness) == {
-            ("change-waiting", later.id): {
-                "action": "halt",
-                "waits_for": "time",
-                "build": named(1),
-            }
-        }
+@pytest.fixture
+async def told(two):
+    """Give the service, with a webhook for changes, where offers need a second person."""
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        async with harness.sessions.begin() as session:
+            session.add(account_row())
+        receiver = Receiver(url="https://hooks.example.org/")
+        await Post(harness.sessions).create(receiver, ["change-waiting", "change-refused"])
+        yield harness
 
 
-def test_who_waits(world):
-    """A wait for approval and a rejection with its reason are reported; names are not."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+async def test_what_waits(told):
+    """A command that waits for a person or for its time is reported; one carried out is not.
 
-    async def story():
-        async with told_of_changes(world) as harness:
-            change = await harness.request(OFFER)
-            await harness.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
-            found = await events(harness)
-            assert found == {
-                ("change-waiting", change.id): {
-                    "action": "offer",
-                    "waits_for": "approval",
-                    "build": named(2),
-                },
-                ("change-refused", change.id): {
-                    "action": "offer",
-                    "reason": "Not on a Friday.",
-                    "build": named(2),
-                },
-            }
-            assert not {"eka", "ari"} & set(json.dumps(list(found.values())).split('"'))
-
-    asyncio.run(story())
+    So is a rejection with its reason; names are not.
+    """
+    await told.request(Pause())
+    assert await events(told) == {}
+    later = await told.request(Halt(), due_at=told.world.epoch() + DAY)
+    change = await told.request(OFFER)
+    await told.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
+    found = await events(told)
+    offer = {"action": "offer", "build": named(2)}
+    assert found == {
+        ("change-waiting", later.id): {"action": "halt", "waits_for": "time", "build": named(1)},
+        ("change-waiting", change.id): {**offer, "waits_for": "approval"},
+        ("change-refused", change.id): {**offer, "reason": "Not on a Friday."},
+    }
+    assert not {"eka", "ari"} & set(json.dumps(list(found.values())).split('"'))
 
 
-def test_what_does_not_fit(world):
+async def test_what_does_not_fit(told):
     """An approved change that does not fit any more is reported with its message."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-
-    async def story():
-        async with told_of_changes(world) as harness:
-            first, second = [await harness.request(OFFER) for _ in range(2)]
-            await harness.rollouts.approve(APPROVER, first.id)
-            late = await harness.rollouts.approve(APPROVER, second.id)
-            assert late.state == State.REFUSED
-            stored = (await events(harness))["change-refused", second.id]
-            assert stored == {"action": "offer", "reason": late.reason, "build": named(2)}
-
-    asyncio.run(story())
+    first, second = [await told.request(OFFER) for _ in range(2)]
+    await told.rollouts.approve(APPROVER, first.id)
+    late = await told.rollouts.approve(APPROVER, second.id)
+    assert late.state == State.REFUSED
+    stored = (await events(told))["change-refused", second.id]
+    assert stored == {"action": "offer", "reason": late.reason, "build": named(2)}
 
 
-async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
+async def test_a_halt_is_told_though_an_offer_follows_at_once(two):
     """Before the next check of the public state, which does not report it a second time."""
-    await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
-    async with open_harness(world) as harness:
+    async with open_harness(two) as harness:
         async with harness.sessions.begin() as session:
             session.add(account_row())
         receiver = Receiver(url="https://hooks.example.org/")
         await Post(harness.sessions).create(receiver, ["halted"])
-        detector = ChangeDetector(world.folder.public, harness.sessions, world.epoch)
+        detector = ChangeDetector(two.folder.public, harness.sessions, two.epoch)
         await detector.detect()
         await harness.request(Halt({"en": "It drains the battery."}))
         await harness.request(OFFER)

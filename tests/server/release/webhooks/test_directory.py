@@ -137,7 +137,6 @@ async def test_a_ping(post, receiver):
     assert len(set(receiver.ids)) == 2
 
 
-@on_both
 async def test_again(post, receiver):
     """A finished delivery is started again with its id; a pending one is not."""
     webhook = await post.create(receiver)
@@ -151,7 +150,6 @@ async def test_again(post, receiver):
     assert receiver.ids == [event.id, event.id]
 
 
-@on_both
 async def test_what_is_not_there(post):
     """An unknown webhook, and the delivery of another one, are not found."""
     webhook, other = await create(post), await create(post)
