@@ -164,29 +164,15 @@ def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) ->
     assert steps == [f".tmp-name.{os.getpid()}", "link", tmp_path.name]
 
 
-def test_a_folder_moves_whole(tmp_path) -> None:
-    """A prepared folder gets its name in one step."""
-    temporary = make_temporary_folder(tmp_path / "name")
-    (temporary / "inner").mkdir()
-    (temporary / "inner" / "file").write_bytes(b"content")
-    move_folder(temporary, tmp_path / "name")
-    assert [path.name for path in tmp_path.iterdir()] == ["name"]
-    assert (tmp_path / "name" / "inner" / "file").read_bytes() == b"content"
-
-
-def test_a_folder_with_content_is_never_replaced(tmp_path) -> None:
-    """A folder that is there stays as it is."""
-    (tmp_path / "name").mkdir()
-    (tmp_path / "name" / "file").write_bytes(b"first")
-    temporary = make_temporary_folder(tmp_path / "name")
-    with pytest.raises(OSError, match="not empty"):
-        move_folder(temporary, tmp_path / "name")
-    assert (tmp_path / "name" / "file").read_bytes() == b"first"
-
-
-def test_a_folder_that_an_attempt_left_is_emptied(tmp_path) -> None:
-    """The next attempt starts with nothing of the last one."""
+def test_a_folder_moves_whole_and_replaces_none(tmp_path) -> None:
+    """A prepared folder gets its name in one step; nothing of an earlier attempt is in it."""
     left = make_temporary_folder(tmp_path / "name")
     (left / "half").write_bytes(b"half")
-    assert make_temporary_folder(tmp_path / "name") == left
-    assert not list(left.iterdir())
+    temporary = make_temporary_folder(tmp_path / "name")
+    assert (temporary, [*left.iterdir()]) == (left, [])
+    (temporary / "file").write_bytes(b"first")
+    move_folder(temporary, tmp_path / "name")
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    with pytest.raises(OSError, match="not empty"):
+        move_folder(make_temporary_folder(tmp_path / "name"), tmp_path / "name")
+    assert (tmp_path / "name" / "file").read_bytes() == b"first"

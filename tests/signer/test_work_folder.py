@@ -5,45 +5,32 @@ from signer.work_folder import WorkFolder
 
 
 def test_versions_are_those_on_the_disk(repo) -> None:
-    """Each role is at version 1 after a ceremony."""
-    assert WorkFolder(repo).load_versions() == {
+    """Each role is at version 1 after a ceremony; version 10 comes after version 9."""
+    folder = WorkFolder(repo)
+    assert folder.load_versions() == {
         role: [1] for role in ("armani", "content", "dior", "root", "tables", "targets")
     }
-
-
-def test_versions_are_ordered_as_numbers(repo) -> None:
-    """Version 10 comes after version 9."""
-    folder = WorkFolder(repo)
     for version in range(2, 11):
         folder.store("armani", version, b"{}")
     assert folder.load_versions()["armani"] == list(range(1, 11))
 
 
-def test_bytes_are_kept(repo) -> None:
-    """What was stored comes back as it was, whatever it is."""
-    folder = WorkFolder(repo)
-    folder.store("armani", 2, b'{ "b": 1,\n"a": 2}')
-    assert folder.load("armani", 2) == b'{ "b": 1,\n"a": 2}'
-
-
-def test_the_same_bytes_may_be_stored_again(repo, tree) -> None:
-    """Repeating changes nothing."""
-    folder = WorkFolder(repo)
+def test_a_version_is_never_rewritten(repo, tree) -> None:
+    """Its bytes come back as they were, whatever they are; the same may be stored again."""
+    folder, data = WorkFolder(repo), b'{ "b": 1,\n"a": 2}'
+    folder.store("armani", 2, data)
     before = tree(repo)
-    folder.store("armani", 1, folder.load("armani", 1))
-    assert tree(repo) == before
-
-
-def test_other_bytes_are_refused(repo, tree) -> None:
-    """A version that was signed is never rewritten."""
-    before = tree(repo)
+    folder.store("armani", 2, data)
     with pytest.raises(WorkFolderError, match="never rewritten"):
-        WorkFolder(repo).store("armani", 1, b"{}")
+        folder.store("armani", 2, b"{}")
+    assert folder.load("armani", 2) == data
     assert tree(repo) == before
 
 
-def test_a_gap_is_refused(repo) -> None:
-    """A version that is missing would be signed a second time."""
+def test_a_version_that_is_missing_is_refused(repo) -> None:
+    """The sentence names role and version; after a gap one would be signed a second time."""
+    with pytest.raises(WorkFolderError, match="no version 7 of armani"):
+        WorkFolder(repo).load("armani", 7)
     WorkFolder(repo).store("armani", 3, b"{}")
     with pytest.raises(WorkFolderError, match="version of armani is missing"):
         WorkFolder(repo).load_versions()
@@ -53,12 +40,6 @@ def test_a_folder_without_metadata_is_refused(tmp_path) -> None:
     """The sentence says how to make a repository."""
     with pytest.raises(WorkFolderError, match="ceremony init"):
         WorkFolder(tmp_path).load_versions()
-
-
-def test_a_version_that_is_not_there_is_refused(repo) -> None:
-    """The sentence names role and version."""
-    with pytest.raises(WorkFolderError, match="no version 7 of armani"):
-        WorkFolder(repo).load("armani", 7)
 
 
 def test_a_strange_file_is_refused(repo) -> None:

@@ -3,8 +3,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from signer.cli import cli
 from tests.cases import case
 from tests.programs import walk
@@ -39,51 +37,32 @@ def test_wrong_usage_is_2(run) -> None:
         assert "Traceback" not in errors
 
 
-def test_an_environment_that_fails_is_3(run, keys, monkeypatch) -> None:
-    """A disk that is full is not the user's fault, and one sentence says so."""
+def test_an_environment_that_fails_is_3(run, keys, tmp_path, monkeypatch) -> None:
+    """A full disk or a missing folder is not wrong usage, and one sentence says so."""
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    status, output, errors = run("keys", "new", "--keys", keys, "dior-2")
-    assert (status, output) == (3, "")
-    assert (
-        errors == "hening-signer: No space left on device; mend that and run the command again.\n"
-    )
-
-
-def test_a_file_in_the_way_is_3(run, tmp_path) -> None:
-    """The sentence names the path."""
-    (tmp_path / "file").write_bytes(b"")
-    status, _, errors = run("keys", "new", "--keys", tmp_path / "file" / "keys", "dior-2")
-    assert status == 3
-    assert errors == (
-        f"hening-signer: {tmp_path}/file/keys: Not a directory;"
-        " mend that and run the command again.\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("keys", "list", "--keys", "none"), "The key folder none is not there; make keys with"),
-        (("release", "list", "--repo", "none"), "The working folder none is not there; make one"),
-    ],
-)
-def test_a_missing_folder_is_3(run, tmp_path, monkeypatch, arguments, sentence) -> None:
-    """The sentence names the folder and the command that makes it, for machines as JSON, too."""
     monkeypatch.chdir(tmp_path)
-    status, output, errors = run(*arguments, "--json")
-    assert status == 3
-    assert errors.startswith(f"hening-signer: {sentence}")
-    assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}
+    monkeypatch.setattr(os, "fsync", full)
+    (tmp_path / "file").write_bytes(b"")
+    mend = "mend that and run the command again."
+    for arguments, sentence in (
+        (("keys", "new", "dior-2", "--keys", keys), f"No space left on device; {mend}"),
+        (
+            ("keys", "new", "dior-2", "--keys", tmp_path / "file" / "keys"),
+            f"{tmp_path}/file/keys: Not a directory; {mend}",
+        ),
+        (("keys", "list", "--keys", "no"), "The key folder no is not there; make keys with"),
+        (("release", "list", "--repo", "no"), "The working folder no is not there; make one"),
+    ):
+        status, output, errors = run(*arguments, "--json")
+        assert status == 3
+        assert errors.startswith(f"hening-signer: {sentence}")
+        assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}
 
 
-@pytest.mark.parametrize(
-    "arguments", [("keys", "list", "--keys", "."), ("release", "list", "--repo", ".")]
-)
-def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch, arguments) -> None:
+def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch) -> None:
     """It is neither wrong usage nor an empty folder."""
 
     def deny(path=".", *_more):
@@ -94,43 +73,37 @@ def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch, arguments) -
     monkeypatch.setattr(os, "access", lambda *_arguments, **_named: False)
     monkeypatch.setattr(os, "listdir", deny)
     monkeypatch.setattr(os, "scandir", deny)
-    status, output, errors = run(*arguments)
-    assert (status, output) == (3, "")
-    assert "Permission denied; mend that and run the command again." in errors
+    for arguments in (("keys", "list", "--keys", "."), ("release", "list", "--repo", ".")):
+        status, output, errors = run(*arguments)
+        assert (status, output) == (3, "")
+        assert "Permission denied; mend that and run the command again." in errors
 
 
-def test_stopping_is_130(run, monkeypatch, made_keys) -> None:
-    """Control-C ends a command with a sentence, which promises nothing where nothing was begun."""
+def test_stopping_is_130(run, monkeypatch, made_keys, tmp_path) -> None:
+    """Control-C ends a command with a sentence, which says how to go on where keys were made."""
+    made = []
 
     def stop(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("signer.keys.keystore.Keystore.load_public_keys", stop)
-    status, _, errors = run("keys", "list", "--keys", made_keys)
-    assert (status, errors.lstrip("\n")) == (130, "hening-signer: Stopped.\n")
-
-
-def test_stopping_between_two_keys_says_how_to_go_on(run, tmp_path) -> None:
-    """The keys that were made stay."""
-    made = []
-
-    def stop(size):
+    def stop_later(size):
         made.append(size)
-        if len(made) > 3:  # a key takes three: itself, salt and vector
-            raise KeyboardInterrupt
-        return os.urandom(size)
+        return stop() if len(made) > 3 else os.urandom(size)  # key, salt and vector
 
-    names = ("root-1", "root-2")
-    status, _, errors = run("keys", "new", "--keys", tmp_path / "keys", *names, entropy=stop)
-    assert status == 130
-    assert errors.lstrip("\n") == (
-        "hening-signer: Stopped; `keys list` shows the keys that were made,"
-        " so ask for the others only.\n"
+    with monkeypatch.context() as patch:
+        patch.setattr("signer.keys.keystore.Keystore.load_public_keys", stop)
+        status, _, errors = run("keys", "list", "--keys", made_keys)
+    assert (status, errors.lstrip("\n")) == (130, "hening-signer: Stopped.\n")
+    new = ("keys", "new", "--keys", tmp_path / "keys", "root-1", "root-2")
+    status, _, errors = run(*new, entropy=stop_later)
+    assert (status, errors.lstrip("\n")) == (
+        130,
+        (
+            "hening-signer: Stopped; `keys list` shows the keys that were made,"
+            " so ask for the others only.\n"
+        ),
     )
-    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == [
-        "root-1.key",
-        "root-1.pub",
-    ]
+    assert {path.name for path in (tmp_path / "keys").iterdir()} == {"root-1.key", "root-1.pub"}
 
 
 def test_stopping_before_a_bundle_has_its_name_says_how_to_go_on(

@@ -5,32 +5,27 @@ import pytest
 from tests.softhsm import PIN
 
 
-def test_new_keys_are_listed(run_json, tmp_path) -> None:
-    """What `new` makes, `list` shows, with role and id."""
-    made = run_json("keys", "new", "--keys", tmp_path / "keys", "root-1", "armani-1")
-    listed = run_json("keys", "list", "--keys", tmp_path / "keys")
+def test_new_keys_are_listed(run, run_json, tmp_path) -> None:
+    """What `new` makes, `list` shows, with role and id; people get a table without colours."""
+    folder = ("--keys", tmp_path / "keys")
+    made = run_json("keys", "new", *folder, "root-1", "armani-1")
+    listed = run_json("keys", "list", *folder)
     assert [(key["name"], key["role"], key["private"]) for key in listed["keys"]] == [
         ("armani-1", "armani", True),
         ("root-1", "root", True),
     ]
     ids = {key["name"]: key["keyid"] for key in made["keys"]}
     assert {key["name"]: key["keyid"] for key in listed["keys"]} == ids
-
-
-def test_people_get_sentences_and_a_table(run, tmp_path) -> None:
-    """Off a terminal there are plain lines without colours."""
-    status, output, _ = run("keys", "new", "--keys", tmp_path / "keys", "root-1")
-    assert status == 0
-    assert output.startswith("Made root-1 for the role root, key id ")
-    _, output, _ = run("keys", "list", "--keys", tmp_path / "keys")
-    title, head, row, rest = output.splitlines()
+    _, output, _ = run("keys", "list", *folder)
+    title, head, row, rest, *_ = output.splitlines()
     assert (title, head.split("  ")[0]) == ("Keys", "name")
-    assert row.split()[:2] == ["root-1", "here"]
+    assert row.split()[:2] == ["armani-1", "here"]
     assert len((row + rest).split()) == 3 + 8  # half of the key id, in groups of four
     assert "\x1b" not in output
     # `rot` may be a codename, so the key is made, and the output says for what.
-    _, output, _ = run("keys", "new", "--keys", tmp_path / "keys", "rot-1")
-    assert output.startswith("Made rot-1 for the model rot, key id ")
+    for name, role in (("root-2", "the role root"), ("rot-1", "the model rot")):
+        _, output, _ = run("keys", "new", *folder, name)
+        assert output.startswith(f"Made {name} for {role}, key id ")
 
 
 def test_a_key_that_cannot_be_is_2(run, tmp_path) -> None:

@@ -25,30 +25,22 @@ def pem(tmp_path):
 
 
 def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem) -> None:
-    """The sentence gives the id to compare, and the list says that it is elsewhere."""
-    folder = tmp_path / "keys"
-    status, output, _ = run("keys", "import", pem, "--keys", folder, "--holder", "carol")
+    """Or a given one; the sentence has the id to compare, the list says that it is elsewhere."""
+    folder = ("--keys", tmp_path / "keys")
+    status, output, _ = run("keys", "import", pem, *folder, "--holder", "carol")
     assert status == 0
     assert output == (
         "Took root-7, key id 74c1 81c7 ad8a 0855 d4b5 5e44 d2ba 87aa; compare that with what its"
         " holder reads out.\n"
     )
-    again = run("keys", "import", pem, "--keys", folder)
-    assert again == (0, "root-7 is there already.\n", "")
-    (key,) = run_json("keys", "list", "--keys", folder)["keys"]
-    assert key["public"] == PUBLIC
-    assert (key["name"], key["holder"], key["kind"], key["private"]) == (
-        "root-7",
-        "carol",
-        "public only",
-        False,
-    )
-
-
-def test_a_name_may_be_given(run_json, tmp_path, pem) -> None:
-    """Then the file's does not matter."""
-    arguments = ("keys", "import", pem, "--keys", tmp_path / "keys", "--name", "dior-3")
-    assert run_json(*arguments)["keys"] == [{"holder": "", "keyid": KEYID, "name": "dior-3"}]
+    assert run("keys", "import", pem, *folder) == (0, "root-7 is there already.\n", "")
+    (key,) = run_json("keys", "list", *folder)["keys"]
+    found = [key[name] for name in ("public", "name", "holder", "kind", "private")]
+    assert found == [PUBLIC, "root-7", "carol", "public only", False]
+    status, _, errors = run("keys", "export", "root-1", *folder)
+    assert (status, "There is no key root-1 in" in errors) == (1, True)
+    named = ("keys", "import", pem, "--keys", tmp_path / "other", "--name", "dior-3")
+    assert run_json(*named)["keys"] == [{"holder": "", "keyid": KEYID, "name": "dior-3"}]
 
 
 def test_files_of_this_tool_keep_their_holder(run, run_json, tmp_path) -> None:
@@ -99,37 +91,23 @@ def test_an_export_may_be_repeated_and_leaves_nothing_behind(run, tmp_path, tree
     assert tree(keys) == before
 
 
-def test_what_may_not_be_enrolled_is_1(run, tmp_path, pem) -> None:
-    """One sentence, and nothing of all that was given is taken."""
+def test_what_cannot_be_taken_is_refused(run, tmp_path, pem) -> None:
+    """Wrong usage before anything is read; nothing of all that was given is taken."""
+    token = ("--token", "t", "--module", "/m", "--id", "01", "--name", "root-1")
     bad = tmp_path / "root-8.pub"
     bad.write_text("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n")
-    status, output, errors = run("keys", "import", pem, bad, "--keys", tmp_path / "keys")
-    assert (status, output, errors.count("\n")) == (1, "", 1)
-    assert "not a public key; make one" in errors
-    assert not (tmp_path / "keys").exists()
-
-
-def test_what_does_not_belong_together_is_2(run, tmp_path, pem) -> None:
-    """Wrong usage is reported before anything is read."""
-    token = ("--token", "t", "--module", "/m", "--id", "01", "--name", "root-1")
-    for given, words in (
-        ((), "nothing to take; give a FILE, or --token"),
-        ((pem, pem, "--name", "root-1"), "--name is for one FILE"),
-        (("--token", "drawer"), "--token, --module, --id and --name together"),
-        ((pem, "--id", "01"), "--token, --module, --id and --name together"),
-        ((pem, *token), "from a FILE or from a token"),
-        ((pem, "--holder", "x" * 41), "no name of a holder"),
+    for given, expected, words in (
+        ((pem, bad), 1, "not a public key; make one"),
+        ((), 2, "nothing to take; give a FILE, or --token"),
+        ((pem, pem, "--name", "root-1"), 2, "--name is for one FILE"),
+        (("--token", "drawer"), 2, "--token, --module, --id and --name together"),
+        ((pem, "--id", "01"), 2, "--token, --module, --id and --name together"),
+        ((pem, *token), 2, "from a FILE or from a token"),
+        ((pem, "--holder", "x" * 41), 2, "no name of a holder"),
     ):
-        status, _, errors = run("keys", "import", *given, "--keys", tmp_path / "keys")
-        assert (status, words in errors) == (2, True), errors
-
-
-def test_a_key_that_is_not_there_cannot_go_out(run, tmp_path, pem) -> None:
-    """The sentence says where to look."""
-    run("keys", "import", pem, "--keys", tmp_path / "keys")
-    status, _, errors = run("keys", "export", "root-1", "--keys", tmp_path / "keys")
-    assert status == 1
-    assert "There is no key root-1 in" in errors
+        status, output, errors = run("keys", "import", *given, "--keys", tmp_path / "keys")
+        assert (status, output, words in errors) == (expected, "", True), errors
+        assert not (tmp_path / "keys").exists()
 
 
 @pytest.mark.needs("softhsm")

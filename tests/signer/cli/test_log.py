@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.cases import case
 from tests.signer.audit.public_tree import NOW, make_tree
 
 _TREE = make_tree()
@@ -215,40 +216,23 @@ def test_of_a_long_list_the_newest_entries_are_shown(run, arguments, tree, publi
     assert value["listed"][-1]["version"] == 200
 
 
-def test_a_working_folder_that_is_none_is_told_first(run, arguments, tmp_path):
-    """Before the log is read, and with no memory made."""
-    status, output, errors = run(*arguments, "--repo", tmp_path / "public", at=NOW)
-    assert (status, output) == (1, "")
-    assert "timestamp.json does not belong into a repository" in errors
-    assert run(*arguments, "--list", "no role", at=NOW)[0] == 2
-
-
-def test_a_mirror_that_is_away_is_no_finding(run, arguments, tmp_path):
-    """Exit status 3: the environment failed, and nothing is known."""
-    arguments[3] = tmp_path / "nowhere"
-    status, output, errors = run(*arguments, at=NOW)
-    assert (status, output) == (3, "")
-    assert "is not there" in errors
-    arguments[3] = "http://127.0.0.1:1"
-    status, _, errors = run(*arguments, at=NOW)
-    assert status == 3
-    assert "cannot be asked" in errors
-    assert not (tmp_path / "log.memory").exists()
-
-
-def test_a_url_that_is_none(run, arguments):
-    """The sentence says what is wrong with it."""
-    arguments[3] = "https://updates.example/mirror"
-    status, _, errors = run(*arguments, at=NOW)
-    assert status == 2
-    assert "more than a scheme, a host and a port" in errors
-
-
-def test_the_first_audit_needs_a_root(run, arguments):
-    """Nothing is trusted on first sight."""
+def test_an_audit_that_cannot_be_is_no_finding(run, arguments, tmp_path):
+    """One sentence says why, and no memory is made; nothing is trusted on first sight."""
+    for change, more, status, sentence in (
+        ({}, ("--repo", tmp_path / "public"), 1, "timestamp.json does not belong into a repos"),
+        ({}, ("--list", "no role"), 2, ""),
+        ({3: tmp_path / "nowhere"}, (), 3, "is not there"),
+        ({3: "http://127.0.0.1:1"}, (), 3, "cannot be asked"),
+        ({3: "https://updates.example/m"}, (), 2, "more than a scheme, a host and a port"),
+        ({5: tmp_path / "no" / "log.memory"}, (), 3, "mend that"),  # after the whole audit
+    ):
+        changed = [change.get(place, word) for place, word in enumerate(arguments)]
+        with case(change, more):
+            got, _, errors = run(*changed, *more, at=NOW)
+            assert (got, sentence in errors) == (status, True), errors
+            assert not (tmp_path / "log.memory").exists()
     status, _, errors = run(*arguments[:-2], at=NOW)
-    assert status == 1
-    assert "pin the root" in errors
+    assert (status, "pin the root" in errors) == (1, True)
 
 
 def test_a_memory_that_began_with_another_root(run, arguments, tree, tmp_path):
@@ -258,14 +242,6 @@ def test_a_memory_that_began_with_another_root(run, arguments, tree, tmp_path):
     status, _, errors = run(*arguments, at=NOW)
     assert status == 1
     assert "began with another root" in errors
-
-
-def test_a_folder_that_cannot_be_written(run, arguments, tmp_path):
-    """The memory's folder is not there: exit status 3, after the whole audit."""
-    arguments[5] = tmp_path / "no" / "log.memory"
-    status, _, errors = run(*arguments, at=NOW)
-    assert status == 3
-    assert "mend that" in errors
 
 
 def test_long_logs_show_progress(run, arguments, tree, public, monkeypatch):

@@ -1,7 +1,6 @@
 import io
 from datetime import UTC, datetime
 
-import pytest
 from rich.console import Console
 
 from server.tables import print_table
@@ -39,13 +38,11 @@ def test_long_work_prints_a_line_at_each_gibibyte(capsys) -> None:
     ]
 
 
-@pytest.mark.parametrize("done", [1, 100])
-def test_a_terminal_gets_a_bar(monkeypatch, done) -> None:
+def test_a_terminal_gets_a_bar(monkeypatch) -> None:
     """The bar goes to standard error and is gone at the end."""
-    screen = io.StringIO()
-    monkeypatch.setattr(
-        output, "Console", lambda **_named: Console(file=screen, force_terminal=True, width=100)
-    )
-    with progress_bar("Reading") as progress:
-        progress(done, 100)
-    assert "Reading" in screen.getvalue()
+    for done in (1, 100):
+        console = Console(file=io.StringIO(), force_terminal=True, width=100)
+        monkeypatch.setattr(output, "Console", lambda console=console, **_named: console)
+        with progress_bar("Reading") as progress:
+            progress(done, 100)
+        assert "Reading" in console.file.getvalue()

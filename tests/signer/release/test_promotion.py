@@ -30,7 +30,7 @@ def promote(role, counter=2, target=STABLE, **more):
 
 
 def test_the_same_bytes_are_listed_a_second_time(role) -> None:
-    """Length, hash and every member are those of the first path, which stays."""
+    """Text and stepping stone may be given; all else is that of the first path, which stays."""
     promotion = promote(role)
     assert promotion.paths == (path_of(2),)
     source, target = role.targets[path_of(2, None, BETA)], promotion.planned.targets[path_of(2)]
@@ -38,6 +38,9 @@ def test_the_same_bytes_are_listed_a_second_time(role) -> None:
     assert target.custom == source.custom
     assert target.custom["changelog"] == {"en": "Two."}
     assert promotion.planned.targets[path_of(2, None, BETA)] == source
+    given = promote(promote(role, 1).planned, min_counter=1, changelog={"id": "Dua."}).planned
+    custom = given.targets[path_of(2)].custom
+    assert (custom["min_counter"], custom["changelog"]) == (1, {"id": "Dua."})
 
 
 def test_an_incremental_comes_along_where_its_source_is(role) -> None:
@@ -53,30 +56,13 @@ def test_an_incremental_comes_along_where_its_source_is(role) -> None:
     assert promote(role, factory_builds=frozenset({fingerprint(1)})).paths == both
 
 
-def test_text_and_stepping_stone_may_be_given(role) -> None:
-    """Otherwise both are kept."""
-    first = promote(role, 1).planned
-    custom = (
-        promote(first, min_counter=1, changelog={"id": "Dua."}).planned.targets[path_of(2)].custom
-    )
-    assert (custom["min_counter"], custom["changelog"]) == (1, {"id": "Dua."})
-
-
-def test_a_build_stays_in_its_region(role) -> None:
-    """It is made for one model and region."""
-    for target, sentence in (
-        (Channel("armani", "eu", "stable"), "armani/id cannot go to armani/eu"),
-        (Channel("dior", "id", "stable"), "armani/id cannot go to dior/id"),
-        (BETA, "armani/id/beta is named twice"),
-        (Channel("armani", "id", "STABLE"), "not a region or channel"),
-    ):
-        with case(target), pytest.raises(ReleaseRefusal, match=sentence):
-            promote(role, target=target)
-
-
 def test_what_could_not_be_signed_cannot_be_promoted(role) -> None:
-    """The rules of `release sign` hold for the second path, too."""
+    """A build is made for one model and region; the rules of `release sign` hold, too."""
     for more, sentence in (
+        ({"target": Channel("armani", "eu", "stable")}, "armani/id cannot go to armani/eu"),
+        ({"target": Channel("dior", "id", "stable")}, "armani/id cannot go to dior/id"),
+        ({"target": BETA}, "armani/id/beta is named twice"),
+        ({"target": Channel("armani", "id", "STABLE")}, "not a region or channel"),
         ({"counter": 9}, "lists no build with counter 9"),
         ({"min_counter": 1}, "has no release from which"),
         ({"min_counter": 2}, "min_counter is not below counter"),
@@ -85,6 +71,9 @@ def test_what_could_not_be_signed_cannot_be_promoted(role) -> None:
     ):
         with case(more), pytest.raises(ReleaseRefusal, match=sentence):
             promote(role, **more)
+    taken = sign(role, [make_facts(3, path=make_facts(2).path)])
+    with pytest.raises(ReleaseRefusal, match="other bytes"):
+        promote(taken)
 
 
 def test_a_text_of_an_older_version_goes_along(role) -> None:
@@ -109,17 +98,12 @@ def test_what_is_withdrawn_is_not_promoted(role) -> None:
 
 
 def test_a_withdrawn_edge_stays_behind(role) -> None:
-    """The build goes without it."""
-    edge = Withdrawal((path_of(2, 1, BETA),))
-    withdrawn = plan_withdrawal(edge, promote(role, 1).planned, EXPIRES)
+    """The build goes without it; one that is withdrawn in the target stays so."""
+    once = promote(role, 1).planned
+    withdrawn = plan_withdrawal(Withdrawal((path_of(2, 1, BETA),)), once, EXPIRES)
     promotion = promote(withdrawn)
     assert (promotion.paths, promotion.left_out) == ((path_of(2),), ())
-
-
-def test_an_edge_that_is_withdrawn_in_the_target_stays_so(role) -> None:
-    """The rest of the build is promoted as ever."""
-    there = promote(promote(role, 1).planned).planned
-    withdrawn = plan_withdrawal(Withdrawal((path_of(2, 1),)), there, EXPIRES)
+    withdrawn = plan_withdrawal(Withdrawal((path_of(2, 1),)), promote(once).planned, EXPIRES)
     promotion = promote(withdrawn)
     assert promotion.planned.targets == withdrawn.targets
     assert promotion.left_out == (f"{path_of(2, 1)} stays withdrawn: that is final.",)
@@ -139,11 +123,3 @@ def test_what_is_withdrawn_elsewhere_goes_nowhere_new(role) -> None:
     build = plan_withdrawal(Withdrawal((str(STABLE),), 2), first, EXPIRES)
     with pytest.raises(ReleaseRefusal, match=r"has the bytes of \S+, which is withdrawn, and that"):
         promote(build, target=dev)
-
-
-def test_a_name_that_is_taken_is_refused(role) -> None:
-    """The path would have other bytes."""
-    name = make_facts(2).path
-    taken = sign(role, [make_facts(3, path=name)])
-    with pytest.raises(ReleaseRefusal, match="other bytes"):
-        promote(taken)

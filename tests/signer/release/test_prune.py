@@ -42,23 +42,21 @@ def time_of(number):
 
 
 def test_old_builds_leave_and_the_floor_remembers_them() -> None:
-    """The newest stay; counter and time of what left stay in the role."""
-    pruning = prune(role_of(1, 2, 3, 4), 2)
+    """The newest stay; counter and time of what left stay in the role, with unknown members."""
+    role = role_of(1, 2, 3, 4)
+    assert prune(role, 4).planned.unrecognized_fields == {}
+    role.unrecognized_fields |= {"x": 1, "custom": {"floor": 0, "schema": 1, "x-later": [2]}}
+    pruning = prune(role, 2)
     assert counters(pruning.planned) == [3, 4]
     assert pruning.gone == (path_of(1), path_of(2))
     assert decode_floor(pruning.planned) == Floor(schema=1, counter=3, time=time_of(2))
     assert pruning.floor == 3
     assert pruning.held_by == "armani/id/stable keeps its newest builds, counter 3 among 2."
-
-
-def test_nothing_old_is_no_change() -> None:
-    """No floor appears, and one that is there stays."""
-    role = role_of(1, 2)
-    assert prune(role, 2).planned.unrecognized_fields == {}
-    pruned = prune(role, 1).planned
-    again = prune(pruned, 1)
-    assert (again.planned.targets, again.gone) == (pruned.targets, ())
-    assert again.planned.unrecognized_fields == pruned.unrecognized_fields
+    kept = pruning.planned.unrecognized_fields
+    assert (kept["x"], kept["custom"]["x-later"]) == (1, [2])
+    again = prune(pruning.planned, 2)
+    assert (again.planned.targets, again.gone) == (pruning.planned.targets, ())
+    assert again.planned.unrecognized_fields == kept
 
 
 def test_what_an_incremental_starts_from_stays() -> None:
@@ -77,51 +75,50 @@ def test_what_an_incremental_starts_from_stays() -> None:
     assert pruning.in_the_way == ()
 
 
-def test_what_a_stepping_stones_incremental_starts_from_stays() -> None:
-    """The stone is offered as a step, and its incremental with it; that is not in the way."""
-    role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
-    role = sign(role, [make_facts(3)], min_counter=2)
-    pruning = prune(role, 1)
-    assert counters(pruning.planned) == [1, 2, 3]
-    assert pruning.held_by == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
-    assert pruning.in_the_way == ()
-
-
-def test_what_another_channel_holds_needs_its_sources() -> None:
-    """Builds that stay for another channel's sake keep their incrementals, and so their sources."""
-    role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 1)])
-    role = sign(role_of(2, channel=BETA, current=role), [make_facts(4)])
-    pruning = prune(role, 1)
-    assert counters(pruning.planned) == [1, 2, 3, 4]
-    assert (pruning.in_the_way, pruning.floor_without) == ((path_of(3, 1),), 2)
-
-
 def test_stepping_stones_stay() -> None:
-    """All of them on the way to a kept build."""
+    """All on the way to a kept build, and what a stone's incremental starts from."""
     role = sign(role_of(1, 2), [make_facts(3)], min_counter=2)
     role = sign(role, [make_facts(4)], min_counter=3)
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [2, 3, 4]
     assert pruning.held_by.endswith("over the stepping stone 2.")
+    # The stone is offered as a step, and its incremental with it; that is not in the way.
+    role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
+    pruning = prune(sign(role, [make_facts(3)], min_counter=2), 1)
+    assert counters(pruning.planned) == [1, 2, 3]
+    assert pruning.held_by == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
+    assert pruning.in_the_way == ()
 
 
 def test_each_channel_keeps_its_own() -> None:
-    """A channel that stands still holds the floor, until its builds are withdrawn."""
+    """One that stands still holds the floor, and the sources of what stays for its sake."""
     role = role_of(2, 3, 4, current=role_of(1, channel=BETA))
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
     assert pruning.held_by.startswith("armani/id/beta keeps its newest builds, counter 1 among 1")
     assert counters(prune(withdraw(role, BETA, 1), 1).planned) == [4]
+    role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 1)])
+    pruning = prune(sign(role_of(2, channel=BETA, current=role), [make_facts(4)]), 1)
+    assert counters(pruning.planned) == [1, 2, 3, 4]
+    assert (pruning.in_the_way, pruning.floor_without) == ((path_of(3, 1),), 2)
+    # A build of another region below the floor leaves with the others.
+    eu = Channel("armani", "eu", "stable")
+    role = sign(sign(empty_role(), [make_facts(1, region="eu")], eu), [make_facts(2)])
+    role = sign(sign(role, [make_facts(3, region="eu")], eu), [make_facts(4)])
+    assert counters(prune(role, 1).planned) == [3, 4]
 
 
 def test_withdrawn_builds_do_not_count_but_drain() -> None:
-    """A build is kept while its bytes are served."""
+    """A build is kept, and named, while its bytes are served."""
     end = int((NOW + timedelta(days=7)).timestamp())
     role = withdraw(role_of(1, 2, 3), STABLE, 1, end)
     assert counters(prune(role, 2).planned) == [1, 2, 3]
     assert "still drains" in prune(role, 1).held_by
     assert counters(prune(role, 2, NOW + timedelta(days=8)).planned) == [2, 3]
     assert counters(prune(withdraw(role_of(1, 2, 3), STABLE, 3), 1).planned) == [2, 3]
+    both = withdraw(role, STABLE, 2)
+    assert draining(both, NOW) == (path_of(1),)
+    assert draining(both, NOW + timedelta(days=7)) == ()
 
 
 def test_what_left_does_not_come_back() -> None:
@@ -134,29 +131,31 @@ def test_what_left_does_not_come_back() -> None:
     assert counters(sign(pruned, [make_facts(3)])) == [2, 3]
 
 
-@pytest.mark.parametrize("keep", [0, -1])
-def test_at_least_one_build_is_kept(keep) -> None:
-    """To take out all there is another command."""
-    with pytest.raises(ReleaseRefusal, match="--keep 1 or more"):
-        prune(role_of(1), keep)
-
-
-def test_a_role_without_offers_is_not_pruned() -> None:
-    """Empty, or all withdrawn: that is retirement."""
-    for role in (empty_role(), withdraw(role_of(1), STABLE, 1)):
-        with pytest.raises(ReleaseRefusal, match="release retire"):
-            prune(role, 1)
+def test_nothing_else_is_pruned() -> None:
+    """To take out all there is another command; so is it where all is withdrawn, or empty."""
+    for role, keep, sentence in (
+        (role_of(1), 0, "--keep 1 or more"),
+        (role_of(1), -1, "--keep 1 or more"),
+        (empty_role(), 1, "release retire"),
+        (withdraw(role_of(1), STABLE, 1), 1, "release retire"),
+    ):
+        with pytest.raises(ReleaseRefusal, match=sentence):
+            prune(role, keep)
 
 
 def test_a_model_is_retired() -> None:
-    """Everything leaves at once; the floor is above all that were."""
-    role = role_of(1, 2)
-    retired = plan_retirement("armani", role, EXPIRES)
+    """Everything leaves; newer builds, above the floor in counter and time, may come back."""
+    retired = plan_retirement("armani", role_of(1, 2), EXPIRES)
     assert retired.targets == {}
     assert decode_floor(retired) == Floor(schema=1, counter=3, time=time_of(2))
     again = plan_retirement("armani", retired, EXPIRES)
     assert again.unrecognized_fields == retired.unrecognized_fields
     assert decode_floor(plan_retirement("armani", empty_role(), EXPIRES)).counter == 1
+    with pytest.raises(ReleaseRefusal, match="not newer than the role's floor_time"):
+        sign(retired, [make_facts(2)])
+    back = sign(retired, [make_facts(3)])
+    assert (counters(back), decode_floor(back).counter) == ([3], 3)
+    assert counters(prune(sign(back, [make_facts(4)]), 1).planned) == [4]
 
 
 def test_a_model_whose_counters_are_used_up_is_not_retired() -> None:
@@ -166,42 +165,3 @@ def test_a_model_whose_counters_are_used_up_is_not_retired() -> None:
     last = sign(role, [make_facts(1)])
     with pytest.raises(ReleaseRefusal, match=r"no counter is left above 9007199254740991; withdr"):
         plan_retirement("armani", last, EXPIRES)
-
-
-def test_what_drains_is_named() -> None:
-    """A package whose bytes are still served, and no longer."""
-    end = int((NOW + timedelta(days=7)).timestamp())
-    role = withdraw(withdraw(role_of(1, 2, 3), STABLE, 1, end), STABLE, 2)
-    assert draining(role, NOW) == (path_of(1),)
-    assert draining(role, NOW + timedelta(days=7)) == ()
-
-
-def test_a_retired_model_may_come_back_with_newer_builds() -> None:
-    """Above the floor, in counter and in time."""
-    retired = plan_retirement("armani", role_of(1, 2), EXPIRES)
-    with pytest.raises(ReleaseRefusal, match="not newer than the role's floor_time"):
-        sign(retired, [make_facts(2)])
-    back = sign(retired, [make_facts(3)])
-    assert counters(back) == [3]
-    assert decode_floor(back).counter == 3
-    assert counters(prune(sign(back, [make_facts(4)]), 1).planned) == [4]
-
-
-def test_unknown_members_of_the_role_are_kept() -> None:
-    """What a newer signer wrote into the role's own `custom`."""
-    role = role_of(1, 2)
-    role.unrecognized_fields["x"] = 1
-    role.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, "x-later": [2]}
-    pruned = prune(role, 1).planned
-    assert pruned.unrecognized_fields["x"] == 1
-    assert pruned.unrecognized_fields["custom"]["x-later"] == [2]
-
-
-def test_regions_share_the_sequence() -> None:
-    """A build of another region below the floor leaves with the others."""
-    eu = Channel("armani", "eu", "stable")
-    role = sign(empty_role(), [make_facts(1, region="eu")], eu)
-    role = sign(role, [make_facts(2)])
-    role = sign(role, [make_facts(3, region="eu")], eu)
-    role = sign(role, [make_facts(4)])
-    assert counters(prune(role, 1).planned) == [3, 4]

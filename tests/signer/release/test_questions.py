@@ -1,7 +1,5 @@
 from dataclasses import replace
 
-import msgspec
-
 from signer.release.plan import judge_release
 from signer.release.proof import Proof, Proofs, ProvedPartition, ProvedSource
 from signer.release.request import ReleaseRequest
@@ -62,38 +60,40 @@ def test_packages_with_proofs_pass() -> None:
 
 
 def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
-    """As the team's policy says."""
-    ((_, answer, said),) = judge([FULL], terms=replace(TERMS, is_required=False))
-    assert answer == "not asked"
-    assert said == "not unpacked: give a report of `hening-device prove` with --proof"
-    ((_, answer, said),) = judge([FULL])
-    assert answer == "no"
-    assert said.startswith(f"policy.toml requires a proof that {FULL.path.name} installs: run")
-
-
-def test_a_proof_is_judged_also_where_none_is_required() -> None:
-    """Giving one cannot make a package better."""
-    refused = proof_of(FULL, refusal="An xz stream is damaged.", partitions=[], ways=["stream"])
-    terms = replace(TERMS, is_required=False)
-    (_, answer, said), _ = judge([FULL], refused, terms=terms)
-    assert (answer, said) == ("no", f"A phone refuses {FULL.path.name}: An xz stream is damaged.")
+    """As the team's policy says; a block-based package has nothing to unpack."""
+    for package, terms, answer, start in (
+        (
+            FULL,
+            replace(TERMS, is_required=False),
+            "not asked",
+            "not unpacked: give a report of `hening-device prove` with --proof",
+        ),
+        (
+            FULL,
+            TERMS,
+            "no",
+            f"policy.toml requires a proof that {FULL.path.name} installs: run",
+        ),
+        (make_facts(2, ota_type="BLOCK"), TERMS, "not asked", "it has no payload"),
+    ):
+        ((_, found, said),) = judge([package], terms=terms)
+        assert (found, said[: len(start)]) == (answer, start)
 
 
 def test_one_refusal_of_several_reports_counts() -> None:
-    """In whichever order they are given."""
+    """In whichever order they are given, and also where none is required."""
     refused = proof_of(FULL, refusal="x" * 300, partitions=[])
     for given in ((refused, proof_of(FULL)), (proof_of(FULL), refused)):
-        (_, answer, said), _ = judge([FULL], *given)
-        assert answer == "no"
-        assert said.endswith("xxx…")
-        assert len(said) == 300
+        (_, answer, said), _ = judge([FULL], *given, terms=replace(TERMS, is_required=False))
+        assert (answer, said[-4:], len(said)) == ("no", "xxx…", 300)
+        assert said.startswith(f"A phone refuses {FULL.path.name}: xxx")
 
 
 OTHER = ProvedPartition("other", "0" * 64, 4096)
 
 
 def test_a_proof_of_something_else_is_refused() -> None:
-    """Each of its values must be what the signer found itself."""
+    """Each of its values must be what the signer found itself; --unverified has no certificate."""
     for changes, words in (
         ({"prover": "0.2.0"}, "was proved by hening-device 0.2.0, and this is hening-signer 0.1.0"),
         ({"certificate": "d" * 64}, "was proved with another certificate"),
@@ -103,13 +103,9 @@ def test_a_proof_of_something_else_is_refused() -> None:
         ({"partitions": [*proof_of(FULL).partitions, OTHER]}, "or other partitions"),
     ):
         with case(changes):
-            (_, answer, said), _ = judge([FULL], msgspec.structs.replace(proof_of(FULL), **changes))
+            (_, answer, said), _ = judge([FULL], proof_of(FULL, **changes))
             assert answer == "no"
             assert words in said
-
-
-def test_without_a_certificate_the_proof_s_is_not_compared() -> None:
-    """With --unverified there is nothing to compare it with."""
     terms = replace(TERMS, certificate="")
     assert judge([FULL], proof_of(FULL, certificate="d" * 64), terms=terms)[0][1] == "yes"
 
@@ -159,12 +155,6 @@ def test_a_proof_of_no_package_here_is_refused() -> None:
     *_, (subject, answer, said) = judge([FULL], proof_of(FULL), proof_of(SOURCE))
     assert (subject, answer) == (str(STABLE), "no")
     assert f"sha256 {SOURCE.sha256}, which is none of these" in said
-
-
-def test_a_block_based_package_has_nothing_to_unpack() -> None:
-    """It is refused for other reasons."""
-    ((_, answer, said),) = judge([make_facts(2, ota_type="BLOCK")])
-    assert (answer, said) == ("not asked", "it has no payload")
 
 
 def test_a_full_package_is_proved_on_the_build_before() -> None:

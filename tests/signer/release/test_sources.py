@@ -39,80 +39,64 @@ def test_the_full_package_of_a_build_is_found() -> None:
     assert find_full(fingerprint(1), [STEP, FULL]) is FULL
 
 
-def test_the_same_partitions_pass() -> None:
-    """Size and hash of what is patched are those that the full package writes."""
-    check_source_bytes(STEP, FULL)
-    real = make_facts(2, 1, partitions=())
-    check_source_bytes(real, FULL)
-
-
-def test_a_partition_without_a_source_is_not_compared() -> None:
-    """It is new, or written whole."""
-    check_source_bytes(partition(STEP, name="new", source_size=0, source_sha256=""), FULL)
-
-
-def test_other_partitions_are_refused() -> None:
-    """Phones would refuse the package after its download."""
+def test_a_package_patches_what_its_source_writes(facts) -> None:
+    """Phones would refuse others after the download; new and whole partitions have no source."""
+    assert any(each.source_sha256 for each in facts["step"].partitions)
+    for step, full in (
+        (STEP, FULL),
+        (make_facts(2, 1, partitions=()), FULL),
+        (partition(STEP, name="new", source_size=0, source_sha256=""), FULL),
+        (facts["step"], facts["first"]),
+    ):
+        check_source_bytes(step, full)
     for step, full, sentence in (
         (partition(STEP, source_sha256="f" * 64), FULL, "patches another system than"),
         (partition(STEP, source_size=4097), FULL, "patches another system than"),
         (STEP, partition(FULL, sha256="f" * 64), "patches another system than"),
         (STEP, partition(FULL, name="product"), "partition system, which .* does not have"),
+        (facts["step"], facts["second"], "patches another"),
     ):
         with case(step), pytest.raises(ReleaseRefusal, match=sentence):
             check_source_bytes(step, full)
 
 
-def test_the_packages_of_real_builds_agree(facts) -> None:
-    """What the inspection reads from an incremental is what its source's full package says."""
-    assert any(each.source_sha256 for each in facts["step"].partitions)
-    check_source_bytes(facts["step"], facts["first"])
-    with pytest.raises(ReleaseRefusal, match="patches another"):
-        check_source_bytes(facts["step"], facts["second"])
-
-
-def test_a_source_that_nothing_starts_from_is_refused() -> None:
-    """The wrong file behind --source would compare nothing."""
-    for source in (make_facts(3), make_facts(1, 0)):
-        with case(source):
-            check_sources_used([STEP, make_facts(2)], [FULL], set())
-            check_sources_used([STEP], [], set())
-            with pytest.raises(
-                ReleaseRefusal, match="leave it away, or give the right one with --source"
-            ):
-                check_sources_used([STEP], [source], set())
-
-
-def test_the_full_package_of_the_very_build_is_compared_with(facts) -> None:
-    """Where the run has none of its own."""
-    check_sources_used([STEP], [make_facts(2)], set())
-    with pytest.raises(ReleaseRefusal, match="leave it away"):
-        check_sources_used([STEP, make_facts(2)], [make_facts(2)], {fingerprint(1)})
+def test_a_source_that_nothing_starts_from_is_refused(facts) -> None:
+    """The wrong file would compare nothing; the build's own full package may be the source."""
+    both = [STEP, make_facts(2)]
+    for packages, sources in ((both, [FULL]), ([STEP], []), ([STEP], [make_facts(2)])):
+        check_sources_used(packages, sources, set())
+    for packages, source, known in (
+        ([STEP], make_facts(3), set()),
+        ([STEP], make_facts(1, 0), set()),
+        (both, make_facts(2), {fingerprint(1)}),
+    ):
+        with (
+            case(source),
+            pytest.raises(ReleaseRefusal, match="leave it away, or give the right one with --so"),
+        ):
+            check_sources_used(packages, [source], known)
     check_same_partitions(facts["step"], facts["second"])
     with pytest.raises(ReleaseRefusal, match="leads to another product, system than armani-first"):
         check_same_partitions(facts["step"], facts["first"])
 
 
-@pytest.mark.parametrize(
-    ("other", "names"),
-    [
+def test_packages_of_one_build_lead_to_the_same_partitions() -> None:
+    """Full and incremental, in one run or one after the other."""
+    full, role = make_facts(2), role_of(1)
+    for other, names in (
         (partition(STEP, sha256="f" * 64), "system"),
         (partition(STEP, size=1), "system"),
         (partition(STEP, name="vendor"), "system, vendor"),
         (replace(STEP, partitions=()), "system"),
-    ],
-)
-@pytest.mark.parametrize("full_at", ["run", "source"])
-def test_packages_of_one_build_lead_to_the_same_partitions(other, names, full_at) -> None:
-    """Full and incremental, in one run or one after the other."""
-    full, role = make_facts(2), role_of(1)
-    if full_at == "run":
-        packages, sources = [other, full], []
-    else:
-        packages, sources, role = [other], [full], sign(role, [full])
-    judged = judge_release(ReleaseRequest(STABLE), packages, role, NOW, EXPIRES, sources)
-    (refusal,) = judged.refusals
-    assert refusal.startswith(f"{STEP.path.name} leads to another {names} than {full.path.name};")
+    ):
+        for packages, sources, current in (
+            ([other, full], [], role),
+            ([other], [full], sign(role, [full])),
+        ):
+            judged = judge_release(ReleaseRequest(STABLE), packages, current, NOW, EXPIRES, sources)
+            (refusal,) = judged.refusals
+            start = f"{STEP.path.name} leads to another {names} than {full.path.name};"
+            assert refusal.startswith(start)
 
 
 def test_incrementals_without_their_full_package_are_compared_among_themselves() -> None:

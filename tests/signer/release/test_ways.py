@@ -25,10 +25,10 @@ def paths(role, channel=STABLE, factory=()):
 
 
 def test_an_empty_channel_has_no_ways() -> None:
-    """Nor has one with a first build only."""
-    assert paths(empty_role()) == []
-    assert paths(role_of(1)) == []
-    assert paths(role_of(1), BETA) == []
+    """Nor has one with a first build only; phones get away from a withdrawn one."""
+    assert paths(empty_role()) == paths(role_of(1)) == paths(role_of(1), BETA) == []
+    role = plan_withdrawal(Withdrawal((str(STABLE),), 2), role_of(1, 2, 3), EXPIRES)
+    assert paths(role) == [(1, (path_of(3),)), (2, (path_of(3),))]
 
 
 def test_a_phone_takes_the_incremental_from_its_build() -> None:
@@ -55,13 +55,6 @@ def test_a_stepping_stone_comes_first() -> None:
         (1, (path_of(2, 1), path_of(3, 2))),
         (2, (path_of(3, 2),)),
     ]
-
-
-def test_withdrawn_builds_have_a_way_but_are_none() -> None:
-    """Phones may run them, and get away from them."""
-    request = Withdrawal((str(STABLE),), 2)
-    role = plan_withdrawal(request, role_of(1, 2, 3), EXPIRES)
-    assert paths(role) == [(1, (path_of(3),)), (2, (path_of(3),))]
 
 
 def test_a_way_that_is_broken_is_said() -> None:

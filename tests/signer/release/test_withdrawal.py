@@ -33,23 +33,19 @@ def gone(role):
     return {path for path, withdrawn in is_withdrawn(role).items() if withdrawn}
 
 
-def test_a_build_is_withdrawn_everywhere(role) -> None:
-    """Every package of it, in every channel; nothing else changes."""
+def test_what_is_named_is_withdrawn(role) -> None:
+    """A build in every channel or in one, or an edge; nothing else changes, known or not."""
+    role.targets[path_of(2)].custom["x-later"] = [1]
+    role.targets[path_of(2)].unrecognized_fields["x-target"] = 2
     planned = withdraw(role, "armani", counter=2)
     everywhere = {path_of(2, source, where) for source in (None, 1) for where in (STABLE, BETA)}
     assert gone(planned) == everywhere
     assert planned.version == role.version + 1
     assert planned.targets[path_of(1)] == role.targets[path_of(1)]
-
-
-def test_a_build_is_withdrawn_from_one_channel(role) -> None:
-    """The others go on."""
+    target = planned.targets[path_of(2)]
+    assert (target.custom["x-later"], target.unrecognized_fields["x-target"]) == ([1], 2)
     planned = withdraw(role, str(BETA), counter=2)
     assert gone(planned) == {path_of(2, None, BETA), path_of(2, 1, BETA)}
-
-
-def test_one_edge_is_withdrawn(role) -> None:
-    """The build and its full package stay."""
     assert gone(withdraw(role, path_of(2, 1))) == {path_of(2, 1)}
 
 
@@ -57,58 +53,33 @@ def test_a_full_package_does_not_go_alone(role) -> None:
     """No pointer could offer what is left; with its incrementals named it can go."""
     with pytest.raises(ReleaseRefusal, match=r"would stay.*with counter 2 from"):
         withdraw(role, path_of(2))
-    assert gone(withdraw(role, path_of(2), path_of(2, 1))) == {path_of(2), path_of(2, 1)}
-    assert gone(withdraw(withdraw(role, path_of(2, 1)), path_of(2))) == {path_of(2), path_of(2, 1)}
+    both = {path_of(2), path_of(2, 1)}
+    assert gone(withdraw(role, *both)) == both
+    assert gone(withdraw(withdraw(role, path_of(2, 1)), path_of(2))) == both
     assert gone(withdraw(role, path_of(1))) == {path_of(1)}
 
 
-def test_a_drain_is_written_beside_it(role) -> None:
-    """Without one the member is absent."""
-    drained = withdraw(role, path_of(2, 1), drain_until=5000)
-    assert drained.targets[path_of(2, 1)].custom["drain_until"] == 5000
-    assert "drain_until" not in withdraw(role, path_of(2, 1)).targets[path_of(2, 1)].custom
-
-
 def test_a_drain_gets_shorter_and_never_longer(role) -> None:
-    """The same command an hour later changes nothing; without a drain it ends at once."""
-    for first, second, left in (
-        (5000, 6000, 5000),
-        (5000, 4000, 4000),
-        (5000, None, None),
-        (None, 5000, None),
+    """Without one the member is absent; one that is not granted is said."""
+    start = f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
+    for first, second, left, said in (
+        (5000, 6000, 5000, "its bytes are served until 1970-01-01 01:23:20 UTC."),
+        (5000, 5000, 5000, ""),
+        (5000, 4000, 4000, ""),
+        (5000, None, None, ""),
+        (None, 5000, None, "its bytes are served no more."),
     ):
-        with case(first):
+        with case(first, second):
             once = withdraw(role, path_of(2, 1), drain_until=first)
+            assert once.targets[path_of(2, 1)].custom.get("drain_until") == first
             twice = withdraw(once, path_of(2, 1), drain_until=second)
             assert twice.targets[path_of(2, 1)].custom.get("drain_until") == left
             assert (twice.targets == once.targets) == (first == left)
-
-
-def test_a_drain_that_is_not_granted_is_said(role) -> None:
-    """It belongs to the withdrawal; nothing is said of what is withdrawn only now."""
-    for first, second, sentence in (
-        (None, 5000, "its bytes are served no more."),
-        (4000, 5000, "its bytes are served until 1970-01-01 01:06:40 UTC."),
-        (5000, 5000, ""),
-        (5000, 4000, ""),
-        (5000, None, ""),
-    ):
-        with case(first):
-            once = withdraw(role, path_of(2, 1), drain_until=first)
+            assert ("drain_until" in twice.targets[path_of(2, 1)].custom) == (left is not None)
+            # Nothing is said of what is withdrawn only now.
             request = Withdrawal((str(STABLE),), 2, second)
-            said = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
-            start = (
-                f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
-            )
-            assert said == ([f"{start} later: {sentence}"] if sentence else [])
-
-
-def test_unknown_members_are_kept(role) -> None:
-    """What a newer signer wrote survives."""
-    role.targets[path_of(1)].custom["x-later"] = [1]
-    role.targets[path_of(1)].unrecognized_fields["x-target"] = 2
-    target = withdraw(role, path_of(1)).targets[path_of(1)]
-    assert (target.custom["x-later"], target.unrecognized_fields["x-target"]) == ([1], 2)
+            sentences = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
+            assert sentences == ([f"{start} later: {said}"] if said else [])
 
 
 def test_what_is_not_there_is_refused(role) -> None:
