@@ -39,29 +39,17 @@ def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
     assert "empty: as before" in prompts[1]
 
 
-def test_the_environment_serves_all_keys(passphrase) -> None:
-    """There is no prompt when the variable is set."""
-    passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": passphrase})
-    assert (
-        passphrases("root-1") == passphrases("root-2") == passphrases.choose("root-1") == passphrase
-    )
+def test_the_environment_serves_all_keys() -> None:
+    """There is no prompt when the variable is set; its bytes need not be text."""
+    secret = b"\xff\xfe bytes"
+    found = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": secret})
+    assert found("root-1") == found("root-2") == found.choose("root-1") == secret
 
 
-def test_a_descriptor_with_too_much_is_refused_and_not_cut() -> None:
+def test_a_descriptor_with_too_much_is_refused_and_not_cut(pipe) -> None:
     """Bytes beyond the limit make the passphrase too long, not another one."""
-    reader, writer = os.pipe()
-    os.write(writer, b"x" * 2000)
-    os.close(writer)
-    chosen = Passphrases(reader, {}).choose("root-1")
-    os.close(reader)
     with pytest.raises(KeyStoreError, match="bytes; give one of 8 to 1023"):
-        check_passphrase(chosen)
-
-
-def test_bytes_that_are_no_text_are_a_passphrase() -> None:
-    """A passphrase is bytes; nothing about it is decoded."""
-    passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": b"\xff\xfe bytes"})
-    assert passphrases("root-1") == b"\xff\xfe bytes"
+        check_passphrase(Passphrases(pipe(b"x" * 2000), {}).choose("root-1"))
 
 
 def test_no_repr_shows_a_passphrase(passphrase) -> None:
@@ -202,16 +190,15 @@ def test_one_descriptor_is_not_read_twice(use, pipe) -> None:
         use("--passphrase-fd", reader, "--pin-fd", reader)
 
 
-@pytest.mark.parametrize("option", ["--passphrase-fd", "--pin-fd"])
-def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use, option) -> None:
+def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use) -> None:
     """No system has so many; the largest that one could have is looked for."""
-    for number in (2**31, 99999999999, 10**40):
-        with pytest.raises(click.BadParameter, match="not in the range"):
-            use(option, number)
-    with pytest.raises(
-        EnvironmentFailedError, match=f"Nothing can be read from {option} 2147483647"
-    ):
-        use(option, 2**31 - 1, names=["token drawer"])
+    for option in ("--passphrase-fd", "--pin-fd"):
+        for number in (2**31, 99999999999, 10**40):
+            with pytest.raises(click.BadParameter, match="not in the range"):
+                use(option, number)
+        said = f"Nothing can be read from {option} 2147483647"
+        with pytest.raises(EnvironmentFailedError, match=said):
+            use(option, 2**31 - 1, names=["token drawer"])
 
 
 def test_a_descriptor_that_does_not_wait_is_refused() -> None:
@@ -224,19 +211,15 @@ def test_a_descriptor_that_does_not_wait_is_refused() -> None:
     os.close(writer)
 
 
-def test_the_sentence_names_the_option_of_the_new_passphrase() -> None:
-    """Else the old one would be looked at."""
-    with pytest.raises(EnvironmentFailedError, match="from --new-passphrase-fd 987"):
-        Passphrases(987, {}, NEW_VARIABLE)
-
-
 def test_the_new_passphrase_has_its_own_variable() -> None:
-    """The old one does not stand in for it."""
+    """The old one does not stand in for it, and a sentence names the option of the new one."""
     environment = {NEW_VARIABLE: b"new passphrase", b"HENING_SIGNER_PASSPHRASE": b"old one"}
     assert Passphrases(None, environment, NEW_VARIABLE).choose("root-1") == b"new passphrase"
     del environment[NEW_VARIABLE]
     with pytest.raises(click.UsageError, match="no terminal"):
         Passphrases(None, environment, NEW_VARIABLE).choose("root-1")
+    with pytest.raises(EnvironmentFailedError, match="from --new-passphrase-fd 987"):
+        Passphrases(987, {}, NEW_VARIABLE)
 
 
 def test_what_is_no_text_is_refused_without_showing_it(terminal) -> None:

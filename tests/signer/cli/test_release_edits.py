@@ -45,17 +45,21 @@ def withdrawn(role):
 
 
 @pytest.mark.usefixtures("released")
-def test_one_edge_is_withdrawn_and_submitted(run, destination, current, incoming) -> None:
-    """The bundle holds the new version and no package; the same command submits it again."""
+def test_one_edge_is_withdrawn_and_submitted(run, run_json, destination, current, incoming) -> None:
+    """The bundle has no package; again it is submitted again, and a drain that is late is said."""
     status, output, errors = run("release", "withdraw", *destination, STEP)
     assert (status, errors) == (0, "")
     assert withdrawn(current()) == [STEP]
     assert current()["version"] == 4
     bundles = {path.name for path in incoming.iterdir()}
-    status, output, _ = run("release", "withdraw", *destination, STEP)
-    assert status == 0
-    assert "armani 4 says so already; submitted again as bundle" in output
-    assert {path.name for path in incoming.iterdir()} == bundles
+    sentence = f"{STEP} was withdrawn before, and a drain cannot be added or lengthened later"
+    for more, start in (((), ""), (("--drain",), sentence)):
+        status, output, _ = run("release", "withdraw", *destination, *more, STEP)
+        assert (status, output[: len(start)]) == (0, start)
+        assert "armani 4 says so already; submitted again as bundle" in output
+        assert {path.name for path in incoming.iterdir()} == bundles
+    (remark,) = run_json("release", "withdraw", *destination, "--drain", STEP)["remarks"]
+    assert remark.startswith(sentence)
     newest = next(
         bundle
         for path in incoming.iterdir()
@@ -76,10 +80,8 @@ def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, d
 
 
 @pytest.mark.usefixtures("released")
-def test_a_drain_ends_days_from_now(run, run_json, destination, current, repo, now):
-    """As the policy says, or the option, which needs the drain."""
-    status, _, errors = run("release", "withdraw", *destination, "--drain-days", "3", STEP)
-    assert (status, "give --drain, too" in errors) == (2, True)
+def test_a_drain_ends_days_from_now(run_json, destination, current, repo, now):
+    """As the policy says, or the option."""
     for policy, more, days in (
         ("", (), 7),
         ("drain_days = 3", (), 3),
@@ -92,21 +94,10 @@ def test_a_drain_ends_days_from_now(run, run_json, destination, current, repo, n
 
 
 @pytest.mark.usefixtures("released")
-def test_a_drain_that_comes_too_late_is_said(run, run_json, destination) -> None:
-    """To people and in the JSON; nothing changes."""
-    run_json("release", "withdraw", *destination, STEP)
-    sentence = f"{STEP} was withdrawn before, and a drain cannot be added or lengthened later"
-    status, output, _ = run("release", "withdraw", *destination, "--drain", STEP)
-    assert status == 0
-    assert output.startswith(sentence)
-    assert "armani 4 says so already" in output
-    (remark,) = run_json("release", "withdraw", *destination, "--drain", STEP)["remarks"]
-    assert remark.startswith(sentence)
-
-
-@pytest.mark.usefixtures("released")
-def test_the_list_shows_stones_and_drains(run, run_json, destination, repo) -> None:
-    """As the JSON does."""
+def test_a_model_is_retired(
+    run, run_json, destination, current, sign_arguments, zips, repo
+) -> None:
+    """A drain, which the list shows, ends with it; what was there cannot be signed again."""
     run_json("release", "withdraw", *destination, "--drain", "--drain-days", 1, STEP)
     _, output, _ = run("release", "list", "--repo", repo, "--codename", "armani")
     _, *rows = re.split("^armani/", output, flags=re.MULTILINE)
@@ -114,6 +105,15 @@ def test_the_list_shows_stones_and_drains(run, run_json, destination, repo) -> N
         f"id/stable/armani-first.zip counter 1 from any type full build {FACTORY} withdrawn no"
     )
     assert rows[2].endswith("yes, served until 2026-06-02 12:00:00 UTC\n")
+    status, output, _ = run("release", "retire", *destination, "armani")
+    assert status == 0
+    assert output.startswith(
+        f"{STEP} was to be served on for downloads in progress; now it is gone at once.\n"
+    )
+    assert (current()["targets"], current()["custom"]["floor"]) == ({}, 3)
+    status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
+    assert (status, "is not newer than the role's floor_time" in errors) == (1, True)
+    assert run("release", "retire", *destination, "armani")[0] == 0
 
 
 @pytest.mark.usefixtures("released")
@@ -138,39 +138,6 @@ def test_a_shell_offers_channels_and_their_parts(repo, tmp_path):
 
 
 @pytest.mark.usefixtures("released")
-def test_a_retirement_says_what_it_cuts_off(run, run_json, destination) -> None:
-    """A drain ends with the model."""
-    run_json("release", "withdraw", *destination, "--drain", STEP)
-    status, output, _ = run("release", "retire", *destination, "armani")
-    assert status == 0
-    assert output.startswith(
-        f"{STEP} was to be served on for downloads in progress; now it is gone at once.\n"
-    )
-
-
-def test_a_prune_says_what_is_in_the_way(
-    run, run_json, destination, sign_arguments, tmp_path
-) -> None:
-    """By path, to be withdrawn."""
-    builds = [find_build("armani", "id", number) for number in range(3)]
-    for number, source in ((0, None), (1, None), (1, 0), (2, None), (2, 1)):
-        data = build_zip(builds[number], None if source is None else builds[source])
-        kind = "full" if source is None else "step"
-        (tmp_path / f"armani-{number}-{kind}.zip").write_bytes(data)
-        run_json(*sign_arguments, *VERIFIED, tmp_path / f"armani-{number}-{kind}.zip")
-    status, output, _ = run("release", "prune", *destination, "--keep", 1, "armani")
-    assert status == 0
-    step = "armani/id/stable/armani-1-step.zip"
-    assert (
-        f"The floor could rise to 2 if these incrementals of older builds were withdrawn first:"
-        f" {step}.\n"
-    ) in output
-    run_json("release", "withdraw", *destination, step)
-    _, output, _ = run("release", "prune", *destination, "--keep", 1, "armani")
-    assert "Packages that leave: 1. Floor: 2." in output
-
-
-@pytest.mark.usefixtures("released")
 def test_a_build_is_promoted(run, destination, current) -> None:
     """No upload; what stays behind is said."""
     stable, beta = "armani/id/stable", "armani/id/beta"
@@ -180,43 +147,36 @@ def test_a_build_is_promoted(run, destination, current) -> None:
     targets = current()["targets"]
     assert targets[f"{beta}/armani-second.zip"] == targets[f"{stable}/armani-second.zip"]
     assert f"{beta}/armani-step.zip" not in targets
-    status, _, errors = run(
-        "release", "promote", *destination, "--counter", "2", stable, "armani/eu/stable"
-    )
-    assert (status, "cannot go to armani/eu" in errors) == (1, True)
-    status, _, errors = run(
-        "release", "promote", *destination, "--counter", "2", stable, "armani/id"
-    )
-    assert (status, "CODENAME/REGION/CHANNEL" in errors) == (2, True)
 
 
 @pytest.mark.usefixtures("released")
-def test_old_builds_are_pruned(run, run_json, destination, current, repo) -> None:
-    """By the policy's number or the option's; a source build stays until its edge is gone."""
+def test_old_builds_are_pruned(
+    run, run_json, destination, current, repo, sign_arguments, tmp_path
+) -> None:
+    """By the policy's number or the option's; what is in the way is named, to be withdrawn."""
+    builds = [find_build("armani", "id", number) for number in range(3)]
+    for name, source in (("third", None), ("next", builds[1])):
+        (tmp_path / f"armani-{name}.zip").write_bytes(build_zip(builds[2], source))
+        run_json(*sign_arguments, *VERIFIED, tmp_path / f"armani-{name}.zip")
     status, output, _ = run("release", "prune", *destination, "--keep", "1", "armani")
     assert status == 0
     assert "Packages that leave: 0. Floor: 0." in output
-    assert "starts from" in output
+    assert (
+        f"The floor could rise to 2 if these incrementals of older builds were withdrawn first:"
+        f" {STEP}.\n"
+    ) in output
     run_json("release", "withdraw", *destination, STEP)
     (repo / "policy.toml").write_text("keep_builds = 1\n")
     status, output, _ = run("release", "prune", *destination, "armani")
     assert "Packages that leave: 1. Floor: 2." in output
     assert current()["custom"]["floor"] == 2
-    assert list(current()["targets"]) == ["armani/id/stable/armani-second.zip", STEP]
+    stable = "armani/id/stable/armani-{}.zip"
+    assert [*current()["targets"]] == [
+        stable.format(x) for x in ("next", "second", "step", "third")
+    ]
     (listed,) = run_json("release", "list", "--repo", repo, "--codename", "armani")["models"]
     assert listed["floor"] == 2
     assert "builds below 2 have left" in run("release", "list", "--repo", repo)[1]
-
-
-@pytest.mark.usefixtures("released")
-def test_a_model_is_retired(run, run_json, destination, current, sign_arguments, zips) -> None:
-    """Nothing is listed; what was there cannot be signed again."""
-    run_json("release", "retire", *destination, "armani")
-    assert current()["targets"] == {}
-    assert current()["custom"]["floor"] == 3
-    status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
-    assert (status, "is not newer than the role's floor_time" in errors) == (1, True)
-    assert run("release", "retire", *destination, "armani")[0] == 0
 
 
 @pytest.mark.usefixtures("released")
@@ -238,13 +198,16 @@ def test_edits_are_proposed_to_several_holders(run, run_json, repo, tmp_path, tr
 @pytest.mark.usefixtures("released")
 def test_a_refusal_changes_nothing(run, destination, tmp_path, tree) -> None:
     """One sentence on standard error; a reserved name is wrong usage."""
-    before = tree(tmp_path)
-    for command, status, *words in (
-        ("withdraw", 1, "armani/id/stable/none.zip"),
-        ("withdraw", 1, "--counter", 9, "armani"),
-        ("promote", 1, "--counter", 9, "armani/id/stable", "armani/id/beta"),
-        ("retire", 2, "tables"),
+    before, promote = tree(tmp_path), ("promote", "armani/id/stable")
+    for words, status, sentence in (
+        (("withdraw", "armani/id/stable/none.zip"), 1, ""),
+        (("withdraw", "--counter", 9, "armani"), 1, ""),
+        (("withdraw", "--drain-days", "3", STEP), 2, "give --drain, too"),
+        ((*promote, "armani/id/beta", "--counter", 9), 1, ""),
+        ((*promote, "armani/eu/stable", "--counter", 2), 1, "cannot go to armani/eu"),
+        ((*promote, "armani/id", "--counter", 2), 2, "CODENAME/REGION/CHANNEL"),
+        (("retire", "tables"), 2, ""),
     ):
-        found, _, errors = run("release", command, *destination, *words)
-        assert (found, errors[-2:]) == (status, ".\n")
+        found, _, errors = run("release", *words, *destination)
+        assert (found, errors[-2:], sentence in errors) == (status, ".\n", True)
         assert tree(tmp_path) == before
