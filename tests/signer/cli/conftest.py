@@ -43,3 +43,9 @@ def sign_arguments(repo, keys, incoming):
         *("release", "sign", "--repo", repo, "--keys", keys, "--out", incoming),
         *("--region", "id", "--channel", "stable"),
     )
+
+
+@pytest.fixture(scope="session")
+def forked(programs):
+    """Give the words that run a script in a process that has imported everything."""
+    return [*programs.command("python"), "-c"]

@@ -19,6 +19,7 @@ import pytest
 
 from fixtures.signing import CERTIFICATE_FILE
 from signer.keys.keystore import Keystore
+from tests.cases import case
 from tests.leaks import Leaks, seed_forms
 
 CANARY = b"canary-passphrase-2e61b4"
@@ -123,7 +124,7 @@ def _run(folder, *arguments, program=(), script=PLAIN, passphrase=CANARY, ignore
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, online_file, zips):
+def made(forked, tmp_path_factory, online_file, zips):
     """Make keys of known seeds, a repository, a proposal and a package; no test changes them."""
     folder = tmp_path_factory.mktemp("hardening") / "made"
     folder.mkdir()
@@ -140,18 +141,14 @@ def made(tmp_path_factory, online_file, zips):
         *("ceremony", "init", *options, "--online", "public.json", "--model", "armani"),
         *("--threshold", "root=1", "--threshold", "targets=1", "--threshold", "tables=1"),
         *("--out", "incoming"),
+        program=forked,
     )
     assert first.status == 0, first.seen["errors"]
     assert first.leaks == set()
-    renewal = _run(folder, "ceremony", "renew", "armani", *options, "--propose", "renewal.json")
+    renew = ("ceremony", "renew", "armani", *options, "--propose", "renewal.json")
+    renewal = _run(folder, *renew, program=forked)
     assert renewal.status == 0, renewal.seen["errors"]
     return folder
-
-
-@pytest.fixture(scope="session")
-def forked(programs):
-    """Give the words that run a script in a process that has imported everything."""
-    return [*programs.command("python"), "-c"]
 
 
 @pytest.fixture
@@ -165,6 +162,7 @@ COMMANDS = {
         *("ceremony", "sign", "renewal.json", "--keys", "keys", "--out", "bob.sig", "--yes"),
         *("--root", "repo/metadata/1.root.json"),
     ),
+    "keys": ("keys", "new", "dior-1", "--keys", "keys"),
     "release": (
         *("release", "sign", "first.zip", "--repo", "repo", "--keys", "keys", "--out", "incoming"),
         *("--region", "id", "--channel", "stable", "--changelog", "en=One."),
@@ -173,21 +171,23 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
-@pytest.mark.parametrize("command", COMMANDS)
-def test_signing_shows_no_secret(world, command, as_json) -> None:
+@pytest.mark.parametrize(
+    ("command", "options", "place", "content"),
+    [
+        ("ceremony", (), "bob.sig", b'"kind":"signatures"'),
+        ("release", ("--json",), "repo/metadata/2.armani.json", b'"signatures"'),
+    ],
+)
+def test_signing_shows_no_secret(world, command, options, place, content) -> None:
     """It signs; what it prints, writes, and gives to programs that it starts is clean."""
-    done = _run(world, *COMMANDS[command], *as_json)
+    done = _run(world, *COMMANDS[command], *options)
     assert done.status == 0, done.seen["errors"]
     assert done.leaks == set()
     # All of this was looked at: the process itself, its child, and what it signed.
     assert b"sign\0" in done.seen["processes"]
     assert b"HOME=" in done.seen["child"]
     assert b"sign\0" in done.seen["child"]
-    if command == "ceremony":
-        assert b'"kind":"signatures"' in done.seen["bob.sig"]
-    else:
-        assert b'"signatures"' in done.seen["repo/metadata/2.armani.json"]
+    assert content in done.seen[place]
 
 
 def _break_bytes(path, old, new):
@@ -197,12 +197,9 @@ def _break_bytes(path, old, new):
 
 
 def _write_plain(world) -> None:
-    program = shutil.which("openssl")
-    key = world / "keys" / "armani-1.key"
-    plain = world / "plain"
-    passphrase = world / "words"
+    key, plain, passphrase = world / KEY, world / "plain", world / "words"
     passphrase.write_bytes(CANARY)
-    command = [program, "pkey", "-in", key, "-passin", f"file:{passphrase}", "-out", plain]
+    command = ["openssl", "pkey", "-in", key, "-passin", f"file:{passphrase}", "-out", plain]
     subprocess.run(command, check=True)
     passphrase.unlink()
     plain.chmod(0o600)
@@ -210,92 +207,94 @@ def _write_plain(world) -> None:
 
 
 KEY = "keys/armani-1.key"
-# What is done before, and what the sentence then says.
-FAILURES = {
-    "wrong passphrase": (Path.exists, "passphrase is wrong"),
-    "damaged key": (lambda world: _break_bytes(world / KEY, b"A", b"B"), "cannot be opened"),
-    "cut key": (lambda world: os.truncate(world / KEY, 200), "cannot be opened"),
-    "no key": (lambda world: (world / KEY).unlink(), "armani"),
-    "wide key": (lambda world: (world / KEY).chmod(0o644), "chmod 600"),
-    "linked key": (
+# The command, what is done before, and what the sentence then says.
+FAILURES = (
+    ("ceremony", Path.exists, "passphrase is wrong"),
+    ("release", Path.exists, "passphrase is wrong"),
+    ("release", lambda world: _break_bytes(world / KEY, b"A", b"B"), "cannot be opened"),
+    ("ceremony", lambda world: os.truncate(world / KEY, 200), "cannot be opened"),
+    ("release", lambda world: (world / KEY).unlink(), "armani"),
+    ("ceremony", lambda world: (world / KEY).chmod(0o644), "chmod 600"),
+    (
+        "release",
         lambda world: (world / KEY).rename(world / "k") and (world / KEY).symlink_to(world / "k"),
         "symbolic link",
     ),
-    "another's half": (
+    (
+        "ceremony",
         lambda world: shutil.copy2(world / "keys" / "root-1.key", world / KEY),
         "does not belong",
     ),
-    "damaged public half": (
+    (
+        "release",
         lambda world: _break_bytes(world / "keys" / "armani-1.pub", b'"schema":1', b'"schema":2'),
         "schema 1",
     ),
-    "damaged metadata": (
-        lambda world: [
-            _break_bytes(world / name, b"signatures", b"signaturez")
-            for name in ("renewal.json", "repo/metadata/1.targets.json")
-        ],
+    ("ceremony", lambda world: _break_bytes(world / "renewal.json", b"signatures", b"sign"), ""),
+    (
+        "release",
+        lambda world: _break_bytes(world / "repo/metadata/1.targets.json", b"signatures", b"sign"),
         "",
     ),
-    "no place to write to": (Path.exists, ""),
-}
-PLACES = {"ceremony": ("--out", "none/bob.sig"), "release": ("--out", "none/incoming")}
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_no_failure_of_signing_shows_a_secret(forked, world, command, failure) -> None:
-    """Each is reported in a sentence, and leaves nothing that should not be seen."""
-    prepare, words = FAILURES[failure]
-    prepare(world)
-    more = PLACES[command] if failure == "no place to write to" else ()
-    passphrase = CANARY[::-1] if failure == "wrong passphrase" else CANARY
-    done = _run(world, *COMMANDS[command], *more, program=forked, passphrase=passphrase)
-    assert done.status in {1, 3}
-    assert words.encode() in done.seen["errors"]
-    assert b"Traceback" not in done.seen["errors"]
-    assert done.leaks == set()
-    assert Leaks(wrong=CANARY[::-1]).find(b"\n".join(done.seen.values())) == set()
-
-
-@pytest.mark.parametrize(
-    ("command", "name", "words"),
-    [("ceremony", "bob.sig", b"other content"), ("release", "first.zip", b"not a zip")],
+    # What is in the way of the signatures, and what is no package.
+    ("ceremony", lambda world: (world / "bob.sig").write_bytes(b"something"), "other content"),
+    ("release", lambda world: (world / "first.zip").write_bytes(b"something"), "not a zip"),
 )
-def test_files_that_are_refused_lead_to_no_secret(forked, world, command, name, words) -> None:
-    """What is in the way of the signatures, and what is no package."""
-    (world / name).write_bytes(b"something else")
-    done = _run(world, *COMMANDS[command], program=forked)
-    assert done.status in {1, 3}
-    assert words in done.seen["errors"]
-    assert done.leaks == set()
+
+
+def test_no_failure_of_signing_shows_a_secret(forked, made, tmp_path) -> None:
+    """Each is reported in a sentence, and leaves nothing that should not be seen."""
+    for number, (command, prepare, words) in enumerate(FAILURES):
+        world = Path(shutil.copytree(made, tmp_path / str(number)))
+        prepare(world)
+        passphrase = CANARY[::-1] if words == "passphrase is wrong" else CANARY
+        with case(number, command, words):
+            done = _run(world, *COMMANDS[command], program=forked, passphrase=passphrase)
+            assert done.status in {1, 3}
+            assert words.encode() in done.seen["errors"]
+            assert b"Traceback" not in done.seen["errors"]
+            assert done.leaks == set()
+            assert Leaks(wrong=CANARY[::-1]).find(b"\n".join(done.seen.values())) == set()
+
+
+def test_wrong_usage_shows_no_secret(forked, world) -> None:
+    """Nothing is read yet, or there is no place to write to; the environment is not quoted."""
+    for command, arguments, statuses in (
+        ("ceremony", ("--nonsense",), {2}),
+        ("release", ("--pin-fd", "x"), {2}),
+        ("ceremony", ("--passphrase-fd",), {2}),
+        ("ceremony", ("--out", "none/bob.sig"), {1, 3}),
+        ("release", ("--out", "none/incoming"), {1, 3}),
+    ):
+        with case(command, arguments):
+            done = _run(world, *COMMANDS[command], *arguments, program=forked)
+            assert done.status in statuses
+            assert b"Traceback" not in done.seen["errors"]
+            assert done.leaks == set()
 
 
 @pytest.mark.needs("openssl")
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_key_without_encryption_is_not_shown(forked, world, command) -> None:
+def test_a_key_without_encryption_is_not_shown(forked, world) -> None:
     """It is refused, and stands nowhere but in its own file, where the search finds it."""
     _write_plain(world)
-    done = _run(world, *COMMANDS[command], program=forked)
+    done = _run(world, *COMMANDS["ceremony"], program=forked)
     assert done.status == 1
     assert b"is not encrypted: treat the key as lost" in done.seen["errors"]
     assert done.leaks == {(KEY, "armani_1", "base64")}
 
 
-@pytest.mark.parametrize("arguments", [("--nonsense",), ("--pin-fd", "x"), ("--passphrase-fd",)])
-@pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_usage_shows_no_secret(forked, world, command, arguments) -> None:
-    """Nothing is read yet, and the environment is not quoted."""
-    done = _run(world, *COMMANDS[command], *arguments, program=forked)
-    assert done.status == 2
-    assert done.leaks == set()
-
-
 # Where the key is open and the passphrase is at hand.
 DEFECTS = (
-    "signer.keys.keystore.decode_key_file",
-    "signer.keys.keystore.CryptoSigner",
-    "securesystemslib.signer.CryptoSigner.sign",
-    "signer.durable.write_synced",
+    ("ceremony", "signer.keys.keystore.decode_key_file"),
+    ("release", "signer.keys.keystore.CryptoSigner"),
+    ("ceremony", "securesystemslib.signer.CryptoSigner.sign"),
+    ("release", "securesystemslib.signer.CryptoSigner.sign"),
+    ("ceremony", "signer.durable.write_synced"),
+    ("release", "signer.durable.write_synced"),
+    ("keys", "signer.keys.keystore.encode_key_file"),
+    ("keys", "signer.keys.keystore.write_new"),
+    ("keys", "signer.keys.key_file.Scrypt"),
+    ("keys", "signer.cli.keys.print_json"),
 )
 
 
@@ -313,14 +312,15 @@ def broken(*arguments, **named):
     return SCRIPT.format(before=wrong, call=call)
 
 
-@pytest.mark.parametrize("place", DEFECTS)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_defect_while_signing_shows_no_secret(forked, world, command, place) -> None:
+def test_a_defect_while_signing_shows_no_secret(forked, made, tmp_path) -> None:
     """Python prints a traceback, with lines of code and no values, or the message is printed."""
-    done = _run(world, *COMMANDS[command], program=forked, script=_defect(place))
-    assert done.status == 1
-    assert b"got an unexpected keyword argument 'unforeseen'" in done.seen["errors"]
-    assert done.leaks == set()
+    for number, (command, place) in enumerate(DEFECTS):
+        world, script = Path(shutil.copytree(made, tmp_path / str(number))), _defect(place)
+        with case(command, place):
+            done = _run(world, *COMMANDS[command], "--json", program=forked, script=script)
+            assert done.status == 1
+            assert b"got an unexpected keyword argument 'unforeseen'" in done.seen["errors"]
+            assert done.leaks == set()
 
 
 def test_a_traceback_with_values_would_be_found(forked, world) -> None:
@@ -332,7 +332,7 @@ def values(kind, error, trace):
     sys.stderr.write("".join(told.format()))
 sys.excepthook = values
 """
-    done = _run(world, *COMMANDS["ceremony"], program=forked, script=_defect(DEFECTS[0], show))
+    done = _run(world, *COMMANDS["ceremony"], program=forked, script=_defect(DEFECTS[0][1], show))
     assert ("errors", "passphrase", "raw") in done.leaks
 
 
@@ -344,25 +344,26 @@ LEAKING = {
 }
 
 
-@pytest.mark.parametrize("place", LEAKING)
-def test_a_key_that_came_out_would_be_found(forked, world, place) -> None:
+def test_a_key_that_came_out_would_be_found(forked, made, tmp_path) -> None:
     """A signer that shows an opened key is found out, wherever it shows it."""
-    leak = f"""
+    for number, (place, shown) in enumerate(LEAKING.items()):
+        world = Path(shutil.copytree(made, tmp_path / str(number)))
+        leak = f"""
 import base64, os
 from signer.keys import keystore
+
 real = keystore.decode_key_file
+
 def leaking(*arguments):
     key = real(*arguments)
     secret = key.private_bytes_raw()
-    {LEAKING[place]}
+    {shown}
     return key
+
 keystore.decode_key_file = leaking
 """
-    done = _run(
-        world,
-        *COMMANDS["ceremony"],
-        program=forked,
-        script=SCRIPT.format(before=leak, call="status = main()"),
-    )
-    assert done.status == 0
-    assert {(where, name) for where, name, _ in done.leaks} == {(place, "armani_1")}
+        script = SCRIPT.format(before=leak, call="status = main()")
+        with case(place):
+            done = _run(world, *COMMANDS["ceremony"], program=forked, script=script)
+            assert done.status == 0
+            assert {(where, name) for where, name, _ in done.leaks} == {(place, "armani_1")}
