@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.ngclient import Updater
 
 from client_sim.cli import main
+from client_sim.clock import read_clock
 from tests.client_sim.tuf.simulator import serve
 
 PROGRAM = Path(sys.executable).with_name("hening-device")
@@ -31,11 +32,6 @@ class Client:
         self.folder = folder
         self.error = ""
 
-    def version(self, role):
-        """Return the trusted version of a role, or None."""
-        data = self.data(role)
-        return None if data is None else json.loads(data)["signed"]["version"]
-
     def data(self, role):
         """Return the trusted metadata of a role as it lies there, or None."""
         path = self.metadata / f"{quote(role, safe='')}.json"
@@ -44,11 +40,14 @@ class Client:
     @property
     def versions(self):
         """Return the trusted version of every role."""
-        names = sorted(path.name for path in self.metadata.glob("*.json"))
-        return {name.removesuffix(".json"): self._read(name) for name in names}
+        paths = self.metadata.glob("*.json")
+        return {
+            unquote(path.stem): json.loads(path.read_bytes())["signed"]["version"] for path in paths
+        }
 
-    def _read(self, name):
-        return json.loads((self.metadata / name).read_bytes())["signed"]["version"]
+    def version(self, role):
+        """Return the trusted version of a role, or None."""
+        return self.versions.get(role)
 
     @property
     def stored(self):
@@ -57,15 +56,15 @@ class Client:
 
 
 class Device(Client):
-    """`hening-device tuf`, in this process; in one of its own where it needs another time."""
+    """`hening-device tuf`, in this process; `at` is the time of its clock."""
 
     def run(self, *arguments, at=None):
         """Run a command with options and return its status."""
-        if at is not None:
-            return self.run_process(*arguments, before=("faketime", f"{at:%Y-%m-%d %H:%M:%S}"))
+        clock = read_clock if at is None else at.timestamp
         said = io.StringIO()
         with (
             mock.patch.object(sys, "argv", ["hening-device", "tuf", *arguments]),
+            mock.patch("client_sim.tuf.commands.read_clock", clock),
             contextlib.redirect_stderr(said),
             pytest.raises(SystemExit) as ended,
         ):
@@ -92,7 +91,7 @@ class Device(Client):
         with serve(self.repository) as url:
             return self.run(*self._options(url), "refresh", at=at)
 
-    def download(self, *names, at=None):
+    def download(self, *names):
         """Update and fetch targets."""
         with serve(self.repository) as url:
             options = [part for name in names for part in ("--target-name", name)]
@@ -101,7 +100,6 @@ class Device(Client):
                 *options,
                 *("--target-dir", str(self.targets), "--target-base-url", f"{url}/targets/"),
                 "download",
-                at=at,
             )
 
     def _options(self, url):
@@ -126,7 +124,7 @@ class Reference(Client):
         """Update the top-level roles."""
         return self._run(at, lambda _updater: None)
 
-    def download(self, *names, at=None):
+    def download(self, *names):
         """Update and fetch targets."""
 
         def fetch(updater):
@@ -137,7 +135,7 @@ class Reference(Client):
                 if updater.find_cached_target(target) is None:
                     updater.download_target(target)
 
-        return self._run(at, fetch)
+        return self._run(None, fetch)
 
     def _run(self, at, action):
         with serve(self.repository) as url:

@@ -11,11 +11,23 @@ def repository():
 
 
 @pytest.fixture(params=[Device, Reference], ids=["hening-device", "python-tuf"])
-def client(request, repository, tmp_path):
+def make_client(request, tmp_path):
+    """Give a function that makes a client which trusts a repository's first root."""
+
+    def make(repository):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        made = request.param(folder, repository)
+        assert made.init() == 0
+        return made
+
+    return make
+
+
+@pytest.fixture
+def client(make_client, repository):
     """Make a client that trusts the repository's first root."""
-    made = request.param(tmp_path, repository)
-    assert made.init() == 0
-    return made
+    return make_client(repository)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Any TUF repository, sound or not, behind a real HTTP/1.0 server on loopback."""
 
 import datetime as dt
-import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -151,15 +150,6 @@ class Repository:
             served = name if digest is None else f"{digest}.{name}"
             self.files[f"targets/{folder}{slash}{served}"] = data
         return target
-
-    def edit(self, name, change):
-        """Change the signed part of a role as JSON, sign that, and serve it."""
-        value = json.loads(self.sign(name))
-        change(value["signed"])
-        metadata = Metadata.from_dict(json.loads(json.dumps(value)))
-        for signer in self.signers[name]:
-            metadata.sign(signer)
-        self.files[self.name(name)] = metadata.to_bytes()
 
     @property
     def asked(self):
