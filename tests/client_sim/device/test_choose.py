@@ -31,18 +31,9 @@ def _full(counter, **changes):
 
 def test_the_newest_build_is_offered():
     """One step above the floor, all phones admitted: the offer is the pointer's."""
-    assert _plan([_full(2)]) == Offer(
-        path="armani/id/stable/full-2.zip",
-        length=7,
-        sha256="0" * 64,
-        type="full",
-        counter=2,
-        post_timestamp=START,
-        security_patch_level="2026-01-05",
-        min_counter=0,
-        source_builds=(),
-        final_counter=2,
-    )
+    path = "armani/id/stable/full-2.zip"
+    offer = Offer(path, 7, "0" * 64, "full", 2, START, "2026-01-05", 0, (), final_counter=2)
+    assert _plan([_full(2)]) == offer
 
 
 def test_a_phone_on_the_newest_build_is_up_to_date():
@@ -54,22 +45,18 @@ def test_a_phone_on_the_newest_build_is_up_to_date():
 
 
 def test_the_bucket_decides_strictly():
-    """The secret 00..1f has bucket 840 for build 2: in from 841 per mille on."""
+    """The secret 00..1f has bucket 840 for build 2: in from 841 per mille on.
+
+    A pause leaves the share; those outside hear why, without what could steer a terminal. The
+    bucket of a way is that of its final step, 814 for build 3.
+    """
     for permille, is_in in ((840, False), (841, True), (0, False), (1000, True)):
-        assert (_plan([_full(2)], r=[[START, permille]]) is not None) == is_in
-
-
-def test_a_pause_is_told():
-    """The permille reached stays; those outside hear why, without what could steer a terminal."""
+        for is_paused in (False, True):
+            offer = _plan([_full(2)], r=[[START, permille]], p=is_paused)
+            assert (offer is not None) == is_in
     decision = _decide([_full(2)], r=[[START, 840]], p=True, t={"en": "We look\x1b[2J\ninto it."})
     assert "paused (We look [2J into it.)" in decision.reason
-    assert _plan([_full(2)], r=[[START, 841]], p=True) is not None
-
-
-def test_one_draw_for_the_whole_way():
-    """The bucket is that of the final step (7 for region eu would be another draw)."""
     steps = [_full(2), _full(3, m=2)]
-    # Build 3 has bucket 814 for this secret.
     assert _plan(steps, r=[[START, 814]]) is None
     assert _plan(steps, r=[[START, 815]]).counter == 2
 
@@ -77,11 +64,9 @@ def test_one_draw_for_the_whole_way():
 def test_stepping_stones():
     """The last step that can be reached from the floor, then the next one."""
     steps = [_full(2), _full(4, m=2), _full(6, m=4)]
-    assert _plan(steps, floor=1).counter == 2
-    assert _plan(steps, floor=2).counter == 4
-    assert _plan(steps, floor=3).counter == 4
-    assert _plan(steps, floor=5).counter == 6
-    assert _plan(steps, floor=1).final_counter == 6
+    for floor, counter in ((1, 2), (2, 4), (3, 4), (5, 6)):
+        offer = _plan(steps, floor=floor)
+        assert (offer.counter, offer.final_counter) == (counter, 6)
     assert _plan([_full(2), _full(3)]).counter == 3
 
 
@@ -165,19 +150,18 @@ def test_the_first_rule_that_fails_decides():
             assert decision.is_halted == (rule == "halted")
 
 
-def test_no_pointer_is_the_first_rule():
-    """No build is announced: one check says so."""
-    decision = decide_update(None, RUNNING, 1, SECRET, START, ())
-    assert [(check.name, check.passed) for check in decision.checks] == [("pointer", False)]
-    assert decision.offer is None
+def test_what_the_sentences_tell():
+    """Bucket 814 for build 3 (calculated in FORMATS section 4), build 2 as its stone.
 
-
-def test_the_sentences_tell_place_and_stepping_stone():
-    """Bucket 814 for build 3 (calculated in FORMATS section 4), build 2 as its stone."""
+    That no build is announced is said by one check.
+    """
     sentences = {c.name: c.sentence for c in _decide([_full(2), _full(3, m=2)]).checks}
     assert sentences["pointer"] == "armani/id/stable leads to the builds 2, 3."
     assert sentences["share"].endswith("this one is among them, at place 814.")
     assert sentences["step"] == "Build 2 comes next, as a stepping stone to build 3."
+    decision = decide_update(None, RUNNING, 1, SECRET, START, ())
+    assert [(check.name, check.passed) for check in decision.checks] == [("pointer", False)]
+    assert decision.offer is None
 
 
 def test_an_incremental_of_no_use_is_passed_over():

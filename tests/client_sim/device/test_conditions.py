@@ -9,18 +9,7 @@ from client_sim.device.conditions import (
 )
 from tests.cases import case
 
-OFFER = Offer(
-    path="armani/id/stable/full-2.zip",
-    length=1000,
-    sha256="0" * 64,
-    type="full",
-    counter=2,
-    post_timestamp=1,
-    security_patch_level="2026-01-05",
-    min_counter=0,
-    source_builds=(),
-    final_counter=2,
-)
+OFFER = Offer("a/b/c/d.zip", 1000, "0" * 64, "full", 2, 1, "2026-01-05", 0, (), 2)
 
 
 def _unmet(conditions=None, settings=None, agreed=None):
@@ -51,25 +40,18 @@ def test_the_battery():
             assert _unmet(worst)[-2:] == ["network", "room"]
 
 
-def test_a_metered_network_is_taken_only_where_the_owner_allows_it():
-    """Downloads that may cost money are the owner's decision."""
-    metered = Conditions(is_metered=True)
+def test_network_room_and_consent():
+    """Downloads that may cost money are the owner's decision; consent is for one build.
+
+    Exactly as many bytes as are needed are enough.
+    """
+    metered, asks = Conditions(is_metered=True), UpdateSettings(asks=True)
     assert _unmet(metered) == ["network"]
     assert _unmet(metered, UpdateSettings(takes_metered=True)) == []
-
-
-def test_the_room_is_what_the_installation_needs():
-    """Exactly as many bytes as are needed are enough."""
     assert _unmet(Conditions(free_bytes=1000)) == []
     assert _unmet(Conditions(free_bytes=999)) == ["room"]
-
-
-def test_consent_is_for_one_build():
-    """Nothing, another build, this build."""
-    asks = UpdateSettings(asks=True)
-    assert _unmet(settings=asks) == ["consent"]
-    assert _unmet(settings=asks, agreed=1) == ["consent"]
-    assert _unmet(settings=asks, agreed=2) == []
+    for agreed, unmet in ((None, ["consent"]), (1, ["consent"]), (2, [])):
+        assert _unmet(settings=asks, agreed=agreed) == unmet
 
 
 def test_quiet_hours_have_the_length_that_they_say():

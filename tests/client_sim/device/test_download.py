@@ -6,6 +6,7 @@ from client_sim.device.choose import Offer
 from client_sim.device.download import Downloads
 from client_sim.device.errors import DownloadError, StorageError, TransportError
 from client_sim.transport import BLOCK, Connection
+from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import START
 
@@ -52,7 +53,7 @@ def _ranges(world):
 
 
 def test_a_package_comes_in_aligned_blocks(world, tmp_path):
-    """Exactly these bytes, ascending; the result is the package."""
+    """Exactly these bytes, ascending; what is there and whole costs no further request."""
     seen = []
     path = _fetch(world, tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == PACKAGE
@@ -63,44 +64,37 @@ def test_a_package_comes_in_aligned_blocks(world, tmp_path):
     ]
     total = len(PACKAGE)
     assert seen == [(0, total), (BLOCK, total), (2 * BLOCK, total), (total, total)]
-
-
-def test_a_complete_package_is_not_fetched_again(world, tmp_path):
-    """What is there and whole costs no request."""
-    _fetch(world, tmp_path)
-    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert _fetch(world, tmp_path) == path
     assert not world.sent
 
 
-@pytest.mark.parametrize("whole", [0, 1, 2])
-def test_a_resume_asks_for_the_next_block(repository, world, tmp_path, whole):
-    """After a broken connection and a restart only the missing blocks are asked for."""
-    world.repository = Cut(repository, whole)
-    with pytest.raises(TransportError, match="tunnel"):
-        _fetch(world, tmp_path)
-    world.repository = repository
-    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
-    assert _ranges(world) == RANGES[whole:]
+def test_a_resume_asks_for_the_next_block(repository, world, tmp_path):
+    """After a broken connection and a restart only the missing blocks are asked for.
+
+    A crash between a block and its count costs that block, and only that.
+    """
+    for whole, counted in ((0, 0), (1, 1), (2, 2), (2, 1)):
+        folder = tmp_path / f"{whole}{counted}"
+        world.repository = Cut(repository, whole)
+        with pytest.raises(TransportError, match="tunnel"):
+            _fetch(world, folder)
+        world.repository = repository
+        if counted < whole:
+            (folder / f"{SHA256}.blocks").write_bytes(b"%d" % counted)
+        with case(whole, counted):
+            assert _fetch(world, folder).read_bytes() == PACKAGE
+            assert _ranges(world) == RANGES[counted:]
 
 
-def test_bytes_beyond_the_counted_blocks_are_not_trusted(repository, world, tmp_path):
-    """A crash between a block and its count costs that block, and only that."""
-    world.repository = Cut(repository, 2)
-    with pytest.raises(TransportError):
-        _fetch(world, tmp_path)
-    world.repository = repository
-    (tmp_path / f"{SHA256}.blocks").write_bytes(b"1")
-    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
-    assert _ranges(world) == RANGES[1:]
-
-
-@pytest.mark.parametrize("count", [b"7", b"-1", b"x", b""])
-def test_a_damaged_count_is_not_believed(world, tmp_path, count):
+def test_a_damaged_count_is_not_believed(world, tmp_path):
     """A count that the file cannot hold starts from what the file does hold."""
-    (tmp_path / f"{SHA256}.blocks").write_bytes(count)
-    (tmp_path / f"{SHA256}.part").write_bytes(PACKAGE[:10])
-    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
-    assert _ranges(world) == RANGES
+    for count in (b"7", b"-1", b"x", b""):
+        (tmp_path / f"{SHA256}.zip").unlink(missing_ok=True)
+        (tmp_path / f"{SHA256}.blocks").write_bytes(count)
+        (tmp_path / f"{SHA256}.part").write_bytes(PACKAGE[:10])
+        with case(count):
+            assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+            assert _ranges(world) == RANGES
 
 
 def test_what_was_superseded_is_removed(world, tmp_path):

@@ -1,11 +1,11 @@
 import dataclasses
-import zipfile
 
 import pytest
 
 from client_sim.device.errors import DeviceError, InstallError, StateError, StorageError
 from client_sim.device.factory import create_phone_from_package
 from client_sim.persona import decode_persona, make_persona
+from tests.cases import case
 from tests.client_sim.device import shop
 
 
@@ -50,31 +50,39 @@ def test_an_incremental_makes_no_phone(tmp_path, image):
     assert _left(tmp_path) == ["delta.zip"]
 
 
-def test_another_models_package_makes_no_phone(tmp_path, zip_path, image):
-    """The package names its device."""
-    other = dataclasses.replace(image, facts=dataclasses.replace(image.facts, codename="dior"))
-    with pytest.raises(InstallError, match="another model"):
-        create_phone_from_package(tmp_path / "phone", other, zip_path, counter=1)
-    assert _left(tmp_path) == ["full.zip"]
+def test_an_image_that_does_not_fit_makes_no_phone(tmp_path, zip_path, image):
+    """The package names its device; and a phone that trusts nothing valid could never poll."""
+    other = dataclasses.replace(image.facts, codename="dior")
+    for changes, error, words in (
+        ({"facts": other}, InstallError, "another model"),
+        ({"root": b"{}"}, DeviceError, "root"),
+    ):
+        changed = dataclasses.replace(image, **changes)
+        with pytest.raises(error, match=words):
+            create_phone_from_package(tmp_path / "phone", changed, zip_path, counter=1)
+        assert _left(tmp_path) == ["full.zip"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "empty zip", "payload"])
-def test_what_is_no_package_makes_no_phone(tmp_path, zip_path, image, damage):
-    """One error, and nothing left behind."""
+def _flip(data):
+    place = data.index(b"CrAU") + 2000
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def test_what_is_no_package_makes_no_phone(tmp_path, zip_path, image):
+    """Nor does one without a build time, a floor for the clock; nothing is left behind."""
     data = zip_path.read_bytes()
-    match damage:
-        case "cut":
-            zip_path.write_bytes(data[: len(data) // 2])
-        case "text":
-            zip_path.write_text("hello")
-        case "payload":
-            place = data.index(b"CrAU") + 2000
-            zip_path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        case _:
-            zipfile.ZipFile(zip_path, "w").close()
-    with pytest.raises(DeviceError):
-        create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)
-    assert _left(tmp_path) == ["full.zip"]
+    for damaged in (
+        data[: len(data) // 2],
+        b"hello",
+        b"PK\5\6" + bytes(18),
+        _flip(data),
+        data.replace(b"post-timestamp=1", b"post-timestamp=X", 1),
+        data.replace(b"post-timestamp=", b"post-timesXamp=", 1),
+    ):
+        zip_path.write_bytes(damaged)
+        with case(damaged[:20], len(damaged)), pytest.raises(DeviceError):
+            create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)
+        assert _left(tmp_path) == ["full.zip"]
 
 
 def test_an_existing_folder_is_left_alone(tmp_path, zip_path, image):
@@ -86,33 +94,9 @@ def test_an_existing_folder_is_left_alone(tmp_path, zip_path, image):
     assert _left(tmp_path / "phone") == ["mine"]
 
 
-def test_a_root_that_is_none_makes_no_phone(tmp_path, zip_path, image):
-    """A phone that trusts nothing valid could never poll."""
-    with pytest.raises(DeviceError, match="root"):
-        create_phone_from_package(
-            tmp_path / "phone", dataclasses.replace(image, root=b"{}"), zip_path, counter=1
-        )
+def test_a_failing_environment_is_told(tmp_path, zip_path, image):
+    """A folder in place of the package, and a file where the phone's parent folder should be."""
+    for folder, package in ((tmp_path / "phone", tmp_path), (zip_path / "phone", zip_path)):
+        with pytest.raises(StorageError):
+            create_phone_from_package(folder, image, package, counter=1)
     assert _left(tmp_path) == ["full.zip"]
-
-
-def test_what_cannot_be_read_is_told(tmp_path, image):
-    """A folder in place of the package is a failure of the environment."""
-    with pytest.raises(StorageError):
-        create_phone_from_package(tmp_path / "phone", image, tmp_path, counter=1)
-    assert not _left(tmp_path)
-
-
-def test_a_phone_that_cannot_be_written_is_told(zip_path, image):
-    """A file where the phone's parent folder should be."""
-    with pytest.raises(StorageError):
-        create_phone_from_package(zip_path / "phone", image, zip_path, counter=1)
-
-
-@pytest.mark.parametrize("time", [b"post-timestamp=17682X3600", b"post-timesXamp=1"])
-def test_a_package_without_a_build_time_makes_no_phone(tmp_path, zip_path, image, time):
-    """The build date is a floor for the clock, so that it must be a number."""
-    data = zip_path.read_bytes()
-    place = data.index(b"post-timestamp=")
-    zip_path.write_bytes(data[:place] + time + data[place + len(time) :])
-    with pytest.raises(InstallError):
-        create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)

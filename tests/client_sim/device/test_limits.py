@@ -22,7 +22,7 @@ from client_sim.device.signed_time import load_clock, raise_clock
 from client_sim.device.trust import Trust
 from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld, PowerCutError
-from tests.client_sim.device.repository_simulator import DAY, START, Repository
+from tests.client_sim.device.repository_simulator import DAY, START
 
 RESET = {"counter": 2, "number": 1, "time": START}
 LAST = 2**53 - 1
@@ -114,22 +114,14 @@ def test_a_phone_that_stored_the_root_before_it_knew_of_resets_is_healed(reposit
     assert load_floor(poisoned.state) == 2
 
 
-def test_an_image_that_brings_the_root_heals(repository, poisoned):
-    """It was flashed over what the phone had stored, before any poll met the root."""
+def test_an_image_that_brings_the_root(repository, poisoned):
+    """It heals a phone over whose state it was flashed; a new one only remembers the reset."""
     publish_resets(repository, {"armani": RESET}, armani=1)
-    root = repository.files["/metadata/2.root.json"]
-    Trust(root, poisoned.state, now=START, built_at=0, codename="armani")
+    root, new = repository.files["/metadata/2.root.json"], {}
+    for state in (poisoned.state, new):
+        Trust(root, state, now=START, built_at=0, codename="armani")
     assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START, 2)
-
-
-def test_a_new_phone_has_nothing_to_take_back(repository):
-    """The reset in its image's root is remembered, and nothing else is."""
-    publish_resets(repository, {"armani": RESET}, armani=1)
-    state = {}
-    Trust(
-        repository.files["/metadata/2.root.json"], state, now=START, built_at=0, codename="armani"
-    )
-    assert state == {"reset": b"1 2 %d" % START}
+    assert new == {"reset": b"1 2 %d" % START}
 
 
 def test_a_build_from_before_a_reset_counts_no_more_than_it_allows():
@@ -180,29 +172,19 @@ def test_a_root_that_does_not_continue_resets_is_refused(repository, world, numb
     assert isinstance(PollingClient(world).poll().failure, ProfileError)
 
 
-@pytest.mark.parametrize(
-    "resets",
-    [
-        [],
-        {"armani": 1},
-        {"armani": {"number": 1}},
-        {"armani": {**RESET, "number": 0}},
-        {"armani": {**RESET, "time": -1}},
-        {"tables": RESET},
-        {"tables": {"number": 1, "counter": None}},
-        {"latest": {"number": 1}},
-    ],
-)
-def test_malformed_resets_are_refused(repository, resets):
-    """As the server refuses them."""
+MALFORMED = [
+    *([], {"armani": 1}, {"armani": {"number": 1}}, {"armani": {**RESET, "number": 0}}),
+    *({"armani": {**RESET, "time": -1}}, {"tables": RESET}, {"latest": {"number": 1}}),
+    {"tables": {"number": 1, "counter": None}},
+]
+
+
+def test_resets_are_read(repository):
+    """Of a model with its values, of content without; malformed ones are refused."""
     root = repository.signed["root"]
-    root.unrecognized_fields["custom"]["resets"] = resets
-    with pytest.raises(ProfileError):
-        read_resets(root)
-
-
-def test_resets_are_read():
-    """Of a model with its values, of content without."""
-    root = Repository().signed["root"]
     root.unrecognized_fields["custom"]["resets"] = {"armani": RESET, "tables": {"number": 4}}
     assert read_resets(root) == {"armani": Reset(1, 2, START), "tables": Reset(4)}
+    for resets in MALFORMED:
+        root.unrecognized_fields["custom"]["resets"] = resets
+        with case(resets), pytest.raises(ProfileError):
+            read_resets(root)

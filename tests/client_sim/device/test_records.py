@@ -25,6 +25,7 @@ from client_sim.device.records import (
     store_due,
     store_failed,
 )
+from tests.cases import case
 from tests.client_sim.engine.power_cut import DyingDisk, PowerCut
 
 
@@ -111,25 +112,20 @@ def test_values_survive(tmp_path):
     del records["role.armani"]
     assert "role.armani" not in RecordStore(tmp_path / "state")
     assert len(records) == 0
-
-
-def test_what_is_not_there_is_missing(tmp_path):
-    """Reading and deleting follow the rules of a mapping."""
-    records = RecordStore(tmp_path)
-    assert records.get("due") is None
+    assert records.get("role.armani") is None
     with pytest.raises(KeyError):
-        del records["due"]
+        del records["role.armani"]
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "A", ".a", "a..b", "a.", "x" * 97])
-def test_names_cannot_leave_the_folder(tmp_path, name):
+def test_names_cannot_leave_the_folder(tmp_path):
     """Only names of the phone's own are stored; reading others finds nothing."""
     records = RecordStore(tmp_path / "state")
-    with pytest.raises(StorageError):
-        records[name] = b""
-    assert name not in records
-    with pytest.raises(KeyError):
-        del records[name]
+    for name in ("", ".", "..", "../x", "a/b", "A", ".a", "a..b", "a.", "x" * 97):
+        with case(name), pytest.raises(StorageError):
+            records[name] = b""
+        assert name not in records
+        with pytest.raises(KeyError):
+            del records[name]
     assert not list((tmp_path / "state").iterdir())
 
 
@@ -188,23 +184,16 @@ def test_a_failing_disk_is_a_storage_error(tmp_path):
 
 
 def test_one_at_a_time(tmp_path):
-    """A second holder is refused until the first has done; no file is left behind."""
+    """A second holder is refused, or waits, until the first has done; no file is left behind."""
     with hold_folder(tmp_path, waits=False) as is_first, hold_folder(tmp_path, waits=False) as two:
         assert (is_first, two) == (True, False)
     with pytest.raises(ZeroDivisionError), hold_folder(tmp_path, waits=False):
         raise ZeroDivisionError
-    with hold_folder(tmp_path, waits=True) as is_held:
-        assert is_held
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_waiting_process_continues_after_the_first(tmp_path):
-    """And not before."""
     order = []
 
     def wait():
-        with hold_folder(tmp_path, waits=True):
-            order.append("second")
+        with hold_folder(tmp_path, waits=True) as is_held:
+            order.append("second" if is_held else "")
 
     waiting = threading.Thread(target=wait)
     with hold_folder(tmp_path, waits=True):
@@ -213,6 +202,7 @@ def test_a_waiting_process_continues_after_the_first(tmp_path):
         order.append("first")
     waiting.join(30)
     assert order == ["first", "second"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_free_when_its_process_was_killed(tmp_path):

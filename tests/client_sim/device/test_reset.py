@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from client_sim import transport
@@ -29,9 +31,9 @@ def live_in(folder, repository):
     (folder / "personal" / "photos" / "1.jpg").write_bytes(b"photo")
 
 
-def poll(folder, repository):
+def poll(folder, repository, draws=0):
     """Poll once and return the bytes that left."""
-    phone = shop.open_phone(folder, repository)
+    phone = shop.open_phone(folder, repository, draws=draws)
     assert phone.poll().failure is None
     phone.next_poll()
     return b"".join(phone.world.sent)
@@ -43,55 +45,52 @@ def files_of(folder, names):
 
 
 def test_nothing_of_the_owner_or_the_polls_stays(tmp_path, market):
-    """State, downloads and the owner's data are gone; image and slots are as they were."""
-    live_in(tmp_path / "phone", market)
-    before = files_of(tmp_path / "phone", KEPT)
-    reset_phone(tmp_path / "phone")
-    assert files_of(tmp_path / "phone", WIPED) == {name: {} for name in WIPED}
-    assert files_of(tmp_path / "phone", KEPT) == before
-    assert sorted(path.name for path in (tmp_path / "phone").iterdir()) == sorted((*KEPT, *WIPED))
+    """State, downloads and the owner's data are gone; image and slots are as they were.
+
+    No build below the running one is allowed. A link goes, and what it points to stays.
+    """
+    folder = tmp_path / "phone"
+    live_in(folder, market)
+    before = files_of(folder, KEPT)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    (folder / "personal" / "link").symlink_to(tmp_path / "elsewhere")
+    reset_phone(folder)
+    assert (tmp_path / "elsewhere" / "file").exists()
+    assert files_of(folder, WIPED) == {name: {} for name in WIPED}
+    assert files_of(folder, KEPT) == before
+    assert sorted(path.name for path in folder.iterdir()) == sorted((*KEPT, *WIPED))
+    phone = Phone(folder)
+    assert phone.floor == phone.running_build.counter == 1
 
 
 def test_the_next_poll_is_that_of_a_new_phone(tmp_path, market):
-    """It starts from the root in the image, with the bytes of a phone from the factory."""
+    """From the root in the image, with the bytes of a phone from the factory.
+
+    A place among a thousand and a due time do not survive their phone's owner.
+    """
     live_in(tmp_path / "used", market)
+    old = Phone(tmp_path / "used").state["secret"]
     reset_phone(tmp_path / "used")
+    assert not {"due", "secret"} & set(Phone(tmp_path / "used").state)
     shop.make_phone(tmp_path / "new", market)
-    assert poll(tmp_path / "used", market) == poll(tmp_path / "new", market)
-
-
-def test_the_secret_and_the_due_time_are_drawn_anew(tmp_path, market):
-    """A place among a thousand and a due time do not survive their phone's owner."""
-    live_in(tmp_path / "phone", market)
-    state = Phone(tmp_path / "phone").state
-    old = state["secret"]
-    reset_phone(tmp_path / "phone")
-    assert "due" not in state
-    assert "secret" not in state
-    phone = shop.open_phone(tmp_path / "phone", market, draws=100)
-    assert phone.poll().failure is None
+    assert poll(tmp_path / "used", market, draws=100) == poll(tmp_path / "new", market)
     assert len(old) == 32
-    assert phone.state["secret"] not in {old, b""}
-
-
-def test_the_floor_is_the_running_build_after_a_reset(tmp_path, market):
-    """A reset allows no build below the running one."""
-    live_in(tmp_path / "phone", market)
-    phone = Phone(tmp_path / "phone")
-    assert phone.floor == phone.running_build.counter == 1
+    assert Phone(tmp_path / "used").state["secret"] not in {old, b""}
 
 
 def test_a_power_cut_at_any_step_leaves_the_old_phone_or_a_new_one(tmp_path, market):
     """Before the mark all is there; behind it the next start completes the reset."""
-    live_in(tmp_path / "counted", market)
+    live_in(tmp_path / "lived", market)
+    before = files_of(tmp_path / "lived", WIPED)
+    shutil.copytree(tmp_path / "lived", tmp_path / "counted")
     disk = CountingDisk()
     reset_phone(tmp_path / "counted", disk=disk)
     assert len(disk.steps) > 15
     outcomes = set()
     for last in range(len(disk.steps)):
         folder = tmp_path / str(last)
-        live_in(folder, market)
-        before = files_of(folder, WIPED)
+        shutil.copytree(tmp_path / "lived", folder)
         with pytest.raises(PowerCut):
             reset_phone(folder, disk=DyingDisk(last))
         Phone(folder)
@@ -147,30 +146,16 @@ def test_the_next_package_is_asked_for_as_by_a_new_phone(tmp_path, market, monke
     assert b"\r\nRange: bytes=0-16383\r\n" in first
 
 
-def test_a_link_in_the_owners_data_is_not_followed(tmp_path, market):
-    """The link goes, what it points to stays."""
-    live_in(tmp_path / "phone", market)
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "file").touch()
-    (tmp_path / "phone" / "personal" / "link").symlink_to(tmp_path / "elsewhere")
-    reset_phone(tmp_path / "phone")
-    assert (tmp_path / "elsewhere" / "file").exists()
-
-
-def test_a_failing_disk_is_a_storage_error(tmp_path):
-    """Where there is no folder nothing can be marked."""
-    with pytest.raises(StorageError):
-        reset_phone(tmp_path / "missing")
-
-
 class _WornDisk(CountingDisk):
     def remove(self, path):
         """Fail as a worn-out flash chip does."""
         raise OSError(f"input/output error: {path}")
 
 
-def test_a_disk_that_fails_while_a_reset_is_completed(tmp_path):
-    """It is reported, and the mark stays for the next start."""
+def test_a_failing_disk(tmp_path):
+    """Where there is no folder nothing can be marked; a mark stays for the next start."""
+    with pytest.raises(StorageError):
+        reset_phone(tmp_path / "missing")
     (tmp_path / "reset").touch()
     with pytest.raises(StorageError):
         finish_reset(tmp_path, disk=_WornDisk())

@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from client_sim.device.errors import UnreachableError
 from client_sim.device.internet import RealWorld, make_tls_context
+from client_sim.lab.trace.hello import read_hello
 from client_sim.transport import Connection
-from tests.client_sim.device.client_hello import read_hello
 from tests.client_sim.device.fake_world import HOST, make_public
 
 # RFC 5289 and RFC 7905: the six of FORMATS section 9; RFC 8446: those of TLS 1.3.
@@ -24,6 +24,7 @@ OFFERED = (0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030)
 CONNECTIONS = 3
 NEWER = {0x1301, 0x1302, 0x1303}
 SIGNALLING = 0x00FF
+SESSION = 5 + 4 + 2 + 32  # behind the heads of record and message, a version and the random bytes
 
 
 def make_certificate(name):
@@ -55,35 +56,46 @@ def _hello(certificate):
     context = make_tls_context(certificate.decode())
     with pytest.raises(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname=HOST).do_handshake()
-    return read_hello(outgoing.read())
+    return outgoing.read()
+
+
+def _find_key_share(data):
+    """Return where the content of extension 51 lies in a hello: RFC 8446 section 4.1.2."""
+    session = data[SESSION]
+    ciphers = SESSION + 1 + session
+    at = ciphers + 2 + int.from_bytes(data[ciphers : ciphers + 2])
+    assert data[at : at + 2] == b"\x01\x00"  # no compression
+    at += 4
+    while at < len(data):
+        kind, size = int.from_bytes(data[at : at + 2]), int.from_bytes(data[at + 2 : at + 4])
+        if kind == 51:
+            return range(at + 4, at + 4 + size)
+        at += 4 + size
+    raise AssertionError(data)
 
 
 def test_every_phone_says_the_same(authority):
     """Two client hellos differ in what has to be random, and in no other byte."""
     hellos = [_hello(authority[0]) for _ in range(4)]
-    assert len({hello.constant for hello in hellos}) == 1
-    assert len({hello.random for hello in hellos}) == 4
+    assert len({len(data) for data in hellos}) == 1
+    differing = {at for at, found in enumerate(zip(*hellos, strict=True)) if len(set(found)) > 1}
+    random, session = range(SESSION - 32, SESSION), range(SESSION + 1, SESSION + 33)
+    assert differing <= {*random, *session, *_find_key_share(hellos[0])}
+    assert len({read_hello(data).random for data in hellos}) == 4
 
 
 def test_what_is_offered(authority):
     """The six ciphers in order, one protocol, the host's name, no ticket, no earlier session."""
-    hello = _hello(authority[0])
+    hello = read_hello(_hello(authority[0]))
     older = [number for number in hello.ciphers if number not in NEWER | {SIGNALLING}]
     assert tuple(older) == OFFERED
     assert set(hello.ciphers) >= NEWER
-    assert hello.compressions == b"\0"
-    assert hello.extensions[16] == b"\0\x09\x08http/1.1"  # application_layer_protocol_negotiation
-    name = HOST.encode()
-    assert hello.extensions[0] == (
-        (len(name) + 3).to_bytes(2, "big") + b"\0" + len(name).to_bytes(2, "big") + name
-    )
-    versions = {0x0304, 0x0303}
-    offered = hello.extensions[43]
-    assert {
-        int.from_bytes(offered[n : n + 2], "big") for n in range(1, len(offered), 2)
-    } == versions
+    assert hello.protocols == (b"http/1.1",)
+    assert hello.server_name == HOST.encode()
+    assert set(hello.versions) == {0x0304, 0x0303}
+    assert not hello.resumes
     # session_ticket, pre_shared_key, early_data, heartbeat
-    assert not {35, 41, 42, 15} & hello.extensions.keys()
+    assert not {35, 41, 42, 15} & set(hello.extensions)
 
 
 class Server:

@@ -1,10 +1,11 @@
 import pytest
 
 from client_sim.device.conditions import Conditions, UpdateSettings
-from client_sim.device.errors import DownloadError, GoneError, InstallError, TransportError
+from client_sim.device.errors import GoneError, InstallError, TransportError
 from client_sim.device.update_settings import store_settings
 from fixtures.build import Package, build_payload, write_ota
 from fixtures.catalogue import find_build
+from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import response
 
@@ -35,44 +36,48 @@ def break_one_byte(repository, name):
     repository.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
 
 
-@pytest.mark.parametrize("status", [b"404 Not Found", b"410 Gone"])
-def test_an_incremental_that_is_gone_is_replaced_by_the_full_package(phone, market, status):
-    """404 or 410 for the first block: the full package in the same go, and build 1 runs."""
-    market.overrides[path_of(market, INCREMENTAL)] = response(status, b"no\n")
+def _misfit(phone):
+    """Change the running slot: it is not what the incremental starts from, as its hashes say."""
+    image = phone.slots.image_path("system")
+    image.write_bytes(bytes(image.stat().st_size))
+
+
+def _answer_with(status):
+    def change(phone):
+        repository = phone.world.repository
+        repository.overrides[path_of(repository, INCREMENTAL)] = response(status, b"no\n")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _answer_with(b"404 Not Found"),
+        _answer_with(b"410 Gone"),
+        lambda phone: break_one_byte(phone.world.repository, INCREMENTAL),
+        _misfit,
+    ],
+)
+def test_an_incremental_of_no_use_is_replaced_by_the_full_package(phone, market, spoil):
+    """In the same go, under the role that is held: its connection asks for nothing else.
+
+    Once build 1 is confirmed, the record of what did not lead there is gone.
+    """
+    spoil(phone)
     said = []
     done = phone.install(report=said.append)
     assert done.poll.offer.type == "incremental"
     assert done.offer.type == "full"
     assert packages_asked_for(phone) == [INCREMENTAL, FULL]
     assert any("of no use" in sentence for sentence in said)
-    boot(phone)
-    assert phone.running_build == shop.facts(1)
-
-
-def test_the_role_is_not_asked_for_again_by_a_fall_back(phone, market):
-    """The second package belongs to the role that is held: its connection asks for nothing else."""
-    del market.files[path_of(market, INCREMENTAL)]
-    phone.install()
     assert phone.world.paths.count("/metadata/2.armani.json") == 1
     start = phone.world.paths.index(path_of(market, FULL))
     assert phone.world.paths[start + 1 :] == ["/metadata/2.root.json", "/metadata/timestamp.json"]
-
-
-def test_an_incremental_with_other_bytes_is_replaced_by_the_full_package(phone, market):
-    """It was downloaded and is not the signed one."""
-    break_one_byte(market, INCREMENTAL)
-    assert phone.install().offer.type == "full"
-    assert packages_asked_for(phone) == [INCREMENTAL, FULL]
-
-
-def test_an_incremental_that_does_not_fit_is_replaced_by_the_full_package(phone):
-    """The running slot is not what the incremental starts from: its own hashes say so."""
-    image = phone.slots.image_path("system")
-    image.write_bytes(bytes(image.stat().st_size))
-    assert phone.install().offer.type == "full"
-    assert packages_asked_for(phone) == [INCREMENTAL, FULL]
+    assert "unusable" in phone.state
     boot(phone)
     assert phone.running_build == shop.facts(1)
+    assert "unusable" not in phone.state
 
 
 def test_what_was_of_no_use_is_not_tried_again(tmp_path, phone, market):
@@ -88,35 +93,15 @@ def test_what_was_of_no_use_is_not_tried_again(tmp_path, phone, market):
     assert packages_asked_for(again) == [FULL]
 
 
-def test_it_is_forgotten_with_the_build_that_it_was_for(phone, market):
-    """Once build 1 is confirmed, the record of what did not lead there is gone."""
-    del market.files[path_of(market, INCREMENTAL)]
-    phone.install()
-    assert "unusable" in phone.state
-    boot(phone)
-    assert "unusable" not in phone.state
-
-
-@pytest.mark.parametrize(
-    "answer", [response(b"500 Oops", b"no\n"), response(b"200 OK", b"no\n"), OSError("reset")]
-)
-def test_a_server_in_trouble_is_no_reason_to_fall_back(phone, market, answer):
+def test_a_server_in_trouble_is_no_reason_to_fall_back(phone, market):
     """Nor is a broken connection: the incremental is asked for again next time."""
-    market.overrides[path_of(market, INCREMENTAL)] = answer
-    with pytest.raises(TransportError):
-        phone.install()
-    assert packages_asked_for(phone) == [INCREMENTAL]
+    for answer in (response(b"500 Oops", b"no\n"), response(b"200 OK", b"no\n"), OSError("reset")):
+        market.overrides[path_of(market, INCREMENTAL)] = answer
+        with case(answer), pytest.raises(TransportError):
+            phone.install()
+    assert set(packages_asked_for(phone)) == {INCREMENTAL}
     market.overrides.clear()
     assert phone.install().offer.type == "incremental"
-
-
-def test_a_full_package_has_nothing_behind_it(phone, market):
-    """It is gone: an error, and nothing is remembered against it."""
-    shop.announce(market, 1, [shop.add_package(market, 1)])
-    break_one_byte(market, FULL)
-    with pytest.raises(DownloadError):
-        phone.install()
-    assert "unusable" not in phone.state
 
 
 UNMET = [
@@ -124,47 +109,34 @@ UNMET = [
     ("network", Conditions(is_metered=True)),
     ("room", Conditions(free_bytes=1)),
     ("quiet", Conditions(local_minute=1)),
+    ("consent", Conditions()),
 ]
 
 
-@pytest.mark.parametrize(("name", "conditions"), UNMET)
-def test_an_unmet_condition_stops_before_the_model_is_shown(phone, name, conditions):
-    """The poll is that of every phone; no request follows it, and the sentence says why."""
-    store_settings(phone.state, UpdateSettings(quiet=(0, 60)))
-    done = phone.install(conditions=conditions)
-    assert done.installed is None
-    (failed,) = [check for check in done.checks if not check.passed]
-    assert (failed.name, failed.sentence) == (name, done.reason)
-    assert done.poll.offer is not None
-    assert not [path for path in phone.world.paths if "armani" in path]
-
-
-def test_conditions_change_nothing_about_the_poll(tmp_path, market):
-    """The bytes of a poll are the same under all conditions and settings."""
+def test_an_unmet_condition_stops_before_the_model_is_shown(tmp_path, market):
+    """The poll is that of every phone, no request follows it, and the sentence says why."""
     sent = set()
-    for number, (_, conditions) in enumerate(UNMET):
+    for number, (name, conditions) in enumerate(UNMET):
         folder = tmp_path / str(number)
         shop.make_phone(folder, market)
         phone = shop.open_phone(folder, market)
-        store_settings(phone.state, UpdateSettings(asks=True, quiet=(0, number)))
-        phone.install(conditions=conditions)
+        settings = UpdateSettings(asks=name == "consent", quiet=(0, 60 + number))
+        store_settings(phone.state, settings)
+        done = phone.install(conditions=conditions)
+        with case(name):
+            assert done.installed is None
+            (failed,) = [check for check in done.checks if not check.passed]
+            assert (failed.name, failed.sentence) == (name, done.reason)
+            assert done.poll.offer is not None
+            assert not [path for path in phone.world.paths if "armani" in path]
         sent.add(b"".join(phone.world.sent))
     assert len(sent) == 1
 
 
 def test_the_owner_is_asked_for_each_build(phone, market):
-    """Agreed to build 1, the phone installs it; build 2 waits for another word."""
+    """Once, also where the download broke; build 2 waits for another word."""
     store_settings(phone.state, UpdateSettings(asks=True))
     assert "waits until the owner agrees" in phone.install().reason
-    assert phone.install(is_agreed=True).installed == shop.facts(1)
-    boot(phone)
-    shop.announce(market, 2, [shop.add_package(market, 2)])
-    assert phone.install().reason == "Build 3 waits until the owner agrees to it."
-
-
-def test_consent_outlives_a_broken_download(phone, market):
-    """The owner is not asked twice for one build."""
-    store_settings(phone.state, UpdateSettings(asks=True))
     market.overrides[path_of(market, INCREMENTAL)] = response(b"500 Oops", b"")
     with pytest.raises(TransportError):
         phone.install(is_agreed=True)
@@ -173,6 +145,8 @@ def test_consent_outlives_a_broken_download(phone, market):
     assert phone.install().installed == shop.facts(1)
     boot(phone)
     assert "agreed" not in phone.state
+    shop.announce(market, 2, [shop.add_package(market, 2)])
+    assert phone.install().reason == "Build 3 waits until the owner agrees to it."
 
 
 def test_a_fall_back_asks_the_conditions_again(phone, market):

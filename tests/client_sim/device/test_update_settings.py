@@ -19,8 +19,9 @@ minutes = st.integers(0, 1439)
 
 
 def test_the_encoding_is_the_one_on_the_page():
-    """Canonical JSON, written by hand."""
+    """Canonical JSON, written by hand; a new phone installs by itself and never for money."""
     assert encode_settings(UpdateSettings(asks=True, quiet=(1380, 420))) == GOLDEN
+    assert load_settings({}) == UpdateSettings(asks=False, takes_metered=False, quiet=None)
 
 
 @given(
@@ -36,11 +37,6 @@ def test_what_is_stored_is_read_again(settings):
     state = {}
     store_settings(state, settings)
     assert load_settings(state) == settings
-
-
-def test_a_new_phone_installs_by_itself_and_never_for_money():
-    """The defaults where nothing was set."""
-    assert load_settings({}) == UpdateSettings(asks=False, takes_metered=False, quiet=None)
 
 
 def test_a_changed_byte_is_noticed():
