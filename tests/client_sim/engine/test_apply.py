@@ -6,7 +6,7 @@ from client_sim.engine.apply import check_sources, write_partitions
 from client_sim.engine.errors import ApplyError, EngineError
 from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
 from tests.client_sim.engine.payload_builder import BLOCK, Op, Part, build_payload, full_part
-from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
+from tests.client_sim.engine.power_cut import CountingDisk
 
 SOURCES = {"kernel": "disk_ext2_4k_empty.img", "root": "disk_sqfs_empty.img"}
 TARGETS = {"kernel": "disk_ext2_4k.img", "root": "disk_sqfs_default.img"}
@@ -60,25 +60,25 @@ def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path,
     ]
 
 
-@pytest.mark.parametrize("wrong", ["disk_ext2_4k.img", "disk_ext2_unittest.img"])
 @pytest.mark.needs("samples")
-def test_aosp_delta_refuses_a_wrong_source(samples, open_payload, tmp_path, new_dir, wrong):
+def test_aosp_delta_refuses_a_wrong_source(samples, open_payload, tmp_path, new_dir):
     """A delta on another source of the same size is refused, with nothing written."""
-    (tmp_path / "kernel.img").write_bytes(samples[wrong])
+    (tmp_path / "kernel.img").write_bytes(samples["disk_ext2_4k.img"])
     (tmp_path / "root.img").write_bytes(samples["disk_sqfs_empty.img"])
     with pytest.raises(ApplyError, match="kernel is not the one"):
         apply_payload(open_payload(samples["delta_payload.bin"]), _source_in(tmp_path), new_dir)
     assert list(new_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("old", [None, OLD[:-BLOCK], OLD + bytes(BLOCK), noise(9, 8)])
-def test_a_missing_or_other_source_is_refused(open_payload, old_dir, old):
+def test_a_missing_or_other_source_is_refused(open_payload, old_dir):
     """A source that is missing, shorter, longer or different is refused."""
+    payload = open_payload(build_payload([delta_part()], minor=4))
     (old_dir / "system.img").unlink()
-    if old is not None:
-        (old_dir / "system.img").write_bytes(old)
-    with pytest.raises(ApplyError, match="install the full package"):
-        check_sources(open_payload(build_payload([delta_part()], minor=4)), _source_in(old_dir))
+    for old in (None, OLD[:-BLOCK], OLD + bytes(BLOCK), noise(9, 8)):
+        if old is not None:
+            (old_dir / "system.img").write_bytes(old)
+        with pytest.raises(ApplyError, match="install the full package"):
+            check_sources(payload, _source_in(old_dir))
 
 
 def test_every_operation_gives_the_new_image(open_payload, old_dir, new_dir):
@@ -131,20 +131,6 @@ def test_new_images_are_synced_before_the_end(open_payload, new_dir):
     )
     apply_payload(payload, _no_source, new_dir, disk=disk)
     assert disk.steps == [*(["create", "write", "sync"] * 2), "sync_directory"]
-
-
-def test_a_power_cut_at_any_step_leaves_a_retry_the_same_end(open_payload, old_dir, new_dir):
-    """Whichever step the power fails at, the source is untouched and starting over succeeds."""
-    payload = open_payload(build_payload([delta_part()], minor=4))
-    counting = CountingDisk()
-    apply_payload(payload, _source_in(old_dir), new_dir, disk=counting)
-    assert len(counting.steps) > 8
-    for last in range(len(counting.steps)):
-        with pytest.raises(PowerCut):
-            apply_payload(payload, _source_in(old_dir), new_dir, disk=DyingDisk(last))
-        assert (old_dir / "system.img").read_bytes() == OLD
-        apply_payload(payload, _source_in(old_dir), new_dir)
-        assert (new_dir / "system.img").read_bytes() == NEW
 
 
 GOOD = build_payload([delta_part()], minor=4)

@@ -23,6 +23,16 @@ def test_a_saved_digest_goes_on_where_it_was(pieces, place):
     assert first.digest() == second.digest() == hashlib.sha256(b"".join(pieces)).digest()
 
 
+def test_bits_are_counted_in_two_words():
+    """There are 2^32 bits in 512 MiB."""
+    first, expected, zeros = open_digest(), hashlib.sha256(), bytes(1 << 24)
+    for _ in range(33):
+        first = open_digest(first.save())
+        first.update(zeros)
+        expected.update(zeros)
+    assert first.digest() == expected.digest()
+
+
 @given(st.binary(max_size=300), st.integers(0, 310), st.none() | st.integers(0, 310))
 def test_part_of_some_bytes_is_added(data, start, stop):
     """As in a slice, also without a state; a copy goes its own way, and asking changes nothing."""

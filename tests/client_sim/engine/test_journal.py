@@ -20,10 +20,12 @@ JOURNAL = Journal("ab" * 32, 1000, 500, 3, (100, 300), (STATE, STATE, STATE))
 
 
 def test_it_comes_back():
-    """What was encoded is decoded, as canonical JSON."""
+    """What was encoded is decoded, as canonical JSON; one value has one encoding."""
     data = encode_journal(JOURNAL)
     assert decode_journal(data) == JOURNAL
     assert data.startswith(b'{"carry":[100,300],"digests":["00')
+    for other in (b" " + data, data + b"\n", data[:-1], data.replace(b":1", b": 1")):
+        assert decode_journal(other) is None
 
 
 def test_a_journal_that_cannot_be_is_no_journal():
@@ -47,13 +49,6 @@ def test_a_journal_that_cannot_be_is_no_journal():
 def test_arbitrary_bytes_are_no_journal(data):
     """Nothing is raised, and nothing found."""
     assert decode_journal(data) is None
-
-
-def test_another_spelling_is_no_journal():
-    """One value has one encoding."""
-    data = encode_journal(JOURNAL)
-    for other in (b" " + data, data + b"\n", data[:-1], data.replace(b":1", b": 1")):
-        assert decode_journal(other) is None
 
 
 def test_kept_bytes_come_back_in_order(tmp_path):

@@ -50,22 +50,16 @@ REPLACES = [OperationType.REPLACE, OperationType.REPLACE_BZ, OperationType.REPLA
 
 
 def test_replaced_blocks_go_where_they_belong():
-    """Data replaces exactly the destination blocks."""
+    """Exactly the destination blocks; data that does not fill them, or overflows, is refused."""
+    new = noise(1, 2)
     for kind in REPLACES:
         with case(kind):
-            new = noise(1, 2)
             assert _apply(kind, compress(kind, new)) == bytes(BLOCK) + new + bytes(BLOCK)
-
-
-def test_data_of_another_size_is_refused():
-    """Data that does not fill its blocks, or overflows them by a byte."""
-    for kind in REPLACES:
-        with case(kind):
             for size in (2 * BLOCK - 1, BLOCK, 0):
                 with pytest.raises(PackageError, match="too short"):
-                    _apply(kind, compress(kind, noise(1, 2)[:size]))
+                    _apply(kind, compress(kind, new[:size]))
             with pytest.raises(PackageError, match="more than"):
-                _apply(kind, compress(kind, noise(1, 2) + b"x"))
+                _apply(kind, compress(kind, new + b"x"))
 
 
 def test_an_xz_stream_with_another_filter_is_refused():
@@ -83,14 +77,10 @@ def test_data_with_another_hash_is_refused():
             _apply(kind, b"anything", data_sha256=bytes(32))
 
 
-def test_zero_and_discard_leave_zeros():
-    """ZERO and DISCARD need nothing written: the new image starts as zeros."""
+def test_zeros_and_copies():
+    """ZERO and DISCARD write nothing; source extents are strung together, also backwards."""
     for kind in (OperationType.ZERO, OperationType.DISCARD):
         assert _apply(kind) == bytes(4 * BLOCK)
-
-
-def test_copied_blocks_come_in_the_order_of_the_extents():
-    """Source extents are strung together, also backwards and twice."""
     copied = _apply(OperationType.SOURCE_COPY, src=((3, 1), (1, 1)))
     assert copied[BLOCK : 3 * BLOCK] == OLD[3 * BLOCK : 4 * BLOCK] + OLD[BLOCK : 2 * BLOCK]
 
@@ -103,25 +93,18 @@ def test_patched_blocks_are_the_new_data():
         assert _apply(kind, patch, src=((0, 2),))[BLOCK : 3 * BLOCK] == new
 
 
-def test_a_source_with_another_hash_is_refused():
-    """Old blocks that are not what the package starts from are refused."""
+def test_a_wrong_source_is_refused():
+    """One with another hash, none, too short, and more blocks than the operation fills."""
     for kind in (OperationType.SOURCE_COPY, OperationType.SOURCE_BSDIFF):
         with case(kind), pytest.raises(ApplyError, match="not the one that this incremental"):
             _apply(kind, src=((0, 2),), src_sha256=bytes(32))
-
-
-def test_a_missing_or_short_source_is_refused():
-    """An operation that reads old blocks needs them all."""
-    with pytest.raises(ApplyError, match="no old image"):
-        _apply(OperationType.SOURCE_COPY, source=None, src=((0, 2),))
-    with pytest.raises(ApplyError, match="shorter"):
-        _apply(OperationType.SOURCE_COPY, source=OLD[: BLOCK + 1], src=((0, 2),))
-
-
-def test_a_copy_from_more_blocks_than_it_fills_is_refused():
-    """Nothing is cut off silently, even if the manifest's checks had let it through."""
-    with pytest.raises(PackageError, match="too long"):
-        _apply(OperationType.SOURCE_COPY, src=((0, 3),))
+    for source, blocks, error, words in (
+        (None, 2, ApplyError, "no old image"),
+        (OLD[: BLOCK + 1], 2, ApplyError, "shorter"),
+        (OLD, 3, PackageError, "too long"),
+    ):
+        with case(words), pytest.raises(error, match=words):
+            _apply(OperationType.SOURCE_COPY, source=source, src=((0, blocks),))
 
 
 MIB = 1024 * 1024

@@ -7,6 +7,7 @@ from client_sim.engine.apply import PartitionResult
 from client_sim.engine.boot_state import EMPTY_SLOT, BuildFacts, encode_boot_state
 from client_sim.engine.errors import SlotError
 from client_sim.engine.slots import MAX_TRIES, BootOutcome, Slots
+from tests.cases import case
 from tests.client_sim.engine.images import noise
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 
@@ -40,7 +41,11 @@ def images(tmp_path):
 @pytest.fixture
 def slots(tmp_path, images):
     """Make a phone as it leaves the factory."""
-    made = Slots(tmp_path / "phone")
+    return _make_phone(tmp_path / "phone", images)
+
+
+def _make_phone(folder, images):
+    made = Slots(folder)
     made.flash_factory(images, OLD)
     return made
 
@@ -56,7 +61,10 @@ def update(slots, build=NEW, image=NEW_IMAGE):
 
 
 def test_a_phone_from_the_factory_boots(slots, images):
-    """The factory's build is in slot a, confirmed, with the images as given."""
+    """The factory's build is in slot a, confirmed, with the images as given.
+
+    A phone is not flashed over, and a folder without one has no state.
+    """
     assert slots.boot(healthy) == BootOutcome("a", OLD)
     assert slots.running_build == OLD
     for name, path in images.items():
@@ -64,23 +72,20 @@ def test_a_phone_from_the_factory_boots(slots, images):
     state = slots.state
     assert (state.active, state.running, state.slots["b"]) == ("a", "a", EMPTY_SLOT)
     assert [part.size for part in state.slots["a"].partitions] == [4096, 4096]
-
-
-def test_flashing_is_done_once(slots, images):
-    """A phone is not flashed over, and a folder without one has no state."""
     with pytest.raises(SlotError, match="flashed already"):
         slots.flash_factory(images, OLD)
+    elsewhere = Slots(slots.directory / "elsewhere")
     with pytest.raises(SlotError, match="flash it first"):
-        _ = Slots(slots.directory / "elsewhere").state
-    assert not Slots(slots.directory / "elsewhere").is_flashed
+        _ = elsewhere.state
+    assert not elsewhere.is_flashed
 
 
-@pytest.mark.parametrize("name", ["../a", "a/b", "", "a.b"])
-def test_partition_names_are_no_paths(tmp_path, images, name):
+def test_partition_names_are_no_paths(tmp_path, images):
     """A factory image with a name that is a path is refused before anything is written."""
-    with pytest.raises(SlotError, match="not a name"):
-        Slots(tmp_path / "phone").flash_factory({name: images["system"]}, OLD)
-    assert not (tmp_path / "phone").exists()
+    for name in ("../a", "a/b", "", "a.b"):
+        with case(name), pytest.raises(SlotError, match="not a name"):
+            Slots(tmp_path / "other").flash_factory({name: images["system"]}, OLD)
+        assert not (tmp_path / "other").exists()
 
 
 def test_an_update_boots_after_the_switch(slots):
@@ -115,8 +120,21 @@ def test_a_build_that_does_not_come_up_is_left_again(slots):
     assert slots.failed_build is None
 
 
-def test_a_build_that_is_never_confirmed_is_left_again(slots):
-    """A build that comes up but is never confirmed runs out of tries."""
+def test_tries_are_counted_before_they_are_made(slots):
+    """A build that takes the phone down with it, or is never confirmed, is given up as well."""
+
+    def dies(build):
+        if build == NEW:
+            raise PowerCut
+        return True
+
+    update(slots)
+    slots.switch()
+    for left in (2, 1, 0):
+        with pytest.raises(PowerCut):
+            slots.boot(dies)
+        assert Slots(slots.directory).state.slots["b"].tries_remaining == left
+    assert slots.boot(dies) == BootOutcome("a", OLD, NEW, "it did not come up in 3 tries")
     update(slots)
     slots.switch()
     for _ in range(MAX_TRIES):
@@ -125,41 +143,31 @@ def test_a_build_that_is_never_confirmed_is_left_again(slots):
     assert (outcome.build, outcome.failed_build) == (OLD, NEW)
 
 
-def test_tries_are_counted_before_they_are_made(slots):
-    """A build that takes the phone down with it is given up as well."""
-    update(slots)
-    slots.switch()
-
-    def dies(build):
-        if build == NEW:
-            raise PowerCut
-        return True
-
-    for left in (2, 1, 0):
-        with pytest.raises(PowerCut):
-            slots.boot(dies)
-        assert Slots(slots.directory).state.slots["b"].tries_remaining == left
-    assert slots.boot(dies) == BootOutcome("a", OLD, NEW, "it did not come up in 3 tries")
-
-
-@pytest.mark.parametrize("change", ["flip", "cut", "grow", "remove"])
-def test_a_changed_partition_is_not_booted(slots, change):
+def test_a_changed_partition_is_not_booted(tmp_path, images):
     """An image that is not what was installed makes the phone fall back without trying it."""
-    update(slots)
-    slots.switch()
-    path = slots.directory / "b" / "system.img"
-    data = path.read_bytes()
-    changed = {"flip": data[:-1] + b"\0", "cut": data[:-1], "grow": data + b"\0"}
-    if change == "remove":
-        path.unlink()
-    else:
-        path.write_bytes(changed[change])
-    outcome = slots.boot(healthy)
-    assert outcome == BootOutcome("a", OLD, NEW, "its partition system is not what was installed")
+    for change in (
+        lambda data: data[:-1] + b"\0",
+        lambda data: data[:-1],
+        lambda data: data + b"\0",
+    ):
+        slots = _make_phone(tmp_path / str(len(list(tmp_path.iterdir()))), images)
+        update(slots)
+        slots.switch()
+        path = slots.directory / "b" / "system.img"
+        path.write_bytes(change(path.read_bytes()))
+        why = "its partition system is not what was installed"
+        assert slots.boot(healthy) == BootOutcome("a", OLD, NEW, why)
 
 
-def test_a_confirmed_build_that_breaks_falls_back_to_the_older_one(slots):
-    """Until the next update begins, the build before is still there to boot."""
+def test_a_confirmed_build_that_breaks(slots):
+    """It falls back to the older one, which is there until the next update begins.
+
+    With one build and nothing to fall back to, the error names the slot; the state stays.
+    """
+    before = slots.state
+    with pytest.raises(SlotError, match="Slot a does not boot"):
+        slots.boot(lambda _: False)
+    assert slots.state == before
     update(slots)
     slots.switch()
     slots.boot(healthy)
@@ -167,26 +175,13 @@ def test_a_confirmed_build_that_breaks_falls_back_to_the_older_one(slots):
     assert slots.boot(only_old) == BootOutcome("a", OLD, NEW, "it no longer starts")
 
 
-def test_a_phone_on_which_nothing_boots_says_so(slots):
-    """With one build and nothing to fall back to, the error names the slot; the state stays."""
-    before = slots.state
-    with pytest.raises(SlotError, match="Slot a does not boot"):
-        slots.boot(lambda _: False)
-    assert slots.state == before
-    assert slots.boot(healthy) == BootOutcome("a", OLD)
-
-
-def test_an_unfinished_update_cannot_be_switched_to(slots):
-    """Neither an empty slot nor a half-written one becomes active."""
+def test_only_a_finished_update_is_switched_to(slots):
+    """Neither an empty slot nor a half-written one; and it is finished once."""
     with pytest.raises(SlotError, match="no complete build"):
         slots.switch()
     slots.begin_update()
     with pytest.raises(SlotError, match="no complete build"):
         slots.switch()
-
-
-def test_an_update_is_finished_once_and_only_after_its_beginning(slots):
-    """What was not begun cannot be finished, nor twice."""
     update(slots)
     with pytest.raises(SlotError, match="No update has begun"):
         slots.finish_update(NEW, PACKAGE, NEW_PARTITIONS)
@@ -212,12 +207,17 @@ def test_a_new_update_takes_back_a_switch_that_was_not_booted(slots):
     assert list((slots.directory / "b").iterdir()) == []
 
 
-def test_the_slot_is_unbootable_before_its_first_write(slots):
-    """At the moment an image of the other slot is removed or written, boot.json says unbootable."""
+def test_what_is_durable_before_what(slots):
+    """A new state is written aside, synced, renamed, and the name synced, in this order.
+
+    At the moment an image of the other slot is removed, the state says unbootable.
+    """
     update(slots)
     slots.switch()
     slots.boot(healthy)
-    slots.mark_successful()
+    disk = CountingDisk()
+    Slots(slots.directory, disk=disk).mark_successful()
+    assert disk.steps == ["create", "write", "sync", "replace", "sync_directory"]
     seen = []
 
     class Watching(CountingDisk):
@@ -227,13 +227,6 @@ def test_the_slot_is_unbootable_before_its_first_write(slots):
 
     Slots(slots.directory, disk=Watching()).begin_update()
     assert seen == [EMPTY_SLOT, EMPTY_SLOT]
-
-
-def test_the_state_is_replaced_whole_and_durably(slots):
-    """The new state is written aside, synced, renamed, and the name synced, in this order."""
-    disk = CountingDisk()
-    Slots(slots.directory, disk=disk).mark_successful()
-    assert disk.steps == ["create", "write", "sync", "replace", "sync_directory"]
 
 
 def test_a_power_cut_while_flashing_leaves_an_empty_phone(tmp_path, images):
@@ -248,12 +241,6 @@ def test_a_power_cut_while_flashing_leaves_an_empty_phone(tmp_path, images):
         if not again.is_flashed:
             again.flash_factory(images, OLD)
         assert again.boot(healthy) == BootOutcome("a", OLD)
-
-
-def _make_phone(folder, images):
-    made = Slots(folder)
-    made.flash_factory(images, OLD)
-    return made
 
 
 def _life(slots):
@@ -319,18 +306,14 @@ def test_a_boot_state_whose_active_slot_holds_nothing_falls_back(slots):
         _ = slots.running_build
 
 
-def test_a_build_that_did_not_boot_is_not_found_ready(slots):
-    """Its images are whole and of the right package; it was tried and given up all the same."""
-    update(slots)
-    assert slots.find_ready(NEW, PACKAGE) == NEW_PARTITIONS
-    slots.switch()
-    assert slots.boot(only_old).failed_build == NEW
-    assert slots.find_ready(NEW, PACKAGE) is None
-
-
-def test_a_slot_that_is_damaged_is_not_found_ready(slots):
-    """Nor one that another package left there."""
+def test_what_is_found_ready(slots):
+    """Not what another package left there, is damaged, or was tried and given up."""
     update(slots)
     assert slots.find_ready(NEW, "2" * 64) is None
+    assert slots.find_ready(NEW, PACKAGE) == NEW_PARTITIONS
     (slots.target_directory / "system.img").write_bytes(bytes(len(NEW_IMAGE)))
+    assert slots.find_ready(NEW, PACKAGE) is None
+    update(slots)
+    slots.switch()
+    assert slots.boot(only_old).failed_build == NEW
     assert slots.find_ready(NEW, PACKAGE) is None
