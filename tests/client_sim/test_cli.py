@@ -11,6 +11,7 @@ from client_sim import cli as module
 from client_sim.cli import find_status, main
 from client_sim.device.errors import AgreementError, StorageError, UnreachableError
 from client_sim.device.phone import Phone
+from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository
@@ -88,8 +89,11 @@ def test_create_poll_install_show(create, run, tmp_path):
     assert "installs nothing up to build 2" in out
 
 
-def test_poll_explains_every_rule_and_condition(create, run, tmp_path):
-    """Behind the bytes a line for each: passed or not, its name, a sentence."""
+def test_poll_explains_every_rule_and_condition(create, run, server, tmp_path):
+    """Behind the bytes a line for each: passed or not, its name, a sentence.
+
+    Where a rule fails, the rules up to that one, and no condition.
+    """
     create()
     conditions = ["--battery", 20, "--metered", "--free", 10, "--local-time", "12:00"]
     phone = ["--phone", tmp_path / "phone"]
@@ -98,31 +102,18 @@ def test_poll_explains_every_rule_and_condition(create, run, tmp_path):
     names = ["pointer", "newer", "halted", "share", "step", "forward", "failed", "package"]
     assert [name for _, name, _ in lines[:8]] == names
     assert {passed for passed, _, _ in lines[:8]} == {"ok"}
-    assert [(passed, name) for passed, name, _ in lines[8:]] == [
-        ("ok", "consent"),
-        ("ok", "quiet"),
-        ("no", "battery"),
-        ("no", "network"),
-        ("no", "room"),
-    ]
+    judged = [f"{passed} {name}" for passed, name, _ in lines[8:]]
+    assert judged == ["ok consent", "ok quiet", "no battery", "no network", "no room"]
     assert out.splitlines()[-1] == (
         "Not now: The battery holds 20 % and is not charging; an update needs 30 %."
     )
     assert status == 0
     told = json.loads(run("poll", *phone, *RESOLVE, "--json", *conditions)[1])
-    assert [check["name"] for check in told["checks"] if not check["passed"]] == [
-        "battery",
-        "network",
-        "room",
-    ]
+    unmet = [check["name"] for check in told["checks"] if not check["passed"]]
+    assert unmet == ["battery", "network", "room"]
     assert told["checks"][0]["sentence"] == "armani/id/stable leads to the build 2."
-
-
-def test_poll_explains_what_stopped_it(create, run, server, tmp_path):
-    """Halted: the rules up to that one, no condition, and the sentence with its reason."""
-    create()
     shop.announce(server.repository, 1, [shop.add_package(server.repository, 1)], h=True)
-    out = run("poll", "--phone", tmp_path / "phone", *RESOLVE, "--explain")[1]
+    out = run("poll", *phone, *RESOLVE, "--explain", *conditions)[1]
     assert out.splitlines()[-4:] == [
         "ok  pointer  armani/id/stable leads to the build 2.",
         "ok  newer    Build 2 is newer than build 0; nothing up to that is installed.",
@@ -138,10 +129,7 @@ def test_install_waits_for_its_conditions(create, run, tmp_path):
     assert run("settings", *phone, "--quiet-hours", "22:00-07:00")[0] == 0
     noon = ["--local-time", "12:00"]
     for options, sentence in (
-        (["--battery", 5], "The battery holds 5 % and is not charging; an update needs 30 %."),
         (["--battery", 5, "--charging"], "The battery holds 5 % and is charging; an update needs"),
-        (["--metered"], "The network is metered"),
-        (["--free", 1], "bytes of room and there are only 1."),
         (["--local-time", "23:00"], "23:00 is in the quiet hours from 22:00 to 07:00."),
     ):
         status, out, _ = run("install", *phone, *RESOLVE, *noon, *options)
@@ -199,11 +187,15 @@ def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
 
 
 def test_show_tells_everything_but_the_secret(create, run, tmp_path):
-    """Due time, role versions, slots, settings; the secret's bytes in no spelling."""
+    """Due time, role versions, slots, settings; the secret's bytes in no spelling.
+
+    A failed build is tried again at the owner's word, and not by itself.
+    """
     create("--persona", 3)
     phone = ["--phone", tmp_path / "phone"]
     assert "holds no metadata but the root" in run("show", *phone)[1]
-    run("install", *phone, *RESOLVE, "--broken-boot")
+    told = "Build 2 did not start; build 0 runs again.\n"
+    assert run("install", *phone, *RESOLVE, "--broken-boot")[:2] == (1, told)
     due = json.loads(run("poll", *phone, *RESOLVE, "--json")[1])["next_poll"]
     status, out, _ = run("show", *phone)
     assert status == 0
@@ -221,43 +213,31 @@ def test_show_tells_everything_but_the_secret(create, run, tmp_path):
     assert secret.hex() not in out + json.dumps(shown)
     (tmp_path / "phone/state/role.latest").write_bytes(b"damaged")
     assert json.loads(run("show", *phone, "--json")[1])["roles"]["latest"] is None
-
-
-def test_a_failed_build_is_tried_again_at_the_owners_word(create, run, tmp_path):
-    """Status 1, and the old build runs; `--retry-failed` lets it start, by itself it does not."""
-    create("--json")
-    phone = ["--phone", tmp_path / "phone"]
-    status, out, _ = run("install", *phone, *RESOLVE, "--broken-boot")
-    assert (status, out) == (1, "Build 2 did not start; build 0 runs again.\n")
-    status, out, _ = run("install", *phone, *RESOLVE)
-    assert status == 0
-    assert "did not start on this phone" in out
+    (tmp_path / "phone/state/role.latest").unlink()
+    assert "did not start on this phone" in run("install", *phone, *RESOLVE)[1]
     assert run("install", *phone, *RESOLVE, "--retry-failed")[1].startswith("Build 2 was installed")
 
 
 def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
-    """A redirect: status 1 and one line."""
+    """A redirect: status 1 and one line. The owner hears why, also of what has expired."""
     create()
     server.repository.overrides["/metadata/timestamp.json"] = (
         b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\r\n\r\n"
     )
-    status, out, err = run("poll", "--phone", tmp_path / "phone", *RESOLVE)
+    poll = ["poll", "--phone", tmp_path / "phone", *RESOLVE]
+    status, out, err = run(*poll)
     assert (status, out) == (1, "")
     assert err == (
         "hening-device: The server redirects /metadata/timestamp.json, which a phone never "
         "follows.\n"
     )
-    status, out, _ = run("poll", "--phone", tmp_path / "phone", *RESOLVE, "--json")
+    status, out, _ = run(*poll, "--json")
     assert status == 1
     assert json.loads(out)["refused"]
-
-
-def test_expired_metadata_is_a_warning_and_a_refusal(create, run, server, tmp_path):
-    """The owner hears why, and scripts get status 1."""
-    create()
+    server.repository.overrides.clear()
     server.repository.now = shop.NOW - 10 * 86_400
     server.repository.refresh()
-    status, _, err = run("poll", "--phone", tmp_path / "phone", *RESOLVE)
+    status, _, err = run(*poll)
     assert status == 1
     assert "warning: The metadata has expired" in err
 
@@ -272,23 +252,20 @@ def test_a_missing_server_is_status_3(create, run, tmp_path):
     assert "plain text is refused" in err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["poll"], 2),
-        (["poll", "--phone", "x", "--resolve", "nonsense"], 2),
-        (["fly"], 2),
-        ([], 2),
-        (["show", "--phone", "does-not-exist"], 3),
-        (["show", "--phone", "."], 1),
-        (["--help"], 0),
-        (["--version"], 0),
-    ],
-)
-def test_status_of_usage(run, monkeypatch, tmp_path, arguments, status):
+def test_status_of_usage(run, monkeypatch, tmp_path):
     """Usage errors are 2, no folder is 3, a folder without a phone is a refusal, help is done."""
     monkeypatch.chdir(tmp_path)
-    assert run(*arguments)[0] == status
+    for line, status in (
+        ("poll", 2),
+        ("fly", 2),
+        ("", 2),
+        ("show --phone does-not-exist", 3),
+        ("show --phone .", 1),
+        ("--help", 0),
+        ("--version", 0),
+    ):
+        with case(line):
+            assert run(*line.split())[0] == status
 
 
 def test_the_status_of_errors(run, monkeypatch):
@@ -308,28 +285,19 @@ def test_the_status_of_errors(run, monkeypatch):
     assert run("show") == (1, "", "hening-device: no\n")
 
 
-def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path):
-    """Ctrl-C while a command runs: status 130, no traceback."""
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, click.Abort])
+def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path, interrupt):
+    """Ctrl-C while a command runs, and before or after what click itself guards."""
     create()
 
-    def interrupt(_phone):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Phone, "poll", interrupt)
-    status, out, err = run("poll", "--phone", tmp_path / "phone")
-    assert (status, out) == (130, "")
-    # Click ends the terminal's line, on which ^C stands.
-    assert err.strip() == "hening-device: stopped"
-
-
-@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, click.Abort])
-def test_an_interrupt_outside_of_commands_is_one_line(run, monkeypatch, interrupt):
-    """Before or after what click itself guards."""
-
-    def main_(**_options):
+    def stop(*_arguments, **_options):
         raise interrupt
 
-    monkeypatch.setattr(module.cli, "main", main_)
+    monkeypatch.setattr(Phone, "poll", stop)
+    status, out, err = run("poll", "--phone", tmp_path / "phone")
+    # Click ends the terminal's line, on which ^C stands.
+    assert (status, out, err.strip()) == (130, "", "hening-device: stopped")
+    monkeypatch.setattr(module.cli, "main", stop)
     assert run("show") == (130, "", "hening-device: stopped\n")
 
 
@@ -346,11 +314,3 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
         runpy.run_path(module.__file__)
     assert stop.value.code == 130
     assert capsys.readouterr() == ("", "hening-device: stopped\n")
-
-
-def test_the_help_of_the_program_says_what_statuses_mean(run):
-    """Example and exit statuses."""
-    out = " ".join(run("--help")[1].split())
-    assert "Example: hening-device poll" in out
-    assert "Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed" in out
-    assert "130 stopped" in out

@@ -43,14 +43,13 @@ def _get(data, *, limit=100, piece=1 << 16):
 
 
 def test_the_bytes_of_a_request():
-    """Request line, Host, one constant header, and nothing else."""
+    """Request line, Host, one constant header, and nothing else.
+
+    Range stands in place of Accept-Encoding: packages are identity only.
+    """
     assert encode_request("a.example:8080", "/log/proof/latest.7") == (
         b"GET /log/proof/latest.7 HTTP/1.1\r\nHost: a.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
     )
-
-
-def test_the_bytes_of_a_block_request():
-    """Range stands in place of Accept-Encoding: packages are identity only."""
     assert encode_block_request("a.example", "/targets/x/y/z/00.a.zip", 8388608, 8388700) == (
         b"GET /targets/x/y/z/00.a.zip HTTP/1.1\r\nHost: a.example\r\n"
         b"Range: bytes=8388608-8388700\r\n\r\n"
@@ -60,20 +59,8 @@ def test_the_bytes_of_a_block_request():
 def test_no_other_path_is_ever_sent():
     """A path with anything but the bytes of the public tree is refused before the wire."""
     for path in (
-        "/a?b=1",
-        "/a b",
-        "/a\r\nCookie: x",
-        "/a\n",
-        "/../a",
-        "/a/../b",
-        "//a",
-        "a",
-        "",
-        "/a%2e",
-        "/\u00e4",
-        "/a/",
-        "/a/.b",
-        "http://x/a",
+        *("/a?b=1", "/a b", "/a\r\nCookie: x", "/a\n", "/../a", "/a/../b", "//a"),
+        *("a", "", "/a%2e", "/\u00e4", "/a/", "/a/.b", "http://x/a"),
     ):
         with case(path):
             world, connection = _connect(b"")
@@ -94,37 +81,28 @@ def test_answers_are_read_in_any_pieces():
 
 
 def test_one_connection_carries_all_requests():
-    """The second request goes over the first connection; nothing is resolved again."""
+    """The second request goes over the first connection; nothing is resolved again.
+
+    After its end a connection refuses; there is never a second one for the same poll.
+    """
     world, connection = _connect(response(b"200 OK", b"x"))
     with connection:
         connection.get(PATH, limit=9)
+        connection.get(PATH, limit=9)
+    with pytest.raises(TransportError, match="over"):
         connection.get(PATH, limit=9)
     assert len(world.resolved) == len(world.connected) == 1
     assert connection.requests == [PATH, PATH]
 
 
-def test_a_finished_connection_is_not_opened_again():
-    """After its end a connection refuses; there is never a second one for the same poll."""
-    world, connection = _connect(response(b"200 OK", b"x"))
-    with connection:
-        connection.get(PATH, limit=9)
-    with pytest.raises(TransportError, match="over"):
-        connection.get(PATH, limit=9)
-    assert len(world.connected) == 1
-
-
 def test_only_the_next_root_may_be_missing():
     """404 is an answer where it is expected, and a refusal elsewhere."""
-    for status in (b"200 OK", b"404 Not Found"):
-        with case(status):
-            data = response(status, b"x")
-            _, connection = _connect(data)
-            with connection:
-                found = connection.get_if_there(PATH, limit=9)
-            assert found == (b"x" if status == b"200 OK" else None)
-            if found is None:
-                with pytest.raises(TransportError, match="404"):
-                    _get(data)
+    for status, body in ((b"200 OK", b"x"), (b"404 Not Found", None)):
+        data = response(status, b"x")
+        with _connect(data)[1] as connection:
+            assert connection.get_if_there(PATH, limit=9) == body
+    with pytest.raises(TransportError, match="404"):
+        _get(data)
 
 
 def test_the_limit_itself_is_allowed():
@@ -134,6 +112,14 @@ def test_the_limit_itself_is_allowed():
             body = bytes(size)
             packed = response(b"200 OK", gzip.compress(body), b"Content-Encoding: gzip")
             assert _get(response(b"200 OK", body)) == _get(packed) == _get(packed, piece=1) == body
+
+
+def test_a_server_that_closes_early_is_noticed():
+    """`Connection: close` before all was asked ends the poll."""
+    with _connect(response(b"200 OK", b"x", b"Connection: close"))[1] as connection:
+        connection.get(PATH, limit=9)
+        with pytest.raises(TransportError, match="ended the connection"):
+            connection.get(PATH, limit=9)
 
 
 def test_bytes_without_a_request_are_refused():
@@ -146,9 +132,9 @@ def test_bytes_without_a_request_are_refused():
     assert len(world.sent) == 1
 
 
-@pytest.mark.parametrize(
-    ("passed", "received", "match"),
-    [
+def test_the_pace_of_an_answer():
+    """Half a minute may be silent; then a kibibyte a second on average, and 100 s in all."""
+    for passed, received, match in (
         (-10_000, 0, None),  # a clock that is put back
         (30, 0, None),
         (40, 10_240, None),
@@ -157,15 +143,13 @@ def test_bytes_without_a_request_are_refused():
         (50, 20_000, "too slowly"),
         (100, 1_000_000, None),
         (101, 1_000_000, "too long"),
-    ],
-)
-def test_the_pace_of_an_answer(passed, received, match):
-    """Half a minute may be silent; then a kibibyte a second on average, and 100 s in all."""
-    seconds = [1_000.0]
-    pace = Pace(lambda: seconds[0], 100.0)
-    seconds[0] += passed
-    with pytest.raises(TransportError, match=match) if match else contextlib.nullcontext():
-        pace.check(received)
+    ):
+        seconds = [1_000.0]
+        pace = Pace(lambda seconds=seconds: seconds[0], 100.0)
+        seconds[0] += passed
+        refused = pytest.raises(TransportError, match=match) if match else contextlib.nullcontext()
+        with case(passed, received), refused:
+            pace.check(received)
 
 
 def test_a_poll_that_is_slow_as_a_whole_is_stopped():
@@ -258,12 +242,3 @@ def _streams(recv, send=lambda _data: None):
             """Close."""
 
     return lambda _address, _port, _tls: Stream()
-
-
-def test_a_server_that_closes_early_is_noticed():
-    """`Connection: close` before all was asked ends the poll."""
-    _, connection = _connect(response(b"200 OK", b"x", b"Connection: close"))
-    with connection:
-        connection.get(PATH, limit=9)
-        with pytest.raises(TransportError, match="ended the connection"):
-            connection.get(PATH, limit=9)

@@ -52,27 +52,32 @@ def versions(record):
 
 
 def test_only_what_changed_is_fetched():
-    """All parts of the first pack, then those that the one before does not list."""
+    """All parts of the first pack, then those that the one before does not list.
+
+    A bad pack is not asked for again under any version of the role; the next version is.
+    """
     record, asked = take(Record(), pack(1, "abcd"))
     assert asked == "abcd"
     record, asked = take(record, pack(2, "abxd"))
     assert asked == "x"
     assert take(record, pack(2, "abxd"))[1] == ""
     assert take(record, pack(3, "abcd"))[1] == "c"
+    bad, _ = take(Record(), pack(1), verdict="bad")
+    assert take(bad, pack(1))[1] == ""
+    assert versions(use(bad)) == (None, None)
+    assert take(bad, pack(2, "abcx"))[1] == "x"
 
 
 def test_what_is_fetched_does_not_show_which_pack_is_used():
     """Phones at every place, with and without a roll-back, fetch the same of what comes next."""
     asked = set()
-    for place in (0, 999):
-        for turns_back in (False, True):
-            record = use(take(Record(), pack(1, "abcd"))[0])
-            record = use(take(record, pack(2, "abxd", rollout=((0, 500),)))[0], place=place)
-            assert versions(record) == ((2, 1) if place == 0 else (1, None))
-            if turns_back and place == 0:
-                record = plan_rollback(record, NOW)
-            record, fetched = take(record, pack(3, "abcy"))
-            asked.add(fetched)
+    for place, turns_back in ((0, False), (0, True), (999, False)):
+        record = use(take(Record(), pack(1, "abcd"))[0])
+        record = use(take(record, pack(2, "abxd", rollout=((0, 500),)))[0], place=place)
+        assert versions(record) == ((2, 1) if place == 0 else (1, None))
+        if turns_back:
+            record = plan_rollback(record, NOW)
+        asked.add(take(record, pack(3, "abcy"))[1])
     assert asked == {"cy"}
 
 
@@ -115,29 +120,17 @@ def test_versions_that_are_listed_no_more_are_withdrawn():
         assert plan_parts(record) == ()
 
 
-def test_a_bad_pack_is_not_asked_for_again():
-    """Under any version of the role; the next version is."""
-    record, _ = take(Record(), pack(1), verdict="bad")
-    assert take(record, pack(1))[1] == ""
-    assert versions(use(record)) == (None, None)
-    assert take(record, pack(2, "abcx"))[1] == "x"
-
-
 def test_an_index_that_goes_back_is_passed_over():
-    """To an older version, or to other words under the same one."""
+    """To an older version, or to other words under the same one; a withdrawal is final."""
     record, _ = take(Record(), pack(2))
     for other in (pack(1), pack(2, "abcx"), pack(2, title={"en": "x"}), pack(2, start=1)):
         with pytest.raises(ContentError):
             plan_listing(record, other)
     plan_listing(record, pack(2, end=5, rollout=((1, 1),)))
-
-
-def test_a_withdrawal_is_final():
-    """An index that lists the version as good again changes nothing."""
-    record, _ = take(Record(), pack(1, withdrawn=(1,)))
-    record = plan_listing(record, pack(1))
-    assert record.listed.is_withdrawn
-    assert plan_parts(record) == ()
+    withdrawn, _ = take(Record(), pack(1, withdrawn=(1,)))
+    withdrawn = plan_listing(withdrawn, pack(1))
+    assert withdrawn.listed.is_withdrawn
+    assert plan_parts(withdrawn) == ()
 
 
 def test_a_pack_is_used_from_its_start_by_those_whose_place_is_in():
@@ -170,17 +163,17 @@ def test_no_place_is_drawn_where_none_is_needed():
 def test_what_is_withdrawn_or_over_gives_way_to_the_one_before():
     """If that is good still; a phone that has none is left with none."""
     for change in ({"withdrawn": (2,)}, {"end": NOW}):
-        with case(change):
-            both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
-            over = plan_listing(both, replace(pack(2, "abcx"), **change))
-            assert versions(use(over)) == (1, None)
-            alone = use(take(Record(), pack(2))[0])
-            assert versions(use(plan_listing(alone, replace(pack(2), **change)))) == (None, None)
-            ended = replace(both, before=pack(1, end=NOW))
-            assert versions(use(plan_listing(ended, replace(pack(2, "abcx"), **change)))) == (
-                None,
-                None,
-            )
+        both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
+        alone = use(take(Record(), pack(2))[0])
+        ended = replace(both, before=pack(1, end=NOW))
+        for held, parts, left in (
+            (both, "abcx", (1, None)),
+            (alone, "abcd", (None, None)),
+            (ended, "abcx", (None, None)),
+        ):
+            with case(change, parts, left):
+                listed = plan_listing(held, replace(pack(2, parts), **change))
+                assert versions(use(listed)) == left
 
 
 def test_the_owner_turns_a_pack_back():

@@ -56,7 +56,7 @@ def real_numbers():
 
 
 def test_zones_answer_as_the_standard_library_does():
-    """Of 20,000 random zones and times, 1900 to 2150, offset, name and summer time are equal."""
+    """Of 7,000 random zones and times, 1900 to 2150, offset, name and summer time are equal."""
     zones = real_zones()
     assert len(zones) > 590
     draw = random.Random(8)
@@ -64,7 +64,7 @@ def test_zones_answer_as_the_standard_library_does():
         own = load_zone(zones, name)
         with (files("tzdata") / "zoneinfo" / name).open("rb") as file:
             theirs = zoneinfo.ZoneInfo.from_file(file)
-        for _ in range(34):
+        for _ in range(12):
             seconds = draw.randrange(-2_208_988_800, 5_680_281_600)
             moment = dt.datetime.fromtimestamp(seconds, theirs)
             expected = (moment.utcoffset(), moment.tzname(), bool(moment.dst()))
@@ -87,27 +87,10 @@ def test_emergency_numbers_are_those_of_phonenumbers():
 
 
 DIALLED = (
-    *(
-        "{0}-{1}",
-        "({0}{1})",
-        "{0} {1}",
-        "*{0}{1}",
-        "{0}{1}#",
-        "tel:{0}{1}",
-        "{0}{1}abc",
-        "a{0}{1}b",
-    ),
-    *("+{0}{1}", " +{0}{1}", "\uff0b{0}{1}", "x+{0}{1}", "{0}+{1}", "{0}{1}+", "{0}{1}/x5"),
-    *(
-        "{0}{1}\\  x5",
-        "{0}/ x{1}",
-        "{0}/{1}",
-        "{0}x{1}",
-        "\u200e{0}{1}",
-        "{0}\xb2{1}",
-        "\xb2{0}{1}",
-    ),
-    *("{0}{1}_", "{0}{1}\u2460", "", "()", "+", "\xb2"),
+    *("{0}-{1}", "({0}{1})", "{0} {1}", "*{0}{1}", "{0}{1}#", "tel:{0}{1}", "{0}{1}abc"),
+    *("a{0}{1}b", "+{0}{1}", " +{0}{1}", "\uff0b{0}{1}", "x+{0}{1}", "{0}+{1}", "{0}{1}+"),
+    *("{0}{1}/x5", "{0}{1}\\  x5", "{0}/ x{1}", "{0}/{1}", "{0}x{1}", "\u200e{0}{1}"),
+    *("{0}\xb2{1}", "\xb2{0}{1}", "{0}{1}_", "{0}{1}\u2460", "", "()", "+", "\xb2"),
 )
 SCRIPTS = ["0123456789", *("".join(map(chr, range(s, s + 10))) for s in (0x660, 0x6F0, 0xFF10))]
 

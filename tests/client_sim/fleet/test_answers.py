@@ -11,15 +11,11 @@ PACKED = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Encoding: gzip"
 
 
 def test_whole_answers_are_cut_where_their_lengths_say():
-    """Head, body, and all their bytes."""
-    first, second = Answers().cut(GONE + GOOD, 2)
+    """Head, body, and all their bytes, once all is there; the answers before it can be read."""
+    data = GONE + GOOD
+    first, second = Answers().cut(data, 2)
     assert (first.head.status, first.body, first.whole) == (404, b"no\n", GONE)
     assert (second.head.status, second.body, second.whole) == (200, b"hello", GOOD)
-
-
-def test_nothing_is_cut_before_all_is_there():
-    """Whatever is missing; the answers before it can be read."""
-    data = GONE + GOOD
     for end in range(len(data)):
         assert Answers().cut(data[:end], 2) is None, end
         assert len(list(Answers().read(data[:end]))) == (end >= len(GONE)), end

@@ -81,12 +81,12 @@ def test_a_folder_that_is_there_is_no_new_server(tmp_path):
 
 
 def test_another_server_is_polled_in_real_time(root, town, tmp_path):
-    """30,000 phones poll about 1.4 times a second; in 5.4 s that is 7.5, by Poisson 1 to 20."""
+    """45,000 phones poll about 2.1 times a second; in 3.6 s that is 7.5, by Poisson 1 to 20."""
     town.repository.offer()
     page = tmp_path / "page.html"
     url = f"http://127.0.0.1:{town.server.port}"
     done = run(
-        *("--url", url, "--root", root, "--devices", 30_000, "--hours", 0.0015),
+        *("--url", url, "--root", root, "--devices", 45_000, "--hours", 0.001),
         *("--flaky", 0, "--skewed", 0, "--json", "--out", page),
     )
     assert done.exit_code == 0, done.exception
@@ -95,8 +95,8 @@ def test_another_server_is_polled_in_real_time(root, town, tmp_path):
     assert 1 <= report["offers"] <= 20
     assert report["switched"] == report["arrived"] == report["offers"]
     assert report["server_failures"] == report["outside_the_grammar"] == 0
-    assert report["speed"] <= 1
-    assert "30,000 phones" in page.read_text(encoding="utf-8")
+    assert report["speed"] < 1.1
+    assert "45,000 phones" in page.read_text(encoding="utf-8")
 
 
 def test_phones_that_wake_together_poll_together(root, town):

@@ -16,7 +16,6 @@ from tests.client_sim.device.repository_simulator import (
     DAY,
     START,
     make_pointer,
-    make_release,
     make_step,
     response,
 )
@@ -67,10 +66,10 @@ def test_every_phone_asks_what_a_phone_asks(town):
 
 
 def test_the_real_code_runs_once_for_a_trust_state(town):
-    """A hundred phones need no more lessons than one does."""
+    """Thirty phones need no more lessons than one does."""
     town.repository.offer()
     lessons = []
-    for count in (1, 100):
+    for count in (1, 30):
         driver = town.make_driver(count)
         live(driver, 1)
         lessons.append(driver.learner.lessons)
@@ -79,24 +78,21 @@ def test_the_real_code_runs_once_for_a_trust_state(town):
 
 
 def test_a_phone_polls_again_after_four_to_eight_hours(town):
-    """Not before the shortest interval, and all of them until the longest one."""
+    """Not before the shortest interval, and all of them until the longest one.
+
+    Where a poll ended late the next time is over: that phone does not wait for the wheel's turn.
+    """
     driver = town.make_driver(10)
     live(driver, 14_400)
     assert driver.tally.polls == 10
     live(driver, LONGEST - 14_400, 14_400)
     assert driver.tally.polls == 20
-
-
-def test_a_phone_whose_poll_ended_late_is_due_at_once(town):
-    """Its next time was over before its answer came: it does not wait for the wheel's next turn."""
-    driver = town.make_driver(1)
-    driver.advance(0)
-    driver.advance(LONGEST * TICKS)
-    settle(driver)
-    assert driver.tally.polls == 1
-    driver.advance(LONGEST * TICKS + 1)
-    settle(driver)
-    assert driver.tally.polls == 2
+    late = town.make_driver(1)
+    late.advance(0)
+    for polls, tick in ((1, LONGEST * TICKS), (2, LONGEST * TICKS + 1)):
+        late.advance(tick)
+        settle(late)
+        assert late.tally.polls == polls
 
 
 def test_a_phone_is_in_as_its_bucket_says(town):
@@ -138,21 +134,18 @@ def test_a_halt_between_download_and_switch_stops_the_switch(town):
     assert driver.tally.failures == {Failure.CHANGED: 1}
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "why"),
-    [
+def test_an_answer_that_nobody_verified_ends_the_poll(town):
+    """A timestamp that the real code refuses is refused of every phone, and nothing follows it."""
+    for status, body, why in (
         (b"500 Internal Server Error", b"", Failure.HTTP),
         (b"302 Found", b"", Failure.HTTP),
         (b"200 OK", b"{}", Failure.TRUST),
-    ],
-)
-def test_an_answer_that_nobody_verified_ends_the_poll(town, status, body, why):
-    """A timestamp that the real code refuses is refused of every phone, and nothing follows it."""
-    driver = town.make_driver(5)
-    town.repository.overrides["/metadata/timestamp.json"] = response(status, body)
-    live(driver, 1)
-    assert driver.tally.polls == 0
-    assert driver.tally.failures == {why: 5}
+    ):
+        driver = town.make_driver(5)
+        town.repository.overrides["/metadata/timestamp.json"] = response(status, body)
+        live(driver, 1)
+        assert driver.tally.polls == 0
+        assert driver.tally.failures == {why: 5}
     assert {tuple(paths) for paths in town.paths()} <= {tuple(POLL), tuple(POLL[:1])}
 
 
@@ -219,17 +212,17 @@ def test_a_package_with_another_hash_is_thrown_away(town):
     assert driver.tally.switched == driver.tally.fetched == 0
 
 
-@pytest.mark.parametrize("part", [b"bytes 1-7/7", b"bytes 0-6/8", b"", None])
-def test_another_block_is_none(town, part):
+def test_another_block_is_none(town):
     """The right bytes under another `Content-Range`, under none, or with status 200."""
     town.repository.offer()
-    status = b"200 OK" if part is None else b"206 Partial Content"
-    fields = [b"Content-Range: " + part] if part else []
-    town.repository.overrides[FETCH[-1]] = response(status, PACKAGE, *fields)
-    driver = town.make_driver(2)
-    live(driver, 1)
-    assert driver.tally.failures == {Failure.HTTP: 2}
-    assert driver.tally.fetched == 0
+    for part in (b"bytes 1-7/7", b"bytes 0-6/8", b"", None):
+        status = b"200 OK" if part is None else b"206 Partial Content"
+        fields = [b"Content-Range: " + part] if part else []
+        town.repository.overrides[FETCH[-1]] = response(status, PACKAGE, *fields)
+        driver = town.make_driver(2)
+        live(driver, 1)
+        assert driver.tally.failures == {Failure.HTTP: 2}
+        assert driver.tally.fetched == 0
 
 
 def test_a_release_that_its_maintainers_did_not_sign_is_not_fetched(town):
@@ -237,7 +230,6 @@ def test_a_release_that_its_maintainers_did_not_sign_is_not_fetched(town):
     link = town.repository.add_release(security_patch_level="2026-02-05")
     town.repository.point(make_pointer([make_step(2, [link])]))
     town.repository.publish("armani", "latest")
-    assert make_release()["security_patch_level"] == "2026-01-05"
     driver = town.make_driver(2)
     live(driver, 1)
     assert driver.tally.failures == {Failure.TRUST: 2}
@@ -245,7 +237,10 @@ def test_a_release_that_its_maintainers_did_not_sign_is_not_fetched(town):
 
 
 def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
-    """As the real code has it: TUF 5.4.4, not expired is strictly before."""
+    """As the real code has it: TUF 5.4.4, not expired is strictly before.
+
+    A phone whose clock is beyond it sends what every phone sends first, and no more.
+    """
     driver = town.make_driver(1)
     live(driver, 1)
     expires = town.repository.signed["timestamp"].expires.timestamp()
@@ -256,16 +251,11 @@ def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
         settle(driver)
         assert driver.tally.polls == polls
     assert driver.tally.failures == {Failure.CLOCK: 1}
-
-
-def test_a_clock_beyond_the_expiry_ends_polls_at_the_timestamp(town):
-    """And only there: what such a phone sends is what every phone sends first."""
-    driver = town.make_driver(3)
-    for phone in range(3):
-        driver.phones.skew[phone] = 2 * DAY * (phone == 1)
-    live(driver, 1)
-    assert driver.tally.failures == {Failure.CLOCK: 1}
-    assert driver.tally.polls == 2
+    skewed = town.make_driver(3)
+    skewed.phones.skew[1] = 2 * DAY
+    live(skewed, 1)
+    assert skewed.tally.failures == {Failure.CLOCK: 1}
+    assert skewed.tally.polls == 2
 
 
 def test_a_bad_network_ends_polls_early_and_the_phone_goes_on(town):
@@ -359,13 +349,9 @@ def test_a_halt_ends_the_adoption_and_a_later_release_takes_it_up(town):
     repository.publish("latest")
     live(driver, LONGEST, LONGEST - 1)
     assert driver.tally.switched == driver.tally.arrived == halfway
-    later = {
-        "counter": 3,
-        "fingerprint": "Hening/armani/armani:14/T/3:user/release-keys",
-        "incremental": "3",
-        "post_timestamp": START + 1,
-    }
-    link = repository.add_release(b"later", "armani-3-full.zip", **later)
+    build = {"counter": 3, "incremental": "3", "post_timestamp": START + 1}
+    build["fingerprint"] = "Hening/armani/armani:14/T/3:user/release-keys"
+    link = repository.add_release(b"later", "armani-3-full.zip", **build)
     repository.point(make_pointer([make_step(3, [link], t=START + 1)]))
     repository.publish("armani", "latest")
     live(driver, LONGEST, 2 * LONGEST - 1)

@@ -25,16 +25,9 @@ def program(tmp_path, monkeypatch):
         file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
         file.chmod(0o755)
         monkeypatch.setattr(own_server, "_find_program", lambda: str(file))
-        return OwnServer(tmp_path / "fleet", lambda: NOW)
+        return OwnServer(tmp_path / f"fleet-{len(text)}", lambda: NOW)
 
     return write
-
-
-def test_a_command_that_fails_is_said_with_its_last_line(program):
-    """The first is `init`."""
-    fault = pytest.raises(EnvironmentFailedError, match="hening-server init failed: no room on the")
-    with program("sys.exit('many words\\nno room on the disk')") as server, fault:
-        server.publish(1, 8192)
 
 
 def after_init(then):
@@ -52,12 +45,18 @@ def after_init(then):
     )
 
 
-def test_a_server_that_does_not_start_is_said_with_its_log(program):
-    """It says no address."""
-    text = after_init("print('no address')")
-    fault = pytest.raises(EnvironmentFailedError, match=r"did not start; .*server\.log")
-    with program(text) as server, fault:
-        server.publish(1, 8192)
+def test_a_program_that_fails_is_said(program):
+    """A command with its last line; the server, which says no address, with its log."""
+    for text, words in (
+        (
+            "sys.exit('many words\\nno room on the disk')",
+            "hening-server init failed: no room on the",
+        ),
+        (after_init("print('no address')"), r"did not start; .*server\.log"),
+    ):
+        fault = pytest.raises(EnvironmentFailedError, match=words)
+        with program(text) as server, fault:
+            server.publish(1, 8192)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

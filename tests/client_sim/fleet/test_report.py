@@ -119,10 +119,11 @@ def test_failures_of_the_server_are_told_apart_and_with_their_cause():
 
 def test_requests_whose_senders_are_not_told_apart_are_said():
     """Only where there are any."""
-    sentences = summarise(make_report(make_outcome(untold=1234), Sample())).sentences
-    assert any("1,234 requests came after the first 20,000 distinct" in each for each in sentences)
-    sentences = summarise(make_report(make_outcome(), Sample())).sentences
-    assert not any("distinct ones" in each for each in sentences)
+    for untold in (1234, 0):
+        told = summarise(make_report(make_outcome(untold=untold), Sample())).sentences
+        said = "1,234 requests came after the first 20,000 distinct"
+        assert any(said in each for each in told) == bool(untold)
+        assert any("distinct ones" in each for each in told) == bool(untold)
 
 
 def test_failures_and_requests_are_shown():
@@ -136,15 +137,11 @@ def test_failures_and_requests_are_shown():
     assert "no &lt;answer&gt;" in page
     assert '<td class="number">200</td><td class="number">900</td>' in page
     assert "GET /?who=me" in page
-
-
-def test_a_run_without_failures_says_so():
-    """In one word."""
     assert "<p>Nothing.</p>" in render_page(make_report(make_outcome(), Sample()), ORIGIN)
 
 
 def test_a_mishap_is_a_sentence():
-    """When, who, after what, why; what is not known is left out."""
+    """When, who, after what, why; what is not known is left out. A block's range is named."""
     full = Fault("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
     assert full.tell() == (
         "hour 1.50, a/b/c after GET /x: no answer in time: 0 bytes of the answer came."
@@ -152,10 +149,6 @@ def test_a_mishap_is_a_sentence():
     assert Fault("no connection", 0.0, "a/b/c", "", "").tell() == (
         "hour 0.00, a/b/c: no connection."
     )
-
-
-def test_a_request_is_told_without_its_headers_but_with_its_range():
-    """Which block of a package it was."""
     assert first_line(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") == "GET /a"
     data = b"GET /a HTTP/1.1\r\nHost: h\r\nRange: bytes=0-6\r\n\r\n"
     assert first_line(data) == "GET /a  bytes=0-6"
@@ -187,22 +180,15 @@ def show(*, is_terminal):
     console = Console(file=output, force_terminal=is_terminal, width=140)
     with Screen(100.0, 5000, quiet=False, console=console) as screen:
         screen.prepare("Waking 5,000 phones")
-        before = None if screen._progress is None else screen._progress.tasks[0].total
+        before = screen._progress and screen._progress.tasks[0].total
         screen.watch(50.0, 1.0, Tally())
-        after = None if screen._progress is None else screen._progress.tasks[0].percentage
+        after = screen._progress and screen._progress.tasks[0].percentage
     return output.getvalue(), before, after
 
 
-def test_a_terminal_shows_movement_until_phones_poll_and_then_how_far_they_are():
-    """A bar without an end moves; a bar at 0 % would look as if nothing happened."""
-    _, before, after = show(is_terminal=True)
-    assert before is None
-    assert after == 50.0
-
-
-def test_a_step_of_the_preparation_is_a_line_elsewhere():
-    """In front of the sums."""
-    shown, *_ = show(is_terminal=False)
-    first, second = shown.splitlines()
+def test_what_is_shown_while_phones_wake_and_poll():
+    """A bar on a terminal, without an end at first; elsewhere a line in front of the sums."""
+    assert show(is_terminal=True)[1:] == (None, 50.0)
+    first, second = show(is_terminal=False)[0].splitlines()
     assert first == "Waking 5,000 phones."
     assert second.startswith("0.0 h: 0 polls")

@@ -39,13 +39,9 @@ def test_a_withdrawn_build_is_none_that_phones_run(town):
     assert all(not build.fingerprint.endswith("T/1:user/release-keys") for build in group.builds)
 
 
-def test_a_server_that_announces_nothing_has_no_phones(town):
-    """There is nobody to be."""
+def test_a_server_without_phones_is_said(town):
+    """It announces nothing, or is away."""
     with pytest.raises(EnvironmentFailedError, match="announces no build"):
         survey(town.target, float(START))
-
-
-def test_a_server_that_is_away_is_said(town):
-    """By its name."""
     with pytest.raises(EnvironmentFailedError, match=r"127\.0\.0\.1:9 cannot be polled"):
         survey(replace(town.target, port=9), float(START))

@@ -24,7 +24,7 @@ def test_this_machine_is_allowed():
 
 
 def test_another_machine_is_refused_unless_it_is_said():
-    """By its address or by its name; the sentence names the option. It is asked by https alone."""
+    """By address or name; the sentence names the option. It is asked by https, by few phones."""
     for url in ("http://192.0.2.1:8080", "https://192.0.2.1", "http://[::2]:80"):
         with case(url), pytest.raises(TargetError, match=r"no server|--load-another-machine"):
             find(url)
@@ -32,10 +32,6 @@ def test_another_machine_is_refused_unless_it_is_said():
         find("https://localhost.example", localhost_example="198.51.100.7")
     with pytest.raises(TargetError, match="https"):
         find("http://192.0.2.1:8080", may_leave=True)
-
-
-def test_a_fleet_for_another_machine_is_small():
-    """20,000 phones may go there, and not one more."""
     assert not find("https://192.0.2.1", devices=20_000, may_leave=True).is_here
     with pytest.raises(TargetError, match="too many"):
         find("https://192.0.2.1", devices=20_001, may_leave=True)
