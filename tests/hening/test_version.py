@@ -1,16 +1,16 @@
 """The line that `--version` prints, of an installation of any kind and of the programs."""
 
 import platform
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import hening.version
 from hening.commit import ask_git
 from hening.version import describe_version
+from tests.programs import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -43,16 +43,12 @@ def test_a_commit_that_is_not_known_is_said_to_be_so():
     assert "9.8.7 (commit not known, Python " in describe_version("hening-server")
 
 
-@pytest.mark.parametrize("program", ["hening-server", "hening-signer", "hening-device"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_the_programs_tell_the_commit_of_the_checkout(program):
-    """As they are installed here, and with status 0."""
-    shown = subprocess.run(
-        [Path(sys.executable).with_name(program), "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    """With status 0."""
+    shown = CliRunner().invoke(PROGRAMS[program], ["--version"])
+    assert shown.exit_code == 0
     commit = ask_git(ROOT)[:12]
     assert len(commit) == 12
-    assert shown.startswith(f"{program} {version('hening')} (commit {commit}")
-    assert shown.endswith(f", Python {platform.python_version()})\n")
+    assert shown.stdout.startswith(f"{program} {version('hening')} (commit {commit}")
+    assert shown.stdout.endswith(f", Python {platform.python_version()})\n")

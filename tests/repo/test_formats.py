@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import pytest
+from msgspec import UNSET
 from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
 from client_sim.device.pointer import find_pointer_role
@@ -69,8 +69,16 @@ def grammar(name):
     return re.compile(form.replace(r"\|", "|"))
 
 
+def table_names(number, columns):
+    """Return the names in the first column of a section's table."""
+    return {row[0].strip("`") for row in rows(number, columns)}
+
+
 def test_the_release_vector_is_read():
-    """The release of section 3 has the stated hash and every stated member."""
+    """The release of section 3 has the stated hash and every stated member.
+
+    Table, vector and class name the same members, but for the optional ones.
+    """
     data = json_vector(3)
     assert hashlib.sha256(data).hexdigest() in section(3)
     custom = encodings.decode_canonical_json(data, limit=10_000)
@@ -80,42 +88,27 @@ def test_the_release_vector_is_read():
     assert read.changelog["id"] == "Memperbaiki jam alarm."
     assert read.payload_properties.file_size == "141000"
     assert encodings.encode_canonical_json(custom) == data
-
-
-def test_the_members_of_a_release_are_those_of_the_table():
-    """Table, vector and class of section 3 name the same members, but for the optional ones."""
-    table = {row[0].strip("`") for row in rows(3, 3)}
-    assert table == set(json.loads(json_vector(3)))
+    assert table_names(3, 3) == set(custom)
     optional = {"csig", "drain_until", "labels"}
-    assert table | optional == set(release.Release.__struct_fields__)
+    assert set(custom) | optional == set(release.Release.__struct_fields__)
 
 
-def test_the_pointer_vector_is_read_and_written():
-    """The pointer of section 4 has the stated hash and is encoded to the same bytes."""
+def test_the_pointer_vectors_are_read_and_written():
+    """The pointers of section 4 have the stated hashes and are encoded to the same bytes.
+
+    Table, vector and class name the same members; the second is the first with a complete build.
+    """
     data = json_vector(4)
-    assert hashlib.sha256(data).hexdigest() in section(4)
-    custom = encodings.decode_canonical_json(data, limit=10_000)
-    read = pointer.decode_pointer("latest/armani/id/stable", custom)
-    assert encodings.encode_canonical_json(pointer.encode_pointer(read)) == data
+    for text, complete in ((data, UNSET), (b'{"c":2,' + data[1:], 2)):
+        assert hashlib.sha256(text).hexdigest() in section(4)
+        custom = encodings.decode_canonical_json(text, limit=10_000)
+        read = pointer.decode_pointer("latest/armani/id/stable", custom)
+        assert read.complete_before == complete
+        assert encodings.encode_canonical_json(pointer.encode_pointer(read)) == text
     assert [read.permille_at(now) for now in (0, 1767311999, 1767312000)] == [0, 0, 10]
     assert [read.permille_at(now) for now in (1767398400, 1767484800, 2**53)] == [500, 1000, 1000]
-
-
-def test_the_members_of_a_pointer_are_those_of_the_table():
-    """Table, vector and class of section 4 name the same members."""
-    table = {row[0].strip("`") for row in rows(4, 3)}
-    assert table == set(json.loads(json_vector(4)))
-    assert table | {"c"} == set(pointer.Pointer.__struct_encode_fields__)
-
-
-def test_the_pointer_vector_with_the_complete_build_before():
-    """The text that the page describes has the stated hash, and is encoded to the same bytes."""
-    data = b'{"c":2,' + json_vector(4)[1:]
-    assert hashlib.sha256(data).hexdigest() in section(4)
-    custom = encodings.decode_canonical_json(data, limit=10_000)
-    read = pointer.decode_pointer("latest/armani/id/stable", custom)
-    assert read.complete_before == 2
-    assert encodings.encode_canonical_json(pointer.encode_pointer(read)) == data
+    assert table_names(4, 3) | {"c"} == set(custom)
+    assert set(custom) == set(pointer.Pointer.__struct_encode_fields__)
 
 
 def bucket(secret, codename, region, channel, counter):
@@ -124,15 +117,10 @@ def bucket(secret, codename, region, channel, counter):
     return int.from_bytes(hmac.digest(secret, text, "sha256")[:8], "big") % 1000
 
 
-def secret_of(text):
-    """Read the notation of the bucket table."""
-    match text.strip("`"):
-        case "00..1f":
-            return bytes(range(32))
-        case "ff × 32":  # noqa: RUF001 - the page's multiplication sign
-            return b"\xff" * 32
-        case other:
-            pytest.fail(f"the bucket table has a secret {other!r} that this test cannot read")
+SECRETS = {
+    "`00..1f`": bytes(range(32)),
+    "`ff × 32`": b"\xff" * 32,  # noqa: RUF001 - the page's multiplication sign
+}
 
 
 def test_the_bucket_vectors_follow_the_definition():
@@ -141,7 +129,7 @@ def test_the_bucket_vectors_follow_the_definition():
     assert len(table) == 4
     for secret, path, counter, expected in table:
         place = re.findall(r"`([^`]+)`", path)
-        assert bucket(secret_of(secret), *place, int(counter)) == int(expected)
+        assert bucket(SECRETS[secret], *place, int(counter)) == int(expected)
     stated = re.search(r"first vector's secret and counter (\d+) the bucket is (\d+)", section(4))
     place = ("armani", "id", "stable")
     assert bucket(bytes(range(32)), *place, int(stated[1])) == int(stated[2])
@@ -274,14 +262,10 @@ def test_the_proposal_vectors_are_read_and_written():
     assert signing.encode_signatures(file) == signed
 
 
-def test_the_members_of_a_proposal_are_those_of_the_page():
-    """Table and class of section 10 name the same members."""
+def test_members_and_limits_of_a_proposal_are_those_of_the_page():
+    """Table and class of section 10 name the same members; limits of bytes and counts are equal."""
     table = {name for row in rows(10, 2) for name in re.findall(r"`(\w+)`", row[0])}
     assert table | {"schema", "kind"} == set(document.Proposal.__struct_fields__)
-
-
-def test_the_limits_of_a_proposal_are_those_of_the_page():
-    """The limits of bytes and counts are equal."""
     assert document.MAX_PROPOSAL == 256 * 2**20
     assert signing.MAX_SIGNATURES == 16 * 2**20
     assert f"at most {document.MAX_NOTE} characters" in section(10)
@@ -359,14 +343,10 @@ def test_the_rules_of_section_14_are_those_of_the_vectors():
 
 
 def test_the_kinds_of_section_15_are_those_of_the_code():
-    """Each kind has its role and its number of parts."""
+    """Each kind has its role and its number of parts; the page's keys lie in the stated parts."""
     table = {kind.strip("`"): (role.strip("`"), parts) for kind, role, parts, _ in rows(15, 4)}
     stated = {kind: place for kind, place in table.items() if place[0] in {"tables", "content"}}
     assert stated == {name: (kind.role, str(kind.parts)) for name, kind in KINDS.items()}
-
-
-def test_the_parts_of_keys_are_those_of_section_15():
-    """The page's byte and part of each key are the code's."""
     vectors = [row for row in rows(15, 4) if row[1].strip("`") in KINDS]
     assert len(vectors) == 3
     for key, kind, byte, number in vectors:

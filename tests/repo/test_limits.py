@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from server.publisher.verify import RoleVersion, verify_submission
 from signer.errors import ProposalError
 from signer.proposal.document import MetadataText, PackageFile, Proposal
 from signer.proposal.trust import verify_proposal
+from tests.cases import case
 from tests.server.ceremony import Ceremony, release
 
 PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
@@ -37,16 +39,20 @@ def ceremony(tmp_path_factory):
     return Ceremony(load_online_keys(keys), NOW)
 
 
-@pytest.fixture(params=VECTORS, ids=[vector["name"] for vector in VECTORS])
-def story(request, ceremony):
-    """Give the files before and after a change of `armani`, and the programs that refuse it."""
-    vector = request.param
+@pytest.fixture(scope="module")
+def stories(ceremony):
+    """Give the files before and after each change of `armani`, and the programs that refuse it."""
+    return [tell(vector, ceremony) for vector in VECTORS]
+
+
+def tell(vector, ceremony):
+    """Return name, roots, targets, role before and after, and who refuses it."""
     roots = [make_root(ceremony, 1, vector.get("lifetimes"), None)]
     if "resets" in vector:
         roots.append(make_root(ceremony, 2, vector.get("lifetimes"), vector["resets"]))
-    before = sign(ceremony, make_role(1, {"expires": 90, **vector["before"]}))
-    after = sign(ceremony, make_role(2, vector["after"]))
-    return roots, ceremony.targets(), before, after, vector["refused"]
+    before = ceremony.sign("armani", make_role(1, {"expires": 90, **vector["before"]}))
+    after = ceremony.sign("armani", make_role(2, vector["after"]))
+    return vector["name"], roots, ceremony.targets(), before, after, vector["refused"]
 
 
 def make_root(ceremony, version, lifetimes, resets):
@@ -76,49 +82,42 @@ def make_role(version, row):
     return role
 
 
-def sign(ceremony, role):
-    """Return the bytes of a version of `armani`."""
-    return ceremony.sign("armani", role)
-
-
 def load(data):
     """Return the content of metadata."""
     return Metadata.from_bytes(data).signed
 
 
-def test_the_publisher(ceremony, story):
+def test_the_publisher(ceremony, stories):
     """The publisher refuses what the vectors say, as a submission over the published state."""
-    roots, targets, before, after, refused = story
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
-    published = Trust(load(roots[0]), load(targets), {"armani": load(before), **others})
-    files = [RoleVersion("armani", 2, after)]
-    files += [RoleVersion("root", 2, root) for root in roots[1:]]
-
-    def submit():
-        verify_submission(files, published, roots[0], ceremony.online, NOW, {})
-
-    check(submit, HeningError, is_refused="publisher" in refused)
+    for name, roots, targets, before, after, refused in stories:
+        published = Trust(load(roots[0]), load(targets), {"armani": load(before), **others})
+        files = [RoleVersion("armani", 2, after)]
+        files += [RoleVersion("root", 2, root) for root in roots[1:]]
+        with case(name), refusal(HeningError, is_expected="publisher" in refused):
+            verify_submission(files, published, roots[0], ceremony.online, NOW, {})
 
 
-def test_the_signer(story):
+def test_the_signer(stories):
     """The signer refuses the same, as a proposal to be signed."""
-    roots, targets, before, after, refused = story
-    context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
-    changes = [("armani", 2, after), *(("root", 2, root) for root in roots[1:])]
-    proposal = Proposal(
-        schema=1,
-        kind="proposal",
-        created=SIGNED_AT,
-        note="",
-        names={},
-        context=[MetadataText(role, version, data.decode()) for role, version, data in context],
-        changes=[
-            MetadataText(role, version, encode_metadata(Metadata(load(data))).decode())
-            for role, version, data in changes
-        ],
-        packages=packages(load(before), load(after)),
-    )
-    check(lambda: verify_proposal(proposal, NOW), ProposalError, is_refused="signer" in refused)
+    for name, roots, targets, before, after, refused in stories:
+        context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
+        changes = [("armani", 2, after), *(("root", 2, root) for root in roots[1:])]
+        proposal = Proposal(
+            schema=1,
+            kind="proposal",
+            created=SIGNED_AT,
+            note="",
+            names={},
+            context=[MetadataText(role, version, data.decode()) for role, version, data in context],
+            changes=[
+                MetadataText(role, version, encode_metadata(Metadata(load(data))).decode())
+                for role, version, data in changes
+            ],
+            packages=packages(load(before), load(after)),
+        )
+        with case(name), refusal(ProposalError, is_expected="signer" in refused):
+            verify_proposal(proposal, NOW)
 
 
 def packages(before, after):
@@ -127,25 +126,18 @@ def packages(before, after):
     return sorted(PackageFile(after.targets[p].hashes["sha256"], 1, Path(p).name) for p in new)
 
 
-def test_the_phone(story):
+def test_the_phone(stories):
     """The phone refuses what can be seen without the previous version."""
-    roots, _targets, _before, after, refused = story
-    root, role = load(roots[-1]), load(after)
-
-    def accept():
-        check_followed("armani", role, root)
-        phone.check_new_version("armani", role, root, SIGNED_AT)
-
-    check(accept, TrustError, is_refused="phone" in refused)
+    for name, roots, _targets, _before, after, refused in stories:
+        root, role = load(roots[-1]), load(after)
+        with case(name), refusal(TrustError, is_expected="phone" in refused):
+            check_followed("armani", role, root)
+            phone.check_new_version("armani", role, root, SIGNED_AT)
 
 
-def check(act, error, *, is_refused):
-    """Do something, and require that it is refused or accepted."""
-    if is_refused:
-        with pytest.raises(error):
-            act()
-    else:
-        act()
+def refusal(error, *, is_expected):
+    """Require that a block is refused, or is not."""
+    return pytest.raises(error) if is_expected else nullcontext()
 
 
 def test_a_root_that_would_outlaw_a_role_in_force(ceremony):

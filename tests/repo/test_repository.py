@@ -9,8 +9,6 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import pytest
-
 import client_sim
 import hening
 import server
@@ -42,30 +40,17 @@ def test_nothing_leads_out_of_the_repository():
     assert [path for path in committed_paths() if path.is_symlink()] == []
 
 
-@pytest.mark.parametrize("package", [hening, server, signer, client_sim])
-def test_each_package_is_the_one_of_this_repository(package):
+def test_each_package_is_the_one_of_this_repository():
     """A foreign distribution that installs `server` does not shadow ours."""
-    assert Path(package.__file__).is_relative_to(ROOT)
-    assert (Path(package.__file__).parent / "py.typed").exists()
+    for package in (hening, server, signer, client_sim):
+        assert Path(package.__file__).is_relative_to(ROOT)
+        assert (Path(package.__file__).parent / "py.typed").exists()
 
 
 def test_the_wheel_holds_exactly_the_packages_and_the_commit(tmp_path):
     """Neither tests nor fixtures are ever installed."""
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "hatchling",
-            "build",
-            "-t",
-            "wheel",
-            "-d",
-            str(tmp_path),
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     wheel = next(tmp_path.glob("*.whl"))
     archive = zipfile.ZipFile(wheel)
     top = {name.split("/")[0] for name in archive.namelist()}
@@ -87,39 +72,28 @@ def test_lock_files_are_pinned_by_hash_and_name_no_address():
         assert "index" not in text.replace("index-", "")
 
 
-def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
-    """The project works on any machine: it names no registry host and no home folder."""
-    hosts = "|".join(("pyp" + r"i\.org", "pythonhost" + "ed", r"deb\.debia" + "n", "npmj" + "s"))
-    forbidden = re.compile(rf"{hosts}|(?:^|[^A-Za-z0-9_.])/(?:root|home)/")
-    found = [
+def find_in_files(paths, *patterns):
+    """Return each file in which one of the patterns is found, with what is."""
+    forbidden = re.compile("|".join(patterns))
+    return [
         f"{path.relative_to(ROOT)}: {match[0]}"
-        for path in committed_files()
+        for path in paths
         if (match := forbidden.search(path.read_text(errors="replace")))
     ]
-    assert found == []
+
+
+def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
+    """The project works on any machine: it names no registry host and no home folder."""
+    hosts = ("pyp" + r"i\.org", "pythonhost" + "ed", r"deb\.debia" + "n", "npmj" + "s")
+    home = r"(?:^|[^A-Za-z0-9_.])/(?:root|home)/"
+    assert find_in_files(committed_files(), *hosts, home) == []
 
 
 def test_nothing_is_skipped_or_left_undone():
     """No test is skipped or expected to fail, and no code is a placeholder."""
-    forbidden = re.compile(
-        "|".join(
-            (
-                "x" + "fail\\(",
-                "mark" + r"\.skip",
-                "pytest" + r"\.skip",
-                "TO" + "DO",
-                "FIX" + "ME",
-                "NotImplemented" + "Error",
-            )
-        )
-    )
-    found = [
-        f"{path.relative_to(ROOT)}: {match[0]}"
-        for path in committed_files()
-        if path.suffix in {".py", ".toml", ".sh"}
-        and (match := forbidden.search(path.read_text(errors="replace")))
-    ]
-    assert found == []
+    words = ("x" + "fail\\(", "mark" + r"\.skip", "pytest" + r"\.skip", "TO" + "DO", "FIX" + "ME")
+    files = (path for path in committed_files() if path.suffix in {".py", ".toml", ".sh"})
+    assert find_in_files(files, *words, "NotImplemented" + "Error") == []
 
 
 def test_no_test_folder_is_a_package():

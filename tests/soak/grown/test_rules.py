@@ -82,140 +82,114 @@ GOOD = [
 
 
 def test_what_was_acknowledged_shows():
-    """A release, an offer and a halt that show from their snapshots on are not lost."""
+    """A release, an offer and a halt show from their snapshots on, and are in the database.
+
+    They are lost where a later snapshot lacks the halt, its own lacks the offer, or a role went
+    back.
+    """
     assert broken(acknowledged_is_kept, GOOD) == []
-
-
-def test_an_acknowledged_change_that_no_database_has():
-    """It is lost, also if it was recorded and not done."""
     for listed in ({"id-o": "done"}, {"id-o": "done", "id-h": "approved"}):
         events = [*GOOD[:-1], Listed(99.0, listed)]
         assert any("in the database" in each for each in broken(acknowledged_is_kept, events))
+    for shown, lost in (
+        (state(7), "h does not show in snapshot 7"),
+        (state(5, PAUSED), "o does not show in snapshot 5"),
+        (state(8, HALTED, role=2), "p does not show in snapshot 8"),
+    ):
+        assert broken(acknowledged_is_kept, [*GOOD, shown]) == [lost]
 
 
-def test_an_acknowledged_command_that_does_not_show():
-    """A later snapshot lacks the halt, its own lacks the offer, or a role went back."""
-    assert broken(acknowledged_is_kept, [*GOOD, state(7)]) == ["h does not show in snapshot 7"]
-    assert broken(acknowledged_is_kept, [*GOOD, state(5, PAUSED)]) == [
-        "o does not show in snapshot 5"
-    ]
-    assert broken(acknowledged_is_kept, [*GOOD, state(8, HALTED, role=2)]) == [
-        "p does not show in snapshot 8"
-    ]
+def test_a_command_whose_place_is_open():
+    """A fault interrupted it after it was accepted: the next snapshot's number is in the answer.
 
-
-def test_a_command_that_shows_sooner_than_its_answer_says():
-    """A fault interrupted it after it was accepted: the next snapshot's number is in the answer."""
+    After one without an answer either is right, until the next is acknowledged; a refused one never
+    shows.
+    """
     early = [*OFFER, *order("h", "halt", 7, 5.0, "it drains"), DONE]
-    for shown in (OFFERED, HALTED):
-        assert broken(acknowledged_is_kept, [*early, state(6, shown)]) == []
-    assert broken(acknowledged_is_kept, [*early, state(6, PAUSED)]) != []
-    assert broken(acknowledged_is_kept, [*early, state(7)]) != []
-
-
-def test_a_command_without_an_answer_may_show_or_not():
-    """After it either is right, until the next is acknowledged; a refused one never shows."""
     pause = Sent(4.5, "u", "pause", CHANNEL, 2, "hot")
     lost = [*OFFER, pause, Unanswered(4.9, "u", "timeout"), DONE]
-    for shown in (OFFERED, PAUSED):
-        assert broken(acknowledged_is_kept, [*lost, state(6, shown)]) == []
-    assert broken(acknowledged_is_kept, [*lost, state(6, HALTED)]) != []
+    for before, shown, is_right in (
+        (early, state(6), True),
+        (early, state(6, HALTED), True),
+        (early, state(6, PAUSED), False),
+        (early, state(7), False),
+        (lost, state(6), True),
+        (lost, state(6, PAUSED), True),
+        (lost, state(6, HALTED), False),
+    ):
+        assert (broken(acknowledged_is_kept, [*before, shown]) == []) == is_right
     refused = [*OFFER, pause, Refused(4.9, "u", "409"), DONE, state(6, PAUSED)]
     assert broken(acknowledged_is_kept, refused) == ["o does not show in snapshot 6"]
 
 
 def test_one_order():
-    """Nodes agree, versions grow, and commands follow each other as they were answered."""
+    """Nodes agree, versions grow, and commands follow each other as they were answered.
+
+    Two contents of one snapshot are two histories; a role, a counter and a halt never go back.
+    """
     assert broken(one_order, [*GOOD, state(6, HALTED, "device-2")]) == []
-
-
-def test_nodes_that_disagree():
-    """Two contents of one snapshot are two histories."""
     assert broken(one_order, [*GOOD, state(6, OFFERED, "device-2")]) == [
         "snapshot 6 of device-2 is not device-1's"
     ]
-
-
-def test_a_history_that_goes_back():
-    """A role, a counter and a halt never do."""
-    assert broken(one_order, [state(5, role=3), state(6, role=2)]) != []
-    assert broken(one_order, [state(5), state(6, Shown(1, "offered", ""))]) != []
-    assert broken(one_order, [state(5, HALTED), state(6)]) != []
-
-
-def test_commands_out_of_order():
-    """What was sent after an answer has a newer snapshot than what was answered."""
+    for events in (
+        [state(5, role=3), state(6, role=2)],
+        [state(5), state(6, Shown(1, "offered", ""))],
+        [state(5, HALTED), state(6)],
+    ):
+        assert broken(one_order, events) != []
     late = order("h", "halt", 5, 5.0, "it drains")
     assert broken(one_order, [*OFFER, *late]) == ["h has an older snapshot than o before it"]
 
 
 def test_nodes_go_forward():
-    """Equal and newer versions are right, also of a node that is not ready; each has its own."""
-    events = [
-        seen(5, 1),
-        seen(5, 2),
-        seen(6, 3, is_ready=False),
-        seen(4, 4, "device-2"),
-        seen(6, 5),
-    ]
-    assert broken(no_node_goes_back, events) == []
+    """Equal and newer versions are right, also of a node that is not ready; each has its own.
 
-
-def test_a_node_that_goes_back():
-    """An older timestamp breaks the rule; the edge asks this node now, and now that one."""
+    An older one breaks the rule, but not of the edge, which asks this node now, and now that one.
+    """
+    right = [seen(5, 1), seen(5, 2), seen(6, 3, is_ready=False), seen(4, 4, "device-2"), seen(6, 5)]
+    edge = [seen(6, 1, "edge"), seen(5, 2, "edge"), seen(5, 1), seen(5, 2)]
+    for events in (right, edge):
+        assert broken(no_node_goes_back, events) == []
     assert broken(no_node_goes_back, [seen(6, 1), seen(5, 2)]) == [
         "device-1 went from timestamp 6 to 5 at 2.0 s"
     ]
     again = [seen(6, 1, timestamp=9), seen(6, 2, timestamp=8)]
     assert broken(no_node_goes_back, again) != []
-    edge = [seen(6, 1, "edge"), seen(5, 2, "edge"), seen(5, 1), seen(5, 2)]
-    assert broken(no_node_goes_back, edge) == []
 
 
-def test_a_halt_that_shows_in_time():
-    """Nodes have time, and none that is not in rotation has to show it."""
+def test_a_halt_shows_in_time():
+    """Nodes have time, and none that is not in rotation has to show it.
+
+    One that was not seen since says nothing, and is not counted as one that holds.
+    """
     end = HALT[1].at + HALT_SECONDS
     events = [*HALT, seen(5, end), seen(5, end + 9, is_ready=False), seen(6, end + 9)]
     assert broken(halts_show, events) == []
-
-
-def test_a_halt_that_no_later_look_asks_for():
-    """A node that was not seen since says nothing, and is not counted as one that holds."""
-    assert list(halts_show([*HALT, seen(5, HALT[1].at + 9)])) == []
-    assert list(halts_show([*HALT, seen(5, 70.0, is_ready=False)])) == []
-
-
-def test_a_halt_that_does_not_show():
-    """A node in rotation with an older snapshot a moment later breaks the rule."""
-    end = HALT[1].at + HALT_SECONDS
+    for late in (seen(5, HALT[1].at + 9), seen(5, 70.0, is_ready=False)):
+        assert list(halts_show([*HALT, late])) == []
     assert broken(halts_show, [*HALT, seen(5, end + 0.1)]) == ["device-1 lacks h at 66.1 s"]
 
 
 GONE = [*publish("w", 4, 7, 20.0), Withdrawn(19.0, "armani-2.zip", "w")]
 
 
-def test_what_is_signed():
-    """Verified snapshots, and a withdrawn package until the snapshot that withdraws it."""
-    events = [state(5), *GONE, Fetched(21.0, "device-1", "armani-2.zip", 6, 206)]
-    events += [Fetched(22.0, "device-1", "armani-2.zip", 7, 410)]
-    assert broken(only_signed_is_served, events) == []
+def test_only_what_is_signed_is_served():
+    """Verified snapshots, and a withdrawn package until the snapshot that withdraws it.
 
-
-def test_what_is_not_signed_or_withdrawn():
-    """What the client refuses, and a withdrawn package that is still served."""
+    The edge may serve it from a node that is behind, and no longer once all nodes show it.
+    """
+    behind = [*GONE, seen(7, 21.0, "device-2"), seen(6, 21.0, "device-1")]
+    edge = [state(7, node="edge"), Fetched(22.0, "edge", "armani-2.zip", 7, 206)]
+    fetched = [(21.0, 6, 206), (22.0, 7, 410)]
+    events = [Fetched(at, "device-1", "armani-2.zip", *how) for at, *how in fetched]
+    for right in ([state(5), *GONE, *events], [*behind, *edge]):
+        assert broken(only_signed_is_served, right) == []
     assert broken(only_signed_is_served, [Unverified(2.0, "device-1", "forged")]) == [
         "device-1 served at 2.0 s: forged"
     ]
     for status in (200, 206):
         late = [*GONE, Fetched(22.0, "device-1", "armani-2.zip", 7, status)]
         assert broken(only_signed_is_served, late) == ["device-1 served the withdrawn armani-2.zip"]
-
-
-def test_what_is_withdrawn_at_the_edge():
-    """It may still be served by a node that is behind, and no longer once all nodes show it."""
-    behind = [*GONE, seen(7, 21.0, "device-2"), seen(6, 21.0, "device-1")]
-    edge = [state(7, node="edge"), Fetched(22.0, "edge", "armani-2.zip", 7, 206)]
-    assert broken(only_signed_is_served, [*behind, *edge]) == []
     after = [*behind, seen(7, 21.2, "device-1"), *edge]
     assert broken(only_signed_is_served, after) == ["edge served the withdrawn armani-2.zip"]
 
@@ -237,12 +211,11 @@ def healed(**changes):
 
 
 def test_everything_heals():
-    """A ready node with the newest snapshot, each command, and polls that no longer fail."""
+    """A ready node with the newest snapshot, each command, and polls that no longer fail.
+
+    It does not where a node is not ready, old or late, or a command or a poll is missing or late.
+    """
     assert broken(everything_heals, healed()) == []
-
-
-def test_what_does_not_heal():
-    """A node that is not ready, old or late; a command that is missing or late; a late poll."""
     late = 221.0
     for node in ([seen(6, 110.0, is_ready=False)], [seen(5, 110.0)], [seen(6, late)]):
         assert broken(everything_heals, healed(node=[seen(6, 50.0), *node])) == [
