@@ -2,31 +2,26 @@
 
 import math
 import re
-from pathlib import Path
 
 from client_sim.cloud.pieces import PIECE
 from client_sim.cloud.push import _MOST
 from client_sim.cloud.records import find_padded, find_padme
 from client_sim.lab.cloud.table import OWED, TABLE, find_row
+from tests.repo.test_request_table import PAGE, read_table
 
-PAGE = (Path(__file__).parents[2] / "docs" / "PRIVACY.md").read_text(encoding="utf-8")
-SECTION = PAGE.split("## The phone's requests to its cloud")[1].split("\n## ")[0]
+SECTION = (
+    PAGE.read_text(encoding="utf-8")
+    .split("## The phone's requests to its cloud")[1]
+    .split("\n## ")[0]
+)
 
 
 def test_the_page_has_each_row_of_the_code_and_no_other():
-    """By method and path."""
+    """By method and path; headers are named once for all. What a step owes is a row it may send."""
     rows = re.findall(r"`((?:GET|PUT|POST|DELETE) /[^`]*)`", SECTION.split("| claim |")[0])
     assert sorted(rows) == sorted(row.line for row in TABLE)
-
-
-def test_headers_of_the_page_are_those_of_the_code():
-    """Named once for all requests."""
     named = set(re.findall(r"`([A-Z][A-Za-z-]+)`", SECTION.split("| request |")[0]))
     assert named == {"Host", *(header for row in TABLE for header in row.headers)}
-
-
-def test_what_a_step_owes_is_a_row_that_it_may_send():
-    """No duty that the table forbids."""
     for step, line in OWED.items():
         (row,) = (row for row in TABLE if row.line == line)
         assert step in row.when
@@ -51,15 +46,10 @@ def count_lengths(pad, first, last):
 
 def test_the_budget_of_lengths_is_what_padding_leaves():
     """Values, and their logarithm, as the page has them."""
-    budget = PAGE.split("<!-- cloud-budget:begin -->")[1].split("<!-- cloud-budget:end -->")[0]
-    rows = {
-        row[0]: row[3:5]
-        for row in (
-            [cell.strip() for cell in line.split("|")[1:-1]] for line in budget.strip().splitlines()
-        )
-    }
+    cells = [list(row.values()) for row in read_table("cloud-budget")]
+    rows = {row[0]: row[3:5] for row in cells}
     assert rows["content below 16 KiB"][0] == str(count_lengths(find_padded, 0, 16_383))
     assert rows["content of 16 KiB to 12 MiB"][0] == str(count_lengths(find_padded, 16_384, _MOST))
     assert rows["piece"][0] == str(count_lengths(find_padme, 2, PIECE))
-    for size, bits in list(rows.values())[2:]:
+    for size, bits in rows.values():
         assert round(math.log2(int(size)), 1) == float(bits)

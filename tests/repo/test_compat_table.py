@@ -24,18 +24,10 @@ SAMPLES = {
     "H.FILE": [f"{H}.armani-1.zip"],
 }
 OUTSIDE = [
-    "/lineage/v1/FP4",
-    "/lineage/v1//nightly",
-    "/lineage/v1/FP4/nightly/" + "a" * 65,
-    "/lineage/v2/devices/FP4/builds/",
-    f"/lineage/files/FP4/{H}.armani-1.zip?x",
-    "/graphene/",
-    "/graphene/../FP4-stable",
-    "/custota/.json",
-    "/crdroid/FP4",
-    "/pe/FP4",
-    "/miotaV3.php",
-    "/metadata/timestamp.json",
+    *("/lineage/v1/FP4", "/lineage/v1//nightly", "/lineage/v1/FP4/nightly/" + "a" * 65),
+    *("/lineage/v2/devices/FP4/builds/", f"/lineage/files/FP4/{H}.armani-1.zip?x"),
+    *("/graphene/", "/graphene/../FP4-stable", "/custota/.json", "/crdroid/FP4", "/pe/FP4"),
+    *("/miotaV3.php", "/metadata/timestamp.json"),
 ]
 
 

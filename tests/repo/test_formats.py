@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import re
-from pathlib import Path
 
 from msgspec import UNSET
 from tuf.api.metadata import DelegatedRole, Delegations, Targets
@@ -32,24 +31,9 @@ from server.release.auth import accounts, audit_log, principal, tokens
 from server.storage import database
 from signer.proposal import document, signing, trust
 from tests.cases import case
+from tests.client_sim.device.formats_page import bucket_rows, json_vector, section
 from tests.flows.test_package_rules import COUNTED
 from tests.package_vectors import RULES
-
-PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
-
-
-def section(number):
-    """Return the text of a numbered section of the page."""
-    found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    assert found, f"docs/FORMATS.md has no section {number}"
-    return found[0]
-
-
-def json_vector(number):
-    """Return the bytes of the one JSON block of a section, with the newline that ends them."""
-    blocks = re.findall(r"^```json\n(.*?)^```$", section(number), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 1
-    return blocks[0].encode()
 
 
 def rows(number, columns):
@@ -79,8 +63,8 @@ def test_the_release_vector_is_read():
 
     Table, vector and class name the same members, but for the optional ones.
     """
-    data = json_vector(3)
-    assert hashlib.sha256(data).hexdigest() in section(3)
+    data, digest = json_vector(3)
+    assert hashlib.sha256(data).hexdigest() == digest
     custom = encodings.decode_canonical_json(data, limit=10_000)
     read = release.decode_release("armani/id/stable/a.zip", custom)
     assert (read.type, read.counter, read.min_counter) == ("incremental", 3, 0)
@@ -98,7 +82,7 @@ def test_the_pointer_vectors_are_read_and_written():
 
     Table, vector and class name the same members; the second is the first with a complete build.
     """
-    data = json_vector(4)
+    data, _ = json_vector(4)
     for text, complete in ((data, UNSET), (b'{"c":2,' + data[1:], 2)):
         assert hashlib.sha256(text).hexdigest() in section(4)
         custom = encodings.decode_canonical_json(text, limit=10_000)
@@ -117,31 +101,21 @@ def bucket(secret, codename, region, channel, counter):
     return int.from_bytes(hmac.digest(secret, text, "sha256")[:8], "big") % 1000
 
 
-SECRETS = {
-    "`00..1f`": bytes(range(32)),
-    "`ff × 32`": b"\xff" * 32,  # noqa: RUF001 - the page's multiplication sign
-}
-
-
 def test_the_bucket_vectors_follow_the_definition():
     """Each row of the table, and the line after the pointer vector, equals the HMAC."""
-    table = [row for row in rows(4, 4) if row[3].isdigit()]
-    assert len(table) == 4
-    for secret, path, counter, expected in table:
-        place = re.findall(r"`([^`]+)`", path)
-        assert bucket(SECRETS[secret], *place, int(counter)) == int(expected)
     stated = re.search(r"first vector's secret and counter (\d+) the bucket is (\d+)", section(4))
-    place = ("armani", "id", "stable")
-    assert bucket(bytes(range(32)), *place, int(stated[1])) == int(stated[2])
+    first = (bytes(range(32)), "armani", "id", "stable", *map(int, stated.groups()))
+    for *place, expected in (*bucket_rows(), first):
+        assert bucket(*place) == expected
 
 
 def test_the_bundle_vector_is_read_and_written():
     """The bundle of section 6 has the stated id and is encoded to the same bytes."""
-    data = json_vector(6)
+    data, stated = json_vector(6)
     read = bundle.decode_bundle(data)
     identity, again = bundle.encode_bundle(read)
     assert again == data
-    assert re.search(r"^ID `([0-9a-f]{64})`", section(6), re.MULTILINE)[1] == identity
+    assert identity == stated
     assert [(role.name, role.version) for role in read.roles] == [("armani", 2)]
 
 
@@ -230,7 +204,7 @@ def test_the_grammar_of_section_1_is_what_is_read():
 
 def test_the_locales_of_section_1_are_what_is_read():
     """Page and code agree on locales."""
-    read = json.loads(json_vector(3))
+    read = json.loads(json_vector(3)[0])
     for text in ("en", "fil", "e", "zh-Hans", "EN", "en-", "en_US", "en-abcdefghi", "aaaa", "en\n"):
         custom = read | {"changelog": {text: ""}}
         taken = accepts(lambda value: release.decode_release("a/b/c/d.zip", value), custom)

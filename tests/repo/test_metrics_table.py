@@ -13,10 +13,11 @@ from server.release.api.urgent import urgent_operations
 from server.release.errors import Share
 from server.release.webhooks.delivery import WebhookMetrics
 from server.tree_watch import TreeMetrics
+from tests.repo.test_request_table import read_table
 from tests.server.world import clock
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
+PAGE = ROOT / "docs" / "reference" / "metrics.md"
 RULES = (ROOT / "deploy" / "prometheus" / "hening.rules.yml").read_text(encoding="utf-8")
 
 
@@ -27,8 +28,7 @@ def code(cell):
 
 def table():
     """Return labels and use by metric, as the page has them."""
-    block = re.search(r"<!-- metrics:begin -->\n(.*?)<!-- metrics:end -->", PAGE, re.DOTALL)[1]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()[2:]]
+    rows = [row.values() for row in read_table("metrics", PAGE)]
     return {code(name)[0]: (code(labels), use) for name, labels, _, use in rows}
 
 
@@ -76,7 +76,7 @@ def test_the_values_of_labels_are_in_their_rows():
         ("hening_api_requests_total", CLASSES),
         ("hening_api_limits_total", Share),
     ):
-        row = next(line for line in PAGE.splitlines() if f"`{name}`" in line)
+        row = next(line for line in PAGE.read_text("utf-8").splitlines() if f"`{name}`" in line)
         assert {f"`{value}`" for value in values} <= set(re.findall(r"`\w+`", row)), name
 
 

@@ -15,7 +15,7 @@ def json_vector(number):
     """Return the bytes of a section's JSON vector and the sha256 that is stated for them."""
     text = section(number)
     data = re.search(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1].encode()
-    return data, re.search(r"^sha256 `([0-9a-f]{64})`", text, re.MULTILINE)[1]
+    return data, re.search(r"^(?:sha256|ID) `([0-9a-f]{64})`", text, re.MULTILINE)[1]
 
 
 def bucket_rows():
