@@ -2,13 +2,11 @@ import socket
 
 import pytest
 
-from client_sim.device.client import PollingClient
 from client_sim.device.errors import UnreachableError
 from client_sim.device.internet import RealWorld, SocketStream
 from client_sim.transport import Connection
 from tests.client_sim.device.fake_world import HOST, make_public
 from tests.client_sim.device.repository_simulator import START
-from tests.client_sim.device.web_server import serve
 from tests.patience import PATIENCE
 
 CLOSE_WAIT = 8  # of Linux's TCP states
@@ -23,20 +21,6 @@ def _make_world(public, **options):
         resolver={HOST: ["127.0.0.1"]},
         **options,
     )
-
-
-def test_the_bytes_at_the_other_end(repository):
-    """What a real server receives in a first poll are the bytes of FORMATS section 9."""
-    with serve(repository) as server:
-        world = _make_world(make_public(repository, port=server.port))
-        outcome = PollingClient(world).poll()
-    assert outcome.failure is None
-    head = "GET {} HTTP/1.1\r\nHost: updates.hening.example:{}\r\nAccept-Encoding: gzip\r\n\r\n"
-    assert server.received == [
-        "".join(head.format(path, server.port) for path in outcome.requests).encode()
-    ]
-    assert outcome.requests[0] == "/metadata/2.root.json"
-    assert len(outcome.requests) == 10
 
 
 def test_a_connection_ends_in_order_with_an_answer_unread():
@@ -56,18 +40,13 @@ def test_a_connection_ends_in_order_with_an_answer_unread():
         SocketStream(near).close()
 
 
-def test_plain_text_stays_on_this_machine(repository):
-    """Without TLS only loopback is spoken to."""
-    world = _make_world(make_public(repository))
+def test_what_is_spoken_to(repository):
+    """Without TLS loopback alone; with it only what the image's authority vouches for."""
+    plain, tls = (_make_world(make_public(repository, tls=tls)) for tls in (False, True))
     for address in ("192.0.2.1", "::ffff:192.0.2.1", "nonsense"):
         with pytest.raises(OSError, match="plain text"):
-            world.connect(address, 80, None)
-
-
-def test_tls_needs_the_images_authority(repository):
-    """A ROM without an authority does not fall back to the system's."""
-    world = _make_world(make_public(repository, tls=True))
-    with Connection(world) as connection, pytest.raises(UnreachableError, match="authority"):
+            plain.connect(address, 80, None)
+    with Connection(tls) as connection, pytest.raises(UnreachableError, match="authority"):
         connection.get("/metadata/timestamp.json", limit=1)
 
 

@@ -46,10 +46,13 @@ def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
     assert paths[1][:2] == ["/metadata/2.armani.json", "/log/proof/armani.2"]
     assert all(path.endswith(".armani-1-from-0.zip") for path in paths[1][2:])
     assert paths[2:] == [["/metadata/2.root.json", "/metadata/timestamp.json"]]
-    port = str(server.port).encode()
-    assert {head.split(b"\r\n")[1] for connection in heads for head in connection} == {
-        b"Host: updates.hening.example:" + port
-    }
+    host = b"Host: updates.hening.example:%d" % server.port
+    assert {head.split(b"\r\n")[1] for connection in heads for head in connection} == {host}
+    # What a server receives in a first poll are the bytes of FORMATS section 9.
+    first = "GET {} HTTP/1.1\r\n{}\r\nAccept-Encoding: gzip\r\n\r\n"
+    assert len(paths[0]) == 10
+    sent = "".join(first.format(path, host.decode()) for path in paths[0])
+    assert server.received[0] == sent.encode()
 
 
 def test_the_next_build_follows_and_old_ones_do_not(phone, market):
