@@ -66,29 +66,6 @@ def create(run, tmp_path, server):
     return call
 
 
-def test_create_poll_install_show(create, run, tmp_path):
-    """The story of the help texts, from the factory to the confirmed update."""
-    phone = ["--phone", tmp_path / "phone"]
-    status, out, _ = create("--persona", 4)
-    assert (status, "runs build 0" in out) == (0, True)
-    status, out, _ = run("poll", *phone, *RESOLVE, "--explain")
-    assert status == 0
-    assert out.startswith("GET /metadata/2.root.json HTTP/1.1\\r\\n\nHost: updates.hening.example:")
-    assert "Build 2 can be installed (incremental," in out
-    status, out, err = run("install", *phone, *RESOLVE)
-    assert (status, out) == (
-        0,
-        f"Build 2 was installed and runs: {shop.facts(1).fingerprint}.\n",
-    )
-    assert err.splitlines()[0] == "Asking whether there is a new build."
-    status, out, _ = run("install", *phone, *RESOLVE)
-    assert (status, out) == (0, "Build 2 is the newest; there is nothing to install.\n")
-    status, out, _ = run("show", *phone)
-    assert "runs build 2, " in out
-    assert "model armani, region id, channel stable" in out
-    assert "installs nothing up to build 2" in out
-
-
 def test_poll_explains_every_rule_and_condition(create, run, server, tmp_path):
     """Behind the bytes a line for each: passed or not, its name, a sentence.
 
@@ -240,16 +217,6 @@ def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
     status, _, err = run(*poll)
     assert status == 1
     assert "warning: The metadata has expired" in err
-
-
-def test_a_missing_server_is_status_3(create, run, tmp_path):
-    """The environment failed, not the phone."""
-    create()
-    resolve = ["--resolve", f"{HOST}=192.0.2.1"]
-    status, _, err = run("poll", "--phone", tmp_path / "phone", *resolve)
-    assert status == 3
-    assert err.startswith("hening-device: ")
-    assert "plain text is refused" in err
 
 
 def test_status_of_usage(run, monkeypatch, tmp_path):

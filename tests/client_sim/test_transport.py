@@ -200,21 +200,12 @@ def test_a_close_that_fails_changes_nothing():
         world.streams[0].close = fail
 
 
-def _block(data, first=0, length=5):
-    _, connection = _connect(data)
-    with connection:
-        return connection.get_block("/targets/a/b/c/0.x.zip", first, length)
-
-
-def test_a_block_is_taken_whole():
-    """206 with the very range that was asked for."""
+def test_blocks():
+    """206 with the very range that was asked for: eight mebibytes each, the last up to the end."""
     data = response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/5")
-    assert _block(data) == b"hello"
-
-
-def test_the_ranges_of_blocks():
-    """Eight mebibytes each, the last one up to the end."""
-    world, connection = _connect(b"")
+    with _connect(data)[1] as connection:
+        assert connection.get_block("/targets/a/b/c/0.x.zip", 0, 5) == b"hello"
+    world, _ = _connect(b"")
     for first in (0, BLOCK):
         with pytest.raises(TransportError):
             Connection(world).get_block("/targets/x", first, BLOCK + 10)
@@ -222,7 +213,6 @@ def test_the_ranges_of_blocks():
         b"Range: bytes=0-8388607",
         b"Range: bytes=8388608-8388617",
     ]
-    connection.close()
 
 
 @given(st.binary(max_size=400))

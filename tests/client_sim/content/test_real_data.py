@@ -28,10 +28,6 @@ from signer.content.sources.zones import load_zones
 from tests.client_sim.content.packs import encode_parts
 
 DEBIANS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
-PROVIDERS = """<serviceproviders format="2.0"><country code="id"><provider>
-<name>Telkomsel</name><gsm><network-id mcc="510" mnc="10"/>
-<apn value="internet"><usage type="internet"/><username>wap</username></apn>
-</gsm></provider></country></serviceproviders>"""
 
 
 def through_parts(kind, built):
@@ -134,15 +130,6 @@ def test_the_trust_store_is_that_of_certifi():
     assert not found.added
     assert found.kept == len(own) > 100
     assert len(found.removed) == len(built.notes)
-
-
-def test_access_points_are_those_of_the_source(tmp_path):
-    """By the network's numbers, with what a phone needs to connect."""
-    file = tmp_path / "providers.xml"
-    file.write_text(PROVIDERS)
-    entries = through_parts("apn", load_apn(file, "1"))
-    (apn,) = find_apns(entries, "510", "10")
-    assert (apn["apn"], apn["carrier"], apn["user"]) == ("internet", "Telkomsel", "wap")
 
 
 @pytest.mark.needs("mobile-broadband")

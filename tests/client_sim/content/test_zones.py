@@ -17,15 +17,8 @@ def at(text):
 
 
 def test_the_rule_for_later_years():
-    """By hand: from the second of a change on, the other time holds."""
+    """By hand, beside those of the real data: from the second of a change on, the other holds."""
     for rule, moment, offset, name in (
-        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-03-28T00:59:59", 3600, "CET"),
-        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-03-28T01:00:00", 7200, "CEST"),
-        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-10-31T00:59:59", 7200, "CEST"),
-        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-10-31T01:00:00", 3600, "CET"),
-        # South of the equator summer goes over the end of the year.
-        ("NZST-12NZDT,M9.5.0,M4.1.0/3", "2027-12-31T23:00:00", 46_800, "NZDT"),
-        ("NZST-12NZDT,M9.5.0,M4.1.0/3", "2027-07-01T00:00:00", 43_200, "NZST"),
         # J60 is the 1st of March in every year, 59 its 60th day: 29 February in 2028.
         ("AAA0BBB,J60/0,J61/0", "2028-02-29T12:00:00", 0, "AAA"),
         ("AAA0BBB,J60/0,J61/0", "2028-03-01T12:00:00", 3600, "BBB"),

@@ -31,9 +31,19 @@ def package(tmp_path):
     return path
 
 
-def test_the_lines_of_an_entry(package):
-    """By key; what is no pair is left out."""
+def test_an_entry(package, tmp_path):
+    """Its lines by key, without what is no pair; one byte more than is allowed of a long one.
+
+    One that is not there is the package's fault, a file that is not the environment's.
+    """
     assert read_pairs(package, METADATA) == {"a": "1", "b": "2=3"}
+    with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("long", bytes(10_000_000))
+    assert len(read_text(package, "long")) == 64 * 1024 + 1
+    with pytest.raises(InstallError, match="readable other"):
+        read_text(package, "other")
+    with pytest.raises(StorageError, match=r"none\.zip cannot be read"):
+        read_text(tmp_path / "none.zip", METADATA)
 
 
 def test_a_long_directory_is_not_read(package, monkeypatch):
@@ -41,21 +51,6 @@ def test_a_long_directory_is_not_read(package, monkeypatch):
     monkeypatch.setattr(candidate, "MAX_DIRECTORY_BYTES", 100_000)
     with pytest.raises(InstallError, match=r"package\.zip is no OTA package with a readable"):
         read_text(package, METADATA)
-
-
-def test_a_long_entry_is_not_read_to_its_end(package):
-    """One byte more than is allowed shows that it is too long."""
-    with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("long", bytes(10_000_000))
-    assert len(read_text(package, "long")) == 64 * 1024 + 1
-
-
-def test_what_is_not_there(package, tmp_path):
-    """An entry is the package's fault, a file the environment's."""
-    with pytest.raises(InstallError, match="readable other"):
-        read_text(package, "other")
-    with pytest.raises(StorageError, match=r"none\.zip cannot be read"):
-        read_text(tmp_path / "none.zip", METADATA)
 
 
 def test_an_entry_of_another_method(package):

@@ -55,7 +55,10 @@ def test_network_room_and_consent():
 
 
 def test_quiet_hours_have_the_length_that_they_say():
-    """Over all minutes of a day, across midnight too; equal ends are never quiet."""
+    """Over all minutes of a day, across midnight too; equal ends are never quiet.
+
+    They stop an update until their end, and where the time is not known. Minutes are told as times.
+    """
     for quiet, minutes in (
         ((60, 120), 60),
         ((1380, 420), 480),
@@ -68,18 +71,8 @@ def test_quiet_hours_have_the_length_that_they_say():
             assert len(found) == minutes
             assert (quiet[0] in found) == (minutes > 0)
             assert quiet[1] not in found
-
-
-def test_quiet_hours_stop_an_update():
-    """In them, at their end, and where the time is not known."""
     settings = UpdateSettings(quiet=(1380, 420))
     assert _unmet(Conditions(local_minute=419), settings) == ["quiet"]
     assert _unmet(Conditions(local_minute=420), settings) == []
     assert _unmet(Conditions(), settings) == []
-
-
-def test_minutes_are_told_as_times():
-    """As people write them."""
-    for minute, told in ((0, "00:00"), (450, "07:30"), (1439, "23:59")):
-        with case(minute, told):
-            assert format_minute(minute) == told
+    assert [format_minute(minute) for minute in (0, 450, 1439)] == ["00:00", "07:30", "23:59"]

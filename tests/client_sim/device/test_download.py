@@ -116,22 +116,19 @@ def test_what_was_superseded_is_removed(world, tmp_path):
     assert here == sorted([*kept, f"{SHA256}.zip", f"{SHA256}.blocks"])
 
 
-def test_a_wrong_package_is_thrown_away(repository, world, tmp_path):
-    """One changed byte in the first block is found at the end, and nothing stays."""
+def test_bytes_that_are_not_the_package(repository, world, tmp_path):
+    """One changed byte is found at the end, and at each later use; nothing of it stays.
+
+    A folder in the way of the file is a failure of the disk.
+    """
     repository.files[URL] = b"\0" + PACKAGE[1:]
     with pytest.raises(DownloadError, match="thrown away"):
         _fetch(world, tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_damaged_complete_package_is_fetched_again(world, tmp_path):
-    """The hash is checked at each use, not only when the package arrived."""
+    repository.files[URL] = PACKAGE
     (tmp_path / f"{SHA256}.zip").write_bytes(b"\0" * len(PACKAGE))
     assert _fetch(world, tmp_path).read_bytes() == PACKAGE
-
-
-def test_a_failing_disk_is_told(world, tmp_path):
-    """A folder in the way of the file is a failure of the disk."""
+    (tmp_path / f"{SHA256}.zip").unlink()
     (tmp_path / f"{SHA256}.part").mkdir()
     with pytest.raises(StorageError):
         _fetch(world, tmp_path)

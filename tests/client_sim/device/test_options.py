@@ -18,7 +18,8 @@ def _show(*, terminal, quiet=False):
 
 
 def test_lines_where_there_is_no_terminal():
-    """Sentences as they are, a line at each new tenth, no bars, no escapes."""
+    """Sentences as they are, a line at each new tenth, no bars, no escapes; nothing when quiet."""
+    assert not _show(terminal=True, quiet=True)
     assert _show(terminal=False).splitlines() == [
         "Fetching [10] bytes.",
         "50 %: 5 of 10 bytes",
@@ -34,8 +35,3 @@ def test_bars_on_a_terminal():
     assert "━ 10/10 bytes" in shown
     assert shown.count("Fetching [10] bytes.") == 1
     assert "Done." in shown
-
-
-def test_nothing_when_quiet():
-    """JSON output is not disturbed."""
-    assert not _show(terminal=True, quiet=True)

@@ -4,7 +4,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tuf.api.metadata import DelegatedRole, TargetFile, Targets
+from tuf.api.metadata import DelegatedRole, Targets
 
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import PointerError, ProfileError
@@ -16,7 +16,6 @@ from client_sim.device.pointer import (
     is_part,
     permille_at,
 )
-from client_sim.device.profile import check_leaf_role, check_targets
 from tests.cases import case
 from tests.client_sim.device.formats_page import bucket_rows, json_vector, section
 from tests.client_sim.device.repository_simulator import SOURCE, make_pointer, make_step
@@ -61,12 +60,14 @@ def test_the_vector_of_formats():
 
 
 def test_the_vector_with_a_complete_build_reads_as_the_one_without():
-    """Phones pass over the member `c`: this reader is older than it."""
+    """Phones pass over the member `c`, and any other in the pointer, a step and a package."""
     data, _ = json_vector(4)
     page = section(4)
     with_it = b'{"c":2,' + data[1:]
     assert hashlib.sha256(with_it).hexdigest() in page
     assert _decode(json.loads(with_it)) == _decode(json.loads(data))
+    custom = make_pointer([make_step(3, [{**FULL, "new": 1}], new=2)], new=3)
+    assert _decode(custom).steps[0].counter == 3
 
 
 def test_the_buckets_of_formats():
@@ -83,12 +84,6 @@ def test_the_last_pair_that_has_begun_counts():
     for now, expected in ((0, 0), (9, 0), (9.9, 0), (10, 5), (19.5, 5), (20, 7), (2**60, 7)):
         with case(now, expected):
             assert permille_at(((10, 5), (20, 7)), now) == expected
-
-
-def test_unknown_members_are_kept_everywhere():
-    """In the pointer, a step and a package."""
-    custom = make_pointer([make_step(3, [{**FULL, "new": 1}], new=2)], new=3)
-    assert _decode(custom).steps[0].counter == 3
 
 
 def test_refused_pointers():
@@ -169,26 +164,19 @@ def split(count):
 
 
 def test_a_sound_split_is_accepted_and_found():
-    """Each pointer is in the part of the first digit of its hash."""
+    """Each pointer is in the part of the first digit of its hash; a whole latest has every one."""
     for count in (4, 16):
-        with case(count):
-            roles = split(count)
-            check_parts(roles)
-            for pointer in POINTERS:
-                digit = int(hashlib.sha256(pointer.encode()).hexdigest()[0], 16)
-                assert (
-                    find_pointer_role(roles, pointer) == f"latest-{DIGITS[digit // (16 // count)]}"
-                )
-
-
-def test_a_whole_latest_has_every_pointer():
-    """And is no part of itself."""
+        roles = split(count)
+        check_parts(roles)
+        for pointer in POINTERS:
+            digit = int(hashlib.sha256(pointer.encode()).hexdigest()[0], 16)
+            part = f"latest-{DIGITS[digit // (16 // count)]}"
+            assert find_pointer_role(roles, pointer) == part
     roles = {"latest": delegate("latest", paths=["latest/*/*/*"])}
     check_parts(roles)
     assert {find_pointer_role(roles, pointer) for pointer in POINTERS} == {"latest"}
-    assert [is_part(name) for name in ("latest", "latest-0", "latest-g", "latest-00")] == [
-        *(False, True, False, False)
-    ]
+    parts = [is_part(name) for name in ("latest", "latest-0", "latest-g", "latest-00")]
+    assert parts == [False, True, False, False]
 
 
 def _second(**fields):
@@ -217,28 +205,6 @@ def test_a_split_that_is_not_sound_is_refused():
         change(roles)
         with case(number, match), pytest.raises(ProfileError, match=match):
             check_parts(roles)
-
-
-def test_the_simulated_repository_is_refused_when_it_splits_wrongly(repository):
-    """The profile asks for it: a part in front of the models would take their look-ups."""
-    targets = repository.signed["targets"]
-    roles = targets.delegations.roles
-    whole = roles["latest"]
-    part = DelegatedRole(
-        "latest-0", whole.keyids, 1, terminating=True, path_hash_prefixes=list(DIGITS)
-    )
-    targets.delegations.roles = {"latest-0": part, **roles}
-    with pytest.raises(ProfileError, match="4 or 16"):
-        check_targets(repository.signed["root"], targets)
-
-
-def test_a_part_lists_pointers_alone(repository):
-    """A path outside `latest/` is refused in a part as in latest."""
-    role = repository.signed["latest"]
-    check_leaf_role("latest-3", role)
-    role.targets["tables/zones/a.zip"] = TargetFile(1, {"sha256": "0" * 64}, "tables/zones/a.zip")
-    with pytest.raises(ProfileError, match="not its own"):
-        check_leaf_role("latest-3", role)
 
 
 def publish_split(repository, count, holder):

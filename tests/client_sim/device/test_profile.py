@@ -178,7 +178,7 @@ def test_points():
 
 
 def test_a_role_lists_its_own_paths_and_delegates_no_further(repository):
-    """Rule 7, for every caller: what another model's role lists and roles below it are refused."""
+    """Rule 7, for every caller: what another role lists and roles below it are refused."""
     role = repository.signed["armani"]
     check_leaf_role("armani", role)
     path = "dior/id/stable/a.zip"
@@ -186,6 +186,11 @@ def test_a_role_lists_its_own_paths_and_delegates_no_further(repository):
     with pytest.raises(ProfileError, match="not its own"):
         check_leaf_role("armani", role)
     del role.targets[path]
+    part = repository.signed["latest"]
+    check_leaf_role("latest-3", part)
+    part.targets["tables/zones/a.zip"] = TargetFile(1, {"sha256": "0" * 64}, "tables/zones/a.zip")
+    with pytest.raises(ProfileError, match="not its own"):
+        check_leaf_role("latest-3", part)
     role.delegations = Delegations({}, {})
     with pytest.raises(ProfileError):
         check_leaf_role("armani", role)

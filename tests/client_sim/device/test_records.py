@@ -38,13 +38,17 @@ def test_the_floor_only_rises():
         assert load_floor(state) == floor
 
 
-def test_failed_builds_are_kept_sorted_and_bounded():
-    """The highest 64 counters, each once."""
+def test_failed_builds_and_consent():
+    """The highest 64 counters, each once; consent is the last one given, for one build."""
     state = {}
     store_failed(state, [3, 1, 3])
     assert load_failed(state) == (1, 3)
     store_failed(state, range(100))
     assert load_failed(state) == tuple(range(36, 100))
+    assert load_agreed(state) is None
+    for counter in (3, 2):
+        store_agreed(state, counter)
+        assert load_agreed(state) == counter
 
 
 def test_a_damaged_secret_is_made_anew():
@@ -76,15 +80,6 @@ def test_unusable_incrementals_are_kept_in_order_and_bounded():
     forget_unusable(state)
     assert load_unusable(state) == ()
     assert load_unusable({"unusable": b"\xff\n" + hashes[1].encode() + b"\nabc"}) == (hashes[1],)
-
-
-def test_consent_is_the_last_one_given():
-    """One build at a time."""
-    state = {}
-    assert load_agreed(state) is None
-    store_agreed(state, 3)
-    store_agreed(state, 2)
-    assert load_agreed(state) == 2
 
 
 @given(st.binary(max_size=20))

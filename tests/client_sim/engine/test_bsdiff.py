@@ -34,14 +34,6 @@ def test_bsdf2_patches_with_every_compressor_apply():
             assert apply_patch(OLD, bsdf2(OLD, NEW, kinds), len(NEW)) == NEW
 
 
-def test_a_patch_by_hand():
-    """Ten bytes put together from the format's description."""
-    diff = bytes([1, 1, 1, 0, 0, 0, 255])
-    patch = bsdf2_streams(_triples((3, 2, -1), (4, 1, -6)), diff, b"XYZ", 10)
-    # 1-3 plus one each, XY, back by one: 3-6 with the last one less, Z.
-    assert apply_patch(bytes([1, 2, 3, 4, 5, 6]), patch, 10) == b"\2\3\4XY\3\4\5\5Z"
-
-
 def _triples(*triples):
     return b"".join(encode_offset(number) for triple in triples for number in triple)
 

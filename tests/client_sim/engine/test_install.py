@@ -6,46 +6,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.engine.errors import ApplyError, EngineError, PackageError, SignatureError
 from client_sim.engine.slots import BootOutcome, Slots
-from fixtures.catalogue import find_build
 from tests.cases import case
 from tests.client_sim.engine.images import delta_part, noise
 from tests.client_sim.engine.ota_zip import FULL_TEXT, METADATA, Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 from tests.client_sim.engine.streamed import Ota, facts_of, make_phone, snapshot
-
-
-@pytest.mark.parametrize(
-    ("codename", "region", "key"),
-    [
-        ("armani", "id", "ota-property-files"),
-        ("cancro", "eu", "ota-streaming-property-files"),
-    ],
-)
-def test_fixture_packages_install_end_to_end(tmp_path, codename, region, key):
-    """A full package, then an incremental, lead from the factory's images to exactly build 2's."""
-    first, second, third = (find_build(codename, region, number) for number in range(3))
-    slots = make_phone(tmp_path / "phone", first)
-    for ota, slot in ((Ota(second), "b"), (Ota(third, second), "a")):
-        seen = []
-        ota.install(
-            slots,
-            property_files=ota.metadata[key],
-            progress=lambda done, total, seen=seen: seen.append((done, total)),
-        )
-        assert seen == sorted(seen)
-        assert (
-            seen[-1][0]
-            == seen[-1][1]
-            == sum(path.stat().st_size for path in ota.target.images.values())
-        )
-        assert slots.running_build != facts_of(ota.target)
-        slots.switch()
-        assert slots.boot(lambda _: True) == BootOutcome(slot, facts_of(ota.target))
-        slots.mark_successful()
-        for name, path in ota.target.images.items():
-            assert slots.image_path(name).read_bytes() == path.read_bytes()
-
 
 WAYS = ["file", "stream"]
 

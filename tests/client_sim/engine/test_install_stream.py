@@ -17,13 +17,21 @@ from tests.client_sim.engine.streamed import BLOCK, Blocks, Ota, facts_of, make_
     [("armani", 4096), ("cancro", 10_000), ("armani", 1 << 20)],
 )
 def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
-    """Full, then incremental, with blocks of any size: the phone's folder is the same."""
+    """Full, then incremental, with blocks of any size: the phone's folder is the same.
+
+    The file is read by the other of the two property strings.
+    """
     first, second, third = (find_build(codename, "id", number) for number in range(3))
     file, stream = (make_phone(tmp_path / name, first) for name in ("file", "stream"))
     for ota in (Ota(second), Ota(third, second)):
         blocks, seen = Blocks(ota.data, size), []
         results = ota.stream(stream, blocks, progress=lambda *at, seen=seen: seen.append(at))
-        assert ota.install(file) == results
+        steps = []
+        whole = {"property_files": ota.metadata["ota-property-files"]}
+        assert ota.install(file, lambda *at, steps=steps: steps.append(at), **whole) == results
+        size_of_all = sum(path.stat().st_size for path in ota.target.images.values())
+        assert steps == sorted(steps)
+        assert steps[-1] == (size_of_all, size_of_all)
         assert snapshot(stream.directory) == snapshot(file.directory)
         assert blocks.recorded == list(range(-(-len(ota.data) // size)))
         assert seen == sorted(seen)

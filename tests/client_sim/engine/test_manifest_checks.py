@@ -34,13 +34,8 @@ def _refuse(open_payload, words, data, error=PackageError):
         open_payload(data)
 
 
-def test_operations_that_this_phone_cannot_do_are_refused_by_name(open_payload):
-    """Those that are not done here, and in a full payload all but the three REPLACE ones."""
-    for name in ("MOVE", "BSDIFF", "PUFFDIFF", "ZUCCHINI", "LZ4DIFF_BSDIFF", "LZ4DIFF_PUFFDIFF"):
-        part = _sourced(getattr(pb, name), src=((0, 4),), data=b"patch")
-        data = build_payload([part], minor=9)
-        with case(name):
-            _refuse(open_payload, f"the operation {name}", data, UnsupportedError)
+def test_a_full_payload_replaces_and_nothing_else(open_payload):
+    """Other operations are refused by name."""
     for kind in (pb.ZERO, pb.DISCARD, pb.SOURCE_COPY, pb.SOURCE_BSDIFF, pb.BROTLI_BSDIFF):
         name = OperationType(kind).name
         data = build_payload([_full(Op(type=kind, dst=((0, 4),)))])

@@ -2,15 +2,13 @@ import base64
 import io
 import struct
 import zipfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.engine.errors import EngineError, PackageError, SignatureError
+from client_sim.engine.errors import EngineError, PackageError
 from client_sim.engine.package import check_stored_entry, load_verified_payload
-from client_sim.engine.signatures import load_certificate_key
 from tests.cases import case
 from tests.client_sim.engine.images import noise
 from tests.client_sim.engine.ota_zip import Zip
@@ -109,14 +107,6 @@ def test_a_release_and_a_package_that_lie_alike_are_refused(key):
         package.properties = values
         with case(name), pytest.raises(PackageError, match=name):
             load_verified_payload(package.open(), key.public_key())
-
-
-def test_a_package_with_another_signature_is_refused(package, certificate):
-    """A whole, consistent package that another key signed is refused."""
-    other = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
-    load_verified_payload(package.open(), load_certificate_key(certificate))
-    with pytest.raises(SignatureError):
-        load_verified_payload(package.open(), load_certificate_key(other))
 
 
 @given(st.binary(max_size=400), st.binary(max_size=100))

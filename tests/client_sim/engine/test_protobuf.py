@@ -8,34 +8,25 @@ from tests.cases import case
 from tests.client_sim.engine.payload_builder import field
 
 
-def test_the_examples_of_the_protobuf_guide():
-    """The encoding guide's own examples are read: 150 in field 1, `testing` in field 2."""
+def test_fields_are_read():
+    """The encoding guide's own examples: 150 in field 1, `testing` in field 2, and a nested one.
+
+    A fixed32 is little-endian, repeated values keep their order, absent fields are their default,
+    and fields of every wire type that are not asked for do not disturb.
+    """
     assert decode_message(bytes.fromhex("089601"), "it").integer(1) == 150
     assert decode_message(bytes.fromhex("120774657374696e67"), "it").text(2) == "testing"
     nested = decode_message(bytes.fromhex("1a03089601"), "it").message(3, "inner")
     assert nested.integer(1) == 150
-
-
-def test_absent_fields_have_defaults():
-    """Absent fields are their default, empty, or None."""
-    message = decode_message(b"", "it")
+    assert decode_message(bytes.fromhex("1d00010000"), "it").fixed32(3) == 256
+    assert decode_message(field(4, b"b") + field(4, b"a"), "it").repeated(4) == [b"b", b"a"]
+    others = bytes.fromhex("f90300000000000000f0" + "fd0301020304") + field(9, b"x") + field(8, 1)
+    message = decode_message(others + field(2, 5), "it")
+    assert message.integer(2) == 5
+    assert message.has(8)
     assert message.integer(1, default=7) == 7
     assert (message.text(1), message.data(1), message.message(1, "x")) == ("", None, None)
     assert (message.repeated(1), message.fixed32(1), message.has(1)) == ([], None, False)
-
-
-def test_unknown_fields_are_skipped():
-    """Fields of every wire type that are not asked for do not disturb."""
-    others = bytes.fromhex("f90300000000000000f0" + "fd0301020304") + field(9, b"x") + field(8, 1)
-    message = decode_message(others + field(1, 5), "it")
-    assert message.integer(1) == 5
-    assert message.has(8)
-
-
-def test_values_of_fields():
-    """A fixed32 is little-endian; values of a repeated field come in the order of the bytes."""
-    assert decode_message(bytes.fromhex("1d00010000"), "it").fixed32(3) == 256
-    assert decode_message(field(4, b"b") + field(4, b"a"), "it").repeated(4) == [b"b", b"a"]
 
 
 def test_malformed_messages_are_refused():

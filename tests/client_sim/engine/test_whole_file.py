@@ -2,16 +2,12 @@ import hashlib
 import io
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.engine.errors import EngineError, SignatureError
+from client_sim.engine.errors import EngineError
 from client_sim.engine.package import verify_package_signature
 from client_sim.engine.signatures import find_signed_length, verify_whole_file
-from fixtures.build import build_zip
-from fixtures.catalogue import find_build
-from fixtures.signing import load_key
 from tests.cases import case
 from tests.client_sim.engine.ota_zip import comment, sign_package
 
@@ -25,14 +21,6 @@ def _verify(data, key):
 def _verify_tail(tail, digest, key):
     find_signed_length(tail, len(tail))
     verify_whole_file(tail, digest, key.public_key())
-
-
-def test_a_fixture_package_is_signed():
-    """What the fixtures' signer writes is taken, with its key and with no other."""
-    data = build_zip(find_build("armani", "id", 1), None)
-    _verify(data, load_key())
-    with pytest.raises(SignatureError, match="not signed by the key"):
-        _verify(data, rsa.generate_private_key(65537, 2048))
 
 
 def test_every_signed_byte_counts(key):

@@ -44,14 +44,10 @@ def test_anything_else_is_a_fault():
 
 
 def test_what_a_phone_looks_at_is_read():
-    """Status, length, coding and range; names in any case."""
+    """Status, length, coding and range; names in any case. A 304 has no body: RFC 9112, 6.3."""
     assert decode_head(PACKED) == Head(200, 12, is_gzip=True)
     block = b"HTTP/1.1 206 Partial Content\r\ncontent-length: 3\r\nContent-Range: bytes 0-2/9"
     assert decode_head(block) == Head(206, 3, content_range=b"bytes 0-2/9")
-
-
-def test_a_304_has_no_body():
-    """Whatever it says of its length: RFC 9112, section 6.3."""
     head = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 9\r\n\r\n'
     (came,) = Answers().cut(head, 1)
     assert (came.head.status, came.body, came.head.fields[b"etag"]) == (304, b"", b'"a"')

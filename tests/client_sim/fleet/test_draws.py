@@ -25,7 +25,7 @@ def test_the_numbers_are_shake_256():
 
 
 def test_shares_and_weights_are_kept():
-    """Within five standard deviations of 10,000 draws."""
+    """Within five standard deviations of 10,000 draws; normal numbers are normal."""
     draws = Draws(3, "a")
     happened = sum(draws.happens(0.1) for _ in range(10_000))
     assert abs(happened - 1000) < 150
@@ -35,11 +35,6 @@ def test_shares_and_weights_are_kept():
     assert abs(picked[1] - 7500) < 217
     assert picked[2] == 0
     assert {draws.below(4) for _ in range(200)} == {0, 1, 2, 3}
-
-
-def test_normal_numbers_are_normal():
-    """Mean 0, two thirds within one, within five standard deviations of 10,000 draws."""
-    draws = Draws(4, "a")
     numbers = [draws.normal() for _ in range(10_000)]
     assert abs(sum(numbers) / 10_000) < 0.05
     assert abs(sum(-1 < number < 1 for number in numbers) - 6827) < 233

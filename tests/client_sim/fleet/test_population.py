@@ -17,18 +17,16 @@ def draw(**habits):
     return draw_phones(10_000, GROUPS, Habits(**{**plain, **habits}), Draws(1, "test"))
 
 
-def test_groups_have_their_weights():
-    """Three to one, within five standard deviations."""
-    assert abs(sum(index == 0 for index in draw().group) - 7500) < 217
+def test_plain_phones():
+    """Groups have their weights: three to one, within five standard deviations.
 
-
-def test_most_run_the_last_build_but_one():
-    """And the only one where there is one only."""
+    Most phones run the last build but one, or the only one. All arrays of one take few bytes.
+    """
     phones = draw()
-    assert {(index, build) for index, build in zip(phones.group, phones.build, strict=True)} == {
-        (0, 1),
-        (1, 0),
-    }
+    assert abs(sum(index == 0 for index in phones.group) - 7500) < 217
+    assert set(zip(phones.group, phones.build, strict=True)) == {(0, 1), (1, 0)}
+    arrays = [value for value in vars(phones).values() if not isinstance(value, int)]
+    assert sum(each.itemsize for each in arrays) == 36
 
 
 def test_habits_are_shares():
@@ -40,10 +38,3 @@ def test_habits_are_shares():
     assert abs(sum(traits & FLAKY for traits in phones.traits) - 2000) < 200
     assert abs(sum(bool(traits & NEW) for traits in phones.traits) - 1000) < 150
     assert 3500 < sum(skew != 0 for skew in phones.skew) < 4250
-
-
-def test_a_phone_takes_a_few_bytes():
-    """All arrays together: well below a kilobyte each."""
-    phones = draw()
-    arrays = [value for value in vars(phones).values() if not isinstance(value, int)]
-    assert sum(each.itemsize for each in arrays) == 36

@@ -55,32 +55,24 @@ def make_outcome(*, halted=False, **sums):
     )
 
 
-def test_rates_are_those_of_the_real_clock():
-    """Of 10 seconds, and the most of any stretch between two moments."""
+def test_what_a_report_says():
+    """Rates are those of 10 seconds, and the most of any stretch between two moments.
+
+    The curve is of the 160 phones that had an older build: 80 of them came in stretch 60, and half
+    were let in after half of the run; a halted rollout lets nobody in. Requests are told by rows of
+    the table, and what is in no row is counted apart.
+    """
     report = make_report(make_outcome(), Sample())
     assert (report.polls_per_second, report.requests_per_second) == (100.0, 200.0)
     assert report.most_requests_per_second == 300.0
     assert report.speed == 8640.0
     assert (report.bytes_per_idle_phone, report.bytes_per_phone) == (45.0, 100.0)
-
-
-def test_the_curve_is_of_phones_that_had_an_older_build():
-    """160 of 200 had; 80 of them came in stretch 60, and half were let in after half of the run."""
-    curve = make_report(make_outcome(), Sample()).curve
+    curve = report.curve
     assert len(curve) == BINS
     assert [curve[59].arrived, curve[60].arrived, curve[-1].arrived] == [0.0, 0.5, 0.5]
     assert [curve[46].reached, curve[47].reached, curve[-1].reached] == [0.0, 0.5, 0.5]
-
-
-def test_a_halted_roll_out_lets_nobody_in():
-    """Whatever its schedule says."""
     assert reached_share(make_outcome(), START + 13.0 * HOUR) == 0.5
     assert reached_share(make_outcome(halted=True), START + 13.0 * HOUR) == 0.0
-
-
-def test_requests_are_told_by_rows_of_the_table():
-    """And what is in no row is counted apart."""
-    report = make_report(make_outcome(), Sample())
     kinds = {kind.name: kind for kind in report.kinds}
     assert report.outside_the_grammar == 1
     assert (kinds["timestamp"].sent, kinds["timestamp"].most) == (900, 200)

@@ -12,18 +12,19 @@ def paths(svg):
     return [each.get("d") for each in ET.fromstring(svg).iter() if each.tag == "path"]
 
 
-def test_a_curve_goes_from_corner_to_corner():
-    """0 is at the lower left of the frame (62, 216), the most at the upper right (468, 14)."""
-    svg = plot_curves("t", "h", [Curve("c", "one", [(0, 0.0), (24, 1.0)])], is_share=True)
-    assert paths(svg) == ["M62.0 216.0L468.0 14.0"]
+def test_curves():
+    """0 is at the lower left of the frame (62, 216), the most at the upper right (468, 14).
 
-
-def test_steps_hold_until_the_next_point():
-    """Across first, then up."""
-    svg = plot_curves(
-        "t", "h", [Curve("c", "two", [(0, 0), (12, 1), (24, 1)], True)], is_share=True
-    )
-    assert paths(svg) == ["M62.0 216.0H265.0V14.0H468.0V14.0"]
+    Steps go across first, then up. A run that was too short for a rate has an empty frame.
+    """
+    straight = Curve("c", "one", [(0, 0.0), (24, 1.0)])
+    steps = Curve("c", "two", [(0, 0), (12, 1), (24, 1)], True)
+    for curve, path in (
+        (straight, "M62.0 216.0L468.0 14.0"),
+        (steps, "M62.0 216.0H265.0V14.0H468.0V14.0"),
+    ):
+        assert paths(plot_curves("t", "h", [curve], is_share=True)) == [path]
+    assert paths(plot_curves("t", "s", [Curve("c", "one", [])])) == [""]
 
 
 def test_axes_have_round_numbers():
@@ -52,8 +53,3 @@ def test_titles_are_escaped():
     svg = plot_curves("<b>", "h", [Curve("<script>", "one", [(0, 0)])])
     assert "<b>" not in svg
     assert "<script>" not in svg
-
-
-def test_nothing_to_draw_is_an_empty_frame():
-    """A run that was too short for a rate still has a page."""
-    assert paths(plot_curves("t", "s", [Curve("c", "one", [])])) == [""]

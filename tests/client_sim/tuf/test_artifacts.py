@@ -38,17 +38,6 @@ def test_a_target_is_fetched(client, repository, path):
     assert client.stored == [versions[-1]]
 
 
-def test_hash_algorithms(client, repository):
-    """Every hash that is listed is looked at."""
-    algorithms = ("sha512", "sha256")
-    repository.add("file", b"data", algorithms=algorithms)
-    repository.add("other", b"other", algorithms=algorithms).hashes["sha256"] = "0" * 64
-    repository.publish("targets")
-    assert client.download("file") == 0
-    assert client.download("other") == 1
-    assert client.stored == [b"data"]
-
-
 def test_arbitrary_software(client, repository):
     """Other bytes than the signed ones are not stored, nor do they replace what is there."""
     repository.add("file", b"old!")
@@ -83,14 +72,6 @@ def test_endless_data(device, repository):
     assert device.stored == []
     # What the two sockets hold, not what the server could send.
     assert written < 50_000_000
-
-
-def test_a_target_that_no_role_lists(client, repository):
-    """It may be served; no role signed it."""
-    repository.files["targets/file"] = b"data"
-    assert client.download("file") == 1
-    assert _fetched(repository) == []
-    assert client.versions == dict.fromkeys(("root", "timestamp", "snapshot", "targets"), 1)
 
 
 def test_targets_in_order_up_to_the_first_that_fails(client, repository):

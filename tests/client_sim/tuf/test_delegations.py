@@ -45,42 +45,6 @@ def test_the_order_of_the_search(make_client):
             assert repository.delegated == list(order)
 
 
-def test_path_patterns(make_client):
-    """`*` stops at a slash; a role may list a path that is not delegated to it, without effect."""
-    for path, order, found in (
-        ("plain", "", True),
-        ("README.md", "A", True),
-        ("releases/y/y1.zip", "BD", True),
-        ("releases/z/z1.zip", "B", False),
-        ("docs/README.md", "", False),
-    ):
-        repository = Repository()
-        graph = {"TA": {"paths": ["*.md"]}, "TB": {"paths": ["releases/*/*"]}}
-        _build(repository, {**graph, "BD": {"paths": ["releases/y/*.zip"]}})
-        repository.add("plain", b"plain")
-        for role in "AD":
-            for name in ("README.md", "docs/README.md", "releases/y/y1.zip", "releases/z/z1.zip"):
-                repository.add(name, name.encode(), role)
-        repository.publish("targets", "A", "D")
-        client = make_client(repository)
-        with case(path):
-            assert client.download(path) == (0 if found else 1)
-            assert repository.delegated == list(order)
-            assert client.stored == ([path.encode()] if found else [])
-
-
-def test_path_hash_prefixes(client, repository):
-    """A role can be trusted with the paths whose sha256 starts in a certain way."""
-    digest = hashlib.sha256(b"file").hexdigest()
-    other = "0" if digest[0] != "0" else "1"
-    prefixes = {"TA": [other], "TB": [other, digest[:2]]}
-    _build(repository, {name: {"path_hash_prefixes": each} for name, each in prefixes.items()})
-    repository.add("file", b"data", "B")
-    repository.publish("B")
-    assert client.download("file") == 0
-    assert repository.delegated == ["B"]
-
-
 def test_hashed_bins(client, repository):
     """Succinct delegations name their roles by number: TAP 15."""
     roles = SuccinctRoles([], 1, 4, "bin")

@@ -62,14 +62,6 @@ def test_chains_of_roots(make_client):
             assert trusted == len(steps) or [role for role, _ in repository.asked] == asked
 
 
-def test_a_root_under_another_version(client, repository):
-    """Version N+1 has to follow N: 5.3.5."""
-    repository.signed["root"].version = 3
-    repository.files["metadata/2.root.json"] = repository.sign("root")
-    assert client.refresh() == 1
-    assert client.version("root") == 1
-
-
 def test_other_key_types(tmp_path):
     """The profile's ed25519 is no rule of TUF."""
     repository = Repository(make_key=CryptoSigner.generate_ecdsa)
@@ -122,14 +114,6 @@ def test_a_server_that_cannot_tell_whether_there_is_a_root(client, repository):
             assert repository.asked[-1] == ("root", 2)
     repository.answers["metadata/2.root.json"] = (403, b"nothing")
     assert client.refresh() == 0
-
-
-def test_endless_data_as_a_root(client, repository):
-    """A root has 512,000 bytes at most."""
-    data = repository.publish_root()
-    for size, status in ((512_001, 1), (512_000, 0)):
-        repository.files["metadata/2.root.json"] = data + b" " * (size - len(data))
-        assert client.refresh() == status
 
 
 def test_more_roots_than_one_run_takes(device, repository, monkeypatch):
