@@ -161,7 +161,10 @@ def test_two_phones_converge_whatever_happens(tmp_path, monkeypatch):
 
 @pytest.mark.needs("etebase")
 def test_two_phones_and_the_npm_client_converge(tmp_path):
-    """The four types of a planted owner; each of the three changes something at the same time."""
+    """The four types of a planted owner; each of the three changes something at the same time.
+
+    What the phone does not know of a note of the other client stays, and it reads its collections.
+    """
     with serve(tmp_path / "cloud") as served:
         derive = cache(keys.derive_main)  # both phones have one main key, as npm's client
         one = make_phone(served, tmp_path / "1", derive=derive)
@@ -170,6 +173,7 @@ def test_two_phones_and_the_npm_client_converge(tmp_path):
         set_up(two, one.cloud.name, is_new=False)
         plant(one.cloud, make_persona(4))
         add_note(one.cloud, "List", "a\nb\nc\nd\ne\n")
+        add_note(one.cloud, "Long", "a line of text, \N{SNOWMAN}\n" * 9000)
         one.sync()
         two.sync()
         with foreign_client(served, one.cloud.name) as npm:
@@ -185,6 +189,8 @@ def test_two_phones_and_the_npm_client_converge(tmp_path):
             change(two.cloud, note["uid"], b"List\na\nb\nc\nd\nE\n")
             gone = one.cloud.store.live("message")[0].uid
             npm("remove", "hening.sms", gone)
+            tea = npm("add", "etebase.md.note", "Tea", "green\n")
+            assert npm("make", "etebase.vcard")
             for phone in (one, two, one, two):
                 phone.sync()
             assert b"List\nA\nb\nC\nd\nE\n" in two.bodies("note")
@@ -198,5 +204,10 @@ def test_two_phones_and_the_npm_client_converge(tmp_path):
                 expected = sorted(body.decode() for body in one.bodies(kind))
                 assert contents == expected == sorted(body.decode() for body in two.bodies(kind))
                 assert contents
+            assert len(one.cloud.store.collections("contact")) == 2
+            change(one.cloud, tea, b"Tea\nblack\n")
+            assert one.sync().sent == {"note": 1, "devices": 1}
+            found = npm("meta", "etebase.md.note", tea)
+            assert (found["name"], found["colour"]) == ("Tea", "blue")
         for phone in (one, two):
             phone.cloud.store.close()

@@ -2,12 +2,13 @@
 
 import gzip
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tuf.ngclient import Updater
 
+from client_sim.cli import cli
 from server.http.requests import GateMode
 from tests.server.device.served import serve
 from tests.server.device.test_answers import PACKAGE, POINTER
@@ -42,15 +43,15 @@ def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_p
     """`hening-device tuf` refreshes from it, and downloads a package and a pointer."""
     url = f"http://127.0.0.1:{served.port}"
     command = [
-        *(str(Path(sys.executable).with_name("hening-device")), "tuf"),
+        "tuf",
         *("--metadata-url", f"{url}/metadata/", "--metadata-dir", str(tmp_path / "metadata")),
         *("--target-name", FIRST, "--target-name", CHANNEL.pointer_path),
         *("--target-dir", str(tmp_path / "targets"), "--target-base-url", f"{url}/targets/"),
     ]
     root = published_state.folder.trusted_root
-    subprocess.run([*command, "init", str(root)], check=True)
-    subprocess.run([*command, "refresh"], check=True)
-    subprocess.run([*command, "download"], check=True)
+    for words in (["init", str(root)], ["refresh"], ["download"]):
+        done = CliRunner().invoke(cli, [*command, *words])
+        assert done.exit_code == 0, done.output
     stored = sorted(path.read_bytes() for path in (tmp_path / "targets").iterdir())
     assert stored == [b"", PACKAGE_1]
     held = (tmp_path / "metadata" / "timestamp.json").read_bytes()

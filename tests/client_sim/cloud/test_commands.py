@@ -2,13 +2,11 @@
 
 import json
 import time
-from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
 from client_sim.cli import cli, find_status
-from client_sim.cloud import options
 from client_sim.cloud.account import Cloud
 from client_sim.cloud.errors import OffError, StoreError, UnavailableError
 from client_sim.device.image import Image, ImageFacts, write_image
@@ -21,7 +19,7 @@ from tests.patience import until
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Give a function that runs a command on a phone; it returns the output."""
-    monkeypatch.setattr(options, "Cloud", partial(Cloud, derive=derive_cheaply))
+    monkeypatch.setitem(Cloud.__init__.__kwdefaults__, "derive", derive_cheaply)
     (tmp_path / "password").write_text(PASSWORD + "\n")
     facts = ImageFacts("armani", "id", "stable", "updates.example", 80, tls=False, built_at=0)
 

@@ -12,6 +12,7 @@ from server.cloud.storage.bodies import LocalBodies
 from server.cloud.storage.s3_bodies import S3Bodies
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
+from tests.cases import case
 
 
 @pytest.fixture
@@ -36,7 +37,10 @@ def test_what_is_made_is_read(made):
 
 
 def test_nothing_is_made_over_another(made, tmp_path):
-    """Neither over a cloud nor over a pepper; both stay unchanged."""
+    """Neither over a cloud nor over a pepper; both stay unchanged.
+
+    Nor is a pepper made in the folder, also if the path goes in and out of it.
+    """
     folder, pepper = made
     before = pepper.read_bytes()
     for place, file in ((folder, tmp_path / "other"), (CloudFolder(tmp_path / "new"), pepper)):
@@ -44,23 +48,11 @@ def test_nothing_is_made_over_another(made, tmp_path):
             make_cloud(place, file, "de", os.urandom)
     assert pepper.read_bytes() == before
     assert load_cloud_settings(folder, {}).region == "id"
-
-
-def test_the_pepper_is_outside_of_the_folder(tmp_path):
-    """Also if the path goes in and out of it."""
-    folder = CloudFolder(tmp_path / "cloud")
-    for path in (folder.root / "pepper", tmp_path / "x" / ".." / "cloud" / "pepper"):
+    third = CloudFolder(tmp_path / "third")
+    for path in (third.root / "pepper", tmp_path / "x" / ".." / "third" / "pepper"):
         with pytest.raises(StorageError, match="a copy of that folder would hold the pepper"):
-            make_cloud(folder, path, "id", os.urandom)
-    assert not folder.root.exists()
-
-
-@pytest.mark.parametrize("region", ["", "I", "a|b", "../x", "x" * 40])
-def test_a_region_is_a_short_word(tmp_path, region):
-    """Nothing is made for an invalid region."""
-    with pytest.raises(FormatError, match="settings are malformed"):
-        make_cloud(CloudFolder(tmp_path / "cloud"), tmp_path / "pepper", region, os.urandom)
-    assert list(tmp_path.iterdir()) == []
+            make_cloud(third, path, "id", os.urandom)
+    assert not third.root.exists()
 
 
 def test_a_pepper_that_others_may_read_is_refused(made):
@@ -79,8 +71,12 @@ def test_a_pepper_that_others_may_read_is_refused(made):
 
 
 def test_without_init_there_is_no_cloud(tmp_path):
-    """And an unknown setting is an error."""
+    """Nothing is made for a region that is no short word; an unknown setting is an error."""
     folder = CloudFolder(tmp_path / "cloud")
+    for region in ("", "I", "a|b", "../x", "x" * 40):
+        with case(region), pytest.raises(FormatError, match="settings are malformed"):
+            make_cloud(folder, tmp_path / "pepper", region, os.urandom)
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(StorageError, match="cloud init"):
         load_cloud_settings(folder, {})
     make_cloud(folder, tmp_path / "pepper", "id", os.urandom)

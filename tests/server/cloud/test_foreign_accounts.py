@@ -95,7 +95,10 @@ async def everything(device):
 
 @on_both
 async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
-    """Every route with an id answers as if it did not exist; the owner gets an answer."""
+    """Every route with an id answers as if it did not exist; the owner gets an answer.
+
+    Without a token each is refused that is not public.
+    """
     stranger = await cloud.device("budi")
     await stranger.ask("PUT", "device", {"key": bytes(SigningKey.generate().verify_key)})
     nobodys = {
@@ -111,6 +114,11 @@ async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
     assert await everything(owner) == before
     assert (await stranger.call("GET", "collection/"))[1]["data"] == []
     assert (await stranger.call("GET", "invitation/incoming/"))[1]["data"] == []
+    for route in ROUTES:
+        if not route.is_public:
+            path = PARTS.sub(lambda part: owner.ids[part[1]], route.path)
+            async with cloud.http.request(route.method, f"{cloud.url}{path}") as answer:
+                assert answer.status == 401, route.path
     answered = {
         route.handler.__name__
         for route in WITH_PARTS

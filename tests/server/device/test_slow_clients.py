@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,14 +35,19 @@ PHONE = request(STAMP, b"Accept-Encoding: gzip")
 HANDED_OVER = request(PACKAGE, method="HEAD")
 
 
+@cache
+def big_document():
+    """Return a document of twelve megabytes; to compress it takes long."""
+    return make_document(BIG, BYTES, mutable=False)
+
+
 @contextlib.contextmanager
 def serve_big(folder, **limits):
     """Serve one document of twelve megabytes beside the folder's."""
     with serve(folder, limits=Limits(**limits)) as served:
         served.stand()
         known = served.plane.served.snapshot
-        document = make_document(BIG, BYTES, mutable=False)
-        documents = {**known.documents, BIG: document}
+        documents = {**known.documents, BIG: big_document()}
         snapshot = Snapshot(known.version, documents, known.packages, frozenset(), known.current)
         served.plane.served = make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
         yield served

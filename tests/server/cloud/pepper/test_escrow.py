@@ -10,6 +10,7 @@ from server.cloud.pepper.escrow import check_recipient, decode_escrow, encode_es
 from server.cloud.pepper.file import Pepper, draw_pepper
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
+from tests.cases import case
 
 PEPPER = Pepper(bytes(range(32)), bytes(range(32, 64)))
 
@@ -73,25 +74,20 @@ def test_the_key_opens_what_was_sealed(key):
     assert opened.stdout.splitlines() == lines
 
 
-@pytest.mark.parametrize("given", ["", "age1short", "ssh-ed25519 AAAA", "--output=/tmp/x"])
-def test_what_is_no_key_is_refused(given):
+def test_what_is_no_key_is_refused():
     """And never reaches the program."""
-    with pytest.raises(FormatError, match="is no age key"):
-        check_recipient(given)
+    for given in ("", "age1short", "ssh-ed25519 AAAA", "--output=/tmp/x"):
+        with case(given), pytest.raises(FormatError, match="is no age key"):
+            check_recipient(given)
 
 
 @pytest.mark.needs("age")
-def test_a_key_with_a_mistake_is_refused(key):
-    """By age itself, which verifies the key's checksum."""
+def test_a_key_with_a_mistake_is_refused(key, monkeypatch):
+    """By age itself, which verifies the key's checksum; without it the message says what to do."""
     _, public = key
     wrong = public[:-1] + ("q" if public[-1] != "q" else "p")
     with pytest.raises(StorageError, match="age failed"):
         check_recipient(wrong)
-
-
-@pytest.mark.needs("age")
-def test_where_there_is_no_age(key, monkeypatch):
-    """The message says how to continue."""
     monkeypatch.setattr("server.cloud.pepper.escrow.PROGRAM", "no-such-age")
     with pytest.raises(StorageError, match="install Debian's age"):
-        check_recipient(key[1])
+        check_recipient(public)

@@ -38,19 +38,22 @@ async def names(bodies):
     return {each.name: each.length async for page in bodies.pages() for each in page}
 
 
-@pytest.mark.parametrize("length", [0, 1, IN_MEMORY + 1, PART + 7])
-async def test_what_is_put_is_there(bodies, length):
-    """Whole and in part, listed with its length, until it is removed."""
-    body = os.urandom(length)
-    await bodies.put("blobs/1/a", one_piece(body))
-    assert await names(bodies) == {"blobs/1/a": length}
-    assert await read(bodies, "blobs/1/a", 0, length) == body
-    middle = length // 2
-    assert await read(bodies, "blobs/1/a", middle, length - middle) == body[middle:]
-    assert [each.time > time.time() - DAY async for page in bodies.pages() for each in page]
-    await bodies.remove("blobs/1/a")
-    await bodies.remove("blobs/1/a")
-    assert await names(bodies) == {}
+async def test_what_is_put_is_there(bodies):
+    """Whole and in part, listed with its length, until it is removed; reads end at its end."""
+    for length in (0, 1, IN_MEMORY + 1, PART + 7):
+        body = os.urandom(length)
+        await bodies.put("blobs/1/a", one_piece(body))
+        assert await names(bodies) == {"blobs/1/a": length}
+        assert await read(bodies, "blobs/1/a", 0, length) == body
+        middle = length // 2
+        assert await read(bodies, "blobs/1/a", middle, length - middle) == body[middle:]
+        assert [each.time > time.time() - DAY async for page in bodies.pages() for each in page]
+        for name, first, end in (("b", 0, 1), ("a", 0, length + 1), ("a", middle, length + 1)):
+            with pytest.raises(FileNotFoundError):
+                await read(bodies, f"blobs/1/{name}", first, end - first)
+        await bodies.remove("blobs/1/a")
+        await bodies.remove("blobs/1/a")
+        assert await names(bodies) == {}
 
 
 async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
@@ -68,14 +71,6 @@ async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
     await bodies.put("blobs/1/a", pieces())
     body = b"".join(sent)
     assert await read(bodies, "blobs/1/a", 0, len(body)) == body
-
-
-async def test_what_is_not_there_is_not_read(bodies):
-    """Reads end at the body's end."""
-    await bodies.put("blobs/1/a", one_piece(b"body"))
-    for name, first, length in (("blobs/1/b", 0, 4), ("blobs/1/a", 0, 5), ("blobs/1/a", 2, 3)):
-        with pytest.raises(FileNotFoundError):
-            await read(bodies, name, first, length)
 
 
 async def test_a_body_that_ends_with_an_error_was_never_there(bodies):
