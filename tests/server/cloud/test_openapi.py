@@ -38,7 +38,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 async def test_the_account_door(stranger, place, tmp_path):
-    """With an owner's token and without, which Schemathesis tries; at last what erases the owner."""
+    """With an owner's token and, as Schemathesis tries, without; at last what erases the owner."""
     async with running(place, tmp_path, requests_per_second=100_000) as cloud:
         device = await cloud.device()
         page = f"{cloud.url}/account/1/openapi.json"
