@@ -1,6 +1,7 @@
 """The service: commands are recorded, wait, are carried out once, and survive crashes."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from datetime import timedelta
@@ -23,7 +24,15 @@ from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, 
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
 from server.storage.control_models import Change
-from tests.server.release.rollouts.harness import APPROVER, DAY, ENGINEER, open_harness, person
+from tests.server.release.rollouts.harness import (
+    APPROVER,
+    DAY,
+    ENGINEER,
+    CrashError,
+    crash_at,
+    open_harness,
+    person,
+)
 from tests.server.world import CHANNEL
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
@@ -194,12 +203,18 @@ async def test_an_offer_is_checked_again_when_it_is_due(two):
     assert asked == [2, 2]
 
 
-@pytest.mark.parametrize("days", [-1, 400])
-async def test_times_that_cannot_be(two, days):
-    """A change is due neither in the past nor more than a year ahead."""
+async def test_times_that_cannot_be(two):
+    """A change is due neither in the past nor more than a year ahead.
+
+    One due in this second is carried out in it, like one without a time.
+    """
     async with open_harness(two) as harness:
-        with pytest.raises(FormatError, match="within a year from now, and not in the past"):
-            await harness.request(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
+        for days in (-1, 400):
+            with pytest.raises(FormatError, match="within a year from now, and not in the past"):
+                await harness.request(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
+        change = await harness.request(Pause(), due_at=two.epoch())
+        assert change.state == State.DONE
+        assert (await harness.pointer()).paused
 
 
 async def test_halting_cancels_what_waits(two):
@@ -235,19 +250,10 @@ async def test_a_resume_knows_what_the_pause_took(two):
         assert abs((await harness.pointer()).schedule[-1][0] - two.epoch() - DAY // 2) < 120
 
 
-class CrashError(Exception):
-    """The process dies."""
-
-
 @pytest.mark.parametrize("step", [3, 6])
 async def test_a_crash_in_the_middle(two, step):
     """Whichever step was the last, the change is published once and its row says so."""
-
-    def crash(done):
-        if done == step:
-            raise CrashError
-
-    async with open_harness(two, after_step=crash) as harness:
+    async with open_harness(two, after_step=crash_at(step)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
         (change,) = await harness.rollouts.find()
@@ -266,12 +272,7 @@ async def test_a_crash_in_the_middle(two, step):
 
 async def test_a_crash_long_ago(two):
     """However many versions followed, the role files that show the publication are there."""
-
-    def crash(done):
-        if done == 6:
-            raise CrashError
-
-    async with open_harness(two, after_step=crash) as harness:
+    async with open_harness(two, after_step=crash_at(6)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
     async with two.publisher() as publisher, open_harness(two) as harness:
@@ -302,12 +303,7 @@ def age(folder):
 @pytest.mark.parametrize("step", [3, 6])
 async def test_a_halt_after_a_crash(two, step):
     """A halt before any recovery halts what the crash left, and records it."""
-
-    def crash(done):
-        if done == step:
-            raise CrashError
-
-    async with open_harness(two, after_step=crash) as harness:
+    async with open_harness(two, after_step=crash_at(step)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
     async with open_harness(two) as harness:
@@ -317,18 +313,24 @@ async def test_a_halt_after_a_crash(two, step):
         assert [change.state for change in await harness.rollouts.find()] == [State.DONE] * 2
 
 
+class Disk:
+    """A disk that is full from step 4 of a publication on, until there is room."""
+
+    is_full = True
+
+    def __call__(self, done):
+        """Fail after the step."""
+        if self.is_full and done == 4:
+            raise OSError(28, "No space left on device")
+
+
 async def test_a_halt_that_fails_is_tried_again_at_once(two):
     """The server has reported it, and halts with its next check, not half a minute later.
 
     It comes before older changes, which it ends.
     """
-    is_full = True
-
-    def full(done):
-        if is_full and done == 4:
-            raise OSError(28, "No space left on device")
-
-    async with open_harness(two, after_step=full) as harness:
+    disk = Disk()
+    async with open_harness(two, after_step=disk) as harness:
         for command in (Pause(), Halt()):
             with pytest.raises(OSError, match="No space"):
                 await harness.request(command, if_match="*")
@@ -338,61 +340,60 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
         with pytest.raises(OSError, match="No space"):
             await harness.rollouts.run_due()
         assert len(harness.alarms) == 2  # each is reported once
-        is_full = False
+        disk.is_full = False
         settled = await harness.rollouts.run_due()
         assert {change.id: change.state for change in settled}[halt.id] == State.DONE
         assert (await harness.pointer()).halted
         assert await harness.rollouts.run_due() == []
 
 
+@contextlib.contextmanager
+def older(monkeypatch, *, publisher=False):
+    """Check no words, as an older version of the service, and of the publisher."""
+    with monkeypatch.context() as patch:
+        patch.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+        if publisher:
+            patch.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
+            patch.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+        yield
+
+
 async def test_words_that_an_older_version_took(two, monkeypatch):
     """A waiting halt and a pause are carried out, without forbidden texts."""
     reason = {"en": "It drains.", "id": "see https://rom.example"}
     async with open_harness(two) as harness:
-        with monkeypatch.context() as older:
-            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+        with older(monkeypatch):
             await harness.request(Pause(reason), due_at=two.epoch() + 10)
         two.ahead = timedelta(seconds=10)
         (paused,) = await harness.rollouts.run_due()
         assert (paused.state, paused.command) == (State.DONE, Pause(reason))
         assert (await harness.pointer()).reason == {"en": "It drains."}
-        is_full = True
-
-    def full(done):
-        if is_full and done == 4:
-            raise OSError(28, "No space left on device")
-
-    async with open_harness(two, after_step=full) as harness:
-        with monkeypatch.context() as older:
-            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
-            with pytest.raises(OSError, match="No space"):
-                await harness.request(Halt({"en": "a\u202eb"}))
-        is_full = False
+    disk = Disk()
+    async with open_harness(two, after_step=disk) as harness:
+        with older(monkeypatch), pytest.raises(OSError, match="No space"):
+            await harness.request(Halt({"en": "a\u202eb"}))
+        disk.is_full = False
         (halted,) = await harness.rollouts.run_due()
         assert halted.state == State.DONE
         assert ((await harness.pointer()).halted, (await harness.pointer()).reason) == (True, {})
 
 
-@pytest.mark.parametrize(
-    ("command", "note"),
-    [
-        (Halt({"en": "a\u202eb"}), ""),
-        (Pause({"en": "see https://rom.example"}), ""),
-        (Halt(), "a\u200bb"),
-        (Offer(2, PLAN), "\x1b[2J"),
-    ],
-    ids=["halt", "pause", "note of a halt", "note of an offer"],
-)
-async def test_words_that_mislead_are_refused(two, command, note):
+async def test_words_that_mislead_are_refused(two):
     """Before anything is written: there is no change, and a preview says so, too."""
     async with open_harness(two) as harness:
-        request = ChangeRequest(CHANNEL, command, note=note)
-        for ask in (
-            harness.rollouts.request(ENGINEER, [request]),
-            harness.rollouts.preview(request),
+        for command, note in (
+            (Halt({"en": "a\u202eb"}), ""),
+            (Pause({"en": "see https://rom.example"}), ""),
+            (Halt(), "a\u200bb"),
+            (Offer(2, PLAN), "\x1b[2J"),
         ):
-            with pytest.raises(ReleaseError, match="is no plain text"):
-                await ask
+            request = ChangeRequest(CHANNEL, command, note=note)
+            for ask in (
+                harness.rollouts.request(ENGINEER, [request]),
+                harness.rollouts.preview(request),
+            ):
+                with pytest.raises(ReleaseError, match="is no plain text"):
+                    await ask
         assert await harness.rollouts.find() == []
 
 
@@ -400,29 +401,15 @@ async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
     """An older pause's words are kept with the halt."""
     odd = {"en": "see https://rom.example"}
     async with open_harness(two) as harness:
-        with monkeypatch.context() as older:
-            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
-            older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
-            older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+        with older(monkeypatch, publisher=True):
             await harness.request(Pause(odd))
         await harness.request(Resume())
         with pytest.raises(ReleaseError, match="is no plain text"):
             await harness.request(Pause(odd))
-        with monkeypatch.context() as older:
-            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
-            older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
-            older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+        with older(monkeypatch, publisher=True):
             await harness.request(Pause(odd))
         await harness.request(Halt(odd))
         assert ((await harness.pointer()).halted, (await harness.pointer()).reason) == (True, odd)
-
-
-async def test_what_is_due_now(two):
-    """A command due in this second is carried out in it, like one without a time."""
-    async with open_harness(two) as harness:
-        change = await harness.request(Pause(), due_at=two.epoch())
-        assert change.state == State.DONE
-        assert (await harness.pointer()).paused
 
 
 async def test_another_publisher_may_change_pointers(two):
