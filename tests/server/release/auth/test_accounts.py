@@ -140,21 +140,20 @@ async def test_who_logs_in_to_an_account(sessions, operator, make):
 
 
 async def test_a_name_is_given_once(sessions, operator, make):
-    """Not even a disabled account's name is free: the audit log would mean two people."""
+    """Not even a disabled account's name is free: the audit log would mean two people.
+
+    An unknown account is not changed, and the error names it.
+    """
     await make("root", Role.ADMIN)
+    async with sessions.begin() as session:
+        for change in (change_account, disable_account, enable_account):
+            with pytest.raises(NotFoundError, match="there is no account ani"):
+                await change(session, operator, name="ani", at=NOW)
     await make("ani")
     async with sessions.begin() as session:
         await disable_account(session, operator, name="ani", at=NOW)
     with pytest.raises(ConflictError, match="there is an account ani already"):
         await make("ani")
-
-
-@pytest.mark.parametrize("change", [change_account, disable_account, enable_account])
-async def test_an_account_that_is_not_there(sessions, operator, change):
-    """An unknown account is not changed, and the error names it."""
-    async with sessions.begin() as session:
-        with pytest.raises(NotFoundError, match="there is no account ani"):
-            await change(session, operator, name="ani", at=NOW)
 
 
 async def test_the_last_admin_stays(sessions, operator, make):
@@ -206,78 +205,59 @@ ARMANI_ADMIN = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("arm
 NARROW = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("*",))
 
 
-async def test_people_are_managed_by_admins(sessions, make):
-    """No other role makes, changes, disables or enables accounts."""
-    await make("root", Role.ADMIN)
-    await make("ani")
-    asking = Principal("deni", Role.APPROVER, ROLE_PERMISSIONS[Role.APPROVER], ("*",))
-    async with sessions.begin() as session:
-        for refused in (
-            create_account(
-                session, asking, name="eka", role=Role.VIEWER, codenames=["armani"], at=NOW
-            ),
-            change_account(session, asking, name="ani", role=Role.VIEWER, at=NOW),
-            disable_account(session, asking, name="ani", at=NOW),
-            enable_account(session, asking, name="ani", at=NOW),
-        ):
-            with pytest.raises(PermissionDeniedError, match="not allowed to people"):
-                await refused
+APPROVER = Principal("deni", Role.APPROVER, ROLE_PERMISSIONS[Role.APPROVER], ("*",))
 
 
-async def test_no_account_gives_rights_that_it_lacks(sessions, make):
-    """An admin of one model makes no account for another; a narrow token makes no wide account."""
+async def test_no_account_gives_or_manages_rights_that_it_lacks(sessions, make, operator):
+    """Only admins manage accounts, of their codenames, and with the rights of their tokens.
+
+    An admin of one model makes no account for another, and changes none with further codenames. A
+    narrow token makes no account with rights that it lacks, and neither demotes nor disables one.
+    """
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani")
-    async with sessions.begin() as session:
-        for codenames in (["cancro"], ["armani", "cancro"], ["*"], ["content"]):
-            with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
-                await create_account(
-                    session, ARMANI_ADMIN, name="eka", role=Role.VIEWER, codenames=codenames, at=NOW
-                )
-        with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
-            await change_account(session, ARMANI_ADMIN, name="ani", codenames=["*"], at=NOW)
-        for role in (Role.VIEWER, Role.ADMIN):
-            with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
-                await create_account(
-                    session, NARROW, name="eka", role=role, codenames=["armani"], at=NOW
-                )
-        with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
-            await change_account(session, NARROW, name="ani", role=Role.ADMIN, at=NOW)
-        with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
-            await enable_account(session, NARROW, name="ani", at=NOW)
-        await create_account(
-            session, ARMANI_ADMIN, name="eka", role=Role.ENGINEER, codenames=["armani"], at=NOW
-        )
-
-
-async def test_no_account_manages_one_with_more_codenames(sessions, make):
-    """An admin of one model cannot change an account with further codenames."""
-    await make("root", Role.ADMIN)
-    await make("ani", Role.VIEWER, "armani", "cancro")
-    async with sessions.begin() as session:
-        for refused in (
-            change_account(session, ARMANI_ADMIN, name="ani", codenames=["armani"], at=NOW),
-            change_account(session, ARMANI_ADMIN, name="root", role=Role.VIEWER, at=NOW),
-            disable_account(session, ARMANI_ADMIN, name="ani", at=NOW),
-        ):
-            with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
-                await refused
-
-
-async def test_no_account_manages_one_with_more_rights(sessions, make, operator):
-    """A narrow token neither demotes nor disables an account with rights that it lacks."""
-    await make("root", Role.ADMIN)
+    await make("budi", Role.VIEWER, "armani", "cancro")
     await make("eka", Role.VIEWER)
-    await make("ani")
+    await make("caca")
+
+    def new(by, role, *codenames):
+        return lambda s: create_account(s, by, name="x", role=role, codenames=codenames, at=NOW)
+
+    def change(by, name, **changes):
+        return lambda s: change_account(s, by, name=name, at=NOW, **changes)
+
+    def switch(by, name, work=disable_account):
+        return lambda s: work(s, by, name=name, at=NOW)
+
+    viewer, wide = Role.VIEWER, "deni has no rights for"
+    lacking, manages = "does not hold the right to", "nor manages accounts that have it"
+    for work, sentence in (
+        (new(APPROVER, viewer, "armani"), "not allowed to people"),
+        (change(APPROVER, "ani", role=viewer), "not allowed to people"),
+        (switch(APPROVER, "ani"), "not allowed to people"),
+        (switch(APPROVER, "ani", enable_account), "not allowed to people"),
+        (new(ARMANI_ADMIN, viewer, "cancro"), wide),
+        (new(ARMANI_ADMIN, viewer, "armani", "cancro"), wide),
+        (new(ARMANI_ADMIN, viewer, "*"), wide),
+        (new(ARMANI_ADMIN, viewer, "content"), wide),
+        (change(ARMANI_ADMIN, "ani", codenames=["*"]), wide),
+        (change(ARMANI_ADMIN, "budi", codenames=["armani"]), wide),
+        (change(ARMANI_ADMIN, "root", role=viewer), wide),
+        (switch(ARMANI_ADMIN, "budi"), wide),
+        (new(NARROW, viewer, "armani"), lacking),
+        (new(NARROW, Role.ADMIN, "armani"), lacking),
+        (change(NARROW, "ani", role=Role.ADMIN), lacking),
+        (switch(NARROW, "ani", enable_account), lacking),
+        (change(NARROW, "caca", role=viewer), manages),
+        (change(NARROW, "root", subject="me"), manages),
+        (switch(NARROW, "caca"), manages),
+    ):
+        async with sessions.begin() as session:
+            with pytest.raises(PermissionDeniedError, match=sentence):
+                await work(session)
+    reader = replace(NARROW, permissions=frozenset({Permission.PEOPLE, Permission.READ}))
     async with sessions.begin() as session:
-        for refused in (
-            change_account(session, NARROW, name="ani", role=Role.VIEWER, at=NOW),
-            change_account(session, NARROW, name="root", subject="me", at=NOW),
-            disable_account(session, NARROW, name="ani", at=NOW),
-        ):
-            with pytest.raises(PermissionDeniedError, match="nor manages accounts that have it"):
-                await refused
-        reader = replace(NARROW, permissions=frozenset({Permission.PEOPLE, Permission.READ}))
-        await disable_account(session, reader, name="eka", at=NOW)
-        await disable_account(session, operator, name="ani", at=NOW)
-        assert (await load_account(session, "ani")).disabled_at == NOW
+        await new(ARMANI_ADMIN, Role.ENGINEER, "armani")(session)
+        await switch(reader, "eka")(session)
+        await switch(operator, "caca")(session)
+        assert (await load_account(session, "caca")).disabled_at == NOW

@@ -24,6 +24,7 @@ from server.release.errors import (
     PermissionDeniedError,
 )
 from server.storage.control_models import AuditLogEntry, Token
+from tests.cases import case
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -65,20 +66,18 @@ async def people(make):
     await make("budi", Role.VIEWER)
 
 
-def test_the_form_by_hand():
-    """Prefix, id, secret and checksum; the checksum is computed here."""
+def test_a_token_in_a_text():
+    """Prefix, id, secret and checksum; the checksum is computed here.
+
+    It is found wherever it is, and removed from a text, also if incomplete.
+    """
     body = "hening_0123456789ab_" + "5" * 64
     check = hashlib.sha256(body.encode()).hexdigest()[:8]
-    assert is_token(body + check)
-    assert not is_token(body + check[:-1] + ("0" if check[-1] != "0" else "1"))
-    for changed in (body, body + check + "0", (body + check).upper(), f" {body}{check}"):
+    token = body + check
+    assert is_token(token)
+    other = body + check[:-1] + ("0" if check[-1] != "0" else "1")
+    for changed in (other, body, token + "0", token.upper(), f" {token}"):
         assert not is_token(changed)
-
-
-def test_a_token_in_a_text():
-    """It is found wherever it is, and removed from a text, also if incomplete."""
-    body = "hening_0123456789ab_" + "5" * 64
-    token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
     for text in (token, f"x{token}x", f'{{"label":"{token}"}}', f"{body}\n{token}"):
         assert holds_token(text)
         assert "5" not in redact(text)
@@ -94,34 +93,25 @@ async def test_a_token_lets_its_account_in(issue, enter):
     issued = await issue()
     assert re.fullmatch(r"hening_[0-9a-f]{12}_[0-9a-f]{72}", issued.text)
     assert is_token(issued.text)
-    found = await enter(issued.text)
-    assert found == Principal(
-        "ani",
-        Role.ENGINEER,
-        ROLE_PERMISSIONS[Role.ENGINEER],
-        ("armani",),
-        issued.row.id,
-        NOW + DAY,
-    )
+    rights = ROLE_PERMISSIONS[Role.ENGINEER]
+    expected = Principal("ani", Role.ENGINEER, rights, ("armani",), issued.row.id, NOW + DAY)
+    assert await enter(issued.text) == expected
 
 
 @pytest.mark.usefixtures("people")
 async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
-    """It has the given rights; when the role loses a right, so does the token, immediately."""
+    """It has the given rights; when the role loses a right, so does the token, immediately.
+
+    A permission that there is no more has no effect on others.
+    """
     issued = await issue(permissions=[Permission.READ, Permission.HALT])
-    assert (await enter(issued.text)).permissions == {Permission.READ, Permission.HALT}
-    async with sessions.begin() as session:
-        await change_account(session, operator, name="ani", role=Role.VIEWER, at=NOW)
-    assert (await enter(issued.text)).permissions == {Permission.READ}
-    async with sessions.begin() as session:
-        await change_account(session, operator, name="ani", role=Role.ADMIN, at=NOW)
-    assert (await enter(issued.text)).permissions == {Permission.READ, Permission.HALT}
-
-
-@pytest.mark.usefixtures("people")
-async def test_a_permission_that_is_none_any_more(issue, enter, sessions):
-    """A token that names one keeps the others."""
-    issued = await issue(permissions=[Permission.READ])
+    both = {Permission.READ, Permission.HALT}
+    for role, rights in (
+        *((Role.ENGINEER, both), (Role.VIEWER, {Permission.READ}), (Role.ADMIN, both)),
+    ):
+        async with sessions.begin() as session:
+            await change_account(session, operator, name="ani", role=role, at=NOW)
+        assert (await enter(issued.text)).permissions == rights
     async with sessions.begin() as session:
         row = await session.get(Token, issued.row.id)
         row.permissions = '["operate","read"]\n'
@@ -144,20 +134,11 @@ async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
     unknown += hashlib.sha256(unknown.encode()).hexdigest()[:8]
     assert is_token(swapped)
     assert is_token(unknown)
+    malformed = (good.text[:-1], good.text + " ", "", "hening_", "\x00", "é" * 100, "a" * 100_000)
     sentences = set()
     for text, seconds in (
-        (swapped, 0),
-        (unknown, 0),
         (good.text, DAY),
-        (revoked.text, 0),
-        (shut.text, 0),
-        (good.text[:-1], 0),
-        (good.text + " ", 0),
-        ("", 0),
-        ("hening_", 0),
-        ("\x00", 0),
-        ("é" * 100, 0),
-        ("a" * 100_000, 0),
+        *((text, 0) for text in (swapped, unknown, revoked.text, shut.text, *malformed)),
     ):
         with pytest.raises(AuthenticationError) as refused:
             await enter(text, seconds)
@@ -184,9 +165,13 @@ async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
     assert bytes.fromhex(secret) not in dump
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
+@pytest.mark.usefixtures("people")
+async def test_what_no_token_may_be(issue, enter, sessions, operator):
+    """Label, expiry and permissions have limits; 366 days are allowed, to the second.
+
+    A missing or disabled account gets none.
+    """
+    for options, sentence in (
         ({"label": ""}, "label is no plain text: a text has 0 characters"),
         ({"label": "a" * 81}, "has 81 characters"),
         ({"label": "a\x1b[31m"}, r"holds U\+001B"),
@@ -198,26 +183,11 @@ async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
         ({"expires_at": NOW + 366 * DAY + 1}, "within 366 days"),
         ({"permissions": []}, "opens nothing"),
         ({"permissions": [Permission.PEOPLE]}, "does not hold people"),
-    ],
-    ids=["empty", "long", "escape", "hidden", "line", "link", "now", "past", "far", "none", "more"],
-)
-@pytest.mark.usefixtures("people")
-async def test_what_no_token_may_be(issue, options, sentence):
-    """Label, expiry and permissions have limits."""
-    with pytest.raises(FormatError, match=sentence):
-        await issue(**options)
-
-
-@pytest.mark.usefixtures("people")
-async def test_the_longest_life(issue, enter):
-    """366 days are allowed, to the second."""
+    ):
+        with case(options), pytest.raises(FormatError, match=sentence):
+            await issue(**options)
     issued = await issue(expires_at=NOW + 366 * DAY)
     assert (await enter(issued.text, 366 * DAY - 1)).name == "ani"
-
-
-@pytest.mark.usefixtures("people")
-async def test_whose_tokens_are_made(issue, sessions, operator):
-    """A missing or disabled account gets none."""
     with pytest.raises(NotFoundError, match="no account eka"):
         await issue("eka")
     async with sessions.begin() as session:
@@ -291,13 +261,3 @@ async def test_who_revokes_tokens(issue, enter, sessions):
             (f"ani/{first.row.id}", "ani"),
             ("deni", "ani"),
         ]
-
-
-@pytest.mark.usefixtures("people")
-async def test_tokens_are_listed_by_account(issue, sessions):
-    """All of them, or one account's."""
-    await issue("budi", label="b")
-    await issue("ani", label="a")
-    async with sessions() as session:
-        assert [row.label for row in await list_tokens(session)] == ["a", "b"]
-        assert [row.label for row in await list_tokens(session, "budi")] == ["b"]
