@@ -19,6 +19,7 @@ from server.storage.durable import (
 )
 from server.storage.errors import StorageError
 from server.storage.migration import migrate
+from tests.cases import case
 
 
 class PowerCutError(Exception):
@@ -72,21 +73,21 @@ def test_new_folders_are_synced_in_their_parents(tmp_path, monkeypatch):
     assert synced == [f"fsync {tmp_path.name}", "fsync a", "fsync .tmp-file", "fsync b"]
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("fail_at", range(1, 6))
-def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch, fail_at, after):
+def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
     """Whichever call is the last, the file is whole, and a second attempt completes it."""
     path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with monkeypatch.context() as patch:
-        Machine(patch, fail_at, after=after)
-        with pytest.raises(PowerCutError):
+    for fail_at in range(1, 6):
+        for after in (False, True):
+            path.write_bytes(b"old")
+            with case(fail_at, after), monkeypatch.context() as patch:
+                Machine(patch, fail_at, after=after)
+                with pytest.raises(PowerCutError):
+                    write_durable(path, b"new")
+            renamed = fail_at > 3 or (fail_at == 3 and after)
+            assert path.read_bytes() == (b"new" if renamed else b"old")
             write_durable(path, b"new")
-    renamed = fail_at > 3 or (fail_at == 3 and after)
-    assert path.read_bytes() == (b"new" if renamed else b"old")
-    write_durable(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+            assert path.read_bytes() == b"new"
+            assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
@@ -201,23 +202,20 @@ def test_what_is_there_keeps_its_mode(tmp_path):
         create_folder(tmp_path / "file")
 
 
-@pytest.mark.parametrize(
-    ("bits", "owner", "private"),
-    [
-        *((0o600, SERVER, True), (0o400, SERVER, True), (0o640, SERVER, False)),
-        *((0o604, SERVER, False), (0o620, SERVER, False), (0o601, SERVER, False)),
-        # A systemd credential: root's, with an access control list for the server's user.
-        *((0o440, 0, True), (0o640, 0, True), (0o644, 0, False), (0o660, 0, False)),
-        *((0o600, OTHER, True), (0o640, OTHER, False)),
-    ],
-)
-def test_is_private(bits, owner, private):
-    """A secret belongs to its owner and the server; root's may be the server's group's, too."""
-    found = os.stat_result((stat.S_IFREG | bits, 0, 0, 1, owner, 0, 0, 0, 0, 0))
-    assert is_private(found, SERVER) is private
+def test_is_private():
+    """A secret belongs to its owner and the server; root's may be the server's group's, too.
 
-
-def test_root_lends_nothing_to_itself():
-    """A server that runs as root needs no group to read root's file."""
-    found = os.stat_result((stat.S_IFREG | 0o640, 0, 0, 1, 0, 0, 0, 0, 0, 0))
-    assert not is_private(found, 0)
+    Not where the server runs as root: it needs no group to read root's file.
+    """
+    # The first two of root are a systemd credential, with an access control list for the server.
+    for owner, private, wide in (
+        (SERVER, (0o600, 0o400), (0o640, 0o604, 0o620, 0o601)),
+        (0, (0o440, 0o640), (0o644, 0o660)),
+        (OTHER, (0o600,), (0o640,)),
+    ):
+        for bits in (*private, *wide):
+            found = os.stat_result((stat.S_IFREG | bits, 0, 0, 1, owner, 0, 0, 0, 0, 0))
+            with case(owner, oct(bits)):
+                assert is_private(found, SERVER) is (bits in private)
+    lent = os.stat_result((stat.S_IFREG | 0o640, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    assert not is_private(lent, 0)

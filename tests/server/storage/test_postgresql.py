@@ -9,56 +9,47 @@ from server.storage.engine import make_engine
 from server.storage.errors import StorageError
 from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
+from tests.cases import case
 from tests.postgres import PASSWORD
 
-WRONG = [
-    "mysql://root@localhost/hening",
-    "postgresql+asyncpg://hening@localhost/hening",
-    "postgresql://hening@localhost",
-    "postgresql://hening@localhost/",
-    "hening",
-    "postgresql://hening@localhost:port/hening",
-]
 
-
-@pytest.mark.parametrize("url", WRONG)
-def test_addresses_that_are_refused(url):
+def test_addresses_that_are_refused():
     """Another database, another driver, no database: the form is named, the address is not."""
-    with pytest.raises(FormatError) as found:
-        PostgresAddress(url)
-    assert str(found.value).startswith("database_url is not of the form postgresql://")
-    assert url not in str(found.value)
+    for url in (
+        *("mysql://root@localhost/hening", "postgresql+asyncpg://hening@localhost/hening"),
+        *("postgresql://hening@localhost", "postgresql://hening@localhost/", "hening"),
+        "postgresql://hening@localhost:port/hening",
+    ):
+        with case(url), pytest.raises(FormatError) as found:
+            PostgresAddress(url)
+        assert str(found.value).startswith("database_url is not of the form postgresql://")
+        assert url not in str(found.value)
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
+def test_what_is_shown_of_an_address():
+    """Host, port and database; never the password, wherever it is."""
+    for url, shown in (
         ("postgresql://u:secret@db.example:6543/hening", "db.example:6543/hening"),
         ("postgresql://u:secret@db.example/hening?sslmode=require", "db.example:5432/hening"),
         ("postgresql://u:secret@/hening?host=/run/postgresql", "/run/postgresql:5432/hening"),
         ("postgresql:///hening?password=secret", "localhost:5432/hening"),
-    ],
-)
-def test_what_is_shown_of_an_address(url, shown):
-    """Host, port and database; never the password, wherever it is."""
-    address = PostgresAddress(url)
-    assert str(address) == shown
-    assert "secret" not in repr(address)
+    ):
+        address = PostgresAddress(url)
+        assert str(address) == shown
+        assert "secret" not in repr(address)
 
 
-@pytest.mark.parametrize(
-    ("url", "hosts"),
-    [
-        ("postgresql://u@a,b/d?target_session_attrs=read-write", [("a", None), ("b", None)]),
-        ("postgresql://u@a,b:6543/d?target_session_attrs=read-write", [("a", None), ("b", 6543)]),
-        ("postgresql://u@a,b/d", []),
-        ("postgresql://u@a/d?target_session_attrs=read-write", []),
-        ("postgresql://u@/d?host=a,b&target_session_attrs=read-write", []),
-    ],
-)
-def test_the_machines_of_an_address(url, hosts):
+def test_the_machines_of_an_address():
     """They are named where a connection is to the one that takes writes; a port is of one host."""
-    assert list(PostgresAddress(url).hosts) == hosts
+    writes = "target_session_attrs=read-write"
+    for url, hosts in (
+        (f"postgresql://u@a,b/d?{writes}", [("a", None), ("b", None)]),
+        (f"postgresql://u@a,b:6543/d?{writes}", [("a", None), ("b", 6543)]),
+        ("postgresql://u@a,b/d", []),
+        (f"postgresql://u@a/d?{writes}", []),
+        (f"postgresql://u@/d?host=a,b&{writes}", []),
+    ):
+        assert list(PostgresAddress(url).hosts) == hosts
 
 
 @pytest.mark.needs("postgresql")
@@ -88,25 +79,19 @@ async def test_a_machine_that_disappears(postgres):
 
 
 @pytest.mark.needs("postgresql")
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
+def test_a_server_that_refuses_connections(postgres, tmp_path, monkeypatch):
+    """A wrong password or a missing database is reported without the password.
+
+    PGPASSFILE gives the password, as with every other program that uses PostgreSQL.
+    """
+    url = postgres.make_database()
+    for change, reason in (
         (("canary-4711", "canary-4712"), "password authentication failed"),
         (("/test_", "/lost_"), "does not exist"),
-    ],
-)
-def test_a_server_that_refuses_connections(postgres, change, reason):
-    """A wrong password or a missing database is reported without the password."""
-    address = PostgresAddress(postgres.make_database().replace(*change))
-    with pytest.raises(StorageError, match=reason) as found:
-        migrate(address)
-    assert "canary" not in str(found.value)
-
-
-@pytest.mark.needs("postgresql")
-def test_a_password_from_a_file(postgres, tmp_path, monkeypatch):
-    """PGPASSFILE gives the password, as with every other program that uses PostgreSQL."""
-    url = postgres.make_database()
+    ):
+        with pytest.raises(StorageError, match=reason) as found:
+            migrate(PostgresAddress(url.replace(*change)))
+        assert "canary" not in str(found.value)
     file = tmp_path / "pgpass"
     file.write_text(f"127.0.0.1:{postgres.port}:*:hening:{PASSWORD}\n")
     file.chmod(0o600)

@@ -7,57 +7,44 @@ import pytest
 
 from server.core.errors import FormatError
 from server.storage.s3_client import S3Key, S3Place, decode_place, load_secret, sign_request
+from tests.cases import case
 
 
-@pytest.mark.parametrize(
-    ("url", "bucket", "prefix"),
-    [
+def test_urls():
+    """Bucket and prefix are read; the default endpoint is that of the region.
+
+    Without key and secret there is no key, and nothing to sign with.
+    """
+    endpoint = "https://s3.eu-central-1.amazonaws.com"
+    for url, bucket, prefix in (
         ("s3://hening", "hening", ""),
         ("s3://hening/", "hening", ""),
         ("s3://a-1.b/x/Y_z.0/", "a-1.b", "x/Y_z.0"),
-    ],
-)
-def test_urls(url, bucket, prefix):
-    """Bucket and prefix are read; the default endpoint is that of the region."""
-    place = decode_place(url, "", "eu-central-1", "id", "secret")
-    endpoint = "https://s3.eu-central-1.amazonaws.com"
-    assert place == S3Place(bucket, prefix, endpoint, "eu-central-1", S3Key("id", "secret"))
-    assert place.credential()["secret_access_key"] == "secret"
-    assert "secret" not in repr(place)
-    assert (
-        decode_place(url, "http://127.0.0.1:8333/", "x", "", "").endpoint == "http://127.0.0.1:8333"
-    )
+    ):
+        place = decode_place(url, "", "eu-central-1", "id", "secret")
+        assert place == S3Place(bucket, prefix, endpoint, "eu-central-1", S3Key("id", "secret"))
+        assert place.credential()["secret_access_key"] == "secret"
+        assert "secret" not in repr(place)
+    place = decode_place("s3://hening", "http://127.0.0.1:8333/", "x", "", "")
+    assert (place.endpoint, place.key) == ("http://127.0.0.1:8333", None)
+    with pytest.raises(FormatError, match="no S3 key"):
+        place.credential()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("s3://", "", "x", "", ""), "blobs_url"),
-        (("s3://UPPER", "", "x", "", ""), "blobs_url"),
-        (("s3://hening//x", "", "x", "", ""), "blobs_url"),
-        (("s3://hening/x?y", "", "x", "", ""), "blobs_url"),
-        (("file:///var/blobs", "", "x", "", ""), "blobs_url"),
-        (("s3://hening", "127.0.0.1:8333", "x", "", ""), "s3_endpoint"),
-        (("s3://hening", "http://h/x", "x", "", ""), "s3_endpoint"),
-        (("s3://hening", "http://user:word@h", "x", "", ""), "s3_endpoint"),
+def test_what_is_no_place():
+    """It is refused with a message that names the setting and quotes no secret."""
+    urls = ("s3://", "s3://UPPER", "s3://hening//x", "s3://hening/x?y", "file:///var/blobs")
+    endpoints = ("127.0.0.1:8333", "http://h/x", "http://user:word@h")
+    for arguments, sentence in (
+        *(((url, "", "x", "", ""), "blobs_url") for url in urls),
+        *((("s3://hening", each, "x", "", ""), "s3_endpoint") for each in endpoints),
         (("s3://hening", "", "EU", "", ""), "s3_region"),
         (("s3://hening", "", "x", "id", ""), "go together"),
         (("s3://hening", "", "x", "", "canary-secret"), "go together"),
-    ],
-)
-def test_what_is_no_place(arguments, sentence):
-    """It is refused with a message that names the setting and quotes no secret."""
-    with pytest.raises(FormatError, match=sentence) as refused:
-        decode_place(*arguments)
-    assert "canary" not in str(refused.value)
-
-
-def test_a_machine_with_a_role():
-    """Without key and secret there is no key, and nothing to sign with."""
-    place = decode_place("s3://hening", "", "us-east-1", "", "")
-    assert place.key is None
-    with pytest.raises(FormatError, match="no S3 key"):
-        place.credential()
+    ):
+        with case(arguments), pytest.raises(FormatError, match=sentence) as refused:
+            decode_place(*arguments)
+        assert "canary" not in str(refused.value)
 
 
 def test_secret_files(tmp_path):
@@ -79,42 +66,35 @@ NOW = datetime(2013, 5, 24, tzinfo=UTC)
 HOST = "examplebucket.s3.amazonaws.com"
 
 
-@pytest.mark.parametrize(
-    ("query", "target", "signature"),
-    [
-        (
+def test_examples_of_the_reference():
+    """Target, credential, signed headers and signature are as printed there.
+
+    Spaces and other signs are percent-encoded; a slash is in a value, but not in a path.
+    """
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    for query, expected, signature in (
+        (  # get bucket lifecycle
             {"lifecycle": ""},
             "/?lifecycle=",
             "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
         ),
-        (
+        (  # list objects
             {"prefix": "J", "max-keys": "2"},
             "/?max-keys=2&prefix=J",
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
         ),
-    ],
-    ids=["get bucket lifecycle", "list objects"],
-)
-def test_examples_of_the_reference(query, target, signature):
-    """Target, credential, signed headers and signature are as printed there."""
-    found, headers = sign_request("GET", HOST, "/", query, KEY, "us-east-1", NOW)
-    assert found == target
-    assert headers == {
-        "host": HOST,
-        "x-amz-content-sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "x-amz-date": "20130524T000000Z",
-        "authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/"
-        f"aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}",
-    }
-
-
-def test_what_is_encoded():
-    """Spaces and other signs are percent-encoded; a slash is in a value, but not in a path."""
+    ):
+        found, headers = sign_request("GET", HOST, "/", query, KEY, "us-east-1", NOW)
+        assert found == expected
+        assert headers == {
+            "host": HOST,
+            "x-amz-content-sha256": empty,
+            "x-amz-date": "20130524T000000Z",
+            "authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1"
+            "/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
+            f"Signature={signature}",
+        }
     target, _ = sign_request("GET", HOST, "/a b/ü", {"k/": "v +"}, KEY, "us-east-1", NOW)
     assert target == "/a%20b/%C3%BC?k%2F=v%20%2B"
-
-
-def test_a_secret_is_not_shown():
-    """A key prints its id alone."""
     assert KEY.secret not in repr(KEY)
     assert KEY.id in repr(KEY)

@@ -46,18 +46,18 @@ def staged(tmp_path):
 
 
 def test_files_that_never_change(tree):
-    """They are written once; a second time with the same bytes is no error, with others it is."""
-    assert not tree.has("metadata/1.root.json")
-    tree.create("metadata/1.root.json", b"root")
-    tree.create("metadata/1.root.json", b"root")
+    """They are written once; a second time with the same bytes is no error, with others it is.
+
+    Of others each content replaces the one before it; what is removed is gone, once or twice.
+    """
+    name = "metadata/1.root.json"
+    assert not tree.has(name)
+    tree.create(name, b"root")
+    tree.create(name, b"root")
     with pytest.raises(StorageError, match=r"is already there with other bytes; it is never"):
-        tree.create("metadata/1.root.json", b"other")
-    assert tree.has("metadata/1.root.json")
-    assert (tree.folder / "metadata" / "1.root.json").read_bytes() == b"root"
-
-
-def test_files_that_change(tree):
-    """Each content replaces the one before it; what is removed is gone, once or twice."""
+        tree.create(name, b"other")
+    assert tree.has(name)
+    assert (tree.folder / name).read_bytes() == b"root"
     for content in (b"1", b"2", b"2", b"3"):
         tree.replace(STAMP, content)
         assert (tree.folder / STAMP).read_bytes() == content
