@@ -22,6 +22,7 @@ from server.keys.judgement import judge_public, judge_publication
 from server.publisher.keys.messages import Publish
 from server.publisher.plan import plan_publication
 from server.publisher.verify import RoleVersion
+from tests.cases import case
 from tests.server.ceremony import release
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
@@ -59,53 +60,56 @@ def pointer(world, **changes):
 
 
 def test_versions_are_above_all_that_were_signed(world):
-    """Not only above the public ones: a version that was signed but not seen is never reused."""
+    """Not only above the public ones: a version that was signed but not seen is never reused.
+
+    What the maintainers signed is published unchanged, with a snapshot that names it.
+    """
     signed = {"latest": 40, "snapshot": 50, "timestamp": 60}
     publication = judge(world, wish(world, renew=True), signed)
     named = {file.role: file.version for file in publication.files}
     assert named == {"latest": 41, "snapshot": 51}
     again = judge(world, wish(world, pointers={}, renew=True), {**named, "timestamp": 61})
     assert {file.role: file.version for file in again.files} == {"latest": 42, "snapshot": 52}
+    files = world.second_release()
+    (armani, snapshot) = judge(world, wish(world, files=files)).files
+    assert armani == RoleVersion("armani", 3, files["armani", 3])
+    assert decode_snapshot(snapshot.data).signed.meta["armani.json"].version == 3
 
 
-@pytest.mark.parametrize("ahead", [timedelta(days=3650), timedelta(seconds=1)])
-def test_a_time_that_is_ahead(world, ahead):
-    """The process's own clock bounds every expiry."""
-    now = world.now()
+def test_a_time_that_is_ahead_or_goes_back(world):
+    """The process's own clock bounds every expiry, and no signature is dated before the public.
+
+    ADR 36.
+    """
+    now, published = world.now(), world.published()
     own = judge(world, wish(world, renew=True), now=now)
-    assert judge(world, wish(world, renew=True, now=now + ahead), now=now) == own
-
-
-def test_a_time_that_goes_back(world):
-    """No signature is dated earlier than the public state (ADR 36)."""
-    published = world.published()
+    for ahead in (timedelta(days=3650), timedelta(seconds=1)):
+        assert judge(world, wish(world, renew=True, now=now + ahead), now=now) == own
     early = judge(world, wish(world, renew=True, now=datetime(2020, 1, 1, tzinfo=UTC)))
+    signed = published.timestamp.expires - timedelta(days=1)
     late = plan_publication(
-        published,
-        published,
-        [],
-        published.pointers(),
-        world.keys,
-        published.timestamp.expires - timedelta(days=1),
-        renew=True,
+        *(published, published, [], published.pointers(), world.keys, signed), renew=True
     )
     assert early == late
 
 
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        ({"x": "0" * 64}, "does not list so"),
-        ({"z": 7}, "does not list so"),
+def test_an_offer_that_no_maintainer_signed(world):
+    """A package is offered as its codename role lists it, in its own channel, or not at all.
+
+    A pointer of an unknown form is refused as the phones would refuse it.
+    """
+    paths = ("armani/id/beta/armani-1.zip", "cancro/id/stable/armani-1.zip")
+    for changes, error in (
+        *(({"x": "0" * 64}, "does not list so"), ({"z": 7}, "does not list so")),
         ({"p": "armani/id/stable/other.zip"}, "does not list so"),
-        ({"p": "armani/id/beta/armani-1.zip"}, "of another channel"),
-        ({"p": "cancro/id/stable/armani-1.zip"}, "of another channel"),
-    ],
-)
-def test_an_offer_that_no_maintainer_signed(world, changes, error):
-    """A package is offered as its codename role lists it, in its own channel, or not at all."""
-    with pytest.raises((ReleaseError, FormatError), match=error):
-        judge(world, wish(world, pointer(world, **changes)))
+        *(({"p": path}, "of another channel") for path in paths),
+    ):
+        with case(changes), pytest.raises((ReleaseError, FormatError), match=error):
+            judge(world, wish(world, pointer(world, **changes)))
+    with pytest.raises(FormatError, match="the pointer latest/armani/id/stable"):
+        judge(world, wish(world, {POINTER: {"v": 1}}))
+    with pytest.raises(FormatError, match="nonsense"):
+        judge(world, wish(world, {"latest/nonsense": {}}))
 
 
 def test_a_withdrawn_release(world):
@@ -118,36 +122,24 @@ def test_a_withdrawn_release(world):
     judge(world, wish(world, pointers, files))
 
 
-def test_a_pointer_of_an_unknown_form(world):
-    """It is refused as the phones would refuse it."""
-    with pytest.raises(FormatError, match="the pointer latest/armani/id/stable"):
-        judge(world, wish(world, {POINTER: {"v": 1}}))
-    with pytest.raises(FormatError, match="nonsense"):
-        judge(world, wish(world, {"latest/nonsense": {}}))
-
-
 def test_a_role_that_no_maintainer_signed(world):
-    """Only signatures of the keys that targets lists for a role count, and each version once."""
+    """Only signatures of the keys that targets lists for a role count, and each version once.
+
+    Files of roles that are signed here are never accepted from outside, even with valid signatures.
+    """
     stranger = world.ceremony.keys["cancro"]
-    role = world.published().roles["armani"]
+    published = world.published()
+    role, version = published.roles["armani"], published.versions()["latest"]
     role.version = 3
-    forged = {("armani", 3): world.ceremony.sign("armani", role, stranger)}
-    with pytest.raises(TrustError, match="lacks the signatures"):
-        judge(world, wish(world, files=forged))
-    older = {("armani", 2): world.ceremony.role("armani", 2)}
-    with pytest.raises(TrustError, match="armani 2 was submitted; 3 comes next"):
-        judge(world, wish(world, files=older))
-    foreign = {("dior", 1): world.ceremony.sign("dior", role, stranger)}
-    with pytest.raises(TrustError, match="targets does not delegate to dior"):
-        judge(world, wish(world, files=foreign))
-
-
-def test_a_role_that_is_signed_here(world):
-    """Its files are never accepted from outside, even with valid signatures."""
-    published = world.published().versions()["latest"]
-    data = (world.folder.public / "metadata" / f"{published}.latest.json").read_bytes()
-    with pytest.raises(TrustError, match="latest is signed here and not submitted"):
-        judge(world, wish(world, files={("latest", published): data}))
+    own = (world.folder.public / "metadata" / f"{version}.latest.json").read_bytes()
+    for name, data, sentence in (
+        (("armani", 3), world.ceremony.sign("armani", role, stranger), "lacks the signatures"),
+        (("armani", 2), world.ceremony.role("armani", 2), "armani 2 was submitted; 3 comes next"),
+        (("dior", 1), world.ceremony.sign("dior", role, stranger), "does not delegate to dior"),
+        (("latest", version), own, "latest is signed here and not submitted"),
+    ):
+        with pytest.raises(TrustError, match=sentence):
+            judge(world, wish(world, files={name: data}))
 
 
 def test_a_root_that_lists_foreign_keys(world):
@@ -171,14 +163,12 @@ def test_a_first_publication_starts_from_the_pinned_root(fresh):
         )
 
 
-@pytest.mark.parametrize(
-    "logged", [{"latest": 2**53 - 1}, {"latest": 1041}, {"snapshot": 41}, {"armani": 1}]
-)
-def test_versions_are_not_used_up(world, logged):
+def test_versions_are_not_used_up(world):
     """A log may be some versions of latest ahead of what was signed, after a loss of the record."""
     signed = {"latest": 40, "snapshot": 40, "timestamp": 40}
-    with pytest.raises(TrustError, match="the log is said to hold"):
-        judge(world, wish(world, renew=True, logged=logged), signed)
+    for logged in ({"latest": 2**53 - 1}, {"latest": 1041}, {"snapshot": 41}, {"armani": 1}):
+        with case(logged), pytest.raises(TrustError, match="the log is said to hold"):
+            judge(world, wish(world, renew=True, logged=logged), signed)
     burned = judge(world, wish(world, renew=True, logged={"latest": 1040}), signed)
     assert burned.files[0].version == 1041
 
@@ -196,25 +186,23 @@ def public_files(world):
 
 
 def test_what_is_public_is_taken_over(world):
-    """Every file, by the versions that its timestamp leads to."""
+    """Every file, by the versions that its timestamp leads to.
+
+    Not with one bit changed in any file that follows from the pinned root, or a missing file.
+    """
     root = world.folder.trusted_root.read_bytes()
     files = public_files(world)
     taken = judge_public(files, None, root)
     assert set(taken.files) == {file for file in files if file.role != "timestamp"}
     assert judge_public(files, world.published(), root).snapshot_version == 3
-
-
-@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "armani", "latest"])
-def test_unsigned_files_are_not_taken_over(world, role):
-    """One bit in any file that follows from the pinned root, or a missing file."""
-    root = world.folder.trusted_root.read_bytes()
-    files = public_files(world)
-    (at,) = (index for index, file in enumerate(files) if file.role == role)
-    data = files[at].data.replace(b'"version":', b'"version":1', 1)
-    with pytest.raises(TrustError, match="lacks the signatures"):
-        judge_public([*files[:at], replace(files[at], data=data), *files[at + 1 :]], None, root)
-    with pytest.raises(FormatError, match="what is public has"):
-        judge_public([*files[:at], *files[at + 1 :]], None, root)
+    for role in ("timestamp", "snapshot", "targets", "armani", "latest"):
+        (at,) = (index for index, file in enumerate(files) if file.role == role)
+        data = files[at].data.replace(b'"version":', b'"version":1', 1)
+        changed = [*files[:at], replace(files[at], data=data), *files[at + 1 :]]
+        with case(role), pytest.raises(TrustError, match="lacks the signatures"):
+            judge_public(changed, None, root)
+        with case(role), pytest.raises(FormatError, match="what is public has"):
+            judge_public([*files[:at], *files[at + 1 :]], None, root)
 
 
 def test_what_is_older_than_what_was_public(world):
@@ -226,15 +214,6 @@ def test_what_is_older_than_what_was_public(world):
         judge_public(before, world.published(), root)
 
 
-def test_role_files_keep_their_bytes(world):
-    """What the maintainers signed is published unchanged, with a snapshot that names it."""
-    files = world.second_release()
-    publication = judge(world, wish(world, files=files))
-    (armani, snapshot) = publication.files
-    assert armani == RoleVersion("armani", 3, files["armani", 3])
-    assert decode_snapshot(snapshot.data).signed.meta["armani.json"].version == 3
-
-
 def swapped(world, role, version, data):
     """Return the public state with the file of a role replaced."""
     files = public_files(world)
@@ -242,26 +221,23 @@ def swapped(world, role, version, data):
     return [*files[:at], RoleVersion(role, version, data), *files[at + 1 :]]
 
 
-def test_a_file_of_another_version_is_not_taken_over(world):
-    """The timestamp leads to a version, and the file must have that version."""
-    root = world.folder.trusted_root.read_bytes()
-    older = world.ceremony.role("armani", 1)
-    with pytest.raises(TrustError, match="the file of armani is of another version"):
-        judge_public(swapped(world, "armani", 2, older), None, root)
-
-
 def test_what_breaks_the_profile_is_not_taken_over(world):
-    """Even with valid signatures: a role with foreign paths, targets with targets."""
-    root = world.folder.trusted_root.read_bytes()
+    """Even with valid signatures: a role with foreign paths, targets with targets.
+
+    The timestamp leads to a version, and the file must have that version.
+    """
+    root, published = world.folder.trusted_root.read_bytes(), world.published()
     foreign = {"cancro/id/stable/cancro-1.zip": (PACKAGE_1, release(1))}
-    role = world.ceremony.role("armani", 2, foreign)
-    with pytest.raises(ProfileError, match="which is not its own"):
-        judge_public(swapped(world, "armani", 2, role), None, root)
-    targets = world.published().targets
-    targets.targets = world.published().roles["armani"].targets
-    data = world.ceremony.sign("targets", targets)
-    with pytest.raises(ProfileError, match="targets of its own"):
-        judge_public(swapped(world, "targets", 1, data), None, root)
+    targets = published.targets
+    targets.targets = published.roles["armani"].targets
+    role = world.ceremony.role
+    for name, version, data, error, sentence in (
+        ("armani", 2, role("armani", 1), TrustError, "the file of armani is of another version"),
+        ("armani", 2, role("armani", 2, foreign), ProfileError, "which is not its own"),
+        ("targets", 1, world.ceremony.sign("targets", targets), ProfileError, "targets of its own"),
+    ):
+        with pytest.raises(error, match=sentence):
+            judge_public(swapped(world, name, version, data), None, root)
 
 
 ANYTHING = st.recursive(
@@ -290,20 +266,16 @@ def test_whatever_is_asked(published_state, pointers, files, logged):
         judge_public(named, None, published_state.folder.trusted_root.read_bytes())
 
 
-@pytest.mark.parametrize(
-    ("days", "custom", "error"),
-    [
+def test_limits_of_times_and_counters(world):
+    """The key process limits what one codename key signs, as publisher and phone do."""
+    for days, custom, error in (
         (3660, release(2), "may be valid for 3650 days"),
         (90, release(2, post_timestamp=4_000_000_000), "ahead of the time of signing"),
         (90, release(2**53 - 1, post_timestamp=1_767_225_602), "there would be no way back"),
-    ],
-    ids=["lifetime", "time", "counter"],
-)
-def test_limits_of_times_and_counters(world, days, custom, error):
-    """The key process limits what one codename key signs, as publisher and phone do."""
-    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, custom)}
-    role = decode_targets("armani", world.ceremony.role("armani", 3, files)).signed
-    role.expires = world.now() + timedelta(days=days)
-    data = world.ceremony.sign("armani", role)
-    with pytest.raises((ReleaseError, TrustError), match=error):
-        judge(world, wish(world, files={("armani", 3): data}))
+    ):
+        files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, custom)}
+        role = decode_targets("armani", world.ceremony.role("armani", 3, files)).signed
+        role.expires = world.now() + timedelta(days=days)
+        data = world.ceremony.sign("armani", role)
+        with case(error), pytest.raises((ReleaseError, TrustError), match=error):
+            judge(world, wish(world, files={("armani", 3): data}))

@@ -83,22 +83,16 @@ def test_a_second_history():
                         judge_checkpoint(text(other[:new]), KEY, log(old), other[old:new], proof)
 
 
-@pytest.mark.parametrize(
-    "leaves",
-    [
-        [FOREIGN],
-        [ENTRIES[3], FOREIGN],
-        [ENTRIES[3], ENTRIES[3]],
-        [ENTRIES[0]],
-        [b"made up"],
-        [b"\xff" * 160],
-    ],
-)
-def test_a_leaf_that_is_not_expected(leaves):
+def test_a_leaf_that_is_not_expected():
     """Of no publication of this process, or logged already."""
-    entries = [*ENTRIES[:3], *leaves]
-    with pytest.raises(UnexpectedLeafError, match="is of no publication that was signed here"):
-        judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:]), leaves, [])
+    third = ENTRIES[3]
+    for leaves in (
+        *([FOREIGN], [third, FOREIGN], [third, third], [ENTRIES[0]], [b"made up"]),
+        [b"\xff" * 160],
+    ):
+        entries, expected = [*ENTRIES[:3], *leaves], "is of no publication that was signed here"
+        with case(leaves), pytest.raises(UnexpectedLeafError, match=expected):
+            judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:]), leaves, [])
 
 
 def test_what_a_crash_cut_off():
@@ -113,29 +107,25 @@ def test_what_a_crash_cut_off():
     assert later.expected == (second,)
 
 
-@pytest.mark.parametrize("leaves", [ENTRIES[3:4], ENTRIES[3:6], ()])
-def test_leaves_that_do_not_lead_to_the_checkpoint(leaves):
+def test_leaves_that_do_not_lead_to_the_checkpoint():
     """Its size and root are computed from the leaves."""
-    with pytest.raises(LogError, match="are not of one history"):
-        judge_checkpoint(text(ENTRIES[:5]), KEY, log(3), leaves, consistency(3, 5))
+    for leaves in (ENTRIES[3:4], ENTRIES[3:6], ()):
+        with case(leaves), pytest.raises(LogError, match="are not of one history"):
+            judge_checkpoint(text(ENTRIES[:5]), KEY, log(3), leaves, consistency(3, 5))
 
 
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
+def test_a_text_that_is_no_checkpoint_of_this_log():
+    """The log's key signs checkpoints of its own log and no other bytes."""
+    good = text(ENTRIES[:5])
+    for data, error in (
         (text(ENTRIES[:5], "other.example/log"), LogError),
         (text([]), LogError),
-        (text(ENTRIES[:5]) + b"more\n", FormatError),
-        (text(ENTRIES[:5])[:-1], FormatError),
-        (b"\xff\n5\n\n", FormatError),
-        (b"hening role v1\n", FormatError),
-        (text(ENTRIES[:5]).replace(b"\n5\n", b"\n05\n"), FormatError),
-    ],
-)
-def test_a_text_that_is_no_checkpoint_of_this_log(data, error):
-    """The log's key signs checkpoints of its own log and no other bytes."""
-    with pytest.raises(error):
-        judge_checkpoint(data, KEY, log(0), ENTRIES[:5], [])
+        *((good + b"more\n", FormatError), (good[:-1], FormatError)),
+        *((b"\xff\n5\n\n", FormatError), (b"hening role v1\n", FormatError)),
+        (good.replace(b"\n5\n", b"\n05\n"), FormatError),
+    ):
+        with case(data), pytest.raises(error):
+            judge_checkpoint(data, KEY, log(0), ENTRIES[:5], [])
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=30))
@@ -161,17 +151,18 @@ def test_no_order_of_requests_leads_to_two_histories(common, requests):
     assert len(signed) <= 1
 
 
-@pytest.mark.parametrize("old", range(8))
-def test_a_log_that_the_key_has_signed_already(old):
+def test_a_log_that_the_key_has_signed_already():
     """A new or older record follows it; expected leaves stay, except for logged ones."""
-    for keys in ([KEY], [OTHER, KEY], [KEY, OTHER]):
-        found = judge_continuation(note(ENTRIES[:8]), keys, log(old), ENTRIES[old:8])
-        assert found == log(8, [e for e in ENTRIES if e not in ENTRIES[old:8]])
+    for old in range(8):
+        left = [entry for entry in ENTRIES if entry not in ENTRIES[old:8]]
+        for keys in ([KEY], [OTHER, KEY], [KEY, OTHER]):
+            found = judge_continuation(note(ENTRIES[:8]), keys, log(old), ENTRIES[old:8])
+            assert found == log(8, left)
 
 
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
+def test_a_log_that_is_not_followed():
+    """Unsigned, of another history, or no longer than the known one."""
+    for changes, error in (
         ({"note": note(ENTRIES[:3]), "leaves": []}, "are not of one history"),
         ({"note": note((FOREIGN, *ENTRIES[1:8]))}, "are not of one history"),
         ({"note": note((*ENTRIES[:7], FOREIGN))}, "are not of one history"),
@@ -179,10 +170,7 @@ def test_a_log_that_the_key_has_signed_already(old):
         ({"keys": [OTHER]}, "is not signed by"),
         ({"keys": [OTHER, OTHER]}, "is not signed by"),
         ({"note": note((*ENTRIES[:3], b"no leaf")), "leaves": [b"no leaf"]}, "four lines"),
-    ],
-)
-def test_a_log_that_is_not_followed(changes, error):
-    """Unsigned, of another history, or no longer than the known one."""
-    asked = {"note": note(ENTRIES[:8]), "keys": [KEY], "log": log(3), "leaves": ENTRIES[3:8]}
-    with pytest.raises((FormatError, LogError), match=error):
-        judge_continuation(**(asked | changes))
+    ):
+        asked = {"note": note(ENTRIES[:8]), "keys": [KEY], "log": log(3), "leaves": ENTRIES[3:8]}
+        with case(changes), pytest.raises((FormatError, LogError), match=error):
+            judge_continuation(**(asked | changes))

@@ -123,16 +123,16 @@ def test_a_root_whose_checkpoint_never_came(apart):
     check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 
-@pytest.mark.parametrize(("publisher", "own"), [(10, 0), (0, 10), (10, 10)])
-def test_a_clock_that_is_ahead(apart, publisher, own):
+def test_a_clock_that_is_ahead(apart):
     """The earlier of the two clocks dates signatures; both must be wrong to date them ahead."""
     world, process = apart
     before = world.now()
-    process.ahead = timedelta(hours=own - publisher)
-    world.ahead = timedelta(hours=publisher)
-    pause(world)
-    ahead = world.published().timestamp.expires - timedelta(days=1) - before
-    assert (ahead > timedelta(hours=9)) == (publisher == own == 10)
+    for publisher, own in ((10, 0), (0, 10), (10, 10)):
+        process.ahead = timedelta(hours=own - publisher)
+        world.ahead = timedelta(hours=publisher)
+        pause(world)
+        ahead = world.published().timestamp.expires - timedelta(days=1) - before
+        assert (ahead > timedelta(hours=9)) == (publisher == own == 10)
 
 
 def put_back(world, copy, *names):

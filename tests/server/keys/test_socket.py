@@ -52,49 +52,42 @@ def send(process, data):
 
 
 def test_the_socket_is_for_its_owner_and_group(apart):
-    """And a folder made for it is private to its owner."""
+    """A folder made for it is private to its owner; one that is open to all users is not used."""
     _, process = apart
+    folder = process.socket.parent
     assert stat.S_IMODE(process.socket.stat().st_mode) == 0o660
-    assert stat.S_IMODE(process.socket.parent.stat().st_mode) == 0o700
-
-
-def test_a_folder_that_is_open_to_all_users(apart):
-    """The process does not use a socket there."""
-    _, process = apart
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     process.stop()
-    process.socket.parent.chmod(0o755)
+    folder.chmod(0o755)
     with pytest.raises(StorageError, match="is open to all users"):
         process.start()
-    process.socket.parent.chmod(0o700)
+    folder.chmod(0o700)
     process.start()
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x03abc", b"\x00\x00\x00\x01\xc0"],
-    ids=["empty", "too long", "no message", "nothing"],
-)
-def test_malformed_frames(apart, data):
-    """They get a refusal, and the next request is answered as usual."""
-    _, process = apart
-    assert isinstance(send(process, data), Refused)
-    assert isinstance(send(process, encode_frame(Describe(""))), Held)
+def test_malformed_frames(apart, monkeypatch):
+    """They get a refusal, and the next request is answered as usual.
 
-
-def test_half_a_request(apart):
-    """A client that disconnects in the middle of it changes nothing."""
+    So it is after half a request, and after silence, which ends a connection after a while.
+    """
     _, process = apart
+    for data in (bytes(4), b"\xff" * 4, b"\0\0\0\3abc", b"\0\0\0\1\xc0"):
+        assert isinstance(send(process, data), Refused)
+        assert isinstance(send(process, encode_frame(Describe(""))), Held)
     with connect(process) as one:
         one.sendall(encode_frame(Describe(""))[:-1])
-    assert isinstance(send(process, encode_frame(Describe(""))), Held)
-
-
-def test_a_client_that_says_nothing(apart, monkeypatch):
-    """Its connection is closed after a while."""
-    _, process = apart
     monkeypatch.setattr(module, "RECEIVE_SECONDS", 0.1)
     with connect(process) as one:
         assert receive(one) is None
+    assert isinstance(send(process, encode_frame(Describe(""))), Held)
+
+
+def test_a_request_of_many_megabytes(apart):
+    """A site's first request is large; it is read whole, and judged."""
+    _, process = apart
+    files = [RoleVersion("armani", 1, bytes(4_000_000)) for _ in range(5)]
+    refused = send(process, encode_frame(Adopt(files)))
+    assert "what is public has 0 timestamps" in refused.reason
 
 
 def test_more_clients_than_places(apart, monkeypatch):
@@ -135,11 +128,3 @@ def test_a_next_key_that_signs_already(apart):
     with pytest.raises(PublishError, match="is listed alone and signs already"):
         open_keys(world.folder).create_next(["timestamp"], afresh=True)
     assert (process.keys / "timestamp.next.pem").read_bytes() == before
-
-
-def test_a_request_of_many_megabytes(apart):
-    """A site's first request is large; it is read whole, and judged."""
-    _, process = apart
-    files = [RoleVersion("armani", 1, bytes(4_000_000)) for _ in range(5)]
-    refused = send(process, encode_frame(Adopt(files)))
-    assert "what is public has 0 timestamps" in refused.reason

@@ -16,17 +16,13 @@ def test_credentials_have_the_names_of_the_keys_folder(fresh):
         assert held.signers[role].public_key == signer.public_key
 
 
-def test_the_mode_of_a_credential(fresh):
-    """A key that everyone may read is refused."""
-    (fresh.folder.keys / "latest.pem").chmod(0o444)
-    with pytest.raises(TrustError, match="others may read it"):
-        load_credentials(fresh.folder.keys)
-
-
 def test_they_are_changed_by_hand(fresh):
-    """The refusals say where, and under which name."""
+    """The refusals say where, and under which name; a key that everyone may read is refused."""
     source = load_credentials(fresh.folder.keys)
     with pytest.raises(PublishError, match=r"made in the unit's credentials .* snapshot\.next"):
         source.create_next(["snapshot", "timestamp"], afresh=False)
     with pytest.raises(PublishError, match="in the unit's credentials give the next key of log"):
         source.promote(["log"])
+    (fresh.folder.keys / "latest.pem").chmod(0o444)
+    with pytest.raises(TrustError, match="others may read it"):
+        load_credentials(fresh.folder.keys)
