@@ -72,7 +72,7 @@ async def test_what_does_not_fit_is_refused(sessions):
         ("detail", {"reason": {"en": f"see {token}"}}, "token stands in the detail of this"),
     ):
         async with sessions.begin() as session:
-            with case(field, value), pytest.raises(FormatError, match=sentence):
+            with case(field, value), pytest.raises(FormatError, match=sentence or None):
                 await record(session, **entry(1, **{field: value}))
     assert await rows(sessions) == []
 

@@ -20,6 +20,7 @@ from server.release.federation.code_flow import Attempt, CodeFlow, load_client_s
 from server.release.federation.identity import Expected
 from server.storage.database import open_database
 from server.storage.errors import StorageError
+from tests.cases import case, refuse_each
 
 ISSUER = "https://login.example"
 BACK = "https://control.example/console/callback"
@@ -124,91 +125,69 @@ async def test_a_confidential_client():
     assert (headers, fields["client_secret"]) == ({}, "a+b:c")
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        {},
-        {"code": "c"},
-        {"code": "c", "state": ATTEMPT.nonce},
-        {"state": ATTEMPT.state},
-        {"state": ATTEMPT.state, "code": ""},
-        {"state": ATTEMPT.state, "code": "c" * 4097},
-        {"state": ATTEMPT.state, "code": "c", "iss": "https://evil.example"},
-        {"state": ATTEMPT.state, "code": "c", "error": "access_denied"},
-    ],
-    ids=str,
-)
-async def test_what_is_not_the_answer_to_this_login(query):
-    """Nothing is sent to the provider for it."""
-    provider = Provider()
-    with pytest.raises(AuthenticationError):
-        await flow(provider).complete(ATTEMPT, query)
+async def test_what_is_not_the_answer_to_this_login():
+    """Nothing is sent to the provider for it.
+
+    RFC 9207 section 2.4: an answer without the issuer is refused, where it is always there.
+    """
+    provider, state = Provider(), {"state": ATTEMPT.state}
+    good = state | {"code": "c"}
+    for query in (
+        *({}, {"code": "c"}, good | {"state": ATTEMPT.nonce}, state, state | {"code": ""}),
+        *(state | {"code": "c" * 4097}, good | {"iss": "https://evil.example"}),
+        good | {"error": "access_denied"},
+    ):
+        with case(query), pytest.raises(AuthenticationError):
+            await flow(provider).complete(ATTEMPT, query)
     assert provider.sent == []
-
-
-async def test_a_provider_that_names_itself_always_must():
-    """RFC 9207 section 2.4: then an answer without the issuer is refused."""
-    provider = Provider(authorization_response_iss_parameter_supported=True)
-    query = {"state": ATTEMPT.state, "code": "c"}
+    naming = Provider(authorization_response_iss_parameter_supported=True)
     with pytest.raises(AuthenticationError):
-        await flow(provider).complete(ATTEMPT, query)
-    assert await flow(provider).complete(ATTEMPT, query | {"iss": ISSUER}) == "u-1"
+        await flow(naming).complete(ATTEMPT, good)
+    assert await flow(naming).complete(ATTEMPT, good | {"iss": ISSUER}) == "u-1"
 
 
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
+async def test_what_the_provider_may_answer():
+    """An invalid code is the browser's error, an unknown client is ours.
+
+    So is an endpoint that is missing, or of plain HTTP.
+    """
+    for answer, error in (
         ((400, {"error": "invalid_grant"}), AuthenticationError),
         ((200, {}), AuthenticationError),
         ((200, {"id_token": 1}), AuthenticationError),
         ((401, {}), StorageError),
         ((400, {"error": "invalid_client"}), StorageError),
-    ],
-    ids=str,
-)
-async def test_what_the_provider_may_answer(answer, error):
-    """An invalid code is the browser's error, an unknown client is ours."""
-    provider = Provider()
-    provider.answer = answer
-    with pytest.raises(error):
-        await flow(provider).complete(ATTEMPT, {"state": ATTEMPT.state, "code": "c"})
-    assert provider.verified == []
+    ):
+        provider = Provider()
+        provider.answer = answer
+        with case(answer), pytest.raises(error):
+            await flow(provider).complete(ATTEMPT, {"state": ATTEMPT.state, "code": "c"})
+        assert provider.verified == []
+    for endpoint in (None, 1, "http://login.example/auth", "ftp://x"):
+        with case(endpoint), pytest.raises(StorageError):
+            await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
 
 
-@pytest.mark.parametrize("endpoint", [None, 1, "http://login.example/auth", "ftp://x"])
-async def test_endpoints_that_cannot_be_used(endpoint):
-    """No login uses plain HTTP, or a missing endpoint."""
-    with pytest.raises(StorageError):
-        await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
+def test_a_secret(tmp_path):
+    """The file's content, without the line end; not empty, binary, several lines, or too long.
 
-
-def write(tmp_path, data, mode=0o600):
-    """Write a file."""
+    One that others may read is refused; the message says what to do and not what it contains.
+    """
     file = tmp_path / "secret"
-    file.write_bytes(data)
-    file.chmod(mode)
-    return file
 
+    def load(data, mode=0o600):
+        file.unlink(missing_ok=True)
+        file.write_bytes(data)
+        file.chmod(mode)
+        return load_client_secret(file)
 
-@pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_secret(tmp_path, mode):
-    """The file's content, without the line end."""
-    assert load_client_secret(write(tmp_path, b"a b+c/\n", mode)) == "a b+c/"
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_file_that_others_may_read(tmp_path, mode):
-    """It is refused, and the message says what to do and not what it contains."""
-    with pytest.raises(TrustError, match="chmod 600") as refused:
-        load_client_secret(write(tmp_path, b"canary", mode))
-    assert "canary" not in str(refused.value)
-
-
-@pytest.mark.parametrize("data", [b"", b"\n", b"\xff", b"a\nb", b"x" * 1025])
-def test_what_is_no_secret(tmp_path, data):
-    """Empty, binary, several lines, or too long."""
-    with pytest.raises(FormatError):
-        load_client_secret(write(tmp_path, data))
+    for mode in (0o600, 0o400):
+        assert load(b"a b+c/\n", mode) == "a b+c/"
+    for mode in (0o640, 0o604, 0o660):
+        with pytest.raises(TrustError, match="chmod 600") as refused:
+            load(b"canary", mode)
+        assert "canary" not in str(refused.value)
+    refuse_each(FormatError, load, [b"", b"\n", b"\xff", b"a\nb", b"x" * 1025])
 
 
 NOW = 1_800_000_000

@@ -11,6 +11,7 @@ from server.release.errors import AuthenticationError
 from server.release.federation.identity import Expected
 from server.release.federation.provider import Provider
 from server.storage.errors import StorageError
+from tests.cases import case, refuse_each
 
 ISSUER = "https://login.example/realm"
 KEYS = "https://keys.example/jwks"
@@ -150,38 +151,31 @@ async def test_a_provider_that_is_away(world):
     assert await world.provider.verify(world.token(ONE)) == "u-1"
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        {},
-        {"issuer": "https://evil.example", "jwks_uri": KEYS},
-        {"issuer": ISSUER},
-        {"issuer": ISSUER, "jwks_uri": 1},
-        {"issuer": ISSUER, "jwks_uri": "http://keys.example/jwks"},
-        {"issuer": ISSUER, "jwks_uri": "file:///etc/passwd"},
-    ],
-    ids=str,
-)
-async def test_a_discovery_that_does_not_fit(world, page):
+async def test_a_discovery_that_does_not_fit():
     """Another issuer than the configured one, or keys without TLS: all are refused."""
-    world.pages[f"{ISSUER}/.well-known/openid-configuration"] = page
-    with pytest.raises(StorageError):
-        await world.provider.verify(world.token(ONE))
-    assert world.asked == [f"{ISSUER}/.well-known/openid-configuration"]
+    page = f"{ISSUER}/.well-known/openid-configuration"
+    keys = (1, "http://keys.example/jwks", "file:///etc/passwd")
+    for content in (
+        *({}, {"issuer": "https://evil.example", "jwks_uri": KEYS}, {"issuer": ISSUER}),
+        *({"issuer": ISSUER, "jwks_uri": each} for each in keys),
+    ):
+        world = World()
+        world.pages[page] = content
+        with case(content), pytest.raises(StorageError):
+            await world.provider.verify(world.token(ONE))
+        assert world.asked == [page]
 
 
 async def test_malformed_tokens_ask_no_provider(world):
-    """The provider is not asked for a text that names no key."""
+    """The provider is not asked for a text that names no key. An issuer is https."""
     for text in ("", "a.b.c", "..", "e30.e30.e30"):
         with pytest.raises(AuthenticationError):
             await world.provider.verify(text)
     assert world.asked == []
-
-
-@pytest.mark.parametrize(
-    "issuer", ["", "login.example", "http://login.example", "ftp://x", "https://u:p@login.example"]
-)
-def test_issuers_that_are_none(issuer):
-    """An issuer is https, except on this machine."""
-    with pytest.raises(FormatError, match="https://HOST"):
-        Provider(Expected(issuer, "hening"), lambda: 0)
+    bad = ["", "login.example", "http://login.example", "ftp://x", "https://u:p@login.example"]
+    refuse_each(
+        FormatError,
+        lambda issuer: Provider(Expected(issuer, "hening"), lambda: 0),
+        bad,
+        "https://HOST",
+    )
