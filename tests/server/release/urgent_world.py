@@ -38,6 +38,14 @@ class Urgent:
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         return await read_answer(reader, writer)
 
+    async def send_head(self, path, token, *lines, body=b""):
+        """Send the head of a request on a new connection, and a part of its body."""
+        reader, writer = await self.connect()
+        head = [f"POST {path} HTTP/1.1", "Host: a", *lines, "Content-Type: application/json"]
+        head += [f"Authorization: Bearer {token}"] if token else []
+        writer.write("\r\n".join([*head, "", ""]).encode() + body)
+        return reader, writer
+
     async def halt(self, token="engineer", body=b"{}", path=HALT):
         """Halt with a token."""
         return await self.ask([f"POST {path} HTTP/1.1", f"Authorization: Bearer {token}"], body)

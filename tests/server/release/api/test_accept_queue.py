@@ -67,21 +67,19 @@ def port(client):
 
 
 async def test_known_tokens_go_first(door):
-    """Then those whose head has arrived, then silent ones, each by arrival."""
+    """Then those whose head has arrived, then silent ones, each by arrival.
+
+    A connection is sorted as soon as its head has arrived.
+    """
     sent = (b"", OTHER, b"POST ", KNOWN, b"GET / HTTP/1.1\r\n\r\n", KNOWN)
     ports = [port(door.client(data)) for data in sent]
     found = door.accept_queue()
     assert [await door.take(found) for _ in sent] == [ports[i] for i in (3, 5, 1, 4, 0, 2)]
-    assert door.limits == []
-
-
-async def test_a_head_that_comes_later(door):
-    """Its connection is sorted as soon as the head has arrived."""
     late, *others = [door.client(data) for data in (b"", OTHER, OTHER, OTHER)]
-    found = door.accept_queue()
     assert await door.take(found) == port(others[0])
     late.sendall(KNOWN)
     assert await door.take(found) == port(late)
+    assert door.limits == []
 
 
 async def test_each_is_looked_at_once(door, monkeypatch):
@@ -118,20 +116,17 @@ async def test_clients_that_are_gone(door):
     assert await door.take(found) == port(third)
 
 
-@pytest.mark.parametrize(
-    ("head", "token"),
-    [
+def test_tokens_of_heads():
+    """Of the head alone, and whole."""
+    for head, token in (
         (KNOWN, "good"),
         (b"POST / HTTP/1.1\r\nhost: a\r\nAUTHORIZATION:bearer a.b-c\r\nX: y", "a.b-c"),
         (b"POST / HTTP/1.1\r\nAuthorization: Bearer goo", ""),
         (b"POST / HTTP/1.1\r\nAuthorization: Basic good\r\n\r\n", ""),
         (b"POST / HTTP/1.1\r\n\r\nAuthorization: Bearer good\r\n\r\n", ""),
         (b"", ""),
-    ],
-)
-def test_tokens_of_heads(head, token):
-    """Of the head alone, and whole."""
-    assert find_token(head) == token
+    ):
+        assert find_token(head) == token
 
 
 VIEWER = role_principals()["viewer"]

@@ -49,20 +49,11 @@ def published(monkeypatch):
 async def issue(world):
     """Make an account with a token on the server; return the token."""
     operator, at = command_line_principal("root"), world.epoch()
+    made = {"account": "ann", "label": "test", "expires_at": at + 3600, "at": at}
+    new = {"name": "ann", "role": Role.VIEWER, "codenames": ["*"], "at": at}
     async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-        await create_account(
-            session, operator, name="ann", role=Role.VIEWER, codenames=["*"], at=at
-        )
-        made = await create_token(
-            session,
-            operator,
-            os.urandom,
-            account="ann",
-            label="test",
-            expires_at=at + 3600,
-            at=at,
-        )
-    return made.text
+        await create_account(session, operator, **new)
+        return (await create_token(session, operator, os.urandom, **made)).text
 
 
 async def test_a_token_of_the_database(world):
@@ -97,23 +88,19 @@ async def test_without_a_port_it_does_not_listen(world, published):
     assert ports == []
 
 
-async def test_tokens_never_cross_a_network_in_the_clear(world):
-    """The process refuses to start if they would."""
-    settings = Settings(port=0, api_port=0, api_host="0.0.0.0")
-    with pytest.raises(FormatError, match="in the clear"):
-        async with running(world.folder, settings, world.now, entropy=os.urandom):
-            raise AssertionError
-
-
-async def test_a_port_in_use(world):
-    """The message names the setting to change."""
+async def test_what_cannot_be_served(world):
+    """Tokens never cross a network in the clear; of a port in use the setting is named."""
     taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
-    settings = Settings(port=0, api_port=port)
     async with taken:
-        with pytest.raises(StorageError, match="choose another api_port"):
-            async with running(world.folder, settings, world.now, entropy=os.urandom):
-                raise AssertionError
+        for changes, error, sentence in (
+            ({"api_port": 0, "api_host": "0.0.0.0"}, FormatError, "in the clear"),
+            ({"api_port": port}, StorageError, "choose another api_port"),
+        ):
+            settings = Settings(port=0, **changes)
+            with pytest.raises(error, match=sentence):
+                async with running(world.folder, settings, world.now, entropy=os.urandom):
+                    raise AssertionError
 
 
 async def test_what_wakes_the_publisher(world, monkeypatch, published):
@@ -220,6 +207,13 @@ def copy(folder, to, *names):
         (to / "new").replace(to / name)
 
 
+async def close(*writers):
+    """Close connections."""
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_a_renewed_certificate(made, tmp_path):
     """Open connections continue; the next one gets the new certificate; it is logged once."""
     live = tmp_path / "live"
@@ -236,36 +230,33 @@ async def test_a_renewed_certificate(made, tmp_path):
         assert given == der(made["second"])
         writer.write(b"still there")
         assert await reader.readexactly(11) == b"still there"
-        for each in (writer, other):
-            each.close()
-            await each.wait_closed()
+        await close(writer, other)
 
 
-@pytest.mark.parametrize("harm", ["half", "gone", "rubbish"])
-async def test_files_that_cannot_be_used(made, tmp_path, harm):
+async def test_files_that_cannot_be_used(made, tmp_path):
     """The former certificate stays, one alarm is raised, and valid files count later."""
-    live = tmp_path / "live"
-    shutil.copytree(made["first"], live)
-    async with serving(live) as (site, certificates):
-        if harm == "half":
-            copy(made["second"], live, "cert.pem")
-        elif harm == "gone":
-            (live / "key.pem").unlink()
-        else:
-            (live / "cert.pem").write_text("rubbish")
-        with structlog.testing.capture_logs() as logs:
-            await certificates.poll()
-            _, writer, given = await site.connect()
-            assert given == der(made["first"])
-            copy(made["second"], live, "cert.pem", "key.pem")
-            await certificates.poll()
-        assert [entry["event"] for entry in logs] == ["alarm", "the certificate was read again"]
-        assert "stays the former one" in logs[0]["error"]
-        _, other, given = await site.connect()
-        assert given == der(made["second"])
-        for each in (writer, other):
-            each.close()
-            await each.wait_closed()
+    for harm in ("half", "gone", "rubbish"):
+        live = tmp_path / harm
+        shutil.copytree(made["first"], live)
+        async with serving(live) as (site, certificates):
+            if harm == "half":
+                copy(made["second"], live, "cert.pem")
+            elif harm == "gone":
+                (live / "key.pem").unlink()
+            else:
+                (live / "cert.pem").write_text("rubbish")
+            with structlog.testing.capture_logs() as logs:
+                await certificates.poll()
+                _, writer, given = await site.connect()
+                assert given == der(made["first"])
+                copy(made["second"], live, "cert.pem", "key.pem")
+                await certificates.poll()
+            events = [entry["event"] for entry in logs]
+            assert events == ["alarm", "the certificate was read again"], harm
+            assert "stays the former one" in logs[0]["error"]
+            _, other, given = await site.connect()
+            assert given == der(made["second"])
+            await close(writer, other)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import ssl
 
-import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
@@ -24,15 +23,16 @@ from tests.server.world import CHANNEL
 
 
 async def test_a_halt_is_carried_out(world, urgent):
-    """The answer is the API's, and the pointer is public."""
-    status, told = await urgent.halt()
+    """The answer is the API's, and the pointer is public. A repetition gets the first answer.
+
+    Halt, pause and cancel are urgent, and no others.
+    """
+    head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer", "Idempotency-Key: once"]
+    status, told = await urgent.ask(head, b"{}")
     assert (status, told["change"]["action"], told["change"]["state"]) == (200, "halt", "done")
     published = await asyncio.to_thread(world.published)
     assert published.pointers()[CHANNEL.pointer_path].halted
-
-
-def test_what_is_urgent_is_what_stops():
-    """Halt, pause and cancel are, and no others."""
+    assert await urgent.ask(head, b"{}") == (status, told)
     marked = {operation.id for operation in OPERATIONS if operation.urgent}
     assert marked == {"halt_rollout", "pause_rollout", "cancel_change"}
 
@@ -56,39 +56,41 @@ async def test_nothing_else_is_answered(urgent):
     writer.close()
 
 
-@pytest.mark.parametrize(
-    ("token", "path"),
-    [
+async def test_who_may_stop_nothing_there_has_no_precedence(urgent):
+    """It is refused before its body is read and before its key is stored."""
+    for token, path in (
         ("viewer", "/api/v1/changes/0123/cancel"),
         ("viewer", HALT),
         ("other", HALT),
-    ],
-)
-async def test_who_may_stop_nothing_there_has_no_precedence(urgent, token, path):
-    """It is refused before its body is read and before its key is stored."""
-    reader, writer = await urgent.connect()
-    lines = [
-        f"POST {path} HTTP/1.1",
-        "Host: a",
-        f"Authorization: Bearer {token}",
-        "Idempotency-Key: k",
-        "Content-Type: application/json",
-        "Content-Length: 2",
-    ]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
-    writer.transport.abort()
+    ):
+        lines = "Idempotency-Key: k", "Content-Length: 2"
+        reader, writer = await urgent.send_head(path, token, *lines)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+        writer.transport.abort()
     async with urgent.services.sessions() as session:
         assert await session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
 
 
-async def test_commands_need_no_token(urgent):
-    """On their socket the kernel identifies the user; the audit log names the operator."""
-    head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
-    path = urgent.services.folder.urgent
-    status, told = await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
+OF_ANI = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
+
+
+async def ask_socket(urgent, path=None, head=OF_ANI):
+    """Send a halt to the commands' socket, or another."""
+    path = path or urgent.services.folder.urgent
+    return await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
+
+
+async def test_commands_need_no_token(urgent, monkeypatch):
+    """On their socket the kernel identifies the user; the audit log names the operator.
+
+    Other users who could open the socket are not authenticated by it.
+    """
+    status, told = await ask_socket(urgent)
     assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
-    assert (await urgent.ask(head, b"{}"))[0] == 401  # over TCP the header has no effect
+    assert (await urgent.ask(OF_ANI, b"{}"))[0] == 401  # over TCP the header has no effect
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(urgent_listener, "ROOT", 54321)
+    assert (await ask_socket(urgent))[0] == 401
 
 
 async def test_a_listener_that_ends_is_told(world, monkeypatch):
@@ -105,24 +107,14 @@ async def test_a_listener_that_ends_is_told(world, monkeypatch):
     assert "RuntimeError('a fault')" in sentence
 
 
-async def test_a_command_of_another_user_needs_a_token(urgent, monkeypatch):
-    """Other users who could open the socket are not authenticated by it."""
-    monkeypatch.setattr(os, "geteuid", lambda: 54321)
-    monkeypatch.setattr(urgent_listener, "ROOT", 54321)
-    head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
-    path = urgent.services.folder.urgent
-    assert (await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 401
-
-
 async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
     """A proxy that runs as root forwards anyone's requests."""
     path = tmp_path / "proxy.sock"
     async with urgent_world(world, urgent_socket=str(path)) as urgent:
         assert (await asyncio.to_thread(path.stat)).st_mode & 0o777 == 0o660
-        head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
-        assert (await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 401
+        assert (await ask_socket(urgent, path))[0] == 401
         head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer"]
-        assert (await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 200
+        assert (await ask_socket(urgent, path, head))[0] == 200
 
 
 async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
@@ -133,17 +125,7 @@ async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
         async with serving_urgent(services, registry, world.alarms.append) as port:
             assert port is None
         assert "another server listens" in world.alarms[-1]
-        head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
-        path = first.services.folder.urgent
-        assert (await first.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 200
-
-
-async def test_a_key_is_heeded_once_whichever_way_it_comes(urgent):
-    """A halt over the urgent listener, repeated: the answer is the first one."""
-    head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer", "Idempotency-Key: once"]
-    first, again = await urgent.ask(head, b"{}"), await urgent.ask(head, b"{}")
-    assert first == again
-    assert first[0] == 200
+        assert (await ask_socket(first))[0] == 200
 
 
 async def test_the_ordinary_address_hands_what_is_urgent_over(world):
