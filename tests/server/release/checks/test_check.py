@@ -13,176 +13,97 @@ from tests.cases import case
 from tests.server.publisher.maintenance.checks.damage import plant, run
 from tests.server.release.checks.conftest import OPERATOR
 
+VI, JUNK = "name = 'vi'", f"secret_sha256 = '{'0' * 64}'"
+OF_VI, WAITING = "account = 'vi'", "state = 'waiting'"
+FIRST, SECOND = f"{1:032x}", f"{2:032x}"
+RIGHTS = "permissions = (SELECT permissions FROM tokens WHERE account = 'adm')"
+#: By subject and table: columns that are set and where, or None for rows that are removed.
+ALTERED = {
+    ("accounts", "accounts"): [
+        ("role = 'admin'", VI, "the account vi is admin, and viewer by the audit log"),
+        ("codenames = '[\"*\"]' || char(10)", VI, "the account vi has other codenames"),
+        ("codenames = replace(codenames, 'model149', 'x')", "1", "account eka has other codenames"),
+        ("codenames = 'junk'", VI, "the account vi has other codenames"),
+        ("subject = 'mallory'", "name = 'adm'", "the account adm has another login"),
+        (
+            "disabled_at = NULL",
+            "name = 'old'",
+            "account old is open, and disabled by the audit log",
+        ),
+        ("disabled_at = 1", "name = 'ari'", "account ari is disabled, and open by the audit log"),
+        (None, VI, "the account vi is gone"),
+    ],
+    ("tokens", "tokens"): [
+        ("expires_at = 9999999999", OF_VI, "the token 000000000003 of vi has another expiry"),
+        (RIGHTS, OF_VI, "the token 000000000003 of vi has another rights"),
+        ("account = 'adm'", OF_VI, "the token 000000000003 of adm has another account"),
+        (JUNK, OF_VI, "the token 000000000003 of vi has another secret"),
+        ("revoked_at = NULL", "account = 'adm'", "000000000001 of adm has another revocation"),
+        ("revoked_at = NULL", "account = 'old'", "000000000004 of old has another revocation"),
+        (None, OF_VI, "the token 000000000003 is gone"),
+    ],
+    ("sessions", "web_sessions"): [
+        ("account = 'adm'", "account = 'eka'", "of adm: the database was edited by hand"),
+        ("ended_at = NULL", OF_VI, "of vi was ended, and is open"),
+    ],
+    ("changes", "changes"): [
+        ("state = 'approved', approved_by = 'ari'", WAITING, "has another approval and state than"),
+        (
+            "arguments = replace(arguments, '300', '999')",
+            WAITING,
+            "has another command than by the",
+        ),
+        ("arguments = 'junk'", WAITING, "has another command"),
+        ("subject = 'dior/id/stable'", WAITING, "schedule of dior/id/stable) has another channel"),
+        ("proposed_by = 'ari'", WAITING, "has another proposer"),
+        ("due_at = 1", "state = 'approved'", "has another time"),
+        ("state = 'approved', finished_at = NULL", "state = 'cancelled'", "has another state"),
+        ("state = 'refused'", "state = 'done'", "has another state"),
+        (None, WAITING, "(schedule of armani/id/stable) is gone"),
+    ],
+    ("webhooks", "webhooks"): [
+        ("url = 'https://a.example'", f"id = '{FIRST}'", f"{FIRST} has another address or secret"),
+        ("events = '[\"expiring\"]'", f"id = '{FIRST}'", f"{FIRST} has another choice of events"),
+        ("disabled_at = NULL", "1", f"the webhook {SECOND} has another state"),
+    ],
+    ("audit-log", "trail_entries"): [
+        ("actor = 'x'", '"index" = 3', "entry 3 of the audit log is not what was recorded"),
+        ("detail = 'junk'", '"index" = 3', "entry 3 of the audit log is malformed"),
+        (None, '"index" = 3', "entry 3 of the audit log is missing"),
+        (None, '"index" > 9', "the audit log ends at entry"),
+    ],
+    ("audit-log", "trail_head"): [(None, "1", "the head of the audit log is gone")],
+}
+PLANTED = {
+    ("accounts", "accounts"): ("name = 'eve', subject = NULL", "no creation of the account eve"),
+    ("tokens", "tokens"): ("id = 'feedfeedfeed'", "no creation of the token feedfeedfeed of"),
+    ("sessions", "web_sessions"): (
+        "id = 's-1', account = 'adm', secret_sha256 = 'x'",
+        "the audit log has no start of the session s-1 of adm",
+    ),
+    ("changes", "changes"): (
+        "id = 'feed', state = 'approved'",
+        "no audit log entry makes the change feed (",
+    ),
+    ("webhooks", "webhooks"): ("id = 'feed'", "no creation of the webhook feed"),
+}
 LAST = '(SELECT max("index") FROM trail_entries)'
 HASH = 'SELECT sha256 FROM trail_entries ORDER BY "index" DESC LIMIT 1'
-WAITING = "state = 'waiting'"
-DAMAGE = {
-    "account promoted": (
-        run("UPDATE accounts SET role = 'admin' WHERE name = 'vi'"),
-        ("accounts", "the account vi is admin, and viewer by the audit log"),
-    ),
-    "account with more codenames": (
-        run("UPDATE accounts SET codenames = '[\"*\"]' || char(10) WHERE name = 'vi'"),
-        ("accounts", "the account vi has other codenames"),
-    ),
-    "account of many codenames with another one": (
-        run("UPDATE accounts SET codenames = replace(codenames, 'model149', 'model999')"),
-        ("accounts", "the account eka has other codenames"),
-    ),
-    "account of junk": (
-        run("UPDATE accounts SET codenames = 'junk' WHERE name = 'vi'"),
-        ("accounts", "the account vi has other codenames"),
-    ),
-    "account with another login": (
-        run("UPDATE accounts SET subject = 'mallory' WHERE name = 'adm'"),
-        ("accounts", "the account adm has another login"),
-    ),
-    "account opened again": (
-        run("UPDATE accounts SET disabled_at = NULL WHERE name = 'old'"),
-        ("accounts", "the account old is open, and disabled by the audit log"),
-    ),
-    "account shut": (
-        run("UPDATE accounts SET disabled_at = 1 WHERE name = 'ari'"),
-        ("accounts", "the account ari is disabled, and open by the audit log"),
-    ),
-    "account removed": (
-        run("DELETE FROM accounts WHERE name = 'vi'"),
-        ("accounts", "the account vi is gone"),
-    ),
-    "account planted": (
-        plant("accounts", "name = 'eve', subject = NULL"),
-        ("accounts", "the audit log has no creation of the account eve"),
-    ),
-    "token for longer": (
-        run("UPDATE tokens SET expires_at = 9999999999 WHERE account = 'vi'"),
-        ("tokens", "the token 000000000003 of vi has another expiry"),
-    ),
-    "token with more rights": (
-        run(
-            "UPDATE tokens SET permissions = (SELECT permissions FROM tokens WHERE account = 'adm')"
-        ),
-        ("tokens", "the token 000000000003 of vi has another rights"),
-    ),
-    "token of another account": (
-        run("UPDATE tokens SET account = 'adm' WHERE account = 'vi'"),
-        ("tokens", "the token 000000000003 of adm has another account"),
-    ),
-    "token with another secret": (
-        run(f"UPDATE tokens SET secret_sha256 = '{'0' * 64}' WHERE account = 'vi'"),
-        ("tokens", "the token 000000000003 of vi has another secret"),
-    ),
-    "token valid again": (
-        run("UPDATE tokens SET revoked_at = NULL WHERE account = 'adm'"),
-        ("tokens", "the token 000000000001 of adm has another revocation"),
-    ),
-    "token of a disabled account valid again": (
-        run("UPDATE tokens SET revoked_at = NULL WHERE account = 'old'"),
-        ("tokens", "the token 000000000004 of old has another revocation"),
-    ),
-    "token removed": (
-        run("DELETE FROM tokens WHERE account = 'vi'"),
-        ("tokens", "the token 000000000003 is gone"),
-    ),
-    "token planted": (
-        plant("tokens", "id = 'feedfeedfeed'"),
-        ("tokens", "the audit log has no creation of the token feedfeedfeed of"),
-    ),
-    "session planted": (
-        plant("web_sessions", "id = 's-1', account = 'adm', secret_sha256 = 'x'"),
-        ("sessions", "the audit log has no start of the session s-1 of adm"),
-    ),
-    "session of another account": (
-        run("UPDATE web_sessions SET account = 'adm' WHERE account = 'eka'"),
-        ("sessions", "of adm: the database was edited by hand"),
-    ),
-    "session open again": (
-        run("UPDATE web_sessions SET ended_at = NULL WHERE account = 'vi'"),
-        ("sessions", "of vi was ended, and is open"),
-    ),
-    "approval forged": (
-        run(f"UPDATE changes SET state = 'approved', approved_by = 'ari' WHERE {WAITING}"),
-        ("changes", "has another approval and state than by the audit log"),
-    ),
-    "change altered": (
-        run(f"UPDATE changes SET arguments = replace(arguments, '300', '999') WHERE {WAITING}"),
-        ("changes", "has another command than by the audit log"),
-    ),
-    "change of junk": (
-        run(f"UPDATE changes SET arguments = 'junk' WHERE {WAITING}"),
-        ("changes", "has another command"),
-    ),
-    "change for another channel": (
-        run(f"UPDATE changes SET subject = 'dior/id/stable' WHERE {WAITING}"),
-        ("changes", "(schedule of dior/id/stable) has another channel"),
-    ),
-    "change of another account": (
-        run(f"UPDATE changes SET proposed_by = 'ari' WHERE {WAITING}"),
-        ("changes", "has another proposer"),
-    ),
-    "change due sooner": (
-        run("UPDATE changes SET due_at = 1 WHERE state = 'approved'"),
-        ("changes", "has another time"),
-    ),
-    "change wanted again": (
-        run("UPDATE changes SET state = 'approved', finished_at = NULL WHERE state = 'cancelled'"),
-        ("changes", "has another state"),
-    ),
-    "change never done": (
-        run("UPDATE changes SET state = 'refused' WHERE state = 'done'"),
-        ("changes", "has another state"),
-    ),
-    "change removed": (
-        run(f"DELETE FROM changes WHERE {WAITING}"),
-        ("changes", "(schedule of armani/id/stable) is gone"),
-    ),
-    "change planted": (
-        plant("changes", "id = 'feed', state = 'approved'"),
-        ("changes", "no audit log entry makes the change feed ("),
-    ),
-    "webhook with another address": (
-        run(f"UPDATE webhooks SET url = 'https://evil.example' WHERE id = '{1:032x}'"),
-        ("webhooks", f"the webhook {1:032x} has another address or secret than"),
-    ),
-    "webhook told of more": (
-        run(f"UPDATE webhooks SET events = '[\"expiring\"]' WHERE id = '{1:032x}'"),
-        ("webhooks", f"the webhook {1:032x} has another choice of events"),
-    ),
-    "webhook on again": (
-        run("UPDATE webhooks SET disabled_at = NULL"),
-        ("webhooks", f"the webhook {2:032x} has another state"),
-    ),
-    "webhook planted": (
-        plant("webhooks", "id = 'feed'"),
-        ("webhooks", "the audit log has no creation of the webhook feed"),
-    ),
-    "entry altered": (
-        run("UPDATE trail_entries SET actor = 'x' WHERE \"index\" = 3"),
-        ("audit-log", "entry 3 of the audit log is not what was recorded"),
-    ),
-    "entry of junk": (
-        run("UPDATE trail_entries SET detail = 'junk' WHERE \"index\" = 3"),
-        ("audit-log", "entry 3 of the audit log is malformed"),
-    ),
-    "entry removed": (
-        run('DELETE FROM trail_entries WHERE "index" = 3'),
-        ("audit-log", "entry 3 of the audit log is missing"),
-    ),
-    "audit log cut": (
-        run(f'DELETE FROM trail_entries WHERE "index" = {LAST}'),
-        ("audit-log", "the audit log ends at entry"),
-    ),
-    "audit log cut and its head made to fit": (
-        run(
-            f'DELETE FROM trail_entries WHERE "index" = {LAST}',
-            f"UPDATE trail_head SET length = {LAST}, sha256 = ({HASH})",
-        ),
-        ("changes", "has another state than by the audit log"),
-    ),
-    "head removed": (
-        run("DELETE FROM trail_head"),
-        ("audit-log", "the head of the audit log is gone"),
-    ),
-}
+CUT_AND_FITTING = run(
+    f'DELETE FROM trail_entries WHERE "index" = {LAST}',
+    f"UPDATE trail_head SET length = {LAST}, sha256 = ({HASH})",
+)
+
+
+def damages():
+    """Yield each alteration with its subject and what is said of it."""
+    for (subject, table), rows in ALTERED.items():
+        for columns, where, said in rows:
+            verb = f"UPDATE {table} SET {columns}" if columns else f"DELETE FROM {table}"
+            yield run(f"{verb} WHERE {where}"), subject, said
+    for (subject, table), (columns, said) in PLANTED.items():
+        yield plant(table, columns), subject, said
+    yield CUT_AND_FITTING, "changes", "has another state than by the audit log"
 
 
 async def test_a_team_at_work_is_in_order(team, wrong):
@@ -193,12 +114,12 @@ async def test_a_team_at_work_is_in_order(team, wrong):
 async def test_each_alteration_is_found(team_state, tmp_path, wrong):
     """The alteration is named in a sentence, and nothing else is."""
     world = SimpleNamespace(folder=StateFolder(tmp_path))
-    for name, (alter, (subject, text)) in DAMAGE.items():
-        with case(name):
+    for alter, subject, said in damages():
+        with case(subject, said):
             await asyncio.to_thread(copy_database, team_state.folder.sqlite, tmp_path)
             await asyncio.to_thread(alter, tmp_path)
             found = await wrong(world)
-            assert [error for each, error in found if each == subject and text in error]
+            assert [error for each, error in found if each == subject and said in error]
             assert all(error.endswith(".") for _, error in found)
             if subject != "audit-log":
                 assert {each for each, _ in found} == {subject}
