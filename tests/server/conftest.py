@@ -1,8 +1,11 @@
 """Detection of blocking calls in an event loop, and a database of either kind."""
 
+import shutil
+
 import pytest
 from blockbuster import blockbuster_ctx
 
+from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.crash.forks import forking
 
@@ -25,14 +28,42 @@ def no_blocking_calls():
         yield blockbuster
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
-)
-def place(request, tmp_path):
-    """Give the place of a database that does not exist yet, on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        return tmp_path / "hening.sqlite"
-    return PostgresAddress(request.getfixturevalue("postgres").make_database())
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """Make the tables of a database once; do not change it, copy it."""
+    path = tmp_path_factory.mktemp("database") / "hening.sqlite"
+    migrate(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres):
+    """Make the same on PostgreSQL, and return its address."""
+    address = postgres.make_database()
+    migrate(PostgresAddress(address))
+    return address
+
+
+@pytest.fixture
+def make_place(request, tmp_path):
+    """Give a function that returns the place of a private database with its tables, by kind."""
+
+    def make(kind):
+        if kind == "sqlite":
+            return shutil.copy(request.getfixturevalue("migrated"), tmp_path / "hening.sqlite")
+        copied = request.getfixturevalue("migrated_postgres")
+        return PostgresAddress(request.getfixturevalue("postgres").copy_database(copied))
+
+    return make
+
+
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+
+
+@pytest.fixture(params=KINDS)
+def place(request, make_place):
+    """Give the place of a database with its tables, on SQLite and on PostgreSQL."""
+    return make_place(request.param)
 
 
 @pytest.fixture(scope="session")

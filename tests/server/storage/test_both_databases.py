@@ -27,6 +27,16 @@ from server.storage.place import PostgresAddress
 EVERY = {*Account.metadata.tables, "alembic_version"}
 
 
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
+def place(request, tmp_path):
+    """Give the place of a database that does not exist yet, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return tmp_path / "hening.sqlite"
+    return PostgresAddress(request.getfixturevalue("postgres").make_database())
+
+
 def on(place, work):
     """Return the result of `work` on a new connection."""
     return with_connection(place, work)

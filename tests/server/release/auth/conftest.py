@@ -2,31 +2,26 @@
 
 import hashlib
 import itertools
-import shutil
 
 import pytest
 
 from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role, command_line_principal
 from server.storage.database import open_database
-from server.storage.migration import migrate
 
 NOW = 1_800_000_000
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory):
-    """Make the tables once; each test gets a copy."""
-    path = tmp_path_factory.mktemp("database") / "hening.sqlite"
-    migrate(path)
-    return path
+@pytest.fixture
+def database(make_place):
+    """Give the place of a fresh database."""
+    return make_place("sqlite")
 
 
 @pytest.fixture
-async def sessions(tmp_path, migrated):
+async def sessions(database):
     """Open a fresh database."""
-    shutil.copyfile(migrated, tmp_path / "hening.sqlite")
-    async with open_database(tmp_path / "hening.sqlite") as opened:
+    async with open_database(database) as opened:
         yield opened
 
 

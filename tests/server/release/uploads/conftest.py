@@ -2,23 +2,14 @@
 
 import pytest
 
-from server.storage.migration import migrate
 from server.storage.objects import Objects
 from tests.server.release.uploads.harness import open_harness
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """Migrate a database once."""
-    path = tmp_path_factory.mktemp("database") / "hening.sqlite"
-    migrate(path)
-    return path
-
-
 @pytest.fixture
-async def local(tmp_path, empty_database):
+async def local(tmp_path, migrated):
     """Give uploads on an empty state folder."""
-    async with open_harness(tmp_path / "state", empty_database) as opened:
+    async with open_harness(tmp_path / "state", migrated) as opened:
         yield opened
 
 
@@ -29,8 +20,8 @@ def objects(seaweed, tmp_path):
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
-async def harness(request, tmp_path, empty_database):
+async def harness(request, tmp_path, migrated):
     """Give uploads whose bytes are in the state folder, and uploads whose bytes are in S3."""
     objects = None if request.param == "local" else request.getfixturevalue("objects")
-    async with open_harness(tmp_path / "state", empty_database, objects) as opened:
+    async with open_harness(tmp_path / "state", migrated, objects) as opened:
         yield opened

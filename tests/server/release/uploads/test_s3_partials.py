@@ -28,9 +28,9 @@ HALF = len(DATA) // 2
 
 
 @pytest.fixture
-async def node(tmp_path, empty_database, objects):
+async def node(tmp_path, migrated, objects):
     """Give one machine of several; `beside` gives the others."""
-    async with open_harness(tmp_path / "a", empty_database, objects) as opened:
+    async with open_harness(tmp_path / "a", migrated, objects) as opened:
         yield opened
 
 

@@ -16,7 +16,6 @@ from server.release.webhooks.directory import create_webhook, load_webhook
 from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
 from server.storage.database import open_database
-from server.storage.place import PostgresAddress
 from tests.server.ceremony import release
 from tests.server.release.auth.issue import account_row
 from tests.server.release.webhooks.receiver import receiving
@@ -24,7 +23,7 @@ from tests.server.world import PACKAGE_1, PACKAGE_2
 
 #: For tests that need more of the database than rows: run on both.
 on_both = pytest.mark.parametrize(
-    "post",
+    "database",
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))],
     indirect=True,
 )
@@ -99,12 +98,15 @@ def halted(number, now):
 
 
 @pytest.fixture
-async def post(request, tmp_path):
-    """Give a queue whose delivery may use private addresses; on SQLite by default."""
-    place = tmp_path / "hening.sqlite"
-    if getattr(request, "param", "sqlite") == "postgresql":
-        place = PostgresAddress(request.getfixturevalue("postgres").make_database())
-    async with open_database(place) as sessions:
+def database(request, make_place):
+    """Give the place of a database, on SQLite by default."""
+    return make_place(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+async def post(database):
+    """Give a queue whose delivery may use private addresses."""
+    async with open_database(database) as sessions:
         async with sessions.begin() as session:
             session.add(account_row())
         yield Post(sessions)
