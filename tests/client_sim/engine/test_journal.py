@@ -1,5 +1,6 @@
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from client_sim.engine.journal import (
     encode_journal,
 )
 from tests.cases import case
+from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 
 STATE = "00" * STATE_BYTES
 JOURNAL = Journal("ab" * 32, 1000, 500, 3, (100, 300), (STATE, STATE, STATE))
@@ -67,3 +69,31 @@ def test_kept_bytes_come_back_in_order(tmp_path):
     assert folder.load(JOURNAL.sha256, JOURNAL.length) is None
     assert folder.load_carry(JOURNAL) is None
     assert folder.load_head() == b""
+
+
+def test_a_power_cut_leaves_the_old_journal_or_the_new_one(tmp_path):
+    """At any step, and what it names is there."""
+    new = Journal("ab" * 32, 1000, 600, 4, (550,), (STATE, STATE, STATE))
+
+    def prepare(folder):
+        folder.begin(b"head")
+        folder.store_carry(100, bytes(200))
+        folder.store_carry(300, bytes(200))
+        folder.store(JOURNAL)
+
+    def go_on(folder):
+        folder.store_carry(550, bytes(50))
+        folder.store(new)
+
+    counting = CountingDisk()
+    prepare(JournalFolder(tmp_path / "whole", Disk()))
+    go_on(JournalFolder(tmp_path / "whole", counting))
+    for last in range(len(counting.steps)):
+        place = tmp_path / str(last)
+        prepare(JournalFolder(place, Disk()))
+        with pytest.raises(PowerCut):
+            go_on(JournalFolder(place, DyingDisk(last)))
+        folder = JournalFolder(place, Disk())
+        journal = folder.load(JOURNAL.sha256, 1000)
+        assert journal in {JOURNAL, new}
+        assert folder.load_carry(journal) is not None
