@@ -71,10 +71,11 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(world, folder, *options, programs=None, environment=(), prefix=(), pass_fds=()):
+def serving(world, folder, *options, programs=None, environment=(), prefix=(), **process):
     """Run the server until the block ends; then it drains, and must exit with 0.
 
-    With `programs` it is forked from a process that has imported all modules.
+    With `programs` it is forked from a process that has imported all modules, else `process` has
+    options of its `Popen`.
     """
     metrics_port = free_port()
     log = folder / "log"
@@ -96,7 +97,7 @@ def serving(world, folder, *options, programs=None, environment=(), prefix=(), p
                 stderr=errors,
                 text=True,
                 env={**os.environ, **dict(environment)},
-                pass_fds=pass_fds,
+                **process,
             )
         process = stack.enter_context(started)
         try:

@@ -7,6 +7,7 @@ import stat
 from collections import Counter
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import product
 
 import pytest
 
@@ -44,19 +45,19 @@ def test_a_name_of_several_addresses(bound):
     assert set(Counter(each.family for each in sockets).values()) == {2}
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_port_in_use(bound, count):
+def test_a_port_in_use(bound):
     """No process can join a running server, not even one that could share its port."""
     (first, *_) = bound("127.0.0.1", 0, 2)
-    with pytest.raises(StorageError, match=r"port \d+ is in use: choose another with --port"):
-        bound("127.0.0.1", first.getsockname()[1], count)
+    for count in (1, 2):
+        with pytest.raises(StorageError, match=r"port \d+ is in use: choose another with --port"):
+            bound("127.0.0.1", first.getsockname()[1], count)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no such name", "a" * 64 + ".example"])
-def test_a_host_that_is_not_here(bound, host):
+def test_a_host_that_is_not_here(bound):
     """The error is one sentence, whatever is wrong with it."""
-    with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be bound|is no address"):
-        bound(host, 0, 1)
+    for host in ("192.0.2.1", "no such name", "a" * 64 + ".example"):
+        with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be|is no address"):
+            bound(host, 0, 1)
 
 
 def test_a_unix_socket(tmp_path):
@@ -128,15 +129,15 @@ def test_paths_that_cannot_be(tmp_path):
             pass
 
 
-@pytest.mark.parametrize("workers", range(1, 6))
-@pytest.mark.parametrize("count", range(1, 6))
-def test_shares(bound, workers, count):
+def test_shares(bound):
     """Every socket has a worker and every worker a socket of each address, evenly."""
-    first, second = bound("127.0.0.1", 0, count), bound("127.0.0.1", 0, 1)
-    shares = share([*first, *second], workers)
-    assert len(shares) == workers
-    for group, most in ((first, -(-max(workers, count) // workers)), (second, 1)):
-        found = [[each for each in mine if each in group] for mine in shares]
-        assert all(1 <= len(mine) <= most for mine in found)
-        assert {each.fileno() for mine in found for each in mine} == {x.fileno() for x in group}
-    assert share([], workers) == [[] for _ in range(workers)]
+    for workers, count in product(range(1, 6), repeat=2):
+        first, second = bound("127.0.0.1", 0, count), bound("127.0.0.1", 0, 1)
+        shares = share([*first, *second], workers)
+        assert len(shares) == workers
+        for group, most in ((first, -(-max(workers, count) // workers)), (second, 1)):
+            found = [[each for each in mine if each in group] for mine in shares]
+            assert all(1 <= len(mine) <= most for mine in found)
+            dealt = {each.fileno() for mine in found for each in mine}
+            assert dealt == {each.fileno() for each in group}
+        assert share([], workers) == [[] for _ in range(workers)]

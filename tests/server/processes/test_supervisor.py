@@ -106,7 +106,7 @@ async def test_a_worker_that_hangs_in_its_drain(world):
 
 async def test_a_successor_that_cannot_begin(world, monkeypatch):
     """The former workers continue to serve, and an alarm says what to do."""
-    async with supervising(world, workers=2) as (supervisor, port, logs):
+    async with supervising(world) as (supervisor, port, logs):
         before = supervisor.pids
         monkeypatch.setattr(child, "PROTOCOL", 0)
         await supervisor.renew(None, None)

@@ -3,11 +3,13 @@
 import os
 import socket
 from contextlib import closing
+from itertools import product
 
 import pytest
 
 from server.processes.errors import ActivationError
 from server.processes.systemd import MOST, decode_activation, inherit_sockets, notify
+from tests.cases import case
 
 
 def test_passed_to_this_process():
@@ -18,31 +20,26 @@ def test_passed_to_this_process():
     assert len(decode_activation({**told, "LISTEN_FDS": str(MOST)}, 4711)) == MOST
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
+def test_nothing_for_this_process():
+    """Variables that a parent did not remove are not ours."""
+    for told in (
         {},
         {"LISTEN_FDS": "2"},
         {"LISTEN_PID": "4711"},
         {"LISTEN_PID": "4712", "LISTEN_FDS": "2"},
         {"LISTEN_PID": "4712", "LISTEN_FDS": "rubbish"},
-    ],
-)
-def test_nothing_for_this_process(told):
-    """Variables that a parent did not remove are not ours."""
-    assert len(decode_activation(told, 4711)) == 0
+    ):
+        assert len(decode_activation(told, 4711)) == 0, told
 
 
-@pytest.mark.parametrize("name", ["LISTEN_PID", "LISTEN_FDS"])
-@pytest.mark.parametrize(
-    "text",
-    ["", "-1", "+1", "1 ", " 1", "1_0", "0x1", "1.0", "\u00b2", "\u0661", "99999999", "9" * 5000],
-)
-def test_malformed_variables(name, text):
+def test_malformed_variables():
     """One encoding of a number is accepted, within limits; all others are refused by name."""
-    told = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
-    with pytest.raises(ActivationError, match=f"{name} is no number from 0 to"):
-        decode_activation(told, 4711)
+    texts = ["", "-1", "+1", "1 ", " 1", "1_0", "0x1", "1.0", "99999999", "9" * 5000]
+    texts += ["\u00b2", "\u0661"]
+    for name, text in product(("LISTEN_PID", "LISTEN_FDS"), texts):
+        told = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
+        with case(told), pytest.raises(ActivationError, match=f"{name} is no number from 0 to"):
+            decode_activation(told, 4711)
 
 
 def test_listening_sockets():
@@ -57,21 +54,21 @@ def test_listening_sockets():
             assert not taken.getblocking()
 
 
-@pytest.mark.parametrize("kind", ["file", "closed", "datagrams", "not listening", "a connection"])
-def test_what_cannot_be_served_on(kind, tmp_path):
+def test_what_cannot_be_served_on(tmp_path):
     """Each is refused with its descriptor's number, before any request is served."""
+    one, other = socket.socketpair()
     with (
+        closing(one),
+        closing(other),
         closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams,
-        closing(socket.socket()) as idle,
+        closing(socket.socket()) as not_listening,
         (tmp_path / "file").open("wb") as file,
     ):
-        one, other = socket.socketpair()
-        with closing(one), closing(other):
-            source = {"datagrams": datagrams, "not listening": idle, "a connection": one}
-            descriptor = os.dup(source.get(kind, file).fileno())
-            if kind == "closed":
+        for source in (datagrams, not_listening, one, file, None):
+            descriptor = os.dup((source or file).fileno())
+            if source is None:
                 os.close(descriptor)
-            with pytest.raises(ActivationError, match=f"{descriptor} .*(no socket|not listen)"):
+            with case(source), pytest.raises(ActivationError, match=f"{descriptor} .*no(t l| s)"):
                 inherit_sockets(range(descriptor, descriptor + 1))
 
 

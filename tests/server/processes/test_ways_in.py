@@ -44,11 +44,11 @@ def passing(sockets):
     return {"prefix": (sys.executable, "-c", PASS, numbers), "pass_fds": high}
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_passed_sockets(world, tmp_path, workers):
+def test_passed_sockets(world, tmp_path):
     """A server ends and another starts on the same sockets: requests in between are answered.
 
-    The service manager is notified when the server is ready, and when it stops.
+    The first serves by itself, the second by workers. The service manager is notified when the
+    server is ready, and when it stops.
     """
     sockets = bind_tcp("127.0.0.1", 0, 2)
     port = sockets[0].getsockname()[1]
@@ -58,23 +58,25 @@ def test_passed_sockets(world, tmp_path, workers):
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)
         way = {"environment": {"NOTIFY_SOCKET": str(tmp_path / "notify")}, **passing(sockets)}
-        with serving(world, tmp_path, "--workers", workers, **way) as service:
+        with serving(world, tmp_path, "--workers", "0", **way) as service:
             assert manager.recv(100) == b"READY=1"
             assert service.port == port
             assert {service.poll()[0] for _ in range(20)} == {200}
         assert manager.recv(100) == b"STOPPING=1"
-    waiting = [socket.create_connection(("127.0.0.1", port), PATIENCE) for _ in range(20)]
-    for one in waiting:
-        one.sendall(f"GET {TIMESTAMP} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
-    with serving(world, tmp_path, "--workers", workers, **passing(sockets)):
+        waiting = [socket.create_connection(("127.0.0.1", port), PATIENCE) for _ in range(20)]
         for one in waiting:
-            with one:
-                assert read_answer(one)[0] == 200
+            one.sendall(f"GET {TIMESTAMP} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+        with serving(world, tmp_path, "--workers", "2", **way):
+            assert manager.recv(100) == b"READY=1"
+            for one in waiting:
+                with one:
+                    assert read_answer(one)[0] == 200
+        assert manager.recv(100) == b"STOPPING=1"
     for one in sockets:
         one.close()
 
 
-def test_sockets_that_cannot_be_served_on(world, tmp_path):
+def test_sockets_that_cannot_be_served_on(world):
     """One error message, and nothing is started."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams:
         way = passing([datagrams])
@@ -91,7 +93,6 @@ def test_sockets_that_cannot_be_served_on(world, tmp_path):
         "hening-server: the socket passed as descriptor 3 does not listen for streams: use"
         " ListenStream= and Accept=no.\n"
     )
-    del tmp_path
 
 
 @pytest.mark.needs("curl")
@@ -110,9 +111,10 @@ def test_a_unix_socket(world, tmp_path, programs):
         # Any member of the socket's group may connect: here it is root, or this user.
         user = "user root;" if path.stat().st_uid == 0 else ""
         with run_site(SITE.format(port=port, path=path), tmp_path / "nginx", port, user):
-            for _ in range(2):
+            for is_renewed in (False, True):
+                if is_renewed:
+                    service.hang_up()
                 with socket.create_connection(("127.0.0.1", port), PATIENCE) as one:
                     assert {ask(one)[0] for _ in range(10)} == {200}
-                service.hang_up()
         assert service.poll()[0] == 200
     assert not path.exists()

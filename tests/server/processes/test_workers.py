@@ -40,14 +40,16 @@ from tests.server.processes.service import TIMESTAMP, ask, is_worker, read_answe
 from tests.server.world import PACKAGE_2, SECOND
 
 CONNECTIONS = 2000
+AGAIN = "a worker ended and is started again"
 
 
 @pytest.fixture(scope="module")
 def shared(published_state, tmp_path_factory, programs):
-    """Give a server of two workers to tests that do not change it."""
+    """Give a server of two workers to tests that leave it running."""
     folder = tmp_path_factory.mktemp("shared")
     world = published_state.copy(folder / "state")
     with serving(world, folder, "--workers", "2", programs=programs) as service:
+        service.world = world
         yield service
 
 
@@ -70,6 +72,7 @@ def test_garbage_is_collected(monkeypatch):
 
 def test_a_rolling_restart_under_load(shared):
     """No request fails: kept connections get `Connection: close`, new ones are answered."""
+    lost = shared.metric("hening_workers_lost_total")
     with Load(shared) as load:
         before = shared.workers()
         shared.hang_up()
@@ -79,31 +82,51 @@ def test_a_rolling_restart_under_load(shared):
         until(lambda: all(load.answered[kind] > answered[kind] for kind in answered))
     assert load.failures == []
     assert load.told_to_close > 0
-    assert shared.metric("hening_workers_lost_total") == 0
+    assert shared.metric("hening_workers_lost_total") == lost
     reasons = {each["reason"] for each in shared.logged("a worker ended")}
     assert reasons == {"it was asked to stop"}
 
 
-def test_a_worker_that_is_killed(world, tmp_path, programs):
+def connection_count(pid):
+    """Return how many sockets a process has open."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
+
+
+def test_workers_share_connections(shared):
+    """Of two thousand connections each of two workers has a thousand, within ten per cent."""
+    with ExitStack() as stack:
+        before = {pid: connection_count(pid) for pid in shared.workers()}
+        for _ in range(CONNECTIONS):
+            stack.enter_context(shared.connect())
+
+        def shares():
+            return [connection_count(pid) - count for pid, count in before.items()]
+
+        until(lambda: sum(shares()) == CONNECTIONS)
+        assert all(abs(share - CONNECTIONS / 2) <= CONNECTIONS / 20 for share in shares())
+
+
+def test_a_worker_that_is_killed(shared):
     """The other continues to serve; the successor answers what waits in the dead one's queue."""
-    with (
-        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
-        ExitStack() as stack,
-    ):
-        victim, other = service.workers()
+    lost, told = shared.metric("hening_workers_lost_total"), len(shared.logged(AGAIN))
+    with ExitStack() as stack:
+        victim, other = shared.workers()
         os.kill(victim, signal.SIGSTOP)
-        waiting = [stack.enter_context(service.connect()) for _ in range(64)]
+        waiting = [stack.enter_context(shared.connect()) for _ in range(64)]
         for one in waiting:
-            send(one, service)
+            send(one, shared)
         until(lambda: any(map(has_answer, waiting)))
         assert not all(map(has_answer, waiting))
         os.kill(victim, signal.SIGKILL)
         assert all(read_answer(one)[0] == 200 for one in waiting)
-        until(lambda: len(service.workers()) == 2)
-        assert other in service.workers()
-        (told,) = service.logged("a worker ended and is started again")
-        assert told["reason"] == "it was killed by SIGKILL"
-        assert service.metric("hening_workers_lost_total") == 1
+        until(lambda: len(shared.workers()) == 2)
+        assert other in shared.workers()
+    assert [each["reason"] for each in shared.logged(AGAIN)[told:]] == ["it was killed by SIGKILL"]
+    assert shared.metric("hening_workers_lost_total") == lost + 1
 
 
 def send(one, service):
@@ -119,39 +142,24 @@ def has_answer(one):
     return bool(select.select([one], [], [], 0)[0])
 
 
-def connection_count(pid):
-    """Return how many sockets a process has open."""
-    count = 0
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
-            count += str(descriptor.readlink()).startswith("socket:")
-    return count
-
-
 def test_the_main_process_is_killed(world, tmp_path, programs):
-    """No worker continues without it, not even one with a connection under way."""
-    with (
-        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
-        service.connect() as one,
-    ):
-        assert ask(one)[0] == 200
-        workers = service.workers()
-        service.process.kill()
-        until(lambda: not any(map(is_worker, workers)))
+    """No worker continues without it, not even one with a connection under way.
 
-
-def test_the_main_process_is_killed_and_its_workers_are_stopped(world, tmp_path, programs):
-    """A stopped worker does not notice, and still does not keep the listening socket."""
+    A stopped worker does not notice, and still does not keep the listening socket.
+    """
     with (
         serving(world, tmp_path, "--workers", "2", programs=programs) as service,
         ExitStack() as stack,
     ):
-        workers = service.workers()
-        for worker in workers:
-            os.kill(worker, signal.SIGSTOP)
-            stack.callback(kill, worker)
+        stopped, serves = service.workers()
+        os.kill(stopped, signal.SIGSTOP)
+        stack.callback(kill, stopped)
+        kept = [stack.enter_context(service.connect()) for _ in range(20)]
+        for one in kept:
+            send(one, service)
+        until(lambda: any(map(has_answer, kept)))
         service.process.kill()
-        until(lambda: not any(map(is_worker, workers)))
+        until(lambda: not any(map(is_worker, (stopped, serves))))
         until(lambda: is_refused(service))
         with pytest.raises(ConnectionRefusedError):
             service.connect()
@@ -172,38 +180,42 @@ def kill(worker):
         os.kill(worker, signal.SIGKILL)
 
 
-def test_a_publication_reaches_all_workers(world, tmp_path, programs):
+def test_a_publication_reaches_all_workers(shared):
     """Over every connection, whichever worker serves it."""
-    with (
-        serving(world, tmp_path, "--workers", "2", programs=programs) as service,
-        ExitStack() as stack,
-    ):
-        kept = [stack.enter_context(service.connect()) for _ in range(40)]
+    world = shared.world
+    with ExitStack() as stack:
+        before = {pid: connection_count(pid) for pid in shared.workers()}
+        kept = [stack.enter_context(shared.connect()) for _ in range(40)]
         assert {ask(one)[0] for one in kept} == {200}
-        before = {pid: connection_count(pid) for pid in service.workers()}
-        assert min(before.values()) > 15
+        assert min(connection_count(pid) - count for pid, count in before.items()) > 9
         bundle = world.submit(world.second_release(), [PACKAGE_2])
         until(lambda: world.published().roles["armani"].version == 3)
         until(lambda: {ask(one, "/metadata/3.armani.json")[0] for one in kept} == {200})
         until((world.folder.results / f"{bundle}.json").exists)
         assert world.result(bundle).status == "published"
-        # The next is a difference to this one, in workers that were fed before and in new ones.
-        service.hang_up()
-        assert service.poll("/metadata/3.armani.json")[0] == 200
+    # The next is a difference to this one, in workers that were fed before and in new ones.
+    shared.hang_up()
+    assert shared.poll("/metadata/3.armani.json")[0] == 200
 
 
-def test_workers_share_connections(shared):
-    """Of two thousand connections each of two workers has a thousand, within ten per cent."""
-    with ExitStack() as stack:
-        before = {pid: connection_count(pid) for pid in shared.workers()}
-        for _ in range(CONNECTIONS):
-            stack.enter_context(shared.connect())
+def test_workers_come_before_the_main_process(shared):
+    """All threads of the main process are lowered, except the one that starts workers; no worker's.
 
-        def shares():
-            return [connection_count(pid) - count for pid, count in before.items()]
-
-        until(lambda: sum(shares()) == CONNECTIONS)
-        assert all(abs(share - CONNECTIONS / 2) <= CONNECTIONS / 20 for share in shares())
+    This holds after a publication and for workers started later, too.
+    """
+    usual, world = os.getpriority(os.PRIO_PROCESS, 0), shared.world
+    bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    until((world.folder.results / f"{bundle}.json").exists)
+    (killed, _), told = shared.workers(), len(shared.logged(AGAIN))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: len(shared.logged(AGAIN)) > told)
+    until(lambda: len(shared.workers()) == 2)
+    main = nice(shared.process.pid)
+    (parent,) = (thread for thread in main if has_begun_others(thread))
+    assert main.pop(parent) == usual
+    assert len(main) > 2
+    assert set(main.values()) == {usual + NICE}
+    assert all(set(nice(pid).values()) == {usual} for pid in shared.workers())
 
 
 def package_path(world):
@@ -243,10 +255,10 @@ def test_counts_go_on(shared):
 
 
 def test_nothing_grows(world, tmp_path):
-    """After five restarts the main process's descriptors and memory are as after the second."""
+    """After four restarts the main process's descriptors and memory are as after the second."""
     with serving(world, tmp_path, "--workers", "1") as service:
         seen = []
-        for _ in range(5):
+        for _ in range(4):
             service.hang_up()
             (worker,) = service.workers()
             seen.append([*measure(service.process.pid), *measure(worker)])
@@ -322,10 +334,6 @@ async def test_pieces_without_their_end(world):
         channel.close()
 
 
-#: Becomes the server as the leader of a process group, as in a shell.
-LEAD = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
-
-
 def nice(pid):
     """Return the nice values of a process's threads, by their ids."""
     threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
@@ -335,28 +343,6 @@ def nice(pid):
 def has_begun_others(thread):
     """Tell whether a thread is the parent of a process."""
     return bool(Path(f"/proc/{thread}/task/{thread}/children").read_text().split())
-
-
-def test_workers_come_before_the_main_process(world, tmp_path, programs):
-    """All threads of the main process are lowered, except the one that starts workers; no worker's.
-
-    This holds after a publication and for workers started later, too.
-    """
-    usual = os.getpriority(os.PRIO_PROCESS, 0)
-    with serving(world, tmp_path, "--workers", "2", programs=programs) as service:
-        bundle = world.submit(world.second_release(), [PACKAGE_2])
-        until((world.folder.results / f"{bundle}.json").exists)
-        service.hang_up()
-        os.kill(service.workers()[0], signal.SIGKILL)
-        until(lambda: service.logged("a worker ended and is started again"))
-        until(lambda: len(service.workers()) == 2)
-        main = nice(service.process.pid)
-        (parent,) = (thread for thread in main if has_begun_others(thread))
-        assert main.pop(parent) == usual
-        assert len(main) > 2
-        assert set(main.values()) == {usual + NICE}
-        for worker in service.workers():
-            assert set(nice(worker).values()) == {usual}
 
 
 def test_one_process_keeps_its_priority(world, tmp_path, programs):
@@ -371,8 +357,11 @@ def test_an_interrupt_from_the_keyboard(world, tmp_path):
 
     They stay in its session: the kernel may share cores among sessions first.
     """
-    way = {"prefix": (sys.executable, "-c", LEAD)}
-    with serving(world, tmp_path, "--workers", "2", **way) as service, service.connect() as one:
+    options = ("--workers", "1")
+    with (
+        serving(world, tmp_path, *options, process_group=0) as service,
+        service.connect() as one,
+    ):
         assert {os.getsid(pid) for pid in service.workers()} == {os.getsid(0)}
         assert ask(one)[2] == ""
         os.killpg(service.process.pid, signal.SIGINT)
