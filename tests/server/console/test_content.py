@@ -8,8 +8,14 @@ DAY = 86_400
 
 
 async def test_packs(world, team):
-    """Version, state, share, schedule and size; what a phone fetches is the sum."""
-    now = world.epoch()
+    """Version, state, share, schedule and size; what a phone fetches is the sum.
+
+    Without packs the page says what they are for.
+    """
+    browser, now = await team.signed_in("viewer"), world.epoch()
+    page = await browser.get("/console/content")
+    assert "No pack is published." in page.text
+    assert "--body 'en=TEXT' --source-name NAME --source-licence LICENCE" in page.text
     packs = {
         "notices": pack(3, start=now - DAY, rollout=[[now - DAY, 125], [now + DAY + 60, 1000]]),
         "features": pack(1, start=now + 3 * DAY + 60, rollout=[[now, 1000]]),
@@ -25,7 +31,7 @@ async def test_packs(world, team):
     role, blobs = world.ceremony.packs("content", 2, entries, packs=packs)
     await asyncio.to_thread(world.submit, {("content", 2): role}, blobs)
     await team.services.publisher.process_incoming()
-    text = (await (await team.signed_in("viewer")).get("/console/content")).text
+    text = (await browser.get("/console/content")).text
     text = text.replace("\xa0", " ")
     assert "notices version 3 A pack in use 12.5 % from" in text
     assert "100 % in 1 day" in text
@@ -43,10 +49,3 @@ async def test_packs(world, team):
         f"--body 'en=TEXT' {command} hening-signer content release packs/notices-4 Run the commands"
         in text
     )
-
-
-async def test_no_packs(team):
-    """The page says what packs are for."""
-    page = await (await team.signed_in("viewer")).get("/console/content")
-    assert "No pack is published." in page.text
-    assert "--body 'en=TEXT' --source-name NAME --source-licence LICENCE" in page.text

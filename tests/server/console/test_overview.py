@@ -10,22 +10,36 @@ from tests.server.console.browser import console_world
 from tests.server.console.test_channels import DAY, PATH, offer, publish_second
 
 
-async def test_all_is_well(team):
-    """A quiet server says so."""
+async def test_the_state_of_the_server(team):
+    """A quiet server says so; one that is not ready has a sentence for every reason.
+
+    Signatures use another time than a machine's whose clock jumped: the page shows the difference.
+    """
     browser = await team.signed_in("viewer")
     page = await browser.get("/console/")
-    assert "Ready" in page.text
-    assert "Alarms None" in page.text
-    assert "Steady" in page.text
-    assert "1 channel: 1 offered" in page.text
-    assert "Nothing waits." in page.text
-    assert "What to do Nothing now." in page.text
+    for text in (
+        "Ready",
+        "Alarms None",
+        "Steady",
+        "1 channel: 1 offered",
+        "Nothing waits.",
+        "What to do Nothing now.",
+    ):
+        assert text in page.text
+    team.process["reasons"] = ["no snapshot is loaded.", "the disk is full."]
+    team.process["seen"] = Seen(is_behind=True)
+    page = await browser.get("/console/")
+    assert "Not ready no snapshot is loaded. the disk is full." in page.text
+    assert "Clock Behind" in page.text
+    team.process |= {"seen": Seen(), "behind": timedelta(seconds=90)}
+    assert "Clock Jumped By 90 s" in (await browser.get("/console/")).text
 
 
 async def test_alarms_at_half_and_at_four_fifths(world, team):
     """Offline roles have 90 days: at 46 a warning, at 73 late, with what to do.
 
-    Online roles that were not renewed have expired by then.
+    Online roles that were not renewed have expired by then. What the server renews stands last,
+    however far its life is spent: it needs no action, unless renewal fails.
     """
     browser = await team.signed_in("viewer")
     lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
@@ -41,42 +55,24 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
         assert f"Alarms {len(alarms)}" in page.text
         tasks = page.text.partition("What to do")[2].partition(" Server ")[0]
         assert tasks.index(str(alarms[0])) < tasks.index(sentence)
-
-
-async def test_what_the_server_renews_stands_last(world, team):
-    """However far its life is spent: it needs no action, unless renewal fails."""
-    browser = await team.signed_in("viewer")
-    lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     now = world.now() + timedelta(hours=12)
     team.process["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
     _, _, rows = (await browser.get("/console/")).text.partition("what people sign first")
     assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
 
 
-async def test_a_server_that_is_not_ready(team):
-    """Every reason is there, one sentence each, and so are problems of the clock."""
-    browser = await team.signed_in("viewer")
-    team.process["reasons"] = ["no snapshot is loaded.", "the disk is full."]
-    team.process["seen"] = Seen(is_behind=True)
-    page = await browser.get("/console/")
-    assert "Not ready no snapshot is loaded. the disk is full." in page.text
-    assert "Clock Behind" in page.text
-
-
-async def test_a_clock_that_jumped(team):
-    """Signatures use another time than the machine's: the page shows the difference."""
-    team.process["behind"] = timedelta(seconds=90)
-    browser = await team.signed_in("viewer")
-    page = await browser.get("/console/")
-    assert "Clock Jumped By 90 s" in page.text
-
-
 async def test_what_waits_for_this_person(world):
-    """A change is a task of those who may approve it, a pause of those who may resume it."""
+    """A change is a task of those who may approve it, a pause of those who may resume it.
+
+    A running, paused or halted rollout is on the first page; a completed one is not.
+    """
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
+        assert "armani/id/stable" not in (await engineer.get("/console/")).text
         page = await engineer.get(PATH)
         await engineer.send(page, "/pause")
+        paused = "armani/id/stable paused 1 build 1 Android 14, patch level 2026-01-05"
+        assert paused in (await engineer.get("/console/")).text
         await engineer.send(await engineer.get(PATH), "/resume")
         for browser, tasks in (
             (engineer, "armani/id/stable waits at 100 % of 1 (build 1). Go on or halt"),
@@ -103,16 +99,6 @@ async def test_a_build_that_is_signed_and_not_offered(world, team):
     await engineer.send(await engineer.get(f"{PATH}/offer"), "/offer")
     assert "What to do Nothing now." in (await engineer.get("/console/")).text
     assert "is signed and not offered" not in (await viewer.get(PATH)).text
-
-
-async def test_what_is_not_everywhere_yet(team):
-    """A running, paused or halted rollout is on the first page; a completed one is not."""
-    browser = await team.signed_in("engineer")
-    assert "armani/id/stable" not in (await browser.get("/console/")).text
-    page = await browser.get("/console/channels/armani/id/stable")
-    await browser.send(page, "/pause")
-    page = await browser.get("/console/")
-    assert "armani/id/stable paused 1 build 1 Android 14, patch level 2026-01-05" in page.text
 
 
 async def test_alarms(team):

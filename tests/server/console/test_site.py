@@ -1,7 +1,6 @@
 """The console's routing: the paths that it serves, and its failures."""
 
 import aiohttp
-import pytest
 import structlog
 
 from server.compat.options import SENTENCE, ClientChannel, CompatOptions
@@ -22,19 +21,18 @@ async def test_off_by_default(world):
                 assert "Set-Cookie" not in answer.headers
 
 
-async def test_the_api_goes_on_beside_it(team):
-    """All other paths are the API's, with its own refusals."""
-    answer = await team.api.call("GET", "/status", token=await team.token("viewer"))
-    assert answer.status == 200
+async def test_what_lies_beside_the_pages(team):
+    """All other paths are the API's, with its own refusals; style and icon are cached for ever.
+
+    These are named by their hash. Neither token nor cookie is logged, whether or not a sign-in
+    succeeds.
+    """
+    token = await team.token("viewer")
+    assert (await team.api.call("GET", "/status", token=token)).status == 200
     browser = await team.browser()
-    assert (await browser.get("/")).path.startswith("/console/sign-in")
+    page = await browser.get("/")
+    assert page.path.startswith("/console/sign-in")
     assert (await browser.get("/consolex")).headers["Content-Type"] == "application/problem+json"
-
-
-async def test_files_that_pages_name(team):
-    """Style and icon are named by their hash, and browsers may cache them for ever."""
-    browser = await team.browser()
-    page = await browser.get("/console/sign-in")
     names = set(page.read.assets)
     assert {name.rpartition(".")[2] for name in names} == {"css", "svg"}
     for name in names:
@@ -43,42 +41,31 @@ async def test_files_that_pages_name(team):
         assert "immutable" in answer.headers["Cache-Control"]
         assert "Set-Cookie" not in answer.headers
     assert (await browser.get("/console/assets/console.css")).status == 404
-
-
-@pytest.mark.parametrize(
-    ("failure", "status"),
-    [(RuntimeError("canary-4711"), 500), (OSError("canary-4711"), 503)],
-    ids=["ours", "process"],
-)
-async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch, failure, status):
-    """The page shows a number; the log has that number and the place of the failure."""
-
-    def fail(_folder):
-        raise failure
-
-    browser = await team.signed_in("viewer")
-    monkeypatch.setattr(overview, "free_bytes", fail)
     with structlog.testing.capture_logs() as logs:
-        page = await browser.get("/console/")
-    assert page.status == status
-    (entry,) = [entry for entry in logs if entry["event"] == "the console failed"]
-    assert entry["incident"] in page.text
-    assert type(failure).__name__ in entry["error"]
-    assert "canary" not in f"{entry}{page.body}"
-    assert "/console/channels" in page.read.links  # signed-in users can go on
-
-
-async def test_no_secret_is_logged(team):
-    """Neither token nor cookie, after failed and successful sign-ins."""
-    token = await team.token("engineer")
-    with structlog.testing.capture_logs() as logs:
-        browser = await team.browser()
         await browser.sign_in(token[:-1] + "x")
         await browser.sign_in(token)
         await browser.get("/console/nothing")
-    secret = browser.cookies()["hening-session"]
     assert token[:30] not in str(logs)
-    assert secret not in str(logs)
+    assert browser.cookies()["hening-session"] not in str(logs)
+
+
+async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch):
+    """The page shows a number; the log has that number and the place of the failure."""
+    browser = await team.signed_in("viewer")
+    for kind, status in ((RuntimeError, 500), (OSError, 503)):
+
+        def fail(_folder, kind=kind):
+            raise kind("canary-4711")
+
+        monkeypatch.setattr(overview, "free_bytes", fail)
+        with structlog.testing.capture_logs() as logs:
+            page = await browser.get("/console/")
+        assert page.status == status
+        (entry,) = [entry for entry in logs if entry["event"] == "the console failed"]
+        assert entry["incident"] in page.text
+        assert kind.__name__ in entry["error"]
+        assert "canary" not in f"{entry}{page.body}"
+        assert "/console/channels" in page.read.links  # signed-in users can go on
 
 
 async def test_the_overview_says_what_dialects_do_to_the_promise(world, tmp_path):
