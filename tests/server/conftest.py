@@ -8,6 +8,7 @@ from blockbuster import blockbuster_ctx
 from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.crash.forks import forking
+from tests.server.world import PACKAGE_2
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +72,17 @@ def stranger():
     """Give a function that sends a job to `tests.server.stranger`."""
     with forking("tests.server.stranger") as ask:
         yield ask
+
+
+@pytest.fixture(scope="session")
+def second_state(published_state, tmp_path_factory):
+    """Give a server with a second build, which is not offered; do not change it, copy it."""
+    world = published_state.copy(tmp_path_factory.mktemp("second") / "state")
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    return world
+
+
+@pytest.fixture
+def second(second_state, tmp_path):
+    """Give a private server with a second build, which is not offered."""
+    return second_state.copy(tmp_path / "state")

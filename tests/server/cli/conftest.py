@@ -1,11 +1,18 @@
-"""The command line in this process, and a port in use."""
+"""The command line in this process, a state, and a port in use."""
 
+import json
 import socket
 import sys
 
 import pytest
 
 from server import cli
+
+
+@pytest.fixture
+def state(second):
+    """Give the state folder of a server that offers its first build of two."""
+    return second.folder.root
 
 
 @pytest.fixture
@@ -28,7 +35,40 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture
+def ask(run, state):
+    """Run a command on the state that succeeds, and return its JSON."""
+
+    def call(*words):
+        status, out, err = run(*words, "--state", state, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    return call
+
+
+@pytest.fixture
+def wrong(run, request):
+    """Return subject and sentence of each finding of `check`."""
+
+    def look(*words, folder=None):
+        folder = folder or request.getfixturevalue("state")
+        status, out, err = run("check", "--state", folder, "--json", *words)
+        found = [(row["subject"], row["error"]) for row in json.loads(out) if row["error"]]
+        assert (status, err) == (1 if found else 0, "")
+        return found
+
+    return look
+
+
+@pytest.fixture
 def direct_port():
     """Give a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield taken.getsockname()[1]
+
+
+def check_sentence(err):
+    """Assert that an error is one line that begins with the program's name."""
+    assert err.startswith("hening-server: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err

@@ -14,17 +14,10 @@ from server.publisher.plan import newest_signature
 from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from tests.server.world import PACKAGE_2
+from tests.cases import case
 
 CHANNEL = "armani/id/stable"
 HALT = ("rollout", "halt", CHANNEL, "--reason", "en=It drains the battery.")
-
-
-@pytest.fixture
-def state(world):
-    """Give the state folder of a server that has something to offer."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    return world.folder.root
 
 
 @pytest.fixture
@@ -40,64 +33,55 @@ def jump(monkeypatch):
 
 
 @pytest.mark.parametrize("days", [1, 365 * 10])
-def test_a_halt_goes_out_and_lives_no_longer(run, world, state, jump, days):
+def test_a_halt_goes_out_and_lives_no_longer(run, second, state, jump, days):
     """However far the clock is ahead, it works; the command says whose time it used."""
-    before = newest_signature(world.published())
+    before = newest_signature(second.published())
     jump(days=days)
     status, _, err = run(*HALT, "--state", state)
     assert status == 0
     assert "hening-server clock confirm" in err
-    after = world.published()
+    after = second.published()
     assert after.pointers()[f"latest/{CHANNEL}"].halted
     assert newest_signature(after) == before
     assert run("check", "--state", state)[0] == 0
 
 
-def test_an_hour_is_no_jump(run, world, state, jump):
+def test_an_hour_is_no_jump(run, second, state, jump):
     """Commands beside a server that signs hourly do not mention the clock."""
     jump(hours=11)
-    before = newest_signature(world.published())
+    before = newest_signature(second.published())
     status, _, err = run(*HALT, "--state", state)
     assert (status, err) == (0, "")
-    assert newest_signature(world.published()) - before > timedelta(hours=10)
+    assert newest_signature(second.published()) - before > timedelta(hours=10)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("keys", "new", "timestamp"),
-        ("gc",),
-        ("change", "list"),
-        ("rollout", "pause", CHANNEL),
-    ],
-)
-def test_every_command_that_could_publish_notices(run, state, jump, words):
+def test_every_command_that_could_publish_notices(run, state, jump):
     """The warning is on standard error, once, and the answer does not change."""
     jump(days=3)
-    status, out, err = run(*words, "--state", state, "--json")
-    assert status == 0
-    assert json.loads(out) is not None
-    assert err.count("hening-server: the clock says") == err.count("\n") == 1
+    for words in ("keys new timestamp", "gc", "change list", f"rollout pause {CHANNEL}"):
+        with case(words):
+            status, out, err = run(*words.split(), "--state", state, "--json")
+            assert status == 0
+            assert json.loads(out) is not None
+            assert err.count("hening-server: the clock says") == err.count("\n") == 1
 
 
-def test_a_person_confirms(run, world, state, jump):
+def test_a_person_confirms(run, ask, second, state, jump):
     """After that the clock's time is signed, and the audit log has the person's name."""
     jump(hours=23)
-    status, out, _ = run("clock", "show", "--state", state, "--json")
-    shown = json.loads(out)
-    assert (status, shown["believed"], shown["confirmed"]) == (0, False, 0)
+    shown = ask("clock", "show")
+    assert (shown["believed"], shown["confirmed"]) == (False, 0)
     assert shown["clock"] - shown["vouched"] >= 23 * 3600 - 60
     assert "clock confirm" in run("clock", "show", "--state", state)[1]
     assert run("clock", "confirm", "--state", state)[0] == 0
-    assert json.loads(run("clock", "show", "--state", state, "--json")[1])["believed"]
-    before = newest_signature(world.published())
+    assert ask("clock", "show")["believed"]
+    before = newest_signature(second.published())
     status, _, err = run(*HALT, "--state", state)
     assert (status, err) == (0, "")
-    assert newest_signature(world.published()) - before > timedelta(hours=22)
-    words = ("audit-log", "list", "--action", "clock", "--state", state, "--json")
-    (entry,) = json.loads(run(*words)[1])
+    assert newest_signature(second.published()) - before > timedelta(hours=22)
+    (entry,) = ask("audit-log", "list", "--action", "clock")
     assert entry["actor"].startswith("cli:")
-    assert entry["detail"]["clock"] == load_clock_record(world.folder).confirmed
+    assert entry["detail"]["clock"] == load_clock_record(second.folder).confirmed
 
 
 def test_a_clock_that_is_behind_cannot_be_confirmed(run, state, jump):
@@ -125,49 +109,45 @@ def test_the_time_is_what_the_file_holds_now(tmp_path):
     assert clock() == datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)
 
 
-@pytest.mark.parametrize("data", [b"", b"1234567"])
-def test_a_file_without_eight_bytes_is_no_clock(tmp_path, data):
+def test_a_file_without_eight_bytes_is_no_clock(tmp_path):
     """The error comes when the file is opened, not when the time is read."""
     file = tmp_path / "clock"
-    file.write_bytes(data)
-    with pytest.raises(StorageError, match="no clock of 8 bytes"):
-        open_unsafe_clock(file)
+    for data in (b"", b"1234567"):
+        file.write_bytes(data)
+        with pytest.raises(StorageError, match="no clock of 8 bytes"):
+            open_unsafe_clock(file)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
+def test_nothing_that_a_real_server_has_goes_with_it(folder):
+    """Addresses other than loopback, foreign stores and sockets are refused; no mark is written.
+
+    A service manager's sockets may listen anywhere.
+    """
+    for settings in (
         {"host": "0.0.0.0"},
         {"host": "updates.hening.example"},
         {"api_port": 0, "api_host": "192.0.2.1"},
         {"database_url": "postgresql://h/d"},
         {"blobs_url": "s3://bucket/prefix"},
         {"socket": "/run/hening.sock"},
-    ],
-)
-def test_nothing_that_a_real_server_has_goes_with_it(folder, settings):
-    """Addresses other than loopback, foreign stores and sockets are refused; no mark is written."""
-    with pytest.raises(PublishError, match="--unsafe-clock is for simulations"):
-        take_unsafe_clock(folder, Settings(**settings), has_sockets=False)
+    ):
+        with case(settings), pytest.raises(PublishError, match="--unsafe-clock is for simulations"):
+            take_unsafe_clock(folder, Settings(**settings), has_sockets=False)
+    with pytest.raises(PublishError, match="sockets of a real server"):
+        take_unsafe_clock(folder, Settings(), has_sockets=True)
     assert list(folder.root.iterdir()) == []
 
 
-def test_sockets_that_were_passed_do_not_go_with_it(folder):
-    """A service manager's sockets may listen anywhere."""
-    with pytest.raises(PublishError, match="sockets of a real server"):
-        take_unsafe_clock(folder, Settings(), has_sockets=True)
+def test_a_simulated_state_goes_on_being_one(folder):
+    """It can be run again by a simulated clock, and never by the real one, nor the other way.
 
-
-def test_a_state_that_lived_by_the_true_clock_keeps_it(folder):
-    """Real phones may know its signatures."""
+    Real phones may know the signatures of a state that lived by the true clock.
+    """
+    check_true_clock(folder)
     folder.public.mkdir()
     with pytest.raises(PublishError, match="by the true clock"):
         take_unsafe_clock(folder, Settings(), has_sockets=False)
-
-
-def test_a_simulated_state_goes_on_being_one(folder):
-    """It can be run again by a simulated clock, and never by the real one."""
-    check_true_clock(folder)
+    folder.public.rmdir()
     take_unsafe_clock(folder, Settings(), has_sockets=False)
     folder.public.mkdir()
     take_unsafe_clock(folder, Settings(), has_sockets=False)

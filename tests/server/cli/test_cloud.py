@@ -4,11 +4,9 @@ import asyncio
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -26,10 +24,8 @@ from server.core.note import verify_note
 from server.storage.database import open_database
 from tests.server.cloud.policies import KEY, TEXT, make_policy, sign
 
-PROGRAM = Path(sys.executable).with_name("hening-server")
 
-
-def test_a_cloud_is_made_and_served_until_it_is_told_to_end(tmp_path):
+def test_a_cloud_is_made_and_served_until_it_is_told_to_end(programs, tmp_path):
     """The pepper is printed once and is in no file of the folder; `run` prints the address."""
     folder, pepper = tmp_path / "cloud", tmp_path / "pepper"
     made = CliRunner().invoke(
@@ -41,13 +37,16 @@ def test_a_cloud_is_made_and_served_until_it_is_told_to_end(tmp_path):
     lines = [line for line in made.output.splitlines() if line.startswith("  ")]
     assert decode_escrow(lines) == load_pepper(pepper, os.geteuid())
     words = ["cloud", "run", "--folder", folder, "--pepper", pepper, "--port", "0"]
-    with subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True) as process:
+    with (
+        (tmp_path / "log").open("wb") as log,
+        programs.start("hening-server", *words, output=log) as process,
+    ):
         try:
             url = process.stdout.readline().strip()
             with urllib.request.urlopen(f"{url}/api/v1/authentication/is_etebase/") as answer:
                 assert answer.status == 200
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
         assert process.wait(60) == 0
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert folder / "cloud.sqlite" in files
@@ -80,10 +79,10 @@ def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["cloud.toml"]
 
 
-@pytest.mark.parametrize("module", ["server.cli", "server.full_node", "server.cli.state"])
-def test_nothing_else_imports_the_cloud(module):
+def test_nothing_else_imports_the_cloud():
     """Without `cloud init` the other services are unchanged."""
-    code = f"import sys, {module}; sys.exit(any('server.cloud' in name for name in sys.modules))"
+    code = "import sys, server.cli.state, server.full_node"
+    code += "; sys.exit(any('server.cloud' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

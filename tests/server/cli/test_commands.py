@@ -9,31 +9,18 @@ from datetime import timedelta
 
 import pytest
 
-from server.cli import options as cli_options
 from server.publisher.publisher import Publisher
+from tests.cases import case
 from tests.server.ceremony import release
+from tests.server.cli.conftest import check_sentence
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 CHANNEL = "armani/id/stable"
 
 
-@pytest.fixture
-def state(world):
-    """Give the state folder of a server with an offered release."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    return world.folder.root
-
-
-def check_sentence(err):
-    """Assert that an error is one line that begins with the program's name."""
-    assert err.startswith("hening-server: ")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_usage_is_status_2(run):
+    """Errors of click are usage errors on stderr."""
+    for words in (
         ["nothing"],
         ["run"],
         ["check"],
@@ -42,13 +29,11 @@ def check_sentence(err):
         ["check", "--state", "x", "--wrong"],
         ["rollout", "pause", CHANNEL, "--state", "x", "--counter", "1"],
         ["rollout", "offer", CHANNEL, "--state", "x", "--counter", "two"],
-    ],
-)
-def test_usage_is_status_2(run, words):
-    """Errors of click are usage errors on stderr."""
-    status, out, err = run(*words)
-    assert (status, out) == (2, "")
-    assert "Error:" in err or "Usage:" in err
+    ):
+        with case(words):
+            status, out, err = run(*words)
+            assert (status, out) == (2, "")
+            assert "Error:" in err or "Usage:" in err
 
 
 def test_init_twice(run, tmp_path, world):
@@ -95,54 +80,45 @@ def test_run_needs_a_root(run, tmp_path):
     assert "init --root" in err
 
 
-@pytest.mark.parametrize(
-    "content", [b"unknown = 1\n", b'port = "x"\n', b"port = 99999\n", b"gate = 'wide'\n", b"\xff"]
-)
-def test_settings_that_are_wrong(run, state, tmp_path, content):
-    """An unknown key or a malformed value is refused, and the message names it."""
+def test_settings_that_are_wrong(run, tmp_path, fresh, monkeypatch):
+    """An unknown key, a malformed value or a misspelt variable is refused, and named."""
     file = tmp_path / "hening.toml"
-    file.write_bytes(content)
-    status, _, err = run("run", "--state", state, "--config", file)
-    assert status == 1
-    check_sentence(err)
-    assert "settings are malformed" in err
-
-
-def test_an_unknown_variable(run, state, monkeypatch):
-    """A misspelt variable is an error."""
+    words = ("run", "--state", fresh.folder.root, "--config", file)
+    for content in (b"unknown = 1", b'port = "x"', b"port = 99999", b"gate = 'wide'", b"\xff"):
+        with case(content):
+            file.write_bytes(content)
+            status, _, err = run(*words)
+            assert status == 1
+            check_sentence(err)
+            assert "settings are malformed" in err
     monkeypatch.setenv("HENING_PROT", "8080")
-    status, _, err = run("run", "--state", state)
+    status, _, err = run(*words[:3])
     assert status == 1
     assert "prot" in err
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["check"], ["rollout", "show"], ["rollout", "halt", CHANNEL], ["run"], ["migrate"]],
-    ids=" ".join,
-)
-def test_no_state_is_status_3(run, tmp_path, words):
+def test_no_state_is_status_3(run, tmp_path):
     """A folder that is no server's gives status 3; it is not created."""
-    status, _, err = run(*words, "--state", tmp_path / "nowhere")
-    assert status == 3
-    check_sentence(err)
-    assert "there is no server state in" in err
-    assert not (tmp_path / "nowhere").exists()
+    for words in ("check", "rollout show", f"rollout halt {CHANNEL}", "run", "migrate"):
+        with case(words):
+            status, _, err = run(*words.split(), "--state", tmp_path / "nowhere")
+            assert status == 3
+            check_sentence(err)
+            assert "there is no server state in" in err
+            assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["check"], ["clock", "show"], ["rebuild"], ["backup", "--out", "any"], ["keys", "list"]],
-)
-def test_a_device_node_is_the_wrong_one(run, tmp_path, words):
+def test_a_device_node_is_the_wrong_one(run, tmp_path):
     """It has nothing that these commands work on, and they say where it is."""
-    settings = ("node", "device"), ("tree_url", "s3://rom/shared"), ("blobs_url", "s3://rom/blobs")
-    lines = [f'{name} = "{value}"\n' for name, value in settings]
-    (tmp_path / "settings.toml").write_text("".join(lines))
-    status, _, err = run(*words, "--state", tmp_path)
-    assert status == 3
-    check_sentence(err)
-    assert "give this command on a publisher or control node" in err
+    (tmp_path / "settings.toml").write_text(
+        'node = "device"\ntree_url = "s3://rom/shared"\nblobs_url = "s3://rom/blobs"\n'
+    )
+    for words in ("check", "clock show", "rebuild", "backup --out any", "keys list"):
+        with case(words):
+            status, _, err = run(*words.split(), "--state", tmp_path)
+            assert status == 3
+            check_sentence(err)
+            assert "give this command on a publisher or control node" in err
 
 
 def test_a_file_that_is_no_database(run, state):
@@ -153,19 +129,17 @@ def test_a_file_that_is_no_database(run, state):
     check_sentence(err)
 
 
-def test_a_tree_that_lost_its_root(run, state):
+def test_a_tree_that_lost_its_root(run, state, wrong):
     """Without a public root `check` and `show` end with an error message."""
     (state / "public" / "metadata" / "1.root.json").unlink()
     status, _, err = run("rollout", "show", "--state", state)
     assert status == 1
     check_sentence(err)
     assert "no root is public" in err
-    status, out, err = run("check", "--state", state, "--json")
-    assert (status, err) == (1, "")
-    assert any("1.root.json is not there" in row["error"] for row in json.loads(out))
+    assert any("1.root.json is not there" in error for _, error in wrong())
 
 
-def test_before_the_first_bundle_is_published(run, fresh_state, tmp_path):
+def test_before_the_first_bundle_is_published(run, wrong, fresh_state, tmp_path):
     """`show` says so without an empty table, and `check` has no finding."""
     fresh = fresh_state.copy(tmp_path / "fresh")
     fresh.run(Publisher.repair)  # creates the database
@@ -174,11 +148,8 @@ def test_before_the_first_bundle_is_published(run, fresh_state, tmp_path):
     status, out, err = run("rollout", "show", "--state", state)
     assert (status, err) == (0, "")
     assert out == "No channel offers a build yet: `hening-server rollout offer` offers one.\n"
-    status, out, err = run("check", "--state", state, "--json")
-    assert (status, err) == (1, "")
-    wrong = [row["error"] for row in json.loads(out) if row["error"]]
-    assert len(wrong) == 1
-    assert "`hening-server run` publishes" in wrong[0]
+    ((_, error),) = wrong(folder=state)
+    assert "`hening-server run` publishes" in error
 
 
 def test_a_port_that_is_taken(run, state, direct_port):
@@ -189,39 +160,36 @@ def test_a_port_that_is_taken(run, state, direct_port):
     assert f"port {direct_port} is in use: choose another with --port" in err
 
 
-def test_a_rollout(run, state):
+def test_a_rollout(run, ask, state):
     """Offer, set, pause, resume and halt, with output for people and as JSON."""
 
-    def ask(*words):
-        status, out, err = run("rollout", *words, "--state", state, "--json")
-        assert (status, err) == (0, "")
-        return json.loads(out)
+    def rollout(*words):
+        answer = ask("rollout", *words)
+        return answer, answer["channels"][0]
 
-    (row,) = ask("show")
+    (row,) = ask("rollout", "show")
     assert (row["counter"], row["permille"], row["state"]) == (1, 1000, "offered")
-    answer = ask("offer", CHANNEL, "--counter", "2", "--share", "12.5%")
-    assert answer["alarms"] == []
-    assert (answer["channels"][0]["counter"], answer["channels"][0]["permille"]) == (2, 125)
-    assert ask("set", CHANNEL, "--share", "50%")["channels"][0]["permille"] == 500
-    paused = ask("pause", CHANNEL, "--reason", "en=Looking")["channels"][0]
+    answer, offered = rollout("offer", CHANNEL, "--counter", "2", "--share", "12.5%")
+    assert (answer["alarms"], offered["counter"], offered["permille"]) == ([], 2, 125)
+    assert rollout("set", CHANNEL, "--share", "50%")[1]["permille"] == 500
+    _, paused = rollout("pause", CHANNEL, "--reason", "en=Looking")
     assert (paused["state"], paused["permille"]) == ("paused", 500)
-    future = "2099-01-01T00:00Z=100%"
-    resumed = ask("set", CHANNEL, "--share", "50%", "--at", future)["channels"][0]
+    _, resumed = rollout("set", CHANNEL, "--share", "50%", "--at", "2099-01-01T00:00Z=100%")
     assert (resumed["state"], resumed["schedule"][-1]) == ("offered", [4070908800, 1000])
-    first = ask("halt", CHANNEL, CHANNEL, "--reason", "en=It drains")
-    assert len(first["channels"]) == 1
-    again = ask("halt", CHANNEL)
-    assert first["channels"][0]["state"] == again["channels"][0]["state"] == "halted"
-    assert first["snapshot"] == again["snapshot"]
-    assert ask("halt", CHANNEL, "--reason", "en=It burns")["snapshot"] == first["snapshot"] + 1
+    first, halted = rollout("halt", CHANNEL, CHANNEL, "--reason", "en=It drains")
+    assert (len(first["channels"]), halted["state"]) == (1, "halted")
+    again, halted = rollout("halt", CHANNEL)
+    assert (again["snapshot"], halted["state"]) == (first["snapshot"], "halted")
+    again, _ = rollout("halt", CHANNEL, "--reason", "en=It burns")
+    assert again["snapshot"] == first["snapshot"] + 1
     status, out, err = run("rollout", "show", "--state", state)
-    assert (status, err) == (0, "")
-    assert "halted" in out
+    assert (status, err, "halted" in out) == (0, "", True)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_rollouts_that_are_refused(run, second, state):
+    """Each refusal is one sentence and status 1, and nothing is published."""
+    before = second.published().timestamp.version
+    for words in (
         ["offer", CHANNEL, "--counter", "1", "--share", "1%"],
         ["offer", CHANNEL, "--counter", "0", "--share", "1%"],
         ["offer", CHANNEL, "--counter", "9", "--share", "1%"],
@@ -233,36 +201,31 @@ def test_a_rollout(run, state):
         ["set", CHANNEL, "--share", "10%"],
         ["set", "cancro/id/stable", "--share", "10%"],
         ["pause", CHANNEL, "--reason", "Englisch=No"],
-    ],
-)
-def test_rollouts_that_are_refused(run, world, state, words):
-    """Each refusal is one sentence and status 1, and nothing is published."""
-    before = world.published().timestamp.version
-    status, out, err = run("rollout", *words, "--state", state)
-    assert (status, out) == (1, "")
-    check_sentence(err)
-    assert world.published().timestamp.version == before
+    ):
+        with case(words):
+            status, out, err = run("rollout", *words, "--state", state)
+            assert (status, out) == (1, "")
+            check_sentence(err)
+            assert second.published().timestamp.version == before
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--share", "101%"],
-        ["--share", "half"],
-        ["--share", "1"],
-        ["--at", "tomorrow=1%"],
-        ["--at", "2099-01-01T00:00=1%"],
-        ["--share", "1%", "--public-url", "nonsense"],
-        ["--share", "1%", "--public-url", "ftp://x"],
-    ],
-)
-def test_malformed_option_values_are_usage(run, world, state, words):
+def test_malformed_option_values_are_usage(run, second, state):
     """A malformed value is status 2, before anything is published."""
-    before = world.published().timestamp.version
-    status, out, err = run("rollout", "offer", CHANNEL, *words, "--state", state)
-    assert (status, out) == (2, "")
-    assert "Error: " in err
-    assert world.published().timestamp.version == before
+    before = second.published().timestamp.version
+    for words in (
+        "--share 101%",
+        "--share half",
+        "--share 1",
+        "--at tomorrow=1%",
+        "--at 2099-01-01T00:00=1%",
+        "--share 1% --public-url nonsense",
+        "--share 1% --public-url ftp://x",
+    ):
+        with case(words):
+            status, out, err = run("rollout", "offer", CHANNEL, *words.split(), "--state", state)
+            assert (status, out) == (2, "")
+            assert "Error: " in err
+            assert second.published().timestamp.version == before
 
 
 def test_the_log_keeps_its_name(run, state, tmp_path):
@@ -277,29 +240,28 @@ def test_the_log_keeps_its_name(run, state, tmp_path):
     assert not (tmp_path / "empty").exists()
 
 
-def test_check(run, state):
+def test_check(run, ask, state):
     """An intact folder has no findings, with `--deep` or without, as text and as JSON."""
     for words in ([], ["--deep"]):
         status, out, err = run("check", "--state", state, *words)
         assert (status, err) == (0, "")
         assert "in order" in out
         assert "wrong" not in out
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 0
-    assert {row["error"] for row in json.loads(out)} == {""}
-    assert {row["subject"] for row in json.loads(out)} >= {"log", "keys", "audit-log", "audit"}
+    rows = ask("check")
+    assert {row["error"] for row in rows} == {""}
+    assert {row["subject"] for row in rows} >= {"log", "keys", "audit-log", "audit"}
 
 
 @pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])
-def test_check_tells_which_role_is_due(run, world, state, days, word, status):
+def test_check_tells_which_role_is_due(run, second, state, days, word, status):
     """A role that is due soon is reported separately; only a late one is exit status 1.
 
     Roles that the server renews by itself are listed last.
     """
-    world.ceremony.now = world.now() - timedelta(days=90 - days)
+    second.ceremony.now = second.now() - timedelta(days=90 - days)
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
-    role = world.ceremony.role("armani", 4, files)
-    assert world.publish({("armani", 4): role}).reason == ""
+    role = second.ceremony.role("armani", 4, files)
+    assert second.publish({("armani", 4): role}).reason == ""
     ended, out, _ = run("check", "--state", state)
     assert ended == status
     (line,) = (line for line in out.splitlines() if line.startswith("armani"))
@@ -311,44 +273,23 @@ def test_check_tells_which_role_is_due(run, world, state, days, word, status):
     assert roles[-3:] == ["latest", "snapshot", "timestamp"]
 
 
-def blob(state):
-    """Return the path of one blob."""
-    return next(path for path in sorted((state / "blobs").rglob("*")) if path.is_file())
-
-
-def flip(path):
-    """Flip one bit in the middle of a file."""
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def test_check_tells_everything_that_is_wrong(run, state):
+def test_check_tells_everything_that_is_wrong(run, state, wrong):
     """An unreadable file is one of the findings, as text and as JSON."""
-    flip(state / "public/metadata/3.armani.json")
-    blob(state).unlink()
-    status, out, err = run("check", "--state", state, "--deep", "--json")
-    assert (status, err) == (1, "")
-    wrong = {row["subject"] for row in json.loads(out) if row["error"]}
-    assert wrong >= {"metadata", "records"}
+    (state / "public/metadata/3.armani.json").write_bytes(b"{}")
+    for blob in (state / "blobs").glob("*/*"):
+        blob.unlink()
+    assert {subject for subject, _ in wrong("--deep")} >= {"metadata", "records"}
     status, out, err = run("check", "--state", state)
     assert (status, err) == (1, "")
     assert "wrong" in out
     assert "in order" in out
 
 
-def test_check_goes_from_root_to_root(run, world):
+def test_check_goes_from_root_to_root(second, wrong):
     """Each root is stored under its version, without a gap."""
     for version in (2, 3):
-        assert world.publish({("root", version): world.ceremony.root(version)}).reason == ""
-    metadata = world.folder.public / "metadata"
-
-    def wrong():
-        status, out, err = run("check", "--state", world.folder.root, "--json")
-        found = [(row["subject"], row["error"]) for row in json.loads(out) if row["error"]]
-        assert (status, err) == (1 if found else 0, "")
-        return found
-
+        assert second.publish({("root", version): second.ceremony.root(version)}).reason == ""
+    metadata = second.folder.public / "metadata"
     assert wrong() == []
     (metadata / "2.root.json").rename(metadata / "9.root.json")
     found = wrong()
@@ -361,14 +302,10 @@ def test_check_goes_from_root_to_root(run, world):
     assert "audit" in {subject for subject, _ in found}
 
 
-def test_check_finds_what_expired(run, state, world, monkeypatch):
+def test_check_finds_what_expired(second, wrong, monkeypatch):
     """An expired timestamp is named, and a phone would not take it."""
-    monkeypatch.setattr("server.cli.state.now", lambda: world.now() + timedelta(days=2))
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 1
-    wrong = {row["subject"] for row in json.loads(out) if row["error"]}
-    assert wrong == {"timestamp", "audit"}
-    assert cli_options.now() < world.now() + timedelta(days=1)
+    monkeypatch.setattr("server.cli.state.now", lambda: second.now() + timedelta(days=2))
+    assert {subject for subject, _ in wrong()} == {"timestamp", "audit"}
 
 
 HERE = ("--host", "127.0.0.1", "--port", "0", "--api-port", "0", "--console")

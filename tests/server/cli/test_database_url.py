@@ -1,7 +1,6 @@
 """The database in the settings, and the database of the first release."""
 
 import contextlib
-import json
 import sqlite3
 
 import pytest
@@ -9,9 +8,9 @@ import pytest
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
 from tests.postgres import PASSWORD, fetch
-from tests.server.cli.test_commands import check_sentence
+from tests.server.cli.conftest import check_sentence
 from tests.server.storage.test_both_databases import COLUMNS, go_down
-from tests.server.world import PACKAGE_1, PACKAGE_2, refresh_from_disk
+from tests.server.world import PACKAGE_1, refresh_from_disk
 
 CHANNEL = "armani/id/stable"
 
@@ -31,7 +30,7 @@ def moved(fresh, postgres):
 
 
 @pytest.mark.needs("postgresql")
-def test_commands_use_postgresql(run, moved):
+def test_commands_use_postgresql(run, wrong, moved):
     """A rollout, a rotation and a check read and write there; no SQLite file appears."""
     state, address = moved.folder.root, moved.folder.database_url
     before = len(fetch(address, "SELECT * FROM log_entries"))
@@ -39,16 +38,14 @@ def test_commands_use_postgresql(run, moved):
     assert (status, err) == (0, "")
     assert len(fetch(address, "SELECT * FROM log_entries")) == before + 1
     assert run("keys", "new", "timestamp", "--state", state)[0] == 0
-    status, out, err = run("check", "--state", state, "--deep", "--json")
-    assert (status, err) == (0, "")
-    assert [row for row in json.loads(out) if row["error"]] == []
+    assert wrong("--deep", folder=state) == []
     assert run("migrate", "--state", state)[1] == "The database is up to date.\n"
     assert run("init", "--state", state)[0] == 0
     assert not moved.folder.sqlite.exists()
 
 
 @pytest.mark.needs("postgresql")
-def test_an_older_database_waits_for_its_back_up(run, moved):
+def test_an_older_database_waits_for_its_back_up(run, wrong, moved):
     """No command works on it, each says what to do, and `--backup-made` migrates it."""
     state = moved.folder.root
     go_down(moved.folder.database, "0001")
@@ -57,9 +54,7 @@ def test_an_older_database_waits_for_its_back_up(run, moved):
         assert status == 3
         check_sentence(err)
         assert "hening-server migrate --backup-made" in err
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 1
-    assert "run `migrate` first" in json.loads(out)[0]["error"]
+    assert "run `migrate` first" in wrong(folder=state)[0][1]
     assert run("migrate", "--state", state, "--backup-made")[1] == "The database was migrated.\n"
     assert run("check", "--state", state)[0] == 0
 
@@ -143,26 +138,16 @@ def go_back(world):
     return rows
 
 
-def wrong(run, state):
-    """Return the findings of `check`."""
-    status, out, err = run("check", "--state", state, "--deep", "--json")
-    assert err == ""
-    found = [row for row in json.loads(out) if row["error"]]
-    assert status == (1 if found else 0)
-    return found
-
-
-def test_the_state_of_the_release_before_opens(run, world):
+def test_the_state_of_the_release_before_opens(run, wrong, second, state):
     """Commands migrate it and keep a copy; all data is there, and the next release is published."""
-    state = world.folder.root
-    rows = go_back(world)
-    assert [row["subject"] for row in wrong(run, state)] == ["database"]
+    rows = go_back(second)
+    assert [subject for subject, _ in wrong("--deep")] == ["database"]
     assert run("migrate", "--state", state)[1] == "The database was migrated.\n"
-    assert read(world.folder.sqlite) == rows
+    assert read(second.folder.sqlite) == rows
     assert read(state / "hening.sqlite.before-0003") == rows
-    assert wrong(run, state) == []
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    assert wrong("--deep") == []
+    assert second.publish({("tables", 2): second.ceremony.role("tables", 2)}).reason == ""
     assert run("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")[0] == 0
-    assert wrong(run, state) == []
-    version, _ = refresh_from_disk(world.folder)
-    assert version > 4
+    assert wrong("--deep") == []
+    version, _ = refresh_from_disk(second.folder)
+    assert version > 5

@@ -11,6 +11,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile, Timestamp
 
 from server import rotation
+from server.cli import edge
 from server.device.documents import make_document
 from server.device.snapshot import Snapshot
 from tests.server.device.served import HOST, serve_snapshot
@@ -29,6 +30,7 @@ def ceremony(published_state):
 def look(ceremony, run, tmp_path, monkeypatch):
     """Have `edge` look at nodes once; returns the nodes that nginx asks, and what was said."""
     monkeypatch.setattr(rotation, "GRACE", 0)
+    monkeypatch.setattr(edge, "ANSWER_SECONDS", 0.5)
     root, upstream = tmp_path / "1.root.json", tmp_path / "nodes.conf"
     root.write_bytes(ceremony.root(1))
 

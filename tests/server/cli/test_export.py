@@ -51,20 +51,16 @@ def test_into_a_bucket(world, run, seaweed, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ((), "say where the mirror is"),
-        (("--out", "mirror", "--to", "s3://hening/x"), "say where the mirror is"),
-        (("--to", "s3://hening/x", "--compat"), "--compat writes files into a folder"),
-        (("--to", "s3://hening/x", "--hardlink"), "--hardlink writes files into a folder"),
-    ],
-)
-def test_options_that_contradict_each_other(run, tmp_path, arguments, sentence):
+def test_options_that_contradict_each_other(run, tmp_path):
     """They are refused before anything is opened."""
-    status, text, err = run("export", "--state", tmp_path / "none", *arguments)
-    assert (status, text) == (2, "")
-    assert sentence in err
+    for words, sentence in (
+        ("", "say where the mirror is"),
+        ("--out mirror --to s3://hening/x", "say where the mirror is"),
+        ("--to s3://hening/x --compat", "--compat writes files into a folder"),
+        ("--to s3://hening/x --hardlink", "--hardlink writes files into a folder"),
+    ):
+        status, text, err = run("export", "--state", tmp_path / "none", *words.split())
+        assert (status, text, sentence in err) == (2, "", True), words
 
 
 def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):

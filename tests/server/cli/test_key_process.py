@@ -7,12 +7,6 @@ import pytest
 from tests.server.keys.process import move_keys
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    """Leave logging unchanged: it would use a standard error that is closed when the test ends."""
-    monkeypatch.setattr("server.observability.configure_logging", lambda: None)
-
-
 @pytest.fixture
 def apart(world, tmp_path):
     """Give a state folder whose settings name the running key process with its keys."""
@@ -23,57 +17,42 @@ def apart(world, tmp_path):
     process.stop()
 
 
-def test_public_is_public_json(run, world):
-    """`keys public` prints what a ceremony needs, from a folder."""
-    status, out, _ = run("keys", "public", "--keys", world.folder.keys)
-    assert (status, out) == (0, (world.folder.keys / "public.json").read_text())
+def test_public_is_public_json(run, world, monkeypatch):
+    """`keys public` prints what a ceremony needs, from a folder.
 
-
-def test_credentials_of_the_unit(run, world, monkeypatch):
-    """Credentials are found in systemd's folder, and only there."""
+    Credentials are found in systemd's folder, and only there.
+    """
+    keys = world.folder.keys
+    public = (keys / "public.json").read_text()
+    assert run("keys", "public", "--keys", keys)[:2] == (0, public)
     status, _, err = run("keys", "public", "--credentials")
     assert (status, "LoadCredential=" in err) == (2, True)
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(world.folder.keys))
-    status, out, _ = run("keys", "public", "--credentials")
-    assert (status, out) == (0, (world.folder.keys / "public.json").read_text())
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(keys))
+    assert run("keys", "public", "--credentials")[:2] == (0, public)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("--keys", "a", "--credentials"),
-        ("--keys", "a", "--pkcs11", "b"),
-        ("--pkcs11", "b"),
-        ("--pkcs11", "b", "--log-origin", "hening.example/log"),
-        ("--pkcs11", "b", "--log-origin", "hening.example/log", "--token", "c"),
-    ],
-)
-def test_one_place_for_keys(run, words):
+def test_one_place_for_keys(run):
     """Missing, double or incomplete places of keys are usage errors."""
-    status, _, err = run("keys", "public", *words)
-    assert (status, "Usage:" in err) == (2, True)
+    for words in (
+        "",
+        "--keys a --credentials",
+        "--keys a --pkcs11 b",
+        "--pkcs11 b",
+        "--pkcs11 b --log-origin hening.example/log",
+        "--pkcs11 b --log-origin hening.example/log --token c",
+    ):
+        status, _, err = run("keys", "public", *words.split())
+        assert (status, "Usage:" in err) == (2, True), words
 
 
-def serve(run, tmp_path, *words):
-    """Start a key process that is expected to refuse."""
-    record, path = tmp_path / "record", tmp_path / "run" / "keys.sock"
-    return run("keys", "serve", *words, "--record", record, "--socket", path)
-
-
-def test_serve_needs_a_root_once(run, world, tmp_path):
-    """The operator pins the root here, too."""
-    status, _, err = serve(run, tmp_path, "--keys", world.folder.keys)
-    assert status == 3
-    assert "start with --root once" in err
-
-
-def test_serve_needs_its_keys(run, world, tmp_path):
-    """Without its keys it does not begin to listen."""
+def test_what_serve_needs(run, world, tmp_path):
+    """The operator pins the root here, too; without its keys it does not begin to listen."""
+    places = ("--record", tmp_path / "record", "--socket", tmp_path / "run" / "keys.sock")
+    status, _, err = run("keys", "serve", "--keys", world.folder.keys, *places)
+    assert (status, "start with --root once" in err) == (3, True)
     words = ("--keys", tmp_path / "nothing", "--root", world.folder.trusted_root)
-    status, _, err = serve(run, tmp_path, *words)
-    assert status == 3
-    assert "there are no online keys in" in err
+    status, _, err = run("keys", "serve", *words, *places)
+    assert (status, "there are no online keys in" in err) == (3, True)
     assert not (tmp_path / "run").exists()
 
 

@@ -19,9 +19,8 @@ from server.release.rollouts.plan import Plan, Stage
 from server.storage.database import open_database
 from server.storage.durable import write_durable
 from server.storage.local_blobs import LocalBlobs
-from tests.server.cli.test_commands import check_sentence
+from tests.server.cli.conftest import check_sentence
 from tests.server.release.rollouts.harness import open_harness
-from tests.server.world import PACKAGE_2
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def lost(world):
     return world
 
 
-def test_the_way_back(run, lost):
+def test_the_way_back(run, wrong, lost):
     """Commands name `rebuild`; after it `check` has no findings."""
     state = lost.folder.root
     for words in (["check"], ["migrate"], ["rollout", "halt", "armani/id/stable"]):
@@ -46,8 +45,7 @@ def test_the_way_back(run, lost):
     added = {"leaves": 9, "blobs": 1, "submissions": 2}
     nothing = {"cancelled": 0, "revoked": 0, "sessions": 0, "damaged": []}
     assert json.loads(out) == {**added, **nothing}
-    status, out, _ = run("check", "--state", state, "--deep", "--json")
-    assert (status, [row for row in json.loads(out) if row["error"]]) == (0, [])
+    assert wrong("--deep", folder=state) == []
     status, out, _ = run("rebuild", "--state", state)
     assert (status, out) == (0, "0 leaves of the log, 0 blobs and 0 submissions were added.\n")
     status, out, _ = run("audit-log", "list", "--state", state, "--json")
@@ -87,28 +85,25 @@ def state(world):
     return world.folder.root
 
 
-def test_gc(state, run):
+def test_gc(state, run, ask, wrong):
     """First as a dry run, then for real, then there is nothing left to do."""
     expected = {"named": 1, "young": 0, "octets": 5, "removed": [{"length": 5, "sha256": NAME}]}
-    status, out, err = run("gc", "--state", state, "--dry-run", "--json")
-    assert (status, err, json.loads(out)) == (0, "", expected | {"dry_run": True})
+    assert ask("gc", "--dry-run") == expected | {"dry_run": True}
     status, out, _ = run("gc", "--state", state, "--grace", "11d")
     assert (status, out) == (0, "0 blobs removed (0 bytes); 1 are named, 1 are too young.\n")
     status, out, _ = run("gc", "--state", state, "--grace", "9d", "--dry-run")
     tail = "1 blobs would be removed (5 bytes); 1 are named, 0 are too young.\n"
     assert (status, out) == (0, f"{NAME}  5\n{tail}")
-    status, out, _ = run("gc", "--state", state, "--json")
-    assert (status, json.loads(out)) == (0, expected | {"dry_run": False})
-    assert json.loads(run("gc", "--state", state, "--json")[1])["removed"] == []
-    assert run("check", "--state", state, "--deep", "--json")[0] == 0
+    assert ask("gc") == expected | {"dry_run": False}
+    assert ask("gc")["removed"] == []
+    assert wrong("--deep") == []
 
 
-@pytest.mark.parametrize("grace", ["7", "d", "-1d", "1w", "123456d", "1d "])
-def test_a_grace_that_is_none(state, run, grace):
+def test_a_grace_that_is_none(state, run):
     """A malformed time is a usage error."""
-    status, out, err = run("gc", "--state", state, f"--grace={grace}")
-    assert (status, out) == (2, "")
-    assert "such as 7d" in err
+    for grace in ("7", "d", "-1d", "1w", "123456d", "1d "):
+        status, out, err = run("gc", "--state", state, f"--grace={grace}")
+        assert (status, out, "such as 7d" in err) == (2, "", True), grace
 
 
 OPERATOR = command_line_principal("root")
@@ -121,13 +116,13 @@ def stages(permille):
 
 
 @pytest.fixture
-def restored(world):
+def restored(second):
     """Give a server whose database is from before a rollout was paused, and two tokens' texts.
 
     In the backup a command for half the fleet is due in an hour. After the backup it was carried
     out, then the channel was paused, and the first of the tokens was revoked.
     """
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world = second
     copy = world.folder.root.with_name("copy.sqlite")
     texts = []
 
@@ -207,7 +202,7 @@ def look(world, texts):
     return asyncio.run(inside())
 
 
-def test_a_restored_database_does_nothing_again(run, restored):
+def test_a_restored_database_does_nothing_again(run, wrong, restored):
     """Open commands are cancelled with a reason, no token or session is valid; check is clean."""
     world, texts = restored
     status, out, err = run("rebuild", "--state", world.folder.root)
@@ -218,10 +213,8 @@ def test_a_restored_database_does_nothing_again(run, restored):
     cancelled = [change for change in found if change.state == State.CANCELLED]
     assert [change.command.plan.stages[0].permille for change in cancelled] == [600, 500]
     assert all("the database was restored" in change.reason for change in cancelled)
-    status, out, _ = run("check", "--state", world.folder.root, "--json")
-    assert [row for row in json.loads(out) if row["error"]] == []
-    status, out, _ = run("rebuild", "--state", world.folder.root, "--json")
-    again = json.loads(out)
+    assert wrong(folder=world.folder.root) == []
+    again = json.loads(run("rebuild", "--state", world.folder.root, "--json")[1])
     assert (again["cancelled"], again["revoked"], again["sessions"]) == (0, 0, 0)
 
 

@@ -11,29 +11,11 @@ from click.shell_completion import ShellComplete
 
 from server.cli import cli
 from server.release.auth.principal import command_line_principal
+from tests.cases import case
 from tests.server.ceremony import release
 from tests.server.world import PACKAGE_1, PACKAGE_2, SECOND
 
 CHANNEL, BETA = "armani/id/stable", "armani/id/beta"
-
-
-@pytest.fixture
-def state(world):
-    """Give the state folder of a server with an offered release."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    return world.folder.root
-
-
-@pytest.fixture
-def ask(run, state):
-    """Run a command that succeeds and return its JSON."""
-
-    def call(*words):
-        status, out, err = run(*words, "--state", state, "--json")
-        assert (status, err) == (0, "")
-        return json.loads(out)
-
-    return call
 
 
 @pytest.fixture
@@ -66,9 +48,9 @@ def test_a_plan_in_windows(ask):
     assert [pair[0] for pair in ask("rollout", "show")[0]["schedule"]] == starts[1:]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_plans_that_are_usage(run, state):
+    """A plan with a syntax error is status 2."""
+    for words in (
         ["--stage", "1%=1d", "--share", "1%"],
         ["--stage", "1%=1y"],
         ["--stage", "1%", "--zone", "Asia/Jakarta"],
@@ -78,12 +60,9 @@ def test_a_plan_in_windows(ask):
         ["--zone", "Asia/Jakarta"],
         ["--stage", "1%", "--start", "tomorrow"],
         ["--share", "1%", "--due", "tomorrow"],
-    ],
-    ids=" ".join,
-)
-def test_plans_that_are_usage(run, state, words):
-    """A plan with a syntax error is status 2."""
-    assert run("rollout", "offer", CHANNEL, *words, "--state", state)[0] == 2
+    ):
+        with case(words):
+            assert run("rollout", "offer", CHANNEL, *words, "--state", state)[0] == 2
 
 
 def test_a_preview_for_people(run, state):
@@ -141,9 +120,16 @@ def test_what_waits(run, ask, state, monkeypatch):
 
 
 def test_a_halt_reaches_every_channel_it_can(run, ask, state):
-    """A channel without an offer, or a misspelt one, does not prevent the other halts."""
+    """A channel without an offer, or a misspelt one, does not prevent the other halts.
+
+    What is halted where, the effect, and the share reached are said in a sentence.
+    """
     status, out, err = run("rollout", "halt", "dior/id/stable", CHANNEL, "--state", state)
-    assert (status, "is halted in armani/id/stable" in out) == (1, True)
+    assert status == 1
+    assert out.startswith(
+        "1 (build 1) is halted in armani/id/stable: from now on no phone installs it or switches"
+        " to it. It had been offered to 100% of the phones."
+    )
     assert "the other channels are halted: there is no model dior" in err
     assert ask("rollout", "show")[0]["state"] == "halted"
     status, out, err = run("rollout", "halt", "armani/id/beta", "--state", state)
@@ -199,27 +185,24 @@ def test_a_dry_run_of_what_is_put_off(run, ask, state):
     assert run("rollout", "offer", CHANNEL, "--share", "1%", *past, "--state", state)[0] == 1
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_words_that_mislead_are_refused(run, ask, state, tmp_path, monkeypatch):
+    """Status 1, and a message that does not repeat them; nothing is halted or written."""
+    monkeypatch.chdir(tmp_path)
+    for words in (
         ["halt", CHANNEL, "--reason", "en=see https://rom.example"],
         ["halt", CHANNEL, "--note", "\x1b[2J"],
         ["pause", CHANNEL, "--reason", "id=a\u202eb"],
         ["resume", CHANNEL, "--note", "<b>"],
         ["withdraw", CHANNEL, "--counter", "2", "--note", "a\u200bb", "--propose", "x.json"],
         ["split", "--parts", "4", "--note", "a\u200bb", "--propose", "x.json"],
-    ],
-    ids=" ".join,
-)
-def test_words_that_mislead_are_refused(run, ask, state, words, tmp_path, monkeypatch):
-    """Status 1, and a message that does not repeat them; nothing is halted or written."""
-    monkeypatch.chdir(tmp_path)
-    status, out, err = run("rollout", *words, "--state", state)
-    assert (status, out) == (1, "")
-    assert "is no plain text: a text holds " in err
-    assert not set(err) & set("\x1b\u202e\u200b")
-    assert ask("rollout", "show")[0]["state"] == "offered"
-    assert list(tmp_path.glob("*.json")) == []
+    ):
+        with case(words):
+            status, out, err = run("rollout", *words, "--state", state)
+            assert (status, out) == (1, "")
+            assert "is no plain text: a text holds " in err
+            assert not set(err) & set("\x1b\u202e\u200b")
+            assert ask("rollout", "show")[0]["state"] == "offered"
+            assert list(tmp_path.glob("*.json")) == []
 
 
 def test_older_words_do_no_harm(run, ask, state, monkeypatch):
@@ -305,54 +288,40 @@ def test_everything_about_a_command(run, ask, state):
         assert text in words, text
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
+def test_a_near_name(run, state):
+    """An unknown channel or model is refused, and the message suggests a similar name."""
+    for words, sentence in (
         (["offer", "armani/id/stabel", "--share", "1%"], "Did you mean armani/id/stable?"),
         (["offer", "armnai/id/stable", "--share", "1%"], "Did you mean armani?"),
         (["pause", "armani/id/stabel"], "Did you mean armani/id/stable?"),
-    ],
-)
-def test_a_near_name(run, state, words, sentence):
-    """An unknown channel or model is refused, and the message suggests a similar name."""
-    status, _, err = run("rollout", *words, "--state", state)
-    assert (status, sentence in err) == (1, True)
+    ):
+        with case(words):
+            status, _, err = run("rollout", *words, "--state", state)
+            assert (status, sentence in err) == (1, True)
 
 
-def test_a_halt_is_a_sentence(run, state):
-    """It says what is halted where, the effect, and the share reached."""
-    status, out, _ = run("rollout", "halt", CHANNEL, "--state", state)
-    assert status == 0
-    assert out.startswith(
-        "1 (build 1) is halted in armani/id/stable: from now on no phone installs it or switches"
-        " to it. It had been offered to 100% of the phones."
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        (["rollout", "show"], "2 (build 2)"),
-        (["change", "list"], "2 (build 2)"),
-        (["audit-log", "list"], "offered armani/id/stable (2)"),
-        (["check"], "targets"),
-        (["keys", "list"], "timestamp"),
-        (["account", "list"], "a-long-name-for-a-program"),
-        (["token", "list"], "a-long-name-for-a-program"),
-        (["session", "list"], "no session"),
-        (["rollout", "preview", CHANNEL], "installs"),
-    ],
-)
-def test_lists_fit_80_columns(run, ask, state, words, shown):
+def test_lists_fit_80_columns(run, ask, state):
     """All lists do, whatever their content, and nothing is cut off."""
     name = "a-long-name-for-a-program"
     ask("account", "add", name, "--role", "engineer", "--codename", "armani")
     ask("token", "create", name, "--label", "a long label " * 4)
     ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")
-    status, out, _ = run(*words, "--state", state)
-    assert (status, shown in out) == (0, True)
-    assert max(map(len, out.splitlines())) <= 80
-    assert "\N{HORIZONTAL ELLIPSIS}" not in out
+    for words, shown in (
+        ("rollout show", "2 (build 2)"),
+        ("change list", "2 (build 2)"),
+        ("audit-log list", "offered armani/id/stable (2)"),
+        ("check", "targets"),
+        ("keys list", "timestamp"),
+        ("account list", name),
+        ("token list", name),
+        ("session list", "no session"),
+        (f"rollout preview {CHANNEL}", "installs"),
+    ):
+        with case(words):
+            status, out, _ = run(*words.split(), "--state", state)
+            assert (status, shown in out) == (0, True)
+            assert max(map(len, out.splitlines())) <= 80
+            assert "\N{HORIZONTAL ELLIPSIS}" not in out
 
 
 def test_the_audit_log_is_sentences(run, ask, state):
@@ -371,17 +340,17 @@ def test_the_audit_log_is_sentences(run, ask, state):
     assert not set(out) & set('{}"')
 
 
-@pytest.mark.parametrize("words", [["change", "list"], ["check"]])
-def test_times_are_local_or_utc(run, ask, state, monkeypatch, words):
+def test_times_are_local_or_utc(run, ask, state, monkeypatch):
     """Times are local with the zone's name; with `--utc` they are UTC."""
     monkeypatch.setenv("TZ", "Asia/Jakarta")
     time.tzset()
     try:
         ask("rollout", "pause", CHANNEL)
-        _, out, _ = run(*words, "--state", state)
-        assert (" WIB" in out, " UTC" in out) == (True, False)
-        _, out, _ = run(*words, "--utc", "--state", state)
-        assert (" WIB" in out, " UTC" in out) == (False, True)
+        for words in (["change", "list"], ["check"]):
+            _, out, _ = run(*words, "--state", state)
+            assert (" WIB" in out, " UTC" in out) == (True, False), words
+            _, out, _ = run(*words, "--utc", "--state", state)
+            assert (" WIB" in out, " UTC" in out) == (False, True), words
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -395,8 +364,8 @@ def test_a_shell_offers_channels(state, tmp_path):
         assert [item.value for item in completion.get_completions(words, "arm")] == offered
 
 
-@pytest.mark.parametrize("words", [["change", "list"], ["session", "list"], ["account", "list"]])
-def test_an_empty_list_is_a_sentence(run, world, words):
+def test_an_empty_list_is_a_sentence(run, state):
     """And has no frame."""
-    status, out, _ = run(*words, "--state", world.folder.root)
-    assert (status, out.count("\n"), out.startswith(("No ", "There is no "))) == (0, 1, True)
+    for what in ("change", "session", "account"):
+        status, out, _ = run(what, "list", "--state", state)
+        assert (status, out.count("\n"), out.startswith(("No ", "There is no "))) == (0, 1, True)

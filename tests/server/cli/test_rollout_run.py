@@ -13,7 +13,6 @@ import structlog
 from server.app import running
 from server.cli.rollout_run import PATIENCE_SECONDS, wait_for_bundles
 from server.publisher.errors import PublishError
-from server.publisher.incoming import list_submissions
 from server.publisher.publisher import Publisher
 from server.settings import Settings
 from server.urgent import opened_in_thread
@@ -24,59 +23,23 @@ from tests.server.world import PACKAGE_1, PACKAGE_2
 CHANNEL = "armani/id/stable"
 
 
-class Waiter:
-    """A clock that each pause advances, and a server's actions during the first two pauses."""
+def test_without_a_server_it_ends(world):
+    """It gives up after a minute and says what to do; the bundle stays.
 
-    def __init__(self, meanwhile=lambda: None):
-        self.now, self.said, self.meanwhile = 0.0, [], [meanwhile, meanwhile]
-
-    def pause(self, seconds):
-        """Advance the time by `seconds`."""
-        self.now += seconds
-        if self.meanwhile:
-            self.meanwhile.pop()()
-
-    def wait(self, folder, waiting=None):
-        """Wait for `waiting`, by default for the bundles in a state folder."""
-        waiting = waiting or list_submissions(folder.incoming)
-        wait_for_bundles(folder, waiting, self.said.append, lambda: self.now, self.pause)
-
-
-def test_what_was_taken_meanwhile_is_not_waited_for(world):
-    """It prints nothing then, and returns without a pause."""
-    identity = world.submit(world.second_release(), [PACKAGE_2])
+    What was taken meanwhile is not waited for.
+    """
+    paused, said = [], []
+    bundle = world.submit(world.second_release(), [PACKAGE_2])
+    waiting = world.folder, [bundle], said.append, lambda: sum(paused), paused.append
+    with pytest.raises(PublishError, match=r"1 bundle .* is not published.*start `hening-server"):
+        wait_for_bundles(*waiting)
+    assert sum(paused) > PATIENCE_SECONDS
     for _ in range(2):  # the second look removes the bundle
         world.run(Publisher.process_incoming)
-    waiter = Waiter()
-    waiter.wait(world.folder, [identity])
-    assert (waiter.said, waiter.now) == ([], 0)
-
-
-def test_a_bundle_is_waited_for(world):
-    """A running server takes it meanwhile."""
-    world.submit(world.second_release(), [PACKAGE_2])
-    waiter = Waiter(lambda: world.run(Publisher.process_incoming))
-    waiter.wait(world.folder)
-    assert waiter.said == [
-        f"Waiting for `hening-server run` to take 1 bundle in {world.folder.incoming}."
-    ]
-    assert 0 < waiter.now < 1
-
-
-def test_a_refused_bundle_is_named_with_its_reason(world):
-    """Otherwise the command would be refused for another, misleading reason."""
-    world.submit(world.second_release())  # without its package
-    with pytest.raises(PublishError, match=r"the server refused bundle [0-9a-f]{16}: .*not here"):
-        Waiter(lambda: world.run(Publisher.process_incoming)).wait(world.folder)
-
-
-def test_without_a_server_it_ends(world):
-    """It gives up after a minute and says what to do; the bundle stays."""
-    world.submit(world.second_release(), [PACKAGE_2])
-    waiter = Waiter()
-    with pytest.raises(PublishError, match=r"1 bundle .* is not published.*start `hening-server"):
-        waiter.wait(world.folder)
-    assert waiter.now > PATIENCE_SECONDS
+    paused.clear()
+    said.clear()
+    wait_for_bundles(*waiting)
+    assert (said, paused) == ([], [])
 
 
 def test_an_offer_waits_for_its_release(run, world, monkeypatch):
@@ -86,8 +49,8 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
     status, out, err = run(
         "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
     )
-    assert (status, err.count("Waiting for `hening-server run`")) == (0, 1)
-    assert "(build 2)" in out
+    assert (status, "(build 2)" in out) == (0, True)
+    assert err == f"Waiting for `hening-server run` to take 1 bundle in {world.folder.incoming}.\n"
 
 
 def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
@@ -101,25 +64,12 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
     assert "already offers 1 (build 1); offer a later build; the server refused bundle" in said
 
 
-@pytest.mark.parametrize("command", ["halt", "pause"])
-def test_what_stops_things_never_waits(run, world, command):
+def test_what_stops_things_never_waits(run, world):
     """Halts and the like run, or are refused, immediately, whatever is in `incoming`."""
     world.submit(world.second_release(), [PACKAGE_2])
-    status, _, err = run("rollout", command, "armani/id/beta", "--state", world.folder.root)
-    assert (status, err.count("\n")) == (1, 1)
-
-
-def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
-    """Right after a ceremony nothing is published yet."""
-    first = fresh.ceremony.first()
-    first["root", 1] = fresh.folder.trusted_root.read_bytes()
-    fresh.run(Publisher.repair)  # creates the database
-    fresh.submit(first)
-    monkeypatch.setattr("time.sleep", lambda _seconds: fresh.run(Publisher.process_incoming))
-    status, _, err = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", fresh.folder.root)
-    assert status == 1
-    assert [line[:7] for line in err.splitlines()] == ["Waiting", "hening-"]
-    assert "has no release" in err
+    for command in ("halt", "pause"):
+        status, _, err = run("rollout", command, BETA, "--state", world.folder.root)
+        assert (status, err.count("\n")) == (1, 1)
 
 
 BETA = "armani/id/beta"
@@ -151,8 +101,23 @@ async def served(world, run, monkeypatch):
             yield call
 
 
-async def test_the_server_halts_for_a_command(served, world):
-    """The output is the same as without a server; a channel without an offer fails."""
+async def test_the_server_works_for_a_command(served, world):
+    """The output is the same as without a server, and so is what is refused.
+
+    The command carries the tag that was seen; a stale one is refused, and a channel without an
+    offer. A command that waits for its time is cancelled; an unknown one is refused.
+    """
+    status, _, err = await served("rollout", "pause", CHANNEL, "--if-match", '"0"')
+    assert (status, err.startswith("hening-server: ")) == (1, True)
+    due = ("--due", f"{world.now() + timedelta(days=30):%Y-%m-%dT%H:%M}+00:00")
+    _, out, _ = await served("rollout", "pause", CHANNEL, *due, direct=True)
+    (change,) = json.loads(out)["changes"]
+    status, out, _ = await served("change", "cancel", change["id"], "--reason", "not now")
+    assert (status, json.loads(out)["state"]) == (0, "cancelled")
+    status, _, err = await served("change", "cancel", "0" * 32)
+    assert (status, "no change" in err) == (1, True)
+    status, out, _ = await served("rollout", "pause", CHANNEL)
+    assert (status, json.loads(out)["channels"][0]["state"]) == (0, "paused")
     status, out, _ = await served("rollout", "halt", CHANNEL, "--reason", "en=It drains.")
     told = json.loads(out)
     assert (status, [row["state"] for row in told["channels"]]) == (0, ["halted"])
@@ -161,26 +126,6 @@ async def test_the_server_halts_for_a_command(served, world):
     published = await asyncio.to_thread(world.published)
     assert [dict(p.reason) for p in published.pointers().values()] == [{"en": "It drains."}]
     assert (await served("rollout", "halt", BETA))[0] == 1
-
-
-async def test_the_server_pauses_for_a_command(served):
-    """The command carries the tag that was seen; a stale one is refused as without a server."""
-    status, _, err = await served("rollout", "pause", CHANNEL, "--if-match", '"0"')
-    assert (status, err.startswith("hening-server: ")) == (1, True)
-    status, out, _ = await served("rollout", "pause", CHANNEL)
-    assert (status, json.loads(out)["channels"][0]["state"]) == (0, "paused")
-
-
-async def test_the_server_cancels_for_a_command(served, world):
-    """A command that waits for its time is cancelled; an unknown one is refused."""
-    due = ("--due", f"{world.now() + timedelta(days=30):%Y-%m-%dT%H:%M}+00:00")
-    _, out, _ = await served("rollout", "pause", CHANNEL, *due, direct=True)
-    (change,) = json.loads(out)["changes"]
-    status, out, _ = await served("change", "cancel", change["id"], "--reason", "not now")
-    assert (status, json.loads(out)["state"]) == (0, "cancelled")
-    status, _, err = await served("change", "cancel", "0" * 32)
-    assert status == 1
-    assert "no change" in err
 
 
 def test_a_server_that_takes_it_and_ends(world, run):
