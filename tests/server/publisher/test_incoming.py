@@ -22,6 +22,7 @@ from server.publisher.published import Trust
 from server.storage.blobs import BlobThreads
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
+from tests.cases import case
 from tests.server.ceremony import write_bundle
 from tests.server.core.content.samples import (
     NEWS,
@@ -55,20 +56,24 @@ def test_a_sound_one(bundle, tmp_path):
     assert blobs.length(SHA256) == len(BLOB)
 
 
-@pytest.mark.parametrize("name", ["x", "metadata/x", "blobs/x", ".hidden", "blobs/" + "0" * 64])
-def test_an_extra_file(bundle, name):
-    """A file that the bundle does not name is refused."""
-    (bundle / name).write_bytes(b"")
-    with pytest.raises(FormatError, match="which it does not name"):
-        load_submission(bundle)
-
-
-@pytest.mark.parametrize("name", ["bundle.json", "metadata/2.armani.json"])
-def test_a_missing_file(bundle, name):
-    """A file that the bundle names must be there."""
-    (bundle / name).unlink()
-    with pytest.raises(FormatError, match=r"lacks|not a regular file"):
-        load_submission(bundle)
+def test_files_that_are_not_as_named(bundle):
+    """A file that the bundle does not name, or a link in place of one, is refused, or a gap."""
+    for name in ("x", "metadata/x", "blobs/x", ".hidden", "blobs/" + "0" * 64):
+        (bundle / name).write_bytes(b"")
+        with case(name), pytest.raises(FormatError, match="which it does not name"):
+            load_submission(bundle)
+        (bundle / name).unlink()
+    for name in ("bundle.json", "metadata", "metadata/2.armani.json", "blobs"):
+        moved = (bundle / name).rename(bundle.parent / "elsewhere")
+        if (bundle / name).suffix:
+            with case(name), pytest.raises(FormatError, match=r"lacks|not a regular file"):
+                load_submission(bundle)
+        (bundle / name).symlink_to(moved)
+        with case(name), pytest.raises(FormatError, match=r"not a regular file|not a folder"):
+            load_submission(bundle)
+        (bundle / name).unlink()
+        moved.rename(bundle / name)
+    load_submission(bundle)
 
 
 @pytest.mark.parametrize("with_folder", [True, False])
@@ -85,15 +90,6 @@ def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
     blobs.path(SHA256).write_bytes(BLOB[:-1])
     with pytest.raises(FormatError, match="not in the bundle and not here"):
         ingest_blobs(bundle, load_submission(bundle), blobs)
-
-
-@pytest.mark.parametrize("name", ["bundle.json", "metadata", "metadata/2.armani.json", "blobs"])
-def test_symbolic_links(bundle, name):
-    """A link is not followed, whatever its target."""
-    moved = (bundle / name).rename(bundle.parent / "elsewhere")
-    (bundle / name).symlink_to(moved)
-    with pytest.raises(FormatError, match=r"not a regular file|not a folder"):
-        load_submission(bundle)
 
 
 def test_a_linked_blob(bundle, tmp_path):
@@ -164,7 +160,7 @@ def submit(world, files):
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda _: "\0" * 60_000_000, "holds nothing, or more than 2097152"),
+        (lambda _: "\0" * 3_000_000, "holds nothing, or more than 2097152"),
         (lambda part: part.replace("Kabar", "<script>"), r"'a' of notices: id: .*holds .<."),
         (lambda part: part.replace("example.com", "evil.example"), "not an allowed host"),
     ],

@@ -22,9 +22,12 @@ def is_signed(path):
     return path.name == "checkpoint" or path.parent.name == "proof"
 
 
-def leaf(number):
-    """Return the leaf of a made-up role version."""
-    return "armani", number, hashlib.sha256(b"%d" % number).hexdigest()
+def leaves(first, last):
+    """Return leaves of made-up role versions."""
+    return [
+        ("armani", number, hashlib.sha256(b"%d" % number).hexdigest())
+        for number in range(first, last + 1)
+    ]
 
 
 async def append(fresh, *batches):
@@ -41,43 +44,44 @@ def files(fresh):
     return {path: path.read_bytes() for path in log.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3], [255, 1, 1], [256, 256], [300, 250]])
+@pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3, 244, 1, 1], [256, 44, 250]])
 def test_every_step(fresh, sizes):
     """Whatever the sizes of the batches, also across the border of a tile."""
     done = 0
     for size in sizes:
-        batch = [leaf(number) for number in range(done + 1, done + size + 1)]
+        batch = leaves(done + 1, done + size)
         done += size
         assert asyncio.run(append(fresh, batch)) == done
-        leaves = check_log(fresh.folder, fresh.keys.log_verifier.public)
-        assert len(leaves) == done
-
-
-async def test_again(fresh):
-    """Appending the same again writes nothing and gives equal bytes."""
-    await append(fresh, [leaf(1), leaf(2)])
-    before = files(fresh)
-    await append(fresh, [leaf(1), leaf(2)], [leaf(2)])
-    assert files(fresh) == before
+        assert len(check_log(fresh.folder, fresh.keys.log_verifier.public)) == done
 
 
 async def test_a_burned_version(fresh):
-    """One version has one sha256, in one batch and across batches."""
-    other = ("armani", 1, "0" * 64)
+    """One version has one sha256, in one batch and across batches.
+
+    A root cannot be passed over: the remedy is the appended root.
+    """
+    (first, second), other = leaves(1, 2), ("armani", 1, "0" * 64)
     with pytest.raises(LogError, match="armani 1 is in the log with other bytes and is burned"):
-        await append(fresh, [leaf(1)], [leaf(2), other])
+        await append(fresh, [first], [second, other])
     assert len(check_log(fresh.folder, fresh.keys.log_verifier.public)) == 1
     with pytest.raises(LogError, match="sign armani 2 instead"):
-        await append(fresh, [leaf(1), other])
+        await append(fresh, [first, other])
+    with pytest.raises(LogError, match="burned; submit the root that was appended"):
+        await append(fresh, [("root", 2, "0" * 64)], [("root", 2, "1" * 64)])
 
 
-async def test_lost_files_come_back_equal(fresh):
-    """Tiles and proofs follow from the rows: writing them again after a loss changes nothing."""
-    await append(fresh, [leaf(1), leaf(2)])
+async def test_again(fresh):
+    """Appending the same again writes nothing, gives equal bytes, and what was lost comes back.
+
+    Tiles and proofs follow from the rows.
+    """
+    await append(fresh, leaves(1, 2))
     before = files(fresh)
+    await append(fresh, leaves(1, 2), leaves(2, 2))
+    assert files(fresh) == before
     for path in before:
         path.unlink()
-    await append(fresh, [leaf(1), leaf(2)])
+    await append(fresh, leaves(1, 2))
     assert files(fresh) == before
 
 
@@ -93,7 +97,7 @@ def restate(fresh, keys, named=()):
 
 def test_restated_by_two_keys_and_by_the_next_alone(fresh):
     """The log's content stays; each held key has a signature line, and no other has."""
-    asyncio.run(append(fresh, [leaf(1)], [leaf(2), leaf(3)]))
+    asyncio.run(append(fresh, leaves(1, 1), leaves(2, 3)))
     before = files(fresh)
     create_next_keys(fresh.folder.keys, ["log"])
     first, second = load_online_keys(fresh.folder.keys).log_keys
@@ -112,7 +116,7 @@ def test_restated_by_two_keys_and_by_the_next_alone(fresh):
 @pytest.mark.parametrize("name", ["checkpoint", "proof/armani.1"])
 def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
     """A note changed on disk gets no signature, nor does one of an unknown key."""
-    asyncio.run(append(fresh, [leaf(1)]))
+    asyncio.run(append(fresh, leaves(1, 1)))
     path = fresh.folder.public / "log" / name
     data = path.read_bytes()
     path.write_bytes(data.replace(b"log\n1\n", b"log\n7\n"))
@@ -126,42 +130,29 @@ def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
 
 async def test_the_versions_that_were_appended(fresh):
     """Those of the requested roles, published or not."""
-    await append(fresh, [leaf(1), leaf(2), ("dior", 5, "0" * 64)])
+    await append(fresh, [*leaves(1, 2), ("dior", 5, "0" * 64)])
     async with open_log(fresh.folder) as log:
         assert await log.versions({"armani", "cancro"}) == {"armani": {1, 2}}
 
 
-async def test_a_root_cannot_be_passed_over(fresh):
-    """The remedy for a burned root is the appended root."""
-    with pytest.raises(LogError, match="burned; submit the root that was appended"):
-        await append(fresh, [("root", 2, "0" * 64)], [("root", 2, "1" * 64)])
-
-
 async def test_a_checkpoint_of_another_key(fresh):
     """A log whose head does not verify is not appended to."""
-    await append(fresh, [leaf(1)])
+    await append(fresh, leaves(1, 1))
     head = fresh.folder.public / "log" / "checkpoint"
     head.write_bytes(head.read_bytes().replace(b"\n1\n", b"\n0\n"))
     with pytest.raises(LogError, match="does not hold"):
-        await append(fresh, [leaf(2)])
-
-
-def leaves(first, last):
-    """Return leaves of invented role versions."""
-    return [
-        ("armani", number, hashlib.sha256(b"%d" % number).hexdigest())
-        for number in range(first, last + 1)
-    ]
+        await append(fresh, leaves(2, 2))
 
 
 async def append_after(world, batch, change=None):
     """Append a batch after applying `change` to the database."""
-    async with open_database(world.folder.database) as sessions:
-        if change is not None:
-            async with sessions.begin() as session:
-                await session.execute(change)
-    async with open_log(world.folder) as log:
-        await log.append(batch, world.keys.log_keys, 1)
+    if change is not None:
+        async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+            await session.execute(change)
+    await append(world, batch)
+
+
+PATH = ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"]  # of the 301st leaf
 
 
 @pytest.fixture(scope="module")
@@ -189,17 +180,17 @@ def test_an_append_reads_few_tiles(grown, monkeypatch):
 
     monkeypatch.setattr(Log, "_read_tile", reader)
     asyncio.run(append_after(grown, leaves(301, 301)))
-    assert sorted(set(read)) == ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"]
+    assert sorted(set(read)) == PATH
     assert len(check_log(grown.folder, grown.keys.log_verifier.public)) == 301
 
 
-@pytest.mark.parametrize("path", ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"])
+@pytest.mark.parametrize("path", PATH)
 def test_a_lost_tile_is_written_again(grown, path):
     """The tiles on the new leaf's path follow from the rows, like all others."""
     tile = grown.folder.public / "log" / path
     before = tile.read_bytes()
     tile.unlink()
-    asyncio.run(append_after(grown, leaves(301, 302)))
+    asyncio.run(append(grown, leaves(301, 302)))
     assert tile.read_bytes() == before
     assert len(check_log(grown.folder, grown.keys.log_verifier.public)) == 302
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -22,6 +23,7 @@ from server.publisher.keys.choice import (
 )
 from server.publisher.keys.online_keys import HOLDERS, ROLES, create_next_keys, load_online_keys
 from server.publisher.published import Trust
+from tests.cases import case
 
 STRANGER = CryptoSigner.generate_ed25519().public_key
 CURRENT, NEXT, BOTH, NEITHER = "current", "next", "both", "neither"
@@ -49,25 +51,24 @@ def trust(world, keys, **listed):
     return Trust(root, targets, {})
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_what_is_listed_decides(fresh, keys, role):
+def test_what_is_listed_decides(fresh, keys):
     """The current key for as long as it may sign, then the next one; other roles do not matter."""
-    for listed, signers in ((CURRENT, 0), (BOTH, 0), (NEXT, 1)):
+    for role, (listed, is_next) in product(ROLES, ((CURRENT, False), (BOTH, False), (NEXT, True))):
         believed = trust(fresh, keys, **{role: listed})
         chosen = choose_keys(keys, believed.root, believed.targets).signers
-        expected = dict(keys.signers) | ({role: keys.next_signers[role]} if signers else {})
-        assert chosen == expected
+        following = {role: keys.next_signers[role]} if is_next else {}
+        assert chosen == dict(keys.signers) | following, (role, listed)
 
 
-@pytest.mark.parametrize("role", HOLDERS)
-def test_neither_key_is_listed(fresh, keys, role):
+def test_neither_key_is_listed(fresh, keys):
     """Then nothing is signed, and the error names the command that makes a key."""
-    believed = trust(fresh, keys, **{role: NEITHER})
-    with pytest.raises(TrustError, match=f"run `hening-server keys new {role}`"):
-        choose_keys(keys, believed.root, believed.targets)
-    if role != "latest":
-        with pytest.raises(TrustError, match=f"keys new {role}"):
-            check_root_keys(believed.root, keys)
+    for role in HOLDERS:
+        believed = trust(fresh, keys, **{role: NEITHER})
+        with pytest.raises(TrustError, match=f"run `hening-server keys new {role}`"):
+            choose_keys(keys, believed.root, believed.targets)
+        if role != "latest":
+            with pytest.raises(TrustError, match=f"keys new {role}"):
+                check_root_keys(believed.root, keys)
 
 
 def test_a_server_without_next_keys(fresh, keys):
@@ -101,28 +102,26 @@ def test_what_is_shown(fresh, keys):
     assert {(state.following, state.listed) for state in nothing} == {("", ())}
 
 
-@pytest.mark.parametrize(
-    ("listed", "age", "at_once", "allowed"),
-    [
-        (CURRENT, 1e9, True, False),
-        (NEITHER, 1e9, True, False),
-        (BOTH, 74.9, False, False),
-        (BOTH, -5, False, False),
-        (BOTH, 75, False, True),
-        (BOTH, 0, True, True),
-        (NEXT, 0, False, True),
-    ],
-)
-def test_when_a_next_key_may_take_over(fresh, keys, listed, age, at_once, allowed):
+def test_when_a_next_key_may_take_over(fresh, keys):
     """Not before it is listed, nor before caches expire, unless the former cannot be used."""
-    believed = trust(fresh, keys, snapshot=listed, timestamp=listed)
-    if allowed:
-        names = ["timestamp", "snapshot"]
-        assert plan_switch(keys, believed, names, age, at_once=at_once) == names[::-1]
-        return
-    sentence = "less than 75 s" if listed == BOTH else "does not list the next key of snapshot yet"
-    with pytest.raises(PublishError, match=sentence):
-        plan_switch(keys, believed, ["snapshot"], age, at_once=at_once)
+    names = ["timestamp", "snapshot"]
+    early, unlisted = "less than 75 s", "does not list the next key of snapshot yet"
+    for listed, age, at_once, said in (
+        (CURRENT, 1e9, True, unlisted),
+        (NEITHER, 1e9, True, unlisted),
+        (BOTH, 74.9, False, early),
+        (BOTH, -5, False, early),
+        (BOTH, 75, False, ""),
+        (BOTH, 0, True, ""),
+        (NEXT, 0, False, ""),
+    ):
+        with case(listed, age, at_once):
+            believed = trust(fresh, keys, snapshot=listed, timestamp=listed)
+            if said:
+                with pytest.raises(PublishError, match=said):
+                    plan_switch(keys, believed, ["snapshot"], age, at_once=at_once)
+            else:
+                assert plan_switch(keys, believed, names, age, at_once=at_once) == names[::-1]
 
 
 def test_latest_waits_for_no_cache_and_the_log_always(fresh, keys):

@@ -31,7 +31,7 @@ from server.publisher.keys.messages import (
     decode_request,
     encode_frame,
 )
-from server.publisher.keys.online_keys import History, encode_public, load_online_keys
+from server.publisher.keys.online_keys import ROLES, History, encode_public, load_online_keys
 from server.publisher.log import SignedLeaves
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -96,15 +96,30 @@ def test_a_copy_that_is_behind(fresh, tmp_path):
     assert len(asked) == 1
 
 
+NOTHING, OTHER = "the key process does not answer at", "of another version"
+
+
 @pytest.mark.parametrize(
-    "answer", [b"", b"\0", b"\0\0\0\5abc", b"\xff\xff\xff\xff", b"\0\0\0\1\xc0"]
+    ("answer", "kind", "said"),
+    [
+        (b"", StorageError, NOTHING),
+        (b"\0", StorageError, NOTHING),
+        (b"\0\0\0\5abc", StorageError, NOTHING),
+        (b"\xff\xff\xff\xff", StorageError, NOTHING),
+        (b"\0\0\0\1\xc0", StorageError, NOTHING),
+        (Refused("no.", True), StorageError, "the key process refuses: no"),
+        (Refused("no.", False), PublishError, "the key process refuses: no"),
+        (Done(), StorageError, OTHER),
+        (Held({}, ["log"], 0, True), StorageError, OTHER),
+        (Held({role: ["zz"] for role in ROLES}, [str(LOG)], 0, True), FormatError, "none"),
+    ],
 )
-def test_what_is_no_answer(tmp_path, answer):
-    """The process is unreachable or no key process: waiting work is retried."""
-    with (
-        answering(tmp_path, answer) as (process, _),
-        pytest.raises(StorageError, match="the key process does not answer at"),
-    ):
+def test_what_is_no_answer(tmp_path, answer, kind, said):
+    """Waiting work is retried after what the environment causes, and refused after a refusal.
+
+    A program of another version, or a key that is none, has our own error.
+    """
+    with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match=said):
         process.load()
 
 
@@ -113,34 +128,6 @@ def test_no_key_process_is_there(tmp_path):
     folder = StateFolder(tmp_path, keys_socket=str(tmp_path / "nothing.sock"))
     with pytest.raises(StorageError, match=r"nothing\.sock .* `hening-server keys serve` runs"):
         load_keys(folder)
-
-
-@pytest.mark.parametrize(("environment", "kind"), [(True, StorageError), (False, PublishError)])
-def test_a_refusal(tmp_path, environment, kind):
-    """It keeps its kind: a disk error is retried, and a refused signature is not."""
-    with (
-        answering(tmp_path, Refused("no.", environment)) as (process, _),
-        pytest.raises(kind, match="the key process refuses: no"),
-    ):
-        process.load()
-
-
-@pytest.mark.parametrize("answer", [Done(), Held({}, ["log"], 0, True)])
-def test_an_answer_to_something_else(tmp_path, answer):
-    """The two programs are of different versions."""
-    with (
-        answering(tmp_path, answer) as (process, _),
-        pytest.raises(StorageError, match="of another version"),
-    ):
-        process.load()
-
-
-def test_a_key_that_is_none(fresh, tmp_path):
-    """It is refused as malformed, not by the library's error."""
-    answer = held(load_online_keys(fresh.folder.keys))
-    answer.roles["latest"] = ["zz"]
-    with answering(tmp_path, answer) as (process, _), pytest.raises(FormatError, match="none"):
-        process.load()
 
 
 def history(size, public=0):
@@ -178,36 +165,32 @@ def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
 
 
 def test_a_process_that_does_not_follow(tmp_path):
-    """Public leaves are not sent as if they were new."""
+    """Public leaves are not sent as if they were new.
+
+    Without its log there is no checkpoint: the process would have nothing to verify.
+    """
     process = KeySocket(StateFolder(tmp_path, keys_socket="nowhere"))
     with pytest.raises(StorageError, match=r"knows 0 leaves of the log, of which 3 are public"):
         process.sign_checkpoint(LOG, text(6), history(6, public=3))
+    with pytest.raises(TrustError, match="without its log"):
+        LogHalf(LOG, process).sign(text(1))
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
-    [(Refused("no.", False), StorageError), (Unexpected("no."), LeafRefusedError)],
+    ("answers", "kind", "said"),
+    [
+        ([Refused("no.", False)], StorageError, "refuses: no"),
+        ([Unexpected("no.")], LeafRefusedError, "refuses: no"),
+        ([LogSize(1), LogSize(2), LogSize(3)], StorageError, "another publisher is using"),
+    ],
 )
-def test_a_checkpoint_that_is_refused(tmp_path, answer, kind):
-    """No bundle is blamed for the log; leaves that can never be signed have their own error."""
-    with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match="refuses: no"):
+def test_a_checkpoint_that_is_refused(tmp_path, answers, kind, said):
+    """No bundle is blamed for the log; leaves that can never be signed have their own error.
+
+    A size that never settles ends it, so that the publisher's lease ends, too.
+    """
+    with answering(tmp_path, *answers) as (process, _), pytest.raises(kind, match=said):
         process.sign_checkpoint(LOG, text(6), history(6))
-
-
-def test_a_size_that_never_settles(tmp_path):
-    """It ends, so that the publisher's lease does, too."""
-    with (
-        answering(tmp_path, *map(LogSize, (1, 2, 3))) as (process, _),
-        pytest.raises(StorageError, match="another publisher is using"),
-    ):
-        process.sign_checkpoint(LOG, text(6), history(6))
-
-
-def test_no_checkpoint_without_its_log(tmp_path):
-    """The process would have nothing to verify."""
-    half = LogHalf(LOG, KeySocket(StateFolder(tmp_path, keys_socket="nowhere")))
-    with pytest.raises(TrustError, match="without its log"):
-        half.sign(text(1))
 
 
 def test_leaves_that_the_process_has(fresh, tmp_path):

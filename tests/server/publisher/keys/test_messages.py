@@ -34,6 +34,7 @@ from server.publisher.keys.messages import (
     encode_frame,
 )
 from server.publisher.verify import RoleVersion
+from tests.cases import case
 
 FILE = RoleVersion("armani", 3, b"{}")
 REQUESTS = [
@@ -67,16 +68,17 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("message", [*REQUESTS, *ANSWERS], ids=lambda each: type(each).__name__)
-def test_round_trip(message):
+def test_round_trip():
     """Length in four bytes, then the message; each side decodes what the other may send."""
-    frame = encode_frame(message)
-    assert decode_head(frame[:HEAD]) == len(frame) - HEAD
-    decode = decode_request if message in REQUESTS else decode_answer
-    assert decode(frame[HEAD:]) == message
-    other = decode_answer if message in REQUESTS else decode_request
-    with pytest.raises(FormatError, match="a message between publisher and key process"):
-        other(frame[HEAD:])
+    decoders = decode_request, decode_answer
+    for messages, (decode, other) in ((REQUESTS, decoders), (ANSWERS, decoders[::-1])):
+        for message in messages:
+            with case(type(message).__name__):
+                frame = encode_frame(message)
+                assert decode_head(frame[:HEAD]) == len(frame) - HEAD
+                assert decode(frame[HEAD:]) == message
+                with pytest.raises(FormatError, match="a message between publisher and key proc"):
+                    other(frame[HEAD:])
 
 
 @given(st.binary(max_size=200))
@@ -99,23 +101,19 @@ def test_a_changed_byte(request_, data):
     assert type(read) in {type(each) for each in REQUESTS}
 
 
-@pytest.mark.parametrize("names", [[], ["armani"], ["../log"], ["log\n"], ["log"] * 5])
-def test_keys_that_are_not_held(names):
+def test_keys_that_are_not_held():
     """A name becomes that of a file, so only the four names are accepted."""
-    body = msgspec.msgpack.encode(MakeNext("", names, False))
-    with pytest.raises(FormatError):
-        decode_request(body)
+    for names in ([], ["armani"], ["../log"], ["log\n"], ["log"] * 5):
+        body = msgspec.msgpack.encode(MakeNext("", names, False))
+        with case(names), pytest.raises(FormatError):
+            decode_request(body)
 
 
-@pytest.mark.parametrize("length", [0, FRAME_LIMIT + 1, 2**32 - 1])
-def test_a_length_beyond_the_limit(length):
-    """It is refused before anything is read."""
-    with pytest.raises(FormatError, match="over the limit"):
-        decode_head(length.to_bytes(4))
-
-
-def test_the_largest_length():
-    """The limit itself is allowed."""
+def test_a_length_beyond_the_limit():
+    """It is refused before anything is read; the limit itself is allowed."""
+    for length in (0, FRAME_LIMIT + 1, 2**32 - 1):
+        with pytest.raises(FormatError, match="over the limit"):
+            decode_head(length.to_bytes(4))
     assert decode_head(FRAME_LIMIT.to_bytes(4)) == FRAME_LIMIT
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 
 import pytest
 
@@ -14,6 +15,7 @@ from server.publisher.keys.online_keys import (
     promote_next_key,
 )
 from server.storage.errors import StorageError
+from tests.cases import case
 
 NAMES = [*ROLES, "log"]
 NAMES_SORTED = sorted(NAMES)
@@ -32,27 +34,29 @@ def test_made_once(tmp_path):
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601])
-def test_modes(tmp_path, name, mode):
-    """Files are 0600; a wider one is refused with the remedy."""
+def test_modes(tmp_path):
+    """Files are 0600; a wider one is refused with the remedy, that of a next key as well."""
     create_online_keys(tmp_path, "rom.example/log")
-    path = tmp_path / f"{name}.pem"
-    assert path.stat().st_mode & 0o777 == 0o600
-    path.chmod(mode)
-    with pytest.raises(TrustError, match=f"has mode 0{mode:o}: run `chmod 600"):
-        load_online_keys(tmp_path)
-    path.chmod(0o400)
-    load_online_keys(tmp_path)
+    create_next_keys(tmp_path, ["latest"])
+    for name, mode in product((*NAMES, "latest.next"), (0o640, 0o604, 0o644, 0o660, 0o601)):
+        with case(name, mode):
+            path = tmp_path / f"{name}.pem"
+            assert path.stat().st_mode & 0o777 == 0o600
+            path.chmod(mode)
+            with pytest.raises(TrustError, match=f"{name}.pem has mode 0{mode:o}: run `chmod 600"):
+                load_online_keys(tmp_path)
+            path.chmod(0o400)
+            load_online_keys(tmp_path)
+            path.chmod(0o600)
 
 
-@pytest.mark.parametrize("data", [b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"])
-def test_what_is_no_key(tmp_path, data):
+def test_what_is_no_key(tmp_path):
     """A damaged file is named in the error message."""
     create_online_keys(tmp_path, "rom.example/log")
-    (tmp_path / "snapshot.pem").write_bytes(data)
-    with pytest.raises(TrustError, match=r"snapshot\.pem is not an unencrypted private key"):
-        load_online_keys(tmp_path)
+    for data in (b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"):
+        (tmp_path / "snapshot.pem").write_bytes(data)
+        with pytest.raises(TrustError, match=r"snapshot\.pem is not an unencrypted private key"):
+            load_online_keys(tmp_path)
 
 
 def test_next_keys(tmp_path):
@@ -95,21 +99,27 @@ def test_next_keys_afresh(tmp_path):
     assert (tmp_path / "log.next.pem").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_key_file_that_is_gone(tmp_path, name):
-    """It is named with both remedies; `create_online_keys` makes only that one again."""
-    create_online_keys(tmp_path / "keys", "rom.example/log")
-    path = tmp_path / "keys" / f"{name}.pem"
-    files = {p.name: p.read_bytes() for p in path.parent.glob("*.pem")}
-    path.unlink()
-    sentence = (
-        f"{path} is gone: restore it from a copy, or run `hening-server init --state {tmp_path}`"
-    )
-    with pytest.raises(StorageError, match=re.escape(sentence)):
-        load_online_keys(tmp_path / "keys")
-    create_online_keys(tmp_path / "keys")
-    changed = {p.name for p in path.parent.glob("*.pem") if files[p.name] != p.read_bytes()}
-    assert changed == {path.name}
+def test_a_key_file_that_is_gone(tmp_path):
+    """It is named with both remedies; `create_online_keys` makes only that one again.
+
+    For a folder without keys the error says what to run.
+    """
+    folder = tmp_path / "keys"
+    with pytest.raises(StorageError, match="run `hening-server init` for a new server"):
+        load_online_keys(folder)
+    create_online_keys(folder, "rom.example/log")
+    for name in NAMES:
+        path = folder / f"{name}.pem"
+        files = {p.name: p.read_bytes() for p in folder.glob("*.pem")}
+        path.unlink()
+        remedies = "restore it from a copy, or run `hening-server init --state"
+        with pytest.raises(
+            StorageError, match=re.escape(f"{path} is gone: {remedies} {tmp_path}`")
+        ):
+            load_online_keys(folder)
+        create_online_keys(folder)
+        changed = {p.name for p in folder.glob("*.pem") if files[p.name] != p.read_bytes()}
+        assert changed == {path.name}
 
 
 def test_the_logs_name_when_its_file_is_gone(tmp_path):
@@ -120,15 +130,6 @@ def test_the_logs_name_when_its_file_is_gone(tmp_path):
         create_online_keys(tmp_path, "other.example/log", "rom.example/log")
     create_online_keys(tmp_path, None, "rom.example/log")
     assert load_online_keys(tmp_path).log_verifier.name == "rom.example/log"
-
-
-def test_a_next_key_that_others_may_read(tmp_path):
-    """It is refused like a current one."""
-    create_online_keys(tmp_path, "rom.example/log")
-    create_next_keys(tmp_path, ["latest"])
-    (tmp_path / "latest.next.pem").chmod(0o644)
-    with pytest.raises(TrustError, match=r"latest\.next\.pem has mode 0644"):
-        load_online_keys(tmp_path)
 
 
 def test_private_halves_are_not_shown(tmp_path):
@@ -142,15 +143,9 @@ def test_private_halves_are_not_shown(tmp_path):
         assert repr(seed)[2:-1] not in repr(keys)
 
 
-def test_none(tmp_path):
-    """For a folder without keys the error says what to run."""
-    with pytest.raises(StorageError, match="run `hening-server init` for a new server"):
-        load_online_keys(tmp_path)
-
-
-@pytest.mark.parametrize("origin", ["", "Rom.example", "rom example", "a+b", "a\nb", "a" * 65])
-def test_a_log_name_that_no_checkpoint_can_carry(tmp_path, origin):
+def test_a_log_name_that_no_checkpoint_can_carry(tmp_path):
     """It is refused before anything is written: the name is permanent."""
-    with pytest.raises(FormatError, match="cannot name a log"):
-        create_online_keys(tmp_path / "keys", origin)
+    for origin in ("", "Rom.example", "rom example", "a+b", "a\nb", "a" * 65):
+        with case(origin), pytest.raises(FormatError, match="cannot name a log"):
+            create_online_keys(tmp_path / "keys", origin)
     assert not (tmp_path / "keys").exists()

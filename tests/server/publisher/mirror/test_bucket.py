@@ -5,13 +5,10 @@ import dataclasses
 import hashlib
 import uuid
 from datetime import timedelta
-from http import HTTPStatus
-from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import obstore
 import pytest
-from tuf.ngclient import Updater
 
 from server.core.errors import FormatError
 from server.http.answers import IMMUTABLE, ONE_MINUTE, Package
@@ -27,7 +24,7 @@ from tests.seaweed import PUBLIC
 from tests.server.core.content.samples import entries_of
 from tests.server.device.served import serve
 from tests.server.publisher.mirror.mirrors import Bucket, export, load, read
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, clock
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, clock
 
 pytestmark = pytest.mark.needs("seaweed")
 LARGE = hashlib.shake_128(b"package").digest(2 * PART + 100_000)  # three parts, the last short
@@ -98,37 +95,6 @@ def test_headers_of_the_device_plane(world, mirror):
     }
     with urlopen(f"{mirror.address}/.mirror.json") as listing:
         assert listing.headers["Cache-Control"] == "no-store"
-
-
-def test_what_a_phone_asks_for_in_vain_and_in_part(world, mirror):
-    """The next root is 404; a block of a package is 206."""
-    mirror.export(world)
-    assert mirror.get("metadata/2.root.json") is None
-    (package,) = [path for path, data in mirror.files().items() if data == PACKAGE_1]
-    block = Request(f"{mirror.address}/{package}", headers={"Range": "bytes=100-199"})
-    with urlopen(block) as answer:
-        assert answer.status == HTTPStatus.PARTIAL_CONTENT
-        assert answer.headers["Content-Range"] == f"bytes 100-199/{len(PACKAGE_1)}"
-        assert answer.read() == PACKAGE_1[100:200]
-
-
-def test_another_tuf_client_over_http(world, mirror, tmp_path):
-    """python-tuf's own client, with its own fetcher, refreshes and fetches every target."""
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    mirror.export(world)
-    for name in ("cache", "targets"):
-        (tmp_path / name).mkdir()
-    updater = Updater(
-        str(tmp_path / "cache"),
-        f"{mirror.address}/metadata/",
-        str(tmp_path / "targets"),
-        f"{mirror.address}/targets/",
-        bootstrap=world.folder.trusted_root.read_bytes(),
-    )
-    updater.refresh()
-    for path, data in ((FIRST, PACKAGE_1), (SECOND, PACKAGE_2), (CHANNEL.pointer_path, b"")):
-        found = updater.download_target(updater.get_targetinfo(path))
-        assert Path(found).read_bytes() == data
 
 
 def test_what_a_run_with_nothing_new_asks(world, mirror):

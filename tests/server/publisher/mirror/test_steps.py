@@ -170,9 +170,12 @@ def test_what_is_audited(world, mirror, monkeypatch):
     assert asked.pop() == {CHANNEL.pointer_path}
 
 
-@either
+@pytest.mark.parametrize("mirror", KINDS[1:], indirect=True)
 def test_killed_anywhere(world, mirror):
-    """After every few files, and each step: clients see the old mirror, then the new one."""
+    """After every few files, and each step: clients see the old mirror, then the new one.
+
+    `tests/crash/test_points.py` does so with a folder.
+    """
     mirror.export(world)
     files = {("root", 2): world.ceremony.root(2)} | world.second_release()
     assert world.publish(files, [PACKAGE_2]).reason == ""

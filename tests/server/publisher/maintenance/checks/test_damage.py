@@ -10,6 +10,7 @@ from server.publisher.maintenance.checks.finding import MOST, summarise
 from server.publisher.publisher import Publisher
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
+from tests.cases import case
 from tests.server.ceremony import release
 from tests.server.publisher.maintenance.checks.damage import copy, flip, remove, run, write
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
@@ -24,189 +25,100 @@ UPLOAD = (
     "INSERT INTO uploads (id, account, length, sha256, created_at, expires_at, finished_at) VALUES"
     f" ('{'c' * 32}', 'eka', 5, '{'d' * 64}', 1, 9999999999, {{}})"
 )
-# The alteration: the subject of the finding, and a part of its sentence.
-DAMAGE = {
-    "superseded role flipped": (
-        flip("public/metadata/2.armani.json"),
-        ("metadata", "2.armani.json is not the file that was logged: restore"),
-    ),
-    "superseded role removed": (
-        remove("public/metadata/2.armani.json"),
-        ("metadata", "2.armani.json is in the log and not there: restore"),
-    ),
-    "superseded latest flipped": (
-        flip("public/metadata/1.latest.json"),
-        ("metadata", "1.latest.json is not the file that was logged"),
-    ),
-    "superseded snapshot flipped": (
-        flip("public/metadata/1.snapshot.json", at=20),
-        ("metadata", "1.snapshot.json"),
-    ),
-    "superseded snapshot with another's bytes": (
+MORE = f"INSERT INTO log_entries SELECT ({LAST}) + 1, 'armani', 9, '{'7' * 64}', 1"
+NO_LAST_LEAF = run(f'DELETE FROM log_entries WHERE "index" = ({LAST})')
+OTHER_ROOTS = b'{"before":1,"newest":2,"time":1,"timestamp":1}\n'
+
+
+def cut_blob(state):
+    """Shorten a blob."""
+    write(next(state.glob("blobs/*/*")), b"PK")(state)
+
+
+# The alteration, and the subject of the finding with a part of its sentence.
+DAMAGE = [
+    (flip("**/2.armani.json"), "metadata: 2.armani.json is not the file that was logged"),
+    (remove("**/2.armani.json"), "metadata: 2.armani.json is in the log and not there: restore"),
+    (flip("**/1.latest.json"), "metadata: 1.latest.json is not the file that was logged"),
+    (flip("**/1.snapshot.json", at=20), "metadata: 1.snapshot.json"),
+    (
         copy("public/metadata/2.snapshot.json", "public/metadata/1.snapshot.json"),
-        ("metadata", "1.snapshot.json holds snapshot 2"),
+        "metadata: 1.snapshot.json holds snapshot 2",
     ),
-    "superseded snapshot removed": (
-        remove("public/metadata/1.snapshot.json"),
-        ("metadata", "1.snapshot.json is not there"),
-    ),
-    "current role removed": (
-        remove("public/metadata/3.armani.json"),
-        ("metadata", "3.armani.json is not there"),
-    ),
-    "current role flipped": (
-        flip("public/metadata/3.armani.json", at=0),
-        ("metadata", "3.armani.json is not the file that was logged"),
-    ),
-    "timestamp removed": (
-        remove("public/metadata/timestamp.json"),
-        ("metadata", "nothing is published yet"),
-    ),
-    "timestamp flipped": (flip("public/metadata/timestamp.json"), ("audit", "timestamp")),
-    "root flipped": (
-        flip("public/metadata/1.root.json"),
-        ("metadata", "1.root.json is not the file that was logged"),
-    ),
-    "version planted": (
+    (remove("**/1.snapshot.json"), "metadata: 1.snapshot.json is not there"),
+    (remove("**/3.armani.json"), "metadata: 3.armani.json is not there"),
+    (flip("**/3.armani.json", at=0), "metadata: 3.armani.json is not the file that was logged"),
+    (remove("public/metadata/timestamp.json"), "metadata: nothing is published yet"),
+    (flip("public/metadata/timestamp.json"), "audit: timestamp"),
+    (flip("**/1.root.json"), "metadata: 1.root.json is not the file that was logged"),
+    (
         copy("public/metadata/3.armani.json", "public/metadata/4.armani.json"),
-        ("metadata", "4.armani.json is not in the log"),
+        "metadata: 4.armani.json is not in the log",
     ),
-    "snapshot planted": (
+    (
         copy("public/metadata/4.snapshot.json", "public/metadata/5.snapshot.json"),
-        ("metadata", "5.snapshot.json holds snapshot 4"),
+        "metadata: 5.snapshot.json holds snapshot 4",
     ),
-    "stray metadata": (
-        write("public/metadata/evil.txt", JUNK),
-        ("metadata", "evil.txt is no role file"),
-    ),
-    "stray file": (write("public/index.html", JUNK), ("tree", "public/index.html")),
-    "roots.json removed": (remove("public/roots.json"), ("roots", "roots.json is gone")),
-    "roots.json malformed": (
-        write("public/roots.json", b'{"x":1}\n'),
-        ("roots", "roots.json cannot be read"),
-    ),
-    "roots.json of another root": (
-        write("public/roots.json", b'{"before":1,"newest":2,"time":1,"timestamp":1}\n'),
-        ("roots", "roots.json names root 2"),
-    ),
-    "proofs.json odd": (write("public/proofs.json", b'{"restated":1}\n'), ("tree", "signed again")),
-    "proofs.json malformed": (
-        write("public/proofs.json", b'{"count":1}\n'),
-        ("tree", "proofs.json cannot be read"),
-    ),
-    "pinned root removed": (remove("trusted/root.json"), ("audit", "root.json")),
-    "checkpoint removed": (remove("public/log/checkpoint"), ("log", "checkpoint is not there")),
-    "checkpoint flipped": (flip("public/log/checkpoint"), ("log", "Restore public/log")),
-    "older tile flipped": (
-        flip("public/log/tile/0/000.p/*"),
-        ("log", "is not what the leaves lead to: restore"),
-    ),
-    "older entry tile flipped": (
-        flip("public/log/tile/entries/000.p/*"),
-        ("log", "is not what the leaves lead to"),
-    ),
-    "newest tile removed": (
-        remove("public/log/tile/0/000.p/10"),
-        ("log", "public/log/tile/0/000.p/10 is not there"),
-    ),
-    "stray tile": (
-        write("public/log/tile/0/001", JUNK),
-        ("log", "public/log/tile/0/001 belongs to no leaf"),
-    ),
-    "proof removed": (
-        remove("public/log/proof/armani.1"),
-        ("log", "public/log/proof/armani.1 is not there"),
-    ),
-    "proof flipped": (
-        flip("public/log/proof/armani.2"),
-        ("log", "public/log/proof/armani.2 does not hold"),
-    ),
-    "stray proof": (
-        write("public/log/proof/armani.9", JUNK),
-        ("log", "public/log/proof/armani.9 belongs to no leaf"),
-    ),
-    "leaf removed": (
-        run(f'DELETE FROM log_entries WHERE "index" = ({LAST})'),
-        ("log", "the checkpoint speaks of 10 leaves, and the database has 9"),
-    ),
-    "leaf of a file removed": (
-        run(f'DELETE FROM log_entries WHERE "index" = ({LAST})'),
-        ("metadata", "3.armani.json is in the public log and not in the database"),
-    ),
-    "leaf removed in the middle": (
-        run('DELETE FROM log_entries WHERE "index" = 2'),
-        ("log", "leaf 2 is not in the database"),
-    ),
-    "leaf changed": (
-        run(LEAF.format(f"sha256 = '{'0' * 64}'")),
-        ("log", "do not lead to the signed root"),
-    ),
-    "leaf added": (
-        run(f"INSERT INTO log_entries SELECT ({LAST}) + 1, 'armani', 9, '{'7' * 64}', 1"),
-        ("log", "armani 9 (leaf 10) waits in the database"),
-    ),
-    "leaf of a time to come": (
+    (write("public/metadata/evil.txt", JUNK), "metadata: evil.txt is no role file"),
+    (write("public/index.html", JUNK), "tree: public/index.html"),
+    (remove("public/roots.json"), "roots: roots.json is gone"),
+    (write("public/roots.json", b'{"x":1}\n'), "roots: roots.json cannot be read"),
+    (write("public/roots.json", OTHER_ROOTS), "roots: roots.json names root 2"),
+    (write("public/proofs.json", b'{"restated":1}\n'), "tree: signed again"),
+    (write("public/proofs.json", b'{"count":1}\n'), "tree: proofs.json cannot be read"),
+    (remove("trusted/root.json"), "audit: root.json"),
+    (remove("public/log/checkpoint"), "log: checkpoint is not there"),
+    (flip("public/log/checkpoint"), "log: Restore public/log"),
+    (flip("public/log/tile/0/000.p/*"), "log: is not what the leaves lead to: restore"),
+    (flip("public/log/tile/entries/000.p/*"), "log: is not what the leaves lead to"),
+    (remove("public/log/tile/0/000.p/10"), "log: public/log/tile/0/000.p/10 is not there"),
+    (write("public/log/tile/0/001", JUNK), "log: public/log/tile/0/001 belongs to no leaf"),
+    (remove("public/log/proof/armani.1"), "log: public/log/proof/armani.1 is not there"),
+    (flip("public/log/proof/armani.2"), "log: public/log/proof/armani.2 does not hold"),
+    (write("public/log/proof/armani.9", JUNK), "log: public/log/proof/armani.9 belongs to no leaf"),
+    (NO_LAST_LEAF, "log: the checkpoint speaks of 10 leaves, and the database has 9"),
+    (NO_LAST_LEAF, "metadata: 3.armani.json is in the public log and not in the database"),
+    (run('DELETE FROM log_entries WHERE "index" = 2'), "log: leaf 2 is not in the database"),
+    (run(LEAF.format(f"sha256 = '{'0' * 64}'")), "log: do not lead to the signed root"),
+    (run(MORE), "log: armani 9 (leaf 10) waits in the database"),
+    (
         run("UPDATE log_entries SET appended_at = appended_at + 864000000"),
-        ("log", "a time that is not yet"),
+        "log: a time that is not yet",
     ),
-    "blob removed": (remove("blobs/*/*"), ("blobs", "the blob of armani/id/stable/armani-")),
-    "blob cut": (
-        lambda state: write(next(state.glob("blobs/*/*")), b"PK")(state),
-        ("blobs", "the blob of armani/id/stable/armani-"),
-    ),
-    "blob flipped": (flip("blobs/*/*"), ("hashes", "is damaged")),
-    "blob of no target flipped": (
-        write(f"blobs/ab/{'ab' * 32}", JUNK),
-        ("hashes", "the blob abababababababab is damaged"),
-    ),
-    "record removed": (run("DELETE FROM blobs"), ("records", f"the blob of {FIRST} was verified")),
-    "record of another length": (
-        run("UPDATE blobs SET length = length + 1"),
-        ("records", f"the blob of {FIRST} was verified"),
-    ),
-    "record of nothing": (
+    (remove("blobs/*/*"), "blobs: the blob of armani/id/stable/armani-"),
+    (cut_blob, "blobs: the blob of armani/id/stable/armani-"),
+    (flip("blobs/*/*"), "hashes: is damaged"),
+    (write(f"blobs/ab/{'ab' * 32}", JUNK), "hashes: the blob abababababababab is damaged"),
+    (run("DELETE FROM blobs"), f"records: the blob of {FIRST} was verified"),
+    (run("UPDATE blobs SET length = length + 1"), f"records: the blob of {FIRST} was verified"),
+    (
         run(f"INSERT INTO blobs VALUES ('{'ab' * 32}', 1, 1)"),
-        ("records", "the blob abababababababab has a record and is not there"),
+        "records: the blob abababababababab has a record and is not there",
     ),
-    "staging of junk": (
+    (
         write("staging/publication/plan.json", JUNK),
-        ("staging", "the accepted publication cannot be read"),
+        "staging: the accepted publication cannot be read",
     ),
-    "stray staging": (write("staging/other", JUNK), ("staging", "staging/other")),
-    "submission removed": (
-        run("DELETE FROM submissions"),
-        ("submissions", "the database does not know submission"),
-    ),
-    "submission told otherwise": (
+    (write("staging/other", JUNK), "staging: staging/other"),
+    (run("DELETE FROM submissions"), "submissions: the database does not know submission"),
+    (
         run("UPDATE submissions SET status = 'refused', reason = 'x'"),
-        ("submissions", "that it was refused in snapshot"),
+        "submissions: that it was refused in snapshot",
     ),
-    "result removed": (remove("results/*.json"), ("submissions", "is gone: restore")),
-    "result of junk": (
+    (remove("results/*.json"), "submissions: is gone: restore"),
+    (
         write(f"results/{'a' * 64}.json", JUNK),
-        ("submissions", f"results/{'a' * 64}.json cannot be read"),
+        f"submissions: results/{'a' * 64}.json cannot be read",
     ),
-    "lease for ever": (
-        run("UPDATE leases SET expires_at = 99999999999"),
-        ("lease", "no other server can publish"),
-    ),
-    "fence gone back": (run("UPDATE leases SET fence = -5"), ("lease", "fence of the lease is -5")),
-    "upload without its blob": (
-        run(OWNER, UPLOAD.format(1)),
-        ("uploads", f"upload {'c' * 32} of eka"),
-    ),
-    "row without its owner": (
-        run(UPLOAD.format("NULL")),
-        ("database", "a row of uploads names one of accounts that is gone"),
-    ),
-    "public.json altered": (write("keys/public.json", b"{}"), ("keys", "keys/public.json")),
-    "key removed": (remove("keys/timestamp.pem"), ("keys", "timestamp.pem is gone")),
-    "key for all to read": (
-        lambda state: (state / "keys/latest.pem").chmod(0o644),
-        ("keys", "run `chmod 600"),
-    ),
-    "another key": (copy("keys/latest.pem", "keys/snapshot.pem"), ("keys", "key for snapshot")),
-}
+    (run("UPDATE leases SET expires_at = 99999999999"), "lease: no other server can publish"),
+    (run("UPDATE leases SET fence = -5"), "lease: fence of the lease is -5"),
+    (run(OWNER, UPLOAD.format(1)), f"uploads: upload {'c' * 32} of eka"),
+    (run(UPLOAD.format("NULL")), "database: a row of uploads names one of accounts that is gone"),
+    (write("keys/public.json", b"{}"), "keys: keys/public.json"),
+    (remove("keys/timestamp.pem"), "keys: timestamp.pem is gone"),
+    (lambda state: (state / "keys/latest.pem").chmod(0o644), "keys: run `chmod 600"),
+    (copy("keys/latest.pem", "keys/snapshot.pem"), "keys: key for snapshot"),
+]
 
 
 async def test_a_sound_server_is_in_order(world, wrong):
@@ -214,26 +126,28 @@ async def test_a_sound_server_is_in_order(world, wrong):
     assert await wrong(world) == []
 
 
-@pytest.mark.parametrize("name", DAMAGE)
-async def test_each_alteration_is_found(world, wrong, name):
+async def test_each_alteration_is_found(second_state, tmp_path, wrong):
     """The alteration is named in a complete sentence."""
-    alter, (subject, text) = DAMAGE[name]
-    await asyncio.to_thread(alter, world.folder.root)
-    found = await wrong(world)
-    assert [error for each, error in found if each == subject and text in error]
-    assert all(error.endswith((".", '"')) for _, error in found)
+    for number, (alter, finding) in enumerate(DAMAGE):
+        with case(finding):
+            world = await asyncio.to_thread(second_state.copy, tmp_path / f"{number}")
+            await asyncio.to_thread(alter, world.folder.root)
+            found = await wrong(world)
+            subject, _, text = finding.partition(": ")
+            assert [error for each, error in found if each == subject and text in error]
+            assert all(error.endswith((".", '"')) for _, error in found)
 
 
 async def test_everything_is_told_at_once(world, wrong):
     """An unreadable role does not hide other findings."""
-    for name in ("current role removed", "stray proof", "lease for ever", "blob flipped"):
-        await asyncio.to_thread(DAMAGE[name][0], world.folder.root)
-    assert {subject for subject, _ in await wrong(world)} == {
-        "metadata",
-        "log",
-        "lease",
-        "hashes",
-    }
+    for alter in (
+        remove("**/3.armani.json"),
+        write("public/log/proof/armani.9", JUNK),
+        run("UPDATE leases SET expires_at = 99999999999"),
+        flip("blobs/*/*"),
+    ):
+        await asyncio.to_thread(alter, world.folder.root)
+    assert {subject for subject, _ in await wrong(world)} == {"metadata", "log", "lease", "hashes"}
 
 
 def test_many_wrong_things_are_counted():
