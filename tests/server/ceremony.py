@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import (
-    DelegatedRole,
-    Delegations,
-    Key,
-    Metadata,
-    Root,
-    TargetFile,
-    Targets,
-)
+from tuf.api.metadata import DelegatedRole, Delegations, Key, Metadata, Root, TargetFile, Targets
 from tuf.api.serialization.json import JSONSerializer
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle

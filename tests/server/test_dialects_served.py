@@ -12,15 +12,7 @@ import msgspec
 import pytest
 import structlog
 
-from fixtures.captures import (
-    ANDROID_ID,
-    CARRIER,
-    IMEI,
-    SERIAL,
-    SERVICE_TOKEN,
-    USER_ID,
-    miui_update,
-)
+from fixtures.captures import ANDROID_ID, CARRIER, IMEI, SERIAL, SERVICE_TOKEN, USER_ID, miui_update
 from server import dialect_read_back
 from server.app import running
 from server.compat.lists import Lists

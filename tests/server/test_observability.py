@@ -9,12 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from server.observability import (
-    FIELDS,
-    UnlistedFieldError,
-    configure_logging,
-    describe_unexpected,
-)
+from server.observability import FIELDS, UnlistedFieldError, configure_logging, describe_unexpected
 
 
 @pytest.fixture

@@ -19,12 +19,7 @@ from client_sim.cloud.web import Answer, Line
 from client_sim.persona import Photo
 from server.core.cloud_policy import encode_policy
 from server.core.note import VerifierKey
-from tests.client_sim.cloud.phones import (
-    PASSWORD,
-    make_phone,
-    new_name,
-    wait_for_erasure,
-)
+from tests.client_sim.cloud.phones import PASSWORD, make_phone, new_name, wait_for_erasure
 from tests.server.cloud.policies import POLICY, make_policy, sign
 
 msgpack = msgspec.msgpack

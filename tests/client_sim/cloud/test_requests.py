@@ -10,13 +10,7 @@ from client_sim.cloud.devices import list_devices, revoke, rotate, set_approving
 from client_sim.cloud.leave import erase, finish_erasure
 from client_sim.cloud.owner_data import change, plant
 from client_sim.persona import make_persona
-from tests.client_sim.cloud.phones import (
-    PASSWORD,
-    make_phone,
-    new_name,
-    set_up,
-    wait_for_erasure,
-)
+from tests.client_sim.cloud.phones import PASSWORD, make_phone, new_name, set_up, wait_for_erasure
 
 PAGE = (Path(__file__).parents[3] / "docs" / "PRIVACY.md").read_text()
 TABLE = PAGE.split("## The phone's requests to its cloud")[1].split("\n## ")[0]

@@ -3,13 +3,7 @@
 import pytest
 
 from client_sim.cloud.errors import CloudError, RecordError, UnavailableError
-from client_sim.cloud.owner_data import (
-    add_contact,
-    add_message,
-    add_note,
-    add_photo,
-    change,
-)
+from client_sim.cloud.owner_data import add_contact, add_message, add_note, add_photo, change
 from client_sim.cloud.photos import make_jpeg
 from client_sim.cloud.sync import LONGEST, SHORTEST, draw_next, find_next
 from client_sim.persona import Photo

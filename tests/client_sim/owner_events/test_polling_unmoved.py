@@ -133,8 +133,7 @@ def test_the_comparison_notices_clients_that_are_moved():
 
 @settings(deadline=None, max_examples=40)
 @given(
-    st.lists(st.sampled_from(HARMLESS), max_size=5),
-    st.lists(st.sampled_from(HARMLESS), max_size=5),
+    st.lists(st.sampled_from(HARMLESS), max_size=5), st.lists(st.sampled_from(HARMLESS), max_size=5)
 )
 def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
     """Whatever happened before and happens behind it: the bytes of the first poll of all."""

@@ -231,13 +231,7 @@ class Cloud:
 
 @asynccontextmanager
 async def running(
-    place,
-    folder: Path,
-    more=(),
-    bodies=None,
-    policies=(POLICY,),
-    peppers=(),
-    **settings: object,
+    place, folder: Path, more=(), bodies=None, policies=(POLICY,), peppers=(), **settings: object
 ) -> AsyncIterator[Cloud]:
     """Run a cloud until the block ends, with valid policies."""
     clock = Clock()

@@ -18,13 +18,7 @@ KEY = VerifierKey(policy_key_name("id"), bytes(SIGNER.verify_key))
 #: Settings of a cloud that accepts the policies below.
 LAW = {"policy_key": str(KEY), "country": "ID", "law_minutes": 1440}
 TEXT = b"We keep what your phone encrypts.\n"
-HOURS = {
-    "access": 70,
-    "export": 71,
-    "erase": 72,
-    "stop_after_withdrawal": 48,
-    "breach_notice": 73,
-}
+HOURS = {"access": 70, "export": 71, "erase": 72, "stop_after_withdrawal": 48, "breach_notice": 73}
 DAYS = {
     "inactive": 730,
     "notice": 30,

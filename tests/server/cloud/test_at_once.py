@@ -43,10 +43,7 @@ async def test_a_code_is_spent_once(place, tmp_path):
     """By one of several names that end in it."""
     code = "a" * 16
     async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
-        async with (
-            open_database(place, migrations=MIGRATIONS) as database,
-            database.begin() as db,
-        ):
+        async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
             await add_code(db, code, NOW + 100)
         names = [f"{number}-{code}" for number in range(TIMES)]
         seen = await at_once(*(Device(cloud.http, cloud.url, name).sign_up() for name in names))

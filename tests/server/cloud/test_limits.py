@@ -69,10 +69,7 @@ async def test_a_body_without_a_length_is_counted(cloud):
     """And nothing of it is kept."""
     device = await cloud.device()
     headers = {**HEADERS, "Authorization": f"Token {device.token}"}
-    for method, path in (
-        ("POST", "/api/v1/authentication/login/"),
-        ("PUT", "/account/1/choices"),
-    ):
+    for method, path in (("POST", "/api/v1/authentication/login/"), ("PUT", "/account/1/choices")):
         request = cloud.http.request(method, cloud.url + path, data=pieces(17), headers=headers)
         async with request as answer:
             assert answer.status == 413, path

@@ -132,12 +132,7 @@ def test_caching(direct, published_state):
     """Pointers and what a key of the log signs are cached for a minute, all else for a year."""
     for path in (TIMESTAMP, "/log/checkpoint", "/log/proof/armani.2"):
         assert direct.get(path)["Cache-Control"] == "public, max-age=60"
-    for path in (
-        "/metadata/1.root.json",
-        PACKAGE,
-        POINTER,
-        tile(published_state.folder),
-    ):
+    for path in ("/metadata/1.root.json", PACKAGE, POINTER, tile(published_state.folder)):
         assert direct.get(path)["Cache-Control"] == "public, max-age=31536000, immutable"
 
 

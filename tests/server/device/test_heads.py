@@ -131,13 +131,7 @@ def test_paths_that_lead_nowhere():
 def test_who_asks_for_a_package():
     """It is recognised by its path alone, whatever else the head contains."""
     assert is_for_package(f"GET {PACKAGE} HTTP/1.1\r\n".encode(), SERVED)
-    for data in (
-        b"",
-        b"GET",
-        b"GET ",
-        b"GET /\xff\x00 ",
-        b"GET /metadata/timestamp.json HTTP/1.1",
-    ):
+    for data in (b"", b"GET", b"GET ", b"GET /\xff\x00 ", b"GET /metadata/timestamp.json HTTP/1.1"):
         assert not is_for_package(data, SERVED)
 
 
@@ -338,11 +332,7 @@ def test_a_head_is_recalled_until_the_next_snapshot(plane):
 
 def test_what_is_counted_or_ends_the_connection_is_not_recalled(plane):
     """Nor is a file: each such head is planned whenever it comes."""
-    for lines in (
-        [HOST, b"Connection: close"],
-        [HOST, b"X-Unknown: 1"],
-        [HOST, b"Cookie: a=b"],
-    ):
+    for lines in ([HOST, b"Connection: close"], [HOST, b"X-Unknown: 1"], [HOST, b"Cookie: a=b"]):
         with case(lines):
             assert plane.plan(head(*lines)) is not None
             assert plane.recall(head(*lines)) is None

@@ -149,12 +149,7 @@ WIRE = [
     # Range, status, Content-Range, bytes
     (None, 200, None, BYTES),
     ("bytes=0-499", 206, f"bytes 0-499/{len(BYTES)}", BYTES[:500]),
-    (
-        "bytes=-500",
-        206,
-        f"bytes {len(BYTES) - 500}-{len(BYTES) - 1}/{len(BYTES)}",
-        BYTES[-500:],
-    ),
+    ("bytes=-500", 206, f"bytes {len(BYTES) - 500}-{len(BYTES) - 1}/{len(BYTES)}", BYTES[-500:]),
     ("bytes=0-", 206, f"bytes 0-{len(BYTES) - 1}/{len(BYTES)}", BYTES),
     (f"bytes={len(BYTES)}-", 416, f"bytes */{len(BYTES)}", None),
     ("bytes=-0", 416, f"bytes */{len(BYTES)}", None),

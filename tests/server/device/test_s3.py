@@ -155,10 +155,7 @@ def test_as_from_disk(remote, tmp_path):
         ),
         (SIGNED_URL, b"Range: bytes=%d-" % (END + 1)),
     ]
-    with (
-        serve(remote.folder, blobs=remote.blobs) as far,
-        serve(remote.folder, blobs=local) as near,
-    ):
+    with serve(remote.folder, blobs=remote.blobs) as far, serve(remote.folder, blobs=local) as near:
         for question in asked:
             for method in ("GET", "HEAD"):
                 there = far.get(*question, method=method)

@@ -52,12 +52,7 @@ async def reset(call):
 
 
 RESET = Route(
-    "POST",
-    "/api/v1/test/authentication/reset/",
-    reset,
-    SignUpRequest,
-    status=204,
-    is_public=True,
+    "POST", "/api/v1/test/authentication/reset/", reset, SignUpRequest, status=204, is_public=True
 )
 
 
