@@ -87,24 +87,6 @@ def test_if_none_match(direct, coding):
         assert direct.get(path, line, b'If-None-Match: "other"').status == 200
 
 
-def test_metadata_has_no_ranges(direct):
-    """A range of metadata is ignored: whole files are small."""
-    assert direct.get(TIMESTAMP, b"Range: bytes=0-9").status == 200
-
-
-def test_what_is_not_there(direct):
-    """A well-formed path without an answer is 404 and may be cached for a minute."""
-    for path in (
-        "/metadata/2.root.json",
-        "/metadata/99.armani.json",
-        "/log/tile/0/999",
-        "/log/proof/dior.1",
-        f"/targets/armani/id/stable/{'0' * 64}.armani-1.zip",
-    ):
-        response = direct.get(path)
-        assert (response.status, response["Cache-Control"]) == (404, "public, max-age=60")
-
-
 def test_what_is_gone(world):
     """A withdrawn package is 410; its neighbours are not."""
     world.run(lambda publisher: publisher.change_pointers(halt_all))

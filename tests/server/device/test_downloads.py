@@ -190,9 +190,10 @@ def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch
     monkeypatch.setattr(os, "pread", count)
     with serve_long(tmp_path, limits=Limits(stall_seconds=0.3), **way.given) as running:
         counts = running.plane.counts
+        running.stand()
         with way.connect(running) as connection:
             connection.sendall(request(URL))
-            until(lambda: counts.cuts["stall"] == 1)
+            until(lambda: running.turn(0.1) or counts.cuts["stall"] == 1)
             until(lambda: counts.downloads == 0)
             assert sum(read) < LONG / 4
             assert read or kind != "tls"  # without TLS the kernel reads
@@ -347,8 +348,7 @@ def opened(folder):
 
 
 @pytest.mark.parametrize("fault", ["missing", "shorter", "longer", "folder", "unreadable"])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_blob_that_is_not_as_signed(tmp_path, fault, method):
+def test_a_blob_that_is_not_as_signed(tmp_path, fault):
     """It is 500 before any byte of a package, and close; the answer hides where blobs are."""
     path = put(tmp_path, BYTES)
     with serve_bytes(tmp_path, BYTES) as running:
@@ -361,12 +361,13 @@ def test_a_blob_that_is_not_as_signed(tmp_path, fault, method):
             path.mkdir()
         elif fault == "unreadable":
             os.mkfifo(path)
-        answer = running.exchange(request(URL, b"Range: bytes=0-9", method=method))
         counts = running.plane.counts
-        assert answer.startswith(b"HTTP/1.1 500 ")
-        assert b"Connection: close" in answer
-        assert str(tmp_path).encode() not in answer
-        assert (counts.answers[500], counts.answers[206], counts.downloads) == (1, 0, 0)
+        for number, method in enumerate(("GET", "HEAD"), 1):
+            answer = running.exchange(request(URL, b"Range: bytes=0-9", method=method))
+            assert answer.startswith(b"HTTP/1.1 500 ")
+            assert b"Connection: close" in answer
+            assert str(tmp_path).encode() not in answer
+            assert (counts.answers[500], counts.answers[206], counts.downloads) == (number, 0, 0)
 
 
 def test_a_blob_that_becomes_shorter(tmp_path):

@@ -32,10 +32,11 @@ def test_a_trickle_holds_no_place(tmp_path):
     with serve_long(tmp_path, limits=limits) as running, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
         connection.connect(("127.0.0.1", running.port))
+        running.stand()
         connection.sendall(request(URL))
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(1_000):
-                time.sleep(0.02)
+                running.turn(0.02)
         until(lambda: running.plane.counts.downloads == 0)
         assert running.plane.counts.cuts["stall"] == 1
         assert running.get(URL, b"Range: bytes=0-9").status == 206
@@ -50,6 +51,7 @@ def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
         connection.settimeout(PATIENCE)
         connection.connect(("127.0.0.1", running.port))
         connection.sendall(data * 30_000)
+        running.stand()
         counts = running.plane.counts
         before = -1
         while counts.answers[404] != before:
@@ -59,7 +61,7 @@ def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(1 << 20):
                 pass
-        until(lambda: counts.connections == 0)
+        until(lambda: running.turn(0.2) or counts.connections == 0)
         assert counts.cuts["idle"] == 0
 
 

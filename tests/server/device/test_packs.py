@@ -31,7 +31,8 @@ def paths(served):
 
 
 def test_all_parts_and_pictures_are_served(packs):
-    """Whole, cached for ever, as bytes or as a picture."""
+    """Whole, cached for ever, as bytes or as a picture; a valid path without a file is 404."""
+    assert packs.get(f"/targets/tables/zones/{DIGEST}.03.xz", GZIP).status == 404
     assert len(paths(packs)) == 16 + 4 + 3 + 1
     for path in paths(packs):
         answer = packs.get(path, GZIP)
@@ -42,6 +43,10 @@ def test_all_parts_and_pictures_are_served(packs):
         assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer["ETag"] == f'"sha256-{sha256}"'
         assert answer["Content-Encoding"] is None
+        head = packs.get(path, GZIP, method="HEAD")
+        assert (head.status, head.body, head["Content-Type"]) == (200, b"", kind)
+        if kind == "image/jpeg":
+            assert answer.body == PICTURE
 
 
 @pytest.mark.parametrize("lines", [[GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]])
@@ -52,16 +57,9 @@ def test_both_ways_give_the_same_bytes(packs, lines):
         assert fast == slow, path
 
 
-def test_a_picture_is_what_was_published(packs):
-    """Byte by byte."""
-    (path,) = [path for path in paths(packs) if path.endswith(".jpg")]
-    assert packs.get(path, GZIP).body == PICTURE
-    head = packs.get(path, GZIP, method="HEAD")
-    assert (head.status, head.body, head["Content-Type"]) == (200, b"", "image/jpeg")
-
-
-def test_the_language_has_these_paths_alone():
-    """There are no packages under tables or content."""
+def test_the_language_has_these_paths_alone(packs):
+    """There are no packages under tables or content; what is no path is refused."""
+    assert packs.get(f"/targets/tables/zones/{DIGEST}.a.zip", GZIP).status == 400
     for path, known in (
         ("tables/zones/{}.03.xz", True),
         ("content/wallpapers/{}.00.xz", True),
@@ -82,10 +80,3 @@ def test_the_language_has_these_paths_alone():
         ("content/wallpapers/id/{}.a.jpg", False),
     ):
         assert is_path(f"/targets/{path.format(DIGEST)}") is known, path
-
-
-def test_what_no_path_can_be_is_refused(packs):
-    """With 400, and a valid path without a file with 404."""
-    answer = packs.get(f"/targets/tables/zones/{DIGEST}.a.zip", GZIP)
-    assert answer.status == 400
-    assert packs.get(f"/targets/tables/zones/{DIGEST}.03.xz", GZIP).status == 404
