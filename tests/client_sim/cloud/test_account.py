@@ -39,11 +39,6 @@ from tests.client_sim.cloud.phones import PASSWORD, make_phone, new_name, set_ag
 NEW = "another password of words"
 
 
-def note_texts(phone):
-    """Return the phone's notes."""
-    return phone.bodies("note")
-
-
 def test_a_fresh_phone_is_silent_and_a_login_turns_nothing_on(served, tmp_path):
     """Nor can a type be turned on before consent and words."""
     phone = make_phone(served, tmp_path)
@@ -143,7 +138,7 @@ def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_pat
     find_words(third.cloud)
     third.cloud.turn("note", is_on=True)
     third.sync()
-    assert note_texts(third) == [b"a\nb"]
+    assert third.bodies("note") == [b"a\nb"]
 
 
 def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path):
@@ -164,7 +159,10 @@ def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path
 
 
 def test_a_lost_phone_is_ended_and_its_keys_open_nothing_new(phone, second):
-    """Revoked, then new keys: what the lost phone knows opens no record that is sent again."""
+    """Revoked, then new keys: what the lost phone knows opens no record that is sent again.
+
+    Another password logs the other phones out, and the old one does not open the account any more.
+    """
     add_note(phone.cloud, "a", "b")
     phone.sync()
     second.sync()
@@ -180,24 +178,20 @@ def test_a_lost_phone_is_ended_and_its_keys_open_nothing_new(phone, second):
     log_out(second.cloud)
     set_again(second, second.cloud.regions["id"], phone.cloud.name, "note")
     second.sync()
-    assert note_texts(second) == [b"a\nb"]
+    assert second.bodies("note") == [b"a\nb"]
     add_note(second.cloud, "c", "d")
     second.sync()
     phone.sync()
-    assert note_texts(phone) == [b"a\nb", b"c\nd"]
-
-
-def test_another_password_logs_the_other_phones_out(phone, second):
-    """And the old one does not open the account any more."""
-    name = phone.cloud.name
+    assert phone.bodies("note") == [b"a\nb", b"c\nd"]
     change_password(phone.cloud, PASSWORD, NEW)
     phone.sync()
     with pytest.raises(RefusedError):
         second.sync()
     log_out(second.cloud)
+    region = second.cloud.regions["id"]
     with pytest.raises(RefusedError):
-        log_in(second.cloud, second.cloud.regions["id"], name, PASSWORD, "phone")
-    log_in(second.cloud, second.cloud.regions["id"], name, NEW, "phone")
+        log_in(second.cloud, region, phone.cloud.name, PASSWORD, "phone")
+    log_in(second.cloud, region, phone.cloud.name, NEW, "phone")
 
 
 def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
@@ -216,7 +210,10 @@ def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
 
 
 def test_a_withdrawal_is_one_step_and_ends_uploads(phone):
-    """Types are off before the server is told."""
+    """Types are off before the server is told.
+
+    After a logout no key is on the phone, nor in the file's free pages.
+    """
     add_note(phone.cloud, "a", "b")
     found = withdraw(phone.cloud)
     assert found.ends_at <= phone.cloud.now + 48 * 3600
@@ -225,10 +222,6 @@ def test_a_withdrawal_is_one_step_and_ends_uploads(phone):
         phone.sync()
     assert phone.wire.is_silent
     assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent", "withdrawal"]
-
-
-def test_after_a_logout_no_key_is_on_the_phone(phone):
-    """Nor in the file's free pages."""
     key, token = phone.cloud.keys.key, phone.cloud.store.get("token")
     log_out(phone.cloud)
     data = (phone.cloud.store.folder / "cloud.sqlite").read_bytes()

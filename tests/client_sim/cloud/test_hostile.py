@@ -110,13 +110,6 @@ def forge(policy, name="hening-policy/id"):
     return encode_policy(policy, verifier, lambda text: key.sign(text).signature)
 
 
-def test_a_list_of_collections_without_end_is_refused(lies, phone):
-    """As one of records is."""
-    lies.append(on_msgpack("list_multi", done=False, data=[]))
-    with pytest.raises(DeceivedError, match="does not end"):
-        phone.sync()
-
-
 def test_an_older_policy_is_refused(phone):
     """Than the one that the owner agreed to."""
     phone.cloud.store.set("consent", sign(make_policy(version=7)))
@@ -152,7 +145,13 @@ def test_space_that_is_counted_wrongly_is_told(lies, phone):
 
 
 def test_another_address_and_a_busy_server_are_not_followed(lies, phone):
-    """A redirect is refused; too many requests and failures are told to be tried later."""
+    """A redirect is refused; too many requests and failures are told to be tried later.
+
+    A list of collections without end is refused, as one of records is.
+    """
+    lies[:] = [on_msgpack("list_multi", done=False, data=[])]
+    with pytest.raises(DeceivedError, match="does not end"):
+        phone.sync()
     for status, error in ((302, DeceivedError), (429, UnavailableError), (503, UnavailableError)):
         lies[:] = [on_path("list_multi", b"", status)]
         with pytest.raises(error):

@@ -64,16 +64,12 @@ def test_nothing_to_do_is_a_usage_error(folder):
 
 
 def test_a_phone_without_an_owner_is_a_refusal(folder):
-    """One sentence that says what to do, and doing it helps."""
+    """One sentence that says what to do, and doing it helps; damaged data is another refusal."""
     run(folder, "factory-reset")
     result = run(folder, "sms-sent")
     assert result.exit_code == 1
     assert "give --owner" in result.stderr
     assert run(folder, "sms-sent", "--owner", 3).exit_code == 0
-
-
-def test_damaged_data_is_a_refusal(folder):
-    """One sentence."""
     (folder / "personal/persona.json").write_bytes(b"nonsense")
     result = run(folder, "sms-sent")
     assert result.exit_code == 1

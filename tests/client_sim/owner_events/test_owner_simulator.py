@@ -24,39 +24,25 @@ def live(tmp_path, phone, *kinds, owner=None):
 
 
 def test_no_owner_has_no_events(tmp_path, phone):
-    """An owner moves in, or nothing can happen."""
+    """An owner moves in, or nothing can happen; a second one does not move in beside the first."""
     with pytest.raises(OwnerError, match="--owner"):
         live(tmp_path, phone, Kind.SMS_SENT)
     live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(4))
-    live(tmp_path, phone, Kind.SMS_SENT)
-    stored = PersonalStore(tmp_path / "phone").load()
-    assert len(stored.messages) == len(make_persona(4).messages) + 2
-
-
-def test_who_lives_there_stays(tmp_path, phone):
-    """A second owner does not move in beside the first."""
-    live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(4))
     live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(5))
-    assert PersonalStore(tmp_path / "phone").load().imei == make_persona(4).imei
+    stored = PersonalStore(tmp_path / "phone").load()
+    assert stored.imei == make_persona(4).imei
+    assert len(stored.messages) == len(make_persona(4).messages) + 2
 
 
 def test_the_client_is_told_and_sends_nothing(tmp_path, phone, monkeypatch):
     """Every event reaches the poller as it reaches every app."""
     told = []
-    monkeypatch.setattr("client_sim.device.client.PollingClient.on_event", told_by(told))
+    name = "client_sim.device.client.PollingClient.on_event"
+    monkeypatch.setattr(name, lambda _client, event: told.append(event))
     kinds = [kind for kind in Kind if kind is not Kind.FACTORY_RESET]
     events = live(tmp_path, phone, *kinds, owner=make_persona(4))
     assert told == events
     assert phone.world.sent == []
-
-
-def told_by(told):
-    """Return a method that keeps events."""
-
-    def on_event(_client, event):
-        told.append(event)
-
-    return on_event
 
 
 def test_a_reboot_starts_what_was_installed(tmp_path, phone):
@@ -80,27 +66,19 @@ def test_a_factory_reset_wipes_phone_and_owner(tmp_path, phone):
 
 
 def test_what_is_stored_is_read_again(tmp_path):
-    """No owner at first, then the owner, then the owner's new data."""
+    """No owner at first, then the owner, then the owner's new data.
+
+    More than can be read again is not stored; what `store` did not write is no owner's data.
+    """
     store = PersonalStore(tmp_path)
     assert store.load() is None
     for seed in (1, 2):
         store.store(make_persona(seed))
         assert PersonalStore(tmp_path).load() == make_persona(seed)
-
-
-def test_damaged_data_is_refused(tmp_path):
-    """What `store` did not write is no owner's data."""
-    PersonalStore(tmp_path).store(make_persona(1))
-    (tmp_path / "personal" / "persona.json").write_bytes(b"{}")
-    with pytest.raises(PersonaError):
-        PersonalStore(tmp_path).load()
-
-
-def test_a_phone_holds_only_so_much(tmp_path):
-    """More than can be read again is not stored; what was there stays."""
-    store = PersonalStore(tmp_path)
-    store.store(make_persona(1))
     fat = dataclasses.replace(make_persona(1), notes=(Note("n", "x" * PERSONA_LIMIT),))
     with pytest.raises(OwnerError):
         store.store(fat)
-    assert store.load() == make_persona(1)
+    assert store.load() == make_persona(2)
+    (tmp_path / "personal" / "persona.json").write_bytes(b"{}")
+    with pytest.raises(PersonaError):
+        store.load()

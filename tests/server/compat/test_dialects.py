@@ -4,12 +4,12 @@ import json
 import re
 
 import msgspec
-import pytest
 
 from server.compat.dialects import DIALECTS
 from server.compat.graphene import source_incremental
 from server.compat.pages import GONE
 from server.http.answers import Package
+from tests.cases import case
 from tests.server.compat.models import (
     FROM,
     ITEMS,
@@ -139,40 +139,36 @@ def test_files_of_a_halted_build_stay_and_those_of_a_withdrawn_one_are_gone():
     assert f"/lineage/files/FP4/{THREE}.armani-3.zip" not in files(missing, "lineage1")
 
 
-@pytest.mark.parametrize(
-    ("name", "label", "path"),
-    [
+def test_a_build_without_a_label_is_not_offered():
+    """The list says "nothing", and the fault names package and label."""
+    for name, label, path in (
         ("lineage1", "lineage.version", "/lineage/v1/FP4/nightly"),
         ("lineage2", "lineage.version", "/lineage/v2/devices/FP4/builds"),
         ("crdroid", "crdroid.version", "/crdroid/FP4.json"),
         ("crdroid", "md5", "/crdroid/FP4.json"),
         ("pixelexperience", "pe.version", "/pe/FP4/14"),
         ("pixelexperience", "md5", "/pe/FP4/14"),
-    ],
-)
-def test_a_build_without_a_label_is_not_offered(name, label, path):
-    """The list says "nothing", and the fault names package and label."""
-    items = [*ITEMS[:3], relabel(ITEMS[3], **{label: ""}), ITEMS[4]]
-    model = make_model(make_shelf(items=items))
-    assert lists(model, FROM)[path] == NOTHING[path]
-    assert faults(model, name) == [f"armani/id/stable/armani-3.zip has no label {label}"]
-    assert faults(make_model(), name) == []
+    ):
+        items = [*ITEMS[:3], relabel(ITEMS[3], **{label: ""}), ITEMS[4]]
+        model = make_model(make_shelf(items=items))
+        with case(name, label):
+            assert lists(model, FROM)[path] == NOTHING[path]
+            assert faults(model, name) == [f"armani/id/stable/armani-3.zip has no label {label}"]
+            assert faults(make_model(), name) == []
 
 
 def test_lineage_2_needs_a_minor_version():
-    """A version "22" would silently never be offered."""
+    """A version "22" would silently never be offered.
+
+    Property files of which a token lacks its two numbers would break the list: they are left out.
+    """
     model = make_model(make_shelf(items=[relabel(ITEMS[3], **{"lineage.version": "22"})]))
     assert lists(model, FROM)["/lineage/v2/devices/FP4/builds"] == "[]"
     assert '"version":"22"' in lists(model, FROM)["/lineage/v1/FP4/nightly"]
     (fault,) = faults(model, "lineage2")
     assert fault.endswith("has lineage.version 22, and the app wants MAJOR.MINOR")
-
-
-def test_lineage_2_leaves_out_property_files_that_would_break_the_list():
-    """A token without two numbers; the app then downloads the package whole."""
     items = [relabel(ITEMS[3], **{"lineage.property_files": "payload.bin:x:2"})]
-    model = make_model(make_shelf(items=items))
-    (element,) = json.loads(lists(model, FROM)["/lineage/v2/devices/FP4/builds"])
+    (element,) = json.loads(lists_of(make_model(make_shelf(items=items))))
     assert "ota_property_files" not in element["files"][0]
 
 
@@ -230,16 +226,15 @@ def test_the_source_of_an_incremental_is_the_fifth_part_of_a_fingerprint():
 
 
 def test_graphene_refuses_two_builds_with_one_incremental():
-    """The name would be two files: none is served, and the line says "nothing"."""
+    """The name would be two files: none is served, and the line says "nothing".
+
+    So it does for an incremental that no name holds, because of a slash for example.
+    """
     twin = make_item(3, incremental="1.2")
     model = make_model(make_shelf(make_pointer(3, c=2), [ITEMS[1], twin]))
     assert lists(model, FROM)["/graphene/FP4-nightly"] == "0 0 FP4 nightly\n"
     assert "/graphene/FP4-ota_update-1.2.zip" not in files(model, "graphene")
     assert any("two builds have one incremental" in each for each in faults(model, "graphene"))
-
-
-def test_graphene_refuses_an_incremental_that_no_name_holds():
-    """A slash, for example."""
     model = make_model(make_shelf(make_pointer(3), [make_item(3, incremental="a/b")]))
     assert lists(model, FROM)["/graphene/FP4-nightly"] == "0 0 FP4 nightly\n"
     assert faults(model, "graphene") == [
@@ -269,16 +264,11 @@ def test_custota_needs_a_csig_and_the_sources_digest():
     )
 
 
-def test_the_newer_crdroid_app_reads_an_array():
-    """By the setting `crdroid_shape`."""
+def test_settings_of_single_dialects():
+    """`crdroid_shape` for the newer app; `one_channel` names the channel of paths without one."""
     body = lists(make_model(crdroid_shape="array"), FROM)["/crdroid/FP4.json"]
     assert [each["version"] for each in json.loads(body)] == ["11.2"]
-
-
-def test_one_channel_names_the_channel_of_paths_without_one():
-    """Another client channel says "nothing" there."""
-    model = make_model(one_channel="other")
-    found = lists(model, FROM)
+    found = lists(make_model(one_channel="other"), FROM)
     assert "/custota/FP4.json" not in found
     assert found["/crdroid/FP4.json"] == '{"response":[]}'
 
