@@ -1,9 +1,10 @@
 """Checks that are not made twice, for a process that makes very many polls.
 
 Whether a key made a signature of some bytes follows from these three alone; what a metadata file
-says, and whether it keeps to the profile, from its bytes; what an answer says, and what h11 makes
-of it, from the answer. All of this is remembered while `memoised` is active, so that a client pays
-for what is new to this process only. Refusals are not remembered.
+says, and whether it keeps to the profile, from its bytes; what a part of a pack says, and whether
+its entries are right, as well; what an answer says, and what h11 makes of it, from the answer. All
+of this is remembered while `memoised` is active, so that a client pays for what is new to this
+process only. Refusals are not remembered.
 """
 
 import re
@@ -16,12 +17,13 @@ import h11
 from securesystemslib.signer import Signature, SSlibKey
 from tuf.api.metadata import Metadata
 
-from client_sim.content import fetch, index
+from client_sim.content import fetch, index, part, store
 from client_sim.device import profile, tlog, trust
 from client_sim.device.answer import AnswerReader
 
 _FILES: Final = 4_096  # some of which have a hundred pointers
 _CHECKS: Final = 16_384
+_PARTS_KEPT: Final = 512  # of packs; all of a server's packs have some dozens
 _SIGNED: Final = "_signed_octets"
 
 _KEPT: Final = 4_096  # answers of some KiB
@@ -56,6 +58,8 @@ def memoised() -> Iterator[None]:
         replace(trust, "check_root", _remember_passing(profile.check_root))
         replace(trust, "check_targets", _remember_passing(profile.check_targets))
         replace(fetch, "decode_index", _remember_index(index.decode_index))
+        replace(store, "decode_part", lru_cache(_PARTS_KEPT)(part.decode_part))
+        replace(fetch, "check_entries", _remember_entries(fetch.check_entries))
         replace(AnswerReader, "__init__", _remember_answers(AnswerReader.__init__))
         yield
 
@@ -133,6 +137,22 @@ def _remember_index(decode: Any) -> Any:  # noqa: ANN401
         return kept[2]
 
     return decode_once
+
+
+def _remember_entries(check: Any) -> Any:  # noqa: ANN401
+    """Remember which entries passed: those of the same parts are the same objects."""
+    passed: dict[tuple[object, ...], tuple[object, object]] = {}
+
+    def check_once(kind: str, entries: Mapping[str, object], **beside: object) -> None:
+        place = (kind, *entries, *map(id, entries.values()))
+        kept = passed.get(place)
+        if kept is None or kept[1] != beside:
+            check(kind, entries, **beside)
+            if len(passed) >= _PARTS_KEPT:
+                passed.clear()
+            passed[place] = (entries, beside)
+
+    return check_once
 
 
 def _remember_answers(init: Any) -> Any:  # noqa: ANN401

@@ -13,13 +13,16 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from client_sim.content import fetch as packs
+from client_sim.content import part, store
 from client_sim.content.index import File
+from client_sim.content.kinds import KINDS
 from client_sim.device import tlog, trust
 from client_sim.device.answer import AnswerReader
-from client_sim.device.errors import LogError, ProfileError, TransportError
+from client_sim.device.errors import ContentError, LogError, ProfileError, TransportError
 from client_sim.lab.servers.memo import RememberingParser, memoised
 from client_sim.lab.servers.replies import decode_replies
 from client_sim.lab.trace.memory import Asked
+from tests.client_sim.content.packs import encode_part, encode_parts
 
 START = 1_767_225_600
 DATE = b"Date: Thu, 01 Jan 2026 07:08:09 GMT\r\n"
@@ -204,6 +207,41 @@ def test_an_index_is_read_anew_with_other_targets_beside_it(fetch):
         assert packs.decode_index("tables", custom, dict(targets)) is index
         assert not packs.decode_index("tables", custom, {}).packs
         assert packs.decode_index("tables", custom, targets) == index
+
+
+def test_a_part_and_its_entries_are_refused_still():
+    """One that is damaged, and entries that passed beside another list of hosts."""
+    notice = {
+        "title": {"en": "Alarms"},
+        "body": {"en": "They ring."},
+        "severity": "info",
+        "published": "2026-01-01",
+        "link": "https://rom.example/alarms",
+    }
+    (data,) = encode_parts("notices", {"alarms": notice})
+    beside = {"pictures": {}, "wallpapers": None}
+    with memoised():
+        for _ in range(2):
+            entries = dict(store.decode_part(data, KINDS["notices"], 0))
+            packs.check_entries("notices", entries, hosts={"rom.example"}, **beside)
+            with pytest.raises(ContentError):
+                packs.check_entries("notices", entries, hosts=set(), **beside)
+            with pytest.raises(ContentError):
+                store.decode_part(data[:-1] + b"x", KINDS["notices"], 0)
+
+
+def test_parts_and_entries_are_read_once(monkeypatch):
+    """The same bytes are decoded and checked for the first phone alone."""
+    looked = []
+    check, parse = packs._CHECKS["ca"], part._parse
+    monkeypatch.setitem(packs._CHECKS, "ca", lambda entries: looked.append("c") or check(entries))
+    monkeypatch.setattr(part, "_parse", lambda text: looked.append("p") or parse(text))
+    data = encode_part("ca", 0, {})
+    with memoised():
+        for _ in range(3):
+            entries = dict(store.decode_part(data, KINDS["ca"], 0))
+            packs.check_entries("ca", entries, hosts=(), pictures={}, wallpapers=None)
+    assert looked == ["p", "c"]
 
 
 class Wire:
