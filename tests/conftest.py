@@ -1,5 +1,7 @@
 """Fixtures that several packages' tests share."""
 
+import os
+
 import pytest
 
 import signer.keys.key_file
@@ -61,9 +63,12 @@ def world(published_state, tmp_path) -> World:
 
 
 @pytest.fixture(scope="session")
-def programs():
+def programs(tmp_path_factory):
     """Give a helper that starts programs without delay."""
-    programs = Programs()
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # its workers share what they build
+        folder = folder.parent
+    programs = Programs(folder / "packages")
     try:
         yield programs
     finally:

@@ -9,10 +9,12 @@ process; the end of standard input ends all.
 
 The listening socket whose descriptor is the first argument takes commands of
 `tests/forked_command.py`, which shells and other programs start as they would start the real ones.
-The second argument is the program that starts Python so.
+The second argument is the program that starts Python so, the third the folder of
+`tests/kept_packages.py`.
 """
 
 import contextlib
+import fcntl
 import functools
 import json
 import multiprocessing
@@ -26,14 +28,17 @@ import time
 import types
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import client_sim.cli
 import client_sim.clock
+import fixtures.build
 import server.cli
 import server.cli.options
 import signer.cli
 import signer.keys.key_file
 import tests.programs
+from tests.kept_packages import keeping
 
 PROGRAMS = {
     "server.cli": (server.cli.main, server.cli.options, "datetime"),
@@ -46,6 +51,8 @@ COMMANDS = {
     "hening-device": client_sim.cli.main,
 }
 BIGGEST = 1 << 20  # bytes of a command with its environment
+MOST = 64  # descriptors of a command
+ABOVE = 512  # all of its numbers
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,9 @@ def main():
     signer.keys.key_file.SCRYPT_N = 2**4  # as in tests/conftest.py
     door = socket.socket(fileno=int(sys.argv[1]))
     multiprocessing.set_executable(sys.executable)  # its processes inherit descriptors
-    COMMANDS["python"] = functools.partial(run_python, sys.argv[2])
+    for name in ("hening-signer", "hening-device"):  # workers of a server inherit some as well
+        COMMANDS[name] = functools.partial(run_beside, sys.argv[2], COMMANDS[name])
+    COMMANDS["python"] = functools.partial(run_python, *sys.argv[2:])
     running: set[int] = set()
     commands: list[Command] = []
     while True:
@@ -104,21 +113,26 @@ def main():
 def take(door):
     """Accept a command and fork it."""
     caller, _ = door.accept()
-    data, descriptors, _, _ = socket.recv_fds(caller, BIGGEST, 3)
+    data, descriptors, _, _ = socket.recv_fds(caller, BIGGEST, MOST)
     child = os.fork()
     if child == 0:
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-        os.closerange(3, 1024)
-        os._exit(run_command(*data.split(b"\0")))
+        kept = [fcntl.fcntl(each, fcntl.F_DUPFD, ABOVE) for each in descriptors]
+        os.closerange(3, ABOVE)
+        os._exit(run_command(kept, *data.split(b"\0")))
     for descriptor in descriptors:
         os.close(descriptor)
     caller.send(b"%d" % child)
     return Command(child, os.pidfd_open(child), caller)
 
 
-def run_command(program, folder, umask, count, *words):
-    """Run a program in this process, in the caller's environment; returns its exit status."""
+def run_command(descriptors, program, folder, umask, numbers, count, *words):
+    """Run a program in this process, in the caller's environment; returns its exit status.
+
+    It has the caller's `descriptors` under the caller's `numbers`.
+    """
+    for descriptor, number in zip(descriptors, map(int, numbers.split()), strict=True):
+        os.dup2(descriptor, number)
+    os.closerange(ABOVE, ABOVE + MOST)
     os.chdir(folder)
     os.umask(int(umask))
     os.environ.clear()
@@ -129,18 +143,28 @@ def run_command(program, folder, umask, count, *words):
     return _call(COMMANDS[program.decode()], program.decode(), arguments)
 
 
-def run_python(program):
-    """Run what the arguments name, as Python does with -c or -m; `program` is its executable.
+def run_beside(python, main):
+    """Run `main` as a program beside `python`: what it starts in turn is forked, too."""
+    sys.executable = python
+    return main()
 
-    So what it starts in turn is forked, too.
+
+def run_python(python, packages):
+    """Run what the arguments name, as `python` does with -c or -m.
+
+    What it starts in turn is forked, too. Packages of the fixtures are kept in `packages`.
     """
     kind, what = sys.argv[1:3]
     del sys.argv[1:3]
-    sys.executable = program
+    sys.executable = python
+    if what == "fixtures.build":
+        fixtures.build.build_zip = keeping(Path(packages))
+        return fixtures.build.main()
     if kind == "-m":
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
         exec(what, vars(sys.modules["__main__"]))
+    return 0
 
 
 def start(job, running):

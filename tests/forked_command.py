@@ -1,7 +1,7 @@
 """Has `tests.forked` run one of the three programs, and ends as that does.
 
 A script, started with the socket, the name of the program and its arguments. It runs in the
-state of this process: folder, environment, umask and standard streams. Signals that end a
+state of this process: folder, environment, umask and open descriptors. Signals that end a
 program are passed on. It imports only what is built into Python, and so costs 20 ms of processor
 time instead of up to a second.
 """
@@ -12,17 +12,29 @@ import os
 import sys
 
 place, program, *arguments = sys.argv[1:]
+
+
+def is_inherited(number):
+    """Answer whether a descriptor came from the caller."""
+    try:
+        return os.get_inheritable(number)
+    except OSError:  # that of the folder, which was read
+        return False
+
+
+numbers = [each for each in map(int, os.listdir("/proc/self/fd")) if is_inherited(each)]  # noqa: PTH208 - pathlib costs more than the rest
 door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
 door.connect(place)
 umask = os.umask(0o077)
 os.umask(umask)
 folder = os.getcwd()  # noqa: PTH109 - pathlib costs more than the rest
-words = [program, folder, str(umask), str(len(arguments)), *arguments]
+there = " ".join(map(str, numbers))
+words = [program, folder, str(umask), there, str(len(arguments)), *arguments]
 message = b"\0".join(
     [*map(os.fsencode, words), *(b"%b=%b" % variable for variable in os.environb.items())]
 )
-streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
-door.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+rights = b"".join(number.to_bytes(4, sys.byteorder) for number in numbers)
+door.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
 child = int(door.recv(16))
 
 

@@ -30,6 +30,17 @@ def test_status_streams_and_environment(programs, tmp_path):
     assert "port" in misled.stderr.lower()
 
 
+def test_descriptors(programs, tmp_path):
+    """A command has what its caller inherited, under the same numbers, and nothing else."""
+    with (tmp_path / "file").open("w+") as file:
+        told = "import os; print(*sorted(map(int, os.listdir('/proc/self/fd'))))"
+        told += f"; os.write({file.fileno()}, b'here')"
+        done = run(programs, "python", "-c", told, pass_fds=[file.fileno()])
+        # 3 is that of the folder itself.
+        assert (done.returncode, done.stdout) == (0, f"0 1 2 3 {file.fileno()}\n"), done.stderr
+        assert (tmp_path / "file").read_text() == "here"
+
+
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )

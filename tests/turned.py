@@ -30,7 +30,7 @@ class Started:
         self._caller.connect(str(door))
         reader, writer = os.pipe()
         self.stdout = os.fdopen(reader)
-        words = [name, str(ROOT), "18", str(len(arguments)), *arguments]
+        words = [name, str(ROOT), "18", "0 1 2", str(len(arguments)), *arguments]
         words += [f"{name}={value}" for name, value in {**os.environ, **environment}.items()]
         message = b"\0".join(map(os.fsencode, words))
         with Path(os.devnull).open("rb") as nothing:
@@ -75,18 +75,23 @@ class Started:
 class Programs:
     """Starts programs in `tests.forked`.
 
-    A shell that has `path` in its PATH starts them, too, under their own names.
+    A shell that has `path` in its PATH starts them, too, under their own names. Packages that
+    `python -m fixtures.build` makes there are kept in `packages`.
     """
 
-    def __init__(self):
+    def __init__(self, packages=None):
         self._folder = Path(tempfile.mkdtemp(prefix="hening-forked-"))
+        self.packages = packages or self._folder / "packages"
         self.path = self._folder / "bin"
         self.python = self.path / "python"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
             door.bind(str(self._folder / "door"))
             door.listen()
             self._zygote = subprocess.Popen(
-                [sys.executable, "-m", "tests.forked", str(door.fileno()), self.python],
+                [
+                    *(sys.executable, "-m", "tests.forked", str(door.fileno())),
+                    *(self.python, self.packages),
+                ],
                 cwd=ROOT,
                 env={**os.environ, "HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.PIPE,

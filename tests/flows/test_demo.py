@@ -1,6 +1,7 @@
 """The demo succeeds, its report matches its output, and the README shows that output.
 
-Its programs are forked here (`tests/forked.py`), and the main keys of its backups cost nothing.
+Its programs are forked here (`tests/forked.py`), its packages are those of other tests
+(`tests/kept_packages.py`), and the main keys of its backups cost nothing.
 `make bare` runs it as people do.
 """
 
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
+import fixtures.build
 from client_sim.cloud.account import Cloud
 from demo import stage as demo_stage
 from demo.__main__ import main
 from demo.stage import HOST, Stage, StageError
 from tests.client_sim.cloud.phones import derive_cheaply
+from tests.kept_packages import keeping
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,6 +44,7 @@ def demo(programs, tmp_path_factory):
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
         patch.setattr(demo_stage, "_python", command)
+        patch.setattr(fixtures.build, "build_zip", keeping(programs.packages))
         patch.setitem(Cloud.__init__.__kwdefaults__, "derive", derive_cheaply)
         with pytest.raises(SystemExit) as ended:
             main(["--folder", str(folder)])
