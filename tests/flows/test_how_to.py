@@ -122,13 +122,15 @@ until grep -q listening server.log; do kill -0 %1; sleep 0.1; done
 def test_beside_a_running_server(rehearsal, name):
     """Each command exits with 0, and what the page shows is printed.
 
-    Phones that poll in real time do so for 4 seconds in place of 36.
+    Phones that poll in real time do so for 4 seconds in place of 36, and those on turned time for
+    five hours in place of twelve; they have one process.
     """
-    play(
-        *(rehearsal, name),
-        before=SERVER,
-        alter=lambda line: line.replace("--hours 0.01 ", "--hours 0.001 "),
-    )
+
+    def alter(line):
+        line = line.replace("--hours 0.01 ", "--hours 0.001 --workers 1 ")
+        return line.replace("--hours 12 ", "--hours 5 --workers 1 ")
+
+    play(rehearsal, name, before=SERVER, alter=alter)
 
 
 @pytest.mark.needs("curl")

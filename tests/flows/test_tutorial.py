@@ -21,8 +21,14 @@ def test_the_tutorial_works(programs, tmp_path):
     assert len(lines) > 50
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # One pair of owners in place of four shows no less of the commands.
-    lines = [re.sub("lab run --url", "lab run --pairs 1 --url", line) for line in lines]
+    # One pair of owners in place of four, and one process of phones for five hours in place of two
+    # for twelve, show no less of the commands.
+    for shown, done in (
+        ("lab run --url", "lab run --pairs 1 --url"),
+        ("--devices 300 --hours 12", "--workers 1 --devices 50 --hours 5"),
+    ):
+        assert shown in "".join(lines)
+        lines = [line.replace(shown, done) for line in lines]
     script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *lines])
     done = subprocess.run(
         ["bash", "-c", script.replace("8080", str(port))],
