@@ -5,6 +5,7 @@ import contextlib
 import json
 from datetime import timedelta
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
@@ -30,8 +31,7 @@ class Ear:
 
     def __init__(self, world, sessions):
         self.world, self.sessions, self.now = world, sessions, world.epoch()
-        self.detector = self.another()
-        self.stored = 0
+        self.detector, self.seen = self.another(), []
 
     def another(self):
         """Return a change detector as a restarted process has one."""
@@ -46,11 +46,23 @@ class Ear:
 
     async def edit(self, change):
         """Publish the result of `change` for the one pointer."""
-        await self.run(
-            lambda publisher: publisher.change_pointers(
-                lambda published: {PATH: change(published.pointers()[PATH])}
-            )
-        )
+
+        def edit(published):
+            return {PATH: change(published.pointers()[PATH])}
+
+        await self.run(lambda publisher: publisher.change_pointers(edit))
+
+    async def offer(self, **options):
+        """Offer the second release."""
+        offered = self.world.offer(2, **options)
+        await self.run(lambda publisher: publisher.change_pointers(offered))
+
+    async def publish_second(self):
+        """Publish the second release."""
+        files = self.world.second_release()
+        identity = await asyncio.to_thread(self.world.submit, files, [PACKAGE_2])
+        await self.run(Publisher.process_incoming)
+        assert (await asyncio.to_thread(self.world.result, identity)).reason == ""
 
     async def news(self):
         """Check, and return type, subject and data of events queued since the last time."""
@@ -66,8 +78,6 @@ class Ear:
         self.seen += new
         return new
 
-    seen: list
-
 
 @contextlib.asynccontextmanager
 async def listening(world):
@@ -76,9 +86,7 @@ async def listening(world):
         async with sessions.begin() as session:
             session.add(account_row())
         await Post(sessions).create(Receiver(url="https://hooks.example.org/"))
-        ear = Ear(world, sessions)
-        ear.seen = []
-        yield ear
+        yield Ear(world, sessions)
 
 
 @pytest.fixture
@@ -96,19 +104,18 @@ def rolled_out(counter, permille):
     return "rolled-out", "armani/id/stable", data
 
 
-async def publish_second(ear):
-    """Publish the second release, and discard its events."""
-    ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
-    await ear.run(Publisher.process_incoming)
-    assert (await asyncio.to_thread(ear.world.result, ids)).reason == ""
-    return await ear.news()
-
-
 async def test_a_publication(ear):
-    """A bundle's new roles are reported when phones can see them, with their versions."""
-    assert await publish_second(ear) == [
+    """A bundle's new roles are reported when phones can see them, with their versions.
+
+    A renewed signature without new content is no event.
+    """
+    await ear.publish_second()
+    assert await ear.news() == [
         ("published", "snapshot/4", {"roles": {"armani": 3}, "snapshot": 4, "timestamp": 4})
     ]
+    assert await ear.news() == []
+    ear.world.ahead = timedelta(days=4)
+    await ear.run(Publisher.refresh)
     assert await ear.news() == []
 
 
@@ -124,55 +131,46 @@ async def test_a_first_publication(fresh):
         assert (kind, set(data["roles"])) == ("published", expected)
 
 
-async def test_renewals_are_no_news(ear):
-    """A renewed signature without new content is no event."""
-    ear.world.ahead = timedelta(days=4)
-    await ear.run(Publisher.refresh)
-    assert await ear.news() == []
-
-
 async def test_the_steps_of_a_rollout(ear):
     """Each step is reported when it begins, by the schedule alone; the last one is complete."""
-    await publish_second(ear)
+    await ear.publish_second()
+    await ear.news()
     start = ear.now
     schedule = [(start + 100, 10), (start + 200, 500), (start + 300, 1000)]
     offer = ear.world.offer(2)
 
     def edit(published):
         pointers = offer(published)
-        future = type(pointers[PATH])(
-            v=1,
-            steps=pointers[PATH].steps,
-            schedule=schedule,
-            paused=False,
-            halted=False,
-            reason={},
-        )
-        return {**pointers, PATH: future}
+        return {**pointers, PATH: msgspec.structs.replace(pointers[PATH], schedule=schedule)}
 
     await ear.run(lambda publisher: publisher.change_pointers(edit))
-    assert await ear.news() == []
-    ear.now = start + 99
-    assert await ear.news() == []
-    ear.now = start + 100
-    assert await ear.news() == [rolled_out(2, 10)]
-    assert await ear.news() == []
-    ear.now = start + 250
-    assert await ear.news() == [rolled_out(2, 500)]
-    ear.detector = ear.another()
-    assert await ear.news() == []
+    for seconds, told in ((0, []), (99, []), (100, [10]), (101, []), (250, [500]), (251, [])):
+        if seconds == 251:
+            ear.detector = ear.another()
+        ear.now = start + seconds
+        assert await ear.news() == [rolled_out(2, permille) for permille in told]
     ear.now = start + 300
     assert await ear.news() == [rolled_out(2, 1000)]
 
 
 async def test_an_offer_that_begins_at_once(ear):
-    """The share at the start is reported with the offer; larger shares later."""
-    await publish_second(ear)
-    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
+    """The share at the start is reported with the offer; larger shares later.
+
+    A step that begins a second time, by a clock that jumps back, is not reported a second time.
+    """
+    await ear.publish_second()
+    await ear.news()
+    await ear.offer(permille=10)
     assert await ear.news() == [rolled_out(2, 10)]
     ear.now += 1
     await ear.edit(lambda p: plan_schedule(CHANNEL, p, [(ear.now, 1000)], ear.now))
     assert await ear.news() == [rolled_out(2, 1000)]
+    for seconds in (-10_000, 10_001):
+        ear.now += seconds
+        ear.detector = ear.another()
+        assert await ear.news() == []
+    async with ear.sessions() as session:
+        assert len((await session.scalars(select(Delivery))).all()) == 3
 
 
 async def test_a_halt(ear):
@@ -188,21 +186,23 @@ async def test_a_halt(ear):
 
 
 async def test_a_process_that_died_before_it_told(ear):
-    """Changes while no process ran are reported by the next process, once."""
+    """Changes while no process ran are reported by the next process, once.
+
+    However many check simultaneously.
+    """
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    ear.detector = ear.another()
-    assert [kind for kind, _, _ in await ear.news()] == ["halted"]
-    ear.detector = ear.another()
-    assert await ear.news() == []
+    detectors = [ear.another() for _ in range(4)]
+    await asyncio.gather(*(detector.detect() for detector in detectors), return_exceptions=True)
+    for told in (["halted"], []):
+        ear.detector = ear.another()
+        assert [kind for kind, _, _ in await ear.news()] == told
 
 
 async def test_a_process_that_died_while_it_told(ear, monkeypatch):
     """Queued events are not queued again, and the next process reports the rest."""
     monkeypatch.setattr(deliveries, "AT_ONCE", 1)
-    ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
-    await ear.run(Publisher.process_incoming)
-    assert (await asyncio.to_thread(ear.world.result, ids)).reason == ""
-    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
+    await ear.publish_second()
+    await ear.offer(permille=10)
     queued = []
 
     async def die(session, events, at):
@@ -218,29 +218,6 @@ async def test_a_process_that_died_while_it_told(ear, monkeypatch):
     assert queued == ["published"]
     ear.detector = ear.another()
     assert {kind for kind, _, _ in await ear.news()} == {"published", "rolled-out"}
-
-
-async def test_several_processes_look(ear):
-    """However many check simultaneously, each event is queued once."""
-    await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    detectors = [ear.another() for _ in range(4)]
-    await asyncio.gather(*(detector.detect() for detector in detectors), return_exceptions=True)
-    assert [kind for kind, _, _ in await ear.news()] == ["halted"]
-
-
-async def test_a_clock_that_jumps_back(ear):
-    """A step that begins a second time is not reported a second time."""
-    await publish_second(ear)
-    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
-    assert await ear.news() == [rolled_out(2, 10)]
-    ear.now -= 10_000
-    ear.detector = ear.another()
-    assert await ear.news() == []
-    ear.now += 10_001
-    assert await ear.news() == []
-    async with ear.sessions() as session:
-        count = len((await session.scalars(select(Delivery))).all())
-    assert count == 2
 
 
 async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
