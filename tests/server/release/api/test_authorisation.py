@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from server.release.api.catalogue import OPERATIONS
-from server.release.auth.accounts import create_account, disable_account
+from server.release.auth.accounts import disable_account
 from server.release.auth.principal import (
     ROLE_PERMISSIONS,
     WHOLE_PERMISSIONS,
@@ -26,7 +26,7 @@ from server.release.rollouts.changes import Arguments, State, make_change
 from server.release.rollouts.commands import Resume
 from tests.cases import case
 from tests.server.release.api_world import api_world
-from tests.server.release.auth.issue import issue_token
+from tests.server.release.auth.issue import issue_token, new_account
 
 PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "rights.md").read_text(encoding="utf-8")
 SCOPED = re.findall(r"^\| `([A-Z]+ /api/[^`]+)` \| [^|]+ \| codename \|", PAGE, re.MULTILINE)
@@ -114,9 +114,7 @@ async def populate(team):
     sessions = team.served.services.sessions
     async with sessions.begin() as session:
         for name, (role, codename) in accounts.items():
-            await create_account(
-                session, operator, name=name, role=role, codenames=[codename], at=at
-            )
+            await new_account(session, name, role, [codename], at=at)
         for codename in (INSIDE, OUTSIDE):
             arguments = Arguments(Resume(), "*", "")
             change = make_change(

@@ -12,10 +12,7 @@ async def test_packs_of_both_roles(api, world):
     notices = pack(3, start=5, end=now, rollout=[[7, 10], [9, 1000]])
     second = {name: value for name, value in NEWS.items() if name != "end"}
     second["published"] = "2026-02-01"
-    entries = {
-        "wallpapers": entries_of("wallpapers"),
-        "notices": {"first": NEWS, "second": second},
-    }
+    entries = {"wallpapers": entries_of("wallpapers"), "notices": {"first": NEWS, "second": second}}
     content, blobs = world.ceremony.packs("content", 2, entries, packs={"notices": notices})
     tables, others = world.ceremony.packs("tables", 2, {"emergency": entries_of("emergency")})
     roles = {("content", 2): content, ("tables", 2): tables}
@@ -23,7 +20,7 @@ async def test_packs_of_both_roles(api, world):
     await api.services.publisher.process_incoming()
     items = (await api.call("GET", "/content", token="viewer")).json["items"]
     assert [(item["role"], item["kind"], item["parts"]) for item in items] == [
-        *[("tables", "emergency", 4), ("content", "notices", 1), ("content", "wallpapers", 1)],
+        *[("tables", "emergency", 4), ("content", "notices", 1), ("content", "wallpapers", 1)]
     ]
     shown = items[1]
     assert (shown["version"], shown["start"], shown["end"]) == (3, 5, now)

@@ -1,6 +1,5 @@
 """Every operation that changes something has an entry in the audit log, with its actor."""
 
-import hashlib
 import io
 import json
 import sqlite3
@@ -15,14 +14,15 @@ from server.release.api.catalogue import OPERATIONS
 from server.release.auth.audit_log_query import verify_audit_log
 from server.storage.control_models import AuditLogEntry
 from tests.programs import walk
-from tests.server.release.api.test_submissions import TUS, TYPE, body_of, text
+from tests.server.release.api.test_submissions import TYPE, body_of
+from tests.server.release.api.test_uploads import DATA, TUS, announcing, sending
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2
 
 CHANNEL = "/channels/armani/id/stable"
 PLAN = {"plan": {"stages": [{"permille": 10}]}}
 LATER = {"plan": {"stages": [{"permille": 20}]}}
-DATA = b"PK\x03\x04" + bytes(100)
+
 TOLD = {
     "create_upload": "upload.create",
     "append_to_upload": "upload.finish",
@@ -99,15 +99,12 @@ async def upload_and_submit(teller, world):
     """Announce, end, announce again, send, and submit a bundle."""
 
     async def begin(data):
-        sha256 = text(hashlib.sha256(data).hexdigest().encode())
-        told = {"Upload-Length": str(len(data)), "Upload-Metadata": f"sha256 {sha256}"}
-        made = await teller.ask("create_upload", "/uploads", "engineer", headers=TUS | told)
+        made = await teller.ask("create_upload", "/uploads", "engineer", headers=announcing(data))
         return made.headers["Location"].removeprefix("/api/v1")
 
     await teller.ask("end_upload", await begin(DATA), "engineer", headers=TUS)
-    part = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
     path = await begin(PACKAGE_2)
-    await teller.ask("append_to_upload", path, "engineer", headers=part, data=PACKAGE_2)
+    await teller.ask("append_to_upload", path, "engineer", headers=sending(0), data=PACKAGE_2)
     bundle, body = body_of(world.second_release())
     sent = {"headers": TYPE, "data": io.BytesIO(body)}
     await teller.ask("submit", f"/submissions/{bundle}", "engineer", **sent)

@@ -17,14 +17,11 @@ from server.core.errors import FormatError
 from server.publisher.publisher import Publisher
 from server.release.api.operation import Reply
 from server.release.api.serving import Certificates, is_loopback, load_tls
-from server.release.auth.accounts import create_account
-from server.release.auth.principal import Role, command_line_principal
-from server.release.auth.tokens import create_token
 from server.settings import Settings
-from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.release.api.toys import Toy, operation
 from tests.server.release.api_world import api_world
+from tests.server.release.auth.issue import make_token
 from tests.server.release.certificate import write_certificate
 from tests.server.world import PACKAGE_2
 
@@ -46,19 +43,9 @@ def published(monkeypatch):
     return results
 
 
-async def issue(world):
-    """Make an account with a token on the server; return the token."""
-    operator, at = command_line_principal("root"), world.epoch()
-    made = {"account": "ann", "label": "test", "expires_at": at + 3600, "at": at}
-    new = {"name": "ann", "role": Role.VIEWER, "codenames": ["*"], "at": at}
-    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-        await create_account(session, operator, **new)
-        return (await create_token(session, operator, os.urandom, **made)).text
-
-
 async def test_a_token_of_the_database(world):
     """The process serves the API on a separate port, and accepts issued tokens."""
-    token = await issue(world)
+    token = await make_token(world)
     ports = []
     async with (
         running(world.folder, ON, world.now, entropy=os.urandom, announce_api=ports.append) as port,

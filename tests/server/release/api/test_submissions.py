@@ -1,7 +1,6 @@
 """Submissions on the wire: submitted, published or refused, queried."""
 
 import asyncio
-import base64
 import hashlib
 import io
 from dataclasses import replace
@@ -14,17 +13,12 @@ from server.release.auth.audit_log import record
 from server.release.submissions.submissions import RECEIVE
 from server.settings import Settings
 from server.storage.control_models import Account, AuditLogEntry
+from tests.server.release.api.test_uploads import begin, patch
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2, SECOND
 
 SHA256_2 = hashlib.sha256(PACKAGE_2).hexdigest()
-TUS = {"Tus-Resumable": "1.0.0"}
 TYPE = {"Content-Type": "application/vnd.hening.submission"}
-
-
-def text(data):
-    """Return bytes in base64."""
-    return base64.b64encode(data).decode()
 
 
 def body_of(files, packages=(PACKAGE_2,)):
@@ -45,17 +39,6 @@ def hand_in(api, bundle_id, body, token="engineer"):
     )
 
 
-async def upload(api, data):
-    """Upload bytes in one part."""
-    told = {"Upload-Length": str(len(data))}
-    told["Upload-Metadata"] = f"sha256 {text(hashlib.sha256(data).hexdigest().encode())}"
-    made = await api.call("POST", "/uploads", token="engineer", headers=TUS | told)
-    part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    path = made.headers["Location"].removeprefix("/api/v1")
-    sent = await api.call("PATCH", path, token="engineer", headers=TUS | part, data=data)
-    assert sent.status == 204
-
-
 async def audit_log(api):
     """Return the actions in the audit log."""
     async with api.services.sessions() as session:
@@ -70,7 +53,8 @@ async def test_a_release(api, world):
     refused = await hand_in(api, bundle_id, body)
     assert (refused.status, refused.problem) == (409, "conflict")
     assert SHA256_2 in refused.json["detail"]
-    await upload(api, PACKAGE_2)
+    path = await begin(api, PACKAGE_2)
+    assert (await patch(api, path, 0, PACKAGE_2)).status == 204
     answer = await hand_in(api, bundle_id, body)
     assert (answer.status, answer.json["status"]) == (202, "waiting")
     assert answer.headers["Location"] == f"/api/v1/submissions/{bundle_id}"

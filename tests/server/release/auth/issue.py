@@ -1,11 +1,14 @@
-"""Rows of accounts, and tokens of the database, for tests that need some."""
+"""Accounts and tokens of the database, for tests that need some."""
 
 import os
 
-from server.release.auth.principal import command_line_principal
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
 from server.release.auth.tokens import create_token
 from server.storage.control_models import Account
 from server.storage.database import open_database
+
+OPERATOR = command_line_principal("root")
 
 
 def account_row(name="ani", role="admin"):
@@ -13,36 +16,39 @@ def account_row(name="ani", role="admin"):
     return Account(name=name, role=role, codenames='["*"]\n', created_at=1, disabled_at=None)
 
 
+async def new_account(session, name, role=Role.ADMIN, codenames=("*",), *, at, by=OPERATOR):
+    """Make an account."""
+    made = {"name": name, "role": role, "codenames": codenames, "at": at}
+    return await create_account(session, by, **made)
+
+
+async def new_token(
+    session,
+    account="ani",
+    *,
+    at,
+    seconds=60,
+    label="test",
+    by=OPERATOR,
+    entropy=os.urandom,
+    only=None,
+):
+    """Make a token of an account that lives so long, with all rights or `only` some."""
+    times = {"expires_at": at + seconds, "at": at}
+    made = {"account": account, "label": label, "permissions": only, **times}
+    return await create_token(session, by, entropy, **made)
+
+
 async def issue_token(services, account, permissions=None, seconds=86_400):
     """Make a token of an account and return its text."""
-    at = services.epoch()
+    how = {"at": services.epoch(), "seconds": seconds, "entropy": services.entropy}
     async with services.sessions.begin() as session:
-        issued = await create_token(
-            session,
-            command_line_principal("root"),
-            services.entropy,
-            account=account,
-            label="test",
-            permissions=permissions,
-            expires_at=at + seconds,
-            at=at,
-        )
-    return issued.text
+        return (await new_token(session, account, only=permissions, **how)).text
 
 
-async def make_token(world):
-    """Make an engineer's token in the site's database."""
+async def make_token(world, role=Role.ENGINEER):
+    """Make an account with a token in the site's database, and return the token's text."""
     async with open_database(world.folder.database) as sessions, sessions.begin() as session:
-        session.add(account_row("ani", "engineer"))
+        session.add(account_row("ani", role))
         await session.flush()
-        issued = await create_token(
-            session,
-            command_line_principal("root"),
-            os.urandom,
-            account="ani",
-            label="test",
-            permissions=None,
-            expires_at=world.epoch() + 3600,
-            at=world.epoch(),
-        )
-    return issued.text
+        return (await new_token(session, at=world.epoch(), seconds=3600)).text

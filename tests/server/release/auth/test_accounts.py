@@ -20,9 +20,10 @@ from server.release.auth.accounts import (
     load_account,
 )
 from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
-from server.release.auth.tokens import create_token, list_tokens
+from server.release.auth.tokens import list_tokens
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
 from server.storage.control_models import AuditLogEntry
+from tests.server.release.auth.issue import new_token
 
 NOW = 1_800_000_000
 
@@ -177,21 +178,13 @@ async def test_the_last_admin_stays(sessions, operator, make):
     ]
 
 
-async def test_tokens_end_with_the_account(sessions, operator, make, entropy):
+async def test_tokens_end_with_the_account(sessions, operator, make):
     """A disabled account's tokens are revoked for good; enabling does not restore them."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
         for label in ("one", "two"):
-            await create_token(
-                session,
-                operator,
-                entropy,
-                account="ani",
-                label=label,
-                expires_at=NOW + 60,
-                at=NOW,
-            )
+            await new_token(session, label=label, at=NOW)
         await disable_account(session, operator, name="ani", at=NOW + 5)
         await enable_account(session, operator, name="ani", at=NOW + 6)
     async with sessions() as session:

@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 
 from server.release.auth.accounts import (
     change_account,
-    create_account,
     disable_account,
     enable_account,
     list_accounts,
@@ -23,10 +22,11 @@ from server.release.auth.audit_log_query import (
     verify_export,
 )
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.auth.tokens import authenticate, create_token, list_tokens, page_tokens
+from server.release.auth.tokens import authenticate, list_tokens, page_tokens
 from server.release.errors import AuthenticationError, ConflictError
 from server.storage.control_models import AuditLogEntry
 from server.storage.database import open_database
+from tests.server.release.auth.issue import new_account, new_token
 
 NOW = 1_800_000_000
 
@@ -81,13 +81,11 @@ async def test_an_audit_log_is_verified_while_it_grows(two):
     assert await verify() == 8
 
 
-async def test_two_admins_shut_each_other_out(two, operator):
+async def test_two_admins_shut_each_other_out(two):
     """One of them succeeds, however the two transactions overlap; an admin is left."""
     async with two[0].begin() as session:
         for name in ("ani", "budi"):
-            await create_account(
-                session, operator, name=name, role=Role.ADMIN, codenames=["*"], at=NOW
-            )
+            await new_account(session, name, at=NOW)
 
     async def disable(sessions, by, whom):
         asking = Principal(by, Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
@@ -103,20 +101,18 @@ async def test_two_admins_shut_each_other_out(two, operator):
         assert sum(row.disabled_at is None for row in await list_accounts(session)) == 1
 
 
-async def test_one_name_is_given_once(two, operator):
+async def test_one_name_is_given_once(two):
     """Two admins make the same account at the same time; one of them gets an error."""
 
     async def create(sessions):
         async with sessions.begin() as session:
-            await create_account(
-                session, operator, name="ani", role=Role.VIEWER, codenames=["*"], at=NOW
-            )
+            await new_account(session, "ani", at=NOW)
 
     results = await asyncio.gather(create(two[0]), create(two[1]), return_exceptions=True)
     assert sorted(type(result) is ConflictError for result in results) == [False, True]
 
 
-async def test_the_story_of_an_account(two, operator, entropy):
+async def test_the_story_of_an_account(two, operator):
     """A change by one process counts for the next request to the other."""
     one, other = two
 
@@ -126,18 +122,9 @@ async def test_the_story_of_an_account(two, operator, entropy):
 
     async with one.begin() as session:
         for name, role in (("root", Role.ADMIN), ("a-i", Role.ENGINEER), ("a.i", Role.VIEWER)):
-            await create_account(session, operator, name=name, role=role, codenames=["*"], at=NOW)
+            await new_account(session, name, role, at=NOW)
         issued = [
-            await create_token(
-                session,
-                operator,
-                entropy,
-                account="a-i",
-                label=f"ü{number}",
-                expires_at=NOW + 60,
-                at=NOW,
-            )
-            for number in range(3)
+            await new_token(session, "a-i", label=f"ü{number}", at=NOW) for number in range(3)
         ]
     assert (await enter(issued[0].text)).role is Role.ENGINEER
     async with one.begin() as session:

@@ -4,15 +4,14 @@ import pytest
 
 from server.release.auth.accounts import (
     change_account,
-    create_account,
     disable_account,
     enable_account,
 )
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.auth.tokens import create_token
 from server.release.auth.two_person_approval import check_approver, find_controllers
 from server.release.errors import PermissionDeniedError
 from tests.cases import case
+from tests.server.release.auth.issue import new_account, new_token
 
 NOW = 1_800_000_000
 
@@ -23,15 +22,13 @@ def person(name, role=Role.ADMIN, token="0123456789ab"):
 
 
 @pytest.fixture
-def have(sessions, operator, entropy):
+def have(sessions, operator):
     """Give a function by which one account gains control of another."""
 
     async def lay(by, deed, name):
         async with sessions.begin() as session:
             if deed == "made":
-                await create_account(
-                    session, by, name=name, role=Role.ADMIN, codenames=["*"], at=NOW
-                )
+                await new_account(session, name, by=by, at=NOW)
             elif deed == "widened":
                 await change_account(session, by, name=name, role=Role.ADMIN, at=NOW)
             elif deed == "named a login":
@@ -42,9 +39,7 @@ def have(sessions, operator, entropy):
                 await disable_account(session, operator, name=name, at=NOW)
                 await enable_account(session, by, name=name, at=NOW)
             else:
-                await create_token(
-                    session, by, entropy, account=name, label="x", expires_at=NOW + 60, at=NOW
-                )
+                await new_token(session, name, by=by, at=NOW)
 
     return lay
 

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from server.release.auth import web_sessions
 from server.release.auth.accounts import (
     change_account,
-    create_account,
     disable_account,
     enable_account,
 )
@@ -21,7 +20,7 @@ from server.release.auth.principal import (
     Role,
     command_line_principal,
 )
-from server.release.auth.tokens import create_token, revoke_token
+from server.release.auth.tokens import revoke_token
 from server.release.auth.web_sessions import (
     BegunSession,
     Origin,
@@ -33,10 +32,12 @@ from server.release.auth.web_sessions import (
 from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from server.storage.control_models import AuditLogEntry, WebSession
 from server.storage.database import open_database
+from tests.server.release.auth.issue import new_account, new_token
 
 NOW = 1_800_000_000
 HOUR = 3600
 DAY = 86_400
+READ = Permission.READ
 
 
 @pytest.fixture(autouse=True)
@@ -46,21 +47,12 @@ async def ani(make):
 
 
 @pytest.fixture
-def token(sessions, operator, entropy):
-    """Give ani's token, with all rights, for a day; and a function that narrows another."""
+def token(sessions):
+    """Give a function that makes a token of ani, with all rights and for a day by default."""
 
     async def make(permissions=None, seconds=DAY):
         async with sessions.begin() as session:
-            issued = await create_token(
-                session,
-                operator,
-                entropy,
-                account="ani",
-                label="laptop",
-                permissions=permissions,
-                expires_at=NOW + seconds,
-                at=NOW,
-            )
+            issued = await new_token(session, only=permissions, seconds=seconds, at=NOW)
         return issued.row.id
 
     return make
@@ -95,26 +87,15 @@ async def change(sessions, work, *arguments, **options):
 
 
 async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, begin):
-    """The present rights of the role; the audit log names the session."""
-    begun = await begin(token=await token())
+    """The present rights of the role, at most the token's; the audit log names the session."""
+    begun, narrow = await begin(token=await token()), await begin(token=await token([READ]))
     who = await find_session(sessions, begun.secret, NOW + 1)
-    assert (who.name, who.role, who.permissions, who.codenames) == (
-        "ani",
-        Role.ENGINEER,
-        ROLE_PERMISSIONS[Role.ENGINEER],
-        ("armani",),
-    )
-    assert who.actor == f"ani/{begun.row.id}"
+    rights = ROLE_PERMISSIONS[Role.ENGINEER]
+    assert (who.name, who.role, who.permissions) == ("ani", Role.ENGINEER, rights)
+    assert (who.codenames, who.actor) == (("armani",), f"ani/{begun.row.id}")
+    assert (await find_session(sessions, narrow.secret, NOW + 1)).permissions == {READ}
     await change(sessions, change_account, operator, name="ani", role=Role.VIEWER, at=NOW + 2)
-    who = await find_session(sessions, begun.secret, NOW + 3)
-    assert who.permissions == {Permission.READ}
-
-
-async def test_a_narrowed_token_gives_a_narrowed_session(sessions, token, begin):
-    """A session never has more rights than its token."""
-    begun = await begin(token=await token([Permission.READ]))
-    who = await find_session(sessions, begun.secret, NOW + 1)
-    assert who.permissions == {Permission.READ}
+    assert (await find_session(sessions, begun.secret, NOW + 3)).permissions == {READ}
 
 
 async def test_the_database_holds_a_hash(sessions, token, begin):
@@ -176,22 +157,23 @@ async def test_it_ends_by_time(sessions, token, begin):
     assert not await is_open(sessions, begun, 12 * HOUR)
 
 
-async def test_signing_in_again_ends_the_session_before(sessions, token, begin):
-    """The browser's former session ends in the same transaction, and no other one."""
+async def test_signing_in_again_ends_the_session_before(
+    sessions, operator, entropy, make, token, begin
+):
+    """The browser's former session ends in the same transaction, and no other one.
+
+    Whichever account it was.
+    """
     identity = await token()
     former, other = await begin(token=identity), await begin(token=identity)
     again = await begin(1, former=former.secret, token=identity)
     opened = [await is_open(sessions, each, 2) for each in (former, other, again)]
     assert opened == [False, True, True]
-
-
-async def test_a_browser_that_changes_accounts(sessions, operator, entropy, make, token, begin):
-    """The previous session ends, whichever account it was."""
     await make("eka", Role.VIEWER, "armani")
     await change(sessions, change_account, operator, name="eka", subject="u-2", at=NOW)
     async with sessions.begin() as session:
         former = await begin_session(session, entropy, Origin("eka", subject="u-2"), at=NOW)
-    await begin(1, former=former.secret, token=await token())
+    await begin(1, former=former.secret, token=identity)
     assert not await is_open(sessions, former, 2)
 
 
@@ -278,9 +260,7 @@ async def test_on_both_databases(place):
         operator = command_line_principal("root")
         async with one.begin() as session:
             for name in ("eka", "ben"):
-                await create_account(
-                    session, operator, name=name, role=Role.VIEWER, codenames=["*"], at=NOW
-                )
+                await new_account(session, name, Role.VIEWER, at=NOW)
                 await change_account(session, operator, name=name, subject=name, at=NOW)
 
         async def begin(sessions, name):

@@ -7,22 +7,21 @@ import pytest
 
 from server.release.auth.accounts import (
     change_account,
-    create_account,
     disable_account,
     enable_account,
 )
-from server.release.auth.principal import Permission, Role, command_line_principal
-from server.release.auth.tokens import create_token, revoke_token
+from server.release.auth.principal import Permission, Role
+from server.release.auth.tokens import revoke_token
 from server.release.auth.web_sessions import Origin, begin_session, end_session
 from server.release.checks.check import check_control_plane
 from server.release.rollouts.commands import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.directory import create_webhook, disable_webhook, rotate_secret
 from server.storage.database import open_database
+from tests.server.release.auth.issue import OPERATOR, new_account, new_token
 from tests.server.release.rollouts.harness import APPROVER, ENGINEER, open_harness, person
 from tests.server.world import PACKAGE_2
 
-OPERATOR = command_line_principal("root")
 ADMIN = person("adm", Role.ADMIN)
 DAY = 86_400
 TOKENS = ("adm", "eka", "vi", "old")
@@ -44,23 +43,13 @@ async def hire(sessions, at):
             ("old", Role.EDITOR, ["armani"]),
             ("vi", Role.EDITOR, ["armani"]),
         ):
-            await create_account(
-                session, OPERATOR, name=name, role=role, codenames=codenames, at=at
-            )
+            await new_account(session, name, role, codenames, at=at)
         await change_account(session, OPERATOR, name="vi", role=Role.VIEWER, subject="vi@x", at=at)
         for number, account in enumerate(TOKENS, start=1):
             only = [Permission.READ] if account == "vi" else None
             ids = iter([number.to_bytes(6, "big"), entropy(32)])
-            await create_token(
-                session,
-                OPERATOR,
-                lambda _size, ids=ids: next(ids),
-                account=account,
-                label="work",
-                permissions=only,
-                expires_at=at + DAY,
-                at=at,
-            )
+            draw = lambda _size, ids=ids: next(ids)  # noqa: E731
+            await new_token(session, account, only=only, entropy=draw, seconds=DAY, at=at)
         await revoke_token(session, OPERATOR, identity="000000000001", at=at)
         await begin_session(session, entropy, Origin("eka", token="000000000002"), at=at)
         begun = await begin_session(session, entropy, Origin("vi", subject="vi@x"), at=at)

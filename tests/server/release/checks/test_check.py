@@ -4,14 +4,12 @@ import asyncio
 import shutil
 from types import SimpleNamespace
 
-from server.release.auth.accounts import create_account
-from server.release.auth.principal import Role
 from server.release.checks.check import check_control_plane
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from tests.cases import case
 from tests.server.publisher.maintenance.checks.damage import plant, run
-from tests.server.release.checks.conftest import OPERATOR
+from tests.server.release.auth.issue import new_account
 
 VI, JUNK = "name = 'vi'", f"secret_sha256 = '{'0' * 64}'"
 OF_VI, WAITING = "account = 'vi'", "state = 'waiting'"
@@ -144,14 +142,7 @@ async def test_people_who_come_meanwhile_are_in_order(team):
                 nonlocal count
                 count += 1
                 async with sessions.begin() as session:
-                    await create_account(
-                        session,
-                        OPERATOR,
-                        name=f"new{count}",
-                        role=Role.VIEWER,
-                        codenames=["*"],
-                        at=team.epoch(),
-                    )
+                    await new_account(session, f"new{count}", at=team.epoch())
                 self._session = sessions()
                 return await self._session.__aenter__()
 

@@ -10,17 +10,17 @@ import pytest
 from server.core.errors import FormatError, TrustError
 from server.release.auth.accounts import (
     change_account,
-    create_account,
     disable_account,
     enable_account,
 )
-from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.principal import command_line_principal
 from server.release.errors import AuthenticationError
 from server.release.federation.code_flow import Attempt, CodeFlow, load_client_secret, log_in
 from server.release.federation.identity import Expected
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.cases import case, refuse_each
+from tests.server.release.auth.issue import new_account
 
 ISSUER = "https://login.example"
 BACK = "https://control.example/console/callback"
@@ -220,9 +220,7 @@ async def test_a_disabled_account_ends_its_logins_for_good(place):
 
         async with sessions.begin() as session:
             for name in ("boss", "ani"):
-                await create_account(
-                    session, operator, name=name, role=Role.ADMIN, codenames=["*"], at=NOW
-                )
+                await new_account(session, name, at=NOW)
             await change_account(session, operator, name="ani", subject="subject-of-ani", at=NOW)
         assert await may(NOW) == "ani/login"
         async with sessions.begin() as session:

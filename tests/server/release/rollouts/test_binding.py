@@ -68,17 +68,6 @@ async def test_an_approval_admits_no_phone_to_another_build(two):
         assert (await harness.pointer()).permille_at(two.epoch()) == 10
 
 
-async def test_a_due_command_is_for_the_build_it_was_given_for(two):
-    """The same without approvals: what was scheduled for build 1 does not touch build 2."""
-    async with open_harness(two) as harness:
-        meant = await harness.request(Schedule(FULL), due_at=two.epoch() + 60)
-        await harness.request(Offer(2, PLAN))
-        two.ahead = timedelta(minutes=2)
-        (refused,) = await harness.rollouts.run_due()
-        assert (refused.id, refused.state) == (meant.id, State.REFUSED)
-        assert (await harness.pointer()).permille_at(two.epoch()) == 10
-
-
 async def test_nothing_from_before_a_pause_ends_it(two):
     """A person investigates: what becomes due meanwhile is refused, with an alarm."""
     async with open_harness(two) as harness:

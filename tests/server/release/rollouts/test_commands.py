@@ -128,11 +128,7 @@ def test_a_new_schedule(harness):
         Schedule(Plan([Stage(500, DAY), Stage(1000)], None, ALWAYS)), NOW + 2 * DAY
     )
     assert not pointer.paused
-    assert list(pointer.schedule) == [
-        (NOW + DAY, 100),
-        (NOW + 2 * DAY, 500),
-        (NOW + 3 * DAY, 1000),
-    ]
+    assert list(pointer.schedule) == [(NOW + DAY, 100), (NOW + 2 * DAY, 500), (NOW + 3 * DAY, 1000)]
     with pytest.raises(HeningError, match="has reached 50%, and no phone can be taken out again"):
         harness.do(Schedule(Plan([Stage(100)])), NOW + 2 * DAY)
 

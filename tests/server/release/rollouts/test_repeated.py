@@ -4,9 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.release.errors import (
-    RateError,
-)
+from server.release.errors import RateError
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage

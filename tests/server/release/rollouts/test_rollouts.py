@@ -38,22 +38,6 @@ from tests.server.world import CHANNEL
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
 
 
-async def test_a_command_is_published_and_recorded(two):
-    """The pointer is public, the change is done, and the audit log has its begin and end."""
-    async with open_harness(two) as harness:
-        change = await harness.request(Offer(2, PLAN))
-        pointer = await harness.pointer()
-        assert (pointer.steps[-1].counter, pointer.schedule[0][1]) == (2, 10)
-        assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
-        assert change.snapshot == (await harness.versions())[0]
-        assert await harness.rollouts.get(change.id) == change
-        assert await harness.rollouts.find() == [change]
-        assert await harness.audit_log() == [
-            ("eka", "rollout.offer"),
-            ("eka", "rollout.offer.done"),
-        ]
-
-
 async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
     """The resumption finds the pause's record, not the offer's, whose schedule is the same."""
     moment = two.now()
@@ -85,17 +69,6 @@ async def test_a_preview_holds_up_no_loop(two, monkeypatch):
         await harness.rollouts.preview(ChangeRequest(CHANNEL, Halt()))
     assert ran
     assert threading.get_ident() not in ran
-
-
-async def test_a_stale_tag(two):
-    """A change for another state of the channel is refused and leaves no trace."""
-    async with open_harness(two) as harness:
-        tag = await harness.tag()
-        await harness.request(Offer(2, PLAN))
-        with pytest.raises(PreconditionError, match="has changed meanwhile"):
-            await harness.request(Schedule(PLAN), if_match=tag)
-        assert len(await harness.rollouts.find()) == 1
-        await harness.request(Halt(), if_match=tag)  # halting also has priority over that
 
 
 async def test_a_dry_run_changes_nothing(two):
@@ -427,7 +400,9 @@ async def test_another_publisher_may_change_pointers(two):
         (result,) = await Publisher.process_incoming(publisher)
         assert result.status == "published", result.reason
     async with open_harness(two) as harness:
-        with pytest.raises(PreconditionError):
+        with pytest.raises(PreconditionError, match="has changed meanwhile"):
             await harness.request(Schedule(PLAN), if_match=tag)
         with pytest.raises(HeningError, match="is halted, and that stays"):
             await harness.request(Schedule(PLAN))
+        assert len(await harness.rollouts.find()) == 1
+        await harness.request(Halt(), if_match=tag)  # halting has priority over that

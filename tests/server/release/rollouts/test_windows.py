@@ -9,14 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.core.errors import FormatError
-from server.release.rollouts.plan import (
-    WEEKDAYS,
-    Calendar,
-    Window,
-    is_open,
-    load_zone,
-    next_open,
-)
+from server.release.rollouts.plan import WEEKDAYS, Calendar, Window, is_open, load_zone, next_open
 from tests.cases import refuse_each
 
 OFFICE = Window(["mon", "tue", "wed", "thu"], "09:00", "17:00")
