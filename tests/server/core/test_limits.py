@@ -48,9 +48,7 @@ def test_a_root_without_lifetimes_allows_ten_years():
 
 def test_malformed_lifetimes_are_refused():
     """Lifetimes are whole days from 1 to 3,650; the profile refuses other roots."""
-    bad = [
-        *({"codenames": 0}, {"tables": 3651}, {"content": True}, {"targets": "9"}, [], None, 5),
-    ]
+    bad = [*({"codenames": 0}, {"tables": 3651}, {"content": True}, {"targets": "9"}, [], None, 5)]
     roots = [root_with(lifetimes=lifetimes) for lifetimes in bad]
     refuse_each(ProfileError, check_root, roots, "`lifetimes` are malformed")
 

@@ -4,11 +4,7 @@ from msgspec import UNSET
 from tuf.api.metadata import TargetFile
 
 from server.core.errors import FormatError, ReleaseError
-from server.core.release import (
-    decode_release,
-    decode_releases,
-    named_blobs,
-)
+from server.core.release import decode_release, decode_releases, named_blobs
 from tests.cases import case, refuse_each
 from tests.server.core.tuf_objects import make_role
 from tests.strategies import releases

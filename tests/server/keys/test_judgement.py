@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
-from server.core.errors import (
-    FormatError,
-    HeningError,
-    ProfileError,
-    ReleaseError,
-    TrustError,
-)
+from server.core.errors import FormatError, HeningError, ProfileError, ReleaseError, TrustError
 from server.core.metadata import decode_snapshot, decode_targets
 from server.core.pointer import encode_pointer
 from server.keys.judgement import judge_public, judge_publication

@@ -211,8 +211,7 @@ def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
     proxy.fault, proxy.limit = Fault.HOLD_REQUEST, 3_000_000
     url = f"s3://{place.bucket}/{place.prefix}"
     with subprocess.Popen(
-        [sys.executable, "-c", INGEST, url, proxy.endpoint, path, sha256, str(len(LARGE))],
-        cwd=ROOT,
+        [sys.executable, "-c", INGEST, url, proxy.endpoint, path, sha256, str(len(LARGE))], cwd=ROOT
     ) as process:
         assert proxy.is_held.wait(60)
         process.kill()

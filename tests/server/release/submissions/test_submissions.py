@@ -76,10 +76,7 @@ def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
     """A bundle overtaken by others ends as the audit log says, with that snapshot."""
     before, write, now = audit_log(world), incoming.write_result, world.now()
     monkeypatch.setattr(world, "now", lambda: now + world.ahead)
-    fourth = {
-        FIRST: (PACKAGE_1, release(1)),
-        SECOND: (PACKAGE_2, release(2)),
-    }
+    fourth = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
     early = world.submit({("armani", 4): world.ceremony.role("armani", 4, fourth)}, [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     snapshot = world.published().snapshot.version

@@ -126,8 +126,7 @@ async def test_two_machines_end_one_upload(tmp_path, objects, postgres):
             assert await each.offset(upload_id) == len(DATA)
         assert node.blob() == DATA
         ends = await asyncio.gather(
-            *(each.uploads.remove(principal(), upload_id) for each in nodes),
-            return_exceptions=True,
+            *(each.uploads.remove(principal(), upload_id) for each in nodes), return_exceptions=True
         )
         assert None in ends
         assert all(end is None or isinstance(end, NotFoundError) for end in ends)
