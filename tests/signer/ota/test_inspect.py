@@ -23,8 +23,15 @@ OTHER_CERTIFICATE = KEYS / "FIXTURE-ONLY-other.cert.pem"
 
 
 def test_facts_of_a_full_package(package: Path, full: bytes, certificate: bytes) -> None:
-    """A full package's facts are what the catalogue says of its build."""
-    facts = inspect_ota(package, certificate=certificate, codename="armani")
+    """They are what the catalogue says of its build; progress counts bytes up to the length."""
+    seen: list[tuple[int, int]] = []
+    facts = inspect_ota(
+        package,
+        certificate=certificate,
+        codename="armani",
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (len(full), len(full))
     assert facts.path == package
     assert facts.length == len(full)
     assert facts.sha256 == hashlib.sha256(full).hexdigest()
@@ -40,14 +47,14 @@ def test_facts_of_a_full_package(package: Path, full: bytes, certificate: bytes)
     assert facts.security_patch_level == "2026-05-05"
     assert not any((facts.wipe, facts.downgrade, facts.spl_downgrade, facts.partial))
     assert facts.unknown == ()
-    assert facts.minor_version == 0
-    assert facts.block_size == 4096
+    assert (facts.minor_version, facts.block_size) == (0, 4096)
     assert facts.signed == Signed(payload=True, whole_file=True)
 
 
-def test_facts_name_the_partitions(package: Path) -> None:
-    """Each partition comes with the size and hash of the committed image."""
+def test_facts_name_partitions_and_property_files(package: Path, full: bytes) -> None:
+    """Size and hash of each committed image; the offsets lead into the file, without padding."""
     facts = inspect_ota(package)
+    assert facts.signed == Signed(payload=False, whole_file=False)  # without a certificate
     images = find_build("armani", "id", 2).images
     assert [each.name for each in facts.partitions] == ["system", "product"]
     for each in facts.partitions:
@@ -56,11 +63,6 @@ def test_facts_name_the_partitions(package: Path) -> None:
         assert set(each.operations) <= {"REPLACE", "REPLACE_BZ", "REPLACE_XZ"}
         assert sum(each.operations.values()) > 0
         assert (each.source_size, each.source_sha256) == (0, "")
-
-
-def test_property_files_are_given_without_padding(package: Path, full: bytes) -> None:
-    """The streaming offsets lead into the file, and no padding is handed on."""
-    facts = inspect_ota(package)
     spans = {
         name: (int(offset), int(size))
         for name, offset, size in (token.split(":") for token in facts.property_files.split(","))
@@ -95,32 +97,21 @@ def test_incrementals_name_their_source(
         assert each.source_sha256 == hashlib.sha256(image).hexdigest()
 
 
-def test_without_a_certificate_nothing_counts_as_signed(package: Path) -> None:
-    """Signatures that could not be checked are not reported as good."""
-    assert inspect_ota(package).signed == Signed(payload=False, whole_file=False)
-
-
 def test_another_certificate_is_refused_without_otacert(tmp_path: Path, full: bytes) -> None:
-    """Also when the package encloses no certificate, the payload's signatures decide."""
+    """Also when the package encloses no certificate, the payload's signatures decide.
+
+    Before its whole-file signature a package can be inspected, and is refused with one.
+    """
+    path, members = tmp_path / "package.zip", split_members(full)
+    path.write_bytes(write_zip(members))
+    assert inspect_ota(path).type == "full"
     # At the end of the file, so that nothing else moves.
-    members = [each for each in split_members(full) if not each.name.endswith("otacert")]
-    filler = Member("filler.bin", b"x" * _gap(full))
-    path = tmp_path / "package.zip"
-    path.write_bytes(sealed([*members[:2], filler, *members[2:]]))
+    (otacert,) = (each for each in members if each.name.endswith("otacert"))
+    gap = len(otacert.data) + len(otacert.name) - len("filler.bin")
+    members.remove(otacert)
+    path.write_bytes(sealed([*members[:2], Member("filler.bin", b"x" * gap), *members[2:]]))
     with pytest.raises(SignatureError, match="metadata signature is not by the given certificate"):
         inspect_ota(path, certificate=OTHER_CERTIFICATE.read_bytes())
-
-
-def _gap(full: bytes) -> int:
-    otacert = next(each for each in split_members(full) if each.name.endswith("otacert"))
-    return len(otacert.data) + len(otacert.name) - len("filler.bin")
-
-
-def test_an_unsigned_zip_is_readable_without_certificate(tmp_path: Path, full: bytes) -> None:
-    """A package before its whole-file signature can be inspected, and is refused with one."""
-    path = tmp_path / "package.zip"
-    path.write_bytes(write_zip(split_members(full)))
-    assert inspect_ota(path).type == "full"
 
 
 def test_flags_must_agree(tmp_path: Path, full: bytes) -> None:
@@ -145,37 +136,35 @@ def test_what_is_newer_is_named(tmp_path: Path, certificate: bytes) -> None:
             assert facts.signed == Signed(payload=True, whole_file=True)
 
 
-def test_zip64_packages(tmp_path: Path, certificate: bytes) -> None:
-    """A package whose every size and offset stands in zip64 records has the same facts."""
+def test_packages_of_other_writers(tmp_path: Path, certificate: bytes) -> None:
+    """Every size and offset in zip64 records: the same facts.
+
+    The extra fields of AOSP's tool put the metadata at offset 69, as in every real package.
+    """
     wanted = Package(find_build("armani", "id", 2))
-    path = tmp_path / "package.zip"
-    path.write_bytes(write_ota(wanted, build_payload(wanted), zip64=True))
+    path, payload = tmp_path / "package.zip", build_payload(wanted)
+    path.write_bytes(write_ota(wanted, payload, zip64=True))
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert facts.fingerprint == wanted.target.fingerprint
     assert facts.signed == Signed(payload=True, whole_file=True)
-
-
-def test_packages_of_the_signing_tool(tmp_path: Path, certificate: bytes) -> None:
-    """The extra fields of AOSP's tool put the metadata at offset 69, as in every real package."""
-    wanted = Package(find_build("armani", "id", 2))
-    path = tmp_path / "package.zip"
-    path.write_bytes(write_ota(wanted, build_payload(wanted), signapk=True))
+    path.write_bytes(write_ota(wanted, payload, signapk=True))
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert ",metadata:69:" in facts.property_files
 
 
-@pytest.mark.parametrize("method", [STORED, DEFLATED])
-def test_every_entry_is_checked(method: int, tmp_path: Path, full: bytes) -> None:
+def test_every_entry_is_checked(tmp_path: Path, full: bytes) -> None:
     """An entry that is not needed, of any length, must still be what the zip says."""
-    path, data = tmp_path / "package.zip", Random(2014).randbytes(17 << 20)
-    more = Member("vendor.img", data, method)
-    path.write_bytes(sealed([*split_members(full), more]))
-    assert inspect_ota(path).type == "full"
-    path.write_bytes(sealed([*split_members(full), replace(more, claimed_crc=1)]))
-    with pytest.raises(OtaError, match=r"vendor\.img do not match the zip's size and checksum"):
-        inspect_ota(path)
+    path = tmp_path / "package.zip"
+    data = b"".join(bytes([each]) * 64 for each in Random(2014).randbytes(17 << 14))
+    for method in (STORED, DEFLATED):
+        more = Member("vendor.img", data, method)
+        path.write_bytes(sealed([*split_members(full), more]))
+        assert inspect_ota(path).type == "full"
+        path.write_bytes(sealed([*split_members(full), replace(more, claimed_crc=1)]))
+        with pytest.raises(OtaError, match=r"vendor\.img do not match the zip's size and checksum"):
+            inspect_ota(path)
 
 
 def test_a_file_that_is_not_there_is_the_environments_fault(tmp_path):
@@ -184,10 +173,3 @@ def test_a_file_that_is_not_there_is_the_environments_fault(tmp_path):
         inspect_ota(tmp_path / "nothing.zip")
     with pytest.raises(OtaError, match="is no regular file"):
         inspect_ota(tmp_path)
-
-
-def test_progress_reaches_the_end(package: Path, full: bytes) -> None:
-    """Progress counts bytes up to the length of the file."""
-    seen: list[tuple[int, int]] = []
-    inspect_ota(package, progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (len(full), len(full))
