@@ -50,7 +50,7 @@ def test_root_is_of_the_profile(grouped, online, now) -> None:
 
 
 def test_targets_only_delegates(grouped, online, now) -> None:
-    """One terminating delegation for each role, with the one pattern of FORMATS section 2."""
+    """One terminating delegation for each role, by FORMATS section 2; the others are empty."""
     planned = plan_ceremony(Policy(("dior", "armani"), {"armani": 2}), grouped, online, now)
     targets = planned["targets"].to_dict()
     assert targets["targets"] == {}
@@ -65,10 +65,6 @@ def test_targets_only_delegates(grouped, online, now) -> None:
         ("content", ["content/*/*"], True, 1, 1),
         ("latest", ["latest/*/*/*"], True, 1, 1),
     ]
-
-
-def test_the_other_roles_are_empty(grouped, online, now) -> None:
-    """Tables, content and models start with nothing to offer."""
     planned = plan_ceremony(Policy(("armani",)), grouped, online, now)
     assert list(planned) == ["root", "targets", "tables", "content", "armani"]
     for role in ("tables", "content", "armani"):
@@ -106,24 +102,20 @@ def test_all_keys_that_are_missing_are_named_at_once(grouped, online, now) -> No
     )
 
 
-def test_an_online_key_that_is_also_offline_is_refused(grouped, online, now) -> None:
-    """A thief of the server's keys must not hold an offline one."""
+def test_an_online_key_is_of_one_purpose(grouped, online, now) -> None:
+    """A thief of the server's keys, or of one of them, must not hold another."""
     for role, name in product(
         ("root", "targets", "armani", "tables"), ("latest", "snapshot", "timestamp")
     ):
         changed = replace(online, **{name: grouped[role][0].public})
         with pytest.raises(CeremonyError, match=f"{role}-1 is also one of the server's keys"):
             plan_ceremony(Policy(("armani",)), grouped, changed, now)
-
-
-def test_snapshot_and_timestamp_must_differ(grouped, online, now) -> None:
-    """Only then can a new root undo what a thief of one of them did."""
     with pytest.raises(CeremonyError, match="keys of their own"):
         plan_ceremony(Policy(("armani",)), grouped, replace(online, timestamp=online.snapshot), now)
 
 
-def test_the_file_of_the_server_is_read(online_file) -> None:
-    """The four public halves come out as they stand in the file."""
+def test_a_file_that_is_not_sound_is_refused(online_file) -> None:
+    """The sentence says what is wrong with it, and which file it should have been."""
     keys = json.loads(online_file)["keys"]
     online = decode_online_keys(online_file)
     assert (online.latest, online.snapshot, online.timestamp, str(online.log)) == (
@@ -132,10 +124,6 @@ def test_the_file_of_the_server_is_read(online_file) -> None:
         keys["timestamp"],
         keys["log"],
     )
-
-
-def test_a_file_that_is_not_sound_is_refused(online_file) -> None:
-    """The sentence says what is wrong with it, and which file it should have been."""
     sound = json.loads(online_file)
     advice = "; give the public.json that `hening-server init` made"
     for changed, sentence in (

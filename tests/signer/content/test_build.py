@@ -37,26 +37,16 @@ def test_what_has_to_be_told() -> None:
 
 
 def test_a_file_in_place_of_a_folder(tmp_path) -> None:
-    """Is told as that, with what has to be in the folder."""
+    """And the other way round: each is told as that, with what has to be in the folder."""
+    path = tmp_path / "file.yaml"
+    path.write_text("locale: en")
     for kind in ("features", "greetings", "notices", "themes", "wallpapers", "zones"):
-        with case(kind):
-            path = tmp_path / "file.yaml"
-            path.write_text("locale: en")
-            with pytest.raises(
-                ContentError, match=rf"is a file, and the pack {kind} .* folder, with .* in"
-            ):
-                build_entries(kind, Upstream(path, "1", years=[2026]))
-
-
-def test_a_folder_in_place_of_a_file(tmp_path) -> None:
-    """Is told as that."""
+        said = rf"is a file, and the pack {kind} .* folder, with .* in"
+        with case(kind), pytest.raises(ContentError, match=said):
+            build_entries(kind, Upstream(path, "1", years=[2026]))
     for kind in ("apn", "ca"):
-        with (
-            case(kind),
-            pytest.raises(
-                ContentError, match=f"is a folder, and the pack {kind} is built from a file"
-            ),
-        ):
+        said = f"is a folder, and the pack {kind} is built from a file"
+        with case(kind), pytest.raises(ContentError, match=said):
             build_entries(kind, Upstream(tmp_path, "1"))
 
 

@@ -22,15 +22,7 @@ def test_entries_parts_and_members() -> None:
     assert found.size == sum(len(new.parts[number]) for number in found.parts)
     assert all(old.parts[n] != new.parts[n] for n in found.parts)
     assert str(found) == "emergency: 1 entries added, 1 changed, 1 removed"
-
-
-def test_nothing_differs() -> None:
-    """No part, no byte."""
     found = diff_packs(make("zones"), make("zones"))
     assert (found.parts, found.size, found.members) == ((), 0, {})
-
-
-def test_two_kinds_cannot_be_compared() -> None:
-    """It says which."""
     with pytest.raises(ContentError, match="of zones and the other of apn"):
         diff_packs(make("zones"), make("apn"))

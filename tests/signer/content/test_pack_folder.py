@@ -18,6 +18,7 @@ from signer.content.pack_folder import (
     write_pack,
 )
 from signer.errors import ContentError, EnvironmentFailedError, SignerError
+from tests.cases import case
 from tests.server.core.content.samples import KINDS, PICTURE, entries_of, pack
 from tests.signer.content.packs import make
 
@@ -28,15 +29,16 @@ NOTICES = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_written_is_read(kind, tmp_path) -> None:
+def test_what_is_written_is_read(tmp_path) -> None:
     """Of every kind; the same pack has the same bytes."""
-    made = make(kind)
-    write_pack(tmp_path / "pack", made)
-    assert load_pack(tmp_path / "pack") == made
-    assert make(kind).parts == made.parts
-    with pytest.raises(EnvironmentFailedError, match="is there already"):
-        write_pack(tmp_path / "pack", made)
+    for kind in KINDS:
+        with case(kind):
+            made = make(kind)
+            write_pack(tmp_path / kind, made)
+            assert load_pack(tmp_path / kind) == made
+            assert make(kind).parts == made.parts
+            with pytest.raises(EnvironmentFailedError, match="is there already"):
+                write_pack(tmp_path / kind, made)
 
 
 def test_a_folder_can_be_read_by_people(tmp_path) -> None:
@@ -86,30 +88,27 @@ def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
         load_edited(folder, "zones")
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "sentence"),
-    [
-        ("pack.json", b"{}", "names no kind"),
-        ("pack.json", b"[]", "does not hold an object"),
-        ("pack.json", b"{", "is not JSON"),
-        ("pack.json", b'{"kind":"notices"}', "The pack notices is malformed"),
-        ("entries.json", b'{"a":1.5}', "is not JSON as packs have it"),
-        ("entries.json", b"[" * 100_000, "is not JSON as packs have it"),
-        ("entries.json", b'{"a":"\\ud800"}', "is not JSON as packs have it"),
-        ("parts/00.xz", b"PK", "xz file"),
-        ("parts/00.xz", bytes(262_145), "more than 262144 bytes"),
-    ],
-)
-def test_what_is_no_pack_is_refused(tmp_path, name, data, sentence) -> None:
-    """Whichever of its files it is."""
-    write_pack(tmp_path / "pack", make("notices"))
-    (tmp_path / "pack" / name).write_bytes(data)
-    with pytest.raises(ContentError, match=sentence):
-        load_pack(tmp_path / "pack")
-
-
-def test_what_does_not_fit_is_refused() -> None:
-    """Members of the index and entries that no part can hold."""
+def test_what_is_no_pack_is_refused(tmp_path) -> None:
+    """Whichever of its files it is, and members and entries that no part can hold."""
+    json_of_packs = "is not JSON as packs have it"
+    for number, (name, data, sentence) in enumerate(
+        (
+            ("pack.json", b"{}", "names no kind"),
+            ("pack.json", b"[]", "does not hold an object"),
+            ("pack.json", b"{", "is not JSON"),
+            ("pack.json", b'{"kind":"notices"}', "The pack notices is malformed"),
+            ("entries.json", b'{"a":1.5}', json_of_packs),
+            ("entries.json", b"[" * 100_000, json_of_packs),
+            ("entries.json", b'{"a":"\\ud800"}', json_of_packs),
+            ("parts/00.xz", b"PK", "xz file"),
+            ("parts/00.xz", bytes(262_145), "more than 262144 bytes"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        write_pack(folder, make("notices"))
+        (folder / name).write_bytes(data)
+        with case(name, sentence), pytest.raises(ContentError, match=sentence):
+            load_pack(folder)
     with pytest.raises(ContentError, match="The pack notices is malformed"):
         make_pack("notices", pack(version=0), {}, {})
     with pytest.raises(ContentError, match="not a key"):

@@ -52,20 +52,24 @@ def test_a_new_pack_takes_the_place_of_the_old_one() -> None:
     assert again == second
 
 
-def test_a_version_that_is_not_above() -> None:
-    """It says which one is next."""
+def test_what_may_not_follow_is_refused() -> None:
+    """By the rules that the server asks, too; the sentence says which version is next."""
     with pytest.raises(ContentError, match=r"notices 1 does not follow version 1.*--version 2"):
         planned(make("notices"), current=planned(make("notices")))
-
-
-def test_a_withdrawn_folder_is_released_all_the_same() -> None:
-    """A pack folder says nothing of withdrawals."""
-    role = planned(make("notices", withdrawn=[1]))
-    assert decode_index("content", role).packs["notices"].withdrawn == []
+    with pytest.raises(ContentError, match="notices leaps from version 0 to 9007199254740991"):
+        planned(make("notices", version=2**53 - 1))
+    with pytest.raises(ContentError, match="content 1 has no pack notices"):
+        plan_pack_edit(EMPTY, "notices", {"end": 9}, EXPIRES)
+    with pytest.raises(ContentError, match="content 1 has no pack notices"):
+        plan_withdrawal(EMPTY, "notices", 1, EXPIRES)
+    with pytest.raises(ContentError, match="end is not above start"):
+        plan_pack_edit(planned(make("notices", start=9)), "notices", {"end": 9}, EXPIRES)
+    with pytest.raises(ContentError, match="not a host name"):
+        planned(make("emergency", entries_of("emergency")), hosts=["A"])
 
 
 def test_edits_of_a_pack_that_stays() -> None:
-    """Share, end, no end, withdrawal; parts stay as they are."""
+    """Share, end, no end; parts and unknown members stay as they are."""
     first = planned(make("notices"))
     second = plan_pack_edit(first, "notices", {"end": 9, "rollout": [[3, 10]]}, EXPIRES)
     pack = decode_index("content", second).packs["notices"]
@@ -74,10 +78,16 @@ def test_edits_of_a_pack_that_stays() -> None:
     assert "end" not in third.unrecognized_fields["custom"]["packs"]["notices"]
     with pytest.raises(ContentError, match="end is not above start"):
         plan_pack_edit(third, "notices", {"end": 0}, EXPIRES)
+    first = planned(make("notices"))
+    first.unrecognized_fields["custom"]["more"] = 1
+    first.unrecognized_fields["custom"]["packs"]["notices"]["shops"] = [1]
+    second = plan_pack_edit(first, "notices", {"end": 9}, EXPIRES)
+    custom = second.unrecognized_fields["custom"]
+    assert (custom["more"], custom["packs"]["notices"]["shops"]) == (1, [1])
 
 
 def test_a_version_is_withdrawn() -> None:
-    """The listed one, or one that was followed already; what is withdrawn stays so."""
+    """The listed one, or one that was followed already, for ever."""
     first = plan_withdrawal(planned(make("notices")), "notices", None, EXPIRES)
     assert decode_index("content", first).packs["notices"].withdrawn == [1]
     third = planned(
@@ -93,38 +103,8 @@ def test_a_version_is_withdrawn() -> None:
     ):
         with pytest.raises(ContentError, match=sentence):
             plan_withdrawal(fourth, "notices", version, EXPIRES)
-
-
-def test_a_version_that_leaps() -> None:
-    """No later one could follow the highest number there is."""
-    with pytest.raises(ContentError, match="notices leaps from version 0 to 9007199254740991"):
-        planned(make("notices", version=2**53 - 1))
-
-
-def test_a_pack_that_is_not_there() -> None:
-    """Nothing can be changed about it."""
-    with pytest.raises(ContentError, match="content 1 has no pack notices"):
-        plan_pack_edit(EMPTY, "notices", {"end": 9}, EXPIRES)
-    with pytest.raises(ContentError, match="content 1 has no pack notices"):
-        plan_withdrawal(EMPTY, "notices", 1, EXPIRES)
-
-
-def test_unknown_members_of_the_index_stay() -> None:
-    """Somebody else may have put them there."""
-    first = planned(make("notices"))
-    first.unrecognized_fields["custom"]["more"] = 1
-    first.unrecognized_fields["custom"]["packs"]["notices"]["shops"] = [1]
-    second = plan_pack_edit(first, "notices", {"end": 9}, EXPIRES)
-    custom = second.unrecognized_fields["custom"]
-    assert (custom["more"], custom["packs"]["notices"]["shops"]) == (1, [1])
-
-
-def test_what_may_not_follow_is_refused() -> None:
-    """By the rules that the server asks, too."""
-    with pytest.raises(ContentError, match="end is not above start"):
-        plan_pack_edit(planned(make("notices", start=9)), "notices", {"end": 9}, EXPIRES)
-    with pytest.raises(ContentError, match="not a host name"):
-        planned(make("emergency", entries_of("emergency")), hosts=["A"])
+    role = planned(make("notices", withdrawn=[1]))
+    assert decode_index("content", role).packs["notices"].withdrawn == []
 
 
 def transition(before, after):

@@ -14,6 +14,7 @@ from signer.content.validate import (
 )
 from signer.errors import ContentError
 from tests import jpegs
+from tests.cases import case
 from tests.server.core.content.samples import HOSTS, KINDS, NEWS, PICTURE, entries_of, jpeg
 from tests.signer.content.packs import make
 
@@ -35,12 +36,8 @@ def encode(**options):
 
 
 def test_sound_packs_may_be_signed() -> None:
-    """One of each kind together."""
+    """One of each kind together, and of two of a kind none."""
     check_packs_to_sign([make(kind) for kind in KINDS], HOSTS)
-
-
-def test_a_kind_is_given_once() -> None:
-    """Which of two would be meant, nobody knows."""
     with pytest.raises(ContentError, match="given twice"):
         check_packs_to_sign([make("notices"), make("notices")], HOSTS)
 
@@ -68,40 +65,29 @@ def test_a_theme_is_held_against_the_wallpapers_that_there_are() -> None:
             check_packs_to_sign(*arguments)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"progressive": True}, {"mode": "L"}, {"quality": 95, "subsampling": 0}]
-)
-def test_pictures_as_pillow_writes_them(options) -> None:
-    """Baseline, progressive, grey, without subsampling."""
-    check_packs_to_sign([pictured(encode(**options), width=80)], ())
-
-
-@pytest.mark.parametrize(
-    ("picture", "sentence"),
-    [
+def test_pictures_as_pillow_writes_them() -> None:
+    """Baseline, progressive, grey, without subsampling; and nothing else in them."""
+    for options in ({}, {"progressive": True}, {"mode": "L"}, {"quality": 95, "subsampling": 0}):
+        with case(options):
+            check_packs_to_sign([pictured(encode(**options), width=80)], ())
+    for picture, sentence in (
         (encode(exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0"), "FFE1"),
         (encode(comment=b"by me"), "FFFE"),
         (encode(icc_profile=b"profile"), "FFE2"),
         (encode(mode="CMYK"), "FFEE|8 bits in 1 or 3"),
         (jpeg(128, 64), "is 128x64, not 80x64"),
-    ],
-)
-def test_pictures_that_hold_something_else(picture, sentence) -> None:
-    """Meta data, comments, profiles, four colours, another size."""
-    with pytest.raises(ContentError, match=f"'waves' of wallpapers: .*(?:{sentence})"):
-        check_packs_to_sign([pictured(picture, width=80)], ())
+    ):
+        said = f"'waves' of wallpapers: .*(?:{sentence})"
+        with case(sentence), pytest.raises(ContentError, match=said):
+            check_packs_to_sign([pictured(picture, width=80)], ())
 
 
 def test_pictures_and_entries_are_pairs() -> None:
-    """None without the other."""
+    """None without the other, and each of its entry's length and hash."""
     with pytest.raises(ContentError, match="'waves' of wallpapers: a picture does not begin"):
         check_packs_to_sign([make("wallpapers", pictures={})], ())
     with pytest.raises(ContentError, match=r"picture more\.jpg has no entry"):
         check_packs_to_sign([make("wallpapers", pictures={"waves": PICTURE, "more": PICTURE})], ())
-
-
-def test_a_picture_is_the_one_of_its_entry() -> None:
-    """By length and hash."""
     with pytest.raises(
         ContentError, match=r"'waves' of wallpapers: .*is not of its sha256 and length"
     ):
@@ -116,14 +102,10 @@ def numbers(count):
     return make("emergency", entries)
 
 
-def test_a_picture_by_hand_is_decoded() -> None:
-    """By the library that nobody here wrote."""
+def test_a_picture_is_decoded() -> None:
+    """By the library that nobody here wrote: segments in order may still show nothing."""
     check_decodes(make("wallpapers"))
     check_decodes(make("notices"))
-
-
-def test_a_picture_that_shows_nothing() -> None:
-    """All segments are in order, and no decoder stretches two samples to three."""
     components = ((1, 0x31, 0), (2, 0x21, 1), (3, 0x11, 1))
     odd = jpegs.picture(jpegs.COLOURS, jpegs.frame(*components), jpegs.scan((1, 0), (2, 0), (3, 0)))
     assert picture_size(odd) == (64, 64)

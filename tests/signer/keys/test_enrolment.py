@@ -8,6 +8,7 @@ from signer.keys.enrolment import create_token_keys, enrol_public_keys, enrol_to
 from signer.keys.key_file import TokenKey
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
+from tests.cases import case
 from tests.softhsm import PIN
 
 # RFC 8032 section 7.1, tests 1 and 2.
@@ -24,9 +25,10 @@ def test_public_halves_are_taken(keys) -> None:
     assert len(store.load_public_keys()) == 13
 
 
-@pytest.mark.parametrize(
-    ("name", "public", "holder", "words"),
-    [
+def test_one_refusal_refuses_all(keys, tree) -> None:
+    """Nothing is written when one of several cannot be taken."""
+    before, store = tree(keys), Keystore(keys)
+    for name, public, holder, words in (
         ("root-1", PUBLIC, "", "root-1 is there already"),
         ("root-5", OTHER, "", "root-5 and root-4 are one key under two names"),
         ("root-4", PUBLIC, "", "given twice"),
@@ -34,24 +36,17 @@ def test_public_halves_are_taken(keys) -> None:
         ("root-5", "ee" + "ff" * 30 + "7f", "", "not a point that can be trusted"),
         ("latest-1", PUBLIC, "", "signed by the server"),
         ("root-5", PUBLIC, "bob\n", "no name of a holder"),
-    ],
-)
-def test_one_refusal_refuses_all(keys, tree, name, public, holder, words) -> None:
-    """Nothing is written when one of several cannot be taken."""
-    before = tree(keys)
-    with pytest.raises(KeyStoreError, match=words):
-        enrol_public_keys(
-            Keystore(keys), [PublicKey("root-4", OTHER), PublicKey(name, public, holder)]
-        )
-    assert tree(keys) == before
-
-
-def test_a_key_of_the_folder_under_another_name_is_refused(keys) -> None:
-    """Also when its private half is here."""
-    store = Keystore(keys)
-    public = store.load_public_key("root-1").public
-    with pytest.raises(KeyStoreError, match="armani-9 and root-1 are one key"):
-        enrol_public_keys(store, [PublicKey("armani-9", public)])
+        (
+            "armani-9",
+            store.load_public_key("root-1").public,
+            "",
+            "armani-9 and root-1 are one key",
+        ),
+    ):
+        both = [PublicKey("root-4", OTHER), PublicKey(name, public, holder)]
+        with case(words), pytest.raises(KeyStoreError, match=words):
+            enrol_public_keys(store, both)
+        assert tree(keys) == before
 
 
 def test_a_name_whose_private_half_is_here_alone_is_refused(keys) -> None:

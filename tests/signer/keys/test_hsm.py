@@ -8,6 +8,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 
 from signer.errors import EnvironmentFailedError, KeyStoreError, SignerError
 from signer.keys.hsm import Tokens, translated_errors
+from tests.cases import case
 from tests.softhsm import MODULE, PIN, forget_module, make_softhsm
 
 pytestmark = pytest.mark.needs("softhsm")
@@ -46,7 +47,7 @@ def test_a_key_cannot_leave_its_token(softhsm) -> None:
 
 
 def test_all_keys_of_a_token_share_a_session(softhsm) -> None:
-    """The PIN is asked for once, and logging out lets another log in."""
+    """The PIN is asked for once, and logging out lets another log in; no secret shows."""
     asked = []
 
     def ask() -> bytes:
@@ -59,6 +60,9 @@ def test_all_keys_of_a_token_share_a_session(softhsm) -> None:
                 softhsm.module, "drawer", ask
             )
     assert len(asked) == 2
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        assert PIN not in repr((tokens, session, vars(tokens), vars(session)))
 
 
 def test_two_tokens_are_open_at_once(softhsm) -> None:
@@ -123,16 +127,12 @@ def test_a_module_that_is_not_there_is_named() -> None:
             Tokens().open(module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
-def test_a_token_that_is_not_there_is_named(softhsm) -> None:
-    """There is no PIN prompt for a token that is not plugged in."""
+def test_tokens_that_are_not_there_are_named(softhsm) -> None:
+    """Of one label there are none or two; there is no PIN prompt."""
     with pytest.raises(
         EnvironmentFailedError, match=f"no token shelf that {softhsm.module} can see"
     ):
         Tokens().open(softhsm.module, "shelf", lambda: pytest.fail("there is no prompt"))
-
-
-def test_two_tokens_of_one_label_are_refused(softhsm) -> None:
-    """Which of them is meant cannot be known, so neither is tried."""
     softhsm.add("drawer")
     forget_module()
     with pytest.raises(EnvironmentFailedError, match="several tokens drawer"):
@@ -152,37 +152,42 @@ def test_a_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
         forget_module()
 
 
-def test_keys_that_are_not_there_are_named(softhsm) -> None:
-    """Public and private halves are looked for by id."""
-    with Tokens() as tokens:
-        session = tokens.open(softhsm.module, "drawer", _ask)
-        with pytest.raises(KeyStoreError, match="no public ed25519 key with the id 07"):
-            session.public(b"\x07")
-        with pytest.raises(KeyStoreError, match="no private ed25519 key with the id 07"):
-            session.sign(b"\x07", b"payload")
+def test_a_key_that_does_not_count_is_refused(softhsm) -> None:
+    """Not there or there twice, of another curve or purpose, or one that can be copied off.
 
-
-def test_two_keys_under_one_id_are_refused(softhsm) -> None:
-    """Which of them signs would be chance."""
+    A key counts as a token's if it was made there, and could never be taken off.
+    """
+    extractable, sensitive = Attribute.EXTRACTABLE, Attribute.SENSITIVE
     with softhsm.session("drawer") as session:
-        _make(session, b"\x01")
-        _make(session, b"\x01")
+        _make(session, b"\1", private={extractable: True})
+        _make(session, b"\2", private={extractable: False, sensitive: False})
+        _make(session, b"\3", private={extractable: False, sensitive: False})
+        session.get_key(ObjectClass.PRIVATE_KEY, id=b"\3")[sensitive] = True
+        _make(session, b"\4", private={extractable: True, sensitive: True})
+        session.get_key(ObjectClass.PRIVATE_KEY, id=b"\4")[extractable] = False
+        _make(session, b"\5", private={**PRIVATE, Attribute.SIGN: False})
+        _make(session, b"\6", parameters=ED448)
+        _make(session, b"\7")
+        _make(session, b"\7")
     with Tokens() as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask)
-        with pytest.raises(KeyStoreError, match="several keys with the id 01"):
-            session.public(b"\x01")
 
+        def sign(key_id):
+            return session.sign(key_id, b"payload")
 
-def test_a_key_that_can_be_copied_is_refused(softhsm) -> None:
-    """A token's key counts as such only if it cannot be taken off."""
-    with softhsm.session("drawer") as session:
-        _make(session, b"\x01", private={Attribute.EXTRACTABLE: True})
-        _make(session, b"\x02", private={Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: False})
-    with Tokens() as tokens:
-        session = tokens.open(softhsm.module, "drawer", _ask)
-        for key_id in (b"\x01", b"\x02"):
-            with pytest.raises(KeyStoreError, match=f"{key_id.hex()} can be copied off the token"):
-                session.check_private(key_id)
+        for key_id, use, words in (
+            (b"\1", session.check_private, "01 can be copied off the token"),
+            (b"\2", session.check_private, "02 can be copied off the token"),
+            (b"\3", session.check_private, "could once be copied off it"),
+            (b"\4", session.check_private, "could once be copied off it"),
+            (b"\5", sign, "not meant for signatures"),
+            (b"\6", session.public, "not an ed25519 key"),
+            (b"\7", session.public, "several keys with the id 07"),
+            (b"\x08", session.public, "no public ed25519 key with the id 08"),
+            (b"\x08", sign, "no private ed25519 key with the id 08"),
+        ):
+            with case(key_id), pytest.raises(KeyStoreError, match=words):
+                use(key_id)
 
 
 @pytest.mark.needs("openssl")
@@ -201,20 +206,6 @@ def test_a_key_that_was_brought_to_its_token_is_refused(softhsm, tmp_path) -> No
         for use in (session.check_private, lambda key_id: session.sign(key_id, b"payload")):
             with pytest.raises(KeyStoreError, match="The key 77 was not made on the token drawer"):
                 use(b"\x77")
-
-
-def test_a_key_that_was_once_to_be_had_is_refused(softhsm) -> None:
-    """Made on the token, and hidden only afterwards."""
-    with softhsm.session("drawer") as session:
-        _make(session, b"\x01", private={Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: False})
-        session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x01")[Attribute.SENSITIVE] = True
-        _make(session, b"\x02", private={Attribute.EXTRACTABLE: True, Attribute.SENSITIVE: True})
-        session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x02")[Attribute.EXTRACTABLE] = False
-    with Tokens() as tokens:
-        session = tokens.open(softhsm.module, "drawer", _ask)
-        for key_id in (b"\x01", b"\x02"):
-            with pytest.raises(KeyStoreError, match="could once be copied off it"):
-                session.check_private(key_id)
 
 
 def test_a_token_that_does_not_tell_is_not_believed(softhsm, monkeypatch) -> None:
@@ -250,22 +241,6 @@ def test_a_module_that_others_may_change_is_not_loaded(tmp_path, monkeypatch, pl
         Tokens().open(str(module), "drawer", lambda: pytest.fail("there is no prompt"))
 
 
-def test_a_key_that_is_not_for_signatures_is_refused(softhsm) -> None:
-    """The token would refuse it later, in cryptic words."""
-    with softhsm.session("drawer") as session:
-        _make(session, b"\x01", private={**PRIVATE, Attribute.SIGN: False})
-    with Tokens() as tokens, pytest.raises(KeyStoreError, match="not meant for signatures"):
-        tokens.open(softhsm.module, "drawer", _ask).sign(b"\x01", b"payload")
-
-
-def test_another_curve_is_refused(softhsm) -> None:
-    """Ed448 has the same key type, and is not what TUF verifies with."""
-    with softhsm.session("drawer") as session:
-        _make(session, b"\x01", parameters=ED448)
-    with Tokens() as tokens, pytest.raises(KeyStoreError, match="not an ed25519 key"):
-        tokens.open(softhsm.module, "drawer", _ask).public(b"\x01")
-
-
 def test_a_name_or_id_on_the_token_is_not_used_again(softhsm) -> None:
     """What a crash left on the token is reported with its id, and nothing is made."""
     with Tokens() as tokens:
@@ -277,13 +252,6 @@ def test_a_name_or_id_on_the_token_is_not_used_again(softhsm) -> None:
             session.generate(b"\x01", "root-2")
     with softhsm.session("drawer") as session:
         assert len(list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))) == 1
-
-
-def test_no_secret_shows_in_a_repr(softhsm) -> None:
-    """What holds the session does not show the PIN."""
-    with Tokens() as tokens:
-        session = tokens.open(softhsm.module, "drawer", _ask)
-        assert PIN not in repr((tokens, session, vars(tokens), vars(session)))
 
 
 def test_every_error_of_the_library_becomes_ours() -> None:

@@ -60,47 +60,29 @@ def test_openssl_reads_the_file(tmp_path, monkeypatch) -> None:
     assert re.findall(r"INTEGER +:(\w+)", parsed.stdout) == ["4000", "08", "01", "20"]
 
 
-def test_two_files_of_one_key_differ() -> None:
-    """Salt and vector are fresh, so equal keys cannot be told by their files."""
-    key = Ed25519PrivateKey.from_private_bytes(SEED)
-    assert encode_key_file(key, b"passphrase", os.urandom) != encode_key_file(
-        key, b"passphrase", os.urandom
-    )
-
-
-def test_a_file_of_another_tool_opens() -> None:
-    """A key that cryptography encrypted itself is read too."""
-    key = Ed25519PrivateKey.from_private_bytes(SEED)
-    pem = key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase")
-    )
+def test_only_an_encrypted_ed25519_key_opens() -> None:
+    """One of another tool, too; a key that lay open on a disk is not used."""
+    key, other = Ed25519PrivateKey.from_private_bytes(SEED), generate_private_key(SECP256R1())
+    sealed = BestAvailableEncryption(b"passphrase")
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed)
     assert decode_key_file("root-1", pem, b"passphrase").private_bytes_raw() == SEED
+    for made, encryption, words in (
+        (key, NoEncryption(), "is not encrypted"),
+        (other, sealed, "not an ed25519 key"),
+    ):
+        pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        with pytest.raises(KeyStoreError, match=words):
+            decode_key_file("root-1", pem, b"passphrase")
 
 
-def test_an_unencrypted_key_is_refused() -> None:
-    """A key that lay open on a disk is not used."""
-    pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    with pytest.raises(KeyStoreError, match="is not encrypted"):
-        decode_key_file("root-1", pem, b"passphrase")
-
-
-def test_another_kind_of_key_is_refused() -> None:
-    """Only ed25519 signs."""
-    pem = generate_private_key(SECP256R1()).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase")
-    )
-    with pytest.raises(KeyStoreError, match="not an ed25519 key"):
-        decode_key_file("root-1", pem, b"passphrase")
-
-
-def test_a_passphrase_that_is_too_short_or_long_is_refused() -> None:
-    """Eight bytes at least, 1,023 at most."""
+def test_a_file_has_a_long_passphrase_and_fresh_salt() -> None:
+    """Eight bytes at least, 1,023 at most; equal keys cannot be told by their files."""
     key = Ed25519PrivateKey.from_private_bytes(SEED)
     for passphrase in (b"", b"short77", b"x" * 1024):
         with pytest.raises(KeyStoreError, match="8 to 1023"):
             encode_key_file(key, passphrase, os.urandom)
+    first, second = (encode_key_file(key, b"passphrase", os.urandom) for _ in range(2))
+    assert first != second
 
 
 @given(st.binary(max_size=400))
@@ -210,25 +192,16 @@ def test_a_file_of_another_user_is_refused(tmp_path, give_away) -> None:
         check_unchangeable(path, "The file")
 
 
-def test_a_link_is_refused(tmp_path) -> None:
-    """Also when it leads to a narrow file."""
+def test_a_link_or_a_pipe_is_refused(tmp_path) -> None:
+    """Also a link to a narrow file; a pipe does not keep the program waiting."""
     link = tmp_path / "link"
     link.symlink_to(_make(tmp_path, 0o600))
     with pytest.raises(KeyStoreError, match="The file is a symbolic link"):
         load_narrow(link, "The file", SECRET, 100)
-
-
-def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
-    """A pipe without a writer does not keep the program waiting."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o600)
     with pytest.raises(KeyStoreError, match="The file is not a regular file"):
         load_narrow(pipe, "The file", SECRET, 100)
-
-
-def test_what_root_owns_is_trusted() -> None:
-    """Nearly every module is such, and the program's user is another."""
-    check_unchangeable(Path("/etc/passwd"), "The file")
 
 
 def test_a_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
@@ -241,30 +214,29 @@ def test_a_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
         check_unchangeable(path, "The file")
 
 
-@pytest.mark.parametrize(
-    ("file", "folder", "words"),
-    [
-        (0o666, 0o755, r"may change the file .mode 0666.; run `chmod go-w .*/(folder/file|link)`"),
+def test_what_others_may_change_is_refused(tmp_path) -> None:
+    """The sentence says whether it is the file or its folder; links are followed to their end."""
+    check_unchangeable(Path("/etc/passwd"), "The file")  # nearly every module is root's
+    inner, link = tmp_path / "folder", tmp_path / "link"
+    inner.mkdir()
+    path = _make(inner, 0o644)
+    link.symlink_to(path)
+    for file, folder, words in (
+        (0o666, 0o755, r"change the file .mode 0666.; run `chmod go-w .*/(folder/file|link)`"),
         (0o664, 0o755, "may change the file"),
         (0o644, 0o777, r"may change the folder of the file .mode 0777.; run .*/folder`"),
         (0o644, 0o775, "may change the folder of the file"),
-    ],
-)
-def test_what_others_may_change_is_refused(tmp_path, file, folder, words) -> None:
-    """The sentence says whether it is the file or its folder; links are followed to their end."""
-    inner = tmp_path / "folder"
-    inner.mkdir()
-    path = _make(inner, file)
-    inner.chmod(folder)
-    link = tmp_path / "link"
-    link.symlink_to(path)
-    for place in (path, link):
-        with pytest.raises(KeyStoreError, match=words):
-            check_unchangeable(place, "The file")
-    inner.chmod(0o755)
-    path.chmod(0o644)
-    check_unchangeable(path, "The file")
-    check_unchangeable(link, "The file")
+        (0o644, 0o755, ""),
+    ):
+        path.chmod(file)
+        inner.chmod(folder)
+        for place in (path, link):
+            with case(words, place):
+                if not words:
+                    check_unchangeable(place, "The file")
+                    continue
+                with pytest.raises(KeyStoreError, match=words):
+                    check_unchangeable(place, "The file")
 
 
 def test_the_folder_of_a_link_counts_too(tmp_path) -> None:

@@ -232,63 +232,43 @@ def test_a_key_that_was_made_while_passphrases_were_typed_is_kept(tmp_path) -> N
     assert store.load_signer(made[0], lambda _name: b"passphrase of B")
 
 
-@pytest.mark.parametrize("half", ["root-1.key", "root-1.pub"])
-def test_a_pair_is_read_back(tmp_path, keys, passphrase, monkeypatch, half) -> None:
+def test_a_pair_is_read_back(tmp_path, keys, passphrase, monkeypatch) -> None:
     """A half that something else puts in the place of what was written is found at once."""
-    store = Keystore(tmp_path / "new")
     real = Keystore._create
+    for half in ("root-1.key", "root-1.pub"):
+        store = Keystore(tmp_path / half)
 
-    def create(*arguments):
-        key = real(*arguments)
-        shutil.copy2(keys / half, store.folder / half)
-        return key
+        def create(*arguments, half=half, store=store):
+            key = real(*arguments)
+            shutil.copy2(keys / half, store.folder / half)
+            return key
 
-    monkeypatch.setattr(Keystore, "_create", create)
-    with pytest.raises(KeyStoreError, match="are not the pair that was written; remove both"):
-        _make(store.folder, "root-1", passphrase)
+        monkeypatch.setattr(Keystore, "_create", create)
+        with pytest.raises(KeyStoreError, match="are not the pair that was written; remove both"):
+            _make(store.folder, "root-1", passphrase)
 
 
 @pytest.mark.needs("softhsm")
-def test_a_token_file_that_others_may_change_is_refused(softhsm, keys, secrets) -> None:
-    """It names a library that is run."""
+def test_a_token_that_is_not_sound_is_refused(softhsm, keys, secrets, monkeypatch) -> None:
+    """Its file names a library that is run; its key is the enrolled one, and signs rightly."""
     with Keystore(keys) as store:
-        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        module, names = softhsm.module, ["root-4", "root-5"]
+        create_token_keys(store, names, module, "drawer", secrets, os.urandom)
+        first, second = (store.load_public_key(name) for name in names)
         (keys / "root-4.token").chmod(0o664)
         with pytest.raises(KeyStoreError, match="Others may change the token file of root-4"):
-            store.load_signer(store.load_public_key("root-4"), secrets)
+            store.load_signer(first, secrets)
         (keys / "root-4.token").chmod(0o644)
         keys.chmod(0o770)
         with pytest.raises(KeyStoreError, match="change the folder of the token file of root-4"):
-            store.load_signer(store.load_public_key("root-4"), secrets)
-
-
-@pytest.mark.needs("softhsm")
-def test_another_key_on_the_token_is_refused(softhsm, keys, secrets) -> None:
-    """A public half is only signed for by the key that was enrolled under it."""
-    with Keystore(keys) as store:
-        create_token_keys(
-            store, ["root-4", "root-5"], softhsm.module, "drawer", secrets, os.urandom
-        )
+            store.load_signer(first, secrets)
+        keys.chmod(0o700)
+        with pytest.raises(KeyStoreError, match="change its PIN with the token's own tool"):
+            store.change_passphrases(names, secrets, secrets, os.urandom)
         shutil.copy2(keys / "root-4.token", keys / "root-5.token")
         with pytest.raises(KeyStoreError, match=r"root-5\.pub does not belong to the key"):
-            store.load_signer(store.load_public_key("root-5"), secrets)
-
-
-@pytest.mark.needs("softhsm")
-def test_a_token_that_signs_wrongly_is_found(softhsm, keys, secrets, monkeypatch) -> None:
-    """Its signature does not leave the program, and the refusal comes through as a sentence."""
-    with Keystore(keys) as store:
-        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
-        signer = store.load_signer(store.load_public_key("root-4"), secrets)
+            store.load_signer(second, secrets)
+        signer = store.load_signer(first, secrets)
         monkeypatch.setattr(TokenSession, "sign", lambda *_arguments: bytes(64))
         with pytest.raises(KeyStoreError, match=r"does not verify with root-4\.pub"):
             sign_role(Targets(), [signer])
-
-
-@pytest.mark.needs("softhsm")
-def test_a_pin_is_not_changed_here(softhsm, keys, secrets, passphrases) -> None:
-    """The sentence says where."""
-    with Keystore(keys) as store:
-        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
-        with pytest.raises(KeyStoreError, match="change its PIN with the token's own tool"):
-            store.change_passphrases(["root-4"], passphrases, passphrases, os.urandom)

@@ -25,7 +25,7 @@ def listed(empty, facts, now):
 
 
 def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
-    """Type, build, counter, patch level and length."""
+    """Type, build, counter, patch level and length, and members without words."""
     first = facts["first"]
     changes, warnings = describe_releases(empty, listed)
     built = datetime.fromtimestamp(first.post_timestamp, UTC)
@@ -37,10 +37,6 @@ def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
     )
     assert text == f"Changelog of {FULL} in en: \u201cNew.\u201d"
     assert warnings == []
-
-
-def test_members_without_words_are_named(empty, listed) -> None:
-    """What a later version of the format may add is not signed unseen."""
     later = edit(listed, price=3)
     later.targets[FULL].unrecognized_fields["more"] = 1
     sentence = describe_releases(empty, later)[0][0]
@@ -55,17 +51,13 @@ def edit(listed, **members):
 
 
 def test_a_withdrawal_is_warned_of(listed) -> None:
-    """It is for ever, and here it leaves the model without anything."""
+    """It is for ever; downloads may go on until a drain ends, and only that may change."""
     changes, warnings = describe_releases(listed, edit(listed, withdrawn=True))
     assert changes == [f"Withdraws {FULL} (counter 1), for ever."]
     assert warnings == [
         f"{FULL} cannot be offered again once it is withdrawn.",
         "Every release of the model is withdrawn.",
     ]
-
-
-def test_a_drain_is_told_with_its_end(listed) -> None:
-    """Downloads may go on until then; what changes about a withdrawn release is its end."""
     drained = edit(listed, withdrawn=True, drain_until=1_780_920_000)
     (sentence,) = describe_releases(listed, drained)[0]
     assert sentence.startswith(f"Withdraws {FULL} (counter 1), for ever; ")
@@ -76,18 +68,8 @@ def test_a_drain_is_told_with_its_end(listed) -> None:
     assert sentence.endswith(" are served until 2026-06-01 12:00:00 UTC.")
 
 
-def test_a_floor_is_told(listed, empty) -> None:
-    """What left cannot come back."""
-    later = copy.deepcopy(empty)
-    later.unrecognized_fields["custom"] = {"floor": 2, "schema": 1}
-    assert describe_releases(listed, later)[0] == [
-        f"No longer lists {FULL}, for ever.",
-        "No build below counter 2 can be listed from then on.",
-    ]
-
-
 def test_a_changelog_is_shown(listed) -> None:
-    """Whole, on one line, with what does not print escaped."""
+    """Whole, on one line, with what does not print escaped; no change hides another."""
     later = edit(listed, changelog={"en": "Newer.\n\u202etxt", "id": "Baru."})
     assert describe_releases(listed, later)[0] == [
         f"Changelog of {FULL} in en: \u201cNewer.\\u{{a}}\\u{{202e}}txt\u201d",
@@ -96,10 +78,6 @@ def test_a_changelog_is_shown(listed) -> None:
     assert describe_releases(listed, edit(listed, changelog={}))[0] == [
         f"Removes the changelog of {FULL} in en."
     ]
-
-
-def test_one_change_does_not_hide_another(listed) -> None:
-    """A withdrawal, a text and an unknown member are three sentences."""
     later = edit(listed, withdrawn=True, changelog={"en": "Bad."}, price=3)
     later.targets[FULL].unrecognized_fields["more"] = 1
     assert describe_releases(listed, later)[0] == [
@@ -109,22 +87,20 @@ def test_one_change_does_not_hide_another(listed) -> None:
     ]
 
 
-def test_the_time_below_which_nothing_joins_is_told(listed) -> None:
-    """Raised far enough it would end the model, so it is never a mere renewal."""
+def test_what_goes_is_told(listed, empty) -> None:
+    """A path that is no longer listed, and what cannot join again; a renewal has no changes."""
+    changes, warnings = describe_releases(listed, empty)
+    assert changes == [f"No longer lists {FULL}, for ever."]
+    assert warnings == ["The model lists nothing any more: its phones are offered nothing."]
+    later = copy.deepcopy(empty)
+    later.unrecognized_fields["custom"] = {"floor": 2, "schema": 1}
+    assert describe_releases(listed, later)[0] == [
+        f"No longer lists {FULL}, for ever.",
+        "No build below counter 2 can be listed from then on.",
+    ]
     later = copy.deepcopy(listed)
     later.unrecognized_fields["custom"] = {"floor": 0, "floor_time": 4_102_444_800, "schema": 1}
     assert describe_releases(listed, later)[0] == [
         "No build made up to 2100-01-01 00:00:00 UTC can be listed anew from then on."
     ]
-
-
-def test_what_goes_is_told(listed, empty) -> None:
-    """A path that is no longer listed, and a model that lists nothing any more."""
-    changes, warnings = describe_releases(listed, empty)
-    assert changes == [f"No longer lists {FULL}, for ever."]
-    assert warnings == ["The model lists nothing any more: its phones are offered nothing."]
-
-
-def test_nothing_is_told_of_the_same(listed) -> None:
-    """A renewal has no changes."""
     assert describe_releases(listed, listed) == ([], [])

@@ -31,18 +31,6 @@ def test_a_renewal_is_told_as_one(office) -> None:
     assert told.expires == office.now + timedelta(days=90)
 
 
-def test_a_removal_is_told_with_its_consequence(office) -> None:
-    """Who goes, how many signatures are asked, and what it means from then on."""
-    order = HolderChange((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
-    told = review(office, office.holders(order))["targets"]
-    (sentence,) = told.changes
-    assert sentence == (
-        "Removes armani-2 from armani; asks for 1 instead of 2 signatures of armani; from then on"
-        " one signature is enough, by its only key."
-    )
-    assert told.warnings == ("A thief of one key of armani can sign it alone from then on.",)
-
-
 def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
     """The new key is shown with its id; both sets must sign."""
     added = new_keys.load_public_key("root-4")
@@ -58,13 +46,21 @@ def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
     )
 
 
-def test_a_single_key_for_root_is_warned_of(office) -> None:
-    """A thief of one key could then replace every other."""
+def test_a_threshold_is_told_with_its_consequence(office) -> None:
+    """A thief of one key could replace every other; who goes, and how many are asked for."""
     told = review(office, office.holders(HolderChange(thresholds={"root": 1})))["root"]
     (sentence,) = told.changes
     assert sentence.startswith("Asks for 1 instead of 2 signatures of root; ")
     assert sentence.endswith("from then on one signature is enough, by any of three keys.")
     assert told.warnings == ("A thief of one key of root can sign it alone from then on.",)
+    order = HolderChange((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
+    told = review(office, office.holders(order))["targets"]
+    (sentence,) = told.changes
+    assert sentence == (
+        "Removes armani-2 from armani; asks for 1 instead of 2 signatures of armani; from then on"
+        " one signature is enough, by its only key."
+    )
+    assert told.warnings == ("A thief of one key of armani can sign it alone from then on.",)
 
 
 def test_a_new_log_key_is_told(office, online_file, now) -> None:
@@ -82,15 +78,11 @@ def test_a_new_log_key_is_told(office, online_file, now) -> None:
     )
 
 
-def test_a_short_life_is_warned_of(office) -> None:
-    """Phones refuse an expired role, so a week is little."""
+def test_short_and_long_lives_are_warned_of(office) -> None:
+    """Phones refuse an expired role, and the expiry is what bounds a freeze."""
     later = office.now + timedelta(days=85)
     told = review(office, office.renew("armani", at=later, days={"armani": 6}), at=later)
     assert told["armani"].warnings == ("It expires within a week.",)
-
-
-def test_a_long_life_is_warned_of(office) -> None:
-    """The expiry is what bounds a freeze."""
     told = review(office, office.renew("armani", days={"armani": 181}))["armani"]
     assert told.warnings == ("A thief of online keys could hold phones on it for 181 days.",)
 
@@ -112,35 +104,23 @@ def trusted(repo):
     return load_trusted(WorkFolder(repo), None)
 
 
-def test_everything_of_a_sound_role_is_told(trusted) -> None:
-    """First versions and renewals have nothing that the review is silent about."""
+def test_unknown_members_are_named(trusted) -> None:
+    """At the top, in `custom`, in a role or delegation, also where one goes; a renewal has none."""
     for signed in (trusted.root, trusted.targets):
         assert list_unreviewed(None, signed) == []
         renewed = copy.deepcopy(signed)
         renewed.version += 1
         assert list_unreviewed(signed, renewed) == []
-
-
-def test_members_of_root_are_named(trusted) -> None:
-    """At the top, in `custom`, and in a role."""
     later = copy.deepcopy(trusted.root)
     later.unrecognized_fields["mirrors"] = ["x"]
     later.unrecognized_fields["custom"]["second"] = 1
     later.roles["timestamp"].unrecognized_fields["limit"] = 1
     assert list_unreviewed(trusted.root, later) == ["custom.second", "mirrors", "timestamp.limit"]
-
-
-def test_members_of_targets_are_named(trusted) -> None:
-    """At the top, in the delegations, in one delegation, and a `custom` that is no object."""
     later = copy.deepcopy(trusted.targets)
     later.unrecognized_fields["custom"] = [1]
     later.delegations.unrecognized_fields["order"] = "x"
     later.delegations.roles["armani"].unrecognized_fields["min"] = 1
     assert list_unreviewed(trusted.targets, later) == ["armani.min", "custom", "delegations.order"]
-
-
-def test_a_member_that_goes_is_named(trusted) -> None:
-    """Taking something away is a change, too."""
     before = copy.deepcopy(trusted.root)
     before.unrecognized_fields["mirrors"] = ["x"]
     assert list_unreviewed(before, trusted.root) == ["mirrors"]

@@ -30,42 +30,26 @@ SIGNATURES = st.builds(
 )
 
 
-def test_a_holder_signs_what_their_keys_may(office) -> None:
-    """Each key in the folder signs each role that it may, and no other."""
+def test_a_holder_signs_what_their_keys_may(office, passphrases, tmp_path) -> None:
+    """Each key in the folder, or the chosen one, signs each role that it may."""
     proposed = office.renew("armani", "tables")
     holdings = find_holdings(proposed.transition, office.desk("alice"))
     assert [(each.key.name, each.roles) for each in holdings] == [
         ("armani-1", ("armani",)),
         ("tables-1", ("tables",)),
     ]
-
-
-def test_one_key_may_be_chosen(office, passphrases) -> None:
-    """With a name only that key signs."""
     proposed = office.renew("armani", "tables")
     desk = office.desk("alice")
     holdings = find_holdings(proposed.transition, desk, ["tables-1"])
     file = sign_proposal(proposed.transition, proposed.identity, desk, holdings, passphrases)
     assert [signature.role for signature in file.signatures] == ["tables"]
-
-
-def test_a_holder_without_a_key_is_told(office) -> None:
-    """The sentence names the roles and says who to go to."""
     proposed = office.renew("armani")
     with pytest.raises(ProposalError, match=r"may sign what the proposal changes \(armani\)"):
         find_holdings(proposed.transition, office.desk("carol"))
-
-
-def test_a_chosen_key_must_be_there_and_may(office) -> None:
-    """Carol has no key of armani, and hers of dior may not sign it."""
     proposed = office.renew("armani")
     for name, sentence in (("dior-1", "may not sign any role"), ("armani-1", "is not in")):
         with pytest.raises(ProposalError, match=sentence):
             find_holdings(proposed.transition, office.desk("carol"), [name])
-
-
-def test_public_halves_alone_do_not_sign(office, tmp_path) -> None:
-    """A folder with public halves only belongs to the one who proposes."""
     for name in ("armani-1", "armani-2"):
         data = (office.all_keys.folder / f"{name}.pub").read_bytes()
         (tmp_path / f"{name}.pub").write_bytes(data)
@@ -103,18 +87,14 @@ def test_a_folder_remembers(tmp_path) -> None:
     assert record.load_signed() == {"armani": SignedVersion(2, A), "dior": SignedVersion(1, B)}
 
 
-def test_a_past_that_is_older_is_refused() -> None:
-    """A newer version, and the same one with other content."""
+def test_the_past_is_compared() -> None:
+    """An older or another past is refused, and what follows is signed."""
     for before, sentence in (
         (SignedVersion(3, A), "You have signed armani 3 before.*builds on an old state"),
         (SignedVersion(2, B), "You have signed another armani 2 before"),
     ):
         with case(before), pytest.raises(ProposalError, match=sentence):
             check_record({"armani": SignedVersion(2, A)}, {"armani": before})
-
-
-def test_what_follows_is_signed() -> None:
-    """Nothing yet, the version before, another role; and the same again."""
     for before in (
         {},
         {"armani": SignedVersion(1, B)},

@@ -38,8 +38,8 @@ def at_real_time(now, monkeypatch):
     monkeypatch.setattr("server.cli.state.now", lambda: now)
 
 
-def test_one_person_can_sign_and_two_keys_are_root(layout, in_process):
-    """Thresholds are 1; both root keys signed the first root, which the server trusts."""
+def test_one_person_can_sign_and_two_keys_are_root(layout, in_process) -> None:
+    """Thresholds are 1; both root keys sign, in folders apart; settings and policy are taken."""
     make_all(layout, "rom.example/log", in_process(), lambda _sentence: None)
     root = Metadata.from_file(str(layout.repo / "metadata" / "1.root.json"))
     targets = Metadata.from_file(str(layout.repo / "metadata" / "1.targets.json"))
@@ -52,21 +52,11 @@ def test_one_person_can_sign_and_two_keys_are_root(layout, in_process):
     assert trusted.read_bytes() == (layout.repo / "metadata" / "1.root.json").read_bytes()
     assert (layout.server / "keys" / "log-origin").read_text().strip() == "rom.example/log"
     assert len(list((layout.server / "incoming").iterdir())) == 1
-
-
-def test_offline_keys_are_apart(layout, in_process):
-    """Their folders are the owner's alone, and the second root key is in its own only."""
-    make_all(layout, None, in_process(), lambda _sentence: None)
     for folder in (layout.keys, layout.second, layout.out):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert sorted(path.stem for path in layout.keys.glob("*.key")) == sorted(layout.key_names)
     assert [path.stem for path in layout.second.glob("*.key")] == ["root-2"]
     assert list(layout.server.rglob("*.key")) == []
-
-
-def test_its_settings_file_and_policy_are_taken(layout, in_process):
-    """As every command will read them."""
-    make_all(layout, None, in_process(), lambda _sentence: None)
     places = Places({}, layout.out, layout.out.stat().st_uid)
     assert [(layout.out / places.find(name).path) for name in ("state", "repo", "keys")] == [
         layout.server,
@@ -107,43 +97,32 @@ def seen(tmp_path, monkeypatch):
     return lambda: json.loads(out.read_text())
 
 
-def test_what_signs_reads_the_passphrase_from_a_pipe(seen):
-    """It is neither among the words nor in the environment."""
+def test_what_signs_reads_the_passphrase_from_a_pipe(seen) -> None:
+    """It is neither in words nor environment; others get none, and no descriptor is left."""
     Programs(b"canary-4711")("hening-signer", "keys", "new", signs=True)
     saw = seen()
     assert saw.pop("read") == "canary-4711"
     assert saw["words"][:3] == ["keys", "new", "--passphrase-fd"]
     assert "canary" not in json.dumps(saw)
-
-
-def test_what_does_not_sign_gets_none(seen):
-    """Nor can it ask for one: it has no terminal."""
     Programs(b"canary-4711")("hening-server", "init")
     assert "canary" not in json.dumps(seen())
     assert seen()["input"] == ""
-
-
-def test_no_descriptor_is_left(seen):
-    """Of the pipe, after any number of programs."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     Programs(b"x")("hening-signer", signs=True)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert seen()
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(1, CeremonyError), (2, CeremonyError), (3, EnvironmentFailedError)]
-)
-def test_a_failure_says_what_the_program_said(tmp_path, monkeypatch, status, kind):
+def test_a_failure_says_what_the_program_said(tmp_path, monkeypatch):
     """With the exit status kept; of a longer text its last line."""
     path = tmp_path / "program"
-    path.write_text(
-        f"#!/bin/sh\necho usage >&2; echo 'hening-server: no disk.' >&2; exit {status}\n"
-    )
-    path.chmod(0o755)
     monkeypatch.setattr(steps, "find_program", lambda _name: str(path))
-    with pytest.raises(kind, match=r"^`hening-server init` failed: no disk\.$"):
-        Programs(b"x")("hening-server", "init", "--state", path)
+    for status, kind in ((1, CeremonyError), (2, CeremonyError), (3, EnvironmentFailedError)):
+        said = "echo usage >&2; echo 'hening-server: no disk.' >&2"
+        path.write_text(f"#!/bin/sh\n{said}; exit {status}\n")
+        path.chmod(0o755)
+        with pytest.raises(kind, match=r"^`hening-server init` failed: no disk\.$"):
+            Programs(b"x")("hening-server", "init", "--state", path)
 
 
 def test_programs_are_those_beside_this_one(monkeypatch):

@@ -122,24 +122,22 @@ async def test_a_submission_of_many_megabytes(harness, served, world):
 
 
 async def test_lost_connections(harness, bundle, served):
-    """Connections end in the middle of the package: it goes on from what the server has."""
+    """A server that fails is asked again with pauses that double, and the tool says how to go on.
+
+    Where connections end in the middle of the package, it goes on from what the server has.
+    """
     with run_fault_proxy(served.port) as proxy:
+        proxy.fault = Fault.ERROR
+        status, written = await asyncio.to_thread(harness.submit, proxy.port, bundle)
+        assert (status, harness.pauses) == (3, [0.5, 1, 2, 4, 8, 16, 32])
+        assert len(harness.pauses) == TRIES - 1
+        assert "does not answer" in written
+        assert "run the same command again later" in written
+        harness.pauses.clear()
         proxy.fault, proxy.limit, proxy.times = Fault.CUT_REQUEST, 3_000_000, 2
         status, written = await asyncio.to_thread(harness.submit, proxy.port, bundle)
     assert status == 0, written
     assert harness.pauses
-
-
-async def test_a_server_that_fails(harness, bundle, served):
-    """It is asked again with pauses that double, and then the tool says how to go on."""
-    with run_fault_proxy(served.port) as proxy:
-        proxy.fault = Fault.ERROR
-        status, written = await asyncio.to_thread(harness.submit, proxy.port, bundle)
-    assert status == 3
-    assert harness.pauses == [0.5, 1, 2, 4, 8, 16, 32]
-    assert len(harness.pauses) == TRIES - 1
-    assert "does not answer" in written
-    assert "run the same command again later" in written
 
 
 async def test_a_certificate_of_ones_own_authority(harness, bundle, world, tmp_path):
@@ -161,38 +159,28 @@ async def test_a_certificate_of_ones_own_authority(harness, bundle, world, tmp_p
         assert (status, "is not allowed to upload" in written) == (1, True)
 
 
-async def test_a_bundle_that_is_refused(harness, served, world):
-    """The server's own sentence is printed: exit status 1."""
-    bundle = harness.bundle({("armani", 9): world.ceremony.role("armani", 9)}, {})
-    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
-    assert status == 1
-    assert "refuses the bundle: armani 9 was submitted; 3 comes next." in written
+async def test_what_the_server_refuses(harness, bundle, served, world):
+    """A token without the right or none, a wrong version, another package: each is said at once.
 
-
-@pytest.mark.parametrize(
-    ("token", "sentence"),
-    [("viewer", "is not allowed to upload"), ("nobody-knows-it", "valid token")],
-)
-async def test_who_may_not(harness, bundle, served, token, sentence):
-    """A token without the right, and one that is none: exit status 1, at once."""
-    harness.token.write_text(token)
-    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
-    assert status == 1
-    assert sentence in written
-    assert "nobody-knows-it" not in written
-    assert harness.pauses == []
-
-
-async def test_a_package_that_has_changed(harness, bundle, served):
-    """Other bytes of the same length are found by the server, and named here; nothing stays."""
+    Other bytes of the same length are found by the server, and named here; nothing stays.
+    """
+    wrong = harness.bundle({("armani", 9): world.ceremony.role("armani", 9)}, {})
     (path,) = (bundle / "blobs").iterdir()
-    path.write_bytes(PACKAGE[::-1])
-    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
-    assert status == 1
-    assert "is not the file that was signed" in written
-    path.write_bytes(PACKAGE[:-1])
-    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
-    assert (status, "is not the file that was signed" in written) == (1, True)
+    changed = "is not the file that was signed"
+    for token, submitted, data, sentence in (
+        ("viewer", bundle, PACKAGE, "is not allowed to upload"),
+        ("nobody-knows-it", bundle, PACKAGE, "valid token"),
+        (TOKEN, wrong, PACKAGE, "refuses the bundle: armani 9 was submitted; 3 comes next."),
+        (TOKEN, bundle, PACKAGE[::-1], changed),
+        (TOKEN, bundle, PACKAGE[:-1], changed),
+    ):
+        harness.token.write_text(token)
+        path.write_bytes(data)
+        with case(sentence):
+            status, written = await asyncio.to_thread(harness.submit, served.port, submitted)
+            assert (status, sentence in written) == (1, True), written
+            assert "nobody-knows-it" not in written
+            assert harness.pauses == []
     path.write_bytes(PACKAGE)
     status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert status == 0, written

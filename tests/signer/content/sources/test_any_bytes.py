@@ -50,17 +50,8 @@ PIECES = [
     *(b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\\x", b"\\777", b"key,", b"en,"),
     *(b"msgid ", b'msgstr "', b'msgstr[9] "x"', b'msgstr[-1] "', b"#~ ", b"#| ", b"#, ", b"#: "),
     *(b'msgctxt "', b'msgid_plural "', b'"Language: x_y\\n"', b"charset=utf-7", b"&a ", b"*a"),
-    *(
-        b"!!int ",
-        b"!!python/object:os.system ",
-        b"? ",
-        b"- ",
-        b"{",
-        b"[",
-        b"]",
-        b"<<: ",
-        b"%YAML 9",
-    ),
+    *(b"!!int ", b"!!python/object:os.system ", b"? ", b"- ", b"{", b"[", b"]", b"<<: "),
+    b"%YAML 9",
     *(b"---\n", b"...\n", b"[" * 3_000, b"x" * 140_000),
 ]
 

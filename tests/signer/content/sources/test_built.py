@@ -3,13 +3,9 @@
 from signer.content.sources.built import LeftOut
 
 
-def test_nothing_is_nothing() -> None:
-    """No line and no object."""
-    assert LeftOut().to_lines(10) == LeftOut().to_json() == []
-
-
-def test_it_is_counted_by_reason_and_named() -> None:
+def test_what_is_left_out_is_counted_by_reason() -> None:
     """In the order of letters, in whatever order it was found; long lists are cut for people."""
+    assert LeftOut().to_lines(10) == LeftOut().to_json() == []
     left_out = LeftOut()
     left_out.add("too long", "b")
     left_out.add("odd", "x")

@@ -64,21 +64,13 @@ def test_countries_without_short_numbers_are_told(built):
     assert told["count"] == len(SUPPORTED_REGIONS) - len(SUPPORTED_SHORT_REGIONS)
 
 
-def test_numbers_are_those_that_people_know(entries):
-    """Written down by hand, from what the countries tell their people."""
+def test_numbers_are_those_that_people_know(entries) -> None:
+    """Digits alone, ascending as text, none twice; some that countries tell their people."""
     assert {"110", "112", "113", "118", "119"} <= set(entries["ID"]["numbers"])
     assert entries["DE"]["numbers"] == ["110", "112"]
     assert entries["US"]["numbers"] == ["112", "911"]
     assert "000" in entries["AU"]["numbers"]
-
-
-def test_only_three_countries_want_a_number_exactly(entries):
-    """In Brazil, Chile and Nicaragua longer numbers begin like emergency numbers."""
     assert [key for key, entry in entries.items() if entry["exact"]] == ["BR", "CL", "NI"]
-
-
-def test_every_number_is_one_that_an_entry_may_have(entries):
-    """Digits alone, ascending as text, none twice, not too many: Gabon has 102."""
     assert check_pack("emergency", entries) < 10_000
     assert len(entries["GA"]["numbers"]) == 102
     for entry in entries.values():

@@ -51,13 +51,9 @@ def days(built, occasion, place):
     return built.entries[f"occasion/{occasion}"]["days"].get(place)
 
 
-def test_phones_can_hold_them_all(built):
-    """By the rules for entries, with every text within four segments of SMS."""
+def test_every_language_has_three_texts_for_every_occasion(built) -> None:
+    """Seventeen occasions in seven languages; each text fits into four segments of SMS."""
     assert check_pack("greetings", built.entries) < 60_000
-
-
-def test_every_language_has_three_texts_for_every_occasion(built):
-    """Seventeen occasions in seven languages, and the table says so."""
     assert set(built.completeness.locales) == LANGUAGES
     assert built.completeness.find_missing() == {}
     assert len(built.completeness.counts) == 17
@@ -67,17 +63,9 @@ def test_every_language_has_three_texts_for_every_occasion(built):
     for key, entry in built.entries.items():
         if key.startswith("occasion/"):
             assert set(entry["name"]) == LANGUAGES
-
-
-def test_every_text_is_another_and_fits_into_an_sms(built):
-    """At most 268 UTF-16 units are four segments, whichever alphabet."""
     texts = [entry["text"] for key, entry in built.entries.items() if key.startswith("text/")]
     assert len(texts) == len(set(texts)) == 7 * 17 * 3
     assert max(len(text.encode("utf-16-le")) // 2 for text in texts) <= 4 * 67
-
-
-def test_a_text_is_written_in_the_letters_of_its_language(built):
-    """Nobody pasted a text into another language's file."""
     ranges = {"ar": ("\u0600", "\u06ff"), "hi": ("\u0900", "\u097f"), "ru": ("\u0400", "\u04ff"),
               "zh": ("\u4e00", "\u9fff")}  # fmt: skip
     for key, entry in built.entries.items():
@@ -85,6 +73,10 @@ def test_a_text_is_written_in_the_letters_of_its_language(built):
             locale, letters = key.split("/")[1], [c for c in entry["text"] if c.isalpha()]
             low, high = ranges.get(locale, ("A", "\u017f"))
             assert all(low <= letter <= high for letter in letters), key
+    for entry in (entry for key, entry in built.entries.items() if key.startswith("occasion/")):
+        for of_place in entry["days"].values():
+            assert of_place == sorted(set(of_place))
+            assert len(of_place) <= 64
 
 
 def test_days_are_those_of_the_calendars(built):
@@ -106,14 +98,6 @@ def test_days_are_those_of_the_calendars(built):
     assert days(built, "mothers-day", "GB") == ["2026-03-15", "2027-03-07"]
     assert days(built, "mothers-day", "IE") == ["2026-03-15", "2027-03-07"]
     assert built.entries["occasion/birthday"]["days"] == {}
-
-
-def test_places_have_few_days_in_ascending_order(built):
-    """What an entry may have: at most 64, none twice."""
-    for entry in (entry for key, entry in built.entries.items() if key.startswith("occasion/")):
-        for of_place in entry["days"].values():
-            assert of_place == sorted(set(of_place))
-            assert len(of_place) <= 64
 
 
 def test_the_rules_of_an_occasion(tmp_path):

@@ -44,8 +44,8 @@ def save(path, size=(64, 96), mode="RGB", **options):
     return path
 
 
-def test_pictures_are_what_their_entries_say(built):
-    """By the rules for packs and pictures: sides, length, hash, no segment that is not needed."""
+def test_pictures_are_what_their_entries_say(built, folder) -> None:
+    """By the rules for packs and pictures; the same pixels are the same bytes."""
     check_pack("wallpapers", built.entries)
     assert sorted(built.pictures) == sorted(built.entries) == ["dawn", "sea", "tiles"]
     for name, picture in built.pictures.items():
@@ -55,17 +55,9 @@ def test_pictures_are_what_their_entries_say(built):
         check_picture(picture, 720, 1440)
     assert built.entries["sea"]["title"] == {"en": "Sea", "id": "Laut"}
     assert built.sources[0]["licence"] == "CC0-1.0"
-
-
-def test_a_pack_is_the_same_when_it_is_built_again(folder, built):
-    """The same pixels, the same bytes."""
     again = load_wallpapers(folder)
     assert again.pictures == built.pictures
     assert again.entries == built.entries
-
-
-def test_a_placeholder_shows_the_colours_of_the_picture(built):
-    """Decoded, the dawn is dark above and light below."""
     pixels = blurhash.decode(built.entries["dawn"]["placeholder"], 4, 8)
     top, middle = pixels[0][2], pixels[4][2]
     assert sum(top) < sum(middle)
@@ -88,11 +80,13 @@ def test_what_a_file_carries_beside_pixels_is_gone(tmp_path):
     }  # fmt: skip
 
 
-def test_a_picture_lies_as_it_is_to_be_looked_at(tmp_path):
-    """Orientation 6 means a quarter turn, which is done here."""
+def test_a_picture_lies_as_it_is_to_be_looked_at(tmp_path) -> None:
+    """Orientation 6 means a quarter turn, which is done here; a phone gets RGB alone."""
     exif = Image.Exif()
     exif[0x0112] = 6
     assert read_picture(save(tmp_path / "a.jpg", exif=exif)).size == (96, 64)
+    for mode in ("L", "P", "1"):
+        assert read_picture(save(tmp_path / "a.png", mode=mode)).mode == "RGB"
 
 
 def test_colours_of_another_profile_become_srgb(tmp_path):
@@ -104,12 +98,6 @@ def test_colours_of_another_profile_become_srgb(tmp_path):
     green = (RED[1], RED[0], RED[2])
     assert all(abs(a - b) <= 1 for a, b in zip(plain, RED, strict=True))
     assert all(abs(a - b) <= 1 for a, b in zip(other, green, strict=True))
-
-
-def test_grey_and_palettes_become_rgb(tmp_path):
-    """A phone gets one kind of picture."""
-    for mode in ("L", "P", "1"):
-        assert read_picture(save(tmp_path / "a.png", mode=mode)).mode == "RGB"
 
 
 def png_head(width: int, height: int) -> bytes:
@@ -195,8 +183,8 @@ def test_the_fixtures_theme_is_one_that_phones_can_hold(tmp_path):
     assert built.entries["calm"]["wallpaper"] == "sea"
 
 
-def test_a_theme_is_what_its_index_says(tmp_path):
-    """A theme need not have a wallpaper; colours are in small letters."""
+def test_a_theme_is_what_its_index_says(tmp_path) -> None:
+    """It need not have a wallpaper; colours are in small letters; errors name the line."""
     (tmp_path / "themes.yaml").write_text(INDEX)
     built = load_themes(tmp_path)
     assert built.entries == {
@@ -209,10 +197,6 @@ def test_a_theme_is_what_its_index_says(tmp_path):
         }
     }
     assert built.sources == [{"licence": "CC0-1.0", "name": "Ours", "version": "2"}]
-
-
-def test_a_theme_index_that_is_not_sound_is_refused(tmp_path):
-    """With the line of what is wrong."""
     for before, after, words in (
         ("  plain", "  a_b", "line 6: 'a_b' is no name"),
         (', text: "#000000"', "", "line 9: text is missing"),

@@ -53,7 +53,7 @@ def read(folder, **files):
     return read_messages(folder, but="index.yaml")
 
 
-def test_the_three_forms_say_the_same(tmp_path):
+def test_the_three_forms_say_the_same(tmp_path) -> None:
     """A translator may work with an editor, a table or gettext's tools."""
     found = read(tmp_path, a_yaml=YAML, b_csv=CSV, c_po=PO, index_yaml="- no messages")
     assert [(each.locale, each.key, each.text) for each in found] == [
@@ -73,17 +73,17 @@ def test_the_three_forms_say_the_same(tmp_path):
     assert found[5].where == f"{tmp_path}/b.csv, line 4"
 
 
-def test_a_text_is_in_form_nfc_and_without_spaces_around_it(tmp_path):
-    """What an editor or another system wrote in two code points is one character."""
+def test_texts_are_texts(tmp_path) -> None:
+    """In form NFC and without spaces around; YAML guesses no types; polib is given no path."""
     [found] = read(tmp_path, a_csv="key,es\nhola,  Sen\u0303or \n")
     assert found.text == "Se\u00f1or"
-
-
-def test_yaml_guesses_no_types(tmp_path):
-    """Norwegian is no boolean, and a day is a text."""
     (tmp_path / "a.yaml").write_text("no: [2026-01-01, on, 0x10, ~]")
     found = read_yaml(tmp_path / "a.yaml").mapping()["no"].sequence()
     assert [each.value for each in found] == ["2026-01-01", "on", "0x10", "~"]
+    (tmp_path / "other").write_text(PO)
+    (tmp_path / "a.po").write_text(str(tmp_path / "other"))
+    with pytest.raises(SourceError, match="no PO"):
+        read_messages(tmp_path, but="")
 
 
 def test_an_error_names_the_file_and_the_line(tmp_path):
@@ -135,11 +135,3 @@ def test_what_a_language_lacks_is_a_table(tmp_path):
     found = Completeness({key: counts[key] for key in ("hello", "bye")})
     assert found.rows() == [["", "id", "zh-TW"], ["bye", "1", "-"], ["hello", "2", "1"]]
     assert found.find_missing() == {"zh-TW": ["bye"]}
-
-
-def test_polib_reads_what_it_is_given_as_text_and_no_path(tmp_path):
-    """A file whose text is the name of another file is not that other file."""
-    (tmp_path / "other").write_text(PO)
-    (tmp_path / "a.po").write_text(str(tmp_path / "other"))
-    with pytest.raises(SourceError, match="no PO"):
-        read_messages(tmp_path, but="")
