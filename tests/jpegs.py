@@ -107,188 +107,164 @@ SOUND = {
     "64 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 63),
 }
 
-#: Name: bytes, and the server's refusal.
-BROKEN = {
-    "JFIF of another version": (
-        picture(JFIF.replace(b"\1\1\0\0\1", b"\1\3\0\0\1"), HEAD, frame(), scan()),
-        "APP0",
-    ),
-    "a density that says something": (
-        picture(JFIF.replace(b"\0\1\0\1\0\0", b"id:7\0\0"), HEAD, frame(), scan()),
-        "APP0",
-    ),
-    "quantization of 16 bits": (
-        picture(dqt(quantization(0x10, b"\0\1" * 64)), DC, AC, frame(), scan()),
-        "quantization",
-    ),
-    "text where a table ends": (
-        picture(dqt(quantization(), b"hello"), DC, AC, frame(), scan()),
-        "quantization",
-    ),
-    "text for a table": (picture(dqt(TEXT), DC, AC, frame(), scan()), "quantization"),
-    "a table number 4": (
-        picture(dqt(quantization(4)), DC, AC, frame((1, 0x11, 4)), scan()),
-        "quantization|frame",
-    ),
-    "a divisor of 0": (
-        picture(dqt(quantization(values=b"\1" * 63 + b"\0")), DC, AC, frame(), scan()),
-        "quantization",
-    ),
-    "no quantization": (picture(DC, AC, frame(), scan()), "quantization"),
-    "an empty segment of quantization": (picture(HEAD, dqt(), frame(), scan()), "quantization"),
-    "quantization that nobody uses": (
-        picture(HEAD, dqt(quantization(1, TEXT)), frame(), scan()),
-        "quantization",
-    ),
-    "quantization twice": (picture(dqt(quantization(values=TEXT)), HEAD, frame(), scan()), "quant"),
-    "quantization behind a scan": (picture(HEAD, frame(), scan(), Q), "FFDB"),
-    "codes that nobody uses": (
-        picture(HEAD, dht(codes(1)), frame(), scan()),
-        "no scan takes",
-    ),
-    "codes twice": (picture(DC, HEAD, frame(), scan()), "no scan takes"),
-    "codes behind the last scan": (picture(HEAD, frame(), scan(), AC), "no scan takes"),
-    "text behind codes": (
-        picture(Q, DC, dht(codes(0x10), b"hello"), frame(), scan()),
-        "Huffman",
-    ),
-    "text for codes": (picture(Q, DC, dht(TEXT), frame(), scan()), "Huffman"),
-    "an empty segment of codes": (picture(HEAD, dht(), frame(), scan()), "Huffman"),
-    "codes of a class 2": (picture(HEAD, dht(codes(0x20)), frame(), scan()), "Huffman"),
-    "codes number 4": (picture(HEAD, dht(codes(4)), frame(), scan()), "Huffman"),
-    "more codes than there are": (
-        picture(Q, DC, dht(codes(0x10, b"\3", b"\0\1\2")), frame(), scan()),
-        "more codes",
-    ),
-    "a code of ones": (
-        picture(Q, DC, dht(codes(0x10, b"\2", b"\0\1")), frame(), scan()),
-        "more codes",
-    ),
-    "a code of 16 ones": (
-        picture(
+#: By the server's refusal: name, and bytes.
+_BROKEN = {
+    "APP0": {
+        "JFIF of another version": picture(
+            JFIF.replace(b"\1\1\0\0\1", b"\1\3\0\0\1"), HEAD, frame(), scan()
+        ),
+        "a density that says something": picture(
+            JFIF.replace(b"\0\1\0\1\0\0", b"id:7\0\0"), HEAD, frame(), scan()
+        ),
+    },
+    "quantization": {
+        "quantization of 16 bits": picture(
+            dqt(quantization(0x10, b"\0\1" * 64)), DC, AC, frame(), scan()
+        ),
+        "text where a table ends": picture(dqt(quantization(), b"hello"), DC, AC, frame(), scan()),
+        "text for a table": picture(dqt(TEXT), DC, AC, frame(), scan()),
+        "a divisor of 0": picture(
+            dqt(quantization(values=b"\1" * 63 + b"\0")), DC, AC, frame(), scan()
+        ),
+        "no quantization": picture(DC, AC, frame(), scan()),
+        "an empty segment of quantization": picture(HEAD, dqt(), frame(), scan()),
+        "quantization that nobody uses": picture(HEAD, dqt(quantization(1, TEXT)), frame(), scan()),
+    },
+    "quantization|frame": {
+        "a table number 4": picture(dqt(quantization(4)), DC, AC, frame((1, 0x11, 4)), scan()),
+    },
+    "quant": {
+        "quantization twice": picture(dqt(quantization(values=TEXT)), HEAD, frame(), scan()),
+    },
+    "FFDB": {
+        "quantization behind a scan": picture(HEAD, frame(), scan(), Q),
+    },
+    "no scan takes": {
+        "codes that nobody uses": picture(HEAD, dht(codes(1)), frame(), scan()),
+        "codes twice": picture(DC, HEAD, frame(), scan()),
+        "codes behind the last scan": picture(HEAD, frame(), scan(), AC),
+        "an interval behind the last scan": picture(HEAD, frame(), scan(), segment(0xDD, b"hi")),
+    },
+    "Huffman": {
+        "text behind codes": picture(Q, DC, dht(codes(0x10), b"hello"), frame(), scan()),
+        "text for codes": picture(Q, DC, dht(TEXT), frame(), scan()),
+        "an empty segment of codes": picture(HEAD, dht(), frame(), scan()),
+        "codes of a class 2": picture(HEAD, dht(codes(0x20)), frame(), scan()),
+        "codes number 4": picture(HEAD, dht(codes(4)), frame(), scan()),
+    },
+    "more codes": {
+        "more codes than there are": picture(
+            Q, DC, dht(codes(0x10, b"\3", b"\0\1\2")), frame(), scan()
+        ),
+        "a code of ones": picture(Q, DC, dht(codes(0x10, b"\2", b"\0\1")), frame(), scan()),
+        "a code of 16 ones": picture(
             Q,
             DC,
             dht(codes(0x10, b"\1" * 15 + b"\2", bytes(range(1, 11)) + bytes(range(17, 24)))),
             frame(),
             scan(),
         ),
-        "more codes",
-    ),
-    "a value twice": (
-        picture(Q, DC, dht(codes(0x10, b"\0\2", b"\1\1")), frame(), scan()),
-        "value twice",
-    ),
-    "a difference of 12 bits": (
-        picture(Q, dht(codes(0, values=b"\x0c")), AC, frame(), scan()),
-        "codes nothing",
-    ),
-    "a coefficient of 11 bits": (
-        picture(Q, DC, dht(codes(0x10, values=b"\x1b")), frame(), scan()),
-        "codes nothing",
-    ),
-    "codes number 2 in a baseline": (
-        picture(Q, dht(codes(2)), AC, frame(), scan((1, 0x20))),
-        "cannot be",
-    ),
-    "a scan without codes": (picture(Q, DC, frame(), scan()), "not there"),
-    "components that begin at 0": (
-        picture(HEAD, frame((0, 0x11, 0)), scan((0, 0))),
-        "frame is malformed",
-    ),
-    "component ids of text": (
-        picture(COLOURS, frame((73, 0x22, 0), (77, 0x11, 1), (69, 0x11, 1)), scan((73, 0))),
-        "frame is malformed",
-    ),
-    "a sampling of 5": (picture(HEAD, frame((1, 0x51, 0)), scan()), "frame is malformed"),
-    "a sampling of 0": (picture(HEAD, frame((1, 0x10, 0)), scan()), "frame is malformed"),
-    "a scan of another component": (picture(HEAD, frame(), scan((2, 0))), "does not have"),
-    "a scan of two, and one is there": (picture(HEAD, frame(), scan((1, 0), (2, 0))), "malformed"),
-    "a component twice": (
-        picture(COLOURS, frame(*THREE), scan((1, 0), (1, 0), (2, 0))),
-        "does not have",
-    ),
-    "components out of order": (
-        picture(COLOURS, frame(*THREE), scan((1, 0), (3, 0), (2, 0))),
-        "does not have",
-    ),
-    "components missing": (picture(COLOURS, frame(*THREE), scan()), "each component once"),
-    "a second scan of a baseline": (picture(HEAD, frame(), scan(), scan()), "each component once"),
-    "eleven blocks": (
-        picture(
+    },
+    "value twice": {
+        "a value twice": picture(Q, DC, dht(codes(0x10, b"\0\2", b"\1\1")), frame(), scan()),
+    },
+    "codes nothing": {
+        "a difference of 12 bits": picture(Q, dht(codes(0, values=b"\x0c")), AC, frame(), scan()),
+        "a coefficient of 11 bits": picture(
+            Q, DC, dht(codes(0x10, values=b"\x1b")), frame(), scan()
+        ),
+    },
+    "cannot be": {
+        "codes number 2 in a baseline": picture(Q, dht(codes(2)), AC, frame(), scan((1, 0x20))),
+    },
+    "not there": {
+        "a scan without codes": picture(Q, DC, frame(), scan()),
+    },
+    "frame is malformed": {
+        "components that begin at 0": picture(HEAD, frame((0, 0x11, 0)), scan((0, 0))),
+        "component ids of text": picture(
+            COLOURS, frame((73, 0x22, 0), (77, 0x11, 1), (69, 0x11, 1)), scan((73, 0))
+        ),
+        "a sampling of 5": picture(HEAD, frame((1, 0x51, 0)), scan()),
+        "a sampling of 0": picture(HEAD, frame((1, 0x10, 0)), scan()),
+    },
+    "does not have": {
+        "a scan of another component": picture(HEAD, frame(), scan((2, 0))),
+        "a component twice": picture(COLOURS, frame(*THREE), scan((1, 0), (1, 0), (2, 0))),
+        "components out of order": picture(COLOURS, frame(*THREE), scan((1, 0), (3, 0), (2, 0))),
+    },
+    "malformed": {
+        "a scan of two, and one is there": picture(HEAD, frame(), scan((1, 0), (2, 0))),
+    },
+    "each component once": {
+        "components missing": picture(COLOURS, frame(*THREE), scan()),
+        "a second scan of a baseline": picture(HEAD, frame(), scan(), scan()),
+    },
+    "ten blocks": {
+        "eleven blocks": picture(
             COLOURS, frame((1, 0x33, 0), (2, 0x11, 1), (3, 0x11, 1)), scan((1, 0), (2, 0), (3, 0))
         ),
-        "ten blocks",
-    ),
-    "a band of a baseline": (picture(HEAD, frame(), scan(band=(0, 62))), "as none does"),
-    "a bit of a baseline": (picture(HEAD, frame(), scan(bits=1)), "as none does"),
-    "all at once, progressively": (picture(HEAD, PROGRESSIVE, scan()), "as none does"),
-    "a band that goes back": (picture(Q, AC, PROGRESSIVE, scan(band=(5, 4))), "as none does"),
-    "a band of 64": (picture(Q, AC, PROGRESSIVE, scan(band=(1, 64))), "as none does"),
-    "a bit of 14": (picture(Q, DC, PROGRESSIVE, scan(band=(0, 0), bits=14)), "as none does"),
-    "two bits at once": (
-        picture(Q, DC, PROGRESSIVE, scan(band=(0, 0), bits=0x31)),
-        "as none does",
-    ),
-    "a band of three components": (
-        picture(
+    },
+    "as none does": {
+        "a band of a baseline": picture(HEAD, frame(), scan(band=(0, 62))),
+        "a bit of a baseline": picture(HEAD, frame(), scan(bits=1)),
+        "all at once, progressively": picture(HEAD, PROGRESSIVE, scan()),
+        "a band that goes back": picture(Q, AC, PROGRESSIVE, scan(band=(5, 4))),
+        "a band of 64": picture(Q, AC, PROGRESSIVE, scan(band=(1, 64))),
+        "a bit of 14": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0), bits=14)),
+        "two bits at once": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0), bits=0x31)),
+        "a band of three components": picture(
             dqt(quantization(), quantization(1)),
             AC,
             frame(*THREE, marker=0xC2),
             scan((1, 0), (2, 0), (3, 0), band=(1, 5)),
         ),
-        "as none does",
-    ),
-    "codes that a scan does not need": (
-        picture(Q, DC, AC, PROGRESSIVE, scan((1, 1), band=(0, 0))),
-        "does not take",
-    ),
-    "a scan header of text": (
-        picture(HEAD, frame(), segment(0xDA, b"\1\1\0\0\x3f\0hello") + b"\1"),
-        "scan is malformed",
-    ),
-    "a scan without data": (picture(HEAD, frame(), scan(data=b"")), "without data"),
-    "restarts that nobody announced": (
-        picture(HEAD, frame(), scan(data=restart(4))),
-        "does not restart",
-    ),
-    "a restart too many": (
-        picture(HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(5))),
-        "does not restart",
-    ),
-    "a restart too few": (
-        picture(HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(3))),
-        "does not restart",
-    ),
-    "restarts that count from 1": (
-        picture(HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(4, first=1))),
-        "does not restart",
-    ),
-    "two restarts together": (
-        picture(HEAD, frame(), segment(0xDD, b"\0\x20"), scan(data=b"\xff\xd0\1")),
-        "without data",
-    ),
-    "a restart at the end": (
-        picture(HEAD, frame(), segment(0xDD, b"\0\x20"), scan(data=b"\1\xff\xd0")),
-        "without data",
-    ),
-    "an interval of text": (
-        picture(HEAD, frame(), segment(0xDD, b"hello"), scan()),
-        "restart interval",
-    ),
-    "two intervals": (
-        picture(HEAD, frame(), segment(0xDD, b"hi"), segment(0xDD, b"\0\0"), scan()),
-        "restart interval",
-    ),
-    "an interval behind the last scan": (
-        picture(HEAD, frame(), scan(), segment(0xDD, b"hi")),
-        "no scan takes",
-    ),
-    "65 scans": (
-        picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 64),
-        "over 64",
-    ),
-    "a number of lines behind the scan": (
-        picture(HEAD, frame(), scan(), segment(0xDC, b"\0\x40")),
-        "FFDC",
-    ),
+    },
+    "does not take": {
+        "codes that a scan does not need": picture(
+            Q, DC, AC, PROGRESSIVE, scan((1, 1), band=(0, 0))
+        ),
+    },
+    "scan is malformed": {
+        "a scan header of text": picture(
+            HEAD, frame(), segment(0xDA, b"\1\1\0\0\x3f\0hello") + b"\1"
+        ),
+    },
+    "without data": {
+        "a scan without data": picture(HEAD, frame(), scan(data=b"")),
+        "two restarts together": picture(
+            HEAD, frame(), segment(0xDD, b"\0\x20"), scan(data=b"\xff\xd0\1")
+        ),
+        "a restart at the end": picture(
+            HEAD, frame(), segment(0xDD, b"\0\x20"), scan(data=b"\1\xff\xd0")
+        ),
+    },
+    "does not restart": {
+        "restarts that nobody announced": picture(HEAD, frame(), scan(data=restart(4))),
+        "a restart too many": picture(
+            HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(5))
+        ),
+        "a restart too few": picture(
+            HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(3))
+        ),
+        "restarts that count from 1": picture(
+            HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(4, first=1))
+        ),
+    },
+    "restart interval": {
+        "an interval of text": picture(HEAD, frame(), segment(0xDD, b"hello"), scan()),
+        "two intervals": picture(
+            HEAD, frame(), segment(0xDD, b"hi"), segment(0xDD, b"\0\0"), scan()
+        ),
+    },
+    "over 64": {
+        "65 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 64),
+    },
+    "FFDC": {
+        "a number of lines behind the scan": picture(
+            HEAD, frame(), scan(), segment(0xDC, b"\0\x40")
+        ),
+    },
 }
+#: Name: bytes, and the server's refusal.
+BROKEN = {name: (data, said) for said, found in _BROKEN.items() for name, data in found.items()}

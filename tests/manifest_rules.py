@@ -12,15 +12,13 @@ from tests.package_drafts import (
     bytes_of,
     encode,
     extent,
-    full,
     info,
     number,
     operation,
     put,
-    step,
     values,
 )
-from tests.package_rule import all_of, make_rule, same, set_manifest
+from tests.package_rule import all_of, of_full, of_signer, of_step, same, set_manifest
 
 UNKNOWN = b"\xa0\x01\x00"  # field 20, a number
 TWICE = number(3, BLOCK)
@@ -146,112 +144,86 @@ def _xz_steps(check):
 REPLACED = _steps(NEW, (0, ((0, 4),), NEW))
 LAST_SHORT = _steps(NEW, (0, ((0, 4),), NEW[:-1]))
 MANIFEST_RULES = {
-    "wire-type": make_rule(full, same, set_manifest(12, 0, FIXED32)),
-    "wire-type-unread": make_rule(
-        full, _partition(2, 1), _partition(2, 1, FIXED32), by_signer=True
+    "wire-type": of_full(same, set_manifest(12, 0, FIXED32)),
+    "wire-type-unread": of_signer(_partition(2, 1), _partition(2, 1, FIXED32)),
+    "wire-nested": of_signer(set_manifest(15, b""), set_manifest(15, b"\xff")),
+    "wire-twice": of_full(same, lambda draft: draft.manifest.append(TWICE)),
+    "wire-varint": of_full(same, lambda draft: draft.manifest.append(b"\x98\x01\x80\x00")),
+    "wire-bits": of_full(same, set_manifest(3, BLOCK + 2**32)),
+    "wire-groups": of_full(same, lambda draft: draft.manifest.append(b"\x9b\x01\x9c\x01")),
+    "wire-unknown": of_signer(same, set_manifest(19, 1)),
+    "wire-fields": of_full(_fields(30), _fields(31), of_manifest=True, limits={"MAX_FIELDS": 30}),
+    "block-size": of_full(same, set_manifest(3, 512)),
+    "minor-full": of_full(set_manifest(12, 0), set_manifest(12, 2)),
+    "minor-incremental": of_step(set_manifest(12, 9), set_manifest(12, 10)),
+    "max-timestamp": of_full(same, set_manifest(14, SOURCE.post_timestamp - 1)),
+    "max-timestamp-equal": of_signer(same, set_manifest(14, TARGET.post_timestamp + 1)),
+    "patch-level-equal": of_signer(set_manifest(18, None), set_manifest(18, "2099-01-05")),
+    "partial": of_full(set_manifest(16, 0), all_of(set_manifest(16, 1), set_manifest(12, 7))),
+    "partitions": of_full(
+        *(_partitions(128), _partitions(129)), of_manifest=True, limits={"MAX_PARTITIONS": 128}
     ),
-    "wire-nested": make_rule(
-        full, set_manifest(15, b""), set_manifest(15, b"\xff"), by_signer=True
-    ),
-    "wire-twice": make_rule(full, same, lambda draft: draft.manifest.append(TWICE)),
-    "wire-varint": make_rule(full, same, lambda draft: draft.manifest.append(b"\x98\x01\x80\x00")),
-    "wire-bits": make_rule(full, same, set_manifest(3, BLOCK + 2**32)),
-    "wire-groups": make_rule(full, same, lambda draft: draft.manifest.append(b"\x9b\x01\x9c\x01")),
-    "wire-unknown": make_rule(full, same, set_manifest(19, 1), by_signer=True),
-    "wire-fields": make_rule(
-        full, _fields(30), _fields(31), of_manifest=True, limits={"MAX_FIELDS": 30}
-    ),
-    "block-size": make_rule(full, same, set_manifest(3, 512)),
-    "minor-full": make_rule(full, set_manifest(12, 0), set_manifest(12, 2)),
-    "minor-incremental": make_rule(step, set_manifest(12, 9), set_manifest(12, 10)),
-    "max-timestamp": make_rule(full, same, set_manifest(14, SOURCE.post_timestamp - 1)),
-    "max-timestamp-equal": make_rule(
-        full, same, set_manifest(14, TARGET.post_timestamp + 1), by_signer=True
-    ),
-    "patch-level-equal": make_rule(
-        full, set_manifest(18, None), set_manifest(18, "2099-01-05"), by_signer=True
-    ),
-    "partial": make_rule(
-        full, set_manifest(16, 0), all_of(set_manifest(16, 1), set_manifest(12, 7))
-    ),
-    "partitions": make_rule(
-        *(full, _partitions(128), _partitions(129)),
-        of_manifest=True,
-        limits={"MAX_PARTITIONS": 128},
-    ),
-    "partition-name": make_rule(full, _second("P" * 36), _second("P" * 37), of_manifest=True),
-    "partition-twice": make_rule(full, _second("products"), _second("Product"), of_manifest=True),
-    "partition-size": make_rule(full, same, _sized(7, 4 * BLOCK - 512)),
-    "partition-old-size": make_rule(step, same, _sized(6, 4 * BLOCK - 512)),
-    "partition-hash": make_rule(
-        full, same, lambda draft: put(values(draft.partition, 7)[0], 2, b"x")
-    ),
-    "partition-largest": make_rule(
-        step,
+    "partition-name": of_full(_second("P" * 36), _second("P" * 37), of_manifest=True),
+    "partition-twice": of_full(_second("products"), _second("Product"), of_manifest=True),
+    "partition-size": of_full(same, _sized(7, 4 * BLOCK - 512)),
+    "partition-old-size": of_step(same, _sized(6, 4 * BLOCK - 512)),
+    "partition-hash": of_full(same, lambda draft: put(values(draft.partition, 7)[0], 2, b"x")),
+    "partition-largest": of_step(
         _zeros(1, lambda _: ((0, 1 << 24),), 1 << 24),
         _zeros(1, lambda _: ((0, (1 << 24) + 1),), (1 << 24) + 1),
         of_manifest=True,
     ),
-    "verity": make_rule(
-        full,
-        same,
-        all_of(_steps(NEW, (0, ((0, 3),), NEW[: 3 * BLOCK])), _partition(11, extent(3, 1))),
+    "verity": of_full(
+        same, all_of(_steps(NEW, (0, ((0, 3),), NEW[: 3 * BLOCK])), _partition(11, extent(3, 1)))
     ),
-    "verity-data": make_rule(full, same, _partition(10, extent(0, 1))),
-    "operations": make_rule(
-        step, _zeros(20), _zeros(21), of_manifest=True, limits={"MAX_OPERATIONS": 20}
-    ),
-    "extents": make_rule(
-        step,
+    "verity-data": of_full(same, _partition(10, extent(0, 1))),
+    "operations": of_step(_zeros(20), _zeros(21), of_manifest=True, limits={"MAX_OPERATIONS": 20}),
+    "extents": of_step(
         _zeros(2, lambda at: tuple((at * 10 + each, 1) for each in range(10)), 20),
         _zeros(3, lambda at: tuple((at * 7 + each, 1) for each in range(7)), 21),
         of_manifest=True,
         limits={"MAX_EXTENTS": 20},
     ),
-    "extent-empty": make_rule(
-        full, same, lambda draft: draft.operations[0].append(bytes_of(6, extent(0, 0)))
+    "extent-empty": of_full(
+        same, lambda draft: draft.operations[0].append(bytes_of(6, extent(0, 0)))
     ),
-    "extent-inside": make_rule(full, same, _steps(NEW, (0, ((0, 3), (4, 1)), NEW))),
-    "extent-source": make_rule(
-        step,
+    "extent-inside": of_full(same, _steps(NEW, (0, ((0, 3), (4, 1)), NEW))),
+    "extent-source": of_step(
         _steps(OLD, (4, ((0, 4),), b"", ((0, 4),), OLD)),
         _steps(OLD, (4, ((0, 4),), b"", ((1, 4),), OLD)),
     ),
-    "blocks-once": make_rule(full, same, _steps(NEW, (0, ((0, 3), (2, 1)), NEW))),
-    "blocks-all": make_rule(full, same, _steps(NEW, (0, ((0, 3),), NEW[: 3 * BLOCK]))),
-    "operation-type": make_rule(full, same, _op(0, 1, None)),
-    "operation-known": make_rule(full, same, _steps(NEW, (14, ((0, 4),), NEW))),
-    "operation-puffdiff": make_rule(
-        step, set_manifest(12, 5), _steps(OLD, (9, ((0, 4),), b"x", ((0, 4),), OLD), minor=5)
+    "blocks-once": of_full(same, _steps(NEW, (0, ((0, 3), (2, 1)), NEW))),
+    "blocks-all": of_full(same, _steps(NEW, (0, ((0, 3),), NEW[: 3 * BLOCK]))),
+    "operation-type": of_full(same, _op(0, 1, None)),
+    "operation-known": of_full(same, _steps(NEW, (14, ((0, 4),), NEW))),
+    "operation-puffdiff": of_step(
+        set_manifest(12, 5), _steps(OLD, (9, ((0, 4),), b"x", ((0, 4),), OLD), minor=5)
     ),
-    "operation-since": make_rule(step, set_manifest(12, 4), set_manifest(12, 3)),
-    "operation-data-hash": make_rule(full, same, _op(0, 8, None)),
-    "operation-hash-length": make_rule(step, same, _op(1, 8, b"12345")),
-    "operation-data": make_rule(step, same, _op(1, 3, 1)),
-    "operation-source": make_rule(step, same, _op(0, 4, None)),
-    "operation-no-source": make_rule(step, same, _op(2, 4, encode(extent(0, 1)))),
-    "operation-source-hash": make_rule(step, same, _op(0, 9, None), by_signer=True),
-    "operation-copy": make_rule(
-        step, same, lambda draft: put(draft.operations[0], 4, encode(extent(0, 2)))
+    "operation-since": of_step(set_manifest(12, 4), set_manifest(12, 3)),
+    "operation-data-hash": of_full(same, _op(0, 8, None)),
+    "operation-hash-length": of_step(same, _op(1, 8, b"12345")),
+    "operation-data": of_step(same, _op(1, 3, 1)),
+    "operation-source": of_step(same, _op(0, 4, None)),
+    "operation-no-source": of_step(same, _op(2, 4, encode(extent(0, 1)))),
+    "operation-source-hash": of_step(same, _op(0, 9, None), by_signer=True),
+    "operation-copy": of_step(
+        same, lambda draft: put(draft.operations[0], 4, encode(extent(0, 2)))
     ),
-    "replace-fills": make_rule(full, REPLACED, LAST_SHORT),
-    "target-length": make_rule(full, _op(0, 7, 4 * BLOCK), _op(0, 7, 4 * BLOCK - 1)),
-    "target-length-zero": make_rule(step, _op(1, 7, BLOCK), _op(1, 7, 0)),
-    "source-length": make_rule(step, _op(0, 5, BLOCK), _op(0, 5, BLOCK - 1)),
-    "operation-head": make_rule(full, _xz_steps(lzma.CHECK_CRC32), _xz_steps(lzma.CHECK_CRC64)),
-    "operation-data-size": make_rule(
-        full, _large(8, LARGE), _large(8, LARGE + 1), of_manifest=True
-    ),
-    "operation-source-size": make_rule(
-        step,
+    "replace-fills": of_full(REPLACED, LAST_SHORT),
+    "target-length": of_full(_op(0, 7, 4 * BLOCK), _op(0, 7, 4 * BLOCK - 1)),
+    "target-length-zero": of_step(_op(1, 7, BLOCK), _op(1, 7, 0)),
+    "source-length": of_step(_op(0, 5, BLOCK), _op(0, 5, BLOCK - 1)),
+    "operation-head": of_full(_xz_steps(lzma.CHECK_CRC32), _xz_steps(lzma.CHECK_CRC64)),
+    "operation-data-size": of_full(_large(8, LARGE), _large(8, LARGE + 1), of_manifest=True),
+    "operation-source-size": of_step(
         _raw_steps(1, _patched_from(LARGE), old_blocks=LARGE),
         _raw_steps(1, _patched_from(LARGE + 1), old_blocks=LARGE + 1),
         of_manifest=True,
     ),
-    "data-in-order": make_rule(full, same, _op(0, 2, 1)),
-    "data-all": make_rule(full, same, lambda draft: setattr(draft, "blobs", draft.blobs + b"x")),
-    "signature-place": make_rule(full, same, set_manifest(5, None)),
-    "manifest-metadata-hash": make_rule(
-        full, same, lambda draft: draft.properties.update({"METADATA_HASH": "A" * 43 + "="})
+    "data-in-order": of_full(same, _op(0, 2, 1)),
+    "data-all": of_full(same, lambda draft: setattr(draft, "blobs", draft.blobs + b"x")),
+    "signature-place": of_full(same, set_manifest(5, None)),
+    "manifest-metadata-hash": of_full(
+        same, lambda draft: draft.properties.update({"METADATA_HASH": "A" * 43 + "="})
     ),
 }

@@ -1,8 +1,8 @@
 """One accepted and one refused package for each rule of metadata and payload properties."""
 
 from fixtures.ota_writer import METADATA, encode_metadata
-from tests.package_drafts import FIXED64, SOURCE, bytes_of, full, put, seal, step, values
-from tests.package_rule import add_entry, all_of, make_rule, same, set_manifest
+from tests.package_drafts import FIXED64, SOURCE, bytes_of, put, seal, values
+from tests.package_rule import add_entry, all_of, of_full, of_signer, of_step, same, set_manifest
 
 STREAMING = "ota-streaming-property-files"
 TOKEN = len(",:12345:1")
@@ -91,53 +91,43 @@ def _sources(count):
 
 
 METADATA_RULES = {
-    "metadata-length": make_rule(full, _text_length(65_536, 0), _text_length(65_536, 1)),
-    "metadata-line": make_rule(full, same, _text(lambda raw: raw + b"x\n")),
-    "metadata-empty-line": make_rule(full, same, _text(lambda raw: raw + b"\n")),
-    "metadata-key": make_rule(full, same, _text(lambda raw: raw + b"#x=1\n"), by_signer=True),
-    "metadata-twice": make_rule(full, same, _text(lambda raw: raw + b"ota-type=AB\n")),
-    "metadata-known": make_rule(full, same, _lines(x_new="1"), by_signer=True),
-    "metadata-ascii": make_rule(full, same, _lines(ota_required_cache="0\xe9"), by_signer=True),
-    "metadata-type": make_rule(full, same, all_of(_lines(ota_type="BLOCK"), _pb(None, 1, 2))),
-    "metadata-device": make_rule(full, _devices("armani", "dior"), _devices("dior")),
-    "metadata-fingerprint": make_rule(full, _fingerprint(128), _fingerprint(129)),
-    "metadata-incremental": make_rule(full, _incremental(64), _incremental(65)),
-    "metadata-one-target": make_rule(
-        full,
-        same,
-        all_of(_lines(post_build="Hening/1|Hening/2"), _pb(6, 2, "Hening/1|Hening/2")),
-        by_signer=True,
+    "metadata-length": of_full(_text_length(65_536, 0), _text_length(65_536, 1)),
+    "metadata-line": of_full(same, _text(lambda raw: raw + b"x\n")),
+    "metadata-empty-line": of_full(same, _text(lambda raw: raw + b"\n")),
+    "metadata-key": of_signer(same, _text(lambda raw: raw + b"#x=1\n")),
+    "metadata-twice": of_full(same, _text(lambda raw: raw + b"ota-type=AB\n")),
+    "metadata-known": of_signer(same, _lines(x_new="1")),
+    "metadata-ascii": of_signer(same, _lines(ota_required_cache="0\xe9")),
+    "metadata-type": of_full(same, all_of(_lines(ota_type="BLOCK"), _pb(None, 1, 2))),
+    "metadata-device": of_full(_devices("armani", "dior"), _devices("dior")),
+    "metadata-fingerprint": of_full(_fingerprint(128), _fingerprint(129)),
+    "metadata-incremental": of_full(_incremental(64), _incremental(65)),
+    "metadata-one-target": of_signer(
+        same, all_of(_lines(post_build="Hening/1|Hening/2"), _pb(6, 2, "Hening/1|Hening/2"))
     ),
-    "metadata-timestamp": make_rule(full, _built(2**53 - 1), _built(2**53)),
-    "metadata-patch-level": make_rule(full, _patched("2028-02-29"), _patched("2027-02-29")),
-    "metadata-sdk-level": make_rule(full, _sdk(str(2**53 - 1)), _sdk(str(2**53))),
-    "metadata-sources": make_rule(step, _sources(8), _sources(9)),
-    "metadata-both-sources": make_rule(
-        step, same, all_of(_lines(pre_build_incremental=None), _pb(5, 3, None))
+    "metadata-timestamp": of_full(_built(2**53 - 1), _built(2**53)),
+    "metadata-patch-level": of_full(_patched("2028-02-29"), _patched("2027-02-29")),
+    "metadata-sdk-level": of_full(_sdk(str(2**53 - 1)), _sdk(str(2**53))),
+    "metadata-sources": of_step(_sources(8), _sources(9)),
+    "metadata-both-sources": of_step(
+        same, all_of(_lines(pre_build_incremental=None), _pb(5, 3, None))
     ),
-    "metadata-incremental-payload": make_rule(
-        step,
+    "metadata-incremental-payload": of_step(
         same,
         all_of(
             _lines(pre_build=None, pre_build_incremental=None), _pb(5, 2, None), _pb(5, 3, None)
         ),
     ),
-    "metadata-wipe": make_rule(full, same, all_of(_lines(ota_wipe="yes"), _pb(None, 2, 1))),
-    "metadata-downgrade": make_rule(
-        full, same, all_of(_lines(ota_downgrade="yes"), _pb(None, 3, 1))
+    "metadata-wipe": of_full(same, all_of(_lines(ota_wipe="yes"), _pb(None, 2, 1))),
+    "metadata-downgrade": of_full(same, all_of(_lines(ota_downgrade="yes"), _pb(None, 3, 1))),
+    "metadata-spl-downgrade": of_full(same, all_of(_lines(spl_downgrade="yes"), _pb(None, 9, 1))),
+    "metadata-retrofit": of_full(
+        same, all_of(_lines(ota_retrofit_dynamic_partitions="yes"), _pb(None, 7, 1))
     ),
-    "metadata-spl-downgrade": make_rule(
-        full, same, all_of(_lines(spl_downgrade="yes"), _pb(None, 9, 1))
-    ),
-    "metadata-retrofit": make_rule(
-        full,
-        same,
-        all_of(_lines(ota_retrofit_dynamic_partitions="yes"), _pb(None, 7, 1)),
-    ),
-    "metadata-serialno": make_rule(full, same, _lines(serialno="x")),
-    "metadata-pb-agrees": make_rule(full, _pb(6, 1, None), _pb(6, 1, "dior"), by_signer=True),
-    "metadata-pb-conditions": make_rule(full, same, _pb(5, 4, 1), by_signer=True),
-    "metadata-pb-wire": make_rule(full, same, _pb(6, 4, 1, FIXED64), by_signer=True),
+    "metadata-serialno": of_full(same, _lines(serialno="x")),
+    "metadata-pb-agrees": of_signer(_pb(6, 1, None), _pb(6, 1, "dior")),
+    "metadata-pb-conditions": of_signer(same, _pb(5, 4, 1)),
+    "metadata-pb-wire": of_signer(same, _pb(6, 4, 1, FIXED64)),
 }
 
 
@@ -174,30 +164,23 @@ def _listed(length):
 
 
 PROPERTY_RULES = {
-    "files-needed": make_rule(full, same, _drop_name(METADATA)),
-    "files-name": make_rule(full, _property_name(64), _property_name(65)),
-    "files-length": make_rule(full, _listed(1_024), _listed(1_025)),
-    "files-twice": make_rule(full, same, _list(lambda text: f"{text},{text.split(',')[0]}")),
-    "files-true": make_rule(full, same, _list(lambda text: text.replace(":", ":0"))),
-    "files-streaming": make_rule(full, same, _list(lambda _: None)),
-    "properties-length": make_rule(
-        full,
+    "files-needed": of_full(same, _drop_name(METADATA)),
+    "files-name": of_full(_property_name(64), _property_name(65)),
+    "files-length": of_full(_listed(1_024), _listed(1_025)),
+    "files-twice": of_full(same, _list(lambda text: f"{text},{text.split(',')[0]}")),
+    "files-true": of_full(same, _list(lambda text: text.replace(":", ":0"))),
+    "files-streaming": of_full(same, _list(lambda _: None)),
+    "properties-length": of_full(
         lambda draft: draft.properties.update({"DOWNLOAD_RETRY": "1" * 512}),
         lambda draft: draft.properties.update({f"X{index}": "1" * 512 for index in range(32)}),
     ),
-    "properties-true": make_rule(
-        full, same, lambda draft: draft.properties.update({"FILE_SIZE": "1"})
-    ),
-    "properties-known": make_rule(
-        full, same, lambda draft: draft.properties.update({"EXTRA": "1"}), by_signer=True
-    ),
-    "properties-wipe": make_rule(
-        full,
+    "properties-true": of_full(same, lambda draft: draft.properties.update({"FILE_SIZE": "1"})),
+    "properties-known": of_signer(same, lambda draft: draft.properties.update({"EXTRA": "1"})),
+    "properties-wipe": of_signer(
         lambda draft: draft.properties.update({"POWERWASH": "0", "SPL_DOWNGRADE": "0"}),
         lambda draft: draft.properties.update({"POWERWASH": "1"}),
-        by_signer=True,
     ),
-    "properties-revealing": make_rule(
-        full, same, lambda draft: draft.properties.update({"USER_AGENT": "x"}), by_signer=True
+    "properties-revealing": of_signer(
+        same, lambda draft: draft.properties.update({"USER_AGENT": "x"})
     ),
 }

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from fixtures.zip_writer import Member
-from tests.package_drafts import Draft, put
+from tests.package_drafts import Draft, full, put, step
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ def _made(make, *changes):
 def make_rule(make, accept, refuse, **options):
     """Return a rule for packages of a kind: a change that is accepted, and one that is refused."""
     return Rule(_made(make, accept), _made(make, refuse), **options)
+
+
+of_full, of_step = partial(make_rule, full), partial(make_rule, step)
+of_signer = partial(of_full, by_signer=True)
 
 
 def same(_):

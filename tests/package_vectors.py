@@ -14,8 +14,7 @@ from fixtures.protobuf_writer import bytes_field, fixed32_field
 from fixtures.signing import CERTIFICATE_FILE, load_key
 from tests.manifest_rules import MANIFEST_RULES
 from tests.metadata_rules import METADATA_RULES, PROPERTY_RULES
-from tests.package_drafts import full
-from tests.package_rule import make_rule
+from tests.package_rule import of_full, of_signer
 from tests.zip_rules import CONTAINER
 
 
@@ -60,37 +59,27 @@ def _whole(text=b"signed by SignApk\0", count=1, digest=hashes.SHA256, signed=by
 
 
 SIGNATURE_RULES = {
-    "signature-metadata": make_rule(
-        full,
-        _signed(metadata=lambda message: JUNK + message),
-        _signed(metadata=lambda _: JUNK),
+    "signature-metadata": of_full(
+        _signed(metadata=lambda message: JUNK + message), _signed(metadata=lambda _: JUNK)
     ),
-    "signature-payload": make_rule(
-        full,
-        _signed(payload=lambda message: JUNK + message),
-        _signed(payload=lambda _: JUNK),
+    "signature-payload": of_full(
+        _signed(payload=lambda message: JUNK + message), _signed(payload=lambda _: JUNK)
     ),
-    "signature-count": make_rule(
-        full,
+    "signature-count": of_full(
         _signed(lambda message: JUNK * 15 + message, lambda message: message + JUNK * 15),
         _signed(payload=lambda message: message + JUNK * 16),
     ),
-    "signature-padding": make_rule(full, _signed(_padded(0), _padded(0)), _signed(_padded(9))),
-    "signature-each": make_rule(
-        full,
+    "signature-padding": of_full(_signed(_padded(0), _padded(0)), _signed(_padded(9))),
+    "signature-each": of_signer(
         _signed(lambda message: message + bytes_field(1, bytes_field(2, bytes(range(255))))),
         _signed(lambda message: message + bytes_field(1, bytes_field(2, b""))),
-        by_signer=True,
     ),
-    "signature-file": make_rule(full, _whole(), _whole(signed=lambda data: data + b"x")),
-    "signature-attributes": make_rule(full, _whole(), _whole(attributes=True)),
-    "signature-digest": make_rule(full, _whole(), _whole(digest=hashes.SHA512)),
-    "signature-signers": make_rule(full, _whole(count=1), _whole(count=2), by_signer=True),
-    "signature-comment": make_rule(
-        full,
-        _whole(b"signed by " + b"x" * 40 + b"\0"),
-        _whole(b"signed by " + b"x" * 41 + b"\0"),
-        by_signer=True,
+    "signature-file": of_full(_whole(), _whole(signed=lambda data: data + b"x")),
+    "signature-attributes": of_full(_whole(), _whole(attributes=True)),
+    "signature-digest": of_full(_whole(), _whole(digest=hashes.SHA512)),
+    "signature-signers": of_signer(_whole(count=1), _whole(count=2)),
+    "signature-comment": of_signer(
+        _whole(b"signed by " + b"x" * 40 + b"\0"), _whole(b"signed by " + b"x" * 41 + b"\0")
     ),
 }
 RULES = CONTAINER | METADATA_RULES | PROPERTY_RULES | MANIFEST_RULES | SIGNATURE_RULES

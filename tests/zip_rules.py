@@ -6,8 +6,7 @@ import zlib
 from fixtures.ota_writer import PAYLOAD
 from fixtures.signing import sign_package
 from fixtures.zip_writer import DEFLATED, Member
-from tests.package_drafts import full
-from tests.package_rule import add_entries, add_entry, make_rule, same
+from tests.package_rule import add_entries, add_entry, of_full, of_signer, same
 
 
 def _entry(name, **lies):
@@ -49,85 +48,50 @@ def _second_disk(draft):
 
 
 CONTAINER = {
-    "zip-extra-length": make_rule(
-        full, _entry(PAYLOAD, extra=_alignment(8192)), _entry(PAYLOAD, extra=_alignment(8193))
+    "zip-extra-length": of_full(
+        _entry(PAYLOAD, extra=_alignment(8192)), _entry(PAYLOAD, extra=_alignment(8193))
     ),
-    "zip-extra-kind": make_rule(
-        full,
-        add_entry("x", extra=_alignment(6)),
-        add_entry("x", extra=b"UT\x05\0\x01\0\0\0\0"),
-        by_signer=True,
+    "zip-extra-kind": of_signer(
+        add_entry("x", extra=_alignment(6)), add_entry("x", extra=b"UT\x05\0\x01\0\0\0\0")
     ),
-    "zip-stored": make_rule(full, same, _entry(PAYLOAD, method=DEFLATED)),
-    "zip-method": make_rule(
-        full,
-        add_entry("x", b"x" * 9, method=DEFLATED),
-        add_entry("x", method=12),
-        by_signer=True,
-    ),
-    "zip-stored-descriptor": make_rule(
-        full,
+    "zip-stored": of_full(same, _entry(PAYLOAD, method=DEFLATED)),
+    "zip-method": of_signer(add_entry("x", b"x" * 9, method=DEFLATED), add_entry("x", method=12)),
+    "zip-stored-descriptor": of_signer(
         add_entries(_deflated(b"notes" * 9)),
         add_entry("x", b"x", flags=8, descriptor=_after_stored(b"x")),
-        by_signer=True,
     ),
-    "zip-descriptor-form": make_rule(
-        full,
-        add_entries(_deflated(b"notes" * 9)),
-        add_entries(_deflated(b"notes" * 9, descriptor=False)),
-        by_signer=True,
+    "zip-descriptor-form": of_signer(
+        add_entries(_deflated(b"notes" * 9)), add_entries(_deflated(b"notes" * 9, descriptor=False))
     ),
-    "zip-encrypted": make_rule(full, same, _entry(PAYLOAD, flags=1)),
-    "zip-flags": make_rule(
-        full, add_entry("x", flags=0x800), add_entry("x", flags=0x20), by_signer=True
+    "zip-encrypted": of_full(same, _entry(PAYLOAD, flags=1)),
+    "zip-flags": of_signer(add_entry("x", flags=0x800), add_entry("x", flags=0x20)),
+    "zip64-both-headers": of_signer(
+        lambda draft: setattr(draft, "zip64", True), add_entry("x", local_wide=True)
     ),
-    "zip64-both-headers": make_rule(
-        full,
-        lambda draft: setattr(draft, "zip64", True),
-        add_entry("x", local_wide=True),
-        by_signer=True,
+    "zip-version-needed": of_signer(add_entry("x", needed=45), add_entry("x", needed=46)),
+    "zip-host": of_signer(
+        add_entry("x", made_by=20, attributes=0), add_entry("x", made_by=18 << 8 | 20)
     ),
-    "zip-version-needed": make_rule(
-        full, add_entry("x", needed=45), add_entry("x", needed=46), by_signer=True
-    ),
-    "zip-host": make_rule(
-        full,
-        add_entry("x", made_by=20, attributes=0),
-        add_entry("x", made_by=18 << 8 | 20),
-        by_signer=True,
-    ),
-    "zip-attributes": make_rule(
-        full,
+    "zip-attributes": of_signer(
         add_entry("x/", b"", attributes=0o40755 << 16 | 16),
         add_entry("x", attributes=0o120777 << 16),
-        by_signer=True,
     ),
-    "zip-name": make_rule(full, add_entry("x-1_2.3+4/y z"), add_entry("x;1"), by_signer=True),
-    "zip-name-end": make_rule(full, add_entry(".x/y"), add_entry("x./y"), by_signer=True),
-    "zip-name-device": make_rule(
-        full, add_entry("console.txt"), add_entry("con.txt"), by_signer=True
-    ),
-    "zip-name-length": make_rule(full, add_entry("x" * 255), add_entry("x" * 256), by_signer=True),
-    "zip-name-twice": make_rule(full, add_entry("x"), add_entry("PAYLOAD.BIN"), by_signer=True),
-    "zip-name-path": make_rule(full, add_entry("x/y"), add_entry("x/../y"), by_signer=True),
-    "zip-entries": make_rule(
-        full,
+    "zip-name": of_signer(add_entry("x-1_2.3+4/y z"), add_entry("x;1")),
+    "zip-name-end": of_signer(add_entry(".x/y"), add_entry("x./y")),
+    "zip-name-device": of_signer(add_entry("console.txt"), add_entry("con.txt")),
+    "zip-name-length": of_signer(add_entry("x" * 255), add_entry("x" * 256)),
+    "zip-name-twice": of_signer(add_entry("x"), add_entry("PAYLOAD.BIN")),
+    "zip-name-path": of_signer(add_entry("x/y"), add_entry("x/../y")),
+    "zip-entries": of_signer(
         add_entries(*(Member(f"e{index}", b"") for index in range(1024 - 5))),
         add_entries(*(Member(f"e{index}", b"") for index in range(1024 - 4))),
-        by_signer=True,
     ),
-    "zip-growth": make_rule(
-        full,
+    "zip-growth": of_signer(
         add_entry("x", b"x" * 12_800, method=DEFLATED),
         add_entry("x", b"x" * 12_801, method=DEFLATED),
-        by_signer=True,
     ),
-    "zip-checksum": make_rule(full, add_entry("x"), add_entry("x", claimed_crc=1), by_signer=True),
-    "zip-headers-agree": make_rule(
-        full, add_entry("x"), add_entry("x", local_name="y"), by_signer=True
-    ),
-    "zip-directory": make_rule(full, _wide_directory(127), _wide_directory(128), by_signer=True),
-    "zip-end": make_rule(
-        full, lambda draft: setattr(draft, "zip64", True), _second_disk, by_signer=True
-    ),
+    "zip-checksum": of_signer(add_entry("x"), add_entry("x", claimed_crc=1)),
+    "zip-headers-agree": of_signer(add_entry("x"), add_entry("x", local_name="y")),
+    "zip-directory": of_signer(_wide_directory(127), _wide_directory(128)),
+    "zip-end": of_signer(lambda draft: setattr(draft, "zip64", True), _second_disk),
 }

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -71,36 +72,47 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("sentences", REFUSED)
-def test_what_turns_hides_or_links_is_refused(sentences):
+def test_what_turns_hides_or_links_is_refused():
     """In names too, also within a sentence; the message has the number of a character."""
-    for text in REFUSED[sentences]:
-        for each in (text, f"see {text}x"):
-            for rule in (TEXT, NAME):
+    for sentences, found in REFUSED.items():
+        for text in found:
+            for each, rule in product((text, f"see {text}x"), (TEXT, NAME)):
                 refusals = rule.judge(each, 60)
                 assert refusals is not None, each
                 for sentence, refusal in zip(sentences, refusals, strict=True):
                     assert re.search(sentence, refusal), (each, refusal)
 
 
-def test_the_length_is_limited():
-    """1 to the limit, in characters."""
+def test_the_length_is_limited() -> None:
+    """1 to the limit, in characters; line feeds where they are asked for; the locale is named."""
     assert TEXT.judge("", 3)[0] == "a text has 0 characters, and 1 to 3 are allowed"
     assert TEXT.accepts("\U0001f600" * 3, 3)
     assert TEXT.judge("abcd", 3) == (
         "a text has 4 characters, and 1 to 3 are allowed",
         "A text is missing, or has more than 3 characters.",
     )
+    assert LINES.accepts("a\nb", 3)
+    for text in ("a\r", "a\r\nb", "a\u2028b"):
+        assert not LINES.accepts(text, 9), text
+    server.check_localized({"en": "a", "id": "b"}, 1)
+    with pytest.raises(server.FormatError, match=r"^id: a text has 2"):
+        server.check_localized({"en": "a", "id": "bb"}, 1)
 
 
-def test_what_cannot_be_seen_and_is_not_needed_is_refused():
-    """Such characters could carry a hidden message."""
+def test_what_cannot_be_seen_and_is_not_needed_is_refused() -> None:
+    """Such characters could carry a hidden message; nor are entities taken, in names too."""
     for text in texts.NEEDLESS.values():
         for each in (text, f"a {text} b"):
             said = TEXT.judge(each, 40)
             assert said is not None, each
             assert re.search(r"holds U\+[0-9A-F]{4,6}, (which|a format)", said[0])
             assert "U+" in said[1]
+    for said, found in (("is markup", texts.ENTITIES), ("can be seen", texts.UNSEEN)):
+        for text in found:
+            server_said, phone_said = NAME.judge(text, 40)
+            assert said in server_said
+            assert ("as in HTML" if said == "is markup" else said) in phone_said
+            assert not TEXT.accepts(text, 40)
 
 
 #: What a name may have and a text may not, by the sentence of the server.
@@ -110,41 +122,17 @@ GUESSED = {
 }
 
 
-@pytest.mark.parametrize("sentence", GUESSED)
-def test_what_a_program_makes_a_link_of_is_refused_in_texts_alone(sentence):
+def test_what_a_program_makes_a_link_of_is_refused_in_texts_alone():
     """A scheme, a domain or an address: carriers and authorities have such names."""
-    for text in GUESSED[sentence]:
-        for each in (text, f"\u89c1 {text} b"):
-            said = TEXT.judge(each, 60)
-            assert said is not None, each
-            assert sentence in said[0], (each, said)
-            assert said[1] == "A text has a word that looks like a link."
+    for sentence, found in GUESSED.items():
+        for text in found:
+            for each in (text, f"\u89c1 {text} b"):
+                said = TEXT.judge(each, 60)
+                assert said is not None, each
+                assert sentence in said[0], (each, said)
+                assert said[1] == "A text has a word that looks like a link."
     for name in texts.NAMES:
         assert NAME.accepts(name, 40), name
-
-
-def test_markup_and_nothing_are_refused_in_names_too():
-    """HTML entities; spaces, and combining marks without a base."""
-    for said, found in (("is markup", texts.ENTITIES), ("can be seen", texts.UNSEEN)):
-        for text in found:
-            server_said, phone_said = NAME.judge(text, 40)
-            assert said in server_said
-            assert ("as in HTML" if said == "is markup" else said) in phone_said
-            assert not TEXT.accepts(text, 40)
-
-
-def test_line_feeds_are_allowed_where_they_are_asked_for():
-    """And no other control character."""
-    assert LINES.accepts("a\nb", 3)
-    for text in ("a\r", "a\r\nb", "a\u2028b"):
-        assert not LINES.accepts(text, 9), text
-
-
-def test_the_locale_is_named():
-    """Of several texts, it is that of the wrong one."""
-    server.check_localized({"en": "a", "id": "b"}, 1)
-    with pytest.raises(server.FormatError, match=r"^id: a text has 2"):
-        server.check_localized({"en": "a", "id": "bb"}, 1)
 
 
 #: Pieces of links and of look-alikes: `\u0440\u0444` is a top-level domain.
@@ -220,7 +208,7 @@ def test_hosts():
         "a.b",
         "xn--e1afmkfd.example",
         "0.example-1.com",
-        "a" * 96 + ".com",
+        f"{'a' * 96}.com",
     ):
         assert HOST.accepts(host), host
     for host in (

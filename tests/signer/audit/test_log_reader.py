@@ -28,8 +28,8 @@ def root_of(size):
     return mth([leaf_hash_of(entry) for entry in ENTRIES[:size]])
 
 
-def test_tiles_of_every_pair_of_sizes_up_to_64():
-    """Tiles give each prefix its root, and a proof that the prefix is one."""
+def test_tiles_of_every_pair_of_sizes_up_to_64() -> None:
+    """Tiles give each prefix its root, and a proof that it is one; a level costs few."""
     for size in range(1, 65):
         with case(size):
             tiles = read(size)
@@ -38,10 +38,6 @@ def test_tiles_of_every_pair_of_sizes_up_to_64():
                 assert root == root_of(old)
                 proof = tiles.consistency_proof(old)
                 verify_consistency(old, root, size, root_of(size), proof)
-
-
-def test_sizes_around_the_edges_of_tiles():
-    """Subtrees that span tiles of several levels, up to level 2."""
     edges = (255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537)
     for size in edges:
         tiles = read(size)
@@ -68,8 +64,8 @@ def test_leaves_come_as_they_are():
     assert tiles.leaves(1) == ENTRIES[256:300]
 
 
-def test_a_tile_that_is_none():
-    """Of bundles: cut short, empty or long leaves, too few of them. Of hashes: too few, parts."""
+def test_a_tile_that_is_none() -> None:
+    """Of bundles: cut short, empty or long leaves, too few. Of hashes: too few, parts. Or none."""
     for data in (
         *(b"", b"\0", b"\0\1", b"\0\0", b"\0\2ab\0", b"\0\xa1" + b"x" * 161),
         b"\0\1a" * 299 + b"\0",
@@ -79,10 +75,6 @@ def test_a_tile_that_is_none():
     for data in (b"", bytes(31), bytes(65), bytes(32)):
         with case(data), pytest.raises(AnswerError):
             Tiles(DictMirror({"/log/tile/0/000.p/2": data}), 2).node(0, 0)
-
-
-def test_a_tile_that_is_not_there():
-    """The sentence names the path."""
     with pytest.raises(AnswerError, match=r"/log/tile/0/x001/000\.p/1 is not there"):
         Tiles(DictMirror({}), 256_001).node(0, 256_000)
 

@@ -25,6 +25,7 @@ from signer.audit.memory import (
     load_memory,
     store_memory,
 )
+from tests.cases import case
 from tests.signer.audit.public_tree import NOW, DictMirror, make_tree
 
 _FILES = make_tree().files
@@ -106,17 +107,13 @@ def test_what_is_written_is_read(roles, pending, proven):
     assert decode_memory(encode_memory(full)) == full
 
 
-def test_every_changed_byte_is_noticed(memory):
-    """A damaged file is refused, wherever the damage is."""
+def test_every_changed_byte_is_noticed(memory) -> None:
+    """A damaged file is refused, wherever the damage is, and one that ends early or goes on."""
     data = encode_memory(memory)
     for place in range(0, len(data), 7):
         damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         with pytest.raises(MemoryFileError, match="cannot be used"):
             decode_memory(damaged)
-
-
-def test_every_cut_file_is_noticed(memory):
-    """So is one that ends early or goes on."""
     data = encode_memory(memory)
     for length in range(0, len(data), 13):
         with pytest.raises(MemoryFileError):
@@ -149,9 +146,9 @@ def test_sealed_nonsense_is_refused_or_read(data):
         assert msgspec.to_builtins(decode_memory(seal(value))) == value
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
+def test_parts_that_do_not_fit_are_refused(memory):
+    """Whoever forges the hash still has to make a memory of one log; no schema is guessed at."""
+    for change, reason in (
         ({"size": 8}, "not those of a tree"),
         ({"size": 10}, "not of its tree"),
         ({"hashes": ["00" * 32, "11" * 32]}, "not of its tree"),
@@ -161,28 +158,16 @@ def test_sealed_nonsense_is_refused_or_read(data):
         ({"pinned": "A" * 64}, "pinned"),
         ({"more": 1}, "more"),
         ({"size": -1}, ">= 0"),
-    ],
-)
-def test_parts_that_do_not_fit_are_refused(memory, change, reason):
-    """Whoever forges the hash still has to make a memory of one log."""
-    value = msgspec.to_builtins(memory) | change
-    with pytest.raises(MemoryFileError, match=reason):
-        decode_memory(seal(value))
-
-
-def test_an_entry_beyond_the_log_is_refused(memory):
-    """An index is one of the tree."""
+    ):
+        with case(change), pytest.raises(MemoryFileError, match=reason):
+            decode_memory(seal(msgspec.to_builtins(memory) | change))
+    for schema in (0, 2, True, "1", None):
+        with case(schema), pytest.raises(MemoryFileError, match="its schema is"):
+            decode_memory(seal(msgspec.to_builtins(memory), schema=schema))
     value = msgspec.to_builtins(memory)
     value["roles"]["armani"]["kept"][0]["index"] = 9
     with pytest.raises(MemoryFileError, match="entries of armani"):
         decode_memory(seal(value))
-
-
-@pytest.mark.parametrize("schema", [0, 2, True, "1", None])
-def test_another_schema_is_refused_by_its_name(memory, schema):
-    """A later version's file is not guessed at."""
-    with pytest.raises(MemoryFileError, match="its schema is"):
-        decode_memory(seal(msgspec.to_builtins(memory), schema=schema))
 
 
 def test_a_file_over_the_limit_is_neither_read_nor_written(memory, tmp_path):
@@ -197,13 +182,9 @@ def test_a_file_over_the_limit_is_neither_read_nor_written(memory, tmp_path):
         encode_memory(huge)
 
 
-def test_no_file_is_no_memory(tmp_path):
-    """The first audit finds none."""
+def test_a_memory_is_replaced(tmp_path, memory, later) -> None:
+    """Also over what a crash left behind; the first audit finds none."""
     assert load_memory(tmp_path / "log.memory") is None
-
-
-def test_a_memory_is_replaced(memory, later, tmp_path):
-    """Also over what a crash left behind."""
     path = tmp_path / "log.memory"
     store_memory(path, memory)
     assert load_memory(path) == memory

@@ -31,7 +31,7 @@ def test_a_file_is_read_as_it_is(tmp_path):
         mirror.fetch("/log/checkpoint", 4)
 
 
-def test_what_is_no_file_is_not_there(tmp_path):
+def test_what_is_no_file_is_not_there(tmp_path) -> None:
     """Nothing, a folder, a path below a file, and a pipe, for which no reader waits."""
     (tmp_path / "metadata").mkdir()
     (tmp_path / "log").write_bytes(b"")
@@ -39,10 +39,6 @@ def test_what_is_no_file_is_not_there(tmp_path):
     mirror = FolderMirror(tmp_path)
     for path in ("/nothing", "/metadata", "/log/checkpoint", "/pipe"):
         assert mirror.fetch(path, 10) is None
-
-
-def test_a_folder_that_is_not_there(tmp_path):
-    """The environment failed, which is no finding."""
     with pytest.raises(MirrorUnavailableError, match="is not there; name a public folder"):
         FolderMirror(tmp_path / "public")
 
@@ -111,24 +107,17 @@ def answer(body, *lines, status="200 OK"):
 
 def test_a_request_is_a_phones_request_to_the_byte():
     """Host and Accept-Encoding, nothing else, and one connection for all."""
-    with answering([answer(b"one"), answer(b"", status="404 Not Found"), answer(b"two")]) as (
-        mirror,
-        requests,
-    ):
+    missing = (answer(b"", status="404 Not Found"), answer(b"gone", status="410 Gone"))
+    with answering([answer(b"one"), *missing, answer(b"two")]) as (mirror, requests):
         assert mirror.fetch(PATH, 10) == b"one"
-        assert mirror.fetch("/metadata/2.root.json", 10) is None
+        for _ in missing:
+            assert mirror.fetch("/metadata/2.root.json", 10) is None
         assert mirror.fetch(PATH, 10) == b"two"
     port = mirror._port
     assert requests[0] == (
         f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
     )
-    assert len(requests) == 3
-
-
-def test_what_is_gone_is_not_there():
-    """410 is the answer for superseded versions."""
-    with answering([answer(b"gone", status="410 Gone")]) as (mirror, _):
-        assert mirror.fetch(PATH, 10) is None
+    assert len(requests) == 4
 
 
 def test_gzip_is_decoded_up_to_the_limit():
@@ -178,28 +167,26 @@ def test_a_mirror_that_is_none():
 
 
 def test_endless_data_is_cut_off():
-    """No more than the limit and what framing adds is taken, however it is framed."""
+    """Bodies, empty blocks of gzip that decode to nothing, and heads, however they are framed."""
 
-    def endless():
-        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    def endless(head, piece):
+        yield b"HTTP/1.1 200 OK\r\n" + head
         while True:
-            yield b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+            yield piece
 
-    with answering([endless()]) as (mirror, _), pytest.raises(AnswerError, match="longer"):
-        mirror.fetch(PATH, 4096)
-
-
-def test_gzip_that_never_says_anything_is_cut_off():
-    """Empty blocks without end decode to nothing and count all the same."""
-
-    def endless():
-        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
-        yield b"a\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03\r\n"
-        while True:
-            yield b"5000\r\n" + b"\0\0\0\xff\xff" * 0x1000 + b"\r\n"
-
-    with answering([endless()]) as (mirror, _), pytest.raises(AnswerError, match="longer"):
-        mirror.fetch(PATH, 4096)
+    chunked = b"Transfer-Encoding: chunked\r\n"
+    start = chunked + b"Content-Encoding: gzip\r\n\r\na\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03\r\n"
+    for head, piece, error, reason in (
+        (chunked + b"\r\n", b"8000\r\n" + b"x" * 0x8000 + b"\r\n", AnswerError, "longer"),
+        (start, b"5000\r\n" + b"\0\0\0\xff\xff" * 0x1000 + b"\r\n", AnswerError, "longer"),
+        (b"", b"A: " + b"x" * 1000 + b"\r\n", MirrorUnavailableError, "HTTP"),
+    ):
+        with (
+            case(head),
+            answering([endless(head, piece)]) as (mirror, _),
+            pytest.raises(error, match=reason),
+        ):
+            mirror.fetch(PATH, 4096)
 
 
 def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
@@ -209,18 +196,6 @@ def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
     mirror = HttpMirror("http://updates.example", iter([0.0, 200.0]).__next__)
     with pytest.raises(MirrorUnavailableError, match="takes too long"):
         mirror.fetch(PATH, 10)
-
-
-def test_endless_heads_are_cut_off():
-    """Interim answers and header lines without end."""
-
-    def endless():
-        yield b"HTTP/1.1 200 OK\r\n"
-        while True:
-            yield b"A: " + b"x" * 1000 + b"\r\n"
-
-    with answering([endless()]) as (mirror, _), pytest.raises(MirrorUnavailableError):
-        mirror.fetch(PATH, 4096)
 
 
 def test_a_mirror_that_hangs_is_given_up():
@@ -240,16 +215,12 @@ def test_a_mirror_that_hangs_is_given_up():
             mirror.fetch(PATH, 4096)
 
 
-def test_a_connection_that_was_closed_between_is_made_anew():
-    """A server may end an idle connection; the next question is asked on another."""
+def test_a_connection_that_was_closed_between_is_made_anew() -> None:
+    """A server may end an idle connection; `Connection: close` is heeded."""
     with answering([answer(b"one")], [answer(b"two")]) as (mirror, requests):
         assert mirror.fetch(PATH, 10) == b"one"
         assert mirror.fetch(PATH, 10) == b"two"
     assert len(requests) == 2
-
-
-def test_a_connection_that_the_answer_ends_is_not_used_again():
-    """`Connection: close` is heeded."""
     first = answer(b"one", "Connection: close")
     with answering([first], [answer(b"two")]) as (mirror, _):
         assert mirror.fetch(PATH, 10) == b"one"

@@ -6,6 +6,7 @@ import pytest
 from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets
 
 from signer.audit.findings import Kind, MirrorUnavailableError
+from tests.cases import case
 from tests.signer.audit.public_tree import (
     NOW,
     DictMirror,
@@ -29,25 +30,24 @@ def test_metadata_by_other_keys(audit, tree):
     assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
 
 
-@pytest.mark.parametrize(
-    ("role", "path"),
-    [
+def test_a_role_that_lists_what_it_must_not(audit, tree):
+    """No custom object, or a path that is not its own: signed, logged and still wrong."""
+    for role, path in (
         ("latest", "latest/armani/id/stable"),
         ("latest", "armani/id/stable"),
         ("armani", "armani/id/stable/a.zip"),
         ("armani", "cancro/id/stable/a.zip"),
         ("tables", "tables/apn/00.xz"),
-    ],
-)
-def test_a_role_that_lists_what_it_must_not(audit, tree, role, path):
-    """No custom object, or a path that is not its own: signed, logged and still wrong."""
-    target = TargetFile(1, {"sha256": "0" * 64}, path)
-    version = tree.current[role] + 1
-    signed = Targets(version, None, NOW + timedelta(days=3), targets={path: target})
-    data = tree.sign(role, signed)
-    tree.make_role = lambda *_arguments: data
-    tree.release(role)
-    assert only(audit(tree), Kind.METADATA).evidence == {"role": role, "version": version}
+    ):
+        odd, target = tree.copy(), TargetFile(1, {"sha256": "0" * 64}, path)
+        version = odd.current[role] + 1
+        signed = Targets(version, None, NOW + timedelta(days=3), targets={path: target})
+        data = odd.sign(role, signed)
+        odd.make_role = lambda *_arguments, data=data: data
+        odd.release(role)
+        with case(role, path):
+            found = only(audit(odd), Kind.METADATA)
+            assert found.evidence == {"role": role, "version": version}
 
 
 def test_a_role_that_fell_behind_what_was_seen(audit, tree):
@@ -70,24 +70,22 @@ def test_a_file_of_another_version(audit, tree):
     assert done.findings.kept[0].text == "2.armani.json holds version 1."
 
 
-@pytest.mark.parametrize(
-    "meta",
-    [
+def test_a_snapshot_that_lists_what_it_must_not(audit, tree):
+    """Versions that are none, names that are none, no targets: signed and still not followed."""
+    for meta in (
         {"armani.json": 1},
         {"targets.json": 1, "root.json": 1},
         {"targets.json": True},
         {"targets.json": 2**53},
         {"targets.json": 1, "../etc/passwd": 1},
-    ],
-)
-def test_a_snapshot_that_lists_what_it_must_not(audit, tree, meta):
-    """Versions that are none, names that are none, no targets: signed and still not followed."""
-    files = {name: MetaFile(version) for name, version in meta.items()}
-    snapshot = Snapshot(tree.online, None, NOW + timedelta(days=1), meta=files)
-    tree.files[f"/metadata/{tree.online}.snapshot.json"] = tree.sign("snapshot", snapshot)
-    mirror = DictMirror(tree.files)
-    assert kinds(audit(mirror)) == [Kind.METADATA]
-    assert not any("passwd" in path for path in mirror.asked)
+    ):
+        files = {name: MetaFile(version) for name, version in meta.items()}
+        snapshot = Snapshot(tree.online, None, NOW + timedelta(days=1), meta=files)
+        path = f"/metadata/{tree.online}.snapshot.json"
+        mirror = DictMirror(tree.files | {path: tree.sign("snapshot", snapshot)})
+        with case(meta):
+            assert kinds(audit(mirror)) == [Kind.METADATA]
+            assert not any("passwd" in path for path in mirror.asked)
 
 
 def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
