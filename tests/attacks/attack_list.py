@@ -1,10 +1,10 @@
 """The list of attacks on a phone, filled by the other modules of this folder.
 
-An attack is a function of a `Besieged`. If it is a generator, the code after its `yield` is how the
-repository's owners repair what can be repaired.
+An attack is a function of a `Besieged`, or several that are tried on one phone in turn. If it is a
+generator, the code after its `yield` is how the repository's owners repair what can be repaired.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from securesystemslib.signer import CryptoSigner
@@ -14,9 +14,9 @@ from tests.attacks.besieged import Besieged
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack, its effect on the phone, and the errors that the phone may refuse it with."""
+    """An attack's ways, their effect on the phone, and the errors that it may refuse them with."""
 
-    act: Callable[[Besieged], Iterator[None] | None]
+    ways: Mapping[str, Callable[[Besieged], Iterator[None] | None]]
     result: str
     errors: tuple[type[Exception], ...]
 
@@ -24,10 +24,10 @@ class Attack:
 ATTACKS: dict[str, Attack] = {}
 
 
-def add(name, act, *errors, result="refused"):
+def add(name, ways, *errors, result="refused"):
     """Register an attack; `result` is "refused", "nothing" or "installs"."""
     assert name not in ATTACKS
-    ATTACKS[name] = Attack(act, result, errors)
+    ATTACKS[name] = Attack(ways, result, errors)
 
 
 def attack(name, *errors, result="refused"):
@@ -35,7 +35,7 @@ def attack(name, *errors, result="refused"):
 
     def register(function):
         what = function.__name__.strip("_").replace("_", " ")
-        add(f"{name}: {what}", function, *errors, result=result)
+        add(f"{name}: {what}", {what: function}, *errors, result=result)
         return function
 
     return register

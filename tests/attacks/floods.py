@@ -1,17 +1,15 @@
 """Endless answers, and very slow ones."""
 
+import functools
 import gzip
 import itertools
 import re
 
-from client_sim.device.errors import (
-    TransportError,
-)
+from client_sim.device import internet
+from client_sim.device.errors import TransportError
 from tests.attacks.attack_list import add
 from tests.attacks.besieged import PATHS
 from tests.attacks.hostile_server import forever
-
-# Endless data, and slow retrieval: each answer in turn.
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 ENDLESS = {
@@ -45,7 +43,14 @@ def _pour(besieged, path, stream):
     )
 
 
+def _stay_silent(besieged, path):
+    internet.PATIENCE = 0.2  # until `Besieged.heal`
+    _pour(besieged, path, lambda: iter(()))
+
+
 def _trickle(besieged, path):
+    clock = besieged.clock
+
     def reply(asked, answer):
         if not re.fullmatch(path, asked):
             yield answer
@@ -55,31 +60,24 @@ def _trickle(besieged, path):
             yield bytes([byte])
 
     besieged.server.reply = reply
-
-
-def _forget_the_clock(besieged, action):
-    clock = besieged.clock
-    action()
     yield
     besieged.clock = clock
 
 
 for _name, _pattern in PATHS.items():
-    for _kind, _stream in ENDLESS.items():
-        add(
-            f"endless data: {_name}, {_kind}",
-            lambda besieged, path=_pattern, stream=_stream: _pour(besieged, path, stream),
-            TransportError,
-        )
     add(
-        f"slow retrieval: {_name}",
-        lambda besieged, path=_pattern: _forget_the_clock(
-            besieged, lambda: _trickle(besieged, path)
-        ),
+        f"endless data: {_name}",
+        {
+            kind: functools.partial(_pour, path=_pattern, stream=stream)
+            for kind, stream in ENDLESS.items()
+        },
         TransportError,
     )
     add(
-        f"slow retrieval: {_name}, not a word",
-        lambda besieged, path=_pattern: _pour(besieged, path, lambda: iter(())),
+        f"slow retrieval: {_name}",
+        {
+            "a byte in 20 seconds": functools.partial(_trickle, path=_pattern),
+            "not a word": functools.partial(_stay_silent, path=_pattern),
+        },
         TransportError,
     )

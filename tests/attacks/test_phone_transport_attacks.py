@@ -1,8 +1,8 @@
 """Answers that violate HTTP: a phone refuses them, follows no redirect, returns no cookie.
 
 Each is given over real sockets in place of one answer of an installation: the phone is offered
-build 1. It must not start another build, must send its requests and no other byte, and must install
-build 1 as soon as the server answers correctly.
+build 1. It must not start another build, must send its requests and no other byte, and after all of
+them must install build 1 as soon as the server answers correctly.
 """
 
 import gzip
@@ -18,13 +18,12 @@ from client_sim.device.client import SHORTEST, SPREAD
 from client_sim.device.errors import DeviceError, TransportError
 from tests.attacks.besieged import PATHS, answer_with, body_of
 from tests.attacks.hostile_server import CLOSE
+from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import response
 
 # After these the phone asks for more over the same connection.
-FOLLOWED = {
-    name: PATHS[name] for name in ("root", "timestamp", "snapshot", "targets", "latest", "armani")
-}
+FOLLOWED = ("root", "timestamp", "snapshot", "targets", "latest", "armani")
 STATUSES = (
     *("204 No Content", "300 Choices", "304 Not Modified", "403 Forbidden", "429 Many"),
     *("500 Error", "503 Later", "999 ?"),
@@ -100,12 +99,13 @@ FOR_METADATA = {
 }
 
 
-def _cases():
-    """Yield each kind for the package, for a next root, and for one other answer in turn.
+def _make_cases():
+    """Return each kind for the package, for a next root, and for one other answer in turn.
 
     All answers have one reader; a package has a second one, which resumes. For a root a status may
     mean that there is none.
     """
+    cases = {name: {} for name in PATHS}
     redirects = {f"a redirect {status}": _redirect(status) for status in REDIRECTS}
     kinds = {**EVERYWHERE, **EVERYWHERE_BUT_ROOT, **FOR_METADATA, **redirects}
     turns = itertools.cycle(name for name in PATHS if name not in {"package", "root"})
@@ -114,7 +114,8 @@ def _cases():
             if (name != "root" or kind not in EVERYWHERE_BUT_ROOT) and (
                 name != "package" or kind not in FOR_METADATA
             ):
-                yield f"{kind} for {name}", PATHS[name], change
+                cases[name][kind] = change
+    return cases
 
 
 def _redirect(status):
@@ -142,25 +143,25 @@ class _Elsewhere:
 
 
 _elsewhere = _Elsewhere()
-CASES = list(_cases())
+CASES = _make_cases()
 
 
-@pytest.mark.parametrize(
-    ("pattern", "change"),
-    [case[1:] for case in CASES],
-    ids=[case[0] for case in CASES],
-)
-def test_an_answer_that_is_none(besieged, pattern, change):
-    """The phone refuses it, ends the connection, and recovers."""
-    answer_with(besieged, pattern, change)
-    assert besieged.install() == "refused"
-    assert isinstance(besieged.error, TransportError), repr(besieged.error)
-    connections = len([data for data in besieged.server.received if data])
-    besieged.check_unharmed()
-    besieged.check_sent()
-    _elsewhere.check_alone()
-    # One for the poll, one for the installation, one for the full package, one for the last check.
-    assert connections <= 4
+@pytest.mark.parametrize("name", CASES)
+def test_an_answer_that_is_none(besieged, name):
+    """The phone refuses each, ends the connection, and recovers."""
+    for kind, change in CASES[name].items():
+        with case(kind):
+            besieged.server.forget()
+            answer_with(besieged, PATHS[name], change)
+            assert besieged.install() == "refused"
+            assert isinstance(besieged.error, TransportError), repr(besieged.error)
+            connections = len([data for data in besieged.server.received if data])
+            besieged.check_unharmed()
+            besieged.check_sent()
+            _elsewhere.check_alone()
+            # One for the poll, one for the installation, one for the full package, one for the
+            # last check.
+            assert connections <= 4
     besieged.check_recovers()
     _elsewhere.check_alone()
 
@@ -209,26 +210,27 @@ def test_what_is_handed_out_does_not_come_back(besieged):
     assert not [data for data in bare if b"0123456789abcdef" in data]
 
 
-@pytest.mark.parametrize("name", FOLLOWED)
-def test_an_answer_too_many(besieged, name):
+def test_an_answer_too_many(besieged):
     """Unrequested bytes end the connection before the next request."""
     extra = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    answer_with(besieged, PATHS[name], lambda answer: [answer + extra])
-    assert besieged.install() == "refused"
-    assert isinstance(besieged.error, TransportError)
-    besieged.check_unharmed()
-    besieged.check_sent()
+    for name in FOLLOWED:
+        with case(name):
+            answer_with(besieged, PATHS[name], lambda answer: [answer + extra])
+            assert besieged.install() == "refused"
+            assert isinstance(besieged.error, TransportError)
+            besieged.check_unharmed()
+            besieged.check_sent()
     besieged.check_recovers()
 
 
-@pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.parametrize("name", ["everything", *PATHS])
-def test_a_storm(besieged, name, status):
+def test_a_storm(besieged, name):
     """However often a server fails, a phone polls no sooner, sends nothing else, and recovers."""
-    storm = response(b"%d Storm" % status, b"<html>", b"Retry-After: 1", b"Connection: close")
-    answer_with(besieged, PATHS.get(name, ".*"), lambda _: [storm, CLOSE])
     dues = set()
-    for _ in range(100 if name in {"everything", "timestamp"} else 3):
+    for number in range(30 if name in {"everything", "timestamp"} else 4):
+        status = b"503 Storm" if number % 2 else b"500 Storm"
+        storm = response(status, b"<html>", b"Retry-After: 1", b"Connection: close")
+        answer_with(besieged, PATHS.get(name, ".*"), lambda _, storm=storm: [storm, CLOSE])
         assert besieged.install() == "refused"
         assert isinstance(besieged.error, TransportError)
         due = besieged.phone.next_poll()

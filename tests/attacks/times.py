@@ -1,31 +1,31 @@
 """Attacks with valid files of other times: mix and match, rollback."""
 
+import functools
+
 from tuf.api.metadata import MetaFile
 
-from client_sim.device.errors import (
-    LogError,
-    TrustError,
-)
+from client_sim.device.errors import LogError, TrustError
 from tests.attacks.attack_list import add, attack, publish
 from tests.client_sim.device import shop
 
 # Mix and match: valid files of different times.
 
 
-def _swap(besieged, role, *, first=1):
-    repository = besieged.repository
+def _swap(besieged, role):
     publish(besieged, "targets", "armani", "latest")
-    current = repository.signed[role].version
-    name = f"/metadata/{current}.{role}.json"
-    besieged.repository.files[name] = repository.files[f"/metadata/{first}.{role}.json"]
+    files = besieged.repository.files
+    current = besieged.repository.signed[role].version
+    files[f"/metadata/{current}.{role}.json"] = files[f"/metadata/1.{role}.json"]
 
 
-for _role in ("snapshot", "targets", "latest", "armani"):
-    add(
-        f"mix and match: an older {_role}",
-        lambda besieged, role=_role: _swap(besieged, role),
-        TrustError,
-    )
+add(
+    "mix and match: an older role",
+    {
+        role: functools.partial(_swap, role=role)
+        for role in ("snapshot", "targets", "latest", "armani")
+    },
+    TrustError,
+)
 
 
 @attack("mix and match", LogError)
@@ -66,19 +66,25 @@ def _an_older_snapshot_in_a_new_timestamp(besieged):
     repository.files["/metadata/timestamp.json"] = repository.sign("timestamp")
 
 
-for _role in ("targets", "latest", "armani", "tables"):
+def _roll_back(besieged, role):
+    repository = besieged.repository
+    repository.publish("targets", "armani", "latest", "tables")
+    besieged.poll()
+    meta = repository.signed["snapshot"].meta
+    meta[f"{role}.json"] = MetaFile(1)
+    repository.publish()
+    yield
+    meta[f"{role}.json"] = MetaFile(repository.signed[role].version)
 
-    def _roll_back(besieged, role=_role):
-        repository = besieged.repository
-        repository.publish("targets", "armani", "latest", "tables")
-        besieged.poll()
-        meta = repository.signed["snapshot"].meta
-        meta[f"{role}.json"] = MetaFile(1)
-        repository.publish()
-        yield
-        meta[f"{role}.json"] = MetaFile(repository.signed[role].version)
 
-    add(f"rollback: an older {_role} in a new snapshot", _roll_back, TrustError)
+add(
+    "rollback: an older role in a new snapshot",
+    {
+        role: functools.partial(_roll_back, role=role)
+        for role in ("targets", "latest", "armani", "tables")
+    },
+    TrustError,
+)
 
 
 @attack("rollback", result="nothing")
