@@ -24,6 +24,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
 import types
 from dataclasses import dataclass
@@ -139,6 +140,7 @@ def run_command(descriptors, program, folder, umask, numbers, count, *words):
     for word in words[int(count) :]:
         name, _, value = word.partition(b"=")
         os.environb[name] = value
+    tempfile.tempdir = None  # it depends on the environment
     arguments = map(os.fsdecode, words[: int(count)])
     return _call(COMMANDS[program.decode()], program.decode(), arguments)
 
