@@ -9,9 +9,12 @@ from msgspec import inspect
 from server.release.api.catalogue import OPERATIONS
 
 _PARAMETER = re.compile(r"\{\w+\}")
-HEADERS = (
-    *("Cookie", "Idempotency-Key", "If-Match", "Origin", "Referer", "Tus-Resumable", "User-Agent"),
-    *("Upload-Checksum", "Upload-Metadata", "X-Api-Key", "X-Forwarded-For", "X-Request-Id"),
+#: Operations may refuse what these say, so each is sent alone where it is read.
+READ = ("Idempotency-Key", "If-Match")
+READ_BY_UPLOADS = ("Tus-Resumable", "Upload-Checksum", "Upload-Metadata")
+IGNORED = (
+    *("Cookie", "Origin", "Referer", "User-Agent", "X-Api-Key", "X-Forwarded-For"),
+    "X-Request-Id",
 )
 
 
@@ -56,11 +59,15 @@ def every_operation(admin, secret):
         sample = b"{}"
         if operation.request is not None:
             sample = json.dumps(bodies(inspect.type_info(operation.request), secret)).encode()
+        ignored, read = (*IGNORED, *READ_BY_UPLOADS), READ
+        if "/uploads" in operation.path:
+            ignored, read = IGNORED, READ + READ_BY_UPLOADS
         for who in (admin, {}):
             yield operation.method, filled, {**who, **usual}, sample
             yield operation.method, f"{bare}?secret={secret}", {**who, **usual}, sample
             yield operation.method, bare, {**who, **usual}, secret.encode()
-            for header in HEADERS:
+            yield operation.method, bare, {**who, **usual, **dict.fromkeys(ignored, secret)}, sample
+            for header in read:
                 yield operation.method, bare, {**who, **usual, header: secret}, sample
         yield operation.method, bare, {**usual, "Authorization": f"Bearer {secret}"}, sample
         if operation.query is not None:

@@ -1,6 +1,7 @@
 """Tokens, secrets and passwords sent to the control plane are not logged, answered or stored."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -51,7 +52,7 @@ async def make_tokens(world):
 
 @pytest.fixture
 def process(programs, world, tmp_path):
-    """Run the real server with both planes; gives process, API address and tokens."""
+    """Run the real server with both planes; gives process, connection to its API, and tokens."""
     tokens = asyncio.run(make_tokens(world))
     words = ("run", "--state", world.folder.root, "--port", "0", "--api-port", "0")
     with (
@@ -60,20 +61,19 @@ def process(programs, world, tmp_path):
     ):
         server.stdout.readline()
         port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
-        yield server, port, tokens
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        ) as connection:
+            yield server, connection, tokens
         server.kill()
 
 
-def ask(port, method, path, headers, body=None):
-    """Send one request on a new connection; return status and bytes of the whole answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        head = "\n".join(f"{name}: {value}" for name, value in answer.getheaders())
-        return answer.status, head.encode() + answer.read()
-    finally:
-        connection.close()
+def ask(connection, method, path, headers, body=None):
+    """Send one request; return status and bytes of the whole answer."""
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    head = "\n".join(f"{name}: {value}" for name, value in answer.getheaders())
+    return answer.status, head.encode() + answer.read()
 
 
 def requests(tokens):
@@ -121,18 +121,18 @@ def everything(tokens):
 
 def test_no_secret_escapes(process, world, tmp_path):
     """Output, answers, state folder and audit log contain none of the secrets that were sent."""
-    server, port, tokens = process
+    server, connection, tokens = process
     secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
     found = set()
     for method, path, headers, body in everything(tokens):
-        status, data = ask(port, method, path, headers, body)
+        status, data = ask(connection, method, path, headers, body)
         found.add(status)
         assert status < 500
         for secret in secrets:
             assert secret[:40] not in data, (method, path[:30], status)
     assert found >= {200, 400, 401, 404, 422}
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
-    status, audit_log = ask(port, "GET", "/api/v1/trail/export", admin)
+    status, audit_log = ask(connection, "GET", "/api/v1/trail/export", admin)
     assert status == 200
     server.terminate()
     assert server.wait(PATIENCE) == 0
