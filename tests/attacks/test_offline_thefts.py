@@ -16,30 +16,33 @@ from fixtures.catalogue import Build
 from signer.remote.connection import ServerRefusal
 from tests.attacks.custody import CHANNEL, DAY, PACKS, THIEF, YEAR
 from tests.attacks.role_thief import list_package, next_version, offer, plant, sign
+from tests.cases import case
 
 PATH = f"{CHANNEL}/thief.zip"
 
 
-@pytest.mark.parametrize("role", ["root", "targets", "tables"])
-def test_one_key_of_two(custody, role):
+def test_one_key_of_two(custody):
     """Server and phone ask for a second signature, and nothing changes."""
-    signed = custody.role(role)
-    signed.version += 1
-    data = sign(signed, custody.key(f"{role}-1"))
-    assert "signed by 1/2 keys" in custody.hand_in({(role, signed.version): data})
-    thief = custody.thief()
-    if role == "root":
-        thief.lies[f"/metadata/{signed.version}.root.json"] = data
-    else:
-        plant(thief, {role: (signed.version, data)})
-    before = custody.show()["roles"].get(role)
-    with custody.mirror(thief):
-        if role == "tables":  # an update does not depend on it
-            assert any("tables" in warning for warning in custody.ask("poll", THIEF)["warnings"])
-        else:
-            with pytest.raises(StageError, match=f"{role} metadata was refused"):
-                custody.ask("poll", THIEF)
-    assert custody.show()["roles"].get(role) == before
+    for role in ("root", "targets", "tables"):
+        with case(role):
+            signed = custody.role(role)
+            signed.version += 1
+            data = sign(signed, custody.key(f"{role}-1"))
+            assert "signed by 1/2 keys" in custody.hand_in({(role, signed.version): data})
+            thief, phone = custody.thief(), custody.another_phone(role)
+            if role == "root":
+                thief.lies[f"/metadata/{signed.version}.root.json"] = data
+            else:
+                plant(thief, {role: (signed.version, data)})
+            before = custody.show(phone)["roles"].get(role)
+            with custody.mirror(thief):
+                if role == "tables":  # an update does not depend on it
+                    (warning,) = custody.ask("poll", THIEF, phone)["warnings"]
+                    assert "tables" in warning
+                else:
+                    with pytest.raises(StageError, match=f"{role} metadata was refused"):
+                        custody.ask("poll", THIEF, phone)
+            assert custody.show(phone)["roles"].get(role) == before
 
 
 def test_a_threshold_of_root(custody):
@@ -111,31 +114,32 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_codename_key_and_what_cannot_be_taken_back(custody, lie):
+def test_a_codename_key_and_what_cannot_be_taken_back(custody):
     """The server refuses it; a phone at a hostile mirror does, too, and stores none of it."""
-    members, facts, refusal = LIES[lie]
-    now = int(time.time())
-    own = {name: now + value for name, value in members.items()}
-    facts = {"counter": 3, **facts}
-    if "post_timestamp" in facts:
-        facts["post_timestamp"] += now
-    role = next_version(custody.role("armani"), own.pop("expires", now + 90 * DAY), **own)
-    list_package(role, PATH, custody.package(3), **facts)
-    data = sign(role, custody.key("armani-1"))
-    with pytest.raises(ServerRefusal, match=refusal):
-        custody.submit({("armani", role.version): data}, custody.package(3))
-    thief = custody.thief()
-    latest = offer(thief, role, PATH)
-    files = {"armani": (role.version, data)}
-    plant(thief, files, [(PATH, custody.package(3))], latest=latest)
-    before = custody.show()
-    with custody.mirror(thief), pytest.raises(StageError, match="The role armani"):
-        custody.ask("install", THIEF)
-    after = custody.show()
-    for what in ("clock_floor", "floor", "running"):
-        assert after[what] == before[what]
-    assert after["roles"]["armani"] == before["roles"]["armani"]
+    for number, (lie, (members, says, refusal)) in enumerate(LIES.items(), 1):
+        with case(lie):
+            now = int(time.time())
+            own = {name: now + value for name, value in members.items()}
+            facts = {"counter": 3, **says}
+            if "post_timestamp" in facts:
+                facts["post_timestamp"] += now
+            role = next_version(custody.role("armani"), own.pop("expires", now + 90 * DAY), **own)
+            list_package(role, PATH, custody.package(3), **facts)
+            data = sign(role, custody.key("armani-1"))
+            with pytest.raises(ServerRefusal, match=refusal):
+                custody.submit({("armani", role.version): data}, custody.package(3))
+            thief = custody.thief()
+            latest = offer(thief, role, PATH, ahead=number)
+            files = {"armani": (role.version, data)}
+            package = [(PATH, custody.package(3))]
+            plant(thief, files, package, ahead=number, latest=latest)
+            before = custody.show()
+            with custody.mirror(thief), pytest.raises(StageError, match="The role armani"):
+                custody.ask("install", THIEF)
+            after = custody.show()
+            for what in ("clock_floor", "floor", "running"):
+                assert after[what] == before[what]
+            assert after["roles"]["armani"] == before["roles"]["armani"]
     custody.change_online_keys()
     custody.offer()
     assert custody.ask("install")["running"]["counter"] == 2
@@ -172,26 +176,30 @@ FALSE = {
 }
 
 
-@pytest.mark.parametrize(("role", "kind"), [("tables", "emergency"), ("content", "features")])
-def test_keys_of_packs(custody, role, kind):
+def test_keys_of_packs(custody):
     """The thief adds false texts for every owner and uses up versions; a reset takes both back."""
-    keys = [f"{role}-1", f"{role}-2"] if role == "tables" else [f"{role}-1"]
     loot = custody.folder / "loot"
     shutil.copytree(custody.repo, loot / "repo")
     shutil.copytree(custody.keys, loot / "keys")
-    false = custody.pack(kind, 1_001, PACKS[kind] | FALSE[kind])
     thief = {"repo": loot / "repo", "keys": loot / "keys"}
-    custody.sign("content", "release", false, **thief)
+    for kind, entries in FALSE.items():
+        false = custody.pack(kind, 1_001, PACKS[kind] | entries)
+        custody.sign("content", "release", false, **thief)
     custody.ask("poll")
-    assert custody.packs()[kind] == 1_001
-    custody.sign("content", "withdraw", kind, **thief)
+    assert custody.packs() == dict.fromkeys(FALSE, 1_001)
+    for kind in FALSE:
+        custody.sign("content", "withdraw", kind, **thief)
     custody.ask("poll")
-    assert custody.packs().get(kind) != 1_001
-    assert custody.audit() == ["foreign", "foreign"]
-    custody.bring_in(role)
-    custody.reset(role, *keys, kept=[custody.packages / f"{kind}-1"])
+    assert 1_001 not in custody.packs().values()
+    assert custody.audit() == ["foreign"] * 4
+    custody.bring_in("tables", "content")
+    for role, kind, stolen in (
+        ("tables", "emergency", ("tables-1", "tables-2")),
+        ("content", "features", ("content-1",)),
+    ):
+        custody.reset(role, *stolen, kept=[custody.packages / f"{kind}-1"])
     custody.ask("poll")
-    assert custody.packs()[kind] == 1
+    assert custody.packs() == dict.fromkeys(FALSE, 1)
     assert custody.audit() == []
 
 
