@@ -1,14 +1,14 @@
 """Fixtures that several packages' tests share."""
 
+import functools
 import os
 
 import pytest
 
 import signer.keys.key_file
-from server.publisher.publisher import Publisher
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
-from tests.server.world import PACKAGE_1, World, make_world
+from tests.server.world import World, make_world, publish_first
 from tests.statements import share_statements
 from tests.turned import Programs
 
@@ -28,7 +28,7 @@ def _passphrases_are_stretched_little():
 def _statements_are_compiled_once():
     """Share what SQLAlchemy compiled, as the one engine of a server does."""
     with pytest.MonkeyPatch.context() as patch:
-        share_statements(patch)
+        share_statements(functools.partial(patch.setattr, raising=False))
         yield
 
 
@@ -42,11 +42,7 @@ def fresh_state(tmp_path_factory):
 def published_state(fresh_state, tmp_path_factory):
     """Give the same server after its first bundle and release; do not change it, copy it."""
     world = fresh_state.copy(tmp_path_factory.mktemp("published") / "state")
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
-    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
-    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(1)))
+    publish_first(world)
     return world
 
 

@@ -29,9 +29,9 @@ def _by_kind(key):
     return dialect.name, dialect.driver, *statement
 
 
-def share_statements(patch):
+def share_statements(patch=setattr):
     """Let all engines, and what the ORM writes, share one cache."""
     shared = Statements(MOST)
     own = property(lambda _engine: shared, lambda _engine, _made: None)
-    patch.setattr(Engine, "_compiled_cache", own, raising=False)
-    patch.setattr(Mapper, "_compiled_cache", shared)
+    patch(Engine, "_compiled_cache", own)
+    patch(Mapper, "_compiled_cache", shared)

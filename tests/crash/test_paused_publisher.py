@@ -1,4 +1,7 @@
-"""A publisher is stopped in the middle, and another one takes over: one history remains."""
+"""A publisher is stopped in the middle, and another one takes over: one history remains.
+
+On SQLite at each place, on PostgreSQL at some: the statements that lock the lease differ.
+"""
 
 import asyncio
 
@@ -14,9 +17,26 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from tests.crash.forks import forking
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+from tests.server.world import (
+    FIRST,
+    PACKAGE_1,
+    PACKAGE_2,
+    SECOND,
+    publish_first,
+    refresh_from_disk,
+)
 
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+POSTGRESQL = pytest.mark.needs("postgresql")
+DATABASES = ["sqlite", pytest.param("postgresql", marks=POSTGRESQL)]
+#: The database, the place, and the machine of the publisher that takes over.
+STEPS = [
+    *(("sqlite", step, "same") for step in range(2, 7)),
+    *(pytest.param("postgresql", step, "other", marks=POSTGRESQL) for step in (3, 5)),
+]
+SWAPS = [
+    *(("sqlite", name) for name in ("timestamp.json", "checkpoint")),
+    pytest.param("postgresql", "timestamp.json", marks=POSTGRESQL),
+]
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +52,14 @@ def on_postgresql(fresh_state, postgres, tmp_path_factory):
     root = tmp_path_factory.mktemp("postgresql") / "state"
     copy = fresh_state.copy(root)
     world = copy.on(StateFolder(root, postgres.make_database()))
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
-    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
-    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(1)))
+    publish_first(world)
     return world
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def world(request, tmp_path):
-    """Give a private server on either database, with a second release that waits."""
-    if request.param == "sqlite":
+    """Give a private server on SQLite or the named database, with a second release that waits."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         world = request.getfixturevalue("published_state").copy(tmp_path / "state")
     else:
         base = request.getfixturevalue("on_postgresql")
@@ -101,9 +117,7 @@ def check_end(world):
     assert list(world.folder.incoming.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("step", "machine"), [*((step, "same") for step in range(2, 7)), (3, "other"), (5, "other")]
-)
+@pytest.mark.parametrize(("world", "step", "machine"), STEPS, indirect=["world"])
 def test_stopped_after_a_step(world, step, machine, ask):
     """A publisher stopped beyond its lease publishes nothing when it continues, and reports it.
 
@@ -130,6 +144,7 @@ def test_stopped_before_its_turn(world, ask):
     check_end(world)
 
 
+@pytest.mark.parametrize("world", DATABASES, indirect=True)
 def test_a_lease_runs_out_by_itself(world, ask):
     """The other process takes over without an operator."""
     assert ask(job(world, 3, seconds=1)) == {"stopped": 3}
@@ -139,7 +154,7 @@ def test_a_lease_runs_out_by_itself(world, ask):
     check_end(world)
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", "checkpoint"])
+@pytest.mark.parametrize(("world", "name"), SWAPS, indirect=["world"])
 def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
     """No process takes over in the middle of a swap, because a swap cannot be undone."""
     monkeypatch.setattr(engine, "BUSY_SECONDS", 1)
@@ -165,10 +180,11 @@ async def publish_one_after_the_other(world, files):
             )
 
 
+@pytest.mark.parametrize("world", DATABASES, indirect=True)
 def test_two_operators_at_once(world):
     """Two processes publish alternately; nothing is lost, and no version decreases."""
-    tables = [(("tables", n), world.ceremony.role("tables", n)) for n in range(2, 6)]
-    content = [(("content", n), world.ceremony.role("content", n)) for n in range(2, 6)]
+    tables = [(("tables", n), world.ceremony.role("tables", n)) for n in range(2, 5)]
+    content = [(("content", n), world.ceremony.role("content", n)) for n in range(2, 5)]
     before = world.published().timestamp.version
 
     async def both():
@@ -179,10 +195,10 @@ def test_two_operators_at_once(world):
 
     asyncio.run(both())
     published = world.published()
-    assert [published.roles[name].version for name in ("tables", "content")] == [5, 5]
+    assert [published.roles[name].version for name in ("tables", "content")] == [4, 4]
     assert published.roles["armani"].version == 3
-    # The release that waited, eight bundles, and eight times the timestamp.
-    assert published.timestamp.version == before + 17
+    # The release that waited, six bundles, and six times the timestamp.
+    assert published.timestamp.version == before + 13
     results = [path.read_text() for path in world.folder.results.iterdir()]
     assert [text for text in results if "refused" in text] == []
     check_end(world)

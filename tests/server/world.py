@@ -212,6 +212,15 @@ def make_world(root: Path):
     return World(folder, keys, ceremony)
 
 
+def publish_first(world: World):
+    """Publish the first bundle and release, and offer that to everyone."""
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
+
+
 @contextlib.asynccontextmanager
 async def open_log(folder: StateFolder):
     """Open the database and give the log, as the holder of the lease does."""
