@@ -29,10 +29,7 @@ KINDS = {
     "tables": ["apn", "ca", "emergency", "zones"],
     "content": ["features", "greetings", "holidays", "notices", "themes", "wallpapers"],
 }
-HEADERS = {
-    "Host, Accept-Encoding": b"Accept-Encoding: gzip",
-    "Host, Range": b"Range: bytes=0-5",
-}
+HEADERS = {"Host, Accept-Encoding": b"Accept-Encoding: gzip", "Host, Range": b"Range: bytes=0-5"}
 
 
 def read_table(name, page=PAGE):

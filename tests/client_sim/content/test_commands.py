@@ -336,10 +336,7 @@ def test_a_question_under_a_wrong_clock_leaves_nothing_behind(town, monkeypatch)
 
 DAYS = {
     **entries_of("greetings"),
-    "occasion/new-year": {
-        "days": {"*": ["2027-01-01", "2027-01-15"]},
-        "name": {"en": "New Year"},
-    },
+    "occasion/new-year": {"days": {"*": ["2027-01-01", "2027-01-15"]}, "name": {"en": "New Year"}},
 }
 
 

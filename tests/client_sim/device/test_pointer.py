@@ -128,11 +128,9 @@ def test_a_pointer_has_a_pointers_name():
 @given(json_values, st.sampled_from(["s", "r", "t", "k", "b", "all"]))
 def test_arbitrary_values_raise_nothing_else(value, place):
     """Any JSON value in any place is read or refused with the phone's own error."""
-    custom = {
-        "all": value,
-        "k": make_pointer([make_step(3, value)]),
-        "b": _with_link(b=value),
-    }.get(place, _pointer(**{place: value}))
+    custom = {"all": value, "k": make_pointer([make_step(3, value)]), "b": _with_link(b=value)}.get(
+        place, _pointer(**{place: value})
+    )
     try:
         pointer = _decode(custom)
     except PointerError:

@@ -20,12 +20,7 @@ from client_sim.device.trust import Trust
 from client_sim.transport import Connection
 from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld
-from tests.client_sim.device.repository_simulator import (
-    START,
-    Repository,
-    make_pointer,
-    make_step,
-)
+from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
 
 TIMESTAMP = "/metadata/timestamp.json"
 

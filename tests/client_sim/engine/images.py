@@ -62,12 +62,7 @@ def delta_part(name: str = "system") -> Part:
         new=NEW,
         old=OLD,
         ops=(
-            Op(
-                type=SOURCE_COPY,
-                src=((7, 1), (5, 1)),
-                dst=((0, 1), (11, 1)),
-                src_sha256=copied,
-            ),
+            Op(type=SOURCE_COPY, src=((7, 1), (5, 1)), dst=((0, 1), (11, 1)), src_sha256=copied),
             Op(
                 type=SOURCE_BSDIFF,
                 src=((0, 2),),

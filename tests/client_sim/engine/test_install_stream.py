@@ -13,8 +13,7 @@ from tests.client_sim.engine.streamed import BLOCK, Blocks, Ota, facts_of, make_
 
 
 @pytest.mark.parametrize(
-    ("codename", "size"),
-    [("armani", 4096), ("cancro", 10_000), ("armani", 1 << 20)],
+    ("codename", "size"), [("armani", 4096), ("cancro", 10_000), ("armani", 1 << 20)]
 )
 def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
     """Full, then incremental, with blocks of any size: the phone's folder is the same.

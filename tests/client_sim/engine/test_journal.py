@@ -5,13 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.engine.digest import STATE_BYTES
-from client_sim.engine.journal import (
-    Disk,
-    Journal,
-    JournalFolder,
-    decode_journal,
-    encode_journal,
-)
+from client_sim.engine.journal import Disk, Journal, JournalFolder, decode_journal, encode_journal
 from tests.cases import case
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 

@@ -31,11 +31,7 @@ FULL = {
     "post-timestamp": "2000",
     "post-security-patch-level": "2026-03-05",
 }
-INCREMENTAL = {
-    **FULL,
-    "pre-build": f"other|{OLD.fingerprint}",
-    "pre-build-incremental": "0|1",
-}
+INCREMENTAL = {**FULL, "pre-build": f"other|{OLD.fingerprint}", "pre-build-incremental": "0|1"}
 
 
 def _encode(values) -> bytes:
