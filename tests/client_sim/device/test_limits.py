@@ -50,26 +50,23 @@ def poisoned(world):
 
 
 def test_a_reset_lowers_what_was_pushed_ahead(repository, poisoned):
-    """In the poll that brings it: its clock is right before anything is judged by it."""
+    """In the poll that brings it: its clock is right before anything is judged by it.
+
+    It is applied once: what grows after it stays, until the next one.
+    """
     assert PollingClient(poisoned).poll().failure is not None
     publish_resets(repository, {"armani": RESET}, armani=1)
     assert PollingClient(poisoned).poll().failure is None
     state = poisoned.state
     assert (load_clock(state), load_floor(state)) == (START, 2)
     assert (load_failed(state), load_agreed(state)) == ((1,), None)
-
-
-def test_a_reset_is_applied_once(repository, poisoned):
-    """What grows after it stays, until the next one."""
-    publish_resets(repository, {"armani": RESET}, armani=1)
+    raise_floor(state, 7)
+    raise_clock(state, START + DAY // 2)
     PollingClient(poisoned).poll()
-    raise_floor(poisoned.state, 7)
-    raise_clock(poisoned.state, START + DAY // 2)
-    PollingClient(poisoned).poll()
-    assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START + DAY // 2, 7)
+    assert (load_clock(state), load_floor(state)) == (START + DAY // 2, 7)
     publish_resets(repository, {"armani": {**RESET, "counter": 3, "number": 2}}, armani=2)
     PollingClient(poisoned).poll()
-    assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START, 3)
+    assert (load_clock(state), load_floor(state)) == (START, 3)
 
 
 def test_a_reset_raises_nothing(repository, world):

@@ -56,23 +56,23 @@ def test_a_release_is_signed_by_sha256_alone(repository, world):
             client.fetch_release(offer, connection)
 
 
-def test_a_missing_proof_is_refused(repository, world):
-    """`latest` without a proof is not used and not kept; the next poll asks for both again."""
+def test_latest_without_its_proof_is_not_used(repository, world):
+    """It is not kept; the next poll asks for both again.
+
+    A second content under the same version, validly signed, has no proof.
+    """
     repository.offer()
     proof = repository.files.pop("/log/proof/latest.2")
     assert isinstance(_poll(world).failure, TransportError)
     assert "role.latest" not in world.state
     repository.files["/log/proof/latest.2"] = proof
-    assert _poll(world).offer.counter == 2
-    assert world.paths[2:4] == ["/metadata/2.latest.json", "/log/proof/latest.2"]
-
-
-def test_a_role_signed_twice_under_one_version_is_not_in_the_log(repository, world):
-    """A second content under the same version, validly signed, has no proof."""
-    repository.offer()
+    first = repository.files["/metadata/2.latest.json"]
     repository.signed["latest"].targets.clear()
     repository.files["/metadata/2.latest.json"] = repository.sign("latest")
     assert isinstance(_poll(world).failure, LogError)
+    repository.files["/metadata/2.latest.json"] = first
+    assert _poll(world).offer.counter == 2
+    assert world.paths[2:4] == ["/metadata/2.latest.json", "/log/proof/latest.2"]
 
 
 @pytest.mark.parametrize("role", ["tables", "content"])

@@ -30,10 +30,7 @@ def test_a_report_fills_the_blocks_of_the_common_page(template):
     assert "Made here.</footer>" in page
     assert "--ink" in page
     assert "<script" not in page
-
-
-def test_a_value_that_is_missing_is_an_error(template):
-    """A page never hides that it does not know something."""
+    # A page never hides that it does not know something.
     with pytest.raises(UndefinedError):
         template.render(number=1)
 
