@@ -51,6 +51,12 @@ class Town:
         assert outcome.failure is None
         return outcome
 
+    def publish(self, kind, entries, **options):
+        """Publish version 2 of a pack, and poll."""
+        put_pack(self.repository, kind, entries, 2, **options)
+        self.repository.publish(KINDS[kind].role)
+        self.poll()
+
     def run(self, *arguments):
         """Run a command about the phone's content."""
         length = 2 if arguments[0] in {"wallpapers", "ca"} else 1
@@ -76,25 +82,16 @@ def town(tmp_path):
         yield Town(tmp_path, server)
 
 
-def test_packs_are_listed_with_what_they_are_from(town):
-    """Kind, role, versions, what comes next, title in the owner's language, source, licence."""
+def test_questions_are_answered_without_asking_anybody(town):
+    """Each for people and for programs; the server hears nothing.
+
+    The list names kind, role, versions, title in the owner's language, source and licence.
+    """
+    asked = len(town.server.received)
     lines = town.tell("list", "--locale", "id-ID").splitlines()
     assert len(lines) == 1 + len(KINDS)
     assert " ".join(lines[1].split()) == "apn tables 1 - - Paket hand-made 1 (CC0-1.0)"
     assert town.read("list")["zones"]["used"]["version"] == 1
-    put_pack(town.repository, "emergency", OTHER, 2, rollout=[[0, 0]])
-    town.repository.publish("tables")
-    town.poll()
-    assert "2: ready, waits for its share" in town.tell("list")
-    put_pack(town.repository, "emergency", OTHER, 2, rollout=[[0, 0]], withdrawn=[2])
-    town.repository.publish("tables")
-    town.poll()
-    assert "2: withdrawn" in town.tell("list")
-
-
-def test_questions_are_answered_without_asking_anybody(town):
-    """Each for people and for programs; the server hears nothing."""
-    asked = len(town.server.received)
     text = town.tell("greetings", "--locale", "id-ID", "--date", "2026-01-01")
     assert text == "New Year (today, id): Selamat\ntahun baru!\n"
     assert town.tell("greetings", "--date", "2026-01-02") == "No greeting fits this day.\n"
@@ -119,12 +116,22 @@ def test_questions_are_answered_without_asking_anybody(town):
     assert "sea" in town.tell("themes")
     assert town.read("themes")["sea"]["wallpaper"] == "waves"
     assert "64x64" in town.tell("wallpapers", "list")
+    check_android_form(town.tell("apn", "510", "10", "--xml"))
+    check_what_is_not_there(town)
     assert len(town.server.received) == asked
 
 
-def test_access_points_in_androids_form(town):
-    """An XML that Android's parser takes: attributes, and numbers for words."""
-    root = ET.fromstring(town.tell("apn", "510", "10", "--xml"))
+def test_what_comes_next_is_listed(town):
+    """A pack that waits for its share, and one that was withdrawn."""
+    town.publish("emergency", OTHER, rollout=[[0, 0]])
+    assert "2: ready, waits for its share" in town.tell("list")
+    town.publish("emergency", OTHER, rollout=[[0, 0]], withdrawn=[2])
+    assert "2: withdrawn" in town.tell("list")
+
+
+def check_android_form(text):
+    """Require an XML that Android's parser takes: attributes, and numbers for words."""
+    root = ET.fromstring(text)
     assert root.tag == "apns"
     assert [apn.get("type") for apn in root] == ["default,supl", "mms"]
     expected = (
@@ -137,17 +144,15 @@ def test_access_points_in_androids_form(town):
 def test_access_points_of_a_country(town):
     """Those of its networks whose numbers are not known; they have no form of Android's."""
     entries = entries_of("apn")
-    put_pack(town.repository, "apn", {**entries, "DE": entries["510-10"]}, 2)
-    town.repository.publish("tables")
-    town.poll()
+    town.publish("apn", {**entries, "DE": entries["510-10"]})
     assert town.read("apn", "DE") == town.read("apn", "de") == town.read("apn", "510", "10")
     result = town.run("apn", "DE", "--xml")
     assert result.exit_code == 2
     assert "needs the numbers of a network" in result.output
 
 
-def test_what_is_not_there_is_told(town):
-    """Status 1 and a sentence."""
+def check_what_is_not_there(town):
+    """Require status 1 and a sentence."""
     for arguments, sentence in (
         (("apn", "999", "99"), "no access points of the network 999-99"),
         (("apn", "BR"), "no access points of networks of BR without numbers"),
@@ -166,9 +171,7 @@ def test_what_is_not_there_is_told(town):
 def test_certificates_are_compared(town, tmp_path):
     """With the pack before, and with a file."""
     key, entry = next(iter(entries_of("ca").items()))
-    put_pack(town.repository, "ca", {}, 2)
-    town.repository.publish("tables")
-    town.poll()
+    town.publish("ca", {})
     assert town.tell("ca", "diff") == f"- {key[:16]}  Root\n0 added, 1 removed, 0 in both\n"
     pem = tmp_path / "own.pem"
     pem.write_text(f"-----BEGIN CERTIFICATE-----\n{entry['der']}\n-----END CERTIFICATE-----\n")
@@ -208,9 +211,7 @@ def test_a_picture_that_is_listed_no_more_is_not_asked_for(town, tmp_path, chang
     elif change == "gone":
         entries, pictures = {}, {}
         del town.repository.signed["content"].targets["content/wallpapers/waves.jpg"]
-    put_pack(town.repository, "wallpapers", entries, 2, pictures=pictures, rollout=[[0, 0]])
-    town.repository.publish("content")
-    town.poll()
+    town.publish("wallpapers", entries, pictures=pictures, rollout=[[0, 0]])
     assert town.read("list")["wallpapers"]["used"]["version"] == 1
     assert "waves" in town.read("wallpapers", "list")
     before = len(town.server.received)
@@ -229,9 +230,7 @@ def test_a_picture_with_something_in_it_is_not_written(town, tmp_path):
     lying = PICTURE + b"PK\3\4"
     sha256 = put_file(town.repository, "content/wallpapers/waves.jpg", lying)
     entries["waves"] |= {"length": len(lying), "sha256": sha256}
-    put_pack(town.repository, "wallpapers", entries, 2, pictures={"waves": lying})
-    town.repository.publish("content")
-    town.poll()
+    town.publish("wallpapers", entries, pictures={"waves": lying})
     assert town.read("list")["wallpapers"]["used"]["version"] == 2
     out = tmp_path / "waves.jpg"
     assert town.run("wallpapers", "get", "waves", "--out", out, RESOLVE).exit_code == 1
@@ -257,9 +256,7 @@ def test_a_command_in_a_poll_changes_nothing(town, monkeypatch):
 
     Behind it the owner turns the pack back, which later polls leave alone.
     """
-    put_pack(town.repository, "emergency", OTHER, 2)
-    town.repository.publish("tables")
-    town.poll()
+    town.publish("emergency", OTHER)
     zones = {**entries_of("zones"), "Asia/Pontianak": entries_of("zones")["WIB"]}
     put_pack(town.repository, "zones", zones, 2)
     town.repository.publish("tables")
@@ -323,9 +320,7 @@ def test_polls_resets_and_installations_wait_for_each_other(town):
 def test_a_question_under_a_wrong_clock_leaves_nothing_behind(town, monkeypatch):
     """It is answered by that clock; when that is right again, everything is as it was."""
     later = {"start": shop.NOW + 86_400, "end": shop.NOW + 2 * 86_400}
-    put_pack(town.repository, "emergency", OTHER, 2, **later)
-    town.repository.publish("tables")
-    town.poll()
+    town.publish("emergency", OTHER, **later)
     before = shop.digest_tree(town.phone)
     for days, said in ((0, "110"), (1, "113"), (2, "110"), (0, "110")):
         moment = float(shop.NOW + 86_400 * days)
@@ -344,9 +339,7 @@ def test_today_is_the_owners_day(town, monkeypatch):
     """By this machine's zone or the one that is named; never before what is known to be past."""
     put_pack(town.repository, "greetings", DAYS, 2)
     news = {"new": NEWS | {"published": "2027-01-01", "end": "2027-02-01"}}
-    put_pack(town.repository, "notices", news, 2)
-    town.repository.publish("content")
-    town.poll()
+    town.publish("notices", news)
     asked = len(town.server.received)
     clock = [dt.datetime(2026, 12, 31, 18, tzinfo=dt.UTC).timestamp()]
     monkeypatch.setattr("client_sim.content.shelf.read_clock", lambda: clock[0])
