@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from client_sim.fleet import timer_wheel
 from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
@@ -57,10 +58,17 @@ class Town:
 
 
 def live(driver, seconds, start=0):
-    """Let the phones live from `start` for so many seconds, in windows as a worker does."""
+    """Let the phones live from `start` for so many seconds, in windows as a worker does.
+
+    Ticks at which no phone is due are passed over.
+    """
+    wheel = driver._appointments._wheel
+    first, slots, nobody = wheel._first, wheel._slots, timer_wheel._NOBODY
     for tick in range(start * TICKS, (start + seconds) * TICKS):
-        driver.advance(tick)
-        if tick % (WINDOW * TICKS) == 0:
+        is_end = tick % (WINDOW * TICKS) == 0
+        if is_end or first[tick % slots] != nobody:
+            driver.advance(tick)
+        if is_end:
             settle(driver)
     settle(driver)
 

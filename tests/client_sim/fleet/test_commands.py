@@ -15,6 +15,7 @@ from client_sim.cli import cli, find_status
 from client_sim.fleet.errors import FleetError, TargetError
 from tests.cases import case
 from tests.client_sim.fleet.conftest import open_town
+from tests.client_sim.fleet.test_own_server import PUBLIC
 from tests.patience import PATIENCE
 
 
@@ -116,14 +117,37 @@ def children(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+#: In the place of `hening-server`: it makes keys, and runs without publishing anything.
+SERVER = f"""#!/bin/sh
+if [ "$1" = init ]; then
+    mkdir -p "$3/keys"
+    echo '{json.dumps(PUBLIC)}' > "$3/keys/public.json"
+else
+    echo http://127.0.0.1:1
+    echo started >&2
+    exec sleep 600
+fi
+"""
+
+
 def test_a_fleet_that_is_ended_ends_its_server(tmp_path):
     """SIGTERM leaves no server behind, as Control-C leaves none."""
-    command = ("fleet", "--devices", "10", "--hours", "48", "--state", str(tmp_path / "own"))
-    program = [sys.executable, "-c", "from client_sim.cli import main; main()", *command]
-    with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    (tmp_path / "server").write_text(SERVER)
+    (tmp_path / "server").chmod(0o755)
+    program = (
+        "import sys; from client_sim.cli import main; from client_sim.fleet import own_server\n"
+        "program = sys.argv.pop(); own_server._find_program = lambda: program; main()"
+    )
+    state = tmp_path / "own"
+    command = ("fleet", "--devices", "10", "--hours", "48", "--state", state, tmp_path / "server")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
         begun = []
         deadline = time.monotonic() + PATIENCE
-        log = tmp_path / "own" / "server.log"
+        log = state / "server.log"
         # A server that has logged something is one whose handle the fleet holds.
         while not (log.exists() and log.stat().st_size and (begun := children(process.pid))):
             assert process.poll() is None, process.stderr.read()

@@ -1,5 +1,6 @@
 """A fleet's own server, where its program fails."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.own_server import ClockFile, OwnServer
 
 NOW = 1_770_000_000.0
+KEYS = dict.fromkeys(("latest", "snapshot", "timestamp"), "0" * 64)
+PUBLIC = {"keys": {**KEYS, "log": "log+00000000+AAAA"}}
 
 
 @pytest.fixture
@@ -32,14 +35,12 @@ def program(tmp_path, monkeypatch):
 
 def after_init(then):
     """Return a program that has keys after `init`, and else does `then`."""
-    keys = dict.fromkeys(("latest", "snapshot", "timestamp"), "0" * 64)
-    public = {"keys": {**keys, "log": "log+00000000+AAAA"}}
     return (
         "words = sys.argv\n"
         "if words[1] == 'init':\n"
         "    keys = pathlib.Path(words[words.index('--state') + 1]) / 'keys'\n"
         "    keys.mkdir(parents=True, exist_ok=True)\n"
-        f"    (keys / 'public.json').write_text({public!r}.__repr__().replace(chr(39), chr(34)))\n"
+        f"    (keys / 'public.json').write_text({json.dumps(PUBLIC)!r})\n"
         "else:\n"
         f"    {then}\n"
     )

@@ -7,6 +7,7 @@ import pytest
 from client_sim.fleet.call import Call
 from client_sim.fleet.packets import SIZE
 from client_sim.fleet.tally import Failure
+from client_sim.fleet.timer_wheel import TimerWheel
 from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
 
 POLL = b"GET /metadata/2.root.json"
@@ -112,9 +113,8 @@ def driver(town):
 def gather(driver, phones=PHONES):
     """Let so many phones be due at one tick, and no other."""
     driver.due = getattr(driver, "due", LONGEST * 4) + 4
-    for tick in range(driver.due - 4 - LONGEST * 4, driver.due - 4 + LONGEST * 8):
-        for _ in driver._appointments.take(tick):
-            pass
+    wheel = driver._appointments._wheel
+    driver._appointments._wheel = TimerWheel(len(wheel._next), wheel._slots)
     for phone in range(phones):
         driver.put(phone, driver.due)
 
