@@ -38,7 +38,7 @@ def test_how_full_a_disk_is_does_not_show(repository, world, prefix):
     everything = len([name for name in world.state if name.startswith(prefix)])
     assert everything > 1
     sent = set()
-    for room in range(everything):
+    for room in range(0, everything, 3):
         full = FakeWorld(repository)
         full.state = FullDisk({}, prefix, room)
         for _ in range(2):

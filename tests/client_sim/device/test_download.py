@@ -2,14 +2,17 @@ import hashlib
 
 import pytest
 
+from client_sim import transport
+from client_sim.device import download
 from client_sim.device.choose import Offer
 from client_sim.device.download import Downloads
 from client_sim.device.errors import DownloadError, StorageError, TransportError
-from client_sim.transport import BLOCK, Connection
+from client_sim.transport import Connection
 from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import START
 
+BLOCK = 1 << 16
 # Two whole blocks and a short one, every byte of a block different from its neighbours'.
 PACKAGE = b"".join(bytes([n]) * BLOCK for n in (1, 2)) + b"end"
 SHA256 = hashlib.sha256(PACKAGE).hexdigest()
@@ -17,7 +20,7 @@ OFFER = Offer(
     "armani/id/stable/a.zip", len(PACKAGE), SHA256, "full", 2, START, "2026-01-05", 0, (), 2
 )
 URL = f"/targets/armani/id/stable/{SHA256}.a.zip"
-RANGES = ["0-8388607", "8388608-16777215", "16777216-16777218"]
+RANGES = ["0-65535", "65536-131071", "131072-131074"]
 
 
 class Cut:
@@ -36,8 +39,10 @@ class Cut:
 
 
 @pytest.fixture
-def world(repository):
-    """Make a world in which the package is served."""
+def world(repository, monkeypatch):
+    """Make a world in which the package is served, in blocks that are smaller than a phone's."""
+    monkeypatch.setattr(transport, "BLOCK", BLOCK)
+    monkeypatch.setattr(download, "BLOCK", BLOCK)
     repository.files[URL] = PACKAGE
     return FakeWorld(repository)
 
