@@ -10,9 +10,13 @@ from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.trace.hello import Wire
 from fixtures.captures import FOLDER, HOST, KNOWN, POLL
+from tests.cases import case
 
 HOST_LINE = f"{HOST}:8080".encode()
 KNOWN_FILE = decode_known((FOLDER / "known.json").read_bytes())
+POLL_BYTES = b"".join(POLL)
+ADDRESS = b"198.51.100.10 8080 plain"
+NAME = HOST.encode()
 
 
 @cache
@@ -27,24 +31,17 @@ def found(result, name):
     return [each.finding.explanation for each in question.evidence]
 
 
-def capture(*data, form="pcap", **more):
+def talk(data=POLL_BYTES, target=ADDRESS, state=State.PLAIN, **more):
+    """Give a connection."""
+    return Conversation("c", target, 1, 0.0, data, state, **more)
+
+
+def capture(*data):
     """Give a capture with connections that carry these bytes."""
-    talks = tuple(
-        Conversation(
-            f"connection {number}", b"198.51.100.10 8080 plain", number, 0.0, each, State.PLAIN
-        )
-        for number, each in enumerate(data, 1)
+    return Capture(
+        "pcap",
+        tuple(replace(talk(each), where=f"connection {n}") for n, each in enumerate(data, 1)),
     )
-    return Capture(form, talks, **more)
-
-
-def test_a_poll_of_ours_is_clean():
-    """In three formats, with and without the host and the values."""
-    assert audit("ours.pcap").is_clean
-    for name in ("ours.pcap", "ours.pcapng", "ours.har"):
-        for host in (None, HOST_LINE):
-            result = audit_capture(load_capture(FOLDER / name), host, None)
-            assert (result.verdict, result.is_clean) == ("clean", True), name
 
 
 def test_the_phone_of_2014_is_found_out_value_by_value():
@@ -119,48 +116,65 @@ def test_short_values_are_found_as_whole_fields():
     ]
 
 
-POLL_BYTES = b"".join(POLL)
+def test_what_is_more_than_polls_is_told():
+    """By each question; ports and TLS are those of the first connection, an address may be any."""
+    other = POLL_BYTES.replace(b"updates", b"mirrors")
+    asked = (Asked("p to r", NAME, 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
+    silent = talk(b"", b"198.51.100.10 80 plain", State.SILENT)
+    quic = Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600)
+    led = {"addresses": {NAME: frozenset({"198.51.100.10"})}}
+    no_name = "an address is contacted that no name led to"
+    is_named = "TLS is begun with another name, or not begun"
+    for talks, more, question, told in (
+        ([talk(), talk(other)], {}, "egress", ["another host is contacted"]),
+        ([talk(), talk(target=b"198.51.100.11 8080 plain")], {}, "egress", []),
+        (
+            *([talk(), talk(target=b"198.51.100.10 8081 plain")], {}),
+            *("egress", ["another port is contacted"]),
+        ),
+        ([talk(), talk(target=b"198.51.100.10 8080 " + NAME)], {}, "egress", [is_named]),
+        (
+            *([talk()], {"asked": asked}, "egress"),
+            ["another name is asked for", "a question carries more than its name"],
+        ),
+        ([silent], {}, "egress", [no_name]),
+        ([silent], led, "egress", []),  # an answer gave it
+        (
+            *([talk()], {"loose": (quic,)}, "traffic"),
+            ["UDP port 443 (QUIC), 3 times: nothing explains these 3600 bytes"],
+        ),
+        ([], {}, "complete", ["there is no request in it: silence proves nothing"]),
+    ):
+        with case(question, told):
+            seen = audit_capture(Capture("pcap", tuple(talks), **more), HOST_LINE, None)
+            assert found(seen, question) == told
+            assert not (told and seen.is_clean)
 
 
-def test_the_first_host_is_taken_where_none_is_given():
-    """A second one is another host; the audit says that it was not told."""
+def test_the_host_is_compared_byte_by_byte():
+    """The first one is taken where none is given; the audit says that it was not told."""
     other = POLL_BYTES.replace(b"updates", b"mirrors")
     result = audit_capture(capture(POLL_BYTES, other), None, None)
     assert (result.host, result.is_told) == (HOST_LINE, False)
-    assert found(result, "egress") == ["another host is contacted"]
-    assert found(result, "grammar") == []
-    assert result.hosts == {HOST.encode(): 1, b"mirrors.hening.example": 1}
-
-
-def test_a_host_must_have_the_letters_that_it_was_given():
-    """`--host` is compared byte by byte."""
-    result = audit_capture(capture(POLL_BYTES), HOST.encode(), None)
+    assert (found(result, "egress"), found(result, "grammar")) == (
+        ["another host is contacted"],
+        [],
+    )
+    assert result.hosts == {NAME: 1, b"mirrors.hening.example": 1}
+    result = audit_capture(capture(POLL_BYTES), NAME, None)
     assert "the second line must be Host with" in found(result, "grammar")[0]
 
 
-def test_questions_with_more_than_their_name_are_told():
-    """An option of EDNS; a name in other letters is another name."""
-    asked = (Asked("p to r", HOST.encode(), 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
-    assert found(audit_capture(capture(POLL_BYTES, asked=asked), HOST_LINE, None), "egress") == [
-        "another name is asked for",
-        "a question carries more than its name",
-    ]
-
-
-def test_ports_and_tls_are_those_of_the_first_connection():
-    """An address is the resolver's to choose."""
-    for target, told in (
-        (b"198.51.100.10 8080 plain", []),
-        (b"198.51.100.11 8080 plain", []),
-        (b"198.51.100.10 8081 plain", ["another port is contacted"]),
-        (
-            f"198.51.100.10 8080 {HOST}".encode(),
-            ["TLS is begun with another name, or not begun"],
-        ),
+def test_what_could_not_be_judged_is_never_clean():
+    """Encrypted requests, gaps and other traffic, beside a poll that is; silence alone."""
+    encrypted, cut = talk(state=State.ENCRYPTED, name=NAME), talk(gaps=("6 bytes are missing",))
+    for talks, verdict in (
+        ([talk(), encrypted], "not judged: encrypted"),
+        ([talk(), cut], "not judged: incomplete"),
+        ([], "not judged: incomplete"),
     ):
-        first = capture(POLL_BYTES).conversations[0]
-        seen = Capture("pcap", (first, replace(first, target=target)))
-        assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
+        result = audit_capture(Capture("pcap", tuple(talks)), HOST_LINE, None)
+        assert (result.verdict, result.is_clean) == (verdict, False)
 
 
 def test_a_value_that_is_split_over_headers_is_found():
@@ -189,83 +203,28 @@ def test_tls_shows_one_configuration():
         ({"protocols": "h2"}, ["protocols", "handshake"]),
         ({"name": KNOWN["imei"]}, ["name", "handshake"]),
     ):
-        target = f"198.51.100.10 443 {HOST}".encode()
+        target = b"198.51.100.10 443 " + NAME
         talks = tuple(
-            Conversation("c", target, 1, 0.0, b"", State.ENCRYPTED, name=HOST.encode(), wire=wire)
+            talk(b"", target, State.ENCRYPTED, name=NAME, wire=wire)
             for wire in (hello(), hello(**told))
         )
-        result = audit_capture(Capture("pcap", talks), HOST.encode(), None)
+        result = audit_capture(Capture("pcap", talks), NAME, None)
         says = [f"{field} is not what all phones of a fleet show" for field in fields]
         assert found(result, "tls") == says
         (tls,) = [each for each in result.questions if each.name == "tls"]
         assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)
 
 
-def test_an_address_that_no_name_led_to_is_told():
-    """Unless an answer gave it: a connection alone says something."""
-    silent = Conversation("c", b"198.51.100.10 80 plain", 1, 0.0, b"", State.SILENT)
-    for addresses, told in (
-        ({}, ["an address is contacted that no name led to"]),
-        ({HOST.encode(): frozenset({"198.51.100.10"})}, []),
-    ):
-        seen = Capture("pcap", (silent,), addresses=addresses)
-        assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
-
-
-def test_other_traffic_is_told_with_its_size():
-    """An audit that passes over QUIC would lie."""
-    loose = (Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600),)
-    result = audit_capture(capture(POLL_BYTES, loose=loose), HOST_LINE, None)
-    assert result.verdict == "unexplained"
-    assert found(result, "traffic") == [
-        "UDP port 443 (QUIC), 3 times: nothing explains these 3600 bytes"
-    ]
-
-
 def test_known_values_are_looked_for_in_all_that_left():
     """Names, options, other protocols, bytes that contradict others."""
     imei = KNOWN["imei"].encode()
-    talk = Conversation(
-        "c",
-        b"198.51.100.10 8080 plain",
-        1,
-        0.0,
-        POLL_BYTES,
-        State.PLAIN,
-        odd=(("sent twice, differing", imei),),
-    )
     seen = Capture(
-        "pcap",
-        (talk,),
+        *("pcap", (talk(odd=(("sent twice, differing", imei),)),)),
         asked=(Asked("q", imei + b".t.example", 1, imei),),
         loose=(Loose("ICMP", "p to s", 1, imei),),
     )
-    assert (
-        found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
-        == ["imei as it is: [15 bytes, not shown]"] * 4
-    )
-
-
-def test_what_could_not_be_judged_is_never_clean():
-    """Encrypted requests and gaps, beside a poll that is."""
-    for talk, verdict in (
-        ({"state": State.ENCRYPTED}, "not judged: encrypted"),
-        ({"gaps": ("6 bytes are missing",)}, "not judged: incomplete"),
-    ):
-        told = {"state": State.PLAIN, **talk}
-        other = Conversation(
-            "c", b"198.51.100.10 8080 plain", 1, 0.0, POLL_BYTES, name=HOST.encode(), **told
-        )
-        seen = Capture("pcap", (*capture(POLL_BYTES).conversations, other))
-        result = audit_capture(seen, HOST_LINE, None)
-        assert (result.verdict, result.is_clean) == (verdict, False)
-
-
-def test_silence_proves_nothing():
-    """A capture without a request is not clean."""
-    result = audit_capture(Capture("pcap", ()), HOST_LINE, None)
-    assert result.verdict == "not judged: incomplete"
-    assert found(result, "complete") == ["there is no request in it: silence proves nothing"]
+    told = found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
+    assert told == ["imei as it is: [15 bytes, not shown]"] * 4
 
 
 def test_findings_are_counted_beyond_those_that_are_kept():
@@ -277,9 +236,14 @@ def test_findings_are_counted_beyond_those_that_are_kept():
     assert grammar.evidence[0].length == 2000
 
 
-def test_the_samples_are_what_is_built():
-    """Every file of the folder is one of these."""
+def test_the_samples_are_what_is_built_and_ours_are_clean():
+    """A poll of ours in three formats, with and without the host and the values."""
     assert {path.name for path in Path(FOLDER).iterdir()} == {
         *("known.json", "ours.pcap", "ours.pcapng", "ours.har", "redmi-1s-2014.pcap"),
         *("miui-update.pcapng", "lineageos.har", "grapheneos.pcap", "dialects.pcap"),
     }
+    assert audit("ours.pcap").is_clean
+    for name in ("ours.pcap", "ours.pcapng", "ours.har"):
+        for host in (None, HOST_LINE):
+            result = audit_capture(load_capture(FOLDER / name), host, None)
+            assert (result.verdict, result.is_clean) == ("clean", True), name

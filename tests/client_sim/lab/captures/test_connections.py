@@ -36,10 +36,15 @@ def test_segments_in_any_order_with_any_overlap_are_the_stream(data, more, start
 
 
 def test_what_is_missing_is_told_with_its_place_and_size():
-    """What was seen behind it is appended."""
+    """What was seen behind it is appended; segments that a short snap length cut are one gap."""
     made = stream(7, (0, b"abc"), (5, b"fgh"), (10, b"k"))
     assert (bytes(made.data), made.gaps) == (b"abcfghk", [Gap(3, 2), Gap(6, 2)])
     assert stream(7, (0, b"a"), (2, b"c")).gaps == [Gap(1, 1)]
+    made, budget = Stream(), Budget(10_000)
+    for number in range(100):
+        made.add(5 * number, b"a", 4, budget)
+    made.finish()
+    assert [gap for gap in made.gaps if gap.offset < 0] == [Gap(-1, 400)]
 
 
 def test_bytes_that_contradict_others_are_kept_beside_them():
@@ -57,15 +62,6 @@ def test_bytes_that_contradict_others_are_kept_beside_them():
     ):
         made = stream(7, *pieces)
         assert (bytes(made.data), made.odd) == (b"abcdef", odd)
-
-
-def test_segments_that_were_not_kept_whole_are_one_gap():
-    """A short snap length cuts all: they are added up, in no more memory than one."""
-    made, budget = Stream(), Budget(10_000)
-    for number in range(100):
-        made.add(5 * number, b"a", 4, budget)
-    made.finish()
-    assert [gap for gap in made.gaps if gap.offset < 0] == [Gap(-1, 400)]
 
 
 def test_a_budget_is_spent_once_and_pieces_that_wait_are_limited():

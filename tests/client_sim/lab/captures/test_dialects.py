@@ -41,12 +41,20 @@ def test_every_request_of_the_samples_is_explained():
     assert {"row": "lineage2-list", "requests": 1, "reveals": "device"} in shown
 
 
-def test_another_dialects_requests_are_not_explained():
-    """Nor are these without a dialect, or hening's own with one."""
+def test_a_request_is_explained_by_its_own_dialect_alone():
+    """Not without a dialect, nor hening's own with one; each list of the samples under its app."""
     assert audit(FOLDER / "dialects.pcap", ("lineage2",)).verdict == "unexplained"
     assert audit(FOLDER / "dialects.pcap", ()).verdict == "unexplained"
     assert audit(FOLDER / "ours.pcap").verdict == "unexplained"
     assert audit(FOLDER / "ours.pcap").told == ()
+    for dialect, requests in SAMPLES.items():
+        path = requests[0].split(b" ")[1]
+        row = find_row(path, (dialect,))
+        assert row is not None
+        assert ROWS[row].dialect in dialect
+        others = [each for each in DIALECTS if each != dialect]
+        assert find_row(path, others) is None
+    assert DALVIK.encode() in SAMPLES["lineage1"][0]
 
 
 def test_what_a_request_has_beyond_its_row_is_found(tmp_path):
@@ -68,15 +76,3 @@ def test_what_a_request_has_beyond_its_row_is_found(tmp_path):
         assert changed != sample
         question = audit(raw(tmp_path, changed)).questions[0]
         assert (question.name, question.passed) == ("grammar", False), new
-
-
-def test_a_row_is_found_by_its_own_dialect_alone():
-    """The lists of the samples, each under its app."""
-    for dialect, requests in SAMPLES.items():
-        path = requests[0].split(b" ")[1]
-        row = find_row(path, (dialect,))
-        assert row is not None
-        assert ROWS[row].dialect in dialect
-        others = [each for each in DIALECTS if each != dialect]
-        assert find_row(path, others) is None
-    assert DALVIK.encode() in SAMPLES["lineage1"][0]

@@ -29,6 +29,8 @@ from fixtures.packet_writer import (
 
 RST, PUSH = 4, 8
 PORTS, BACK = (40_000, 80), (80, 40_000)
+QUESTION = dns_name("a.example") + b"\0\1\0\1"
+ASKED = struct.pack(">6H", 1, 256, 1, 0, 0, 0) + QUESTION
 
 
 def dissect(packets, phones=(), link=101, limit=1_000_000):
@@ -75,20 +77,17 @@ def test_who_opens_a_connection_is_the_phone_unless_it_is_known():
     assert capture.others == {"TCP segments": len(packets)}
 
 
-def test_the_same_ports_may_be_used_again():
-    """A SYN with another number opens another connection; one that is sent twice does not."""
+def test_connections_are_told_apart_by_ports_and_numbers():
+    """The same ports may be used again. Data beside the stream is not passed over.
+
+    With the SYN (TCP Fast Open) it is the beginning; with a reset no stream has it, but it left.
+    Nor is a part of the capture that the reader does not know.
+    """
     packets = [
         *(out(100, SYN), out(100, SYN), came(500, SYN | ACK), out(101, PUSH | ACK, b"one")),
         *(out(104, FIN | ACK), out(9000, SYN), out(9001, PUSH | ACK, b"two")),
     ]
     assert [talk.data for talk in dissect(packets).conversations] == [b"one", b"two"]
-
-
-def test_data_beside_the_stream_is_not_passed_over():
-    """With the SYN (TCP Fast Open) it is the beginning; with a reset no stream has it, but it left.
-
-    Nor is a part of the capture that the reader does not know.
-    """
     (talk,) = dissect([out(100, SYN, b"early"), out(106, ACK, b"later")]).conversations
     assert talk.data == b"earlylater"
     (talk,) = dissect([out(100, SYN), out(101, RST, b"leak")]).conversations
@@ -112,21 +111,24 @@ def test_what_a_capture_lacks_of_a_connection_is_told():
         assert (talk.near, talk.data, [*talk.gaps]) == (f"{PHONE}:40000", data, gaps)
 
 
-def test_fragments_are_put_together_before_they_are_read():
-    """The question is found, in two fragments that come in the wrong order."""
-    whole = udp(PHONE, RESOLVER, (4000, 53), struct.pack(">6H", 1, 256, 1, 0, 0, 0) + QUESTION)
+def test_a_question_is_found_in_fragments_and_over_tcp():
+    """In two fragments that come in the wrong order; with two bytes of length."""
+    whole = udp(PHONE, RESOLVER, (4000, 53), ASKED)
     payload = whole[20:]
-    first = (
-        whole[:2] + struct.pack(">H", 44) + whole[4:6] + b"\x20\x00" + whole[8:20] + payload[:24]
+    sizes = (struct.pack(">H", 20 + size) for size in (24, len(payload) - 24))
+    first, second = (
+        whole[:2] + size + whole[4:6] + place + whole[8:20] + part
+        for size, place, part in zip(
+            *(sizes, (b"\x20\0", b"\0\3"), (payload[:24], payload[24:])), strict=True
+        )
     )
-    second = whole[:2] + struct.pack(">H", 20 + len(payload) - 24) + whole[4:6] + b"\x00\x03"
-    second += whole[8:20] + payload[24:]
     assert [q.name for q in dissect([second, first]).asked] == [b"a.example"]
     (loose,) = dissect([second]).loose
     assert loose.label == "fragments that do not fit together"
-
-
-QUESTION = dns_name("a.example") + b"\0\1\0\1"
+    sent = len(ASKED).to_bytes(2) + ASKED
+    capture = dissect(connection(0, (40_000, 53), RESOLVER, [(sent, b"")]))
+    assert [q.name for q in capture.asked] == [b"a.example"]
+    assert capture.conversations[0].state is State.NAMES
 
 
 # A datagram of nine bytes in a packet with room for twelve; a header with a time stamp.
@@ -160,8 +162,8 @@ def test_nothing_is_passed_over():
         assert len(loose) == 1, label
 
 
-def test_what_stays_on_the_link_is_counted():
-    """Neighbours and groups; a MAC address in there is what Ethernet shows anyway."""
+def test_what_stays_on_the_link_or_is_others_is_counted():
+    """Neighbours and groups; where the phone is known, what is not from it."""
     frames = [
         ip_packet(PHONE_6, "ff02::1", 58, b"\x87\0neighbour"),
         ip_packet(PHONE, "224.0.0.22", 2, b"\x22group"),
@@ -170,10 +172,6 @@ def test_what_stays_on_the_link_is_counted():
     assert capture.passed == {"ICMPv6 of the link": 1, "IGMP": 1}
     assert dissect([bytes(12) + b"\x08\x06arp"], link=1).passed == {"ARP": 1}
     assert dissect([bytes(12) + b"\x88\x8ekey"], link=1).loose[0].label == "EtherType 0x888e"
-
-
-def test_other_peoples_traffic_is_counted_where_the_phone_is_known():
-    """Neither from it nor to it; what comes to it did not leave it."""
     packets = [
         udp(SERVER, RESOLVER, (4000, 9), b"x"),
         ip_packet(SERVER, RESOLVER, 1, b"ping"),
@@ -184,23 +182,13 @@ def test_other_peoples_traffic_is_counted_where_the_phone_is_known():
     assert capture.others == {"UDP datagrams": 1, "ICMP": 1}
 
 
-def test_questions_over_tcp_are_questions():
-    """With two bytes of length each."""
-    message = struct.pack(">6H", 1, 256, 1, 0, 0, 0) + QUESTION
-    sent = len(message).to_bytes(2) + message
-    packets = connection(0, (40_000, 53), RESOLVER, [(sent, b"")])
-    capture = dissect(packets)
-    assert [q.name for q in capture.asked] == [b"a.example"]
-    assert capture.conversations[0].state is State.NAMES
-
-
 # The first of several pieces of a packet that never is whole: bit 13 says that more follow.
 FRAGMENT = ip_packet(PHONE, SERVER, 17, b"x" * 480)
 FRAGMENT = FRAGMENT[:6] + b"\x20\0" + FRAGMENT[8:]
 
 
-def test_what_left_is_limited_however_it_left():
-    """Streams, datagrams, other protocols, names in answers, fragments: memory has a bound."""
+def test_what_left_is_limited_however_it_left(monkeypatch):
+    """Streams, datagrams, other protocols, names in answers, fragments; connections and flows."""
     for packet in (
         out(1, ACK, b"x" * 500),
         udp(PHONE, SERVER, (1, 9), b"x" * 500),
@@ -213,10 +201,6 @@ def test_what_left_is_limited_however_it_left():
     waiting = [FRAGMENT[:4] + struct.pack(">H", number) + FRAGMENT[6:] for number in range(20)]
     with pytest.raises(CaptureError, match="more than 5000 bytes left"):
         dissect(waiting, limit=5_000)
-
-
-def test_connections_and_flows_are_limited(monkeypatch):
-    """A scan of ports fills no memory."""
     monkeypatch.setattr("client_sim.lab.captures.connections._LIMIT", 2)
     scan = [tcp(PHONE, SERVER, (4000, port), (1, 0, SYN), b"") for port in range(3)]
     with pytest.raises(CaptureError, match="more than 2 connections"):

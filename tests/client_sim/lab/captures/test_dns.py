@@ -16,39 +16,25 @@ from client_sim.lab.captures.dns import (
 HEAD = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0)
 NAME = b"\x07updates\x06HENING\x07example\0"
 ASKED = NAME + b"\0\1\0\1"
+PADDED = b"\0\x08\0\x0c\0\x04\0\0\0\1"
 OPT = b"\0\0\x29\x04\xd0\0\0\0\0"
 
 
-def with_record(record):
-    """Give a query with one additional record."""
-    return struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 1) + ASKED + record
-
-
-def test_a_question_keeps_its_spelling():
-    """Capital letters are a channel."""
-    assert read_question(HEAD + ASKED) == Question(b"updates.HENING.example", 1, b"")
-
-
 def test_what_a_question_has_beside_its_name():
-    """An empty pseudo record and padding with zeros say nothing; a cookie does."""
-    for message, extra in (
-        (with_record(OPT + b"\0\0"), b""),
-        (with_record(OPT + b"\0\x08\0\x0c\0\x04\0\0\0\0"), b""),
-        (
-            with_record(OPT + b"\0\x0c\0\x0a\0\x08clientID"),
-            OPT + b"\0\x0c\0\x0a\0\x08clientID",
-        ),
-        (
-            with_record(OPT + b"\0\x08\0\x0c\0\x04\0\0\0\1"),
-            OPT + b"\0\x08\0\x0c\0\x04\0\0\0\1",
-        ),
-        (HEAD + ASKED + b"behind", b"behind"),
+    """An empty pseudo record and padding with zeros say nothing; a cookie and capitals do."""
+    assert read_question(HEAD + ASKED) == Question(b"updates.HENING.example", 1, b"")
+    for record, extra in (
+        (OPT + b"\0\0", b""),
+        (OPT + b"\0\x08\0\x0c\0\x04\0\0\0\0", b""),
+        *((OPT + told, OPT + told) for told in (b"\0\x0c\0\x0a\0\x08clientID", PADDED)),
     ):
-        assert read_question(message).extra == extra
+        query = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 1) + ASKED + record
+        assert read_question(query).extra == extra
+    assert read_question(HEAD + ASKED + b"behind").extra == b"behind"
 
 
 def test_what_is_no_question_is_none():
-    """A response, two questions, a name that points at itself, one that is too long."""
+    """A response, two questions, a name that points at itself, one too long; a rest, over TCP."""
     for message in (
         *(b"", HEAD[:11], HEAD, HEAD + NAME, HEAD + ASKED[:-1]),
         struct.pack(">HHHHHH", 7, 0x8180, 1, 0, 0, 0) + ASKED,
@@ -58,6 +44,7 @@ def test_what_is_no_question_is_none():
         HEAD + b"\x3f" + b"a" * 63 + (b"\x3f" + b"b" * 63) * 4 + b"\0\0\1\0\1",
     ):
         assert read_question(message) is None
+    assert list(split_messages(b"\0\2ab\0\1c\0")) == [b"ab", b"c", b"\0"]
 
 
 def test_answers_give_addresses_and_other_names():
@@ -73,11 +60,6 @@ def test_answers_give_addresses_and_other_names():
         Answer(b"cdn.hening.example", "198.51.100.10", None),
         Answer(b"cdn.hening.example", "2001:db8::1", None),
     ]
-
-
-def test_messages_over_tcp_have_their_length_before_them():
-    """A rest that is no whole length is a message of its own."""
-    assert list(split_messages(b"\0\2ab\0\1c\0")) == [b"ab", b"c", b"\0"]
 
 
 @given(st.integers(0, 3), st.binary(max_size=80))

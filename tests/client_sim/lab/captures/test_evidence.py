@@ -14,10 +14,11 @@ from client_sim.lab.oracles.canary import CanarySearch
 NAME = b"Sari Fiktif von Nirgendwo"
 
 
-def places(data):
-    """Look for a name in the bytes of one connection."""
+def places(data, **known):
+    """Look for a name, or for known values, in the bytes of one connection."""
     talk = Conversation("c", b"198.51.100.10 8080 plain", 1, 0.0, data, State.PLAIN)
-    return list_places(observe_capture(Capture("pcap", (talk,))), CanarySearch({"name": (NAME,)}))
+    search = CanarySearch(known or {"name": (NAME,)})
+    return list_places(observe_capture(Capture("pcap", (talk,))), search)
 
 
 def test_a_name_is_covered_where_it_was_found():
@@ -40,11 +41,8 @@ def test_what_was_compressed_is_covered_to_its_end():
 
 def test_spellings_within_a_longer_one_are_one_finding():
     """A number without its country's code is part of the number."""
-    search = CanarySearch({"phone": (b"+62812345678", b"62812345678", b"812345678")})
-    talk = Conversation(
-        "c", b"198.51.100.10 8080 plain", 1, 0.0, b"phone=+62812345678", State.PLAIN
-    )
-    place, *_ = list_places(observe_capture(Capture("pcap", (talk,))), search)
+    spelled = (b"+62812345678", b"62812345678", b"812345678")
+    place, *_ = places(b"phone=+62812345678", phone=spelled)
     assert [(s.offset, s.value) for s in place.sightings] == [(6, b"+62812345678")]
 
 
@@ -57,16 +55,18 @@ def test_lines_without_end_are_not_put_together(monkeypatch):
 
 
 def test_a_window_has_its_place_and_its_limits():
-    """Forty-eight bytes around, and no more than 256 of a long finding."""
+    """Forty-eight bytes around, and no more than 256 of a long finding; a value in a sentence."""
     evidence = Place("w", bytes(range(256)) * 8).evidence("e", 1000, 900, personal=True)
     assert (evidence.offset, evidence.length) == (1000, 900)
     assert (evidence.finding.offset, evidence.finding.length) == (48, 256)
     assert len(evidence.finding.data) == 48 + 256 + 48
     assert evidence.finding.offending() == (bytes(range(256)) * 8)[1000:1256]
+    assert show_value(b"abc", personal=False) == "[3 bytes, not shown]"
+    assert show_value(b"a\xff", personal=True) == "a\\xff"
 
 
 def test_identifiers_are_covered_and_words_are_not():
-    """Byte by byte, so that offsets stay."""
+    """Byte by byte, so that offsets stay; names look like words, but were found."""
     for data, shown in (
         (b"imei=001017123456785&a=b", b"imei=***************&a=b"),
         (b"tel: +999 123-456 789\r\n", b"tel: ****************\r\n"),
@@ -81,10 +81,6 @@ def test_identifiers_are_covered_and_words_are_not():
         (b"Content-Type: application/x-www-form-urlencoded", None),
     ):
         assert redact(data, ()) == (data if shown is None else shown)
-
-
-def test_what_was_found_is_covered_whatever_it_looks_like():
-    """Names look like words."""
     assert redact(b"owner=Sari Fiktif&", [(6, 11)]) == b"owner=***********&"
     assert redact(b"abc", [(-2, 3), (2, 100)]) == b"*b*"
 
@@ -93,9 +89,3 @@ def test_what_was_found_is_covered_whatever_it_looks_like():
 def test_the_length_stays(data, found):
     """Whatever was found, wherever."""
     assert len(redact(data, found)) == len(data)
-
-
-def test_a_value_in_a_sentence():
-    """Its length, unless it is to be shown."""
-    assert show_value(b"abc", personal=False) == "[3 bytes, not shown]"
-    assert show_value(b"a\xff", personal=True) == "a\\xff"

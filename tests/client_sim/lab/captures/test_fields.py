@@ -16,8 +16,8 @@ def talk(data):
     return Conversation("connection", b"", 1, 0.0, data, State.PLAIN)
 
 
-def test_entropy_by_hand():
-    """Shannon's, of the values that were seen."""
+def test_bits_by_hand():
+    """Shannon's, of the values that were seen; what a value can carry in the narrowest alphabet."""
     for counts, bits in (
         ([], 0),
         ([5], 0),
@@ -26,10 +26,6 @@ def test_entropy_by_hand():
         ([3, 1], 2 - 0.75 * math.log2(3)),
     ):
         assert entropy(counts) == pytest.approx(bits)
-
-
-def test_what_a_value_can_carry():
-    """In the narrowest alphabet it fits."""
     for value, bits in (
         (b"", 0),
         (b"001017123456785", 15 * math.log2(10)),
@@ -43,7 +39,7 @@ def test_what_a_value_can_carry():
 
 
 def test_a_field_of_the_table_is_bounded_by_the_table_and_another_by_its_size():
-    """One strange connection makes its fields strange."""
+    """A strange connection makes its fields strange; beyond the first hundreds is one row."""
     clean = measure_fields(Capture("pcap", (talk(ROOT + HEAD),)), b"h.example")
     assert {row.name: row.most for row in clean} == dict.fromkeys(
         ("method", "path", "version", "names of headers", "header Host", "header Accept-Encoding")
@@ -53,6 +49,10 @@ def test_a_field_of_the_table_is_bounded_by_the_table_and_another_by_its_size():
     strange = measure_fields(Capture("pcap", (talk(HEAD + tail),)), None)
     rest = next(row for row in strange if row.name == "bytes that are no request")
     assert rest.most == pytest.approx(20 * 6)
+    headers = b"".join(b"X-%d: 1\r\n" % number for number in range(2000))
+    rows = measure_fields(Capture("pcap", (talk(b"GET / HTTP/1.1\r\n" + headers + b"\r\n"),)), None)
+    assert len(rows) == 501
+    assert rows[-1].name == "fields beyond the first"
 
 
 def test_names_that_are_asked_for_are_a_field():
@@ -62,11 +62,3 @@ def test_names_that_are_asked_for_are_a_field():
     assert row.most is None
     (row,) = measure_fields(Capture("pcap", (), asked), b"h.example:80")
     assert (row.distinct, row.most) == (2, pytest.approx(14 * math.log2(95)))
-
-
-def test_a_stranger_does_not_invent_rows_without_end():
-    """What is beyond the first hundreds is one row."""
-    headers = b"".join(b"X-%d: 1\r\n" % number for number in range(2000))
-    rows = measure_fields(Capture("pcap", (talk(b"GET / HTTP/1.1\r\n" + headers + b"\r\n"),)), None)
-    assert len(rows) == 501
-    assert rows[-1].name == "fields beyond the first"

@@ -63,15 +63,11 @@ def cut(packets, wanted, place):
 
 
 def test_a_request_in_two_segments_is_named(tmp_path):
-    """Though each byte of it is in the request table."""
+    """Though each byte is in the request table. Two in one are, too: a phone reads first."""
     assert audit(poll(*HONEST), tmp_path) == ("clean", {})
     (first, answer), second = HONEST
     split = poll((first[:30], b""), (first[30:], answer), second)
     assert audit(split, tmp_path) == ("unexplained", {"writes": [CUT]})
-
-
-def test_two_requests_in_one_segment_are_named(tmp_path):
-    """A phone reads an answer before it asks on."""
     both = poll((b"".join(POLL), b"".join(NOTHING_NEW)))
     said = ["one segment carries more than one request"]
     assert audit(both, tmp_path) == ("unexplained", {"writes": said})
@@ -88,15 +84,11 @@ def test_an_end_by_reset_is_named(tmp_path):
         assert "by a reset (RST)" in found["ends"][0]
 
 
-def test_a_reset_behind_an_end_in_order_is_the_system_s(tmp_path):
-    """It refuses what comes when a program has closed."""
+def test_what_the_system_sends_is_not_named(tmp_path):
+    """A reset behind an end in order, and what was sent before, in whatever pieces."""
     packets = poll(*HONEST)
     packets.append(marked(packets[-1], RST))
     assert audit(packets, tmp_path) == ("clean", {})
-
-
-def test_a_retransmission_cuts_nothing(tmp_path):
-    """What was sent before, in whatever pieces, is no segment of its own."""
     packets = poll(*HONEST)
     again = cut([sent for sent in packets if b"GET" in sent.data][:1], 0, 20)
     place = next(n for n, sent in enumerate(packets) if b"GET" in sent.data)

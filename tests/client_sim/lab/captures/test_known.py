@@ -21,11 +21,12 @@ def test_a_whole_persona_has_the_values_of_its_canaries():
 
 
 def test_a_few_values_are_enough():
-    """Texts, numbers, lists and objects of them; the name says where each came from."""
+    """Texts, numbers, lists and objects of them; short ones are looked for as whole fields."""
     found = known(imsi="001010123456789", contacts=[{"number": "+99912345678901"}], height=185.5)
     assert found.anywhere["imsi"][0] == b"001010123456789"
     assert found.anywhere["contacts.number"][0] == b"+99912345678901"
     assert found.whole == {"height": (b"185.5",)}
+    assert known(carrier="CMCC", name=" Sari ").whole == {"carrier": (b"CMCC",), "name": (b"Sari",)}
 
 
 def test_real_values_are_looked_for_in_their_usual_spellings():
@@ -39,23 +40,14 @@ def test_real_values_are_looked_for_in_their_usual_spellings():
         assert spelled < set(known(x=value).anywhere["x"])
 
 
-def test_short_values_are_looked_for_as_whole_fields():
-    """In between they would turn up by chance."""
-    assert known(carrier="CMCC", name=" Sari ").whole == {"carrier": (b"CMCC",), "name": (b"Sari",)}
-
-
 def test_what_is_no_such_file_is_one_sentence_that_shows_one():
-    """Its form is in it."""
+    """Its form is in it. Size and number are limited before values are parsed and spelled."""
     for data in (
         *(b"", b"[]", b'"x"', b"{", b"{}", b'{"imei":null}', b'{"imei":true}', b"\xff"),
         *(b"[" * 100_000, b'{"a":{"b":{"c":{"d":{"e":{"f":"x"}}}}}}'),
     ):
         with pytest.raises(CaptureError, match=r"the persona .* \{\"imei\"|the persona"):
             decode_known(data)
-
-
-def test_size_and_number_are_limited():
-    """Before they are parsed, and before they are spelled."""
     with pytest.raises(CaptureError, match="more than 4194304 bytes"):
         decode_known(b" " * (4 * 1024 * 1024 + 1))
     with pytest.raises(CaptureError, match="more than 20000 values"):

@@ -33,13 +33,12 @@ def read(data):
 
 
 def test_a_frame_of_a_pcap_has_time_link_type_bytes_and_length():
-    """0x6a000000 s and 500,000 microseconds; three of five bytes were kept. A header may be all."""
+    """0x6a000000 s and 500,000 microseconds; three of five bytes were kept. A header may be all.
+
+    Either byte order and either resolution; check-sum bits above the link type are no part of it.
+    """
     assert classic(HEADER + FRAME) == [Frame(1, 1778384896.5, 1, b"abc", 5)]
     assert classic(HEADER) == []
-
-
-def test_a_pcap_has_either_byte_order_and_either_resolution():
-    """A quarter of a second is one, and check-sum bits above the link type are no part of it."""
     for order in "<>":
         for magic, fraction in ((0xA1B2C3D4, 250_000), (0xA1B23C4D, 250_000_000)):
             data = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, 0x14000071)
@@ -71,7 +70,7 @@ WHOLE = section() + interface(1) + packet(0, 0, b"abcd")
 
 
 def test_times_have_the_resolution_and_offset_of_their_interface():
-    """Microseconds where none is said, 10^-9, 2^-10, and an offset in seconds."""
+    """Microseconds where none is said, 10^-9, 2^-10, an offset in seconds; simple, old ones."""
     data = section() + interface(1) + interface(101, options=NANO)
     data += interface(113, options=BINARY + LATER)
     data += packet(0, 1_500_000, b"a") + packet(1, 1_500_000_000, b"bc") + packet(2, 1536, b"d")
@@ -80,6 +79,10 @@ def test_times_have_the_resolution_and_offset_of_their_interface():
         Frame(2, 1.5, 101, b"bc", 2),
         Frame(3, 101.5, 113, b"d", 1),
     ]
+    simple = block(3, struct.pack("<I", 9) + b"abcd")
+    assert read(section() + interface(1, snap=4) + simple) == [Frame(1, 0.0, 1, b"abcd", 9)]
+    old = block(2, struct.pack("<HHIIII", 0, 7, 0, 2_000_000, 1, 1) + b"x")
+    assert read(section() + interface(1) + old) == [Frame(1, 2.0, 1, b"x", 1)]
 
 
 def test_a_new_section_has_its_own_order_and_interfaces():
@@ -89,14 +92,6 @@ def test_a_new_section_has_its_own_order_and_interfaces():
     assert [(f.number, f.link, f.data) for f in read(data)] == [(1, 1, b"a"), (2, 101, b"b")]
     with pytest.raises(CaptureError, match="of an interface that the capture does not describe"):
         read(section() + interface(1) + section() + packet(0, 0, b"a"))
-
-
-def test_simple_and_old_packets():
-    """A simple block has no time; the interface says how much was kept."""
-    simple = block(3, struct.pack("<I", 9) + b"abcd")
-    assert read(section() + interface(1, snap=4) + simple) == [Frame(1, 0.0, 1, b"abcd", 9)]
-    old = block(2, struct.pack("<HHIIII", 0, 7, 0, 2_000_000, 1, 1) + b"x")
-    assert read(section() + interface(1) + old) == [Frame(1, 2.0, 1, b"x", 1)]
 
 
 def test_keys_are_given_and_what_is_unknown_is_not_passed_over():

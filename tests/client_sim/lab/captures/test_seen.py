@@ -27,7 +27,10 @@ def left(seen, channel):
 
 
 def test_a_poll_of_ours_is_a_clean_trace_in_every_format():
-    """Whole requests, at their times, to one target; the oracle of the lab has nothing to say."""
+    """Whole requests, at their times, to one target; the oracle of the lab has nothing to say.
+
+    Packets show names, sizes and closes, too; what a network sees of plain text is one size.
+    """
     for name in ("ours.pcap", "ours.pcapng", "ours.har"):
         seen = observe_capture(load_capture(FOLDER / name))
         for connection in seen.connections():
@@ -38,10 +41,6 @@ def test_a_poll_of_ours_is_a_clean_trace_in_every_format():
         times = [each.at for each in seen.departures]
         assert times == sorted(times)
         assert START <= times[0] * 1e6 < START + 60_000_000
-
-
-def test_packets_show_names_sizes_and_closes_too():
-    """What a network sees of plain text is one size."""
     seen = observe_capture(load_capture(FOLDER / "ours.pcap"))
     first = seen.connections()[0]
     assert set(left(seen, Channel.DNS)) == {HOST.encode()}

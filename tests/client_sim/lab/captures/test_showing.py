@@ -50,31 +50,26 @@ def shown(audit, personal=True):
 
 
 def test_a_terminal_gets_no_control_characters():
-    """But for the ends of lines; markup of the library is text."""
+    """But for ends of lines; markup is text, and a text without end is cut."""
     text = shown(escaping())
     assert all(sign.isprintable() or sign == "\n" for sign in text)
     assert "\\x1b[2J" in text
     assert "[red]x[/red]" in text
-
-
-def test_a_text_without_end_is_cut_before_it_is_looked_through():
-    """A stranger's name may have millions of signs; escapes count as they are shown."""
     assert printable("a" * 10_000_000) == "a" * 480 + "…"
     assert printable(b"\x1b" * 300) == ("\\x1b" * 300)[:480] + "…"
     assert printable("a" * 480) == "a" * 480
 
 
-def test_a_page_gets_no_elements_of_a_stranger():
-    """Everything is escaped, and it needs nothing from elsewhere."""
+def test_a_page_and_json_get_nothing_of_a_stranger():
+    """Everything is escaped, and a page needs nothing from elsewhere.
+
+    In JSON bytes are hexadecimal; fields have both numbers of bits.
+    """
     page = render_page(escaping(), ORIGIN, personal=True)
     for word in ("<script", "<img", "<b>", "<u>", "<i>", "\x1b", "\u202e", "http://", "https://"):
         assert word not in page
     assert "&lt;script&gt;" in page
     assert page.startswith("<!doctype html>")
-
-
-def test_json_has_no_control_characters_and_the_whole_audit():
-    """Bytes are hexadecimal; fields have both numbers of bits."""
     told = audit_to_dict(escaping(), personal=True)
     assert "\\u001b" not in json.dumps(told)
     assert (told["verdict"], told["clean"], told["host_given"]) == ("unexplained", False, False)
@@ -151,7 +146,10 @@ def test_junit_has_the_usual_form():
 
 
 def test_sarif_has_the_required_members():
-    """Rules are questions, results are findings, and what was not judged is no success."""
+    """Rules are questions, results are findings.
+
+    What was not judged is no success: a failed case, and a run that did not come to its end.
+    """
     for make in AUDITS:
         audit = make()
         run = check_run(render_audit_sarif(audit, TRAP))
@@ -161,6 +159,11 @@ def test_sarif_has_the_required_members():
         assert len(run["results"]) == sum(len(q.evidence) for q in audit.questions)
         assert run["properties"]["verdict"] == audit.verdict
         assert run["invocations"][0]["executionSuccessful"] is True
+    audit = audit_capture(Capture("pcap", ()), None, None)
+    assert check_run(render_audit_sarif(audit, "c"))["invocations"] == [
+        {"executionSuccessful": False}
+    ]
+    assert 'failures="1"' in render_audit_junit(audit, "c")
 
 
 def test_offsets_are_those_of_the_connection_and_values_are_covered():
@@ -178,12 +181,3 @@ def test_offsets_are_those_of_the_connection_and_values_are_covered():
         assert KNOWN["imei"].encode().hex(" ") not in text
     again = audit_capture(Capture("octets", (talk,)), None, IMEI)
     assert (render_audit_sarif(again, "c"), render_audit_junit(again, "c")) == (sarif, junit)
-
-
-def test_what_was_not_judged_is_no_success():
-    """A build server sees a failed case, a code host a run that did not come to its end."""
-    audit = audit_capture(Capture("pcap", ()), None, None)
-    assert check_run(render_audit_sarif(audit, "c"))["invocations"] == [
-        {"executionSuccessful": False}
-    ]
-    assert 'failures="1"' in render_audit_junit(audit, "c")
