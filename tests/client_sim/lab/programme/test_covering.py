@@ -17,22 +17,17 @@ def met(rows, names):
 
 
 def test_every_pair_meets_and_every_triple_of_some():
-    """By brute force, in fewer rows than all combinations."""
+    """By brute force, in fewer rows than all combinations, and the same for the same tape.
+
+    A run that takes a few rows has all pairs before it has all triples.
+    """
     rows = [*cover(SMALL, TRIPLES, Tape(1))]
     for names in (*combinations(SMALL, 2), TRIPLES):
         assert met(rows, names) == {*product(*(SMALL[name] for name in names))}
     assert 18 <= len(rows) <= 22
     assert all(tuple(row) == tuple(SMALL) for row in rows)
-
-
-def test_the_same_tape_gives_the_same_rows():
-    """Another one gives others."""
     assert [*cover(SMALL, TRIPLES, Tape(2))] == [*cover(SMALL, TRIPLES, Tape(2))]
     assert [*cover(SMALL, TRIPLES, Tape(2))] != [*cover(SMALL, TRIPLES, Tape(3))]
-
-
-def test_pairs_come_first():
-    """A run that takes a few rows has all pairs before it has all triples."""
     few = [*islice(cover(SMALL, TRIPLES, Tape(1)), 11)]
     pairs = measure(few, SMALL, tuple(SMALL), 2)
     triples = measure(few, SMALL, TRIPLES, 3)

@@ -36,7 +36,10 @@ def few(monkeypatch):
 
 
 def test_a_clean_client_is_asked_everything_and_passes(toy):
-    """Each battery of the profile and each guard has looked, at a number of runs that adds up."""
+    """Each battery of the profile and each guard has looked, at a number of runs that adds up.
+
+    No field has a bit, the whole fleet is one crowd, intervals lie within 4 to 8 hours.
+    """
     sizes = PROFILES["probe"].sizes
     asked = {battery.oracle for battery in toy.batteries}
     assert asked == {*sizes, *QUESTIONS}
@@ -45,10 +48,6 @@ def test_a_clean_client_is_asked_everything_and_passes(toy):
     assert toy.runs == sum(alone[oracle].runs for oracle in sizes)
     assert alone["personal"].runs == 8 * sizes["personal"]
     assert all(b.cases > 0 and b.polls > 0 for b in toy.batteries)
-
-
-def test_a_poll_tells_nothing_and_keeps_its_range(toy):
-    """No field has a bit, the whole fleet is one crowd, intervals lie within 4 to 8 hours."""
     assert {row.bits for row in toy.fields} == {0.0}
     assert {row.min_k for row in toy.fields} == {40}
     assert "the whole poll" in {row.field for row in toy.fields}

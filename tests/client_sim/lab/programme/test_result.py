@@ -62,7 +62,10 @@ MATRIX = Matrix(
 
 
 def test_a_family_is_thin_with_fewer_than_two_killers_and_no_argument():
-    """Two members that two oracles find make a family that two find."""
+    """Two members that two oracles find make a family that two find.
+
+    Of the judges' changes 90 were killed, 10 survived, whether argued or not: 90 of 100.
+    """
     assert MATRIX.killers == {
         "a": ("grammar", "canaries"),
         "b": ("fleet",),
@@ -72,15 +75,11 @@ def test_a_family_is_thin_with_fewer_than_two_killers_and_no_argument():
     assert MATRIX.thin == ("d",)
     assert [row.id for row in MATRIX.survivors] == ["d-1"]
     assert MATRIX.score == pytest.approx(4 / 5)
-
-
-def test_the_score_of_the_oracles_is_that_of_all_changes():
-    """90 killed, 10 survived, whether argued or not: 90 of 100."""
     assert MutationScore(90, 10, 4).percent == pytest.approx(90)
 
 
 def test_a_report_is_good_when_the_client_is_clean_and_the_instrument_works():
-    """Each of the parts can spoil it."""
+    """Each of the parts can spoil it. Of a field two bits of two are allowed; the third is not."""
     clean = result(battery("personal", "N1", 0))
     whole = Matrix(MATRIX.oracles, MATRIX.rows[:4], argued=MATRIX.argued)
     row = WallClockRow("KS", 10_000, 0.01, 0.2, 1e-8, "a shift of 2 %")
@@ -89,10 +88,6 @@ def test_a_report_is_good_when_the_client_is_clean_and_the_instrument_works():
     assert not Report(clean, MATRIX).is_good
     late = WallClockRow("KS", 10_000, 0.5, 1e-9, 1e-8, "a shift of 2 %")
     assert not Report(clean, whole, None, (late,)).is_good
-
-
-def test_a_field_may_use_its_budget_up():
-    """Two of two bits are allowed; the third is not."""
     assert FieldEntropy("part", 4, 2.0, 2.0, 25).is_within
     assert not FieldEntropy("path", 8, 3.0, 2.0, 1).is_within
 

@@ -55,15 +55,14 @@ class Restarted(Later):
         return self.restarts > 1
 
 
-def test_whoever_follows_at_some_time_meets_servers_that_change():
-    """The first poll alone would give up three of them."""
+def test_who_follows_at_some_time_meets_servers_that_change():
+    """The first poll alone would give up three of them.
+
+    What a client that never follows would have to fetch next is not there.
+    """
     for client in (FollowingToy, Later, OverTls, Restarted):
         with case(client):
             assert plan_ground(client, 0).quiet() is not scripted.respond
-
-
-def test_whoever_never_follows_meets_a_server_without_news():
-    """What such a client would have to fetch next is not there."""
     assert plan_ground(ToyClient, 0).quiet() is scripted.respond
 
 
@@ -78,7 +77,10 @@ def ground():
 
 
 def test_a_run_that_others_are_compared_with_is_made_once(ground):
-    """One setting is one run; a setting that is equal, or a run that is to be another, is anew."""
+    """One setting is one run; a setting that is equal, or a run that is to be another, is anew.
+
+    Few are remembered: a programme with thousands of cases does not keep them all.
+    """
     setting = ground.setting(idle(2))
     runs = Runs(TOY)
     first = runs.usual(setting)
@@ -86,10 +88,6 @@ def test_a_run_that_others_are_compared_with_is_made_once(ground):
     assert runs.usual(ground.setting(idle(2))) is not first
     assert runs.another(setting) is not first
     assert runs.another(setting).seen == first.seen
-
-
-def test_few_runs_are_remembered(ground):
-    """A run of a programme with thousands of cases does not keep them all."""
     runs = Runs(TOY)
     settings = [ground.setting(idle(1)) for _ in range(10)]
     made = [runs.usual(setting) for setting in settings]
@@ -97,15 +95,8 @@ def test_few_runs_are_remembered(ground):
     assert runs.usual(settings[0]) is not made[0]
 
 
-def test_an_extent_counts_polls_and_bytes(ground):
-    """Three polls send three times what one sends."""
-    polls, data = Run(TOY, ground.setting(idle(3))).extent
-    assert polls == 3
-    assert data == 3 * Run(TOY, ground.setting(idle(1))).extent[1] > 0
-
-
 def test_guards_judge_a_run_once(ground, monkeypatch):
-    """Whoever is asked again says the same without looking again."""
+    """Whoever is asked again says the same without looking again; polls and bytes are counted."""
     looks = []
 
     def look(_observation, public):
@@ -116,6 +107,9 @@ def test_guards_judge_a_run_once(ground, monkeypatch):
     run = Run(TOY, ground.setting(idle(1)))
     assert dict(run.ask_guards(0, frozenset())) == dict(run.ask_guards(0, frozenset()))
     assert len(looks) == 1
+    polls, data = Run(TOY, ground.setting(idle(3))).extent
+    assert polls == 3
+    assert data == 3 * Run(TOY, ground.setting(idle(1))).extent[1] > 0
 
 
 def test_guards_are_left_out_by_name(ground):

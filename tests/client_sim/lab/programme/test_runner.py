@@ -28,15 +28,11 @@ class Dying:
 
 
 def test_a_process_that_dies_is_one_sentence():
-    """What was done before it comes out; then the lab says what to look for."""
+    """What was done before it comes out; then the lab says what to look for. No task, no result."""
     results = Mapper(Dying()).map(abs, [(-1,), (-2,)])
     assert next(results) == 1
     with pytest.raises(LabError, match="has ended, killed or by the client"):
         next(results)
-
-
-def test_nothing_to_do_gives_nothing():
-    """No task, no result."""
     assert list(Mapper(Dying()).map(abs, [])) == []
 
 
@@ -52,7 +48,10 @@ def ground():
 
 
 def test_every_case_is_in_one_task(ground):
-    """Tasks follow each other without a gap, also where the last is shorter."""
+    """Tasks follow each other without a gap, also where the last is shorter.
+
+    Two runs of a hundred days are a task of their own, so that no process waits long.
+    """
     batteries = personal(ground, 60), public(ground, 3)
     tasks = plan_tasks(batteries, 25)
     assert [(t.battery, t.first, t.last) for t in tasks] == [
@@ -61,10 +60,6 @@ def test_every_case_is_in_one_task(ground):
         (0, 50, 60),
         (1, 0, 3),
     ]
-
-
-def test_long_lives_are_shared_in_smaller_tasks(ground):
-    """Two runs of a hundred days are a task of their own, so that no process waits long."""
     (first, second) = plan_tasks((horizon(ground, 2),), 25)
     assert (first.last, second.first) == (1, 1)
 
@@ -92,16 +87,12 @@ def test_a_phone_that_is_run_twice_is_run_twice(ground):
 
 
 def test_what_is_known_is_not_asked_again(ground):
-    """A guard that raised its alarm keeps silent in what follows; the others go on."""
+    """A guard that raised its alarm keeps silent in what follows; a profile may leave some out."""
     batteries = (personal(ground, 1),)
     said = run_task(Runs(LEAKY), batteries, Task(0, 0, 1), PROBE, {"grammar", "canaries"})
     assert "grammar" not in said
     assert "canaries" not in said
     assert said["tripwire"].count
-
-
-def test_a_profile_may_leave_batteries_unsearched(ground):
-    """Nothing is searched for planted values there; elsewhere the first case is."""
     assert {"horizon", "phases"} <= PROBE.unsearched
     found = run_task(Runs(TOY), (phases(ground, 1),), Task(0, 0, 1), PROBE)
     assert "canaries" not in found
@@ -133,31 +124,26 @@ def test_another_alarm_is_not_waited_for_much_longer_than_the_first(ground):
     assert "phases" in try_client(LEAKY, batteries, PROBE).asked
 
 
-@pytest.mark.parametrize("is_plain", [False, True])
-def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground, is_plain):
-    """Beside the first of a battery, which is searched for what they may be dressed as."""
-    profile = replace(PROBE, is_plain_searched=is_plain)
-    batteries = (personal(ground, 3),)
-    clean = run_task(Runs(TOY), batteries, Task(0, 0, 3), profile)["canaries"]
-    assert (clean.runs, clean.count) == (3 * 8 if is_plain else 1, 0)
-    # One phone, run twice, is alike, whatever it tells; its values are there all the same.
-    told = run_task(Runs(LEAKY), (determinism(ground, 3),), Task(0, 1, 3), profile)
-    assert ("canaries" in told) == is_plain
-    assert not is_plain or told["canaries"].count >= 4
+def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground):
+    """Beside the first of a battery, which is searched for what they may be dressed as.
 
-
-def test_what_the_battery_found_is_not_searched_for(ground):
-    """Each owner's bytes are new where they leak: a search of all of them takes minutes."""
-    profile = replace(PROBE, is_plain_searched=True)
-    told = run_task(Runs(LEAKY), (personal(ground, 3),), Task(0, 1, 3), profile)
-    assert told["personal"].count
-    assert "canaries" not in told
-
-
-def test_a_release_and_a_commit_search_all_their_runs():
-    """More than 30,000 of them, each for its own owner's values."""
+    A release and a commit search all their runs, each for its own owner's values; not where the
+    battery found something: bytes are new where they leak, and a search of all takes minutes.
+    """
     assert PROFILES["full"].is_plain_searched
     assert PROFILES["quick"].is_plain_searched
+    batteries = (personal(ground, 3),)
+    for is_plain in (False, True):
+        profile = replace(PROBE, is_plain_searched=is_plain)
+        clean = run_task(Runs(TOY), batteries, Task(0, 0, 3), profile)["canaries"]
+        assert (clean.runs, clean.count) == (3 * 8 if is_plain else 1, 0)
+        # One phone, run twice, is alike, whatever it tells; its values are there all the same.
+        told = run_task(Runs(LEAKY), (determinism(ground, 3),), Task(0, 1, 3), profile)
+        assert ("canaries" in told) == is_plain
+        assert not is_plain or told["canaries"].count >= 4
+    told = run_task(Runs(LEAKY), batteries, Task(0, 1, 3), profile)
+    assert told["personal"].count
+    assert "canaries" not in told
 
 
 def test_a_poll_that_is_broken_off_may_leave_an_answer_unread(ground):

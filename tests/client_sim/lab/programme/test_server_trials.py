@@ -1,69 +1,59 @@
 """Servers that leak, and honest ones, as rows of the kill matrix."""
 
-import pytest
-
 from client_sim.lab.programme import execute
 from client_sim.lab.programme.library import METHODS
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
+from tests.cases import case
 
 NUMBERS = {server.id: number for number, server in enumerate(SERVERS)}
 
 
-@pytest.mark.parametrize(
-    ("server", "check"),
-    [("l57-address-only", "files"), ("l57-path-label", "metrics"), ("l58-node-tag", "nodes")],
-)
-def test_a_leaky_server_is_found_by_the_check_that_is_there_for_it(server, check):
-    """And is one of those that leak."""
-    assert NUMBERS[server] < LEAKY
-    assert check in try_server(NUMBERS[server], 0)
-
-
-def test_an_honest_server_is_found_by_none():
-    """It is not one of those that leak."""
-    assert NUMBERS["clean-honest"] >= LEAKY
-    assert try_server(NUMBERS["clean-honest"], 0) == ()
-
-
-def test_every_check_says_how_it_works():
-    """Two that work alike are not independent of each other."""
+def test_a_leaky_server_is_found_by_the_check_that_is_there_for_it():
+    """Those that leak come first; an honest one is found by none. Each check says how it works."""
+    for server, check in (
+        *(("l57-address-only", "files"), ("l57-path-label", "metrics")),
+        *(("l58-node-tag", "nodes"), ("clean-honest", None)),
+    ):
+        with case(server):
+            killed = try_server(NUMBERS[server], 0)
+            assert (check in killed) if NUMBERS[server] < LEAKY else (killed == ())
+    assert NUMBERS["l58-node-tag"] < LEAKY <= NUMBERS["clean-honest"]
     assert set(CHECKS) <= set(METHODS)
 
 
-@pytest.mark.parametrize("killed", [(), ("files",), ("files", "growth")])
-def test_servers_are_rows_beside_clients(killed, monkeypatch):
+def test_servers_are_rows_beside_clients(monkeypatch):
     """What nothing finds survives; what is found in one way alone hangs by a thread."""
+    found, told = [], []
     monkeypatch.setattr(execute, "load_library", lambda _name: ())
     monkeypatch.setattr(execute, "SERVERS", SERVERS[LEAKY - 1 : LEAKY + 1])
     monkeypatch.setattr(execute, "LEAKY", 1)
-    monkeypatch.setattr(execute, "try_server", lambda number, _seed: killed if number == 0 else ())
-    told = []
-    matrix = execute.run_matrix(
-        "probe", 0, 1, lambda *said: told.append(said), libraries=("ours",), quick=False
+    monkeypatch.setattr(
+        execute, "try_server", lambda number, _seed: tuple(found) if number == 0 else ()
     )
-    (row,) = matrix.rows
-    assert (row.family, row.killed_by) == ("L58", killed)
-    assert row.not_asked == matrix.oracles[: -len(CHECKS)]
-    assert [row.family for row in matrix.equivalents] == ["clean"]
-    assert [row.family for row in matrix.survivors] == ([] if killed else ["L58"])
-    assert matrix.thin == (() if len(killed) == 2 else ("L58",))
-    assert matrix.oracles[-len(CHECKS) :] == CHECKS
-    assert told == [("mutants", 1, 2), ("mutants", 2, 2)]
+    for killed in ((), ("files",), ("files", "growth")):
+        found[:], told[:] = killed, ()
+        matrix = execute.run_matrix(
+            "probe", 0, 1, lambda *said: told.append(said), libraries=("ours",), quick=False
+        )
+        with case(killed):
+            (row,) = matrix.rows
+            assert (row.family, row.killed_by) == ("L58", killed)
+            assert row.not_asked == matrix.oracles[: -len(CHECKS)]
+            assert [row.family for row in matrix.equivalents] == ["clean"]
+            assert [row.family for row in matrix.survivors] == ([] if killed else ["L58"])
+            assert matrix.thin == (() if len(killed) == 2 else ("L58",))
+            assert matrix.oracles[-len(CHECKS) :] == CHECKS
+            assert told == [("mutants", 1, 2), ("mutants", 2, 2)]
 
 
 def test_a_library_that_is_brought_is_tried_without_servers(monkeypatch):
-    """They are of our own library."""
+    """They are of our own library, whose sample has a server of each family."""
     monkeypatch.setattr(execute, "load_library", lambda _name: ())
     matrix = execute.run_matrix(
         "probe", 0, 1, lambda *_: None, libraries=("their.module:CLIENTS",), quick=True
     )
     assert matrix.rows == ()
     assert not set(CHECKS) & set(matrix.oracles)
-
-
-def test_a_sample_has_a_server_of_each_family(monkeypatch):
-    """One that keeps, one that does not answer all alike, one that does neither."""
-    monkeypatch.setattr(execute, "load_library", lambda _name: ())
     monkeypatch.setattr(execute, "try_server", lambda _number, _seed: ())
     matrix = execute.run_matrix("probe", 0, 1, lambda *_: None, libraries=("ours",), quick=True)
     assert [row.family for row in matrix.rows] == ["L57", "L58"]

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.programme.batteries.personal import events
 from client_sim.lab.programme.case import Case, judge_same_polls, judge_same_trace
@@ -15,6 +13,7 @@ from client_sim.lab.scenarios.lives import without_events
 from client_sim.lab.servers.scripted import respond
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.persona import make_persona
+from tests.cases import case
 
 
 def case_of(public, judge=judge_same_trace):
@@ -47,15 +46,14 @@ class TellsOfCalls(ToyClient):
 
 
 def test_what_is_left_is_what_the_leak_needs(public):
-    """Of 22 steps a restart and a poll; of 26 fields the one that is told."""
+    """Of 22 steps a restart and a poll; of 26 fields the one that is told.
+
+    A fleet of three differs in 26 fields, too, of which the serial number is enough.
+    """
     small = shrink(TellsSerialAfterRestart, case_of(public))
     assert small.steps == ("reboot", "poll")
     assert small.fields == ("serial",)
     assert b"X-Serial: " in small.finding.data
-
-
-def test_more_than_two_owners_are_made_alike_but_for_what_is_told(public):
-    """A fleet of three differs in 26 fields, of which the serial number is enough."""
     pair = case_of(public)
     third = replace(pair.settings[1], personal=make_persona(3))
     small = shrink(TellsSerialAfterRestart, replace(pair, settings=(*pair.settings, third)))
@@ -98,24 +96,21 @@ class TellsOfMessages(ToyClient):
         return (*super().headers(), *told)
 
 
-@pytest.mark.parametrize(
-    ("factory", "steps"),
-    [(TellsOfMessages, ("sms-received", "poll")), (TellsOfCalls, ("call-received",))],
-)
-def test_a_still_life_is_derived_again_from_the_smaller_one(factory, steps, public):
-    """Of 22 steps the one event is left, and a poll where it shows in one."""
-    first, _ = case_of(public).settings
-    pair = (first, replace(first, scenario=without_events(STORY)))
-    small = shrink(factory, Case(pair, judge_same_polls, derive=without_events))
-    assert small.steps == steps
-    assert small.fields == ()
-
-
-def test_the_battery_of_events_says_how_its_still_life_follows():
-    """Its case is made small, too: one message in 23 steps is named."""
-    case = events(plan_ground(TellsOfMessages, 0), 2).make(1)
-    assert len(case.settings[0].scenario.steps) > 15
-    assert shrink(TellsOfMessages, case).steps == ("sms-received", "poll")
+def test_a_still_life_is_derived_again_from_the_smaller_one(public):
+    """Of 22 steps the one event is left, and a poll where it shows in one; of a battery's, too."""
+    for factory, steps in (
+        (TellsOfMessages, ("sms-received", "poll")),
+        (TellsOfCalls, ("call-received",)),
+    ):
+        with case(factory, steps):
+            first, _ = case_of(public).settings
+            pair = (first, replace(first, scenario=without_events(STORY)))
+            small = shrink(factory, Case(pair, judge_same_polls, derive=without_events))
+            assert small.steps == steps
+            assert small.fields == ()
+    longer = events(plan_ground(TellsOfMessages, 0), 2).make(1)
+    assert len(longer.settings[0].scenario.steps) > 15
+    assert shrink(TellsOfMessages, longer).steps == ("sms-received", "poll")
 
 
 def test_what_does_not_repeat_is_not_made_small(public):

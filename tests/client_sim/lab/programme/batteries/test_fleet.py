@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.downloading import DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
@@ -13,6 +11,7 @@ from client_sim.lab.programme.batteries.fleet import downloads, split
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.memo import memoised
+from tests.cases import case
 
 
 def judge(factory, number=0):
@@ -30,17 +29,15 @@ def test_phones_that_fetch_the_package_of_their_model_raise_no_alarm():
     assert asked == 2 * 2 * CROWDS["package"]
 
 
-@pytest.mark.parametrize(
-    ("mutant", "words"),
-    [
+def test_a_package_that_few_ask_for_is_found():
+    """An address of a phone's own, and a build that is named where nobody offered a package."""
+    for mutant, words in (
         ("package-own-address", "is shown by 1 of 16 phones, where 4 or more must share it"),
         ("incremental-build", "path has 4 values among 16 phones"),
-    ],
-)
-def test_a_package_that_few_ask_for_is_found(mutant, words):
-    """An address of a phone's own, and a build that is named where nobody offered a package."""
-    found, _ = judge(find_mutant(mutant).make)
-    assert any(words in finding.explanation for finding in found)
+    ):
+        with case(mutant, words):
+            found, _ = judge(find_mutant(mutant).make)
+            assert any(words in finding.explanation for finding in found)
 
 
 def run_split(factory, number):

@@ -20,6 +20,7 @@ from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.setting import keep, observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.servers.memo import memoised
+from tests.cases import case
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,26 +97,20 @@ def test_the_last_machine_of_a_case_changes_behind_each_poll():
     assert changing(2) == (9, 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
+def test_what_is_told_of_a_machine_is_named():
+    """Of all in which machines differ, what still shows; where one changed, what it was."""
+    for name, told in (
         ("host-in-seconds", {"host"}),
         ("zone-in-hours", {"environment"}),
         ("machine-id-in-seconds", {"files"}),
-    ],
-)
-def test_what_is_told_of_a_machine_is_named(name, told):
-    """Of all in which machines differ, what still shows."""
-    mutant = find_mutant(name)
-    battery = machine(plan_ground(mutant.make, 0), 1)
-    small = shrink(mutant.make, battery.make(0))
-    assert (set(small.machine), small.fields, small.steps) == (told, (), ("poll",))
-
-
-def test_what_a_client_notices_of_its_machine_is_named():
-    """Where one machine changed between two polls, what it was that changed."""
+    ):
+        with case(name, told):
+            mutant = find_mutant(name)
+            battery = machine(plan_ground(mutant.make, 0), 1)
+            small = shrink(mutant.make, battery.make(0))
+            assert (set(small.machine), small.fields, small.steps) == (told, (), ("poll",))
     mutant = find_mutant("content-when-renamed")
     battery = machine(plan_ground(mutant.make, 0), 48)
     quiet = map(battery.make, range(0, 48, 4))
-    case = next(c for c in quiet if c.judge([observe(mutant.make, s) for s in c.settings]))
-    assert set(shrink(mutant.make, case).machine) == {"host"}
+    found = next(c for c in quiet if c.judge([observe(mutant.make, s) for s in c.settings]))
+    assert set(shrink(mutant.make, found).machine) == {"host"}
