@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +18,14 @@ from client_sim.lab.commands import run as run_module
 from client_sim.lab.commands.ending import ending_with_children
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.errors import ClientOverdueError
+from client_sim.lab.programme import live
 from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.live import examine_live, make_live_batteries
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lifelike import make_lifelike
 from client_sim.lab.scenarios.lives import idle
 from client_sim.persona import make_persona
+from tests.cases import case
 from tests.patience import until
 
 OWNER = make_lifelike(make_persona(b"0 owner 0"))  # the first that the lab makes of seed 0
@@ -31,9 +35,6 @@ POLL = (
     b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
     b"Accept-Encoding: gzip\r\n\r\n"
 )
-
-
-TOY = ("--client", "toy", "--pairs", 1)
 
 
 def call(*arguments):
@@ -56,32 +57,47 @@ def url(server):
     return f"http://updates.example.org:{server.server_address[1]}"
 
 
-def test_a_clean_client_gives_0(url, root, tmp_path):
+@pytest.fixture
+def examine(url, root, monkeypatch):
+    """Run `lab run` on the server with a few batteries, which examine each client once."""
+    examined = {}
+
+    def make(*how):
+        return [b for b in make_live_batteries(*how) if b.oracle in {"personal", "sockets"}]
+
+    def examine_once(*how, name, **more):
+        if name not in examined:
+            examined[name] = examine_live(*how, name=name, **more)
+        return examined[name]
+
+    monkeypatch.setattr(live, "make_live_batteries", make)
+    monkeypatch.setattr(run_module, "examine_live", examine_once)
+    return partial(call, "run", "--url", url, "--root", root, "--pairs", 1)
+
+
+def test_a_clean_client_gives_0(examine, tmp_path):
     """The table says so, and the page is written."""
     page = tmp_path / "page.html"
-    result = call("run", "--url", url, "--root", root, *TOY, "--html", page)
+    result = examine("--client", "toy", "--html", page)
     assert result.exit_code == 0, result.output
     assert "No difference in" in result.output
     assert "sockets" in result.output
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_the_phone_of_2014_gives_1_and_shows_the_bytes(url, root, tmp_path):
+def test_the_phone_of_2014_gives_1_and_shows_the_bytes(examine, tmp_path):
     """The IMEI stands in all forms of the report, for those who ask to see it."""
     page, junit, sarif = tmp_path / "page.html", tmp_path / "junit.xml", tmp_path / "it.sarif"
     files = ("--html", page, "--junit", junit, "--sarif", sarif)
-    options = ("--client", "2014", "--pairs", 1, "--show-personal", *files)
-    result = call("run", "--url", url, "--root", root, *options)
+    result = examine("--client", "2014", "--show-personal", *files)
     assert result.exit_code == 1
     assert "LEAK" in result.output
     said = f"imei as it is: {OWNER.imei}"
     for text in (result.output, page.read_text(), junit.read_text(), sarif.read_text()):
         assert said in text
 
-
-def test_json_has_the_same_verdict(url, root):
-    """Offending bytes are hexadecimal and lie where the offset says; values are covered."""
-    result = call("run", "--url", url, "--root", root, "--client", "2014", "--pairs", 1, "--json")
+    # JSON has the same verdict; bytes lie where the offset says, and values are covered.
+    result = examine("--client", "2014", "--json")
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
     assert verdict["clean"] is False
@@ -98,71 +114,10 @@ def test_json_has_the_same_verdict(url, root):
     assert OWNER.imei.encode().hex() not in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("client", "words"),
-    [
-        ("nobody", "there is no client nobody"),
-        ("no.such:thing", "cannot be imported"),
-        ("client_sim.lab.clients.toy:Nothing", "cannot be imported"),
-        ("client_sim.lab.scenarios.driving:POLL", "no factory"),
-    ],
-)
-def test_an_unknown_client_gives_1(client, words, url, root):
-    """One sentence says what to write."""
-    result = call("run", "--url", url, "--root", root, "--client", client)
-    assert result.exit_code == 1
-    assert words in result.stderr
-
-
-def test_no_server_gives_3(root):
-    """There is no verdict without a server."""
-    result = call("run", "--url", "http://updates.example.org:1", "--root", root, "--client", "toy")
-    assert result.exit_code == 3
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        *(("--url", "http://[bad"), ("--now", "nan"), ("--now", "-1"), ("--now", "1e300")),
-        *(("--codename", "../x"), ("--codename", "latest-x"), ("--region", ""), ("--channel", "A")),
-        *(("--resolve", "a.example=nowhere"), ("--resolve", "=192.0.2.1x"), ("--resolve", "a")),
-        ("--url", "http://127.0.0.1:80"),
-    ],
-)
-def test_a_malformed_value_gives_2_and_names_the_option(option, value, url, root):
-    """Nothing is examined; an address in place of the host's name is none of its kind, either."""
-    result = call("run", "--url", url, "--root", root, "--client", "toy", option, value)
-    assert result.exit_code == 2, result.output
-    assert option in result.stderr
-    assert call("explain", "--root", root, "--host", "192.0.2.1").exit_code == 2
-
-
-NO_ROOTS = [
-    b"root:x:0:0",
-    b"[]",
-    b"{}",
-    b'{"signatures":[],"signed":{"_type":"targets"}}',
-    b"[" * 2000,
-]
-
-
-@pytest.mark.parametrize("data", NO_ROOTS, ids=range(len(NO_ROOTS)))
-@pytest.mark.parametrize("command", ["run", "explain"])
-def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, data, url, root):
-    """Without a root a phone asks for nothing, which proves nothing."""
-    root.write_bytes(data)
-    more = ("--url", url) if command == "run" else ()
-    result = call(command, "--root", root, *more)
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith(f"error: {root} is no TUF root")
-    assert result.stderr.count("\n") == 1
-
-
-def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path):
+def test_the_root_of_another_ceremony_gives_no_clean_verdict(examine, root, tmp_path):
     """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
     page = tmp_path / "page.html"
-    result = call("run", "--url", url, "--root", root, "--pairs", 1, "--json", "--html", page)
+    result = examine("--json", "--html", page)
     assert result.exit_code == 1
     checks = json.loads(result.stdout)["checks"]
     assert [check["name"] for check in checks if not check["passed"]] == ["completes"]
@@ -172,21 +127,64 @@ def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path
     assert result.stderr.startswith("error: the client sent nothing")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("def", "raise ZeroDivisionError('a\\nb')", "raise SystemExit(0)"),
-        "from os import _exit\n_exit(0)",
-    ],
-)
-def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, monkeypatch):
-    """Whatever it raises is one sentence."""
-    (tmp_path / "their_client.py").write_text(text)
+def test_a_client_that_is_none_gives_1(url, root, tmp_path, monkeypatch):
+    """One sentence says what to write, whatever its module raises."""
+    texts = {
+        "their_typo": "def",
+        "their_error": "raise ZeroDivisionError('a\\nb')",
+        "their_end": "raise SystemExit(0)",
+        "their_exit": "from os import _exit\n_exit(0)",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    result = call("run", "--url", url, "--root", root, "--client", "their_client:x")
-    assert result.exit_code == 1
-    assert "cannot be imported" in result.stderr
-    assert result.stderr.count("\n") == 1
+    for client, words in (
+        ("nobody", "there is no client nobody"),
+        ("no.such:thing", "cannot be imported"),
+        ("client_sim.lab.clients.toy:Nothing", "cannot be imported"),
+        ("client_sim.lab.scenarios.driving:POLL", "no factory"),
+        *((f"{name}:x", "cannot be imported") for name in texts),
+    ):
+        with case(client):
+            result = call("run", "--url", url, "--root", root, "--client", client)
+            assert result.exit_code == 1
+            assert words in result.stderr
+            assert result.stderr.count("\n") == 1
+
+
+def test_no_server_gives_3(root):
+    """There is no verdict without a server."""
+    result = call("run", "--url", "http://updates.example.org:1", "--root", root, "--client", "toy")
+    assert result.exit_code == 3
+
+
+def test_a_malformed_value_gives_2_and_names_the_option(url, root):
+    """Nothing is examined; an address in place of the host's name is none of its kind, either."""
+    for option, value in (
+        *(("--url", "http://[bad"), ("--now", "nan"), ("--now", "-1"), ("--now", "1e300")),
+        *(("--codename", "../x"), ("--codename", "latest-x"), ("--region", ""), ("--channel", "A")),
+        *(("--resolve", "a.example=nowhere"), ("--resolve", "=192.0.2.1x"), ("--resolve", "a")),
+        ("--url", "http://127.0.0.1:80"),
+    ):
+        with case(option, value):
+            result = call("run", "--url", url, "--root", root, "--client", "toy", option, value)
+            assert result.exit_code == 2, result.output
+            assert option in result.stderr
+    assert call("explain", "--root", root, "--host", "192.0.2.1").exit_code == 2
+
+
+def test_a_file_that_is_no_root_gives_1_and_no_verdict(url, root):
+    """Without a root a phone asks for nothing, which proves nothing."""
+    targets = b'{"signatures":[],"signed":{"_type":"targets"}}'
+    for data in (b"root:x:0:0", b"[]", b"{}", targets, b"[" * 2000):
+        root.write_bytes(data)
+        for command in (("run", "--url", url), ("explain",)):
+            with case(command, data):
+                result = call(*command, "--root", root)
+                assert result.exit_code == 1
+                assert result.stdout == ""
+                assert result.stderr.startswith(f"error: {root} is no TUF root")
+                assert result.stderr.count("\n") == 1
 
 
 def test_a_client_that_needs_an_owner_cannot_be_explained(root):
@@ -280,7 +278,7 @@ def _overdue(*_arguments):
 
 
 def test_each_tenth_of_long_work_is_a_line(capsys):
-    """Ten lines on standard error, the last at the end, whatever the number of steps."""
+    """Ten lines on standard error, the last at the end; what is over in a moment needs none."""
     with show_progress() as tell:
         for done in range(1, 1_235):
             tell("runs", done, 1_234)
@@ -290,10 +288,6 @@ def test_each_tenth_of_long_work_is_a_line(capsys):
     assert lines[0] == "runs: 124 of 1,234"
     assert lines[-1] == "runs: 1,234 of 1,234"
     assert len(lines) == 10
-
-
-def test_short_work_says_nothing(capsys):
-    """What is over in a moment needs no line."""
     with show_progress() as tell:
         for done in range(1, 50):
             tell("runs", done, 49)
