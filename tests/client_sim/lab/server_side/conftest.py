@@ -43,6 +43,15 @@ def few(canaries):
     return few
 
 
+@pytest.fixture(scope="session")
+def some(canaries):
+    """Give the same with some of the requests, for servers that keep something of most of them."""
+    some, planted = copy.copy(canaries), canaries.planted
+    names = [each for each in planted if each.template.position == "name of a header"]
+    some.planted = [*planted[::4], *names]
+    return some
+
+
 @pytest.fixture
 def examine(canaries, tmp_path):
     """Start two nodes of a toy, and examine the first one in every way; gives the verdict.

@@ -9,6 +9,7 @@ from client_sim.lab.server_mutants.toy import Running, ToyServer
 from client_sim.lab.servers.scripted import make_authority
 from tests.client_sim.lab.server_side.conftest import HOST
 
+AT_THE_END = KEEPERS[-1]
 NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}
 TOLD = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(KEEPERS) :]
 VARYING = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L58"]
@@ -42,9 +43,12 @@ class Together(ToyServer):
             each.end()
 
 
-def test_whatever_a_server_keeps_is_found(examine):
-    """In the folder of each; what is under a key of the server's own shows by its growth alone."""
-    verdict = examine(lambda folder, node: Running(Together, folder, node))
+def test_whatever_a_server_keeps_is_found(examine, some):
+    """In the folder of each; what is under a key of the server's own shows by its growth alone.
+
+    What the last one writes has been found with others, and is not named again.
+    """
+    verdict = examine(lambda folder, node: Running(Together, folder, node), some)
     checks = {check.name: check for check in verdict.checks}
     assert checks["files"].count > len(checks["files"].findings)
     missed = {
@@ -52,8 +56,13 @@ def test_whatever_a_server_keeps_is_found(examine):
         for each in KEEPERS
         if not any(f"/{each.id}/" in finding.where for finding in checks["files"].findings)
     }
-    assert missed == {"l57-keyed-address"}
+    assert missed == {"l57-keyed-address", AT_THE_END.id}
     assert any("/l57-keyed-address/" in finding.where for finding in checks["growth"].findings)
+
+
+def test_what_a_server_writes_when_it_ends_is_found(examine, few):
+    """After its restart."""
+    assert "files" in examine(AT_THE_END.make, few).failed()
 
 
 @pytest.mark.parametrize("mutant", TOLD, ids=lambda mutant: mutant.id)
