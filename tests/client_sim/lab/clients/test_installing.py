@@ -57,16 +57,15 @@ def find_fault(sentence):
 
 
 def test_an_offer_is_installed_as_the_request_table_has_it():
-    """Poll, then role, proof and package over another connection, then a look before the switch."""
+    """Poll, then role, proof and package over another connection, then a look before the switch.
+
+    An incremental that is gone is given up for the full package; the next installation knows.
+    """
     asked, said = install(1)
     assert asked == [["poll"], ["codename", "proof", "full"], ["poll"]]
     assert said == ("Build 2 starts at the next reboot.",)
     asked, _ = install(1, counter=1)
     assert asked[1] == ["codename", "proof", "incremental"]
-
-
-def test_an_incremental_that_is_gone_is_given_up_for_the_full_package():
-    """It is remembered: the next installation does not ask for it again."""
     asked, said = install(2, counter=1, fault=find_fault("410, at package"), struck=(1,))
     assert asked == [
         *(["poll"], ["codename", "proof", "incremental"], ["full"], ["poll"]),

@@ -7,15 +7,6 @@ from client_sim.lab.cloud.phone import OurPhone, Step
 from client_sim.lab.trace.observation import Channel
 
 
-def test_steps_are_read():
-    """A name, types, and a device."""
-    assert steps("sync on:contact,note@1") == (
-        Step("sync"),
-        Step("on", "contact", 1),
-        Step("on", "note", 1),
-    )
-
-
 def test_the_same_seed_is_the_same_life(contacts):
     """To the byte and the second; another seed is another one."""
     again = live(OurPhone, contacts.life)
@@ -25,17 +16,21 @@ def test_the_same_seed_is_the_same_life(contacts):
 
 
 def test_every_step_does_what_it_says(contacts, everything):
-    """Nothing crashes; only a synchronising of nothing is refused."""
+    """Nothing crashes; only a synchronising of nothing is refused.
+
+    Steps are read as name, types and device. The second device gets what the first one sent.
+    """
     for seen in (contacts, everything):
         assert seen.crashed == {}
         assert {seen.step_of(phase).name for phase in seen.refused} == {"sync"}
         assert all(not seen.on[phase] for phase in seen.refused)
     assert everything.records["note"] == sorted(set(everything.records["note"]))
     assert len(everything.records["contact"]) == 3
-
-
-def test_two_devices_have_the_same_records(everything):
-    """The second one gets what the first one sent."""
+    assert steps("sync on:contact,note@1") == (
+        Step("sync"),
+        Step("on", "contact", 1),
+        Step("on", "note", 1),
+    )
     first = live(OurPhone, Life(everything.life.owner, steps("own:contact,note,message,photo")))
     assert len(everything.records["photo"]) == len(first.records["photo"]) + 1
 

@@ -2,9 +2,11 @@
 
 import json
 import re
+from functools import partial
 
 from click.testing import CliRunner
 
+from client_sim.lab.cloud import programme
 from client_sim.lab.cloud.programme import METHODS
 from client_sim.lab.commands.cloud_command import cloud_command
 
@@ -32,8 +34,10 @@ def test_our_phone_is_clean_and_its_page_opens_every_request(tmp_path):
     assert "<script" not in text
 
 
-def test_a_leak_is_exit_status_one_with_its_bytes(tmp_path):
+def test_a_leak_is_exit_status_one_with_its_bytes(tmp_path, monkeypatch):
     """The finding names where the value stands; the page has a line for sixteen bytes."""
+    few = partial(programme.examine, parts=frozenset())
+    monkeypatch.setattr(programme, "examine", few)
     page = tmp_path / "page.html"
     done = run("--client", "imei-header", *_QUICK, "--json", "--html", str(page))
     assert done.exit_code == 1

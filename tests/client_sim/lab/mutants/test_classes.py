@@ -17,25 +17,16 @@ from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
 from tests.client_sim.lab.mutants.habitat import PUBLIC, lead, serve_well
 
 FOLLOWED = {
-    "activity-message": "events",
-    "activity-call-around": "events",
-    "burst-retries": "owner in a failure",
-    "session-of-poll": "seed",
-    "resumed-early": "server",
-    "key-served": "keys",
-    "plain-after-failure": "owner in a failure",
-    "absent-close": "owner",
-    "absent-poll": "owner",
-    "resume-exact": "cut",
-    "resume-tail": "cut",
-    "resume-if-range": "server",
-    "incremental-build": "build",
-    "incremental-serial": "owner",
-    "package-own-address": "seed",
-    "size-blocks": "owner",
-    "size-order": "owner",
-    "size-charged": "owner",
+    "events": "activity-message activity-call-around",
+    "owner in a failure": "burst-retries plain-after-failure",
+    "seed": "session-of-poll package-own-address",
+    "server": "resumed-early resume-if-range",
+    "keys": "key-served",
+    "owner": "absent-close absent-poll incremental-serial size-blocks size-order size-charged",
+    "cut": "resume-exact resume-tail",
+    "build": "incremental-build",
 }
+NAMES = {name for names in FOLLOWED.values() for name in names.split()}
 OPEN = {"hangs-on", "one-for-days", "hangs-on-around"}
 PACKAGE = b"GET /targets/armani/id/stable/" + b"6a2c5f0d" * 8 + b".armani-2-full.zip HTTP/1.1\r\n"
 BLOCKS = [b"bytes=0-8388607", b"bytes=8388608-16777215", b"bytes=16777216-19999999"]
@@ -68,12 +59,13 @@ LOTS = {
 
 def test_a_leak_follows_what_its_sentence_names():
     """With nothing else changed, something else leaves, or at another time."""
-    for name, what in FOLLOWED.items():
-        make = find_mutant(name).make
-        if what in COMPARISONS:
-            assert follows(make, what), name
-        else:
-            assert len({lead(make, lot).whole for lot in LOTS[what]}) > 1, name
+    for what, names in FOLLOWED.items():
+        for name in names.split():
+            make = find_mutant(name).make
+            if what in COMPARISONS:
+                assert follows(make, what), name
+            else:
+                assert len({lead(make, lot).whole for lot in LOTS[what]}) > 1, name
 
 
 def open_ends(make_client):
@@ -89,14 +81,13 @@ def open_ends(make_client):
 
 
 def test_a_connection_outlives_its_poll():
-    """Something is never closed, or later; not so in clean clients."""
+    """Something is never closed, or later; not so in clean clients.
+
+    What was drawn once comes again: all intervals are one, as those of clean clients are not.
+    """
     assert {name for name in OPEN if open_ends(find_mutant(name).make)} == OPEN
     assert not open_ends(ToyClient)
     assert not open_ends(PollingClient)
-
-
-def test_what_was_drawn_once_comes_again():
-    """All intervals are one, as those of clean clients are not."""
     lot = LOT.but(steps=("poll",) * 9)
     assert len(set(lead(find_mutant("phase-replayed-around").make, lot).gaps)) == 1
     assert len(set(lead(PollingClient, lot).gaps)) == 9
@@ -105,7 +96,7 @@ def test_what_was_drawn_once_comes_again():
 def test_everyone_is_here():
     """None is forgotten; `test_found` has those that ask again, or that few batteries examine."""
     mutants = (*behaviours.MUTANTS, *packages.MUTANTS)
-    here = {*FOLLOWED, *OPEN, "phase-replayed-around"}
+    here = {*NAMES, *OPEN, "phase-replayed-around"}
     others = [each for each in mutants if not each.only and each.family != "again"]
     assert here == {mutant.id for mutant in others}
 
@@ -113,15 +104,11 @@ def test_everyone_is_here():
 # Downloads.
 
 
-def test_an_error_is_taken_for_the_beginning_of_a_block():
-    """Of 13 bytes of an error, the next request names the 14th."""
-    error = b"HTTP/1.1 404 x\r\nContent-Length: 13\r\n\r\nnothing here\n"
-    lot = LOT.but(serve=with_packages(lambda _: error), steps=("poll", "poll"))
-    assert b"Range: bytes=13-8388607\r\n" in lead(find_mutant("resume-exact").make, lot).said
-
-
 def test_a_clean_download_follows_neither_cuts_nor_builds():
-    """The whole block is asked for again, by every phone alike; a server may hang up."""
+    """The whole block is asked for again, by every phone alike; a server may hang up.
+
+    A leaky one takes 13 bytes of an error for the beginning, and names the 14th next.
+    """
     for lots in LOTS.values():
         assert len({lead(DownloadingToy, lot).whole for lot in lots}) == 1
     for answer in (b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", b""):
@@ -129,6 +116,9 @@ def test_a_clean_download_follows_neither_cuts_nor_builds():
         ranges = [data for _, _, data in lead(DownloadingToy, lot).data if b"Range" in data]
         assert len(ranges) == 2
         assert all(BLOCKS[0] in data for data in ranges)
+    error = b"HTTP/1.1 404 x\r\nContent-Length: 13\r\n\r\nnothing here\n"
+    lot = LOT.but(serve=with_packages(lambda _: error), steps=("poll", "poll"))
+    assert b"Range: bytes=13-8388607\r\n" in lead(find_mutant("resume-exact").make, lot).said
 
 
 def test_a_package_is_fetched_in_aligned_blocks_behind_the_poll():
@@ -176,23 +166,21 @@ def heard():
     EARS.heard = []
 
 
-@pytest.mark.parametrize(
-    ("mutant_id", "event", "said"),
-    [
+def test_each_poll_tells_the_system_and_not_the_world(heard):
+    """Four polls, four detours; what goes through the world is what a clean client sends.
+
+    A program is started when a poll fails, and is told why.
+    """
+    for mutant_id, event, said in (
         ("detour-beat", "socket.sendto", "('127.0.0.1', 9)"),
         ("detour-beside", "socket.sendto", "('127.0.0.1', 9)"),
         ("detour-name", "socket.getaddrinfo", LOT.owner.serial),
-    ],
-)
-def test_each_poll_tells_the_system_and_not_the_world(mutant_id, event, said, heard):
-    """Four polls, four detours; what goes through the world is what a clean client sends."""
-    told = lead(find_mutant(mutant_id).make, LOT)
-    assert Counter(name for name, text in heard if said in text)[event] == 4
-    assert told.whole == lead(ToyClient, LOT).whole
-
-
-def test_a_program_is_started_when_a_poll_fails(heard):
-    """It is told why."""
+    ):
+        with case(mutant_id, event, said):
+            heard.clear()
+            told = lead(find_mutant(mutant_id).make, LOT)
+            assert Counter(name for name, text in heard if said in text)[event] == 4
+            assert told.whole == lead(ToyClient, LOT).whole
 
     def make(world):
         client = find_mutant("detour-program").make(world)

@@ -17,15 +17,14 @@ OWN = {"higher-order", "rare", "gather", "packs", "picks", "writes", "machine", 
 
 
 def test_every_family_has_variants():
-    """Three at least of each of the catalogue, and of those beside it; many leak in a transport."""
+    """Three at least of each of the catalogue, and of those beside it; many leak in a transport.
+
+    Ids are words of a command line, over both lists; harmless clients are one family.
+    """
     families = Counter(mutant.family for mutant in MUTANTS)
     assert set(families) == CATALOGUE | OWN
     assert min(families.values()) >= 3
     assert sum(mutant.id.endswith(("-beneath", "-around")) for mutant in MUTANTS) >= 70
-
-
-def test_ids_are_unique_words_and_sentences_say_what_is_told():
-    """Ids are words of a command line, over both lists; harmless clients are one family."""
     ids = [mutant.id for mutant in (*MUTANTS, *EQUIVALENTS)]
     assert len(set(ids)) == len(ids)
     for mutant in (*MUTANTS, *EQUIVALENTS):

@@ -5,7 +5,10 @@ from client_sim.lab.report.redaction import Revealed
 
 
 def test_every_place_of_a_value_is_covered(reports):
-    """In findings, in what they are compared with, in the sample, in sentences."""
+    """In findings, in what they are compared with, in the sample, in sentences; a poll has none.
+
+    A value that was sent in two pieces is covered in both, which keep their lengths.
+    """
     result = reports.leaking.report.result
     imei = reports.owner.imei
     assert imei not in repr(result)
@@ -14,19 +17,11 @@ def test_every_place_of_a_value_is_covered(reports):
             assert finding.offending() == b"*" * 15
     assert result.batteries[-1].findings[0].explanation == "imei as it is: imei(15 digits)"
     assert result.owners == ()
-
-
-def test_a_value_that_was_sent_in_two_pieces_is_covered(reports):
-    """The pieces keep their lengths."""
     shown = reports.leaking.report.result.sample
     raw = reports.raw["leaking"].result.sample
     assert [len(d.data) for d in shown.departures] == [len(d.data) for d in raw.departures]
     (connection,) = shown.connections()
     assert connection.data == reports.leak.replace(reports.owner.imei.encode(), b"*" * 15)
-
-
-def test_a_clean_report_keeps_its_bytes(reports):
-    """A poll has nothing to cover."""
     sent = [c.data for c in reports.clean.report.result.sample.connections()]
     assert sent == [reports.poll, reports.poll]
 

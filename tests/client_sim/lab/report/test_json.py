@@ -42,7 +42,10 @@ def test_a_finding_has_its_bytes(reports):
 
 
 def test_the_kill_matrix(reports):
-    """`mutants` is a list of id, family and killers."""
+    """`mutants` is a list of id, family and killers.
+
+    An oracle that never looked did not keep silent.
+    """
     told = json.loads(json.dumps(matrix_to_dict(reports.poor)))
     assert told["mutants"][1]["id"] == "query-2"
     assert told["mutants"][1]["family"] == "a value in the query"
@@ -52,10 +55,6 @@ def test_the_kill_matrix(reports):
     assert told["thin"] == ["an echo", "a whisper"]
     assert told["good"] is False
     assert told["score"] == 0.75
-
-
-def test_who_was_not_asked_is_told_apart(reports):
-    """An oracle that never looked did not keep silent."""
     row = replace(reports.poor.rows[1], not_asked=("server-state",))
     told = matrix_to_dict(replace(reports.poor, rows=(row,)))
     assert told["mutants"][0]["not_asked"] == ("server-state",)

@@ -72,18 +72,17 @@ def test_a_failure_shows_the_bytes(reports):
     assert "It still shows with two polls." in failure.text
 
 
-def test_what_is_wrong_with_the_instrument_is_a_failure(reports):
-    """A survivor, a thin family, a false alarm."""
+def test_what_is_wrong_with_the_instrument_or_left_out_is_a_failure(reports):
+    """A survivor, a thin family, a false alarm.
+
+    Nor is a build server to take a part of a programme for a clean one.
+    """
     root = ET.fromstring(render_junit(reports.hostile).encode())
     suite = root.find("testsuite[@name='kill matrix']")
     kinds = {
         c.get("name"): c.find("failure").get("type") for c in suite if c.find("failure") is not None
     }
     assert kinds == {"an echo": "thin", "a whisper": "survivor", "reader": "false alarm"}
-
-
-def test_a_part_of_a_programme_has_failed(reports):
-    """A build server is not to take it for a clean one."""
     raw = reports.raw["clean"]
     part = replace(raw, result=replace(raw.result, given_up="the client did not come back"))
     root = ET.fromstring(render_junit(present(part, Revealed())).encode())

@@ -25,7 +25,10 @@ def show(matrix, width=80, file=None):
 
 
 def test_rows_of_families_and_of_clients(reports):
-    """Shades for a family, all or nothing for a client."""
+    """Shades for a family, all or nothing for a client.
+
+    A dot is for who looked; a family has a place for who looked at any of it.
+    """
     lines = show(reports.raw["clean"].matrix).splitlines()
     cells = {line[:44].strip(): line[44:].split() for line in lines}
     assert cells["a value in the query"] == ["█", "▒", "·"]
@@ -34,10 +37,6 @@ def test_rows_of_families_and_of_clients(reports):
     assert cells["reader"] == ["·", "·", "·"]
     assert lines[-2] == "3 of 3 leaks of 2 families found (100.0%)."
     assert lines[-1] == "an echo: found by server-state alone; only a second server can tell"
-
-
-def test_who_was_not_asked_has_an_empty_place(reports):
-    """A dot is for who looked; a family has a place for who looked at any of it."""
     matrix = reports.raw["clean"].matrix
     first = replace(matrix.rows[1], not_asked=("canaries", "server-state"))
     lines = show(replace(matrix, rows=(matrix.rows[0], first))).splitlines()
@@ -57,15 +56,11 @@ def test_everything_that_is_wrong_is_said(reports):
     assert "\x1b" not in said
 
 
-def test_a_terminal_without_unicode_gets_ascii(reports):
-    """Stars and dots."""
-    said = show(reports.raw["clean"].matrix, file=AsciiFile())
-    shades = said.replace("\N{NO-BREAK SPACE}", " ")
-    assert shades.isascii()
+def test_the_matrix_fits_a_usual_terminal(reports):
+    """29 columns beside names, on 80 columns: numbers stand in two lines, tens above units.
 
-
-def test_the_columns_of_clients_and_servers_fit_a_usual_terminal(reports):
-    """29 columns beside names, on 80 columns: numbers stand in two lines, tens above units."""
+    Without Unicode there are stars and dots.
+    """
     oracles = tuple(f"oracle-{number}" for number in range(1, 30))
     wide = replace(reports.raw["clean"].matrix, oracles=oracles)
     lines = show(wide).splitlines()
@@ -73,6 +68,9 @@ def test_the_columns_of_clients_and_servers_fit_a_usual_terminal(reports):
     assert len(tens) == len(units) == 22 + 2 * 29
     assert units.startswith("leaks, by family")
     assert tens.index("1") == units.index("0")
+    said = show(reports.raw["clean"].matrix, file=AsciiFile())
+    shades = said.replace("\N{NO-BREAK SPACE}", " ")
+    assert shades.isascii()
 
 
 def rows(found, total):
@@ -81,25 +79,20 @@ def rows(found, total):
 
 
 def test_a_shade_stands_for_the_share():
-    """None, up to a third, up to two, more, all."""
+    """None, up to a third, up to two, more, all; who was not asked is no part of it.
+
+    A survivor weighs more than a thin family; an argument is quoted.
+    """
     for found, total, shade in ((0, 5, 0), (1, 5, 1), (2, 5, 2), (4, 5, 3), (5, 5, 4), (1, 1, 4)):
         with case(found, total, shade):
             (row,) = family_rows(Matrix(("o",), rows(found, total)))
             (cell,) = row.cells
             assert (cell.found, cell.total, cell.shade) == (found, total, shade)
-
-
-def test_who_was_not_asked_is_no_part_of_a_share():
-    """One of two that were asked about is a third to two; none that were asked about is none."""
     beside = tuple(MatrixRow(f"b{n}", "f", "", ("p",), ("o",)) for n in range(3))
     (row,) = family_rows(Matrix(("o", "p"), (*rows(1, 2), *beside)))
     assert [(cell.found, cell.total, cell.shade) for cell in row.cells] == [(1, 2, 2), (3, 5, 2)]
     cells = [row.cells[0] for row in leak_rows((*rows(0, 1), beside[0]), ("o",))]
     assert [(cell.found, cell.total, cell.shade) for cell in cells] == [(0, 1, 0), (0, 0, 0)]
-
-
-def test_notes_say_what_is_wrong():
-    """A survivor weighs more than a thin family; an argument is quoted."""
     assert family_rows(Matrix(("o",), rows(1, 2)))[0].note == "one of this family survived"
     assert family_rows(Matrix(("o",), rows(1, 1)))[0].note.startswith("fewer than two")
     argued = Matrix(("o",), rows(1, 1), argued={"f": "nothing else can"})

@@ -13,8 +13,11 @@ from client_sim.lab.report.printable import printable
 from tests.cases import case
 
 
-def test_rows_start_at_multiples_of_sixteen_and_keep_the_rest():
-    """The marked bytes and whole rows around them."""
+def test_rows_of_bytes():
+    """They start at multiples of sixteen, whole around the marked ones; what is no sign is a dot.
+
+    Of a long finding the first 128 bytes and what stands around; of nothing, nothing.
+    """
     rows = dump(bytes(range(0x30, 0x60)), 18, 3, around=2)
     assert [row.offset for row in rows] == [16]
     (row,) = rows
@@ -23,23 +26,11 @@ def test_rows_start_at_multiples_of_sixteen_and_keep_the_rest():
         (True, "42 43 44", "BCD"),
         (False, "45 46 47 48 49 4a 4b 4c 4d 4e 4f", "EFGHIJKLMNO"),
     )
-
-
-def test_what_cannot_be_printed_is_a_dot():
-    """Control characters and what is beyond ASCII."""
     ((row),) = dump(b"\x00\x7f\xff ~", 0, 1)
     assert "".join(cell.sign for cell in row.cells) == "... ~"
-
-
-def test_a_long_finding_is_cut():
-    """The first 128 bytes and what stands around."""
     rows = dump(bytes(10_000), 5000, 5000)
     assert sum(cell.marked for row in rows for cell in row.cells) == 128
     assert len(rows) < 20
-
-
-def test_nothing_is_shown_of_nothing():
-    """An empty string has no rows."""
     assert dump(b"", 0, 0) == ()
 
 
@@ -50,35 +41,26 @@ def told(*sentences):
 
 
 def test_one_value_in_several_dresses_is_one():
-    """The first says how it was dressed."""
+    """The first says how it was dressed; two values of a field are two, where they are shown.
+
+    Other sentences are one where they are the same. A contact who has called is in two fields.
+    """
     assert told(
         "imei as base64+0: imei(15 digits)",
         "serial as it is: serial(12 characters)",
         "imei as without check digit → base16: imei(15 digits)",
     ) == [("imei as base64+0: imei(15 digits)", 2), ("serial as it is: serial(12 characters)", 1)]
-
-
-def test_two_values_of_a_field_are_two():
-    """Where they are shown, they are told apart."""
     said = ["contacts.number as it is: +999", "contacts.number as it is: +998"]
     assert told(*said) == [(sentence, 1) for sentence in said]
-
-
-def test_other_sentences_are_one_where_they_are_the_same():
-    """Nothing is left out of them."""
     said = ["path: not in the table", "polls as late as others", "path: not in the table"]
     assert told(*said) == [("path: not in the table", 2), ("polls as late as others", 1)]
-
-
-def test_one_place_is_one_value():
-    """A contact who has called is in two fields."""
     sentences = ("calls.number as it is: +999", "contacts.number as it is: +999")
     one, other = (Finding("here", said, b"octets", 3, 2) for said in sentences)
     assert gather([one, other]) == (Told(one, 2),)
 
 
 def test_what_is_not_printed_is_escaped():
-    """Controls, direction, noncharacters, lone surrogates, invisible tags."""
+    """Controls, direction, noncharacters, lone surrogates, invisible tags; a long text is cut."""
     for text, shown in (
         ("Grüße, 世界, ok", "Grüße, 世界, ok"),
         ("\x1b[2J\x07", "\\x1b[2J\\x07"),
@@ -89,10 +71,6 @@ def test_what_is_not_printed_is_escaped():
     ):
         with case(text, shown):
             assert printable(text) == shown
-
-
-def test_a_long_text_is_cut():
-    """Two thousand signs and a sign that there was more."""
     assert printable("x" * 5000) == "x" * 2000 + "…"
 
 
@@ -104,22 +82,17 @@ def show(data):
 
 
 def test_every_field_has_its_offset_and_reason(reports):
-    """The version is the only field of a poll that tells anything."""
+    """The version is the only field of a poll that tells anything.
+
+    Bytes that nobody explains are counted; a last line without an end is shown, too.
+    """
     said = show(reports.poll)
     assert "    14  2\n" in said
     assert said.count("Can tell: ") == 1
     assert said.endswith("179 bytes in 2 requests.\n")
-
-
-def test_bytes_that_nobody_explains_are_counted(reports):
-    """A last line without an end is shown, too."""
     said = show(reports.poll + b"imei=1\x1b[2J")
     assert "imei=1\\x1b[2J\n" in said
     assert said.endswith("189 bytes, of which 10 are not in the request table.\n")
-
-
-def test_lines_keep_their_ends():
-    """An empty line is one."""
     assert show_lines(b"a\r\n\r\nb") == ("a\\r\\n", "\\r\\n", "b")
     assert show_lines(b"a\r\n") == ("a\\r\\n",)
 

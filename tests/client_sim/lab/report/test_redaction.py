@@ -23,7 +23,10 @@ def covered():
 
 
 def test_a_value_becomes_stars_of_the_same_length(covered):
-    """Bytes around it stay, so that offsets hold."""
+    """Bytes around it stay, so that offsets hold; what is compressed is covered to its end.
+
+    A form writes a space as a plus sign, as phones of 2014 did.
+    """
     for dressed in (
         IMEI,
         base64.b64encode(IMEI),
@@ -33,48 +36,47 @@ def test_a_value_becomes_stars_of_the_same_length(covered):
     ):
         with case(dressed):
             assert covered.data(b"a=" + dressed + b"&b=1") == b"a=" + b"*" * len(dressed) + b"&b=1"
-
-
-def test_what_is_compressed_is_covered_to_its_end(covered):
-    """Nobody knows where the compressed bytes end."""
     shown = covered.data(b"x" + zlib.compress(b'{"imei":"' + IMEI + b'"}'))
     assert shown[0:1] == b"x"
     assert set(shown[1:]) == {ord("*")}
-
-
-def test_a_form_writes_a_space_as_a_plus_sign(covered):
-    """The carrier's name, as phones of 2014 sent it."""
     assert covered.data(b"op=" + OWNER.carrier.replace(" ", "+").encode() + b"&").endswith(b"*&")
 
 
-def test_a_text_gets_labels(covered):
-    """A label says which field it was and how long."""
+def test_a_text_gets_labels_and_an_ordinary_poll_is_shown_whole(covered):
+    """A label says which field it was and how long; of a poll nothing is anybody's."""
     said = covered.text(f"sent {OWNER.imei} and {OWNER.phone_number}, é")
     number = f"phone_number({len(OWNER.phone_number)} characters)"
     assert said == f"sent imei(15 digits) and {number}, é"
-
-
-def test_a_sighting_is_covered_whoever_the_owner_is(covered):
-    """The canary search says which bytes are a value: no list of owners is needed."""
-    finding = Finding("here", "imei as sha1: 490154203237518", b"x=0123456789&y", 2, 10)
-    shown = covered.sighting(finding)
-    assert shown.data == b"x=**********&y"
-    assert shown.explanation == "imei as sha1: imei(15 digits)"
-
-
-def test_an_ordinary_poll_is_shown_whole(covered):
-    """Nothing of it is anybody's."""
     poll = b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org:8080\r\n"
     assert covered.data(poll) == poll
     assert covered.text("owner 2 shows something else from byte 207 on").startswith("owner 2")
 
 
+def test_a_sighting_is_covered_whoever_the_owner_is(covered):
+    """The canary search says which bytes are a value: no list of owners is needed.
+
+    Behind a decoding to its end: what is decoded is shorter than what was sent.
+    """
+    finding = Finding("here", "imei as sha1: 490154203237518", b"x=0123456789&y", 2, 10)
+    shown = covered.sighting(finding)
+    assert shown.data == b"x=**********&y"
+    assert shown.explanation == "imei as sha1: imei(15 digits)"
+    sent = b"x=%b&y" % base64.b64encode(b"a stranger: 490154203237518")
+    said = "imei as undone by decode base64: 490154203237518"
+    shown = covered.sighting(Finding("here", said, sent, 2, 15)).data
+    assert shown == b"x=" + b"*" * (len(sent) - 4) + b"&y"
+
+
 def test_no_owner_covers_nothing_and_those_who_ask_see():
-    """An empty list is no error."""
+    """An empty list is no error.
+
+    What is covered already is found again and again, which ends no search.
+    """
     assert Covered(()).data(b"imei") == b"imei"
     finding = Finding("here", "imei as it is: 1", b"1", 0, 1)
     seen = Revealed()
     assert (seen.data(IMEI), seen.text("x"), seen.sighting(finding)) == (IMEI, "x", finding)
+    assert Covered([replace(OWNER, serial="*********")]).data(b"a*********b") == b"a*********b"
 
 
 MANY = tuple(f"org.example.app{number}" for number in range(2001))
@@ -114,16 +116,3 @@ def test_a_digit_of_base64_that_a_value_shares_with_its_neighbour_is_covered(cov
     shown = covered.data(b"a=%b&b" % text)
     assert shown.startswith(b"a=" + text[:1] + b"***")
     assert set(shown[3 : 2 + (1 + len(OWNER.gsf_id)) * 8 // 6 + 1]) == {ord("*")}
-
-
-def test_a_sighting_behind_a_decoding_is_covered_to_its_end(covered):
-    """What is decoded is shorter than what was sent."""
-    sent = b"x=%b&y" % base64.b64encode(b"a stranger: 490154203237518")
-    said = "imei as undone by decode base64: 490154203237518"
-    shown = covered.sighting(Finding("here", said, sent, 2, 15)).data
-    assert shown == b"x=" + b"*" * (len(sent) - 4) + b"&y"
-
-
-def test_somebody_whose_name_is_stars_ends_no_search():
-    """What is covered already is found again and again."""
-    assert Covered([replace(OWNER, serial="*********")]).data(b"a*********b") == b"a*********b"

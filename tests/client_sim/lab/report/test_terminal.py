@@ -21,12 +21,20 @@ def show(presentable, width, *, terminal=True):
 
 
 def test_no_line_is_wider_than_the_terminal(reports):
-    """Sentences break between words."""
+    """Sentences break between words.
+
+    Questions are beside the numbers where there is room, and the conditions that met are named.
+    """
     for width in (80, 120):
         for name in ("clean", "leaking"):
             with case(width, name):
                 said = show(getattr(reports, name), width)
                 assert max(map(len, said.splitlines())) <= width
+    assert "What does personal ask?" in show(reports.clean, 120)
+    assert "What does personal ask?" not in show(reports.clean, 80)
+    said = show(reports.clean, 80)
+    assert "fault       none, network" in said
+    assert "Pairs of levels: 4 of 4." in said
 
 
 def test_a_clean_report_says_so_last(reports):
@@ -47,28 +55,20 @@ def test_a_clean_report_says_so_last(reports):
     assert "Not varied, and so not claimed" in said
 
 
-def test_a_client_whose_installing_is_not_judged_is_said_to_be_one(reports):
-    """A clean verdict names what it leaves out."""
+def test_what_is_not_judged_is_said(reports):
+    """A clean verdict names what it leaves out.
+
+    A client that was given up is neither clean nor a leak; what was found before is one.
+    """
     raw = reports.raw["clean"]
     own = replace(raw, result=replace(raw.result, installs=False))
     assert "Installations were not judged" in show(present(own, Revealed()), 120)
-
-
-def test_a_part_is_said_to_be_one(reports):
-    """A client that was given up is neither clean nor a leak; what was found before is one."""
-    raw = reports.raw["clean"]
     part = replace(raw.result, given_up="the client did not come back", batteries=())
     assert part.word == "unproven"
     said = show(present(replace(raw, result=part), Revealed()), 80)
     assert "Not all was asked: the client did not come back." in said
     assert said.splitlines()[-1].endswith("UNPROVEN.")
     assert replace(reports.raw["leaking"].result, given_up="so").word == "leak"
-
-
-def test_questions_are_beside_the_numbers_where_there_is_room(reports):
-    """Not at 80 columns."""
-    assert "What does personal ask?" in show(reports.clean, 120)
-    assert "What does personal ask?" not in show(reports.clean, 80)
 
 
 def test_a_leak_is_shown_with_its_bytes_and_the_smallest_scenario(reports):
@@ -87,10 +87,3 @@ def test_a_strangers_bytes_move_no_cursor(reports):
     said = show(reports.hostile, 80, terminal=False)
     assert [sign for sign in said if not (sign.isprintable() or sign == "\n")] == []
     assert "SURVIVED whisper (a whisper): \\x1b[2J" in said
-
-
-def test_the_conditions_that_met_are_named(reports):
-    """With their levels, and how many pairs of these there were."""
-    said = show(reports.clean, 80)
-    assert "fault       none, network" in said
-    assert "Pairs of levels: 4 of 4." in said

@@ -12,9 +12,13 @@ OWNER = make_persona(1)
 
 
 def test_every_field_takes_every_shape():
-    """26 fields, eight shapes."""
+    """26 fields, eight shapes; one field changes and keeps its type for those who read it."""
     assert {field.name for field in fields(Persona)} == set(FIELDS)
     assert len(list_singles()) == 26 * 8
+    for field, shape in list_singles():
+        shaped = reshape(OWNER, field, shape)
+        assert replace(shaped, **{field: getattr(OWNER, field)}) == OWNER
+        assert type(getattr(shaped, field)) is type(getattr(OWNER, field))
 
 
 def test_of_owners_at_many_edges_each_two_fields_are_at_theirs_together():
@@ -27,16 +31,11 @@ def test_of_owners_at_many_edges_each_two_fields_are_at_theirs_together():
     assert {shape for shapes in drawn for shape in shapes.values()} == {*SHAPES}
 
 
-def test_a_shape_changes_one_field_and_keeps_its_type():
-    """What is not named stays; what is named is of the same type, so that clients can read it."""
-    for field, shape in list_singles():
-        shaped = reshape(OWNER, field, shape)
-        assert replace(shaped, **{field: getattr(OWNER, field)}) == OWNER
-        assert type(getattr(shaped, field)) is type(getattr(OWNER, field))
-
-
 def test_shapes_are_what_they_are_called():
-    """Each by an example."""
+    """Each by an example; of contacts there can be more than any trigger waits for, which is 350.
+
+    Texts within records are foreign, too.
+    """
     for field, shape, expected in (
         ("imei", "absent", ""),
         ("imei", "reversed", OWNER.imei[::-1]),
@@ -48,16 +47,8 @@ def test_shapes_are_what_they_are_called():
         ("apps", "minimal", OWNER.apps[:1]),
     ):
         assert getattr(reshape(OWNER, field, shape), field) == expected, (field, shape)
-
-
-def test_there_can_be_more_contacts_than_any_trigger_waits_for():
-    """The catalogue's largest is 350; equal ones are all alike."""
     assert len(reshape(OWNER, "contacts", "maximal").contacts) > 350
     equal = reshape(OWNER, "contacts", "equal").contacts
     assert (len(equal) > 1, len(set(equal))) == (True, 1)
-
-
-def test_texts_within_records_are_foreign_too():
-    """A contact's name, number and address are all of letters that are not ASCII."""
     for contact in reshape(OWNER, "contacts", "foreign").contacts:
         assert not any(text.isascii() for text in (contact.name, contact.number, contact.address))

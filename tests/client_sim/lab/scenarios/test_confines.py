@@ -29,15 +29,14 @@ class Stubborn:
 
 
 def test_a_client_that_waits_is_interrupted():
-    """However it goes on behind what else may happen."""
+    """However it goes on behind what else may happen.
+
+    Who swallows everything is interrupted again, until it gives up.
+    """
     client = Stubborn(Exception, 1)
     with pytest.raises(Overdue), confine(0.05):
         client.wait()
     assert client.swallowed == 0
-
-
-def test_who_swallows_everything_is_interrupted_again():
-    """Until it gives up."""
     client = Stubborn(BaseException, 3)
     with pytest.raises(Overdue), confine(0.05):
         client.wait()
@@ -65,14 +64,13 @@ def test_somebody_elses_timer_goes_on_afterwards():
 
 
 def test_a_busy_machine_takes_no_patience():
-    """A client that gets a tenth of a second in each is waited for until it has had its time."""
+    """A client that gets a tenth of a second in each is waited for until it has had its time.
+
+    One that does nothing is given up by the clock, and stays so, whatever it does.
+    """
     patience = Patience(120.0, 1.0, used=7.0)
     assert not any(patience.look(7.0 + tick / 10) for tick in range(1, 1200))
     assert patience.look(127.0) == "it took 120 seconds of processor time"
-
-
-def test_who_does_nothing_is_given_up_by_the_clock():
-    """For so many ticks in a row; then it stays so, whatever it does."""
     patience = Patience(3.0, 1.0, used=0.0)
     looks = [patience.look(used) for used in (0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0)]
     assert looks[:5] == [None] * 5

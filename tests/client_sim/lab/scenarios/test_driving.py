@@ -39,7 +39,10 @@ def world(make_world):
 
 
 def test_events_happen_between_polls_and_tell_the_truth(world):
-    """All twelve events come in order, at growing times, with the owner's own data."""
+    """All twelve events come in order, at growing times, with the owner's own data.
+
+    A scenario is a closed list: unknown events do not exist.
+    """
     Listener.told = ()
     seen = run_scenario(Listener, world, STORY_2014, OWNER)
     times = [at for at, _ in Listener.told]
@@ -52,6 +55,8 @@ def test_events_happen_between_polls_and_tell_the_truth(world):
     for before, after in pairwise(polls):
         assert after.at == float(before.data)
         assert 14_400 <= after.at - before.at <= 28_800
+    with pytest.raises(KeyError):
+        make_event("sunrise", OWNER)
 
 
 def test_a_phone_can_oversleep_to_a_time_that_nobody_drew(world):
@@ -102,17 +107,6 @@ def test_a_reset_phone_draws_anew_and_its_clock_may_go_back(make_world):
     assert polls[3].at == float(dues[1].data) < polls[2].at
 
 
-def test_a_crash_ends_the_run_and_is_seen(world):
-    """The exception's name is part of the trace."""
-
-    def broken(world):
-        raise ZeroDivisionError(str(world))
-
-    seen = run_scenario(broken, world, Scenario("one poll", (POLL,)), OWNER)
-    (crash,) = seen.departures
-    assert (crash.channel, crash.data) == (Channel.CRASH, b"ZeroDivisionError")
-
-
 def test_a_client_that_does_not_come_back_is_one_sentence(world):
     """It says where the client hangs and after how long it was given up.
 
@@ -130,38 +124,23 @@ def test_a_client_that_does_not_come_back_is_one_sentence(world):
         run_scenario(Waiting, world, scenario, OWNER, patience=0.05)
 
 
-@pytest.mark.parametrize(("module", "name"), [(sys, "exit"), (os, "_exit")])
-def test_a_client_that_ends_the_process_ends_the_run_alone(world, module, name):
-    """Who examines a client is not to end with status 0 because the client says so."""
+def test_what_a_client_does_ends_the_run_alone(make_world):
+    """Who examines a client is not to end with status 0 because the client says so.
 
-    class Leaving(ToyClient):
-        def next_poll(self, now):
-            getattr(module, name)(0 if now else 1)
+    No interval can be measured to infinity, either; the exception's name is part of the trace.
+    """
+    for act, name in (
+        (lambda _now: sys.exit(0), b"SystemExit"),
+        (lambda _now: os._exit(0), b"SystemExit"),
+        (lambda _now: 1 / 0, b"ZeroDivisionError"),
+        *((lambda now, due=due: now + float(due), b"ValueError") for due in ("inf", "-inf", "nan")),
+    ):
 
-    seen = run_scenario(Leaving, world, Scenario("one poll", (POLL,)), OWNER)
-    assert (seen.departures[-1].channel, seen.departures[-1].data) == (
-        Channel.CRASH,
-        b"SystemExit",
-    )
+        class Leaving(ToyClient):
+            def next_poll(self, now, act=act):
+                return act(now)
 
-
-@pytest.mark.parametrize("due", [float("inf"), float("-inf"), float("nan")])
-def test_a_client_that_names_no_time_ends_the_run(world, due):
-    """No interval can be measured to infinity: the run ends there, and the trace shows it."""
-
-    class Endless(ToyClient):
-        def next_poll(self, now):
-            return now + due
-
-    seen = run_scenario(Endless, world, Scenario("two polls", (POLL, POLL)), OWNER)
-    assert (seen.departures[-1].channel, seen.departures[-1].data) == (
-        Channel.CRASH,
-        b"ValueError",
-    )
-    assert not [d for d in seen.departures if d.channel is Channel.SCHEDULE]
-
-
-def test_unknown_events_do_not_exist():
-    """A scenario is a closed list."""
-    with pytest.raises(KeyError):
-        make_event("sunrise", OWNER)
+        world = make_world(OWNER, b"seed", 1000.0)
+        seen = run_scenario(Leaving, world, Scenario("two polls", (POLL, POLL)), OWNER)
+        assert (seen.departures[-1].channel, seen.departures[-1].data) == (Channel.CRASH, name)
+        assert not [d for d in seen.departures if d.channel is Channel.SCHEDULE]

@@ -57,16 +57,15 @@ def test_no_name_says_that_it_is_an_example():
 
 
 def test_what_was_equal_stays_equal():
-    """A call is still from a contact, and the same owner is the same again."""
+    """A call is still from a contact, and the same owner is the same again.
+
+    Hexadecimal numbers and texts tell nobody that they were made up: they are as they were.
+    """
     for owner, like in zip(OWNERS, LIKE, strict=True):
         known = {each.number for each in like.contacts}
         assert all(call.number in known for call in like.calls)
         assert len(known) <= len(owner.contacts)
         assert make_lifelike(owner) == like
-
-
-def test_the_rest_is_as_it_was():
-    """Hexadecimal numbers and texts tell nobody that they were made up."""
     for field in ("serial", "android_id", "locale", "photos", "notes", "latitude"):
         with case(field):
             assert all(

@@ -19,16 +19,12 @@ from client_sim.tape import Tape
 from tests.cases import case
 
 
-def test_a_life_has_its_polls_and_begins_with_one():
-    """As many as were asked for, whatever else happens."""
+def test_a_random_life_has_its_polls_and_follows_from_its_seed():
+    """As many as were asked for, whatever else happens; it begins and ends with one."""
     for seed in range(50):
         life = random_life(Tape(seed), 4)
         assert life.steps.count(POLL) == 4
         assert (life.steps[0], life.steps[-1]) == (POLL, POLL)
-
-
-def test_the_same_seed_gives_the_same_life():
-    """And another gives another."""
     assert random_life(Tape(7), 9) == random_life(Tape(7), 9)
     assert len({random_life(Tape(seed), 9).steps for seed in range(20)}) == 20
 
@@ -79,15 +75,11 @@ def test_an_eventful_end_comes_after_quiet_polls():
     assert len({*lives}) == 9
 
 
-def test_without_events_leaves_polls_alone():
-    """A restart is part of an owner's life, as all else that happens."""
-    story = shuffled_story(Tape(3), 3)
-    still = without_events(story)
-    assert still.steps == (POLL,) * story.steps.count(POLL)
-
-
 def test_restarts_are_added_behind_the_first_poll():
-    """One to eight of them, and nothing is lost."""
+    """One to eight of them, and nothing is lost.
+
+    Without events polls alone are left: a restart is part of an owner's life, as all else.
+    """
     story = shuffled_story(Tape(3), 3)
     counts = set()
     for seed in range(40):
@@ -96,15 +88,13 @@ def test_restarts_are_added_behind_the_first_poll():
         counts.add(steps.count("reboot") - story.steps.count("reboot"))
         assert [s for s in steps if s != "reboot"] == [s for s in story.steps if s != "reboot"]
     assert counts == set(range(1, 9))
+    story = shuffled_story(Tape(3), 3)
+    still = without_events(story)
+    assert still.steps == (POLL,) * story.steps.count(POLL)
 
 
-def test_the_last_poll_of_an_overslept_life_comes_when_no_draw_says():
-    """Later than the longest intervals lead."""
-    assert overslept(3).steps == (POLL, POLL, "at 86400", POLL)
-
-
-def test_idle_and_drawer():
-    """Polls alone; and two years, which are 730 days, between two halves."""
+def test_idle_overslept_and_drawer():
+    """Polls alone; one later than the longest intervals lead; two years, 730 days."""
     assert idle(3).steps == (POLL, POLL, POLL)
     assert TWO_YEARS == 730 * 86_400
     steps = drawer(2, Tape(1)).steps
@@ -113,6 +103,7 @@ def test_idle_and_drawer():
     for length, (least, most) in zip(days, ((1, 7), (7, 30), (30, 400), (730, 930)), strict=True):
         assert least <= length < most
     assert drawer(2, Tape(1)) == drawer(2, Tape(1)) != drawer(2, Tape(2))
+    assert overslept(3).steps == (POLL, POLL, "at 86400", POLL)
 
 
 ROW = {
@@ -127,7 +118,10 @@ DAY = 86_400
 
 
 def test_a_life_has_each_event_and_what_else_its_row_says():
-    """The first event comes in the first interval, so that what waits for it may follow."""
+    """The first event comes in the first interval, so that what waits for it may follow.
+
+    A quiet life has polls alone; the same tape draws the same, another another day.
+    """
     steps = cross_life(ROW, Tape(1)).steps
     assert steps.count("poll") == POLLS
     counts = {steps.count(kind) for kind in LIVES["everything"]}
@@ -140,11 +134,9 @@ def test_a_life_has_each_event_and_what_else_its_row_says():
     (back,) = (float(step.removeprefix("back ")) for step in steps if step.startswith("back "))
     assert 7 * DAY <= off < 29 * DAY
     assert 600 <= back < DAY
-
-
-def test_a_quiet_life_is_idle():
-    """Nothing but polls."""
     assert cross_life(QUIET, Tape(1)).steps == ("poll",) * POLLS
+    assert cross_life(ROW, Tape(3)) == cross_life(ROW, Tape(3))
+    assert cross_life(ROW, Tape(3)) != cross_life(ROW, Tape(4))
 
 
 def test_in_silence_time_passes_alike():
@@ -160,9 +152,3 @@ def test_in_silence_time_passes_alike():
             left = {step if step == RENEWAL else step.partition(" ")[0] for step in silent.steps}
             assert left == {"poll", "nothing", RENEWAL, "off", "back"}
             assert hushed(silent).steps == silent.steps
-
-
-def test_what_is_drawn_is_the_same_for_the_same_tape():
-    """And another day for another."""
-    assert cross_life(ROW, Tape(3)) == cross_life(ROW, Tape(3))
-    assert cross_life(ROW, Tape(3)) != cross_life(ROW, Tape(4))

@@ -9,7 +9,10 @@ MONDAY, TUESDAY = HEAD % b"Mon", HEAD % b"Tue"
 
 
 def test_dates_may_differ_and_nothing_else():
-    """A `Date` in a body is not one."""
+    """A `Date` in a body is not one; what is behind the shorter one is the difference.
+
+    Headers that come back are told once, whatever their case; a line of a body is none.
+    """
     said = [Said("a", "one", MONDAY + b"body"), Said("a", "two", TUESDAY + b"body")]
     assert list(judge_alike(said)) == []
     said.append(Said("b", "two", TUESDAY + b"else"))  # another question
@@ -22,18 +25,10 @@ def test_dates_may_differ_and_nothing_else():
     assert finding.offending() == b"e"
     bodies = (b"x\r\n\r\na\r\nDate: 1", b"x\r\n\r\na\r\nDate: 2")
     assert len(list(judge_pairs({"a": bodies[0]}, {"a": bodies[1]}, ("here", "there")))) == 1
-
-
-def test_lengths_are_told_where_one_answer_begins_as_the_other():
-    """What is behind the shorter one is the difference."""
     (finding,) = judge_pairs({"a": b"abc"}, {"a": b"abcd"}, ("here", "there"))
     assert finding.explanation.endswith("from byte 3 on; 3 bytes and 4")
     (finding,) = judge_pairs({"a": b"abc"}, {}, ("here", "there"))
     assert finding.other == b""
-
-
-def test_headers_that_come_back_are_told_once():
-    """Whatever their case; a line of a body is none."""
     answer = b"HTTP/1.1 200 OK\r\nset-COOKIE: a\r\nETag: b\r\n\r\nLocation: c\r\n"
     (finding,) = judge_headers([Said("a", "one", answer)] * 2)
     assert finding.offending() == b"set-COOKIE: a"

@@ -39,7 +39,10 @@ DRESSED = {
 
 
 def test_every_position_has_canaries_of_its_own(canaries):
-    """At least one in each request, of 16 bytes of randomness, and none stands in two requests."""
+    """At least one in each request, of 16 bytes of randomness, and none stands in two requests.
+
+    A body is as long as its request says, so that a server reads all of it.
+    """
     values = [value for each in canaries.planted for value in each.values]
     assert len(values) == len(set(values)) >= len(canaries.planted)
     for each in canaries.planted:
@@ -49,6 +52,12 @@ def test_every_position_has_canaries_of_its_own(canaries):
     assert len(tokens) > 200
     positions = [each.template.position for each in canaries.planted]
     assert [name for name in POSITIONS if not any(name in each for each in positions)] == []
+    framed = ("body of GET", "body of POST", "body of PUT", "form in a body", "JSON in a body")
+    for each in canaries.planted:
+        if each.template.position in framed:
+            head, _, body = each.data.partition(b"\r\n\r\n")
+            length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+            assert length == len(body) > 0
 
 
 def test_what_is_written_is_what_is_looked_for(canaries):
@@ -60,28 +69,17 @@ def test_what_is_written_is_what_is_looked_for(canaries):
         assert readable <= found, each.template.position
 
 
-def test_lengths_are_those_of_what_is_sent(canaries):
-    """A body is as long as its request says, so that a server reads all of it."""
-    framed = ("body of GET", "body of POST", "body of PUT", "form in a body", "JSON in a body")
-    for each in canaries.planted:
-        if each.template.position in framed:
-            head, _, body = each.data.partition(b"\r\n\r\n")
-            length = int(re.search(rb"Content-Length: (\d+)", head)[1])
-            assert length == len(body) > 0
-
-
 def test_frames_of_http_2_are_whole(canaries):
-    """RFC 9113 section 4.1: SETTINGS, then HEADERS with as many bytes as it says."""
+    """RFC 9113 section 4.1: SETTINGS, then HEADERS with as many bytes as it says.
+
+    Pieces of a request are looked for as digests, as they were sent: path, query, line, value.
+    """
     (each,) = (e for e in canaries.planted if e.template.position == "HTTP/2 without asking")
     frames = each.data.removeprefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert frames[:9] == b"\0\0\0\x04\0\0\0\0\0"
     length = int.from_bytes(frames[9:12], "big")
     assert frames[12:18] == b"\x01\x05\0\0\0\x01"
     assert frames[18 + length :] == b"\r\n\r\n"
-
-
-def test_pieces_of_a_request_are_looked_for_as_digests(canaries):
-    """Among them path, query, line and header value, as they were sent."""
     (each,) = (e for e in canaries.planted if e.template.position == "value in a query")
     token = each.values[0]
     line = next(line for line in each.data.split(b"\r\n") if token in line)

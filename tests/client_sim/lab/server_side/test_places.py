@@ -33,7 +33,10 @@ sys.stdin.read()
 
 
 def test_what_changed_is_what_is_searched(tmp_path):
-    """A file that grew from its former end, one that was altered from its start, new ones."""
+    """A file that grew from its former end, one that was altered from its start, new ones.
+
+    A file may be named as well as a folder. There is no verdict on what is not there.
+    """
     for name in ("same", "grown", "altered", "shrunk", "away"):
         (tmp_path / name).write_bytes(b"0123456789")
     places = Places((tmp_path,))
@@ -54,15 +57,10 @@ def test_what_changed_is_what_is_searched(tmp_path):
         "folder/new": 0,
         "link -> somewhere": 0,
     }
-
-
-def test_a_file_may_be_named_as_well_as_a_folder(tmp_path):
-    """A log beside the state, for example."""
-    (tmp_path / "log").write_bytes(b"a")
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state/kept").write_bytes(b"b")
-    files = list_files(Places((tmp_path / "log", tmp_path / "state")))
-    assert sorted(files) == [f"{tmp_path}/log", f"{tmp_path}/state/kept"]
+    files = list_files(Places((tmp_path / "grown", tmp_path / "folder")))
+    assert sorted(files) == [f"{tmp_path}/folder/new", f"{tmp_path}/grown"]
+    with pytest.raises(EnvironmentFailedError, match="is not there"):
+        list_files(Places((tmp_path / "nothing",)))
 
 
 def test_files_are_read_in_chunks_that_overlap(tmp_path):
@@ -98,7 +96,10 @@ def test_what_a_process_maps_or_writes_is_found(tmp_path):
 
 
 def test_a_database_is_read_cell_by_cell(tmp_path):
-    """A value over several pages, and one that is in the journal alone; the file is not touched."""
+    """A value over several pages, and one that is in the journal alone; the file is not touched.
+
+    Cut off, of another format, gone: bytes as they are were searched before.
+    """
     path = tmp_path / "state.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode=WAL")
@@ -111,17 +112,7 @@ def test_a_database_is_read_cell_by_cell(tmp_path):
             assert words == 'table a "b, row 1, columns n, said, kept'
             assert data == b"2135247942\n" + b"x" * 9000 + b"\n\0\xff"
         assert path.read_bytes() == before
-
-
-def test_what_cannot_be_read_has_no_contents(tmp_path):
-    """Cut off, of another format, gone: bytes as they are were searched before."""
     for data in (b"SQLite format 3\0" + bytes(100), b"\x1f\x8b\x08cut", b"BZh", b"text", b""):
         (tmp_path / "file").write_bytes(data)
         assert list(load_contents(tmp_path / "file")) == []
     assert list(load_contents(tmp_path / "nothing")) == []
-
-
-def test_a_place_that_is_not_there(tmp_path):
-    """There is no verdict on what was not looked at."""
-    with pytest.raises(EnvironmentFailedError, match="is not there"):
-        list_files(Places((tmp_path / "nothing",)))

@@ -114,31 +114,29 @@ def test_a_phone_that_slept_through_a_withdrawal_asks_as_one_that_was_awake(make
     assert asked[0] == asked[1]
 
 
-def test_entries_are_small_and_the_picture_is_a_picture():
-    """All packs together are a few kilobytes; an entry that is bad is not one of the good."""
+def test_entries_are_small_good_ones_and_bad_ones_by_the_server_s_rules():
+    """All packs together are a few kilobytes; an entry that is bad is not one of the good.
+
+    The server takes the good and refuses the bad by its own rules, which the lab does not know.
+    """
     assert sum(len(part) for kind in EVERY for part in encode_parts(kind, 1)) < 16_000
     check_picture(PICTURE, 64, 64)
     for kind in EVERY:
         assert make_entries(kind, 1) | make_bad_entry(kind) != make_entries(kind, 1)
     assert lzma.decompress(encode_parts("notices", 3)[0]).startswith(b'{"entries":{"notice-3":')
-
-
-def test_the_server_takes_the_good_entries_and_refuses_the_bad():
-    """By its own rules, which the lab does not know."""
     for kind in EVERY:
         check_entries(kind, make_entries(kind, 1), ())
         with pytest.raises(FormatError):
             check_entries(kind, make_entries(kind, 1) | make_bad_entry(kind), ())
 
 
-def test_wallpapers_are_listed_with_their_pictures():
-    """Two of them, beside the one part that every phone fetches."""
+def test_what_is_listed_of_packs():
+    """Wallpapers with their pictures; of a version what is said last holds.
+
+    In whichever order a set of words would be gone through, which differs between processes.
+    """
     _, targets = describe_packs("content", ("wallpapers",), Contents())
     assert sorted(targets) == [f"content/wallpapers/{n}" for n in ("00.xz", "dawn.jpg", "dusk.jpg")]
-
-
-def test_what_is_said_last_of_a_version_holds():
-    """In whichever order a set of words would be gone through, which differs between processes."""
     for first, last, rollout in (
         ("for nobody", "for all", [[0, 1000]]),
         ("for all", "for nobody", [[0, 0]]),

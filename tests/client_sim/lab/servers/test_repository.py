@@ -64,8 +64,11 @@ def test_a_phone_fetches_everything_once_and_then_nothing_new(make_phone):
     assert [outcome.failure for outcome in phone.outcomes] == [None, None]
 
 
-def test_all_changes_in_a_row_lead_to_an_offer(make_phone, repository):
-    """A phone that polls through the whole history is offered the last build and sees each halt."""
+def test_all_changes_lead_to_an_offer_in_a_row_or_at_once(make_phone, repository):
+    """A phone that polls through the whole history is offered the last build and sees each halt.
+
+    Whoever comes late walks all roots and fetches the last version of each role.
+    """
     phone = make_phone(repository.serve(one_by_one()))
     phone.poll(len(CHANGES) + 1)
     assert all(outcome.failure is None and not outcome.warnings for outcome in phone.outcomes)
@@ -73,10 +76,6 @@ def test_all_changes_in_a_row_lead_to_an_offer(make_phone, repository):
     assert [place for place, each in enumerate(phone.outcomes) if each.halted] == halted
     assert phone.outcomes[-1].offer.counter == 4
     assert phone.violations() == ()
-
-
-def test_a_phone_that_slept_through_the_history_takes_it_at_once(make_phone, repository):
-    """Whoever comes late walks all roots and fetches the last version of each role."""
     late = [dataclasses.replace(each, connection=1) for each in one_by_one()]
     phone = make_phone(repository.serve(late))
     assert phone.poll(2).failure is None
@@ -184,26 +183,11 @@ def test_the_same_seed_signs_the_same_bytes():
     assert one.public("armani", "id", "stable") == same.public("armani", "id", "stable")
 
 
-def test_old_versions_go_after_eight(repository):
-    """Of a role the current version and the 8 before it are there; roots stay."""
-    history = [Publication("root", renew_root), *(Publication("r", release(1)) for _ in range(9))]
-    respond = repository.serve(history)
-    statuses = {
-        path: fetch(respond, path)[0].split(" ")[1]
-        for path in (
-            "/metadata/1.latest.json",
-            "/log/proof/latest.1",
-            "/metadata/2.latest.json",
-            "/metadata/10.latest.json",
-            "/metadata/11.latest.json",
-            "/metadata/1.root.json",
-        )
-    }
-    assert list(statuses.values()) == ["410", "410", "200", "200", "404", "200"]
-
-
 def test_answers_are_those_of_the_server(repository):
-    """Fields, codings, conditions and parts are as the device plane has them."""
+    """Fields, codings, conditions and parts are as the device plane has them.
+
+    Of a role the current version and the 8 before it are there; roots stay.
+    """
     respond = repository.serve()
     path = "/metadata/1.latest.json"
     head, plain = fetch(respond, path)
@@ -227,17 +211,27 @@ def test_answers_are_those_of_the_server(repository):
     assert fetch(respond, "/metadata/2.root.json")[0].startswith("HTTP/1.1 404 Not Found\r\n")
     answer = respond(Asked(b"POST / HTTP/1.1\r\n\r\n", 0.0, 0, "", 80, None))
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-
-
-def test_a_phone_of_no_published_name_is_refused(repository):
-    """There is no phone of a channel that the repository does not have."""
-    with pytest.raises(ValueError, match="armani/id/weekly"):
-        repository.public("armani", "id", "weekly")
-    assert len(repository.publics()) == 16
+    history = [Publication("root", renew_root), *(Publication("r", release(1)) for _ in range(9))]
+    respond = repository.serve(history)
+    statuses = {
+        path: fetch(respond, path)[0].split(" ")[1]
+        for path in (
+            "/metadata/1.latest.json",
+            "/log/proof/latest.1",
+            "/metadata/2.latest.json",
+            "/metadata/10.latest.json",
+            "/metadata/11.latest.json",
+            "/metadata/1.root.json",
+        )
+    }
+    assert list(statuses.values()) == ["410", "410", "200", "200", "404", "200"]
 
 
 def test_phones_of_a_repository_differ_in_their_builds(repository):
-    """A phone must not show which build it runs: there is nothing to see where all run one."""
+    """A phone must not show which build it runs: there is nothing to see where all run one.
+
+    There is no phone of a channel that the repository does not have.
+    """
     publics = repository.publics()
     names = {(each.codename, each.region, each.channel) for each in publics}
     assert len(names) == 8
@@ -250,3 +244,6 @@ def test_phones_of_a_repository_differ_in_their_builds(repository):
     ):
         assert len({read(each) for each in publics}) == 2
     assert len({each.build.fingerprint for each in publics}) == 4
+    with pytest.raises(ValueError, match="armani/id/weekly"):
+        repository.public("armani", "id", "weekly")
+    assert len(repository.publics()) == 16

@@ -125,7 +125,7 @@ def test_a_pause_is_noted_and_does_not_come_about():
 
 
 def test_to_look_and_to_wait_for_ones_own_thread_is_no_pause():
-    """Nothing is chosen by it: no seconds are given, or none."""
+    """Nothing is chosen by it: no seconds are given, or none. Behind the watch all is open."""
     seen = []
     with watch_detours(seen.append):
         choose(0)
@@ -134,6 +134,11 @@ def test_to_look_and_to_wait_for_ones_own_thread_is_no_pause():
         beside.start()
         beside.join()
         assert asyncio.run(asyncio.sleep(0, "done")) == "done"
+    assert seen == []
+    seen = []
+    with watch_detours(seen.append):
+        pass
+    send_datagram()
     assert seen == []
 
 
@@ -155,15 +160,6 @@ def test_threads_that_were_there_before_may_wait():
         bar.join()
     time.sleep(1e-6)
     assert (seen, waited) == ([], [True])
-
-
-def test_all_is_open_again_behind_the_watch():
-    """What is done before and behind it is nobody's business."""
-    seen = []
-    with watch_detours(seen.append):
-        pass
-    send_datagram()
-    assert seen == []
 
 
 def test_a_detour_is_a_departure_and_a_finding(make_world):

@@ -29,7 +29,10 @@ def hello_of(name="updates.hening.example", version=None, protocols=(), ciphers=
 
 
 def test_the_hello_of_openssl_is_read():
-    """Name, protocols and versions are what the context was told."""
+    """Name, protocols and versions are what the context was told; a client may cut it anywhere.
+
+    TLS 1.2 has no versions to choose from: the version in the message counts, then.
+    """
     hello = read_hello(hello_of(protocols=("h2", "http/1.1")))
     assert hello.server_name == b"updates.hening.example"
     assert hello.protocols == (b"h2", b"http/1.1")
@@ -38,19 +41,11 @@ def test_the_hello_of_openssl_is_read():
     assert len(hello.random) == 32
     assert not hello.resumes
     assert not hello.has_early_data
-
-
-def test_a_hello_over_several_records_is_one():
-    """A client may cut it anywhere."""
     data = hello_of()
     body, cut = data[5:], 100
     pieces = [body[:cut], body[cut:]]
     records = b"".join(b"\x16\x03\x01" + len(p).to_bytes(2) + p for p in pieces)
     assert read_hello(records) == read_hello(data)
-
-
-def test_tls_1_2_has_no_versions_to_choose_from():
-    """The version in the message counts, then."""
     hello = read_hello(hello_of(version=ssl.TLSVersion.TLSv1_2))
     assert (hello.version, hello.versions) == (0x0303, ())
     assert ja4(hello).startswith("t12d")
@@ -69,7 +64,10 @@ def test_what_shows_that_a_client_was_there_before():
 
 
 def test_the_fingerprint_of_a_browser_is_the_published_one():
-    """GREASE is left out; ciphers and extensions are sorted, signatures are not."""
+    """GREASE is left out; ciphers and extensions are sorted, signatures are not.
+
+    The letters are ends of the first protocol; of its digits where they are no letters.
+    """
     ciphers = "1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035"
     extensions = "002d 0033 0010 fe0d 0017 44cd 0000 000b 000a 002b ff01 0023 0012 0005 000d 001b"
     signatures = "0403 0804 0401 0503 0805 0501 0806 0601"
@@ -85,10 +83,6 @@ def test_the_fingerprint_of_a_browser_is_the_published_one():
         signatures=tuple(int(word, 16) for word in signatures.split()),
     )
     assert ja4(hello) == "t13d1516h2_8daaf6152771_d8a2da3f94cd"
-
-
-def test_the_letters_of_the_first_protocol():
-    """Ends of the name; of its hexadecimal digits where they are no letters."""
     for protocols, letters in (
         ((), "00"),
         ((b"http/1.1",), "h1"),
@@ -112,30 +106,22 @@ def test_any_bytes_are_a_hello_or_none(data):
     assert hello is None or ja4(hello).startswith("t12")
 
 
-def test_tls_is_told_by_its_first_bytes():
-    """A record of the handshake."""
-    assert is_tls(b"\x16\x03\x01")
-    assert not is_tls(b"\x16\x03")
-    assert not is_tls(b"GET / HTTP/1.1")
-
-
 def told(data):
     """Give the parameters by name."""
     return dict(line.split(" ", 1) for line in read_wire(data).parameters.decode().split("\n"))
 
 
 def test_a_hello_shows_name_protocols_versions_and_a_fingerprint():
-    """TLS 1.3 beside 1.2; a first connection comes back to nothing."""
+    """TLS 1.3 beside 1.2; a first connection comes back to nothing.
+
+    Two configurations have two fingerprints and one has one: random bytes are no part of it.
+    """
     seen = told(hello_of(protocols=("http/1.1",)))
     assert seen["name"] == "updates.hening.example"
     assert seen["protocols"] == "http/1.1"
     assert seen["versions"] == "0304 0303"
     assert (seen["resumes"], seen["early-data"]) == ("no", "no")
     assert seen["ja4"].startswith("t13d")
-
-
-def test_two_configurations_have_two_fingerprints_and_one_has_one():
-    """The random bytes of a hello are no part of what is told."""
     usual, again = told(hello_of()), told(hello_of())
     assert usual == again
     other = told(hello_of(ciphers="ECDHE-ECDSA-CHACHA20-POLY1305"))
@@ -144,14 +130,16 @@ def test_two_configurations_have_two_fingerprints_and_one_has_one():
 
 
 def test_sizes_are_types_and_lengths_of_records():
-    """Content types of RFC 8446 section 5.1: 22 handshake, 20 change, 23 data; the rest is said."""
+    """Content types of RFC 8446 section 5.1: 22 handshake, 20 change, 23 data; the rest is said.
+
+    TLS is told by its first bytes. Plain text has no parameters, and one size.
+    """
     record = b"\x16\x03\x01\x00\x02ab"
     data = record + b"\x14\x03\x03\x00\x01\x01" + b"\x17\x03\x03\x00\x05hello" + b"\x17\x03"
     assert read_wire(data).sizes == b"22:2 20:1 23:5 rest:2"
-
-
-def test_plain_text_and_a_damaged_hello_are_said_to_be_so():
-    """Plain text has no parameters, and one size; a hello may be cut in the middle."""
     wire = read_wire(b"GET / HTTP/1.1\r\n\r\n")
     assert (wire.parameters, wire.sizes) == (b"plain text", b"18")
     assert read_wire(hello_of()[:40]).parameters == b"hello damaged"
+    assert is_tls(b"\x16\x03\x01")
+    assert not is_tls(b"\x16\x03")
+    assert not is_tls(b"GET / HTTP/1.1")

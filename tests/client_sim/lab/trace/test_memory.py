@@ -6,6 +6,7 @@ import pytest
 
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld, Pieces, is_private, list_addresses
+from tests.cases import case
 
 SHARED = ip_network("100.64.0.0/10")
 ANSWER = b"0123456789"
@@ -31,17 +32,21 @@ def ask(world):
 
 
 def test_pieces_arrive_one_by_one_and_take_their_time(open_world):
-    """A piece is not received with the next one; the rest comes at once."""
+    """A piece is not received with the next one; the rest comes at once.
+
+    Whoever waits in vain has waited. Behind a break each call fails, after another request, too.
+    """
     world = open_world(Pieces(ANSWER, [(1.5, 3), (2.0, 4)]))
     stream = ask(world)
     received = [(stream.recv(2), world.now()) for _ in range(5)]
     assert received == [(b"01", 1.5), (b"2", 1.5), (b"34", 3.5), (b"56", 3.5), (b"78", 3.5)]
     assert stream.recv(9) == b"9"
     assert stream.recv(9) == b""
-
-
-def test_a_connection_breaks_behind_what_arrived(open_world):
-    """Bytes before the error are received, then each call fails, also after another request."""
+    world = open_world(Pieces(b"", [(30.0, 1)], error=TimeoutError("timed out")))
+    stream = ask(world)
+    with pytest.raises(TimeoutError):
+        stream.recv(64)
+    assert world.now() == 30.0
     stream = ask(open_world(Pieces(ANSWER, error=ConnectionResetError("reset"))))
     assert stream.recv(64) == ANSWER
     stream.send(b"GET")
@@ -50,35 +55,21 @@ def test_a_connection_breaks_behind_what_arrived(open_world):
             stream.recv(64)
 
 
-def test_a_time_out_takes_the_time(open_world):
-    """Whoever waits in vain has waited."""
-    world = open_world(Pieces(b"", [(30.0, 1)], error=TimeoutError("timed out")))
-    stream = ask(world)
-    with pytest.raises(TimeoutError):
-        stream.recv(64)
-    assert world.now() == 30.0
-
-
-@pytest.mark.parametrize(
-    ("head", "waited"),
-    [
+def test_who_reads_on_waits_until_a_server_that_keeps_the_connection_ends_it(open_world):
+    """That is once; behind any other answer the server has hung up already."""
+    for head, waited in (
         (b"Content-Length: 2", 15.0),
         (b"Content-Length: 9", 0.0),
         (b"Server: a", 0.0),
         (b"Content-Length: 2\r\nConnection: close", 0.0),
-    ],
-    ids=["kept", "cut", "unframed", "closed"],
-)
-def test_who_reads_on_waits_until_a_server_that_keeps_the_connection_ends_it(
-    open_world, head, waited
-):
-    """That is once; behind any other answer the server has hung up already."""
-    world = open_world(b"HTTP/1.1 200 OK\r\n%s\r\n\r\nhi" % head)
-    stream = ask(world)
-    assert stream.recv(4096).endswith(b"hi")
-    assert world.now() == 0.0
-    assert [stream.recv(1), stream.recv(1)] == [b"", b""]
-    assert world.now() == waited
+    ):
+        with case(head):
+            world = open_world(b"HTTP/1.1 200 OK\r\n%s\r\n\r\nhi" % head)
+            stream = ask(world)
+            assert stream.recv(4096).endswith(b"hi")
+            assert world.now() == 0.0
+            assert [stream.recv(1), stream.recv(1)] == [b"", b""]
+            assert world.now() == waited
 
 
 class Hidden:

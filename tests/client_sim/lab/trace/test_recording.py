@@ -48,20 +48,6 @@ def test_everything_that_leaves_is_noted_in_order(inner):
     assert connection.closes == 1
 
 
-def test_a_target_is_noted_though_nobody_answers(inner, monkeypatch):
-    """A failed connection shows as much as one that works, and is over at once."""
-
-    def refuse(*_):
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(inner, "connect", refuse)
-    world = RecordingWorld(inner)
-    with pytest.raises(ConnectionRefusedError):
-        world.connect("192.0.2.9", 80, None)
-    seen = world.observation()
-    assert [d.channel for d in seen.departures] == [Channel.CONNECT, Channel.CLOSE]
-
-
 def test_draws_and_reads_are_noted(inner):
     """The lab knows each byte of randomness and each look at the owner."""
     world = RecordingWorld(inner)
@@ -73,14 +59,27 @@ def test_draws_and_reads_are_noted(inner):
     assert [read.field for read in seen.reads] == ["serial"]
 
 
-def test_a_closed_connection_breaks(inner):
-    """Streams raise OSError after close, as sockets do."""
+def test_a_target_is_noted_though_nobody_answers(inner, monkeypatch):
+    """A failed connection shows as much as one that works, and is over at once.
+
+    Streams raise OSError after close, as sockets do.
+    """
     stream = RecordingWorld(inner).connect("192.0.2.9", 80, None)
     stream.close()
     with pytest.raises(OSError, match="closed"):
         stream.send(b"x")
     with pytest.raises(OSError, match="closed"):
         stream.recv(1)
+
+    def refuse(*_):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(inner, "connect", refuse)
+    world = RecordingWorld(inner)
+    with pytest.raises(ConnectionRefusedError):
+        world.connect("192.0.2.9", 80, None)
+    seen = world.observation()
+    assert [d.channel for d in seen.departures] == [Channel.CONNECT, Channel.CLOSE]
 
 
 def test_the_first_address_of_each_question_is_kept_with_the_connection_behind_it(inner):
@@ -100,16 +99,15 @@ def set_wire():
     return Tripwire(PERSONA, noted.append), noted
 
 
-def test_each_field_is_noted_and_true():
-    """Whoever reads gets the true value, and is noted."""
+def test_each_look_at_a_field_is_noted_and_true():
+    """Whoever reads gets the true value, and is noted.
+
+    Printing, encoding, hashing and copying read fields, too.
+    """
     for field in [field.name for field in dataclasses.fields(Persona)]:
         wire, noted = set_wire()
         assert getattr(wire, field) == getattr(PERSONA, field)
         assert noted == [field]
-
-
-def test_indirect_looks_are_noted():
-    """Printing, encoding, hashing and copying read fields."""
     for look in (repr, encode_persona, canaries, hash, copy.copy, dataclasses.asdict):
         wire, noted = set_wire()
         look(wire)
@@ -119,17 +117,16 @@ def test_indirect_looks_are_noted():
 EVENT = Event("call-placed", (("number", "+99912345678901"),))
 
 
-def test_an_event_tells_its_name_unseen():
-    """A client may tell a call from a restart; what matters is whose call it is."""
+def test_an_event_tells_its_name_unseen_and_its_details_seen():
+    """A client may tell a call from a restart; what matters is whose call it is.
+
+    The true details are handed out, and each way to them is seen.
+    """
     noted = []
     event = WatchedEvent(EVENT, noted.append)
     assert isinstance(event, Event)
     assert event.name == "call-placed"
     assert noted == []
-
-
-def test_a_look_at_an_events_details_is_noted():
-    """The true ones are handed out, and each way to them is seen."""
     for look in (lambda event: event.details, repr, hash, dataclasses.asdict):
         noted = []
         look(WatchedEvent(EVENT, noted.append))

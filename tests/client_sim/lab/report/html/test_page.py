@@ -88,10 +88,18 @@ def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
 
 
 def test_offending_bytes_are_marked(reports):
-    """Covered by default, as they are for those who ask."""
+    """Covered by default, as they are for those who ask.
+
+    A fragment brings no style of its own, and nothing that two of them could have in common.
+    """
     assert "*" * 11 in Reader(render_page(reports.leaking, ORIGIN)).marked
     seen = render_page(present(reports.raw["leaking"], Revealed()), ORIGIN)
     assert reports.owner.imei.encode().hex(" ")[:11] in Reader(seen).marked
+    fragment = render_fragment(reports.leaking)
+    read = Reader(fragment)
+    assert read.tags["style"] == 0
+    assert " id=" not in fragment
+    assert STYLE in render_page(reports.leaking, ORIGIN)
 
 
 def test_a_clean_page_says_so(reports):
@@ -113,27 +121,17 @@ def test_a_clean_page_says_so(reports):
     assert "a chance of 0.2" in words  # 0.999 to the power of 1500 is 0.223
 
 
-def test_a_claim_that_nobody_asked_about_does_not_hold(reports):
-    """It is open, which is said."""
-    words = " ".join(Reader(render_page(reports.leaking, ORIGIN)).text.split())
-    assert "(N1) broken" in words
-    assert "(N2) holds" in words
-    assert "(N4) not asked" in words
+def test_a_doubtful_instrument_and_an_open_claim_are_said(reports):
+    """A clean verdict of an instrument that misses something is worth less.
 
-
-def test_a_doubtful_instrument_is_said_where_the_verdict_is(reports):
-    """A clean verdict of an instrument that misses something is worth less."""
+    A claim that nobody asked about does not hold: it is open.
+    """
     raw = reports.raw["clean"]
     doubtful = present(type(raw)(raw.result, reports.poor), Revealed())
     words = " ".join(Reader(render_page(doubtful, ORIGIN)).text.split())
     assert "the instrument that says so fell short" in words
     assert "Survived: whisper." in words
-
-
-def test_a_fragment_is_a_part_of_the_page(reports):
-    """It brings no style of its own, and nothing that two of them could have in common."""
-    fragment = render_fragment(reports.leaking)
-    read = Reader(fragment)
-    assert read.tags["style"] == 0
-    assert " id=" not in fragment
-    assert STYLE in render_page(reports.leaking, ORIGIN)
+    words = " ".join(Reader(render_page(reports.leaking, ORIGIN)).text.split())
+    assert "(N1) broken" in words
+    assert "(N2) holds" in words
+    assert "(N4) not asked" in words

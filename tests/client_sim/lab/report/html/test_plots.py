@@ -17,17 +17,17 @@ from tests.cases import case
 EVEN = [14_400 + 14_400 * (step + 0.5) / 160 for step in range(160)]
 
 
-def test_even_intervals():
-    """Ten in each bin; no direction; the curves are half a step apart."""
+def test_measures_of_intervals():
+    """Even ones: ten in each bin, no direction, the curves half a step apart. A habit: all in one.
+
+    Bounds are Dvoretzky-Kiefer-Wolfowitz's and Rayleigh's at one in a million. Four and eight hours
+    may be drawn; a second less or more may not.
+    """
     measured = measure_intervals(EVEN)
     assert measured.counts == (10,) * 16
     assert measured.concentration == pytest.approx(0, abs=1e-9)
     assert measured.distance == pytest.approx(0.5 / 160)
     assert (measured.outside, measured.total) == (0, 160)
-
-
-def test_a_habit():
-    """Always a quarter of the window: all in one bin, an arrow of length one to the side."""
     measured = measure_intervals([18_000.0] * 40)
     assert measured.counts[4] == 40
     assert measured.concentration == pytest.approx(1)
@@ -35,58 +35,34 @@ def test_a_habit():
     assert measured.distance == pytest.approx(0.75)
     assert measured.concentration > measured.concentration_bound
     assert measured.distance > measured.distance_bound
-
-
-def test_bounds():
-    """Dvoretzky-Kiefer-Wolfowitz and Rayleigh at one in a million, for 160 draws."""
     measured = measure_intervals(EVEN)
     assert measured.distance_bound == pytest.approx(math.sqrt(math.log(2e6) / 320))
     assert measured.concentration_bound == pytest.approx(math.sqrt(math.log(1e6) / 160))
-
-
-def test_the_edges_of_the_window_are_inside():
-    """Four and eight hours may be drawn; a second less or more may not."""
     measured = measure_intervals([14_399, 14_400, 28_800, 28_801])
     assert measured.counts == (1, *([0] * 14), 1)
     assert measured.outside == 2
-
-
-def test_no_intervals():
-    """Nothing to measure."""
     assert measure_intervals([]) is None
-
-
-def test_the_cumulative_curve():
-    """Two of four intervals are at most six hours."""
     assert cumulate([14_400, 21_600, 21_601, 28_800], 2) == ((0, 0.25), (0.5, 0.5), (1, 1))
 
 
-def test_bars_reach_the_dashed_line_where_draws_are_even():
-    """Ten in each of sixteen bins, each with its number as a title."""
+def test_pictures_show_the_measures():
+    """Bars reach the dashed line where draws are even, each with its number as a title.
+
+    A habit pulls the arrow to its hour: five hours are a quarter of the way round. The curve climbs
+    from corner to corner; odd intervals are drawn, too.
+    """
     picture = ET.fromstring(plot_histogram(measure_intervals(EVEN)))
     bars = picture.findall("rect")
     (level,) = [line.get("y1") for line in picture.iter("line") if line.get("class") == "expected"]
     assert {bar.get("y") for bar in bars} == {level}
     assert [bar.find("title").text for bar in bars][:2] == ["4 to 4.25 h: 10", "4.25 to 4.5 h: 10"]
-
-
-def test_a_habit_pulls_the_arrow_to_its_hour():
-    """Five hours are a quarter of the way round: to the right of the centre."""
     picture = ET.fromstring(plot_circle(measure_intervals([18_000.0] * 9)))
     (arrow,) = [line for line in picture.iter("line") if line.get("class") == "mean"]
     x1, y1, x2, y2 = (float(arrow.get(name)) for name in ("x1", "y1", "x2", "y2"))
     assert (x2 - x1, y2 - y1) == pytest.approx((88, 0), abs=0.01)
-
-
-def test_the_curve_climbs_from_corner_to_corner():
-    """None are shorter than four hours, all are at most eight."""
     picture = ET.fromstring(plot_cumulative(EVEN))
     points = picture.find("polyline").get("points").split()
     assert (points[0], points[-1]) == ("34.00,180.00", "310.00,12.00")
-
-
-def test_odd_intervals_are_drawn():
-    """None within the window, or one."""
     for intervals in ([5.0], [14_400.0], [1e9, 1e9], [float("-1e300")]):
         with case(intervals):
             measured = measure_intervals(intervals)
