@@ -1,14 +1,16 @@
 """A phone's environment, whole and replaceable: owner, randomness, clock, server, what happens."""
 
-import functools
-import hashlib
-import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
 
 from client_sim.lab.clients.downloading import LENGTH
-from client_sim.owner_events.events import Kind, describe
+from client_sim.lab.scenarios.driving import Scenario, run_scenario
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.observation import Channel, Observation
+from client_sim.owner_events.events import Kind
 from client_sim.persona import Account, Call, Contact, Message, Note, Persona, Photo, WifiNetwork
 from client_sim.persona import make_persona as make
 from client_sim.world import Public
@@ -26,7 +28,6 @@ STEPS = ("poll", *EVENTS, "poll", "reboot", "poll", "poll")
 _LINE = re.compile(rb"[A-Z]+ (\S*) HTTP/1\.[01]\r?\n")
 _PATH = re.compile(rb"/(?:metadata|log|targets)/[A-Za-z0-9._/-]+")
 _TRAPS = re.compile(rb"\r\n(?:ETag|Set-Cookie|Retry-After): [^\r]*")
-_KINDS = {kind.value: kind for kind in Kind}
 
 
 def _edge(text, number, times):
@@ -78,7 +79,7 @@ def serve_well(asked: Asked) -> bytes:
     return _answer(asked.path)
 
 
-@functools.cache
+@cache
 def _answer(path: bytes) -> bytes:
     if path.startswith(b"/targets/"):
         # Of a block no more comes than this: whoever resumes has something to resume.
@@ -139,127 +140,79 @@ class Lot:
         return replace(self, **changes)
 
 
-@dataclass
+_DUE = {Channel.SCHEDULE, Channel.DUE}
+
+
+@dataclass(frozen=True)
 class Trace:
-    """What left: (poll, seconds since the start, what, bytes); and how much was drawn."""
+    """What left a phone that was started at some time, which stands for no time at all."""
 
-    left: list[tuple[int, float, str, bytes]] = field(default_factory=list)
-    draws: list[tuple[int, int]] = field(default_factory=list)
-    outcomes: list[str] = field(default_factory=list)
-    crash: str = ""
+    seen: Observation
+    start: float
 
-    @property
+    @cached_property
     def whole(self):
         """Give it all, with times and the crash that ended it."""
-        return (*self.left, self.crash)
+        return tuple(
+            (d.phase, d.at - self.start, d.channel, d.connection, self._data(d))
+            for d in self.seen.departures
+        )
+
+    def _data(self, departure):
+        is_time = departure.channel in _DUE
+        return float(departure.data) - self.start if is_time else departure.data
 
     @property
     def data(self):
-        """Give what was asked, connected to and sent, without times."""
-        return tuple((poll, what, data) for poll, _, what, data in self.left if what != "due")
+        """Give what was asked, connected to and sent through the world, without times."""
+        left = [d for d in self.seen.departures if d.channel not in {*_DUE, Channel.DETOUR}]
+        return tuple((d.phase, d.channel, d.connection, d.data) for d in left)
 
     def of_poll(self, poll):
         """Give what left in a poll, without times."""
-        return tuple((what, data) for number, what, data in self.data if number == poll)
+        return tuple(data for phase, _, _, data in self.data if phase == f"poll {poll}")
+
+    @property
+    def detours(self):
+        """Give what was tried past the world."""
+        return [d.data for d in self.seen.departures if d.channel is Channel.DETOUR]
 
     @property
     def gaps(self):
         """Give the seconds from each poll to the next."""
-        return [float(data) - at for _, at, what, data in self.left if what == "due"]
+        left = self.seen.departures
+        return [float(d.data) - d.at for d in left if d.channel is Channel.SCHEDULE]
 
     @property
     def said(self):
         """Give all bytes of names, targets and requests, joined."""
-        return b"\n".join(data for _, _, data in self.data)
+        return b"\n".join(data for _, _, _, data in self.data)
 
 
-class _World:
+class _World(MemoryWorld):
+    """A world whose server is told the number of the poll, and the path that is asked for."""
+
+    poll = 0
+
     def __init__(self, lot: Lot) -> None:
-        self.public = lot.public
-        self.personal = lot.owner
-        self.state = {}
-        self.lot = lot
-        self.clock = float(lot.start)
-        self.poll = 0
-        self.trace = Trace()
-        self._draws = itertools.count()
-        self._connections = {}
+        how = {"entropy": Entropy(lot.seed), "start": float(lot.start), "respond": self._serve}
+        super().__init__(lot.public, lot.owner, **how)
+        self._lot = lot
 
-    def entropy(self, n):
-        place = next(self._draws)
-        self.trace.draws.append((self.poll, n))
-        return hashlib.shake_256(b"%s %d" % (self.lot.seed, place)).digest(n)
+    def begin_poll(self, poll):
+        super().begin_poll(poll)
+        self.poll = poll
 
-    def now(self):
-        return self.clock
-
-    def resolve(self, host):
-        self.note("question", host.encode())
-        return ["198.51.100.7"]
-
-    def connect(self, address, port, tls):
-        number = self._connections[self.poll] = self._connections.get(self.poll, 0) + 1
-        self.note(f"target {number}", f"{address} {port} {tls}".encode())
-        return _Stream(self, self.poll, number)
-
-    def note(self, what, data):
-        self.trace.left.append((self.poll, self.clock - self.lot.start, what, data))
-
-
-class _Stream:
-    def __init__(self, world: _World, poll: int, number: int) -> None:
-        self._world = world
-        self._poll = poll
-        self._number = number
-        self._asked = self._answers = b""
-
-    def send(self, data):
-        self._note("octets", bytes(data))
-        self._asked += data
-
-    def recv(self, limit):
-        targets, self._asked = _LINE.findall(self._asked), b""
-        for target in targets:
+    def _serve(self, asked):
+        answers = b""
+        for target in _LINE.findall(asked.data):
             path = _PATH.search(target)
             found = path.group() if path else target.partition(b"?")[0]
-            self._answers += self._world.lot.serve(Asked(found, self._world.poll))
-        taken, self._answers = self._answers[:limit], self._answers[limit:]
-        return taken
-
-    def close(self):
-        self._note("close", b"")
-
-    def _note(self, what, data):
-        # A connection is known by its place in its poll, and by that poll if it is an earlier one.
-        since = "" if self._poll == self._world.poll else f" since poll {self._poll}"
-        self._world.note(f"{what} {self._number}{since}", data)
+            answers += self._lot.serve(Asked(found, self.poll))
+        return answers
 
 
 def lead(factory, lot: Lot) -> Trace:
     """Lead a life: polls when they are due, and what happens in between; a crash ends it."""
-    world = _World(lot)
-    try:
-        _lead(factory, lot, world)
-    except Exception as error:  # noqa: BLE001  # some clients crash on purpose
-        world.trace.crash = type(error).__name__
-    return world.trace
-
-
-def _lead(factory, lot, world):
-    client = factory(world)
-    due = world.clock
-    for step in lot.steps:
-        if step == "poll":
-            world.clock = max(world.clock, due)
-            world.poll += 1
-            world.trace.outcomes.append(str(client.poll()))
-            due = client.next_poll(world.clock)
-            world.note("due", repr(due - lot.start).encode())
-        elif step.startswith("off "):
-            world.clock += float(step.removeprefix("off "))
-            client = factory(world)
-        elif step == "reboot":
-            client = factory(world)
-        else:
-            world.clock += max(0.0, due - world.clock) / 4
-            client.on_event(describe(_KINDS[step], lot.owner))
+    seen = run_scenario(factory, _World(lot), Scenario("a lot", lot.steps), lot.owner)
+    return Trace(seen, float(lot.start))

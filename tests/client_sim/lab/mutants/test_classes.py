@@ -1,17 +1,12 @@
 """Clients that no row can say: each shows what its sentence names, in a life or to the system."""
 
-import sys
-from collections import Counter
 from dataclasses import replace
-
-import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.downloading import BLOCK, LENGTH, DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import behaviours, packages
 from client_sim.lab.mutants.library import find_mutant
-from client_sim.lab.trace.detours import watch_detours
 from tests.cases import case
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
 from tests.client_sim.lab.mutants.habitat import PUBLIC, lead, serve_well
@@ -69,15 +64,9 @@ def test_a_leak_follows_what_its_sentence_names():
 
 
 def open_ends(make_client):
-    """Give what is not closed in the poll in which it was opened."""
-    trace = lead(make_client, LOT)
-    opened = {(poll, what.split()[1]) for poll, what, _ in trace.data if "target" in what}
-    closed = {
-        (poll, what.split()[1])
-        for poll, what, _ in trace.data
-        if "close" in what and "since" not in what
-    }
-    return opened - closed
+    """Give the connections that are not closed in the poll in which they were opened."""
+    connections = lead(make_client, LOT).seen.connections()
+    return [each for each in connections if (each.closes, each.last_phase) != (1, each.phase)]
 
 
 def test_a_connection_outlives_its_poll():
@@ -113,7 +102,7 @@ def test_a_clean_download_follows_neither_cuts_nor_builds():
         assert len({lead(DownloadingToy, lot).whole for lot in lots}) == 1
     for answer in (b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", b""):
         lot = LOT.but(serve=with_packages(lambda _, a=answer: a), steps=("poll", "poll"))
-        ranges = [data for _, _, data in lead(DownloadingToy, lot).data if b"Range" in data]
+        ranges = [data for *_, data in lead(DownloadingToy, lot).data if b"Range" in data]
         assert len(ranges) == 2
         assert all(BLOCKS[0] in data for data in ranges)
     error = b"HTTP/1.1 404 x\r\nContent-Length: 13\r\n\r\nnothing here\n"
@@ -132,55 +121,39 @@ def test_a_package_is_fetched_in_aligned_blocks_behind_the_poll():
 
     trace = lead(DownloadingToy, LOT.but(serve=with_packages(serve), steps=("poll", "poll")))
     host = b"Host: updates.hening.example:8080\r\n"
-    asked = [data for _, _, data in trace.data if b"/targets/" in data]
+    asked = [data for *_, data in trace.data if b"/targets/" in data]
     assert asked == [PACKAGE + host + b"Range: " + block + b"\r\n\r\n" for block in BLOCKS]
-    assert trace.outcomes == ["fetched", "nothing new"]
+    assert trace.seen.outcomes == ("fetched", "nothing new")
     assert (BLOCK, LENGTH) == (8_388_608, 20_000_000)
 
 
 # Past the world: what the system is told, and the polls beside it.
 
 
-class Ears:
-    """Hears what the interpreter tells while it listens."""
+def test_each_poll_tells_the_system_and_not_the_world():
+    """So many detours; what goes through the world is what a clean client sends.
 
-    def __init__(self):
-        self.heard = None
-
-    def hook(self, event, arguments):
-        """Keep an event."""
-        if self.heard is not None and event.partition(".")[0] in {"socket", "subprocess"}:
-            self.heard.append((event, str(arguments)))
-
-
-EARS = Ears()
-
-
-@pytest.fixture
-def heard():
-    """Listen for a test; a hook stays for ever."""
-    if EARS.heard is None:
-        sys.addaudithook(EARS.hook)
-    EARS.heard = []
-    yield EARS.heard
-    EARS.heard = []
-
-
-def test_each_poll_tells_the_system_and_not_the_world(heard):
-    """Four polls, four detours; what goes through the world is what a clean client sends.
-
-    A program is started when a poll fails, and is told why.
+    A pause is asked for once a poll, or once behind the one message.
     """
-    for mutant_id, event, said in (
-        ("detour-beat", "socket.sendto", "('127.0.0.1', 9)"),
-        ("detour-beside", "socket.sendto", "('127.0.0.1', 9)"),
-        ("detour-name", "socket.getaddrinfo", LOT.owner.serial),
+    for mutant_id, said, times in (
+        ("detour-beat", "socket.sendto ('127.0.0.1', 9)", 4),
+        ("detour-beside", "socket.sendto ('127.0.0.1', 9)", 4),
+        ("detour-name", f"socket.getaddrinfo {LOT.owner.serial}", 4),
+        ("pause-id", "time.sleep", 4),
+        ("pause-sms", "time.sleep", 1),
     ):
-        with case(mutant_id, event, said):
-            heard.clear()
+        with case(mutant_id):
             told = lead(find_mutant(mutant_id).make, LOT)
-            assert Counter(name for name, text in heard if said in text)[event] == 4
-            assert told.whole == lead(ToyClient, LOT).whole
+            assert len(told.detours) == times
+            assert len(set(told.detours)) == 1
+            assert told.detours[0].startswith(said.encode())
+            assert told.data == lead(ToyClient, LOT).data
+
+
+def test_a_program_is_started_when_a_poll_fails(monkeypatch):
+    """It is told why."""
+    started = []
+    monkeypatch.setattr("subprocess.run", lambda words, **_: started.append(words))
 
     def make(world):
         client = find_mutant("detour-program").make(world)
@@ -188,17 +161,4 @@ def test_each_poll_tells_the_system_and_not_the_world(heard):
         return client
 
     lead(make, LOT.but(steps=()))
-    assert ("subprocess.Popen", True) in [(name, "no such name" in text) for name, text in heard]
-
-
-def test_a_pause_is_asked_for_and_nothing_else_tells():
-    """Once a poll, or once behind the one message; what leaves is what a clean client sends."""
-    for mutant_id, times in (("pause-id", 4), ("pause-sms", 1)):
-        with case(mutant_id, times):
-            noted = []
-            with watch_detours(noted.append):
-                told = lead(find_mutant(mutant_id).make, LOT)
-            assert len(noted) == times
-            assert {note.split()[0] for note in noted} == {b"time.sleep"}
-            assert len(set(noted)) == 1
-            assert told.data == lead(ToyClient, LOT).data
+    assert started == [["/bin/true", "no such name"]]
