@@ -12,11 +12,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from client_sim.lab.captures import audit
 from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.scripted import answer, respond
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.world import BuildFacts, Public
 from fixtures.captures import HOST
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Check no signature twice while a module's tests run."""
+    with memoised():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

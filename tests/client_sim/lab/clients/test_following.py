@@ -5,7 +5,6 @@ from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.scenarios.driving import run_scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import CHANGES, one_by_one
-from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.packs import PARTS, make_history
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
@@ -26,8 +25,7 @@ def asked(factory, history, polls):
         start=1_767_225_600.0,
         respond=REPOSITORY.serve(history),
     )
-    with memoised():
-        observation = run_scenario(factory, world, idle(polls), OWNER)
+    observation = run_scenario(factory, world, idle(polls), OWNER)
     return [connection.data for connection in observation.connections()]
 
 

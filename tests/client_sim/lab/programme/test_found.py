@@ -20,7 +20,6 @@ from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.workers import try_mutant
 from client_sim.lab.scenarios.driving import REBOOT
 from client_sim.lab.servers.hostile import HOSTILE
-from client_sim.lab.servers.memo import memoised
 
 SEED = 0
 FOUND = {
@@ -135,13 +134,6 @@ FIELDS = {
     "etag-bits": "all",
 }
 """What two servers differ in that a client remembers."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Check each signature once."""
-    with memoised():
-        yield
 
 
 @cache

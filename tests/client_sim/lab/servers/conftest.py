@@ -4,7 +4,6 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.oracles.judging import judge_grammar
-from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
@@ -57,10 +56,3 @@ def make_phone(repository):
         return Phone(repository, respond or repository.serve(), **options)
 
     return make
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Check no signature twice while a module's tests run."""
-    with memoised():
-        yield

@@ -63,7 +63,7 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick():
+def quickly():
     """Leave the memo to each test."""
 
 

@@ -10,15 +10,7 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Channel
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Check each signature once."""
-    with memoised():
-        yield
 
 
 @pytest.mark.parametrize(("make", "size"), [(PollingClient, 8), (FollowingToy, 8), (ToyClient, 24)])

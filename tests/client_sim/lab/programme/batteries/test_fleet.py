@@ -10,7 +10,6 @@ from client_sim.lab.oracles.crowds import CROWDS
 from client_sim.lab.programme.batteries.fleet import downloads, split
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.servers.memo import memoised
 from tests.cases import case
 
 
@@ -42,9 +41,8 @@ def test_a_package_that_few_ask_for_is_found():
 
 def run_split(factory, number):
     """Run one case; gives what was found, and what each phone asked for."""
-    with memoised():
-        case = split(plan_ground(factory, 0), 6).make(number)
-        seen = [observe(factory, setting) for setting in case.settings]
+    case = split(plan_ground(factory, 0), 6).make(number)
+    seen = [observe(factory, setting) for setting in case.settings]
     data = [b"".join(c.data for c in each.connections()) for each in seen]
     return case.judge(seen), [
         list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", asked))) for asked in data

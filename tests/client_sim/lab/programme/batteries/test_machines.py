@@ -9,8 +9,6 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme.batteries.machines import machine
@@ -19,15 +17,7 @@ from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.setting import keep, observe
 from client_sim.lab.programme.shrink import shrink
-from client_sim.lab.servers.memo import memoised
 from tests.cases import case
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Check each signature once."""
-    with memoised():
-        yield
 
 
 def test_only_the_machines_of_a_case_differ():

@@ -4,23 +4,13 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
-import pytest
-
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.batteries.offers import KINDS, offers
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.servers.memo import memoised
 from client_sim.world import World
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-    """Check each signature once."""
-    with memoised():
-        yield
 
 
 def test_a_clean_client_passes_among_other_events():

@@ -10,7 +10,6 @@ from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.packs import PARTS, SMALL
 
 
@@ -23,8 +22,7 @@ def ground():
 def killers(make, oracles):
     """Let some batteries, of the size for leaky clients, and the guards look at a client."""
     profile = PROFILES["mutant"].only(oracles)
-    with memoised():
-        return set(try_client(make, make_batteries(ground(), profile), profile).killed_by)
+    return set(try_client(make, make_batteries(ground(), profile), profile).killed_by)
 
 
 class Backwards(FollowingToy):
@@ -45,11 +43,10 @@ def kinds_asked_for(profile, oracle, first, step):
     batteries = make_batteries(ground(), PROFILES[profile])
     (battery,) = (each for each in batteries if each.oracle == oracle)
     asked = []
-    with memoised():
-        for number in range(first, battery.size, step):
-            seen = observe(FollowingToy, battery.make(number).settings[0])
-            data = b"".join(connection.data for connection in seen.connections())
-            asked.append(set(re.findall(rb"GET /targets/(?:tables|content)/([a-z]+)/", data)))
+    for number in range(first, battery.size, step):
+        seen = observe(FollowingToy, battery.make(number).settings[0])
+        data = b"".join(connection.data for connection in seen.connections())
+        asked.append(set(re.findall(rb"GET /targets/(?:tables|content)/([a-z]+)/", data)))
     return asked
 
 
