@@ -4,6 +4,7 @@ import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 
 import pytest
 from cryptography import x509
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from client_sim.lab.captures import audit
 from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.server_side import canaries
+from client_sim.lab.server_side.positions import plan_heads
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.scripted import answer, respond
 from client_sim.lab.trace.entropy import Entropy
@@ -69,6 +72,13 @@ def make_world(public):
         return MemoryWorld(public, personal, entropy=Entropy(entropy), start=start, respond=respond)
 
     return make
+
+
+@pytest.fixture
+def few_positions(monkeypatch):
+    """Plant values in the first positions of requests to servers alone: all take seconds."""
+    monkeypatch.setattr(canaries, "plan_framings", lambda _host: ())
+    monkeypatch.setattr(canaries, "plan_heads", lambda *how: islice(plan_heads(*how), 30))
 
 
 class _Handler(socketserver.BaseRequestHandler):

@@ -40,10 +40,11 @@ def leaky(tmp_path):
     running.close()
 
 
+@pytest.mark.usefixtures("few_positions")
 def test_a_leak_gives_1_and_is_shown(leaky, monkeypatch):
     """With what was not looked at; the command that restarts it was run."""
     # Two transforms deep, canaries take most of a minute to compute.
-    monkeypatch.setattr("client_sim.lab.commands.server.Order", partial(Order, layers=1))
+    monkeypatch.setattr("client_sim.lab.commands.server.Order", partial(Order, layers=1, batch=20))
     url, folder = leaky
     mark = folder / "restarted"
     touch = shlex.join([sys.executable, "-c", f"open({str(mark)!r}, 'w')"])

@@ -1,5 +1,7 @@
 """Servers that leak, and honest ones, as rows of the kill matrix."""
 
+import pytest
+
 from client_sim.lab.programme import execute
 from client_sim.lab.programme.library import METHODS
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
@@ -8,6 +10,7 @@ from tests.cases import case
 NUMBERS = {server.id: number for number, server in enumerate(SERVERS)}
 
 
+@pytest.mark.usefixtures("few_positions")
 def test_a_leaky_server_is_found_by_the_check_that_is_there_for_it():
     """Those that leak come first; an honest one is found by none. Each check says how it works."""
     for server, check in (

@@ -17,27 +17,27 @@ pytestmark = pytest.mark.needs("chromium")
 OPEN = "() => document.querySelectorAll('details').forEach(each => { each.open = true; })"
 
 
-@pytest.fixture(scope="module")
-def audit():
-    """Give the page of `lab audit`."""
-    made = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
-    return showing.render_page(made, ORIGIN, personal=False)
-
-
 @pytest.fixture
-def pages(audit, reports):
+def pages(reports):
     """Give pages of `lab run`, `lab audit` and `lab cloud` by name."""
-    client = "imei-header"
-    examined = examine(load_client(client), parts=frozenset())
-    cloud = CloudReport(client, "quick", 0, examined)
-    return {"audit": audit, "cloud": render_cloud(cloud, ORIGIN)} | {
-        name: render_page(getattr(reports, name), ORIGIN)
-        for name in ("clean", "leaking", "hostile")
+    audit = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
+    examined = examine(load_client("imei-header"), parts=frozenset())
+    cloud = CloudReport("imei-header", "quick", 0, examined)
+    return {
+        "audit": showing.render_page(audit, ORIGIN, personal=False),
+        "cloud": render_cloud(cloud, ORIGIN),
+        **{
+            name: render_page(getattr(reports, name), ORIGIN)
+            for name in ("clean", "leaking", "hostile")
+        },
     }
 
 
 async def test_what_can_be_measured(pages):
-    """Contrast AA, nothing beyond the screen, nothing asked from elsewhere, all parts open."""
+    """Contrast AA, nothing beyond the screen, nothing asked from elsewhere, all parts open.
+
+    An audit is printed whole: what is folded on the screen is on paper, within the paper.
+    """
     found = {}
     async with open_chromium() as browser:
         for width, scheme in ((390, "dark"), (1280, "light")):  # neither depends on the other
@@ -49,18 +49,12 @@ async def test_what_can_be_measured(pages):
                     problems = await page.evaluate(MEASURE)
                     if problems or complaints:
                         found[name, width, scheme] = [*problems, *complaints]
-    assert found == {}
-
-
-async def test_an_audit_is_printed_whole(audit):
-    """What is folded on the screen is on paper, within the paper."""
-    async with (
-        open_chromium() as browser,
-        window(browser, viewport={"width": 690, "height": 1000}) as (page, _),  # A4 in its margins
-    ):
-        await page.set_content(audit)
-        await page.evaluate(OPEN.replace("true", "false"))
-        assert not await page.locator("pre").first.is_visible()
-        await page.emulate_media(media="print")
-        assert await page.locator("pre").first.is_visible()
-        assert await page.evaluate(MEASURE) == []
+        assert found == {}
+        a4 = {"width": 690, "height": 1000}  # in its margins
+        async with window(browser, viewport=a4) as (page, _):
+            await page.set_content(pages["audit"])
+            await page.evaluate(OPEN.replace("true", "false"))
+            assert not await page.locator("pre").first.is_visible()
+            await page.emulate_media(media="print")
+            assert await page.locator("pre").first.is_visible()
+            assert await page.evaluate(MEASURE) == []
