@@ -1,7 +1,10 @@
 """Our phone takes no lie, all that leaks is found in two ways, servers too."""
 
+from dataclasses import replace
+
 import pytest
 
+from client_sim.lab.cloud import tampering
 from client_sim.lab.cloud.blind import examine_server, try_server
 from client_sim.lab.cloud.double import FLAWS
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
@@ -29,12 +32,21 @@ def test_each_leaky_client_is_found_by_two_methods():
             assert len(try_leak(leak, 0, 2).killed_by) >= 2
 
 
-def test_no_harmless_client_is_accused():
-    """Eight that do something else, and leak nothing."""
+def test_no_harmless_client_is_accused(monkeypatch):
+    """Eight that do something else, and leak nothing: six of them do it all in one client."""
     assert len(HARMLESS) == 8
-    for leak in HARMLESS:
+    inside = [leak.detail for leak in HARMLESS if leak.place == "inside"]
+    find = tampering.find_patches
+
+    def find_all(details, *how):
+        return [patch for detail in details.split() for patch in find(detail, *how)]
+
+    monkeypatch.setattr(tampering, "find_patches", find_all)
+    others = [leak for leak in HARMLESS if leak.place != "inside"]
+    for leak in (*others, replace(HARMLESS[0], id="six", detail=" ".join(inside))):
         with case(leak.id):
             assert try_leak(leak, 0, None).findings == {}
+    assert (len(inside), len(others)) == (6, 2)
 
 
 def test_a_sample_has_one_client_of_each_family():

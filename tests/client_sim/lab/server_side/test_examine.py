@@ -66,10 +66,10 @@ def test_what_a_server_writes_when_it_ends_is_found(examine, few):
 
 
 @pytest.mark.parametrize("mutant", TOLD, ids=lambda mutant: mutant.id)
-def test_whatever_a_server_tells_is_found(examine, mutant):
+def test_whatever_a_server_tells_is_found(examine, some, mutant):
     """In its metrics or in its answers."""
     wanted = "metrics" if mutant.id.endswith("-label") else "answers"
-    assert wanted in examine(mutant.make, alone=True).failed()
+    assert wanted in examine(mutant.make, some, alone=True).failed()
 
 
 @pytest.mark.parametrize("mutant", VARYING, ids=lambda mutant: mutant.id)
@@ -82,9 +82,9 @@ def test_a_server_that_answers_some_otherwise_is_found(examine, few, mutant):
 
 
 @pytest.mark.parametrize("server", HONEST_SERVERS, ids=lambda server: server.id)
-def test_an_honest_server_raises_no_alarm(examine, server):
+def test_an_honest_server_raises_no_alarm(examine, canaries, some, server):
     """Whatever it writes that is not of a request, and all checks had something to look at."""
-    verdict = examine(server.make)
+    verdict = examine(server.make, canaries if server is HONEST_SERVERS[0] else some)
     assert verdict.failed() == ()
     assert [check.name for check in verdict.checks] == [
         *("answers", "files", "metrics", "growth", "headers", "alike", "nodes", "restart")
