@@ -120,7 +120,10 @@ def call(*arguments):
 
 
 def test_what_cannot_be_done_is_one_sentence(tmp_path):
-    """A file that is there, a port that is taken, a key that is none, a folder without metadata."""
+    """A file that is there, a port that is taken, a key that is none, a folder without metadata.
+
+    JSON is printed at the end, and nothing but that.
+    """
     there = tmp_path / "there"
     there.write_bytes(b"")
     assert "name another file" in call(there).stderr
@@ -134,6 +137,12 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path):
     assert (result.exit_code, "give a chain and its key as PEM" in result.stderr) == (1, True)
     assert call(tmp_path / "x", "--metadata", tmp_path).exit_code == 1
     assert call(tmp_path / "no" / "x").exit_code == 3
+    result = call(tmp_path / "x", "--seconds", "0.01", "--json")
+    assert json.loads(result.stdout) == {
+        "capture": str(tmp_path / "x"),
+        "connections": 0,
+        "requests": 0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -142,13 +151,3 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path):
 def test_usage_gives_2(options, tmp_path):
     """Nothing is opened."""
     assert call(tmp_path / "x", *options).exit_code == 2
-
-
-def test_json_is_printed_at_the_end(tmp_path):
-    """And nothing but that."""
-    result = call(tmp_path / "x", "--seconds", "0.01", "--json")
-    assert json.loads(result.stdout) == {
-        "capture": str(tmp_path / "x"),
-        "connections": 0,
-        "requests": 0,
-    }
