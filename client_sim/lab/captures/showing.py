@@ -5,6 +5,7 @@ of a report of `lab run`.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from client_sim.lab.captures.fields import FieldRow
 from client_sim.lab.captures.judging import Question
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.report.dump import dump, print_rows
-from client_sim.lab.report.junit_form import (
+from client_sim.lab.report.junit import (
     add_case,
     encode_suites,
     fail,
@@ -28,25 +29,17 @@ from client_sim.lab.report.junit_form import (
     open_suites,
     show_rows,
 )
-from client_sim.lab.report.sarif_form import encode_log, encode_result
+from client_sim.lab.report.printable import printable as escape
+from client_sim.lab.report.sarif import encode_log, encode_result
 from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
 _FIELDS: Final = 40  # rows of the table of fields, there
 _NAME: Final = 120  # characters of a captured name
 
+printable: Final = partial(escape, most=4 * _NAME)
+
 _TEMPLATE: Final = make_environment(Path(__file__).parent / "templates").get_template("audit.html")
-
-
-def printable(text: str | bytes) -> str:
-    """Return a text without characters that move the cursor, reverse text or are invisible."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "backslashreplace")
-    shown = "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
-        for sign in text[: _NAME * 4 + 1]
-    )
-    return shown if len(shown) <= _NAME * 4 else shown[: _NAME * 4] + "…"
 
 
 def show_name(name: bytes, *, personal: bool) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from client_sim.clock import read_clock
 from client_sim.lab.commands.ending import ending_with_children, fail
 from client_sim.lab.commands.progress import show_progress
+from client_sim.lab.commands.reporting import write_form
 from client_sim.lab.errors import LabError
 from client_sim.pages.page import Origin
 
@@ -83,8 +84,5 @@ def cloud_command(
     else:
         render_terminal(report, Console(), origin)
     if html is not None:
-        try:
-            html.write_text(render_page(report, origin), encoding="utf-8")
-        except OSError as error:
-            fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)
+        write_form("--html", html, render_page(report, origin))
     raise SystemExit(0 if report.is_good else 1)

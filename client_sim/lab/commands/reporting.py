@@ -95,10 +95,11 @@ def write_forms(
         ("--sarif", wanted.sarif, sarif),
     ):
         if path is not None:
-            _write(name, path, render())
+            write_form(name, path, render())
 
 
-def _write(option: str, path: Path, text: str) -> None:
+def write_form(option: str, path: Path, text: str) -> None:
+    """Write a file that was asked for; exit 3 where it cannot be."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -1,8 +1,7 @@
 """The verdict, for people and for programs.
 
-A result (`programme.result`) comes in. `terminal`, `json`, `junit` (with `junit_form`), `sarif`
-(with `sarif_form`) and `html/` are its forms; `kill_matrix`, `exchanges` and `extent`
-are parts of them. Nothing personal is shown: `covering` decides
-with `redaction` and `spans`; `printable` and `dump` make text and bytes fit to be shown,
-`gathering` merges equal findings.
+A result (`programme.result`) comes in. `terminal`, `json`, `junit`, `sarif` and `html/` are its
+forms; `kill_matrix`, `exchanges` and `extent` are parts of them. Nothing personal is shown:
+`covering` decides with `redaction` and `spans`; `printable` and `dump` make text and bytes fit to
+be shown, `gathering` merges equal findings.
 """

@@ -1,13 +1,22 @@
-"""The report as SARIF 2.1.0 (OASIS): oracles are rules, findings are results."""
+"""The report as SARIF 2.1.0 (OASIS): oracles are rules, findings are results.
 
-from collections.abc import Iterator
+Other reports take its form too, as code hosts read it. Texts must be printable.
+"""
+
+import hashlib
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.sarif_form import SNIPPET, encode_log, encode_result
 
+_SNIPPET: Final = 128  # bytes that are shown, readable as hexadecimal
+_VERSION: Final = "2.1.0"
+_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 _MATRIX_RULES: Final = {
     "survivor": "Is every leak found?",
     "thin": "Is every family of leaks found by two independent oracles, or argued for?",
@@ -75,7 +84,7 @@ def _other(finding: Finding) -> dict[str, Any]:
     if finding.other is None:
         return {}
     other = finding.other[finding.offset : finding.offset + finding.length]
-    return {"otherOctets": other[:SNIPPET].hex(" ")}
+    return {"otherOctets": other[:_SNIPPET].hex(" ")}
 
 
 def _matrix_results(matrix: Matrix, first: int) -> Iterator[dict[str, Any]]:
@@ -92,3 +101,63 @@ def _matrix_results(matrix: Matrix, first: int) -> Iterator[dict[str, Any]]:
                 "level": "error",
                 "message": {"text": sentence},
             }
+
+
+def encode_log(
+    name: str,
+    id_parts: Sequence[str],
+    rules: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    *,
+    is_proven: bool,
+    properties: Mapping[str, Any],
+) -> str:
+    """Write a log of one run; `id_parts` say what was examined, outermost first."""
+    run = {
+        "tool": {"driver": {"name": "hening lab", "fullName": name, "rules": rules}},
+        "automationDetails": {"id": "".join(f"{quote(part)}/" for part in id_parts)},
+        "invocations": [{"executionSuccessful": is_proven}],
+        "columnKind": "utf16CodeUnits",
+        "results": results,
+        "properties": properties,
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": _VERSION, "runs": [run]}, indent=2) + "\n"
+
+
+def encode_result(
+    rule: str, place: int, message: str, finding: Finding, offset: int, length: int
+) -> dict[str, Any]:
+    """Return a result: the rule by id and place among the rules, and where its bytes stand."""
+    return {
+        "ruleId": rule,
+        "ruleIndex": place,
+        "level": "error",
+        "message": {"text": message},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"trace/{quote(finding.where, safe='')}"},
+                    "region": {
+                        "byteOffset": offset,
+                        "byteLength": length,
+                        "snippet": _snippet(finding.offending()),
+                    },
+                },
+                "logicalLocations": [{"name": finding.where, "kind": "member"}],
+            }
+        ],
+        "partialFingerprints": {"finding/v1": _fingerprint(rule, finding, offset)},
+    }
+
+
+def _snippet(data: bytes) -> dict[str, Any]:
+    shown = data[:_SNIPPET]
+    return {
+        "binary": b64encode(shown).decode(),
+        "rendered": {"text": shown.hex(" ") + (" …" if len(data) > _SNIPPET else "")},
+    }
+
+
+def _fingerprint(rule: str, finding: Finding, offset: int) -> str:
+    told = "\0".join((rule, finding.where, finding.explanation, str(offset)))
+    return hashlib.sha256(told.encode()).hexdigest()
