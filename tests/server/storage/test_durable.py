@@ -52,25 +52,22 @@ class Machine:
 
 
 def test_order_of_calls(tmp_path, monkeypatch):
-    """File synced, renamed, folder synced: only in this order a crash leaves old or new."""
-    machine = Machine(monkeypatch)
+    """File synced, renamed, folder synced: only in this order a crash leaves old or new.
+
+    A file in a folder lost in a power cut is lost, however well it was synced: new folders are
+    synced in their parents. A rename is followed by a sync of the folder that got the name.
+    """
+    machine, folder = Machine(monkeypatch), tmp_path.name
     write_durable(tmp_path / "file", b"new")
-    folder = tmp_path.name
-    assert machine.calls == [
-        "open .tmp-file",
-        "fsync .tmp-file",
-        "replace .tmp-file",
-        f"open {folder}",
-        f"fsync {folder}",
-    ]
-
-
-def test_new_folders_are_synced_in_their_parents(tmp_path, monkeypatch):
-    """A file in a folder lost in a power cut is lost, however well it was synced."""
-    machine = Machine(monkeypatch)
+    named = ["open .tmp-file", "fsync .tmp-file", "replace .tmp-file"]
+    assert machine.calls == [*named, f"open {folder}", f"fsync {folder}"]
+    machine.calls.clear()
     write_durable(tmp_path / "a" / "b" / "file", b"new")
     synced = [call for call in machine.calls if call.startswith("fsync")]
-    assert synced == [f"fsync {tmp_path.name}", "fsync a", "fsync .tmp-file", "fsync b"]
+    assert synced == [f"fsync {folder}", "fsync a", "fsync .tmp-file", "fsync b"]
+    move_durable(tmp_path / "a" / "b", tmp_path / "to" / "target")
+    assert machine.calls[-3:] == ["rename b", "open to", "fsync to"]
+    assert (tmp_path / "to" / "target").is_dir()
 
 
 def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
@@ -91,12 +88,23 @@ def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
 
 
 def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
-    """A key is never readable for others, not even under its temporary name."""
-    modes = []
-    monkeypatch.setattr(os, "fsync", lambda fd: modes.append(os.fstat(fd).st_mode & 0o777))
-    write_durable(tmp_path / "key", b"secret", mode=0o600)
-    assert modes[0] == 0o600
-    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    """A key is never readable for others, not even under its temporary name.
+
+    The mode is given in the creating system call, so that it holds from the start.
+    """
+    modes, asked, really = [], [], os.open
+
+    def watch(path, flags, given=0o777, **more):
+        asked.append(given)
+        return really(path, flags, given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda fd: modes.append(os.fstat(fd).st_mode & 0o777))
+        write_durable(tmp_path / "key", b"secret", mode=0o600)
+    assert modes[0] == (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setattr(os, "open", watch)
+    create_file(tmp_path / "file")
+    assert asked == [0o600]
 
 
 def test_immutable_is_equal_or_fails(tmp_path):
@@ -109,15 +117,6 @@ def test_immutable_is_equal_or_fails(tmp_path):
     with pytest.raises(StorageError, match=r"1\.root\.json is already there with other bytes"):
         write_immutable(path, b"second")
     assert path.read_bytes() == b"first"
-
-
-def test_move(tmp_path, monkeypatch):
-    """A rename is followed by a sync of the folder that got the name."""
-    (tmp_path / "source").mkdir()
-    machine = Machine(monkeypatch)
-    move_durable(tmp_path / "source", tmp_path / "to" / "target")
-    assert machine.calls[-3:] == ["rename source", "open to", "fsync to"]
-    assert (tmp_path / "to" / "target").is_dir()
 
 
 def test_sweep(tmp_path):
@@ -137,54 +136,37 @@ if os.geteuid() == 0:  # these take rights from the owner, which stop everyone b
 SERVER, OTHER = 998, 1000  # numbers of users
 
 
-@pytest.fixture(params=UMASKS, ids=oct)
-def _umask(request):
-    """Set a umask for the test."""
-    former = os.umask(request.param)
-    yield
-    os.umask(former)
-
-
 def mode(path):
     """Return a path's mode."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.usefixtures("_umask")
-@pytest.mark.parametrize(("given", "folder"), [(0o600, 0o700), (0o644, 0o755)])
-def test_created_with_exactly_the_mode(tmp_path, given, folder):
-    """A umask removes no necessary bits, and adds none."""
-    os.close(open_created(tmp_path / "opened", os.O_WRONLY, given))
-    create_file(tmp_path / "created", given)
-    create_folder(tmp_path / "folder", given)
-    write_durable(tmp_path / "deep" / "er" / "written", b"", mode=given)
-    assert folder_mode(given) == folder
-    for name in ("opened", "created", "deep/er/written"):
-        assert mode(tmp_path / name) == given, name
-    for name in ("folder", "deep", "deep/er"):
-        assert mode(tmp_path / name) == folder, name
+@pytest.mark.parametrize("umask", UMASKS, ids=oct)
+def test_created_with_exactly_the_mode(tmp_path, umask):
+    """A umask removes no necessary bits, and adds none.
 
-
-@pytest.mark.usefixtures("_umask")
-def test_the_default_is_the_users_alone(tmp_path):
-    """The default is 0600 in 0700; also for a database, before SQLite opens it."""
-    write_durable(tmp_path / "folder" / "file", b"")
-    migrate(tmp_path / "hening.sqlite")
+    The default is 0600 in 0700; also for a database, before SQLite opens it.
+    """
+    former = os.umask(umask)
+    try:
+        for given, folder in ((0o600, 0o700), (0o644, 0o755)):
+            place = tmp_path / oct(given)
+            create_folder(place)
+            os.close(open_created(place / "opened", os.O_WRONLY, given))
+            create_file(place / "created", given)
+            create_folder(place / "folder", given)
+            write_durable(place / "deep" / "er" / "written", b"", mode=given)
+            assert folder_mode(given) == folder
+            for name in ("opened", "created", "deep/er/written"):
+                assert mode(place / name) == given, name
+            for name in ("folder", "deep", "deep/er"):
+                assert mode(place / name) == folder, name
+        write_durable(tmp_path / "folder" / "file", b"")
+        migrate(tmp_path / "hening.sqlite")
+    finally:
+        os.umask(former)
     found = [mode(tmp_path / name) for name in ("folder", "folder/file", "hening.sqlite")]
     assert found == [0o700, 0o600, 0o600]
-
-
-def test_asked_of_the_kernel_with_no_wider_mode(tmp_path, monkeypatch):
-    """The mode is given in the creating system call, so that it holds from the start."""
-    asked, really = [], os.open
-
-    def watch(path, flags, given=0o777, **more):
-        asked.append(given)
-        return really(path, flags, given, **more)
-
-    monkeypatch.setattr(os, "open", watch)
-    create_file(tmp_path / "file")
-    assert asked == [0o600]
 
 
 def test_what_is_there_keeps_its_mode(tmp_path):

@@ -31,29 +31,28 @@ def waiting(gate, pool, order, name, *, is_urgent):
     return done
 
 
-def test_what_is_urgent_comes_first():
-    """Ahead of all earlier ones; within a class the order is that of arrival."""
+@pytest.mark.parametrize(
+    ("ordinary", "urgent", "expected"),
+    [
+        (["one", "two"], ["halt", "pause"], ["halt", "pause", "one", "two"]),
+        (["one"], ["halt"] * (IN_A_ROW + 1), ["halt"] * IN_A_ROW + ["one", "halt"]),
+    ],
+    ids=["first", "not for ever"],
+)
+def test_what_is_urgent_comes_first(ordinary, urgent, expected):
+    """Ahead of all earlier ones; within a class the order is that of arrival.
+
+    After the maximum number of turns a waiting ordinary one has its own.
+    """
     gate, order = WriteGate(), []
     assert gate.take(0, is_urgent=False)
-    with ThreadPoolExecutor(5) as pool:
-        for name in ("one", "two"):
+    with ThreadPoolExecutor(len(expected)) as pool:
+        for name in ordinary:
             waiting(gate, pool, order, name, is_urgent=False)
-        for name in ("halt", "pause"):
+        for name in urgent:
             waiting(gate, pool, order, name, is_urgent=True)
         gate.give()
-    assert order == ["halt", "pause", "one", "two"]
-
-
-def test_what_is_urgent_does_not_come_first_for_ever():
-    """After the maximum number of turns a waiting ordinary one has its own."""
-    gate, order = WriteGate(), []
-    assert gate.take(0, is_urgent=False)
-    with ThreadPoolExecutor(IN_A_ROW + 3) as pool:
-        waiting(gate, pool, order, "one", is_urgent=False)
-        for _ in range(IN_A_ROW + 1):
-            waiting(gate, pool, order, "halt", is_urgent=True)
-        gate.give()
-    assert order == ["halt"] * IN_A_ROW + ["one", "halt"]
+    assert order == expected
 
 
 def test_who_waits_too_long_has_no_turn():
@@ -94,11 +93,7 @@ async def write(sessions, order=None, name=""):
 
 async def until_waiting(queue, count):
     """Wait until this many wait at the gate."""
-
-    async def is_so():
-        return await asyncio.sleep(0.001, len(queue) >= count)
-
-    while not await is_so():
+    while await asyncio.sleep(0.001, len(queue) < count):
         pass
 
 
@@ -116,12 +111,19 @@ async def test_transactions_take_turns(both):
     assert sorted(order[1:]) == ["0", "1", "2"]
 
 
-async def test_reading_takes_no_turn(both):
-    """A read is answered while others write."""
+async def test_reading_takes_no_turn(both, monkeypatch):
+    """A read is answered while others write.
+
+    The message of a turn that does not come is the one for a transaction that hangs.
+    """
+    monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
     ordinary, urgent, gate = both
     async with writing(urgent), ordinary() as session:
         assert (await session.execute(text("SELECT count(*) FROM leases"))).scalar_one() == 0
         assert not gate.take(0, is_urgent=True)
+    async with writing(ordinary):
+        with pytest.raises(StorageError, match="is locked for over"):
+            await write(urgent)
 
 
 async def test_a_turn_ends_with_its_transaction(both):
@@ -146,12 +148,3 @@ async def test_a_turn_ends_with_its_transaction(both):
     holder.cancel()
     await asyncio.gather(holder, waiter, return_exceptions=True)
     await write(urgent)
-
-
-async def test_a_turn_that_does_not_come_is_a_locked_database(both, monkeypatch):
-    """The message is the one for a transaction that hangs."""
-    monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
-    ordinary, urgent, _ = both
-    async with writing(ordinary):
-        with pytest.raises(StorageError, match="is locked for over"):
-            await write(urgent)

@@ -38,36 +38,25 @@ def hops(monkeypatch):
 
 
 async def test_a_statement_takes_one_hop(hops, sessions):
-    """So does the end of a transaction. The begin runs in the hop of the first statement."""
+    """So does the end of a transaction. The begin runs in the hop of the first statement.
+
+    A statement with many sets of parameters is one statement. A transaction without a statement
+    takes no hop, and only an open one is rolled back, although the pool rolls back every
+    connection.
+    """
     hops.clear()
     async with sessions.begin() as session:
         made = await session.execute(text("INSERT INTO things VALUES ('a'), ('b') RETURNING name"))
         assert made.scalars().all() == ["a", "b"]
         changed = await session.execute(text("UPDATE things SET name = name || 'c'"))
         assert changed.rowcount == 2
-    assert hops == ["work", "work", "commit"]
-
-
-async def test_rows_that_were_read_are_rolled_back_once(hops, sessions):
-    """Only an open transaction is rolled back, although the pool rolls back every connection."""
+        rows = [{"name": str(number)} for number in range(5)]
+        await session.execute(text("INSERT INTO things VALUES (:name)"), rows)
+    assert hops == ["work", "work", "work", "commit"]
     hops.clear()
     async with sessions() as session:
-        await session.execute(text("SELECT name FROM things"))
+        assert await session.scalar(text("SELECT count(*) FROM things")) == 7
     assert hops == ["work", "rollback"]
-
-
-async def test_many_rows_are_written_in_one_hop(hops, sessions):
-    """A statement with many sets of parameters is one statement."""
-    hops.clear()
-    rows = [{"name": str(number)} for number in range(5)]
-    async with sessions.begin() as session:
-        await session.execute(text("INSERT INTO things VALUES (:name)"), rows)
-        count = await session.scalar(text("SELECT count(*) FROM things"))
-    assert (count, hops) == (5, ["work", "work", "commit"])
-
-
-async def test_a_transaction_without_a_statement_takes_none(hops, sessions):
-    """Neither its begin nor its end."""
     hops.clear()
     async with sessions.begin() as session:
         await session.connection()
@@ -75,11 +64,20 @@ async def test_a_transaction_without_a_statement_takes_none(hops, sessions):
 
 
 async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
-    """It takes no hop, and is gone where the transaction is rolled back."""
+    """It takes no hop, and is gone where the transaction is rolled back.
+
+    An error of it is raised by commit, and the next transaction finds nothing of it.
+    """
+    insert, count = "INSERT INTO things VALUES (?)", text("SELECT count(*) FROM things")
+    async with sessions() as session:
+        await execute_later(await session.connection(), insert, [("a",), ("a",)])
+        with pytest.raises(IntegrityError):
+            await session.commit()
+    async with sessions.begin() as session:
+        assert await session.scalar(count) == 0
     hops.clear()
     for is_kept in (False, True):
         async with sessions.begin() as session:
-            insert = "INSERT INTO things VALUES (?)"
             await execute_later(await session.connection(), insert, [("a",), ("b",)])
             if not is_kept:
                 await session.rollback()
@@ -88,19 +86,8 @@ async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
         assert (await session.scalars(text("SELECT name FROM things"))).all() == ["a", "b"]
 
 
-async def test_an_error_of_what_is_written_later_fails_the_transaction(sessions):
-    """As commit raises it, and the next transaction finds nothing of it."""
-    async with sessions() as session:
-        connection = await session.connection()
-        await execute_later(connection, "INSERT INTO things VALUES (?)", [("a",), ("a",)])
-        with pytest.raises(IntegrityError):
-            await session.commit()
-    async with sessions.begin() as session:
-        assert await session.scalar(text("SELECT count(*) FROM things")) == 0
-
-
 async def test_what_is_done_together_takes_one_hop(hops, sessions):
-    """With its answer, or its error."""
+    """With its answer, or its error; work that waits for something else would stop the thread."""
 
     async def work(session):
         await session.execute(text("INSERT INTO things VALUES ('a')"))
@@ -113,6 +100,9 @@ async def test_what_is_done_together_takes_one_hop(hops, sessions):
     with pytest.raises(IntegrityError):
         async with sessions.begin() as session:
             await execute_together(session, work(session))
+    async with sessions() as session:
+        with pytest.raises(AssertionError, match="something other"):
+            await execute_together(session, asyncio.sleep(0))
 
 
 async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
@@ -139,17 +129,6 @@ async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
     assert seen == [1]
     async with sessions() as session:
         assert await session.scalar(text("SELECT count(*) FROM things")) == 0
-
-
-async def test_work_that_waits_for_something_else_is_refused(sessions):
-    """It would stop the thread."""
-
-    async def work():
-        await asyncio.sleep(0)
-
-    async with sessions() as session:
-        with pytest.raises(AssertionError, match="something other"):
-            await execute_together(session, work())
 
 
 @pytest.mark.parametrize("statement", ["INSERT", "INSERT OR ROLLBACK"])
