@@ -94,25 +94,20 @@ async def test_each_is_looked_at_once(door, monkeypatch):
 
 
 async def test_the_oldest_gives_way(door):
-    """Beyond the limit it gets the reason, and is counted; known ones do not count."""
+    """Beyond the limit it gets the reason, and is counted; known ones do not count.
+
+    Connections closed while they wait are skipped.
+    """
     clients = [door.client(OTHER) for _ in range(4)]
     known = [door.client(KNOWN) for _ in range(3)]
     found = door.accept_queue(limit=2)
-    assert [await door.take(found) for _ in range(5)] == [
-        *map(port, known),
-        *map(port, clients[2:]),
-    ]
+    expected = [*map(port, known), *map(port, clients[2:])]
+    assert [await door.take(found) for _ in range(5)] == expected
     for client in clients[:2]:
         assert [client.recv(100) for _ in range(2)] == [b"parting", b""]
     assert door.limits == [Share.CONNECTIONS] * 2
-
-
-async def test_clients_that_are_gone(door):
-    """Connections closed while they wait are skipped."""
-    first, second, third = [door.client(OTHER) for _ in range(3)]
-    found = door.accept_queue()
-    assert await door.take(found) == port(first)
-    second.close()
+    gone, third = door.client(OTHER), door.client(OTHER)
+    gone.close()
     assert await door.take(found) == port(third)
 
 
@@ -143,15 +138,15 @@ async def refuse(_secret):  # noqa: RUF029 - as the database
     raise AuthenticationError("no.")
 
 
-@pytest.mark.parametrize("token", ["", "guess"])
-async def test_a_halt_without_a_valid_token_is_a_guess(token):
+async def test_a_halt_without_a_valid_token_is_a_guess():
     """Guesses are limited on the paths of halts, too, with and without a token."""
-    admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
-    for _ in range(4):
-        with pytest.raises(AuthenticationError):
+    for token in ("", "guess"):
+        admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
+        for _ in range(4):
+            with pytest.raises(AuthenticationError):
+                await admission.admit(ask(token), is_urgent=True)
+        with pytest.raises(RateError):
             await admission.admit(ask(token), is_urgent=True)
-    with pytest.raises(RateError):
-        await admission.admit(ask(token), is_urgent=True)
 
 
 class LookUps:
@@ -182,15 +177,12 @@ async def test_halts_with_guesses_wait_for_each_other():
     look = LookUps(UNKNOWN_AT_ONCE, "known")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     assert await admission.admit(ask("known")) == VIEWER
-    guesses = [
-        asyncio.create_task(admission.admit(ask(f"guess-{number}"), is_urgent=True))
-        for number in range(20)
-    ]
+    asked = [admission.admit(ask(f"guess-{number}"), is_urgent=True) for number in range(20)]
+    guesses = asyncio.gather(*asked, return_exceptions=True)
     await look.full.wait()
     assert await admission.admit(ask("known"), is_urgent=True) == VIEWER
     look.release.set()
-    given = await asyncio.gather(*guesses, return_exceptions=True)
-    assert {type(each) for each in given} == {AuthenticationError}
+    assert {type(each) for each in await guesses} == {AuthenticationError}
     assert look.most == UNKNOWN_AT_ONCE
 
 
@@ -199,12 +191,12 @@ async def test_few_tokens_are_looked_up_at_one_time():
     look = LookUps(LOOK_UPS, "known", "a.b.c")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     await admission.admit(ask("known"))
-    waiting = [asyncio.create_task(admission.admit(ask(f"token-{number}"))) for number in range(20)]
+    waiting = asyncio.gather(*(admission.admit(ask(f"token-{n}")) for n in range(20)))
     await look.full.wait()
     assert await admission.admit(ask("known"), is_urgent=True) == VIEWER
     assert await admission.admit(ask("a.b.c")) == VIEWER
     look.release.set()
-    assert await asyncio.gather(*waiting) == [VIEWER] * 20
+    assert await waiting == [VIEWER] * 20
     assert look.most == LOOK_UPS
 
 
