@@ -70,14 +70,18 @@ class Refusing:
         return web.Response(status=401)
 
 
+def refusing(api):
+    """Listen with an API that refuses everything."""
+    return listener.listening(
+        api, "127.0.0.1", 0, None, connections=8, refusals=50, count_limit=print
+    )
+
+
 async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
     """Its sender gets the answer while it sends, and the connection ends with it."""
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
     api = Refusing()
-    listening = listener.listening(
-        api, "127.0.0.1", 0, None, connections=8, refusals=50, count_limit=print
-    )
-    async with listening as port:
+    async with refusing(api) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         answer = await reader.readuntil(b"\r\n\r\n")
@@ -91,21 +95,19 @@ async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
 
 async def test_a_head_is_bounded_as_a_whole():
     """64 lines of 8 KiB each would take half a megabyte of every connection."""
-    listening = listener.listening(
-        Refusing(), "127.0.0.1", 0, None, connections=8, refusals=50, count_limit=print
-    )
-    async with listening as port:
+    line = b"A: " + b"a" * 8000 + b"\r\n"
+    async with refusing(Refusing()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 7)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + line * 7)
         await writer.drain()
         writer.write(b"\r\n")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 9)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + line * 9)
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
         assert b"Connection: close" in head
         assert body == listener.HEAD_TOO_LARGE.encode()
-        writer.write(b"A: " + b"a" * 8000 + b"\r\n\r\n")
+        writer.write(line + b"\r\n")
         await writer.drain()
         writer.close()
 

@@ -65,16 +65,6 @@ async def test_a_token_of_the_database(world):
             assert response.status == 404
 
 
-async def test_without_a_port_it_does_not_listen(world, published):
-    """Without the setting there is no API, and everything else works."""
-    ports = []
-    off = Settings(port=0)
-    async with running(world.folder, off, world.now, entropy=os.urandom, announce_api=ports.append):
-        await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
-        assert await published.get() == "published"
-    assert ports == []
-
-
 async def test_what_cannot_be_served(world):
     """Tokens never cross a network in the clear; of a port in use the setting is named."""
     taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
@@ -141,26 +131,6 @@ def made(tmp_path):
     return folders
 
 
-class Site:
-    """A TLS server whose certificate is in a folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.port = 0
-
-    def settings(self):
-        """Return the settings that name the files."""
-        cert, key = self.folder / "cert.pem", self.folder / "key.pem"
-        return Settings(api_port=0, api_cert=str(cert), api_key=str(key))
-
-    async def connect(self):
-        """Return a connection and its server certificate."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
-        return reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-
-
 def der(folder):
     """Return the bytes of a certificate in a folder."""
     return ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
@@ -168,11 +138,14 @@ def der(folder):
 
 @contextlib.asynccontextmanager
 async def serving(folder):
-    """Echo over TLS; gives the site and its certificate's keeper."""
-    site = Site(folder)
-    context = await asyncio.to_thread(load_tls, site.settings())
+    """Echo over TLS; gives a function that connects, and the certificates' keeper.
+
+    The function returns streams and the server's certificate.
+    """
     files = [folder / "cert.pem", folder / "key.pem"]
-    certificates = Certificates(context, lambda: load_tls(site.settings()), files)
+    settings = Settings(api_port=0, api_cert=str(files[0]), api_key=str(files[1]))
+    context = await asyncio.to_thread(load_tls, settings)
+    certificates = Certificates(context, lambda: load_tls(settings), files)
 
     async def echo(reader, writer):
         while data := await reader.read(100):
@@ -180,11 +153,17 @@ async def serving(folder):
             await writer.drain()
         writer.close()
 
+    async def connect():
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+        return reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+
     server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
     async with server:
-        site.port = server.sockets[0].getsockname()[1]
         await certificates.poll()
-        yield site, certificates
+        yield connect, certificates
 
 
 def copy(folder, to, *names):
@@ -205,15 +184,15 @@ async def test_a_renewed_certificate(made, tmp_path):
     """Open connections continue; the next one gets the new certificate; it is logged once."""
     live = tmp_path / "live"
     shutil.copytree(made["first"], live)
-    async with serving(live) as (site, certificates):
-        reader, writer, given = await site.connect()
+    async with serving(live) as (connect, certificates):
+        reader, writer, given = await connect()
         assert given == der(made["first"])
         copy(made["second"], live, "cert.pem", "key.pem")
         with structlog.testing.capture_logs() as logs:
             for _ in range(2):
                 await certificates.poll()
         assert [entry["event"] for entry in logs] == ["the certificate was read again"]
-        _, other, given = await site.connect()
+        _, other, given = await connect()
         assert given == der(made["second"])
         writer.write(b"still there")
         assert await reader.readexactly(11) == b"still there"
@@ -225,7 +204,7 @@ async def test_files_that_cannot_be_used(made, tmp_path):
     for harm in ("half", "gone", "rubbish"):
         live = tmp_path / harm
         shutil.copytree(made["first"], live)
-        async with serving(live) as (site, certificates):
+        async with serving(live) as (connect, certificates):
             if harm == "half":
                 copy(made["second"], live, "cert.pem")
             elif harm == "gone":
@@ -234,14 +213,14 @@ async def test_files_that_cannot_be_used(made, tmp_path):
                 (live / "cert.pem").write_text("rubbish")
             with structlog.testing.capture_logs() as logs:
                 await certificates.poll()
-                _, writer, given = await site.connect()
+                _, writer, given = await connect()
                 assert given == der(made["first"])
                 copy(made["second"], live, "cert.pem", "key.pem")
                 await certificates.poll()
             events = [entry["event"] for entry in logs]
             assert events == ["alarm", "the certificate was read again"], harm
             assert "stays the former one" in logs[0]["error"]
-            _, other, given = await site.connect()
+            _, other, given = await connect()
             assert given == der(made["second"])
             await close(writer, other)
 
