@@ -1,11 +1,16 @@
 """Runs one story of a cloud for each job, in a process that kills itself at a given point."""
 
 import asyncio
+import base64
+import gc
+import hashlib
 import os
 import pickle
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nacl.signing import SigningKey
 
@@ -15,7 +20,7 @@ from server.cloud.folder import CloudFolder
 from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
 from server.cloud.secrets import Secrets
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
 from server.cloud.upkeep.rounds import OF_LAW, run_round
@@ -24,10 +29,11 @@ from server.storage.migration import migrate
 from tests.crash.forks import killing, serve
 from tests.crash.watch import watch
 from tests.programs import import_all
-from tests.server.cloud.device import PEPPER, SALTS, Device, running
+from tests.server.cloud.device import PEPPER, SALTS, Device, change, make_item, running, uid
 from tests.server.cloud.policies import LAW
 
 SETTINGS = CloudSettings(region="id")
+BIG = 20_000  # bytes of a body that has a file of its own
 
 
 @dataclass
@@ -92,6 +98,41 @@ class World:
         headers = self.login
         async with device.http.request(method, address, data=body, headers=headers) as answer:
             return answer.status, await answer.read()
+
+
+async def prepare(root):
+    """Make a cloud in which an owner stored things, and record what the owner will send."""
+    world = World(root, now=int(time.time()) + 500 * DAY)
+    world.folder.root.mkdir()
+    async with running(world.place, world.folder.root) as cloud:
+        device = Device(cloud.http, cloud.url, "ani", SigningKey(world.seed))
+        await device.sign_up()
+        assert (await device.agree())[0] == 201
+        login = f"ani:{await device.make_token()}".encode()
+        world.login = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+        world.collection = (await device.create())["uid"]
+        item, other, gone = (make_item(os.urandom(BIG)) for _ in range(3))
+        await device.batch(world.collection, item, other, gone)
+        replacing = change(other, chunks=[[uid(), os.urandom(BIG)]])
+        await device.batch(world.collection, replacing, change(gone, deleted=True, chunks=[]))
+        world.stored = [item, replacing]
+        world.pending = [change(item, chunks=[[uid(), os.urandom(BIG)]]), make_item(b"small")]
+        keys = {"collectionKey": os.urandom(72), "collectionType": b"type"}
+        world.new_collection = {"item": make_item(), **keys}
+        address = f"collection/{world.collection}/item/{uid()}/chunk"
+        world.chunk = f"{address}/{uid()}", os.urandom(BIG)
+        device.vault = f"{cloud.url}/blobs/photos/"
+        assert (await world.send(device, "POST", "?create=true"))[0] == 200
+        *packs, last = (os.urandom(BIG) for _ in range(4))
+        world.objects = {_address(pack): pack for pack in packs}
+        for name, pack in world.objects.items():
+            assert (await world.send(device, "POST", name, pack))[0] == 200
+        world.upload = _address(last), last
+    return world
+
+
+def _address(pack):
+    return f"data/{hashlib.sha256(pack).hexdigest()}"
 
 
 def load(root):
@@ -217,4 +258,7 @@ def act(job, report):
 
 if __name__ == "__main__":
     import_all()
+    with TemporaryDirectory() as folder:  # what it needs is compiled then
+        asyncio.run(prepare(Path(folder)))
+    gc.freeze()
     serve(act)

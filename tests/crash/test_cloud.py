@@ -1,13 +1,9 @@
 """A cloud's process killed with SIGKILL at each named point: nothing acknowledged is lost."""
 
 import asyncio
-import base64
 import dataclasses
-import hashlib
-import os
 import re
 import shutil
-import time
 
 import pytest
 from alembic import command
@@ -27,13 +23,12 @@ from server.cloud.storage.models import Lease
 from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from server.storage.migration import load_migrations, with_connection
-from tests.crash.cloud_zygote import SETTINGS, World, restore_into
+from tests.crash.cloud_zygote import SETTINGS, prepare, restore_into
 from tests.crash.forks import forking
-from tests.server.cloud.device import Device, change, make_item, running, uid
+from tests.server.cloud.device import Device, running
 from tests.server.cloud.law.test_consents import read_receipt
 from tests.server.cloud.policies import LAW
 
-BIG = 20_000
 _LOCKED = "accounts,collections"
 _ALL = "accounts,(?!alembic_version).*"  # a migration writes some, too
 
@@ -146,41 +141,6 @@ def crash():
     """Run a story in a process that dies at a given point; returns how it ended."""
     with forking("tests.crash.cloud_zygote") as ask:
         yield lambda world, story, at: ask({"root": str(world.root), "story": story, "at": at})
-
-
-async def prepare(root):
-    """Make a cloud in which an owner stored things, and record what the owner will send."""
-    world = World(root, now=int(time.time()) + 500 * DAY)
-    world.folder.root.mkdir()
-    async with running(world.place, world.folder.root) as cloud:
-        device = Device(cloud.http, cloud.url, "ani", SigningKey(world.seed))
-        await device.sign_up()
-        assert (await device.agree())[0] == 201
-        login = f"ani:{await device.make_token()}".encode()
-        world.login = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
-        world.collection = (await device.create())["uid"]
-        item, other, gone = (make_item(os.urandom(BIG)) for _ in range(3))
-        await device.batch(world.collection, item, other, gone)
-        replacing = change(other, chunks=[[uid(), os.urandom(BIG)]])
-        await device.batch(world.collection, replacing, change(gone, deleted=True, chunks=[]))
-        world.stored = [item, replacing]
-        world.pending = [change(item, chunks=[[uid(), os.urandom(BIG)]]), make_item(b"small")]
-        keys = {"collectionKey": os.urandom(72), "collectionType": b"type"}
-        world.new_collection = {"item": make_item(), **keys}
-        address = f"collection/{world.collection}/item/{uid()}/chunk"
-        world.chunk = f"{address}/{uid()}", os.urandom(BIG)
-        device.vault = f"{cloud.url}/blobs/photos/"
-        assert (await world.send(device, "POST", "?create=true"))[0] == 200
-        *packs, last = (os.urandom(BIG) for _ in range(4))
-        world.objects = {_address(pack): pack for pack in packs}
-        for name, pack in world.objects.items():
-            assert (await world.send(device, "POST", name, pack))[0] == 200
-        world.upload = _address(last), last
-    return world
-
-
-def _address(pack):
-    return f"data/{hashlib.sha256(pack).hexdigest()}"
 
 
 async def before_upkeep(world):
@@ -426,8 +386,6 @@ async def after_erasure(world):
 async def after_backup(world):
     """Restore the older or the newer backup; a repeated backup is the newer one."""
     newer = set(world.objects)
-    async with world.device() as device:
-        await check_stored(device, world)
     again = await restored(world)
     async with again.device() as device:
         there = {n for n in newer if (await again.send(device, "GET", n))[0] == 200}
@@ -443,7 +401,7 @@ async def after_restore(world):
     """Restore again: the cloud is complete."""
     if await asyncio.to_thread(CloudFolder(world.root / "again").settings.exists):
         await asyncio.to_thread(shutil.rmtree, world.root / "again")
-    await check_restored(world)
+    await check_whole(await check_restored(world))
 
 
 async def after_migration(world):
@@ -462,12 +420,12 @@ async def restored(world):
 
 
 async def check_restored(world):
-    """Restore, and check that all is there."""
+    """Restore, and check that all is there; returns the restored world."""
     await asyncio.to_thread(shutil.rmtree, world.root / "again-world", ignore_errors=True)
     again = await restored(world)
     async with again.device() as device:
         await check_stored(device, again)
-    await check_whole(again)
+    return again
 
 
 AFTER = {
