@@ -136,7 +136,7 @@ def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
     assert session.poll().offer is not None
     whole, session.state = session.state, {}
     session.server.forget()
-    for place in _places(sizes, 29):
+    for place in _places(sizes, 97):
         if not keeps:
             session.state.clear()
         session.server.send_limit = place

@@ -1,13 +1,26 @@
-"""A process killed with SIGKILL at each named point; a restart completes the work by itself."""
+"""At each named point a process is killed with SIGKILL; where it needs space, the disk is full.
 
+A restart completes the work by itself.
+"""
+
+import json
 import re
+import shutil
 
 import pytest
 
+from server.storage.room import Room
 from tests.crash.after import RESTARTS, check_folder, check_public_log, public_state
 from tests.crash.points import RETURN, STORIES
 
 POINTS = [(story, name) for story, (names, _) in STORIES.items() for name in names]
+#: The points before a new file or a commit. Garbage collection needs no space, and a webhook waits
+#: as for any other failure.
+NEED_SPACE = [
+    (story, name)
+    for story, name in POINTS
+    if story not in {"garbage", "webhook"} and re.match("create|commit ", STORIES[story][0][name])
+]
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -38,6 +51,35 @@ def test_killed_at(stories, name, point, crash, tmp_path):
     story.mailbox.ids.clear()
     ended = crash(world, name, at=STORIES[name][0][point], **story.job)
     assert ended["status"] == -9
+    check_restart(world, name, story)
+
+
+@pytest.mark.needs("small-disk")
+@pytest.mark.parametrize(
+    ("name", "point"), NEED_SPACE, ids=[": ".join(pair) for pair in NEED_SPACE]
+)
+def test_full_from(stories, name, point, crash, small_disk):
+    """Phones see the old or the new state, one message gives the reason, a retry succeeds."""
+    story = stories(name)
+    world = story.world.copy(small_disk / "state")
+    world.room = Room(keep_free=0)  # otherwise it would be refused before the disk is full
+    ballast = small_disk / "ballast"
+    try:
+        ended = crash(world, name, at=STORIES[name][0][point], fill=str(ballast), **story.job)
+        assert ended["status"] == 0
+        sentences = [json.loads(text[2:]) for text in ended["points"] if text.startswith("! ")]
+        assert len(sentences) == 1
+        assert "\n" not in sentences[0]
+        assert re.search("no room|No space left|disk is full|has room", sentences[0]), sentences
+        ballast.unlink()
+        check_restart(world, name, story)
+    finally:
+        ballast.unlink(missing_ok=True)
+        shutil.rmtree(world.folder.root)
+
+
+def check_restart(world, name, story):
+    """Check what phones see, then that a restarted process completes the story."""
     assert public_state(world) in {story.old, story.new}
     if name != "rebuild":  # which begins without a database
         check_public_log(world)

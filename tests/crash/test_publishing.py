@@ -1,5 +1,6 @@
 """A publisher killed with SIGKILL after each step, and before every eleventh change of the disk.
 
+After the steps in a submission and in a publication of its own; these differ in where they begin.
 `test_points` kills it at each change by its name, in other submissions and in rollouts.
 """
 
@@ -58,6 +59,7 @@ def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
     return Scenario(world, action, bundle_id, public_state(world), public_state(copy))
 
 
+@pytest.mark.parametrize("scenario", ["first submission", "renewal"], indirect=True)
 @pytest.mark.parametrize("step", range(1, 8))
 def test_killed_after_a_step(scenario, step, crash, tmp_path):
     """The old or the new state is public after each step; a restart completes the publication."""
