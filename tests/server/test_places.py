@@ -23,26 +23,30 @@ def rom(tmp_path):
 
 
 def test_the_file_above_names_folders_beside_itself(rom):
-    """Its paths are relative to its own folder; `out` is the state's `incoming`."""
+    """Its paths are relative to its own folder; `out` is the state's `incoming`.
+
+    A path below the working folder is short, as a user who works there would write it.
+    """
     places = Places({}, rom / "deep" / "er", ME)
     source = str(rom / "hening.toml")
     assert places.find("state") == Place(rom / "server", source)
     assert places.find("repo") == Place(rom / "../repo", source)
     assert places.find("keys") == Place(Path("/media/keys"), source)
     assert places.find("out") == Place(rom / "server" / "incoming", source)
-
-
-def test_a_path_below_the_working_folder_is_short(rom):
-    """As a user who works there would write it."""
     assert Places({}, rom, ME).find("out").path == Path("server/incoming")
 
 
 def test_a_variable_goes_before_the_file(rom):
-    """Relative to the working folder, as in an option; an empty one has no effect."""
+    """Relative to the working folder, as in an option; an empty one has no effect.
+
+    The file is not opened then, so an unusable one stops only those that would use it.
+    """
     places = Places({"HENING_STATE": "s", "HENING_KEYS": ""}, rom, ME)
     assert places.find("state") == Place(Path("s"), "HENING_STATE")
     assert places.find("out") == Place(Path("s/incoming"), "HENING_STATE")
     assert places.find("keys").path == Path("/media/keys")
+    (rom / "hening.toml").write_text("nonsense")
+    assert Places({"HENING_STATE": "s"}, rom, ME).find("state").path == Path("s")
 
 
 def test_what_nothing_names_is_none(tmp_path, rom):
@@ -51,12 +55,6 @@ def test_what_nothing_names_is_none(tmp_path, rom):
     assert Places({}, tmp_path, ME).find("out") is None
     (rom / "hening.toml").write_text("")
     assert Places({}, rom, ME).find("repo") is None
-
-
-def test_no_file_is_opened_where_a_variable_answers(rom):
-    """So an unusable file stops only those that would use it."""
-    (rom / "hening.toml").write_text("nonsense")
-    assert Places({"HENING_STATE": "s"}, rom, ME).find("state").path == Path("s")
 
 
 def test_the_nearest_file_is_taken_alone(rom):
@@ -81,13 +79,16 @@ def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
     assert find_file(rom) == rom / "hening.toml"
 
 
-@pytest.mark.parametrize("mode", [0o664, 0o646])
-def test_a_file_that_others_can_write_is_refused(rom, mode):
-    """With the command that repairs it."""
-    file = rom / "hening.toml"
-    file.chmod(mode)
-    with pytest.raises(PlacesError, match=f"(mode {mode:04o}).*`chmod go-w {file}`"):
-        Places({}, rom, ME).find("state")
+def test_a_file_that_others_can_write_is_refused(tmp_path):
+    """With the command that repairs it, quoted for the shell: a folder's name may have a space."""
+    for folder, quote, mode in (("rom", "", 0o664), ("rom", "", 0o646), ("my rom", "'", 0o666)):
+        file = tmp_path / folder / "hening.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+        file.chmod(mode)
+        words = f"(mode {mode:04o}).*`chmod go-w {quote}{file}{quote}`"
+        with pytest.raises(PlacesError, match=words):
+            Places({}, file.parent, ME).find("state")
 
 
 def test_a_file_of_another_user_is_refused(rom):
@@ -120,16 +121,6 @@ def test_what_is_no_regular_file_is_refused(rom):
         with pytest.raises(PlacesError, match=sentence):
             Places({}, rom, ME).find("state")
         file.rename(rom / sentence[:3])
-
-
-def test_the_command_that_mends_the_mode_is_quoted_for_the_shell(tmp_path):
-    """A folder's name may have a space."""
-    file = tmp_path / "my rom" / "hening.toml"
-    file.parent.mkdir()
-    file.write_text("")
-    file.chmod(0o666)
-    with pytest.raises(PlacesError, match=f"`chmod go-w '{file}'`"):
-        Places({}, file.parent, ME).find("state")
 
 
 @pytest.mark.parametrize(

@@ -19,16 +19,15 @@ def plan(rotation, versions, now):
 
 
 def test_a_node_that_lags():
-    """It is asked until it has lagged for a while, and again once it has caught up."""
+    """It is asked until it has lagged for a while, and again once it has caught up.
+
+    New timestamps every second give it no further time.
+    """
     rotation = Rotation()
     assert plan(rotation, {"a": 7, "b": 7, "c": 7}, 0) == {"a", "b", "c"}
     assert plan(rotation, {"a": 8, "b": 7, "c": 8}, 100) == {"a", "b", "c"}
     assert plan(rotation, {"a": 8, "b": 7, "c": 8}, 100 + GRACE) == {"a", "c"}
     assert plan(rotation, {"a": 8, "b": 8, "c": 8}, 200) == {"a", "b", "c"}
-
-
-def test_a_node_that_lags_while_much_is_published():
-    """New timestamps every second give it no further time."""
     rotation = Rotation()
     for second in range(20):
         asked = plan(rotation, {"a": 7 + second, "b": 7}, second)
@@ -37,16 +36,15 @@ def test_a_node_that_lags_while_much_is_published():
 
 
 def test_a_node_that_does_not_answer():
-    """It is not asked, at once; with the newest one gone the others are, although they lag."""
+    """It is not asked, at once; with the newest one gone the others are, although they lag.
+
+    Where no node answers all are asked: nginx finds out by itself which one is back.
+    """
     rotation = Rotation()
     plan(rotation, {"a": 8, "b": 7, "c": 6}, 0)
     assert plan(rotation, {"a": None, "b": 7, "c": None}, 1) == {"b"}
     assert plan(rotation, {"a": None, "b": 7, "c": 6}, 100) == {"b", "c"}
     assert plan(rotation, {"a": 8, "b": 7, "c": 6}, 101) == {"a"}
-
-
-def test_no_node_answers():
-    """All are asked: nginx finds out by itself which one is back."""
     rotation = Rotation()
     for now in (0, 100):
         assert plan(rotation, {"a": None, "b": None}, now) == {"a", "b"}
