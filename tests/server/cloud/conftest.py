@@ -1,5 +1,6 @@
 """A cloud on SQLite, or on each database where a test is marked `on_both`."""
 
+import asyncio
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from server.storage.database import open_database
 from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.server.cloud.device import running
+from tests.server.cloud.policies import POLICY, keep_policies
 
 ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))
 #: For a test that is about databases, or has statements that no other executes on PostgreSQL.
@@ -19,9 +21,10 @@ on_postgresql = pytest.mark.parametrize("place", [ON_POSTGRESQL], indirect=True)
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory):
-    """Give a database with a cloud's tables on SQLite; do not change it, copy it."""
+    """Give a database with a cloud's tables and policy on SQLite; do not change it, copy it."""
     file = tmp_path_factory.mktemp("empty") / "cloud.sqlite"
     migrate(file, migrations=MIGRATIONS)
+    asyncio.run(keep_policies(file, POLICY))
     return file
 
 
@@ -30,6 +33,7 @@ def empty_postgresql(postgres):
     """Give the same on PostgreSQL."""
     address = postgres.make_database()
     migrate(PostgresAddress(address), migrations=MIGRATIONS)
+    asyncio.run(keep_policies(PostgresAddress(address), POLICY))
     return address
 
 
@@ -52,7 +56,7 @@ def patience(monkeypatch):
 @pytest.fixture
 async def cloud(place, tmp_path):
     """Give a cloud with open sign-up."""
-    async with running(place, tmp_path) as running_cloud:
+    async with running(place, tmp_path, policies=()) as running_cloud:
         yield running_cloud
 
 

@@ -77,6 +77,8 @@ def policy_words(folder):
 
 async def keep_policies(place, *policies):
     """Store policies in a cloud's database, in their order."""
+    if not policies:
+        return
     async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
         for policy in policies:
             if await db.get(PolicyRow, policy.version) is not None:

@@ -7,7 +7,7 @@ import pytest
 from server.device.gate import is_path
 from tests.server.core.content.samples import PICTURE, entries_of
 from tests.server.device.served import request, serve
-from tests.server.device.test_fast_path import GZIP, ask_both
+from tests.server.device.test_fast_path import GZIP, Both
 
 DIGEST = "0" * 64
 PACKS = {"content": ["wallpapers", "themes", "notices"], "tables": ["zones", "emergency"]}
@@ -49,12 +49,13 @@ def test_all_parts_and_pictures_are_served(packs):
             assert answer.body == PICTURE
 
 
-@pytest.mark.parametrize("lines", [[GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]])
-def test_both_ways_give_the_same_bytes(packs, lines):
+def test_both_ways_give_the_same_bytes(packs):
     """The fast path and aiohttp."""
-    for path in paths(packs):
-        fast, slow = ask_both(packs, request(path, *lines))
-        assert fast == slow, path
+    with Both(packs) as both:
+        for path in paths(packs):
+            for lines in ([GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]):
+                fast, slow = both.ask(request(path, *lines))
+                assert fast == slow, (path, lines)
 
 
 def test_the_language_has_these_paths_alone(packs):

@@ -248,7 +248,7 @@ def test_the_shorter_period_is_kept():
 @on_both
 async def test_a_round_takes_the_days_of_the_policy(place, tmp_path):
     """A replaced revision and a deleted item stay for the policy's days, not the settings'."""
-    policy = make_policy(days=POLICY)
+    policy = make_policy(version=2, days=POLICY)
     async with running(place, tmp_path, policies=(policy,)) as cloud:
         device = await cloud.device(agrees=False)
         assert (await device.agree(policy))[0] == 201
