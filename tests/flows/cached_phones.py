@@ -36,6 +36,7 @@ class Edge:
         self.world = world
         self.keeps = re.compile(keeps)
         self.snapshot = EMPTY
+        self.seen = ()
         self.kept = {}
 
     def answer(self, path):
@@ -43,12 +44,20 @@ class Edge:
         now = self.world.now().timestamp()
         until, answer = self.kept.get(path, (0, None))
         if until <= now or not self.keeps.search(path):
-            folder = self.world.folder
-            self.snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), self.snapshot)
+            self._load()
             answer = plan_answer(self.snapshot, "GET", path, [])
             seconds = re.search(r"max-age=(\d+)", answer.headers["Cache-Control"])[1]
             self.kept[path] = now + int(seconds), answer
         return answer.status, answer.body
+
+    def _load(self):
+        """Load the snapshot if files were renamed since it was loaded."""
+        folder = self.world.folder
+        renamed = ("", "metadata", "metadata/timestamp.json", "log", "log/proof")
+        found = [(folder.public / name).stat() for name in renamed]
+        if self.seen != (seen := [(each.st_ino, each.st_mtime_ns) for each in found]):
+            self.seen = seen
+            self.snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), self.snapshot)
 
 
 class Thief:
