@@ -11,6 +11,7 @@ import structlog
 from server.release.api import listener, serving
 from server.release.api.operation import Reply
 from server.settings import Settings
+from tests.cases import case
 from tests.server.release.api.toys import FAILURES, MADE, TOYS, Toy, operation
 from tests.server.release.api_world import FAST, api_world
 
@@ -84,13 +85,14 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_malformed(api, data):
+async def test_malformed(api):
     """One refusal and the end of the connection; a request smuggled after it is not executed."""
-    answer = await send(api, data)
-    assert statuses(answer) == [400]
-    assert b"application/problem+json" in answer
-    assert b"Server:" not in answer
+    for name, data in MALFORMED.items():
+        with case(name):
+            answer = await send(api, data)
+            assert statuses(answer) == [400]
+            assert b"application/problem+json" in answer
+            assert b"Server:" not in answer
     assert MADE == []
 
 
@@ -109,11 +111,11 @@ TARGETS = {
 }
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.decode())
-async def test_other_spellings_of_a_path(api, target):
+async def test_other_spellings_of_a_path(api):
     """A path has one spelling."""
-    answer = await send(api, b"GET " + target + b" HTTP/1.1\r\n" + LAST + TOKEN + b"\r\n")
-    assert statuses(answer) == [TARGETS[target]]
+    for target, status in TARGETS.items():
+        answer = await send(api, b"GET " + target + b" HTTP/1.1\r\n" + LAST + TOKEN + b"\r\n")
+        assert statuses(answer) == [status], target
 
 
 async def test_upgrade_and_connect(api):
@@ -132,12 +134,12 @@ async def test_pipelining(api):
     assert statuses(answer) == [200, 200, 200, 404]
 
 
-@pytest.mark.parametrize("token", [TOKEN, b""], ids=["token", "none"])
-async def test_a_big_length(api, token):
+async def test_a_big_length(api):
     """A Content-Length over the limit is refused before the body; without a token with 401."""
-    head = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + JSON + token
-    answer = await send(api, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
-    assert statuses(answer) == [413 if token else 401]
+    for token, status in ((TOKEN, 413), (b"", 401)):
+        head = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + JSON + token
+        answer = await send(api, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
+        assert statuses(answer) == [status]
 
 
 async def test_a_body_at_the_limit(api):

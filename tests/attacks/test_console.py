@@ -1,11 +1,13 @@
 """Attacks on the console: by other sites, with a cookie known beforehand, by names with markup."""
 
+import itertools
 import re
 
 import pytest
 import pytest_asyncio
 
 from server.console.forms import csrf_token
+from tests.cases import case
 from tests.server.console.browser import console_world
 from tests.server.console.test_rights import CLOSED
 
@@ -33,43 +35,42 @@ async def is_halted(team):
     return answer.json["state"] == "halted"
 
 
-@pytest.mark.parametrize(
-    ("headers", "change"),
-    [
-        ({"Origin": "https://evil.example"}, {}),
-        ({"Origin": "null"}, {}),
-        ({"Origin": ""}, {}),
-        ({"Origin": "http://127.0.0.1"}, {}),
-        ({"Sec-Fetch-Site": "cross-site"}, {}),
-        ({"Sec-Fetch-Site": "same-site"}, {}),
-        ({}, {"csrf": ""}),
-        ({}, {"csrf": "0" * 64}),
-        ({}, {"csrf": None}),
-    ],
-    ids=str,
-)
-async def test_a_form_of_another_site(team, headers, change):
+FORGED = [
+    *({"Origin": origin} for origin in ("https://evil.example", "null", "", "http://127.0.0.1")),
+    *({"Sec-Fetch-Site": site} for site in ("cross-site", "same-site")),
+]
+
+
+async def test_a_form_of_another_site(team):
     """The request carries the victim's cookies; it is refused, and nothing is halted."""
     browser = await team.signed_in("engineer")
-    page = await browser.get(f"{PATH}/halt")
-    action, fields = page.form("/halt")
-    sent = {name: value for name, value in (fields | change).items() if value is not None}
-    answer = await browser.ask("POST", action, data=sent, headers=headers)
-    assert answer.status == 403
+    action, fields = (await browser.get(f"{PATH}/halt")).form("/halt")
+    without = {name: value for name, value in fields.items() if name != "csrf"}
+    tokens = [{}, {"csrf": ""}, {"csrf": "0" * 64}]
+    for headers, sent in (
+        *((headers, fields) for headers in FORGED),
+        *(({}, without | token) for token in tokens),
+    ):
+        with case(headers, sent):
+            answer = await browser.ask("POST", action, data=sent, headers=headers)
+            assert answer.status == 403
     assert not await is_halted(team)
 
 
-@pytest.mark.parametrize("name", [name for name in CLOSED if name.startswith("POST ")])
-@pytest.mark.parametrize("change", [{"Origin": "https://evil.example"}, {}], ids=str)
-async def test_no_page_takes_a_form_of_another_site(team, name, change):
+async def test_no_page_takes_a_form_of_another_site(team):
     """Whatever it would do; with the console's own origin it needs the token of its page, too."""
     browser = await team.signed_in("admin")
     secret = browser.cookies()["hening-session"]
     known = {"codename": "armani", "region": "id", "channel": "stable"}
-    path = re.sub(r"\{(\w+)\}", lambda match: known.get(match[1], "x"), name.removeprefix("POST "))
-    fields = {"csrf": csrf_token(secret if change else "of another page"), "counter": "1"}
-    answer = await browser.ask("POST", path, data=fields, headers=change, follow=False)
-    assert (answer.status, "not from a page of this session" in answer.text) == (403, True)
+    posts = [name.removeprefix("POST ") for name in CLOSED if name.startswith("POST ")]
+    for name, change in itertools.product(posts, (FORGED[0], {})):
+        with case(name, change):
+            path = re.sub(r"\{(\w+)\}", lambda match: known.get(match[1], "x"), name)
+            token = csrf_token(secret if change else "of another page")
+            fields = {"csrf": token, "counter": "1"}
+            answer = await browser.ask("POST", path, data=fields, headers=change, follow=False)
+            assert answer.status == 403
+            assert "not from a page of this session" in answer.text
 
 
 async def test_a_form_of_another_session(team):
@@ -81,15 +82,15 @@ async def test_a_form_of_another_session(team):
     assert not await is_halted(team)
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [("application/json", b"{}"), ("text/plain", b"csrf=x"), ("multipart/form-data", b"")],
-)
-async def test_bodies_that_are_no_form(team, kind, body):
+async def test_bodies_that_are_no_form(team):
     """Other content types, which another site's page may send without preflight, are not read."""
     browser = await team.signed_in("engineer")
-    answer = await browser.ask("POST", f"{PATH}/halt", data=body, headers={"Content-Type": kind})
-    assert answer.status == 415
+    for kind, body in (
+        *(("application/json", b"{}"), ("text/plain", b"csrf=x"), ("multipart/form-data", b"")),
+    ):
+        sent = {"Content-Type": kind}
+        answer = await browser.ask("POST", f"{PATH}/halt", data=body, headers=sent)
+        assert answer.status == 415, kind
     assert not await is_halted(team)
 
 
@@ -132,27 +133,22 @@ async def test_a_session_that_was_known_before(team):
         assert page.path.startswith("/console/sign-in")
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "https://evil.example/",
-        "//evil.example/",
-        "/console//evil.example",
-        "/console/../../evil",
-        "/%5cevil.example",
-        "/console/%0d%0aSet-Cookie:x",
-        "javascript:alert(1)",
-    ],
+ELSEWHERE = (
+    *("https://evil.example/", "//evil.example/", "/console//evil.example", "/%5cevil.example"),
+    *("/console/../../evil", "/console/%0d%0aSet-Cookie:x", "javascript:alert(1)"),
 )
-async def test_the_way_back_leads_nowhere_else(team, target):
+
+
+async def test_the_way_back_leads_nowhere_else(team):
     """A link to the sign-in page cannot redirect to another site."""
     browser = await team.browser()
-    page = await browser.get("/console/sign-in", params={"to": target})
     token = await team.token("viewer")
-    for change in ({}, {"to": target}):
-        answer = await browser.send(page, "/sign-in", {"token": token} | change, follow=False)
-        assert (answer.status, answer.headers["Location"]) == (303, "/console/")
-        page = await browser.get("/console/sign-in")
+    for target in ELSEWHERE:
+        page = await browser.get("/console/sign-in", params={"to": target})
+        for change in ({}, {"to": target}):
+            answer = await browser.send(page, "/sign-in", {"token": token} | change, follow=False)
+            assert (answer.status, answer.headers["Location"]) == (303, "/console/"), target
+            page = await browser.get("/console/sign-in")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from tests.crash.sender import FIRST as FIRST_PART
-from tests.crash.sender import ROOMY, WHOLE
+from tests.crash.sender import WHOLE, begin, resume
 from tests.crash.stories import OFFER, post_office, run_quietly
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.maintenance.test_garbage import age_all, put, sha, there
@@ -35,11 +35,9 @@ from tests.server.publisher.mirror.mirrors import Folder
 from tests.server.publisher.mirror.mirrors import read as read_mirror
 from tests.server.release.rollouts.harness import DAY
 from tests.server.release.rollouts.harness import open_harness as open_rollouts_harness
-from tests.server.release.uploads.harness import open_harness, principal
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
 PATH = CHANNEL.pointer_path
-WHOLE_SHA256 = hashlib.sha256(WHOLE).hexdigest()
 
 
 @dataclass
@@ -133,15 +131,7 @@ def prepare_nothing(_story):
 
 def prepare_upload(story):
     """Begin an upload of which the first part has arrived."""
-
-    async def begin():
-        async with open_harness(story.world.folder.root) as harness:
-            harness.restart(ROOMY)
-            upload_id = await harness.create(data=WHOLE)
-            await harness.append(upload_id, 0, WHOLE[:FIRST_PART])
-            return upload_id
-
-    story.job["upload"] = asyncio.run(begin())
+    story.job["upload"] = asyncio.run(begin(story.world.folder.root))
 
 
 def prepare_webhook(story):
@@ -234,26 +224,8 @@ def restart_new_keys(world, _story):
 def restart_upload(world, story):
     """Recover, and resume from the offset that the client gets; there is one blob."""
     world.run(Publisher.repair)
-    upload_id = story.job["upload"]
-
-    async def restart():
-        async with open_harness(world.folder.root) as harness:
-            harness.restart(ROOMY)
-            await harness.uploads.tidy()
-            await harness.uploads.recover()
-            offset = await harness.offset(upload_id)
-            assert offset in {FIRST_PART, len(WHOLE)}
-            harness.numbers = 5
-            await harness.append(upload_id, offset, WHOLE[offset:])
-            assert await harness.uploads.blob_length(WHOLE_SHA256) == len(WHOLE)
-            assert harness.blob(WHOLE_SHA256) == WHOLE
-            await harness.uploads.sweep()
-            assert harness.files() == []
-            told = [action for action in await harness.audit_log() if action.startswith("upload.")]
-            assert told == ["upload.create", "upload.finish"]
-            assert (await harness.uploads.get(principal(), upload_id)).is_whole
-
-    asyncio.run(restart())
+    offset = asyncio.run(resume(world.folder.root, story.job["upload"]))
+    assert offset in {FIRST_PART, len(WHOLE)}
 
 
 def restart_webhook(world, story):

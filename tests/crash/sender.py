@@ -1,4 +1,4 @@
-"""Sends the rest of an upload in pieces, in a process that may die at each piece."""
+"""An upload: its beginning, its rest in a process that may die at each piece, and a restart."""
 
 import base64
 import hashlib
@@ -10,10 +10,11 @@ import pytest
 from server.release.errors import QuotaError
 from server.release.uploads.headers import decode_checksum
 from server.release.uploads.partial import BATCH
-from tests.server.release.uploads.harness import LIMITS, principal
+from tests.server.release.uploads.harness import LIMITS, open_harness, principal
 
 #: Three batches, so that some are on disk when the process dies in the middle of the part.
 WHOLE = bytes(range(256)) * (3 * BATCH // 256)
+SHA256 = hashlib.sha256(WHOLE).hexdigest()
 FIRST = 1000
 PIECE = BATCH // 2
 ROOMY = replace(LIMITS, length=len(WHOLE), account_bytes=len(WHOLE))
@@ -39,3 +40,35 @@ async def send_rest(harness, job, before_piece):
             await sending
     else:
         assert (await sending).is_whole
+
+
+async def begin(root):
+    """Begin an upload of which the first part arrives; return its id."""
+    async with open_harness(root) as harness:
+        harness.restart(ROOMY)
+        upload_id = await harness.create(data=WHOLE)
+        await harness.append(upload_id, 0, WHOLE[:FIRST])
+        return upload_id
+
+
+async def resume(root, upload_id):
+    """Restart, and let the client send the rest from the offset that it reads; return that.
+
+    There is one blob then, each step is in the audit log once, and no file is left.
+    """
+    async with open_harness(root) as harness:
+        harness.restart(ROOMY)
+        await harness.uploads.tidy()
+        await harness.uploads.recover()
+        offset = await harness.offset(upload_id)
+        assert (await harness.uploads.blob_length(SHA256) is not None) == (offset == len(WHOLE))
+        harness.numbers = 5
+        await harness.append(upload_id, offset, WHOLE[offset:])
+        assert await harness.uploads.blob_length(SHA256) == len(WHOLE)
+        assert harness.blob(SHA256) == WHOLE
+        await harness.uploads.sweep()
+        assert harness.files() == []
+        told = [action for action in await harness.audit_log() if action.startswith("upload.")]
+        assert told == ["upload.create", "upload.finish"]
+        assert (await harness.uploads.get(principal(), upload_id)).is_whole
+        return offset

@@ -1,52 +1,22 @@
 """A server killed with SIGKILL during an upload, at each piece and change of the disk."""
 
 import asyncio
-import hashlib
 import shutil
 
 import pytest
 
-from tests.crash.sender import FIRST, PIECE, ROOMY, WHOLE
-from tests.server.release.uploads.harness import open_harness, principal
-
-SHA256 = hashlib.sha256(WHOLE).hexdigest()
+from tests.crash.sender import FIRST, PIECE, WHOLE, begin, resume
 
 
 @pytest.fixture
 def begun(fresh):
     """Give a server with an upload of which the first part has arrived, and the upload's id."""
-
-    async def begin():
-        async with open_harness(fresh.folder.root) as harness:
-            harness.restart(ROOMY)
-            upload_id = await harness.create(data=WHOLE)
-            await harness.append(upload_id, 0, WHOLE[:FIRST])
-            return upload_id
-
-    return fresh, asyncio.run(begin())
+    return fresh, asyncio.run(begin(fresh.folder.root))
 
 
-def resume(world, upload_id):
-    """Restart, read the offset as a client does, and let the client send the rest."""
-
-    async def inside():
-        async with open_harness(world.folder.root) as harness:
-            harness.restart(ROOMY)
-            await harness.uploads.tidy()
-            await harness.uploads.recover()
-            offset = await harness.offset(upload_id)
-            assert (await harness.uploads.blob_length(SHA256) is not None) == (offset == len(WHOLE))
-            harness.numbers = 5
-            await harness.append(upload_id, offset, WHOLE[offset:])
-            assert await harness.uploads.blob_length(SHA256) == len(WHOLE)
-            assert harness.blob(SHA256) == WHOLE
-            await harness.uploads.sweep()
-            assert harness.files() == []
-            assert await harness.audit_log() == ["upload.create", "upload.finish"]
-            assert (await harness.uploads.get(principal(), upload_id)).is_whole
-            return offset
-
-    offset = asyncio.run(inside())
+def check_resume(world, upload_id):
+    """Check that the client can send the rest after a restart; return the offset that it reads."""
+    offset = asyncio.run(resume(world.folder.root, upload_id))
     assert list(world.folder.uploads.rglob(".tmp-*")) == []
     return offset
 
@@ -60,7 +30,7 @@ def test_killed_at_each_point(begun, checksum, crash, tmp_path):
         world = base.copy(tmp_path / "killed")
         ended = crash(world, "upload", upload=upload_id, checksum=checksum, change=point)
         names.append(ended["points"][-1].partition(" ")[0])
-        offsets.append(resume(world, upload_id))
+        offsets.append(check_resume(world, upload_id))
         shutil.rmtree(world.folder.root)
         if ended["status"] == 0:
             break
@@ -79,4 +49,4 @@ def test_a_disk_that_is_full(begun, checksum, crash):
     room = FIRST + 3 * PIECE
     ended = crash(world, "upload", upload=upload_id, checksum=checksum, file_size=room)
     assert ended["status"] == 0
-    assert resume(world, upload_id) == (FIRST if checksum else room)
+    assert check_resume(world, upload_id) == (FIRST if checksum else room)
