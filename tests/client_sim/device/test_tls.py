@@ -1,6 +1,5 @@
 """The one TLS configuration, looked at from the other end of the wire."""
 
-import datetime as dt
 import socket
 import ssl
 import threading
@@ -8,16 +7,13 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from client_sim.device.errors import UnreachableError
 from client_sim.device.internet import RealWorld, make_tls_context
 from client_sim.lab.trace.hello import read_hello
 from client_sim.transport import Connection
 from tests.client_sim.device.fake_world import HOST, make_public
+from tests.server.release.certificate import write_certificate
 
 # RFC 5289 and RFC 7905: the six of FORMATS section 9; RFC 8446: those of TLS 1.3.
 OFFERED = (0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030)
@@ -27,27 +23,21 @@ SIGNALLING = 0x00FF
 SESSION = 5 + 4 + 2 + 32  # behind the heads of record and message, a version and the random bytes
 
 
-def make_certificate(name):
-    """Return the PEM forms of a certificate for a server, its own authority, and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), 1)
-        .not_valid_before(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-        .not_valid_after(dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return certificate.public_bytes(pem), secret
+@pytest.fixture(scope="module")
+def make_authority(tmp_path_factory):
+    """Give a function that makes a certificate for a name, its own authority, with its key."""
+
+    def make(name):
+        certificate, key, _ = write_certificate(tmp_path_factory.mktemp("authority"), name)
+        return certificate.read_bytes(), key.read_bytes()
+
+    return make
 
 
 @pytest.fixture(scope="module")
-def authority():
-    """Make a certificate, its key, and the file contents of both."""
-    return make_certificate(HOST)
+def authority(make_authority):
+    """Make the authority of the phone's host."""
+    return make_authority(HOST)
 
 
 def _hello(certificate):
@@ -161,9 +151,9 @@ def test_no_session_is_resumed(tmp_path, authority, version):
     assert len({seen[2] for seen in server.seen}) == 1
 
 
-def test_a_certificate_for_another_name_or_by_another_authority_is_refused(tmp_path, authority):
+def test_another_name_or_authority_is_refused(tmp_path, authority, make_authority):
     """The authority alone is not enough, nor is the name."""
-    other = make_certificate("other.example")
+    other = make_authority("other.example")
     server = Server(tmp_path, other, ssl.TLSVersion.TLSv1_3)
     for known, match in ((other, "match"), (authority, "certificate"), (authority, "certificate")):
         with pytest.raises(UnreachableError, match=match):
