@@ -1,20 +1,6 @@
 import pytest
 
 from tests.client_sim.device import shop
-from tests.client_sim.device.fake_world import FakeWorld
-from tests.client_sim.device.repository_simulator import Repository
-
-
-@pytest.fixture
-def repository():
-    """Make a repository in which every role has version 1 and no build is announced."""
-    return Repository()
-
-
-@pytest.fixture
-def world(repository):
-    """Make the world of a phone that has never polled."""
-    return FakeWorld(repository)
 
 
 @pytest.fixture

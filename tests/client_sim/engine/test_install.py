@@ -109,24 +109,31 @@ def test_payloads_that_do_not_fit_the_phone_change_nothing(small, key, certifica
         assert snapshot(small.directory) == before
 
 
-def test_a_power_cut_at_any_step_of_an_installation(tmp_path, builds):
-    """Whichever step fails, the phone boots its old build, and a retry ends as without the cut."""
-    ota = Ota(builds[1], builds[0])
+@pytest.mark.parametrize(
+    ("way", "source", "stride"), [("file", 0, 1), ("stream", 0, 1), ("stream", None, 9)]
+)
+def test_a_power_cut_at_any_step_of_an_installation(tmp_path, builds, way, source, stride):
+    """Whichever step fails, the phone boots its old build, and going on ends as without the cut.
+
+    A full package has the same steps as an incremental, and more of each: every ninth is cut.
+    """
+    ota = Ota(builds[1], None if source is None else builds[source])
     make_phone(tmp_path / "template", builds[0])
     shutil.copytree(tmp_path / "template", tmp_path / "whole")
     counting = CountingDisk()
-    ota.install(Slots(tmp_path / "whole", disk=counting))
+    _install(way, ota, Slots(tmp_path / "whole", disk=counting))
     expected = snapshot(tmp_path / "whole")
-    assert len(counting.steps) > 15
-    for last in range(len(counting.steps)):
+    assert len(counting.steps) > (15 if way == "file" else 50)
+    for last in range(0, len(counting.steps), stride):
         folder = tmp_path / f"phone-{last}"
         shutil.copytree(tmp_path / "template", folder)
         with pytest.raises(PowerCut):
-            ota.install(Slots(folder, disk=DyingDisk(last)))
+            _install(way, ota, Slots(folder, disk=DyingDisk(last)))
         slots = Slots(folder)
         assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
-        ota.install(slots)
+        _install(way, ota, slots)
         assert snapshot(folder) == expected
-        slots.switch()
-        assert slots.boot(lambda _: True) == BootOutcome("b", facts_of(builds[1]))
         shutil.rmtree(folder)
+    whole = Slots(tmp_path / "whole")
+    whole.switch()
+    assert whole.boot(lambda _: True) == BootOutcome("b", facts_of(builds[1]))

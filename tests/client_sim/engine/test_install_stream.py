@@ -3,12 +3,11 @@ import shutil
 import pytest
 
 from client_sim.engine.errors import EngineError, NotStreamableError, PackageError
-from client_sim.engine.slots import BootOutcome, Slots
+from client_sim.engine.slots import BootOutcome
 from fixtures.catalogue import find_build
 from tests.client_sim.engine.images import NEW, delta_part, noise
 from tests.client_sim.engine.ota_zip import FROM_OLD, FULL_TEXT, METADATA, RUNNING, Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
-from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 from tests.client_sim.engine.streamed import BLOCK, Blocks, Ota, facts_of, make_phone, snapshot
 
 
@@ -70,31 +69,6 @@ def test_every_operation_after_interruptions(small, delta, certificate, size, le
     assert recorded == list(range(-(-len(delta.data) // size)))
     assert (small.target_directory / "system.img").read_bytes() == NEW
     assert not list((small.directory / "update").iterdir())
-
-
-@pytest.mark.parametrize(("source", "stride"), [(None, 9), (0, 1)])
-def test_a_power_cut_at_any_step_of_a_streamed_installation(tmp_path, builds, source, stride):
-    """Whichever step fails, the phone boots its old build, and going on ends as without the cut.
-
-    A full package has the same steps as an incremental, and more of each: every ninth is cut.
-    """
-    ota = Ota(builds[1], None if source is None else builds[source])
-    make_phone(tmp_path / "template", builds[0])
-    shutil.copytree(tmp_path / "template", tmp_path / "whole")
-    counting = CountingDisk()
-    ota.stream(Slots(tmp_path / "whole", disk=counting))
-    expected = snapshot(tmp_path / "whole")
-    assert len(counting.steps) > 50
-    for last in range(0, len(counting.steps), stride):
-        folder = tmp_path / f"phone-{last}"
-        shutil.copytree(tmp_path / "template", folder)
-        with pytest.raises(PowerCut):
-            ota.stream(Slots(folder, disk=DyingDisk(last)))
-        slots = Slots(folder)
-        assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
-        ota.stream(slots)
-        assert snapshot(folder) == expected
-        shutil.rmtree(folder)
 
 
 def size_of(path):

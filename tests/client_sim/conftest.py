@@ -6,7 +6,7 @@ from tests.client_sim.device.repository_simulator import Repository
 
 @pytest.fixture
 def repository():
-    """Make a repository in which every role has version 1 and no pack is listed."""
+    """Make a repository in which every role has version 1 and nothing is announced."""
     return Repository()
 
 
