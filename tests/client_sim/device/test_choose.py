@@ -75,21 +75,22 @@ def test_the_incremental_of_the_running_build_is_preferred():
 
 
 def test_only_the_build_that_comes_next_must_not_have_failed():
-    """Whatever follows it; a failed final build keeps no phone from the stone before it."""
+    """Whatever follows it; a failed final build keeps no phone from the stone before it.
+
+    If the owner says so, it is tried again, and the rule says that it had failed; of one that had
+    not it says nothing else than ever.
+    """
     steps = [_full(2), _full(3, m=2)]
     assert "Build 2 did not start" in _decide(steps, failed=(2,)).reason
     assert _plan(steps, failed=(3,)).counter == 2
     assert _plan([_full(3)], failed=(2,)).counter == 3
-
-
-def test_a_failed_build_is_tried_again_if_the_owner_says_so():
-    """And the rule says that it had failed; of one that had not it says nothing else than ever."""
-    decision = _decide([_full(2)], failed=(2,), retry=True)
-    assert decision.offer.counter == 2
-    (check,) = [check for check in decision.checks if check.name == "failed"]
-    assert check.sentence == "Build 2 did not start on this phone, and is tried once more."
-    (check,) = [c for c in _decide([_full(2)], retry=True).checks if c.name == "failed"]
-    assert check.sentence == "Build 2 has not failed to start on this phone."
+    for failed, sentence in (
+        ((2,), "Build 2 did not start on this phone, and is tried once more."),
+        ((), "Build 2 has not failed to start on this phone."),
+    ):
+        decision = _decide([_full(2)], failed=failed, retry=True)
+        assert decision.offer.counter == 2
+        assert {check.name: check.sentence for check in decision.checks}["failed"] == sentence
 
 
 def test_a_build_that_broke_after_it_was_confirmed_is_not_offered_again():
@@ -97,9 +98,8 @@ def test_a_build_that_broke_after_it_was_confirmed_is_not_offered_again():
     decision = _decide([_full(2)], floor=2, failed=(2,), retry=True)
     assert decision.offer is None
     assert "Build 2 was confirmed on this phone before build 1 came back" in decision.reason
-    assert (
-        _decide([_full(1)], floor=1).reason == "Build 1 is the newest; there is nothing to install."
-    )
+    newest = "Build 1 is the newest; there is nothing to install."
+    assert _decide([_full(1)], floor=1).reason == newest
     assert _decide([_full(3)], floor=2, failed=(2,)).offer.counter == 3
 
 

@@ -9,9 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
 from client_sim.engine.slots import Slots
 from fixtures.catalogue import find_build
-from tests.client_sim.engine.certificates import make_certificate
 from tests.client_sim.engine.images import OLD
-from tests.client_sim.engine.ota_zip import RUNNING
+from tests.client_sim.engine.ota_zip import RUNNING, make_certificate
 from tests.client_sim.engine.streamed import make_phone
 
 

@@ -1,6 +1,7 @@
 """Wraps a payload of a test into an OTA zip."""
 
 import base64
+import datetime as dt
 import hashlib
 import io
 import zipfile
@@ -9,11 +10,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import NameOID
 
 from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.package import open_package
 from client_sim.world import BuildFacts
-from tests.client_sim.engine.certificates import make_certificate
 from tests.client_sim.engine.streamed import Blocks
 
 METADATA = "META-INF/com/android/metadata"
@@ -87,6 +88,15 @@ class Zip:
             property_files=self.property_files,
             payload_properties=self.properties,
         )
+
+
+def make_certificate(key) -> bytes:
+    """Make a self-signed PEM certificate that has long expired, which a phone ignores."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)
+    builder = builder.not_valid_before(dt.datetime(2009, 1, 1, tzinfo=dt.UTC))
+    builder = builder.not_valid_after(dt.datetime(2010, 1, 1, tzinfo=dt.UTC))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def sign_package(data: bytes, key, digest=hashes.SHA256) -> bytes:

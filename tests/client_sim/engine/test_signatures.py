@@ -14,8 +14,8 @@ from client_sim.engine.signatures import (
 )
 from tests.cases import case
 from tests.client_sim.engine import payload_builder
-from tests.client_sim.engine.certificates import make_certificate
 from tests.client_sim.engine.images import noise
+from tests.client_sim.engine.ota_zip import make_certificate
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 
 PARTS = [full_part("system", noise(1, 1) + bytes(2 * 4096))]
