@@ -1,5 +1,7 @@
 """Timestamp, snapshot and targets: steps 5.4 to 5.6 of TUF's client workflow."""
 
+import itertools
+
 import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile
@@ -31,118 +33,76 @@ def test_each_role_is_followed(tmp_path, consistent):
         assert device.data(role) == repository.files[repository.name(role)]
 
 
-def _signed_by_a_stranger(role):
-    def change(repository):
-        repository.signers[role] = [CryptoSigner.generate_ed25519()]
-        repository.publish("targets")
+def spoil(repository, what, role):
+    """Publish new versions of which one role is not as it should be."""
+    snapshot, timestamp = repository.signed["snapshot"], repository.signed["timestamp"]
+    match what:
+        case "signed by a stranger":
+            repository.signers[role] = [CryptoSigner.generate_ed25519()]
+        case "expired":
+            repository.signed[role].expires = now() - DAY
+        case "older" if role == "targets":
+            repository.signed[role].version = 0
+        case "a role vanished":
+            del snapshot.meta["armani.json"]
+    repository.publish("targets")
+    serve_wrong(repository, what, role)
+    if what == "older" and role == "timestamp":
+        timestamp.version = 1
+    elif what == "older" and role == "snapshot":
+        timestamp.snapshot_meta = MetaFile(1)
+    elif what == "of an unknown hash":
+        timestamp.snapshot_meta = MetaFile(snapshot.version, None, {"md9": "00"})
+    else:
+        return
+    repository.show("timestamp")
 
-    return change
 
-
-def _expired(role):
-    def change(repository):
-        repository.signed[role].expires = now() - DAY
-        repository.publish("targets")
-
-    return change
-
-
-def _served(role, make):
-    """Serve what `make` gives for the bytes of a new version of a role; None is a 404."""
-
-    def change(repository):
-        repository.publish("targets")
-        name = repository.name(role)
-        repository.files[name] = make(repository.files[name])
-        if repository.files[name] is None:
+def serve_wrong(repository, what, role):
+    """Serve something else for a role than what was published; a number is a status."""
+    name = repository.name(role)
+    match what:
+        case "too long":
+            repository.files[name] += b" " * (LIMITS[role] + 1 - len(repository.files[name]))
+        case "one byte more":
+            repository.files[name] += b" "
+        case "absent":
             del repository.files[name]
-
-    return change
-
-
-def _too_long(role):
-    return _served(role, lambda data: data + b" " * (LIMITS[role] + 1 - len(data)))
-
-
-def _answered(status):
-    def change(repository):
-        repository.publish("targets")
-        repository.answers[repository.name("timestamp")] = (status, b"")
-
-    return change
+        case "of another version":
+            repository.signed[role].version += 1
+            repository.files[name] = repository.sign(role)
+        case int():
+            repository.answers[name] = (what, b"")
 
 
-def _other_version(role):
-    """Serve another version under the name of the announced one."""
-
-    def change(repository):
-        repository.publish("targets")
-        name = repository.name(role)
-        repository.signed[role].version += 1
-        repository.files[name] = repository.sign(role)
-
-    return change
-
-
-def _older_timestamp(repository):
-    repository.signed["timestamp"].version = 1
-    repository.show("timestamp")
-
-
-def _older_snapshot(repository):
-    repository.signed["timestamp"].version += 1
-    repository.signed["timestamp"].snapshot_meta = MetaFile(1)
-    repository.show("timestamp")
-
-
-def _older_targets(repository):
-    repository.signed["targets"].version = 0
-    repository.publish("targets")
-
-
-def _vanished_role(repository):
-    del repository.signed["snapshot"].meta["armani.json"]
-    repository.publish()
-
-
-def _unknown_hash(repository):
-    repository.publish("targets")
-    repository.signed["timestamp"].snapshot_meta = MetaFile(3, None, {"md9": "00"})
-    repository.show("timestamp")
-
-
-# What a repository does after a refresh, and the versions of timestamp, snapshot and targets that
-# are trusted then: those before the refused role are new.
+# What a repository does after a refresh, and with which role.
 REFUSED = [
-    *((_signed_by_a_stranger(role), place) for place, role in enumerate(ROLES)),
-    *((_expired(role), place) for place, role in enumerate(ROLES)),
-    *((_too_long(role), place) for place, role in enumerate(ROLES)),
-    *((_served(role, lambda _: None), place) for place, role in enumerate(ROLES)),
-    *((_other_version(role), place) for place, role in enumerate(ROLES) if place),
-    *((_answered(status), 0) for status in (204, 301, 403, 500)),
-    (_older_timestamp, 0),  # rollback: 5.4.3.1
-    (_older_snapshot, 0),  # rollback: 5.4.3.2
-    (_older_targets, 1),  # rollback: 5.5.5, also where the hash of the held snapshot is listed
-    (_older_targets, 1, "fingerprints"),
-    (_served("snapshot", lambda data: data + b" "), 1, "fingerprints"),  # 5.5.2
-    (_served("targets", lambda data: data[:-1]), 2, "fingerprints"),  # 5.6.2
-    (_vanished_role, 1),  # 5.5.5
-    (_unknown_hash, 1),
+    *itertools.product(("signed by a stranger", "expired", "too long", "absent"), ROLES),
+    *itertools.product(("older",), ROLES),  # rollback: 5.4.3.1, 5.4.3.2, 5.5.5
+    *itertools.product(("of another version",), ROLES[1:]),
+    *itertools.product((204, 301, 403, 500), ROLES[:1]),
+    ("a role vanished", "snapshot"),  # 5.5.5
+    ("of an unknown hash", "snapshot"),
 ]
+# The same where timestamp and snapshot list lengths and hashes.
+LISTED = [("older", "targets"), ("one byte more", "snapshot"), ("one byte more", "targets")]
 
 
 def test_what_is_refused(make_client):
     """The run ends there; what came before is kept, and so is the older one of what was refused."""
-    for change, place, *listed in REFUSED:
-        with case(change, place, *listed):
-            repository = Repository(fingerprints=bool(listed))
+    rows = [*((*row, False) for row in REFUSED), *((*row, True) for row in LISTED)]
+    for what, role, fingerprints in rows:
+        with case(what, role, fingerprints):
+            repository = Repository(fingerprints=fingerprints)
             repository.delegate("targets", "armani")
             repository.show_snapshot("armani")
             repository.publish("targets")
             client = make_client(repository)
             assert client.refresh() == 0
-            change(repository)
+            spoil(repository, what, role)
             assert client.refresh() == 1
+            # Older versions in a list spoil the list.
+            place = ROLES.index(role) - (what == "older" and role != "timestamp")
             assert [client.version(role) for role in ROLES] == [3] * place + [2] * (3 - place)
 
 
