@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,12 +44,12 @@ def bash(world, programs, tmp_path):
 
 
 @pytest.fixture
-def process(world):
-    """Run the real server with an API; give it with the API's address."""
+def process(world, programs):
+    """Run the server with an API; give it with the API's address."""
     with subprocess.Popen(
         [
-            *(sys.executable, "-c", "from server.cli import main; main()", "run"),
-            *("--state", str(world.folder.root), "--port", "0", "--api-port", "0"),
+            *(*programs.command("hening-server"), "run", "--state", str(world.folder.root)),
+            *("--port", "0", "--api-port", "0"),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

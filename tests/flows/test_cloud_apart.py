@@ -75,13 +75,10 @@ def test_a_server_has_nothing_of_it(world):
 
 
 @pytest.mark.parametrize("words", [["run"], ["check"], ["upkeep"], ["backup", "--out", "backup"]])
-def test_the_cloud_does_not_begin_by_itself(tmp_path, words):
+def test_the_cloud_does_not_begin_by_itself(programs, tmp_path, words):
     """Its commands say what is missing, and create nothing."""
     done = subprocess.run(
-        [
-            *(sys.executable, "-c", "from server.cli import main; main()"),
-            *("cloud", *words, "--folder", "cloud"),
-        ],
+        [*programs.command("hening-server"), "cloud", *words, "--folder", "cloud"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -28,11 +28,16 @@ HOST = "updates.hening.example"
 
 
 class Node:
-    """A node with a folder of its own for state and logs; it restarts at the same ports."""
+    """A node with a folder of its own for state and logs; it restarts at the same ports.
 
-    def __init__(self, world, folder, gate, stack, *options, workers=1, environment=()):
+    With `programs` it is forked.
+    """
+
+    def __init__(
+        self, world, folder, gate, stack, *options, workers=1, programs=None, environment=()
+    ):
         folder.mkdir()
-        self.environment = environment
+        self.how = {"programs": programs, "environment": environment}
         self.folder, self.starts = folder, 0
         self.world = world.copy(folder / "state")
         self.stack = stack.enter_context(contextlib.ExitStack())
@@ -51,7 +56,7 @@ class Node:
         logs = self.folder / f"start {self.starts}"
         logs.mkdir()
         self.service = self.stack.enter_context(
-            serving(self.world, logs, *self.options, environment=self.environment)
+            serving(self.world, logs, *self.options, **self.how)
         )
 
     def restart(self):
@@ -83,7 +88,7 @@ def canaries(all_canaries):
 
 @pytest.mark.parametrize("gate", GateMode)
 def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
-    published_state, canaries, tmp_path, gate
+    published_state, canaries, programs, tmp_path, gate
 ):
     """Checks state folder, logs, process files, metrics and answers; without a restart.
 
@@ -92,9 +97,10 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
     """
     workers = 2 if gate is GateMode.DIRECT else 1
     with contextlib.ExitStack() as stack:
-        one = Node(published_state, tmp_path / "one", gate.value, stack, workers=workers)
+        usual = {"programs": programs}
+        one = Node(published_state, tmp_path / "one", gate.value, stack, workers=workers, **usual)
         if gate is GateMode.DIRECT:
-            two = Node(published_state, tmp_path / "two", gate.value, stack)
+            two = Node(published_state, tmp_path / "two", gate.value, stack, **usual)
         else:
             two = stack.enter_context(serve(published_state.folder, gate))
         order = Order(

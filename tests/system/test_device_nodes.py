@@ -40,7 +40,7 @@ def is_ready(port):
 
 @pytest.mark.needs("seaweed", "postgresql")
 @pytest.mark.parametrize("workers", ["0", "1"])
-def test_a_node_with_a_certificate(site, tmp_path, workers):
+def test_a_node_with_a_certificate(site, programs, tmp_path, workers):
     """It serves each snapshot over TLS, by workers as well, and takes a renewed certificate."""
     folder, live = site.device("node"), tmp_path / "live"
     chosen = site.settings(Node.DEVICE)
@@ -59,7 +59,8 @@ def test_a_node_with_a_certificate(site, tmp_path, workers):
         with context.wrap_socket(node.connect(), server_hostname="127.0.0.1") as connection:
             return ask(connection, path)
 
-    with serving(SimpleNamespace(folder=folder), tmp_path, *options) as node:
+    world = SimpleNamespace(folder=folder)
+    with serving(world, tmp_path, *options, programs=programs) as node:
         until(lambda: poll()[0] == 200)
         assert len(node.workers()) == int(workers)
         until(lambda: is_ready(node.metrics_port))

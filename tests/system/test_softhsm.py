@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -13,11 +12,11 @@ from tuf.api.metadata import Metadata
 
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
+from signer.keys.keystore import Keystore
 from tests.softhsm import MODULE, PIN, SoftHsm, make_softhsm
 
 pytestmark = pytest.mark.needs("softhsm")
 
-SCRIPT = "import sys; from signer.cli import main; sys.exit(main())"
 ROLES = ("root", "targets", "tables", "content", "armani")
 NAMES = ("root-1", "root-2", "targets-1", "targets-2", "tables-1", "tables-2", "content-1")
 TOKEN = ("--token", "drawer", "--module", MODULE)
@@ -109,7 +108,7 @@ def test_a_wrong_pin_leaves_the_token_usable(drawer, tmp_path) -> None:
     drawer(*new)
 
 
-def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
+def test_a_stolen_folder_signs_nothing(drawer, programs, tmp_path) -> None:
     """A thief with the folder and another token cannot sign, and the message says why."""
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(_online_file())
@@ -121,7 +120,7 @@ def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
         *("--model", "armani", "--out", tmp_path / "incoming"),
     )
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments)],
+        [*programs.command("hening-signer"), *(str(each) for each in arguments)],
         env={**os.environ, **stranger.environment, "HENING_SIGNER_PIN": PIN},
         capture_output=True,
         check=False,
@@ -132,7 +131,7 @@ def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
     assert not (tmp_path / "repo" / "metadata").exists()
 
 
-def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
+def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, programs, drawer) -> None:
     """A folder of file keys and token keys takes two descriptors; each secret has one use.
 
     The token itself says whether a wrong PIN was tried on it.
@@ -141,11 +140,7 @@ def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
     online.write_bytes(_online_file())
     drawer("keys", "new", *NAMES, "--keys", keys, *TOKEN)
     softhsm = SoftHsm(tmp_path / "softhsm" / "softhsm2.conf")
-    script = "import os; from signer.keys.keystore import Keystore; from pathlib import Path;"
-    script += (
-        f"Keystore(Path({str(keys)!r})).create_keys(['armani-1'], lambda _: {WORDS!r}, os.urandom)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    Keystore(keys).create_keys(["armani-1"], lambda _name: WORDS, os.urandom)
     arguments = (
         *("ceremony", "init", "--repo", tmp_path / "repo", "--keys", keys, "--online", online),
         *("--model", "armani", "--out", tmp_path / "incoming"),
@@ -160,7 +155,7 @@ def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
             pipes.append(reader)
             options += [f"--{option.replace('_', '-')}", str(reader)]
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments), *options],
+            [*programs.command("hening-signer"), *(str(each) for each in arguments), *options],
             env={n: v for n, v in softhsm.environment.items() if not n.startswith("HENING_SIGNER")},
             pass_fds=pipes,
             stdin=subprocess.DEVNULL,

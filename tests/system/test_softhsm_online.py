@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +42,7 @@ class Drawer:
 
     def __init__(self, folder, programs):
         self.program = programs.command("hening-server")
+        self.python = programs.command("python")
         self.softhsm = make_softhsm(folder / "softhsm")
         self.softhsm.add("drawer")
         self.pin = folder / "pin"
@@ -54,7 +53,7 @@ class Drawer:
     def make(self, *labels, kind="native"):
         """Make key pairs on the token."""
         subprocess.run(
-            [sys.executable, "-c", MAKE, MODULE, PIN, kind, *labels],
+            [*self.python, "-c", MAKE, MODULE, PIN, kind, *labels],
             env=self.softhsm.environment,
             check=True,
         )
@@ -104,13 +103,7 @@ def test_a_ceremony_and_a_release(drawer, tmp_path):
     state.trusted_root.write_bytes(root.read_bytes())
     world = World(state, keys, ceremony)
     words = (*drawer.options, "--record", tmp_path / "record", "--root", root, "--socket", path)
-    with started(
-        Path(sys.executable).with_name("hening-server"),
-        "keys",
-        "serve",
-        *words,
-        environment=drawer.softhsm.environment,
-    ):
+    with started(*drawer.program, "keys", "serve", *words, environment=drawer.softhsm.environment):
         assert world.publish(ceremony.first()).reason == ""
         assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
         world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
