@@ -186,21 +186,22 @@ print(int(peak.split()[1]) * 1024)
 """
 
 
-def most_memory():
-    """Return a 16 MiB manifest whose decoded values are many times as large as its bytes."""
+@pytest.fixture(scope="module")
+def most_memory(tmp_path_factory):
+    """Keep a 16 MiB manifest whose decoded values are many times as large as its bytes."""
     draft = full()
     draft.manifest.append(b"\x8a\x01\x02\x10\x01" * 500_000)
     partition = encode([bytes_of(1, "q"), b"\x2a\x02\x08\x06" * 500_000])
     draft.manifest += [bytes_of(13, partition) for _ in range(6)]
-    return draft
+    path = tmp_path_factory.mktemp("most") / "sealed"
+    path.write_bytes(pickle.dumps(seal(draft)))
+    return path
 
 
 @pytest.mark.parametrize("who", ["signer", "phone"])
-def test_memory_is_bounded(who, tmp_path):
+def test_memory_is_bounded(most_memory, who, tmp_path):
     """The peak memory of a checking process, with the package itself and its tests."""
-    path = tmp_path / "sealed"
-    path.write_bytes(pickle.dumps(seal(most_memory())))
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, path, who, tmp_path], capture_output=True, check=True
+        [sys.executable, "-c", CHILD, most_memory, who, tmp_path], capture_output=True, check=True
     )
     assert int(done.stdout) < MOST_MEMORY
