@@ -59,11 +59,11 @@ class Edge:
         """Send bytes and read until nginx closes; returns all bytes that it sent."""
         with self.connect(name) as connection:
             connection.sendall(data)
-            answer = b""
+            pieces = []
             with contextlib.suppress(ConnectionResetError):
                 while piece := connection.recv(65536):
-                    answer += piece
-            return answer
+                    pieces.append(piece)
+            return b"".join(pieces)
 
     def until_asked(self, data: bytes) -> ssl.SSLSocket:
         """Repeat a request until it reaches the relay; returns that connection."""

@@ -125,13 +125,13 @@ def read_response(connection, *, is_head=False):
     version, status, _ = first.split(" ", 2)
     assert version == "HTTP/1.1"
     headers = [tuple(line.split(": ", 1)) for line in lines]
-    length = int(dict(headers).get("Content-Length", "0"))
-    body = b""
-    while len(body) < length and not is_head and status != "304":
-        piece = connection.recv(length - len(body))
-        assert piece
-        body += piece
-    return Response(int(status), headers, body, head)
+    missing = int(dict(headers).get("Content-Length", "0"))
+    pieces = []
+    while missing and not is_head and status != "304":
+        pieces.append(connection.recv(min(missing, 1 << 18)))
+        assert pieces[-1]
+        missing -= len(pieces[-1])
+    return Response(int(status), headers, b"".join(pieces), head)
 
 
 def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)):
