@@ -40,7 +40,7 @@ def measure(lab: Lab, rates: Sequence[float], seconds: float, beside: int) -> Ta
         target = ("--url", f"https://127.0.0.1:{server.port}", "--root", str(root))
         for rate, spinners in (*((rate, 0) for rate in rates), (rates[-1], beside)):
             devices = round(rate * seconds)
-            with _spinning(spinners):
+            with spinning(spinners):
                 before = cpu_seconds(server.pids)
                 report = _run_fleet(
                     *(*target, "--authority", str(certificate.chain), "--wake", f"{seconds:g}"),
@@ -97,12 +97,12 @@ def _run_fleet(*words: str) -> Any:  # noqa: ANN401 - JSON
 
 
 @contextmanager
-def _spinning(count: int) -> Iterator[None]:
-    """Let `count` processes use the server's core."""
+def spinning(count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Let `count` processes use the server's core; gives them."""
     command = ["taskset", "-c", f"{SERVER_CORE}", sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - ours
     try:
-        yield
+        yield processes
     finally:
         for process in processes:
             process.kill()

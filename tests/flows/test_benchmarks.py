@@ -53,7 +53,7 @@ ROOT = Path(__file__).parents[2]
             "capacity",
             (
                 *("--rounds", "1", "--seconds", "0.3", "--scale", "0.002", "--wake", "1"),
-                *("--rates", "20", "--beside", "1", "--devices", "200"),
+                *("--rates", "20", "--beside", "0", "--devices", "200"),
             ),
             "a million phones a minute",
         ),
