@@ -8,6 +8,7 @@ import pytest
 import signer.keys.key_file
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
+from tests.server.site import Site, first_release
 from tests.server.world import World, make_world, publish_first
 from tests.statements import share_statements
 from tests.turned import Programs
@@ -83,3 +84,12 @@ def postgres():
     """Give a real PostgreSQL server; tests that use it need needs("postgresql")."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def released_site(fresh_state, postgres, seaweed, tmp_path_factory):
+    """Give a site at which one release is public, by its machine `first`; copy it."""
+    made = Site(fresh_state, postgres, seaweed, tmp_path_factory.mktemp("released"))
+    made.first = made.machine("first")
+    first_release(made.first)
+    return made

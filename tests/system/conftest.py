@@ -1,4 +1,4 @@
-"""The nginx edge in front of a state whose second release has three blocks."""
+"""The nginx edge in front of a state whose second release has three blocks, and a site."""
 
 import pytest
 
@@ -40,3 +40,9 @@ def fresh_edge(origin, tmp_path):
     """Give an edge with an empty cache."""
     with run_edge_before(origin.port, tmp_path) as edge:
         yield edge
+
+
+@pytest.fixture
+def site(released_site, tmp_path):
+    """Give a site at which one release is public, and nothing runs."""
+    return released_site.clone(tmp_path)

@@ -15,20 +15,10 @@ from server.storage.durable import write_durable
 from tests.patience import until
 from tests.server.processes.service import REPLACED, TIMESTAMP, ask, serving
 from tests.server.release.certificate import write_certificate
-from tests.server.site import Site, first_release
 from tests.server.world import PACKAGE_2
 
 NAMES = ("tree_url", "blobs_url", "s3_endpoint", "s3_key_id", "s3_secret")
 KILLED = "a worker ended and is started again"
-
-
-@pytest.fixture
-def site(fresh_state, postgres, seaweed, tmp_path):
-    """Give a site at which one release is public, and nothing runs."""
-    made = Site(fresh_state, postgres, seaweed, tmp_path)
-    made.first = made.machine("first")
-    first_release(made.first)
-    return made
 
 
 def is_ready(port):

@@ -18,22 +18,12 @@ from server.settings import Node
 from tests.server.ceremony import release
 from tests.server.release.api.test_submissions import TYPE, body_of
 from tests.server.release.auth.issue import make_token
-from tests.server.site import Site, first_release
 from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 PACKAGE = b"PK\x03\x04" + bytes(range(256)) * (9 << 12)  # 9 MiB: two pieces
 HALF = 5 << 20
 TUS = {"Tus-Resumable": "1.0.0"}
-
-
-@pytest.fixture
-def site(fresh_state, postgres, seaweed, tmp_path):
-    """Give a site at which one release is public, and nothing runs."""
-    made = Site(fresh_state, postgres, seaweed, tmp_path)
-    made.first = made.machine("first")
-    first_release(made.first)
-    return made
 
 
 @contextlib.asynccontextmanager

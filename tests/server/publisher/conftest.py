@@ -7,7 +7,6 @@ from obstore.store import S3Store
 
 from server.storage import s3_client
 from server.storage.s3_tree import S3Tree
-from tests.server.site import Site, first_release
 from tests.watched_objects import WatchedObjects
 
 
@@ -20,15 +19,6 @@ def _requests_are_repeated_soon(monkeypatch):
         return S3Store(*arguments, retry_config=retry_config, **options)
 
     monkeypatch.setattr(s3_client, "S3Store", open_soon)
-
-
-@pytest.fixture(scope="session")
-def released_site(fresh_state, postgres, seaweed, tmp_path_factory):
-    """Give a site at which one release is public, by its machine `first`; copy it."""
-    made = Site(fresh_state, postgres, seaweed, tmp_path_factory.mktemp("released"))
-    made.first = made.machine("first")
-    first_release(made.first)
-    return made
 
 
 @pytest.fixture
