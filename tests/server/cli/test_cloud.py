@@ -96,18 +96,10 @@ def folder(tmp_path):
     words = ["--folder", str(root), "--pepper", str(tmp_path / "pepper"), "--region", "id"]
     assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
     sealed = dict.fromkeys(("name", "salt", "login_key", "wrap"), b"sealed")
-    row = Account(
-        id=ID,
-        name_hash=bytes(32),
-        public_key=bytes(32),
-        changes=0,
-        quota=10**9,
-        used=123_456,
-        created_at=7 * 86_400,
-        used_week=2956,
-        consent_version=3,
-        **sealed,
-    )
+    used = {"quota": 10**9, "used": 123_456, "used_week": 2956, "changes": 0}
+    known = {"created_at": 7 * 86_400, "consent_version": 3}
+    keys = {"name_hash": bytes(32), "public_key": bytes(32)}
+    row = Account(id=ID, **keys, **known, **used, **sealed)
 
     async def add():
         async with (
@@ -120,27 +112,27 @@ def folder(tmp_path):
     return root
 
 
-def run(folder, *words):
-    """Run a command on the folder."""
+def account(folder, *words):
+    """Run a command on the folder's accounts."""
     return CliRunner().invoke(cli, ["cloud", "account", *words, "--folder", str(folder)])
 
 
 def test_accounts_are_shown_and_suspended(folder):
     """In a table of 80 columns, or as JSON."""
-    listed = run(folder, "list")
+    listed = account(folder, "list")
     assert listed.output.splitlines()[-1].split()[:5] == [ID, "123", "kB", "2026-08-27", "3"]
     assert max(map(len, listed.output.splitlines())) <= 80
-    assert run(folder, "suspend", ID).output == f"The account {ID} is suspended.\n"
-    shown = json.loads(run(folder, "show", ID, "--json").output)
-    assert json.loads(run(folder, "list", "--json").output) == [shown]
+    assert account(folder, "suspend", ID).output == f"The account {ID} is suspended.\n"
+    shown = json.loads(account(folder, "show", ID, "--json").output)
+    assert json.loads(account(folder, "list", "--json").output) == [shown]
     assert (shown["id"], shown["bytes"], shown["suspended"]) == (ID, 123_456, True)
     assert (shown["created_week"], shown["used_week"], shown["policy"]) == (1, 2956, 3)
-    assert "2026-08-27" in run(folder, "show", ID).output
-    assert "suspended" in run(folder, "list").output
-    assert "served again" in run(folder, "suspend", ID, "--lift").output
-    assert json.loads(run(folder, "show", ID, "--json").output)["suspended"] is False
+    assert "2026-08-27" in account(folder, "show", ID).output
+    assert "suspended" in account(folder, "list").output
+    assert "served again" in account(folder, "suspend", ID, "--lift").output
+    assert json.loads(account(folder, "show", ID, "--json").output)["suspended"] is False
     with pytest.raises(CloudError, match="there is no account B"):
-        raise run(folder, "show", "B").exception
+        raise account(folder, "show", "B").exception
 
 
 @pytest.fixture
@@ -154,6 +146,17 @@ def place(tmp_path):
     return "--folder", tmp_path / "cloud", "--pepper", tmp_path / "pepper"
 
 
+@pytest.fixture
+def made(run, place, tmp_path):
+    """Give the same options, after the cloud was made with its first policy."""
+    words = ("--policy", tmp_path / "1.policy", "--policy-key", KEY)
+    words += ("--text", f"en={tmp_path / 'en.md'}")
+    status, _, errors = run("cloud", "init", *place, "--region", "br", *words)
+    assert (status, "the policy is of id" in errors) == (1, True)
+    assert run("cloud", "init", *place, "--region", "id", *words)[0] == 0
+    return place
+
+
 def rows(tmp_path, table):
     """Return the rows of a table of the cloud."""
 
@@ -165,15 +168,10 @@ def rows(tmp_path, table):
     return asyncio.run(read())
 
 
-def test_versions_are_accepted_in_their_order(run, place, tmp_path):
+def test_versions_are_accepted_in_their_order(run, made, tmp_path):
     """`init` accepts the first; none is accepted twice, and none without its text."""
-    text = f"en={tmp_path / 'en.md'}"
-    policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
-    status, _, errors = run("cloud", "init", *place, "--region", "br", *policy)
-    assert (status, "the policy is of id" in errors) == (1, True)
-    assert run("cloud", "init", *place, "--region", "id", *policy)[0] == 0
-    settings = (tmp_path / "cloud" / "cloud.toml").read_text()
-    assert 'country = "ID"' in settings
+    place, text = made, f"en={tmp_path / 'en.md'}"
+    assert 'country = "ID"' in (tmp_path / "cloud" / "cloud.toml").read_text()
     accept = ("cloud", "policy", "accept")
     status, _, errors = run(*accept, tmp_path / "2.policy", *place)
     assert (status, "give --text LOCALE=FILE" in errors) == (1, True)
@@ -198,11 +196,8 @@ def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
     assert (status, "may live in ID alone" in errors) == (1, True)
 
 
-def test_an_account_is_erased_by_its_id(run, place, tmp_path):
+def test_an_account_is_erased_by_its_id(run, made, tmp_path):
     """The account is erased as by its owner; an unknown id is refused."""
-    text = f"en={tmp_path / 'en.md'}"
-    policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
-    assert run("cloud", "init", *place, "--region", "id", *policy)[0] == 0
     secrets = load_pepper(tmp_path / "pepper", os.geteuid()).secrets("id", os.urandom)
 
     async def add():
@@ -213,7 +208,7 @@ def test_an_account_is_erased_by_its_id(run, place, tmp_path):
             await add_owner(db, secrets, owner, "a" * 22, 0, 0)
 
     asyncio.run(add())
-    words = ("cloud", "account", "erase", "a" * 22, *place, "--yes")
+    words = ("cloud", "account", "erase", "a" * 22, *made, "--yes")
     status, output, _ = run(*words)
     assert (status, "is erased; its receipt" in output) == (0, True)
     assert rows(tmp_path, Account) == []
@@ -223,11 +218,9 @@ def test_an_account_is_erased_by_its_id(run, place, tmp_path):
     assert (status, "there is no account" in errors) == (1, True)
 
 
-def test_codes_and_breaches(run, place, tmp_path):
+def test_codes_and_breaches(run, made, tmp_path):
     """Codes are stored as hashes; a breach has a deadline once there is a policy."""
-    text = f"en={tmp_path / 'en.md'}"
-    policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
-    assert run("cloud", "init", *place, "--region", "id", *policy)[0] == 0
+    place = made
     _, output, _ = run("cloud", "code", "new", "--count", "3", *place[:2])
     codes = output.split()
     assert all(re.fullmatch("[a-z2-7]{16}", code) for code in codes)

@@ -4,13 +4,22 @@ import importlib
 import json
 from datetime import timedelta
 
+import pytest
+
 from server.publisher.keys.online_keys import HOLDERS, load_online_keys
 from tests.server.log_invariant import check_log
 
 
-def rows(out):
-    """Return the rows of `--json` by role."""
-    return {row["role"]: row for row in json.loads(out)}
+@pytest.fixture
+def state(world):
+    """Give the state folder of `world`."""
+    return world.folder.root
+
+
+@pytest.fixture
+def keys(ask):
+    """Run a command of keys and return its rows by role."""
+    return lambda *words: {row["role"]: row for row in ask("keys", *words)}
 
 
 def publish_both(world):
@@ -27,56 +36,48 @@ def publish_both(world):
     assert world.publish(files).reason == ""
 
 
-def test_a_rotation(run, world, monkeypatch):
+def test_a_rotation(run, ask, keys, world, state, monkeypatch):
     """Made, listed by the signers, waited for, switched to; `list` shows each stage."""
-    state = world.folder.root
-    status, out, err = run("keys", "list", "--state", state, "--json")
-    before = rows(out)
-    assert (status, err, list(before)) == (0, "", list(HOLDERS))
+
+    def refused():
+        status, out, err = run("keys", "switch", "all", "--state", state)
+        assert (status, out) == (1, "")
+        return err
+
+    before = keys("list")
+    assert list(before) == list(HOLDERS)
     for row in before.values():
         assert row["next"] is None
         assert row["listed"] == row["signing"] == [row["current"]]
-    status, out, err = run("keys", "new", "all", "--state", state, "--json")
-    made = rows(out)
-    assert (status, err) == (0, "")
-    assert {role: row["current"] for role, row in made.items()} == {
-        role: row["current"] for role, row in before.items()
-    }
-    assert all(row["listed"] == [row["current"]] for row in made.values())
+    made = keys("new", "all")
+    for role, row in made.items():
+        assert row["listed"] == [row["current"]] == [before[role]["current"]]
+        assert row["note"] == ""
     assert made["snapshot"]["signing"] == [made["snapshot"]["current"]]
     assert made["log"]["signing"] == [made["log"]["current"], made["log"]["next"]]
     public = json.loads((state / "keys" / "public.json").read_bytes())["keys"]
     assert public["log"] == made["log"]["next"]
-    assert {row["note"] for row in made.values()} == {""}
-    again = rows(run("keys", "new", "all", "--state", state, "--json")[1])
     kept = "the next key is kept, made before; after a theft: --afresh"
-    assert again == {role: row | {"note": kept} for role, row in made.items()}
-    status, out, err = run("keys", "switch", "all", "--state", state)
-    assert (status, out) == (1, "")
-    assert "does not list the next key of latest yet" in err
+    assert keys("new", "all") == {role: row | {"note": kept} for role, row in made.items()}
+    assert "does not list the next key of latest yet" in refused()
     publish_both(world)
-    status, out, err = run("keys", "switch", "all", "--state", state)
-    assert (status, out) == (1, "")
+    err = refused()
     assert "for less than 75 s" in err
     assert "--at-once" in err
     module = importlib.import_module("server.cli.clock")
     now = module.now
     monkeypatch.setattr(module, "now", lambda: now() + timedelta(seconds=75))
-    status, out, err = run("keys", "switch", "all", "--state", state, "--json")
-    after = rows(out)
-    assert (status, err) == (0, "")
-    for role, row in after.items():
+    for role, row in keys("switch", "all").items():
         assert (row["current"], row["next"]) == (made[role]["next"], None)
         assert row["listed"] == row["signing"] == [row["current"]]
     assert check_log(world.folder, load_online_keys(world.folder.keys).log_verifier.public)
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 0
-    assert "this server's keys" in rows_by_subject(out)["keys"]["detail"]
+    assert "this server's keys" in details(ask)
 
 
-def rows_by_subject(out):
-    """Return the findings of `check --json` by subject."""
-    return {row["subject"]: row for row in json.loads(out)}
+def details(ask):
+    """Return what `check` says of the keys."""
+    (row,) = (row for row in ask("check") if row["subject"] == "keys")
+    return row["detail"]
 
 
 def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
@@ -91,22 +92,15 @@ def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
     assert "log: the next key signs from the next root on, because targets 1 expired on" in said
 
 
-def test_a_key_file_that_is_gone(run, world):
+def test_a_key_file_that_is_gone(run, wrong, state):
     """Every command that signs names `init`, which makes that file and reports it."""
-    state = world.folder.root
     path = state / "keys" / "snapshot.pem"
     path.unlink()
-    for words in (
-        ["keys", "list"],
-        ["keys", "new", "all"],
-        ["rollout", "halt", "armani/id/stable"],
-    ):
-        status, out, err = run(*words, "--state", state)
+    for words in ("keys list", "keys new all", "rollout halt armani/id/stable"):
+        status, out, err = run(*words.split(), "--state", state)
         assert (status, out) == (3, "")
         assert f"{path} is gone: restore it from a copy, or run `hening-server init --state" in err
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 1
-    assert f"hening-server init --state {state}`" in rows_by_subject(out)["keys"]["error"]
+    assert f"hening-server init --state {state}`" in dict(wrong())["keys"]
     status, out, err = run("init", "--state", state)
     assert (status, err) == (0, "")
     assert "New keys: snapshot." in out
@@ -115,18 +109,15 @@ def test_a_key_file_that_is_gone(run, world):
     assert "New keys" not in run("init", "--state", state)[1]
 
 
-def test_a_folder_of_keys_that_is_gone(run, world):
+def test_a_folder_of_keys_that_is_gone(run, world, state):
     """The log keeps the name in the pinned root."""
-    state = world.folder.root
     for path in (state / "keys").iterdir():
         path.unlink()
     assert run("keys", "list", "--state", state)[0] == 3
     status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
-    assert status == 1
-    assert "it keeps its name for ever" in err
+    assert (status, "it keeps its name for ever" in err) == (1, True)
     status, out, _ = run("init", "--state", state)
-    assert status == 0
-    assert "New keys: latest, snapshot, timestamp, log." in out
+    assert (status, "New keys: latest, snapshot, timestamp, log." in out) == (0, True)
     assert load_online_keys(world.folder.keys).log_verifier.name == world.keys.log_verifier.name
 
 
@@ -139,30 +130,24 @@ def test_nothing_to_switch_to(run, world):
     assert world.published().snapshot.version == before + 1
 
 
-def test_the_table(run, world):
+def test_the_table(run, ask, world, state):
     """It shows the part of each id that people compare, and where the public halves are."""
-    state = world.folder.root
     status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
     keys = load_online_keys(world.folder.keys)
     assert status == 0
-    shown = [*keys.signers.values(), *keys.next_signers.values()]
-    for text in [signer.public_key.keyid[:16] for signer in shown]:
-        assert text in out
+    for signer in (*keys.signers.values(), *keys.next_signers.values()):
+        assert signer.public_key.keyid[:16] in out
     for key in keys.log_keys:
         assert key.verifier.key_id.hex() in out
     assert f"Take {state}/keys/public.json to the signers" in " ".join(out.split())
-    status, out, _ = run("check", "--state", state, "--json")
-    assert status == 0
-    detail = rows_by_subject(out)["keys"]["detail"]
-    assert detail.endswith("; next ones of snapshot, log wait to be switched to")
+    assert details(ask).endswith("; next ones of snapshot, log wait to be switched to")
 
 
-def test_a_read_back_that_fails(run, world, direct_port):
+def test_a_read_back_that_fails(run, state, direct_port):
     """The keys are made; status 3 says that the public address does not show the new state."""
     url = f"http://127.0.0.1:{direct_port + 1 if direct_port < 65_535 else 1}"
-    status, out, err = run(
-        "keys", "new", "log", "--state", world.folder.root, "--public-url", url, "--json"
-    )
-    assert status == 3
-    assert rows(out)["log"]["next"] is not None
-    assert "the read-back failed" in err
+    words = ("keys", "new", "log", "--state", state, "--public-url", url, "--json")
+    status, out, err = run(*words)
+    assert (status, "the read-back failed" in err) == (3, True)
+    (log,) = (row for row in json.loads(out) if row["role"] == "log")
+    assert log["next"] is not None

@@ -96,6 +96,10 @@ def test_gc(state, run, ask, wrong):
     assert (status, out) == (0, f"{NAME}  5\n{tail}")
     assert ask("gc") == expected | {"dry_run": False}
     assert ask("gc")["removed"] == []
+    done, begun, *earlier = ask("audit-log", "list", "--action", "server.gc")
+    assert len(earlier) == 4  # two for a collection, none for a dry run
+    assert begun["detail"] == {"stage": "begun", "grace_seconds": 604_800}
+    assert done["detail"] == {"stage": "done", "began": begun["index"], "removed": 0, "octets": 0}
     assert wrong("--deep") == []
 
 
@@ -127,32 +131,19 @@ def restored(second):
     texts = []
 
     async def hire():
+        at = world.epoch()
+        who = {"name": "eka", "role": Role.ENGINEER, "codenames": ["*"], "at": at}
+        what = {"account": "eka", "label": "work", "expires_at": at + 99 * HOUR, "at": at}
         async with (
             open_database(world.folder.database) as sessions,
             sessions.begin() as session,
         ):
-            await create_account(
-                session,
-                OPERATOR,
-                name="eka",
-                role=Role.ENGINEER,
-                codenames=["*"],
-                at=world.epoch(),
-            )
-            for number in (1, 2):
-                token = await create_token(
-                    session,
-                    OPERATOR,
-                    lambda size, number=number: number.to_bytes(size, "big"),
-                    account="eka",
-                    label="work",
-                    expires_at=world.epoch() + 99 * HOUR,
-                    at=world.epoch(),
-                )
+            await create_account(session, OPERATOR, **who)
+            for _ in range(2):
+                token = await create_token(session, OPERATOR, os.urandom, **what)
                 texts.append(token.text)
             origin = Origin("eka", token=token.row.id)
-            entropy = (b"\x01" * 99).__getitem__
-            await begin_session(session, lambda n: entropy(slice(n)), origin, at=world.epoch())
+            await begin_session(session, os.urandom, origin, at=at)
 
     async def before():
         async with open_harness(world) as harness:
@@ -167,7 +158,8 @@ def restored(second):
             assert done.state == State.DONE
             await harness.request(Pause())
             async with harness.sessions.begin() as session:
-                await revoke_token(session, OPERATOR, identity="000000000001", at=world.epoch())
+                first = texts[0].split("_")[1]
+                await revoke_token(session, OPERATOR, identity=first, at=world.epoch())
 
     asyncio.run(hire())
     asyncio.run(before())

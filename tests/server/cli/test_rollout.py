@@ -150,20 +150,11 @@ def test_words_that_are_not_recorded(run, state, monkeypatch):
     assert (told[0][2], "note are not recorded" in told[1][2]) == ("", True)
 
 
-def test_a_halt_of_what_was_never_offered(run, promoted):
-    """It cancels the waiting offer, and says so."""
-    (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
-    assert run("rollout", "offer", BETA, "--share", "1%", "--state", promoted)[0] == 0
-    status, out, _ = run("rollout", "halt", BETA, "--state", promoted)
-    assert (status, out) == (
-        *(0, "armani/id/beta offers nothing, and what waited for it is cancelled.\n"),
-    )
-    status, out, _ = run("change", "list", "--json", "--state", promoted)
-    assert sorted(row["state"] for row in json.loads(out)) == ["cancelled", "done"]
-
-
 def test_commands_of_which_some_wait(run, promoted):
-    """Each channel has its own message, in any order."""
+    """Each channel has its own message, in any order.
+
+    A halt of what was never offered cancels the waiting offer, and says so.
+    """
     (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
     status, out, _ = run(
         "rollout", "offer", BETA, CHANNEL, "--counter", "2", "--share", "1%", "--state", promoted
@@ -173,6 +164,11 @@ def test_commands_of_which_some_wait(run, promoted):
     waits = "The command to offer 2 (build 2) in armani/id/beta waits for approval: it is change "
     assert lines[0].startswith(waits)
     assert lines[1].startswith("armani/id/stable offers 2 (build 2) to 1% of its phones.")
+    status, out, _ = run("rollout", "halt", BETA, "--state", promoted)
+    assert status == 0
+    assert out == "armani/id/beta offers nothing, and what waited for it is cancelled.\n"
+    status, out, _ = run("change", "list", "--channel", BETA, "--json", "--state", promoted)
+    assert sorted(row["state"] for row in json.loads(out)) == ["cancelled", "done"]
 
 
 def test_a_dry_run_of_what_is_put_off(run, ask, state):

@@ -37,28 +37,22 @@ def test_between_two_steps():
     assert timeline.next.permille == 1000
 
 
-def test_before_the_first_step():
-    """No step was reached: the chart begins now, and has only the future."""
+def test_before_the_first_step_and_after_the_last():
+    """If no step was reached the chart begins now, and has only the future.
+
+    A new step has a minute, no division by zero, and a bar that is seen. A paused or halted rollout
+    does not proceed: the chart ends now.
+    """
     timeline = draw([(11 * HOUR, 1000)], HOUR)
     assert (timeline.begin, timeline.past) == (HOUR, ())
     assert timeline.future == (Bar(95.24, 4.76, 100),)
-
-
-def test_what_is_frozen_has_no_future():
-    """A paused or halted rollout does not proceed, and the chart ends now."""
-    timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
-    assert (timeline.begin, timeline.end, timeline.now) == (HOUR, 9 * HOUR, 100)
-    assert timeline.past == (Bar(0, 100, 10),)
-    assert timeline.future == ()
-    assert timeline.next is None
-
-
-def test_one_step_that_is_now():
-    """A new step has a minute, no division by zero, and a bar that is seen."""
     timeline = draw([(HOUR, 1000)], HOUR)
     assert (timeline.begin, timeline.end, timeline.now) == (HOUR, HOUR + 60, 0)
     assert timeline.past == (Bar(0, 1, 100),)
     assert draw([(HOUR, 10), (5 * HOUR, 1000)], 5 * HOUR).past == (Bar(0, 100, 1), Bar(99, 1, 100))
+    timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
+    assert (timeline.begin, timeline.end, timeline.now) == (HOUR, 9 * HOUR, 100)
+    assert (timeline.past, timeline.future, timeline.next) == ((Bar(0, 100, 10),), (), None)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,11 @@ def change(action, finished_at, *schedule, state=State.DONE):
 
 
 def test_a_new_schedule_keeps_the_steps_before():
-    """Steps of a former schedule count that began while it was public; other builds' do not."""
+    """Steps of a former schedule count that began while it was public; other builds' do not.
+
+    A database that was filled again knows no changes: then the schedule is all.
+    """
+    assert join_history([(1000, 10)], []) == [(1000, 10)]
     changes = [
         change("schedule", 5000, (3000, 250), (5000, 1000)),
         change("pause", 4000, (1000, 10), (2000, 100), (3000, 250)),
@@ -111,8 +109,3 @@ def test_a_new_schedule_keeps_the_steps_before():
     assert join_history([(3000, 250), (5000, 1000)], changes) == [
         *[(1000, 10), (2000, 100), (3000, 250), (5000, 1000)],
     ]
-
-
-def test_without_changes_the_schedule_is_all():
-    """A database that was filled again knows no changes."""
-    assert join_history([(1000, 10)], []) == [(1000, 10)]

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
 from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import decode_channel
@@ -27,33 +26,28 @@ def names(**changes):
 
 
 def test_a_build_has_the_name_that_its_makers_gave_it():
-    """Version and Android's by the fingerprint; the size is that of the full package."""
+    """Version and Android's by the fingerprint; the size is that of the full package.
+
+    If the fingerprint has another form, the version is the package's own.
+    """
     changelog = {"id": "Baru.", "en": "\n  Fixes the alarm clock. \nAnd more."}
     name = names(fingerprint=XIAOMI, changelog=changelog).find(CHANNEL, 1)
     assert name.title == "V6.1.2.0.KHCMICB (build 1)"
     assert name.facts(str) == ("Android 4.4.4, patch level 2026-01-05, 10.2 kB, built 1767225601")
     assert name.changelog == "Fixes the alarm clock."
-
-
-@pytest.mark.parametrize(
-    ("changelog", "line"),
-    [({}, ""), ({"id": "Baru."}, "Baru."), ({"en-GB": "New.", "de": "Neu."}, "New.")],
-)
-def test_the_changelog_in_english_where_there_is_that(changelog, line):
-    """Otherwise in the first language; there may be none."""
-    assert names(changelog=changelog).find(CHANNEL, 1).changelog == line
-
-
-def test_a_long_line_is_cut():
-    """It is used in tables and events."""
-    line = names(changelog={"en": "x" * 4000}).find(CHANNEL, 1).changelog
-    assert (len(line), line[-2:]) == (200, "x…")
-
-
-def test_a_fingerprint_of_another_form():
-    """The version is the package's own."""
     name = names(fingerprint="lineage-21", incremental="eng.ani.20261128").find(CHANNEL, 1)
     assert (name.version, name.android) == ("eng.ani.20261128", "")
+
+
+def test_the_changelog_in_english_where_there_is_that():
+    """Otherwise in the first language; there may be none. A long line is cut for tables."""
+    for changelog, line in (
+        ({}, ""),
+        ({"id": "Baru."}, "Baru."),
+        ({"en-GB": "New.", "de": "Neu."}, "New."),
+        ({"en": "x" * 4000}, "x" * 199 + "…"),
+    ):
+        assert names(changelog=changelog).find(CHANNEL, 1).changelog == line
 
 
 def test_the_newest_build_of_a_channel():

@@ -144,11 +144,15 @@ def test_what_came_later(world):
     """
     wanted = publication(world)
     disk = DiskReadBack(world.folder.public)
-    for number in range(11):  # more versions of latest than are served
-        world.run(lambda p, text=str(number): p.change_pointers(halt(text)))
-        if number in {0, 10}:
-            read_back(world, wanted)
-            asyncio.run(disk(wanted))
+
+    async def halt_often(publisher):
+        for number in range(11):  # more versions of latest than are served
+            await publisher.change_pointers(halt(str(number)))
+            if number in {0, 10}:
+                await asyncio.to_thread(read_back, world, wanted)
+                await disk(wanted)
+
+    world.run(halt_often)
     assert world.published().roles["latest"].version == 13
     assert world.run(lambda publisher: publisher.drain()) == 0  # they are kept for auditors
     other = Publication((RoleVersion("armani", 2, b"{}"),), wanted.timestamp, 3)

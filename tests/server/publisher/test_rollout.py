@@ -107,29 +107,25 @@ def test_offers_that_cannot_be(entries, sentence):
         offer(2, entries=entries)
 
 
-@pytest.mark.parametrize(
-    ("now", "change", "expected"),
-    [
-        (299, lambda each: each, UNSET),
-        (300, lambda each: each, 2),
-        (300, lambda each: replace(each, halted=True), UNSET),
-        (299, lambda each: replace(each, complete_before=1), 1),
-        (300, lambda each: replace(each, complete_before=1), 2),
-        (300, lambda each: replace(each, halted=True, complete_before=1), 1),
-    ],
-)
-def test_an_offer_names_the_build_that_was_complete_before(now, change, expected):
-    """The replaced build if it was complete at that second, else the one that it named itself."""
-    current = change(offer(2, schedule=((100, 500), (300, 1000))))
-    assert offer(3, current=current, now=now).complete_before == expected
+def test_an_offer_names_the_build_that_was_complete_before():
+    """The replaced build if it was complete at that second, else the one that it named itself.
 
-
-def test_the_build_that_was_complete_before_is_listed():
-    """One that is withdrawn, or has left the role, is not named."""
-    current = offer(2, schedule=((100, 1000),))
+    One that is withdrawn, or has left the role, is not named.
+    """
+    current = offer(2, schedule=((100, 500), (300, 1000)))
+    earlier = replace(current, complete_before=1)
+    for now, before, expected in (
+        (299, current, UNSET),
+        (300, current, 2),
+        (300, replace(current, halted=True), UNSET),
+        (299, earlier, 1),
+        (300, earlier, 2),
+        (300, replace(earlier, halted=True), 1),
+    ):
+        assert offer(3, current=before, now=now).complete_before == expected, (now, before)
     gone = [FULLS[0], ("2.zip", 2, {"withdrawn": True}), *FULLS[2:]]
     for entries in (gone, FULLS[2:]):
-        assert offer(3, current=current, entries=entries).complete_before is UNSET
+        assert offer(3, current=current, entries=entries, now=300).complete_before is UNSET
 
 
 def test_stops_and_schedules_keep_the_build_that_was_complete_before():
@@ -286,11 +282,6 @@ def withdrawn(*paths):
     return {path: each | {"withdrawn": path in paths} for path, each in LISTED.items()}
 
 
-def test_nothing_taken_back_is_no_change():
-    """The pointer is unchanged."""
-    assert follow(LISTED) == pointer()
-
-
 def test_a_withdrawn_incremental_leaves_its_step():
     """The offer continues with the full package, paused or not."""
     paused = plan_pause(CHANNEL, pointer(), {"en": "Wait."}, 200)
@@ -301,12 +292,12 @@ def test_a_withdrawn_incremental_leaves_its_step():
         assert (after.schedule, after.reason) == (before.schedule, before.reason)
 
 
-@pytest.mark.parametrize("paths", [(FULL,), (STONE,), (FULL, STEP)])
-def test_a_withdrawn_full_package_halts(paths):
+def test_a_withdrawn_full_package_halts():
     """Of the final step or of a stone."""
-    after = follow(withdrawn(*paths))
-    assert (after.halted, after.reason) == (True, {"en": "This release was withdrawn."})
-    assert after.steps == pointer().steps
+    for paths in ((FULL,), (STONE,), (FULL, STEP)):
+        after = follow(withdrawn(*paths))
+        assert (after.halted, after.reason) == (True, {"en": "This release was withdrawn."})
+        assert after.steps == pointer().steps
 
 
 def test_a_withdrawn_build_is_no_longer_named_as_complete():
@@ -319,34 +310,29 @@ def test_a_withdrawn_build_is_no_longer_named_as_complete():
             assert follow(listed, current).complete_before is UNSET
 
 
-def test_what_was_halted_stays_as_it_is():
-    """With its own reason and its packages."""
-    halted = plan_halt(CHANNEL, pointer(), {"en": "It drains."})
-    assert follow(withdrawn(FULL, STEP), halted) == halted
-
-
 def test_builds_that_are_offered_cannot_leave():
-    """The error says what to do first; a halt of a listed build does not help."""
+    """The error says what to do first; a halt of a listed build does not help.
+
+    A halted pointer ends with all builds that it names: no other change of it is possible.
+    """
+    halted, newer = plan_halt(CHANNEL, pointer(), {}), {f"{CHANNEL}/3.zip": release(3)}
     rest = {path: LISTED[path] for path in (FULL, STEP)}
-    for current in (pointer(), plan_halt(CHANNEL, pointer(), {})):
-        with pytest.raises(PublishError, match=r"still offers \S+1-full\.zip.*roll out a newer"):
-            follow(rest, current)
+    for listed, current in ((rest, pointer()), (rest, halted), (newer, pointer())):
+        with pytest.raises(
+            PublishError, match=r"still offers \S+-full\.zip.*roll out a newer build"
+        ):
+            follow(listed, current)
+    assert follow(newer, halted) is None
 
 
-def test_a_halted_pointer_ends_with_the_builds_that_it_names():
-    """They are offered to no phone, and no other change of it is possible."""
-    newer = {f"{CHANNEL}/3.zip": release(3)}
-    assert follow(newer, plan_halt(CHANNEL, pointer(), {})) is None
-    with pytest.raises(PublishError, match="roll out a newer build there first"):
-        follow(newer)
+def test_what_changes_no_pointer_or_ends_it():
+    """Where nothing is taken back it stays, and so does a halted one with its own reason.
 
-
-def test_a_retired_model_has_no_pointer():
-    """Its role is empty, so its phones find nothing."""
-    assert follow({}) is None
-
-
-def test_a_reset_ends_a_pointer_to_what_it_took_out():
-    """The build is above the floor and not listed; it need not be halted first."""
-    assert follow({STONE: LISTED[STONE]}) is None
-    assert follow({STONE: LISTED[STONE], STEP: LISTED[STEP]}) is None
+    A retired model's role is empty, so its phones find nothing. A reset may take a build out that
+    is above the floor; it need not be halted first.
+    """
+    halted = plan_halt(CHANNEL, pointer(), {"en": "It drains."})
+    assert follow(LISTED) == pointer()
+    assert follow(withdrawn(FULL, STEP), halted) == halted
+    for listed in ({}, {STONE: LISTED[STONE]}, {STONE: LISTED[STONE], STEP: LISTED[STEP]}):
+        assert follow(listed) is None

@@ -103,17 +103,18 @@ def test_superseded_versions_that_are_served_name_blobs(world):
     """A blob that left a role goes when the last version that lists it is not served any more."""
     first, old = world.ceremony.packs("content", 2, {"notices": {"first": NEWS}})
     assert world.publish({("content", 2): first}, old).reason == ""
+    made = {}
     for version in range(3, 12):
         data, blobs = world.ceremony.packs(
             "content", version, {"notices": {"second": NEWS}}, packs={"notices": pack(2)}
         )
-        if version == 11:
-            break
-        assert world.publish({("content", version): data}, blobs).reason == ""
-        if version in {3, 10}:
-            age_all(world, 8)
-            assert collect(world) == set()
-    assert world.publish({("content", 11): data}).reason == ""
+        made["content", version] = data
+    last = {("content", 11): made.pop(("content", 11))}
+    for files in ({("content", 3): made.pop(("content", 3))}, made):
+        assert world.publish(files, blobs).reason == ""
+        age_all(world, 8)
+        assert collect(world) == set()
+    assert world.publish(last).reason == ""
     assert collect(world) == {sha(old[0])}
 
 

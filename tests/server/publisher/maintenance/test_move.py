@@ -106,18 +106,28 @@ def check(world, site, before):
     assert site.blobs.length(hashlib.sha256(PACKAGE_1).hexdigest()) == len(PACKAGE_1)
 
 
-def test_by_the_command(world, site):
+@pytest.fixture
+def move(world, site):
+    """Give a function that moves the server by the command, with its S3 store in the settings."""
+    chosen = site.settings(Node.ALL)
+    lines = ("s3_endpoint", "s3_key_id", "s3_secret")
+    settings = "".join(f'{name} = "{getattr(chosen, name)}"\n' for name in lines)
+    world.folder.settings.write_text(settings)
+    places = {"--database": site.address, "--tree": chosen.tree_url, "--blobs": chosen.blobs_url}
+
+    def run(**others):
+        given = places | {f"--{name}": place for name, place in others.items()}
+        words = [word for each in given.items() for word in each]
+        return CliRunner().invoke(cli, ["move", "--state", str(world.folder.root), *words])
+
+    return run
+
+
+def test_by_the_command(world, site, move):
     """It writes the settings under which the server goes on, on this machine or another."""
     chosen = site.settings(Node.ALL)
-    settings = "".join(
-        f'{name} = "{getattr(chosen, name)}"\n'
-        for name in ("s3_endpoint", "s3_key_id", "s3_secret")
-    )
-    (world.folder.root / "settings.toml").write_text(settings)
     before, files = rows(world.folder.sqlite), public_files(world.folder)
-    command = ["move", "--state", str(world.folder.root), "--database", site.address]
-    command += ["--tree", chosen.tree_url, "--blobs", chosen.blobs_url]
-    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    done = move()
     assert "are moved, compared and verified" in done.stdout
     assert site.address not in done.stdout  # it holds a password
     settings = load_settings(world.folder.settings, {})
@@ -190,30 +200,18 @@ def test_what_is_not_moved(world, site):
     world.run(lambda publisher: publisher.change_pointers(halt()))
 
 
-@pytest.mark.parametrize("changed", ["--database", "--tree"])
-def test_cut_off_before_the_settings_are_written(world, site, postgres, changed):
+def test_cut_off_before_the_settings_are_written(world, site, postgres, move):
     """What is named the second time must be what was moved the first time: the rest is closed."""
     run_move(world, site, Objects(site.tree))
-    chosen = site.settings(Node.ALL)
-    names = ("s3_endpoint", "s3_key_id", "s3_secret")
-    settings = "".join(f'{name} = "{getattr(chosen, name)}"\n' for name in names)
-    world.folder.settings.write_text(settings)
-    places = {"--database": site.address, "--tree": chosen.tree_url, "--blobs": chosen.blobs_url}
-    others = {"--database": postgres.make_database(), "--tree": f"{chosen.tree_url}-other"}
-
-    def move(given):
-        command = ["move", "--state", str(world.folder.root)]
-        return CliRunner().invoke(
-            cli, [*command, *(word for each in given.items() for word in each)]
-        )
-
-    refused = move({**places, changed: others[changed]})
-    assert refused.exit_code == 1
-    assert "another PostgreSQL" in str(refused.exception) or "what is in S3" in str(
-        refused.exception
-    )
-    assert world.folder.settings.read_text() == settings
-    assert move(places).exit_code == 0
+    settings = world.folder.settings.read_text()
+    tree = f"{site.settings(Node.ALL).tree_url}-other"
+    for refused, said in (
+        (move(database=postgres.make_database()), "another PostgreSQL"),
+        (move(tree=tree), "what is in S3"),
+    ):
+        assert (refused.exit_code, said in str(refused.exception)) == (1, True)
+        assert world.folder.settings.read_text() == settings
+    assert move().exit_code == 0
 
 
 def test_what_comes_meanwhile(world, site):
