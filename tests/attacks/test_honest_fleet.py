@@ -9,10 +9,9 @@ import shutil
 import pytest
 
 from demo.stage import StageError
+from tests.attacks.custody import YEAR
 from tests.attacks.poisoned import open_poisoned
 from tests.attacks.test_healing import Team
-
-YEAR = 365 * 24 * 3600
 
 
 class Fleet(Team):
@@ -21,14 +20,13 @@ class Fleet(Team):
     def open(self):
         """Heal the server; two years later release three builds, each 1,000 counters on."""
         super().open()
-        self.take_over()
         self.heal(*(word for role in ("root", "targets") for word in ("--expires", f"{role}=3650")))
         self.stop_server()
         self.pass_time(2 * YEAR)
         self.server("clock", "confirm", "--state", self.server_state)
         super().open()
         for counter in (1001, 2001, 3001):
-            self.made = self.release("--counter", counter, number=counter)
+            self.made = self.make_release("--counter", counter, number=counter)
 
     def pass_time(self, seconds):
         """Set the clock of all programs forward."""
@@ -89,10 +87,6 @@ def test_a_server_that_was_restored(fleet):
     fleet.server("rebuild", "--state", fleet.server_state)
     fleet.start_server("--gate", "strict")
     before = fleet.install_by("ahead of the server", 0)["running"]["incremental"]
-    state = ("--state", fleet.server_state)
-    fleet.server("keys", "new", "all", "--afresh", *state)
-    online = ("--online", fleet.server_state / "keys" / "public.json")
-    fleet.hand_in("ceremony", "online", *online)
-    fleet.server("keys", "switch", "all", "--at-once", *state)
-    made = fleet.release(number=3002)
+    fleet.change_online_keys()
+    made = fleet.make_release(number=3002)
     assert before != fleet.install_by("ahead of the server", 0)["running"]["incremental"] == made
