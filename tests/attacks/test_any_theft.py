@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
@@ -19,6 +20,7 @@ from client_sim.device.client import PollingClient
 from client_sim.device.errors import DeviceError
 from client_sim.device.limits import load_counter
 from client_sim.device.records import forget_agreed, load_floor, raise_floor
+from client_sim.lab.servers.memo import memoised
 from client_sim.transport import Connection
 from client_sim.world import BuildFacts
 from tests.client_sim.device.fake_world import FakeWorld
@@ -205,6 +207,13 @@ class CachedPhone:
             if counter > load_floor(state):
                 raise_floor(state, counter)
                 forget_agreed(state)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Check no signature twice."""
+    with memoised():
+        yield
 
 
 seconds = st.sampled_from([-DAY, 0, DAY, DAY + 1, 90 * DAY, 4000 * DAY, 7900 * 365 * DAY])

@@ -1,6 +1,7 @@
 """RFC 6962 trees by the recursive definition, as an oracle for the phone's iterative check."""
 
 import hashlib
+from functools import lru_cache
 
 
 def leaf(entry):
@@ -10,12 +11,17 @@ def leaf(entry):
 
 def root_hash(entries):
     """Return MTH(D[n]) of RFC 6962 section 2.1."""
+    return _root_hash(tuple(entries))
+
+
+@lru_cache(1 << 12)
+def _root_hash(entries):
     if not entries:
         return hashlib.sha256().digest()
     if len(entries) == 1:
         return leaf(entries[0])
     k = split(len(entries))
-    return node(root_hash(entries[:k]), root_hash(entries[k:]))
+    return node(_root_hash(entries[:k]), _root_hash(entries[k:]))
 
 
 def path(index, entries):
