@@ -2,7 +2,6 @@
 
 import os
 import threading
-from pathlib import Path
 from typing import BinaryIO
 
 from client_sim.engine.journal import Disk
@@ -12,52 +11,30 @@ class PowerCut(BaseException):
     """The phone lost power; no `except Exception` may swallow that."""
 
 
+def _counted(name):
+    def method(self, *arguments):
+        self.step(name.removesuffix("_at"))
+        return getattr(Disk, name)(self, *arguments)
+
+    return method
+
+
 class CountingDisk(Disk):
-    """Counts the steps that change something."""
+    """Counts the steps that change something; `write_at` makes those of `write`, too."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.lock = threading.Lock()
 
+    make_directory, create, write_at, sync = map(
+        _counted, ("make_directory", "create", "write_at", "sync")
+    )
+    replace, remove, sync_directory = map(_counted, ("replace", "remove", "sync_directory"))
+
     def step(self, name: str) -> None:
         """Note a step that is about to be made."""
         with self.lock:
             self.steps.append(name)
-
-    def make_directory(self, path: Path) -> None:
-        """Create a folder."""
-        self.step("make_directory")
-        super().make_directory(path)
-
-    def create(self, path: Path, size: int = 0) -> BinaryIO:
-        """Open a file for writing."""
-        self.step("create")
-        return super().create(path, size)
-
-    def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
-        """Write bytes, also those of `write`."""
-        self.step("write")
-        super().write_at(file, position, data)
-
-    def sync(self, file: BinaryIO) -> None:
-        """Make bytes durable."""
-        self.step("sync")
-        super().sync(file)
-
-    def replace(self, source: Path, target: Path) -> None:
-        """Rename a file."""
-        self.step("replace")
-        super().replace(source, target)
-
-    def remove(self, path: Path) -> None:
-        """Remove a file."""
-        self.step("remove")
-        super().remove(path)
-
-    def sync_directory(self, path: Path) -> None:
-        """Make names durable."""
-        self.step("sync_directory")
-        super().sync_directory(path)
 
 
 class DyingDisk(CountingDisk):
