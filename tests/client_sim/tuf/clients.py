@@ -1,8 +1,6 @@
 """The client under test as a program, and python-tuf's own for a second opinion."""
 
-import contextlib
 import datetime as dt
-import io
 import json
 import subprocess
 import sys
@@ -10,11 +8,11 @@ from pathlib import Path
 from unittest import mock
 from urllib.parse import quote, unquote
 
-import pytest
+from click.testing import CliRunner
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.ngclient import Updater
 
-from client_sim.cli import main
+from client_sim.cli import cli
 from client_sim.clock import read_clock
 from tests.client_sim.tuf.simulator import serve
 
@@ -30,7 +28,7 @@ class Client:
         self.targets = folder / "targets"
         self.anchor = folder / "anchor.json"
         self.folder = folder
-        self.error = ""
+        self.output = self.error = ""
 
     def data(self, role):
         """Return the trusted metadata of a role as it lies there, or None."""
@@ -61,16 +59,10 @@ class Device(Client):
     def run(self, *arguments, at=None):
         """Run a command with options and return its status."""
         clock = read_clock if at is None else at.timestamp
-        said = io.StringIO()
-        with (
-            mock.patch.object(sys, "argv", ["hening-device", "tuf", *arguments]),
-            mock.patch("client_sim.tuf.commands.read_clock", clock),
-            contextlib.redirect_stderr(said),
-            pytest.raises(SystemExit) as ended,
-        ):
-            main()
-        self.error = said.getvalue()
-        return ended.value.code
+        with mock.patch("client_sim.tuf.commands.read_clock", clock):
+            done = CliRunner().invoke(cli, ["tuf", *arguments], prog_name="hening-device")
+        self.output, self.error = done.stdout, done.stderr
+        return done.exit_code
 
     def run_process(self, *arguments, before=()):
         """Run a command in a process of its own."""

@@ -73,11 +73,11 @@ def test_whatever_goes_wrong_is_status_1(device):
             assert device.error.strip()
 
 
-def test_help_is_status_0(device, capsys):
+def test_help_is_status_0(device):
     """Help is there for each command."""
     for command in ((), ("init",), ("refresh",), ("download",)):
         assert device.run(*command, "--help") == 0
-        assert "Usage: hening-device tuf" in capsys.readouterr().out
+        assert "Usage: hening-device tuf" in device.output
 
 
 def test_only_what_is_asked_leaves(device):
