@@ -5,8 +5,9 @@ from client_sim.content.plan import plan_rollback
 from client_sim.content.store import Store
 from tests.client_sim.content.packs import put_pack
 from tests.client_sim.content.polls import ID, MORE, POLL, damage, poll, publish, used
-from tests.client_sim.device.fake_world import PowerCutError, State
+from tests.client_sim.device.fake_world import State
 from tests.client_sim.device.repository_simulator import START
+from tests.client_sim.engine.power_cut import PowerCut
 from tests.server.core.content.samples import entries_of
 
 
@@ -22,7 +23,7 @@ def cut_everywhere(world, act=poll, fewest=0):
         world.state.left = cuts
         try:
             act(world)
-        except PowerCutError:
+        except PowerCut:
             world.state.left = None
             yield
         else:

@@ -5,12 +5,9 @@ import itertools
 
 from client_sim.world import BuildFacts, Public
 from tests.client_sim.device.repository_simulator import SOURCE, START
+from tests.client_sim.engine.power_cut import PowerCut
 
 HOST = "updates.hening.example"
-
-
-class PowerCutError(BaseException):
-    """The phone lost power; nothing in it can catch that."""
 
 
 class State(dict):
@@ -35,7 +32,7 @@ class State(dict):
         if self.left is not None:
             self.left -= 1
             if self.left == 0:
-                raise PowerCutError
+                raise PowerCut
         change()
 
 

@@ -21,8 +21,9 @@ from client_sim.device.records import (
 from client_sim.device.signed_time import load_clock, raise_clock
 from client_sim.device.trust import Trust
 from tests.cases import case
-from tests.client_sim.device.fake_world import FakeWorld, PowerCutError
+from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import DAY, START
+from tests.client_sim.engine.power_cut import PowerCut
 
 RESET = {"counter": 2, "number": 1, "time": START}
 LAST = 2**53 - 1
@@ -94,7 +95,7 @@ def test_a_phone_that_dies_anywhere_is_healed_by_its_next_poll(repository):
         world.state.left = step
         try:
             PollingClient(world).poll()
-        except PowerCutError:
+        except PowerCut:
             world.state.left = None
             assert PollingClient(world).poll().failure is None
             assert (load_clock(world.state), load_floor(world.state)) == (START, 2)
