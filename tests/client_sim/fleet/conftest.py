@@ -27,15 +27,19 @@ LONGEST = 28_801
 """Seconds within which every phone polls: FORMATS section 9."""
 
 
+def target_of(server):
+    """Return how a fleet reaches a server."""
+    root = server.repository.trusted_root
+    return Target("127.0.0.1", server.port, "127.0.0.1", tls=False, root=root)
+
+
 class Town:
     """A repository, the server before it, and what a fleet knows of both."""
 
     def __init__(self, repository, server):
         self.repository = repository
         self.server = server
-        self.target = Target(
-            "127.0.0.1", server.port, "127.0.0.1", tls=False, root=repository.trusted_root
-        )
+        self.target = target_of(server)
 
     def make_driver(self, count=20, habits=PLAIN, **behaviour):
         """Return a driver of `count` phones that have never polled, each due at tick 0."""

@@ -4,22 +4,13 @@ import pytest
 
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Group
-from client_sim.fleet.target import Target
 from client_sim.fleet.twins import Wish, install_sample
-from client_sim.world import BuildFacts
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
+from tests.client_sim.fleet.conftest import target_of
 
-
-def describe(number):
-    """Return a build of the fixtures as phones know it."""
-    facts = shop.facts(number)
-    names = ("fingerprint", "incremental", "counter", "post_timestamp", "security_patch_level")
-    return BuildFacts(**{name: getattr(facts, name) for name in names})
-
-
-GROUP = Group("armani", "id", "stable", (describe(0), describe(1)), 1.0, 0)
+GROUP = Group("armani", "id", "stable", (shop.facts(0), shop.facts(1)), 1.0, 0)
 
 
 @pytest.fixture
@@ -31,10 +22,9 @@ def sample(tmp_path):
         package.write_bytes(shop.package(0))
         wish = Wish(count, package, shop.CERTIFICATE)
         with serve(repository) as server:
-            target = Target(
-                "127.0.0.1", server.port, "127.0.0.1", tls=False, root=repository.trusted_root
+            return install_sample(
+                target_of(server), (group,), wish, tmp_path, lambda: float(shop.NOW)
             )
-            return install_sample(target, (group,), wish, tmp_path, lambda: float(shop.NOW))
 
     return run
 

@@ -8,10 +8,10 @@ import pytest
 from client_sim.fleet.builds import PackageSigner, make_build, make_package, write_images
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import REASONS, Tally
-from client_sim.fleet.target import Target
 from client_sim.fleet.twins import Twinning, Twins
 from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
 from tests.client_sim.device.web_server import serve
+from tests.client_sim.fleet.conftest import target_of
 
 BUILDS = tuple(make_build("armani", number, START - 10 + number, 20_000) for number in (1, 2))
 OLD, NEW = (build.facts for build in BUILDS)
@@ -48,10 +48,7 @@ def follow(folder, signer, phones, *, every=1, pointer=None, package=None, arriv
     twinning = Twinning(every, folder / "twins", images, signer.certificate, **limits)
     tally = Tally()
     with serve(repository) as server:
-        target = Target(
-            "127.0.0.1", server.port, "127.0.0.1", tls=False, root=repository.trusted_root
-        )
-        twins = Twins(target, twinning, tally)
+        twins = Twins(target_of(server), twinning, tally)
         for phone in range(phones):
             tally.switched += 1
             twins.follow(GROUP, OLD, arrived, bytes([phone]) * 32, float(START))
