@@ -193,6 +193,7 @@ def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch
         running.stand()
         with way.connect(running) as connection:
             connection.sendall(request(URL))
+            until(lambda: counts.downloads == 1)
             until(lambda: running.turn(0.1) or counts.cuts["stall"] == 1)
             until(lambda: counts.downloads == 0)
             assert sum(read) < LONG / 4
