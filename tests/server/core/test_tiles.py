@@ -114,7 +114,7 @@ def test_growth_writes_the_tiles_of_the_definition():
                 assert dict(tree.new_tiles()) == {p: d for p, d in after.items() if p not in before}
 
 
-@pytest.mark.parametrize("size", [65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 66_000])
+@pytest.mark.parametrize("size", [65_279, 65_535, 65_536, 65_791])
 def test_growth_across_the_border_of_the_third_level(size):
     """One hash of level 2 stands for 65,536 leaves; proofs lead through all levels."""
     read = []
