@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -32,7 +33,8 @@ from tests.server.ceremony import write_bundle
 from tests.server.release.auth.issue import make_token
 from tests.server.site import Site, first_release
 
-LOOK = 0.002  # seconds between two looks at a row
+LOOK = 0.002  # seconds between two looks at the lease
+REST = 0.02  # and at anything else
 ROLES = ("tables", "content", "cancro")
 NOWHERE = "http://127.0.0.1:9"  # read-backs fail, for which nothing waits
 HALT = "/api/v1/channels/armani/id/stable/halt"
@@ -51,8 +53,16 @@ class Story:
     next: float
 
 
-async def play(site: Site, place: Path, meanwhile: Callable[[], Awaitable[object]]) -> Story:
-    """Lose a publisher and give a halt; `meanwhile` is called once that waits."""
+async def play(
+    site: Site,
+    place: Path,
+    meanwhile: Callable[[], Awaitable[object]],
+    programs: Any = None,
+) -> Story:
+    """Lose a publisher and give a halt; `meanwhile` is called once that waits.
+
+    With `programs` the nodes are forked.
+    """
     first = await asyncio.to_thread(site.machine, "first")
     await asyncio.to_thread(first_release, first)
     token, (port,) = await make_token(first), free_ports(1)
@@ -64,7 +74,8 @@ async def play(site: Site, place: Path, meanwhile: Callable[[], Awaitable[object
     async with contextlib.AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(first.folder.database))
         running = {
-            folder: await stack.enter_async_context(_node(folder)) for folder in folders.values()
+            folder: await stack.enter_async_context(_node(folder, programs))
+            for folder in folders.values()
         }
         del running[folders["control"]]
         headers = {"Authorization": f"Bearer {token}"}
@@ -118,20 +129,25 @@ def _write_settings(site: Site, folder: StateFolder, node: Node, **changes: Any)
 
 
 @contextlib.asynccontextmanager
-async def _node(folder: StateFolder) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _node(folder: StateFolder, programs: Any) -> AsyncIterator["subprocess.Popen[bytes]"]:
     """Run the program of a node until the block ends; its log is `log` in the state folder."""
-    program = Path(sys.executable).with_name("hening-server")
-    with (folder.root / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            program, "run", "--state", str(folder.root), stdout=log, stderr=log
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
+    with _start(folder, programs) as process:
+        try:
+            yield process
+        finally:
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        await process.wait()
+            await asyncio.to_thread(process.wait)
+
+
+def _start(folder: StateFolder, programs: Any) -> "subprocess.Popen[bytes]":
+    name, words = "hening-server", ("run", "--state", str(folder.root))
+    with (folder.root / "log").open("wb") as log:
+        if programs is None:
+            program = Path(sys.executable).with_name(name)
+            return subprocess.Popen([program, *words], stdout=log, stderr=log)
+        forked: subprocess.Popen[bytes] = programs.start(name, *words, output=log)
+        return forked
 
 
 def _queue(site: Site, place: Path, sign: Callable[[str, int], bytes]) -> list[str]:
@@ -147,7 +163,7 @@ def _queue(site: Site, place: Path, sign: Callable[[str, int], bytes]) -> list[s
 
 
 async def _kill_holder(
-    site: Site, sessions: Sessions, publishers: Mapping[StateFolder, asyncio.subprocess.Process]
+    site: Site, sessions: Sessions, publishers: Mapping[StateFolder, "subprocess.Popen[bytes]"]
 ) -> bool:
     """Kill the publisher that holds the lease; returns whether its publication was accepted."""
     async with asyncio.timeout(PATIENCE):
@@ -161,7 +177,7 @@ async def _kill_holder(
                 same = await _read(sessions, NAME)
                 if same is not None and same.fence == row.fence and same.expires_at:
                     process.kill()
-                    await process.wait()
+                    await asyncio.to_thread(process.wait)
                     return bool(await asyncio.to_thread(list, Objects(site.tree).list("staging")))
                 process.send_signal(signal.SIGCONT)
 
@@ -169,7 +185,7 @@ async def _kill_holder(
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await condition():  # noqa: ASYNC110 - other processes set no event
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(REST)
 
 
 async def _is_held(sessions: Sessions, name: str) -> bool:

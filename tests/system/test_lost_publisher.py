@@ -1,6 +1,7 @@
 """One of two publishers is killed while releases wait: a halt that is given then comes first."""
 
 import asyncio
+import functools
 
 import pytest
 
@@ -11,12 +12,13 @@ pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
 
 async def test_a_halt_while_a_dead_publisher_has_the_lease(
-    fresh_state, postgres, seaweed, tmp_path
+    fresh_state, postgres, seaweed, programs, tmp_path
 ):
     """It is public before any release that waits; these are published then, none is lost."""
     site = await asyncio.to_thread(Site, fresh_state, postgres, seaweed, tmp_path)
     world = await asyncio.to_thread(site.machine, "clock")
-    story = await play(site, tmp_path / "client", lambda: asyncio.to_thread(run_out, world))
+    expire = functools.partial(asyncio.to_thread, run_out, world)
+    story = await play(site, tmp_path / "client", expire, programs)
     first = story.order[: story.order.index("latest")]
     assert len(first) <= story.is_accepted  # what was accepted is completed before anything else
     assert set(story.order[len(first) + 1 :]) & set(ROLES)
