@@ -8,6 +8,7 @@ from client_sim.persona import make_persona
 from demo.phones import CERTIFICATE, counter_of, make_demo_phone
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
+from tests.patience import until
 from tests.turned import TurnedStage
 
 KEYS = [
@@ -43,6 +44,12 @@ class Town(TurnedStage):
         self.start_server("--gate", "strict")
         self.submitted = 1
         self.wait_for_results(1)
+
+    def wait_for_results(self, count):
+        """Wait for results as the demo does, which knows its server: until they are served."""
+        results = super().wait_for_results(count)
+        until(self._is_served)
+        return results
 
     def release(self, number, *, source=None, min_counter=0):
         """Sign and publish build `number`, with an incremental from build `source`."""

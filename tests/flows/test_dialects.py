@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import client_sim.cli
 from client_sim.compat.asking import AppPhone, HttpSite
 from client_sim.compat.looking import look
+from tests.flows.test_split import split
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -54,9 +55,13 @@ def test_the_how_tos_work(programs, tmp_path):
 
 
 def test_the_lab_passes_a_server_that_speaks_dialects(town):
-    """PRIVACY's claims for hening's own phones hold, and the apps are served meanwhile."""
+    """PRIVACY's claims for hening's own phones hold, and the apps are served meanwhile.
+
+    They hold where latest is split as well, as it is here.
+    """
     town.release(1)
     town.rollout("offer", "--share", "100%")
+    split(town, 16)
     town.stop_server()
     town.speak_dialects()
     town.start_server("--gate", "strict", "--workers", "1")
