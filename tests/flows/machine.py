@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import signal
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +49,7 @@ def stop(root, name):
 
 
 @contextmanager
-def machine():
+def machine(python):
     """Give a folder with the places of an installed service, and programs for root in `bin`."""
     root = Path(tempfile.mkdtemp(prefix="machine-"))  # short: paths of sockets have 108 bytes
     try:
@@ -59,7 +58,7 @@ def machine():
         (root / "bin").mkdir()
         systemctl = (
             f"cd {shlex.quote(str(ROOT))} &&"
-            f' exec {shlex.quote(sys.executable)} -m tests.flows.played_systemctl {root} "$@"'
+            f' exec {shlex.quote(str(python))} -m tests.flows.played_systemctl {root} "$@"'
         )
         for name, lines in {**PLAYED, "systemctl": systemctl}.items():
             program = root / "bin" / name

@@ -149,7 +149,7 @@ def empty(programs, tmp_path):
     here.folder.mkdir()
     (here.folder / "deploy").symlink_to(ROOT / "deploy")
     try:
-        with machine() as root:  # its units have the port, too, so they end first
+        with machine(programs.python) as root:  # its units have the port, too, so they end first
             yield here, root
     finally:
         here.stop()
