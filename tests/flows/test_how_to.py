@@ -136,10 +136,17 @@ def test_beside_a_running_server(rehearsal, name):
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("name", STOPPED)
 def test_where_the_page_starts_the_server(rehearsal, name):
-    """Each command exits with 0, the server that it starts included."""
+    """Each command exits with 0, the server that it starts included.
+
+    A server is given a tenth of a second to write what it writes, in place of one.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    play(rehearsal, name, alter=lambda line: line.replace("8081", port))
+
+    def alter(line):
+        return line.replace("8081", port).replace("lab server ", "lab server --settle 0.1 ")
+
+    play(rehearsal, name, alter=alter)
 
 
 @pytest.fixture
