@@ -2,14 +2,10 @@
 
 import socketserver
 import threading
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from client_sim.lab.captures import audit
 from client_sim.lab.oracles.canary import CanarySearch
@@ -117,29 +113,12 @@ def server():
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """Write a key and a certificate of its own for the host, into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(
-        signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    """Write a certificate of its own for the host and its key, into one file."""
+    # `make mutation` copies the tests of the phone alone, of which those of judges need none.
+    from tests.server.release.certificate import write_certificate  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("tls")
+    chain, key, _ = write_certificate(folder, HOST)
+    path = folder / "certificate.pem"
+    path.write_bytes(chain.read_bytes() + key.read_bytes())
     return path
