@@ -271,13 +271,7 @@ def try_leak(leak: Leak, seed: int, enough: int | None) -> Examined:
     return examine(make_leaky(leak), seed=seed, stride=_STRIDE, parts=parts, enough=enough)
 
 
-def run_matrix(
-    mapper: Mapper,
-    seed: int,
-    *,
-    quick: bool,
-    tell: Tell = lambda *_: None,
-) -> Matrix:
+def run_matrix(mapper: Mapper, seed: int, *, quick: bool, tell: Tell = lambda *_: None) -> Matrix:
     """Try the instrument on clients that leak, one of each family with `quick`, and on others."""
     leaks = list(LEAKS)
     if quick:

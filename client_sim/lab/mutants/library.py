@@ -20,11 +20,7 @@ from client_sim.lab.mutants import (
 from client_sim.lab.mutants.interpreter import make_mutants
 from client_sim.lab.mutants.mutant import Mutant
 
-ROWS: Final = (
-    *table_requests.ROWS,
-    *table_habits.ROWS,
-    *table_occasions.ROWS,
-)
+ROWS: Final = (*table_requests.ROWS, *table_habits.ROWS, *table_occasions.ROWS)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *make_mutants(ROWS),

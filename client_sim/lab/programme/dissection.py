@@ -119,11 +119,7 @@ _HOST: Final = (
 _CODING: Final = ("Accept-Encoding", "constant: metadata is stored compressed, once", _NOTHING)
 _RANGE: Final = ("Range", "the next aligned block of 8 MiB", "how far the download is")
 _END: Final = ("end", "an empty line: the head is over and no body follows", _NOTHING)
-_STRAY: Final = (
-    UNEXPLAINED,
-    "no rule has these bytes: a leak, until proven otherwise",
-    "anything",
-)
+_STRAY: Final = (UNEXPLAINED, "no rule has these bytes: a leak, until proven otherwise", "anything")
 
 
 @dataclass(frozen=True, slots=True)

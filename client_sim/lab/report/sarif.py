@@ -72,11 +72,7 @@ def _result(battery: BatteryResult, place: int, finding: Finding) -> dict[str, A
         **encode_result(
             battery.oracle, place, message, finding, finding.offset, len(finding.offending())
         ),
-        "properties": {
-            "channel": finding.channel,
-            "field": finding.field,
-            **_other(finding),
-        },
+        "properties": {"channel": finding.channel, "field": finding.field, **_other(finding)},
     }
 
 

@@ -55,16 +55,7 @@ class Scenario:
 IDLE: Final = Scenario("four idle polls", (POLL,) * 4)
 STORY_2014: Final = Scenario(
     "the seven events of 2014 between polls",
-    (
-        POLL,
-        *EVENTS_2014[:3],
-        POLL,
-        *EVENTS_2014[3:8],
-        POLL,
-        REBOOT,
-        *EVENTS_2014[8:],
-        POLL,
-    ),
+    (POLL, *EVENTS_2014[:3], POLL, *EVENTS_2014[3:8], POLL, REBOOT, *EVENTS_2014[8:], POLL),
 )
 STORY: Final = Scenario(
     "the seven events of 2014, a restart and everyday life between six polls",

@@ -70,11 +70,7 @@ _WRITERS: Final = (
         "An address whose last byte is wiped, which is called anonymous.",
         lambda asked: asked.peer[0].rpartition(".")[0] + ".0",
     ),
-    keeps(
-        "socket-address",
-        "The structure that the kernel handed out, as it is.",
-        _socket_address,
-    ),
+    keeps("socket-address", "The structure that the kernel handed out, as it is.", _socket_address),
     keeps(
         "ports",
         "Ports without addresses: whoever has the network's records has the rest.",

@@ -108,10 +108,7 @@ def _send_file(data: bytes, date: str, wanted: str | None, *, is_head: bool) -> 
     if first > last:
         return _problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, date)
     part = data[first : last + 1]
-    of_part = (
-        f"Content-Range: bytes {first}-{last}/{len(data)}",
-        f"Content-Length: {len(part)}",
-    )
+    of_part = (f"Content-Range: bytes {first}-{last}/{len(data)}", f"Content-Length: {len(part)}")
     return _serialise(HTTPStatus.PARTIAL_CONTENT, date, (*lines[:-1], *of_part), part)
 
 

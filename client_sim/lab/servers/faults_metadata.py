@@ -16,14 +16,7 @@ from itertools import product
 from typing import Final
 
 from client_sim.lab.servers.contents import one_by_one
-from client_sim.lab.servers.fault import (
-    PLACES,
-    Fault,
-    is_at,
-    list_said,
-    list_sent,
-    say_instead,
-)
+from client_sim.lab.servers.fault import PLACES, Fault, is_at, list_said, list_sent, say_instead
 from client_sim.lab.servers.faults_network import (
     ANSWERS,
     NETWORK,

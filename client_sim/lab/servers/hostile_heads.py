@@ -21,11 +21,7 @@ _COMMON: Final = (
     ("age", "Age", "{n}"),
     ("expiry", "Expires", "{d}"),
     ("other service", "Alt-Svc", 'h2="{t}.example.org:443"; ma={n}, h3=":443"; ma={n}'),
-    (
-        "strict transport",
-        "Strict-Transport-Security",
-        "max-age={n}; includeSubDomains; id={t}",
-    ),
+    ("strict transport", "Strict-Transport-Security", "max-age={n}; includeSubDomains; id={t}"),
     (
         "pinned keys",
         "Public-Key-Pins",

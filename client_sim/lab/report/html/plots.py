@@ -142,15 +142,7 @@ def plot_circle(measured: Intervals) -> str:
         draw(sector, "title", f"{4 + place / 4:g} to {4.25 + place / 4:g} h: {count}")
     draw(picture, "circle", class_="expected", cx=middle_x, cy=middle_y, r=even)
     x, y = _point(measured.direction / (2 * pi), _OUTERMOST * measured.concentration)
-    draw(
-        picture,
-        "line",
-        class_="mean",
-        x1=middle_x,
-        y1=middle_y,
-        x2=middle_x + x,
-        y2=middle_y + y,
-    )
+    draw(picture, "line", class_="mean", x1=middle_x, y1=middle_y, x2=middle_x + x, y2=middle_y + y)
     draw(picture, "circle", class_="tip", cx=middle_x + x, cy=middle_y + y, r=3)
     for hours, share in (("4 h = 8 h", 0.0), ("5 h", 0.25), ("6 h", 0.5), ("7 h", 0.75)):
         x, y = _point(share, 96)

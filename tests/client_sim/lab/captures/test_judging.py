@@ -53,10 +53,7 @@ def cut(packets, wanted, place):
     number = out[wanted]
     data = packets[number].data
     later = (int.from_bytes(data[24:28]) + place) % (1 << 32)
-    pieces = (
-        data[: 40 + place],
-        data[:24] + later.to_bytes(4) + data[28:40] + data[40 + place :],
-    )
+    pieces = (data[: 40 + place], data[:24] + later.to_bytes(4) + data[28:40] + data[40 + place :])
     whole = [piece[:2] + len(piece).to_bytes(2) + piece[4:] for piece in pieces]
     both = [Sent(packets[number].at, piece, is_out=True) for piece in whole]
     return [*packets[:number], *both, *packets[number + 1 :]]
