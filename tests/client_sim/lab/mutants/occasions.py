@@ -102,7 +102,7 @@ WHEN = {
     "before five": at(5, 4),
     "on the 13th": at(13, 12),
     "at full minutes": at(5, 12, 0),
-    "in one drawn poll of 64": {"seed": b"120"},
+    "in one drawn poll of 64": {"seed": b"60"},
     # What has happened.
     "after start, 2 times": happened("start", 2),
     "after start, 5 times": happened("start", 5),

@@ -1,10 +1,11 @@
 """Situations for single rows: a phone at a moment, and what may vary in it."""
 
-import hashlib
-import itertools
 from dataclasses import replace
 
 from client_sim.lab.mutants.spy import Spy
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.persona import make_persona
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
@@ -15,45 +16,13 @@ NOON = START - START % DAY + DAY // 2 + 61  # Saturday, 3 January 2026
 NUMBERS = tuple(range(10))
 
 
-class Stage:
-    """A world that notes what is asked, connected to and sent."""
-
-    def __init__(self, owner, seed, clock, public, state):
-        self.public = public
-        self.personal = owner
-        self.state = {name: _to_bytes(value) for name, value in state.items()}
-        self.left = []
-        self._clock = clock
-        self._draws = (hashlib.shake_256(b"%s %d" % (seed, n)) for n in itertools.count())
-
-    def entropy(self, n):
-        """Give bytes of the seed."""
-        return next(self._draws).digest(n)
-
-    def now(self):
-        """Give the time of the situation."""
-        return self._clock
-
-    def resolve(self, host):
-        """Note a question."""
-        self.left.append(host.encode())
-        return ["198.51.100.7"]
-
-    def connect(self, address, port, tls):
-        """Note a connection, and what is sent on it."""
-        self.left.append(f"{address} {port} {tls}".encode())
-        return self
-
-    def send(self, data):
-        """Note what is sent."""
-        self.left.append(data)
-
-    def close(self):
-        """Close."""
-
-
-def _to_bytes(value):
-    return value if isinstance(value, bytes) else str(value).encode()
+def make_stage(owner, seed, clock, public, state):
+    """Make a world whose server says nothing; what leaves is in its observation."""
+    how = {"entropy": Entropy(seed), "start": clock, "respond": lambda _asked: b""}
+    world = MemoryWorld(public, owner, **how)
+    for name, value in state.items():
+        world.state[name] = value if isinstance(value, bytes) else str(value).encode()
+    return RecordingWorld(world)
 
 
 def spy_in(*, owner=OWNERS[0], seed=b"seed", clock=NOON, fields=(), public=(), state=()):
@@ -68,7 +37,7 @@ def spy_in(*, owner=OWNERS[0], seed=b"seed", clock=NOON, fields=(), public=(), s
         "server address": "198.51.100.7",
         **dict(state),
     }
-    return Spy(Stage(replace(owner, **dict(fields)), seed, clock, facts, whole))
+    return Spy(make_stage(replace(owner, **dict(fields)), seed, clock, facts, whole))
 
 
 def merge(one, other):

@@ -11,7 +11,7 @@ from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
 from tests.client_sim.lab.mutants.habitat import OWNERS, lead, serve_failing, serve_from, serve_well
-from tests.client_sim.lab.mutants.stage import NOON, PUBLIC, Stage
+from tests.client_sim.lab.mutants.stage import NOON, PUBLIC, make_stage
 
 OFFERING = Repository(START + 6 * DAY)
 OFFERING.offer()
@@ -89,7 +89,7 @@ def test_a_due_time_moves_between_two_polls():
     """At a start, a message or a journey, and not when it is only asked for again."""
     for name in ("restart-draws", "message-draws", "journey-minute-around"):
         with case(name):
-            stage = Stage(OWNERS[0], b"", NOON, PUBLIC, {})
+            stage = make_stage(OWNERS[0], b"", NOON, PUBLIC, {})
             client = find_mutant(name).make(stage)
             dues = [client.next_poll(NOON), client.next_poll(NOON + 60)]
             for kind in (Kind.SMS_RECEIVED, Kind.TRAVELLED):

@@ -13,9 +13,9 @@ from tests.client_sim.lab.mutants.stage import (
     NUMBERS,
     OWNERS,
     PUBLIC,
-    Stage,
     at,
     given,
+    make_stage,
     merge,
     spy_in,
 )
@@ -145,9 +145,9 @@ def leave(place, told):
         return [place.put(told, NOON, DUE)]
     if isinstance(place, InTarget):
         return [place.put(told, TARGET)]
-    stage = Stage(OWNERS[0], b"", NOON, PUBLIC, {"due": DUE})
+    stage = make_stage(OWNERS[0], b"", NOON, PUBLIC, {"due": DUE})
     place.act(told, stage)
-    return [*stage.left, stage.state]
+    return [*(left.data for left in stage.observation().departures), stage.state]
 
 
 HONEST = {
