@@ -4,15 +4,17 @@ import contextlib
 import copy
 import os
 import time
+from itertools import islice
 
 import pytest
 
 from client_sim.lab.server_mutants.toy import TREE
+from client_sim.lab.server_side import canaries as canaries_module
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.order import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
-from client_sim.lab.server_side.positions import plan_tls
+from client_sim.lab.server_side.positions import plan_heads
 
 HOST = "updates.example.org"
 SEAMS = Seams(os.urandom, time.sleep, time.monotonic)
@@ -20,27 +22,30 @@ SEAMS = Seams(os.urandom, time.sleep, time.monotonic)
 SOURCES = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
 
 
-@pytest.fixture(scope="session")
-def all_canaries():
-    """Draw canaries once for all toys, which have one name and one tree; handshakes come last."""
+def draw(*, tls=False):
+    """Draw canaries for all toys, which have one name and one tree."""
     paths = [path.encode() for path in TREE]
-    return Canaries(HOST.encode(), paths, os.urandom, tls=True, layers=1)
+    return Canaries(HOST.encode(), paths, os.urandom, tls=tls, layers=1)
+
+
+def draw_few(**how):
+    """Draw canaries of a handful of requests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(canaries_module, "plan_framings", lambda _host: ())
+        patch.setattr(canaries_module, "plan_heads", lambda *heads: islice(plan_heads(*heads), 5))
+        return draw(**how)
 
 
 @pytest.fixture(scope="session")
-def canaries(all_canaries):
-    """Give those that need no TLS."""
-    plain = copy.copy(all_canaries)
-    plain.planted = plain.planted[: -len(list(plan_tls(HOST.encode())))]
-    return plain
+def canaries():
+    """Draw canaries once."""
+    return draw()
 
 
 @pytest.fixture(scope="session")
-def few(canaries):
-    """Give the same with a handful of requests to send, for servers that are not searched."""
-    few = copy.copy(canaries)
-    few.planted = canaries.planted[:5]
-    return few
+def few():
+    """Draw canaries for servers that are not searched."""
+    return draw_few()
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +58,13 @@ def some(canaries):
 
 
 @pytest.fixture
-def examine(canaries, tmp_path):
+def examine(canaries, tmp_path, monkeypatch):
     """Start two nodes of a toy, and examine the first one in every way; gives the verdict.
 
     Where it is `alone` there is one node, which is not restarted and is asked little.
     """
+    # A server that keeps one end of a connection keeps the next.
+    monkeypatch.setattr(canaries_module, "_MOST", 8)
 
     def run(make, sent=canaries, scheme="http", *, alone=False):
         folders = [tmp_path / "one", tmp_path / "two"][: 1 if alone else 2]

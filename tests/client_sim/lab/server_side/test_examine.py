@@ -1,4 +1,3 @@
-import copy
 import time
 
 import pytest
@@ -7,7 +6,7 @@ from client_sim.lab.server_mutants.keepers import KEEPERS
 from client_sim.lab.server_mutants.library import HONEST_SERVERS, SERVER_MUTANTS
 from client_sim.lab.server_mutants.toy import Running, ToyServer
 from client_sim.lab.servers.scripted import make_authority
-from tests.client_sim.lab.server_side.conftest import HOST
+from tests.client_sim.lab.server_side.conftest import HOST, draw_few
 
 AT_THE_END = KEEPERS[-1]
 NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}
@@ -102,11 +101,9 @@ class Naming(ToyServer):
 
 
 @pytest.fixture(scope="module")
-def over_tls(all_canaries):
-    """Give canaries for handshakes, and few others."""
-    sent = copy.copy(all_canaries)
-    sent.planted = sent.planted[-20:]  # names and protocols of handshakes come last
-    return sent
+def over_tls():
+    """Draw canaries for handshakes, and few others."""
+    return draw_few(tls=True)
 
 
 @pytest.mark.parametrize(("kind", "failed"), [(ToyServer, ()), (Naming, ("files", "growth"))])
