@@ -171,19 +171,20 @@ def test_the_fingerprint_is_that_of_tshark(version, secure_poll, write, tshark):
 @pytest.mark.needs("tshark")
 def test_another_program_sees_the_same_requests_and_names(tshark):
     """Lines of requests and names that were asked for, as tshark prints them."""
+    words = ("-Y", "http.request or dns.flags.response == 0", "-T", "fields")
+    fields = ("http.request.method", "http.request.uri", "dns.qry.name")
     for path in (path for path in FOLDER.iterdir() if path.suffix in {".pcap", ".pcapng"}):
         capture = load_capture(path)
-        words = ("-Y", "http.request", "-T", "fields", "-e", "http.request.method")
-        frames = tshark(path, *words, "-e", "http.request.uri").splitlines()
+        lines = tshark(path, *words, *(each for name in fields for each in ("-e", name)))
+        frames = [line.split("\t") for line in lines.splitlines()]
         theirs = [
             pair
-            for frame in frames  # of several requests in one, methods and targets stand together
-            for pair in zip(*(words.split(",") for words in frame.split("\t")), strict=True)
+            for methods, targets, _ in frames  # those of several requests in one stand together
+            for pair in zip(methods.split(","), targets.split(","), strict=True)
+            if pair[0]
         ]
         requests = [each for talk in capture.conversations for each in split_requests(talk.data)]
-        ours = [(each.method.decode(), each.target.decode()) for each in requests]
-        words = ("-Y", "dns.flags.response == 0", "-T", "fields", "-e", "dns.qry.name")
-        names = [question.name.decode() for question in capture.asked]
         with case(path.name):
-            assert ours == theirs
-            assert names == tshark(path, *words).split()
+            assert [(each.method.decode(), each.target.decode()) for each in requests] == theirs
+            names = [question.name.decode() for question in capture.asked]
+            assert names == [name for *_, name in frames if name]
