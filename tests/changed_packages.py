@@ -203,10 +203,7 @@ def _files(entries):
 def _compare(data, raw):
     """Compare what the signer and protobuf's library read from the manifest and metadata.pb."""
     ours, theirs = decode_manifest(raw), parse("DeltaArchiveManifest", raw)
-    found = {
-        "manifest": (_show_ours(ours), _show_theirs(theirs)),
-        "metadata.pb": _metadata(data),
-    }
+    found = {"manifest": (_show_ours(ours), _show_theirs(theirs)), "metadata.pb": _metadata(data)}
     for name, (mine, other) in found.items():
         if mine != other:
             raise PackageDisagreementError(f"protobuf sees another {name}: {mine} and {other}")

@@ -131,14 +131,10 @@ _BROKEN = {
         "quantization that nobody uses": picture(HEAD, dqt(quantization(1, TEXT)), frame(), scan()),
     },
     "quantization|frame": {
-        "a table number 4": picture(dqt(quantization(4)), DC, AC, frame((1, 0x11, 4)), scan()),
+        "a table number 4": picture(dqt(quantization(4)), DC, AC, frame((1, 0x11, 4)), scan())
     },
-    "quant": {
-        "quantization twice": picture(dqt(quantization(values=TEXT)), HEAD, frame(), scan()),
-    },
-    "FFDB": {
-        "quantization behind a scan": picture(HEAD, frame(), scan(), Q),
-    },
+    "quant": {"quantization twice": picture(dqt(quantization(values=TEXT)), HEAD, frame(), scan())},
+    "FFDB": {"quantization behind a scan": picture(HEAD, frame(), scan(), Q)},
     "no scan takes": {
         "codes that nobody uses": picture(HEAD, dht(codes(1)), frame(), scan()),
         "codes twice": picture(DC, HEAD, frame(), scan()),
@@ -166,7 +162,7 @@ _BROKEN = {
         ),
     },
     "value twice": {
-        "a value twice": picture(Q, DC, dht(codes(0x10, b"\0\2", b"\1\1")), frame(), scan()),
+        "a value twice": picture(Q, DC, dht(codes(0x10, b"\0\2", b"\1\1")), frame(), scan())
     },
     "codes nothing": {
         "a difference of 12 bits": picture(Q, dht(codes(0, values=b"\x0c")), AC, frame(), scan()),
@@ -175,11 +171,9 @@ _BROKEN = {
         ),
     },
     "cannot be": {
-        "codes number 2 in a baseline": picture(Q, dht(codes(2)), AC, frame(), scan((1, 0x20))),
+        "codes number 2 in a baseline": picture(Q, dht(codes(2)), AC, frame(), scan((1, 0x20)))
     },
-    "not there": {
-        "a scan without codes": picture(Q, DC, frame(), scan()),
-    },
+    "not there": {"a scan without codes": picture(Q, DC, frame(), scan())},
     "frame is malformed": {
         "components that begin at 0": picture(HEAD, frame((0, 0x11, 0)), scan((0, 0))),
         "component ids of text": picture(
@@ -193,9 +187,7 @@ _BROKEN = {
         "a component twice": picture(COLOURS, frame(*THREE), scan((1, 0), (1, 0), (2, 0))),
         "components out of order": picture(COLOURS, frame(*THREE), scan((1, 0), (3, 0), (2, 0))),
     },
-    "malformed": {
-        "a scan of two, and one is there": picture(HEAD, frame(), scan((1, 0), (2, 0))),
-    },
+    "malformed": {"a scan of two, and one is there": picture(HEAD, frame(), scan((1, 0), (2, 0)))},
     "each component once": {
         "components missing": picture(COLOURS, frame(*THREE), scan()),
         "a second scan of a baseline": picture(HEAD, frame(), scan(), scan()),
@@ -203,7 +195,7 @@ _BROKEN = {
     "ten blocks": {
         "eleven blocks": picture(
             COLOURS, frame((1, 0x33, 0), (2, 0x11, 1), (3, 0x11, 1)), scan((1, 0), (2, 0), (3, 0))
-        ),
+        )
     },
     "as none does": {
         "a band of a baseline": picture(HEAD, frame(), scan(band=(0, 62))),
@@ -223,12 +215,12 @@ _BROKEN = {
     "does not take": {
         "codes that a scan does not need": picture(
             Q, DC, AC, PROGRESSIVE, scan((1, 1), band=(0, 0))
-        ),
+        )
     },
     "scan is malformed": {
         "a scan header of text": picture(
             HEAD, frame(), segment(0xDA, b"\1\1\0\0\x3f\0hello") + b"\1"
-        ),
+        )
     },
     "without data": {
         "a scan without data": picture(HEAD, frame(), scan(data=b"")),
@@ -258,12 +250,12 @@ _BROKEN = {
         ),
     },
     "over 64": {
-        "65 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 64),
+        "65 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 64)
     },
     "FFDC": {
         "a number of lines behind the scan": picture(
             HEAD, frame(), scan(), segment(0xDC, b"\0\x40")
-        ),
+        )
     },
 }
 #: Name: bytes, and the server's refusal.

@@ -103,10 +103,7 @@ def _ask_phone(published, parts):
     name = KINDS[published[0].kind].role
     role, files = _publish(published, parts)
     listed = {
-        path: (
-            File(target.length, target.hashes["sha256"]),
-            target.unrecognized_fields["custom"],
-        )
+        path: (File(target.length, target.hashes["sha256"]), target.unrecognized_fields["custom"])
         for path, target in role.targets.items()
     }
     try:
@@ -141,10 +138,7 @@ def _publish(published, parts):
         files |= {f"{folder}/{name}.jpg": data for name, data in each.pictures.items()}
     targets = {
         path: TargetFile(
-            len(data),
-            {"sha256": hashlib.sha256(data).hexdigest()},
-            path,
-            {"custom": {"schema": 1}},
+            len(data), {"sha256": hashlib.sha256(data).hexdigest()}, path, {"custom": {"schema": 1}}
         )
         for path, data in files.items()
     }

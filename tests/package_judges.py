@@ -15,11 +15,7 @@ from client_sim.engine import manifest as phone_manifest
 from client_sim.engine import manifest_checks
 from client_sim.engine.errors import EngineError
 from client_sim.engine.install import install_package, install_stream
-from client_sim.engine.package import (
-    load_verified_payload,
-    open_package,
-    verify_package_signature,
-)
+from client_sim.engine.package import load_verified_payload, open_package, verify_package_signature
 from client_sim.engine.package_metadata import check_fit, check_package_facts
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots

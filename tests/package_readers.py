@@ -126,9 +126,7 @@ def read_by_zipfile(data):
 def read_by_unzip(path, folder):
     """Return the same as Info-ZIP's unzip writes it into an empty folder."""
     done = subprocess.run(
-        [shutil.which("unzip"), "-qq", "-o", path, "-d", folder],
-        capture_output=True,
-        check=False,
+        [shutil.which("unzip"), "-qq", "-o", path, "-d", folder], capture_output=True, check=False
     )
     if done.returncode:
         return {"": done.stderr.decode(errors="replace")}

@@ -13,13 +13,7 @@ from client_sim import der as phone_der
 from client_sim.content.ca import check_authority
 from server.core import der as server_der
 from server.core.content.ca import check_ca_certificate
-from tests.certificates import (
-    CONSTRAINTS,
-    EXTENSIONS_OF_ODD_FORM,
-    extension,
-    make_certificate,
-    tlv,
-)
+from tests.certificates import CONSTRAINTS, EXTENSIONS_OF_ODD_FORM, extension, make_certificate, tlv
 from tests.content.judges import Rule
 from tests.server.core.content.samples import DER
 

@@ -32,8 +32,7 @@ from tests.content.judges import Rule
 #: A small dictionary: that of `encode_part` takes 80 ms for each stream, however short.
 LZMA2 = {"id": lzma.FILTER_LZMA2, "preset": 0}
 PART = Rule(
-    decode_part,
-    lambda kind, number, data: decode_on_phone(data, phone_kinds.KINDS[kind], number),
+    decode_part, lambda kind, number, data: decode_on_phone(data, phone_kinds.KINDS[kind], number)
 )
 
 

@@ -52,10 +52,7 @@ class OpenKeys(Keystore):
         return self._open[key.name]
 
 
-FAULTS = {
-    "killed": (Killed(), True),
-    "disk": (OSError(28, "No space left on device"), False),
-}
+FAULTS = {"killed": (Killed(), True), "disk": (OSError(28, "No space left on device"), False)}
 
 
 def run_all(action, check, monkeypatch, kind) -> int:

@@ -101,9 +101,7 @@ def test_a_ceremony_survives_a_failure_at_every_step(
         assert whole or not submitted
         made = hold(limit)
         assert check_bundles(base / "incoming") == [made.bundle]
-        assert set(folder.load_versions()) == {
-            *("root", "targets", "tables", "content", "dior"),
-        }
+        assert set(folder.load_versions()) == {*("root", "targets", "tables", "content", "dior")}
 
     for limit in range(40):
         (tmp_path / str(limit) / "incoming").mkdir(parents=True)

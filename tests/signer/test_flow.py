@@ -50,11 +50,7 @@ def online():
 
 
 def _run(now, passphrase, *arguments) -> None:
-    runtime = Runtime(
-        now,
-        os.urandom,
-        {b"HENING_SIGNER_PASSPHRASE": passphrase},
-    )
+    runtime = Runtime(now, os.urandom, {b"HENING_SIGNER_PASSPHRASE": passphrase})
     assert main([str(each) for each in arguments], runtime) == 0
 
 

@@ -5,13 +5,7 @@ import pytest
 from signer.audit.findings import Kind
 from signer.audit.memory import begin_memory
 from tests.cases import case
-from tests.signer.audit.public_tree import (
-    DictMirror,
-    PublicTree,
-    kinds,
-    only,
-    sha256,
-)
+from tests.signer.audit.public_tree import DictMirror, PublicTree, kinds, only, sha256
 
 
 def test_a_role_version_that_is_not_in_the_log(audit, tree):

@@ -7,13 +7,7 @@ from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets
 
 from signer.audit.findings import Kind, MirrorUnavailableError
 from tests.cases import case
-from tests.signer.audit.public_tree import (
-    NOW,
-    DictMirror,
-    kinds,
-    leaf_hash_of,
-    only,
-)
+from tests.signer.audit.public_tree import NOW, DictMirror, kinds, leaf_hash_of, only
 
 
 def test_expired_metadata_is_told_and_read(audit, tree):

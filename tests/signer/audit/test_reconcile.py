@@ -4,13 +4,7 @@ from datetime import timedelta
 
 from signer.audit.findings import Kind
 from signer.audit.memory import begin_memory
-from tests.signer.audit.public_tree import (
-    NOW,
-    DictMirror,
-    kinds,
-    only,
-    sha256,
-)
+from tests.signer.audit.public_tree import NOW, DictMirror, kinds, only, sha256
 
 
 def test_a_pending_version_is_no_finding_once_and_is_remembered(audit, tree):

@@ -5,13 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server.core.note import VerifierKey
-from signer.ceremony.changes import (
-    HolderChange,
-    SignedRole,
-    plan_holders,
-    plan_model,
-    plan_online,
-)
+from signer.ceremony.changes import HolderChange, SignedRole, plan_holders, plan_model, plan_online
 from signer.ceremony.plan import decode_online_keys
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore

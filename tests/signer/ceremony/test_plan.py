@@ -36,12 +36,7 @@ def test_root_is_of_the_profile(grouped, online, now) -> None:
     root = plan_ceremony(Policy(("armani",)), grouped, online, now)["root"].to_dict()
     assert {
         name: (role["threshold"], len(role["keyids"])) for name, role in root["roles"].items()
-    } == {
-        "root": (2, 3),
-        "targets": (2, 2),
-        "snapshot": (1, 1),
-        "timestamp": (1, 1),
-    }
+    } == {"root": (2, 3), "targets": (2, 2), "snapshot": (1, 1), "timestamp": (1, 1)}
     lifetimes = dict.fromkeys(("codenames", "content", "tables", "targets"), 365)
     assert root["custom"] == {"lifetimes": lifetimes, "log": str(online.log), "schema": 1}
     assert root["consistent_snapshot"] is True

@@ -49,7 +49,7 @@ def test_what_is_due_is_renewed(run, at_once, repo) -> None:
     assert (status, errors) == (0, "")
     renewed = json.loads(output)
     assert [role["role"] for role in renewed["roles"]] == [
-        *("targets", "armani", "content", "dior", "tables"),
+        *("targets", "armani", "content", "dior", "tables")
     ]
     assert {role["version"] for role in renewed["roles"]} == {2}
     assert set(renewed["seconds"]) == {"judging", "signing and handing over"}
@@ -139,7 +139,7 @@ def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
         *at_once,
     )
     assert [(role["role"], role["version"]) for role in changed["roles"]] == [
-        *(("root", 2), ("targets", 2), ("armani", 2)),
+        *(("root", 2), ("targets", 2), ("armani", 2))
     ]
     (sentence,) = changed["roles"][0]["changes"]
     groups = " ".join(re.findall("....", store.load_public_key("root-4").keyid)[:8])

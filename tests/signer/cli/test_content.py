@@ -107,7 +107,7 @@ def test_a_version_may_not_leap(run, notices, tmp_path) -> None:
 def test_how_complete_translations_are(run, run_json, tmp_path) -> None:
     """Our own greetings are there in all of their languages."""
     status, output, errors = run(
-        *("content", "build", "greetings", "--year", 2027, "--out", tmp_path / "1"),
+        *("content", "build", "greetings", "--year", 2027, "--out", tmp_path / "1")
     )
     assert (status, errors) == (0, "")
     (head,) = [line for line in output.splitlines() if {"en", "id", "zh"} <= {*line.split()}]

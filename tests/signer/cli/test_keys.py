@@ -88,10 +88,7 @@ def test_a_passphrase_is_changed(run, run_json, tmp_path, passphrase) -> None:
     run("keys", "new", "--keys", keys, "root-1", "root-2")
     arguments = ("keys", "passphrase", "--keys", keys, "root-1", "root-2")
     new = b"another horse battery"
-    environment = {
-        b"HENING_SIGNER_PASSPHRASE": passphrase,
-        b"HENING_SIGNER_NEW_PASSPHRASE": new,
-    }
+    environment = {b"HENING_SIGNER_PASSPHRASE": passphrase, b"HENING_SIGNER_NEW_PASSPHRASE": new}
     status, output, errors = run(*arguments, environment=environment)
     assert (status, errors) == (0, "")
     assert output.splitlines()[0] == (

@@ -48,7 +48,7 @@ def test_a_first_audit_and_a_second(run, arguments, tree, public, tmp_path):
     assert "entries read          1" in output
     assert "earlier audit         9 entries, 2026-06-01 12:00:00 UTC" in output
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("log.memory", "pinned.json", "public"),
+        *("log.memory", "pinned.json", "public")
     ]
 
 

@@ -97,11 +97,7 @@ def test_incrementals_are_compared_with_their_source(
     passed, ways = answer("--source", zips["first"], *both)
     assert passed is True
     assert ways == [
-        {
-            "build": FACTORY,
-            "counter": 1,
-            "packages": ["armani/id/stable/armani-step.zip"],
-        }
+        {"build": FACTORY, "counter": 1, "packages": ["armani/id/stable/armani-step.zip"]}
     ]
     status, _, errors = run(*plan_arguments, "--source", zips["second"], *both)
     assert status == 1

@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.content.part import decode_part
-from signer.content.pack_folder import (
-    list_files,
-    load_edited,
-    load_pack,
-    make_pack,
-    write_pack,
-)
+from signer.content.pack_folder import list_files, load_edited, load_pack, make_pack, write_pack
 from signer.errors import ContentError, EnvironmentFailedError, SignerError
 from tests.cases import case
 from tests.server.core.content.samples import KINDS, PICTURE, entries_of, pack

@@ -26,10 +26,7 @@ def _make(session, key_id, parameters=ED25519, private=PRIVATE):
         KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: parameters}, local=True
     )
     return made.generate_keypair(
-        id=key_id,
-        store=True,
-        mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
-        private_template=private,
+        id=key_id, store=True, mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN, private_template=private
     )
 
 

@@ -100,10 +100,7 @@ VALUE = {"id": "01", "module": MODULE, "schema": 1, "token": "drawer"}
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 token_keys = st.builds(
-    TokenKey,
-    texts.map("/{}".format) | texts,
-    texts,
-    st.binary(max_size=70).map(bytes.hex) | texts,
+    TokenKey, texts.map("/{}".format) | texts, texts, st.binary(max_size=70).map(bytes.hex) | texts
 )
 
 

@@ -3,12 +3,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.ota.operations import (
-    OPERATION_TYPES,
-    Extent,
-    Operation,
-    PackedOperations,
-)
+from signer.ota.operations import OPERATION_TYPES, Extent, Operation, PackedOperations
 
 NUMBERS = st.integers(0, (1 << 64) - 1)
 EXTENTS = st.lists(st.builds(Extent, NUMBERS, NUMBERS), max_size=3).map(tuple)

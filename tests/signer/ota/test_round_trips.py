@@ -36,19 +36,8 @@ from signer.ota.operations import Extent
 from signer.ota.payload import Header, decode_header, load_payload
 from signer.ota.properties import Span, decode_payload_properties, decode_property_files
 from signer.ota.protobuf import BYTES, VARINT, Field, Schema, decode_message, decode_varint
-from signer.ota.signatures import (
-    SignedFile,
-    decode_comment,
-    decode_integer,
-    decode_signatures,
-)
-from signer.ota.zip_records import (
-    End,
-    decode_directory,
-    decode_end64,
-    decode_local,
-    decode_locator,
-)
+from signer.ota.signatures import SignedFile, decode_comment, decode_integer, decode_signatures
+from signer.ota.zip_records import End, decode_directory, decode_end64, decode_local, decode_locator
 
 NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,12}(/[a-z0-9._-]{1,12}x){0,2}", fullmatch=True)
 # No two are one name to a file system without case, no file is a folder, too, and none a device.

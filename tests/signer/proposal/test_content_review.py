@@ -43,10 +43,7 @@ def test_a_first_pack() -> None:
             SHARES,
             "Links may lead to example.com from then on.",
         ],
-        [
-            ENTRIES,
-            f"There is no pack of notices yet: {NONE}",
-        ],
+        [ENTRIES, f"There is no pack of notices yet: {NONE}"],
     )
 
 

@@ -95,11 +95,7 @@ def test_the_past_is_compared() -> None:
     ):
         with case(before), pytest.raises(ProposalError, match=sentence):
             check_record({"armani": SignedVersion(2, A)}, {"armani": before})
-    for before in (
-        {},
-        {"armani": SignedVersion(1, B)},
-        {"dior": SignedVersion(9, B)},
-    ):
+    for before in ({}, {"armani": SignedVersion(1, B)}, {"dior": SignedVersion(9, B)}):
         with case(before):
             check_record({"armani": SignedVersion(2, A)}, before)
             check_record({"armani": SignedVersion(2, A)}, {"armani": SignedVersion(2, A)})
@@ -108,12 +104,7 @@ def test_the_past_is_compared() -> None:
 def sample(**changed) -> dict:
     """Return a signature file as plain JSON, with some members changed."""
     signature = {"keyid": "0" * 64, "role": "armani", "sig": "1" * 128}
-    value = {
-        "kind": "signatures",
-        "proposal": "2" * 64,
-        "schema": 1,
-        "signatures": [signature],
-    }
+    value = {"kind": "signatures", "proposal": "2" * 64, "schema": 1, "signatures": [signature]}
     return value | changed
 
 

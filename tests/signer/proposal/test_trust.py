@@ -100,10 +100,7 @@ def test_a_context_is_believed_by_its_signatures_only(office) -> None:
 
     for bad, sentence in (
         *((change(role, later), ".") for role in ("root", "targets", "armani")),
-        (
-            change("armani", lambda file: MetadataText(file.role, 7, file.text)),
-            "another version",
-        ),
+        (change("armani", lambda file: MetadataText(file.role, 7, file.text)), "another version"),
         (with_context(proposal, lambda file: file.role != "root"), "."),
         (with_context(proposal, lambda file: file.role != "targets"), "."),
         (with_context(proposal, lambda _file: False), "first root and targets"),

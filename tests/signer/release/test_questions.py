@@ -4,15 +4,7 @@ from signer.release.plan import judge_release
 from signer.release.proof import Proof, Proofs, ProvedPartition, ProvedSource
 from signer.release.request import ReleaseRequest
 from tests.cases import case
-from tests.signer.builds import (
-    EXPIRES,
-    NOW,
-    STABLE,
-    empty_role,
-    fingerprint,
-    make_facts,
-    role_of,
-)
+from tests.signer.builds import EXPIRES, NOW, STABLE, empty_role, fingerprint, make_facts, role_of
 
 FULL, STEP, SOURCE = make_facts(2), make_facts(2, 1), make_facts(1)
 CERTIFICATE = "c" * 64
@@ -68,12 +60,7 @@ def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
             "not asked",
             "not unpacked: give a report of `hening-device prove` with --proof",
         ),
-        (
-            FULL,
-            TERMS,
-            "no",
-            f"policy.toml requires a proof that {FULL.path.name} installs: run",
-        ),
+        (FULL, TERMS, "no", f"policy.toml requires a proof that {FULL.path.name} installs: run"),
         (make_facts(2, ota_type="BLOCK"), TERMS, "not asked", "it has no payload"),
     ):
         ((_, found, said),) = judge([package], terms=terms)

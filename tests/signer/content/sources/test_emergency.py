@@ -4,10 +4,7 @@ import random
 
 import pytest
 from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS
-from phonenumbers.shortnumberinfo import (
-    connects_to_emergency_number,
-    is_emergency_number,
-)
+from phonenumbers.shortnumberinfo import connects_to_emergency_number, is_emergency_number
 
 from signer.content.sources import emergency
 from signer.content.sources.emergency import load_emergency

@@ -10,12 +10,7 @@ from PIL import Image, ImageCms
 
 from fixtures.wallpapers import write_wallpapers
 from server.core.content.picture import check_picture
-from signer.content.sources.themes import (
-    encode_picture,
-    load_themes,
-    load_wallpapers,
-    read_picture,
-)
+from signer.content.sources.themes import encode_picture, load_themes, load_wallpapers, read_picture
 from signer.errors import SourceError
 from tests.cases import case
 from tests.content_rules import check_pack

@@ -114,11 +114,7 @@ def test_an_error_names_the_file_and_the_line(tmp_path):
         ("a.po", PO + 'nonsense "x"\n', "line 24: no PO"),
         ("a.po", PO.replace('msgctxt "hello"\n', "", 1), "line 6: the message has no context"),
         ("a.po", PO.replace("zh_TW", ""), "line 6: '' is no language"),
-        (
-            "a.po",
-            PO + '\nmsgctxt "a"\nmsgid "b"\nmsgid_plural "c"\nmsgstr[0] "d"\n',
-            "no plurals",
-        ),
+        ("a.po", PO + '\nmsgctxt "a"\nmsgid "b"\nmsgid_plural "c"\nmsgstr[0] "d"\n', "no plurals"),
     ):
         with case(name, words):
             file = tmp_path / name

@@ -35,11 +35,7 @@ def test_every_name_of_the_package_is_there(built) -> None:
     import tzdata  # noqa: PLC0415
 
     assert built.sources == [
-        {
-            "licence": "LicenseRef-public-domain",
-            "name": "tzdata",
-            "version": tzdata.IANA_VERSION,
-        }
+        {"licence": "LicenseRef-public-domain", "name": "tzdata", "version": tzdata.IANA_VERSION}
     ]
 
 
