@@ -2,10 +2,10 @@
 
 import base64
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.cases import case
 from tests.leaks import Leaks, seed_forms
 from tests.rfc8032 import VECTORS
 
@@ -13,36 +13,35 @@ SEED = bytes.fromhex(VECTORS["TEST 1"].secret)
 LEAKS = Leaks(**seed_forms("seed", SEED))
 
 
-@pytest.mark.parametrize(
-    ("encoding", "form"),
-    [
+def test_a_key_file_without_encryption_is_found() -> None:
+    """In every form that the library writes, also across a line end."""
+    key = Ed25519PrivateKey.from_private_bytes(SEED)
+    for encoding, form in (
         (Encoding.DER, PrivateFormat.PKCS8),
         (Encoding.PEM, PrivateFormat.PKCS8),
         (Encoding.PEM, PrivateFormat.OpenSSH),
         (Encoding.Raw, PrivateFormat.Raw),
-    ],
-)
-def test_a_key_file_without_encryption_is_found(encoding, form) -> None:
-    """In every form that the library writes, also across a line end."""
-    data = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(encoding, form, NoEncryption())
-    assert "seed" in {name for name, _ in LEAKS.find(b"before" + data + b"behind")}
-
-
-@pytest.mark.parametrize("before", range(3))
-def test_every_form_is_found(before) -> None:
-    """Hex in both cases, base64 in both alphabets and alignments, and Python's repr of bytes."""
-    data = b"x" * before + SEED + b"behind"
-    for shown, form in (
-        (data, "raw"),
-        (data.hex(), "hex"),
-        (data.hex().upper(), "hex"),
-        (repr(data), "repr"),
-        (str(list(data)), "numbers"),
-        (base64.b64encode(data), "base64"),
-        (base64.urlsafe_b64encode(data), "base64"),
-        (base64.encodebytes(data), "base64"),
     ):
-        assert ("seed", form) in LEAKS.find(shown)
+        data = key.private_bytes(encoding, form, NoEncryption())
+        with case(encoding, form):
+            assert "seed" in {name for name, _ in LEAKS.find(b"before" + data + b"behind")}
+
+
+def test_every_form_is_found() -> None:
+    """Hex in both cases, base64 in both alphabets and alignments, and Python's repr of bytes."""
+    for before in range(3):
+        data = b"x" * before + SEED + b"behind"
+        for shown, form in (
+            (data, "raw"),
+            (data.hex(), "hex"),
+            (data.hex().upper(), "hex"),
+            (repr(data), "repr"),
+            (str(list(data)), "numbers"),
+            (base64.b64encode(data), "base64"),
+            (base64.urlsafe_b64encode(data), "base64"),
+            (base64.encodebytes(data), "base64"),
+        ):
+            assert ("seed", form) in LEAKS.find(shown)
 
 
 def test_the_expanded_key_is_found() -> None:

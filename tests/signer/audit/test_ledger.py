@@ -8,8 +8,9 @@ from tests.cases import case
 from tests.signer.audit.public_tree import DictMirror, PublicTree, kinds, only, sha256
 
 
-def test_a_role_version_that_is_not_in_the_log(audit, tree):
-    """Served and never logged: the very thing a log is there to show."""
+def test_what_is_served_and_not_logged_so(audit, tree) -> None:
+    """The very thing that a log is there to show; superseded versions are compared, too."""
+    first = tree.copy()
     data = tree.make_role("armani", 3)
     tree.lay("armani", 3, data)
     tree.point()
@@ -20,10 +21,7 @@ def test_a_role_version_that_is_not_in_the_log(audit, tree):
         "served": sha256(data),
         "version": 3,
     }
-
-
-def test_a_superseded_version_that_is_served_with_other_bytes(audit, tree):
-    """Not only the current versions are held against the log."""
+    tree = first.copy()
     tree.files["/metadata/1.armani.json"] = other = tree.make_role("armani", 1, days=80)
     finding = only(audit(tree), Kind.MISMATCH)
     assert finding.evidence["index"] == 2
@@ -44,17 +42,15 @@ def test_superseded_versions_that_are_gone_are_not_missed(audit, tree):
     assert len(memory.roles["cancro"].kept) == 9
 
 
-def test_a_role_without_a_delegation(audit, tree):
-    """An entry for an unknown role is reported with its place and its hash."""
+def test_a_role_without_a_delegation(audit, tree) -> None:
+    """An entry for an unknown role is reported, even while a version of targets is pending."""
+    first = tree.copy()
     tree.log("dior", 1, b"who is that")
     tree.release("latest")
     finding = only(audit(tree), Kind.UNKNOWN_ROLE)
     hashed = sha256(b"who is that")
     assert finding.evidence == {"index": 9, "role": "dior", "sha256": hashed, "version": 1}
-
-
-def test_what_is_never_logged_is_unknown(audit, tree):
-    """Even while a version of targets is pending."""
+    tree = first.copy()
     for role in ("snapshot", "timestamp", "mirrors"):
         odd = tree.copy()
         odd.log(role, 1, b"x")
@@ -63,42 +59,50 @@ def test_what_is_never_logged_is_unknown(audit, tree):
         assert only(audit(odd), Kind.UNKNOWN_ROLE).evidence["role"] == role
 
 
-def test_two_files_for_one_version_are_equivocation_of_the_publisher(audit, tree):
-    """Both entries are named, the served one and the other."""
+def test_two_files_for_one_version_are_equivocation_of_the_publisher(audit, tree) -> None:
+    """Both entries are named, in one audit or across two: the memory has what is needed."""
+    first = tree.copy()
     tree.log("armani", 2, b"another armani 2")
     tree.write_log()
     finding = only(audit(tree), Kind.EQUIVOCATION)
     assert finding.evidence["indices"] == [7, 9]
     assert finding.evidence["sha256"][1] == sha256(b"another armani 2")
-
-
-def test_two_files_for_one_version_across_two_audits(audit, tree):
-    """The memory keeps what is needed to notice it later."""
+    tree = first.copy()
     memory = audit(tree).memory
     tree.log("armani", 2, b"another armani 2")
     tree.write_log()
     assert only(audit(tree, memory), Kind.EQUIVOCATION).evidence["indices"] == [7, 9]
 
 
-def test_an_entry_that_is_logged_twice(audit, tree):
-    """The same version and hash again breaks the order."""
-    tree.entries.append(tree.entries[7])
-    tree.write_log()
-    assert only(audit(tree), Kind.ORDER).evidence["indices"] == [7, 9]
-
-
-def test_versions_that_fall(audit, tree):
-    """An old version after a newer one, long after it went out of service."""
+def test_versions_out_of_order(audit, tree) -> None:
+    """Fallen, twice, left out between or at the beginning: a client may have been shown others."""
+    first = tree.copy()
     tree.fill(50)
     memory = audit(tree).memory
     tree.log("latest", 7, b"superseded 7")
     tree.write_log()
     finding = only(audit(tree, memory), Kind.ORDER)
     assert finding.text == "Entry 59 is latest 7, after version 52 at entry 58."
+    tree = first.copy()
+    tree.entries.append(tree.entries[7])
+    tree.write_log()
+    assert only(audit(tree), Kind.ORDER).evidence["indices"] == [7, 9]
+    tree = first.copy()
+    tree.current["latest"] = 4
+    tree.release("latest")
+    assert only(audit(tree), Kind.MISSING).text == "The log skips from latest 2 to 5."
+    tree = first.copy()
+    tree.models = [*tree.models, "dior"]
+    tree.current["dior"] = 2
+    tree.release("targets", "dior")
+    finding = only(audit(tree), Kind.MISSING)
+    assert finding.text == "The log begins dior with version 3, at entry 10; 1 comes first."
+    assert finding.evidence == {"indices": [10], "role": "dior", "versions": [0, 3]}
 
 
-def test_two_files_for_a_version_that_went_out_of_service(audit, tree):
-    """The log is read a second time, so that the first of the two entries is shown, too."""
+def test_two_files_for_a_version_that_went_out_of_service(audit, tree) -> None:
+    """The log is read a second time, so that the first is shown, too; the same file is no fork."""
+    first = tree.copy()
     tree.fill(300)
     memory = audit(tree).memory
     tree.log("latest", 7, b"another latest 7")
@@ -108,18 +112,12 @@ def test_two_files_for_a_version_that_went_out_of_service(audit, tree):
         assert finding.evidence["indices"] == [13, 309]
         both = (b"superseded 7", b"another latest 7")
         assert finding.evidence["sha256"] == [*map(sha256, both)]
-
-
-def test_the_same_file_for_a_version_that_went_out_of_service(audit, tree):
-    """Logged again with the same hash it is out of order and nothing worse."""
+    tree = first.copy()
     tree.fill(300)
     tree.log("latest", 7, b"superseded 7")
     tree.write_log()
     assert only(audit(tree), Kind.ORDER).evidence["indices"] == [308, 309]
-
-
-def test_a_second_reading_that_differs_from_the_first_proves_nothing(audit, tree):
-    """A mirror that answers differently the second time is a finding."""
+    tree = first.copy()
     tree.fill(300)
     memory = audit(tree).memory
     tree.log("latest", 7, b"another latest 7")
@@ -127,23 +125,6 @@ def test_a_second_reading_that_differs_from_the_first_proves_nothing(audit, tree
     path = "/log/tile/entries/000"
     tree.files[path] = tree.files[path].replace(b"tables", b"cancro")
     assert kinds(audit(tree, memory)) == [Kind.LOG, Kind.ORDER]
-
-
-def test_versions_that_are_left_out(audit, tree):
-    """A gap hides a version that clients may have been shown."""
-    tree.current["latest"] = 4
-    tree.release("latest")
-    assert only(audit(tree), Kind.MISSING).text == "The log skips from latest 2 to 5."
-
-
-def test_first_versions_that_are_left_out(audit, tree):
-    """The log of a role begins with version 1: what came before could have been shown, too."""
-    tree.models = [*tree.models, "dior"]
-    tree.current["dior"] = 2
-    tree.release("targets", "dior")
-    finding = only(audit(tree), Kind.MISSING)
-    assert finding.text == "The log begins dior with version 3, at entry 10; 1 comes first."
-    assert finding.evidence == {"indices": [10], "role": "dior", "versions": [0, 3]}
 
 
 @pytest.mark.parametrize(

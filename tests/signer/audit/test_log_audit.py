@@ -84,8 +84,9 @@ def test_a_partial_tile_that_gave_way_to_the_full_one(audit, tree):
     assert kinds(done) == []
 
 
-def test_a_new_root_and_log_key_continue_the_same_log(audit, tree):
-    """Size and root hash are remembered, not the key: rotation asks for no new memory."""
+def test_a_new_root_and_log_key_continue_the_same_log(audit, tree) -> None:
+    """Size and root hash are remembered, not the key; a proof under the former alone is refused."""
+    first = tree.copy()
     memory = audit(tree).memory
     tree.log_keys = LOG_KEYS
     tree.release("root")
@@ -103,10 +104,7 @@ def test_a_new_root_and_log_key_continue_the_same_log(audit, tree):
     tree.release("latest")
     done = audit(tree, done.memory)
     assert kinds(done) == []
-
-
-def test_a_proof_under_the_former_log_key_alone_is_a_finding(audit, tree):
-    """A phone that has the new root refuses that proof, so it is a finding."""
+    tree = first.copy()
     memory = audit(tree).memory
     tree.log_keys = LOG_KEYS
     tree.release("root")
@@ -143,8 +141,9 @@ def test_a_fork_of_the_same_size_is_equivocation(audit, tree):
     assert evidence["checkpoints"] == [memory.checkpoint, fork.files["/log/checkpoint"].decode()]
 
 
-def test_a_proof_with_a_checkpoint_of_another_history_is_equivocation(audit, tree):
+def test_a_proof_of_another_history_is_equivocation(audit, tree) -> None:
     """What was stapled for one phone must be a beginning of the log that all see."""
+    first = tree.copy()
     fork = tree.copy()
     fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
     fork.write_log()
@@ -157,10 +156,7 @@ def test_a_proof_with_a_checkpoint_of_another_history_is_equivocation(audit, tre
         fork.files["/log/checkpoint"].decode(),
         tree.files["/log/checkpoint"].decode(),
     ]
-
-
-def test_a_forked_proof_from_before_the_memory_is_equivocation(audit, tree):
-    """Sizes below the remembered one are proven from the hash tiles."""
+    tree = first.copy()
     fork = tree.copy()
     fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
     fork.write_log()
@@ -170,10 +166,7 @@ def test_a_forked_proof_from_before_the_memory_is_equivocation(audit, tree):
     tree.files["/log/proof/latest.2"] = fork.files["/log/proof/latest.2"]
     finding = only(audit(tree, memory), Kind.EQUIVOCATION)
     assert len(finding.evidence["consistency_proof"]) > 1
-
-
-def test_a_proof_that_was_stapled_anew_is_held_against_the_tiles(audit, tree):
-    """Another sound checkpoint below the remembered size is no finding."""
+    tree = first.copy()
     old = tree.copy()
     tree.fill(300, "content")
     memory = audit(tree).memory
@@ -186,8 +179,9 @@ def test_a_proof_that_was_stapled_anew_is_held_against_the_tiles(audit, tree):
     assert any("/tile/0/" in path for path in mirror.asked)
 
 
-def test_a_truncated_log_is_a_roll_back(audit, tree):
-    """A smaller tree than remembered is reported with both checkpoints, and not accepted."""
+def test_an_older_log_is_a_roll_back(audit, tree) -> None:
+    """A smaller tree, or an old checkpoint that no proof outdoes; the newest signed one counts."""
+    first = tree.copy()
     stale = DictMirror(tree.files.copy())
     tree.release("content")
     memory = audit(tree).memory
@@ -198,19 +192,13 @@ def test_a_truncated_log_is_a_roll_back(audit, tree):
         memory.checkpoint,
         stale.files["/log/checkpoint"].decode(),
     ]
-
-
-def test_a_replayed_old_checkpoint_is_a_roll_back(audit, tree):
-    """Metadata of today beside the checkpoint of yesterday."""
+    tree = first.copy()
     old = tree.files["/log/checkpoint"]
     tree.release("content")
     memory = audit(tree).memory
     tree.files["/log/checkpoint"] = old
     assert "stale" in only(audit(tree, memory), Kind.ROLL_BACK).text
-
-
-def test_a_checkpoint_that_lags_behind_its_proofs_is_followed_by_them(audit, tree):
-    """An edge may hold the checkpoint for a minute; the newest signed one counts."""
+    tree = first.copy()
     memory = audit(tree).memory
     old = tree.files["/log/checkpoint"]
     tree.release("content")
@@ -220,55 +208,41 @@ def test_a_checkpoint_that_lags_behind_its_proofs_is_followed_by_them(audit, tre
     assert done.checkpoint.place == "/log/proof/content.2"
 
 
-def test_a_changed_entry_tile_is_located(audit, tree):
-    """Entries that are not those of the signed tree are reported with the first that differs."""
+def test_tiles_that_are_not_the_logs_prove_nothing(audit, tree) -> None:
+    """Changed entries are located; without sound tiles a fork is not claimed."""
+    first = tree.copy()
     path = "/log/tile/entries/000.p/9"
     tree.files[path] = tree.files[path].replace(b"cancro", b"armani")
     finding = only(audit(tree), Kind.LOG)
     assert "entry 3 is the first that differs" in finding.text
-
-
-def test_a_changed_entry_tile_after_a_memory_is_no_fork(audit, tree):
-    """The hash tiles show that the signed log continues; only the entries are wrong."""
+    tree = first.copy()
     memory = audit(tree).memory
     tree.release("content")
     path = "/log/tile/entries/000.p/10"
     tree.files[path] = tree.files[path].replace(b"content\n2", b"cancro0\n2")
     assert "entry 9" in only(audit(tree, memory), Kind.LOG).text
-
-
-def test_tiles_of_another_log_prove_nothing(audit, tree):
-    """Entries and hash tiles that agree with each other, and not with the checkpoint."""
+    tree = first.copy()
     other = tree.copy()
     other.entries[5] = other.entries[5].replace(b"content", b"cancro")
     other.write_log()
     other.files["/log/checkpoint"] = tree.files["/log/checkpoint"]
     text = only(audit(other), Kind.LOG).text
     assert text == "The mirror's entries are not those of the log's tree of 9."
-
-
-def test_tiles_that_lead_nowhere_prove_nothing(audit, tree):
-    """Without sound tiles a fork cannot be told from a damaged mirror, and is not claimed."""
+    tree = first.copy()
     memory = audit(tree).memory
     fork = tree.copy()
     fork.entries[5] = fork.entries[5].replace(b"content", b"cancro")
     fork.release("content")
     fork.files["/log/tile/0/000.p/10"] = bytes(320)
     assert "does not lead" in only(audit(fork, memory), Kind.LOG).text
-
-
-def test_a_tile_that_is_not_there(audit, tree):
-    """A missing bundle ends the reading; a missing hash tile is needed for nothing here."""
+    tree = first.copy()
+    tree.files["/log/checkpoint"] = checkpoint(tree.leaves, LOG_KEYS[1:])
+    assert "not signed by" in only(audit(tree), Kind.LOG).text
+    tree.files["/log/checkpoint"] = checkpoint(tree.leaves, origin="other.example/log")
+    assert "not signed by" in only(audit(tree), Kind.LOG).text
+    tree = first.copy()
     for path in tiles_of([b"x"] * 9):
         odd = tree.copy()
         del odd.files[path]
         with case(path):
             assert (Kind.LOG in kinds(audit(odd))) == ("entries" in path)
-
-
-def test_the_checkpoint_of_another_log(audit, tree):
-    """A checkpoint by a key that root does not name is refused; the proofs are still read."""
-    tree.files["/log/checkpoint"] = checkpoint(tree.leaves, LOG_KEYS[1:])
-    assert "not signed by" in only(audit(tree), Kind.LOG).text
-    tree.files["/log/checkpoint"] = checkpoint(tree.leaves, origin="other.example/log")
-    assert "not signed by" in only(audit(tree), Kind.LOG).text

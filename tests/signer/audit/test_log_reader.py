@@ -48,20 +48,22 @@ def test_tiles_of_every_pair_of_sizes_up_to_64() -> None:
                 verify_consistency(old, root, size, root_of(size), tiles.consistency_proof(old))
 
 
-def test_a_proof_in_a_long_log_takes_a_few_tiles():
-    """One for each level at each of the two edges is enough."""
+def test_leaves_come_as_they_are() -> None:
+    """A full bundle and a partial one; a proof takes a few tiles, and the cache is bounded."""
+    tiles = read(300)
+    assert tiles.leaves(0) == ENTRIES[:256]
+    assert tiles.leaves(1) == ENTRIES[256:300]
     mirror = DictMirror(tiles_of(ENTRIES))
     tiles = Tiles(mirror, len(ENTRIES))
     tiles.hash_of(0, 40_001)
     tiles.consistency_proof(40_001)
     assert len(mirror.asked) <= 6
-
-
-def test_leaves_come_as_they_are():
-    """A full bundle, and a partial one."""
-    tiles = read(300)
-    assert tiles.leaves(0) == ENTRIES[:256]
-    assert tiles.leaves(1) == ENTRIES[256:300]
+    mirror = DictMirror({})
+    mirror.fetch = lambda _path, _limit: bytes(8192)
+    tiles = Tiles(mirror, 256 * 10_000)
+    for index in range(10_000):
+        tiles.node(0, index * 256)
+    assert len(tiles._cache) <= 256
 
 
 def test_a_tile_that_is_none() -> None:
@@ -79,31 +81,17 @@ def test_a_tile_that_is_none() -> None:
         Tiles(DictMirror({}), 256_001).node(0, 256_000)
 
 
-def test_the_cache_is_bounded():
-    """Ten thousand tiles are read through it and at most 256 are held."""
-    mirror = DictMirror({})
-    mirror.fetch = lambda _path, _limit: bytes(8192)
-    tiles = Tiles(mirror, 256 * 10_000)
-    for index in range(10_000):
-        tiles.node(0, index * 256)
-    assert len(tiles._cache) <= 256
-
-
 CLASSIC = [hashlib.sha256(b"\0leaf %d" % number).digest() for number in range(130)]
 
 
-def test_every_root_up_to_130_leaves():
-    """Leaf by leaf the root is that of the definition, and a hash stands for each bit."""
+def test_every_root_up_to_130_leaves() -> None:
+    """Leaf by leaf the root is that of the definition; a tree goes on from every size."""
     tree = CompactRange()
     for size in range(131):
         assert tree.root() == mth(CLASSIC[:size])
         assert (tree.size, len(tree.hashes)) == (size, size.bit_count())
         if size < 130:
             tree.append(CLASSIC[size])
-
-
-def test_a_range_goes_on_from_every_size_up_to_64():
-    """A tree that was set down at any size goes on to every later one."""
     for old in range(65):
         with case(old):
             first = CompactRange()
@@ -114,10 +102,6 @@ def test_a_range_goes_on_from_every_size_up_to_64():
                 assert tree.root() == mth(CLASSIC[:size])
                 tree.append(CLASSIC[size])
             assert first.root() == mth(CLASSIC[:old])
-
-
-def test_the_certificate_transparency_vectors():
-    """The eight classic leaves lead to their published root."""
     tree = CompactRange()
     for entry in (
         *("", "00", "10", "2021", "3031", "40414243", "5051525354555657"),

@@ -21,31 +21,22 @@ from signer.audit.mirror import FolderMirror, HttpMirror
 from tests.cases import case
 
 
-def test_a_file_is_read_as_it_is(tmp_path):
-    """Up to its limit, and not a byte more."""
+def test_a_file_is_read_as_it_is(tmp_path, monkeypatch) -> None:
+    """Up to its limit and not a byte more; no file is not there, but a disk's error passes."""
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "checkpoint").write_bytes(b"12345")
     mirror = FolderMirror(tmp_path)
     assert mirror.fetch("/log/checkpoint", 5) == b"12345"
     with pytest.raises(AnswerError, match="/log/checkpoint is longer than the 4 bytes"):
         mirror.fetch("/log/checkpoint", 4)
-
-
-def test_what_is_no_file_is_not_there(tmp_path) -> None:
-    """Nothing, a folder, a path below a file, and a pipe, for which no reader waits."""
     (tmp_path / "metadata").mkdir()
-    (tmp_path / "log").write_bytes(b"")
+    (tmp_path / "file").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe")
     mirror = FolderMirror(tmp_path)
-    for path in ("/nothing", "/metadata", "/log/checkpoint", "/pipe"):
+    for path in ("/nothing", "/metadata", "/file/checkpoint", "/pipe"):
         assert mirror.fetch(path, 10) is None
     with pytest.raises(MirrorUnavailableError, match="is not there; name a public folder"):
         FolderMirror(tmp_path / "public")
-
-
-def test_a_file_that_may_not_be_read_is_no_missing_file(tmp_path, monkeypatch):
-    """The disk's error passes: whether the file is there is not known."""
-    (tmp_path / "file").write_bytes(b"")
 
     def refuse(*_arguments, **_options):
         raise PermissionError
@@ -314,8 +305,8 @@ def make_certificate():
     return private, certificate.public_bytes(pem)
 
 
-def test_the_host_is_named_as_a_phone_names_it():
-    """With the port only where it is not the scheme's own."""
+def test_urls_of_mirrors() -> None:
+    """A scheme, a host and a port, named as a phone names it; the tree lies at the root."""
     for url, host in (
         ("http://updates.example", "updates.example"),
         ("http://updates.example/", "updates.example"),
@@ -326,10 +317,6 @@ def test_the_host_is_named_as_a_phone_names_it():
     ):
         with case(url):
             assert HttpMirror(url, time.monotonic)._host == host
-
-
-def test_what_is_no_url_of_a_mirror():
-    """A scheme, a host and a port; the tree lies at the root."""
     for url in (
         "ftp://updates.example",
         "http://",

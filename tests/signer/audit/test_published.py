@@ -18,10 +18,35 @@ def test_expired_metadata_is_told_and_read(audit, tree):
     assert done.entries_read == 9
 
 
-def test_metadata_by_other_keys(audit, tree):
-    """A role signed with other keys is a finding, and so is its absence from the log."""
+def test_metadata_that_is_not_what_it_says(audit, tree) -> None:
+    """By other keys, of another version, a root that does not follow, or another one."""
+    first = tree.copy()
     tree.files["/metadata/1.cancro.json"] = tree.files["/metadata/1.tables.json"]
     assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+    tree = first.copy()
+    tree.files["/metadata/2.armani.json"] = tree.files["/metadata/1.armani.json"]
+    done = audit(tree)
+    assert kinds(done) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+    assert done.findings.kept[0].text == "2.armani.json holds version 1."
+    tree = first.copy()
+    tree.files["/metadata/2.root.json"] = tree.make_root(3)
+    done = audit(tree)
+    assert Kind.METADATA in kinds(done)
+    assert done.published.root.version == 1
+    tree = first.copy()
+    tree.files["/metadata/1.root.json"] = tree.make_root(1, days=300)
+    done = audit(tree)
+    assert Kind.EQUIVOCATION in kinds(done)
+    assert Kind.MISMATCH in kinds(done)
+    tree = first.copy()
+    memory = audit(tree).memory
+    tree.current["armani"] = 1
+    tree.point()
+    assert only(audit(tree, memory), Kind.ROLL_BACK).evidence == {
+        "published": 1,
+        "role": "armani",
+        "seen": 2,
+    }
 
 
 def test_a_role_that_lists_what_it_must_not(audit, tree):
@@ -42,26 +67,6 @@ def test_a_role_that_lists_what_it_must_not(audit, tree):
         with case(role, path):
             found = only(audit(odd), Kind.METADATA)
             assert found.evidence == {"role": role, "version": version}
-
-
-def test_a_role_that_fell_behind_what_was_seen(audit, tree):
-    """A snapshot that lists an older version than an earlier audit saw."""
-    memory = audit(tree).memory
-    tree.current["armani"] = 1
-    tree.point()
-    assert only(audit(tree, memory), Kind.ROLL_BACK).evidence == {
-        "published": 1,
-        "role": "armani",
-        "seen": 2,
-    }
-
-
-def test_a_file_of_another_version(audit, tree):
-    """The name says one version and the file is another, soundly signed."""
-    tree.files["/metadata/2.armani.json"] = tree.files["/metadata/1.armani.json"]
-    done = audit(tree)
-    assert kinds(done) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
-    assert done.findings.kept[0].text == "2.armani.json holds version 1."
 
 
 def test_a_snapshot_that_lists_what_it_must_not(audit, tree):
@@ -93,25 +98,25 @@ def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
     assert "more than 3 new roots" in done.findings.kept[0].text
 
 
-def test_a_root_that_does_not_follow(audit, tree):
-    """The chain ends at the last root that verifies."""
-    tree.files["/metadata/2.root.json"] = tree.make_root(3)
-    done = audit(tree)
-    assert Kind.METADATA in kinds(done)
-    assert done.published.root.version == 1
-
-
-def test_another_root_in_place_of_the_trusted_one(audit, tree):
-    """The mirror's own copy of the trusted root must be the trusted root."""
-    tree.files["/metadata/1.root.json"] = tree.make_root(1, days=300)
-    done = audit(tree)
-    assert Kind.EQUIVOCATION in kinds(done)
-    assert Kind.MISMATCH in kinds(done)
-
-
-def test_a_mirror_that_has_nothing(audit):
-    """An empty tree is a finding, not a clean log."""
+def test_a_mirror_that_hides(audit, tree) -> None:
+    """An empty tree is no clean log; a fork is found even without a timestamp."""
+    first = tree.copy()
     assert kinds(audit(DictMirror({}))) == [Kind.METADATA, Kind.LOG]
+    tree = first.copy()
+    with pytest.raises(MirrorUnavailableError):
+        audit(SilentMirror(tree.files))
+    del tree.files["/log/proof/cancro.1"]
+    done = audit(SilentMirror(tree.files))
+    assert kinds(done) == [Kind.PROOF, Kind.LOG]
+    assert done.findings.kept[1].text == "The audit did not reach its end: The mirror is away."
+    tree = first.copy()
+    memory = audit(tree).memory
+    del tree.files["/metadata/timestamp.json"]
+    tree.entries[5] = tree.entries[5].replace(b"content", b"cancro")
+    tree.entries.append(b"more")
+    tree.write_log()
+    assert Kind.EQUIVOCATION in kinds(audit(tree, memory))
+    assert leaf_hash_of(b"more") == tree.leaves[-1]
 
 
 class SilentMirror(DictMirror):
@@ -122,24 +127,3 @@ class SilentMirror(DictMirror):
         if "/tile/" in path:
             raise MirrorUnavailableError("The mirror is away.")
         return super().fetch(path, limit)
-
-
-def test_a_mirror_that_goes_away_cannot_hide_what_it_showed(audit, tree):
-    """Unreachable is an error unless something is wrong; then the findings are reported."""
-    with pytest.raises(MirrorUnavailableError):
-        audit(SilentMirror(tree.files))
-    del tree.files["/log/proof/cancro.1"]
-    done = audit(SilentMirror(tree.files))
-    assert kinds(done) == [Kind.PROOF, Kind.LOG]
-    assert done.findings.kept[1].text == "The audit did not reach its end: The mirror is away."
-
-
-def test_the_log_is_read_without_metadata(audit, tree):
-    """A fork is found even at a mirror that hides its timestamp."""
-    memory = audit(tree).memory
-    del tree.files["/metadata/timestamp.json"]
-    tree.entries[5] = tree.entries[5].replace(b"content", b"cancro")
-    tree.entries.append(b"more")
-    tree.write_log()
-    assert Kind.EQUIVOCATION in kinds(audit(tree, memory))
-    assert leaf_hash_of(b"more") == tree.leaves[-1]

@@ -128,7 +128,7 @@ def targets(repo):
 
 
 def test_a_model_is_added(cannon, targets, now) -> None:
-    """One terminating delegation among the others, in order, and an empty first version."""
+    """One terminating delegation among the others, in order; what cannot be is refused."""
     planned = plan_model("cannon", cannon, 2, targets, {"cannon": 30}, now)
     assert [(role, signed.version) for role, signed in planned.items()] == [
         ("targets", 2),
@@ -141,10 +141,6 @@ def test_a_model_is_added(cannon, targets, now) -> None:
     assert planned["cannon"].targets == {}
     assert f"{planned['cannon'].expires:%Y-%m-%d}" == "2026-07-01"
     assert "cannon" not in targets.delegations.roles
-
-
-def test_a_model_that_cannot_be_is_refused(cannon, targets, now) -> None:
-    """A model that is there, too few keys, a reserved name."""
     for codename, threshold, sentence in (
         ("armani", 1, "is there already"),
         ("cannon", 3, "would ask for 3 signatures and have 2 keys"),

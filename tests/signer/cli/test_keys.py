@@ -53,7 +53,7 @@ def test_a_holder_is_listed_and_never_published(run, run_json, tmp_path) -> None
 
 
 def test_who_may_sign_what(run, run_json, keys, repo) -> None:
-    """The repository says what each key signs, with how many others."""
+    """The repository says what each key signs, with how many others, or that it lists it not."""
     listed = run_json("keys", "list", "--keys", keys, "--repo", repo)["keys"]
     signs = {key["name"]: key["signs"] for key in listed}
     assert signs["dior-1"] == [{"alone": True, "keys": 1, "role": "dior", "threshold": 1}]
@@ -67,10 +67,6 @@ def test_who_may_sign_what(run, run_json, keys, repo) -> None:
     ):
         _, output, _ = run("keys", "show", name, "--keys", keys, "--repo", repo)
         assert sentence in output.splitlines()
-
-
-def test_a_key_that_no_role_lists_signs_nothing(run, run_json, keys, repo) -> None:
-    """A key that was made later counts only when the metadata lists it."""
     run("keys", "new", "--keys", keys, "armani-3")
     _, output, _ = run("keys", "show", "armani-3", "--keys", keys, "--repo", repo)
     assert f"{repo} lists it for no role, so nothing that it signs counts." in output

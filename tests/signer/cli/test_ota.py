@@ -18,8 +18,8 @@ LATER = [RULES, "has partition hashes", "has true offsets", "has true payload pr
 SIGNATURES = [f"has a good {part} signature" for part in ("payload", "whole-file")]
 
 
-def test_facts_and_verdicts_are_printed(run, zips) -> None:
-    """People see what the package is and the answer to each question."""
+def test_facts_and_verdicts_are_printed(run, zips, run_json, facts) -> None:
+    """What the package is, what it starts from, and the answer to each question."""
     status, output, errors = run("ota", "inspect", zips["step"], "--codename", "armani")
     assert (status, errors) == (0, "")
     assert "AB incremental" in output
@@ -30,10 +30,12 @@ def test_facts_and_verdicts_are_printed(run, zips) -> None:
     assert re.search(r"^is for armani +yes$", output, re.MULTILINE)
     assert re.search(r"^length +19\.1 kB$", output, re.MULTILINE)
     assert re.search(r"^built +2026-\d\d-\d\d \d\d:00:00 UTC$", output, re.MULTILINE)
-
-
-def test_a_certificate_is_asked(run, zips) -> None:
-    """With the right one the package is signed, with another it is refused."""
+    _, output, _ = run("ota", "inspect", zips["step"])
+    before = {each.name: each.sha256 for each in facts["first"].partitions}
+    told = re.findall(r"^  from sha256\s+([0-9a-f]{64})$", output, re.MULTILINE)
+    assert told == [*before.values()]
+    found = run_json("ota", "inspect", zips["step"])["facts"]["partitions"]
+    assert {each["name"]: each["source_sha256"] for each in found} == before
     _, output, _ = run("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     assert output.count(" signature ") == 3
     assert "not asked" not in output
@@ -45,8 +47,8 @@ def test_a_certificate_is_asked(run, zips) -> None:
     assert re.match(r"has a good whole-file signature +no +The package's otacert is another", no)
 
 
-def test_machines_get_json(run_json, zips, facts) -> None:
-    """The facts are those of the inspection; the path is only a name."""
+def test_machines_get_json(run_json, zips, facts, run) -> None:
+    """The facts are those of the inspection, also where it is for another model."""
     value = run_json("ota", "inspect", zips["first"], "--codename", "armani")
     assert value["facts"]["sha256"] == facts["first"].sha256
     assert value["facts"]["path"] == "armani-first.zip"
@@ -60,6 +62,12 @@ def test_machines_get_json(run_json, zips, facts) -> None:
     value = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     assert value["facts"]["signed"] == {"payload": True, "whole_file": True}
     assert all(verdict["passed"] is True for verdict in value["verdicts"])
+    status, output, errors = run("ota", "inspect", zips["first"], "--codename", "dior", "--json")
+    assert status == 1
+    value = json.loads(output)
+    assert value["verdicts"][-1]["passed"] is False
+    assert value["error"] == "armani-first.zip is for armani and not for dior."
+    assert errors == "hening-signer: armani-first.zip is for armani and not for dior.\n"
 
 
 def test_a_block_based_package_is_shown_and_refused(run, tmp_path) -> None:
@@ -99,16 +107,6 @@ def test_a_newer_operation_is_named(run, tmp_path) -> None:
     assert re.search(r"^has known operations only +yes +allowed: unknown-27$", output, re.MULTILINE)
 
 
-def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> None:
-    """Size and hash of what each partition starts from, which other packages are compared with."""
-    _, output, _ = run("ota", "inspect", zips["step"])
-    before = {each.name: each.sha256 for each in facts["first"].partitions}
-    told = re.findall(r"^  from sha256\s+([0-9a-f]{64})$", output, re.MULTILINE)
-    assert told == [*before.values()]
-    found = run_json("ota", "inspect", zips["step"])["facts"]["partitions"]
-    assert {each["name"]: each["source_sha256"] for each in found} == before
-
-
 def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, monkeypatch) -> None:
     """It has no writer, so reading would hang; it is no zip for any reader."""
     monkeypatch.chdir(tmp_path)  # the lines of the table are as long as the path
@@ -118,16 +116,6 @@ def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, monkeypatch) -> Non
         assert "is one zip to every reader" in output
         assert status == 1
         assert errors == ("hening-signer: pipe.zip is no regular file; give the OTA zip itself.\n")
-
-
-def test_a_package_for_another_model_is_1(run, zips) -> None:
-    """The facts are printed all the same, and the refusal stands on standard error."""
-    status, output, errors = run("ota", "inspect", zips["first"], "--codename", "dior", "--json")
-    assert status == 1
-    value = json.loads(output)
-    assert value["verdicts"][-1]["passed"] is False
-    assert value["error"] == "armani-first.zip is for armani and not for dior."
-    assert errors == "hening-signer: armani-first.zip is for armani and not for dior.\n"
 
 
 def test_what_is_no_zip_is_1(run, tmp_path) -> None:

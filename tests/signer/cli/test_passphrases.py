@@ -25,7 +25,7 @@ def terminal(monkeypatch):
 
 
 def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
-    """Three keys under two passphrases take two words and one enter key."""
+    """Three keys under two passphrases take two words; a PIN is asked for by its token."""
     answers, prompts = terminal
     answers += ["first passphrase", "", "second passphrase"]
     passphrases = Passphrases(None, {})
@@ -37,31 +37,42 @@ def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
     assert "root-1" in prompts[0]
     assert "empty: as before" not in prompts[0]
     assert "empty: as before" in prompts[1]
+    answers.clear()
+    prompts.clear()
+    answers, prompts = terminal
+    answers += ["a passphrase", "1234", "", "b passphrase"]
+    passphrases = Passphrases(None, {})
+    names = ("root-1", "token drawer", "root-2", "root-3")
+    assert [passphrases(name) for name in names] == [
+        b"a passphrase",
+        b"1234",
+        b"a passphrase",
+        b"b passphrase",
+    ]
+    assert "PIN of token drawer" in prompts[1]
+    assert "empty" not in prompts[1]
+    answers.clear()
+    prompts.clear()
+    answers, _ = terminal
+    answers.append("secret \udcff")
+    with pytest.raises(click.UsageError, match="not text in this terminal") as caught:
+        Passphrases(None, {})("root-1")
+    assert caught.value.__suppress_context__
 
 
-def test_the_environment_serves_all_keys() -> None:
-    """There is no prompt when the variable is set; its bytes need not be text."""
+def test_the_environment_serves_all_keys(passphrase) -> None:
+    """There is no prompt when the variable is set; its bytes need not be text, and do not show."""
     secret = b"\xff\xfe bytes"
     found = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": secret})
     assert found("root-1") == found("root-2") == found.choose("root-1") == secret
-
-
-def test_a_descriptor_with_too_much_is_refused_and_not_cut(pipe) -> None:
-    """Bytes beyond the limit make the passphrase too long, not another one."""
-    with pytest.raises(KeyStoreError, match="bytes; give one of 8 to 1023"):
-        check_passphrase(Passphrases(pipe(b"x" * 2000), {}).choose("root-1"))
-
-
-def test_no_repr_shows_a_passphrase(passphrase) -> None:
-    """What holds the passphrase does not show it in a debugger or a report of an error."""
     environment = {b"HENING_SIGNER_PASSPHRASE": passphrase}
     runtime = Runtime(datetime(2026, 6, 1, tzinfo=UTC), os.urandom, environment)
     shown = repr(runtime) + repr(Passphrases(None, environment))
     assert passphrase.decode() not in shown
 
 
-def test_new_keys_are_asked_for_one_by_one(terminal) -> None:
-    """Each new passphrase is typed twice, until both agree; an empty answer repeats the last."""
+def test_new_keys_are_asked_for_one_by_one(terminal, capsys) -> None:
+    """Typed twice, until both agree; again before that where the length is wrong."""
     answers, prompts = terminal
     answers += ["", "first word", "first wrod", "first word", "first word", ""]
     answers += ["second word", "second word"]
@@ -75,10 +86,9 @@ def test_new_keys_are_asked_for_one_by_one(terminal) -> None:
     assert "New passphrase of root-1" in prompts[0]
     assert "empty: as before" not in prompts[0]
     assert "New passphrase of root-2 (empty: as before)" in prompts[5]
-
-
-def test_a_new_passphrase_of_a_wrong_length_is_asked_for_again(terminal, capsys) -> None:
-    """Before it is repeated; nothing that was typed before is lost."""
+    capsys.readouterr()
+    answers.clear()
+    prompts.clear()
     answers, prompts = terminal
     answers += ["2short", "w" * 1024, "long enough", "long enough"]
     assert Passphrases(None, {}).choose("root-1") == b"long enough"
@@ -89,34 +99,14 @@ def test_a_new_passphrase_of_a_wrong_length_is_asked_for_again(terminal, capsys)
     ]
 
 
-def test_a_pin_is_asked_for_by_its_token(terminal) -> None:
-    """It is never repeated from a passphrase, nor a passphrase from it."""
-    answers, prompts = terminal
-    answers += ["a passphrase", "1234", "", "b passphrase"]
-    passphrases = Passphrases(None, {})
-    names = ("root-1", "token drawer", "root-2", "root-3")
-    assert [passphrases(name) for name in names] == [
-        b"a passphrase",
-        b"1234",
-        b"a passphrase",
-        b"b passphrase",
-    ]
-    assert "PIN of token drawer" in prompts[1]
-    assert "empty" not in prompts[1]
-
-
-def test_a_token_is_never_tried_with_a_passphrase() -> None:
-    """The variables are apart, because a few wrong PINs lock a token."""
+def test_a_token_is_never_tried_with_a_passphrase(pipe) -> None:
+    """Variables and descriptors are apart, because a few wrong PINs lock a token."""
     both = {b"HENING_SIGNER_PASSPHRASE": b"for files", b"HENING_SIGNER_PIN": b"1234"}
     assert Passphrases(None, both)("token drawer") == b"1234"
     assert Passphrases(None, both)("root-1") == b"for files"
     only = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": b"for files"})
     with pytest.raises(click.UsageError, match="for a token --pin-fd or HENING_SIGNER_PIN"):
         only("token drawer")
-
-
-def test_a_token_is_never_tried_with_what_the_descriptor_for_passphrases_gives(pipe) -> None:
-    """Its PIN is taken from its own variable, or asked for; here there is no terminal."""
     passphrases = Passphrases(pipe(b"1234-1234\n"), {})
     assert passphrases("root-1") == b"1234-1234"
     with pytest.raises(click.UsageError, match="for a token --pin-fd or HENING_SIGNER_PIN"):
@@ -163,16 +153,12 @@ def use():
 
 
 def test_a_pin_has_a_descriptor_of_its_own(use, pipe) -> None:
-    """It is read once, serves for all tokens, and comes before the variable."""
+    """Read once, for all tokens, before the variable; an empty or missing one is not tried."""
     environment = {b"HENING_SIGNER_PIN": b"of the variable", b"HENING_SIGNER_PASSPHRASE": b"words"}
     options = ("--passphrase-fd", pipe(b"for files\n"), "--pin-fd", pipe(b"1234\n"))
     assert use(*options, environment=environment) == [b"for files", b"1234", b"1234"]
     assert use("--pin-fd", pipe(b"1234"), environment=environment) == [b"words", b"1234", b"1234"]
     assert use(environment=environment) == [b"words", b"of the variable", b"of the variable"]
-
-
-def test_a_pin_that_is_not_there_is_not_tried(use, pipe) -> None:
-    """Neither an empty one, nor the one of a variable that the option was to replace."""
     environment = {b"HENING_SIGNER_PIN": b"5678"}
     for data in (b"", b"\n"):
         with pytest.raises(EnvironmentFailedError, match="nothing to read from --pin-fd"):
@@ -181,17 +167,13 @@ def test_a_pin_that_is_not_there_is_not_tried(use, pipe) -> None:
         EnvironmentFailedError, match=r"Nothing can be read from --pin-fd 987 \(Bad fil"
     ):
         use("--pin-fd", 987, environment=environment, names=["token drawer"])
-
-
-def test_one_descriptor_is_not_read_twice(use, pipe) -> None:
-    """The second would find nothing there."""
     reader = pipe(b"words\n")
     with pytest.raises(click.UsageError, match="one file descriptor"):
         use("--passphrase-fd", reader, "--pin-fd", reader)
 
 
-def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use) -> None:
-    """No system has so many; the largest that one could have is looked for."""
+def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use, pipe) -> None:
+    """Nor does it hold too much, or come later: a passphrase is not cut."""
     for option in ("--passphrase-fd", "--pin-fd"):
         for number in (2**31, 99999999999, 10**40):
             with pytest.raises(click.BadParameter, match="not in the range"):
@@ -199,16 +181,14 @@ def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use) -> None:
         said = f"Nothing can be read from {option} 2147483647"
         with pytest.raises(EnvironmentFailedError, match=said):
             use(option, 2**31 - 1, names=["token drawer"])
-
-
-def test_a_descriptor_that_does_not_wait_is_refused() -> None:
-    """What is written to it a moment later would be missing from the passphrase."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     with pytest.raises(EnvironmentFailedError, match="does not wait"):
         Passphrases(reader, {})
     os.close(reader)
     os.close(writer)
+    with pytest.raises(KeyStoreError, match="bytes; give one of 8 to 1023"):
+        check_passphrase(Passphrases(pipe(b"x" * 2000), {}).choose("root-1"))
 
 
 def test_the_new_passphrase_has_its_own_variable() -> None:
@@ -220,12 +200,3 @@ def test_the_new_passphrase_has_its_own_variable() -> None:
         Passphrases(None, environment, NEW_VARIABLE).choose("root-1")
     with pytest.raises(EnvironmentFailedError, match="from --new-passphrase-fd 987"):
         Passphrases(987, {}, NEW_VARIABLE)
-
-
-def test_what_is_no_text_is_refused_without_showing_it(terminal) -> None:
-    """An error of the encoding would carry what was typed."""
-    answers, _ = terminal
-    answers.append("secret \udcff")
-    with pytest.raises(click.UsageError, match="not text in this terminal") as caught:
-        Passphrases(None, {})("root-1")
-    assert caught.value.__suppress_context__

@@ -51,19 +51,15 @@ def test_an_api_goes_before_a_folder_that_is_only_a_default(run, incoming):
     assert run(*submit, "--out", incoming)[0] == 2
 
 
-def test_keys_say_what_they_sign(run_json, at):
-    """`keys list` has the working folder without an option, unless that is not made yet."""
+def test_keys_say_what_they_sign(run, at, run_json) -> None:
+    """`keys list` has the working folder without an option; what was taken is explained."""
+    status, output, _ = run("--explain-settings")
+    assert status == 0
+    assert f"--out   incoming\n        from {at}/hening.toml" in output
     assert "signs" in run_json("keys", "list")["keys"][0]
     (at / "hening.toml").write_text((at / "hening.toml").read_text().replace("repo = ", "#"))
     (at / "hening.toml").write_text(f'{(at / "hening.toml").read_text()}repo = "new"\n')
     assert "signs" not in run_json("keys", "list")["keys"][0]
-
-
-def test_what_was_taken_is_explained(run, at):
-    """As in hening-server."""
-    status, output, _ = run("--explain-settings")
-    assert status == 0
-    assert f"--out   incoming\n        from {at}/hening.toml" in output
 
 
 def test_the_next_step_spares_what_is_found(run, incoming, zips):

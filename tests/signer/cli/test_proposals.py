@@ -96,13 +96,29 @@ def test_a_review_for_machines(run_json, proposal) -> None:
     assert [len(tally["waiting"]) for tally in told["signatures"]] == [2]
 
 
-def test_signing_asks_first(run, proposal, desks, root) -> None:
-    """Without --yes nothing is signed, where there is no terminal to ask on or nothing is shown."""
+def test_a_signature_needs_a_yes_and_a_known_root(run, proposal, desks, root) -> None:
+    """Without one the past that the proposal tells is anybody's; the key folder remembers it."""
+    yes = ("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes")
+    status, _, errors = run(*yes, "--out", desks / "a.sig")
+    assert (status, "Give --root ROOT.json" in errors) == (2, True)
     sign = ("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root)
     for more, sentence in (((), "no terminal to ask on"), (("--json",), "give --yes")):
         status, _, errors = run(*sign, "--out", desks / "a.sig", *more)
         assert (status, sentence in errors) == (2, True)
         assert not (desks / "a.sig").exists()
+    other = Metadata.from_bytes(root.read_bytes())
+    other.signed.unrecognized_fields["custom"]["more"] = 1
+    store = Keystore(desks / "alice")
+    key = store.load_public_key("root-1")
+    other.signed.roles["root"].threshold = 1
+    other.sign(store.load_signer(key, lambda _name: PASSPHRASE))
+    (desks / "other.json").write_bytes(other.to_bytes())
+    status, _, errors = run(*yes, "--root", desks / "other.json", "--out", desks / "a.sig")
+    assert (status, "do not sign it" in errors) == (1, True)
+    assert not (desks / "a.sig").exists()
+    assert run(*yes, "--root", root, "--out", desks / "a.sig")[0] == 0
+    assert run(*yes, "--out", desks / "b.sig")[0] == 0
+    assert (desks / "a.sig").read_bytes() == (desks / "b.sig").read_bytes()
 
 
 def test_a_file_of_another_kind_is_named(run, proposal, repo, root) -> None:
@@ -113,34 +129,6 @@ def test_a_file_of_another_kind_is_named(run, proposal, repo, root) -> None:
     status, _, errors = run("ceremony", "accept", proposal, proposal, "--repo", repo)
     assert status == 1
     assert errors.startswith("hening-signer: renewal.json: The file holds no signatures")
-
-
-def test_a_root_of_another_repository_is_refused(run, proposal, desks, root) -> None:
-    """A holder signs nothing that does not build on the root that they trust."""
-    other = Metadata.from_bytes(root.read_bytes())
-    other.signed.unrecognized_fields["custom"]["more"] = 1
-    store = Keystore(desks / "alice")
-    key = store.load_public_key("root-1")
-    other.signed.roles["root"].threshold = 1
-    other.sign(store.load_signer(key, lambda _name: PASSPHRASE))
-    (desks / "other.json").write_bytes(other.to_bytes())
-    status, _, errors = run(
-        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes"),
-        *("--root", desks / "other.json", "--out", desks / "a.sig"),
-    )
-    assert status == 1
-    assert "do not sign it" in errors
-    assert not (desks / "a.sig").exists()
-
-
-def test_a_root_is_asked_for_once(run, proposal, desks, root) -> None:
-    """Without one the past that the proposal tells is anybody's; the key folder remembers it."""
-    sign = ("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes")
-    status, _, errors = run(*sign, "--out", desks / "a.sig")
-    assert (status, "Give --root ROOT.json" in errors) == (2, True)
-    assert run(*sign, "--root", root, "--out", desks / "a.sig")[0] == 0
-    assert run(*sign, "--out", desks / "b.sig")[0] == 0
-    assert (desks / "a.sig").read_bytes() == (desks / "b.sig").read_bytes()
 
 
 def test_two_contents_of_one_version_are_not_signed(run, proposal, repo, desks, root) -> None:

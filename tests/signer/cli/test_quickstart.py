@@ -31,8 +31,8 @@ def home(tmp_path, monkeypatch, now):
     return tmp_path / "home"
 
 
-def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home):
-    """In 80 columns but for paths, with the words that matter."""
+def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home, tree) -> None:
+    """In 80 columns but for paths; a second time it changes nothing."""
     status, output, errors = run(*START)
     assert (status, errors) == (0, "")
     said = output[output.index("rom is ready") :]
@@ -42,6 +42,12 @@ def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home):
     assert "hening-server rollout offer armani/id/stable --share 100%" in said
     assert [line for line in said.splitlines() if len(line) > 80 and "/" not in line] == []
     assert (tmp_path / "rom" / "hening.toml").exists()
+    assert run(*START)[0] == 0
+    before = tree(tmp_path)
+    status, output, errors = run(*START)
+    assert (status, output) == (1, "")
+    assert "rom/keys is not empty, and keys are never made over others" in errors
+    assert tree(tmp_path) == before
 
 
 def test_what_it_made_for_programs(run_json, tmp_path):
@@ -117,16 +123,6 @@ def test_two_models_are_wrong_usage(run, tmp_path):
     assert "A quickstart is for one model." in errors
     assert "`hening-signer keys new dior-1` and `hening-signer ceremony model dior`" in errors
     assert not (tmp_path / "rom").exists()
-
-
-def test_it_refuses_to_run_over_keys(run, tree, tmp_path):
-    """A second time, it changes nothing."""
-    assert run(*START)[0] == 0
-    before = tree(tmp_path)
-    status, output, errors = run(*START)
-    assert (status, output) == (1, "")
-    assert "rom/keys is not empty, and keys are never made over others" in errors
-    assert tree(tmp_path) == before
 
 
 def test_a_passphrase_that_is_too_short_makes_nothing(run, tree, tmp_path):

@@ -46,8 +46,8 @@ def lying(tmp_path):
     return path
 
 
-def test_a_lie_that_only_unpacking_shows(plan, report_on, lying) -> None:
-    """The plan says what was not checked; with the report it refuses with the phone's sentence."""
+def test_a_lie_that_only_unpacking_shows(plan, report_on, lying, zips, tmp_path) -> None:
+    """The plan says what was not checked; the report refuses, if it is one."""
     status, output, errors = plan(lying)
     assert (status, errors) == (0, "")
     (line,) = [line for line in output.splitlines() if "installs on a phone" in line]
@@ -56,6 +56,11 @@ def test_a_lie_that_only_unpacking_shows(plan, report_on, lying) -> None:
     assert status == 1
     sentence = "A phone refuses lying.zip: The new product is not what the package promises."
     assert sentence in errors
+    path = tmp_path / "x.json"
+    path.write_text("{}\n")
+    status, output, errors = plan("--proof", path, zips["first"])
+    assert (status, output) == (1, "")
+    assert "x.json is no report that `hening-device prove` writes" in errors
 
 
 def test_a_team_requires_proofs(run, run_json, repo, sign_arguments, report_on, zips) -> None:
@@ -72,12 +77,3 @@ def test_a_team_requires_proofs(run, run_json, repo, sign_arguments, report_on, 
         *sign_arguments, *VERIFIED, "--proof", step, "--proof", second, zips["step"], zips["second"]
     )
     assert signed["counter"] == 2
-
-
-def test_a_report_that_is_none(plan, zips, tmp_path) -> None:
-    """It is refused before the plan is shown."""
-    path = tmp_path / "x.json"
-    path.write_text("{}\n")
-    status, output, errors = plan("--proof", path, zips["first"])
-    assert (status, output) == (1, "")
-    assert "x.json is no report that `hening-device prove` writes" in errors

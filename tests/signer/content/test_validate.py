@@ -31,15 +31,8 @@ def encode(**options):
     return data.getvalue()
 
 
-def test_sound_packs_may_be_signed() -> None:
-    """One of each kind together, and of two of a kind none."""
-    check_packs_to_sign([make(kind) for kind in KINDS], HOSTS)
-    with pytest.raises(ContentError, match="given twice"):
-        check_packs_to_sign([make("notices"), make("notices")], HOSTS)
-
-
 def test_entries_are_judged() -> None:
-    """By their kind's rules, with the hosts that are given."""
+    """By their kind's rules, with the hosts that are given; all kinds together, each once."""
     with pytest.raises(ContentError, match=r"'end-of-support' of notices: .*not an allowed host"):
         check_packs_to_sign([make("notices")], [])
     with pytest.raises(ContentError, match="'A' of features: the key"):
@@ -47,6 +40,9 @@ def test_entries_are_judged() -> None:
     linking = {**NEWS, "title": {"en": "Visit evil.com", "id": "a"}}
     with pytest.raises(ContentError, match=r"'a' of notices: en: a text holds 'evil\.com'"):
         check_packs_to_sign([make("notices", {"a": linking})], HOSTS)
+    check_packs_to_sign([make(kind) for kind in KINDS], HOSTS)
+    with pytest.raises(ContentError, match="given twice"):
+        check_packs_to_sign([make("notices"), make("notices")], HOSTS)
 
 
 def test_a_theme_is_held_against_the_wallpapers_that_there_are() -> None:

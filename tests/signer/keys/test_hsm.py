@@ -62,29 +62,27 @@ def test_all_keys_of_a_token_share_a_session(softhsm) -> None:
         assert PIN not in repr((tokens, session, vars(tokens), vars(session)))
 
 
-def test_two_tokens_are_open_at_once(softhsm) -> None:
-    """Each has a session of its own."""
-    softhsm.add("shelf")
-    forget_module()
-    with Tokens() as tokens:
-        for label in ("drawer", "shelf"):
-            session = tokens.open(softhsm.module, label, _ask, writing=True)
-            VerifyKey(session.generate(b"\x01", "root-1")).verify(
-                label.encode(), session.sign(b"\x01", label.encode())
-            )
-
-
 def test_a_second_login_is_refused(softhsm) -> None:
-    """The sentence says what holds the token, and the first login still works."""
+    """The sentence says what holds the token; other tokens have sessions of their own."""
     with Tokens() as first:
         first.open(softhsm.module, "drawer", _ask, writing=True)
         with pytest.raises(EnvironmentFailedError, match="uses the token drawer already"):
             Tokens().open(softhsm.module, "drawer", _ask)
         first.open(softhsm.module, "drawer", _ask).generate(b"\x01", "root-1")
+    softhsm.add("shelf")
+    forget_module()
+    with Tokens() as tokens:
+        for label in ("drawer", "shelf"):
+            session = tokens.open(softhsm.module, label, _ask, writing=True)
+            key = VerifyKey(session.generate(b"\2", "root-2"))
+            key.verify(label.encode(), session.sign(b"\2", label.encode()))
 
 
 def test_a_wrong_pin_is_refused_and_tried_once(softhsm, monkeypatch) -> None:
-    """The sentence says that it was tried once; neither PIN shows."""
+    """Or not at all where it is no text; neither PIN shows, also not in the cause."""
+    with pytest.raises(KeyStoreError, match="not UTF-8") as caught:
+        Tokens().open(softhsm.module, "drawer", lambda: b"\xff secret")
+    assert caught.value.__suppress_context__
     logins = []
     real = pkcs11.lib(softhsm.module)
 
@@ -108,13 +106,6 @@ def test_a_wrong_pin_is_refused_and_tried_once(softhsm, monkeypatch) -> None:
         assert (answers, logins.pop(), logins) == ([], pin.decode(), [])
         assert PIN not in str(caught.value)
         assert not pin or pin.decode() not in str(caught.value)
-
-
-def test_a_pin_that_is_no_text_is_refused_before_it_is_tried(softhsm) -> None:
-    """Nothing of it shows, also not in the error's cause."""
-    with pytest.raises(KeyStoreError, match="not UTF-8") as caught:
-        Tokens().open(softhsm.module, "drawer", lambda: b"\xff secret")
-    assert caught.value.__suppress_context__
 
 
 def test_a_module_that_is_not_there_is_named() -> None:

@@ -71,7 +71,7 @@ def test_a_name_is_a_role_and_a_number() -> None:
 
 
 def test_the_file_is_one_line_of_canonical_json() -> None:
-    """The public half is small, and readable for people; the holder is not in the TUF key."""
+    """Readable for people; the holder is not in the TUF key; other values are refused."""
     assert encode_public_key(PublicKey("root-1", PUBLIC)) == (
         f'{{"keyid":"{KEYID}","public":"{PUBLIC}","schema":1}}\n'.encode()
     )
@@ -80,10 +80,6 @@ def test_the_file_is_one_line_of_canonical_json() -> None:
         f'{{"holder":"Bob B. of Solo","keyid":"{KEYID}","public":"{PUBLIC}","schema":1}}\n'.encode()
     )
     assert "Bob" not in str(key.tuf_key.to_dict())
-
-
-def test_another_value_is_refused() -> None:
-    """A wrong id, form or schema is not a public half."""
     for change in (
         *({"schema": True}, {"schema": 2}, {"more": 1}, {"keyid": "0" * 64}),
         *({"public": PUBLIC.upper()}, {"public": PUBLIC[:-2]}, {"public": 7}, {"public": SMALL}),
@@ -125,15 +121,11 @@ def test_what_is_written_comes_back(seed, holder) -> None:
     assert decode_public_key("root-1", data) == key
 
 
-def test_pem_is_what_the_standards_say() -> None:
-    """The bytes of RFC 8410, without the holder; mail and editors add line ends."""
+def test_pem_and_tuf_keys_are_what_the_standards_say() -> None:
+    """The bytes of RFC 8410, and the key of metadata, under its id."""
     assert encode_as(KEY, "pem") == PEM
     for data in (PEM, PEM.replace(b"\n", b"\r\n"), b"\n\n" + PEM + b"\n"):
         assert decode_any("root-1", data) == PublicKey("root-1", PUBLIC)
-
-
-def test_a_tuf_key_is_what_metadata_holds() -> None:
-    """Its hash is the key id, and python-tuf reads it under that id; some tools add the id."""
     value = json.loads(encode_as(KEY, "tuf"))
     assert value == TUF
     assert Key.from_dict(KEYID, value).keyid == KEY.keyid == KEYID

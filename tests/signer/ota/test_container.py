@@ -64,7 +64,7 @@ def test_streamed_files() -> None:
 
 
 def test_zip64_end_record() -> None:
-    """A zip whose end record points to a zip64 one is read through it."""
+    """A zip whose end record points to a zip64 one is read through it; nothing points nowhere."""
     plain = write_zip([Member(name, data) for name, data in CONTENT.items()])
     end = plain[-22:]
     count, size, offset = struct.unpack("<H2L", end[10:20])
@@ -77,6 +77,9 @@ def test_zip64_end_record() -> None:
         _load(plain[:-22] + narrow)
     with pytest.raises(ContainerError, match="not where its locator must point"):
         _load(plain[:-22] + wide[:56] + wide[56:64] + bytes(8) + wide[72:] + narrow)
+    raw = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0)
+    with pytest.raises(ContainerError, match="no locator"):
+        _load(raw)
 
 
 def test_zip64_records_that_were_not_needed() -> None:
@@ -139,7 +142,7 @@ def _streamed(descriptor: bytes, *, size: int = 0, extra: bytes = b"") -> bytes:
 
 
 def test_data_descriptors() -> None:
-    """They have a signature and sizes of 4 bytes, and say what the directory says."""
+    """They have a signature and sizes of 4 bytes, say what the directory says, and are not wide."""
     size = len(zlib.compress(b"quiet, clear")) - 6
     raw = _streamed(b"PK\7\x08CRC." + struct.pack("<2L", size, 12))
     assert load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99) == b"quiet, clear"
@@ -148,10 +151,6 @@ def test_data_descriptors() -> None:
     for lie in lies:
         with pytest.raises(ContainerError, match="a announces a data descriptor and has none"):
             _load(_streamed(lie))
-
-
-def test_sizes_that_follow_are_not_zip64_in_front() -> None:
-    """A zip64 field of zeros makes the descriptor a wide one to some readers and not to others."""
     size = len(zlib.compress(b"quiet, clear")) - 6
     found = b"PK\7\x08CRC." + struct.pack("<2L", size, 12)
     raw = _streamed(found, size=0xFFFFFFFF, extra=struct.pack("<2H2Q", 1, 16, 0, 0))
@@ -159,64 +158,41 @@ def test_sizes_that_follow_are_not_zip64_in_front() -> None:
         _load(raw)
 
 
-def test_entries_have_a_limit() -> None:
-    """An entry longer than the caller takes is not read at all."""
+def test_entries_are_what_the_zip_says() -> None:
+    """Up to the caller's limit, of one size and time, and of the bytes of their checksum."""
     raw = write_zip([Member("a", bytes(100))])
     with pytest.raises(ContainerError, match="a is 100 bytes long; at most 99 are taken"):
         load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99)
-
-
-def test_damaged_entries_are_refused() -> None:
-    """A stored entry whose bytes changed does not match its checksum."""
     raw = bytearray(write_zip([Member("a", b"quiet")]))
     raw[31] ^= 1
     with pytest.raises(ContainerError, match="do not match the zip's size and checksum"):
         load_entry(io.BytesIO(raw), _load(bytes(raw)).entries["a"], 99)
-
-
-def test_stored_entries_have_one_size() -> None:
-    """A stored entry cannot be larger unpacked than packed."""
     with pytest.raises(ContainerError, match="two different sizes"):
         _load(write_zip([Member("a", b"quiet", claimed_size=6)]))
+    for at in (10, 12):
+        data = bytearray(write_zip([Member("a", b"x")]))
+        data[at] ^= 1
+        with pytest.raises(ContainerError, match="directory and local header disagree about a"):
+            load_container(io.BytesIO(data), len(data))
 
 
 def _members() -> list[Member]:
     return [Member(name, data) for name, data in CONTENT.items()]
 
 
-def test_files_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cap on the whole file is checked before anything is read."""
-    monkeypatch.setattr(module, "MAX_PACKAGE", 0)
-    with pytest.raises(ContainerError, match="larger than"):
-        load_container(io.BytesIO(), 1)
-
-
-def test_directory_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cap on the directory is checked before it is read."""
-    monkeypatch.setattr(module, "MAX_DIRECTORY", 10)
-    with pytest.raises(ContainerError, match="central directory is larger"):
-        _load(write_zip([Member("a", b"")]))
-
-
-def test_a_zip64_end_needs_room() -> None:
-    """An end record that refers to a zip64 one and has nothing before it is refused."""
-    raw = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0)
-    with pytest.raises(ContainerError, match="no locator"):
-        _load(raw)
-
-
-def test_entries_that_claim_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry cannot unpack to more than the largest package."""
-    raw = write_zip([Member("a", bytes(5000), DEFLATED)])
-    monkeypatch.setattr(module, "MAX_PACKAGE", 4999)
-    with pytest.raises(ContainerError, match="a claims to be 5000 bytes long"):
-        _load(raw)
-
-
-def test_both_headers_have_one_time():
-    """A reader of a stream would show another day than one of a file."""
-    for at in (10, 12):
-        data = bytearray(write_zip([Member("a", b"x")]))
-        data[at] ^= 1
-        with pytest.raises(ContainerError, match="directory and local header disagree about a"):
-            load_container(io.BytesIO(data), len(data))
+def test_caps_come_before_what_they_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That on the whole file, on the directory, and on what an entry unpacks to."""
+    for cap, value, raw, fault in (
+        ("MAX_PACKAGE", 0, b"x", "larger than"),
+        ("MAX_DIRECTORY", 10, write_zip([Member("a", b"")]), "central directory is larger"),
+        (
+            "MAX_PACKAGE",
+            4999,
+            write_zip([Member("a", bytes(5000), DEFLATED)]),
+            "a claims to be 5000 bytes long",
+        ),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, cap, value)
+            with pytest.raises(ContainerError, match=fault):
+                _load(raw)

@@ -61,8 +61,11 @@ def test_openssl_verifies_it_and_shows_the_parts(package, csig):
         assert each["digest"] == hashlib.sha256(part).hexdigest()
 
 
-def test_an_encrypted_key_asks_for_its_passphrase(package):
-    """A wrong one is refused with a sentence."""
+def test_key_and_certificate_are_a_pair(package) -> None:
+    """Another certificate is refused, a wrong passphrase, and what Custota could not read."""
+    other = (KEYS / "FIXTURE-ONLY-other.cert.pem").read_bytes()
+    with pytest.raises(KeyStoreError, match="not that of the certificate"):
+        make_csig(package, KEY, other, no_passphrase)
     key = serialization.load_pem_private_key(KEY, None)
     sealed = key.private_bytes(
         serialization.Encoding.PEM,
@@ -72,17 +75,6 @@ def test_an_encrypted_key_asks_for_its_passphrase(package):
     assert make_csig(package, sealed, PEM, lambda _name: b"right")
     with pytest.raises(KeyStoreError, match="passphrase is wrong"):
         make_csig(package, sealed, PEM, lambda _name: b"wrong")
-
-
-def test_key_and_certificate_are_a_pair(package):
-    """Another certificate is refused."""
-    other = (KEYS / "FIXTURE-ONLY-other.cert.pem").read_bytes()
-    with pytest.raises(KeyStoreError, match="not that of the certificate"):
-        make_csig(package, KEY, other, no_passphrase)
-
-
-def test_a_package_without_metadata_pb_is_refused():
-    """Custota reads it."""
     with pytest.raises(PropertiesError, match=r"does not list metadata\.pb"):
         list_parts(make_facts(1))
 

@@ -11,16 +11,12 @@ from tests.cases import case
 LONG = "\U000e0001" * 200
 
 
-def test_names_are_cut():
-    """A name has at most 60 characters, on one line, and a list three names."""
+def test_names_and_values_are_cut() -> None:
+    """At most 60 characters on one line, after they were escaped, and three names."""
     assert show_name("a\nb") == "a?b"
     assert show_name("x" * 61) == "x" * 59 + "…"
     assert show_names(["x"] * 5) == "x, x, x and 2 more"
     assert len(show_names([LONG] * 9)) < 200
-
-
-def test_values_are_cut_after_they_were_escaped():
-    """A sign that does not print takes ten characters."""
     assert show_text("yes") == "'yes'"
     assert len(show_text(LONG)) == 60
 

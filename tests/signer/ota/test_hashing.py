@@ -37,15 +37,11 @@ def test_runs_in_one_reading(chunk: int, monkeypatch: pytest.MonkeyPatch) -> Non
     }
 
 
-def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Progress comes after each read, with bytes done and bytes in all."""
+def test_progress(monkeypatch) -> None:
+    """Bytes done and in all, after each read; a file that is truncated meanwhile has no hash."""
     monkeypatch.setattr(hashing, "_CHUNK", 1500)
     seen: list[tuple[int, int]] = []
     hash_runs(io.BytesIO(DATA), 4096, [], progress=lambda *step: seen.append(step))
     assert seen == [(1500, 4096), (3000, 4096), (4096, 4096)]
-
-
-def test_a_file_that_became_shorter() -> None:
-    """A file that is truncated while it is read has no hash."""
     with pytest.raises(ContainerError, match="became shorter while it was read"):
         hash_runs(io.BytesIO(b"quiet"), 100, [Track([Run(0, 100, "all")])])

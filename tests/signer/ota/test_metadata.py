@@ -47,7 +47,7 @@ def _text(old: str, new: str) -> bytes:
 
 
 def test_text_that_is_refused() -> None:
-    """By what is wrong with it; the other rules are among the hostile packages."""
+    """By what is wrong with it, before it is read where it is large; unknown names are few."""
     for old, new, fault in (
         ("ota-type=AB", "ota-type=AB\n", "Line 4"),
         ("ota-type=AB", "ota-type=AB\r", "Line 3"),
@@ -61,10 +61,17 @@ def test_text_that_is_refused() -> None:
     ):
         with case(new), pytest.raises(MetadataError, match=fault):
             decode_text(_text(old, new))
+    lines = "".join(f"x-{index}=1\n" for index in range(65))
+    with pytest.raises(MetadataError, match="65 keys or fields that are unknown"):
+        decode_text(TEXT.encode() + lines.encode())
+    with pytest.raises(MetadataError, match="larger than 64 KiB"):
+        decode_text(bytes((64 << 10) + 1))
+    with pytest.raises(MetadataError, match="larger than 1 MiB"):
+        decode_pb(bytes((1 << 20) + 1))
 
 
 def test_kinds_that_are_not_supported() -> None:
-    """Other kinds of package are told apart from broken ones."""
+    """Other kinds of package are told apart from broken ones, in text and in protobuf."""
     for old, new, fault in (
         ("ota-type=AB", "ota-type=BRICK", "type is BRICK"),
         ("ota-type=AB\n", "", "type is missing"),
@@ -73,10 +80,6 @@ def test_kinds_that_are_not_supported() -> None:
     ):
         with case(old), pytest.raises(UnsupportedError, match=fault):
             decode_text(_text(old, new))
-
-
-def test_protobuf_of_another_type() -> None:
-    """The protobuf form names its type, also one that has no name here."""
     with pytest.raises(UnsupportedError, match="type is BRICK"):
         decode_pb(_pb(kind=3))
     with pytest.raises(UnsupportedError, match="type is 9"):
@@ -84,24 +87,12 @@ def test_protobuf_of_another_type() -> None:
 
 
 def test_protobuf_that_is_refused() -> None:
-    """Repeated map keys and values of the wrong kind are refused."""
+    """Repeated keys, values of the wrong kind, and what the text has no line for."""
     files = bytes_field(4, bytes_field(1, "a") + bytes_field(2, "b"))
     with pytest.raises(MetadataError, match="'a' twice"):
         decode_pb(_pb() + files + files)
     with pytest.raises(MetadataError, match="field 2 has wire type 0; it must have 2"):
         decode_pb(_pb(after=varint_field(2, 7)))
-
-
-def test_large_metadata_is_not_parsed() -> None:
-    """More than a phone holds, or of protobuf more than 1 MiB, is refused before it is read."""
-    with pytest.raises(MetadataError, match="larger than 64 KiB"):
-        decode_text(bytes((64 << 10) + 1))
-    with pytest.raises(MetadataError, match="larger than 1 MiB"):
-        decode_pb(bytes((1 << 20) + 1))
-
-
-def test_protobuf_adds_nothing_to_the_text() -> None:
-    """What the text form has no line for must not say more than it."""
     for before, after, fault in (
         (b"", bytes_field(1, "dev3"), "turns one device into another"),
         (b"", bytes_field(1, "dev2") + bytes_field(1, "dev"), "turns one device into another"),
@@ -111,10 +102,3 @@ def test_protobuf_adds_nothing_to_the_text() -> None:
     ):
         with case(before), pytest.raises(MetadataError, match=fault):
             decode_pb(_pb(more_before=before, more_after=after))
-
-
-def test_unknown_names_have_a_limit() -> None:
-    """A person has to allow each of them by name."""
-    lines = "".join(f"x-{index}=1\n" for index in range(65))
-    with pytest.raises(MetadataError, match="65 keys or fields that are unknown"):
-        decode_text(TEXT.encode() + lines.encode())

@@ -52,15 +52,11 @@ def _drop_pb(text: bytes) -> bytes:
 
 
 def test_packages_without_protobuf_metadata() -> None:
-    """Packages made before Android 12 have only the text."""
+    """Those before Android 12 have only text; a downgrade has the date of the old build."""
     envelope = _load(_without_pb(lambda text: text), "armani").envelope
     assert envelope.metadata.fingerprint == FULL.target.fingerprint
     assert envelope.signed_file is None
     assert not envelope.has_metadata_pb
-
-
-def test_a_downgrade_may_carry_another_date() -> None:
-    """In a downgrade the payload has the date of the old build, so that the device takes it."""
     moment = str(FULL.target.post_timestamp).encode()
     earlier = str(FULL.target.post_timestamp - 60).encode()
 
@@ -95,17 +91,8 @@ def test_size_and_checksum(data: bytes, piece: int, method: int) -> None:
     assert _digest(entry, packed, piece) == encode_unpacked(len(data), zlib.crc32(data))
 
 
-def test_much_comes_out_of_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unpacked bytes are taken in pieces, so that they need no memory of their own size."""
-    monkeypatch.setattr(package, "_PIECE", 100)
-    data = bytes(50_000)
-    packed = _deflate(data)
-    entry = Entry("x", DEFLATED, 0, len(packed), len(data), 0)
-    assert _digest(entry, packed, 7) == encode_unpacked(50_000, zlib.crc32(data))
-
-
-def test_what_cannot_be_unpacked() -> None:
-    """Cut off, followed by something, longer than announced or no deflate at all: no answer."""
+def test_what_cannot_be_unpacked(monkeypatch) -> None:
+    """Cut off, followed by something, too long or no deflate: no answer."""
     for packed, size in (
         (_deflate(b"quiet, clear")[:-1], 12),
         (_deflate(b"quiet, clear") + b"x", 12),
@@ -116,6 +103,11 @@ def test_what_cannot_be_unpacked() -> None:
     ):
         for piece in (1, 1 << 20):
             assert _digest(Entry("x", DEFLATED, 0, len(packed), size, 0), packed, piece) == b""
+    monkeypatch.setattr(package, "_PIECE", 100)
+    data = bytes(50_000)
+    packed = _deflate(data)
+    entry = Entry("x", DEFLATED, 0, len(packed), len(data), 0)
+    assert _digest(entry, packed, 7) == encode_unpacked(50_000, zlib.crc32(data))
 
 
 @given(st.binary(max_size=400))

@@ -66,10 +66,22 @@ def _changed(index: int, **changes: Any) -> Manifest:
 
 
 def test_a_delta_passes() -> None:
-    """Copies, differences, zeros and replacements that fill a partition are good."""
+    """From minor version 2 on, also of the future; stated lengths are those of the extents."""
     check_manifest(_delta(), 30 + 267)
     kinds = [operation.name for _, operation in operations_with_data(_delta())]
     assert kinds == ["SOURCE_BSDIFF", "REPLACE_XZ"]
+    with pytest.raises(PayloadError, match="delta and has minor version 1"):
+        check_manifest(_delta(1), 297)
+    check_manifest(_delta(10), 297)
+    with pytest.raises(PayloadError, match="reads beyond the old content"):
+        check_manifest(replace(_changed(0, sources=(Extent(5, 2),)), minor_version=10), 297)
+    check_manifest(_changed(0, source_length=8192, target_length=8192), 297)
+    copy = replace(_operation("SOURCE_COPY", 0, 6), source_hash=b"")
+    partition = replace(_delta().partitions[0], operations=PackedOperations([copy]))
+    manifest = replace(_delta(2), partitions=(partition,), signatures_offset=0)
+    check_manifest(manifest, 267)
+    with pytest.raises(PayloadError, match="without a source hash"):
+        check_manifest(replace(manifest, minor_version=3), 267)
 
 
 def test_types_need_their_minor_version() -> None:
@@ -93,19 +105,6 @@ def test_types_need_their_minor_version() -> None:
             with pytest.raises(PayloadError, match=f"{name} in partition system which needs minor"):
                 check_manifest(manifest, blobs + 267)
             check_manifest(replace(manifest, minor_version=minor + 1), blobs + 267)
-
-
-def test_deltas_need_minor_version_2() -> None:
-    """A delta of a version before source slots is refused."""
-    with pytest.raises(PayloadError, match="delta and has minor version 1"):
-        check_manifest(_delta(1), 297)
-
-
-def test_newer_minor_versions_pass() -> None:
-    """A version of the future is no fault of the package; known operations keep their rules."""
-    check_manifest(_delta(10), 297)
-    with pytest.raises(PayloadError, match="reads beyond the old content"):
-        check_manifest(replace(_changed(0, sources=(Extent(5, 2),)), minor_version=10), 297)
 
 
 def test_unknown_operations_pass() -> None:
@@ -138,21 +137,6 @@ def test_operations_that_are_refused() -> None:
             check_manifest(_changed(index, **changes), 297)
 
 
-def test_lengths_are_those_of_the_extents() -> None:
-    """A stated length is the size of the extents."""
-    check_manifest(_changed(0, source_length=8192, target_length=8192), 297)
-
-
-def test_old_versions_have_no_source_hash() -> None:
-    """Before minor version 3 an operation may leave out what it expects in the source."""
-    copy = replace(_operation("SOURCE_COPY", 0, 6), source_hash=b"")
-    partition = replace(_delta().partitions[0], operations=PackedOperations([copy]))
-    manifest = replace(_delta(2), partitions=(partition,), signatures_offset=0)
-    check_manifest(manifest, 267)
-    with pytest.raises(PayloadError, match="without a source hash"):
-        check_manifest(replace(manifest, minor_version=3), 267)
-
-
 def test_what_the_device_writes_itself_counts() -> None:
     """Hash tree and error correction are made by the device, so no operation writes them."""
     manifest = _delta(6)
@@ -165,21 +149,17 @@ def test_what_the_device_writes_itself_counts() -> None:
     check_manifest(replace(manifest, partitions=(complete,)), 297)
 
 
-def test_reading_needs_old_content() -> None:
-    """A partition without old content cannot be read from."""
-    manifest = _delta()
-    other = replace(manifest.partitions[0], name="other", old=None)
-    with pytest.raises(PayloadError, match="in partition other which has no old one"):
-        check_manifest(replace(manifest, partitions=(*manifest.partitions, other)), 297)
-
-
 def test_old_content_must_be_described() -> None:
-    """Size and hash of the old content are checked like those of the new."""
+    """By size and hash, where something is read from it."""
     manifest = _delta()
     for info in (PartitionInfo(0, HASH), PartitionInfo(4096, b"short")):
         partition = replace(manifest.partitions[0], old=info)
         with pytest.raises(PayloadError, match="no proper size and hash"):
             check_manifest(replace(manifest, partitions=(partition,)), 297)
+    manifest = _delta()
+    other = replace(manifest.partitions[0], name="other", old=None)
+    with pytest.raises(PayloadError, match="in partition other which has no old one"):
+        check_manifest(replace(manifest, partitions=(*manifest.partitions, other)), 297)
 
 
 def test_unsigned_payloads_end_with_their_data() -> None:
@@ -267,20 +247,16 @@ def test_length(data: bytes, piece: int) -> None:
     assert _digest(brotli.compress(data, quality=4), 3000, piece) == len(data).to_bytes(8)
 
 
-def test_much_comes_out_of_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unpacked bytes are counted in pieces, so that they need no memory of their own size."""
-    monkeypatch.setattr(payload_checks, "_PIECE", 100)
-    packed = brotli.compress(bytes(500_000))
-    assert _digest(packed, 500_000, 3) == (500_000).to_bytes(8)
-    assert _digest(packed, 499_999, 3) == b""
-
-
-def test_what_cannot_be_unpacked() -> None:
-    """Cut off, followed by something or no brotli at all: no answer."""
+def test_what_cannot_be_unpacked(monkeypatch) -> None:
+    """Cut off, followed by something or no brotli: no answer; bytes are counted in pieces."""
     packed = brotli.compress(b"quiet, clear")
     for data in (packed[:-1], packed + b"x", b"", b"\xff" * 20):
         for piece in (1, 100):
             assert _digest(data, 100, piece) == b""
+    monkeypatch.setattr(payload_checks, "_PIECE", 100)
+    packed = brotli.compress(bytes(500_000))
+    assert _digest(packed, 500_000, 3) == (500_000).to_bytes(8)
+    assert _digest(packed, 499_999, 3) == b""
 
 
 @given(st.binary(max_size=400))

@@ -56,7 +56,7 @@ def test_property_files_that_are_malformed() -> None:
 
 
 def test_another_entry_does_not_stand_in() -> None:
-    """A later entry whose name ends alike is not the one that a name means."""
+    """Names mean one entry, `metadata` that of META-INF, later ones the end of a name."""
     good = {
         "payload.bin": "payload.bin:100:50",
         "payload_properties.txt": "payload_properties.txt:200:10",
@@ -66,18 +66,10 @@ def test_another_entry_does_not_stand_in() -> None:
         _check(",".join(good.values()), (folder + name,))
         with pytest.raises(PropertiesError, match=f"says {name} is 20 bytes at 400, but it is"):
             _check(",".join((good | {name: f"{name}:400:20"}).values()), (folder + name,))
-
-
-def test_an_innocent_name_takes_nothing_away() -> None:
-    """`metadata` is that of META-INF, whatever else is called so."""
     true = "payload.bin:100:50,payload_properties.txt:200:10,metadata:40:20"
     _check(true, ("apex/metadata",))
     with pytest.raises(PropertiesError, match="says metadata is 20 bytes at 400"):
         _check(true.replace("40:20", "400:20"), ("apex/metadata",))
-
-
-def test_names_of_later_formats() -> None:
-    """What AOSP lists one day is found by the last part of its name, if that is one entry's."""
     value = f"payload.bin:100:50,{REST},new_map.pb:400:20"
     _check(value, ("META-INF/new_map.pb",))
     with pytest.raises(PropertiesError, match=r"names new_map\.pb, and several entries"):
@@ -87,7 +79,7 @@ def test_names_of_later_formats() -> None:
 
 
 def test_properties_that_are_refused() -> None:
-    """Each value has one form, each key occurs once."""
+    """Each value has one form, each key occurs once; unknown ones are named, in 16 KiB."""
     for old, new, fault in (
         ("FILE_SIZE=12", "FILE_SIZE=012", "FILE_SIZE in payload_properties.txt is not a size"),
         ("FILE_SIZE=12", "FILE_SIZE=12\nFILE_SIZE=12", "has FILE_SIZE twice"),
@@ -100,15 +92,7 @@ def test_properties_that_are_refused() -> None:
     ):
         with case(new), pytest.raises(PropertiesError, match=fault):
             decode_payload_properties(LINES.replace(old, new, 1).encode())
-
-
-def test_unknown_properties_are_named() -> None:
-    """A property of a newer format is kept apart; what steers an update is known."""
     raw = f"{LINES}ZEAL=1\nDIAL_HOME=1\nDOWNLOAD_RETRY=2\n".encode()
     assert decode_payload_properties(raw).unknown == ("property-DIAL_HOME", "property-ZEAL")
-
-
-def test_large_properties_are_not_parsed() -> None:
-    """More than 16 KiB is refused before anything looks at it."""
     with pytest.raises(PropertiesError, match="larger than 16 KiB"):
         decode_payload_properties(b"A" * 16_385)

@@ -51,18 +51,14 @@ def test_header_facts(samples: Path, name: str, length: int, manifest: int, mino
         assert load_payload_signature(stream, payload) == b""
 
 
-def test_full_operations(samples: Path) -> None:
-    """The full sample writes kernel with two REPLACE_BZ and root with one REPLACE_XZ."""
+def test_operations(samples) -> None:
+    """Two REPLACE_BZ and one REPLACE_XZ in the full sample; the delta's as they are published."""
     kernel, root = _load(samples / "full_payload.bin").manifest.partitions
     assert (kernel.name, root.name) == ("kernel", "root")
     assert Counter(each.name for each in kernel.operations) == {"REPLACE_BZ": 2}
     assert Counter(each.name for each in root.operations) == {"REPLACE_XZ": 1}
     assert kernel.old is None
     assert root.old is None
-
-
-def test_delta_operations(samples: Path) -> None:
-    """The delta sample has the operations that are published for it."""
     kernel, root = _load(samples / "delta_payload.bin").manifest.partitions
     assert Counter(each.name for each in kernel.operations) == {
         "BROTLI_BSDIFF": 1,

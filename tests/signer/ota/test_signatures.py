@@ -56,25 +56,26 @@ def _certificate(signer: Path) -> Certificate:
     return decode_certificate((signer / "cert.pem").read_bytes())
 
 
-def test_plain_signatures_of_openssl(signer: Path) -> None:
-    """A signature that openssl makes is accepted, over these bytes and no others."""
+def test_plain_signatures_of_openssl(signer, certificate, tmp_path) -> None:
+    """Accepted over these bytes and no others; a certificate is the same in PEM and DER."""
     found = _certificate(signer)
     signature = _openssl("dgst", "-sha256", "-sign", str(signer / "key.pem"), str(signer / "data"))
     assert found.is_signature(signature, DIGEST)
     assert not found.is_signature(signature, bytes(32))
     assert not found.is_signature(b"", DIGEST)
-
-
-def test_both_encodings(certificate: bytes, tmp_path: Path) -> None:
-    """PEM and DER of one certificate are the same certificate."""
     (tmp_path / "cert.pem").write_bytes(certificate)
     command = ["openssl", "x509", "-in", str(tmp_path / "cert.pem"), "-outform", "DER"]
     der = subprocess.run(command, check=True, capture_output=True).stdout
     assert decode_certificate(der).der == decode_certificate(certificate).der == der
 
 
-def test_keys_that_are_refused(tmp_path: Path) -> None:
-    """Short keys and algorithms that a phone does not verify are refused."""
+def test_what_is_not_a_certificate(tmp_path) -> None:
+    """Other bytes, large ones, short keys and algorithms that a phone does not verify."""
+    for raw in (b"", b"-----BEGIN CERTIFICATE-----", b"\x30\x03\x02\x01\x01"):
+        with pytest.raises(SignatureError, match=r"not an X\.509 certificate"):
+            decode_certificate(raw)
+    with pytest.raises(SignatureError, match="larger than 64 KiB"):
+        decode_certificate(bytes(65537))
     made = ("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem"))
     for key in (("rsa:1024",), ("ed25519",), ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
         _openssl("req", "-x509", "-nodes", "-newkey", *key, "-subj", "/CN=test", *made)
@@ -82,29 +83,12 @@ def test_keys_that_are_refused(tmp_path: Path) -> None:
             decode_certificate((tmp_path / "cert.pem").read_bytes())
 
 
-def test_what_is_not_a_certificate() -> None:
-    """Other bytes are refused in the package's own words."""
-    for raw in (b"", b"-----BEGIN CERTIFICATE-----", b"\x30\x03\x02\x01\x01"):
-        with pytest.raises(SignatureError, match=r"not an X\.509 certificate"):
-            decode_certificate(raw)
-
-
-def test_large_certificates_are_not_parsed() -> None:
-    """More than 64 KiB is refused before anything looks at it."""
-    with pytest.raises(SignatureError, match="larger than 64 KiB"):
-        decode_certificate(bytes(65537))
-
-
-def test_lengths_that_cannot_be() -> None:
-    """A length beyond the data, padding that is not zero, nothing at all, too much."""
+def test_lengths_that_cannot_be(certificate) -> None:
+    """Beyond the data, padding that is not zero, nothing, too much; or no signature at all."""
     for data, length in ((b"sig", 4), (b"sig\1", 3), (b"sig", 0), (bytes(1025), 1025)):
         raw = bytes_field(1, bytes_field(2, data) + fixed32_field(3, length))
         with pytest.raises(SignatureError, match="impossible length"):
             decode_signatures(raw, "signature")
-
-
-def test_a_missing_signature_is_named(certificate: bytes) -> None:
-    """An unsigned payload is refused for a certificate."""
     with pytest.raises(SignatureError, match="The payload signature is missing"):
         verify_signatures(b"", bytes(32), decode_certificate(certificate), "payload signature")
 
@@ -133,18 +117,14 @@ def test_other_forms_are_refused(signer: Path, options: tuple[str, ...], fault: 
         verify_cms(_cms(signer, *options), DIGEST, _certificate(signer))
 
 
-def test_another_signer_is_refused(signer: Path, certificate: bytes) -> None:
-    """The CMS must enclose, or at least name, the given certificate."""
+def test_another_signer_is_refused(signer, certificate) -> None:
+    """The CMS must enclose, or at least name, the given certificate, and be SignedData."""
     cms = _cms(signer, "-noattr", "-md", "sha256")
     with pytest.raises(SignatureError, match="encloses another certificate"):
         verify_cms(cms, DIGEST, decode_certificate(certificate))
     bare = _cms(signer, "-noattr", "-md", "sha256", "-nocerts")
     with pytest.raises(SignatureError, match="is by another certificate"):
         verify_cms(bare, DIGEST, decode_certificate(certificate))
-
-
-def test_what_is_not_signed_data(signer: Path) -> None:
-    """A CMS of another kind is refused."""
     cms = _openssl("cms", "-data_create", "-outform", "DER", "-in", str(signer / "data"))
     with pytest.raises(SignatureError, match="is not SignedData"):
         verify_cms(cms, DIGEST, _certificate(signer))

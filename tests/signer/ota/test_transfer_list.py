@@ -31,16 +31,14 @@ def _only(version: int, line: str) -> Command:
 
 
 def test_head() -> None:
-    """Version and total come first; two lines about stashes follow from version 2 on."""
+    """Version and total come first, two lines about stashes from version 2 on; 16 MiB at most."""
     first = decode_transfer_list(b"1\n9\nnew 2,0,9\n")
     assert (first.version, first.total_blocks, len(list(first.commands()))) == (1, 9, 1)
     fourth = decode_transfer_list(b"4\n9\n1\n8\nnew 2,0,9\n")
     assert (fourth.version, fourth.total_blocks, len(list(fourth.commands()))) == (4, 9, 1)
     assert list(decode_transfer_list(b"4\n0\n0\n0\n").commands()) == []
-
-
-def test_commands_that_only_write() -> None:
-    """They have one set of targets in every version."""
+    with pytest.raises(PayloadError, match="larger than 16 MiB"):
+        decode_transfer_list(bytes((16 << 20) + 1))
     for version, name in product((1, 2, 3, 4), ("new", "zero", "erase")):
         assert _only(version, f"{name} 4,0,1,5,7") == Command(name, ((0, 1), (5, 7)))
 
@@ -116,12 +114,6 @@ def test_commands_that_are_malformed() -> None:
             _only(version, line)
 
 
-def test_cap() -> None:
-    """The length is limited before anything is decoded."""
-    with pytest.raises(PayloadError, match="larger than 16 MiB"):
-        decode_transfer_list(bytes((16 << 20) + 1))
-
-
 @given(
     st.integers(1, 4),
     st.lists(st.integers(0, 3), min_size=1, max_size=12),
@@ -147,8 +139,8 @@ def test_lists_of_the_writer(version: int, old: list[int], new: list[int]) -> No
 LIST = b"1\n3\nzero 2,0,1\nzero 4,1,2,5,6\n"
 
 
-def test_lists_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two lists that each keep within a cap may be too much for one package; the head counts."""
+def test_lists_are_counted_together(monkeypatch) -> None:
+    """Two lists that keep within a cap may be too much for one package; named blocks count."""
     for cap, least, fault in (
         ("MAX_LISTS_LENGTH", 2 * len(LIST), "The transfer lists are larger than"),
         ("MAX_COMMANDS", 8, "have more than 8 commands"),
@@ -161,10 +153,6 @@ def test_lists_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
             caps.take(LIST)
             with pytest.raises(PayloadError, match=fault):
                 caps.take(LIST)
-
-
-def test_named_blocks_are_counted_over_all_lists() -> None:
-    """Many short lists that each name a whole partition cost as much as a long one."""
     caps = TransferCaps()
     for _ in range(4):
         caps.take_blocks(MAX_BLOCKS, "partition system")
@@ -186,7 +174,7 @@ def test_ranges_both_ways(ranges) -> None:
 
 
 def test_ranges_that_are_refused() -> None:
-    """Each fault has its sentence."""
+    """Each fault has its sentence; a set of many ranges is refused before it is decoded."""
     for text, fault in (
         ("", "no set of ranges"),
         ("2,0,5 ", "no set of ranges"),
@@ -201,10 +189,6 @@ def test_ranges_that_are_refused() -> None:
     ):
         with case(text), pytest.raises(PayloadError, match=fault):
             decode_ranges(text)
-
-
-def test_sets_have_a_limit() -> None:
-    """A set of many ranges is refused before it is decoded."""
     numbers = ",".join(map(str, range(200_000)))
     assert len(decode_ranges(f"200000,{numbers}")) == 100_000
     with pytest.raises(PayloadError, match="a set of more than 100000 ranges"):

@@ -30,17 +30,13 @@ def _central(*, size: int = 5, extra: bytes = b"", offset: int = 7) -> bytes:
     return head + b"n" + extra
 
 
-def test_end_record() -> None:
-    """Entries, size and offset of the directory stand at bytes 10, 12 and 16."""
+def test_end_records() -> None:
+    """Entries, size and offset at bytes 10, 12 and 16; other disks or lengths are refused."""
     record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, 100, 200, 0)
     assert decode_end(record) == End(entries=3, size=100, offset=200)
     assert not is_zip64(decode_end(record))
     for end in (End(0xFFFF, 1, 1), End(1, WIDE, 1), End(1, 1, WIDE)):
         assert is_zip64(end)
-
-
-def test_zip64_ends_that_are_odd() -> None:
-    """Another length, other disks or counts that differ are refused, and so is a second disk."""
     for place, value in ((4, 43), (16, 1), (20, 1), (24, 1)):
         numbers = (44, 45, 45, 0, 0, 2, 2, 3, 4)
         record = bytearray(struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", *numbers))
@@ -97,20 +93,8 @@ def test_extra_fields() -> None:
                     decode()
 
 
-def test_directory_must_be_full_exactly() -> None:
-    """The directory is neither shorter nor longer than its entries."""
-    for directory, count, fault in (
-        (b"", 1, "fewer entries"),
-        (_central(), 2, "fewer entries"),
-        (_central()[:-1], 1, "beyond its end"),
-        (_central() + b"x", 1, "beyond its last entry"),
-    ):
-        with case(directory), pytest.raises(ContainerError, match=fault):
-            decode_directory(directory, count)
-
-
-def test_local_header() -> None:
-    """A local header repeats what the directory says, without an offset."""
+def test_local_headers() -> None:
+    """They repeat what the directory says; that is neither shorter nor longer than its entries."""
     record = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, 9, 4, 5, 1, 2) + b"n\0\0"
     assert local_tail_length(record[:30]) == 3
     header = decode_local(record)
@@ -119,6 +103,14 @@ def test_local_header() -> None:
         decode_local(record[:-1])
     with pytest.raises(ContainerError, match="not where the directory says"):
         local_tail_length(b"PK\x03\x05" + record[4:30])
+    for directory, count, fault in (
+        (b"", 1, "fewer entries"),
+        (_central(), 2, "fewer entries"),
+        (_central()[:-1], 1, "beyond its end"),
+        (_central() + b"x", 1, "beyond its last entry"),
+    ):
+        with case(directory), pytest.raises(ContainerError, match=fault):
+            decode_directory(directory, count)
 
 
 def test_names_that_lead_elsewhere() -> None:

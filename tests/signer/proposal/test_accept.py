@@ -27,8 +27,8 @@ from signer.work_folder import WorkFolder
 from tests.cases import case
 
 
-def test_a_proposal_carries_what_it_replaces(office) -> None:
-    """Root, targets and the current version of the role travel with it, byte by byte."""
+def test_accepted_versions_are_the_folders(office) -> None:
+    """The folder verifies with the new version then, and a second time changes nothing."""
     proposed = office.renew("armani")
     context = {(file.role, file.version): file.data for file in proposed.proposal.context}
     assert context == {
@@ -36,10 +36,6 @@ def test_a_proposal_carries_what_it_replaces(office) -> None:
     }
     assert load_proposal(proposed.data, office.now).identity == proposed.identity
     assert proposed.proposal.names[office.public("armani-1").keyid] == "armani-1"
-
-
-def test_accepted_versions_are_the_folders(office) -> None:
-    """The folder verifies with the new version then, and a second time changes nothing."""
     proposed = office.renew("armani", "content")
     files = office.sign(proposed, "alice", "bob")
     accepted = accept_signatures(office.folder, proposed, files)
@@ -63,11 +59,17 @@ def test_the_second_of_two_proposals_is_refused(office) -> None:
 
 
 def test_a_proposal_of_another_repository_is_refused(office, tmp_path) -> None:
-    """A change is not taken over where there is no repository."""
+    """A change is taken over only where its past is: not elsewhere, ahead, or in its place."""
     proposed = office.renew("armani")
     files = office.sign(proposed, "alice", "bob")
     with pytest.raises(EnvironmentFailedError, match="is not there"):
         accept_signatures(WorkFolder(tmp_path / "empty"), proposed, files)
+    behind = WorkFolder(shutil.copytree(office.folder.folder, tmp_path / "behind"))
+    first = office.renew("armani")
+    accept_signatures(office.folder, first, office.sign(first, "alice", "bob"))
+    second = office.renew("armani")
+    with pytest.raises(ProposalError, match=r"has armani 1 only.*before this one first"):
+        accept_signatures(behind, second, office.sign(second, "alice", "bob"))
 
 
 def test_two_people_do_not_change_one_folder_at_once(office) -> None:
@@ -84,7 +86,7 @@ def test_two_people_do_not_change_one_folder_at_once(office) -> None:
 
 
 def test_a_cut_off_acceptance_is_completed_by_the_next_change(office) -> None:
-    """What lies in `accepting` counts from then on, and the next change takes it over whole."""
+    """What lies in `accepting` counts from then on, if it is a role version."""
     proposed = office.renew("armani", "content")
     files = office.sign(proposed, "alice", "bob")
     accepting = office.folder.folder / "accepting"
@@ -98,10 +100,6 @@ def test_a_cut_off_acceptance_is_completed_by_the_next_change(office) -> None:
     with office.folder.changing():
         assert not accepting.exists()
     assert office.folder.load("armani", 2) == accepted["armani", 2]
-
-
-def test_a_foreign_file_among_them_is_refused(office) -> None:
-    """Nothing is taken over that is not a role version."""
     accepting = office.folder.folder / "accepting"
     accepting.mkdir()
     (accepting / "notes.txt").write_text("x")
@@ -128,16 +126,6 @@ def test_a_proposal_for_a_delegator_that_went_on_is_refused(office) -> None:
     accept_signatures(office.folder, first, office.sign(first, "alice", "bob"))
     with pytest.raises(ProposalError, match="has targets 2 by now"):
         accept_signatures(office.folder, late, office.sign(late, "carol"))
-
-
-def test_a_proposal_from_ahead_of_the_folder_is_refused(office, tmp_path) -> None:
-    """What is missing is the proposal before it."""
-    behind = WorkFolder(shutil.copytree(office.folder.folder, tmp_path / "behind"))
-    first = office.renew("armani")
-    accept_signatures(office.folder, first, office.sign(first, "alice", "bob"))
-    second = office.renew("armani")
-    with pytest.raises(ProposalError, match=r"has armani 1 only.*before this one first"):
-        accept_signatures(behind, second, office.sign(second, "alice", "bob"))
 
 
 def test_a_foreign_root_is_not_taken_over(office, new_keys, passphrases) -> None:

@@ -71,17 +71,13 @@ def test_phones_outside_the_share_may_have_none() -> None:
 
 
 def test_a_next_pack_of_which_one_part_changes() -> None:
-    """The parts that stay are not counted."""
+    """The parts that stay are not counted; pictures are named that are new or changed."""
     before, _ = make_pack_role("tables", {"zones": entries_of("zones")})
     more = entries_of("zones") | {"Asia/Makassar": {"link": "Asia/Jakarta"}}
     after, _ = make_pack_role("tables", {"zones": more}, packs={"zones": pack(2)})
     changes, warnings = describe_packs("tables", before, after)
     assert changes[0].startswith("Replaces zones 1 by zones 2, “A pack”: 1 of 16 parts ch")
     assert warnings == [ENTRIES.replace("notices 1", "zones 2")]
-
-
-def test_pictures_are_named() -> None:
-    """Those that are new or changed."""
     wallpapers = entries_of("wallpapers")
     before, _ = make_pack_role("content", {"wallpapers": wallpapers})
     more = wallpapers | {"hills": wallpapers["waves"]}
@@ -93,7 +89,7 @@ def test_pictures_are_named() -> None:
 
 
 def test_other_dates() -> None:
-    """Of a pack that stays: end, share, hosts."""
+    """Of a pack that stays: end, share, hosts; a withdrawal is final, and warned of."""
     other = content(end=DAY, rollout=[[0, 500]])
     other.unrecognized_fields["custom"]["hosts"] = []
     assert describe_packs("content", content(), other)[0] == [
@@ -104,10 +100,6 @@ def test_other_dates() -> None:
     assert describe_packs("content", content(end=DAY), content())[0] == [
         "notices 1 is used without end from then on."
     ]
-
-
-def test_a_withdrawal_is_warned_of() -> None:
-    """It is final."""
     changes, warnings = describe_packs("content", content(), content(withdrawn=[1]))
     assert changes == ["Withdraws notices 1, for ever."]
     assert "notices 1 cannot be used again" in warnings[0]

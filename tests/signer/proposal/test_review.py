@@ -87,8 +87,8 @@ def test_short_and_long_lives_are_warned_of(office) -> None:
     assert told.warnings == ("A thief of online keys could hold phones on it for 181 days.",)
 
 
-def test_what_has_no_words_is_named_and_warned_of(office) -> None:
-    """A member that this version does not know is not signed unseen."""
+def test_what_has_no_words_is_named_and_warned_of(office, trusted) -> None:
+    """A member that this version does not know is not signed unseen, wherever it is."""
     trusted = load_trusted(office.folder, None)
     _, signed = load_delegated(office.folder, trusted, "armani")
     signed.version += 1
@@ -96,16 +96,6 @@ def test_what_has_no_words_is_named_and_warned_of(office) -> None:
     told = review(office, office.propose({"armani": signed}))["armani"]
     assert told.changes == ("Changes what this version has no words for: custom.shops.",)
     assert told.warnings == ("Ask what that is before you sign, or look into the file.",)
-
-
-@pytest.fixture
-def trusted(repo):
-    """Return root and targets of a repository."""
-    return load_trusted(WorkFolder(repo), None)
-
-
-def test_unknown_members_are_named(trusted) -> None:
-    """At the top, in `custom`, in a role or delegation, also where one goes; a renewal has none."""
     for signed in (trusted.root, trusted.targets):
         assert list_unreviewed(None, signed) == []
         renewed = copy.deepcopy(signed)
@@ -124,3 +114,9 @@ def test_unknown_members_are_named(trusted) -> None:
     before = copy.deepcopy(trusted.root)
     before.unrecognized_fields["mirrors"] = ["x"]
     assert list_unreviewed(before, trusted.root) == ["mirrors"]
+
+
+@pytest.fixture
+def trusted(repo):
+    """Return root and targets of a repository."""
+    return load_trusted(WorkFolder(repo), None)

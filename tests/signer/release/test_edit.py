@@ -151,8 +151,8 @@ def test_the_next_version_is_sorted_and_judged() -> None:
     assert (planned.version, planned.expires) == (2, EXPIRES)
 
 
-def test_withdrawn_bytes_do_not_come_back_under_another_name() -> None:
-    """Neither in the same channel nor in another; a corrected package of the build does."""
+def test_what_was_withdrawn_does_not_come_back() -> None:
+    """Neither its bytes under another name nor the build; a corrected package of a build does."""
     both = [make_facts(2), make_facts(2, 1)]
     role = sign(role_of(1), both)
     role = plan_withdrawal(Withdrawal((path_of(2, 1),)), role, EXPIRES)
@@ -164,10 +164,6 @@ def test_withdrawn_bytes_do_not_come_back_under_another_name() -> None:
         sign(beta, [make_facts(2), renamed], BETA)
     corrected = make_facts(2, 1, path=renamed.path, sha256="c" * 64)
     assert f"{STABLE}/again.zip" in sign(role, [corrected]).targets
-
-
-def test_a_withdrawn_build_does_not_come_back() -> None:
-    """Zipped and signed anew, or the same file in another channel: it is the same build."""
     role = plan_withdrawal(Withdrawal(("armani",), 1), role_of(1), EXPIRES)
     for channel, sha256 in itertools.product((STABLE, BETA), (make_facts(1).sha256, "c" * 64)):
         again = make_facts(1, path=make_facts(1).path.with_name("again.zip"), sha256=sha256)

@@ -89,16 +89,12 @@ def test_a_text_of_an_older_version_goes_along(role) -> None:
 
 
 def test_what_is_withdrawn_is_not_promoted(role) -> None:
-    """Neither from where it is withdrawn, nor to where it is."""
+    """Neither from where it is withdrawn, nor to where it is; an edge stays behind."""
     for place in (BETA, STABLE):
         request = Withdrawal((str(place),), 2)
         withdrawn = plan_withdrawal(request, promote(role).planned, EXPIRES)
         with pytest.raises(ReleaseRefusal, match=r"withdrawn.*that is final; promote another"):
             promote(withdrawn)
-
-
-def test_a_withdrawn_edge_stays_behind(role) -> None:
-    """The build goes without it; one that is withdrawn in the target stays so."""
     once = promote(role, 1).planned
     withdrawn = plan_withdrawal(Withdrawal((path_of(2, 1, BETA),)), once, EXPIRES)
     promotion = promote(withdrawn)
@@ -107,10 +103,6 @@ def test_a_withdrawn_edge_stays_behind(role) -> None:
     promotion = promote(withdrawn)
     assert promotion.planned.targets == withdrawn.targets
     assert promotion.left_out == (f"{path_of(2, 1)} stays withdrawn: that is final.",)
-
-
-def test_what_is_withdrawn_elsewhere_goes_nowhere_new(role) -> None:
-    """An edge stays behind with a word on why; a full package, and so its build, is refused."""
     everywhere = promote(promote(role, 1).planned).planned
     dev = Channel("armani", "id", "dev")
     first = promote(everywhere, 1, dev).planned

@@ -81,15 +81,11 @@ REFUSED = [
 ]
 
 
-def test_what_the_page_allows_is_taken() -> None:
-    """Each at its edge."""
+def test_another_form_is_refused(tmp_path) -> None:
+    """One sentence names the file; there are no defaults, and one encoding; edges are taken."""
     for changes in TAKEN:
         with case(changes):
             assert msgspec.to_builtins(decode_proof(_encode(**changes), "x")) == VALUE | changes
-
-
-def test_another_form_is_refused() -> None:
-    """In one sentence that names the file; there are no defaults."""
     for name in VALUE:
         value = {key: each for key, each in VALUE.items() if key != name}
         with case(name), pytest.raises(ReleaseRefusal, match="is no report"):
@@ -104,10 +100,6 @@ def test_another_form_is_refused() -> None:
             ),
         ):
             decode_proof(_encode(**changes), "x.json")
-
-
-def test_one_value_has_one_encoding(tmp_path) -> None:
-    """White space, a missing line feed, what is no JSON, and a long file, not read to its end."""
     spaced = DATA.replace(b":", b": ", 1)
     for data in (DATA[:-1], DATA + b" ", spaced, b"", b"{", b"[" * 20_000, b"\xff"):
         with case(data), pytest.raises(ReleaseRefusal, match="is no report"):

@@ -122,17 +122,13 @@ def test_withdrawn_builds_do_not_count_but_drain() -> None:
 
 
 def test_what_left_does_not_come_back() -> None:
-    """Neither under its counter nor under a new one, because the role knows how old it was."""
+    """Neither under its counter nor a new one; and what is all there is, is not pruned."""
     pruned = prune(withdraw(role_of(1, 2), STABLE, 1), 1).planned
     with pytest.raises(ReleaseRefusal, match="was not built after"):
         sign(pruned, [make_facts(1)])
     with pytest.raises(ReleaseRefusal, match="Counter 1 is not above 2"):
         sign(pruned, [make_facts(3)], counter=1)
     assert counters(sign(pruned, [make_facts(3)])) == [2, 3]
-
-
-def test_nothing_else_is_pruned() -> None:
-    """To take out all there is another command; so is it where all is withdrawn, or empty."""
     for role, keep, sentence in (
         (role_of(1), 0, "--keep 1 or more"),
         (role_of(1), -1, "--keep 1 or more"),
@@ -144,7 +140,7 @@ def test_nothing_else_is_pruned() -> None:
 
 
 def test_a_model_is_retired() -> None:
-    """Everything leaves; newer builds, above the floor in counter and time, may come back."""
+    """Everything leaves; newer builds may come back, while a counter is left."""
     retired = plan_retirement("armani", role_of(1, 2), EXPIRES)
     assert retired.targets == {}
     assert decode_floor(retired) == Floor(schema=1, counter=3, time=time_of(2))
@@ -156,10 +152,6 @@ def test_a_model_is_retired() -> None:
     back = sign(retired, [make_facts(3)])
     assert (counters(back), decode_floor(back).counter) == ([3], 3)
     assert counters(prune(sign(back, [make_facts(4)]), 1).planned) == [4]
-
-
-def test_a_model_whose_counters_are_used_up_is_not_retired() -> None:
-    """There would be no floor for it; the sentence says what to do."""
     role = empty_role()
     role.unrecognized_fields["custom"] = {"floor": 2**53 - 1, "floor_time": 5, "schema": 1}
     last = sign(role, [make_facts(1)])

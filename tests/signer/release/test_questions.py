@@ -42,15 +42,6 @@ def judge(packages, *given, sources=(), current=None, terms=TERMS, **request):
     ]
 
 
-def test_packages_with_proofs_pass() -> None:
-    """A full one and an incremental from the listed build."""
-    assert judge([FULL, STEP], proof_of(STEP), proof_of(FULL)) == [
-        (FULL.path.name, "yes", ""),
-        (STEP.path.name, "yes", ""),
-        (str(STABLE), "yes", ""),
-    ]
-
-
 def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
     """As the team's policy says; a block-based package has nothing to unpack."""
     for package, terms, answer, start in (
@@ -98,7 +89,7 @@ def test_a_proof_of_something_else_is_refused() -> None:
 
 
 def test_an_incremental_is_proved_on_the_build_that_phones_have() -> None:
-    """That is the listed full package of a build that it starts from."""
+    """Each listed build that it starts from has its proof, or the package at hand has it."""
     for source, words in (
         (None, "was proved on another build than it starts from"),
         (ProvedSource(fingerprint(3), SOURCE.sha256), "was proved on another build"),
@@ -112,10 +103,6 @@ def test_an_incremental_is_proved_on_the_build_that_phones_have() -> None:
             ]
             assert answer == "no"
             assert words in said
-
-
-def test_each_build_that_an_incremental_starts_from_has_its_proof():
-    """The sentence names the one without."""
     full = make_facts(3)
     both = make_facts(3, 1, source_builds=(SOURCE.fingerprint, FULL.fingerprint))
     other = proof_of(both, source=ProvedSource(FULL.fingerprint, FULL.sha256))
@@ -125,10 +112,6 @@ def test_each_build_that_an_incremental_starts_from_has_its_proof():
     assert f"was not proved on {FULL.fingerprint}, from which it starts, too" in said
     answers = judge([full, both], *proofs, other, current=role_of(1, 2))
     assert [each[1] for each in answers] == ["yes"] * 3
-
-
-def test_the_source_of_a_factory_build_is_the_one_at_hand() -> None:
-    """It need not be listed; then --source says which package it is, or nothing does."""
     builds, other = frozenset({SOURCE.fingerprint}), ProvedSource(SOURCE.fingerprint, "0" * 64)
     proofs = (proof_of(FULL), proof_of(STEP, source=other))
     arguments = {"current": empty_role(), "factory_builds": builds}
@@ -137,15 +120,8 @@ def test_the_source_of_a_factory_build_is_the_one_at_hand() -> None:
     assert [each[1] for each in answers] == ["yes", "no", "yes"]
 
 
-def test_a_proof_of_no_package_here_is_refused() -> None:
-    """It was perhaps made before the package was built again."""
-    *_, (subject, answer, said) = judge([FULL], proof_of(FULL), proof_of(SOURCE))
-    assert (subject, answer) == (str(STABLE), "no")
-    assert f"sha256 {SOURCE.sha256}, which is none of these" in said
-
-
 def test_a_full_package_is_proved_on_the_build_before() -> None:
-    """Where proofs are required: only so is it seen that no partition is left out."""
+    """Where proofs are required: so is seen that no partition is left out. Others are refused."""
     alone = proof_of(FULL, source=None)
     ((_, answer, said), _) = judge([FULL], alone)
     assert answer == "no"
@@ -154,3 +130,11 @@ def test_a_full_package_is_proved_on_the_build_before() -> None:
     assert judge([FULL], alone, current=empty_role())[0][1] == "yes"
     other = proof_of(FULL, source=ProvedSource("Hening/other", "e" * 64))
     assert judge([FULL], other)[0][1] == "no"
+    *_, (subject, answer, said) = judge([FULL], proof_of(FULL), proof_of(SOURCE))
+    assert (subject, answer) == (str(STABLE), "no")
+    assert f"sha256 {SOURCE.sha256}, which is none of these" in said
+    assert judge([FULL, STEP], proof_of(STEP), proof_of(FULL)) == [
+        (FULL.path.name, "yes", ""),
+        (STEP.path.name, "yes", ""),
+        (str(STABLE), "yes", ""),
+    ]

@@ -67,16 +67,12 @@ def test_the_same_command_after_expiry_signs_anew(sign, facts, now, repo) -> Non
     assert (repo / "metadata" / "3.armani.json").exists()
 
 
-def test_a_wrong_passphrase_changes_nothing(sign, facts, tmp_path, tree) -> None:
-    """The key is asked before anything is written."""
+def test_what_is_refused_changes_nothing(sign, facts, tmp_path, tree) -> None:
+    """A key is asked before anything is written; a role lives between a day and ten years."""
     before = tree(tmp_path)
     with pytest.raises(SignerError, match="passphrase is wrong"):
         sign([facts["first"]], ask=lambda _: b"wrong passphrase")
     assert tree(tmp_path) == before
-
-
-def test_an_expiry_that_cannot_be_is_refused(sign, facts) -> None:
-    """A role lives between a day and ten years."""
     for days in (0, -1, 3651):
         with case(days), pytest.raises(ReleaseRefusal, match="1 to 3650 days"):
             sign([facts["first"]], expiry_days=days)

@@ -124,7 +124,7 @@ def answer(source, role, **request):
 
 
 def test_a_source_is_the_listed_file() -> None:
-    """Not another zip that calls itself the same build, even with the partitions that are asked."""
+    """Not another zip of the same build; one that is not listed counts for factory builds only."""
     assert answer(FULL, role_of(1)).answer == "yes"
     other = replace(FULL, sha256="e" * 64, path=FULL.path.with_name("other.zip"))
     for request in ({}, {"factory_builds": frozenset({fingerprint(1)})}):
@@ -134,10 +134,6 @@ def test_a_source_is_the_listed_file() -> None:
             f"other.zip calls itself {fingerprint(1)} and is another file than"
             f" {STABLE}/armani-id-1-full.zip, which is listed; give that one with --source."
         )
-
-
-def test_the_package_of_an_unlisted_build_counts_for_factory_builds_only() -> None:
-    """Otherwise it is unknown whether any phone has it."""
     stated = {"factory_builds": frozenset({fingerprint(1)})}
     assert answer(FULL, empty_role(), **stated).answer == "yes"
     verdict = answer(FULL, empty_role())
@@ -165,17 +161,13 @@ def with_more(facts):
 
 
 def test_a_left_out_partition_is_refused() -> None:
-    """Of a full package and of an incremental, by the full package of the build before."""
+    """By the full package of the build before, which must be the listed file."""
     older = with_more(FULL)
     for package in (make_facts(2), STEP):
         ((answer, said),) = left_out([package], [older])
         assert answer == "no"
         assert "leaves out product" in said
         assert left_out([with_more(package)], [older]) == [("yes", "")]
-
-
-def test_a_source_of_another_build_does_not_answer_for_a_listed_one() -> None:
-    """It must be the listed file; without one it is unknown."""
     ((_, said),) = left_out([make_facts(2)], [replace(FULL, sha256="f" * 64)])
     assert "is another file than" in said
     remark = "give the full package of the build before it with --source"

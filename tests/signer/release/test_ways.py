@@ -32,7 +32,7 @@ def test_an_empty_channel_has_no_ways() -> None:
 
 
 def test_a_phone_takes_the_incremental_from_its_build() -> None:
-    """Every other build takes the full package, a factory build first of all."""
+    """Every other build takes the full package; a stepping stone comes first."""
     role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 2)])
     assert paths(role, factory=[fingerprint(0)]) == [
         (0, (path_of(3),)),
@@ -44,10 +44,6 @@ def test_a_phone_takes_the_incremental_from_its_build() -> None:
     assert len(listed) == 2
     beta = sign(role_of(1, channel=BETA), [make_facts(2)])
     assert paths(beta, factory=[fingerprint(1), fingerprint(2)]) == [(1, (path_of(2),))]
-
-
-def test_a_stepping_stone_comes_first() -> None:
-    """By the incremental to the stone where there is one, and on by the one from it."""
     role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
     role = sign(role, [make_facts(3), make_facts(3, 2)], min_counter=2)
     assert paths(role, factory=[fingerprint(0)]) == [

@@ -34,7 +34,7 @@ def gone(role):
 
 
 def test_what_is_named_is_withdrawn(role) -> None:
-    """A build in every channel or in one, or an edge; nothing else changes, known or not."""
+    """A build in every channel or in one, or an edge, but no full package that others need."""
     role.targets[path_of(2)].custom["x-later"] = [1]
     role.targets[path_of(2)].unrecognized_fields["x-target"] = 2
     planned = withdraw(role, "armani", counter=2)
@@ -47,10 +47,6 @@ def test_what_is_named_is_withdrawn(role) -> None:
     planned = withdraw(role, str(BETA), counter=2)
     assert gone(planned) == {path_of(2, None, BETA), path_of(2, 1, BETA)}
     assert gone(withdraw(role, path_of(2, 1))) == {path_of(2, 1)}
-
-
-def test_a_full_package_does_not_go_alone(role) -> None:
-    """No pointer could offer what is left; with its incrementals named it can go."""
     with pytest.raises(ReleaseRefusal, match=r"would stay.*with counter 2 from"):
         withdraw(role, path_of(2))
     both = {path_of(2), path_of(2, 1)}
