@@ -20,20 +20,13 @@ from tests.server.core.content.samples import DER
 AUTHORITY = Rule(check_ca_certificate, check_authority)
 
 
-def test_every_root_of_certifi_is_one():
-    """Also those whose serial numbers violate RFC 5280."""
+def test_certificates_of_authorities_pass() -> None:
+    """Every root of certifi, odd extensions and unique identifiers (RFC 5280, 4.1.2.8)."""
     text = Path(certifi.where()).read_text("utf-8")
     found = re.findall(r"-----BEGIN CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
     assert len(found) > 100
     for each in found:
         assert AUTHORITY.accepts(base64.b64decode(each)), each
-
-
-def test_certificates_by_hand_pass():
-    """With odd extensions, which concern those who verify chains, and with unique identifiers.
-
-    The identifiers are those of issuer and subject (RFC 5280 section 4.1.2.8).
-    """
     assert AUTHORITY.accepts(DER)
     assert AUTHORITY.accepts(make_certificate())
     for name, odd in EXTENSIONS_OF_ODD_FORM.items():

@@ -55,18 +55,14 @@ def part(**changes):
 GOOD = compress(canonical(part()))
 
 
-def test_the_part_of_a_key():
-    """The vectors of FORMATS.md section 15; the message lists the known kinds."""
+def test_the_part_of_a_key() -> None:
+    """The vectors of FORMATS.md section 15; other keys and kinds have none."""
     vectors = [("zones", "Asia/Jakarta", 3), ("apn", "510-10", 14), ("emergency", "ID", 0)]
     for kind, key, number in vectors:
         assert part_of(kind, key) == number
         assert phone_kinds.part_of(key, phone_kinds.KINDS[kind].parts) == number
     with pytest.raises(FormatError, match="'jokes' is no kind of pack; there are apn,"):
         part_of("jokes", "a")
-
-
-def test_what_is_no_key():
-    """Other characters, none at all, or more than 64."""
     for key in ("", "a b", "ä", "a\n", "a" * 65, "a*", "a\\b", "a:b"):
         with pytest.raises(FormatError, match="not a key"):
             check_key(key)
@@ -93,13 +89,23 @@ def test_parts_hold_all_entries_and_come_back(entries, kind):
         assert decode_on_phone(data, phone_kinds.KINDS[kind], number) == held
 
 
-def test_a_part_is_the_canonical_json_of_section_15():
-    """Compressed with xz; keys are sorted, without white space."""
+def test_a_part_is_the_canonical_json_of_section_15() -> None:
+    """Compressed with xz, keys sorted; Asia/Jakarta belongs into part 3 of the zones alone."""
     entries = {"b": {}, "a": {"c": "ü"}}
     assert lzma.decompress(encode_part("notices", 0, entries)) == (
         '{"entries":{"a":{"c":"ü"},"b":{}},"kind":"notices","part":0,"schema":1}\n'.encode()
     )
     assert encode_canonical(part(entries=entries)) == canonical(part(entries=entries))
+    entries = {"Asia/Jakarta": {"link": "x"}}
+    good = encode_part("zones", 3, entries)
+    assert PART.accepts("zones", 3, good)
+    for kind, number in (("zones", 2), ("zones", 4), ("apn", 3), ("ca", 3)):
+        assert not PART.accepts(kind, number, good)
+    wrong = compress(canonical(part(entries=entries, kind="zones", part=4)))
+    said = PART.judge("zones", 4, wrong)
+    assert "holds Asia/Jakarta, which belongs into part 3" in said[0]
+    with pytest.raises(FormatError, match=r"part 4 of zones cannot be written: .*belongs into"):
+        encode_part("zones", 4, entries)
 
 
 TEXT = canonical(part())
@@ -140,20 +146,6 @@ def test_hostile_parts_are_refused():
         assert re.search(sentence, said[0]), (text[:90], said)
 
 
-def test_an_entry_or_a_part_in_the_wrong_place_is_refused():
-    """Both reading and writing refuse it: Asia/Jakarta belongs into part 3."""
-    entries = {"Asia/Jakarta": {"link": "x"}}
-    good = encode_part("zones", 3, entries)
-    assert PART.accepts("zones", 3, good)
-    for kind, number in (("zones", 2), ("zones", 4), ("apn", 3), ("ca", 3)):
-        assert not PART.accepts(kind, number, good)
-    wrong = compress(canonical(part(entries=entries, kind="zones", part=4)))
-    said = PART.judge("zones", 4, wrong)
-    assert "holds Asia/Jakarta, which belongs into part 3" in said[0]
-    with pytest.raises(FormatError, match=r"part 4 of zones cannot be written: .*belongs into"):
-        encode_part("zones", 4, entries)
-
-
 def containers():
     """Return streams, and the server's sentence."""
     return [
@@ -188,18 +180,8 @@ def test_all_else_that_xz_could_be_is_refused():
         assert re.search(sentence, said[0]), (data[:40], said)
 
 
-def test_a_bomb_is_stopped_when_it_opens():
-    """128 MiB in 20 kB: two MiB are decoded, and no more memory is taken than that needs."""
-    packer = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=[LZMA2])
-    bomb = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(128)), packer.flush()])
-    assert len(bomb) < ENCODED_LIMIT
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert not PART.accepts("notices", 0, bomb)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
-
-
-def test_the_limits_are_reached_and_not_passed():
-    """For reading and for writing."""
+def test_the_limits_are_reached_and_not_passed() -> None:
+    """For reading and for writing; of a bomb two MiB are decoded, in little memory."""
     room = DECODED_LIMIT - len(canonical(part(entries={"a": {"b": ""}})))
     assert PART.accepts("notices", 0, compress(canonical(part(entries={"a": {"b": "a" * room}}))))
     more = compress(canonical(part(entries={"a": {"b": "a" * (room + 1)}})))
@@ -209,6 +191,12 @@ def test_the_limits_are_reached_and_not_passed():
             encode_xz(data)
     with pytest.raises(FormatError, match="in xz are over 262144"):
         encode_xz(hashlib.shake_256(b"").digest(300_000))
+    packer = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=[LZMA2])
+    bomb = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(128)), packer.flush()])
+    assert len(bomb) < ENCODED_LIMIT
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert not PART.accepts("notices", 0, bomb)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
 def xz(data, *options):

@@ -87,21 +87,17 @@ def refused(data, sentence, width=64, height=64):
     assert re.search(sentence, said[0]), (said, sentence)
 
 
-def test_what_is_refused():
-    """Metadata, comments, other codings, and anything after the end."""
+def test_what_is_refused() -> None:
+    """Metadata, comments, other codings, anything after the end, and other sizes."""
     for data, sentence in (*REFUSED, *jpegs.BROKEN.values()):
         refused(data, sentence)
-
-
-GOOD = jpeg()
-
-
-def test_size_and_length_are_limited_and_compared():
-    """64 to 4,096 on each side, those of the entry, and 8 MiB."""
     for width, height in ((63, 64), (64, 63), (4097, 64), (0, 64)):
         assert not PICTURE_RULE.accepts(jpeg(width, height), width, height)
     refused(jpeg(), "is 64x64, not 64x65", height=65)
     refused(bytes(PICTURE_LIMIT + 1), "over 8388608")
+
+
+GOOD = jpeg()
 
 
 @given(st.data())

@@ -22,15 +22,11 @@ def ask(mirror, memory, inquiry):
     return [finding.kind for finding in done.findings.kept]
 
 
-def test_only_offline_roles_are_compared(tree, first_memory, folder):
-    """A root, targets, two versions of armani, cancro, tables and content; latest is online."""
+def test_only_offline_roles_are_compared(tree, first_memory, folder) -> None:
+    """Root, targets, armani, cancro, tables and content; else a bundle is read once."""
     inquiry = Inquiry(folder)
     assert ask(DictMirror(tree.files), first_memory, inquiry) == [Kind.FOREIGN] * 7
     assert (inquiry.compared, inquiry.unlogged) == (1, [])
-
-
-def test_nothing_is_read_twice_that_was_not_asked_for(tree, first_memory):
-    """Without an inquiry each bundle is fetched once."""
     mirror = DictMirror(tree.files)
     assert ask(mirror, first_memory, Inquiry()) == []
     assert len([path for path in mirror.asked if "/entries/" in path]) == 1

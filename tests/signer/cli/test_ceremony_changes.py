@@ -149,27 +149,6 @@ def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
     )
 
 
-def test_a_model_is_added(run_json, at_once, keys, passphrases) -> None:
-    """By all of its keys in the folder."""
-    Keystore(keys).create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
-    added = run_json("ceremony", "model", "cannon", "--threshold", "2", *at_once)
-    assert [(role["role"], role["version"]) for role in added["roles"]] == [
-        ("targets", 2),
-        ("cannon", 1),
-    ]
-
-
-def test_online_keys_are_replaced(run_json, at_once, online_file, tmp_path) -> None:
-    """The file of the server names them."""
-    path, value = tmp_path / "public.json", json.loads(online_file)
-    key = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32).public_key()
-    value["keys"]["timestamp"] = key.public_bytes_raw().hex()
-    path.write_text(json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n")
-    changed = run_json("ceremony", "online", "--online", path, "--overlap", *at_once)
-    assert [role["role"] for role in changed["roles"]] == ["root"]
-    assert "to timestamp" in changed["roles"][0]["changes"][0]
-
-
 def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
     run, run_json, at_once, repo, keys, incoming, tmp_path
 ) -> None:
@@ -198,16 +177,31 @@ def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
     assert run_json("ceremony", "renew", "armani", *at_once)["roles"][0]["version"] == 3
 
 
-def test_lifetimes_are_limited(run_json, at_once, repo) -> None:
-    """Root says so, in words and in its `custom`."""
+def test_lifetimes_models_and_online_keys_are_changed(
+    run_json, at_once, repo, keys, passphrases, online_file, tmp_path
+) -> None:
+    """Root limits lifetimes in its `custom`; keys are found by name, or in the server's file."""
     changed = run_json("ceremony", "lifetimes", "codenames=120", *at_once)
     (root,) = changed["roles"]
     assert root["changes"] == ["A new version of a model's role may be valid for 120 days."]
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     assert stated["lifetimes"]["codenames"] == 120
+    Keystore(keys).create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
+    added = run_json("ceremony", "model", "cannon", "--threshold", "2", *at_once)
+    assert [(role["role"], role["version"]) for role in added["roles"]] == [
+        ("targets", 2),
+        ("cannon", 1),
+    ]
+    path, value = tmp_path / "public.json", json.loads(online_file)
+    key = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32).public_key()
+    value["keys"]["timestamp"] = key.public_bytes_raw().hex()
+    path.write_text(json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n")
+    changed = run_json("ceremony", "online", "--online", path, "--overlap", *at_once)
+    assert [role["role"] for role in changed["roles"]] == ["root"]
+    assert "to timestamp" in changed["roles"][0]["changes"][0]
 
 
-def test_a_model_is_reset(run_json, at_once, repo, now) -> None:
+def test_a_model_or_content_is_reset(run_json, at_once, repo, now) -> None:
     """Root and the role in one proposal, which says what no longer counts."""
     changed = run_json("ceremony", "reset", "armani", "--counter", "0", *at_once)
     said = {role["role"]: role["changes"] for role in changed["roles"]}
@@ -219,9 +213,5 @@ def test_a_model_is_reset(run_json, at_once, repo, now) -> None:
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     reset = {"counter": 0, "number": 1, "time": int(now.timestamp())}
     assert stated["resets"] == {"armani": reset}
-
-
-def test_content_is_reset(run_json, at_once) -> None:
-    """It has no counters; an earlier version can be listed again."""
     changed = run_json("ceremony", "reset", "content", "--keep", "1", *at_once)
     assert [role["role"] for role in changed["roles"]] == ["root", "content"]

@@ -76,8 +76,16 @@ def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
     assert new.pack.end == 1_798_761_600
 
 
-def test_too_few_entries(run, run_json, tmp_path) -> None:
-    """A pack that loses much wants a word for it; one without any is not made."""
+def test_a_pack_that_leaps_or_loses_much(run, notices, tmp_path, run_json) -> None:
+    """Versions count from the pack before; a pack without entries is not made."""
+    build = ("content", "build", "notices", "--out", tmp_path / "2", *HOST, "--edited", notices)
+    for arguments in ((), ("--base", notices)):
+        status, _, errors = run(*build, *arguments, "--version", 1002)
+        assert (status, "notices leaps from version 1 to 1002" in errors) == (1, True)
+    build = ("content", "build", "emergency", "--out", tmp_path / "3", "--version", 2**53 - 1)
+    status, _, errors = run(*build)
+    assert (status, "emergency leaps from version 0 to 9007199254740991" in errors) == (1, True)
+    assert not {*tmp_path.iterdir()} & {tmp_path / "2", tmp_path / "3"}
     two = {c: {"exact": True, "numbers": ["110"]} for c in ("ID", "JP")}
     write_pack(tmp_path / "1", make("emergency", two))
     shutil.copytree(tmp_path / "1", tmp_path / "edited")
@@ -90,18 +98,6 @@ def test_too_few_entries(run, run_json, tmp_path) -> None:
     (tmp_path / "edited" / "entries.json").write_text("{}")
     status, _, errors = run(*build, "--accept-loss", "--out", tmp_path / "3")
     assert (status, "would have no entry" in errors) == (1, True)
-
-
-def test_a_version_may_not_leap(run, notices, tmp_path) -> None:
-    """From the pack before it, or from the folder that was edited; from none it counts as 0."""
-    build = ("content", "build", "notices", "--out", tmp_path / "2", *HOST, "--edited", notices)
-    for arguments in ((), ("--base", notices)):
-        status, _, errors = run(*build, *arguments, "--version", 1002)
-        assert (status, "notices leaps from version 1 to 1002" in errors) == (1, True)
-    build = ("content", "build", "emergency", "--out", tmp_path / "3", "--version", 2**53 - 1)
-    status, _, errors = run(*build)
-    assert (status, "emergency leaps from version 0 to 9007199254740991" in errors) == (1, True)
-    assert not {*tmp_path.iterdir()} & {tmp_path / "2", tmp_path / "3"}
 
 
 def test_how_complete_translations_are(run, run_json, tmp_path) -> None:
@@ -168,8 +164,8 @@ def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path) -> None:
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
-    """Are built anew from their folder, and compared."""
+def test_entries_that_were_edited(run_json, notices, tmp_path, run) -> None:
+    """Are built anew from their folder, and compared line by line; long lists are cut short."""
     path = notices / "entries.json"
     path.write_text(json.dumps({"more": NEWS, **json.loads(path.read_text())}))
     new = tmp_path / "notices-2"
@@ -184,10 +180,6 @@ def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
     assert (told["added"], told["changed"], told["removed"]) == (["more"], [], [])
     assert (told["parts"], told["members"]) == ([0], {"version": [1, 2]})
     assert told["octets"] == len(load_pack(new).parts[0])
-
-
-def test_a_difference_in_words(run, notices, tmp_path) -> None:
-    """Line by line; long lists are cut short unless all is asked for."""
     entries = {f"n{number:02}": NEWS for number in range(50)}
     write_pack(tmp_path / "2", make("notices", entries, version=2))
     status, output, _ = run("content", "diff", notices, tmp_path / "2")
@@ -230,8 +222,8 @@ def test_values_before_and_after_can_be_read(run, run_json, tmp_path) -> None:
     assert output.rstrip("\n").isprintable()
 
 
-def test_validation_names_kind_key_and_rule(run, run_json, notices) -> None:
-    """A link to a host that is not allowed."""
+def test_validation_names_kind_key_and_rule(run, run_json, notices, repo, tmp_path) -> None:
+    """A link to another host; packs of both roles are sound, and go into one proposal."""
     told = run_json("content", "validate", notices, *HOST)
     size = len(load_pack(notices).parts[0])
     assert told["packs"] == [{"entries": 1, "kind": "notices", "octets": size, "version": 1}]
@@ -239,6 +231,14 @@ def test_validation_names_kind_key_and_rule(run, run_json, notices) -> None:
     status, _, errors = run("content", "validate", notices)
     assert status == 1
     assert "The entry 'end-of-support' of notices: 'https://example.com" in errors
+    write_pack(tmp_path / "emergency-1", make("emergency"))
+    told = run_json(
+        *("content", "release", notices, tmp_path / "emergency-1", *HOST, "--repo", repo),
+        *("--rollout", f"{LATER}=100%", "--propose", tmp_path / "both.json"),
+    )
+    assert [role["role"] for role in told["roles"]] == ["content", "tables"]
+    sentence = "notices 1 is used by 100% from 2026-12-01 06:00:00 UTC of all phones."
+    assert sentence in told["roles"][0]["changes"]
 
 
 def test_one_holder_with_all_keys_signs_at_once(
@@ -319,18 +319,6 @@ def test_two_holders_sign_tables_apart(
     status, _, errors = run("content", "review", proposal, base)
     assert (status, "lists another zones" in errors) == (1, True)
     assert index("tables").packs["zones"].version == 2
-
-
-def test_packs_of_both_roles_in_one_proposal(run_json, repo, notices, tmp_path) -> None:
-    """Each role gets its next version; parts with one name are told apart."""
-    write_pack(tmp_path / "emergency-1", make("emergency"))
-    told = run_json(
-        *("content", "release", notices, tmp_path / "emergency-1", *HOST, "--repo", repo),
-        *("--rollout", f"{LATER}=100%", "--propose", tmp_path / "both.json"),
-    )
-    assert [role["role"] for role in told["roles"]] == ["content", "tables"]
-    sentence = "notices 1 is used by 100% from 2026-12-01 06:00:00 UTC of all phones."
-    assert sentence in told["roles"][0]["changes"]
 
 
 def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(

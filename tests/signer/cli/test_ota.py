@@ -107,19 +107,8 @@ def test_a_newer_operation_is_named(run, tmp_path) -> None:
     assert re.search(r"^has known operations only +yes +allowed: unknown-27$", output, re.MULTILINE)
 
 
-def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, monkeypatch) -> None:
-    """It has no writer, so reading would hang; it is no zip for any reader."""
-    monkeypatch.chdir(tmp_path)  # the lines of the table are as long as the path
-    os.mkfifo("pipe.zip")
-    for more in ((), ("--json",)):
-        status, output, errors = run("ota", "inspect", "pipe.zip", *more)
-        assert "is one zip to every reader" in output
-        assert status == 1
-        assert errors == ("hening-signer: pipe.zip is no regular file; give the OTA zip itself.\n")
-
-
-def test_what_is_no_zip_is_1(run, tmp_path) -> None:
-    """One sentence and one answer, no traceback and no facts."""
+def test_what_is_no_zip_is_1(run, tmp_path, monkeypatch) -> None:
+    """One sentence and one answer; a pipe is not waited for."""
     (tmp_path / "bad.zip").write_bytes(b"not a zip")
     status, output, errors = run("ota", "inspect", tmp_path / "bad.zip")
     assert status == 1
@@ -139,10 +128,19 @@ def test_what_is_no_zip_is_1(run, tmp_path) -> None:
         "facts": None,
         "verdicts": [question | {"refusal": sentence, "remark": ""}],
     }
+    monkeypatch.chdir(tmp_path)  # the lines of the table are as long as the path
+    os.mkfifo("pipe.zip")
+    for more in ((), ("--json",)):
+        status, output, errors = run("ota", "inspect", "pipe.zip", *more)
+        assert "is one zip to every reader" in output
+        assert status == 1
+        assert errors == ("hening-signer: pipe.zip is no regular file; give the OTA zip itself.\n")
 
 
-def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, run_json, tmp_path, zips):
-    """Everything before it is a yes, and it says no with the sentence."""
+def test_an_unsound_package_has_verdicts_up_to_the_failing_one(
+    run, run_json, tmp_path, zips
+) -> None:
+    """Everything before it is a yes; a question about what it does not have has no answer."""
     sound = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     asked = {each["question"] for each in sound["verdicts"]}
     path = tmp_path / "armani-hostile.zip"
@@ -174,10 +172,6 @@ def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, run_json, tm
             assert passed == [True] * (len(questions) - 1) + [False]
             assert errors == f"hening-signer: {value['verdicts'][-1]['refusal']}\n"
             assert value["facts"] is None
-
-
-def test_an_unsound_block_based_package_has_verdicts_too(run, tmp_path):
-    """A question about what it does not have has no answer."""
     target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
     path = tmp_path / "armani-block.zip"
     path.write_bytes(hostile_blocks(target, source)["list-total-wrong"])

@@ -99,7 +99,7 @@ def test_a_process_shows_nothing_and_leaves_no_core(waiting, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
-def test_the_memory_is_private() -> None:
+def test_the_memory_is_private(forked) -> None:
     """The kernel says that the process is not dumpable: same user, debugger or core pipe alike."""
     script = """
 import ctypes
@@ -108,11 +108,11 @@ before = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
 main(["--version"])
 print(before, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
 """
-    done = _run(script, environment=_environment())
+    done = _run(script, environment=_environment(), program=forked)
     assert done.stdout.splitlines()[-1] == "1 0"
 
 
-def test_a_caller_s_process_is_left_alone() -> None:
+def test_a_caller_s_process_is_left_alone(forked) -> None:
     """Who calls `main` with a runtime keeps its limits, its environment and its debugger."""
     script = """
 import ctypes, datetime, os, resource, time
@@ -124,11 +124,11 @@ main(["--version"], Runtime(now, os.urandom, os.environb, time.monotonic))
 assert resource.getrlimit(resource.RLIMIT_CORE) == limits
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), os.environ["HENING_SIGNER_PIN"])
 """
-    done = _run(script, environment=_environment(HENING_SIGNER_PIN="kept"))
+    done = _run(script, environment=_environment(HENING_SIGNER_PIN="kept"), program=forked)
     assert done.stdout.splitlines()[-1] == "1 kept"
 
 
-def test_children_inherit_no_secret() -> None:
+def test_children_inherit_no_secret(forked) -> None:
     """The real environment of a program that this process starts, module or editor, is clean."""
     script = """
 import subprocess
@@ -136,9 +136,8 @@ from signer.cli import main
 main(["--version"])
 print(subprocess.run(["env"], capture_output=True, text=True).stdout)
 """
-    done = _run(
-        script, environment=_environment(**dict.fromkeys(VARIABLES, CANARY), OTHER="visible")
-    )
+    environment = _environment(**dict.fromkeys(VARIABLES, CANARY), OTHER="visible")
+    done = _run(script, environment=environment, program=forked)
     assert "OTHER=visible" in done.stdout
     assert CANARY not in done.stdout
 

@@ -24,7 +24,7 @@ NOTICES = {
 
 
 def test_what_is_written_is_read(tmp_path) -> None:
-    """Of every kind; the same pack has the same bytes."""
+    """Of every kind, with the same bytes; people read one member a line, sorted."""
     for kind in KINDS:
         with case(kind):
             made = make(kind)
@@ -33,10 +33,6 @@ def test_what_is_written_is_read(tmp_path) -> None:
             assert make(kind).parts == made.parts
             with pytest.raises(EnvironmentFailedError, match="is there already"):
                 write_pack(tmp_path / kind, made)
-
-
-def test_a_folder_can_be_read_by_people(tmp_path) -> None:
-    """One member a line, sorted; parts and pictures as phones get them."""
     write_pack(tmp_path / "pack", make("wallpapers", title={"en": "Pictures", "id": "Gambar"}))
     lines = (tmp_path / "pack" / "pack.json").read_text().splitlines()
     assert lines[1] == ' "kind": "wallpapers",'

@@ -50,19 +50,6 @@ def test_access_points_by_carrier_and_name() -> None:
     ]
 
 
-def test_no_name_hides_another() -> None:
-    """Names that read alike once they are put together are told apart all the same."""
-    for first, second in (
-        ({"apn": "a (2)"}, {"apn": "a"}),
-        ({"carrier": "A, b", "apn": "a"}, {"carrier": "A", "apn": "b, a"}),
-    ):
-        points = [{**POINT, **each} for each in (first, second, second)]
-        before = [{**points[0], "proxy": "10.0.0.1"}, *points[1:]]
-        after = [points[0], {**points[1], "proxy": "10.0.0.1"}, points[2]]
-        words = compare_entries("apn", {"apns": before}, {"apns": after})
-        assert len([name for name, *_ in words if name.endswith(": proxy")]) == 2
-
-
 def test_a_certificate_by_subject_validity_and_sha256() -> None:
     """As OpenSSL's `x509 -subject -dates -fingerprint` tells of the same file."""
     words = {
@@ -78,19 +65,8 @@ def test_a_certificate_by_subject_validity_and_sha256() -> None:
     }
 
 
-def test_texts_by_language() -> None:
-    """Of a notice; lines are told apart from other lines when they are shown, not here."""
-    new = {**NEWS, "title": {"en": "Other", "zh": "消息"}, "severity": "urgent"}
-    assert compare_entries("notices", NEWS, new) == [
-        ("severity", "info", "urgent"),
-        ("title en", "News", "Other"),
-        ("title id", "Kabar", None),
-        ("title zh", None, "消息"),
-    ]
-
-
 def test_what_differs() -> None:
-    """Members by their names, with the value before and after."""
+    """Members by their names, with the value before and after; texts by language."""
     for kind, old, new, words in (
         (
             "emergency",
@@ -120,6 +96,13 @@ def test_what_differs() -> None:
     ):
         with case(kind):
             assert compare_entries(kind, old, new) == words
+    new = {**NEWS, "title": {"en": "Other", "zh": "消息"}, "severity": "urgent"}
+    assert compare_entries("notices", NEWS, new) == [
+        ("severity", "info", "urgent"),
+        ("title en", "News", "Other"),
+        ("title id", "Kabar", None),
+        ("title zh", None, "消息"),
+    ]
 
 
 def test_zones_by_the_first_instant_that_differs() -> None:
@@ -160,10 +143,19 @@ def test_every_member_that_changes_is_told() -> None:
 
 
 def test_values_that_read_alike_are_told_apart() -> None:
-    """A list of one value is written like the value, and text like what it spells."""
+    """Names too; a list of one value is written like it, and text like what it spells."""
     for pair in ((False, [False]), ("a, b", ["a", "b"]), ({}, ["{}"]), ("1", 1)):
         [(_, before, after)] = compare_entries("emergency", *pair)
         assert before != after
+    for first, second in (
+        ({"apn": "a (2)"}, {"apn": "a"}),
+        ({"carrier": "A, b", "apn": "a"}, {"carrier": "A", "apn": "b, a"}),
+    ):
+        points = [{**POINT, **each} for each in (first, second, second)]
+        before = [{**points[0], "proxy": "10.0.0.1"}, *points[1:]]
+        after = [points[0], {**points[1], "proxy": "10.0.0.1"}, points[2]]
+        words = compare_entries("apn", {"apns": before}, {"apns": after})
+        assert len([name for name, *_ in words if name.endswith(": proxy")]) == 2
 
 
 @settings(max_examples=40, deadline=None)

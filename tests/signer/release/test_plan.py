@@ -49,8 +49,8 @@ def test_a_release_says_what_the_package_says(one, facts) -> None:
     assert (one.version, list(one.targets)) == (2, [FIRST])
 
 
-def test_full_and_incremental_share_a_counter(one, facts) -> None:
-    """The packages of the next build get the next counter, and the old release is untouched."""
+def test_packages_of_a_build_share_counter_and_stone(one, facts) -> None:
+    """The next build gets the next counter; what is listed already is no change."""
     planned = sign(one, [facts["step"], facts["second"]])
     assert list(planned.targets) == [FIRST, SECOND, STEP]
     assert [planned.targets[path].custom["counter"] for path in (FIRST, SECOND, STEP)] == [1, 2, 2]
@@ -59,6 +59,14 @@ def test_full_and_incremental_share_a_counter(one, facts) -> None:
         "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
     ]
     assert (planned.version, planned.targets[FIRST]) == (3, one.targets[FIRST])
+    for changelog in ({"en": "First."}, {}):
+        assert sign(one, [facts["first"]], changelog=changelog).targets == one.targets
+    custom = sign(one, [facts["first"]], BETA).targets["armani/id/beta/armani-first.zip"].custom
+    assert (custom["counter"], custom["changelog"]) == (1, {"en": "First."})
+    stone = sign(one, [facts["second"]], min_counter=1)
+    assert sign(stone, [facts["step"]]).targets[STEP].custom["min_counter"] == 1
+    with pytest.raises(ReleaseRefusal, match="have min_counter 1"):
+        sign(stone, [facts["step"]], min_counter=0)
 
 
 def test_unknown_members_are_kept(one, facts) -> None:
@@ -72,22 +80,6 @@ def test_unknown_members_are_kept(one, facts) -> None:
     again = planned.targets[FIRST]
     assert again.unrecognized_fields["x-target"] == {"a": 1}
     assert (again.custom["x-custom"], again.custom["changelog"]) == ("b", {"en": "Better text."})
-
-
-def test_what_is_listed_already_is_the_same_build(one, facts) -> None:
-    """Again it is no change, and in another channel it shares counter and text."""
-    for changelog in ({"en": "First."}, {}):
-        assert sign(one, [facts["first"]], changelog=changelog).targets == one.targets
-    custom = sign(one, [facts["first"]], BETA).targets["armani/id/beta/armani-first.zip"].custom
-    assert (custom["counter"], custom["changelog"]) == (1, {"en": "First."})
-
-
-def test_a_stepping_stone_is_shared_by_a_build(one, facts) -> None:
-    """A package that joins a build takes over its min_counter, and may not differ."""
-    stone = sign(one, [facts["second"]], min_counter=1)
-    assert sign(stone, [facts["step"]]).targets[STEP].custom["min_counter"] == 1
-    with pytest.raises(ReleaseRefusal, match="have min_counter 1"):
-        sign(stone, [facts["step"]], min_counter=0)
 
 
 def test_a_request_that_cannot_be_is_refused(one, facts) -> None:
@@ -260,7 +252,7 @@ def test_a_region_that_cannot_be_known_has_no_answer(one, facts) -> None:
 
 
 def test_a_changelog_is_plain_text() -> None:
-    """Lists, signs and lines, in any script; the sentence names the locale and what is wrong."""
+    """Lists, signs and lines, in any script; required locales need one that is not blank."""
     for text in ("## New\n\n* **Faster** start\n* `adb`", "\u0645\u06cc\u200c\u062e", "x" * 4000):
         check_text("en", text)
     for text, sentence in (
@@ -274,10 +266,6 @@ def test_a_changelog_is_plain_text() -> None:
         with pytest.raises(ReleaseRefusal, match=sentence) as caught:
             check_text("zh-TW", text)
         assert str(caught.value).startswith("The changelog for zh-TW is no plain text: ")
-
-
-def test_required_locales_need_a_text() -> None:
-    """Spaces are none; more locales than required are fine."""
     check_locales({"en": "a", "id": "b"}, ["en"])
     check_locales({}, [])
     with pytest.raises(ReleaseRefusal, match=r"no text for id, zh-TW, which policy\.toml"):

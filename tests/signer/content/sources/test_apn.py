@@ -146,25 +146,8 @@ def test_networks_share_a_providers_points_and_primary_providers_come_first(tmp_
     }
 
 
-def test_points_without_numbers_are_a_countrys_and_networks_without_points_are_told(tmp_path):
-    """Nothing of the list is passed over in silence."""
-    path = write(
-        tmp_path / "a.xml",
-        '<provider><name>A</name><gsm><apn value="a"/><apn value="a"/></gsm></provider>'
-        '<provider><name>B</name><gsm><network-id mcc="510" mnc="02"/></gsm></provider>'
-        '<provider><name>C</name><gsm><network-id mcc="5" mnc="0"/></gsm></provider>',
-    )
-    built = load_apn(path, "1")
-    assert built.entries == {"ID": {"apns": [{"apn": "a", "carrier": "A", "types": ["default"]}]}}
-    assert built.notes == ("ID, B: no access points for 510-02",)
-    assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
-        "an access point that its network has already": {"ID": 1},
-        "numbers that no network can have": {"ID, C: 5-0": 1},
-    }
-
-
-def test_what_is_left_out_is_counted(tmp_path):
-    """By element or attribute; what lies within one that is left out is not counted apart."""
+def test_what_is_left_out_is_counted(tmp_path) -> None:
+    """By reason, element or attribute; nothing of the list is passed over in silence."""
     path = write(
         tmp_path / "a.xml",
         "<provider><name>A</name><cdma><name>B</name><dns>1</dns></cdma><gsm><balance-check>"
@@ -184,6 +167,19 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert built.left_out.to_lines(10) == [
         "Left out (3): entries have no place for it: mtu (2); mvno_type"
     ]
+    path = write(
+        tmp_path / "a.xml",
+        '<provider><name>A</name><gsm><apn value="a"/><apn value="a"/></gsm></provider>'
+        '<provider><name>B</name><gsm><network-id mcc="510" mnc="02"/></gsm></provider>'
+        '<provider><name>C</name><gsm><network-id mcc="5" mnc="0"/></gsm></provider>',
+    )
+    built = load_apn(path, "1")
+    assert built.entries == {"ID": {"apns": [{"apn": "a", "carrier": "A", "types": ["default"]}]}}
+    assert built.notes == ("ID, B: no access points for 510-02",)
+    assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
+        "an access point that its network has already": {"ID": 1},
+        "numbers that no network can have": {"ID, C: 5-0": 1},
+    }
 
 
 def test_whose_list_it_is(tmp_path):

@@ -100,8 +100,8 @@ def test_days_are_those_of_the_calendars(built):
     assert built.entries["occasion/birthday"]["days"] == {}
 
 
-def test_the_rules_of_an_occasion(tmp_path):
-    """Named holidays of some countries, a model for others, rules, and places without a day."""
+def test_the_rules_of_an_occasion(tmp_path) -> None:
+    """Named holidays, a model for others, rules, places without a day; texts that take more SMS."""
     built = load_greetings([2026], make(tmp_path))
     assert built.entries["occasion/day"]["days"] == {
         "*": ["2026-12-25"],
@@ -117,10 +117,6 @@ def test_the_rules_of_an_occasion(tmp_path):
     assert built.entries["text/en/day/1"] == {"author": "A", "licence": "CC0-1.0", "text": "A"}
     assert built.completeness.find_missing() == {"en": ["any"]}
     assert [source["name"] for source in built.sources] == ["Ours", "holidays"]
-
-
-def test_how_many_texts_take_more_than_one_sms(tmp_path):
-    """Is told, also where all of them may: whoever sends them pays for each."""
     texts = TEXTS.replace("[A,", f"[{'a' * 161}, {'b' * 306}, {'c' * 307}, {'d' * 160},")
     built = load_greetings([2026], make(tmp_path, texts=texts))
     assert built.notes == ("Texts that take 2 SMS: 2", "Texts that take 3 SMS: 1")
