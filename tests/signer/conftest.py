@@ -28,6 +28,13 @@ KEY_NAMES = (
 )
 
 
+DESKS = {
+    "alice": ("root-1", "targets-1", "tables-1", "armani-1", "content-1"),
+    "bob": ("root-2", "targets-2", "tables-2", "armani-2"),
+    "carol": ("root-3", "dior-1"),
+}
+
+
 def _public(seed: int) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw()
 
@@ -118,6 +125,18 @@ def made_repository(made_keys, tmp_path_factory, online_file, passphrases, now) 
 def repo(made_repository, tmp_path) -> Path:
     """Make a working folder of the test's own."""
     return Path(shutil.copytree(made_repository / "repo", tmp_path / "repo"))
+
+
+@pytest.fixture(scope="session")
+def made_desks(made_keys, tmp_path_factory) -> dict[str, Path]:
+    """Give each holder a folder with their own keys only; no test changes it."""
+    base = tmp_path_factory.mktemp("desks")
+    for holder, names in DESKS.items():
+        (base / holder).mkdir(mode=0o700)
+        for name in names:
+            for suffix in (".key", ".pub"):
+                shutil.copy2(made_keys / f"{name}{suffix}", base / holder)
+    return {holder: base / holder for holder in DESKS}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import pytest
 
@@ -49,3 +50,17 @@ def sign_arguments(repo, keys, incoming):
 def forked(programs):
     """Give the words that run a script in a process that has imported everything."""
     return [*programs.command("python"), "-c"]
+
+
+@pytest.fixture
+def destination(repo, keys, incoming):
+    """Return the options that sign and submit at once."""
+    return ("--repo", repo, "--keys", keys, "--out", incoming)
+
+
+@pytest.fixture
+def desks(made_desks, tmp_path):
+    """Give alice and bob folders of their own."""
+    for holder in ("alice", "bob"):
+        shutil.copytree(made_desks[holder], tmp_path / holder)
+    return tmp_path

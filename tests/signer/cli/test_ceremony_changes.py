@@ -4,19 +4,12 @@ import re
 import shutil
 from datetime import timedelta
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signer.keys.keystore import Keystore
 from signer.proposal.document import proposal_id
 from signer.work_folder import WorkFolder
 from tests.cases import case
-
-
-@pytest.fixture
-def at_once(repo, keys, incoming):
-    """Return the options that sign and submit at once."""
-    return ("--repo", repo, "--keys", keys, "--out", incoming)
 
 
 def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
@@ -43,9 +36,9 @@ def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
     ]
 
 
-def test_what_is_due_is_renewed(run, at_once, repo) -> None:
+def test_what_is_due_is_renewed(run, destination, repo) -> None:
     """All roles but root expire within 91 days; root has a year."""
-    status, output, errors = run("ceremony", "renew", "--within", "91", *at_once, "--json")
+    status, output, errors = run("ceremony", "renew", "--within", "91", *destination, "--json")
     assert (status, errors) == (0, "")
     renewed = json.loads(output)
     assert [role["role"] for role in renewed["roles"]] == [
@@ -56,10 +49,10 @@ def test_what_is_due_is_renewed(run, at_once, repo) -> None:
     assert (repo / "metadata" / "2.armani.json").exists()
 
 
-def test_one_role_is_renewed_for_people(run, at_once) -> None:
+def test_one_role_is_renewed_for_people(run, destination) -> None:
     """What it means and what was signed; where it takes longer, also how long."""
     status, output, errors = run(
-        "ceremony", "renew", "dior", "--expires", "dior=120", *at_once, "--note", "Quarter."
+        "ceremony", "renew", "dior", "--expires", "dior=120", *destination, "--note", "Quarter."
     )
     assert (status, errors) == (0, "")
     lines = output.splitlines()
@@ -72,14 +65,14 @@ def test_one_role_is_renewed_for_people(run, at_once) -> None:
     ticks = iter(range(0, 100, 2))
     status, output, _ = run(
         *("ceremony", "renew", "dior", "--expires", "dior=130"),
-        *at_once,
+        *destination,
         monotonic=lambda: next(ticks),
     )
     assert output.splitlines()[4] == "Took: judging 2.00 s, signing and handing over 2.00 s."
 
 
 def test_what_cannot_be_changes_nothing(
-    run, at_once, repo, keys, online_file, tmp_path, tree
+    run, destination, repo, keys, online_file, tmp_path, tree
 ) -> None:
     """One sentence says why; a proposal takes the place of no key and no other file."""
     online, out = tmp_path / "public.json", tmp_path / "incomming"
@@ -88,10 +81,10 @@ def test_what_cannot_be_changes_nothing(
     first = ("--keys", keys, "--model", "armani", "--online", online, "--propose", tmp_path / "f")
     there = "is there already with other content"
     for command, words, status, sentence in (
-        ("renew", ("--all", "dior", *at_once), 2, ""),
-        ("renew", at_once, 2, ""),
-        ("renew", ("--all", "--within", "3", *at_once), 2, ""),
-        ("renew", ("--within", "5", *at_once), 1, "No role expires within 5 days; there is no"),
+        ("renew", ("--all", "dior", *destination), 2, ""),
+        ("renew", destination, 2, ""),
+        ("renew", ("--all", "--within", "3", *destination), 2, ""),
+        ("renew", ("--within", "5", *destination), 1, "No role expires within 5 days; there is no"),
         ("renew", ("dior",), 2, "Give --propose FILE"),
         ("renew", ("dior", "--out", "x", "--propose", "y"), 2, "Give --propose FILE"),
         ("renew", ("dior", "--out", "x"), 2, "Give --keys"),
@@ -112,15 +105,20 @@ def test_what_cannot_be_changes_nothing(
             f"hening-signer: The folder {out} is not there; make it, or correct --out.\n",
         ),
         ("init", first, 1, "holds a repository already"),
-        ("holders", ("--add", "root-9", *at_once), 1, "There is no key root-9 in the key folder"),
-        ("holders", ("--remove", "armani:12", *at_once), 2, "ROLE:KEYID"),
-        ("holders", at_once, 1, "Nothing is to change"),
-        ("model", ("dior", *at_once), 1, "is there already"),
-        ("online", ("--online", online, *at_once), 1, "named already"),
-        ("reset", ("content", "--counter", "1", *at_once), 1, "has no counters"),
-        ("reset", ("content", "--keep", "9", *at_once), 1, "no version 9 of content"),
-        ("reset", ("latest", *at_once), 1, "has no resets"),
-        ("reset", ("armani", *at_once), 1, "give --counter"),
+        (
+            "holders",
+            ("--add", "root-9", *destination),
+            1,
+            "There is no key root-9 in the key folder",
+        ),
+        ("holders", ("--remove", "armani:12", *destination), 2, "ROLE:KEYID"),
+        ("holders", destination, 1, "Nothing is to change"),
+        ("model", ("dior", *destination), 1, "is there already"),
+        ("online", ("--online", online, *destination), 1, "named already"),
+        ("reset", ("content", "--counter", "1", *destination), 1, "has no counters"),
+        ("reset", ("content", "--keep", "9", *destination), 1, "no version 9 of content"),
+        ("reset", ("latest", *destination), 1, "has no resets"),
+        ("reset", ("armani", *destination), 1, "give --counter"),
     ):
         with case(command, words):
             found, _, errors = run("ceremony", command, "--repo", repo, *words)
@@ -128,7 +126,7 @@ def test_what_cannot_be_changes_nothing(
             assert tree(tmp_path) == before
 
 
-def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
+def test_a_key_is_rotated(run_json, destination, keys, passphrases) -> None:
     """Added by name, removed by name or by role and key id."""
     store = Keystore(keys)
     store.create_keys(("root-4", "armani-3"), passphrases, os.urandom)
@@ -136,7 +134,7 @@ def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
     changed = run_json(
         *("ceremony", "holders", "--add", "root-4", "--remove", "root-2", "--add", "armani-3"),
         *("--remove", f"armani:{keyid}"),
-        *at_once,
+        *destination,
     )
     assert [(role["role"], role["version"]) for role in changed["roles"]] == [
         *(("root", 2), ("targets", 2), ("armani", 2))
@@ -150,7 +148,7 @@ def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
 
 
 def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
-    run, run_json, at_once, repo, keys, incoming, tmp_path
+    run, run_json, destination, repo, keys, incoming, tmp_path
 ) -> None:
     """Killed between signing and submission: the same command again hands over what was signed."""
     (tmp_path / "lost").mkdir()
@@ -164,7 +162,7 @@ def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
         path.unlink()
     run("ceremony", "renew", "armani", "--repo", tmp_path / "behind", "--propose", proposal)
     kept = WorkFolder(repo).keep_proposal(proposal_id(proposal.read_bytes()), proposal.read_bytes())
-    status, output, errors = run("ceremony", "renew", "armani", *at_once)
+    status, output, errors = run("ceremony", "renew", "armani", *destination)
     assert (status, errors) == (0, "")
     bundle = renewed["bundle"]
     completed, advice = output.splitlines()
@@ -174,20 +172,20 @@ def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
     )
     assert advice == "Nothing else was done; if you wanted something else, run the command again."
     assert not kept.exists()
-    assert run_json("ceremony", "renew", "armani", *at_once)["roles"][0]["version"] == 3
+    assert run_json("ceremony", "renew", "armani", *destination)["roles"][0]["version"] == 3
 
 
 def test_lifetimes_models_and_online_keys_are_changed(
-    run_json, at_once, repo, keys, passphrases, online_file, tmp_path
+    run_json, destination, repo, keys, passphrases, online_file, tmp_path
 ) -> None:
     """Root limits lifetimes in its `custom`; keys are found by name, or in the server's file."""
-    changed = run_json("ceremony", "lifetimes", "codenames=120", *at_once)
+    changed = run_json("ceremony", "lifetimes", "codenames=120", *destination)
     (root,) = changed["roles"]
     assert root["changes"] == ["A new version of a model's role may be valid for 120 days."]
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     assert stated["lifetimes"]["codenames"] == 120
     Keystore(keys).create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
-    added = run_json("ceremony", "model", "cannon", "--threshold", "2", *at_once)
+    added = run_json("ceremony", "model", "cannon", "--threshold", "2", *destination)
     assert [(role["role"], role["version"]) for role in added["roles"]] == [
         ("targets", 2),
         ("cannon", 1),
@@ -196,14 +194,14 @@ def test_lifetimes_models_and_online_keys_are_changed(
     key = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32).public_key()
     value["keys"]["timestamp"] = key.public_bytes_raw().hex()
     path.write_text(json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n")
-    changed = run_json("ceremony", "online", "--online", path, "--overlap", *at_once)
+    changed = run_json("ceremony", "online", "--online", path, "--overlap", *destination)
     assert [role["role"] for role in changed["roles"]] == ["root"]
     assert "to timestamp" in changed["roles"][0]["changes"][0]
 
 
-def test_a_model_or_content_is_reset(run_json, at_once, repo, now) -> None:
+def test_a_model_or_content_is_reset(run_json, destination, repo, now) -> None:
     """Root and the role in one proposal, which says what no longer counts."""
-    changed = run_json("ceremony", "reset", "armani", "--counter", "0", *at_once)
+    changed = run_json("ceremony", "reset", "armani", "--counter", "0", *destination)
     said = {role["role"]: role["changes"] for role in changed["roles"]}
     assert said.keys() == {"root", "armani"}
     moment = f"{now:%Y-%m-%d %H:%M:%S} UTC"
@@ -213,5 +211,5 @@ def test_a_model_or_content_is_reset(run_json, at_once, repo, now) -> None:
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     reset = {"counter": 0, "number": 1, "time": int(now.timestamp())}
     assert stated["resets"] == {"armani": reset}
-    changed = run_json("ceremony", "reset", "content", "--keep", "1", *at_once)
+    changed = run_json("ceremony", "reset", "content", "--keep", "1", *destination)
     assert [role["role"] for role in changed["roles"]] == ["root", "content"]

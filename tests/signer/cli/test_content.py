@@ -18,12 +18,6 @@ LATER = "2026-12-01T06:00Z"
 
 
 @pytest.fixture
-def destination(repo, keys, incoming):
-    """Return the options that sign and submit at once."""
-    return ("--repo", repo, "--keys", keys, "--out", incoming)
-
-
-@pytest.fixture
 def notices(tmp_path):
     """Write a pack of notices."""
     write_pack(tmp_path / "notices-1", make("notices", start=5))
@@ -275,7 +269,7 @@ def test_what_is_built_follows_what_is_signed(run_json, destination, repo, tmp_p
 
 
 def test_two_holders_sign_tables_apart(
-    run, run_json, repo, keys, incoming, tmp_path, index
+    run, run_json, repo, desks, incoming, tmp_path, index
 ) -> None:
     """By files: proposal, review with the pack's folder, two signatures, accept, submit."""
     root = repo / "metadata" / "1.root.json"
@@ -292,16 +286,10 @@ def test_two_holders_sign_tables_apart(
         joined = [*entries] if base else ["Asia/Jakarta", "WIB"]
         assert [each["added"] for each in told["differences"]] == [joined]
         signatures = []
-        for holder in ("tables-1", "tables-2"):
-            desk = tmp_path / f"{number}-{holder}"
-            desk.mkdir(mode=0o700)
-            for suffix in (".key", ".pub"):
-                shutil.copy2(keys / f"{holder}{suffix}", desk)
+        for holder in ("alice", "bob"):
             signatures.append(tmp_path / f"{number}-{holder}.sig")
-            run_json(
-                *("ceremony", "sign", proposal, "--keys", desk, "--root", root, "--yes"),
-                *("--out", signatures[-1]),
-            )
+            sign = ("ceremony", "sign", proposal, "--keys", desks / holder, "--root", root, "--yes")
+            run_json(*sign, "--out", signatures[-1])
         status, _, errors = run("ceremony", "accept", proposal, signatures[0], "--repo", repo)
         assert (status, "tables has 1 of the 2 signatures" in errors) == (1, True)
         run_json("ceremony", "accept", proposal, *signatures, "--repo", repo)

@@ -9,21 +9,6 @@ from tests.signer.conftest import PASSPHRASE
 
 
 @pytest.fixture
-def desks(made_keys, tmp_path):
-    """Give alice and bob folders of their own."""
-    names = {
-        "alice": ("root-1", "targets-1", "tables-1", "armani-1", "content-1"),
-        "bob": ("root-2", "targets-2", "tables-2", "armani-2"),
-    }
-    for holder, keys in names.items():
-        (tmp_path / holder).mkdir(mode=0o700)
-        for key in keys:
-            for suffix in (".key", ".pub"):
-                shutil.copy2(made_keys / f"{key}{suffix}", tmp_path / holder)
-    return tmp_path
-
-
-@pytest.fixture
 def root(repo):
     """Return the root that the holders trust."""
     return repo / "metadata" / "1.root.json"
@@ -147,54 +132,37 @@ def test_two_contents_of_one_version_are_not_signed(run, proposal, repo, desks, 
     assert (status, "another armani 2" in errors) == (1, True)
 
 
-def test_keys_that_sign_already_begin_no_other_repository(
-    run, proposal, desks, root, online_file
-) -> None:
-    """A first proposal has no past that could be compared, so it is not for keys in use."""
-    sign = ("ceremony", "sign", "--keys", desks / "alice", "--yes")
-    assert run(*sign, proposal, "--root", root, "--out", desks / "a.sig")[0] == 0
-    (desks / "public").mkdir()
-    for holder in ("alice", "bob"):
-        for path in (desks / holder).glob("*.pub"):
-            shutil.copy2(path, desks / "public")
-    (desks / "public.json").write_bytes(online_file)
-    run(
-        *("ceremony", "init", "--repo", desks / "new", "--keys", desks / "public"),
-        *("--online", desks / "public.json", "--model", "armani", "--threshold", "root=1"),
-        *("--propose", desks / "first.json"),
-    )
-    status, _, errors = run(*sign, desks / "first.json", "--out", desks / "b.sig")
-    assert status == 1
-    assert "begins another one" in errors
+def test_a_first_repository_is_proposed(run, run_json, desks, online_file, proposal, root) -> None:
+    """`ceremony init --propose` needs public halves only, and makes no folder before acceptance.
 
-
-def test_a_first_repository_is_proposed(run, run_json, desks, online_file) -> None:
-    """`ceremony init --propose` needs public halves only, and makes no folder before acceptance."""
+    It has no past that could be compared, so it is not for keys in use.
+    """
+    shutil.copytree(desks / "alice", desks / "used")
     (desks / "public").mkdir()
-    for holder in ("alice", "bob"):
-        for path in (desks / holder).glob("*.pub"):
-            shutil.copy2(path, desks / "public")
+    for path in (each for holder in ("alice", "bob") for each in (desks / holder).glob("*.pub")):
+        shutil.copy2(path, desks / "public")
     (desks / "public.json").write_bytes(online_file)
     init = (
         *("ceremony", "init", "--repo", desks / "new", "--keys", desks / "public"),
         *("--online", desks / "public.json", "--model", "armani"),
     )
     assert run(*init)[0] == 2
-    proposed = run_json(*init, "--propose", desks / "first.json")
+    first = desks / "first.json"
+    proposed = run_json(*init, "--propose", first)
     assert [(role["role"], role["replaces"]) for role in proposed["roles"]][:2] == [
         ("root", 0),
         ("targets", 0),
     ]
-    for holder in ("alice", "bob"):
-        run(
-            *("ceremony", "sign", desks / "first.json", "--keys", desks / holder, "--yes"),
-            *("--out", desks / f"{holder}.sig"),
-        )
+    signatures = [desks / f"{holder}.sig" for holder in ("alice", "bob")]
+    for holder, signed in zip(("alice", "bob"), signatures, strict=True):
+        sign = ("ceremony", "sign", "--keys", desks / holder, "--yes")
+        assert run(*sign, first, "--out", signed)[0] == 0
     assert not (desks / "new").exists()
-    run_json(
-        *("ceremony", "accept", desks / "first.json", desks / "alice.sig", desks / "bob.sig"),
-        *("--repo", desks / "new"),
-    )
+    run_json("ceremony", "accept", first, *signatures, "--repo", desks / "new")
     assert {path.name for path in (desks / "new" / "metadata").iterdir()} == {
         f"1.{role}.json" for role in ("root", "targets", "armani", "content", "tables")
     }
+    sign = ("ceremony", "sign", "--keys", desks / "used", "--yes")
+    assert run(*sign, proposal, "--root", root, "--out", desks / "b.sig")[0] == 0
+    status, _, errors = run(*sign, first, "--out", desks / "c.sig")
+    assert (status, "begins another one" in errors) == (1, True)

@@ -22,12 +22,6 @@ def released(run_json, sign_arguments, zips):
 
 
 @pytest.fixture
-def destination(repo, keys, incoming):
-    """Return the options that sign and submit at once."""
-    return ("--repo", repo, "--keys", keys, "--out", incoming)
-
-
-@pytest.fixture
 def current(repo):
     """Return what reads the newest version of armani's role."""
 

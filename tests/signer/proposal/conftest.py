@@ -1,7 +1,5 @@
 import os
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,12 +12,6 @@ from signer.proposal.propose import Proposed, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
-
-DESKS = {
-    "alice": ("root-1", "targets-1", "tables-1", "armani-1", "content-1"),
-    "bob": ("root-2", "targets-2", "tables-2", "armani-2"),
-    "carol": ("root-3", "dior-1"),
-}
 
 
 @dataclass
@@ -78,18 +70,6 @@ class Office:
             )
             for holder in holders
         ]
-
-
-@pytest.fixture(scope="session")
-def made_desks(made_keys, tmp_path_factory) -> dict[str, Path]:
-    """Give each holder a folder with their own keys only."""
-    base = tmp_path_factory.mktemp("desks")
-    for holder, names in DESKS.items():
-        (base / holder).mkdir(mode=0o700)
-        for name in names:
-            for suffix in (".key", ".pub"):
-                shutil.copy2(made_keys / f"{name}{suffix}", base / holder)
-    return {holder: base / holder for holder in DESKS}
 
 
 @pytest.fixture
