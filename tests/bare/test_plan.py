@@ -37,7 +37,8 @@ def test_what_runs_in_a_root_has_namespaces_of_its_own_and_ends_with_its_parent(
 
 
 def test_continuous_integration_begins_with_the_bare_machine():
-    """Its first command; a failure ends the run."""
+    """Its first command, which is waited for before the tests; a failure ends the run."""
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in script if line and not line.startswith(("#", "export", "cd "))]
-    assert commands[:2] == ["set -euo pipefail", "make bare"]
+    assert commands[:2] == ["set -euo pipefail", "make bare & bare=$!"]
+    assert commands.index('wait "$bare"') < commands.index("make test")
