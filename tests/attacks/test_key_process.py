@@ -93,6 +93,19 @@ def forked(world, folder):
     yield World(state, world.keys, world.ceremony)
 
 
+def head(world):
+    """Return the log's public half, and what its checkpoint says."""
+    key = load_keys(world.folder).log_verifier
+    note = (world.folder.public / "log" / "checkpoint").read_bytes()
+    return key, note, decode_checkpoint(note, key)
+
+
+def sign_text(world, text):
+    """Ask for the log's signature of a text."""
+    key, _, current = head(world)
+    return open_keys(world.folder)._ask(SignCheckpoint(str(key), text, current.size, [], []))
+
+
 def test_no_version_has_two_contents(stolen):
     """Each answer has versions of its own, whatever the requests are and however many."""
     seen = set()
@@ -118,24 +131,18 @@ def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
 
 def test_the_log_of_the_fork_by_hand(stolen):
     """The same by the socket alone: of two tree roots of one size the second is not signed."""
-    key = load_keys(stolen.folder).log_verifier
-    note = (stolen.folder.public / "log" / "checkpoint").read_bytes()
-    head = decode_checkpoint(note, key)
-    holder = open_keys(stolen.folder)
-    for size in (head.size - 1, head.size, head.size + 1):
-        text = f"{key.name}\n{size}\n{'A' * 43}=\n".encode()
+    key, note, current = head(stolen)
+    for size in (current.size - 1, current.size, current.size + 1):
         with pytest.raises(PublishError, match="are not of one history"):
-            holder._ask(SignCheckpoint(str(key), text, head.size, [], []))
-    own = note.partition(b"\n\n")[0] + b"\n"
-    assert isinstance(holder._ask(SignCheckpoint(str(key), own, head.size, [], [])), Signature)
+            sign_text(stolen, f"{key.name}\n{size}\n{'A' * 43}=\n".encode())
+    assert isinstance(sign_text(stolen, note.partition(b"\n\n")[0] + b"\n"), Signature)
 
 
 def sign_leaves(world, leaves):
     """Have the log signed with further leaves, and keep that secret; return the note."""
     folder = world.folder.public / "log"
-    key = load_keys(world.folder).log_verifier
-    note = (folder / "checkpoint").read_bytes()
-    size = decode_checkpoint(note, key).size
+    key, _, current = head(world)
+    size = current.size
     tree = GrowingTree(size, lambda path: (folder / path).read_bytes())
     for leaf in leaves:
         tree.append(leaf_hash(leaf))
@@ -239,11 +246,8 @@ def test_a_record_that_does_not_know_the_log(stolen, process):
     shutil.rmtree(process.record)
     process.start()
     load_keys(stolen.folder)
-    key = load_keys(stolen.folder).log_verifier
-    size = decode_checkpoint((stolen.folder.public / "log" / "checkpoint").read_bytes(), key).size
-    text = f"{key.name}\n1\n{'A' * 43}=\n".encode()
     with pytest.raises(PublishError, match="are not of one history"):
-        open_keys(stolen.folder)._ask(SignCheckpoint(str(key), text, size, [], []))
+        sign_text(stolen, f"{head(stolen)[0].name}\n1\n{'A' * 43}=\n".encode())
     assert isinstance(ask(stolen, {POINTER: offered(stolen)}, public=""), Unknown)
     halt(stolen)
 
@@ -277,10 +281,8 @@ def test_leaves_that_are_lost(stolen, process):
 
 def test_bytes_of_ones_own_are_not_signed(stolen):
     """The log's key signs checkpoints alone, and the other keys do not sign raw bytes."""
-    key = load_keys(stolen.folder).log_verifier
-    size = decode_checkpoint((stolen.folder.public / "log" / "checkpoint").read_bytes(), key).size
     with pytest.raises(PublishError, match="three lines"):
-        open_keys(stolen.folder)._ask(SignCheckpoint(str(key), b'{"_type":"root"}', size, [], []))
+        sign_text(stolen, b'{"_type":"root"}')
     for role, half in load_keys(stolen.folder).signers.items():
         with pytest.raises(HeningError, match="the key process signs"):
             half.sign(role.encode())
