@@ -283,8 +283,13 @@ class Child:
             self._process.kill()
 
 
-# Without collections its modules are imported in four fifths of the time; `main` allows them.
-_WORKER = "import gc; gc.disable(); from server.processes.worker import main; main()"
+# What a worker begins with. Without collections its modules are imported in four fifths of the
+# time; `main` allows them. Where they are there, structlog would import rich, and securesystemslib
+# PKCS #11: a worker draws nothing for people and has no keys.
+IMPORTS = (
+    "import gc, sys; gc.disable(); sys.modules.update(rich=None, pkcs11=None);"
+    " from server.processes.worker import main"
+)
 
 
 async def begin(
@@ -301,7 +306,7 @@ async def begin(
     groups = place.tcp, place.unix, place.compat
     tcp, unix, compat = (tuple(each.fileno() for each in group) for group in groups)
     # With -P, files in the working folder are not importable.
-    command = [sys.executable, "-P", "-c", _WORKER]
+    command = [sys.executable, "-P", "-c", f"{IMPORTS}; main()"]
     command += [str(theirs.fileno()), str(os.getpid())]
     descriptors = (theirs.fileno(), *tcp, *unix, *compat)
     try:
