@@ -44,7 +44,7 @@ def files(fresh):
     return {path: path.read_bytes() for path in log.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3, 244, 1, 1], [256, 44, 250]])
+@pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3, 245, 1], [250, 20]])
 def test_every_step(fresh, sizes):
     """Whatever the sizes of the batches, also across the border of a tile."""
     done = 0
