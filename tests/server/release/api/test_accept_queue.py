@@ -106,8 +106,10 @@ async def test_the_oldest_gives_way(door):
     for client in clients[:2]:
         assert [client.recv(100) for _ in range(2)] == [b"parting", b""]
     assert door.limits == [Share.CONNECTIONS] * 2
-    gone, third = door.client(OTHER), door.client(OTHER)
-    gone.close()
+    first, second, third = [door.client(OTHER) for _ in range(3)]
+    found = door.accept_queue()
+    assert await door.take(found) == port(first)
+    second.close()
     assert await door.take(found) == port(third)
 
 
