@@ -18,6 +18,7 @@ from server.release.api.accept_queue import (
 )
 from server.release.api.rates import Rates
 from server.release.errors import AuthenticationError, RateError, Share
+from tests.cases import case
 from tests.server.release.api_world import role_principals
 
 KNOWN = b"POST / HTTP/1.1\r\nAuthorization: Bearer good\r\n\r\n"
@@ -140,15 +141,15 @@ async def refuse(_secret):  # noqa: RUF029 - as the database
     raise AuthenticationError("no.")
 
 
-async def test_a_halt_without_a_valid_token_is_a_guess():
-    """Guesses are limited on the paths of halts, too, with and without a token."""
-    for token in ("", "guess"):
+async def test_a_request_without_a_valid_token_is_a_guess():
+    """Guesses are limited, on the paths of halts also requests without a token."""
+    for token, is_urgent in (("guess", False), ("guess", True), ("", True)):
         admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
         for _ in range(4):
-            with pytest.raises(AuthenticationError):
-                await admission.admit(ask(token), is_urgent=True)
-        with pytest.raises(RateError):
-            await admission.admit(ask(token), is_urgent=True)
+            with case(token, is_urgent), pytest.raises(AuthenticationError):
+                await admission.admit(ask(token), is_urgent=is_urgent)
+        with case(token, is_urgent), pytest.raises(RateError):
+            await admission.admit(ask(token), is_urgent=is_urgent)
 
 
 class LookUps:
