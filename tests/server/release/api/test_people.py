@@ -62,11 +62,24 @@ async def test_an_account_over_the_api(ask):
     assert (await ask("POST", "/accounts", 409, body=body)).problem == "conflict"
     for bad, status in (
         ({"name": "Ani"}, 422),
+        ({"name": "a\n"}, 422),
         ({"role": "king"}, 422),
         ({"codenames": ["root"]}, 400),
     ):
         await ask("POST", "/accounts", status, body=body | {"name": "eka"} | bad)
     assert (await ask("GET", "/accounts/eka", 404)).problem == "not-found"
+
+
+async def test_pages_of_accounts_and_tokens(ask):
+    """Each page names the next one, with filters; together they have all, once each."""
+    for path, key in (("/accounts?", "name"), ("/tokens?", "id"), ("/tokens?account=admin&", "id")):
+        whole = [item[key] for item in (await ask("GET", path.rstrip("?&"))).json["items"]]
+        found, following = [], f"{path}limit=1"
+        while following and len(found) <= len(whole):
+            page = (await ask("GET", following.removeprefix("/api/v1"))).json
+            found += [item[key] for item in page["items"]]
+            following = page["next"]
+        assert found == whole == sorted(set(whole))
 
 
 async def test_a_token_over_the_api(team, ask):
