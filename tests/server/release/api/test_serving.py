@@ -66,7 +66,14 @@ async def test_a_token_of_the_database(world):
 
 
 async def test_what_cannot_be_served(world):
-    """Tokens never cross a network in the clear; of a port in use the setting is named."""
+    """Tokens never cross a network in the clear; of a port in use the setting is named.
+
+    Without a port the API is not served.
+    """
+    ports = []
+    off = Settings(port=0)
+    async with running(world.folder, off, world.now, entropy=os.urandom, announce_api=ports.append):
+        assert ports == []
     taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     async with taken:
