@@ -30,6 +30,23 @@ async def rows(sessions):
         return list(await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index)))
 
 
+async def test_the_hash_is_the_one_of_the_format(sessions):
+    """The hash of each entry is computed here from the text in FORMATS.md."""
+    async with sessions.begin() as session:
+        await record(session, **entry(1))
+        await record(session, **entry(2, detail={"ü": [1, None]}))
+    previous = "0" * 64
+    for row, detail in zip(
+        await rows(sessions), ('{"reason":"#1"}', '{"ü":[1,null]}'), strict=True
+    ):
+        text = (
+            f'{{"action":"rollout.halt","actor":"ani","at":180000000{row.index},"detail":{detail},'
+            f'"index":{row.index},"previous":"{previous}","subject":"armani/id/stable"}}\n'
+        )
+        previous = hashlib.sha256(text.encode()).hexdigest()
+        assert row.sha256 == previous
+
+
 async def test_an_entry_goes_with_its_transaction(sessions):
     """A rollback leaves neither an entry nor a gap."""
     async with sessions() as session:

@@ -256,3 +256,13 @@ async def test_who_revokes_tokens(issue, enter, sessions):
             (f"ani/{first.row.id}", "ani"),
             ("deni", "ani"),
         ]
+
+
+@pytest.mark.usefixtures("people")
+async def test_tokens_are_listed_by_account(issue, sessions):
+    """All of them, or one account's."""
+    for account in ("budi", "ani"):
+        await issue(account)
+    async with sessions() as session:
+        assert [row.account for row in await list_tokens(session)] == ["ani", "budi"]
+        assert [row.account for row in await list_tokens(session, "budi")] == ["budi"]
