@@ -272,6 +272,8 @@ async def test_quotas(local):
     with pytest.raises(TooLargeError):
         await local.uploads.create(principal(), LIMITS.length + 1, SHA256)
     assert await local.audit_log() == []
+    longest = await local.uploads.create(principal(), LIMITS.length, SHA256)
+    await local.uploads.remove(principal(), longest.id)
     begun = [await local.uploads.create(principal(), LIMITS.account_bytes - 5, SHA256)]
     with pytest.raises(QuotaError, match="end one of them first"):
         await local.uploads.create(principal(), 6, SHA256)
