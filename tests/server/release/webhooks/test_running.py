@@ -1,0 +1,46 @@
+"""The whole process: a bundle is published, and a receiver on loopback gets the event."""
+
+import asyncio
+import hashlib
+import itertools
+import os
+
+import structlog
+
+from server.app import running
+from server.release.webhooks.directory import create_webhook
+from server.settings import Settings
+from server.storage.database import open_database
+from tests.server.release.auth.issue import account_row
+from tests.server.release.webhooks.conftest import ADMIN
+from tests.server.test_app import until
+from tests.server.world import PACKAGE_2
+
+
+async def test_a_receiver_is_told_of_a_publication(world, receiver):
+    """From `incoming` to the webhook without a restart; neither secret nor URL is in the log."""
+    counter = itertools.count()
+
+    def entropy(count):
+        return hashlib.shake_128(f"{os.getpid()} {next(counter)}".encode()).digest(count)
+
+    settings = Settings(port=0, webhook_private=True)
+    with structlog.testing.capture_logs() as logs:
+        async with running(world.folder, settings, world.now, entropy=entropy):
+            async with open_database(world.folder.database) as sessions:
+                async with sessions.begin() as session:
+                    session.add(account_row())
+                chosen = (receiver.url, ["published"], world.epoch(), entropy)
+                made = await create_webhook(sessions, ADMIN, *chosen, private=True)
+            receiver.secret, receiver.status = made.secret, 500
+            await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+            await receiver.wait(1)
+
+            async def is_logged():  # noqa: RUF029 - `until` awaits it
+                return any(entry.get("webhook") == made.id for entry in logs)
+
+            await until(is_logged)
+    (event,) = receiver.received
+    assert (event["type"], event["data"]["roles"]) == ("published", {"armani": 3})
+    for hidden in (made.secret, made.secret[6:], receiver.url, "/hook"):
+        assert hidden not in str(logs)
