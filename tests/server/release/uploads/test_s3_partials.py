@@ -74,6 +74,13 @@ async def test_pieces(node):
     assert sizes(node) == {f"{0:016d}": PIECE, f"{PIECE:016d}": PIECE, f"{2 * PIECE:016d}": 500}
 
 
+async def test_no_bytes(node):
+    """An upload of nothing is complete immediately, although it has no piece."""
+    empty = hashlib.sha256(b"").hexdigest()
+    assert (await node.uploads.create(principal(), 0, empty)).is_whole
+    assert (node.blob(empty), node.files()) == (b"", [])
+
+
 async def test_two_machines_at_one_offset(node, tmp_path):
     """One appends; the other is refused and drops what it has, and nothing is mixed."""
     other = node.beside(tmp_path / "b")
