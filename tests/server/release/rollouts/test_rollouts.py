@@ -38,6 +38,17 @@ from tests.server.world import CHANNEL
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
 
 
+async def test_a_command_is_published_and_recorded(two):
+    """The change is done, names its snapshot, and the audit log has its begin and end."""
+    async with open_harness(two) as harness:
+        change = await harness.request(Offer(2, PLAN))
+        assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
+        assert change.snapshot == (await harness.versions())[0]
+        assert await harness.rollouts.find() == [await harness.rollouts.get(change.id)] == [change]
+        told = [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
+        assert await harness.audit_log() == told
+
+
 async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
     """The resumption finds the pause's record, not the offer's, whose schedule is the same."""
     moment = two.now()
