@@ -72,6 +72,17 @@ def test_what_stops_things_never_waits(run, world):
         assert (status, err.count("\n")) == (1, 1)
 
 
+def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
+    """Right after a ceremony nothing is published yet."""
+    fresh.run(Publisher.repair)  # creates the database
+    first = {("root", 1): fresh.folder.trusted_root.read_bytes()}
+    fresh.submit(fresh.ceremony.first() | first)
+    monkeypatch.setattr("time.sleep", lambda _seconds: fresh.run(Publisher.process_incoming))
+    status, _, err = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", fresh.folder.root)
+    assert (status, [line[:7] for line in err.splitlines()]) == (1, ["Waiting", "hening-"])
+    assert "has no release" in err
+
+
 BETA = "armani/id/beta"
 
 
