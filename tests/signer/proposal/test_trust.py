@@ -144,7 +144,7 @@ def test_a_change_that_breaks_the_profile_is_refused(office) -> None:
             verify_proposal(bad, office.now)
 
 
-def test_a_role_that_loses_its_signatures_must_be_signed_again(office) -> None:
+def test_a_role_that_loses_its_signatures_must_be_signed_again(office, new_keys) -> None:
     """Taking away a key that signed a role's version is refused unless the role comes along."""
     order = HolderChange((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
     fine = office.holders(order)
@@ -152,6 +152,11 @@ def test_a_role_that_loses_its_signatures_must_be_signed_again(office) -> None:
     lacking = with_context(fine.proposal, lambda file: file.role != "armani")
     with pytest.raises(ProposalError, match="does not bring it along"):
         verify_proposal(lacking, office.now)
+    # Two signatures stay asked, and of those that it has one is by the key that goes.
+    proposal = office.holders(HolderChange((new_keys.load_public_key("armani-3"),), order.remove))
+    changes = [file for file in proposal.proposal.changes if file.role == "targets"]
+    with pytest.raises(ProposalError, match="armani"):
+        verify_proposal(msgspec.structs.replace(proposal.proposal, changes=changes), office.now)
 
 
 def test_the_pinned_root_must_be_in_the_chain(office, online_file) -> None:
