@@ -49,13 +49,13 @@ def test_a_worker_that_dies_is_said(town):
             workers.advance(10)
 
 
-@pytest.fixture
-def number():
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT])
+def number(request):
     """Give a signal that a handler notes, and that handler's notes."""
     came = []
-    before = signal.signal(signal.SIGTERM, lambda each, _frame: came.append(each))
-    yield signal.SIGTERM, came
-    signal.signal(signal.SIGTERM, before)
+    before = signal.signal(request.param, lambda each, _frame: came.append(each))
+    yield request.param, came
+    signal.signal(request.param, before)
 
 
 def test_a_signal_comes_behind_the_block(number):
