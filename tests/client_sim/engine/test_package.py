@@ -164,7 +164,7 @@ def test_entries_with_zip64_sizes_are_found():
 
 
 def test_lies_about_an_entry_are_refused():
-    """Another place, size or name, and sizes that stand behind the data."""
+    """Another place, size, name or method, and sizes that stand behind the data."""
     data, offset = _zip()
     for shift in (-1, 1, -30, 5):
         with case(shift), pytest.raises(PackageError, match=r"does not hold payload\.bin where"):
@@ -175,10 +175,11 @@ def test_lies_about_an_entry_are_refused():
     for name in ("payload.bin2", "xpayload.bin", "payload.bim"):
         with case(name), pytest.raises(PackageError):
             _check(*_zip(name))
-    changed = bytearray(data)
-    changed[offset - 30 - 11 + 6] |= 0x0008
-    with pytest.raises(PackageError):
-        _check(bytes(changed), offset)
+    for place in (6, 8):  # a flag, and deflate
+        changed = bytearray(data)
+        changed[offset - 30 - 11 + place] |= 0x0008
+        with case(place), pytest.raises(PackageError):
+            _check(bytes(changed), offset)
 
 
 @given(st.binary(max_size=200), st.integers(0, 250))

@@ -55,8 +55,13 @@ def test_metadata_is_read():
 
 
 def test_malformed_metadata_is_refused():
-    """Beside the rules of FORMATS section 14: lines without a key, other encodings."""
-    for data, words in ((b"=value\n", "key=value"), (b"a=\xff\n", "UTF-8")):
+    """Beside the rules of FORMATS section 14: no key, other encodings, more than 64 KiB."""
+    longest = b"a=" + b"1" * (64 * 1024 - 2)
+    assert len(decode_metadata(longest).values["a"]) == 64 * 1024 - 2
+    for data, words in (
+        *((b"=value\n", "key=value"), (b"a=\xff\n", "UTF-8")),
+        (longest + b"1", "too long"),
+    ):
         with case(data, words), pytest.raises(PackageError, match=words):
             decode_metadata(data)
 
