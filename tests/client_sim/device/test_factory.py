@@ -1,7 +1,11 @@
 import dataclasses
+import io
+import zipfile
+import zlib
 
 import pytest
 
+from client_sim.device.candidate import METADATA
 from client_sim.device.errors import DeviceError, InstallError, StateError, StorageError
 from client_sim.device.factory import create_phone_from_package
 from client_sim.persona import decode_persona, make_persona
@@ -68,19 +72,26 @@ def _flip(data):
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
+def _replace(data, old, new):
+    """Change the metadata of a package, and their check sum."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        text = archive.read(METADATA)
+    changed = text.replace(old, new, 1)
+    sums = (zlib.crc32(each).to_bytes(4, "little") for each in (text, changed))
+    return data.replace(text, changed).replace(*sums)
+
+
 def test_what_is_no_package_makes_no_phone(tmp_path, zip_path, image):
     """Nor does one without a build time, a floor for the clock; nothing is left behind."""
-    data = zip_path.read_bytes()
-    for damaged in (
-        data[: len(data) // 2],
-        b"hello",
-        b"PK\5\6" + bytes(18),
-        _flip(data),
-        data.replace(b"post-timestamp=1", b"post-timestamp=X", 1),
-        data.replace(b"post-timestamp=", b"post-timesXamp=", 1),
+    data, untimed = zip_path.read_bytes(), "does not say when its build was made"
+    for damaged, words in (
+        *((each, None) for each in (data[: len(data) // 2], b"hello", b"PK\5\6" + bytes(18))),
+        (_flip(data), None),
+        (_replace(data, b"post-timestamp=1", b"post-timestamp=X"), untimed),
+        (_replace(data, b"post-timestamp=", b"post-timesXamp="), untimed),
     ):
         zip_path.write_bytes(damaged)
-        with case(damaged[:20], len(damaged)), pytest.raises(DeviceError):
+        with case(damaged[:20], len(damaged)), pytest.raises(DeviceError, match=words):
             create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)
         assert _left(tmp_path) == ["full.zip"]
 
