@@ -144,3 +144,7 @@ def test_what_a_client_does_ends_the_run_alone(make_world):
         seen = run_scenario(Leaving, world, Scenario("two polls", (POLL, POLL)), OWNER)
         assert (seen.departures[-1].channel, seen.departures[-1].data) == (Channel.CRASH, name)
         assert not [d for d in seen.departures if d.channel is Channel.SCHEDULE]
+    world = make_world(OWNER, b"seed", 1000.0)
+    seen = run_scenario(lambda _world: 1 / 0, world, Scenario("one poll", (POLL,)), OWNER)
+    (crash,) = seen.departures
+    assert (crash.channel, crash.data) == (Channel.CRASH, b"ZeroDivisionError")
