@@ -150,7 +150,7 @@ def _remember_entries(check: Any) -> Any:  # noqa: ANN401
             check(kind, entries, **beside)
             if len(passed) >= _PARTS_KEPT:
                 passed.clear()
-            passed[place] = (entries, beside)
+            passed[place] = (dict(entries), beside)  # their ids are not given again
 
     return check_once
 
