@@ -6,6 +6,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,14 +67,20 @@ class Terminal:
         """Type Control-C at a prompt for a passphrase, and return the exit status.
 
         The prompt is shown just before the terminal ends its echo and forgets what was typed so
-        far.
+        far. A signal between Python's last look for one and the read that waits would be noticed
+        only after the read.
         """
         deadline = time.monotonic() + PATIENCE
-        while termios.tcgetattr(self.end)[LOCAL_MODES] & termios.ECHO:
+        while termios.tcgetattr(self.end)[LOCAL_MODES] & termios.ECHO or self._state() != "S":
             assert time.monotonic() < deadline
             time.sleep(0.01)
         self.type(b"\x03")
         return self.finish()
+
+    def _state(self) -> str:
+        """Return what the process does, as proc(5) says it: R where it runs, S where it waits."""
+        status = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0]
 
     def finish(self) -> int:
         """Read to the end and return the exit status."""
