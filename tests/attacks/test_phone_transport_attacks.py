@@ -129,12 +129,14 @@ def _redirect(status):
 
 
 class _Elsewhere:
-    """Another server, which the phone must not connect to; made once for this module."""
+    """Another server, which the phone must not connect to; it listens while this module is run."""
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.setblocking(False)
-        self.port = self.listener.getsockname()[1]
+    listener: socket.socket
+
+    @property
+    def port(self):
+        """Return the port that it listens on."""
+        return self.listener.getsockname()[1]
 
     def check_alone(self):
         """Check that the phone has not connected."""
@@ -143,6 +145,15 @@ class _Elsewhere:
 
 
 _elsewhere = _Elsewhere()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _listens_elsewhere():
+    with socket.create_server(("127.0.0.1", 0)) as _elsewhere.listener:
+        _elsewhere.listener.setblocking(False)
+        yield
+
+
 CASES = _make_cases()
 
 
