@@ -99,8 +99,8 @@ def make_certificate(key) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def sign_package(data: bytes, key, digest=hashes.SHA256) -> bytes:
-    """Put a whole-file signature into the empty comment of a zip."""
+def sign_package(data: bytes, key, digest=hashes.SHA256, times=1) -> bytes:
+    """Put whole-file signatures, as many as `times`, into the empty comment of a zip."""
     signed = data[:-2]
     options = [
         pkcs7.PKCS7Options.DetachedSignature,
@@ -109,7 +109,8 @@ def sign_package(data: bytes, key, digest=hashes.SHA256) -> bytes:
     ]
     certificate = x509.load_pem_x509_certificate(make_certificate(key))
     builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
-    builder = builder.add_signer(certificate, key, digest())
+    for _ in range(times):
+        builder = builder.add_signer(certificate, key, digest())
     return signed + comment(builder.sign(serialization.Encoding.DER, options))
 
 

@@ -62,6 +62,13 @@ def test_packages_that_are_not_signed_are_refused(key):
             _verify(data, key)
 
 
+def test_no_more_than_16_signatures(key):
+    """Each costs a phone an exponentiation, and a comment has room for hundreds."""
+    _verify(sign_package(EMPTY_ZIP, key, times=16), key)
+    with pytest.raises(EngineError, match="more than 16 whole-file signatures"):
+        _verify(sign_package(EMPTY_ZIP, key, times=17), key)
+
+
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_arbitrary_bytes_give_nothing_but_engine_errors(key, before, message):
     """Any end of a file, and any signature in a well-formed comment, is refused with a sentence."""

@@ -81,6 +81,24 @@ def test_a_refused_name_or_holder_makes_nothing_on_the_token(softhsm, keys, secr
 
 
 @pytest.mark.needs("softhsm")
+def test_a_name_that_is_taken_while_the_pin_is_typed(softhsm, tmp_path, secrets) -> None:
+    """The key that took it stays, and the token gets none."""
+    with Keystore(tmp_path / "keys") as store:
+
+        def type_slowly(name):
+            with Keystore(store.folder) as other:
+                enrol_public_keys(other, [PublicKey("root-1", PUBLIC)])
+            return secrets(name)
+
+        with pytest.raises(KeyStoreError, match="root-1 is there already"):
+            create_token_keys(store, ["root-1"], softhsm.module, "drawer", type_slowly, os.urandom)
+        assert store.load_public_key("root-1").public == PUBLIC
+        assert store.kind("root-1") == "public only"
+    with softhsm.session("drawer") as session:
+        assert not list(session.get_objects({}))
+
+
+@pytest.mark.needs("softhsm")
 def test_what_a_crash_left_on_the_token_is_taken_up(softhsm, tmp_path, secrets) -> None:
     """The refusal tells the id, with which the key is enrolled; it is the same key."""
     module, store = softhsm.module, Keystore(tmp_path / "keys")
