@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from client_sim.lab.oracles.budget import BUDGETS
-from client_sim.lab.oracles.crowds import CROWDS
+from client_sim.lab.oracles.cardinality import BUDGETS, CROWDS
 from client_sim.lab.oracles.grammar import find_violations
 from client_sim.lab.oracles.language import ACCEPT_ENCODING, RANGE, RULES
 

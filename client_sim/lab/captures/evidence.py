@@ -9,7 +9,7 @@ from typing import Final
 from client_sim.lab.errors import CaptureError
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.joined import join_fields
+from client_sim.lab.oracles.parts import join_fields
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 COVER: Final = b"*"

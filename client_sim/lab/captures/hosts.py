@@ -7,8 +7,7 @@ from client_sim.lab.captures.evidence import Place, name_place
 from client_sim.lab.captures.judging import Case, Question, ask, show
 from client_sim.lab.captures.requests import iterate_requests
 from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State, list_talks
-from client_sim.lab.oracles.egress import find_strays
-from client_sim.lab.oracles.tls import judge_handshakes, judge_tls
+from client_sim.lab.oracles.connections import find_strays, judge_handshakes, judge_tls
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.world import BuildFacts, Public
 

@@ -10,8 +10,8 @@ from client_sim.lab.captures.known import Known
 from client_sim.lab.captures.requests import iterate_requests, list_fields
 from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State, list_talks
 from client_sim.lab.oracles.canary import Sighting
+from client_sim.lab.oracles.connections import find_breaches, is_one_record_each
 from client_sim.lab.oracles.grammar import iterate_violations
-from client_sim.lab.oracles.writes import find_breaches, is_one_record_each
 from client_sim.lab.trace.observation import Observation
 
 # What every host takes in one segment (RFC 9293 section 3.7.1), without the room of TCP options:

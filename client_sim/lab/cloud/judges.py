@@ -20,7 +20,7 @@ from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.transforms import TRANSFORMS
-from client_sim.lab.oracles.windows import WINDOW, find_windows
+from client_sim.lab.oracles.views import WINDOW, find_windows
 from client_sim.lab.trace.observation import Channel, Departure
 from client_sim.persona import Persona, canaries
 

@@ -2,13 +2,11 @@
 
 A trace comes in, findings go out (`finding`); `judging` says which judges see a run.
 
-- What left: `canary` (with `views`, `transforms`, `spellings`, `salted`, `murmur`, `windows`,
-  `joined`) looks for planted values.
-- Its form: `grammar`, `language`, `order`, `writes`, `tls`, `egress`, `silence`, `parts`,
-  `answers`.
-- Compared: `equality` (two owners), `cardinality` with `budget` and `fields` (a fleet), `crowds`
-  (installations), `server_state` (two servers), `stationarity` (one phone twice), `trust_state`;
-  `places` names where two differ.
-- When: `timing`, `distribution`, `concentration`, `populations`, `due`, with `chance`.
+- What left: `canary` (with `views` and `transforms`) looks for planted values.
+- Its form: `grammar` with `language`, `connections`, `parts`, `answers`.
+- Compared: `equality` (two owners), `cardinality` with `fields` (a fleet and its crowds),
+  `server_state` (two servers), `trust_state` (one phone twice), `again` (what a phone holds).
+- When: `timing`, `distribution`.
+- Which offers are taken: `choices`.
 - Whether there was anything to judge: `completion`.
 """

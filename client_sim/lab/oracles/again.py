@@ -21,8 +21,8 @@ from itertools import zip_longest
 from typing import Final
 
 from client_sim.lab.oracles.answers import Answer, decode_answers
-from client_sim.lab.oracles.due import RESET
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.timing import RESET
 from client_sim.lab.trace.observation import Channel, Connection, Observation
 
 _ASKED: Final = re.compile(

@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, TypeAlias
 
-from client_sim.lab.oracles.salted import salted_digests
-from client_sim.lab.oracles.spellings import spell
 from client_sim.lab.oracles.transforms import (
     DIGESTS,
     ENOUGH,
     ROTATIONS,
     TRANSFORMS,
     Transform,
+    salted_digests,
+    spell,
 )
-from client_sim.lab.oracles.views import View, view
-from client_sim.lab.oracles.windows import WINDOW, Windows, find_windows, step_differences
+from client_sim.lab.oracles.views import WINDOW, View, Windows, find_windows, step_differences, view
 
 _HIDDEN: Final[Mapping[str, Transform]] = {
     "": bytes,

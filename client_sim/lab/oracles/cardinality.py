@@ -1,6 +1,7 @@
 """N2: how many values each field takes over a fleet, against what docs/PRIVACY.md declares.
 
-Phones are compared poll by poll with those that are in the same public trust state.
+Phones are compared poll by poll with those that are in the same public trust state. The budgets and
+the smallest crowds are this package's own copy: a test compares them with the page.
 """
 
 import math
@@ -8,14 +9,69 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
+from typing import Final
 
-from client_sim.lab.oracles.budget import NOBODY_DECLARED, find_budget
 from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.trust_state import TrustState, find_trust_states
-from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.observation import Channel, Observation
 
+NOBODY_DECLARED: Final[Mapping[str, int]] = MappingProxyType({"parts": 1})
+"""Sizes of the named alphabets where none is declared: `latest` is not split."""
+CROWDS: Final[Mapping[str, int]] = MappingProxyType({"codename": 4, "package": 4})
+"""The smallest crowd, k, by what a field is of: so many phones show each of its values."""
 _SHOWN = 5  # values named in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One row: a field, of what it is one, and how many values it has in one trust state.
+
+    `size` is a number, or the name of an alphabet: `parts`, `models`, `packages`, `pictures` or
+    `blocks`.
+    """
+
+    field: str
+    of: str
+    size: str
+
+    def most(self, sizes: Mapping[str, int]) -> int | None:
+        """Return the number of values, or None for an alphabet without a known size."""
+        return int(self.size) if self.size.isdigit() else sizes.get(self.size)
+
+
+BUDGETS: Final = (
+    Budget("names", "poll", "1"),
+    Budget("connections", "poll", "1"),
+    Budget("requests", "poll", "1"),
+    Budget("address", "connection", "1"),
+    Budget("port and TLS name", "connection", "1"),
+    Budget("TLS parameters", "connection", "1"),
+    Budget("pieces", "connection", "1"),
+    Budget("close", "connection", "1"),
+    Budget("repeats", "life", "1"),
+    Budget("due time", "poll", "1"),
+    Budget("method", "request", "1"),
+    Budget("path", "request", "1"),
+    Budget("path", "part", "parts"),
+    Budget("path", "codename", "models"),
+    Budget("path", "package", "packages"),
+    Budget("path", "picture", "pictures"),
+    Budget("version", "request", "1"),
+    Budget("header names", "request", "1"),
+    Budget("header Host value", "request", "1"),
+    Budget("header Accept-Encoding value", "request", "1"),
+    Budget("header Range value", "package", "blocks"),
+)
+"""The rows of the table; a field that has none may not be there at all."""
+
+
+def find_budget(field: str, of: str) -> Budget:
+    """Return the row of a field, that of the kind of request before that of any request."""
+    rows = {(row.field, row.of): row for row in BUDGETS}
+    found = rows.get((field, of)) or rows.get((field, "request"))
+    return Budget(field, of, "0") if found is None else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +167,30 @@ def _once(fields: Sequence[Field]) -> Iterator[Field]:
 def _joint(fields: Sequence[Field]) -> Field:
     own = [f for f in fields if f.of not in {"codename", "package", "picture"}]
     return Field("", "all", "poll", b"\n".join(b"%s" % f.value for f in own))
+
+
+def judge_crowds(
+    observations: Iterable[Observation], crowds: Mapping[str, int] = CROWDS
+) -> tuple[Finding, ...]:
+    """Find values of an installation's fields that fewer than k phones of a fleet show.
+
+    Of each kind of phone (model, region, channel, build) the fleet must have k or more, or clean
+    ones are accused.
+    """
+    return tuple(
+        Finding(
+            where=f"poll {count.poll}, {count.place}",
+            explanation=(
+                f"{count.field} {rarest!r} is shown by {count.least} of {count.phones} phones, "
+                f"where {crowds[count.of]} or more must share it"
+            ),
+            data=rarest,
+            offset=0,
+            length=len(rarest),
+            channel=Channel.BYTES.value,
+            field=count.field,
+        )
+        for count in count_fields(observations)
+        if count.of in crowds and count.least < crowds[count.of]
+        for *_, rarest in [count.values]
+    )

@@ -1,26 +1,81 @@
-"""Whether many intervals look random: their bits, their spread, their order.
+"""Whether many intervals look random: their bits, their spread, their order, and their phases.
 
 For real clocks, and for clients that are only seen from outside; under virtual time `timing` is
 exact and needs none of this. FORMATS section 9 has a uniform draw: any other one is a finding, even
 if it depends on no owner, as one phone's intervals cannot show that all phones draw alike.
+
+The public schedule has no grid: each interval is uniform over 14401 whole seconds, so that modulo
+any divisor of 14400 the time of each poll is as good as independent of the one before. A device
+with a phase of its own in the day, the hour or the minute has one modulo such a divisor too.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean, variance
 from typing import Final
 
-from client_sim.lab.oracles.chance import (
-    tail_of_chi_square,
-    tail_of_kolmogorov,
-    tail_of_normal,
-)
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.timing import SHORTEST
-from client_sim.lab.trace.observation import Channel
+from client_sim.lab.oracles.timing import SHORTEST, Interval, decode_intervals
+from client_sim.lab.trace.observation import Channel, Observation
 
+_TERMS: Final = 101  # of Kolmogorov's series, which is long past its last digit by then
 _WIDTH: Final = 14_401  # whole seconds of the range
 _PLANES: Final = 12
+PERIODS: Final = (60, 900, 3600, 7200, 14_400)
+"""Seconds; divisors of the width of an interval's range."""
+
+
+def tail_of_normal(z: float) -> float:
+    """Return the probability that a standard normal deviate is as far from 0 as `z`, either way."""
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def tail_of_chi_square(x: float) -> float:
+    """Return the probability that chi-square with one degree of freedom is `x` or more."""
+    return math.erfc(math.sqrt(x / 2))
+
+
+def tail_of_kolmogorov(distance: float, effective: float) -> float:
+    """Return the probability that a distance of Kolmogorov and Smirnov is so large.
+
+    `effective` is the size of the sample, or n m / (n + m) of two. The limit distribution with the
+    correction for small samples of Stephens (1970), good to a few per cent from 8 values on.
+    """
+    root = math.sqrt(effective)
+    x = (root + 0.12 + 0.11 / root) * distance
+    if x < 0.2:
+        return 1.0
+    signed = ((-1) ** (j - 1) * math.exp(-2 * (j * x) ** 2) for j in range(1, _TERMS))
+    return min(1.0, 2 * math.fsum(signed))
+
+
+def tail_of_rayleigh(length: float, count: int) -> float:
+    """Return the probability that `count` independent unit vectors add up to `length` or more.
+
+    The approximation of Rayleigh's test in Zar, Biostatistical Analysis, section 27.1.
+    """
+    return math.exp(math.sqrt(1 + 4 * count + 4 * (count**2 - length**2)) - 1 - 2 * count)
+
+
+def find_distance(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the largest distance between two empirical distributions."""
+    ours, theirs = sorted(one), sorted(other)
+    return max(
+        abs(bisect_right(ours, value) / len(ours) - bisect_right(theirs, value) / len(theirs))
+        for value in {*ours, *theirs}
+    )
+
+
+def find_welch(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return Welch's t; nan where neither population varies and both means are the same."""
+    difference = fmean(one) - fmean(other)
+    spread = math.sqrt(variance(one) / len(one) + variance(other) / len(other))
+    if not spread:
+        return math.copysign(math.inf, difference) if difference else math.nan
+    return difference / spread
 
 
 def find_bit_planes(seconds: Sequence[float]) -> tuple[float, ...]:
@@ -119,3 +174,72 @@ def _findings(
                 channel=Channel.SCHEDULE.value,
                 field="interval",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """How far the phases of one device lie together: `length` is R, from 0 to 1.
+
+    `of` says what was examined, `chance` how likely a clean client is as concentrated.
+    """
+
+    of: str
+    length: float
+    count: int
+    chance: float
+
+
+def measure_concentration(intervals: Sequence[Interval]) -> tuple[Concentration, ...]:
+    """Measure the times of polls modulo each period, and the intervals within their range."""
+    return (
+        *(
+            _measure(f"polls modulo {period} s", (i.due for i in intervals), period)
+            for period in PERIODS
+        ),
+        _measure("intervals", (interval.seconds for interval in intervals), _WIDTH),
+    )
+
+
+def judge_concentration(observation: Observation, alpha: float = 1e-9) -> tuple[Finding, ...]:
+    """Find a phase that a device keeps; `alpha` is the chance of an alarm on a clean one.
+
+    The threshold for R follows from the number of polls, by Rayleigh's test; each of the six
+    statistics alarms at alpha / 6. For alpha = 1e-9 it is 0.701 in 40 polls, 0.462 in 100 and 0.236
+    in 400; fewer than 15 never alarm. In 300 clean devices the largest R were 0.416, 0.291 and
+    0.147. A phase that is drawn once has R = 1. One that wobbles by a normal deviate of so much of
+    its period is found in so many of 100 devices:
+
+    | wobble | 40 polls | 100 polls | 400 polls |
+    | --- | --- | --- | --- |
+    | 10 % | 100 | 100 | 100 |
+    | 15 % | 18 | 100 | 100 |
+    | 20 % | 0 | 58 | 100 |
+    """
+    intervals = decode_intervals(observation)
+    if not intervals:
+        return ()
+    measured = measure_concentration(intervals)
+    return tuple(
+        Finding(
+            where=Channel.SCHEDULE.value,
+            explanation=(
+                f"{found.of} of one device lie together: R = {found.length:.3f} over "
+                f"{found.count} polls, which uniform draws (FORMATS section 9) make with a chance "
+                f"of {found.chance:.1g}"
+            ),
+            data=(data := b" ".join(b"%d" % i.due for i in intervals)),
+            offset=0,
+            length=len(data),
+            channel=Channel.SCHEDULE.value,
+            field="interval",
+        )
+        for found in measured
+        if found.chance < alpha / len(measured)
+    )
+
+
+def _measure(of: str, times: Iterable[float], period: int) -> Concentration:
+    angles = [2 * math.pi * (time % period) / period for time in times]
+    length = math.hypot(math.fsum(map(math.cos, angles)), math.fsum(map(math.sin, angles)))
+    count = len(angles)
+    return Concentration(of, length / count, count, tail_of_rayleigh(length, count))

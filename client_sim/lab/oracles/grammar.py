@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from client_sim.lab.oracles.language import RULES, Rule
-from client_sim.lab.oracles.order import Order
+from client_sim.lab.oracles.language import RULES, Order, Rule
 
 _HOST_NAME: Final = re.compile(rb"(?=.*[a-z])[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?")
 _END: Final = b"\r\n\r\n"

@@ -6,15 +6,12 @@ from typing import Final
 
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.completion import find_incompletions
-from client_sim.lab.oracles.due import judge_due
-from client_sim.lab.oracles.egress import find_strays
+from client_sim.lab.oracles.connections import find_strays
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.grammar import find_violations
-from client_sim.lab.oracles.joined import join_fields
-from client_sim.lab.oracles.parts import find_part
-from client_sim.lab.oracles.silence import judge_silence
-from client_sim.lab.oracles.timing import judge_range
-from client_sim.lab.oracles.windows import Windows
+from client_sim.lab.oracles.parts import find_part, join_fields
+from client_sim.lab.oracles.timing import judge_due, judge_range, judge_silence
+from client_sim.lab.oracles.views import Windows
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Public
 

@@ -1,7 +1,14 @@
-"""The request table of docs/PRIVACY.md, as this package's own code.
+"""The request table of docs/PRIVACY.md, as this package's own code, and the order of its requests.
 
-The server's gate holds another; neither is made from the other, and a test compares both with the
-page. Names and numbers are those of docs/FORMATS.md sections 1, 8, 9 and 15.
+The server's gate holds another table; neither is made from the other, and a test compares both with
+the page. Names and numbers are those of docs/FORMATS.md sections 1, 8, 9 and 15.
+
+On one connection there is a poll, then perhaps an installation. A poll is `root` with growing
+versions, `timestamp`, then at most `snapshot`, the roles in their order, each but `targets` with
+its proof behind it, and parts of packs in the order of their roles, kinds and numbers. Of a split
+`latest` one part stands in its place. A poll may end early, when an answer was refused; a refused
+`tables` or `content` is passed over. An installation is the codename role, its proof, and blocks of
+one package; or only blocks, when a download goes on. A picture has a connection of its own.
 """
 
 import re
@@ -28,6 +35,26 @@ _PACK: Final = (
 ACCEPT_ENCODING: Final = re.compile(rb"Accept-Encoding: gzip")
 RANGE: Final = re.compile(rb"Range: bytes=(?P<first>0|[1-9][0-9]{0,15})-(?P<last>[1-9][0-9]{0,15})")
 BLOCK: Final = 8 * 1024 * 1024
+_ROLES: Final = (b"targets", b"latest", b"tables", b"content")
+_INSTALL: Final = {"codename", "package"}
+# What may follow what; "" is the start of a connection.
+_NEXT: Final = {
+    "": {"root", "picture", *_INSTALL},
+    "root": {"root", "timestamp"},
+    # A role, or a pack, without a snapshot: an earlier poll broke off between the two.
+    "timestamp": {"snapshot", "role", "part", "pack", *_INSTALL},
+    "snapshot": {"role", "part", "pack", *_INSTALL},
+    "role": {"role", "part", "proof-latest", "proof-common", "pack", *_INSTALL},
+    "part": {"proof-part"},
+    "proof-latest": {"role", "pack", *_INSTALL},
+    "proof-part": {"role", "pack", *_INSTALL},
+    "proof-common": {"role", "pack", *_INSTALL},
+    "pack": {"pack", *_INSTALL},
+    "codename": {"proof-codename"},
+    "proof-codename": {"package"},
+    "package": {"package"},
+    "picture": set[str](),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +92,96 @@ RULES: Final = tuple(
     for name, path in _PATHS.items()
 )
 """Every request that may leave a phone, in the order of the table."""
+
+
+class Order:
+    """Follows the requests of one connection."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._root = 0
+        self._roles: list[bytes] = []
+        self._asked: tuple[bytes, bytes] | None = None
+        self._pack: tuple[int | bytes, ...] = ()
+        self._codename: bytes | None = None
+        self._package: tuple[bytes, int, int] | None = None
+
+    def complaint(self, rule: str, parts: dict[str, bytes], path: bytes) -> str | None:
+        """Take the next request; say why it may not come now, or None when it may."""
+        misplaced = self._sequence_complaint(rule)
+        # Also of one that may not come: what follows is judged by what was asked before it.
+        own = self._own_complaint(rule, parts, path)
+        return misplaced or own
+
+    def _own_complaint(self, rule: str, parts: dict[str, bytes], path: bytes) -> str | None:
+        match rule:
+            case "root":
+                return self._root_complaint(int(parts["version"]))
+            case "role":
+                return self._role_complaint(parts["role"], parts["role"], parts["version"])
+            case "part":
+                return self._role_complaint(b"latest", parts["part"], parts["version"])
+            case "codename":
+                self._codename = parts["codename"]
+                self._asked = (parts["codename"], parts["version"])
+            case "proof-latest" | "proof-part" | "proof-common" | "proof-codename":
+                return self._proof_complaint(parts)
+            case "pack":
+                return self._pack_complaint(parts)
+            case "package":
+                return self._package_complaint(parts, path)
+            case _:
+                pass
+        return None
+
+    def _sequence_complaint(self, rule: str) -> str | None:
+        before, self._last = self._last, rule
+        if rule not in _NEXT[before]:
+            return f"{rule} may not follow {before or 'the start of a connection'}"
+        if before == "role" and self._roles[-1:] == [b"latest"] and rule != "proof-latest":
+            return f"{rule} may not follow a latest that was not proven"
+        return None
+
+    def _root_complaint(self, version: int) -> str | None:
+        before, self._root = self._root, version
+        if version < 2:
+            return "a phone holds version 1 of root or a later one"
+        if before and version != before + 1:
+            return "root versions are asked for one by one"
+        return None
+
+    def _role_complaint(self, place: bytes, role: bytes, version: bytes) -> str | None:
+        before = self._roles[-1:]
+        self._roles.append(place)
+        self._asked = (role, version)
+        if before and _ROLES.index(place) <= _ROLES.index(before[0]):
+            return f"{role.decode()} may not follow {before[0].decode()}"
+        return None
+
+    def _proof_complaint(self, parts: dict[str, bytes]) -> str | None:
+        names = [parts[name] for name in ("role", "part", "codename") if name in parts]
+        role, version = (names or [b"latest"])[0], parts["version"]
+        if self._asked != (role, version):
+            return f"version {version.decode()} of {role.decode()} was not fetched right before"
+        return None
+
+    def _pack_complaint(self, parts: dict[str, bytes]) -> str | None:
+        before, self._pack = self._pack, _place(parts)
+        if self._pack <= before:
+            return "parts of packs are asked for in the order of their roles, kinds and numbers"
+        return None
+
+    def _package_complaint(self, parts: dict[str, bytes], path: bytes) -> str | None:
+        first, last = int(parts["first"]), int(parts["last"])
+        before, self._package = self._package, (path, first, last)
+        if first % BLOCK or not first <= last < first + BLOCK:
+            return "a block starts at a multiple of 8 MiB and is no longer than that"
+        if self._codename not in {None, parts["codename"]}:
+            return "the package is of another model than the codename role"
+        if before and before != (path, first - BLOCK, first - 1):
+            return "blocks of one package are asked for in ascending order, the last one shorter"
+        return None
+
+
+def _place(parts: dict[str, bytes]) -> tuple[int, bytes, bytes]:
+    return _ROLES.index(parts["owner"]), parts["kind"], parts["number"]

@@ -1,5 +1,7 @@
 """N4 under virtual time, exact: an interval is drawn afresh and is independent of what came before.
 
+A due time that was drawn moves only where it has to, and between polls nothing leaves.
+
 Nothing here depends on the formula by which a client draws: one that takes other bytes, or turns
 them into seconds otherwise than FORMATS section 9 does, is as clean as long as DESIGN section 5
 holds.
@@ -12,12 +14,14 @@ from itertools import product
 from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.trace.observation import Channel, Observation
+from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 SHORTEST: Final = 14_400.0  # seconds; DESIGN section 5
 LONGEST: Final = 28_800.0
 _FEWEST: Final = 3
 """Equal intervals that are an alarm: one is chance once in 14401 pairs, three once in 3e12."""
+RESET: Final = "factory-reset"
+"""The step after which a phone knows nothing of an earlier due time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +171,51 @@ def _finding(interval: Interval, explanation: str, other: Interval | None = None
         other=None if other is None else f"{other.seconds:g}".encode(),
         channel=Channel.SCHEDULE.value,
         field="interval",
+    )
+
+
+def judge_due(observation: Observation) -> tuple[Finding, ...]:
+    """Find due times that a restart or an event moved, and new ones out of range.
+
+    A new due time is drawn after a reset, and where the old one has passed or, on a clock that was
+    set back, lies over eight hours ahead. It then lies 4 to 8 hours ahead, or is over already.
+    """
+    return tuple(_moves(observation))
+
+
+def _moves(observation: Observation) -> Iterator[Finding]:
+    due = 0.0
+    for departure in observation.departures:
+        if departure.channel not in {Channel.SCHEDULE, Channel.DUE}:
+            continue
+        old, due = due, float(departure.data)
+        if departure.channel is Channel.SCHEDULE:
+            continue
+        ahead = due - departure.at
+        if not departure.phase.endswith(f" {RESET}") and 0 < old - departure.at <= LONGEST:
+            yield _left(departure, f"the due time moved by {due - old:+g} s", "due time", old)
+        elif ahead > 0 and not SHORTEST <= ahead <= LONGEST:
+            words = f"the next poll comes {ahead:g} s later, not 4 to 8 hours later"
+            yield _left(departure, words, "due time")
+
+
+def _left(departure: Departure, explanation: str, field: str, old: float | None = None) -> Finding:
+    return Finding(
+        where=f"{departure.channel.value}, {departure.phase}",
+        explanation=explanation,
+        data=departure.data,
+        offset=0,
+        length=len(departure.data),
+        other=None if old is None else repr(old).encode(),
+        channel=departure.channel.value,
+        field=field,
+    )
+
+
+def judge_silence(observation: Observation) -> tuple[Finding, ...]:
+    """Find what leaves outside a poll, whatever it says."""
+    return tuple(
+        _left(d, "nothing may leave between polls", "time")
+        for d in observation.departures
+        if d.channel not in {Channel.CRASH, Channel.DUE} and not d.phase.startswith("poll ")
     )

@@ -1,14 +1,100 @@
-"""Encodings and digests in which a value may hide, each a function of bytes to bytes."""
+"""Spellings, encodings and digests in which a value may hide.
+
+Each encoding and digest is a function of bytes to bytes. Salted digests are those of a value with
+something before or after it: a known salt, or another value.
+"""
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+import hmac
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from struct import Struct
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote_from_bytes
 
-from client_sim.lab.oracles.murmur import murmur3
+_IMEI: Final = re.compile(rb"00[0-9]{13}")
+_E164: Final = re.compile(rb"\+(999)([0-9]{8,12})")
+_ICCID: Final = re.compile(rb"89[0-9]{18}")
+_MAC: Final = re.compile(rb"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAMED: Final = re.compile(rb"([^ @]{2,}) ([A-Z][a-z2-7]{8,})")
+
+
+def spell(value: bytes) -> tuple[tuple[str, bytes], ...]:
+    """List the spellings of a value as (name, bytes), the value itself first with the name ""."""
+    return (("", value), *_others(value))
+
+
+def _others(value: bytes) -> Iterator[tuple[str, bytes]]:
+    if _IMEI.fullmatch(value):
+        yield "without check digit", value[:14]
+        yield "as IMEISV", value[:14] + b"00"
+        yield "with dashes", b"-".join((value[:2], value[2:8], value[8:14], value[14:]))
+    elif _ICCID.fullmatch(value):
+        yield "without check digit", value[:19]
+    elif number := _E164.fullmatch(value):
+        country, national = number.groups()
+        yield "without plus", country + national
+        yield "with 00", b"00" + country + national
+        yield "national", b"0" + national
+        yield "without country code", national
+    elif _MAC.fullmatch(value):
+        plain = value.replace(b":", b"")
+        yield "without colons", plain
+        yield "with dashes", value.replace(b":", b"-")
+        yield "with dots", b".".join((plain[:4], plain[4:8], plain[8:]))
+        yield "without the last byte", value[:14]
+    elif _UUID.fullmatch(value):
+        yield "without dashes", value.replace(b"-", b"")
+    elif b"@" in value:
+        yield "local part", value.split(b"@")[0]
+    elif name := _NAMED.fullmatch(value):
+        yield "second name", name.group(2)
+
+
+_BLOCK: Final = Struct("<QQ")
+_MASK: Final = (1 << 64) - 1
+_C1: Final = 0x87C37B91114253D5
+_C2: Final = 0x4CF5AD432745937F
+
+
+def murmur3(data: bytes) -> bytes:
+    """Return the digest, both halves little-endian as they lie in memory."""
+    one = two = 0
+    whole = len(data) // 16 * 16
+    for low, high in _BLOCK.iter_unpack(data[:whole]):
+        one ^= _mix(low, _C1, 31, _C2)
+        one = (_turn(one, 27) + two) * 5 + 0x52DCE729 & _MASK
+        two ^= _mix(high, _C2, 33, _C1)
+        two = (_turn(two, 31) + one) * 5 + 0x38495AB5 & _MASK
+    low, high = _BLOCK.unpack(data[whole:].ljust(16, b"\0"))
+    two ^= _mix(high, _C2, 33, _C1)
+    one ^= _mix(low, _C1, 31, _C2)
+    one, two = one ^ len(data), two ^ len(data)
+    one = one + two & _MASK
+    two = two + one & _MASK
+    one, two = _finish(one), _finish(two)
+    one = one + two & _MASK
+    two = two + one & _MASK
+    return one.to_bytes(8, "little") + two.to_bytes(8, "little")
+
+
+def _turn(value: int, bits: int) -> int:
+    return (value << bits | value >> 64 - bits) & _MASK
+
+
+def _mix(value: int, first: int, bits: int, second: int) -> int:
+    return _turn(value * first & _MASK, bits) * second & _MASK
+
+
+def _finish(value: int) -> int:
+    value = (value ^ value >> 33) * 0xFF51AFD7ED558CCD & _MASK
+    value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53 & _MASK
+    return value ^ value >> 33
+
 
 Transform = Callable[[bytes], bytes]
 
@@ -180,3 +266,28 @@ ROTATIONS: Final[Mapping[str, Transform]] = MappingProxyType(
     {f"digits+{by}": partial(_turn_digits, by) for by in range(1, 10)}
 )
 """What is tried of a value itself, and not of what another transform made."""
+
+
+SALTS: Final = (b"salt", b"hening", b"android", b"miui", b"xiaomi", b":", b"|", b"\x00")
+"""The salts that are guessed; a known salt of a client is given to the search as a value."""
+
+_ALGORITHMS: Final = ("md5", "sha1", "sha256")
+_SALTING: Final = ("imei", "android_id", "serial", "wifi_mac", "advertising_id")
+
+
+def salted_digests(
+    field: str, value: bytes, values: Mapping[str, tuple[bytes, ...]]
+) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """Yield digests of a value with each salt before it, after it, and as a key of HMAC.
+
+    The salts are `SALTS` and the phone's own identifiers in `values` but for the field itself, so
+    that a digest of two of them together is found. Each comes as (chain, bytes).
+    """
+    salts = [(repr(salt.decode()), salt) for salt in SALTS]
+    salts += [(name, salt) for name in _SALTING if name != field for salt in values.get(name, ())]
+    for name, salt in salts:
+        for algorithm in _ALGORITHMS:
+            yield (f"{name} before it", algorithm), DIGESTS[algorithm](salt + value)
+            yield (f"{name} behind it", algorithm), DIGESTS[algorithm](value + salt)
+            keyed = hmac.new(salt, value, algorithm).digest()
+            yield (f"HMAC keyed with {name}", algorithm), keyed

@@ -1,15 +1,20 @@
-"""The public trust state of a phone at each poll, from what it was answered.
+"""The public trust state of a phone at each poll; polls in the same state ask the same.
 
-Two phones in the same state must ask the same. The state says nothing of what was asked, or else a
-phone that asks for more would be in a state of its own, and never be compared.
+The state follows from what the phone was answered. It says nothing of what was asked, or else a
+phone that asks for more would be in a state of its own, and never be compared. Two phones in the
+same state must ask the same, and so must one phone in two polls: no counter, no drip, no number per
+request.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
 from client_sim.lab.oracles.answers import Answer, decode_answers
+from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.parts import decode_parts
 from client_sim.lab.trace.observation import Observation
 
@@ -61,3 +66,43 @@ def _answers(observation: Observation) -> dict[int, list[tuple[bytes, Answer | N
             answers = decode_answers(observation.received[connection.index])[: len(asked)]
             found.setdefault(poll, []).extend(zip_longest(asked, answers))
     return found
+
+
+def judge_stationarity(observation: Observation) -> tuple[Finding, ...]:
+    """Find polls of one run that differ from an earlier one in the same public trust state.
+
+    In a quiet world every poll after the first is compared with the second. Where a server
+    publishes, polls in which something was new are in states of their own.
+    """
+    return tuple(_findings(observation))
+
+
+def _findings(observation: Observation) -> Iterator[Finding]:
+    states = find_trust_states(observation)
+    first: dict[TrustState | None, tuple[int, tuple[Field, ...]]] = {}
+    for poll, fields in sorted(decode_fields(observation).items()):
+        known = first.setdefault(states.get(poll), (poll, fields))
+        if known[1] != fields:
+            yield _finding(poll, fields, *known)
+
+
+def _finding(
+    poll: int, fields: tuple[Field, ...], before: int, known: tuple[Field, ...]
+) -> Finding:
+    pairs = zip_longest(fields, known)
+    ours, theirs = next((one, other) for one, other in pairs if one != other)
+    there = ours or theirs
+    data = ours.value if ours else b""
+    return Finding(
+        where=", ".join(filter(None, (f"poll {poll}", there.place))),
+        explanation=(
+            f"{there.name} is not what poll {before} of the same phone showed in the same public "
+            "trust state"
+        ),
+        data=data,
+        offset=0,
+        length=len(data),
+        other=theirs.value if theirs else b"",
+        channel=name_channel(there.name),
+        field=there.name,
+    )

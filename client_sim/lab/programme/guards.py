@@ -7,9 +7,8 @@ from typing import Final
 from client_sim.lab.oracles import judging
 from client_sim.lab.oracles.again import judge_again
 from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writes
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.tls import judge_tls
-from client_sim.lab.oracles.writes import judge_ends, judge_writes
 from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.trace.observation import Observation

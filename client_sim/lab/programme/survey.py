@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.oracles.budget import NOBODY_DECLARED, find_budget
-from client_sim.lab.oracles.cardinality import Count, count_fields
+from client_sim.lab.oracles.cardinality import NOBODY_DECLARED, Count, count_fields, find_budget
 from client_sim.lab.oracles.timing import decode_intervals
 from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.result import FieldEntropy

@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Final
 
-from client_sim.lab.oracles.chance import tail_of_chi_square, tail_of_kolmogorov, tail_of_normal
-from client_sim.lab.oracles.populations import find_distance, find_welch
+from client_sim.lab.oracles.distribution import (
+    find_distance,
+    find_welch,
+    tail_of_chi_square,
+    tail_of_kolmogorov,
+    tail_of_normal,
+)
 from client_sim.lab.programme.result import WallClockRow
 
 FAMILY: Final = 1e-7

@@ -14,8 +14,7 @@ from typing import Final
 
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
 from client_sim.lab.oracles.transforms import DIGESTS, ENOUGH, TRANSFORMS
-from client_sim.lab.oracles.views import View, view
-from client_sim.lab.oracles.windows import step_differences
+from client_sim.lab.oracles.views import View, step_differences, view
 from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.planting import Planted, plant
 from client_sim.lab.server_side.positions import PATH, plan_framings, plan_heads, plan_tls

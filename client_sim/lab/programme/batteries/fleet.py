@@ -6,10 +6,13 @@ from functools import partial
 from typing import Final
 
 from client_sim.lab.clients.loading import born_anew
-from client_sim.lab.oracles.budget import NOBODY_DECLARED
-from client_sim.lab.oracles.cardinality import judge_cardinality
+from client_sim.lab.oracles.cardinality import (
+    CROWDS,
+    NOBODY_DECLARED,
+    judge_cardinality,
+    judge_crowds,
+)
 from client_sim.lab.oracles.completion import name_part
-from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case, Judge, judge_same_trace
 from client_sim.lab.programme.ground import WEEK, Ground

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.clients.installing import install_too
-from client_sim.lab.oracles.crowds import CROWDS
+from client_sim.lab.oracles.cardinality import CROWDS
 from client_sim.lab.programme.batteries.fleet import judge_installing
 from client_sim.lab.programme.batteries.servers import judge_servers, wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from client_sim.lab.oracles.connections import judge_handshakes
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_far_end
-from client_sim.lab.oracles.tls import judge_handshakes
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.ground import Ground, secure
 from client_sim.lab.programme.setting import Way, dial_as_a_phone

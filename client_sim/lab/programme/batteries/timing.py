@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.oracles.concentration import judge_concentration
-from client_sim.lab.oracles.distribution import judge_distribution
+from client_sim.lab.oracles.distribution import judge_concentration, judge_distribution
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.stationarity import judge_stationarity
 from client_sim.lab.oracles.timing import (
     decode_intervals,
     judge_freshness,
     judge_history,
     judge_renewal,
 )
+from client_sim.lab.oracles.trust_state import judge_stationarity
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.setting import Setting

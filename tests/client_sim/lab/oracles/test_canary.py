@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
-from client_sim.lab.oracles.windows import Windows
+from client_sim.lab.oracles.views import Windows
 from client_sim.persona import canaries, make_persona
 from tests.cases import case
 

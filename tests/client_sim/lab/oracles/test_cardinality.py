@@ -1,10 +1,19 @@
-"""A field that takes more values over a fleet than its budget allows is found and counted."""
+"""A field that takes more values over a fleet than its budget allows is found and counted.
+
+So is a value of an installation's fields that too few phones share.
+"""
 
 import math
 from dataclasses import replace
 
-from client_sim.lab.oracles.budget import Budget, find_budget
-from client_sim.lab.oracles.cardinality import count_fields, judge_cardinality
+from client_sim.lab.oracles.cardinality import (
+    CROWDS,
+    Budget,
+    count_fields,
+    find_budget,
+    judge_cardinality,
+    judge_crowds,
+)
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from tests.cases import case
@@ -218,3 +227,61 @@ def test_who_does_not_close_is_another():
     for odd, value in ((kept, b"0 with the poll"), (late, b"1 later"), (twice, b"2 with the poll")):
         found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
         assert found["close"].data == value
+
+
+ROLE = "/metadata/3.armani.json"
+OWN = f"/targets/armani/id/stable/{'a' * 64}.f.zip"
+OTHER = f"/targets/armani/id/stable/{'b' * 64}.f.zip"
+TIMESTAMP = "/metadata/timestamp.json"
+
+
+def installing(*paths):
+    """Make a run of one poll, with these requests on one connection."""
+    lines = [
+        f"GET {path} HTTP/1.1\r\nHost: h.example\r\n"
+        f"{'Range: bytes=0-5' if path.startswith('/targets') else 'Accept-Encoding: gzip'}\r\n\r\n"
+        for path in paths
+    ]
+    departures = [Departure(1.0, "poll 1", Channel.CONNECT, 0, b"192.0.2.1 80 ")]
+    departures += [Departure(1.0, "poll 1", Channel.BYTES, 0, line.encode()) for line in lines]
+    return Observation(tuple(departures), (), (), (b"",), None)
+
+
+def test_four_of_a_kind_are_enough():
+    """Also where others of the fleet install something else, or nothing."""
+    fleet = (
+        [installing(TIMESTAMP, ROLE, OWN)] * 4 + [installing(OTHER)] * 4 + [installing(TIMESTAMP)]
+    )
+    assert judge_crowds(fleet) == ()
+
+
+def test_three_are_too_few():
+    """The finding names the field, its value, and how many show it."""
+    for path, of in ((OWN, "package"), (ROLE, "codename")):
+        with case(path, of):
+            assert CROWDS[of] == 4
+            findings = judge_crowds([installing(path)] * 3)
+            (found,) = (finding for finding in findings if finding.field == "path")
+            assert found.data == path.encode()
+            assert (found.offset, found.length, found.channel) == (0, len(path), "octets")
+            assert found.where == f"poll 1, {of}"
+            assert found.explanation == (
+                f"path {path.encode()!r} is shown by 3 of 3 phones, where 4 or more must share it"
+            )
+
+
+def test_the_rarest_value_is_named():
+    """Beside a crowd one phone stands alone."""
+    findings = judge_crowds([*[installing(OWN)] * 9, installing(OTHER)])
+    assert [finding.data for finding in findings] == [OTHER.encode()]
+
+
+def test_what_every_phone_asks_needs_no_crowd():
+    """A poll tells neither model nor build; how it may differ is the budget's."""
+    assert judge_crowds([installing(TIMESTAMP)]) == ()
+
+
+def test_another_crowd_may_be_asked_for():
+    """Only of what is named."""
+    assert judge_crowds([installing(ROLE, OWN)], {"package": 1}) == ()
+    assert judge_crowds([installing(ROLE, OWN)] * 2, {"package": 3}) != ()

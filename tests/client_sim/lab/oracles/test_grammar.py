@@ -127,7 +127,7 @@ OUT_OF_ORDER = {
     "another package": block(0, BLOCK - 1)
     + block(BLOCK, BLOCK + 5, PACKAGE.replace("full", "fuii")),
 }
-"""One of each kind of complaint (`test_order` has all)."""
+"""One of each kind of complaint (`test_language` has all)."""
 
 
 def test_honest_requests_in_another_order_say_something():

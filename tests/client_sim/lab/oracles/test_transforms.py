@@ -3,10 +3,15 @@
 import hashlib
 import hmac
 
-from client_sim.lab.oracles.murmur import murmur3
-from client_sim.lab.oracles.salted import SALTS, salted_digests
-from client_sim.lab.oracles.spellings import spell
-from client_sim.lab.oracles.transforms import DIGESTS, ROTATIONS, TRANSFORMS
+from client_sim.lab.oracles.transforms import (
+    DIGESTS,
+    ROTATIONS,
+    SALTS,
+    TRANSFORMS,
+    murmur3,
+    salted_digests,
+    spell,
+)
 from tests.cases import case
 
 

@@ -6,7 +6,7 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.clients.downloading import DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import find_mutant
-from client_sim.lab.oracles.crowds import CROWDS
+from client_sim.lab.oracles.cardinality import CROWDS
 from client_sim.lab.programme.batteries.fleet import downloads, split
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe

@@ -6,9 +6,8 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.handshakes import MUTANTS
 from client_sim.lab.mutants.library import find_mutant
+from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writes
 from client_sim.lab.oracles.judging import judge_egress
-from client_sim.lab.oracles.tls import judge_tls
-from client_sim.lab.oracles.writes import judge_ends, judge_writes
 from client_sim.lab.programme.batteries.sockets import network, sockets
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.oracles.order import Order
+from client_sim.lab.oracles.language import Order
 from tests.cases import case
 
 BLOCK = 8 * 1024 * 1024
