@@ -43,7 +43,7 @@ def cli() -> None:
 for _command in (
     LazyCommand(
         "create",
-        "client_sim.device.create_command:create_command",
+        "client_sim.device.phone_commands:create_command",
         "Make a phone that runs the build in a full OTA zip.",
     ),
     LazyCommand(
@@ -63,17 +63,17 @@ for _command in (
     ),
     LazyCommand(
         "show",
-        "client_sim.device.owner_commands:show_command",
+        "client_sim.device.phone_commands:show_command",
         "Show a phone's image, build and state; sends nothing.",
     ),
     LazyCommand(
         "settings",
-        "client_sim.device.owner_commands:settings_command",
+        "client_sim.device.phone_commands:settings_command",
         "Set when updates may install themselves; polling does not depend on any of it.",
     ),
     LazyCommand(
         "reset",
-        "client_sim.device.owner_commands:reset_command",
+        "client_sim.device.phone_commands:reset_command",
         "Reset a phone to the state in which it left the factory.",
     ),
     LazyCommand(

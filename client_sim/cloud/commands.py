@@ -18,6 +18,7 @@ from client_sim.cloud.options import (
     Done,
     command,
 )
+from client_sim.device.options import format_date
 
 if TYPE_CHECKING:
     from client_sim.cloud.account import Cloud
@@ -59,7 +60,6 @@ def status_command(cloud: "Cloud") -> Done:
     """Show what is on, and what waits to be sent."""
     from client_sim.cloud import TYPES
     from client_sim.cloud.sync import find_next
-    from client_sim.device.poll_report import format_date
 
     store = cloud.store
     name = cloud.name if store.get("token") else None

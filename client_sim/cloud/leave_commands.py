@@ -15,7 +15,7 @@ from client_sim.cloud.options import (
     Done,
     command,
 )
-from client_sim.device.poll_report import format_date
+from client_sim.device.options import format_date
 
 if TYPE_CHECKING:
     from client_sim.cloud.account import Cloud

@@ -25,7 +25,7 @@ from client_sim.content.text_commands import (
     themes_command,
     wallpapers_group,
 )
-from client_sim.device.options import AS_JSON, PHONE, print_json
+from client_sim.device.options import AS_JSON, PHONE, format_date, print_json
 
 _COLUMNS: Final = ("kind", "role", "used", "before", "next", "what it is", "from")
 
@@ -117,7 +117,6 @@ def _tell(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...
 
 
 def _tell_next(record: Record, now: float) -> str:
-    from client_sim.device.poll_report import format_date
 
     listed, used = record.listed, record.used
     if listed is None or (used is not None and used.version == listed.version):

@@ -13,7 +13,7 @@ from client_sim.content.kinds import KINDS
 from client_sim.content.options import COUNTRY, read_moment, show_table
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import ContentError
-from client_sim.device.options import AS_JSON, FILE, PHONE, print_json
+from client_sim.device.options import AS_JSON, FILE, PHONE, format_date, print_json
 
 if TYPE_CHECKING:
     from client_sim.content.ca import TrustDifference
@@ -96,7 +96,6 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
     from client_sim.content.shelf import Shelf
-    from client_sim.device.poll_report import format_date
 
     shelf = Shelf(folder)
     seconds = int(shelf.now) if seconds is None else seconds

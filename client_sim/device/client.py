@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from client_sim.content.store import Store
-from client_sim.device.agreement import SignedTarget, check_agreement
-from client_sim.device.choose import Decision, Offer, decide_update
+from client_sim.device.choose import Check, Decision, Offer, decide_update
 from client_sim.device.errors import DeviceError, ExpiredError, OlderError, PointerError, TrustError
 from client_sim.device.limits import load_counter
 from client_sim.device.records import (
@@ -22,8 +21,7 @@ from client_sim.device.records import (
 )
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
-from client_sim.device.rules import Check
-from client_sim.device.trust import Trust
+from client_sim.device.trust import SignedTarget, Trust, check_agreement
 from client_sim.transport import Connection
 from client_sim.world import Event, World
 

@@ -106,6 +106,14 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=True))
 
 
+def format_date(seconds: float) -> str:
+    """Return epoch seconds as date and time in UTC, or as a number outside the calendar."""
+    try:
+        return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class StatedConditions:
     """The conditions from the command line; None for those that are not given."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from client_sim.clock import read_clock, read_entropy
-from client_sim.device.choose import Offer
+from client_sim.device.choose import Check, Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions
 from client_sim.device.download import Downloads, Progress
@@ -30,7 +30,6 @@ from client_sim.device.records import (
     store_failed,
 )
 from client_sim.device.reset import finish_reset
-from client_sim.device.rules import Check
 from client_sim.device.update import Installation, Report, Update, ask_conditions
 from client_sim.engine.boot_state import BootState
 from client_sim.engine.journal import Disk

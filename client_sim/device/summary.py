@@ -1,20 +1,22 @@
-"""Summary of a phone's state for people and programs, without its secret and its owner's data.
+"""Summaries of a phone's state and of a poll, for people and programs.
 
-Nothing is verified here: a poll decides for itself which metadata it trusts.
+The phone's secret and its owner's data are left out. Nothing is verified here: a poll decides for
+itself which metadata it trusts.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from client_sim.device.conditions import format_minute
+from client_sim.device.choose import Check
+from client_sim.device.client import PollOutcome
+from client_sim.device.conditions import format_minute, load_settings
+from client_sim.device.options import format_date
 from client_sim.device.phone import Phone
-from client_sim.device.poll_report import format_date
 from client_sim.device.records import load_agreed, load_due, load_failed, load_unusable
 from client_sim.device.signed_time import clock_floor
-from client_sim.device.update_settings import load_settings
-from client_sim.transport import host_header
+from client_sim.transport import encode_request, host_header
 
 _ROLE: Final = "role."
 
@@ -114,3 +116,32 @@ def _describe_settings(settings: dict[str, Any]) -> Iterator[str]:
     if settings["quiet"] is not None:
         start, end = map(format_minute, settings["quiet"])
         yield f"leaves its owner alone from {start} to {end}"
+
+
+def describe_poll(outcome: PollOutcome, checks: Sequence[Check]) -> dict[str, object]:
+    """Return a poll, and the checks after it, for programs."""
+    return {
+        "requests": list(outcome.requests),
+        "changed": outcome.changed,
+        "offer": None if outcome.offer is None else asdict(outcome.offer),
+        "reason": outcome.reason,
+        "warnings": list(outcome.warnings),
+        "versions": dict(outcome.versions),
+        "refused": outcome.failure is not None,
+        "halted": outcome.halted,
+        "checks": [asdict(check) for check in checks],
+    }
+
+
+def describe_requests(host: str, outcome: PollOutcome) -> Iterator[str]:
+    """Yield the bytes of every request of a poll, line by line, as they left the phone."""
+    for path in outcome.requests:
+        for line in encode_request(host, path).decode("ascii").split("\r\n")[:-1]:
+            yield f"{line}\\r\\n"
+
+
+def describe_checks(checks: Sequence[Check]) -> Iterator[str]:
+    """Yield a line for each check: whether it passed, its name, its sentence."""
+    width = max((len(check.name) for check in checks), default=0)
+    for check in checks:
+        yield f"{'ok' if check.passed else 'no'}  {check.name:{width}}  {check.sentence}"

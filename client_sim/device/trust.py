@@ -1,14 +1,16 @@
 """The phone's trust: TUF's client workflow with this system's profile.
 
 `latest` (or its part) and a codename role are stored only after their proof was verified, too.
+`check_agreement` compares what the pointer offers with what the model's maintainers signed.
 """
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Final
 
 from tuf.api.metadata import DelegatedRole, Root, Snapshot, Targets
 
-from client_sim.device.agreement import SignedTarget
+from client_sim.device.choose import Offer
 from client_sim.device.errors import AgreementError, PointerError
 from client_sim.device.limits import (
     apply_resets,
@@ -18,7 +20,7 @@ from client_sim.device.limits import (
 )
 from client_sim.device.pointer import Pointer, decode_pointer, find_pointer_role
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
-from client_sim.device.release import decode_release, pointer_name
+from client_sim.device.release import Release, decode_release, pointer_name
 from client_sim.device.signed_time import (
     load_clock,
     newest_time,
@@ -30,6 +32,15 @@ from client_sim.device.tlog import verify_proof
 from client_sim.device.workflow import Workflow
 
 _EMPTY_SHA256: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTarget:
+    """A target as its codename role lists it: length in bytes, sha256, and its release."""
+
+    length: int
+    sha256: str
+    release: Release
 
 
 class Trust(Workflow):
@@ -145,3 +156,28 @@ class Trust(Workflow):
     def _delegated(self) -> Mapping[str, DelegatedRole]:
         delegations = self.verified.targets.delegations
         return {} if delegations is None else delegations.roles or {}
+
+
+def check_agreement(offer: Offer, target: SignedTarget) -> None:
+    """Check that pointer and codename role agree about a package (FORMATS section 4).
+
+    Raises AgreementError, also if the release was withdrawn.
+    """
+    release = target.release
+    for what, offered, signed in (
+        ("path", offer.path, release.path),
+        ("length", offer.length, target.length),
+        ("sha256", offer.sha256, target.sha256),
+        ("counter", offer.counter, release.counter),
+        ("post-timestamp", offer.post_timestamp, release.post_timestamp),
+        ("security patch level", offer.security_patch_level, release.security_patch_level),
+        ("type", offer.type, release.type),
+        ("min_counter", offer.min_counter, release.min_counter),
+        ("source builds", offer.source_builds, release.source_builds),
+    ):
+        if offered != signed:
+            raise AgreementError(
+                f"The {what} that is offered is not the one that the model's maintainers signed."
+            )
+    if release.withdrawn:
+        raise AgreementError(f"Build {offer.counter} was withdrawn by the model's maintainers.")

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client_sim.device.agreement import SignedTarget
-from client_sim.device.choose import Offer
+from client_sim.device.choose import Check, Offer
 from client_sim.device.client import PollingClient, PollOutcome
-from client_sim.device.conditions import Conditions, judge_conditions
+from client_sim.device.conditions import Conditions, judge_conditions, load_settings
 from client_sim.device.download import Downloads, PackageBlocks, Progress
 from client_sim.device.errors import (
     AgreementError,
@@ -26,8 +25,7 @@ from client_sim.device.errors import (
 from client_sim.device.image import Image
 from client_sim.device.records import State, add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
-from client_sim.device.rules import Check
-from client_sim.device.update_settings import load_settings
+from client_sim.device.trust import SignedTarget
 from client_sim.engine.errors import NotStreamableError
 from client_sim.engine.install import Expected, install_package, install_stream
 from client_sim.engine.slots import Slots

@@ -48,7 +48,7 @@ def poll_command(
     The conditions change nothing about the poll: they decide whether an installation may follow.
     """
     from client_sim.device.phone import Phone
-    from client_sim.device.poll_report import describe_checks, describe_poll, describe_requests
+    from client_sim.device.summary import describe_checks, describe_poll, describe_requests
 
     phone = Phone(folder, resolver=resolve)
     conditions = stated.complete(folder)
@@ -107,7 +107,7 @@ def install_command(
 ) -> None:
     """Poll, install what is offered, reboot, and confirm the new build or fall back."""
     from client_sim.device.phone import Phone
-    from client_sim.device.poll_report import describe_poll
+    from client_sim.device.summary import describe_poll
 
     phone = Phone(folder, resolver=resolve)
     before = phone.running_build

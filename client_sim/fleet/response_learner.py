@@ -12,13 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from client_sim.device.agreement import check_agreement
 from client_sim.device.choose import Offer
 from client_sim.device.errors import DeviceError, TransportError, UnreachableError
 from client_sim.device.internet import RealWorld
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
-from client_sim.device.trust import Trust
+from client_sim.device.trust import Trust, check_agreement
 from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, TrustState, grow
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.lines import Line

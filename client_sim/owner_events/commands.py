@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from client_sim.clock import read_clock, read_entropy
-from client_sim.device.options import AS_JSON, PHONE, print_json
+from client_sim.device.options import AS_JSON, PHONE, format_date, print_json
 from client_sim.device.records import load_due
 from client_sim.owner_events.events import Kind, OwnerError
 from client_sim.persona import PersonaError, make_persona
@@ -57,7 +57,6 @@ def live_command(
     travelled, reboot, factory-reset.
     """
     from client_sim.device.phone import Phone
-    from client_sim.device.poll_report import format_date
     from client_sim.owner_events.owner_simulator import OwnerSimulator
 
     if not kinds and not count:

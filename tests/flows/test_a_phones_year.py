@@ -4,10 +4,9 @@ import time
 
 import pytest
 
-from client_sim.device.conditions import Conditions, UpdateSettings
+from client_sim.device.conditions import Conditions, UpdateSettings, store_settings
 from client_sim.device.errors import InstallError
 from client_sim.device.reset import reset_phone
-from client_sim.device.update_settings import store_settings
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
 from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.tape import Tape

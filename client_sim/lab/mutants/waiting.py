@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from client_sim.device.agreement import SignedTarget
 from client_sim.device.choose import Offer
 from client_sim.device.client import SHORTEST, SPREAD, PollingClient, PollOutcome
 from client_sim.device.errors import DeviceError
 from client_sim.device.records import load_secret, store_due
+from client_sim.device.trust import SignedTarget
 from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.spy import Spy, add_line
 from client_sim.transport import Connection

@@ -8,9 +8,8 @@ import shutil
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from client_sim.device.conditions import UpdateSettings
+from client_sim.device.conditions import UpdateSettings, store_settings
 from client_sim.device.records import RecordStore
-from client_sim.device.update_settings import store_settings
 from client_sim.engine.journal import Disk
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import hashlib
 import json
 
@@ -8,19 +9,28 @@ from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata
 
+from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import (
+    AgreementError,
     LogError,
     PointerError,
     ProfileError,
     TransportError,
     TrustError,
 )
-from client_sim.device.trust import Trust
+from client_sim.device.release import decode_release
+from client_sim.device.trust import SignedTarget, Trust, check_agreement
 from client_sim.transport import Connection
 from tests.cases import case
 from tests.client_sim.device.fake_world import FakeWorld
-from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
+from tests.client_sim.device.repository_simulator import (
+    START,
+    Repository,
+    make_pointer,
+    make_release,
+    make_step,
+)
 
 TIMESTAMP = "/metadata/timestamp.json"
 
@@ -146,3 +156,34 @@ def test_a_pointer_is_an_empty_file(repository, world):
         outcome = _poll(world)
         assert isinstance(outcome.failure, PointerError)
         assert outcome.offer is None
+
+
+PATH = "armani/id/stable/a.zip"
+OFFER = Offer(PATH, 7, "0" * 64, "full", 2, START, "2026-01-05", 0, (), 5)
+TARGET = SignedTarget(7, "0" * 64, decode_release(PATH, make_release()))
+
+
+def test_each_difference_is_refused():
+    """All nine facts are compared; the final counter is the pointer's own."""
+    check_agreement(OFFER, TARGET)
+    for change in (
+        {"path": "armani/id/stable/b.zip"},
+        {"length": 8},
+        {"sha256": "1" * 64},
+        {"type": "incremental"},
+        {"counter": 3},
+        {"post_timestamp": START + 1},
+        {"security_patch_level": "2026-01-06"},
+        {"min_counter": 1},
+        {"source_builds": ("x",)},
+    ):
+        with case(change), pytest.raises(AgreementError):
+            check_agreement(dataclasses.replace(OFFER, **change), TARGET)
+
+
+def test_a_withdrawn_release_is_refused():
+    """Withdrawn is final, whatever an online key points at, also while it still drains."""
+    for drain in ({}, {"drain_until": 2**53 - 1}, {"drain_until": "later"}):
+        release = decode_release(PATH, make_release(withdrawn=True, **drain))
+        with pytest.raises(AgreementError, match="withdrawn"):
+            check_agreement(OFFER, dataclasses.replace(TARGET, release=release))

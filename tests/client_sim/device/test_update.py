@@ -1,8 +1,7 @@
 import pytest
 
-from client_sim.device.conditions import Conditions, UpdateSettings
+from client_sim.device.conditions import Conditions, UpdateSettings, store_settings
 from client_sim.device.errors import GoneError, InstallError, TransportError
-from client_sim.device.update_settings import store_settings
 from fixtures.build import Package, build_payload, write_ota
 from fixtures.catalogue import find_build
 from tests.cases import case
