@@ -12,8 +12,7 @@ from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, 
 from tuf.api.serialization.json import JSONSerializer
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.transport import Connection
 from client_sim.world import BuildFacts, Public
 from server.core.checkpoint import encode_checkpoint, encode_leaf, encode_proof

@@ -5,9 +5,8 @@ import re
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.relay import Relay
-from client_sim.lab.trace.sockets import SocketWorld
+from client_sim.lab.trace.memory import Entropy
+from client_sim.lab.trace.sockets import Relay, SocketWorld
 from client_sim.persona import make_persona
 from demo.stage import HOST
 

@@ -19,7 +19,7 @@ from client_sim.lab.cloud.world import CloudWorld, Recorder
 from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.ground import Ground, plan_ground
-from client_sim.lab.programme.guards import GUARDS
+from client_sim.lab.programme.run import GUARDS
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.driving import IDLE
 from client_sim.lab.trace.observation import Channel, Departure, Observation

@@ -11,9 +11,8 @@ from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.records import encode_clock
-from client_sim.lab.programme.stopwatch import time_polls
-from client_sim.lab.programme.wall_clock import FAMILY, compare_clocks
+from client_sim.lab.programme.result import encode_clock
+from client_sim.lab.programme.wall_clock import FAMILY, compare_clocks, time_polls
 from client_sim.lab.report.terminal import render_clock
 
 

@@ -6,8 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from client_sim.device.client import PollingClient, PollOutcome
-from client_sim.lab.clients.downloading import DownloadingToy
-from client_sim.lab.clients.following import FollowingToy
+from client_sim.lab.clients.following import DownloadingToy, FollowingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import LeakingWorld, Mutant
 from client_sim.world import Event, Stream, World

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
-from client_sim.lab.clients.downloading import BLOCK, LENGTH, DownloadingToy
+from client_sim.lab.clients.following import BLOCK, LENGTH, DownloadingToy
 from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Spy, digit
 from client_sim.world import Stream, World

@@ -5,7 +5,7 @@ from typing import Final
 
 from client_sim.lab.programme.covering import Factors, Row
 from client_sim.lab.programme.ground import EVERY_KIND, Ground, Serve
-from client_sim.lab.scenarios.crossing import LIVES
+from client_sim.lab.scenarios.lives import LIVES
 from client_sim.lab.servers.contents import (
     Publication,
     halt,

@@ -12,8 +12,7 @@ from client_sim.lab.errors import LabError
 from client_sim.lab.oracles.grammar import Request, parse_requests
 from client_sim.lab.oracles.judging import host_line
 from client_sim.lab.servers.scripted import respond
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.world import Factory, Public
 

@@ -14,10 +14,8 @@ from client_sim.lab.programme.batteries.crossed import measure_crossings
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.covering import Crossings
 from client_sim.lab.programme.ground import Ground, plan_ground
-from client_sim.lab.programme.guards import QUESTIONS, judge_of
 from client_sim.lab.programme.library import ARGUED, HARMLESS, METHODS, OURS, load_library
-from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries, profile_of
-from client_sim.lab.programme.profile import Profile
+from client_sim.lab.programme.plan import BATTERIES, Plan, Profile, make_batteries, profile_of
 from client_sim.lab.programme.result import (
     BatteryResult,
     Matrix,
@@ -25,7 +23,7 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Smallest,
 )
-from client_sim.lab.programme.run import Runs, Tally
+from client_sim.lab.programme.run import QUESTIONS, Runs, Tally, judge_of
 from client_sim.lab.programme.runner import Tallies, Task, Trial, merge, plan_tasks, run_task
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 from client_sim.lab.programme.setting import observe

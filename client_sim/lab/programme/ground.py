@@ -8,16 +8,15 @@ from typing import Final
 from client_sim.countries import settle
 from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
-from client_sim.lab.scenarios.lifelike import draw_host, make_lifelike
 from client_sim.lab.scenarios.lives import idle, random_life
+from client_sim.lab.scenarios.owners import draw_host, make_lifelike
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
 from client_sim.lab.servers.faults_metadata import make_faults
 from client_sim.lab.servers.packs import PARTS
 from client_sim.lab.servers.repository import Repository
-from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.machine import make_machine
-from client_sim.lab.trace.memory import Responder, is_private
+from client_sim.lab.trace.memory import Entropy, Responder, is_private
 from client_sim.persona import Persona, make_persona
 from client_sim.tape import Tape
 from client_sim.world import Factory, Public

@@ -7,19 +7,18 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from client_sim.lab.errors import LabError
-from client_sim.lab.programme.batteries import fleet, personal, servers, sockets, timing
+from client_sim.lab.programme.batteries import fleet, machines, personal, servers, timing
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.execute import Tell, run_batteries
 from client_sim.lab.programme.ground import WEEK, Ground, plan_ground
-from client_sim.lab.programme.plan import Plan
-from client_sim.lab.programme.profile import Profile
+from client_sim.lab.programme.plan import Plan, Profile
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE
 from client_sim.lab.trace.memory import Responder
 from client_sim.lab.trace.recording import is_address
-from client_sim.lab.trace.relay import check_answering
+from client_sim.lab.trace.sockets import check_answering
 from client_sim.world import BuildFacts, Factory, Public
 
 _SURVEYED: Final = 4  # phones for each pair of owners
@@ -115,7 +114,7 @@ def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[B
         fleet.downloads(ground, 1),
         timing.timing(ground, max(4, pairs)),
         timing.stationarity(ground, 1),
-        sockets.sockets(ground, 1),
+        machines.sockets(ground, 1),
         servers.server_state(plan_ground(factory, ground.seed), min(_TRAPS * pairs, len(HOSTILE))),
     )
 

@@ -1,27 +1,89 @@
-"""Runs of a client, what each guard says of them, and the tally of what was found."""
+"""Runs of a client, what each guard says of them, and the tally of what was found.
+
+A guard asks something of every single run, whatever it was made for.
+"""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
+from client_sim.lab.oracles import judging
+from client_sim.lab.oracles.again import judge_again
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writes
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.guards import CANARIES, GUARDS, judge_canaries
+from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.scenarios.driving import POLL
 from client_sim.lab.trace.observation import Channel, Observation
-from client_sim.world import Factory
+from client_sim.persona import Persona, canaries
+from client_sim.world import Factory, Public
 
+QUESTIONS: Final = {
+    "completes": "Does every poll reach the server, and does the client survive the run?",
+    "grammar": "Is every byte in the request table?",
+    "again": "Is nothing asked for again that came whole and was accepted?",
+    "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
+    "canaries": "Is any planted value to be found, through encodings, digests and compression?",
+    "tripwire": "Does polling leave the owner's data unread?",
+    "writes": "Is each request one write, and under TLS one record?",
+    "ends": "Does each connection end in order, and never by a reset?",
+    "tls": "Does TLS name one host and one protocol, and come back to no session?",
+    "egress": "Is the host of the ROM image the only one asked for and talked to?",
+}
+"""The guards by name, which is their column in the kill matrix."""
+
+CANARIES: Final = "canaries"
+
+GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]] = {
+    "completes": judging.judge_completion,
+    "grammar": judging.judge_grammar,
+    "again": lambda observation, _public: judge_again(observation),
+    "schedule": lambda observation, _public: judging.judge_schedule(observation),
+    "tripwire": lambda observation, _public: judging.judge_reads(observation),
+    "writes": lambda observation, _public: judge_writes(observation),
+    "ends": lambda observation, _public: judge_ends(observation),
+    "tls": judge_tls,
+    "egress": judging.judge_egress,
+}
+"""The guards that need a run and its phone alone; the search for canaries needs the owner, too."""
 _KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to read
-
-
 Extent = tuple[int, int]
 """How many polls a run has, and how many bytes were sent in it."""
-
 Place = tuple[int, int]
 """The place of a battery in a plan, and the number of a case in it."""
+_REMEMBERED: Final = 4  # runs
+
+
+def judge_canaries(observation: Observation, setting: Setting, layers: int) -> tuple[Finding, ...]:
+    """Search one run for its owner's values, so many layers deep."""
+    search = _deep_search(setting.personal, layers) if layers else _plain_search(setting.personal)
+    return judging.judge_canaries(observation, search)
+
+
+def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
+    """Return the judge that asks one guard about the run of a setting."""
+
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        if oracle == CANARIES:
+            return judge_canaries(seen[0], setting, layers)
+        return GUARDS[oracle](seen[0], setting.public)
+
+    return judge
+
+
+# Few owners are searched for deeply, which takes a second each; nearly all of them plainly.
+@lru_cache(maxsize=16)
+def _plain_search(persona: Persona) -> CanarySearch:
+    return CanarySearch(canaries(persona), 0)
+
+
+@lru_cache(maxsize=24)  # batteries begin with the same owners
+def _deep_search(persona: Persona, layers: int) -> CanarySearch:
+    return CanarySearch(canaries(persona), layers)
 
 
 @dataclass(slots=True)
@@ -76,9 +138,6 @@ def measure(observation: Observation) -> Extent:
         elif departure.channel is Channel.BYTES:
             data += len(departure.data)
     return polls, data
-
-
-_REMEMBERED: Final = 4  # runs
 
 
 class Run:

@@ -7,7 +7,7 @@ from typing import Final
 
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.library import METHODS
-from client_sim.lab.programme.profile import Profile
+from client_sim.lab.programme.plan import Profile
 from client_sim.lab.programme.run import Runs, Tally
 from client_sim.world import Factory
 

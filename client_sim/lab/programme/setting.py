@@ -14,13 +14,11 @@ from client_sim.lab.clients.loading import born_anew
 from client_sim.lab.scenarios.confines import PATIENCE
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
 from client_sim.lab.servers.scripted import Authority, Listening, make_authority
-from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.identity import on_machine
 from client_sim.lab.trace.machine import Machine, make_machine
-from client_sim.lab.trace.memory import DrivenWorld, MemoryWorld, Responder
+from client_sim.lab.trace.memory import DrivenWorld, Entropy, MemoryWorld, Responder
 from client_sim.lab.trace.observation import Observation
-from client_sim.lab.trace.relay import Relay
-from client_sim.lab.trace.sockets import Dial, MakeDial, SocketWorld
+from client_sim.lab.trace.sockets import Dial, MakeDial, Relay, SocketWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public
 

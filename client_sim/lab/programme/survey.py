@@ -11,7 +11,7 @@ from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.result import FieldEntropy
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lives import idle
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.world import Factory
 
 _POLLS: Final = 25

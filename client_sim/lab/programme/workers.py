@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import LabError
-from client_sim.lab.programme.batteries.sockets import network
+from client_sim.lab.programme.batteries.machines import network
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library

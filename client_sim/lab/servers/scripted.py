@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.trace.memory import Asked, Responder
-from client_sim.lab.trace.relay import PATIENCE, Acceptor
+from client_sim.lab.trace.sockets import PATIENCE, Acceptor
 
 _TIMESTAMP: Final = b'{"signatures":[],"signed":{}}'
 _TRAPS: Final = (

@@ -1,21 +1,64 @@
 """Worlds in which a client runs: what a scenario can do with one, and one in a single process.
 
-It has virtual time, a script for a server, and no sockets.
+That has virtual time, a script for a server, and no sockets. The randomness that it gives a client
+is the same for the same seed, poll by poll.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_network
+from types import MappingProxyType
 from typing import Final, Protocol, Self
 
-from client_sim.lab.trace.entropy import Entropy, SeededEntropy
 from client_sim.lab.trace.hello import Wire
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream, World
 
 ELSEWHERE: Final = "192.0.2.1"
 """The address of every host that is not the update server (RFC 5737: routed nowhere)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """A seed for a whole run, and other seeds for single polls.
+
+    `instead` maps the number of a poll (from 1; 0 is what is drawn before the first) to the seed of
+    what is drawn from the beginning of that poll to the beginning of the next. So two runs can
+    differ in the randomness of one poll alone.
+    """
+
+    seed: bytes
+    instead: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+    def seed_of(self, poll: int) -> bytes:
+        """Return the seed of what is drawn in and after a poll."""
+        return self.instead.get(poll, self.seed)
+
+
+class SeededEntropy:
+    """A tape for each poll and for each length that is drawn; every draw has its own place on it.
+
+    So an extra draw of another length, in one of two runs alone, leaves all other draws the same.
+    """
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._poll = 0
+        self._drawn: Counter[int] = Counter()
+
+    def begin_poll(self, poll: int) -> None:
+        """Switch to the tape of a poll."""
+        self._poll = poll
+        self._drawn.clear()
+
+    def __call__(self, n: int) -> bytes:
+        """Return the next `n` bytes."""
+        self._drawn[n] += 1
+        seed = self._entropy.seed_of(self._poll)
+        place = b"%d\x00%d\x00%d\x00%s" % (self._poll, n, self._drawn[n], seed)
+        return hashlib.shake_256(place).digest(n)
 
 
 class DrivenWorld(World, Protocol):

@@ -13,8 +13,7 @@ from client_sim.lab.server_side import canaries
 from client_sim.lab.server_side.positions import plan_heads
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.scripted import answer, respond
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.world import BuildFacts, Public
 from fixtures.captures import HOST
 

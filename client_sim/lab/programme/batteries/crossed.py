@@ -27,9 +27,9 @@ from client_sim.lab.programme.conditions import (
 from client_sim.lab.programme.covering import Crossings, Row, cover, measure
 from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.setting import keep
-from client_sim.lab.scenarios.crossing import POLLS, cross_life, hushed
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.scenarios.lives import POLLS, cross_life, hushed
 from client_sim.lab.trace.machine import grow_older, make_machine
+from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 

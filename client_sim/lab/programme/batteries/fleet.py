@@ -17,7 +17,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case, Judge, judge_same_trace
 from client_sim.lab.programme.ground import WEEK, Ground
 from client_sim.lab.scenarios.lives import idle, random_life
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
 

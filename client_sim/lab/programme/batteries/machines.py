@@ -1,21 +1,30 @@
-"""N2: neither what a phone sends nor when depends on its machine."""
+"""N2: neither what a phone sends nor when depends on its machine, its library or its network.
 
+Over real sockets and real TLS this shows what a library or a system adds to what a client says.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.clients.installing import install_too
 from client_sim.lab.clients.loading import born_anew
+from client_sim.lab.oracles.connections import judge_handshakes
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.batteries.servers import wrapped
-from client_sim.lab.programme.case import Battery, Case, judge_same_trace
+from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.conditions import spoil
-from client_sim.lab.programme.ground import FAULTS, Ground
-from client_sim.lab.scenarios.crossing import draw_break
+from client_sim.lab.programme.ground import FAULTS, Ground, secure
+from client_sim.lab.programme.setting import Way, dial_as_a_phone
 from client_sim.lab.scenarios.driving import Scenario
-from client_sim.lab.scenarios.lives import random_life, with_restarts
+from client_sim.lab.scenarios.lives import draw_break, idle, random_life, with_restarts
 from client_sim.lab.servers.contents import Publication, halt, release
 from client_sim.lab.servers.faults_network import INSTALL
-from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.machine import grow_older, make_machine
+from client_sim.lab.trace.memory import Entropy
+from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.sockets import MakeDial
 from client_sim.tape import Tape
 from client_sim.world import Factory
 
@@ -27,6 +36,7 @@ _FAILING: Final = frozenset({"completes", "grammar", "egress"})
 _WAYS: Final = 4  # of lives: nothing, a power-off, a clock set back, a reset
 _OFFER: Final = (Publication("a release for all", release(1000), connection=0),)
 _OFFERED_ONCE: Final = (*_OFFER, Publication("a halted rollout", halt, connection=1))
+_PHONES: Final = 6
 
 
 def machine(ground: Ground, size: int) -> Battery:
@@ -89,3 +99,44 @@ def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
     if way:
         steps.insert(1 + tape.below(len(steps) - 1), draw_break(way, tape))
     return Scenario(life.name, tuple(steps))
+
+
+def sockets(ground: Ground, size: int) -> Battery:
+    """Let phones poll over plain sockets, and compare both ends of each and the phones."""
+    question = "Do both ends of each real socket carry the same, and all phones' the same?"
+    return Battery(
+        "sockets", "N2", question, size, _cases(ground, size, Way.SOCKETS, dial_as_a_phone)
+    )
+
+
+def network(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
+    """Let phones poll over TLS, and compare what the network sees of them."""
+    question = "Does a network see the same TLS of all phones, each time?"
+    return Battery("network", "N2", question, size, _cases(ground, size, Way.TLS, dial))
+
+
+def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int], Case]:
+    def make(number: int) -> Case:
+        tape = ground.tape(way.name, number)
+        phones = []
+        for place in range(_PHONES):
+            public = ground.publics[(number * _PHONES + place) % len(ground.publics)]
+            phones.append(
+                ground.setting(
+                    idle(3),
+                    public=secure(public) if way is Way.TLS else public,
+                    personal=ground.owner(number + place * size),
+                    entropy=Entropy(tape.data(8)),
+                    serve=ground.changing(number) if number % 2 else ground.quiet,
+                )
+            )
+        settings = tuple(replace(phone, way=way, dial=dial) for phone in phones)
+        return Case(settings, _judge)
+
+    return make
+
+
+def _judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    alone = [finding for each in seen for finding in judge_handshakes(each)]
+    ends = [finding for each in seen for finding in judge_far_end(each)]
+    return (*alone, *ends, *judge_same_bytes(seen))

@@ -15,7 +15,7 @@ from client_sim.lab.scenarios.lives import busy_life, idle, without_events
 from client_sim.lab.servers.hostile_fetches import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.packs import HISTORIES, PARTS, SAID, SMALL, make_history, make_steps
 from client_sim.lab.servers.replies import only_at
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Channel, Observation
 
 _STRUCK: Final = (0,)  # the first poll, which asks for all parts

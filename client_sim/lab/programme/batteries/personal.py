@@ -16,7 +16,6 @@ from client_sim.lab.programme.case import (
 )
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, draw_shapes, list_singles, reshape
 from client_sim.lab.scenarios.driving import STORY, Scenario
 from client_sim.lab.scenarios.lives import (
     drawer,
@@ -27,9 +26,10 @@ from client_sim.lab.scenarios.lives import (
     with_restarts,
     without_events,
 )
+from client_sim.lab.scenarios.owners import FIELDS, SHAPES, draw_shapes, list_singles, reshape
 from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tables
 from client_sim.lab.servers.faults_network import NETWORK
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
 MIXED: Final = 64

@@ -14,7 +14,7 @@ from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.replies import Wrap
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 4

@@ -16,9 +16,8 @@ from client_sim.lab.oracles.trust_state import judge_stationarity
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.crossing import draw_break
-from client_sim.lab.scenarios.lives import broken, idle, overslept
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.scenarios.lives import broken, draw_break, idle, overslept
+from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 5

@@ -11,8 +11,7 @@ from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.servers.repository import Repository
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.persona import make_persona
 from tests.cases import case
 

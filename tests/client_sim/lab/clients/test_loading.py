@@ -14,8 +14,7 @@ from client_sim.lab.programme.batteries.personal import personal
 from client_sim.lab.programme.batteries.timing import timing
 from client_sim.lab.programme.execute import run_batteries
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.plan import Plan
-from client_sim.lab.programme.profile import Profile
+from client_sim.lab.programme.plan import Plan, Profile
 from client_sim.persona import make_persona
 
 PAGE = Path(__file__).parents[4] / "docs" / "PRIVACY.md"

@@ -1,8 +1,7 @@
 """The clean toy asks what every phone asks, and survives whatever a server does."""
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from tests.cases import case
 
 HOST = b"Host: updates.example.org:8080\r\nAccept-Encoding: gzip\r\n\r\n"

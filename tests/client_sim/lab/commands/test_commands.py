@@ -22,8 +22,8 @@ from client_sim.lab.programme import live
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.live import examine_live, make_live_batteries
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.scenarios.lifelike import make_lifelike
 from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.owners import make_lifelike
 from client_sim.persona import make_persona
 from tests.cases import case
 from tests.patience import until

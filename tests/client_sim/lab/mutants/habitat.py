@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 
-from client_sim.lab.clients.downloading import LENGTH
+from client_sim.lab.clients.following import LENGTH
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.owner_events.events import Kind
 from client_sim.persona import Account, Call, Contact, Message, Note, Persona, Photo, WifiNetwork

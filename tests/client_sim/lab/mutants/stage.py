@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from client_sim.lab.mutants.spy import Spy
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.persona import make_persona
 from tests.client_sim.device.fake_world import make_public

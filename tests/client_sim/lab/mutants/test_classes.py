@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients.downloading import BLOCK, LENGTH, DownloadingToy
+from client_sim.lab.clients.following import BLOCK, LENGTH, DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import behaviours, packages
 from client_sim.lab.mutants.library import find_mutant

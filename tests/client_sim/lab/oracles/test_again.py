@@ -6,8 +6,7 @@ import json
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.again import judge_again
 from client_sim.lab.scenarios.driving import POLL, RESET, Scenario, run_scenario
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld, Pieces
+from client_sim.lab.trace.memory import Entropy, MemoryWorld, Pieces
 from client_sim.persona import make_persona
 from tests.cases import case
 

@@ -18,8 +18,7 @@ from client_sim.lab.oracles.judging import (
     judge_reads,
 )
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.observation import Channel, Departure, Observation, Read
 from client_sim.persona import make_persona
 from client_sim.world import BuildFacts, Public

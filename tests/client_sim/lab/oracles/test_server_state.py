@@ -5,8 +5,7 @@ import base64
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
 from client_sim.persona import make_persona
 from tests.cases import case

@@ -10,10 +10,9 @@ from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme import execute, plan
 from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.guards import QUESTIONS
 from client_sim.lab.programme.library import load_library
-from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries
-from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.plan import BATTERIES, PROFILES, Plan, make_batteries
+from client_sim.lab.programme.run import QUESTIONS
 from client_sim.lab.programme.runner import Trial
 
 

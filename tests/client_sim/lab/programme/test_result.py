@@ -4,7 +4,6 @@ import pytest
 
 from client_sim.lab.errors import LabError
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.records import encode_clock, load_clock, load_mutation
 from client_sim.lab.programme.result import (
     BatteryResult,
     FieldEntropy,
@@ -14,6 +13,9 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Report,
     WallClockRow,
+    encode_clock,
+    load_clock,
+    load_mutation,
 )
 from client_sim.lab.trace.observation import Observation
 from tests.cases import case

@@ -7,8 +7,7 @@ from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.programme import run as module
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.guards import CANARIES, GUARDS
-from client_sim.lab.programme.run import Run, Runs
+from client_sim.lab.programme.run import CANARIES, GUARDS, Run, Runs
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
 from tests.cases import case

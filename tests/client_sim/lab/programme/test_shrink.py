@@ -11,7 +11,7 @@ from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.scenarios.driving import STORY
 from client_sim.lab.scenarios.lives import without_events
 from client_sim.lab.servers.scripted import respond
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.persona import make_persona
 from tests.cases import case
 

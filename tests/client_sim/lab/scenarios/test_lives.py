@@ -1,12 +1,15 @@
 """Random lives, and lives of crossed conditions that have what their row says."""
 
-from client_sim.lab.scenarios.crossing import LIVES, POLLS, cross_life, hushed
 from client_sim.lab.scenarios.driving import EVENTS_2014, POLL, RENEWAL
 from client_sim.lab.scenarios.lives import (
+    LIVES,
+    POLLS,
     TWO_YEARS,
     busy_life,
+    cross_life,
     drawer,
     eventful_end,
+    hushed,
     idle,
     overslept,
     random_life,

@@ -5,8 +5,7 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.lab.oracles.judging import judge_grammar
 from client_sim.lab.servers.repository import Repository
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.lab.trace.recording import RecordingWorld
 
 START = 1_767_225_600.0

@@ -16,7 +16,7 @@ from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.pairs import FIRST, OTHERS
 from client_sim.lab.servers.replies import only_at
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.persona import make_persona
 
 OWNER = make_persona(1)

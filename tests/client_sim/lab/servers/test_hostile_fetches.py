@@ -5,7 +5,7 @@ import re
 import pytest
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.programme.batteries.installs import install_state
+from client_sim.lab.programme.batteries.offers import install_state
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.fault import INSTALL_PLACES, is_at

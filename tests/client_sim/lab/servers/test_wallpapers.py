@@ -17,7 +17,7 @@ from client_sim.lab.scenarios.driving import POLL, Scenario
 from client_sim.lab.servers.contents import Publication, renew_content
 from client_sim.lab.servers.packs import PARTS, PICTURE
 from client_sim.lab.servers.repository import Repository
-from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import Entropy
 from client_sim.persona import make_persona
 
 REPOSITORY = Repository(kinds=tuple(PARTS))

@@ -4,8 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld, Pieces, is_private, list_addresses
+from client_sim.lab.trace.memory import Entropy, MemoryWorld, Pieces, is_private, list_addresses
 from tests.cases import case
 
 SHARED = ip_network("100.64.0.0/10")

@@ -7,7 +7,7 @@ from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.programme.batteries.crossed import crossed
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.plan import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.trace.observation import Channel

@@ -3,7 +3,7 @@
 import re
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients.downloading import DownloadingToy
+from client_sim.lab.clients.following import DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.oracles.cardinality import CROWDS

@@ -1,4 +1,7 @@
-"""What a machine shows is compared and named; who tells its machine is in `test_found`."""
+"""What a machine and real sockets show is compared and named.
+
+Which clients tell their machine is in `test_found`.
+"""
 
 import os
 import shutil
@@ -9,14 +12,20 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.handshakes import MUTANTS
 from client_sim.lab.mutants.library import find_mutant
-from client_sim.lab.programme.batteries.machines import machine
+from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writes
+from client_sim.lab.oracles.judging import judge_egress
+from client_sim.lab.programme.batteries.machines import machine, network, sockets
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.plan import make_batteries
-from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.plan import PROFILES, make_batteries
 from client_sim.lab.programme.setting import keep, observe
 from client_sim.lab.programme.shrink import shrink
+from client_sim.lab.trace.observation import Channel
 from tests.cases import case
 
 
@@ -104,3 +113,64 @@ def test_what_is_told_of_a_machine_is_named():
     quiet = map(battery.make, range(0, 48, 4))
     found = next(c for c in quiet if c.judge([observe(mutant.make, s) for s in c.settings]))
     assert set(shrink(mutant.make, found).machine) == {"host"}
+
+
+def judged(battery, factory):
+    """Run the first case; gives what was found, and all that was seen."""
+    case = battery.make(0)
+    seen = [observe(factory, setting) for setting in case.settings]
+    alone = [finding for each in seen for finding in judge_tls(each, case.settings[0].public)]
+    return [*case.judge(seen), *alone], seen
+
+
+@pytest.mark.parametrize("factory", [ToyClient, PollingClient])
+@pytest.mark.parametrize("make", [sockets, network])
+def test_clean_phones_are_alike_on_every_way(make, factory):
+    """Both ends of each socket carry the same, and a network sees one fleet."""
+    found, seen = judged(make(plan_ground(factory, 0), 1), factory)
+    assert found == []
+    assert all(connection.data for each in seen for connection in each.connections())
+    shown = {d.data for each in seen for d in each.departures if d.channel is Channel.TLS}
+    assert len(shown) == 1
+
+
+def test_what_leaks_below_http_is_found():
+    """Sessions that come back, and handshakes that differ between owners or from the phone's.
+
+    A session is called so by the rule for a handshake, from each phone's second connection on.
+    """
+    for mutant in MUTANTS:
+        with case(mutant.id):
+            found, seen = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
+            assert found
+            named = [each for each in found if each.explanation.startswith("resumes is yes")]
+            later = sum(len(each.connections()) - 1 for each in seen)
+            assert mutant.family != "L47" or len(named) == later
+
+
+@pytest.mark.parametrize(
+    ("name", "judge", "field"),
+    [("tls-two-records", judge_writes, "records"), ("tls-reset", judge_ends, "close")],
+)
+def test_what_all_phones_do_alike_below_http_is_found_by_the_table(name, judge, field):
+    """No comparison shows it; a phone that does neither is accused of neither."""
+    ground = plan_ground(ToyClient, 0)
+    mutant = find_mutant(name)
+    _, seen = judged(network(ground, 1, mutant.dial), mutant.make)
+    assert {each.field for run in seen for each in judge(run)} == {field}
+    _, seen = judged(network(ground, 1), ToyClient)
+    assert not [each for run in seen for each in (*judge_writes(run), *judge_ends(run))]
+
+
+def test_a_client_that_wants_tls_where_there_is_none_is_judged():
+    """Its connections fail before they begin; the run has an observation all the same."""
+
+    class Insisting(ToyClient):
+        def server_name(self):
+            return self.host()
+
+    ground = plan_ground(ToyClient, 0)
+    _, seen = judged(sockets(ground, 1), Insisting)
+    assert all("TLS name" in judge_egress(each, ground.publics[0])[0].explanation for each in seen)
+    assert [len(each.connections()) for each in seen] == [3] * len(seen)
+    assert not any(connection.data for each in seen for connection in each.connections())

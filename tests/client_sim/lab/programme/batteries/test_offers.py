@@ -1,13 +1,16 @@
-"""Events between offers; who takes one otherwise, and who is not accused, is in `test_found`."""
+"""Events between offers, and the same fault for two owners' phones where installations fail.
+
+Which clients take an offer otherwise, and which are not accused, is in `test_found`.
+"""
 
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.programme.batteries.offers import KINDS, offers
+from client_sim.lab.programme.batteries.offers import KINDS, install_faults, offers
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.plan import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.world import World
@@ -54,3 +57,14 @@ def test_a_phone_is_offered_builds_at_its_own_place():
     seen = observe(PollingClient, one)
     taken = Counter(c.phase for c in seen.connections() if b".zip HTTP" in c.data)
     assert (len(polls), len(taken)) == (15, 8)
+
+
+def test_two_owners_of_every_case_differ_and_the_fault_strikes_both():
+    """Both phones install, ask for a package somewhere in their life, and end alike."""
+    case = install_faults(plan_ground(PollingClient, 1), 20).make(7)
+    one, other = case.settings
+    assert one.personal != other.personal
+    first, second = (observe(PollingClient, setting) for setting in case.settings)
+    assert any(b"GET /targets/" in connection.data for connection in first.connections())
+    assert first.outcomes == second.outcomes
+    assert case.judge((first, second)) == ()

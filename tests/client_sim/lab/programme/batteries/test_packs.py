@@ -6,8 +6,7 @@ from functools import cache
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.plan import make_batteries
-from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.plan import PROFILES, make_batteries
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.packs import PARTS, SMALL

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from client_sim.lab.errors import EnvironmentFailedError
-from client_sim.lab.trace.relay import Relay, check_answering
+from client_sim.lab.trace.sockets import Relay, check_answering
 from tests.patience import PATIENCE
 
 

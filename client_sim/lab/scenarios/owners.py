@@ -1,12 +1,16 @@
-"""Owners at the edges: each field absent, empty, minimal, maximal, tenfold and stranger still."""
+"""Owners at the edges, and owners whose data look real.
+
+At the edges each field is absent, empty, minimal, maximal, tenfold and stranger still. Where data
+look real, no number shows a client that it is under test.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from client_sim.persona import Persona
-from client_sim.tape import Tape
+from client_sim.persona import Contact, Persona
+from client_sim.tape import Tape, luhn_digit
 
 FIELDS: Final = tuple(field.name for field in fields(Persona))
 """Every field of a persona, in its order."""
@@ -51,6 +55,9 @@ _LISTS: Final[Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = Mapp
 
 SHAPES: Final = (*_TEXTS, "equal")
 """What a field is turned into; `equal`: another field of its type, or items that are all alike."""
+_LETTERS: Final = "abcdefghjklmnoprstuvwxyz"  # without i and q
+_SERVERS: Final = ("updates", "ota", "fota", "dl", "firmware", "rom-updates", "cdn.ota", "eu.dl")
+_LOCAL: Final = "26ae"  # second digits of unicast MAC addresses that are locally administered
 
 
 def reshape(persona: Persona, field: str, shape: str) -> Persona:
@@ -91,3 +98,79 @@ def _each_text(item: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 
         return change(item)
     texts = {f.name: getattr(item, f.name) for f in fields(item)}
     return replace(item, **{n: change(v) for n, v in texts.items() if isinstance(v, str)})
+
+
+def draw_host(tape: Tape) -> str:
+    """Draw the name of an update server."""
+    return f"{tape.pick(_SERVERS)}.{_draw_domain(tape)}"
+
+
+def make_lifelike(persona: Persona) -> Persona:
+    """Return the same owner with ordinary-looking numbers, addresses and names.
+
+    What was equal stays equal, so that a call is still from a contact; equal personas give equal
+    results.
+    """
+    return replace(
+        persona,
+        imei=_imei(persona.imei),
+        imei2=_imei(persona.imei2),
+        imsi=f"264{persona.imsi[3:]}",
+        iccid=_iccid(persona.iccid),
+        phone_number=_number(persona.phone_number),
+        wifi_mac=_mac(persona.wifi_mac),
+        bluetooth_mac=_mac(persona.bluetooth_mac),
+        accounts=tuple(replace(each, name=_address(each.name)) for each in persona.accounts),
+        contacts=tuple(map(_contact, persona.contacts)),
+        calls=tuple(replace(each, number=_number(each.number)) for each in persona.calls),
+        messages=tuple(replace(each, number=_number(each.number)) for each in persona.messages),
+        networks=tuple(replace(each, bssid=_mac(each.bssid)) for each in persona.networks),
+        apps=tuple(map(_app, persona.apps)),
+    )
+
+
+def _contact(contact: Contact) -> Contact:
+    return replace(contact, number=_number(contact.number), address=_address(contact.address))
+
+
+def _number(number: str) -> str:
+    tape = Tape(f"number {number}".encode())
+    area = f"{2 + tape.below(8)}{tape.below(9)}{tape.below(10)}"
+    return tape.pick(
+        (
+            f"+1{area}55501{tape.digits(2)}",
+            f"+1{area}55501{tape.digits(2)}",
+            f"+447700900{tape.digits(3)}",
+            f"+441632960{tape.digits(3)}",
+            f"+3363998{tape.digits(4)}",
+        )
+    )
+
+
+def _imei(imei: str) -> str:
+    tape = Tape(f"type {imei}".encode())
+    body = f"98{1 + tape.below(9)}{tape.digits(5)}{imei[8:14]}"
+    return body + luhn_digit(body)
+
+
+def _iccid(iccid: str) -> str:
+    body = f"89210{iccid[5:-1]}"
+    return body + luhn_digit(body)
+
+
+def _mac(mac: str) -> str:
+    tape = Tape(f"mac {mac}".encode())
+    return f"{tape.below(16):x}{tape.pick(_LOCAL)}{mac[2:]}"
+
+
+def _address(address: str) -> str:
+    return f"{address.partition('@')[0]}@{_draw_domain(Tape(f'mail {address}'.encode()))}"
+
+
+def _app(app: str) -> str:
+    # org.example.KIND.WORD, and packages begin with the domain reversed.
+    return f"net.{Tape(f'app {app}'.encode()).pick(_LETTERS)}.{app.removeprefix('org.example.')}"
+
+
+def _draw_domain(tape: Tape) -> str:
+    return f"{tape.pick(_LETTERS)}.net"

@@ -1,14 +1,71 @@
-"""What the lab's owners have looks like anybody's, belongs to nobody, and stays consistent."""
+"""Owners at the edges; what looks like anybody's belongs to nobody, and stays consistent."""
 
 import re
+from dataclasses import fields, replace
+from itertools import combinations
 
-from client_sim.lab.scenarios.lifelike import draw_host, make_lifelike
-from client_sim.persona import canaries, make_persona
+from client_sim.lab.programme.batteries.personal import MIXED
+from client_sim.lab.scenarios.owners import (
+    FIELDS,
+    SHAPES,
+    draw_host,
+    draw_shapes,
+    list_singles,
+    make_lifelike,
+    reshape,
+)
+from client_sim.persona import Persona, canaries, make_persona
 from client_sim.tape import Tape, luhn_digit
 from tests.cases import case
 
-OWNERS = [make_persona(seed) for seed in range(40)]
-LIKE = [make_lifelike(owner) for owner in OWNERS]
+OWNER = make_persona(1)
+
+
+def test_every_field_takes_every_shape():
+    """26 fields, eight shapes; one field changes and keeps its type for those who read it."""
+    assert {field.name for field in fields(Persona)} == set(FIELDS)
+    assert len(list_singles()) == 26 * 8
+    for field, shape in list_singles():
+        shaped = reshape(OWNER, field, shape)
+        assert replace(shaped, **{field: getattr(OWNER, field)}) == OWNER
+        assert type(getattr(shaped, field)) is type(getattr(OWNER, field))
+
+
+def test_of_owners_at_many_edges_each_two_fields_are_at_theirs_together():
+    """In about a quarter of as many owners as a run has, with different shapes."""
+    drawn = [dict(draw_shapes(Tape(f"boundary {number}"))) for number in range(MIXED)]
+    for pair in combinations(FIELDS, 2):
+        met = [tuple(map(shapes.get, pair)) for shapes in drawn if {*pair} <= {*shapes}]
+        assert 4 < len(met) < 32
+        assert len({*met}) > 3
+    assert {shape for shapes in drawn for shape in shapes.values()} == {*SHAPES}
+
+
+def test_shapes_are_what_they_are_called():
+    """Each by an example; of contacts there can be more than any trigger waits for, which is 350.
+
+    Texts within records are foreign, too.
+    """
+    for field, shape, expected in (
+        ("imei", "absent", ""),
+        ("imei", "reversed", OWNER.imei[::-1]),
+        ("imei", "tenfold", OWNER.imei * 10),
+        ("imei2", "equal", OWNER.imei),
+        ("contacts", "absent", ()),
+        ("battery_percent", "tenfold", OWNER.battery_percent * 10),
+        ("battery_percent", "foreign", -OWNER.battery_percent),
+        ("apps", "minimal", OWNER.apps[:1]),
+    ):
+        assert getattr(reshape(OWNER, field, shape), field) == expected, (field, shape)
+    assert len(reshape(OWNER, "contacts", "maximal").contacts) > 350
+    equal = reshape(OWNER, "contacts", "equal").contacts
+    assert (len(equal) > 1, len(set(equal))) == (True, 1)
+    for contact in reshape(OWNER, "contacts", "foreign").contacts:
+        assert not any(text.isascii() for text in (contact.name, contact.number, contact.address))
+
+
+EXAMPLES = [make_persona(seed) for seed in range(40)]
+LIKE = [make_lifelike(owner) for owner in EXAMPLES]
 FICTION = re.compile(
     r"\+1[2-9][0-8][0-9]55501[0-9]{2}|\+447700900[0-9]{3}|\+441632960[0-9]{3}|\+3363998[0-9]{4}"
 )
@@ -61,7 +118,7 @@ def test_what_was_equal_stays_equal():
 
     Hexadecimal numbers and texts tell nobody that they were made up: they are as they were.
     """
-    for owner, like in zip(OWNERS, LIKE, strict=True):
+    for owner, like in zip(EXAMPLES, LIKE, strict=True):
         known = {each.number for each in like.contacts}
         assert all(call.number in known for call in like.calls)
         assert len(known) <= len(owner.contacts)
@@ -69,5 +126,5 @@ def test_what_was_equal_stays_equal():
     for field in ("serial", "android_id", "locale", "photos", "notes", "latitude"):
         with case(field):
             assert all(
-                getattr(a, field) == getattr(b, field) for a, b in zip(OWNERS, LIKE, strict=True)
+                getattr(a, field) == getattr(b, field) for a, b in zip(EXAMPLES, LIKE, strict=True)
             )
