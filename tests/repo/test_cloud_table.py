@@ -6,7 +6,7 @@ import re
 from client_sim.cloud.pieces import PIECE
 from client_sim.cloud.push import _MOST
 from client_sim.cloud.records import find_padded, find_padme
-from client_sim.lab.cloud.table import OWED, TABLE, find_row
+from client_sim.lab.cloud.requests import OWED, TABLE, find_row
 from tests.repo.test_request_table import PAGE, read_table
 
 SECTION = (

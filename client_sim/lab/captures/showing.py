@@ -20,7 +20,6 @@ from client_sim.lab.captures.evidence import Evidence, redact
 from client_sim.lab.captures.fields import FieldRow
 from client_sim.lab.captures.judging import Question
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.report.dump import dump, print_rows
 from client_sim.lab.report.junit import (
     add_case,
     encode_suites,
@@ -29,6 +28,7 @@ from client_sim.lab.report.junit import (
     open_suites,
     show_rows,
 )
+from client_sim.lab.report.printable import dump, print_rows
 from client_sim.lab.report.printable import printable as escape
 from client_sim.lab.report.sarif import encode_log, encode_result
 from client_sim.pages.page import Origin, make_environment

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from client_sim.lab.cloud.double import FLAWS, Double, msgpack
-from client_sim.lab.cloud.exchange import encode_request, split_requests
 from client_sim.lab.cloud.judges import find_tokens, leaves
 from client_sim.lab.cloud.lives import EVERYTHING, START, Life, Seen, live, make_owner, steps
 from client_sim.lab.cloud.opening import open_all
 from client_sim.lab.cloud.phone import OurPhone
+from client_sim.lab.cloud.requests import encode_request, split_requests
 from client_sim.lab.cloud.world import NAME
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.finding import Finding

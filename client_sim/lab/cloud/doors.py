@@ -14,7 +14,7 @@ from client_sim.lab.cloud.double import (
     read_note,
     route,
 )
-from client_sim.lab.cloud.exchange import Request
+from client_sim.lab.cloud.requests import Request
 
 _API = "/api/v1"
 _UID = "([A-Za-z0-9_-]{20,64})"

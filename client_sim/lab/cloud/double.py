@@ -20,7 +20,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from client_sim.cloud.account import Region
 from client_sim.cloud.policy import encode_canonical
-from client_sim.lab.cloud.exchange import Request
+from client_sim.lab.cloud.requests import Request
 from client_sim.tape import Tape
 
 msgpack = msgspec.msgpack

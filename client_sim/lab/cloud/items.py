@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from client_sim.lab.cloud.double import msgpack
-from client_sim.lab.cloud.exchange import Request
 from client_sim.lab.cloud.keyring import (
     Keyring,
     Part,
@@ -34,6 +33,7 @@ from client_sim.lab.cloud.reader import (
     read_age_secret,
     unpad,
 )
+from client_sim.lab.cloud.requests import Request
 
 _META: Final = frozenset({"name", "mtime", "pad"})
 

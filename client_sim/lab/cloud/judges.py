@@ -10,11 +10,10 @@ from typing import Final
 import msgspec
 
 from client_sim.lab.cloud.double import msgpack
-from client_sim.lab.cloud.exchange import split_requests
 from client_sim.lab.cloud.keyring import Keyring
 from client_sim.lab.cloud.lives import Seen
 from client_sim.lab.cloud.opening import Opened
-from client_sim.lab.cloud.table import OWED, TABLE
+from client_sim.lab.cloud.requests import OWED, TABLE, split_requests
 from client_sim.lab.cloud.world import NAME
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.equality import judge_equality

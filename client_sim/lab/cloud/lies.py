@@ -8,9 +8,9 @@ from typing import Any, Final
 from nacl.signing import SigningKey
 
 from client_sim.lab.cloud.double import Double, msgpack, read_note
-from client_sim.lab.cloud.exchange import Request
 from client_sim.lab.cloud.lives import Life, Seen, live, make_owner, steps
 from client_sim.lab.cloud.phone import Factory
+from client_sim.lab.cloud.requests import Request
 from client_sim.lab.cloud.world import Lie
 from client_sim.lab.oracles.finding import Finding
 

@@ -11,7 +11,6 @@ from mnemonic import Mnemonic
 from nacl.signing import SigningKey
 
 from client_sim.lab.cloud.double import msgpack
-from client_sim.lab.cloud.exchange import Request
 from client_sim.lab.cloud.items import (
     list_multi,
     make_collection,
@@ -39,7 +38,7 @@ from client_sim.lab.cloud.keyring import (
 from client_sim.lab.cloud.lives import Seen
 from client_sim.lab.cloud.phone import AGE, NEW_PASSWORD
 from client_sim.lab.cloud.reader import hkdf, kdf
-from client_sim.lab.cloud.table import find_row
+from client_sim.lab.cloud.requests import Request, find_row
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
 
 

@@ -12,9 +12,8 @@ from client_sim.lab.cloud.opening import Opened
 from client_sim.lab.cloud.programme import CLAIMS, METHODS, Examined, find_lonely
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import Matrix, MatrixRow
-from client_sim.lab.report.dump import dump
 from client_sim.lab.report.json import finding_to_dict, matrix_to_dict
-from client_sim.lab.report.printable import printable, say
+from client_sim.lab.report.printable import dump, printable, say
 from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 3

@@ -12,7 +12,7 @@ from typing import Final
 
 from client_sim.cloud.account import Region
 from client_sim.lab.cloud.double import Double
-from client_sim.lab.cloud.exchange import Request, split_requests
+from client_sim.lab.cloud.requests import Request, split_requests
 from client_sim.lab.trace.memory import Entropy, SeededEntropy
 from client_sim.lab.trace.observation import Channel, Departure, Draw
 from client_sim.persona import Persona

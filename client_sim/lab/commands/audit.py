@@ -20,8 +20,8 @@ from client_sim.lab.captures.showing import (
     render_audit_sarif,
     render_page,
 )
-from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
+from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.pages.page import Origin
 from client_sim.persona import PERSONA_LIMIT

@@ -7,8 +7,7 @@ import click
 from rich.console import Console
 
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.commands.ending import fail
-from client_sim.lab.commands.progress import show_progress
+from client_sim.lab.commands.running import fail, show_progress
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.result import encode_clock

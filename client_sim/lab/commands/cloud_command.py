@@ -9,9 +9,8 @@ import click
 from rich.console import Console
 
 from client_sim.clock import read_clock
-from client_sim.lab.commands.ending import ending_with_children, fail
-from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.reporting import write_form
+from client_sim.lab.commands.running import ending_with_children, fail, show_progress
 from client_sim.lab.errors import LabError
 from client_sim.pages.page import Origin
 

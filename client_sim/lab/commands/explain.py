@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.options import load_root, read_host
+from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.dissection import explain_poll
 from client_sim.lab.programme.ground import START

@@ -6,8 +6,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from client_sim.lab.commands.ending import ending_with_children, fail
-from client_sim.lab.commands.progress import show_progress
+from client_sim.lab.commands.running import ending_with_children, fail, show_progress
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.execute import run_matrix
 from client_sim.lab.programme.library import OURS

@@ -16,7 +16,7 @@ from client_sim.lab.captures.answering import load_source, nothing
 from client_sim.lab.captures.capture_file import CaptureFile
 from client_sim.lab.captures.recorder import Noted, Recorder, Secure
 from client_sim.lab.captures.showing import printable, show_name
-from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from client_sim.clock import read_clock
-from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.running import fail
 from client_sim.lab.programme.result import Report
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import render_page

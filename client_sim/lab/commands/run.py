@@ -9,7 +9,6 @@ import click
 
 from client_sim.clock import read_clock
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.commands.ending import ending_with_children, fail
 from client_sim.lab.commands.options import (
     load_root,
     read_codename,
@@ -17,8 +16,8 @@ from client_sim.lab.commands.options import (
     read_now,
     read_short,
 )
-from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.reporting import Wanted, report_options, show_report
+from client_sim.lab.commands.running import ending_with_children, fail, show_progress
 from client_sim.lab.errors import ClientOverdueError, EnvironmentFailedError, LabError
 from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.library import OURS

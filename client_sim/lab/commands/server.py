@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from client_sim.clock import read_entropy
-from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.order import (

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix, WallClockRow
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.dump import dump
+from client_sim.lab.report.printable import dump
 
 
 def render_junit(presentable: Presentable) -> str:

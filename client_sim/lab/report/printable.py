@@ -1,11 +1,21 @@
-"""Text that may be shown anywhere: on a terminal, in XML, on a page; sentences on a console."""
+"""Text and bytes that may be shown anywhere: on a terminal, in XML, on a page.
 
+Bytes are rows of hexadecimal and text, with some of them marked.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from client_sim.lab.oracles.finding import Finding
+
 _LIMIT: Final = 2000  # characters: no sentence for people is longer
+_WIDTH: Final = 16
+_MOST: Final = 128
 
 
 def printable(text: str | bytes, most: int = _LIMIT) -> str:
@@ -26,3 +36,79 @@ def printable(text: str | bytes, most: int = _LIMIT) -> str:
 def say(console: Console, text: str, style: str = "") -> None:
     """Print a sentence; where no terminal reads it, on one line however long it is."""
     console.print(Text(text, style), soft_wrap=not console.is_terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One byte: two hexadecimal digits, a printable character or a dot, and its marking."""
+
+    digits: str
+    sign: str
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Up to sixteen bytes from `offset` on."""
+
+    offset: int
+    cells: tuple[Cell, ...]
+
+    def runs(self) -> tuple[tuple[bool, str, str], ...]:
+        """Return stretches of equal marking as (marked, digits with spaces between, characters)."""
+        return tuple(
+            (marked, " ".join(cell.digits for cell in run), "".join(cell.sign for cell in run))
+            for marked, run in (
+                (marked, tuple(run)) for marked, run in groupby(self.cells, lambda c: c.marked)
+            )
+        )
+
+
+def dump(data: bytes, offset: int, length: int, around: int = 32) -> tuple[Row, ...]:
+    """Show the marked bytes with up to `around` bytes before and after, in whole rows.
+
+    Of more than 128 marked bytes the first are shown.
+    """
+    length = min(length, _MOST)
+    first = max(0, offset - around) // _WIDTH * _WIDTH
+    last = min(len(data), offset + length + around)
+    return tuple(_rows(data, first, last, range(offset, offset + length)))
+
+
+def _rows(data: bytes, first: int, last: int, marked: range) -> Iterator[Row]:
+    for start in range(first, last, _WIDTH):
+        cells = tuple(
+            Cell(f"{data[place]:02x}", _sign(data[place]), place in marked)
+            for place in range(start, min(start + _WIDTH, len(data)))
+        )
+        yield Row(start, cells)
+
+
+def _sign(byte: int) -> str:
+    return chr(byte) if 0x20 <= byte < 0x7F else "."
+
+
+def render_findings(name: str, findings: Iterable[Finding], console: Console) -> None:
+    """Print findings, which must be presentable, each with a dump of what it is about."""
+    for finding in findings:
+        console.print()
+        field = f", {finding.field}" if finding.field else ""
+        say(console, f"{name}: {finding.where}{field}, offset {finding.offset}", "bold")
+        say(console, f"  {finding.explanation}")
+        print_rows(dump(finding.data, finding.offset, finding.length), console)
+        if finding.other is not None:
+            console.print(Text("  where the other has"))
+            print_rows(dump(finding.other, finding.offset, finding.length), console)
+
+
+def print_rows(rows: Iterable[Row], console: Console, shift: int = 0) -> None:
+    """Print a dump, with offsets that begin `shift` later."""
+    for row in rows:
+        line = Text(f"  {row.offset + shift:06x}  ")
+        for cell in row.cells:
+            line.append(cell.digits, "reverse" if cell.marked else "")
+            line.append(" ")
+        line.append("   " * (16 - len(row.cells)) + " ")
+        for cell in row.cells:
+            line.append(cell.sign, "reverse" if cell.marked else "dim")
+        console.print(line, soft_wrap=True)

@@ -17,17 +17,17 @@ from client_sim.lab.programme.result import (
     WallClockRow,
 )
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.dump import render_findings
-from client_sim.lab.report.extent import (
+from client_sim.lab.report.kill_matrix import summarise_matrix
+from client_sim.lab.report.printable import render_findings, say
+from client_sim.lab.report.wording import (
     NOT_VARIED,
     describe_coverage,
     describe_extent,
     describe_held,
+    gather,
+    gather_outcomes,
     make_crossings_table,
 )
-from client_sim.lab.report.gathering import gather, gather_outcomes
-from client_sim.lab.report.kill_matrix import summarise_matrix
-from client_sim.lab.report.printable import say
 from client_sim.pages.page import Origin
 
 _SHOWN: Final = 2  # findings per oracle on a terminal; JSON and HTML have more

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from client_sim.lab.errors import LabError
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.report.dump import render_findings
 from client_sim.lab.report.json import finding_to_dict
+from client_sim.lab.report.printable import render_findings
 from client_sim.lab.server_side.places import Places
 
 PATIENCE: Final = 5.0

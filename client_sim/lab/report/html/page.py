@@ -5,23 +5,24 @@ from typing import Any, Final
 
 from client_sim.lab.programme.result import CLAIM_NAMES, CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.dump import dump
-from client_sim.lab.report.extent import (
-    NOT_VARIED,
-    describe_coverage,
-    describe_extent,
-    describe_held,
-    describe_outcome,
-)
-from client_sim.lab.report.gathering import gather, gather_outcomes
+from client_sim.lab.report.exchanges import list_polls
 from client_sim.lab.report.html.plots import (
     measure_intervals,
     plot_circle,
     plot_cumulative,
     plot_histogram,
 )
-from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.kill_matrix import family_rows, leak_rows
+from client_sim.lab.report.printable import dump
+from client_sim.lab.report.wording import (
+    NOT_VARIED,
+    describe_coverage,
+    describe_extent,
+    describe_held,
+    describe_outcome,
+    gather,
+    gather_outcomes,
+)
 from client_sim.pages.page import Origin, make_environment
 
 _ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from client_sim.cloud import keys
-from client_sim.lab.cloud.exchange import encode_request, split_requests
 from client_sim.lab.cloud.lives import Life, live, make_owner, steps
 from client_sim.lab.cloud.opening import open_all
 from client_sim.lab.cloud.phone import OurPhone
+from client_sim.lab.cloud.requests import encode_request, split_requests
 
 
 @pytest.mark.parametrize("name", ["contacts", "everything"])

@@ -15,8 +15,7 @@ from click.testing import CliRunner
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.commands import lab
 from client_sim.lab.commands import run as run_module
-from client_sim.lab.commands.ending import ending_with_children
-from client_sim.lab.commands.progress import show_progress
+from client_sim.lab.commands.running import ending_with_children, show_progress
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.programme import live
 from client_sim.lab.programme.ground import plan_ground

@@ -1,4 +1,4 @@
-"""Parts of a report: text that may be shown, rows of bytes, requests, one row for one value."""
+"""Parts of a report: text that may be shown, rows of bytes, requests and polls, one row a value."""
 
 import io
 
@@ -6,11 +6,16 @@ from rich.console import Console
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.dissection import dissect
-from client_sim.lab.report.dump import dump
-from client_sim.lab.report.exchanges import exchange_to_dict, render_exchanges, show_lines
-from client_sim.lab.report.gathering import Told, gather
-from client_sim.lab.report.printable import printable
+from client_sim.lab.report.exchanges import (
+    exchange_to_dict,
+    list_polls,
+    render_exchanges,
+    show_lines,
+)
+from client_sim.lab.report.printable import dump, printable
+from client_sim.lab.report.wording import Told, gather
 from tests.cases import case
+from tests.client_sim.lab.report.conftest import observe
 
 
 def test_rows_of_bytes():
@@ -104,3 +109,25 @@ def test_json_has_every_byte(reports):
         assert "".join(field["octets"] for field in told["fields"]) == told["octets"]
         for field in told["fields"]:
             assert told["octets"][field["offset"] :].startswith(field["octets"])
+
+
+def test_equal_polls_and_requests_are_shown_once(reports):
+    """Two connections with the same bytes are one kind; another that begins alike says so.
+
+    What nobody explains is red, its lines apart.
+    """
+    (kind,) = list_polls(reports.clean.report.result.sample)
+    assert (kind.times, kind.size) == (2, 179)
+    assert [request.exchange.rule for request in kind.requests] == ["root", "timestamp"]
+    kinds = [chip.kind for chip in kind.requests[0].chips]
+    assert kinds == ["same", "same", "state", *(["same"] * 7)]
+    first, _ = reports.poll.split(b"\r\n\r\n", 1)
+    sample = observe(reports.poll, reports.poll, first + b"\r\n\r\n")
+    long, short = list_polls(sample)
+    assert [request.is_known for request in long.requests] == [False, False]
+    assert [request.is_known for request in short.requests] == [True]
+    (kind,) = list_polls(reports.leaking.report.result.sample)
+    ((chip,),) = [request.chips for request in kind.requests]
+    assert chip.kind == "stray"
+    assert chip.lines[0] == "POST /pass HTTP/1.1\\r\\n"
+    assert chip.lines[-1] == "imei=***************&end"

@@ -1,6 +1,12 @@
-"""What a clean verdict covers: how many situations, which conditions met, what was not varied."""
+"""What reports for people say in words: what a clean verdict covers, and equal things once.
 
-from collections.abc import Mapping, Sequence
+It covers so many situations, conditions that met, and what was not varied. A number that left in
+ten encodings is one number.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
@@ -8,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.covering import Coverage, Crossings
 from client_sim.lab.programme.result import BatteryResult, ProgrammeResult
 
@@ -29,6 +36,7 @@ NOT_VARIED: Final = (
     " the processor, other machines' network stacks, and a trigger that was never met."
 )
 """What no run on one machine can change."""
+_TOGETHER = {2: "pair", 3: "triple"}
 
 
 def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
@@ -65,9 +73,6 @@ def _count(kinds: int) -> str:
     return f"{kinds} kind" if kinds == 1 else f"{kinds} kinds"
 
 
-_TOGETHER = {2: "pair", 3: "triple"}
-
-
 def make_crossings_table(crossings: Crossings) -> Table:
     """Make a table with a row for each condition."""
     table = Table(title="Conditions that were crossed", title_justify="left", box=SIMPLE_HEAD)
@@ -84,3 +89,45 @@ def describe_coverage(coverage: Coverage, crossings: Crossings) -> str:
     if len(coverage.of) < len(crossings.factors):
         those += f" of {', '.join(coverage.of)}"
     return f"{those}: {coverage.covered:,} of {coverage.all:,}."
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding that stands for `times` of those that were kept."""
+
+    finding: Finding
+    times: int
+
+
+def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
+    """Return the first finding for each sentence, or for each value that left, in their order.
+
+    What the canary search found in one place is one value, too: a contact's number may also stand
+    in the log of calls.
+    """
+    counted: dict[tuple[str, str], int] = {}
+    firsts: dict[tuple[str, str], Finding] = {}
+    places: dict[tuple[bytes, int], tuple[str, str]] = {}
+    for finding in findings:
+        subject = _subject(finding.explanation)
+        if subject[1]:
+            subject = places.setdefault((finding.data, finding.offset), subject)
+        counted[subject] = counted.get(subject, 0) + 1
+        firsts.setdefault(subject, finding)
+    return tuple(Told(firsts[subject], times) for subject, times in counted.items())
+
+
+def gather_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each run of equal decisions: the polls' numbers, and what they decided."""
+    last = 0
+    for outcome, equal in groupby(outcomes):
+        first, last = last + 1, last + len(list(equal))
+        polls = f"poll {first}" if first == last else f"polls {first} to {last}"
+        yield f"{polls} of the first run decided: {outcome}"
+
+
+def _subject(explanation: str) -> tuple[str, str]:
+    """Remove from a sentence of the canary search how the value was encoded."""
+    head, dressed, rest = explanation.partition(" as ")
+    _, colon, value = rest.partition(": ")
+    return (head, value) if dressed and colon else (explanation, "")
