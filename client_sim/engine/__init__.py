@@ -3,7 +3,6 @@
 A package's bytes come in by ranges, images of the inactive slot go out. `install` does all of it:
 `package`, `package_metadata` and `prefix` open the zip, `payload` (by `protobuf`), `manifest` and
 `manifest_checks` say what to write, `stream` applies `operations` block after block (`bsdiff`,
-`decompression`), `apply` does so from a file. `signatures`, `digest` and `package_digests` verify;
-`journal` makes a power cut cost a block. `slots`, `boot_state` and `target` are the two slots and
-the bootloader.
+`decompression`), `apply` does so from a file. `signatures` and `digest` verify; `journal` makes
+a power cut cost a block. `slots` and `boot_state` are the two slots and the bootloader.
 """

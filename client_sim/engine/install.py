@@ -24,11 +24,11 @@ from client_sim.engine.package import (
     open_package,
     verify_package_signature,
 )
-from client_sim.engine.package_digests import PackageDigests
 from client_sim.engine.package_metadata import PackageMetadata, check_fit, check_package_facts
 from client_sim.engine.prefix import (
     Blocks,
     Edges,
+    PackageDigests,
     Prefix,
     StreamState,
     check_prefix,
@@ -37,9 +37,8 @@ from client_sim.engine.prefix import (
     resume_stream,
 )
 from client_sim.engine.signatures import load_certificate_key
-from client_sim.engine.slots import Slots
+from client_sim.engine.slots import Slots, check_images, create_images
 from client_sim.engine.stream import StreamInstaller
-from client_sim.engine.target import check_images, create_images
 from client_sim.world import BuildFacts
 
 

@@ -17,8 +17,7 @@ from client_sim.engine.errors import EngineError
 from client_sim.engine.journal import Journal
 from client_sim.engine.operations import Step, Workers, apply_step
 from client_sim.engine.prefix import Blocks, Prefix, StreamState
-from client_sim.engine.slots import Slots
-from client_sim.engine.target import opened_steps
+from client_sim.engine.slots import Slots, opened_steps
 
 # Above this number of started operations, finished ones are dropped: a block can contain the data
 # of 100,000.
