@@ -23,11 +23,10 @@ from benchmarks.device.load import closed
 from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.wire import phone_request
 from client_sim.fleet.deciding import Behaviour, Decider
-from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.fleet import Plan, run_fleet
 from client_sim.fleet.own_server import OwnServer
-from client_sim.fleet.population import Habits, draw_phones
+from client_sim.fleet.population import Draws, Habits, draw_phones
 from client_sim.fleet.report import make_report
 from client_sim.fleet.response_learner import record_idle_poll
 from client_sim.fleet.survey import Survey, survey

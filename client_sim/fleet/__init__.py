@@ -7,7 +7,7 @@ In comes a server, or none, and the habits of phones; out comes a report. Read i
 - `response_learner` runs the phone's real code once for each trust state, and `answer_tree` keeps
   what it asked and which answers it accepted. `deciding` makes a phone's decision by its real code.
 - `loader` sends requests and passes whole answers on (`answers`); benchmarks and soak runs use it,
-  too. `call` is a phone's exchange, `packets` those of several phones at once.
+  too. `call` is a phone's exchange, or that of several phones at once.
 - `own_server` starts a server with models of its own (`test_repository`, `builds`); `survey` finds
   the phones of another one. `twins` repeats some installations by the real update engine.
 - `tally` and `lines` count; `report`, `sentences` and `page` tell.

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
 from client_sim.fleet.answers import Came
-from client_sim.fleet.call import Call, Load, Purpose
+from client_sim.fleet.call import Call, Load, PacketLoader, Pair, Pairs, Purpose
 from client_sim.fleet.deciding import Behaviour, Decider
-from client_sim.fleet.draws import Draws
 from client_sim.fleet.errors import MISHAPS, Fault, first_line
 from client_sim.fleet.lines import Lines
 from client_sim.fleet.loader import Dialler
-from client_sim.fleet.packets import PacketLoader, Pair, Pairs
-from client_sim.fleet.population import FLAKY, Group, Phones
+from client_sim.fleet.population import FLAKY, Draws, Group, Phones
 from client_sim.fleet.response_learner import ResponseLearner
 from client_sim.fleet.tally import SIMULATED, Failure, Stopwatch, Stretches, Tally
 from client_sim.fleet.target import Target

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from client_sim.device.client import SHORTEST, SPREAD
-from client_sim.fleet.draws import Draws
+from client_sim.fleet.population import Draws
 
 TICKS: Final = 4
 """Ticks in a simulated second."""

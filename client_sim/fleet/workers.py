@@ -16,11 +16,10 @@ from types import FrameType
 from typing import Final, TypeVar
 
 from client_sim.fleet.deciding import Behaviour, Decider
-from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.lines import LineCount
-from client_sim.fleet.population import NEW, Group, Habits, draw_phones
+from client_sim.fleet.population import NEW, Draws, Group, Habits, draw_phones
 from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS

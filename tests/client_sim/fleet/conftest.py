@@ -6,9 +6,8 @@ import pytest
 
 from client_sim.fleet import timer_wheel
 from client_sim.fleet.deciding import Behaviour, Decider
-from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
-from client_sim.fleet.population import Group, Habits, draw_phones
+from client_sim.fleet.population import Draws, Group, Habits, draw_phones
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS
 from client_sim.world import BuildFacts

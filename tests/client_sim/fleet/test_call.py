@@ -1,13 +1,17 @@
 """A package on its way, block by block."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from client_sim.device.choose import Offer
 from client_sim.fleet.answers import Head
-from client_sim.fleet.call import Load
+from client_sim.fleet.call import SIZE, Call, Load
+from client_sim.fleet.tally import Failure
+from client_sim.fleet.timer_wheel import TimerWheel
 from client_sim.transport import BLOCK
+from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
 
 PACKAGE = bytes(range(251)) * 40_000  # 10,040,000 bytes: two blocks
 
@@ -52,3 +56,198 @@ def test_more_bytes_than_the_block_has_are_an_error():
     load.request("h")
     with pytest.raises(ValueError, match="more bytes than the block has"):
         load.add(b"abcd")
+
+
+POLL = b"GET /metadata/2.root.json"
+NEXT = b"GET /metadata/timestamp.json"
+PHONES = 16
+
+
+@pytest.fixture
+def make(town):
+    """Make drivers whose connections are closed before the server ends."""
+    drivers = []
+
+    def make_driver(count, **behaviour):
+        drivers.append(town.make_driver(count, PLAIN, **behaviour))
+        return drivers[-1]
+
+    yield make_driver
+    for driver in drivers:
+        settle(driver)
+        driver.exchanges.close_idle()
+
+
+def watch(driver):
+    """Return the list of what is asked from now on, each as its bytes."""
+    seen = []
+    ask, join = driver.exchanges.ask, driver.exchanges.join
+
+    def note(call, node):
+        if isinstance(call, Call):
+            seen.append(node.data)
+        ask(call, node)
+
+    def note_pair(call, pair, steps):
+        joined = join(call, pair, steps)
+        if joined:
+            seen.append(pair.line.data)
+        return joined
+
+    driver.exchanges.ask = note
+    driver.exchanges.join = note_pair
+    return seen
+
+
+def is_pair(data):
+    """Tell whether these are the two questions, one behind the other."""
+    asked = data.split(b"\r\n\r\n")
+    return len(asked) == 3 and asked[0].startswith(POLL) and asked[1].startswith(NEXT)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
+    """Once the way is known; the server sees the same requests, and both are counted."""
+    driver = make(30, keep=keep, connections=4)
+    live(driver, LONGEST)
+    before = driver.tally.polls
+    seen = watch(driver)
+    live(driver, LONGEST, LONGEST)
+    tally = driver.snapshot()
+    assert tally.polls > before
+    assert not tally.failures
+    assert {is_pair(data) for data in seen} == {keep}
+    received = b"".join(town.server.received)
+    # The real code has polled twice on connections of its own: for new phones, and for these.
+    assert tally.requests == received.count(b"GET ") - 10 - 2
+    counts = {line.data.split(b" ")[1]: line for line in driver.lines.counts()}
+    assert counts[b"/metadata/2.root.json"].phones == 30
+    assert counts[b"/metadata/timestamp.json"].sent == tally.polls
+
+
+def test_what_is_new_goes_on_behind_the_pair(town, make):
+    """A new timestamp leads to the snapshot and what follows, asked one after the other.
+
+    Behind a new root the timestamp is asked for once more: it was too early.
+    """
+    driver = make(5, keep=True)
+    live(driver, LONGEST)
+    seen = watch(driver)
+    town.repository.offer()
+    live(driver, LONGEST, LONGEST)
+    assert is_pair(seen[0])
+    assert driver.tally.switched == 5
+    seen.clear()
+    town.repository.publish_root()
+    town.repository.refresh()
+    live(driver, LONGEST, 2 * LONGEST)
+    assert is_pair(seen[0])
+    assert not driver.tally.failures
+    paths = {line.data.split(b" ")[1]: line.phones for line in driver.lines.counts()}
+    assert paths[b"/metadata/3.root.json"] == 5
+
+
+@pytest.fixture
+def driver(town):
+    """Phones that have polled once and are due at the same tick; one connection."""
+    made = town.make_driver(PHONES, PLAIN, keep=True, connections=1)
+    live(made, LONGEST)
+    gather(made)
+    yield made
+    settle(made)
+    made.exchanges.close_idle()
+
+
+def gather(driver, phones=PHONES):
+    """Let so many phones be due at one tick, and no other."""
+    driver.due = getattr(driver, "due", LONGEST * 4) + 4
+    wheel = driver._appointments._wheel
+    driver._appointments._wheel = TimerWheel(len(wheel._next), wheel._slots)
+    for phone in range(phones):
+        driver.put(phone, driver.due)
+
+
+def poll(driver):
+    """Let all phones poll once."""
+    driver.advance(driver.due)
+    settle(driver)
+
+
+def watch_sizes(driver):
+    """Return the list of how many polls are answered together from now on."""
+    sizes = []
+    note = driver.stopwatch.note
+
+    def watch(seconds, times=1):
+        sizes.append(times)
+        note(seconds, times)
+
+    driver.stopwatch.note = watch
+    return sizes
+
+
+def test_polls_that_are_due_together_leave_in_packets_of_eight(driver):
+    """Each of them is a poll, with two requests, and over no more connections than before."""
+    sizes = watch_sizes(driver)
+    before = replace(driver.snapshot())
+    poll(driver)
+    assert sizes == [SIZE] * 2
+    assert driver.tally.polls - before.polls == PHONES
+    assert driver.snapshot().requests - before.requests == 2 * PHONES
+    assert driver.tally.connections == before.connections == 1
+    assert not driver.tally.failures
+
+
+def test_polls_that_go_on_wait_for_a_connection(town, driver):
+    """Behind a new timestamp all phones ask for more, one at a time."""
+    town.repository.offer()
+    seen = []
+    ask = driver.exchanges.ask
+
+    def watch(call, node):
+        ask(call, node)
+        seen.append(len(driver.exchanges._open))
+
+    driver.exchanges.ask = watch
+    poll(driver)
+    assert max(seen) == 1
+    assert driver.tally.switched == PHONES
+    assert not driver.tally.failures
+
+
+def test_a_forged_answer_among_good_ones_is_refused(town, driver):
+    """The others of its packet are believed."""
+    answer_well, files = town.repository.answer, town.repository.files
+    path, count = "/metadata/timestamp.json", 0
+    good = files[path]
+
+    def answer(head):
+        nonlocal count
+        count += b"timestamp" in head
+        files[path] = good.replace(b'"version":1', b'"version":9') if count == 3 else good
+        return answer_well(head)
+
+    # The real code asks as well, on its own connection, when it has to look at the forged one.
+    town.repository.answer = answer
+    polls = driver.tally.polls
+    poll(driver)
+    assert driver.tally.polls - polls == PHONES - 1
+    assert driver.tally.failures == {Failure.UNKNOWN: 1}
+
+
+def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
+    """How much had come is said."""
+    good = town.repository.answer
+    count = 0
+
+    def answer(head):
+        nonlocal count
+        count += 1
+        return b"" if count == 4 else good(head)
+
+    town.repository.answer = answer
+    poll(driver)
+    assert driver.tally.failures == {Failure.BROKEN: SIZE}
+    details = {fault.detail for fault in driver.tally.mishaps}
+    assert len(details) == 1
+    assert details.pop().startswith("behind ")

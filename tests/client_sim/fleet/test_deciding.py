@@ -2,8 +2,7 @@
 
 from client_sim.device.choose import decide_update
 from client_sim.fleet.deciding import Decider
-from client_sim.fleet.draws import Draws
-from client_sim.fleet.population import draw_phones
+from client_sim.fleet.population import Draws, draw_phones
 from tests.client_sim.device.repository_simulator import DAY, START, make_pointer, make_step
 from tests.client_sim.fleet.conftest import BUILDS, GROUP, PLAIN, live
 
