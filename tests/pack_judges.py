@@ -14,9 +14,8 @@ from tuf.api.serialization import SerializationError
 from tuf.api.serialization.json import CanonicalJSONSerializer
 
 from client_sim.content.fetch import check_entries
-from client_sim.content.index import File, decode_index
+from client_sim.content.index import File, decode_index, decode_part
 from client_sim.content.kinds import KINDS
-from client_sim.content.part import decode_part
 from client_sim.content.picture import check_picture
 from client_sim.device.errors import ContentError
 from server.core.content.index import decode_pack

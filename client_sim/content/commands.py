@@ -8,8 +8,7 @@ import click
 
 from client_sim.content.kinds import KINDS, Kind
 from client_sim.content.options import LOCALE_OPTION, show_table
-from client_sim.content.plan import plan_parts, plan_rollback
-from client_sim.content.record import Record
+from client_sim.content.plan import Record, plan_parts, plan_rollback
 from client_sim.content.table_commands import (
     apn_command,
     ca_group,

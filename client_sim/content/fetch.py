@@ -18,8 +18,7 @@ from client_sim.content.greetings import check_greetings
 from client_sim.content.index import File, Index, Pack, decode_index
 from client_sim.content.kinds import ROLES, Kind, kinds_of
 from client_sim.content.notices import check_notices
-from client_sim.content.plan import is_open, plan_listing, plan_parts
-from client_sim.content.record import Record
+from client_sim.content.plan import Record, is_open, plan_listing, plan_parts
 from client_sim.content.store import Store
 from client_sim.content.themes import check_themes, check_wallpapers
 from client_sim.content.zones import check_zones

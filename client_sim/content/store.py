@@ -1,6 +1,6 @@
 """The packs that a phone holds, in its state.
 
-contents.ROLE    the records of a role's packs (`record.py`)
+contents.ROLE    the records of a role's packs (`plan.py`)
 part.SHA256      a part's bytes as they were fetched
 
 A part is written before a record names it, and removed after the last record that names it. A phone
@@ -11,11 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from client_sim.content.index import Pack
+from client_sim.content.index import Pack, decode_part
 from client_sim.content.kinds import KINDS, ROLES, Kind, kinds_of
-from client_sim.content.part import decode_part
-from client_sim.content.plan import plan_use
-from client_sim.content.record import Holding, Record, decode_holding, encode_holding
+from client_sim.content.plan import Holding, Record, decode_holding, encode_holding, plan_use
 from client_sim.device.errors import ContentError, StateError, StorageError
 from client_sim.device.pointer import bucket
 from client_sim.device.records import load_secret

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_sim.content import kinds as phone_kinds
-from client_sim.content.part import decode_part as decode_on_phone
-from client_sim.content.part import encode_canonical
+from client_sim.content.index import decode_part as decode_on_phone
+from client_sim.content.index import encode_canonical
 from server.core.content.part import (
     DECODED_LIMIT,
     ENCODED_LIMIT,

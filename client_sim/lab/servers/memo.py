@@ -17,7 +17,7 @@ import h11
 from securesystemslib.signer import Signature, SSlibKey
 from tuf.api.metadata import Metadata
 
-from client_sim.content import fetch, index, part, store
+from client_sim.content import fetch, index, store
 from client_sim.device import profile, tlog, trust
 from client_sim.device.answer import AnswerReader
 
@@ -58,7 +58,7 @@ def memoised() -> Iterator[None]:
         replace(trust, "check_root", _remember_passing(profile.check_root))
         replace(trust, "check_targets", _remember_passing(profile.check_targets))
         replace(fetch, "decode_index", _remember_index(index.decode_index))
-        replace(store, "decode_part", lru_cache(_PARTS_KEPT)(part.decode_part))
+        replace(store, "decode_part", lru_cache(_PARTS_KEPT)(index.decode_part))
         replace(fetch, "check_entries", _remember_entries(fetch.check_entries))
         replace(AnswerReader, "__init__", _remember_answers(AnswerReader.__init__))
         yield

@@ -1,15 +1,26 @@
 """What is fetched and which pack is used, decided from records and indexes alone."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_sim.content.index import File, Origin, Pack
-from client_sim.content.plan import plan_listing, plan_parts, plan_rollback, plan_use
-from client_sim.content.record import Record, decode_record, encode_record
-from client_sim.device.errors import ContentError
+from client_sim.content.plan import (
+    Holding,
+    Record,
+    decode_holding,
+    decode_record,
+    encode_holding,
+    encode_record,
+    plan_listing,
+    plan_parts,
+    plan_rollback,
+    plan_use,
+)
+from client_sim.device.errors import ContentError, StateError
 from tests.cases import case
 
 NOW = 1_000
@@ -236,3 +247,50 @@ def test_a_history_of_indexes_never_leads_to_what_is_not_good(history, place):
             assert record.used.start <= now
             assert record.used.end is None or now < record.used.end
             assert {file.sha256 for file in record.used.parts} <= record.files()
+
+
+HOLDING = Holding(7, {"zones": Record(), "apn": Record(verdict="bad")})
+
+
+def seal(body):
+    """Return lines with the hash in front of them."""
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def test_what_is_remembered_is_lines_under_their_hash():
+    """The version, and each kind with its record, in ascending order."""
+    data = encode_holding(HOLDING)
+    bad, none = encode_record(Record(verdict="bad")), encode_record(Record())
+    assert data == seal(b"7\napn " + bad + b"zones " + none)
+    assert decode_holding(data) == HOLDING
+
+
+@given(st.integers(0, 600), st.integers(1, 255))
+@settings(max_examples=50)
+def test_a_changed_byte_is_told(place, change):
+    """Wherever it is."""
+    data = bytearray(encode_holding(HOLDING))
+    data[place % len(data)] ^= change
+    with pytest.raises(StateError, match="damaged"):
+        decode_holding(bytes(data))
+
+
+def test_what_another_release_wrote_is_damage():
+    """Whole, but nothing that can be read."""
+    for body in (
+        b"",
+        b"x\n",
+        b"1\nzones\n",
+        b"1\nzones {}\n",
+        b"1\n\xff " + encode_record(Record()),
+    ):
+        with case(body), pytest.raises(StateError, match="damaged"):
+            decode_holding(seal(body))
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=50)
+def test_whatever_is_read_is_a_holding_or_damage(data):
+    """No other error."""
+    with pytest.raises(StateError, match="damaged"):
+        decode_holding(data)

@@ -18,8 +18,8 @@ from client_sim.content.apn import encode_android, find_apns
 from client_sim.content.ca import compare_trust, decode_pem, list_certificates
 from client_sim.content.countries import find_emergency
 from client_sim.content.fetch import check_entries
+from client_sim.content.index import decode_part
 from client_sim.content.kinds import KINDS
-from client_sim.content.part import decode_part
 from client_sim.content.zones import load_zone
 from signer.content.sources.apn import load_apn
 from signer.content.sources.ca import load_ca

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from client_sim.content.kinds import KINDS
-from client_sim.content.record import Record
+from client_sim.content.plan import Record
 from client_sim.content.store import Store
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import ProfileError

@@ -13,7 +13,7 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from client_sim.content import fetch as packs
-from client_sim.content import part, store
+from client_sim.content import index, store
 from client_sim.content.index import File
 from client_sim.content.kinds import KINDS
 from client_sim.device import tlog, trust
@@ -205,9 +205,9 @@ def test_a_part_and_its_entries_are_refused_still():
 def test_parts_and_entries_are_read_once(monkeypatch):
     """The same bytes are decoded and checked for the first phone alone."""
     looked = []
-    check, parse = packs._CHECKS["ca"], part._parse
+    check, parse = packs._CHECKS["ca"], index._parse
     monkeypatch.setitem(packs._CHECKS, "ca", lambda entries: looked.append("c") or check(entries))
-    monkeypatch.setattr(part, "_parse", lambda text: looked.append("p") or parse(text))
+    monkeypatch.setattr(index, "_parse", lambda text: looked.append("p") or parse(text))
     data = encode_part("ca", 0, {})
     with memoised():
         for _ in range(3):
