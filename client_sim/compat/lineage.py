@@ -1,4 +1,7 @@
-"""LineageOS's Updater, as a strict reader: version 1 in Java and version 2 in Kotlin."""
+"""LineageOS's Updater, as a strict reader: version 1 in Java and version 2 in Kotlin.
+
+crDroid's and PixelExperience's Updater, which come from version 1, are here too.
+"""
 
 import json
 import re
@@ -14,6 +17,11 @@ FILE_FIELDS = {"User-Agent": PLATFORM, "Connection": "Keep-Alive", "Accept-Encod
 MAX_LIST = 32_768  # bytes that version 2 reads
 _TEXTS_1 = ("filename", "id", "romtype", "url", "version")
 _MAJOR_MINOR = re.compile(r"([0-9]+)\.([0-9]+)")
+CRDROID = (
+    *("filename", "md5", "download", "version", "maintainer", "buildtype", "forum", "telegram"),
+    *("gapps", "firmware", "modem", "bootloader", "recovery", "paypal"),
+)
+PE = ("filename", "id", "url", "version", "filehash")
 
 
 def ask_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
@@ -170,3 +178,48 @@ def stream_2(site: Site, offer: Offer) -> tuple[str, int, int, bytes]:
     if b"FILE_HASH=" not in reply.body:
         raise DialectError("the range of payload_properties.txt is something else.")
     return offer.url, *parts["payload.bin"], reply.body
+
+
+def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
+    """Return what crDroid's app would offer: any newer date, without type or version."""
+    value = _fetch(site, f"{base}/crdroid/{phone.device}.json")
+    elements = value.get("response") if isinstance(value, dict) else value
+    if not isinstance(elements, list):
+        raise DialectError("the list has no `response`, and is no array.")
+    for element in elements:
+        check_members(element, CRDROID, ("timestamp", "size"))
+    newest = max(elements, key=lambda each: int(each["timestamp"]), default=None)
+    if newest is None or newest["timestamp"] <= phone.built:
+        return None
+    return Offer(
+        url=newest["download"],
+        datetime=newest["timestamp"],
+        name=newest["filename"],
+        size=newest["size"],
+        sha256=newest.get("sha256", ""),
+        md5=newest["md5"],
+        version=newest["version"],
+    )
+
+
+def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
+    """Return what PixelExperience's app would offer; an object dated 0 says that there is none."""
+    value = _fetch(site, f"{base}/pe/{phone.device}/{phone.version}")
+    check_members(value, PE, ("datetime", "size"))
+    if value["datetime"] <= phone.built:
+        return None
+    return Offer(
+        url=value["url"],
+        datetime=value["datetime"],
+        name=value["filename"],
+        size=value["size"],
+        md5=value["filehash"],
+        version=value["version"],
+    )
+
+
+def _fetch(site: Site, url: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(get_whole(site, url, FIELDS_1).body)
+    except ValueError as error:
+        raise DialectError("the list is no JSON.") from error

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from client_sim.compat import custota, graphene, lineage, templates
+from client_sim.compat import custota, graphene, lineage
 from client_sim.compat.asking import AppPhone, Offer, Reply, Site
 from client_sim.compat.errors import DialectError
 from client_sim.compat.lineage import FILE_FIELDS
@@ -58,9 +58,9 @@ def ask(site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None)
         case "custota" if pem is not None:
             return custota.ask(site, base, phone, load_certificate_key(pem))
         case "crdroid":
-            return templates.ask_crdroid(site, base, phone)
+            return lineage.ask_crdroid(site, base, phone)
         case "pixelexperience":
-            return templates.ask_pe(site, base, phone)
+            return lineage.ask_pe(site, base, phone)
         case _:
             raise DialectError(f"{dialect} cannot be asked so: Custota needs a certificate.")
 

@@ -1,6 +1,5 @@
 """The phone's trust code as an ordinary TUF client, for conformance suites of TUF clients.
 
 `commands` is what a suite calls: the workflow of `client_sim.device` without this system's profile.
-`web` fetches, `artifacts` keeps metadata as suites expect it, and finds a target through
-delegations.
+`repository` fetches and keeps metadata as suites expect it, and finds a target through delegations.
 """

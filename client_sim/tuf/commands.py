@@ -18,7 +18,7 @@ from client_sim.device.errors import DeviceError, StorageError
 
 if TYPE_CHECKING:
     from client_sim.device.workflow import Workflow
-    from client_sim.tuf.web import Metadata
+    from client_sim.tuf.repository import Metadata
 
 _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 _ROOT: Final = "role.root"
@@ -104,7 +104,7 @@ def tuf(
 def init_command(options: _Options, root: Path) -> None:
     """Trust the root in a file; it is looked at by the next command."""
     from client_sim.device.workflow import ROOT_LIMIT
-    from client_sim.tuf.artifacts import MetadataFolder
+    from client_sim.tuf.repository import MetadataFolder
 
     with root.open("rb") as file:
         data = file.read(ROOT_LIMIT + 1)
@@ -142,8 +142,7 @@ def refresh_command(options: _Options) -> None:
 @click.pass_obj
 def download_command(options: _Options) -> None:
     """Refresh, then fetch each target in turn; the first that fails ends it."""
-    from client_sim.tuf.artifacts import find_target, load_target
-    from client_sim.tuf.web import Web
+    from client_sim.tuf.repository import Web, find_target, load_target
 
     directory = _need(options.target_dir, "--target-dir")
     web = Web(_need(options.target_base_url, "--target-base-url"), read_clock)
@@ -158,8 +157,7 @@ def download_command(options: _Options) -> None:
 def _refresh(options: _Options) -> tuple[Metadata, Workflow]:
     from client_sim.device.refresh import update_top_level
     from client_sim.device.workflow import Workflow
-    from client_sim.tuf.artifacts import MetadataFolder
-    from client_sim.tuf.web import Metadata, Web
+    from client_sim.tuf.repository import Metadata, MetadataFolder, Web
 
     source = Metadata(Web(_need(options.metadata_url, "--metadata-url"), read_clock))
     state = MetadataFolder(_need(options.metadata_dir, "--metadata-dir"))

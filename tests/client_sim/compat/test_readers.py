@@ -3,10 +3,12 @@
 import hashlib
 import json
 from dataclasses import replace
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import pytest
 
-from client_sim.compat import custota, graphene, lineage, templates
+from client_sim.compat import custota, graphene, lineage
 from client_sim.compat.asking import AppPhone, Offer, Reply
 from client_sim.compat.errors import DialectError
 from client_sim.compat.looking import ask, fetch, verify
@@ -14,10 +16,10 @@ from client_sim.engine.signatures import load_certificate_key
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 from fixtures.small_package import FOURTH, small_zip
 from server.compat.dialects import DIALECTS
+from server.compat.plane import answer_to
 from signer.ota.csig import make_csig
 from signer.ota.inspect import inspect_ota
 from tests.cases import case
-from tests.client_sim.compat.site import MapSite
 from tests.server.compat.models import FROM, START, make_item, make_model, make_pointer, make_shelf
 
 BASE = "https://u.example"
@@ -287,12 +289,12 @@ def test_what_custota_refuses(site, package):
         custota.fetch_part(broken(site, fields={}), url, part)
 
 
-@pytest.mark.parametrize("member", [*templates.CRDROID, "timestamp", "size"])
+@pytest.mark.parametrize("member", [*lineage.CRDROID, "timestamp", "size"])
 def test_crdroid_needs_every_field(member):
     """The older app refuses an element that lacks one."""
     site = edited(lists("crdroid"), lambda value: value["response"][0].pop(member) and None)
     with pytest.raises(DialectError, match=member):
-        templates.ask_crdroid(site, BASE, PHONE)
+        lineage.ask_crdroid(site, BASE, PHONE)
 
 
 def test_resumes_that_are_refused(site, tmp_path):
@@ -321,3 +323,34 @@ def test_files_that_are_refused(tmp_path):
     ):
         with pytest.raises(DialectError, match=words):
             verify(offer, path, KEY)
+
+
+class MapSite:
+    """Answers from `contents`; `data` has the bytes of packages by sha256.
+
+    `change` may replace any answer. `asked` lists path and Range of each request.
+    """
+
+    def __init__(self, contents, data=None, change=lambda reply: reply):
+        self.contents = contents
+        self.data = data or {}
+        self.change = change
+        self.asked = []
+
+    def get(self, url, fields, sink=None):
+        """Return the answer to GET."""
+        path, part = urlsplit(url).path, fields.get("Range")
+        self.asked.append((path, part))
+        answer = answer_to(self.contents.get(path), part and part.encode(), None)
+        body = answer.body
+        if answer.package is not None:
+            body = self.data[answer.package.sha256]
+            if answer.part is not None:
+                body = body[answer.part.first : answer.part.last + 1]
+        found = {name.lower(): value for name, value in answer.headers.items()}
+        reply = self.change(Reply(int(HTTPStatus(answer.status)), found, body, len(body)))
+        if sink is None:
+            return reply
+        with sink(Reply(reply.status, reply.fields, b"", 0)) as file:
+            file.write(reply.body)
+        return Reply(reply.status, reply.fields, b"", reply.length)

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from client_sim.tuf.artifacts import MetadataFolder
+from client_sim.tuf.repository import MetadataFolder
 from tests.client_sim.tuf.clients import Device
 from tests.client_sim.tuf.simulator import Repository
 
