@@ -14,9 +14,8 @@ from nacl.signing import SigningKey
 from client_sim.cloud import age
 from client_sim.cloud.account import Cloud, Region, agree, fetch_policy, log_in, sign_up
 from client_sim.cloud.errors import OffError
-from client_sim.cloud.export import export
 from client_sim.cloud.kinds import decode_inner
-from client_sim.cloud.leave import erase, finish_erasure
+from client_sim.cloud.leave import erase, export, finish_erasure
 from client_sim.cloud.options import Internet
 from client_sim.cloud.owner_data import plant
 from client_sim.cloud.photos import decode_photo

@@ -7,10 +7,10 @@ wire, web, service          requests, and the shapes of their answers
 store                       what the phone remembers, one SQLite file below `personal/`
 policy, account, recovery   consent, login, words, devices
 contacts, notes, messages   the types, and how two versions of a record become one
-age, exif, photos, pieces   photos
+age, photos, pieces         photos
 kinds, pull, push, sync     synchronising
 heads                       what the owner's devices say to each other about the server
-export, leave, commands     the owner's ways out, and the command line
+leave, commands             the owner's ways out, and the command line
 """
 
 from typing import Final

@@ -158,7 +158,7 @@ def conflicts_command(cloud: "Cloud", forget: bool) -> Done:
 )
 def export_command(cloud: "Cloud", out: Path) -> Done:
     """Write all of it into one ZIP that other programs read."""
-    from client_sim.cloud.export import export
+    from client_sim.cloud.leave import export
 
     counts = export(cloud, out)
     told = ", ".join(f"{count} {kind}(s)" for kind, count in counts.items())

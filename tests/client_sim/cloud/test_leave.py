@@ -13,9 +13,8 @@ from PIL import Image
 
 from client_sim.cloud.account import fetch_policy, log_out
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
-from client_sim.cloud.export import export
 from client_sim.cloud.kinds import decode_inner
-from client_sim.cloud.leave import erase, finish_erasure, move
+from client_sim.cloud.leave import erase, export, finish_erasure, move
 from client_sim.cloud.owner_data import add_note, import_file, plant
 from client_sim.cloud.photos import decode_photo
 from client_sim.cloud.recovery import encode_words, load_words, recover

@@ -11,7 +11,6 @@ from PIL import Image
 
 from client_sim.cloud.age import Identity
 from client_sim.cloud.errors import RecordError
-from client_sim.cloud.exif import read_facts
 from client_sim.cloud.photos import (
     PIECE,
     PREVIEW,
@@ -25,6 +24,7 @@ from client_sim.cloud.photos import (
     make_jpeg,
     merge_photos,
     open_piece,
+    read_facts,
 )
 from client_sim.persona import Photo as PersonaPhoto
 from tests.cases import case
