@@ -30,7 +30,7 @@ from client_sim.world import Stream
 from demo.stage import Stage, StageError
 from server.core.cloud_policy import policy_key_name
 from server.core.note import VerifierKey
-from signer.cloud.policy import make_policy, sign_policy
+from signer.cloud_policy import make_policy, sign_policy
 
 _ROOT = Path(__file__).parents[1]
 _PASSWORD = "hollow marble quiet ladder"  # noqa: S105 - of an account that is erased below

@@ -9,12 +9,12 @@ server. Read in this order:
     ceremony/    who may sign what
     proposal/    changes that several people sign
     keys/        key files, tokens, folders of them
-    cloud/       policies of cloud regions
     audit/       the reader of the transparency log
     remote/      submission over the server's API
     quickstart/  all of it once, for one person
     cli/         the commands
 
 `work_folder` keeps every role version that was signed, `signing` signs the next, `bundle_writer`
-writes it for the server, `durable` writes files so that a power cut loses nothing.
+writes it for the server, `durable` writes files so that a power cut loses nothing. `cloud_policy`
+checks and signs policies of cloud regions.
 """

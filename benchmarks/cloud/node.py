@@ -14,7 +14,7 @@ from nacl.signing import SigningKey
 from benchmarks.device.cpu import cpu_seconds, tree
 from server.core.cloud_policy import policy_key_name
 from server.core.note import VerifierKey
-from signer.cloud.policy import make_policy, sign_policy
+from signer.cloud_policy import make_policy, sign_policy
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")

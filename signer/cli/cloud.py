@@ -22,7 +22,7 @@ from signer.cli.parameters import (
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.runtime import Runtime, open_keystore
-from signer.cloud.policy import (
+from signer.cloud_policy import (
     MAX_SOURCE,
     MAX_TEXT,
     describe_policy,

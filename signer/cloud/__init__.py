@@ -1,1 +1,0 @@
-"""Policies of cloud regions: checked, signed, and described in plain words."""
