@@ -2,6 +2,6 @@
 
 In: a mirror, by folder or by URL (`mirror`), and what earlier audits remember (`memory`). Out:
 `findings`, each with evidence. `log_audit` is the audit; `log_reader` reads tiles, `ledger` checks
-the entries of each role, `published` what phones would get, `reconcile` compares the two.
+the entries of each role, `published` what phones would get, and the audit compares the two.
 `inquiry` asks about one team's entries.
 """
