@@ -77,8 +77,7 @@ def quickstart_command(
     every role. Root has two keys, so that one lost disk is no end. What was interrupted is
     completed by the same command.
     """
-    from signer.quickstart.steps import Programs, make_all
-    from signer.quickstart.texts import describe_result
+    from signer.quickstart.steps import Programs, describe_result, make_all
 
     unfinished = load_unfinished(out)
     if second is None:

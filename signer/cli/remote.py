@@ -19,8 +19,7 @@ from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER
 from signer.cli.runtime import Runtime
 from signer.errors import EnvironmentFailedError, SignerError
-from signer.remote.connection import Connection, decode_address
-from signer.remote.server import Server
+from signer.remote.connection import Connection, Server, decode_address
 
 if TYPE_CHECKING:
     from signer.remote.submitter import Outcome, Outgoing

@@ -1,5 +1,5 @@
 """From an empty folder to keys, a signed root and a server state, for one person.
 
-`layout` says which files there will be and how far an earlier run came, `steps` runs the programs,
-`texts` are the files that it writes and what it says at the end.
+`layout` says which files there will be and how far an earlier run came; `steps` runs the programs,
+and has the texts of two files and of the end.
 """

@@ -12,8 +12,7 @@ from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
 from signer.bundle_writer import Blob, Progress, describe_bundle
 from signer.errors import ReleaseRefusal, SignerError, refusing
-from signer.remote.connection import ServerRefusal, ServerUnavailableError
-from signer.remote.server import Server, decode_answer
+from signer.remote.connection import Server, ServerRefusal, ServerUnavailableError, decode_answer
 
 PART = 32 << 20
 """Bytes of one part: the most that a lost connection makes the client send again."""

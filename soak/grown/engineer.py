@@ -21,10 +21,10 @@ from signer.bundle_writer import Blob
 from signer.remote.connection import (
     Address,
     Connection,
+    Server,
     ServerRefusal,
     ServerUnavailableError,
 )
-from signer.remote.server import Server
 from signer.remote.submitter import make_outgoing, submit_outgoing
 from soak.grown.history import (
     Acknowledged,

@@ -21,8 +21,7 @@ from server.core.pointer import decode_pointer
 from signer.bundle_writer import Blob
 from signer.keys.key_file import decode_key_file
 from signer.ota.inspect import inspect_ota
-from signer.remote.connection import Connection, decode_address
-from signer.remote.server import Server
+from signer.remote.connection import Connection, Server, decode_address
 from signer.remote.submitter import make_outgoing, submit_outgoing
 
 _PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")

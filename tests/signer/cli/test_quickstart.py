@@ -12,7 +12,7 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from signer.quickstart.layout import load_unfinished
-from signer.quickstart.texts import describe_raise
+from signer.quickstart.steps import describe_raise
 from tests.patience import PATIENCE
 from tests.signer.in_process import InProcess
 

@@ -13,7 +13,7 @@ from tuf.api.metadata import Metadata
 from server.settings import Settings
 from signer.cli import main
 from signer.cli.runtime import Runtime
-from signer.remote.server import TRIES
+from signer.remote.connection import TRIES
 from signer.remote.submitter import load_outgoing, make_outgoing
 from tests.cases import case
 from tests.fault_proxy import Fault, run_fault_proxy
