@@ -187,8 +187,7 @@ def diff(old: Path, new: Path, is_whole: bool, as_json: bool) -> None:
 
     Each entry that joins, changes or leaves is shown with its values before and after.
     """
-    from signer.content.diff import diff_packs
-    from signer.content.pack_folder import load_pack
+    from signer.content.pack_folder import diff_packs, load_pack
 
     difference = diff_packs(load_pack(old), load_pack(new))
     if as_json:
@@ -220,7 +219,7 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
-    from signer.content.diff import diff_packs
+    from signer.content.pack_folder import diff_packs
 
     if as_json:
         more: dict[str, Any] = (

@@ -18,7 +18,7 @@ from signer.cli.proposal_submit import load_proposal_file
 from signer.cli.runtime import Runtime
 
 if TYPE_CHECKING:
-    from signer.content.diff import PackDifference
+    from signer.content.pack_folder import PackDifference
     from signer.content.wording import Words
 
 SHOWN = 40
@@ -112,8 +112,7 @@ def review(
     the proposal lists, and one with --before that is not what the proposal replaces.
     """
     from server.core.content.index import decode_index
-    from signer.content.diff import diff_packs
-    from signer.content.pack_folder import load_pack
+    from signer.content.pack_folder import diff_packs, load_pack
     from signer.content.plan import check_is_proposed, find_replaced
     from signer.content.validate import check_packs_to_sign
 

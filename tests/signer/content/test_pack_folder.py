@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.content.part import decode_part
-from signer.content.pack_folder import list_files, load_edited, load_pack, make_pack, write_pack
+from signer.content.pack_folder import (
+    diff_packs,
+    list_files,
+    load_edited,
+    load_pack,
+    make_pack,
+    write_pack,
+)
 from signer.errors import ContentError, EnvironmentFailedError, SignerError
 from tests.cases import case
 from tests.server.core.content.samples import KINDS, PICTURE, entries_of, pack
@@ -115,3 +122,24 @@ def test_any_bytes_raise_only_our_error(content, name) -> None:
             (pack / each).write_bytes(content if each == name else data)
         with pytest.raises(SignerError):
             load_pack(pack)
+
+
+def numbers(**countries):
+    """Return entries of emergency numbers."""
+    return {c: {"exact": True, "numbers": list(n)} for c, n in countries.items()}
+
+
+def test_entries_parts_and_members() -> None:
+    """What joined, changed and left; which parts phones fetch, and how many bytes that is."""
+    old = make("emergency", numbers(AA=["110"], BB=["110"], CC=["110"]))
+    new = make("emergency", numbers(AA=["110"], BB=["112"], DD=["110"]), old, version=2)
+    found = diff_packs(old, new)
+    assert (found.added, found.changed, found.removed) == (("DD",), ("BB",), ("CC",))
+    assert found.members == {"version": (1, 2)}
+    assert found.size == sum(len(new.parts[number]) for number in found.parts)
+    assert all(old.parts[n] != new.parts[n] for n in found.parts)
+    assert str(found) == "emergency: 1 entries added, 1 changed, 1 removed"
+    found = diff_packs(make("zones"), make("zones"))
+    assert (found.parts, found.size, found.members) == ((), 0, {})
+    with pytest.raises(ContentError, match="of zones and the other of apn"):
+        diff_packs(make("zones"), make("apn"))
