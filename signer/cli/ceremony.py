@@ -7,8 +7,15 @@ import click
 from server.place_options import is_given, place_option
 from server.tables import print_table
 from signer.ceremony.policy import Policy
-from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
-from signer.cli.ceremony_renewal import expires_option, expiry, renew
+from signer.cli.ceremony_changes import (
+    MAX_KEYS,
+    expires_option,
+    expiry,
+    holders,
+    model,
+    online,
+    renew,
+)
 from signer.cli.ceremony_root import lifetimes, reset
 from signer.cli.change import NEW_FILE, Destination, finish_change
 from signer.cli.output import json_option, print_json

@@ -7,8 +7,7 @@ import click
 
 from server.core.names import is_codename
 from signer.ceremony.policy import MAX_EXPIRY_DAYS
-from signer.cli.ceremony_changes import find_key, find_removal
-from signer.cli.ceremony_renewal import expires_option, load_roles
+from signer.cli.ceremony_changes import expires_option, find_key, find_removal, load_roles
 from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
