@@ -8,8 +8,8 @@ store                       what the phone remembers, one SQLite file below `per
 policy, account, recovery   consent, login, words, devices
 contacts, notes, messages   the types, and how two versions of a record become one
 age, photos, pieces         photos
-kinds, pull, push, sync     synchronising
-heads                       what the owner's devices say to each other about the server
+kinds, pull, push, sync     synchronising, and what the owner's devices say to each other about
+                            the server
 leave, commands             the owner's ways out, and the command line
 """
 

@@ -2,15 +2,25 @@
 
 It happens when the owner asks for it, or at a time that was drawn before: neither an edit nor a
 poll for updates moves it.
+
+Each device keeps one record in `hening.devices`, its *head*: a number that only grows, and the
+revisions that it wrote last, signed by its key. Another device that reads it notices when the
+server withholds one of them, or gives an older list.
 """
 
-from collections.abc import Callable
-from typing import Final
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
 
 from client_sim.cloud import wire
 from client_sim.cloud.account import Cloud
-from client_sim.cloud.errors import OffError, RefusedError
-from client_sim.cloud.heads import check_heads, write_head
+from client_sim.cloud.errors import DeceivedError, OffError, RefusedError
+from client_sim.cloud.kinds import KINDS, decode_inner, encode_inner
 from client_sim.cloud.pieces import (
     download_originals,
     find_removed,
@@ -20,13 +30,17 @@ from client_sim.cloud.pieces import (
 )
 from client_sim.cloud.pull import Report, pull
 from client_sim.cloud.push import push
-from client_sim.cloud.records import META_STEP, find_padded
+from client_sim.cloud.records import META_STEP, UID, encode_uid, find_padded
 from client_sim.cloud.service import Service
 from client_sim.cloud.store import Row
 
 SHORTEST: Final = 4 * 3600
 LONGEST: Final = 8 * 3600
 _STOPS: Final = {"consent_required", "quota_exceeded", "no_room", "region_closing"}
+LISTED: Final = 200
+"""Revisions of a list; a device that wrote more since the other one looked lists the last ones."""
+_TITLE: Final = b"hening cloud head 1\n"
+_DAY: Final = 86_400
 
 
 def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None:
@@ -133,3 +147,93 @@ def _check_usage(cloud: Cloud, usage: wire.Usage, need: int, report: Report) -> 
 def _measure(row: Row) -> int:
     """Return about how many bytes a record has on the server."""
     return META_STEP + (find_padded(len(row.body)) if row.body else 0)
+
+
+def write_head(cloud: Cloud, written: Sequence[Row]) -> None:
+    """Put what was written into this device's list, to be sent with the same synchronising."""
+    key = cloud.device_key
+    public = bytes(key.verify_key)
+    uid = encode_uid(hashlib.blake2b(public, digest_size=UID).digest())
+    row = cloud.store.find(uid) or Row(uid, "devices", None, None)
+    said = decode_inner(row.body) if row.body else {}
+    entries = {each[1]: each for each in said.get("seen", [])}
+    for each in written:
+        if each.etag is not None:
+            entries.pop(each.uid, None)
+            entries[each.uid] = [each.type, each.uid, each.etag, cloud.now]
+    head: dict[str, Any] = {
+        "key": base64.b64encode(public).decode(),
+        "number": max(int(said.get("number", 0)), cloud.store.head(public)) + 1,
+        "seen": list(entries.values())[-LISTED:],
+    }
+    signature = key.sign(_TITLE + encode_inner(head)).signature
+    head["signature"] = base64.b64encode(signature).decode()
+    with cloud.store.transaction():
+        cloud.store.put(replace(row, body=encode_inner(head), at=cloud.now * 1000))
+        cloud.store.set_head(public, head["number"])
+
+
+def check_heads(cloud: Cloud, service: Service, report: Report) -> None:
+    """Compare the other devices' lists with what the server gave; raises DeceivedError."""
+    own = bytes(cloud.device_key.verify_key)
+    for row in cloud.store.live("devices"):
+        head = decode_inner(row.body or b"")
+        key = _verify(head, row)
+        number = int(head["number"])
+        if number < cloud.store.head(key):
+            raise DeceivedError("The server gave an older list of what one of your phones wrote.")
+        if key != own and number > cloud.store.head(key):
+            kept = (cloud.policy().terms.days.revisions - 1) * _DAY
+            missing = [
+                entry for entry in head["seen"] if not _is_known(cloud, service, entry, kept)
+            ]
+            if missing:
+                report.warnings.append(
+                    f"Another of your phones wrote {len(missing)} record(s) that the server does"
+                    f" not show here, the first of them a {missing[0][0]}: it withholds them, or"
+                    " was restored from an older backup."
+                )
+                continue
+        cloud.store.set_head(key, number)
+
+
+def _verify(head: dict[str, Any], row: Row) -> bytes:
+    """Return the key of a list after its signature was verified; raises DeceivedError."""
+    try:
+        key = base64.b64decode(head["key"], validate=True)
+        signature = base64.b64decode(head["signature"], validate=True)
+        signed = {name: value for name, value in head.items() if name != "signature"}
+        VerifyKey(key).verify(_TITLE + encode_inner(signed), signature)
+        is_whole = isinstance(head["number"], int) and all(
+            isinstance(each, list) and len(each) == 4 for each in head["seen"]
+        )
+    except (BadSignatureError, ValueError, TypeError, LookupError):
+        is_whole = False
+    if not is_whole or encode_uid(hashlib.blake2b(key, digest_size=UID).digest()) != row.uid:
+        raise DeceivedError("A list of what one of your phones wrote is not signed by it.")
+    return key
+
+
+def _is_known(cloud: Cloud, service: Service, entry: list[Any], kept: int) -> bool:
+    """Answer whether this phone has seen a revision, or the server still shows it.
+
+    Those that are older than `kept` seconds need not be shown any more.
+    """
+    kind, uid, etag, at = entry
+    if kind not in cloud.on or kind not in KINDS or cloud.now - at > kept:
+        return True
+    row = cloud.store.find(uid)
+    if row is None or row.collection is None:
+        return False
+    if etag in {row.etag, row.sent_etag} or cloud.store.is_former(uid, etag):
+        return True
+    path = f"collection/{row.collection}/item/{uid}/revision/?limit=100&prefetch=medium"
+    try:
+        page = service.records("GET", path, wire.RevisionPage)
+    except RefusedError:
+        return False
+    with cloud.store.transaction():
+        for each in page.data:
+            if each.uid != row.etag:
+                cloud.store.add_former(uid, each.uid)
+    return any(each.uid == etag for each in page.data)

@@ -17,7 +17,6 @@ from nacl.signing import SigningKey
 from client_sim.cloud import (
     account,
     age,
-    heads,
     keys,
     photos,
     pieces,
@@ -314,7 +313,7 @@ _swap("item-unbound", pull, "decode_item", _decode_unbound)
 _swap("batch", push, "BATCH", 2)
 _swap("page", pull, "PAGE", 50)
 _swap("pause", sync, "SHORTEST", sync.SHORTEST + 600)
-_swap("heads", heads, "MOST", 100)
+_swap("heads", sync, "LISTED", 100)
 
 
 @_inside("title")
