@@ -10,5 +10,5 @@ In comes a server, or none, and the habits of phones; out comes a report. Read i
   too. `call` is a phone's exchange, or that of several phones at once.
 - `own_server` starts a server with models of its own (`test_repository`, `builds`); `survey` finds
   the phones of another one. `twins` repeats some installations by the real update engine.
-- `tally` and `lines` count; `report`, `sentences` and `page` tell.
+- `tally` and `lines` count; `report` and `presentation` tell.
 """

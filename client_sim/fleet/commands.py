@@ -165,9 +165,8 @@ def fleet(
     another server is polled, in real time. Servers on other machines are refused.
     """
     from client_sim.fleet.fleet import Plan, fit_plan, run_fleet
-    from client_sim.fleet.page import render_page
+    from client_sim.fleet.presentation import Screen, render_page
     from client_sim.fleet.report import make_report
-    from client_sim.fleet.sentences import Screen
     from client_sim.fleet.survey import survey
     from client_sim.fleet.twins import Sample, Wish, install_sample
     from client_sim.pages.page import Origin
@@ -280,8 +279,8 @@ def _find(
 
 
 def _print(report: Report, origin: Origin, out: Path | None, *, as_json: bool) -> None:
+    from client_sim.fleet.presentation import summarise
     from client_sim.fleet.report import report_to_dict
-    from client_sim.fleet.sentences import summarise
 
     if as_json:
         click.echo(json.dumps(report_to_dict(report)))

@@ -9,9 +9,8 @@ from client_sim.device.pointer import decode_pointer
 from client_sim.fleet.errors import MISHAPS, Fault, first_line
 from client_sim.fleet.fleet import Moment, Outcome, Plan
 from client_sim.fleet.lines import LineCount
-from client_sim.fleet.page import render_page
+from client_sim.fleet.presentation import Screen, render_page, summarise
 from client_sim.fleet.report import make_report, reached_share, report_to_dict
-from client_sim.fleet.sentences import Screen, summarise
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import BINS, Failure, Tally
 from client_sim.fleet.target import Target
