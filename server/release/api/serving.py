@@ -220,9 +220,9 @@ def make_provider(services: Services) -> "Provider | None":
         raise FormatError("oidc_issuer and oidc_audience go together: set both, or neither.")
     if not settings.oidc_issuer:
         return None
-    from server.release.federation import identity, provider  # noqa: PLC0415 - as the docstring says
+    from server.release.federation import provider  # noqa: PLC0415 - as the docstring says
 
-    expected = identity.Expected(settings.oidc_issuer, settings.oidc_audience)
+    expected = provider.Expected(settings.oidc_issuer, settings.oidc_audience)
     return provider.Provider(expected, services.epoch)
 
 

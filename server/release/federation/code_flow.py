@@ -20,8 +20,13 @@ from server.core.errors import FormatError, TrustError
 from server.release.auth.accounts import account_codenames, find_by_subject
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.errors import AuthenticationError
-from server.release.federation.identity import LEEWAY_SECONDS, issued_at
-from server.release.federation.provider import Provider, check_address, post_form
+from server.release.federation.provider import (
+    LEEWAY_SECONDS,
+    Provider,
+    check_address,
+    issued_at,
+    post_form,
+)
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import is_private

@@ -16,7 +16,7 @@ from server.release.auth.accounts import (
 from server.release.auth.principal import command_line_principal
 from server.release.errors import AuthenticationError
 from server.release.federation.code_flow import Attempt, CodeFlow, load_client_secret, log_in
-from server.release.federation.identity import Expected
+from server.release.federation.provider import Expected
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.cases import case, refuse_each
