@@ -2,8 +2,7 @@
 
 from server.console.operations_client import EVERY
 from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
-from server.release.api.accounts import AccountState
-from server.release.api.tokens import TokenQuery, TokenState
+from server.release.api.accounts import AccountState, TokenQuery, TokenState
 from server.release.auth.principal import Permission
 from server.release.auth.web_sessions import end_session, list_sessions
 

@@ -7,7 +7,7 @@ from server.console.operations_client import EVERY
 from server.console.page import PREFIX, Page, PageContent, Visit
 from server.console.releases import Build, load_builds
 from server.release.api.channels import ChannelState
-from server.release.api.downloads import DayOfDownloads, Downloads
+from server.release.api.models import DayOfDownloads, Downloads
 from server.release.rollouts.preview import Share
 
 SHOWN_DAYS = 14  # of each build

@@ -1,10 +1,16 @@
-"""Models and their releases, as listed by the signers."""
+"""Models, their releases as listed by the signers, and downloads of their packages per day.
+
+No number tells of one phone (PRIVACY, *What the server counts*).
+"""
 
 import asyncio
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from sqlalchemy import select
 from tuf.api.metadata import Targets
 
 from server.core.names import decode_release_path, is_codename
@@ -14,10 +20,17 @@ from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.principal import Permission
 from server.release.errors import NotFoundError
-from server.release.rollouts.signed import Retire, needs_signature, propose_retirement
-from server.release.rollouts.split import Split, propose_split
+from server.release.rollouts.signed import (
+    Retire,
+    Split,
+    needs_signature,
+    propose_retirement,
+    propose_split,
+)
+from server.storage.models import PackageDownloads
 
 OPERATIONS = Operations(permission=Permission.READ)
+_DAY = 86_400
 
 
 class ModelState(msgspec.Struct, frozen=True):
@@ -176,3 +189,55 @@ def _show(role: Targets, path: str, release: Release) -> ReleaseState:
         length=target.length,
         sha256=target.hashes["sha256"],
     )
+
+
+class DayOfDownloads(msgspec.Struct, frozen=True):
+    """One day of one package."""
+
+    sha256: str
+    """The package's."""
+    day: Annotated[str, msgspec.Meta(description="In UTC, as 2026-12-01.")]
+    begun: Annotated[int, msgspec.Meta(description="First bytes sent, in whole twenties.")]
+    finished: Annotated[int, msgspec.Meta(description="Last bytes sent, in whole twenties.")]
+
+
+class Downloads(msgspec.Struct, frozen=True):
+    """What is known of how many phones have a model's builds."""
+
+    is_known: bool
+    """Whether phones reach this server directly: behind a cache nothing is counted."""
+    polls: int
+    """Polls of all models that this process has answered."""
+    seconds: int
+    """For how long it has."""
+    items: list[DayOfDownloads]
+    """By package and day; a day with fewer than twenty is missing."""
+
+
+@OPERATIONS.on(
+    "GET /models/{codename}/downloads", "List downloads of a model's packages", response=Downloads
+)
+async def list_downloads(call: Call) -> Reply:
+    """List how often a model's packages were downloaded, per day."""
+    role = await load_role(call)
+    hashes = await asyncio.to_thread(_list_hashes, role)
+    query = select(PackageDownloads).where(PackageDownloads.sha256.in_(hashes))
+    async with call.services.sessions() as session:
+        rows = (
+            await session.scalars(
+                query.order_by(PackageDownloads.day.desc(), PackageDownloads.sha256)
+            )
+        ).all()
+    polls = call.services.polls()
+    items = [DayOfDownloads(row.sha256, _name(row.day), row.begun, row.finished) for row in rows]
+    if polls is None:
+        return Reply(Downloads(False, 0, 0, items))
+    return Reply(Downloads(True, polls.number, int(polls.seconds), items))
+
+
+def _list_hashes(role: Targets) -> list[str]:
+    return sorted({target.hashes["sha256"] for target in role.targets.values()})
+
+
+def _name(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * _DAY, UTC):%Y-%m-%d}"

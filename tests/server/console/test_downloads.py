@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from server.console.downloads import _estimate_phones
-from server.release.api.downloads import Downloads
+from server.release.api.models import Downloads
 from server.storage.models import PackageDownloads
 from tests.server.world import PACKAGE_1
 

@@ -1,4 +1,4 @@
-"""Downloads of a model's packages."""
+"""Models: downloads of their packages."""
 
 import hashlib
 
