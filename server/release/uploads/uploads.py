@@ -24,7 +24,7 @@ from server.release.auth.audit_log import record
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.uploads.headers import Checksum
-from server.release.uploads.hold import Holder
+from server.release.uploads.hold import Holder, recover_uploads, sweep_uploads
 from server.release.uploads.limits import (
     Limits,
     OffsetError,
@@ -32,7 +32,6 @@ from server.release.uploads.limits import (
     check_quota,
     check_space,
 )
-from server.release.uploads.maintenance import recover_uploads, sweep_uploads
 from server.release.uploads.partial import BEYOND, is_upload_name, open_partials, receive, to_end
 from server.release.uploads.partials import Partials
 from server.storage.blobs import BlobStore, BlobThreads
