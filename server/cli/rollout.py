@@ -87,7 +87,7 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
         **options: Any,
     ) -> None:
         from server.cli.rollout_run import CommandOptions, run_commands
-        from server.release.rollouts.etag import ANY
+        from server.release.rollouts.commands import ANY
 
         make = command(**options)
         settings = read_settings(state)

@@ -119,7 +119,7 @@ def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
 
     For fleets of thousands of channels, of which a phone then fetches a quarter or a sixteenth.
     """
-    from server.release.rollouts.split import Split, propose_split
+    from server.release.rollouts.signed import Split, propose_split
 
     number: Literal[4, 16] = 4 if parts == "4" else 16
     command = Split(parts=number, note=note, expires_days=expires_days)

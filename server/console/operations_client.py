@@ -16,7 +16,7 @@ from server.release.api.pagination import PageQuery
 from server.release.api.problems import ProblemError
 from server.release.api.rates import Rates
 from server.release.auth.principal import Principal
-from server.release.rollouts.etag import ANY, read_if_match
+from server.release.rollouts.commands import ANY, read_if_match
 
 EVERY = PageQuery(limit=1_000_000)
 """The query of a page that needs all items: the API's limit is for its answers."""

@@ -17,8 +17,8 @@ from server.publisher.maintenance.rebuild import BLOBS
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.commands import Halt, Pause
+from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.webhooks.deliveries import CLAIM_SECONDS
 from server.release.webhooks.directory import create_webhook
 from server.storage.control_models import Account

@@ -32,6 +32,7 @@ from server.release.api.pagination import Page, PageQuery, decode_cursor, make_p
 from server.release.auth.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.commands import (
+    ANY,
     ChangeRequest,
     ChannelView,
     Command,
@@ -41,8 +42,8 @@ from server.release.rollouts.commands import (
     Pause,
     Resume,
     Schedule,
+    channel_etag,
 )
-from server.release.rollouts.etag import ANY, channel_etag
 from server.release.rollouts.plan import Moment, Plan
 from server.release.rollouts.preview import Preview, Share, describe_state, preview
 from server.release.rollouts.repeated import explain_unrecorded

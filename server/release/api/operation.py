@@ -22,7 +22,7 @@ from server.release.api.problems import ProblemError
 from server.release.api.urgent_priority import AccountTurns, UrgentPriority
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import Share
-from server.release.rollouts.etag import is_match
+from server.release.rollouts.commands import is_match
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.intake import SubmissionLimits
 from server.release.submissions.submissions import Submissions

@@ -18,8 +18,7 @@ from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principa
 from server.release.checks.check import differences
 from server.release.checks.replay import ReplayedState
 from server.release.errors import ConflictError
-from server.release.rollouts.commands import RAISING, Command, Halt, Resume
-from server.release.rollouts.etag import hash_pointer
+from server.release.rollouts.commands import RAISING, Command, Halt, Resume, hash_pointer
 from server.storage.control_models import Account, AuditLogEntry, Change
 
 

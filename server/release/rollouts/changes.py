@@ -19,8 +19,7 @@ from server.core.errors import FormatError
 from server.core.names import decode_channel
 from server.publisher.build_names import BuildName, BuildNames
 from server.release.rollouts.binding import Seen
-from server.release.rollouts.commands import Command, Note, Offer, action_of
-from server.release.rollouts.etag import ANY
+from server.release.rollouts.commands import ANY, Command, Note, Offer, action_of
 from server.release.rollouts.plan import Course
 from server.release.rollouts.preview import Share
 from server.storage.control_models import Change

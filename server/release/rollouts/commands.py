@@ -1,23 +1,73 @@
-"""Rollout commands, and their effect on a channel's pointer. Pure."""
+"""Rollout commands, their effect on a channel's pointer, and the channel's entity tag. Pure."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
 import msgspec
 
+from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import Channel, ask_for_near, decode_release_path, is_codename
-from server.core.pointer import Pointer, Reason
+from server.core.pointer import Pointer, Reason, encode_pointer
 from server.core.release import Positive, Release, decode_releases
 from server.core.release_texts import check_note, check_reason
 from server.publisher.build_names import BuildNames
 from server.publisher.published import Trust
 from server.publisher.rollout import plan_halt, plan_offer, plan_pause, plan_schedule
 from server.release.auth.principal import Permission, Principal
-from server.release.errors import ConflictError, NotFoundError
-from server.release.rollouts.etag import ANY, channel_etag
+from server.release.errors import ConflictError, NotFoundError, PreconditionError
 from server.release.rollouts.plan import Course, Plan, course_of, expand, lay_out
+
+ANY = "*"
+_TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
+
+
+def channel_etag(pointer: Pointer | None, role_version: int) -> str:
+    """Return the entity tag, with its quotation marks: the state that a change's author had seen.
+
+    The model's role is in it, as its releases decide what can be offered. The version of `latest`
+    is left out on purpose: each renewal, and every change of another channel, would make all tags
+    stale.
+    """
+    custom = None if pointer is None else encode_pointer(pointer)
+    data = encode_canonical_json({"pointer": custom, "role": role_version})
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def read_if_match(text: str) -> list[str]:
+    """Return the tags of an If-Match, quotation marks included; `*` only alone.
+
+    Raises FormatError for other texts and for weak tags, which never match (RFC 9110 section
+    13.1.1).
+    """
+    tags = [tag.strip() for tag in text.split(",")]
+    if tags != [ANY] and any(_TAG.fullmatch(tag) is None for tag in tags):
+        raise FormatError("If-Match is * or a list of quoted entity tags.")
+    return tags
+
+
+def is_match(if_match: str, etag: str) -> bool:
+    """Answer whether an If-Match lists `etag` or is `*`."""
+    tags = read_if_match(if_match)
+    return tags == [ANY] or etag in tags
+
+
+def check_if_match(if_match: str, etag: str) -> None:
+    """Raise PreconditionError unless `if_match` lists the `etag` of a channel."""
+    if not is_match(if_match, etag):
+        raise PreconditionError(
+            "the channel has changed meanwhile: look at it again, and repeat with its new ETag."
+        )
+
+
+def hash_pointer(pointer: Pointer | None) -> str:
+    """Return the sha256 that an intent stores of a pointer; an empty text for None."""
+    if pointer is None:
+        return ""
+    return hashlib.sha256(encode_canonical_json(encode_pointer(pointer))).hexdigest()
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="offer"):

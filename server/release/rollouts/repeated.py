@@ -16,8 +16,7 @@ from server.core.errors import FormatError
 from server.core.pointer import Pointer
 from server.release.errors import RateError, Share
 from server.release.rollouts.changes import ChangeView, State, known_outcome, read_arguments
-from server.release.rollouts.commands import ChangeRequest, Halt, Pause, action_of
-from server.release.rollouts.etag import hash_pointer
+from server.release.rollouts.commands import ChangeRequest, Halt, Pause, action_of, hash_pointer
 from server.release.rollouts.ledger import find_open
 from server.storage.control_models import Change
 

@@ -23,7 +23,6 @@ from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
 from server.release.auth.two_person_approval import check_approver
 from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.rollouts.binding import Seen, see
-from server.release.rollouts.change_runner import ChangeRunner
 from server.release.rollouts.changes import (
     Arguments,
     ChangeView,
@@ -34,6 +33,7 @@ from server.release.rollouts.changes import (
     show_change,
 )
 from server.release.rollouts.commands import (
+    ANY,
     RAISING,
     ChangeRequest,
     ChannelView,
@@ -48,11 +48,11 @@ from server.release.rollouts.commands import (
     carry_out,
     check_allowed,
     check_due,
+    check_if_match,
     check_words,
     view_channel,
 )
-from server.release.rollouts.etag import ANY, check_if_match
-from server.release.rollouts.execution import Execution
+from server.release.rollouts.execution import ChangeRunner, Execution
 from server.release.rollouts.ledger import (
     NO_NAMES,
     add_changes,

@@ -1,11 +1,12 @@
-"""Rollout commands: their effect on a channel, and when they do not fit."""
+"""Rollout commands: their effect on a channel, when they do not fit, and entity tags."""
 
+import msgspec
 import pytest
 
-from server.core.errors import HeningError
+from server.core.errors import FormatError, HeningError
 from server.core.names import decode_channel
 from server.core.release import decode_release
-from server.release.errors import ConflictError, NotFoundError
+from server.release.errors import ConflictError, NotFoundError, PreconditionError
 from server.release.rollouts.commands import (
     ChannelView,
     Halt,
@@ -14,10 +15,14 @@ from server.release.rollouts.commands import (
     Resume,
     Schedule,
     carry_out,
+    channel_etag,
+    check_if_match,
     view_channel,
 )
 from server.release.rollouts.plan import Calendar, Plan, Stage, Window
+from tests.cases import refuse_each
 from tests.server.ceremony import release
+from tests.server.release.rollouts.harness import make_pointer
 
 CHANNEL = decode_channel("armani/id/stable")
 DAY = 86_400
@@ -162,3 +167,34 @@ def test_nothing_is_offered_yet():
             carry_out(command, view(), None, NOW)
     with pytest.raises(NotFoundError, match="there is no model armani"):
         view_channel(CHANNEL, None)
+
+
+def test_what_makes_it_stale():
+    """Any change of the pointer, and another version of the role, but nothing else."""
+    pointer = make_pointer()
+    tags = {
+        channel_etag(None, 1),
+        channel_etag(pointer, 1),
+        channel_etag(pointer, 2),
+        channel_etag(msgspec.structs.replace(pointer, paused=True), 1),
+        channel_etag(msgspec.structs.replace(pointer, schedule=[(1, 1)]), 1),
+    }
+    assert len(tags) == 5
+    assert channel_etag(make_pointer(), 1) in tags
+
+
+def test_what_matches():
+    """The tag alone, in a list, or a star; other tags are stale.
+
+    A weak tag, one without quotation marks or with nothing in them, and a star among others are
+    malformed.
+    """
+
+    def check(value):
+        check_if_match(value, '"a"')
+
+    for value in ('"a"', '"b", "a"', "*", ' "a" '):
+        check(value)
+    refuse_each(PreconditionError, check, ['"b"', '"b", "c"', '"A"'], "has changed meanwhile")
+    malformed = ['W/"a"', "a", "", '"a", *', '"a",', '""']
+    refuse_each(FormatError, check, malformed, "a list of quoted entity tags")

@@ -24,9 +24,9 @@ from server.core.errors import HeningError
 from server.core.names import decode_pointer_path
 from server.publisher.publisher import Publisher
 from server.release.auth.audit_log_query import verify_audit_log
-from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.changes import State, read_arguments, read_outcome
 from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.control_models import AuditLogEntry, Change
 from tests.server.ceremony import release

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import HeningError
-from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Halt, Offer, Pause, Schedule
+from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.layout import StateFolder
 from tests.server.release.rollouts.harness import (

@@ -18,9 +18,9 @@ from server.release.errors import (
     PermissionDeniedError,
     PreconditionError,
 )
-from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
 from server.storage.control_models import Change

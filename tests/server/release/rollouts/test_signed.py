@@ -8,7 +8,7 @@ import pytest
 
 from server.core.proposal import decode_proposal
 from server.release.errors import NotFoundError
-from server.release.rollouts.split import Split, plan_price, propose_split
+from server.release.rollouts.signed import Split, plan_price, propose_split
 
 
 def role(paths, version=1):

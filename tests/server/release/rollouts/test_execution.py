@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 
-from server.release.rollouts.change_runner import HALT_SECONDS, ORPHAN_SECONDS, ChangeRunner
 from server.release.rollouts.commands import Halt
+from server.release.rollouts.execution import HALT_SECONDS, ORPHAN_SECONDS, ChangeRunner
 from tests.server.release.rollouts.harness import open_harness
 
 
