@@ -11,8 +11,8 @@ from http import HTTPStatus
 import structlog
 
 from server.bootstrap import make_offer_check
-from server.console.bootstrap import open_console
 from server.console.overview import ProcessState
+from server.console.site import open_console
 from server.core.metadata import decode_timestamp
 from server.device_serving import Phones, renew_at
 from server.dialect_serving import Dialects

@@ -1,13 +1,27 @@
-"""Accounts, tokens and sessions: who may use the control plane. A leaked token is revoked here."""
+"""Who may use the control plane, and who changed what: accounts, tokens, sessions, the audit log.
 
-from server.console.operations_client import EVERY
-from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
+A leaked token is revoked here. The audit log is shown in sentences, newest first, filtered by
+account, action and subject.
+"""
+
+from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from server.console.page import EVERY, PREFIX, Page, PageContent, Redirect, Visit
+from server.console.rendering import day, moment
+from server.console.texts import describe_details, describe_entry
 from server.release.api.accounts import AccountState, TokenQuery, TokenState
+from server.release.api.audit_log import Entry
 from server.release.auth.principal import Permission
 from server.release.auth.web_sessions import end_session, list_sessions
+from server.release.errors import NotFoundError, PermissionDeniedError
+from server.release.rollouts.changes import ChangeView
 
 _PATH = f"{PREFIX}/accounts"
 _SESSIONS = f"{PREFIX}/sessions"
+FILTERS = ("actor", "action", "subject")
 
 
 async def list_accounts(visit: Visit) -> PageContent:
@@ -62,6 +76,35 @@ async def end(visit: Visit) -> Redirect:
     return Redirect(_SESSIONS)
 
 
+async def list_trail(visit: Visit) -> PageContent:
+    """Show entries in words. An empty form field matches all."""
+    page = await visit.at.do("list_trail", query=visit.query)
+    wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
+    changes = {change: await _find_change(visit, change) for change in wanted}
+    rows = [_describe(entry, changes.get(entry.detail.get("change"))) for entry in page.items]
+    filters = {name: visit.query.get(name, "") for name in FILTERS}
+    days = [(name, list(of_day)) for name, of_day in groupby(rows, key=itemgetter("day"))]
+    return PageContent("audit_log.html", {"days": days, "next": page.next, "filters": filters})
+
+
+async def _find_change(visit: Visit, change: str) -> ChangeView | None:
+    """Return a change; None where it is gone, or not visible to this account."""
+    try:
+        found: ChangeView = await visit.at.do("get_change", {"change": change})
+    except (NotFoundError, PermissionDeniedError):
+        return None
+    return found
+
+
+def _describe(entry: Entry, change: ChangeView | None) -> Mapping[str, Any]:
+    return {
+        "entry": entry,
+        "day": day(entry.at),
+        "sentence": describe_entry(entry.actor, entry.action, entry.subject, change),
+        "details": describe_details(entry.action, entry.at, entry.detail, change, moment),
+    }
+
+
 PAGES = (
     Page("GET", _PATH, list_accounts),
     Page("POST", f"{_PATH}/{{account}}/disable", disable),
@@ -69,4 +112,5 @@ PAGES = (
     Page("POST", f"{PREFIX}/tokens/{{token}}/revoke", revoke),
     Page("GET", _SESSIONS, show_sessions),
     Page("POST", f"{_SESSIONS}/{{session}}/end", end),
+    Page("GET", f"{PREFIX}/trail", list_trail),
 )

@@ -1,21 +1,36 @@
-"""Channels: what each offers, and how far its rollout is. `rollout_commands` has its forms."""
+"""Channels: what each offers, how far its rollout is, and the forms of its rollout commands.
 
-from collections.abc import Sequence
+Each command is an operation of the API. In a channel that needs two-person approval a command that
+admits phones becomes a change, whose page says that another account has to approve it. A withdrawal
+needs offline keys: its form gives a file for their holders.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.console.page import PREFIX, Page, PageContent, Visit
+from server.console.forms import permille, reasons, stages
+from server.console.page import EVERY, PREFIX, Download, Page, PageContent, Redirect, Visit
 from server.console.texts import describe_windows, plan_of
 from server.console.timeline import Timeline, draw, join_history
+from server.core.errors import HeningError
 from server.core.names import decode_channel
+from server.publisher.build_names import version_of
+from server.release import errors
 from server.release.api.changes import ChangesQuery
 from server.release.api.channels import ChannelState
+from server.release.api.models import ReleaseState
+from server.release.api.problems import describe
 from server.release.auth.principal import Permission
-from server.release.rollouts.changes import ChangeView
+from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.commands import Resume
 
 CHANNEL = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 RECENT = 10  # changes on a channel's page
 HISTORY = 200  # changes that the chart looks through for the last offer
+LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no change log to take them from
+SPARE = 1  # empty rows for further languages
+MOST = 5  # languages that are asked for: in a halt there is no time for more
+STAGES = 5  # rows of the form; the API takes plans with more
 
 
 async def list_channels(visit: Visit) -> PageContent:
@@ -83,7 +98,136 @@ def _windows(changes: list[ChangeView]) -> list[str]:
     return describe_windows(next(plans, None))
 
 
+async def ask_offer(visit: Visit) -> PageContent:
+    """Ask which build is offered, and to which shares of the phones."""
+    return await _show_offer(visit, {"share-1": "1"})
+
+
+async def offer(visit: Visit) -> Redirect | PageContent:
+    """Offer a build; what cannot be offered is shown again as it was filled in."""
+    try:
+        plan = {"stages": stages(visit.form)}
+        body = {"counter": visit.form.get("counter", ""), "plan": plan}
+        return await _give_command(visit, "offer_release", body)
+    except HeningError as error:
+        if describe(error, "").problem.status != 422:
+            raise
+        return await _show_offer(visit, visit.form, str(error))
+
+
+async def _show_offer(visit: Visit, given: Mapping[str, str], refusal: str = "") -> PageContent:
+    visit.at.principal.check(Permission.ROLLOUT, visit.path["codename"])
+    values = await load_values(visit)
+    builds = [each for each in await _list_builds(visit) if each.counter > values["state"].counter]
+    values |= {"builds": _label(builds), "rows": range(1, STAGES + 1)}
+    values |= {"given": given, "refusal": refusal}
+    return PageContent("offer.html", values, 422 if refusal else 200)
+
+
+async def raise_share(visit: Visit) -> Redirect:
+    """Raise the share now, in place of the steps that were to come."""
+    plan = {"stages": [{"permille": permille(visit.form.get("share", ""))}]}
+    return await _give_command(visit, "schedule_rollout", {"plan": plan})
+
+
+async def pause(visit: Visit) -> Redirect:
+    """Freeze the reached share."""
+    return await _give_command(visit, "pause_rollout", {})
+
+
+async def resume(visit: Visit) -> Redirect:
+    """Resume the rollout."""
+    return await _give_command(visit, "resume_rollout", {})
+
+
+async def ask_halt(visit: Visit) -> PageContent:
+    """Ask for the reason, and say what a halt does."""
+    values = await load_values(visit)
+    visit.at.principal.check(Permission.HALT, visit.path["codename"])
+    counter = values["state"].counter
+    locales = {
+        locale
+        for release in await _list_releases(visit)
+        if release.counter == counter
+        for locale in release.changelog
+    }
+    rows = [*sorted(locales or LANGUAGES)[:MOST], *[""] * SPARE]
+    return PageContent("halt.html", {**values, "locales": rows})
+
+
+async def halt(visit: Visit) -> Redirect:
+    """Stop admitting devices."""
+    return await _give_command(visit, "halt_rollout", {"reason": reasons(visit.form)})
+
+
+async def ask_withdrawal(visit: Visit) -> PageContent:
+    """Ask which build is taken back, and say who has to sign that."""
+    visit.at.principal.check(Permission.ROLLOUT, visit.path["codename"])
+    values = await load_values(visit)
+    return PageContent("withdraw.html", {**values, "builds": _label(await _list_builds(visit))})
+
+
+async def withdraw(visit: Visit) -> Download:
+    """Give the proposal of a withdrawal as a file; nothing changes until it is signed."""
+    form = visit.form
+    body = {
+        "counter": form.get("counter", ""),
+        "everywhere": form.get("everywhere") == "yes",
+        "note": form.get("note", ""),
+    }
+    try:
+        await visit.at.do("withdraw_release", visit.path, body=body)
+    except errors.NeedsSignatureError as error:
+        if error.proposal is None:
+            raise
+        name = f"withdrawal-{visit.path['codename']}-{body['counter']}.json"
+        return Download(name, error.proposal["file"].encode())
+    raise TypeError("a withdrawal was carried out without offline keys")
+
+
+async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Redirect:
+    """Give a command with the form's note, and lead to what it changed."""
+    body = {**body, "note": visit.form.get("note", "")}
+    result = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
+    if result.unrecorded:
+        raise errors.RateError(result.unrecorded, share=errors.Share.REWORDINGS)
+    if result.change.state == State.WAITING:
+        return Redirect(f"{PREFIX}/orders/{result.change.id}")
+    path = visit.path
+    return Redirect(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
+
+
+async def _list_releases(visit: Visit) -> list[ReleaseState]:
+    model = {"codename": visit.path["codename"]}
+    releases: list[ReleaseState] = (await visit.at.do("list_releases", model, query=EVERY)).items
+    return releases
+
+
+async def _list_builds(visit: Visit) -> list[ReleaseState]:
+    """Return the full packages of the channel that are not withdrawn, the newest first."""
+    channel = "{codename}/{region}/{channel}".format_map(visit.path)
+    builds = [
+        release
+        for release in await _list_releases(visit)
+        if release.channel == channel and release.type == "full" and not release.withdrawn
+    ]
+    return sorted(builds, key=lambda release: -release.counter)
+
+
+def _label(builds: list[ReleaseState]) -> list[tuple[ReleaseState, str]]:
+    return [(build, version_of(build.fingerprint)) for build in builds]
+
+
 PAGES = (
     Page("GET", f"{PREFIX}/channels", list_channels),
     Page("GET", CHANNEL, show_channel),
+    Page("GET", f"{CHANNEL}/offer", ask_offer),
+    Page("POST", f"{CHANNEL}/offer", offer),
+    Page("POST", f"{CHANNEL}/schedule", raise_share),
+    Page("POST", f"{CHANNEL}/pause", pause, is_urgent=True),
+    Page("POST", f"{CHANNEL}/resume", resume),
+    Page("GET", f"{CHANNEL}/halt", ask_halt, is_urgent=True),
+    Page("POST", f"{CHANNEL}/halt", halt, is_urgent=True),
+    Page("GET", f"{CHANNEL}/withdraw", ask_withdrawal),
+    Page("POST", f"{CHANNEL}/withdraw", withdraw),
 )

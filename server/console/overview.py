@@ -1,21 +1,24 @@
-"""The first page: what a person must do, readiness, what is published, what waits; and alarms."""
+"""The first page, with what a person must do, what is published and what waits; alarms; expiry.
+
+Keys and expiry: what a person has to sign again, the soonest first, and with which keys.
+"""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from server.compat.options import SENTENCE
 from server.console.changes import find_objection
-from server.console.operations_client import EVERY
-from server.console.page import PREFIX, Page, PageContent, Visit
+from server.console.page import EVERY, PREFIX, Page, PageContent, Visit
 from server.console.rendering import share
 from server.console.texts import describe_change
-from server.core.names import decode_channel, is_online
-from server.publisher.expiry.alarms import SEVERITIES, Notice, RoleLifetime
+from server.core.names import decode_channel, is_codename, is_latest, is_online
+from server.publisher.expiry.alarms import SEVERITIES, Notice, RoleLifetime, Severity
 from server.publisher.expiry.monitor import Seen
 from server.release.api.channels import ChannelState
+from server.release.api.status import RoleState
 from server.release.auth.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView
 from server.release.uploads.limits import free_bytes
@@ -24,6 +27,16 @@ SHOWN = 8  # of each list; the rest is a page away
 CLOCK_SECONDS = 5  # difference of two clocks that is not reported
 _NO_ROLES = frozenset({"clock", "disk", "limits", "log", "quota", "server"})
 REFUSED = 5  # newest changes that were refused
+SOON_DAYS = 30  # what expires within them is renewed in one go
+_DAY = 86_400
+_MEANINGS = {
+    "root": "the keys that all trust starts from",
+    "targets": "who signs for which model",
+    "tables": "packs with carriers, time zones and certificates",
+    "content": "packs with notices, pictures and themes",
+    "snapshot": "the list of all current versions",
+    "timestamp": "that the list is fresh",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +77,14 @@ class Task:
 
 
 class Overview:
-    """The first page, from the state of the process, and the page of alarms."""
+    """The first page, from the state of the process, and the pages of alarms and of keys."""
 
     def __init__(self, process: ProcessState) -> None:
         self._process = process
         self.pages = (
             Page("GET", f"{PREFIX}/", self.show),
             Page("GET", f"{PREFIX}/alarms", list_alarms),
+            Page("GET", f"{PREFIX}/keys", show_keys),
         )
 
     async def show(self, visit: Visit) -> PageContent:
@@ -193,3 +207,49 @@ def where_to(notice: Notice) -> str:
     """Return the path of the page that says how to end a notice; an empty text for none."""
     is_signed_by_people = notice.subject not in _NO_ROLES and not is_online(notice.subject)
     return f"{PREFIX}/keys" if is_signed_by_people else ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """What expires: what it is in words, seconds left, and the severity of its alarm, if any."""
+
+    role: RoleState
+    meaning: str
+    left: int
+    severity: Severity | str
+
+
+async def show_keys(visit: Visit) -> PageContent:
+    """Show what expires when: what people sign, and what the server renews itself."""
+    status = await visit.at.do("get_status")
+    severities = {notice.subject: notice.severity for notice in status.alarms}
+    rows = [
+        KeyRow(
+            role,
+            describe_role(role.name),
+            role.expires - status.time,
+            severities.get(role.name, ""),
+        )
+        for role in sorted(status.roles, key=lambda role: (role.expires, role.name))
+    ]
+    offline = [row for row in rows if not is_online(row.role.name)]
+    values = {
+        "offline": offline,
+        "online": [row for row in rows if is_online(row.role.name)],
+        "renewal": renewal_command(row.role.name for row in offline if row.left < SOON_DAYS * _DAY),
+        "soon": SOON_DAYS,
+    }
+    return PageContent("keys.html", values)
+
+
+def describe_role(name: str) -> str:
+    """Return what a signed role holds, in words for a person who knows no TUF."""
+    if is_latest(name):
+        return "what is offered in which channel"
+    return f"the builds of {name}" if is_codename(name) else _MEANINGS.get(name, "")
+
+
+def renewal_command(roles: Iterable[str]) -> str:
+    """Return the command that renews `roles` with all keys at hand; empty without a role."""
+    names = " ".join(roles)
+    return f"hening-signer ceremony renew {names}" if names else ""

@@ -1,16 +1,25 @@
-"""Releases: every build of every model, its packages, where it is offered, and who signed it."""
+"""What is published: builds with their packages, channels, signers and downloads; content packs.
 
-from collections.abc import Mapping, Sequence
+How many phones have a build cannot be known; the page of its downloads shows what can.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from server.console.channels import HISTORY
-from server.console.operations_client import EVERY
-from server.console.page import PREFIX, Page, PageContent, Visit
+from server.console.page import EVERY, PREFIX, Page, PageContent, Visit
 from server.publisher.build_names import version_of
 from server.release.api.changes import ChangesQuery
 from server.release.api.channels import ChannelState
-from server.release.api.models import ReleaseState
+from server.release.api.content import PackState
+from server.release.api.models import DayOfDownloads, Downloads, ReleaseState
+from server.release.rollouts.preview import Share
+
+SHOWN_DAYS = 14  # of each build
+POLL_SECONDS = 6 * 3600  # between two polls of a phone, on average (FORMATS section 9)
+FORECAST_PHONES = 100_000  # of the forecast that the page suggests
+FORECAST_HOURS = 24  # that the forecast goes on after the last step
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,108 @@ def _list(release: ReleaseState, state: ChannelState | None, halts: Mapping[int,
     return Listing(release.channel, state.state, state.permille)
 
 
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of one build."""
+
+    name: str
+    begun: int
+    finished: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A build with its newest days, and the sums of all days."""
+
+    build: Build
+    days: list[Day]
+    begun: int
+    finished: int
+
+
+async def show_downloads(visit: Visit) -> PageContent:
+    """Show how often a model's builds were downloaded, and how many phones poll."""
+    codename = visit.path["codename"]
+    known: Downloads = await visit.at.do("list_downloads", visit.path)
+    channels: list[ChannelState] = (await visit.at.do("list_channels", query=EVERY)).items
+    builds = await load_builds(visit, codename, channels)
+    values = {
+        "codename": codename,
+        "known": known,
+        "phones": _estimate_phones(known),
+        "builds": [_count(build, known.items) for build in builds],
+        "forecasts": [
+            (state.channel, _forecast(state.schedule))
+            for state in channels
+            if state.channel.startswith(f"{codename}/") and state.state == "offered"
+        ],
+    }
+    return PageContent("downloads.html", values)
+
+
+def _estimate_phones(known: Downloads) -> int | None:
+    """Return how many phones poll; None until the server has seen each of them once."""
+    if known.seconds < POLL_SECONDS:
+        return None
+    return round(known.polls * POLL_SECONDS / known.seconds)
+
+
+def _count(build: Build, items: Iterable[DayOfDownloads]) -> Counted:
+    hashes = {package.sha256 for package, _ in build.packages}
+    days: dict[str, Day] = {}
+    for item in items:
+        if item.sha256 in hashes:
+            day = days.get(item.day, Day(item.day, 0, 0))
+            days[item.day] = Day(item.day, day.begun + item.begun, day.finished + item.finished)
+    newest = sorted(days.values(), key=lambda day: day.name, reverse=True)
+    begun, finished = sum(day.begun for day in newest), sum(day.finished for day in newest)
+    return Counted(build, newest[:SHOWN_DAYS], begun, finished)
+
+
+def _forecast(schedule: list[Share]) -> str:
+    """Return the command that simulates a fleet with this schedule."""
+    hours = (schedule[-1].start - schedule[0].start) / 3600 + FORECAST_HOURS
+    stages = " ".join(f"--stage {stage}" for stage in _stages(schedule))
+    return f"hening-device fleet --devices {FORECAST_PHONES} --hours {hours:g} {stages}"
+
+
+def _stages(schedule: list[Share]) -> Iterator[str]:
+    for step, following in zip(schedule, [*schedule[1:], None], strict=True):
+        share = f"{step.permille / 10:g}%"
+        yield share if following is None else f"{share}={(following.start - step.start) / 3600:g}h"
+
+
+async def list_packs(visit: Visit) -> PageContent:
+    """Show all packs."""
+    packs: list[PackState] = (await visit.at.do("list_packs")).items
+    now = visit.services.epoch()
+    fetched = [pack for pack in packs if not pack.withdrawn]
+    values = {
+        "rows": [(pack, _state(pack, now), _share(pack, now)) for pack in packs],
+        "files": sum(pack.parts for pack in fetched),
+        "length": sum(pack.length for pack in fetched),
+        "next_notice": 1
+        + max((pack.version for pack in packs if pack.kind == "notices"), default=0),
+    }
+    return PageContent("content.html", values)
+
+
+def _state(pack: PackState, now: int) -> str:
+    if pack.withdrawn:
+        return "withdrawn"
+    if pack.end is not None and pack.end <= now:
+        return "ended"
+    return "in use" if pack.start <= now else "to come"
+
+
+def _share(pack: PackState, now: int) -> int:
+    """Return which share of the phones uses a pack in use, in permille."""
+    return max((step.permille for step in pack.rollout if step.start <= now), default=0)
+
+
 PAGES = (
     Page("GET", f"{PREFIX}/releases", list_models),
     Page("GET", f"{PREFIX}/releases/{{codename}}", show_model),
+    Page("GET", f"{PREFIX}/releases/{{codename}}/downloads", show_downloads),
+    Page("GET", f"{PREFIX}/content", list_packs),
 )

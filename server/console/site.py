@@ -1,9 +1,10 @@
-"""Request handling of the console: page, session, form, handler, answer, and errors as pages.
+"""The console from settings, and its requests: session, form, handler, answer, errors as pages.
 
 Paths outside of the console go to the API, which ignores cookies.
 """
 
 import re
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
@@ -11,19 +12,32 @@ from urllib.parse import quote, unquote
 import structlog
 from aiohttp import web
 
+from server.console import accounts, changes, channels, releases
 from server.console.forms import csrf_token, decode_fields, receive_form
-from server.console.operations_client import OperationsClient
-from server.console.page import PREFIX, Address, Download, Page, PageContent, Redirect, Visit
+from server.console.overview import Overview, ProcessState
+from server.console.page import (
+    PREFIX,
+    Address,
+    Download,
+    OperationsClient,
+    Page,
+    PageContent,
+    Redirect,
+    Visit,
+    find_address,
+)
 from server.console.rendering import Pages
-from server.console.sign_in import HOME, PATH, Cookies, PendingLogin
+from server.console.sign_in import HOME, PATH, Cookies, Flow, PendingLogin, SignIn
 from server.release.api.app import locate
-from server.release.api.listener import record_account
+from server.release.api.listener import Answering, record_account
 from server.release.api.operation import path_regex
 from server.release.api.problems import ProblemError, describe
-from server.release.api.serving import Shared
+from server.release.api.serving import Shared, Site
 from server.release.auth.principal import Permission, Principal
 from server.release.auth.web_sessions import find_session
 from server.release.errors import AuthenticationError
+from server.release.federation.code_flow import load_client_secret
+from server.settings import Settings
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
@@ -216,3 +230,41 @@ def _save(file: Download) -> web.Response:
 def _set_cookies(response: web.Response, cookies: tuple[str, ...]) -> None:
     for cookie in cookies:
         response.headers.add("Set-Cookie", cookie)
+
+
+def open_console(settings: Settings, process: ProcessState) -> Site:
+    """Return the console for the API's socket. Reads templates and the client's secret.
+
+    Raises FormatError where the settings lack its address, TrustError where other users can read
+    the secret.
+    """
+    address = find_address(settings)
+    templates = Pages()
+    file = settings.oidc_client_secret_file
+    secret = load_client_secret(Path(file)) if file else ""
+
+    def site(shared: Shared) -> Answering:
+        cookies = Cookies(is_secure=address.is_secure)
+        flow = _make_flow(shared, secret)
+        sign_in = SignIn(cookies, shared.rates, flow, settings.oidc_issuer)
+        overview = Overview(process)
+        pages = (
+            *sign_in.pages,
+            *overview.pages,
+            *channels.PAGES,
+            *changes.PAGES,
+            *releases.PAGES,
+            *accounts.PAGES,
+        )
+        return Console(shared, pages, templates, address, cookies)
+
+    return site
+
+
+def _make_flow(shared: Shared, secret: str) -> Flow | None:
+    provider = shared.provider
+    if provider is None:
+        return None
+    from server.release.federation.code_flow import CodeFlow  # noqa: PLC0415 - as in serving.py
+
+    return lambda redirect_uri: CodeFlow(provider, redirect_uri, secret)

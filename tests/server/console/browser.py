@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from server.console import bootstrap
+from server.console import site as console
 from server.console.overview import ProcessState
 from server.console.rendering import Pages
 from server.publisher.expiry.monitor import Seen
@@ -182,8 +182,8 @@ async def console_world(world, **settings):
     )
     fast = {"api_port": 0, "api_rate": FAST, "sign_ins_per_hour": 10_000}
     made = Settings(**fast | {"console": True, "changes_per_hour": FAST} | settings)
-    with patch.object(bootstrap, "Pages", pages):
-        site = await asyncio.to_thread(bootstrap.open_console, made, process)
+    with patch.object(console, "Pages", pages):
+        site = await asyncio.to_thread(console.open_console, made, process)
     async with (
         api_world(
             world,

@@ -1,9 +1,17 @@
-"""Channels: how a rollout is shown."""
+"""Channels: how a rollout is shown; what commands change, who is recorded, what is refused."""
 
 import asyncio
 import re
 
-from tests.server.world import PACKAGE_2
+import pytest
+
+from server.console.forms import permille, stages
+from server.core.buckets import Bucket
+from server.core.proposal import decode_proposal
+from server.release.api.problems import ProblemError
+from tests.server.ceremony import release
+from tests.server.console.browser import console_world
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2
 
 PATH = "/console/channels/armani/id/stable"
 DAY = 86_400
@@ -114,3 +122,204 @@ async def test_pages_that_are_not_there(team):
     assert page.status == 200
     assert "Nothing is offered here yet" in page.text
     assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
+
+
+HOUR = 3600
+
+
+async def shares(team):
+    """Return the public schedule: seconds since its first step, and permille."""
+    schedule = (await pointer(team)).schedule
+    return [(start - schedule[0][0], permille) for start, permille in schedule]
+
+
+async def test_offering_to_one_in_a_hundred(world, team):
+    """The form has the newest build and 1 %; phones are offered it, and the audit log has who."""
+    await publish_second(world, team)
+    browser = await team.signed_in("engineer")
+    page = await browser.get(PATH)
+    (link,) = {link for link in page.read.links if link.endswith("/offer")}
+    form = await browser.get(link)
+    assert re.search(r">2, build 2</option>", form.body)  # short enough for a phone's screen
+    page = await browser.send(form, "/offer", {"note": "the July build"})
+    assert (page.path, page.status) == (PATH, 200)
+    assert page.body.count('<rect class="past offered"') == 1  # from the first minute on
+    assert (await pointer(team)).steps[-1].counter == 2
+    assert await shares(team) == [(0, 10)]
+    actors = [actor for actor, action, _ in await team.audit_log() if action == "rollout.offer"]
+    assert actors[0].startswith("engineer/s-")
+    assert "No build that is newer than 2" in (await browser.get(link)).text
+
+
+async def test_offering_in_steps(world, team):
+    """Each line is a step that is kept for hours or days; empty lines are left out.
+
+    A form that cannot be used comes again with the reason and everything that was filled in.
+    """
+    await publish_second(world, team)
+    browser = await team.signed_in("engineer")
+    given = {"share-1": "2", "hold-1": "6", "unit-1": "hours", "share-2": "1", "note": '<"July">'}
+    refused = await browser.send(await browser.get(f"{PATH}/offer"), "/offer", given)
+    assert refused.status == 422
+    assert "Begin with" in refused.text
+    assert refused.form("/offer")[1].items() >= given.items()
+    steps = {"share-2": "", "share-3": "12.5", "hold-3": "2", "unit-3": "days", "share-4": "100"}
+    page = await browser.send(refused, "/offer", steps | {"note": ""})
+    assert (page.path, page.status) == (PATH, 200)
+    assert await shares(team) == [(0, 20), (6 * HOUR, 125), (6 * HOUR + 2 * DAY, 1000)]
+
+
+async def test_raising_the_share(world, team):
+    """From the channel's page to 100 %; a lower share than was reached is refused."""
+    await publish_second(world, team)
+    browser = await team.signed_in("engineer")
+    await browser.send(await browser.get(f"{PATH}/offer"), "/offer", {"share-1": "50"})
+    page = await browser.get(PATH)
+    refused = await browser.send(page, "/schedule", {"share": "1"})
+    assert refused.status == 422
+    assert "This cannot be done" in refused.text
+    assert "no phone can be taken out again" in refused.text
+    page = await browser.send(page, "/schedule", {"share": "100", "note": "no report"})
+    assert (page.path, page.status) == (PATH, 200)
+    assert "raise to 100 % 2 build 2 done" in page.text.replace("\xa0", " ")
+    assert (await pointer(team)).permille_at(world.epoch()) == 1000
+    assert [form[0].rpartition("/")[2] for form in page.read.forms] == ["sign-out", "pause"]
+
+
+async def test_two_people_where_the_channel_needs_them(world):
+    """The forms say so beforehand; the command waits as a change, and an approver lets it go."""
+    async with console_world(world, approval_channels=("*/*/stable",)) as team:
+        await publish_second(world, team)
+        engineer = await team.signed_in("engineer")
+        assert "needs a second person" in (await engineer.get(PATH)).text
+        form = await engineer.get(f"{PATH}/offer")
+        assert "needs a second person" in form.text
+        page = await engineer.send(form, "/offer")
+        assert page.path.startswith("/console/orders/")
+        assert "another account has to approve it" in page.text
+        assert (await pointer(team)).steps[-1].counter == 1
+        approver = await team.signed_in("approver")
+        await approver.send(await approver.get(page.path), "/approve")
+        assert (await pointer(team)).steps[-1].counter == 2
+        page = await engineer.send(await engineer.get(PATH), "/pause")
+        assert (await pointer(team)).paused
+        page = await engineer.send(page, "/resume")
+        assert page.path.startswith("/console/orders/")
+        assert (await pointer(team)).paused
+
+
+async def test_proposing_a_withdrawal(world, team):
+    """The browser saves a proposal for the holders of offline keys, and nothing changes."""
+    files = dict.fromkeys((FIRST, FIRST.replace("stable", "beta")), (PACKAGE_1, release(1)))
+    role = {("armani", 3): world.ceremony.role("armani", 3, files)}
+    await asyncio.to_thread(world.submit, role, [PACKAGE_1])
+    await team.services.publisher.process_incoming()
+    browser = await team.signed_in("engineer")
+    before = await pointer(team)
+    form = await browser.get(f"{PATH}/withdraw")
+    assert "have to sign it" in form.text
+    for everywhere, packages in (("", 1), ("yes", 2)):
+        fields = {"everywhere": everywhere, "note": "It drains the battery."}
+        saved = await browser.send(form, "/withdraw", fields)
+        assert saved.status == 200
+        assert saved.headers["Content-Disposition"] == (
+            'attachment; filename="withdrawal-armani-1.json"'
+        )
+        proposal = decode_proposal(saved.body.encode())
+        assert [change.role for change in proposal.changes] == ["armani"]
+        assert proposal.note == "It drains the battery."
+        assert proposal.changes[0].text.count('"withdrawn":true') == packages
+    assert await pointer(team) == before
+    assert [entry for entry in await team.audit_log() if "withdraw" in entry[1]] == []
+
+
+def test_what_is_no_share_or_step():
+    """Each is refused with a sentence; every step but the last says how long it is kept."""
+    for text in ("", "x", "101", "1.25", "-1", "1e2", "1 % of them"):
+        with pytest.raises(ProblemError, match="is no share"):
+            permille(text)
+    with pytest.raises(ProblemError, match="how long it is kept"):
+        stages({"share-1": "1", "hold-1": "", "share-2": "100"})
+    assert stages({"share-1": "12,5", "hold-1": ""}) == [{"permille": 125}]
+
+
+async def test_an_old_page_changes_nothing_and_halts_all_the_same(team):
+    """Another user was faster: the command is refused, and the page asks for a new look.
+
+    A halt wins, whatever happened since its form was opened, and however often it is pressed.
+    """
+    browser = await team.signed_in("engineer")
+    old, form = await browser.get(PATH), await browser.get(f"{PATH}/halt")
+    await browser.send(await browser.get(PATH), "/pause")
+    refused = await browser.send(old, "/pause")
+    assert refused.status == 412
+    assert "look again" in refused.text.lower()
+    for etag in ("", "*", "x", '"a", "b"'):
+        refused = await browser.send(old, "/pause", {"etag": etag})
+        assert refused.status in {400, 428}, etag
+    for _ in range(2):
+        assert (await browser.send(form, "/halt")).path == PATH
+    assert (await pointer(team)).halted
+
+
+async def test_a_halt_with_its_reasons(team):
+    """Two clicks from the channel: the form has reasons by language; phones see it, it is final.
+
+    Reasons that cannot be shown are refused with a message, and nothing is halted.
+    """
+    browser = await team.signed_in("approver")
+    page = await browser.get(PATH)
+    (link,) = [link for link in page.read.links if link.endswith("/halt")]
+    form = await browser.get(link)
+    for fields in (
+        {"locale-1": "", "text-1": "without a language"},
+        {"locale-1": "en", "text-1": "one", "locale-2": "en", "text-2": "two"},
+        {"locale-1": "english", "text-1": "no such language"},
+        {"locale-1": "en", "text-1": "see https://rom.example"},
+        {"note": "x" * 501},
+    ):
+        assert (await browser.send(form, "/halt", fields)).status == 422, fields
+    assert not (await pointer(team)).halted
+    told = "Boros baterai & panas < 5 %"
+    fields = {"locale-1": "en", "text-1": "It drains the battery.\r\nSorry."}
+    fields |= {"locale-2": "id", "text-2": told, "note": "ticket 4711"}
+    page = await browser.send(form, "/halt", fields)
+    assert (page.path, page.status) == (PATH, 200)
+    halted = await pointer(team)
+    assert halted.halted
+    assert halted.reason == {"en": "It drains the battery.\nSorry.", "id": told}
+    assert "halted" in page.text
+    assert told in page.read.text
+    assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
+
+
+async def test_words_that_are_not_recorded(world):
+    """A form opened before the halt is answered with the reason of the refusal."""
+    async with console_world(world, rewordings_per_day=1) as team:
+        browser = await team.signed_in("approver")
+        form = await browser.get(f"{PATH}/halt")
+        told = [await browser.send(form, "/halt", {"note": note}) for note in "ab"]
+        assert [page.status for page in told] == [200, 429]
+        assert "The new reason and note are not recorded" in told[1].text
+
+
+async def test_what_stops_something_gets_through_guesses(team, monkeypatch):
+    """While guesses and the account's own limit block every other page; on the urgent loop."""
+    browser = await team.signed_in("engineer")
+    page = await browser.get(PATH)
+    ran = []
+
+    class Urgent:
+        async def run(self, call, work):
+            ran.append(call.request.raw_path)
+            return await work(call)
+
+    object.__setattr__(team.services, "urgent", Urgent())
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all rate limits are used up
+    assert (await browser.ask("GET", PATH)).status == 429
+    assert (await browser.send(page, "/pause", follow=False)).status == 303
+    assert (await pointer(team)).paused
+    halting = await browser.get(f"{PATH}/halt")
+    assert (await browser.send(halting, "/halt", follow=False)).status == 303
+    assert (await pointer(team)).halted
+    assert ran == [f"{PATH}/pause", f"{PATH}/halt"]

@@ -1,10 +1,17 @@
-"""Releases: each build of each model, as people know it."""
+"""Releases: each build of each model, as people know it, its downloads, and content packs."""
 
 import asyncio
+import hashlib
+
+import pytest
 
 from server.console import rendering
+from server.console.releases import _estimate_phones
+from server.release.api.models import Downloads
+from server.storage.models import PackageDownloads
 from tests.server.ceremony import release
 from tests.server.console.test_channels import DAY, PATH
+from tests.server.core.content.samples import NEWS, entries_of, pack
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 INCREMENTAL = SECOND.replace("-2", "-2-from-1")
@@ -81,3 +88,72 @@ async def test_a_withdrawn_build(world, team):
     text = (await (await team.signed_in("viewer")).get("/console/releases/armani")).text
     assert "armani/id/stable withdrawn" in text
     assert "armani-1.zip withdrawn" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "polls", "phones"), [(21_599, 9, None), (21_600, 9, 9), (43_200, 30, 15)]
+)
+def test_phones_are_estimated_from_polls(seconds, polls, phones):
+    """Each polls every six hours on average; before six hours most have not polled yet."""
+    assert _estimate_phones(Downloads(True, polls, seconds, [])) == phones
+
+
+async def test_a_build_with_downloads(team):
+    """Sums and days of the build, and the command that forecasts its rollout."""
+    sha256 = hashlib.sha256(PACKAGE_1).hexdigest()
+    async with team.services.sessions.begin() as session:
+        for day in (20_423, 20_424):
+            session.add(PackageDownloads(sha256=sha256, day=day, begun=1_000, finished=980))
+    browser = await team.signed_in("viewer")
+    page = await browser.get("/console/releases/armani")
+    assert "/console/releases/armani/downloads" in page.read.links
+    text = (await browser.get("/console/releases/armani/downloads")).text
+    assert "This cannot be known." in text
+    assert "Downloads begun 2,000 Downloads finished 1,960" in text
+    assert "2025-12-02 1,000 980 2025-12-01 1,000 980" in text
+    assert "Not known here: phones reach a cache" in text  # where no polls are passed in
+    assert "hening-device fleet --devices 100000 --hours 24 --stage 100%" in text
+
+
+async def test_packs(world, team):
+    """Version, state, share, schedule and size; what a phone fetches is the sum.
+
+    Without packs the page says what they are for.
+    """
+    browser, now = await team.signed_in("viewer"), world.epoch()
+    page = await browser.get("/console/content")
+    assert "No pack is published." in page.text
+    assert "--body 'en=TEXT' --source-name NAME --source-licence LICENCE" in page.text
+    packs = {
+        "notices": pack(3, start=now - DAY, rollout=[[now - DAY, 125], [now + DAY + 60, 1000]]),
+        "features": pack(1, start=now + 3 * DAY + 60, rollout=[[now, 1000]]),
+        "holidays": pack(2, start=now - 2 * DAY, end=now - DAY),
+        "themes": pack(1, withdrawn=[1]),
+    }
+    entries = {
+        "notices": {"first": NEWS},
+        "features": {"first": NEWS},
+        "holidays": entries_of("holidays"),
+        "themes": {},
+    }
+    role, blobs = world.ceremony.packs("content", 2, entries, packs=packs)
+    await asyncio.to_thread(world.submit, {("content", 2): role}, blobs)
+    await team.services.publisher.process_incoming()
+    text = (await browser.get("/console/content")).text
+    text = text.replace("\xa0", " ")
+    assert "notices version 3 A pack in use 12.5 % from" in text
+    assert "100 % in 1 day" in text
+    assert "features version 1 A pack to come no phone" in text
+    assert "holidays version 2 A pack ended no phone" in text
+    assert "themes version 1 A pack withdrawn no phone always" in text
+    assert "in 10 files" in text  # 1 + 1 + 8, FORMATS section 15; none of what is withdrawn
+    assert "hand-made 1, CC0-1.0" in text
+    assert "1 notice News from 2026-01-05 on, before 2026-12-31 Where notices" in text
+    assert text.count("News from") == 2  # of features, too
+    command = (
+        "hening-signer content build notices --source notices --version 4 --out packs/notices-4"
+    )
+    assert (
+        f"--body 'en=TEXT' {command} hening-signer content release packs/notices-4 Run the commands"
+        in text
+    )
