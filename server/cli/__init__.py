@@ -61,7 +61,7 @@ for command in (
     LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
     LazyCommand(
         "owner-page",
-        "server.cli.owner_page:owner_page",
+        "server.cli.export:owner_page",
         'Write the page "what your phone sends", which a ROM can host anywhere.',
     ),
     LazyCommand(
@@ -86,7 +86,7 @@ for command in (
     ),
     LazyCommand(
         "move",
-        "server.cli.move:move",
+        "server.cli.maintenance:move",
         "Move a server that is all in one folder to PostgreSQL and S3.",
     ),
     LazyCommand(
@@ -94,7 +94,7 @@ for command in (
     ),
     LazyCommand("token", "server.cli.token:token", "Manage API tokens."),
     LazyCommand(
-        "session", "server.cli.session:session_group", "Show and end sessions of the console."
+        "session", "server.cli.token:session_group", "Show and end sessions of the console."
     ),
     LazyCommand(
         "audit-log",
