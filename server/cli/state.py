@@ -32,7 +32,6 @@ from server.publisher.errors import PublishError
 from server.publisher.maintenance.checks.finding import Finding
 from server.release.api.address import PREFIX
 from server.settings import Node
-from server.settings_files import check_settings_files
 from server.tables import print_table
 
 if TYPE_CHECKING:
@@ -231,9 +230,9 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """
     import asyncio
 
-    from server.dialect_checks import check_dialects
     from server.publisher.maintenance.check import check_state, check_store
     from server.release.checks.check import check_control_plane
+    from server.settings_checks import check_dialects, check_settings_files
     from server.storage.database import open_database
     from server.storage.migration import is_current
     from server.stores import open_blobs

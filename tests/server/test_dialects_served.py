@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from fixtures.captures import ANDROID_ID, CARRIER, IMEI, SERIAL, SERVICE_TOKEN, USER_ID, miui_update
-from server import dialect_read_back
+from server import dialect_serving
 from server.app import running
 from server.compat.lists import Lists
 from server.compat.options import SENTENCE, ClientChannel, CompatOptions
@@ -21,10 +21,8 @@ from server.compat.rendering import render
 from server.core.errors import FormatError
 from server.device.documents import make_document
 from server.device.snapshot import EMPTY, load_snapshot
-from server.dialect_checks import check_dialects
 from server.dialect_export import GONE_LIST, export_dialects
-from server.dialect_read_back import DialectReadBack, choose_paths
-from server.dialect_serving import Dialects, split_address
+from server.dialect_serving import DialectReadBack, Dialects, choose_paths, split_address
 from server.http.requests import GateMode
 from server.http.turns import LIMITS
 from server.processes.dialect_pieces import make_lists
@@ -32,6 +30,7 @@ from server.processes.messages import WorkerConfig
 from server.processes.serving import Serving
 from server.processes.sockets import bind_tcp
 from server.settings import Settings
+from server.settings_checks import check_dialects
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
 from tests.ports import free_port
@@ -275,7 +274,7 @@ async def test_read_back_tells_which_dialect_does_not_answer(labelled):
 
 async def test_read_back_gives_workers_time_to_take_a_map(labelled, monkeypatch):
     """A path that is new is not there before, which is no alarm."""
-    monkeypatch.setattr(dialect_read_back, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(dialect_serving, "PAUSE_SECONDS", 0)
     await asyncio.to_thread(labelled_offer, labelled)
     alarms, port, clock = [], free_port(), lambda: labelled.now().timestamp()
     chosen = options(port)

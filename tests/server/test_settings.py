@@ -7,7 +7,7 @@ import pytest
 
 from server.core.errors import FormatError
 from server.settings import Settings, load_settings
-from server.settings_files import NAMES, check_settings_files, list_secrets
+from server.settings_checks import NAMES, check_settings_files, list_secrets
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs

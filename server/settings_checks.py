@@ -1,4 +1,4 @@
-"""Checks who may read the settings' secrets, and the files that the settings name."""
+"""Checks of settings: who may read their secrets, the files that they name, and the dialects."""
 
 import stat
 from collections.abc import Iterator
@@ -6,9 +6,16 @@ from pathlib import Path
 
 import msgspec
 
+from server.compat.offers import held_back
+from server.compat.options import SENTENCE, CompatOptions
+from server.compat.rendering import Rendered, find_faults, render
+from server.core.errors import HeningError
+from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.settings import Settings
+from server.storage.blobs import BlobStore
 from server.storage.durable import is_private
+from server.storage.layout import StateFolder
 from server.storage.place import PostgresAddress
 
 NAMES = ("s3_secret_file", "oidc_client_secret_file", "tls_key", "api_key")
@@ -50,3 +57,35 @@ def _describe(path: Path, name: str, user: int) -> Iterator[str]:
             f"others may read or change {path} ({name}, mode {stat.S_IMODE(found.st_mode):04o}):"
             f" run `chmod {narrow} {path}`, and replace the secret if they could have."
         )
+
+
+def check_dialects(
+    folder: StateFolder, options: CompatOptions, blobs: BlobStore, now: int
+) -> Iterator[Finding]:
+    """Yield the sentence on privacy, builds that a dialect cannot offer, and stopped channels.
+
+    Nothing where no dialect is configured.
+    """
+    if not options.dialects:
+        return
+    yield Finding("dialects", SENTENCE)
+    try:
+        rendered = render(options, load_snapshot(folder.public, blobs, EMPTY), now)
+    except (HeningError, OSError) as error:
+        yield Finding("dialects", "", str(error))
+        return
+    faults = [f"{fault}." for fault in find_faults(rendered, now)]
+    yield from summarise("dialects", f"{len(options.dialects)} spoken", faults)
+    for stopped in _stopped(rendered, now):
+        yield Finding("dialects", stopped)
+
+
+def _stopped(rendered: Rendered, now: int) -> Iterator[str]:
+    for model in rendered.models:
+        for shelf in model.shelves.values():
+            release = held_back(shelf, now)
+            if release is not None:
+                yield (
+                    f"{model.device} {shelf.name} has stopped before counter {release.counter},"
+                    f" which needs {release.min_counter}"
+                )
