@@ -10,7 +10,7 @@ webhooks go out, each with its entry in the audit log.
     uploads/      blobs that arrive in parts
     rollouts/     commands for channels, approvals, schedules
     webhooks/     events, sent until they are accepted
-    checks/       whether rows and audit log agree
 
-`errors` are the errors of all of them, `restored` is what follows a restored database.
+`errors` are the errors of all of them, `checks` compares rows with the audit log, `restored` is
+what follows a restored database.
 """

@@ -15,8 +15,7 @@ from server.core.pointer import Pointer
 from server.release.auth.accounts import account_codenames
 from server.release.auth.audit_log import describe
 from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
-from server.release.checks.check import differences
-from server.release.checks.replay import ReplayedState
+from server.release.checks import ReplayedState, differences
 from server.release.errors import ConflictError
 from server.release.rollouts.commands import RAISING, Command, Halt, Resume, hash_pointer
 from server.storage.control_models import Account, AuditLogEntry, Change
