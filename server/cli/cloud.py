@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import structlog
 
-from server.cli.cloud_accounts import account
+from server.cli.cloud_accounts import account, code_group
 from server.cli.cloud_care import backup, check, migrate, restore, upkeep
 from server.cli.cloud_folder import (
     ESCROW_TO,
@@ -20,9 +20,8 @@ from server.cli.cloud_folder import (
     find_pepper,
     print_escrow,
 )
-from server.cli.cloud_law import breach_group, code_group
 from server.cli.cloud_pepper import pepper as pepper_commands
-from server.cli.cloud_policy import GivenPolicy, policy_group, policy_options
+from server.cli.cloud_policy import GivenPolicy, breach_group, policy_group, policy_options
 from server.cloud.folder import CloudFolder, load_cloud_settings, make_cloud
 from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.settings import CloudSettings

@@ -1,4 +1,7 @@
-"""`cloud account`: what an operator sees of accounts, by their random ids, and may stop."""
+"""`cloud account`: what an operator sees of accounts, by their random ids, and may stop.
+
+`cloud code`: invitation codes, with which owners sign up.
+"""
 
 import os
 import time
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from server.storage.database import Sessions
 
 ID = click.argument("account", metavar="ID")
-WEEK = 7 * 24 * 60 * 60
+DAY = 24 * 60 * 60
+WEEK = 7 * DAY
 
 
 @click.group()
@@ -192,3 +196,39 @@ def _spell_version(version: int) -> str:
 def _spell_week(week: int) -> str:
     """Return the first day of a week that is counted from 1970 on."""
     return f"{datetime.fromtimestamp(week * WEEK, UTC):%Y-%m-%d}"
+
+
+@click.group("code", epilog="Example: hening-server cloud code new --folder /srv/cloud")
+def code_group() -> None:
+    """Make the codes that owners need to sign up."""
+
+
+@code_group.command(epilog="Example: hening-server cloud code new --count 5 --folder /srv/cloud")
+@FOLDER
+@click.option(
+    "--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 365),
+    default=30,
+    show_default=True,
+    help="Days until an unused code expires.",
+)
+def new(folder: Path, count: int, days: int) -> None:
+    """Make codes, one for each account. They are shown this once.
+
+    The owner signs up in any Etebase client with a name that ends in `-` and the code.
+    """
+    from server.cloud.accounts.owners import add_code, draw_code
+
+    codes = [draw_code(os.urandom) for _ in range(count)]
+
+    async def work(database: "Sessions") -> None:
+        async with database.begin() as db:
+            for code in codes:
+                await add_code(db, code, epoch() + days * DAY)
+
+    run_in_cloud(folder, load_settings(folder), work)
+    for code in codes:
+        click.echo(code)

@@ -1,8 +1,9 @@
-"""`cloud policy`: versions of the region's policy are accepted, and listed."""
+"""`cloud policy`: versions of the region's policy. `cloud breach`: notices that it prescribes."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,3 +198,60 @@ def list_all(folder: Path, as_json: bool) -> None:
         ],
         "There is no policy, so uploads are refused: `hening-server cloud policy accept`.",
     )
+
+
+@click.group("breach", epilog="Example: hening-server cloud breach found --folder /srv/cloud")
+def breach_group() -> None:
+    """Record breaches, and notify owners within the hours of the policy."""
+
+
+@breach_group.command(epilog="Example: hening-server cloud breach found --folder /srv/cloud")
+@FOLDER
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M"]),
+    help="When it was found, in UTC.  [default: now]",
+)
+@UTC_TIMES
+def found(folder: Path, at: datetime | None) -> None:
+    """Record a breach; the server raises an alarm until owners are notified."""
+    from server.cloud.law.notices import note_breach
+    from server.cloud.law.policies import Policies
+
+    moment = epoch() if at is None else int(at.replace(tzinfo=UTC).timestamp())
+    settings = load_settings(folder)
+
+    async def work(database: "Sessions") -> tuple[int, int | None]:
+        signed = await Policies(database, settings.policy_key).current(epoch())
+        async with database.begin() as db:
+            number = await note_breach(db, moment, "")
+        hours = None if signed is None else signed.policy.hours.breach_notice
+        return number, hours
+
+    number, hours = run_in_cloud(folder, settings, work)
+    click.echo(f"Breach {number} was found on {show_time(moment)}.")
+    if hours is not None:
+        click.echo(f"Notify owners by {show_time(moment + hours * 60 * 60)}.")
+    click.echo(f'Next: hening-server cloud breach tell {number} "TEXT" --folder {folder}')
+
+
+@breach_group.command(
+    epilog='Example: hening-server cloud breach tell 1 "A copy of the database was stolen; change'
+    ' your password." --folder /srv/cloud'
+)
+@click.argument("number", type=click.IntRange(1))
+@click.argument("text")
+@FOLDER
+def tell(number: int, text: str, folder: Path) -> None:
+    """Notify owners of a breach: their devices and their pages show TEXT from now on."""
+    from server.cloud.law.notices import tell_breach
+
+    if not text.strip() or len(text) > 2000 or not text.isprintable():
+        raise click.UsageError("TEXT is one line of 1 to 2,000 characters.")
+
+    async def work(database: "Sessions") -> None:
+        async with database.begin() as db:
+            await tell_breach(db, number, text, epoch())
+
+    run_in_cloud(folder, load_settings(folder), work)
+    click.echo(f"Owners are notified of breach {number} from now on.")
