@@ -41,7 +41,7 @@ ELSEWHERE = {
     "stolen-model-key": "flows/test_drills.py",
     "stolen-server": "flows/test_drills.py",
     "stolen-snapshot-key": "flows/test_drills.py",
-    "upload": "server/release/api/test_uploads_by_curl.py",
+    "upload": "server/release/api/test_uploads.py",
     "webhooks": "flows/test_api_by_curl.py",
 }
 # Pages that begin in an empty folder, and pages that start the server themselves.

@@ -1,17 +1,23 @@
-"""tus 1.0.0 on the wire: byte by byte, and through tuspy, a third-party client."""
+"""tus 1.0.0 on the wire: byte by byte, by tuspy, and by the commands of docs/how-to/upload.md."""
 
 import asyncio
 import base64
 import hashlib
 import io
+import re
+from pathlib import Path
 
 import pytest
 from tusclient.client import TusClient
 
 from server.release.uploads.partial import BATCH
+from tests.server.ceremony import write_bundle
+from tests.server.release.api_world import api_world
+from tests.server.world import PACKAGE_2, SECOND
 
 DATA = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(DATA).hexdigest()
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "upload.md"
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
@@ -224,3 +230,37 @@ async def test_tuspy_after_a_lost_connection(api):
     assert BATCH <= sent.offset < len(data)
     await asyncio.to_thread(sent.upload)
     assert (await api.call("HEAD", f"/blobs/{sha256}")).status == 200
+
+
+@pytest.mark.needs("curl")
+async def test_a_bundle_by_hand(world, tmp_path):
+    """A package is uploaded and its role submitted with curl; the last answer says published."""
+    script = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    (tmp_path / "incoming").mkdir()
+    files = world.second_release()
+    sent = {sha256: data for sha256, data in world.ceremony.blobs.items() if data == PACKAGE_2}
+    write_bundle(tmp_path / "incoming", files, sent)
+    is_submitted = asyncio.Event()
+    async with api_world(world, wake=is_submitted.set) as api:
+
+        async def publish():
+            await is_submitted.wait()
+            await api.services.publisher.process_incoming()
+
+        publishing = asyncio.create_task(publish())
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            script.replace("http://127.0.0.1:8081", api.url),
+            cwd=tmp_path,
+            env={"TOKEN": "engineer", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode == 0, (out + err).decode()
+        await publishing
+    assert b'"status":"published"' in out
+    assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
