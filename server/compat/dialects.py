@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from server.compat import custota, graphene, lineage, templates
+from server.compat import graphene, lineage, single_build
 from server.compat.offers import Model
 from server.compat.options import DialectName
 from server.compat.pages import Content, Page
@@ -62,24 +62,24 @@ DIALECTS: Mapping[DialectName, Dialect] = {
     "graphene": _graphene("graphene"),
     "calyx": _graphene("calyx"),
     "custota": Dialect(
-        custota.GRAMMAR,
-        custota.lists,
-        custota.files,
-        custota.faults,
+        single_build.GRAMMAR_CUSTOTA,
+        single_build.lists_custota,
+        single_build.files_custota,
+        single_build.faults_custota,
         "{url}/custota",
     ),
     "crdroid": Dialect(
-        templates.GRAMMAR_CRDROID,
-        templates.lists_crdroid,
-        templates.files_crdroid,
-        templates.faults_crdroid,
+        single_build.GRAMMAR_CRDROID,
+        single_build.lists_crdroid,
+        single_build.files_crdroid,
+        single_build.faults_crdroid,
         _SERVER.format("/crdroid/%s.json"),
     ),
     "pixelexperience": Dialect(
-        templates.GRAMMAR_PE,
-        templates.lists_pe,
-        templates.files_pe,
-        templates.faults_pe,
+        single_build.GRAMMAR_PE,
+        single_build.lists_pe,
+        single_build.files_pe,
+        single_build.faults_pe,
         _SERVER.format("/pe/{{device}}/{{version}}"),
     ),
 }

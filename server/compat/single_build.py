@@ -1,14 +1,17 @@
-"""JSON of one build from a template of fields: crDroid's and PixelExperience's Updater.
+"""Dialects whose JSON has one build: crDroid, PixelExperience and Custota.
 
-Source: docs/FORMATS.md section 18. Fields that a release lacks are its labels.
+Source: docs/FORMATS.md section 18. For the first two, fields that a release lacks are its labels.
+For Custota packages and their signatures are beside the file; there is no answer that says
+"nothing": without a complete build the file is not there.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from server.compat.offers import Item, Model, find_missing_labels, labelled_offer
+from server.compat.offers import Build, Item, Model, find_missing_labels, labelled_offer
 from server.compat.options import SEGMENT
-from server.compat.pages import Content, Page, hashed_files, json_page
+from server.compat.pages import Content, Gone, Page, file_of, hashed_files, json_page
+from server.http.answers import Package
 
 MD5 = "md5"
 CRDROID_VERSION, PE_VERSION = "crdroid.version", "pe.version"
@@ -19,6 +22,9 @@ _TEXTS = (
 _FILE = r"[0-9a-f]{64}\.[a-z0-9._-]{1,95}"
 GRAMMAR_CRDROID = rf"/crdroid/(?:{SEGMENT}\.json|files/{SEGMENT}/{_FILE})"
 GRAMMAR_PE = rf"/pe/(?:{SEGMENT}/{SEGMENT}|files/{SEGMENT}/{_FILE})"
+VBMETA = "vbmeta"
+_CUSTOTA = "/custota"
+GRAMMAR_CUSTOTA = rf"{_CUSTOTA}/(?:{SEGMENT}\.json|{_FILE}\.zip(?:\.csig)?)"
 
 
 def lists_crdroid(model: Model, now: int) -> dict[str, Page]:
@@ -87,3 +93,49 @@ def faults_crdroid(model: Model, now: int) -> Iterator[str]:
 def faults_pe(model: Model, now: int) -> Iterator[str]:
     """Yield what keeps builds from being offered."""
     return find_missing_labels(model.single, now, PE_VERSION, MD5)
+
+
+def lists_custota(model: Model, now: int) -> dict[str, Page]:
+    """Return the file of a device, or nothing."""
+    build = labelled_offer(model.single, now)
+    if build is None or build.full.csig is None:
+        return {}
+    value: dict[str, Any] = {"version": 2, "full": _custota_locations(build.full)}
+    found = dict(_custota_incrementals(model, build))
+    if found:
+        value["incremental"] = found
+    return {f"{_CUSTOTA}/{model.device}.json": json_page(value)}
+
+
+def _custota_locations(item: Item) -> dict[str, str]:
+    """Return the two locations, relative to the folder."""
+    return {"location_ota": item.hashed, "location_csig": f"{item.hashed}.csig"}
+
+
+def _custota_incrementals(model: Model, build: Build) -> Iterator[tuple[str, dict[str, str]]]:
+    for item in build.incrementals:
+        for fingerprint in item.release.source_builds:
+            source = model.sources.get(fingerprint)
+            vbmeta = "" if source is None else source.label(VBMETA)
+            if vbmeta and item.csig is not None:
+                yield vbmeta, _custota_locations(item)
+
+
+def files_custota(model: Model) -> dict[str, Content]:
+    """Return the packages that have a csig, and the csigs."""
+    listed: dict[str, Content] = {}
+    shelf = model.single
+    for item in () if shelf is None else shelf.items.values():
+        found = None if item.csig is None or shelf is None else file_of(shelf, item)
+        if found is not None and item.csig is not None:
+            gone = isinstance(found, Gone)
+            csig = found if gone else Package(item.csig.sha256, item.csig.length)
+            listed |= {f"{_CUSTOTA}/{item.hashed}": found, f"{_CUSTOTA}/{item.hashed}.csig": csig}
+    return listed
+
+
+def faults_custota(model: Model, now: int) -> Iterator[str]:
+    """Yield what keeps builds from being offered."""
+    build = labelled_offer(model.single, now)
+    if build is not None and build.full.csig is None:
+        yield f"{build.full.path} has no csig: make one with `hening-signer ota csig`"
