@@ -4,7 +4,7 @@
 """
 
 from tests.server.device.served import serve
-from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_answer import PACKAGE
 
 CANARY = "canary4711"
 HEADERS = [

@@ -11,7 +11,7 @@ from tuf.ngclient import Updater
 from client_sim.cli import cli
 from server.http.requests import GateMode
 from tests.server.device.served import serve
-from tests.server.device.test_answers import PACKAGE, POINTER
+from tests.server.device.test_answer import PACKAGE, POINTER
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1
 
 

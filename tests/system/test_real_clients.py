@@ -8,7 +8,7 @@ import pytest
 from server.http.requests import GateMode
 from tests.nginx import run_proxy
 from tests.server.device.served import read_response, request, serve
-from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_answer import PACKAGE
 from tests.server.device.test_wire import without_date
 from tests.server.world import PACKAGE_1
 

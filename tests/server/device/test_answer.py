@@ -1,12 +1,23 @@
-"""A process's table of answers: the same whether built in one step or incrementally."""
+"""Answers: a process's table of them, and RFC 9110 over real sockets, from ranges to conditions."""
+
+import base64
+import gzip
+import hashlib
+import re
 
 import pytest
 
+from server.core.names import decode_pointer_path
 from server.device.answer import Served, make_served, phone_host
 from server.device.snapshot import EMPTY, load_snapshot
 from server.http.requests import GateMode
+from server.publisher.rollout import plan_halt
 from server.storage.local_blobs import LocalBlobs
-from tests.server.world import PACKAGE_2
+from tests.cases import case
+from tests.server.ceremony import release
+from tests.server.device.served import read_response, request, serve
+from tests.server.device.test_wire import without_date
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2
 
 HOSTS = (b"updates.example", b"updates.example:8443")
 
@@ -86,3 +97,125 @@ def test_phones_only(published_state):
 def test_nothing_is_public_yet():
     """Then no answer is 200, and there is no next root."""
     assert make_served(EMPTY, HOSTS, GateMode.DIRECT, Served()) == Served(EMPTY, HOSTS)
+
+
+TIMESTAMP = "/metadata/timestamp.json"
+DIGEST = hashlib.sha256(PACKAGE_1).hexdigest()
+PACKAGE = f"/targets/armani/id/stable/{DIGEST}.armani-1.zip"
+POINTER = f"/targets/latest/armani/id/{hashlib.sha256(b'').hexdigest()}.stable"
+NEGOTIATED = [TIMESTAMP, "/metadata/1.root.json", "/log/checkpoint", "/log/proof/armani.2"]
+
+
+def tile(folder):
+    """Return the path of a public tile."""
+    tiles = (folder.public / "log" / "tile" / "0").rglob("*")
+    file = next(path for path in sorted(tiles) if path.is_file())
+    return "/" + file.relative_to(folder.public).as_posix()
+
+
+@pytest.mark.parametrize("path", NEGOTIATED)
+def test_two_representations(direct, published_state, path):
+    """The same bytes come plain or compressed, each with its own validator and digest."""
+    plain = direct.get(path)
+    packed = direct.get(path, b"Accept-Encoding: gzip")
+    content = (published_state.folder.public / path[1:]).read_bytes()
+    assert plain.body == gzip.decompress(packed.body) == content
+    assert (plain["Content-Encoding"], packed["Content-Encoding"]) == (None, "gzip")
+    assert plain["Vary"] == packed["Vary"] == "Accept-Encoding"
+    for response in (plain, packed):
+        digest = base64.b64encode(hashlib.sha256(response.body).digest()).decode()
+        assert response["Repr-Digest"] == f"sha-256=:{digest}:"
+    of_plain = b"If-None-Match: " + plain["ETag"].encode()
+    assert direct.get(path, b"Accept-Encoding: gzip", of_plain).status == 200
+
+
+def test_negotiation(direct):
+    """Gzip is sent to clients that accept it, and to no others."""
+    accepting = (b"gzip", b"GZIP", b"br, gzip", b"gzip;q=0.5")
+    others = (b"gzip;q=0", b"gzip; q=0.000", b"identity", b"br", b"", b"*", b"gzipx")
+    for value in (*accepting, *others):
+        with case(value):
+            coding = direct.get(TIMESTAMP, b"Accept-Encoding: " + value)["Content-Encoding"]
+            assert coding == ("gzip" if value in accepting else None)
+
+
+def test_head_is_get_without_its_bytes(direct):
+    """Status and headers of HEAD are those of GET (section 9.3.2)."""
+    for path in (*NEGOTIATED, PACKAGE, "/metadata/9.root.json"):
+        for line in (b"Accept-Encoding: gzip", b"Accept-Encoding: identity"):
+            with case(path, line):
+                whole, head = direct.get(path, line), direct.get(path, line, method="HEAD")
+                assert without_date(whole)[:2] == without_date(head)[:2]
+                assert head.body == b""
+                assert whole["Content-Length"] == str(len(whole.body))
+
+
+def test_head_leaves_the_connection_usable(direct):
+    """No byte of a body follows the answer to HEAD."""
+    with direct.connect() as connection:
+        connection.sendall(request(PACKAGE, method="HEAD") + request(TIMESTAMP))
+        assert read_response(connection, is_head=True).status == 200
+        assert read_response(connection).status == 200
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"identity"])
+def test_if_none_match(direct, coding):
+    """A validator gives 304 for its own representation, however it is listed."""
+    line = b"Accept-Encoding: " + coding
+    for path in (*NEGOTIATED, PACKAGE):
+        etag = direct.get(path, line)["ETag"]
+        for value in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+            response = direct.get(path, line, f"If-None-Match: {value}".encode())
+            assert (response.status, response["ETag"], response.body) == (304, etag, b""), path
+            assert response["Content-Encoding"] is None
+        assert direct.get(path, line, b'If-None-Match: "other"').status == 200
+
+
+def test_what_is_gone(world):
+    """A withdrawn package is 410; its neighbours are not."""
+    world.run(lambda publisher: publisher.change_pointers(halt_all))
+    files = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
+    result = world.publish({("armani", 3): world.ceremony.role("armani", 3, files)})
+    assert result.reason == ""
+    with serve(world.folder) as served:
+        assert served.get(PACKAGE).status == 410
+        assert served.get("/metadata/2.armani.json").status == 200
+        (world.folder.public / "metadata" / "2.armani.json").unlink()
+    with serve(world.folder) as served:
+        assert served.get("/metadata/2.armani.json").status == 410
+        assert served.get("/metadata/4.armani.json").status == 404
+
+
+def halt_all(published):
+    """Halt every pointer."""
+    return {
+        path: plan_halt(decode_pointer_path(path), pointer, {})
+        for path, pointer in published.pointers().items()
+    }
+
+
+def test_caching(direct, published_state):
+    """Pointers and what a key of the log signs are cached for a minute, all else for a year."""
+    for path in (TIMESTAMP, "/log/checkpoint", "/log/proof/armani.2"):
+        assert direct.get(path)["Cache-Control"] == "public, max-age=60"
+    for path in ("/metadata/1.root.json", PACKAGE, POINTER, tile(published_state.folder)):
+        assert direct.get(path)["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def test_vary_stands_exactly_where_a_packed_form_exists(direct, published_state):
+    """Tiles and packages have one form only."""
+    for path in (PACKAGE, POINTER, tile(published_state.folder)):
+        response = direct.get(path, b"Accept-Encoding: gzip")
+        assert response["Vary"] is response["Content-Encoding"] is None
+
+
+def test_everyone_gets_the_same_bytes(direct):
+    """Ten clients with different habits get the same answer, except for its date."""
+    answers = {
+        re.sub(rb"Date: [^\r]*", b"", answer.head) + answer.body
+        for number in range(10)
+        for answer in [
+            direct.get(TIMESTAMP, b"Accept-Encoding: gzip", f"User-Agent: phone-{number}".encode())
+        ]
+    }
+    assert len(answers) == 1

@@ -1,7 +1,7 @@
 """RFC 9110 and RFC 9112, section by section, on the fast path and on the fallback to aiohttp.
 
 A case is bytes, the statuses of their answers in order, and whether the connection ends then.
-Requests that are always refused are in test_wire.py, answers about packages in test_answers.py.
+Requests that are always refused are in test_wire.py, answers about packages in test_answer.py.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import pytest
 from server.http.fallback import RESPONSE_HEADERS
 from tests.cases import case
 from tests.server.device.served import read_response, request
-from tests.server.device.test_answers import PACKAGE, POINTER
+from tests.server.device.test_answer import PACKAGE, POINTER
 
 PATH = "/metadata/timestamp.json"
 LINE = f"GET {PATH} HTTP/1.1\r\n".encode()

@@ -12,7 +12,7 @@ import pytest
 from server.http.turns import Limits
 from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
-from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_answer import PACKAGE
 
 STAMP = "/metadata/timestamp.json"
 GZIP = b"Accept-Encoding: gzip"

@@ -4,7 +4,7 @@ import re
 
 from tests.cases import case
 from tests.server.device.served import read_response, request
-from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_answer import PACKAGE
 from tests.server.device.test_wire import check_refusal, refusals
 from tests.server.world import PACKAGE_1
 

@@ -14,7 +14,7 @@ from server.http.requests import GateMode
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
 from tests.server.device.served import HOST, serve_plane
-from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_answer import PACKAGE
 from tests.server.world import PACKAGE_2
 
 NEXT = "/metadata/3.armani.json"

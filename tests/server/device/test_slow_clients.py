@@ -26,7 +26,7 @@ from server.http.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 from tests.server.device.served import HOST, read_response, request, serve
-from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_answer import PACKAGE
 
 BIG = "/metadata/1.big.json"
 BYTES = random.Random(5).randbytes(12_000_000)  # more than a kernel buffers for a client
