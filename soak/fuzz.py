@@ -34,7 +34,7 @@ with atheris.instrument_imports(
 ):
     import h11
 
-    from server.device.heads import plan_head
+    from server.device.answer import plan_head
     from server.http.heads import END
     from server.http.requests import GateMode
     from soak.agreement import check_input

@@ -13,9 +13,15 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from server.device.answer import Served, plan_answer
+from server.device.answer import (
+    Served,
+    is_for_package,
+    is_phones,
+    plan_answer,
+    plan_gate_refusal,
+    plan_head,
+)
 from server.device.gate import check_request, is_block, is_path, take_heads
-from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
 from server.http.answers import Answer, Hit
 from server.http.counts import Counts
 from server.http.heads import LONGEST, Planned, PlannedFile, match_path

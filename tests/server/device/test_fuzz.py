@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from server.device.heads import plan_head
+from server.device.answer import plan_head
 from server.http.heads import END
 from server.http.requests import REFUSED, TOLERATED, GateMode
 from soak.agreement import check_agreement, check_input

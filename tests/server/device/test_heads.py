@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.answer import Served, make_served
+from server.device.answer import (
+    Served,
+    is_for_package,
+    is_phones,
+    make_served,
+    plan_gate_refusal,
+    plan_head,
+)
 from server.device.documents import make_document
 from server.device.gate import BLOCK
-from server.device.heads import is_for_package, is_phones, plan_gate_refusal, plan_head
 from server.device.plane import RECALLED, DevicePlane
 from server.device.snapshot import Snapshot
 from server.http.answers import Package
