@@ -5,6 +5,6 @@ A plane passes in what answers a request (`plane`). The engine knows no grammar 
 - `listener` opens sockets, `connections` knows all that are open, with their limits.
 - `fast_path` reads a head (`heads`), asks the plane, and sends. `turns` keeps connections with many
   requests from holding up the others; `fallback` answers by aiohttp what the fast path does not.
-- `downloads` and `file_sending` send packages, `send_progress` ends clients that stop reading.
+- `downloads` and `sending` send packages; `sending` also ends clients that stop reading.
 - `requests`, `answers` and `counts` are the rules, answers and counters of every public plane.
 """

@@ -16,9 +16,8 @@ from aiohttp.abc import AbstractStreamWriter
 
 from server.http.answers import Answer, Package, problem
 from server.http.counts import Counts
-from server.http.file_sending import FileSender, Sending
 from server.http.heads import PlannedFile
-from server.http.send_progress import Patience, Twin, untaken
+from server.http.sending import FileSender, Patience, Sending, Twin, untaken
 from server.http.turns import Limits
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError

@@ -19,7 +19,7 @@ from aiohttp.http import RawRequestMessage
 from server.http.connections import Connections
 from server.http.heads import END
 from server.http.plane import Plane
-from server.http.send_progress import untaken
+from server.http.sending import untaken
 from server.http.turns import SLOW_ANSWER
 
 RESPONSE_HEADERS = frozenset(

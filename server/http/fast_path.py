@@ -14,7 +14,7 @@ from typing import cast
 from server.http.connections import Connections
 from server.http.downloads import FileAnswer, is_tls
 from server.http.heads import END, UNKNOWN, PlannedFile, may_become_head
-from server.http.send_progress import untaken
+from server.http.sending import untaken
 from server.http.turns import ANSWER, PIECE, SLOW_ANSWER
 
 CLOSE = b"\r\nConnection: close"

@@ -25,7 +25,7 @@ def no_blocking_calls():
             function.can_block_in("storage/test_both_databases.py", "undo")
             function.can_block_in("storage/test_both_databases.py", "make")
         # On a non-blocking socket it waits for the disk alone.
-        blockbuster.functions["os.sendfile"].can_block_in("http/file_sending.py", "_send_piece")
+        blockbuster.functions["os.sendfile"].can_block_in("http/sending.py", "_send_piece")
         yield blockbuster
 
 
