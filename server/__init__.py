@@ -17,7 +17,7 @@ phones poll. Read in this order:
     cli/        one module a command; it starts `app`, which runs all of it in one process
 
 The modules of this folder put the planes together: `app` and `bootstrap`; `device_serving` and
-`snapshot_watch`; `dialect_serving` and `dialect_export`; `publish_loop` and `maintenance`; `urgent`
-on a thread of its own; `health`. What they share: `settings` and `settings_checks`, `places` and
-`place_options` (default folders), `instruments`, `observability` (logs), `tables` (for people).
+`snapshot_watch`; `dialect_serving` and `dialect_export`; `publish_loop`; `urgent` on a thread of
+its own; `health`. What they share: `settings` and `settings_checks`, `places` and `place_options`
+(default folders), `alarms`, `observability` (logs), `tables` (for people).
 """

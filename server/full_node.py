@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import structlog
 
+from server.alarms import Instruments, Maintenance
 from server.bootstrap import make_offer_check
 from server.console.overview import ProcessState
 from server.console.site import open_console
@@ -20,8 +21,6 @@ from server.download_recorder import DownloadRecorder
 from server.health import serving_health
 from server.http.counts import Counts, CountsCollector
 from server.http.requests import GateMode
-from server.instruments import Instruments
-from server.maintenance import Maintenance
 from server.processes.supervisor import LostCollector
 from server.publish_loop import publish_for_ever
 from server.publisher.expiry.alarms import Alarm

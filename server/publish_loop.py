@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from server.instruments import Instruments
+from server.alarms import Instruments
 from server.publisher.expiry.metrics import PublishMetrics
 from server.publisher.incoming import list_ignored
 from server.publisher.publisher import Publisher

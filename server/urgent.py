@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import structlog
 
-from server.instruments import Instruments
+from server.alarms import Instruments
 from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back_http import HttpReadBack

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+from server.alarms import Instruments
 from server.http.counts import Counts, CountsCollector
 from server.http.requests import Reason
-from server.instruments import Instruments
 from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.status import CLASSES, ApiMetrics

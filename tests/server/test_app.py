@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 import structlog
 
-from server import maintenance
+from server import alarms
+from server.alarms import Instruments
 from server.app import running
 from server.http.requests import GateMode
-from server.instruments import Instruments
 from server.observability import FIELDS
 from server.publish_loop import TICK_SECONDS, publish_for_ever
 from server.publisher.expiry.clock import load_clock_record
@@ -63,7 +63,7 @@ def test_a_publication_is_looked_for_often_enough():
 
 async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
     """An alarm ends with the renewal, and not with the monitor's next round."""
-    monkeypatch.setattr(maintenance, "POLL_SECONDS", 2 * PATIENCE)
+    monkeypatch.setattr(alarms, "POLL_SECONDS", 2 * PATIENCE)
     poll, seen = Monitor.poll, asyncio.Queue()
 
     async def look(self):

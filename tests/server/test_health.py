@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import delete
 
+from server.alarms import Maintenance
 from server.health import serving_health
-from server.maintenance import Maintenance
 from server.publisher.expiry.metrics import PublishMetrics
 from server.publisher.expiry.monitor import Monitor
 from server.storage.database import open_database

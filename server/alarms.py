@@ -1,18 +1,70 @@
-"""Checks by the monitor, periodically and after publications, and their result for readiness."""
+"""The alarms and metrics of a running server, the monitor's rounds, and readiness.
+
+The monitor checks periodically and after publications.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
 
 from server.device.snapshot import Snapshot
 from server.publisher.expiry.alarms import Notice
 from server.publisher.expiry.clock import ClockKeeper
+from server.publisher.expiry.metrics import SWAPPED, PublishMetrics
 from server.publisher.expiry.monitor import Monitor
 
 POLL_SECONDS = 10.0  # between two rounds
 LEAST_SECONDS = 1.0  # between two, however often something is published: a round reads all roles
 FIRST_SECONDS = 60.0  # the first round waits this long for the first renewal
 STALE_SECONDS = 60.0  # without a round for so long, something is stuck
+log = structlog.get_logger()
+
+
+class Instruments:
+    """Counters and alarms. `wake` is called for each step of a publication, as it ends."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        wake: Callable[[int], None],
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self.failures = Counter("hening_publish_failures", "Failed ticks", registry=self.registry)
+        self.metrics = PublishMetrics(self.registry, monotonic)
+        self._clock = clock
+        self._wake = wake
+
+    def alarm(self, sentence: str) -> None:
+        """Log a failure of publishing, and count it."""
+        self.failures.inc()
+        self.say(sentence)
+
+    def say(self, sentence: str) -> None:
+        """Log what needs an operator's attention."""
+        log.error("alarm", error=sentence)
+
+    def notice_jump(self, sentence: str) -> None:
+        """Log a jump of the clock, and count it."""
+        self.metrics.jumps.inc()
+        self.say(sentence)
+
+    def fail(self, error: Exception) -> None:
+        """Log a failed attempt, and count it."""
+        self.failures.inc()
+        self.metrics.failed()
+        log.error("publishing failed and is tried again", error=str(error))
+
+    def after_step(self, step: int) -> None:
+        """Count a step, and pass it on."""
+        self._wake(step)
+        self.metrics.after_step(step)
+        if step == SWAPPED:
+            self.metrics.last.set(self._clock().timestamp())
 
 
 class Maintenance:
