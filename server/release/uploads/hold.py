@@ -1,20 +1,23 @@
-"""Exclusive access of one task to an upload, and its end: as a blob, dropped, or expired.
+"""An upload that one task has opened: its bytes arrive, and it ends as a blob, or is dropped.
 
 After a crash, and when an upload has expired, it ends without its client.
 """
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import select
 
 from server.core.errors import FormatError
 from server.release.auth.audit_log import record
-from server.release.uploads.limits import UploadBusyError, UploadChecksumError
-from server.release.uploads.partial import ENDED, to_end, to_its_end
-from server.release.uploads.partials import Partial, Partials
+from server.release.errors import TooLargeError
+from server.release.uploads.headers import Checksum
+from server.release.uploads.limits import UploadBusyError, UploadChecksumError, UploadStalledError
+from server.release.uploads.partials import ENDED, Partial, Partials
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
@@ -22,6 +25,104 @@ from server.storage.models import Blob
 
 SERVER = "server"
 """The actor of what the server does by itself."""
+P = ParamSpec("P")
+T = TypeVar("T")
+_THREADS = BlobThreads()
+"""For all uploads: many clients may send at the same time, and publishing needs other threads."""
+BEYOND = (
+    "the part goes beyond the length that the upload announced: send what is left of it, or"
+    " announce another upload."
+)
+BATCH = 1 << 20
+"""Bytes collected before a thread writes them: pieces of a socket have about 64 KiB."""
+
+
+async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Run `function` in a thread; if cancelled, wait for it first.
+
+    A file is not closed, and not unlocked, under a thread that still writes to it.
+    """
+    return await to_its_end(_THREADS.run(function, *arguments, **options))
+
+
+async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
+    """Await a call in another thread; if cancelled, wait for it first."""
+    work = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
+async def receive(
+    file: Partial,
+    pieces: AsyncIterator[bytes],
+    room: int,
+    checksum: Checksum | None,
+    silence: float,
+) -> None:
+    """Append the bytes of one part, at most `room`; on return they are flushed to disk.
+
+    After an early end, such as a lost connection or a pause of `silence` seconds, what arrived
+    stays and is flushed, too. Nothing stays of a part with a `checksum`. Of one that is longer than
+    `room` nothing stays in a file, and full pieces do in S3: all bytes are hashed in the end. The
+    error is raised to the caller.
+    """
+    start, is_whole = file.offset, False
+    if checksum is not None:
+        await to_end(file.begin)
+    try:
+        try:
+            await _copy(file, pieces, room, checksum, silence)
+        except TooLargeError:
+            await to_end(file.cut, start)
+            raise
+        if checksum is not None:
+            checksum.check()
+        is_whole = True
+    finally:
+        if checksum is not None and not is_whole:
+            await to_end(file.cut, start)
+        await to_end(file.settle)
+
+
+async def _copy(
+    file: Partial,
+    pieces: AsyncIterator[bytes],
+    room: int,
+    checksum: Checksum | None,
+    silence: float,
+) -> None:
+    batch = bytearray()
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(silence):
+                    piece = await anext(pieces, None)
+            except TimeoutError as error:
+                raise UploadStalledError(
+                    "the part paused for too long: what arrived is kept, go on from there."
+                ) from error
+            if piece is None:
+                break
+            room -= len(piece)
+            if room < 0:
+                raise TooLargeError(BEYOND)
+            batch += piece
+            if len(batch) >= BATCH:
+                # A failed write is not repeated below.
+                full, batch = bytes(batch), bytearray()
+                await to_end(_take, file, full, checksum)
+    finally:
+        if batch:
+            await to_end(_take, file, bytes(batch), checksum)
+
+
+def _take(file: Partial, data: bytes, checksum: Checksum | None) -> None:
+    if checksum is not None:
+        checksum.feed(data)
+    file.write(data)
 
 
 @dataclass(eq=False)

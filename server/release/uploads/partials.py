@@ -1,14 +1,47 @@
-"""The interface of what holds the bytes of unfinished uploads.
+"""Holds the bytes of unfinished uploads: an interface, and its store in files of this machine.
 
-Two stores implement it. In `partial` an upload is a file of this machine. In `s3_partials` it is
-objects in S3, and any control node continues what another one began.
+In the other store, `s3_partials`, they are objects in S3, and any control node continues what
+another one began.
+
+    uploads/ID          the bytes; the file's length is the only record of their number
+    uploads/ID.from     while a part with a checksum arrives: the decimal offset where it begins
+
+What arrived of a part without a checksum is kept. A part with one counts completely or not at all:
+a crash in the middle leaves `ID.from`, and the next opening truncates the file there. The writer
+holds a lock on the file, which the kernel releases when the process dies.
 """
 
-from collections.abc import Sequence
+import contextlib
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
+from server.core.encodings import decode_decimal
+from server.core.errors import FormatError
+from server.release.errors import QuotaError
+from server.release.uploads.limits import UploadBusyError
 from server.storage.blobs import BlobStore
+from server.storage.bounded import read_bounded
 from server.storage.control_models import Upload
+from server.storage.durable import (
+    make_folder,
+    open_created,
+    sweep_temporary,
+    sync_folder,
+    write_durable,
+)
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+BUSY = "the upload is being sent or verified at this moment: ask again soon."
+ENDED = "the upload has ended at this moment: ask again."
+_ID = re.compile(r"[0-9a-f]{32}")
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Partial(Protocol):
@@ -69,3 +102,175 @@ class Partials(Protocol):
 
     def tidy(self) -> None:
         """Remove this machine's temporary files after a crash."""
+
+
+class PartialFile:
+    """The file of one upload; every method blocks, and all except `open` need it open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def open(self) -> None:
+        """Open and lock the file, which is created if missing; repair it after a crash.
+
+        Raises UploadBusyError when another task holds it.
+        """
+        with storage_errors():
+            make_folder(self.path.parent)
+            is_new = not self.path.exists()
+            self._descriptor = open_created(self.path, _FLAGS)
+            if not _take_lock(self._descriptor):
+                raise UploadBusyError(BUSY)
+            if is_new:
+                sync_folder(self.path.parent)
+            if _mark(self.path).exists():
+                self.cut(arrived(self.path))
+                self.settle()
+
+    def close(self) -> None:
+        """Close the file and release the lock, if it was open."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def offset(self) -> int:
+        """How many bytes have arrived."""
+        return os.fstat(self._descriptor).st_size
+
+    def write(self, data: bytes) -> None:
+        """Append bytes. Raises QuotaError where the disk is full; what fitted stays."""
+        view = memoryview(data)
+        with storage_errors():
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def begin(self) -> None:
+        """Record where a part with a checksum begins, before its first byte is written."""
+        with storage_errors():
+            write_durable(_mark(self.path), b"%d" % self.offset)
+
+    def cut(self, offset: int) -> None:
+        """Truncate the file at `offset`."""
+        with storage_errors():
+            os.ftruncate(self._descriptor, offset)
+            os.fsync(self._descriptor)
+
+    def settle(self) -> None:
+        """Flush what arrived to disk; a part with a checksum counts from here on."""
+        with storage_errors():
+            os.fsync(self._descriptor)
+            _forget(_mark(self.path))
+
+    def adopt(self, blobs: BlobStore, sha256: str, length: int) -> None:
+        """Give the file a second name in the store, if that is on the same file system."""
+        blobs.adopt(self.path, sha256, length)
+
+    def remove(self) -> None:
+        """Remove the file, and its `.from` file."""
+        with storage_errors():
+            _forget(_mark(self.path))
+            _forget(self.path)
+
+
+def arrived(path: Path) -> int:
+    """Return how many bytes of an upload count, whether or not more are arriving."""
+    try:
+        return decode_decimal(read_bounded(_mark(path), 16).decode("ascii"))
+    except (OSError, ValueError, FormatError):  # there is none
+        return _length(path)
+
+
+def is_upload_name(name: str) -> bool:
+    """Answer whether an upload's file may have this name: its id, 32 lower-case hex digits."""
+    return _ID.fullmatch(name) is not None
+
+
+class LocalPartials:
+    """The uploads of a folder, one file each, named by its id."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def partial(self, upload_id: str) -> PartialFile:
+        """Return an upload's file."""
+        return PartialFile(self._folder / upload_id)
+
+    def arrived(self, upload_id: str) -> int:
+        """Return how many bytes of an upload count."""
+        return arrived(self._folder / upload_id)
+
+    def reserve(self, waiting: Sequence[Upload]) -> int:
+        """Return how many bytes are still to arrive."""
+        return sum(each.length - self.arrived(each.id) for each in waiting)
+
+    def ids(self) -> set[str]:
+        """Return the names of the files; others than those of uploads are left out."""
+        if not self._folder.is_dir():
+            return set()
+        return {name for path in self._folder.iterdir() if is_upload_name(name := path.name)}
+
+    def remove_unheld(self, upload_id: str) -> None:
+        """Remove an upload's file unless it is locked."""
+        file = self.partial(upload_id)
+        try:
+            with contextlib.suppress(UploadBusyError):
+                file.open()
+                file.remove()
+        finally:
+            file.close()
+
+    def tidy(self) -> None:
+        """Remove what crashed writes left."""
+        sweep_temporary(self._folder)
+
+
+def open_partials(folder: StateFolder) -> Partials:
+    """Return the uploads of a state folder: the folder's own, or the shared ones."""
+    if folder.tree is None:
+        return LocalPartials(folder.uploads)
+    from server.release.uploads.s3_partials import BULK, S3Partials  # noqa: PLC0415 - few share them
+    from server.storage.objects import Objects  # noqa: PLC0415
+
+    return S3Partials(Objects(folder.tree, patience=BULK), folder.uploads)
+
+
+def _take_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(descriptor).st_nlink > 0  # else it was removed between the two calls
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.from")
+
+
+def _forget(path: Path) -> None:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextlib.contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn a failure of the disk into QuotaError where it is full, else StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise QuotaError(
+                "the disk is full: what arrived is kept, go on when there is room."
+            ) from error
+        raise StorageError(f"an upload cannot be kept: {error.strerror or error}.") from error

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from server.release.uploads.limits import UploadBusyError
-from server.release.uploads.partial import BUSY, ENDED, storage_errors
+from server.release.uploads.partials import BUSY, ENDED, storage_errors
 from server.storage.blobs import BlobStore, sweep_unlocked
 from server.storage.bounded import TEMPORARY
 from server.storage.control_models import Upload

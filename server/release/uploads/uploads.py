@@ -1,6 +1,6 @@
 """Uploads from their announcement to the blob: the protocol tus 1.0.0 without its HTTP.
 
-An upload is a row with its sender and content, and the bytes so far: a file (`partial`), or pieces
+An upload is a row with its sender and content, and the bytes so far: a file (`partials`), or pieces
 in S3 (`s3_partials`). Its last byte makes it a blob, in this order:
 
     1  the bytes are hashed                   a crash leaves all of them: finished later
@@ -24,7 +24,14 @@ from server.release.auth.audit_log import record
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.uploads.headers import Checksum
-from server.release.uploads.hold import Holder, recover_uploads, sweep_uploads
+from server.release.uploads.hold import (
+    BEYOND,
+    Holder,
+    receive,
+    recover_uploads,
+    sweep_uploads,
+    to_end,
+)
 from server.release.uploads.limits import (
     Limits,
     OffsetError,
@@ -32,8 +39,7 @@ from server.release.uploads.limits import (
     check_quota,
     check_space,
 )
-from server.release.uploads.partial import BEYOND, is_upload_name, open_partials, receive, to_end
-from server.release.uploads.partials import Partials
+from server.release.uploads.partials import Partials, is_upload_name, open_partials
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import Upload
 from server.storage.database import Sessions

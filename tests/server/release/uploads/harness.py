@@ -11,8 +11,7 @@ from sqlalchemy import select
 
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.uploads.limits import Limits
-from server.release.uploads.partial import LocalPartials
-from server.release.uploads.partials import Partials
+from server.release.uploads.partials import LocalPartials, Partials
 from server.release.uploads.s3_partials import S3Partials
 from server.release.uploads.uploads import Uploads
 from server.storage.control_models import AuditLogEntry

@@ -314,10 +314,10 @@ async def test_a_full_disk(local, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(descriptor, bytes(data[:100]))
 
-    monkeypatch.setattr("server.release.uploads.partial.os.write", full)
+    monkeypatch.setattr("server.release.uploads.partials.os.write", full)
     with pytest.raises(QuotaError, match="disk is full"):
         await local.append(upload_id, 0, DATA)
-    monkeypatch.setattr("server.release.uploads.partial.os.write", write)
+    monkeypatch.setattr("server.release.uploads.partials.os.write", write)
     assert await local.offset(upload_id) == 100
     assert await local.append(upload_id, 100, DATA[100:]) == len(DATA)
 
