@@ -3,7 +3,7 @@
 Values in, values out: what these modules decode was received as bytes, and what they encode is
 signed or published. Read `names` and `encodings` first.
 
-- What is signed: `metadata` (TUF), `release` and `floor` (a model's role), `pointer` and `latest`
+- What is signed: `metadata` (TUF), `release` (a model's role), `pointer` and `latest`
   (what a channel offers), `content/` (packs), `cloud_policy`.
 - What is allowed: `profile` (of TUF), `limits` (of what cannot be taken back), `succession` (from
   one version of a role to the next), `build_rules`, `release_texts`.

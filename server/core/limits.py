@@ -10,9 +10,8 @@ from tuf.api.metadata import Root, Targets
 from server.core.content.kinds import CONTENT_ROLES
 from server.core.encodings import MAX_INTEGER
 from server.core.errors import HeningError, ProfileError, ReleaseError, TrustError
-from server.core.floor import Floor, decode_floor, encode_floor
 from server.core.names import is_codename, is_online
-from server.core.release import decode_release
+from server.core.release import Floor, decode_floor, decode_release, encode_floor
 
 SKEW = timedelta(days=1)
 """How far a signed time may be ahead of the time of signing, since machines' clocks differ."""

@@ -9,9 +9,8 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.encodings import MAX_INTEGER
 from server.core.errors import HeningError, ReleaseError
-from server.core.floor import Floor, decode_floor, encode_floor
 from server.core.names import check_codename, decode_channel, decode_release_path
-from server.core.release import Release, decode_releases
+from server.core.release import Floor, Release, decode_floor, decode_releases, encode_floor
 from server.core.release_texts import check_changelogs
 from server.core.succession import check_role_content
 

@@ -12,11 +12,10 @@ from tuf.api.metadata import TargetFile, Targets
 from server.core.content.index import check_index_succession, decode_index
 from server.core.content.kinds import CONTENT_ROLES
 from server.core.errors import FormatError, ReleaseError
-from server.core.floor import Floor, decode_floor
 from server.core.limits import Reset, apply_reset, reset_number
 from server.core.names import decode_release_path, is_codename
 from server.core.profile import check_delegated
-from server.core.release import Release, decode_releases
+from server.core.release import Floor, Release, decode_floor, decode_releases
 
 _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from server.core.floor import decode_floor
 from server.core.names import Channel, ask_for_near, decode_pointer_path, decode_release_path
 from server.core.pointer import (
     MAX_INCREMENTALS,
@@ -22,7 +21,7 @@ from server.core.pointer import (
     has_full,
     offered_in,
 )
-from server.core.release import Release, decode_releases
+from server.core.release import Release, decode_floor, decode_releases
 from server.core.release_texts import sound_reason
 from server.publisher.build_names import name_step
 from server.publisher.errors import PublishError

@@ -12,7 +12,6 @@ import msgspec
 from tuf.api.metadata import Root, Targets
 
 from server.core.content.kinds import CONTENT_ROLES
-from server.core.floor import decode_floor
 from server.core.limits import (
     MAX_LIFETIME_DAYS,
     SKEW,
@@ -24,7 +23,7 @@ from server.core.limits import (
     decode_resets,
 )
 from server.core.names import is_codename
-from server.core.release import decode_releases
+from server.core.release import decode_floor, decode_releases
 from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
 from signer.ceremony.plan import check_expiry_days
 from signer.ceremony.policy import choose_expiry

@@ -10,7 +10,6 @@ from hening.times import show_second
 from server.core.content.index import Index, Pack, decode_index, targets_of
 from server.core.content.invisible import escape_invisible
 from server.core.content.kinds import KINDS
-from server.core.floor import NO_FLOOR, decode_floor
 from server.core.limits import (
     MAX_LIFETIME_DAYS,
     Lifetimes,
@@ -19,7 +18,7 @@ from server.core.limits import (
     decode_resets,
     reset_number,
 )
-from server.core.release import Release, decode_releases
+from server.core.release import NO_FLOOR, Release, decode_floor, decode_releases
 from signer.release.checks import broken_upgrade_paths
 
 

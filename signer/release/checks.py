@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from hening.times import show_second
 from server.core import build_rules
 from server.core.errors import ReleaseError
-from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
-from server.core.release import Release
+from server.core.release import Floor, Release
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.errors import show_name
 from signer.ota.summary import OtaFacts

@@ -9,11 +9,10 @@ from tuf.api.metadata import TargetFile, Targets
 from hening.times import show_second
 from server.core import promotion, role_edit
 from server.core.errors import FormatError, ReleaseError
-from server.core.floor import Floor, decode_floor
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
 from server.core.promotion import Promotion
-from server.core.release import Release, decode_releases
+from server.core.release import Floor, Release, decode_floor, decode_releases
 from server.core.release_texts import MAX_CHANGELOG, check_plain
 from server.core.role_edit import Withdrawal, named_paths
 from signer.errors import ReleaseRefusal, refusing

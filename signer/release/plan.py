@@ -9,9 +9,8 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.floor import decode_floor
 from server.core.names import decode_channel, decode_release_path
-from server.core.release import Release, decode_release, decode_releases
+from server.core.release import Release, decode_floor, decode_release, decode_releases
 from server.core.release_texts import changelog_texts
 from server.core.role_edit import make_target
 from signer.errors import ReleaseRefusal, refusing

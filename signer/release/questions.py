@@ -8,9 +8,8 @@ from typing import TypeVar
 
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.floor import Floor
 from server.core.names import Channel
-from server.core.release import Release
+from server.core.release import Floor, Release
 from signer.errors import ReleaseRefusal
 from signer.ota.errors import MAX_SENTENCE, show_name, show_names
 from signer.ota.metadata import BLOCK

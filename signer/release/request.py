@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 from server.core import build_rules
 from server.core.encodings import MAX_INTEGER
-from server.core.floor import Floor
 from server.core.limits import COUNTER_STEP
 from server.core.names import Channel
-from server.core.release import Release
+from server.core.release import Floor, Release
 from signer.bundle_writer import Blob
 from signer.errors import ReleaseRefusal, refusing
 from signer.release.proof import Proofs

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from server.core.floor import decode_floor
 from server.core.latest import delegated_roles
 from server.core.limits import check_limits
 from server.core.metadata import verify_role
 from server.core.names import is_codename
-from server.core.release import Release, decode_releases
+from server.core.release import Release, decode_floor, decode_releases
 from signer.bundle_writer import Blob, Progress, prepared_bundle
 from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS, expiry
 from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.errors import FormatError, ProfileError, ReleaseError, TrustError
-from server.core.floor import NO_FLOOR, Floor, decode_floor, encode_floor
 from server.core.limits import (
     Lifetimes,
     Reset,
@@ -22,6 +21,7 @@ from server.core.limits import (
     reset_number,
 )
 from server.core.profile import check_root
+from server.core.release import NO_FLOOR, Floor, decode_floor, encode_floor
 from server.core.succession import check_role_content
 from tests.cases import case, refuse_each
 from tests.server.core.test_release import FULL, PATH, build

@@ -7,11 +7,10 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.build_rules import check_full, check_incrementals, choose_min_counter
 from server.core.errors import FormatError, ReleaseError
-from server.core.floor import decode_floor
 from server.core.names import Channel, decode_channel
 from server.core.promotion import PromotionRequest, plan_promotion
 from server.core.proposal import decode_proposal
-from server.core.release import decode_releases
+from server.core.release import decode_floor, decode_releases
 from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
 from tests.server.ceremony import release
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from tuf.api.metadata import Targets
 
-from server.core.floor import Floor, decode_floor
 from server.core.limits import Reset, decode_lifetimes, decode_resets, reset_number
+from server.core.release import Floor, decode_floor
 from server.core.succession import check_role_content
 from signer.ceremony.changes import HolderChange, SignedRole
 from signer.ceremony.root_plan import (

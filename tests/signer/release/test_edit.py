@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.core.errors import ReleaseError
-from server.core.floor import decode_floor
 from server.core.pointer import find_upgrade_path, offered_in
-from server.core.release import decode_releases
+from server.core.release import decode_floor, decode_releases
 from server.core.role_edit import Withdrawal
 from server.core.succession import check_role_content
 from signer.errors import ReleaseRefusal

@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.floor import Floor, decode_floor
 from server.core.names import Channel
+from server.core.release import Floor, decode_floor
 from server.core.role_edit import Withdrawal
 from signer.errors import ReleaseRefusal
 from signer.release.edits import draining, plan_prune, plan_retirement, plan_withdrawal
