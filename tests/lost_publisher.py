@@ -22,9 +22,9 @@ from sqlalchemy import func, select
 from server.publisher.lease import NAME, URGENT
 from server.publisher.s3_inbox import S3Inbox
 from server.settings import Node
-from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
+from server.storage.models import Lease as LeaseRow
 from server.storage.models import LogEntry, Submission
 from server.storage.objects import Objects
 from tests.patience import PATIENCE

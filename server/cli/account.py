@@ -18,7 +18,7 @@ from server.tables import print_table
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from server.storage.control_models import Account
+    from server.storage.models import Account
 
 NAME = click.argument("name")
 ROLES = click.Choice([role.value for role in Role])

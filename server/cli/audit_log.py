@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from server.publisher.build_names import BuildNames
     from server.release.rollouts.changes import ChangeView
-    from server.storage.control_models import Change
     from server.storage.database import Sessions
+    from server.storage.models import Change
 
 _INDENT = 4
 
@@ -96,7 +96,7 @@ def list_entries(
     from server.release.auth.audit_log import describe
     from server.release.auth.audit_log_query import AuditLogFilter, query_audit_log
     from server.release.rollouts.changes import show_change
-    from server.storage.control_models import Change
+    from server.storage.models import Change
 
     wanted = AuditLogFilter(actor, action, subject, _seconds(since), _seconds(until))
 

@@ -20,7 +20,7 @@ from server.tables import print_table
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from server.storage.control_models import Token, WebSession
+    from server.storage.models import Token, WebSession
 
 PERMISSIONS = click.Choice([permission.value for permission in Permission])
 

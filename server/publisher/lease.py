@@ -30,10 +30,10 @@ from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, te
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions
 from server.storage.durable import make_folder, open_created
 from server.storage.errors import StorageError
+from server.storage.models import Lease as LeaseRow
 from server.storage.tree import Tree
 
 

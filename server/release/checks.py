@@ -19,8 +19,8 @@ from server.release.auth.audit_log import describe
 from server.release.auth.audit_log_query import read_audit_log, verify_audit_log
 from server.release.auth.tokens import fingerprint
 from server.release.webhooks.directory import webhook_fingerprint
-from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 from server.storage.database import Sessions
+from server.storage.models import Account, Change, Token, Webhook, WebSession
 
 BY_HAND = "the database was edited by hand"
 

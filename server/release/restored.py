@@ -12,8 +12,8 @@ from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import Principal
 from server.release.rollouts.changes import Outcome, State, known_outcome
 from server.release.rollouts.ledger import settle
-from server.storage.control_models import Change, Token, WebSession
 from server.storage.database import Sessions
+from server.storage.models import Change, Token, WebSession
 
 REASON = (
     "the database was restored, and this change may be outdated: look at the channel,"

@@ -4,6 +4,6 @@
   `proof_renewals`, `room` (quota and free space), `bounded` (reads).
 - Blobs: `blobs` is the interface; `local_blobs` and `s3_blobs` (with `s3_client` and
   `shared_windows`) implement it, and the same tests run on both.
-- The database: `models` and `control_models` (tables), `migrations/` and `migration`, `database`
+- The database: `models` (tables), `migrations/` and `migration`, `database`
   (sessions), `engine` with `one_hop` (connections), `place` (SQLite or PostgreSQL).
 """

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, text
 
-from server.storage.control_models import AuditLogEntry, AuditLogHead, Lease
 from server.storage.engine import MOVED
 from server.storage.errors import StorageError
 from server.storage.migration import migrate, with_connection
-from server.storage.models import Base
+from server.storage.models import AuditLogEntry, AuditLogHead, Base, Lease
 from server.storage.place import PostgresAddress
 
 BATCH = 1000  # rows of one statement

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from server.release.api import idempotency, listener
 from server.release.errors import Share
-from server.storage.control_models import AuditLogEntry, IdempotencyKey
+from server.storage.models import AuditLogEntry, IdempotencyKey
 from tests.server.console.browser import console_world
 from tests.server.release.auth.issue import issue_token
 

@@ -21,10 +21,10 @@ from server.release.rollouts.commands import Halt, Pause
 from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.webhooks.deliveries import CLAIM_SECONDS
 from server.release.webhooks.directory import create_webhook
-from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.models import Account
 from tests.crash.sender import FIRST as FIRST_PART
 from tests.crash.sender import WHOLE, begin, resume
 from tests.crash.stories import OFFER, post_office, run_quietly

@@ -16,8 +16,8 @@ from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.auth.tokens import create_token
 from server.release.rollouts.commands import view_channel
-from server.storage.control_models import Account, AuditLogEntry, Token
 from server.storage.database import open_database
+from server.storage.models import Account, AuditLogEntry, Token
 from tests.crash.after import check_public_log
 from tests.crash.forks import forking
 from tests.crash.points import API_STORIES

@@ -11,10 +11,10 @@ from sqlalchemy import update
 from server.publisher.keys.online_keys import KeyChange
 from server.publisher.publisher import Publisher
 from server.storage import engine
-from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.models import Lease as LeaseRow
 from tests.crash.forks import forking
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import (

@@ -14,10 +14,10 @@ from server.publisher.inbox import open_inbox
 from server.publisher.lease import NAME
 from server.publisher.publisher import Publisher
 from server.settings import Node, load_settings
-from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
+from server.storage.models import Lease as LeaseRow
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_client import open_store
 from tests.patience import PATIENCE

@@ -18,9 +18,8 @@ from server.publisher.maintenance.rebuild import ROWS
 from server.release.webhooks import change_detector, deliveries
 from server.release.webhooks.change_detector import View
 from server.release.webhooks.directory import MAX_WEBHOOKS
-from server.storage.control_models import Account, Delivery, Webhook
 from server.storage.database import Sessions, open_database
-from server.storage.models import LogEntry
+from server.storage.models import Account, Delivery, LogEntry, Webhook
 from server.storage.tree import LocalTree
 from tests.server.world import PACKAGE_2
 

@@ -32,10 +32,9 @@ from server.publisher.lease import Lease
 from server.publisher.published import PublicTree, Published
 from server.storage.blobs import BlobStore, BlobThreads, StoredBlob
 from server.storage.bounded import read_bounded
-from server.storage.control_models import Upload
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
-from server.storage.models import Blob
+from server.storage.models import Blob, Upload
 
 BATCH = 32  # blobs removed while all others wait: some milliseconds, in S3 a second
 BATCH_SECONDS = 1.0  # after which a slow store yields to other publishers, too

@@ -33,12 +33,11 @@ from server.publisher.lease import NAME, Lease
 from server.publisher.published import load_published
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.control_models import Lease as LeaseRow
-from server.storage.control_models import Upload
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
-from server.storage.models import Blob
+from server.storage.models import Blob, Upload
+from server.storage.models import Lease as LeaseRow
 from server.storage.moved_rows import Check
 from server.storage.objects import Objects
 from server.storage.s3_tree import FILE_LIMIT, POINTERS, TREE, S3Tree

@@ -13,7 +13,7 @@ from server.release.api.pagination import Page, PageQuery, decode_cursor, make_p
 from server.release.auth import accounts, tokens
 from server.release.auth.audit_log import lock_audit_log
 from server.release.auth.principal import Permission, Role
-from server.storage.control_models import Account, Token
+from server.storage.models import Account, Token
 
 OPERATIONS = Operations(permission=Permission.PEOPLE)
 

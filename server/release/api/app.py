@@ -32,7 +32,7 @@ from server.release.api.status import ApiMetrics
 from server.release.auth.audit_log import describe as describe_entry
 from server.release.auth.principal import STOPPING, Permission, Principal
 from server.release.rollouts.commands import read_if_match
-from server.storage.control_models import AuditLogEntry
+from server.storage.models import AuditLogEntry
 
 JSON = "application/json"
 MALFORMED = (

@@ -29,8 +29,8 @@ from server.release.api.problems import ProblemError
 from server.release.auth.audit_log import CLAIM, Claim
 from server.release.auth.token_text import redact
 from server.release.errors import RateError, Share
-from server.storage.control_models import IdempotencyKey
 from server.storage.database import Sessions
+from server.storage.models import IdempotencyKey
 
 KEPT_SECONDS = 24 * 3600
 BEGUN = 0

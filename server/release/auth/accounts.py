@@ -26,7 +26,7 @@ from server.release.auth.principal import (
 )
 from server.release.auth.token_text import redact
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
-from server.storage.control_models import Account, Token, WebSession
+from server.storage.models import Account, Token, WebSession
 
 MAX_CODENAMES = 1000
 SUBJECT_LIMIT = 255  # OpenID Connect Core 1.0 section 2

@@ -20,9 +20,9 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, HeningError
 from server.release.auth.token_text import holds_token
 from server.release.errors import ConflictError
-from server.storage.control_models import AuditLogEntry, AuditLogHead, IdempotencyKey
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
+from server.storage.models import AuditLogEntry, AuditLogHead, IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.release.auth.audit_log import DETAIL_LIMIT, NO_ENTRY, describe
 from server.release.errors import AuditLogError
-from server.storage.control_models import AuditLogEntry, AuditLogHead
 from server.storage.database import Sessions
+from server.storage.models import AuditLogEntry, AuditLogHead
 
 MAX_PAGE = 1000
 _BATCH = 500

@@ -37,7 +37,7 @@ from server.release.errors import (
     ConflictError,
     NotFoundError,
 )
-from server.storage.control_models import Account, Token
+from server.storage.models import Account, Token
 
 LABEL_LIMIT = 80
 # Made once: every request of the control plane runs it.

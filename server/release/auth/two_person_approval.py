@@ -15,7 +15,7 @@ from server.core.encodings import decode_canonical_json
 from server.release.auth.audit_log import DETAIL_LIMIT
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import PermissionDeniedError
-from server.storage.control_models import AuditLogEntry
+from server.storage.models import AuditLogEntry
 
 _END = "account.disable"
 _CONTROLLING = ("account.create", "account.change", "account.enable", "token.create")

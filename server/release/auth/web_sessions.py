@@ -27,8 +27,8 @@ from server.release.auth.principal import (
 )
 from server.release.auth.tokens import token_permissions, token_state
 from server.release.errors import AuthenticationError, NotFoundError
-from server.storage.control_models import Account, Token, WebSession
 from server.storage.database import Sessions
+from server.storage.models import Account, Token, WebSession
 
 LIFE_SECONDS = 12 * 3600  # a working day
 IDLE_SECONDS = 2 * 3600  # for a browser left unused on a shared machine

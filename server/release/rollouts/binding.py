@@ -18,7 +18,7 @@ from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principa
 from server.release.checks import ReplayedState, differences
 from server.release.errors import ConflictError
 from server.release.rollouts.commands import RAISING, Command, Halt, Resume, hash_pointer
-from server.storage.control_models import Account, AuditLogEntry, Change
+from server.storage.models import Account, AuditLogEntry, Change
 
 
 class Seen(msgspec.Struct, frozen=True):

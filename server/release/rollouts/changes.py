@@ -22,7 +22,7 @@ from server.release.rollouts.binding import Seen
 from server.release.rollouts.commands import ANY, Command, Note, Offer, action_of
 from server.release.rollouts.plan import Course
 from server.release.rollouts.preview import Share
-from server.storage.control_models import Change
+from server.storage.models import Change
 
 _T = TypeVar("_T")
 

@@ -57,10 +57,10 @@ from server.release.rollouts.ledger import (
 from server.release.webhooks.change_detector import make_halted
 from server.release.webhooks.deliveries import enqueue
 from server.storage.bounded import read_bounded
-from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.models import Change
 
 ORPHAN_SECONDS = 30  # after which another process completes the change of a request
 HALT_SECONDS = 1  # the same for a halt of another process; doing it twice is harmless

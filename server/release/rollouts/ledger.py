@@ -30,7 +30,7 @@ from server.release.webhooks.event import (
     ChangeWaitingData,
     make_event,
 )
-from server.storage.control_models import Change
+from server.storage.models import Change
 
 REASON_LIMIT = 500
 COMMAND_LIMIT = 8192  # bytes of a command that the audit log repeats; half of an entry's maximum

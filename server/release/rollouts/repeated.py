@@ -18,7 +18,7 @@ from server.release.errors import RateError, Share
 from server.release.rollouts.changes import ChangeView, State, known_outcome, read_arguments
 from server.release.rollouts.commands import ChangeRequest, Halt, Pause, action_of, hash_pointer
 from server.release.rollouts.ledger import find_open
-from server.storage.control_models import Change
+from server.storage.models import Change
 
 DAY = 86_400
 STOPPING = ("halt", "pause")

@@ -74,10 +74,10 @@ from server.release.rollouts.repeated import (
     find_answer,
     is_repetition,
 )
-from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.models import Change
 from server.storage.tree import open_tree
 
 

@@ -44,11 +44,10 @@ from server.release.submissions.intake import (
     write_role,
 )
 from server.storage.blobs import BlobStore, BlobThreads
-from server.storage.control_models import AuditLogEntry
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.models import Blob, Submission
+from server.storage.models import AuditLogEntry, Blob, Submission
 from server.storage.models import Submission as Row
 
 Status = Literal["waiting", "published", "refused"]

@@ -19,9 +19,8 @@ from server.release.uploads.headers import Checksum
 from server.release.uploads.limits import UploadBusyError, UploadChecksumError, UploadStalledError
 from server.release.uploads.partials import ENDED, Partial, Partials
 from server.storage.blobs import BlobStore, BlobThreads
-from server.storage.control_models import Upload
 from server.storage.database import Sessions
-from server.storage.models import Blob
+from server.storage.models import Blob, Upload
 
 SERVER = "server"
 """The actor of what the server does by itself."""

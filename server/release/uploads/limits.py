@@ -9,7 +9,7 @@ from pathlib import Path
 from server.core.errors import HeningError
 from server.release.errors import ConflictError, QuotaError, RateError, Share
 from server.settings import Settings
-from server.storage.control_models import Upload
+from server.storage.models import Upload
 from server.storage.room import KEEP_FREE, Room, plan_room
 
 

@@ -26,7 +26,6 @@ from server.release.errors import QuotaError
 from server.release.uploads.limits import UploadBusyError
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
-from server.storage.control_models import Upload
 from server.storage.durable import (
     make_folder,
     open_created,
@@ -36,6 +35,7 @@ from server.storage.durable import (
 )
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.models import Upload
 
 BUSY = "the upload is being sent or verified at this moment: ask again soon."
 ENDED = "the upload has ended at this moment: ask again."

@@ -23,8 +23,8 @@ from server.release.uploads.limits import UploadBusyError
 from server.release.uploads.partials import BUSY, ENDED, storage_errors
 from server.storage.blobs import BlobStore, sweep_unlocked
 from server.storage.bounded import TEMPORARY
-from server.storage.control_models import Upload
 from server.storage.durable import make_folder
+from server.storage.models import Upload
 from server.storage.objects import Listed, Objects, Stored, TakenError
 
 PIECE = 8 * 1024 * 1024  # bytes: what a crash loses, and what one request sends

@@ -41,10 +41,9 @@ from server.release.uploads.limits import (
 )
 from server.release.uploads.partials import Partials, is_upload_name, open_partials
 from server.storage.blobs import BlobStore, BlobThreads
-from server.storage.control_models import Upload
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
-from server.storage.models import Blob
+from server.storage.models import Blob, Upload
 
 EVERY_SECONDS = 600.0  # uploads live for a day
 

@@ -29,8 +29,8 @@ from server.release.webhooks.event import (
     make_event,
 )
 from server.storage.bounded import read_bounded
-from server.storage.control_models import Noticed
 from server.storage.database import Sessions
+from server.storage.models import Noticed
 from server.storage.roots import identify_timestamp, list_roots
 
 FULL_SHARE = 1000  # permille

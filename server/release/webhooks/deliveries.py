@@ -13,8 +13,8 @@ from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.webhooks.event import Event, encode_event
-from server.storage.control_models import Delivery, Webhook
 from server.storage.database import Sessions
+from server.storage.models import Delivery, Webhook
 
 CLAIM_SECONDS = 60  # an attempt ends long before; the claim of a dead process expires
 KEEP_SECONDS = 30 * 86_400  # how long finished deliveries can be viewed

@@ -19,8 +19,8 @@ from server.release.errors import ConflictError, NotFoundError
 from server.release.webhooks.deliveries import enqueue_for
 from server.release.webhooks.event import SUBSCRIBABLE, PingData, make_event, make_secret
 from server.release.webhooks.sender import check_url
-from server.storage.control_models import Delivery, Webhook
 from server.storage.database import Sessions
+from server.storage.models import Delivery, Webhook
 
 LONGEST_OVERLAP = 7 * 86_400  # seconds: a leaked secret must not sign for ever
 MAX_WEBHOOKS = 100  # that are enabled: each event is queued for each of them

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from server.storage.control_models import Account
+from server.storage.models import Account
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 
 from server.publisher import lease as module
 from server.publisher.lease import NAME, URGENT, Lease, LeaseLostError, Precedence
-from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.models import Blob
+from server.storage.models import Lease as LeaseRow
 from tests.server.test_app import until
 
 sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)

@@ -15,12 +15,12 @@ from server.publisher.s3_inbox import EVERY_SECONDS, S3Inbox
 from server.release.errors import NotFoundError
 from server.release.submissions.intake import SubmissionLimits
 from server.release.submissions.submissions import Submissions
-from server.storage.control_models import AuditLogEntry
 from server.storage.database import open_database
 from server.storage.durable import OTHERS
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
+from server.storage.models import AuditLogEntry
 from server.storage.objects import Objects
 from tests.cases import case
 from tests.fault_proxy import Fault, run_fault_proxy

@@ -17,8 +17,8 @@ from server.release.auth.principal import EVERY_CODENAME, ROLE_PERMISSIONS, Prin
 from server.release.errors import AuthenticationError
 from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
-from server.storage.control_models import Account
 from server.storage.database import open_database
+from server.storage.models import Account
 
 FAST = 1_000_000
 PROBLEM = "application/problem+json"

@@ -11,7 +11,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from server.storage.control_models import Account, AuditLogHead, Token
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.migration import (
@@ -21,7 +20,7 @@ from server.storage.migration import (
     newest_revision,
     with_connection,
 )
-from server.storage.models import Blob
+from server.storage.models import Account, AuditLogHead, Blob, Token
 from server.storage.place import PostgresAddress
 
 EVERY = {*Account.metadata.tables, "alembic_version"}

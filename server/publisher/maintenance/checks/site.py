@@ -19,10 +19,9 @@ from server.core.note import MAX_NOTE
 from server.publisher.published import Published, load_published
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
-from server.storage.control_models import Lease, Upload
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
-from server.storage.models import Blob, LogEntry, Submission
+from server.storage.models import Blob, Lease, LogEntry, Submission, Upload
 from server.storage.place import PostgresAddress
 
 

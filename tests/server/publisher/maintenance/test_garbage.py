@@ -14,11 +14,10 @@ from server.publisher.inbox import LocalInbox
 from server.publisher.maintenance.garbage import Garbage, Names, plan_drain, plan_garbage
 from server.publisher.publisher import Publisher
 from server.storage.blobs import StoredBlob
-from server.storage.control_models import Account, Upload
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
-from server.storage.models import Blob
+from server.storage.models import Account, Blob, Upload
 from tests.server.ceremony import release
 from tests.server.core.content.samples import NEWS, pack
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, halt, refresh_from_disk

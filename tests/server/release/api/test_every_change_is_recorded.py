@@ -12,7 +12,7 @@ from sqlalchemy import select
 from server.cli import cli
 from server.release.api.catalogue import OPERATIONS
 from server.release.auth.audit_log_query import verify_audit_log
-from server.storage.control_models import AuditLogEntry
+from server.storage.models import AuditLogEntry
 from tests.programs import walk
 from tests.server.release.api.test_submissions import TYPE, body_of
 from tests.server.release.api.test_uploads import DATA, TUS, announcing, sending

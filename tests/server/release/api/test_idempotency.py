@@ -13,9 +13,9 @@ from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
 from server.release.auth.audit_log import note_effect, record
 from server.release.errors import ConflictError, RateError
-from server.storage.control_models import AuditLogEntry, IdempotencyKey
 from server.storage.database import open_database
 from server.storage.errors import StorageError
+from server.storage.models import AuditLogEntry, IdempotencyKey
 from tests.server.release.api.toys import MADE, Toy, operation
 from tests.server.release.api_world import api_world
 from tests.server.release.auth.issue import account_row

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from server.release.auth.audit_log_query import verify_audit_log
-from server.storage.control_models import AuditLogEntry
 from server.storage.layout import StateFolder
+from server.storage.models import AuditLogEntry
 from tests.server.log_invariant import check_log
 from tests.server.release.api_world import api_world
 from tests.server.world import CHANNEL, PACKAGE_1

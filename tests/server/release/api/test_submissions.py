@@ -12,7 +12,7 @@ from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.release.auth.audit_log import record
 from server.release.submissions.submissions import RECEIVE
 from server.settings import Settings
-from server.storage.control_models import Account, AuditLogEntry
+from server.storage.models import Account, AuditLogEntry
 from tests.server.release.api.test_uploads import begin, patch
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2, SECOND

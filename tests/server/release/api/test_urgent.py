@@ -15,7 +15,7 @@ from server.release.api.catalogue import OPERATIONS
 from server.release.api.urgent import OtherLoop, serving_urgent
 from server.release.api.urgent_listener import UrgentServer
 from server.settings import Settings
-from server.storage.control_models import IdempotencyKey
+from server.storage.models import IdempotencyKey
 from tests.server.release.api_world import api_world
 from tests.server.release.certificate import write_certificate
 from tests.server.release.urgent_world import HALT, urgent_world

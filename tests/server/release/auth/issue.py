@@ -5,8 +5,8 @@ import os
 from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role, command_line_principal
 from server.release.auth.tokens import create_token
-from server.storage.control_models import Account
 from server.storage.database import open_database
+from server.storage.models import Account
 
 OPERATOR = command_line_principal("root")
 

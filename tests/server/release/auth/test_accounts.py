@@ -22,7 +22,7 @@ from server.release.auth.accounts import (
 from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
 from server.release.auth.tokens import list_tokens
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
-from server.storage.control_models import AuditLogEntry
+from server.storage.models import AuditLogEntry
 from tests.server.release.auth.issue import new_token
 
 NOW = 1_800_000_000

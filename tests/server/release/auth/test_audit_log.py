@@ -7,8 +7,8 @@ from sqlalchemy import delete, func, select
 
 from server.core.errors import FormatError
 from server.release.auth.audit_log import record
-from server.storage.control_models import AuditLogEntry, AuditLogHead
 from server.storage.errors import StorageError
+from server.storage.models import AuditLogEntry, AuditLogHead
 from tests.cases import case
 
 

@@ -24,8 +24,8 @@ from server.release.auth.audit_log_query import (
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.auth.tokens import authenticate, list_tokens, page_tokens
 from server.release.errors import AuthenticationError, ConflictError
-from server.storage.control_models import AuditLogEntry
 from server.storage.database import open_database
+from server.storage.models import AuditLogEntry
 from tests.server.release.auth.issue import new_account, new_token
 
 NOW = 1_800_000_000

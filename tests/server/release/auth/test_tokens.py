@@ -18,7 +18,7 @@ from server.release.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from server.storage.control_models import AuditLogEntry, Token
+from server.storage.models import AuditLogEntry, Token
 from tests.cases import case
 
 NOW = 1_800_000_000

@@ -30,8 +30,8 @@ from server.release.auth.web_sessions import (
     list_sessions,
 )
 from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from server.storage.control_models import AuditLogEntry, WebSession
 from server.storage.database import open_database
+from server.storage.models import AuditLogEntry, WebSession
 from tests.server.release.auth.issue import new_account, new_token
 
 NOW = 1_800_000_000

@@ -13,8 +13,8 @@ from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.rollouts.commands import ChangeRequest, accept_offer
 from server.release.rollouts.rollouts import Rollouts
-from server.storage.control_models import Account, AuditLogEntry
 from server.storage.database import open_database
+from server.storage.models import Account, AuditLogEntry
 from tests.server.release.auth.issue import account_row
 from tests.server.world import CHANNEL
 

@@ -14,8 +14,8 @@ from server.release.rollouts.binding import Seen, check_seen, see
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
-from server.storage.control_models import Account, Change
 from server.storage.errors import StorageError
+from server.storage.models import Account, Change
 from tests.server.ceremony import release
 from tests.server.publisher.maintenance.checks.damage import plant, run
 from tests.server.release.rollouts.harness import (

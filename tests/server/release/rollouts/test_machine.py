@@ -28,7 +28,7 @@ from server.release.rollouts.changes import State, read_arguments, read_outcome
 from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
-from server.storage.control_models import AuditLogEntry, Change
+from server.storage.models import AuditLogEntry, Change
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.release.rollouts.harness import APPROVER, CrashError, open_harness, person

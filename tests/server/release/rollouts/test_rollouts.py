@@ -23,7 +23,7 @@ from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, 
 from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
-from server.storage.control_models import Change
+from server.storage.models import Change
 from tests.server.release.rollouts.harness import (
     APPROVER,
     DAY,

@@ -13,8 +13,8 @@ from server.publisher.publisher import Publisher
 from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.token_text import checksum
 from server.release.submissions.submissions import record_end
-from server.storage.control_models import AuditLogEntry
 from server.storage.database import open_database
+from server.storage.models import AuditLogEntry
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 

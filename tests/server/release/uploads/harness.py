@@ -14,11 +14,10 @@ from server.release.uploads.limits import Limits
 from server.release.uploads.partials import LocalPartials, Partials
 from server.release.uploads.s3_partials import S3Partials
 from server.release.uploads.uploads import Uploads
-from server.storage.control_models import AuditLogEntry
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
-from server.storage.models import Blob
+from server.storage.models import AuditLogEntry, Blob
 from server.storage.objects import Objects
 from tests.server.release.auth.issue import account_row
 

@@ -28,7 +28,7 @@ from server.release.uploads.limits import (
     UploadChecksumError,
     UploadStalledError,
 )
-from server.storage.control_models import Upload
+from server.storage.models import Upload
 from tests.server.release.uploads.harness import (
     DATA,
     LIMITS,

@@ -16,8 +16,8 @@ from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
 from server.release.webhooks import change_detector, deliveries
 from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
-from server.storage.control_models import Delivery
 from server.storage.database import open_database
+from server.storage.models import Delivery
 from tests.server.release.auth.issue import account_row
 from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver

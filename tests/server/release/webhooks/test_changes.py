@@ -9,7 +9,7 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.change_detector import ChangeDetector
-from server.storage.control_models import Delivery
+from server.storage.models import Delivery
 from tests.server.release.auth.issue import account_row
 from tests.server.release.rollouts.harness import APPROVER, DAY, open_harness
 from tests.server.release.webhooks.conftest import Post, named

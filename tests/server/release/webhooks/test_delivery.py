@@ -15,7 +15,7 @@ from server.release.webhooks.deliveries import (
 )
 from server.release.webhooks.directory import disable_webhook, load_webhook, rotate_secret
 from server.release.webhooks.event import EventType
-from server.storage.control_models import AuditLogEntry
+from server.storage.models import AuditLogEntry
 from tests.server.release.webhooks.conftest import ADMIN, halted, on_both
 from tests.server.release.webhooks.receiver import receiving
 

@@ -21,7 +21,7 @@ from server.release.webhooks.directory import (
     rotate_secret,
 )
 from server.release.webhooks.event import EventType
-from server.storage.control_models import AuditLogEntry
+from server.storage.models import AuditLogEntry
 from tests.server.release.webhooks.conftest import ADMIN, on_both
 
 URL = "https://hooks.example.org/T0/secret"
