@@ -8,9 +8,8 @@ import pytest
 from server.core.errors import FormatError
 from server.device.documents import LogFiles, load_log_files
 from server.publisher.keys.online_keys import create_next_keys, load_online_keys
-from server.storage.proof_renewals import (
+from server.storage.public_records import (
     begin_proof_renewal,
-    end_proof_renewal,
     load_proof_renewals,
 )
 from server.storage.tree import LocalTree
@@ -85,26 +84,6 @@ def test_proofs_that_are_being_signed_again(fresh):
     for path in ("/log/proof/armani.1", "/log/proof/armani.2"):
         assert after.documents[path].identity.body == (public / path[1:]).read_bytes()
         assert after.documents[path] != half.documents[path]
-
-
-def test_how_often_proofs_were_signed_again(fresh):
-    """The number is odd in between; beginning and ending twice changes nothing."""
-    public = fresh.folder.public
-    assert load_proof_renewals(public) == 0
-    end_proof_renewal(LocalTree(public))
-    assert not (public / "proofs.json").exists()
-    for step, number in (
-        (begin_proof_renewal, 1),
-        (begin_proof_renewal, 1),
-        (end_proof_renewal, 2),
-        (end_proof_renewal, 2),
-        (begin_proof_renewal, 3),
-    ):
-        step(LocalTree(public))
-        assert load_proof_renewals(public) == number
-    (public / "proofs.json").write_bytes(b'{"restated":-1}\n')
-    with pytest.raises(FormatError, match=r"proofs\.json is malformed"):
-        load_proof_renewals(public)
 
 
 def test_a_checkpoint_without_a_size(fresh):

@@ -18,7 +18,7 @@ from server.publisher.read_back_http import HttpReadBack, check_targets
 from server.publisher.rollout import plan_pause
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
-from server.storage.roots import write_roots
+from server.storage.public_records import write_roots
 from server.storage.tree import LocalTree
 from tests.cases import case
 from tests.patience import PATIENCE

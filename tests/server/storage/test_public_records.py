@@ -1,9 +1,17 @@
-"""Which root belongs to which timestamp, and since when it is public."""
+"""Which root belongs to which timestamp, since when it is public, and when proofs are old."""
 
 import pytest
 
 from server.core.errors import FormatError
-from server.storage.roots import find_roots, list_roots, root_time, write_roots
+from server.storage.public_records import (
+    begin_proof_renewal,
+    end_proof_renewal,
+    find_roots,
+    list_roots,
+    load_proof_renewals,
+    root_time,
+    write_roots,
+)
 from server.storage.tree import LocalTree
 
 
@@ -40,3 +48,22 @@ def test_other_records(public):
         (public / "roots.json").write_bytes(data)
         with pytest.raises(FormatError):
             root_time(public)
+
+
+def test_how_often_proofs_were_signed_again(public):
+    """The number is odd in between; beginning and ending twice changes nothing."""
+    assert load_proof_renewals(public) == 0
+    end_proof_renewal(LocalTree(public))
+    assert not (public / "proofs.json").exists()
+    for step, number in (
+        (begin_proof_renewal, 1),
+        (begin_proof_renewal, 1),
+        (end_proof_renewal, 2),
+        (end_proof_renewal, 2),
+        (begin_proof_renewal, 3),
+    ):
+        step(LocalTree(public))
+        assert load_proof_renewals(public) == number
+    (public / "proofs.json").write_bytes(b'{"restated":-1}\n')
+    with pytest.raises(FormatError, match=r"proofs\.json is malformed"):
+        load_proof_renewals(public)
