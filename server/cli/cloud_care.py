@@ -57,8 +57,7 @@ async def _check(folder: CloudFolder, *, read: bool) -> "Report":
     from server.cloud.copying.check import check_cloud
     from server.cloud.opening import open_bodies
     from server.cloud.storage import MIGRATIONS
-    from server.storage.database import open_database
-    from server.storage.migration import is_current
+    from server.storage.database import is_current, open_database
 
     settings = load_cloud_settings(folder, os.environ)
     place = folder.database(settings)
@@ -274,7 +273,7 @@ def migrate(folder: Path, backup_made: bool) -> None:
     only with --backup-made.
     """
     from server.cloud.storage import MIGRATIONS
-    from server.storage.migration import migrate as migrate_database
+    from server.storage.database import migrate as migrate_database
 
     found = CloudFolder(folder)
     place = found.database(load_cloud_settings(found, os.environ))

@@ -43,7 +43,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     from server.core.profile import check_root
     from server.publisher.keys.choice import check_root_keys
     from server.publisher.keys.holder import load_keys
-    from server.storage.migration import migrate as migrate_database
+    from server.storage.database import migrate as migrate_database
 
     settings = read_settings(state)
     folder = open_state(state, settings)
@@ -140,7 +140,7 @@ def migrate(state: Path, backup_made: bool) -> None:
     A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
     migrated with --backup-made: make the back-up first, with pg_dump.
     """
-    from server.storage.migration import migrate as migrate_database
+    from server.storage.database import migrate as migrate_database
 
     folder = require_state(state, newest=False)
     changed = migrate_database(folder.database, backup_made=backup_made)

@@ -233,8 +233,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     from server.publisher.maintenance.check import check_state, check_store
     from server.release.checks import check_control_plane
     from server.settings_checks import check_dialects, check_settings_files
-    from server.storage.database import open_database
-    from server.storage.migration import is_current
+    from server.storage.database import is_current, open_database
     from server.stores import open_blobs
 
     settings = read_settings(state, config)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, text
 
+from server.storage.database import migrate, with_connection
 from server.storage.engine import MOVED
 from server.storage.errors import StorageError
-from server.storage.migration import migrate, with_connection
 from server.storage.models import AuditLogEntry, AuditLogHead, Base, Lease
 from server.storage.place import PostgresAddress
 

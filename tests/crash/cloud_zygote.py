@@ -24,8 +24,7 @@ from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
 from server.cloud.upkeep.rounds import OF_LAW, run_round
-from server.storage.database import open_database
-from server.storage.migration import migrate
+from server.storage.database import migrate, open_database
 from tests.crash.forks import killing, serve
 from tests.crash.watch import watch
 from tests.programs import import_all

@@ -21,8 +21,7 @@ from server.cloud.storage.bodies import one_piece
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.models import Lease
 from server.cloud.upkeep.rounds import OF_LAW, run_round
-from server.storage.database import open_database
-from server.storage.migration import load_migrations, with_connection
+from server.storage.database import load_migrations, open_database, with_connection
 from tests.crash.cloud_zygote import SETTINGS, prepare, restore_into
 from tests.crash.forks import forking
 from tests.server.cloud.device import Device, running

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from blockbuster import blockbuster_ctx
 
-from server.storage.migration import migrate
+from server.storage.database import migrate
 from server.storage.place import PostgresAddress
 from tests.crash.forks import forking
 from tests.server.world import PACKAGE_2
@@ -21,7 +21,7 @@ def no_blocking_calls():
             # The driver looks for the user's keys and passwords as every client of PostgreSQL does;
             # migrations run in a loop of their own, which serves no requests.
             function.can_block_in("storage/engine.py", "_ask")
-            function.can_block_in("storage/migration.py", "_upgrade")
+            function.can_block_in("storage/database.py", "_upgrade")
             function.can_block_in("storage/test_both_databases.py", "undo")
             function.can_block_in("storage/test_both_databases.py", "make")
         # On a non-blocking socket it waits for the disk alone.

@@ -11,15 +11,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from server.storage.database import open_database
-from server.storage.errors import StorageError
-from server.storage.migration import (
+from server.storage.database import (
     is_current,
     load_migrations,
     migrate,
     newest_revision,
+    open_database,
     with_connection,
 )
+from server.storage.errors import StorageError
 from server.storage.models import Account, AuditLogHead, Blob, Token
 from server.storage.place import PostgresAddress
 

@@ -10,10 +10,9 @@ import pytest
 from alembic import op
 from sqlalchemy import select, text
 
-from server.storage import migration
-from server.storage.database import open_database
+from server.storage import database
+from server.storage.database import is_current, migrate, open_database
 from server.storage.errors import StorageError
-from server.storage.migration import is_current, migrate
 from server.storage.models import LogEntry
 
 FURTHER = '''"""A further migration."""
@@ -48,7 +47,7 @@ def tables(path):
 def further_migration(tmp_path):
     """Give the migrations of a server version that has one more."""
     folder = tmp_path / "migrations"
-    shutil.copytree(migration.MIGRATIONS, folder)
+    shutil.copytree(database.MIGRATIONS, folder)
     (folder / "versions" / "0004_more.py").write_text(FURTHER)
     return folder
 
@@ -151,7 +150,7 @@ def test_two_programs_open_a_new_database_at_one_moment(tmp_path, monkeypatch):
     path = tmp_path / "new.sqlite"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as first:
         first.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr(migration, "BUSY_SECONDS", 0)
-        monkeypatch.setattr(migration.time, "sleep", lambda _: first.execute("COMMIT"))
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+        monkeypatch.setattr(database.time, "sleep", lambda _: first.execute("COMMIT"))
         assert migrate(path)
     assert is_current(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from server.storage.database import migrate
 from server.storage.durable import (
     create_file,
     create_folder,
@@ -18,7 +19,6 @@ from server.storage.durable import (
     write_immutable,
 )
 from server.storage.errors import StorageError
-from server.storage.migration import migrate
 from tests.cases import case
 
 

@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from server.core.errors import FormatError
+from server.storage.database import migrate
 from server.storage.engine import make_engine
 from server.storage.errors import StorageError
-from server.storage.migration import migrate
 from server.storage.place import PostgresAddress
 from tests.cases import case
 from tests.postgres import PASSWORD

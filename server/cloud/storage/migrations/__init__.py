@@ -1,1 +1,1 @@
-"""Alembic migrations of the cloud's database; `server.storage.migration.migrate` runs them."""
+"""Alembic migrations of the cloud's database; `server.storage.database.migrate` runs them."""
