@@ -6,7 +6,6 @@ migrations. Nothing else of the server imports it but the command line, and it i
 
     app         the cloud as a whole: database, doors, rounds
     door        one request from its bytes to its answer: framing, errors, who asks
-    runner      the HTTP server, from which nothing of a client gets into the log
     accounts/   names, logins, sessions, and tokens of programs
     owner/      the account door: what a device asks of its account
     records/    the Etebase API: collections, items, chunks, members, invitations

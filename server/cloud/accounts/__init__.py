@@ -3,8 +3,6 @@
     login      challenges and signatures; pure
     owners     accounts in the database
     sessions   tokens of devices and of programs in the database
-    devices    keys of devices, and approval of new ones
-    recovery   words on paper instead of the password
     routes     the addresses of the Etebase API for both
 
 Source: docs/FORMATS.md section 17.

@@ -26,7 +26,7 @@ from server.cloud.accounts.owners import (
 from server.cloud.accounts.sessions import add_session, end_others, end_session, lock_keys
 from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
-from server.cloud.owner.links import make_link
+from server.cloud.owner.page import make_link
 from server.cloud.settings import SignUp
 from server.storage.database import run_again
 

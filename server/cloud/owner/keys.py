@@ -1,13 +1,17 @@
 """`/account/1/`: what opens an account, replaced: recovery words, and the account's own key.
 
 Each change is signed, as a login is, over JSON `{username, challenge, host, action, …}`: by the key
-of the password, or where that is lost by the key of the words.
+of the password, or where that is lost by the key of the words. The server keeps the public key that
+the words make, and the account's keys encrypted by them. A name that is not there, or that has no
+words, costs the same work as one that has.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import msgspec
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.login import (
     Action,
@@ -25,7 +29,6 @@ from server.cloud.accounts.owners import (
     load_owner,
     lock_owner,
 )
-from server.cloud.accounts.recovery import Words, keep_words, load_words
 from server.cloud.accounts.routes import ChallengeRequest, SignedResponse, open_session
 from server.cloud.accounts.sessions import end_all, end_others, lock_keys
 from server.cloud.door import Call, Route, decode
@@ -39,8 +42,11 @@ from server.cloud.records.rotation import (
     rotate_wraps,
     withdraw_invitations,
 )
-from server.cloud.storage.models import Account, AppToken
+from server.cloud.secrets import Secrets
+from server.cloud.storage import models
 
+TABLE = "recoveries"
+_SEALED = ("key", "wrap", "words")
 MAX_ROTATION = 4 * 1024 * 1024
 """Bytes of a rotation: some thousand collections."""
 Kind = TypeVar("Kind", bound=Response)
@@ -116,6 +122,39 @@ class Rotate(Response):
     recovery: Recovery | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is kept of an account's recovery words, opened: see `models.Recovery`."""
+
+    key: bytes
+    wrap: bytes
+    words: bytes
+
+
+async def load_words(db: AsyncSession, secrets: Secrets, account: str | None) -> Words | None:
+    """Return what is kept of an account's words, None where it has none or there is no account."""
+    query = select(models.Recovery).where(models.Recovery.account == (account or ""))
+    row = await db.scalar(query)
+    opened = [
+        secrets.open_decoy()
+        if row is None
+        else secrets.open(getattr(row, column), TABLE, row.account, column)
+        for column in _SEALED
+    ]
+    return None if row is None else Words(*opened)
+
+
+async def keep_words(
+    db: AsyncSession, secrets: Secrets, account: str, words: Words, now: int
+) -> None:
+    """Replace what is kept of the words of a locked account."""
+    await db.execute(delete(models.Recovery).where(models.Recovery.account == account))
+    sealed = {
+        column: secrets.seal(getattr(words, column), TABLE, account, column) for column in _SEALED
+    }
+    await db.execute(insert(models.Recovery).values(account=account, changed_at=now, **sealed))
+
+
 async def show_recovery(call: Call) -> Recovery:
     """Return what is kept of the words, for a device that shows them again."""
     async with call.services.database() as db:
@@ -163,7 +202,7 @@ async def use_recovery(call: Call) -> Recovered:
             raise refuse_login()
         await change_keys(db, services.secrets, owner.id, asked.login_key, asked.wrap)
         await end_all(db, owner.id)
-        await db.execute(delete(AppToken).where(AppToken.account == owner.id))
+        await db.execute(delete(models.AppToken).where(models.AppToken.account == owner.id))
         return Recovered(await open_session(services, db, owner.id))
 
 
@@ -191,7 +230,7 @@ async def rotate(call: Call) -> None:
             await change_keys(db, secrets, call.account, owner.login_key, asked.wrap)
         if asked.public_key != (owner and owner.public_key):
             await withdraw_invitations(db, call.account)
-        mine = update(Account).where(Account.id == call.account)
+        mine = update(models.Account).where(models.Account.id == call.account)
         await db.execute(mine.values(public_key=asked.public_key))
         if asked.recovery is not None:
             words = _to_words(asked.recovery)

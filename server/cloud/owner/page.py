@@ -5,6 +5,7 @@ cookies, and no other site knows where to send a form. The page shows what the s
 decrypts nothing, since a server that sends code to decrypt can send other code.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,20 +13,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 from aiohttp import web
 from jinja2 import DictLoader, Environment, StrictUndefined
-from sqlalchemy import select
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import lock_owner
 from server.cloud.accounts.sessions import end_session_of, list_sessions
-from server.cloud.door import Sent, Services, send, to_refusal
+from server.cloud.door import Call, Sent, Services, send, to_refusal
 from server.cloud.errors import CloudError, not_found
 from server.cloud.law.consents import Statement, check_statement, find_offered, give, list_consents
 from server.cloud.law.export import export_account
 from server.cloud.law.notices import list_notices
 from server.cloud.law.policies import load_text
 from server.cloud.law.receipts import Event
-from server.cloud.owner.links import find_linked
-from server.cloud.storage.law_models import Consent
+from server.cloud.storage.law_models import Consent, OwnerLink
 from server.cloud.storage.models import Account
 from server.core.errors import HeningError
 from server.core.quantities import spell_size
@@ -38,8 +41,44 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+SECONDS = 600
+"""For which a link opens the page."""
 TEMPLATES = Path(__file__).with_name("templates")
 LINK = "/owner/{token:[A-Za-z0-9_-]{43}}"
+
+
+class NewLink(msgspec.Struct):
+    """A link, which opens until `expires_at`; whoever has it sees and may do what the page can."""
+
+    url: str
+    expires_at: int
+
+
+async def make_link(call: Call) -> NewLink:
+    """Make a link for the account that asks."""
+    services = call.services
+    token, expires_at = services.draw(32), services.now() + SECONDS
+    async with services.database.begin() as db:
+        await lock_owner(db, call.account)
+        new = {"token_sha256": _hash(token), "account": call.account, "expires_at": expires_at}
+        await db.execute(insert(OwnerLink).values(new))
+    settings = services.settings
+    scheme = "https" if settings.tls_cert or settings.behind_proxy else "http"
+    origin = settings.public_url or f"{scheme}://{call.host}"
+    return NewLink(f"{origin}/owner/{token}", expires_at)
+
+
+async def find_linked(db: AsyncSession, token: str, now: int) -> str:
+    """Return the account of a link; raises CloudError for one that does not open any more."""
+    query = select(OwnerLink.account).where(
+        OwnerLink.token_sha256 == _hash(token), OwnerLink.expires_at > now
+    )
+    account: str | None = await db.scalar(query)
+    if account is None:
+        raise CloudError(
+            404, "link_expired", "this link does not open any more; get a new one on your device."
+        )
+    return account
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,3 +289,7 @@ _FILES = {path.name: path.read_text("utf-8") for path in sorted(TEMPLATES.iterdi
 _STYLE = _FILES["style.css"].encode()
 _PAGES = Environment(loader=DictLoader(_FILES), autoescape=True, undefined=StrictUndefined)
 _PAGES.filters |= {"size": spell_size, "time": _show_time}
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

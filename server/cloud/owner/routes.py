@@ -16,7 +16,7 @@ from server.cloud.law.schedule import find_announced
 from server.cloud.owner.devices import ID, PREFIX
 from server.cloud.owner.devices import ROUTES as DEVICES
 from server.cloud.owner.keys import ROUTES as KEYS
-from server.cloud.owner.links import NewLink, make_link
+from server.cloud.owner.page import NewLink, make_link
 from server.cloud.storage.models import Account
 
 MAX_TOKENS = 32

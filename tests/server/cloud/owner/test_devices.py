@@ -5,7 +5,7 @@ import base64
 import pytest
 from nacl.signing import SigningKey
 
-from server.cloud.accounts.devices import approval_text
+from server.cloud.owner.devices import approval_text
 from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import Device
 from tests.server.cloud.policies import DAYS

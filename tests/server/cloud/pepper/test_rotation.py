@@ -7,7 +7,7 @@ from nacl.signing import SigningKey
 from sqlalchemy import select, update
 
 from server.cloud.accounts.owners import find_owner
-from server.cloud.accounts.recovery import load_words
+from server.cloud.owner.keys import load_words
 from server.cloud.pepper.rotation import choose_secrets, seal_again
 from server.cloud.secrets import Secrets, derive_name_key
 from server.cloud.storage import MIGRATIONS
