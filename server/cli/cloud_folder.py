@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from server.cloud.folder import CloudFolder, load_cloud_settings
-from server.cloud.pepper.escrow import check_recipient, encode_escrow, seal_lines
-from server.cloud.pepper.file import Pepper, load_pepper
+from server.cloud.pepper.file import Pepper, check_recipient, encode_escrow, load_pepper, seal_lines
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 

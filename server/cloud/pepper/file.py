@@ -6,10 +6,19 @@
     next HEX        while a rotation lasts: the pepper that takes the place of this one
 
 Which of two peppers counts during a rotation is written in the database (`storage.models.Site`).
+
+On paper the pepper is lines of 32 digits, each with a check:
+
+    pepper-1 7f3a 01c4 … 9b20  4e1d
+
+The last four digits are the first of sha256(label ∥ the line's 16 bytes), so that a line with a
+mistake is named. The program age seals the lines to an operator's key.
 """
 
+import hashlib
 import re
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +33,11 @@ _FORM = re.compile(
     rb"pepper ([0-9a-f]{64})\nsalts ([0-9a-f]{64})\n((?:earlier [0-9a-f]{64}\n)*)"
     rb"(?:next ([0-9a-f]{64})\n)?"
 )
+_LINE_BYTES = 16
+_LINE = re.compile(r"(pepper|salts|earlier)-([0-9]{1,3})([0-9a-f]{32})([0-9a-f]{4})")
+PROGRAM = "age"
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +111,89 @@ def begin_rotation(path: Path, pepper: Pepper, entropy: Callable[[int], bytes]) 
     begun = replace(pepper, following=entropy(PEPPER_BYTES))
     write_pepper(path, begun)
     return begun
+
+
+def encode_escrow(pepper: Pepper) -> list[str]:
+    """Return the lines of a pepper that no rotation is changing."""
+    named = (("pepper", pepper.pepper), ("salts", pepper.salts))
+    lines = [line for name, value in named for line in _encode(name, value)]
+    return lines + list(_encode("earlier", b"".join(pepper.earlier)))
+
+
+def decode_escrow(lines: Iterable[str]) -> Pepper:
+    """Return the pepper of lines in any order; case and spaces do not matter.
+
+    Raises FormatError with the line that is wrong, or that is missing.
+    """
+    found: dict[str, dict[int, bytes]] = {"pepper": {}, "salts": {}, "earlier": {}}
+    for line in lines:
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch("".join(line.split()).casefold())
+        if match is None:
+            raise FormatError(f"{line.strip()[:10]!r}… is no line of a pepper: type it as printed.")
+        name, number, digits, check = match.groups()
+        value = bytes.fromhex(digits)
+        if _check(f"{name}-{number}", value) != check:
+            raise FormatError(f"the line {name}-{number} has a mistake: type it again.")
+        found[name][int(number)] = value
+    pepper, salts = _join(found, "pepper", 2), _join(found, "salts", 2)
+    earlier = _join(found, "earlier", len(found["earlier"]) + len(found["earlier"]) % 2)
+    keys = tuple(earlier[start : start + 32] for start in range(0, len(earlier), 32))
+    return Pepper(pepper, salts, keys)
+
+
+def _encode(name: str, value: bytes) -> Iterator[str]:
+    for number, start in enumerate(range(0, len(value), _LINE_BYTES), 1):
+        label, part = f"{name}-{number}", value[start : start + _LINE_BYTES]
+        yield f"{label:<10} {part.hex(' ', 2)}  {_check(label, part)}"
+
+
+def _join(found: dict[str, dict[int, bytes]], name: str, count: int) -> bytes:
+    lines = found[name]
+    for number in range(1, count + 1):
+        if number not in lines:
+            raise FormatError(f"the line {name}-{number} is missing.")
+    if len(lines) > count:
+        raise FormatError(f"there are only {count} lines {name}.")
+    return b"".join(lines[number] for number in range(1, count + 1))
+
+
+def _check(label: str, value: bytes) -> str:
+    return hashlib.sha256(label.encode() + value).hexdigest()[:4]
+
+
+def check_recipient(recipient: str) -> None:
+    """Seal nothing to an age key, so that one that cannot be used is refused early.
+
+    Raises FormatError for what is no age key, StorageError where age is missing or fails.
+    """
+    seal_lines((), recipient)
+
+
+def seal_lines(lines: Iterable[str], recipient: str) -> str:
+    """Return lines as an age file in ASCII; raises as `check_recipient` does."""
+    if _RECIPIENT.fullmatch(recipient) is None:
+        raise FormatError(
+            f"{recipient[:70]!r} is no age key: give the public key that `age-keygen` prints, which"
+            " begins with age1."
+        )
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        done = subprocess.run(  # noqa: S603 - the program is named here, the key is checked
+            [PROGRAM, "--encrypt", "--armor", "--recipient", recipient],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise StorageError(
+            "the program age is not here: install Debian's age, or print the lines instead."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise StorageError(f"age did not end within {_SECONDS} seconds.") from error
+    if done.returncode:
+        raise StorageError(f"age failed: {done.stderr.strip() or done.returncode}.")
+    return done.stdout

@@ -15,8 +15,7 @@ from sqlalchemy import insert, select
 from server.cli import cli
 from server.cloud.accounts.owners import NewOwner, add_owner
 from server.cloud.errors import CloudError
-from server.cloud.pepper.escrow import decode_escrow
-from server.cloud.pepper.file import load_pepper
+from server.cloud.pepper.file import decode_escrow, load_pepper
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.law_models import Breach, Code, Erasure
 from server.cloud.storage.models import Account, Site

@@ -6,8 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from server.cloud.pepper.escrow import check_recipient, decode_escrow, encode_escrow, seal_lines
-from server.cloud.pepper.file import Pepper, draw_pepper
+from server.cloud.pepper.file import (
+    Pepper,
+    check_recipient,
+    decode_escrow,
+    draw_pepper,
+    encode_escrow,
+    seal_lines,
+)
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
 from tests.cases import case
@@ -88,6 +94,6 @@ def test_a_key_with_a_mistake_is_refused(key, monkeypatch):
     wrong = public[:-1] + ("q" if public[-1] != "q" else "p")
     with pytest.raises(StorageError, match="age failed"):
         check_recipient(wrong)
-    monkeypatch.setattr("server.cloud.pepper.escrow.PROGRAM", "no-such-age")
+    monkeypatch.setattr("server.cloud.pepper.file.PROGRAM", "no-such-age")
     with pytest.raises(StorageError, match="install Debian's age"):
         check_recipient(public)
