@@ -14,7 +14,7 @@ from server.cloud.copying.backup import back_up
 from server.cloud.copying.check import check_cloud
 from server.cloud.folder import CloudFolder
 from server.cloud.law.erasure import DONE
-from server.cloud.law.schedule import ANNOUNCED
+from server.cloud.law.notices import ANNOUNCED
 from server.cloud.settings import DAY
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import one_piece

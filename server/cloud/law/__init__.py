@@ -4,8 +4,8 @@
     receipts   notes that the region signs: of consents and of erasures
     consents   consents in the database, and the check before anything is stored
     erasure    an account's way out, step by step; goes on after a crash
-    schedule   erasures that are announced: withdrawn consent, unused accounts
-    notices    what owners have to know: breaches, policies, announced erasures
+    notices    what owners have to know: breaches, policies, and announced erasures, those of
+               withdrawn consent and of unused accounts
     rounds     all of this again and again, on whichever node
     routes     `/policy/` and the part of `/account/1/` that is about law
 

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import lock_owner
 from server.cloud.errors import CloudError
+from server.cloud.law.notices import WITHDRAWN, Announcement, announce, cancel
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import Event, make_consent_receipt
-from server.cloud.law.schedule import WITHDRAWN, Announcement, announce, cancel
 from server.cloud.secrets import Secrets
 from server.cloud.storage.law_models import Consent
 from server.cloud.storage.models import Account

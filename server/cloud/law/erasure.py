@@ -38,9 +38,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import TABLE, hold_pepper
 from server.cloud.law.journal import keep_record, record_of
+from server.cloud.law.notices import ANNOUNCED
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import DAY, Erased, make_erasure_receipt
-from server.cloud.law.schedule import ANNOUNCED
 from server.cloud.records.access import note_for
 from server.cloud.secrets import Secrets
 from server.cloud.storage.bodies import Bodies

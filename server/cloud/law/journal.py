@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.law.notices import ANNOUNCED, Announcement, announce
 from server.cloud.law.receipts import hash_account
-from server.cloud.law.schedule import ANNOUNCED, Announcement, announce
 from server.cloud.storage.bodies import ERASED, Bodies, one_piece
 from server.cloud.storage.law_models import Erasure, PolicyRow
 from server.cloud.storage.models import Account

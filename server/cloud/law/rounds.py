@@ -17,10 +17,7 @@ from server.cloud.accounts.owners import lock_owner
 from server.cloud.errors import CloudError
 from server.cloud.law.consents import withdraw
 from server.cloud.law.erasure import CLOSED, DONE, Eraser
-from server.cloud.law.notices import find_deadline, list_breaches
-from server.cloud.law.policies import Policies, Signed
-from server.cloud.law.receipts import Event
-from server.cloud.law.schedule import (
+from server.cloud.law.notices import (
     ANNOUNCED,
     ASKED,
     Announcement,
@@ -28,9 +25,13 @@ from server.cloud.law.schedule import (
     announce_asked,
     announce_inactive,
     find_announced,
+    find_deadline,
     find_inactive,
+    list_breaches,
     note_use,
 )
+from server.cloud.law.policies import Policies, Signed
+from server.cloud.law.receipts import Event
 from server.cloud.secrets import Secrets, draw_text
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.law_models import Code, Erasure, OwnerLink, Quarantine

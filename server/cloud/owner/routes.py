@@ -12,7 +12,7 @@ from server.cloud.accounts.sessions import (
     remove_app_token,
 )
 from server.cloud.door import Call, Route
-from server.cloud.law.schedule import find_announced
+from server.cloud.law.notices import find_announced
 from server.cloud.owner.devices import ID, PREFIX
 from server.cloud.owner.devices import ROUTES as DEVICES
 from server.cloud.owner.keys import ROUTES as KEYS

@@ -7,9 +7,9 @@ from dataclasses import replace
 from sqlalchemy import LargeBinary, String, select
 
 from server.cloud.law import erasure
+from server.cloud.law.notices import ASKED, Announcement, announce
 from server.cloud.law.policies import Policies
 from server.cloud.law.receipts import hash_account
-from server.cloud.law.schedule import ASKED, Announcement, announce
 from server.cloud.storage import law_models
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.lease import BACKUP, may_remove_bodies, take_lease

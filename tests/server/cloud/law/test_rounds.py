@@ -9,8 +9,7 @@ from sqlalchemy import func, select, text
 
 from server.cloud.accounts.owners import add_code
 from server.cloud.law.journal import forget_records, load_records
-from server.cloud.law.notices import note_breach, tell_breach
-from server.cloud.law.schedule import note_use
+from server.cloud.law.notices import note_breach, note_use, tell_breach
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.bodies import LocalBodies
 from server.cloud.storage.law_models import Erasure, OwnerLink, Quarantine
