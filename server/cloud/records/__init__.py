@@ -1,7 +1,6 @@
 """The Etebase API v1: collections of items, as Etebase clients know them.
 
-    wire      what requests and answers hold, in msgpack
-    cursor    the position up to which a client has seen changes
+    wire      what requests and answers hold, in msgpack; how much a client has seen
     access    a collection as its caller may use it
     writing   batches and transactions
     reading   lists, updates and revisions

@@ -15,7 +15,7 @@ from server.cloud.errors import not_found
 from server.cloud.records import wire
 from server.cloud.records.access import Place
 from server.cloud.records.chunks import load_bodies, load_lengths
-from server.cloud.records.cursor import Cursor, decode_changes, decode_sequence, encode_cursor
+from server.cloud.records.wire import Cursor, decode_changes, decode_sequence, encode_cursor
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Account, Collection, Item, Member, Revision
 

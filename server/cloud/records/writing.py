@@ -24,8 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.cloud.errors import CloudError, ItemRefusal, ItemsError
 from server.cloud.records.access import Place, charge_owner, note_change
 from server.cloud.records.chunks import NewChunk, add_chunks, find_missing
-from server.cloud.records.cursor import is_at
-from server.cloud.records.wire import Item, Known
+from server.cloud.records.wire import Item, Known, is_at
 from server.cloud.storage.bulk import insert_rows, is_among, pack
 from server.cloud.storage.models import Item as ItemRow
 from server.cloud.storage.models import Revision as RevisionRow

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from server.cloud.errors import CloudError
 from server.cloud.records import reading
-from server.cloud.records.cursor import (
+from server.cloud.records.wire import (
     Cursor,
     decode_changes,
     decode_sequence,
