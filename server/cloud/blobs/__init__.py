@@ -1,10 +1,8 @@
 """The blobs door: restic's REST protocol, versions 1 and 2.
 
-    names     addresses and their types; pure
-    receiving a body on its way to the store, hashed and counted
     visitors  who asks, and what the account may keep
-    vaults    what an account keeps there, in the database
-    routes    requests and their answers
+    vaults    addresses and their types, and what an account keeps there, in the database
+    routes    requests and their answers; a body on its way to the store, hashed and counted
 
 An account's vaults are `blobs/VAULT/TYPE/NAME` in the store of bodies. Each name but "config" is
 the sha256 of its body, and a body is seen only once that has been checked.

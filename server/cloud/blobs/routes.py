@@ -12,19 +12,17 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from server.cloud.blobs.names import (
+from server.cloud.blobs.vaults import (
     LOCKS,
     SMALL_TYPES,
     Address,
+    Kept,
+    add_blob,
+    add_vault,
     config_of,
     decode_address,
     decode_type,
     decode_vault,
-)
-from server.cloud.blobs.vaults import (
-    Kept,
-    add_blob,
-    add_vault,
     find_blob,
     list_blobs,
     remove_blob,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import check_fits, refuse_pepper, refuse_suspended
 from server.cloud.accounts.sessions import Door, hash_token
-from server.cloud.blobs.names import is_vault
+from server.cloud.blobs.vaults import is_vault
 from server.cloud.errors import CloudError, not_found
 from server.cloud.secrets import Secrets
 from server.cloud.storage.models import Account, AppToken, Site, Vault

@@ -1,7 +1,6 @@
 """Copies of a cloud, and whether one is whole.
 
-    named      bodies as the database names them, and what they have to be
-    rows       the rows of a database into another one, on SQLite or PostgreSQL
+    contents   all rows of a database, and the bodies that they name
     check      whether rows and bodies belong together
     backup     a copy of one moment, made beside nodes that run
     restore    a cloud made from such a copy

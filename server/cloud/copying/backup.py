@@ -16,8 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.cloud.copying.named import copy_missing, find_named
-from server.cloud.copying.rows import copy_rows
+from server.cloud.copying.contents import copy_missing, copy_rows, find_named
 from server.cloud.law.journal import copy_records
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies, LocalBodies

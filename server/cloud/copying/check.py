@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.copying.named import (
+from server.cloud.copying.contents import (
     DamagedError,
     NamedBody,
+    at_one_moment,
     find_named,
     pages_of_named,
 )
-from server.cloud.copying.rows import at_one_moment
 from server.cloud.records.chunks import load_used
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Account, Blob, Chunk, Collection, Item, Revision, Vault

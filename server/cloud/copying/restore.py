@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.copying.backup import BackupFolder, Manifest, hash_file
 from server.cloud.copying.check import Report, check_cloud
-from server.cloud.copying.named import copy_missing
-from server.cloud.copying.rows import copy_rows
+from server.cloud.copying.contents import copy_missing, copy_rows
 from server.cloud.folder import CloudFolder
 from server.cloud.law.journal import announce_again, copy_records
 from server.cloud.law.policies import find_newest

@@ -25,7 +25,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import load_owner, refuse_closed
-from server.cloud.blobs.names import CONFIG, LOCKS, TYPES
+from server.cloud.blobs.vaults import CONFIG, LOCKS, TYPES
 from server.cloud.door import Services
 from server.cloud.law.consents import list_consents
 from server.cloud.records.chunks import load_bodies

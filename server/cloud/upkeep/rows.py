@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.cloud.accounts.owners import charge
-from server.cloud.copying.named import find_named
+from server.cloud.copying.contents import find_named
 from server.cloud.law.journal import forget_records, load_records
 from server.cloud.law.rounds import Law
 from server.cloud.records.access import lock_accounts

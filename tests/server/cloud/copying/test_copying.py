@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from server.cloud.copying.backup import BackupFolder, back_up
 from server.cloud.copying.check import check_cloud
-from server.cloud.copying.named import DamagedError
+from server.cloud.copying.contents import DamagedError
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
 from server.cloud.law.journal import load_records
