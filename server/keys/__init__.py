@@ -1,7 +1,8 @@
 """The key process: signs what its own copy of the publisher's rules accepts, and records it.
 
 The publisher sends what it would like to have signed, over a Unix socket; a signature or a refusal
-comes back. `service` answers, `judgement` and `log_judgement` decide by this process's own copy of
-the publisher's rules, `record` and `log_record` keep what was signed in a folder that no publisher
-can write to. Keys come from files, systemd or a token (`sources`, `token`). Source: docs/adr/0059.
+comes back. `service` answers, `judgement` decides by this process's own copy of the publisher's
+rules, `record` keeps what was signed in a folder that no publisher can write to; `log_record` does
+both for the log. Keys come from files, systemd or a token (`sources`, `token`). Source:
+docs/adr/0059.
 """

@@ -24,7 +24,7 @@ from server.core.metadata import verify_first_root
 from server.core.note import VerifierKey
 from server.core.profile import log_verifier
 from server.keys.judgement import judge_public, judge_publication
-from server.keys.log_judgement import (
+from server.keys.log_record import (
     UnexpectedLeafError,
     judge_checkpoint,
     judge_continuation,
