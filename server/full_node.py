@@ -24,9 +24,8 @@ from server.http.requests import GateMode
 from server.processes.supervisor import LostCollector
 from server.publish_loop import publish_for_ever
 from server.publisher.expiry.alarms import Alarm
-from server.publisher.expiry.clock import ClockKeeper, load_witness
+from server.publisher.expiry.clock import FAR, ClockKeeper, SteadyClock, load_witness
 from server.publisher.expiry.monitor import Monitor
-from server.publisher.expiry.steady_clock import FAR, SteadyClock
 from server.publisher.keys.holder import load_keys
 from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher

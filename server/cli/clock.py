@@ -15,7 +15,6 @@ from hening.times import UTC_TIMES, show_second, show_time
 from server.cli.database import record_once
 from server.cli.options import JSON, STATE, now, require_state
 from server.publisher.errors import PublishError
-from server.publisher.expiry.steady_clock import FAR, JUMP
 from server.settings import Settings
 from server.storage.durable import write_immutable
 from server.storage.errors import StorageError
@@ -37,7 +36,7 @@ def clock() -> None:
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show the clock, the newest signature, and whether the clock is trusted."""
-    from server.publisher.expiry.clock import load_witness
+    from server.publisher.expiry.clock import FAR, load_witness
 
     witness, wall = load_witness(require_state(state)), now()
     is_ahead = witness.time is not None and wall - witness.time > FAR
@@ -69,7 +68,7 @@ def confirm(state: Path) -> None:
 
     A running server uses it within seconds.
     """
-    from server.publisher.expiry.clock import ClockRecord, load_witness, write_clock_record
+    from server.publisher.expiry.clock import JUMP, ClockRecord, load_witness, write_clock_record
 
     folder = require_state(state)
     witness, wall = load_witness(folder), now()
@@ -174,7 +173,7 @@ def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
     jumped, or no server runs; until a person says which, the time of that signature is used: a halt
     goes out, and nothing lives longer than it should. Call it before any loop runs.
     """
-    from server.publisher.expiry.clock import load_witness
+    from server.publisher.expiry.clock import FAR, load_witness
 
     witness = load_witness(folder).time
     wall = now()

@@ -11,11 +11,11 @@ from server.core.pointer import decode_pointer
 from server.publisher.expiry.clock import (
     ClockKeeper,
     ClockRecord,
+    SteadyClock,
     load_clock_record,
     load_witness,
     write_clock_record,
 )
-from server.publisher.expiry.steady_clock import SteadyClock
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
