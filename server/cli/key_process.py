@@ -13,7 +13,7 @@ import click
 
 from server.cli.options import now
 from server.core.errors import FormatError, TrustError
-from server.processes.systemd import notify
+from server.processes.sockets import notify
 from server.storage.bounded import read_bounded
 from server.storage.durable import is_private
 

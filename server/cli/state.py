@@ -26,8 +26,12 @@ from server.cli.options import (
     settings_file,
 )
 from server.http.requests import GateMode
-from server.processes.sockets import raise_descriptor_limit
-from server.processes.systemd import decode_activation, inherit_sockets, notify
+from server.processes.sockets import (
+    decode_activation,
+    inherit_sockets,
+    notify,
+    raise_descriptor_limit,
+)
 from server.publisher.errors import PublishError
 from server.publisher.maintenance.checks.finding import Finding
 from server.release.api.address import PREFIX

@@ -3,5 +3,5 @@
 The main process binds the `sockets`, starts workers and sends each new snapshot to them, as a
 difference to the last one (`delta`, `messages`). `supervisor` keeps the workers alive through
 `child`; `worker` is one of them, and both it and a main process without workers serve phones by
-`serving`. `systemd` passes sockets and readiness, `priority` lets workers go first.
+`serving`. systemd may pass the sockets; `priority` lets workers go first.
 """
