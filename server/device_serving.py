@@ -18,7 +18,7 @@ from server.dialect_serving import Dialects, read_compat_certificate, split_addr
 from server.http.counts import Counts
 from server.http.turns import LIMITS
 from server.processes.child import Place
-from server.processes.dialect_pieces import make_lists
+from server.processes.delta import make_lists
 from server.processes.messages import Certificate, WorkerConfig
 from server.processes.priority import ProcessStarter
 from server.processes.serving import Serving, load_certificate

@@ -14,8 +14,7 @@ from typing import Protocol
 
 from server.compat.rendering import Rendered
 from server.device.snapshot import EMPTY, Snapshot
-from server.processes.delta import Whole, plan_delta
-from server.processes.dialect_pieces import WholeLists, plan_lists
+from server.processes.delta import Whole, WholeLists, plan_delta, plan_lists
 from server.processes.errors import ChannelError
 from server.processes.messages import (
     MAIN_DECODER,

@@ -17,8 +17,7 @@ from server.compat.options import CompatOptions
 from server.http.counts import Counts
 from server.http.requests import GateMode
 from server.http.turns import Limits
-from server.processes.delta import Piece, Whole
-from server.processes.dialect_pieces import ListPiece, WholeLists
+from server.processes.delta import ListPiece, Piece, Whole, WholeLists
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place
 

@@ -26,8 +26,7 @@ from server.core.errors import HeningError
 from server.device.snapshot import EMPTY
 from server.http.turns import LIMITS
 from server.observability import describe_unexpected
-from server.processes.delta import Assembly, Piece, Whole
-from server.processes.dialect_pieces import ListPiece, WholeLists, add_piece
+from server.processes.delta import Assembly, ListPiece, Piece, Whole, WholeLists, add_piece
 from server.processes.errors import ChannelError
 from server.processes.messages import (
     PROTOCOL,

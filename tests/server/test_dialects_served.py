@@ -25,7 +25,7 @@ from server.dialect_export import GONE_LIST, export_dialects
 from server.dialect_serving import DialectReadBack, Dialects, choose_paths, split_address
 from server.http.requests import GateMode
 from server.http.turns import LIMITS
-from server.processes.dialect_pieces import make_lists
+from server.processes.delta import make_lists
 from server.processes.messages import WorkerConfig
 from server.processes.serving import Serving
 from server.processes.sockets import bind_tcp

@@ -3,7 +3,7 @@
 from server.compat.plane import CompatPlane
 from server.compat.rendering import Rendered
 from server.http.counts import Counts
-from server.processes.dialect_pieces import make_lists
+from server.processes.delta import make_lists
 from tests.server.device.served import serve_plane
 
 

@@ -14,8 +14,19 @@ from server.compat.rendering import Rendered
 from server.device.documents import make_document
 from server.device.snapshot import EMPTY, Snapshot
 from server.http.answers import Package
-from server.processes.delta import NAMES, PIECE, Assembly, Piece, Whole, apply_delta, plan_delta
-from server.processes.dialect_pieces import ListPiece, add_piece, make_lists, plan_lists
+from server.processes.delta import (
+    NAMES,
+    PIECE,
+    Assembly,
+    ListPiece,
+    Piece,
+    Whole,
+    add_piece,
+    apply_delta,
+    make_lists,
+    plan_delta,
+    plan_lists,
+)
 from server.processes.messages import LIMIT, encode_message
 
 NAME = st.sampled_from([f"/metadata/{number}.x.json" for number in range(12)])
