@@ -124,6 +124,31 @@ async def test_a_node_that_is_behind(world):
     assert answers == []
 
 
+async def test_an_answer_that_does_not_end(world, monkeypatch):
+    """An answer has a time limit as a whole, however steadily its bytes come."""
+    monkeypatch.setattr("server.publisher.read_back_http.PATIENCE", 0.2)
+
+    async def answer(_reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.01)
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        is_left.set()
+
+    is_left = asyncio.Event()
+    wanted = await asyncio.to_thread(publication, world)
+    async with (
+        asyncio.timeout(PATIENCE),
+        await asyncio.start_server(answer, "127.0.0.1", 0) as server,
+    ):
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(PublishError, match=r"does not answer within 0\.2 seconds"):
+            await HttpReadBack(url, world.folder.public)(wanted)
+        await is_left.wait()
+
+
 async def test_on_disk(world):
     """The same from the folder, if no server runs; an address without a listener is an alarm."""
     wanted = await asyncio.to_thread(publication, world)
