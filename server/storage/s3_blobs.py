@@ -32,6 +32,7 @@ from server.storage.s3_client import (
     S3Place,
     S3Uploads,
     blob_key,
+    get_range,
     open_store,
     put_parts,
     translated_errors,
@@ -86,9 +87,11 @@ class S3Reader:
         return self._fetch_range(key, number * WINDOW, (number + 1) * WINDOW)
 
     async def _fetch_range(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes between two offsets, in full pieces except the last."""
+        """Yield the bytes between two offsets, in full pieces except the last; fewer at the end."""
         with translated_errors("give a blob"):
-            found = await obstore.get_async(self._store, key, options={"range": (first, end)})
+            found = await get_range(self._store, key, first, end)
+            if found is None:
+                return
             if found.range[0] != first:
                 raise StorageError("the S3 store answers with another range than was asked for.")
             left, rest = found.range[1] - first, b""

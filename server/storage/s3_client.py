@@ -15,7 +15,12 @@ from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import unescape
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    BaseError,
+    GenericError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from obstore.store import S3Store
 
 from server.core.encodings import check_sha256
@@ -133,6 +138,7 @@ def load_secret(file: Path) -> str:
 
 _STATUS = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 _REFUSED = ("401", "403")
+_PAST_THE_END = "416"
 
 
 def open_store(place: S3Place, patience: timedelta, request: timedelta, retries: int) -> S3Store:
@@ -190,6 +196,20 @@ def put_parts(
         chunk_size=max(PART, -(-length // PARTS)),
         max_concurrency=AT_ONCE,
     )
+
+
+async def get_range(store: S3Store, key: str, first: int, end: int) -> "obstore.GetResult | None":
+    """Ask for the bytes between two offsets; returns None where an object ends before the first.
+
+    S3 answers so to each range of an empty object. Raises the library's errors.
+    """
+    try:
+        return await obstore.get_async(store, key, options={"range": (first, end)})
+    except GenericError as error:
+        status = _STATUS.search(str(error))
+        if status and status[1].startswith(_PAST_THE_END):
+            return None
+        raise
 
 
 def blob_key(sha256: str) -> str:

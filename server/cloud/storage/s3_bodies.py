@@ -18,7 +18,7 @@ from obstore.store import S3Store
 
 from server.cloud.storage.bodies import ERASED, PAGE, PIECE, StoredBody, check_name
 from server.storage.durable import make_folder
-from server.storage.s3_client import S3Place, S3Uploads, open_store, translated_errors
+from server.storage.s3_client import S3Place, S3Uploads, get_range, open_store, translated_errors
 
 IN_MEMORY = 512 * 1024
 """Bytes of a body that are in memory while it is received."""
@@ -104,7 +104,7 @@ class S3Bodies:
 
     async def _find(self, name: str, first: int, end: int) -> "obstore.GetResult | None":
         try:
-            return await obstore.get_async(self._store, name, options={"range": (first, end)})
+            return await get_range(self._store, name, first, end)
         except FileNotFoundError:
             return None
 

@@ -14,6 +14,7 @@ from server.storage.blobs import PIECE, StoredBlob
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import PART, WINDOW, S3Blobs
+from tests.cases import case
 
 SMALL = b"package" * 1000
 LARGE = hashlib.shake_128(b"package").digest(2 * PART + 100_000)  # three parts, the last short
@@ -97,6 +98,15 @@ def test_ranges(store, tmp_path):
             assert max(map(len, pieces)) <= PIECE
     with pytest.raises((OSError, StorageError)):
         read(store, "0" * 64, 0, 10)
+
+
+def test_a_range_that_begins_after_the_end(store):
+    """Each of an empty blob is one: the blob is too short, and the store does not fail."""
+    for data in (b"", SMALL):
+        put(store, sha(data), data)
+        for length in (1, WINDOW):
+            with case(len(data), length), pytest.raises(StorageError, match="shorter than it was"):
+                read(store, sha(data), len(data), length)
 
 
 def test_other_bytes_than_named(store, data, tmp_path):

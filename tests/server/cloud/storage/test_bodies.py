@@ -57,6 +57,15 @@ async def test_what_is_put_is_there(bodies):
             await read(bodies, name, first, length)
 
 
+async def test_a_read_that_begins_after_the_end(bodies):
+    """Each of an empty body is one: the body is too short, and the store does not fail."""
+    await bodies.put("blobs/1/empty", one_piece(b""))
+    await bodies.put("blobs/1/a", one_piece(b"body"))
+    for name, first in (("blobs/1/empty", 0), ("blobs/1/a", 4), ("blobs/1/a", 5)):
+        with pytest.raises(FileNotFoundError):
+            await read(bodies, name, first, 1)
+
+
 async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
     """Short and long pieces, also where the disk takes a part of each write."""
     writev, write = os.writev, os.write
