@@ -10,7 +10,6 @@ from typing import Any
 from tuf.api.metadata import Targets
 
 from server.core.content import (
-    apn,
     ca,
     countries,
     greetings,
@@ -27,7 +26,7 @@ from server.core.errors import FormatError
 
 _CHECKS: Mapping[str, Callable[[str, Entries], object]] = MappingProxyType(
     {
-        "apn": apn.check_entries,
+        "apn": countries.check_apns,
         "ca": ca.check_entries,
         "emergency": countries.check_emergency,
         "greetings": greetings.check_entries,

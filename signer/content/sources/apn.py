@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
-from server.core.content.apn import (
+from server.core.content.countries import (
     MAX_ADDRESS,
     MAX_CARRIER,
     MAX_WORD,
