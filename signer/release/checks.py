@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hening.times import show_second
-from server.core import build_rules
+from server.core import pointer
 from server.core.errors import ReleaseError
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
@@ -131,19 +131,19 @@ def check_sources(
 def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseRefusal unless the build has one full package in the channel."""
     with refusing(ReleaseRefusal):
-        build_rules.check_full(channel, counter, planned)
+        pointer.check_full(channel, counter, planned)
 
 
 def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseRefusal when the build has more incrementals than a pointer's step can list."""
     with refusing(ReleaseRefusal):
-        build_rules.check_incrementals(channel, counter, planned)
+        pointer.check_incrementals(channel, counter, planned)
 
 
 def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
     with refusing(ReleaseRefusal):
-        build_rules.check_upgrade_path(channel, counter, planned)
+        pointer.check_upgrade_path(channel, counter, planned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ from datetime import datetime
 from tuf.api.metadata import TargetFile, Targets
 
 from hening.times import show_second
-from server.core import promotion, role_edit
+from server.core import role_edit
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import find_upgrade_path, offered_in
-from server.core.promotion import Promotion
 from server.core.release import Floor, Release, decode_floor, decode_releases
 from server.core.release_texts import MAX_CHANGELOG, check_plain
-from server.core.role_edit import Withdrawal, named_paths
+from server.core.role_edit import Promotion, Withdrawal, named_paths
 from signer.errors import ReleaseRefusal, refusing
 
 
@@ -31,19 +30,19 @@ def next_role(
 
 
 @dataclass(frozen=True, slots=True)
-class PromotionRequest(promotion.PromotionRequest):
+class PromotionRequest(role_edit.PromotionRequest):
     """Which build is promoted from and to which channel, and its changelog's required locales."""
 
     required_locales: tuple[str, ...] = ()
 
 
 def plan_promotion(request: PromotionRequest, current: Targets, expires: datetime) -> Promotion:
-    """Return what `server.core.promotion.plan_promotion` does; raises ReleaseRefusal.
+    """Return what `server.core.role_edit.plan_promotion` does; raises ReleaseRefusal.
 
     Also raised when a changelog lacks a locale.
     """
     with refusing(ReleaseRefusal):
-        planned = promotion.plan_promotion(request, current, expires)
+        planned = role_edit.plan_promotion(request, current, expires)
         listed = decode_releases(planned.planned)
     for path in planned.paths:
         check_locales(listed[path].changelog, request.required_locales)

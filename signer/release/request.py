@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from server.core import build_rules
+from server.core import pointer
 from server.core.encodings import MAX_INTEGER
 from server.core.limits import COUNTER_STEP
 from server.core.names import Channel
@@ -88,9 +88,9 @@ def choose_min_counter(
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
-    """Return what `server.core.build_rules.choose_min_counter` does; raises ReleaseRefusal."""
+    """Return what `server.core.pointer.choose_min_counter` does; raises ReleaseRefusal."""
     with refusing(ReleaseRefusal):
-        return build_rules.choose_min_counter(channel, wanted, counter, releases, default)
+        return pointer.choose_min_counter(channel, wanted, counter, releases, default)
 
 
 def known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:

@@ -21,10 +21,16 @@ from tuf.api.metadata import Metadata, Targets
 from server.core.latest import list_parts, plan_split, pointer_role
 from server.core.metadata import encode_metadata, metadata_limit
 from server.core.names import Channel, decode_pointer_path, is_latest, metadata_name
-from server.core.promotion import PromotionRequest, plan_promotion
 from server.core.proposal import MetadataText, Proposal, encode_proposal, proposal_id
 from server.core.release import Fingerprint, Integer, Positive
-from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
+from server.core.role_edit import (
+    PromotionRequest,
+    Withdrawal,
+    is_unchanged,
+    plan_promotion,
+    plan_retirement,
+    plan_withdrawal,
+)
 from server.publisher.published import Published, load_published
 from server.release.errors import ConflictError, NeedsSignatureError, NotFoundError
 from server.release.rollouts.commands import Note

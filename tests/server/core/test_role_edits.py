@@ -5,13 +5,19 @@ from datetime import UTC, datetime
 import pytest
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.build_rules import check_full, check_incrementals, choose_min_counter
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import Channel, decode_channel
-from server.core.promotion import PromotionRequest, plan_promotion
+from server.core.pointer import check_full, check_incrementals, choose_min_counter
 from server.core.proposal import decode_proposal
 from server.core.release import decode_floor, decode_releases
-from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
+from server.core.role_edit import (
+    PromotionRequest,
+    Withdrawal,
+    is_unchanged,
+    plan_promotion,
+    plan_retirement,
+    plan_withdrawal,
+)
 from tests.server.ceremony import release
 
 STABLE = decode_channel("armani/id/stable")
