@@ -22,9 +22,8 @@ from server.cli.cloud_folder import (
 )
 from server.cli.cloud_pepper import pepper as pepper_commands
 from server.cli.cloud_policy import GivenPolicy, breach_group, policy_group, policy_options
-from server.cloud.folder import CloudFolder, load_cloud_settings, make_cloud
 from server.cloud.pepper.file import Pepper, load_pepper
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import CloudFolder, CloudSettings, load_cloud_settings, make_cloud
 from server.observability import configure_logging, describe_unexpected
 from server.processes.sockets import raise_descriptor_limit
 

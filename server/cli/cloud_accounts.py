@@ -14,7 +14,7 @@ import click
 
 from server.cli.cloud_folder import FOLDER, PEPPER, epoch, load_settings, open_peppers, run_in_cloud
 from server.cli.options import JSON
-from server.cloud.folder import CloudFolder
+from server.cloud.settings import CloudFolder
 from server.core.quantities import spell_size
 from server.tables import print_table
 

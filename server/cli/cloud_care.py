@@ -21,7 +21,7 @@ from server.cli.cloud_folder import (
     run_in_cloud,
 )
 from server.cli.options import JSON
-from server.cloud.folder import CloudFolder, load_cloud_settings
+from server.cloud.settings import CloudFolder, load_cloud_settings
 from server.core.quantities import spell_size, spell_span
 from server.storage.errors import StorageError
 

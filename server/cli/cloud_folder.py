@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from server.cloud.folder import CloudFolder, load_cloud_settings
 from server.cloud.pepper.file import Pepper, check_recipient, encode_escrow, load_pepper, seal_lines
 from server.cloud.secrets import Secrets
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import CloudFolder, CloudSettings, load_cloud_settings
 
 if TYPE_CHECKING:
     from server.storage.database import Sessions

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from server.cli.cloud_folder import ESCROW_TO, FOLDER, PEPPER, find_pepper, print_escrow
-from server.cloud.folder import CloudFolder, load_cloud_settings
 from server.cloud.pepper.file import begin_rotation, decode_escrow, load_pepper, write_pepper
 from server.cloud.secrets import Secrets
+from server.cloud.settings import CloudFolder, load_cloud_settings
 from server.storage.errors import StorageError
 from server.storage.place import Place
 

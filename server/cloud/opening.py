@@ -5,8 +5,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from server.cloud.folder import CloudFolder
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import CloudFolder, CloudSettings
 from server.cloud.storage.bodies import Bodies, LocalBodies
 from server.core.errors import FormatError
 from server.storage.s3_client import decode_place, load_secret

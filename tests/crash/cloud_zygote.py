@@ -16,11 +16,10 @@ from nacl.signing import SigningKey
 
 from server.cloud.copying.backup import BackupFolder, back_up
 from server.cloud.copying.restore import restore
-from server.cloud.folder import CloudFolder
 from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
 from server.cloud.secrets import Secrets
-from server.cloud.settings import DAY, CloudSettings
+from server.cloud.settings import DAY, CloudFolder, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
 from server.cloud.upkeep.rounds import OF_LAW, run_round

@@ -12,10 +12,9 @@ from sqlalchemy import select, update
 
 from server.cloud.copying.backup import back_up
 from server.cloud.copying.check import check_cloud
-from server.cloud.folder import CloudFolder
 from server.cloud.law.erasure import DONE
 from server.cloud.law.notices import ANNOUNCED
-from server.cloud.settings import DAY
+from server.cloud.settings import DAY, CloudFolder
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import one_piece
 from server.cloud.storage.law_models import Erasure

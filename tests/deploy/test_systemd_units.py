@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.cli.cloud_folder import CREDENTIAL
-from server.cloud.folder import CloudFolder
+from server.cloud.settings import CloudFolder
 from server.http.turns import LIMITS
 from server.storage.layout import StateFolder
 from tests.programs import find

@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from server.cli import cli
-from server.cloud.folder import CloudFolder
 from server.cloud.pepper.file import load_pepper
+from server.cloud.settings import CloudFolder
 from server.cloud.storage.bodies import LocalBodies
 from server.storage.errors import StorageError
 from tests.server.cloud.device import make_item, running

@@ -17,10 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.cloud.copying.backup import BackupFolder, Manifest, hash_file
 from server.cloud.copying.check import Report, check_cloud
 from server.cloud.copying.contents import copy_missing, copy_rows
-from server.cloud.folder import CloudFolder
 from server.cloud.law.journal import announce_again, copy_records
 from server.cloud.law.policies import find_newest
-from server.cloud.settings import DAY, CloudSettings
+from server.cloud.settings import DAY, CloudFolder, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import AppToken, Session, Site

@@ -13,9 +13,8 @@ from server.cloud.copying.backup import BackupFolder, back_up
 from server.cloud.copying.check import check_cloud
 from server.cloud.copying.contents import DamagedError
 from server.cloud.copying.restore import restore
-from server.cloud.folder import CloudFolder
 from server.cloud.law.journal import load_records
-from server.cloud.settings import DAY, CloudSettings
+from server.cloud.settings import DAY, CloudFolder, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, take_lease
