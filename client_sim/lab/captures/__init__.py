@@ -6,6 +6,6 @@ A file comes in (`loading`: pcap, pcapng or HAR), an audit goes out.
   `dissection`; `tshark` takes TLS off; `har` has requests already. `seen` is what all of them give,
   and how it is shown to the lab's own judges.
 - Judged: `audit` asks one question after the other (`judging`, `hosts`, `dialects`), with
-  `requests`, `fields` and `evidence`; `known` is what is known of the owner. Told by `showing`.
+  `requests` and `evidence`; `known` is what is known of the owner. Told by `showing`.
 - Recorded here: `recorder`, with `answering` and `capture_file`.
 """

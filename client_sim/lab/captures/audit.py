@@ -8,7 +8,6 @@ from typing import Final
 
 from client_sim.lab.captures.dialects import Told, find_faults, list_told
 from client_sim.lab.captures.evidence import list_places
-from client_sim.lab.captures.fields import FieldRow, measure_fields
 from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
 from client_sim.lab.captures.judging import (
     Question,
@@ -22,7 +21,7 @@ from client_sim.lab.captures.judging import (
     judge_writes,
 )
 from client_sim.lab.captures.known import Known
-from client_sim.lab.captures.requests import iterate_requests
+from client_sim.lab.captures.requests import FieldRow, iterate_requests, measure_fields
 from client_sim.lab.captures.seen import READABLE, Capture, Conversation, observe_capture
 from client_sim.lab.oracles.canary import CanarySearch
 

@@ -21,7 +21,7 @@ from client_sim.lab.servers.faults_network import INSTALL, NETWORK
 from client_sim.lab.servers.hostile import BODIES, TOGETHER
 from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
 from client_sim.lab.servers.packs import HISTORIES, SMALL, make_history, make_steps
-from client_sim.lab.servers.pairs import HostilePair
+from client_sim.lab.servers.replies import HostilePair
 from client_sim.tape import Tape
 
 # A fault whose duration depends on an answer's length would show the length of a server's mark.

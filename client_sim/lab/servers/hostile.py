@@ -17,8 +17,17 @@ from itertools import cycle
 from typing import Final
 
 from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
-from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
-from client_sim.lab.servers.replies import Alter, Reply, Wrap, always, chain
+from client_sim.lab.servers.replies import (
+    FIRST,
+    Alter,
+    HostilePair,
+    Mark,
+    Reply,
+    Wrap,
+    always,
+    chain,
+    make_pair,
+)
 from client_sim.lab.trace.memory import Asked, Pieces, Responder
 
 _EXTRA, _NAME, _COMMENT = 4, 8, 16  # flags of RFC 1952 section 2.3.1

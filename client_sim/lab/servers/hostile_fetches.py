@@ -13,8 +13,16 @@ from typing import Final
 from client_sim.lab.servers.fault import INSTALL_PLACES, Send, is_at, say_instead, send_instead
 from client_sim.lab.servers.hostile_heads import FIELDS
 from client_sim.lab.servers.packs import name_part
-from client_sim.lab.servers.pairs import HostilePair, Mark, make_pair
-from client_sim.lab.servers.replies import Alter, Reply, Say, Wrap, refuse
+from client_sim.lab.servers.replies import (
+    Alter,
+    HostilePair,
+    Mark,
+    Reply,
+    Say,
+    Wrap,
+    make_pair,
+    refuse,
+)
 from client_sim.lab.trace.memory import Pieces
 
 # Status, field, value. {t} is a token, {n} seconds, {d} a date.

@@ -3,8 +3,17 @@
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
-from client_sim.lab.servers.replies import Alter, Reply, always, name_host, refuse
+from client_sim.lab.servers.replies import (
+    FIRST,
+    Alter,
+    HostilePair,
+    Mark,
+    Reply,
+    always,
+    make_pair,
+    name_host,
+    refuse,
+)
 from client_sim.lab.trace.memory import ELSEWHERE, Asked
 
 # Name of the pair, name of the field, value. {t} is a token, {n} seconds, {d} a date, {h} the host.

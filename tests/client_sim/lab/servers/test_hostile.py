@@ -14,8 +14,7 @@ from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.scenarios.driving import POLL, Scenario
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
-from client_sim.lab.servers.pairs import FIRST, OTHERS
-from client_sim.lab.servers.replies import only_at
+from client_sim.lab.servers.replies import FIRST, OTHERS, only_at
 from client_sim.lab.trace.memory import Entropy
 from client_sim.persona import make_persona
 

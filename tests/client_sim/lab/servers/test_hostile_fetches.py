@@ -11,8 +11,7 @@ from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.fault import INSTALL_PLACES, is_at
 from client_sim.lab.servers.hostile_fetches import INSTALLING, MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.packs import PARTS
-from client_sim.lab.servers.pairs import FIRST, OTHERS
-from client_sim.lab.servers.replies import only_at
+from client_sim.lab.servers.replies import FIRST, OTHERS, only_at
 from client_sim.lab.servers.repository import Repository
 
 REFUSALS = [pair.name for pair in INSTALLING if pair.name[:3].isdigit()]
