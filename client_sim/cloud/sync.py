@@ -73,9 +73,9 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
             if kind == "photo":
                 download_originals(cloud, service, report)
         asks.kinds = kinds
-        check_heads(cloud, service, report)
+        _check_heads(cloud, service, report)
         if written:
-            write_head(cloud, written)
+            _write_head(cloud, written)
             push(cloud, service, "devices", report)
 
 
@@ -149,7 +149,7 @@ def _measure(row: Row) -> int:
     return META_STEP + (find_padded(len(row.body)) if row.body else 0)
 
 
-def write_head(cloud: Cloud, written: Sequence[Row]) -> None:
+def _write_head(cloud: Cloud, written: Sequence[Row]) -> None:
     """Put what was written into this device's list, to be sent with the same synchronising."""
     key = cloud.device_key
     public = bytes(key.verify_key)
@@ -173,7 +173,7 @@ def write_head(cloud: Cloud, written: Sequence[Row]) -> None:
         cloud.store.set_head(public, head["number"])
 
 
-def check_heads(cloud: Cloud, service: Service, report: Report) -> None:
+def _check_heads(cloud: Cloud, service: Service, report: Report) -> None:
     """Compare the other devices' lists with what the server gave; raises DeceivedError."""
     own = bytes(cloud.device_key.verify_key)
     for row in cloud.store.live("devices"):

@@ -105,21 +105,21 @@ def _ask(
     retry_failed: bool,
 ) -> Iterator[Check | Offer]:
     """Yield one check after the other and then the offer; callers stop at a failed check."""
-    yield judge_pointer(pointer)
+    yield _judge_pointer(pointer)
     if pointer is None:
         return
     final = pointer.steps[-1]
-    yield judge_newer(final, floor, running)
-    yield judge_halt(pointer)
-    yield judge_share(pointer, secret, now)
-    step = find_step(pointer, floor)
-    yield judge_step(step, final, floor)
+    yield _judge_newer(final, floor, running)
+    yield _judge_halt(pointer)
+    yield _judge_share(pointer, secret, now)
+    step = _find_step(pointer, floor)
+    yield _judge_step(step, final, floor)
     if step is None:
         return
-    yield judge_forward(step, running)
-    yield judge_failed(step, failed_builds, retry_failed=retry_failed)
-    link = pick_package(step, running.fingerprint, unusable)
-    yield judge_package(step, link, running.fingerprint)
+    yield _judge_forward(step, running)
+    yield _judge_failed(step, failed_builds, retry_failed=retry_failed)
+    link = _pick_package(step, running.fingerprint, unusable)
+    yield _judge_package(step, link, running.fingerprint)
     yield _make_offer(step, link, final)
 
 
@@ -138,7 +138,7 @@ def _make_offer(step: Step, link: PackageLink, final: Step) -> Offer:
     )
 
 
-def judge_pointer(pointer: Pointer | None) -> Check:
+def _judge_pointer(pointer: Pointer | None) -> Check:
     """Check that there is a pointer, and say where it leads."""
     if pointer is None:
         sentence = "No build has been announced for this model, region and channel."
@@ -149,7 +149,7 @@ def judge_pointer(pointer: Pointer | None) -> Check:
     return Check("pointer", passed=True, sentence=f"{channel} leads to {builds} {way}.")
 
 
-def judge_halt(pointer: Pointer) -> Check:
+def _judge_halt(pointer: Pointer) -> Check:
     """Refuse a halted rollout; a phone that has the build already reports that it is up to date."""
     return _choose(
         "halted",
@@ -159,7 +159,7 @@ def judge_halt(pointer: Pointer) -> Check:
     )
 
 
-def judge_newer(final: Step, floor: int, running: BuildFacts) -> Check:
+def _judge_newer(final: Step, floor: int, running: BuildFacts) -> Check:
     """Refuse a final step that is not above the floor."""
     if running.counter < floor:
         fault = (
@@ -176,7 +176,7 @@ def judge_newer(final: Step, floor: int, running: BuildFacts) -> Check:
     )
 
 
-def judge_share(pointer: Pointer, secret: bytes, now: float) -> Check:
+def _judge_share(pointer: Pointer, secret: bytes, now: float) -> Check:
     """Refuse until the schedule has admitted this phone's bucket."""
     counter = pointer.steps[-1].counter
     place = bucket(secret, pointer.codename, pointer.region, pointer.channel, counter)
@@ -191,13 +191,13 @@ def judge_share(pointer: Pointer, secret: bytes, now: float) -> Check:
     )
 
 
-def find_step(pointer: Pointer, floor: int) -> Step | None:
+def _find_step(pointer: Pointer, floor: int) -> Step | None:
     """Return the last step that can be installed on a phone with this floor, or None."""
     reachable = [s for s in pointer.steps if s.counter > floor and s.min_counter <= floor]
     return reachable[-1] if reachable else None
 
 
-def judge_step(step: Step | None, final: Step, floor: int) -> Check:
+def _judge_step(step: Step | None, final: Step, floor: int) -> Check:
     """Check that a step fits, and name its build; a phone may be too old for every step."""
     if step is None:
         return Check(
@@ -210,7 +210,7 @@ def judge_step(step: Step | None, final: Step, floor: int) -> Check:
     return Check("step", passed=True, sentence=f"Build {step.counter} comes next{stone}.")
 
 
-def judge_forward(step: Step, running: BuildFacts) -> Check:
+def _judge_forward(step: Step, running: BuildFacts) -> Check:
     """Refuse older code under a higher counter: an attack or a mistake."""
     if step.post_timestamp < running.post_timestamp:
         fault = f"Build {step.counter} is offered but older than the running one."
@@ -222,7 +222,7 @@ def judge_forward(step: Step, running: BuildFacts) -> Check:
     return Check("forward", passed=False, sentence=fault)
 
 
-def judge_failed(step: Step, failed_builds: Collection[int], *, retry_failed: bool) -> Check:
+def _judge_failed(step: Step, failed_builds: Collection[int], *, retry_failed: bool) -> Check:
     """Refuse a build that did not boot on this phone, unless the owner wants to retry it."""
     if retry_failed and step.counter in failed_builds:
         sentence = f"Build {step.counter} did not start on this phone, and is tried once more."
@@ -235,7 +235,7 @@ def judge_failed(step: Step, failed_builds: Collection[int], *, retry_failed: bo
     )
 
 
-def pick_package(step: Step, fingerprint: str, unusable: Collection[str]) -> PackageLink:
+def _pick_package(step: Step, fingerprint: str, unusable: Collection[str]) -> PackageLink:
     """Return the first usable incremental from exactly the running build, else the full one."""
     for link in step.packages:
         if fingerprint in link.source_builds and link.sha256 not in unusable:
@@ -243,7 +243,7 @@ def pick_package(step: Step, fingerprint: str, unusable: Collection[str]) -> Pac
     return step.packages[0]
 
 
-def judge_package(step: Step, link: PackageLink, fingerprint: str) -> Check:
+def _judge_package(step: Step, link: PackageLink, fingerprint: str) -> Check:
     """Name the picked package and the reason; this always passes, as there is a full package."""
     if link.source_builds:
         why = "An incremental starts from exactly the running build"

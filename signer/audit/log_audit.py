@@ -104,9 +104,9 @@ def _follow_log(
     judge_late(tiles, newest, ledger.late, findings)
     proven = {(each.size, bytes.fromhex(each.root)) for each in memory.proven}
     _check_heads(tiles, heads, newest, roots, proven, findings)
-    check_served(published, ledger, findings)
-    ask_for_unserved(published, ledger, memory, findings)
-    audit.pending = list_pending(published, ledger, memory, now, findings)
+    _check_served(published, ledger, findings)
+    _ask_for_unserved(published, ledger, memory, findings)
+    audit.pending = _list_pending(published, ledger, memory, now, findings)
     inquiry.answer(tiles, newest, findings, progress)
     if not findings.wrong:
         audit.memory = advance_memory(
@@ -218,7 +218,7 @@ def _root_version(memory: Memory) -> int:
     return verify_first_root(memory.root_bytes).signed.version
 
 
-def check_served(published: Published, ledger: Ledger, findings: Findings) -> None:
+def _check_served(published: Published, ledger: Ledger, findings: Findings) -> None:
     """Note every served role version that is not in the log with exactly its bytes."""
     for served in published.served:
         name = f"{served.role} {served.version}"
@@ -243,7 +243,7 @@ def check_served(published: Published, ledger: Ledger, findings: Findings) -> No
             )
 
 
-def ask_for_unserved(
+def _ask_for_unserved(
     published: Published, ledger: Ledger, memory: Memory, findings: Findings
 ) -> None:
     """Note the versions that were logged since `memory` and that the mirror should serve.
@@ -272,7 +272,7 @@ def ask_for_unserved(
             )
 
 
-def list_pending(
+def _list_pending(
     published: Published, ledger: Ledger, memory: Memory, now: datetime, findings: Findings
 ) -> list[Pending]:
     """Return the versions that are logged and not published yet.

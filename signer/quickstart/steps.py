@@ -69,8 +69,8 @@ def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[st
     run("hening-server", "init", "--state", layout.server, "--root", root)
     policy = layout.repo / "policy.toml"
     if not policy.exists():
-        write_once(policy, describe_policy())
-    write_once(layout.settings, describe_places(layout))
+        write_once(policy, _describe_policy())
+    write_once(layout.settings, _describe_places(layout))
     layout.record.unlink()  # first, so that a crash leaves nothing that seems unfinished
     shutil.rmtree(layout.unfinished)
 
@@ -138,7 +138,7 @@ def _check(
     raise kind(f"`{' '.join([program, *named])}` failed: {said.removeprefix(f'{program}: ')}")
 
 
-def describe_places(layout: Layout) -> bytes:
+def _describe_places(layout: Layout) -> bytes:
     """Return `hening.toml`."""
     folders = {"state": layout.server, "repo": layout.repo, "keys": layout.keys}
     lines = [
@@ -148,7 +148,7 @@ def describe_places(layout: Layout) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
-def describe_policy() -> bytes:
+def _describe_policy() -> bytes:
     """Return `policy.toml`: each key with its meaning; only `require_proof` is not the default."""
     default = TeamPolicy()
     return f"""\
