@@ -48,7 +48,7 @@ for _command in (
     ),
     LazyCommand(
         "prove",
-        "client_sim.device.prove_command:prove_command",
+        "client_sim.device.update_commands:prove_command",
         "Install a package on a throw-away phone, and write a report for the signer.",
     ),
     LazyCommand(

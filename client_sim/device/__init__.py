@@ -8,7 +8,7 @@ what `download` fetches.
 - The phone on disk: `phone`, `image`, `factory`, `records`, `reset`, `summary`.
 - Time and log: `signed_time`, `tlog`. Real sockets: `internet`. TUF's own code: `tuf_adapter`.
 - Packages that are not released yet: `candidate`, `prove`.
-- Commands: `phone_commands`, `prove_command`, `update_commands`, with `options`.
+- Commands: `phone_commands`, `update_commands`, with `options`.
 
 Read `client`, then `refresh`.
 """
