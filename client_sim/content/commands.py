@@ -116,7 +116,6 @@ def _tell(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...
 
 
 def _tell_next(record: Record, now: float) -> str:
-
     listed, used = record.listed, record.used
     if listed is None or (used is not None and used.version == listed.version):
         return "-"
