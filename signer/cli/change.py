@@ -17,10 +17,16 @@ import click
 
 from hening.times import UTC_TIMES
 from server.place_options import is_given, place_option
-from signer.cli.output import Steps, json_option, print_json, progress_bar
+from signer.cli.output import (
+    Steps,
+    json_option,
+    print_json,
+    print_review,
+    progress_bar,
+    review_json,
+)
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.review_output import print_review, review_json
 from signer.cli.runtime import Runtime, open_keystore
 from signer.durable import write_once
 

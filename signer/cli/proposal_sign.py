@@ -11,7 +11,7 @@ import click
 from hening.times import UTC_TIMES
 from server.place_options import place_option
 from signer.cli.change import NEW_FILE
-from signer.cli.output import Steps, json_option, print_json
+from signer.cli.output import Steps, json_option, print_json, print_tallies, review_json, tally_json
 from signer.cli.parameters import (
     EXISTING_FILE,
     FOLDER,
@@ -24,7 +24,6 @@ from signer.cli.proposal_submit import (
     load_signature_file,
     print_proposal,
 )
-from signer.cli.review_output import print_tallies, review_json, tally_json
 from signer.cli.runtime import Runtime, open_keystore
 from signer.durable import write_once
 from signer.errors import ProposalError

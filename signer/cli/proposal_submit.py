@@ -11,7 +11,7 @@ import click
 from server.core.content.invisible import escape_invisible
 from server.place_options import place_option
 from signer.cli.change import describe_versions
-from signer.cli.output import Steps, json_option, print_json, progress_bar
+from signer.cli.output import Steps, json_option, print_json, print_review, progress_bar
 from signer.cli.parameters import (
     EXISTING_FILE,
     FOLDER,
@@ -21,7 +21,6 @@ from signer.cli.parameters import (
     expand_packages,
 )
 from signer.cli.remote import Place, place_options, submit_bundles
-from signer.cli.review_output import print_review
 from signer.cli.runtime import Runtime, open_keystore
 from signer.errors import ProposalError
 

@@ -5,8 +5,7 @@ from rich.console import Console
 
 from server.tables import print_table
 from signer.cli import output
-from signer.cli.output import progress_bar, report
-from signer.cli.review_output import print_review
+from signer.cli.output import print_review, progress_bar, report
 from signer.proposal.review import RoleReview
 
 
