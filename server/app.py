@@ -1,19 +1,36 @@
-"""One process over one state folder: it serves phones first, then does the rest of `full_node`.
+"""A server over its state folder: it serves phones first, then does the rest of `full_node`.
 
-What serves phones alone is `device_node`.
+A device node serves phones alone, from a copy of the shared tree and a pinned root. It has neither
+database nor keys. Any number of them answer one name; one that has lost the store serves on, and
+its readiness says so.
 """
 
 import asyncio
 import contextlib
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from server.device_serving import Inherited, Phones, serve_dialects, serving_phones, watching
+import structlog
+from prometheus_client import CollectorRegistry
+
+from server.device_serving import (
+    Inherited,
+    Phones,
+    renew_at,
+    serve_dialects,
+    serving_phones,
+    watching,
+)
+from server.health import serving_health
+from server.http.counts import CountsCollector
+from server.processes.supervisor import LostCollector
 from server.settings import Node, Settings
 from server.storage.blobs import BlobStore
 from server.storage.layout import StateFolder
 from server.stores import Clock, open_blobs
+
+log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
@@ -70,3 +87,50 @@ def _open_phones(
     if settings.node is Node.ALL:
         return serving_phones(folder, settings, clock, blobs, inherited)
     return watching(folder, settings, blobs)
+
+
+@contextlib.asynccontextmanager
+async def running_device(
+    folder: StateFolder, settings: Settings, clock: Clock, inherited: Inherited
+) -> AsyncIterator[int]:
+    """Serve phones alone until the block ends; yields the port.
+
+    What the last process had is served at once, before the store is asked.
+    """
+    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few share one
+    from server.tree_watch import TreeWatch  # noqa: PLC0415
+
+    blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
+    monotonic = asyncio.get_running_loop().time
+    registry = CollectorRegistry()
+    async with contextlib.AsyncExitStack() as stack:
+        phones = await stack.enter_async_context(
+            serving_phones(folder, settings, clock, blobs, inherited)
+        )
+        registry.register(CountsCollector(phones.counts))
+        registry.register(LostCollector(phones.lost))
+        if await serve_dialects(settings, clock, phones):
+            registry.register(CountsCollector(phones.compat_counts, "hening_compat"))
+        tree = open_s3_tree(folder)
+        follower = TreeWatch(folder, tree, phones.watch, registry, monotonic, cleans=True)
+        await follower.restore_good()
+
+        def reasons() -> Sequence[str]:
+            lacking = [] if phones.serves() else ["no snapshot is loaded, or no worker serves it."]
+            return [*follower.reasons(), *lacking]
+
+        if settings.metrics_port:
+            stack.enter_context(serving_health(settings.metrics_port, registry, reasons))
+        works: list[Callable[[], Coroutine[None, None, None]]] = [
+            follower.run,
+            phones.watch.run,
+            lambda: renew_at(inherited.hangup, phones, settings),
+        ]
+        tasks = [asyncio.create_task(work()) for work in works]
+        log.info("listening", host=settings.host, port=phones.port)
+        try:
+            yield phones.port
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)

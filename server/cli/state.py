@@ -187,7 +187,7 @@ def run(
 def _running_device(
     folder: StateFolder, settings: Settings, clock: Clock, inherited: Inherited
 ) -> AbstractAsyncContextManager[int]:
-    from server.device_node import running_device
+    from server.app import running_device
 
     return running_device(folder, settings, clock, inherited)
 
@@ -201,7 +201,7 @@ def _running_all(
     announce_api: Callable[[int], None],
     announce_urgent: Callable[[int], None],
 ) -> AbstractAsyncContextManager[int]:
-    from server.app import running  # a device node starts without it in half the time
+    from server.app import running
 
     return running(
         folder,

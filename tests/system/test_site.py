@@ -13,12 +13,11 @@ import structlog
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
-from server.app import running
+from server.app import running, running_device
 from server.cli import cli
 from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.device import snapshot
-from server.device_node import running_device
 from server.device_serving import Inherited
 from server.publisher.maintenance import garbage
 from server.publisher.publisher import Publisher

@@ -11,8 +11,7 @@ import aiohttp
 import pytest
 import structlog
 
-from server.app import running
-from server.device_node import running_device
+from server.app import running, running_device
 from server.device_serving import Inherited
 from server.settings import Node
 from tests.server.ceremony import release
