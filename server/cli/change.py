@@ -21,7 +21,7 @@ from server.cli.rollout import PUBLIC_URL
 from server.cli.urgent import ask_server
 from server.core.content.invisible import escape_invisible
 from server.core.names import decode_channel
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.storage.errors import StorageError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from server.publisher.build_names import BuildName
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
 from server.publisher.published import load_published
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.commands import (

@@ -34,7 +34,7 @@ from server.processes.sockets import (
 )
 from server.publisher.errors import PublishError
 from server.publisher.maintenance.checks.finding import Finding
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.settings import Node
 from server.tables import print_table
 

@@ -13,8 +13,7 @@ import click
 from hening.times import UTC_TIMES, show_time
 from server.cli.database import change_database, epoch, operator, read_database
 from server.cli.options import JSON, STATE, require_state
-from server.release.auth.principal import Permission
-from server.release.auth.token_text import MAX_DAYS
+from server.release.auth.principal import MAX_TOKEN_DAYS, Permission
 from server.tables import print_table
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def token() -> None:
 )
 @click.option(
     "--days",
-    type=click.IntRange(1, MAX_DAYS),
+    type=click.IntRange(1, MAX_TOKEN_DAYS),
     default=90,
     show_default=True,
     help="How long it is valid.",

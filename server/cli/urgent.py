@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 
 from server.core.errors import HeningError
-from server.release.api.address import OPERATOR, encode_operator
-from server.release.auth.principal import Principal
+from server.release.auth.principal import OPERATOR, Principal, encode_operator
 from server.release.errors import ConflictError
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

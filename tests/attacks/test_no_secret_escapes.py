@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from server.release.auth.accounts import create_account, disable_account
-from server.release.auth.principal import Role, command_line_principal
-from server.release.auth.token_text import checksum
+from server.release.auth.principal import Role, command_line_principal, token_checksum
 from server.release.auth.tokens import create_token, revoke_token
 from server.storage.database import open_database
 from tests.attacks.canaries import every_operation
@@ -47,7 +46,7 @@ async def make_tokens(world):
     assert not any(one.text[20:84] in repr(one) + str(one) for one in issued.values())
     unknown = "hening_ffffffffffff_" + os.urandom(32).hex()
     texts = {kind: one.text for kind, one in issued.items()}
-    return {**texts, "unknown": unknown + checksum(unknown)}
+    return {**texts, "unknown": unknown + token_checksum(unknown)}
 
 
 @pytest.fixture

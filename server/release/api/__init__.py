@@ -6,7 +6,10 @@ tokens, `audit_log`, `changes`, `channels`, `content`, `models` with downloads, 
 `submissions`, `uploads`, `webhooks`.
 
 From socket to answer: `listener` and `accept_queue`, then `app` with `decode`, `rates`,
-`idempotency`, `pagination`, `problems`; `openapi` describes it, `address` names it. A halt comes
+`idempotency`, `pagination`, `problems`; `openapi` describes it. A halt comes
 through on a loop of its own when all else is busy: `urgent`, `urgent_listener`, `urgent_priority`.
 `serving` puts it together. Read `operation`, then `channels`.
 """
+
+PREFIX = "/api/v1"
+"""Of every path of the API."""

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from server.core.encodings import encode_canonical_json
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth import accounts, tokens
 from server.release.auth.audit_log import lock_audit_log
-from server.release.auth.principal import Permission, Role
+from server.release.auth.principal import MAX_TOKEN_DAYS, Permission, Role
 from server.storage.models import Account, Token
 
 OPERATIONS = Operations(permission=Permission.PEOPLE)
@@ -212,7 +212,7 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         None
     )
     """What it is narrowed to; null for all that the account's role holds."""
-    days: Annotated[int, msgspec.Meta(ge=1, le=tokens.MAX_DAYS)] = 90
+    days: Annotated[int, msgspec.Meta(ge=1, le=MAX_TOKEN_DAYS)] = 90
 
 
 class TokenState(msgspec.Struct, frozen=True):

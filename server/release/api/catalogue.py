@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from server.release.api import (
+    PREFIX,
     accounts,
     audit_log,
     changes,
@@ -22,7 +23,6 @@ from server.release.api import (
     uploads,
     webhooks,
 )
-from server.release.api.address import PREFIX
 from server.release.api.openapi import make_page
 from server.release.api.operation import Call, Operation, Reply, path_regex
 from server.release.api.problems import ProblemError

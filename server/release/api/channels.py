@@ -19,7 +19,7 @@ from server.publisher.build_names import BuildName, BuildNames
 from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
 from server.release import errors
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.api.operation import (
     BODY_LIMIT,
     URGENT_BODY_LIMIT,

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from server.release.api.operation import Operation
 from server.release.api.problems import ProblemError
-from server.release.auth.token_text import holds_token
+from server.release.auth.principal import holds_token
 from server.release.errors import TooLargeError
 
 MAX_QUOTES = 4096

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.api.problems import ProblemError
 from server.release.auth.audit_log import CLAIM, Claim
-from server.release.auth.token_text import redact
+from server.release.auth.principal import redact
 from server.release.errors import RateError, Share
 from server.storage.database import Sessions
 from server.storage.models import IdempotencyKey

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from server.publisher.expiry.alarms import Notice
 from server.publisher.publisher import Publisher
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
 from server.release.api.urgent_priority import AccountTurns, UrgentPriority

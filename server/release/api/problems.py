@@ -13,7 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from server.core.errors import FormatError, HeningError
-from server.release.auth.token_text import redact
+from server.release.auth.principal import redact
 from server.release.errors import (
     AuthenticationError,
     ConflictError,

@@ -22,8 +22,7 @@ from server.release.api.listener import Answering, listening
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
 from server.release.api.status import ApiMetrics
-from server.release.auth.principal import Principal
-from server.release.auth.token_text import is_token
+from server.release.auth.principal import Principal, is_token
 from server.release.auth.tokens import authenticate
 from server.settings import Settings
 from server.storage.errors import StorageError

@@ -7,7 +7,7 @@ import msgspec
 
 from server.core.bundle import MAX_BUNDLE
 from server.core.errors import HeningError
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.api.decode import check_media_type, stream_body
 from server.release.api.operation import Call, Operations, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.api.decode import check_media_type
 from server.release.api.operation import Call, Header, Operations, Reply
 from server.release.api.problems import ProblemError

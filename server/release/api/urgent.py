@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry
 
 from server.processes.sockets import bound_unix
 from server.release.api.accept_queue import JWT_DOTS, Authenticate, no_token, read_bearer
-from server.release.api.address import OPERATOR, decode_operator
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import Call, Operation, Services, work_in_turn
@@ -34,7 +33,13 @@ from server.release.api.urgent_listener import (
     looking_up,
     mark_trusted,
 )
-from server.release.auth.principal import STOPPING, Principal, command_line_principal
+from server.release.auth.principal import (
+    OPERATOR,
+    STOPPING,
+    Principal,
+    command_line_principal,
+    decode_operator,
+)
 from server.release.errors import AuthenticationError
 from server.settings import Settings
 from server.storage.durable import PRIVATE, create_folder

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.release.api.address import PREFIX
+from server.release.api import PREFIX
 from server.release.api.operation import Call, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.webhooks import directory

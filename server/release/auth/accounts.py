@@ -23,8 +23,8 @@ from server.release.auth.principal import (
     Permission,
     Principal,
     Role,
+    redact,
 )
-from server.release.auth.token_text import redact
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
 from server.storage.models import Account, Token, WebSession
 

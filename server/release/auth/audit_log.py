@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, HeningError
-from server.release.auth.token_text import holds_token
+from server.release.auth.principal import holds_token
 from server.release.errors import ConflictError
 from server.storage.database import Sessions
 from server.storage.errors import StorageError

@@ -1,11 +1,25 @@
-"""The caller of an operation: a name and its rights."""
+"""The caller of an operation: a name, its rights, and what it sends: a token, or its user's name.
+
+The text form of tokens is that of docs/FORMATS.md section 12.
+"""
 
 import enum
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote, unquote
 
 from server.release.errors import PermissionDeniedError
+
+OPERATOR = "Hening-Operator"
+"""The header in which a command names its user."""
+NAME_LIMIT = 64  # characters of a user's name
+MAX_TOKEN_DAYS = 366
+"""A token that is not renewed for a year has probably been forgotten."""
+TOKEN = re.compile(r"(hening_([0-9a-f]{12})_([0-9a-f]{64}))([0-9a-f]{8})")
+_PART = re.compile(r"hening_[0-9a-f]{12}_[0-9a-f]*")
 
 
 class Permission(enum.StrEnum):
@@ -130,3 +144,38 @@ def command_line_principal(user: str) -> Principal:
     The name has a colon, which no account's name has.
     """
     return Principal(f"cli:{user}", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], (EVERY_CODENAME,))
+
+
+def encode_operator(name: str) -> str:
+    """Return a user's name for the header: percent-encoded, as names may have any letter."""
+    return quote(name, safe="", errors="backslashreplace")
+
+
+def decode_operator(text: str) -> str:
+    """Return the user's name in a header, empty for an invalid one."""
+    try:
+        name = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return ""
+    return name if len(name) <= NAME_LIMIT and name.isprintable() and text.isascii() else ""
+
+
+def token_checksum(text: str) -> str:
+    """Return the eight digits at the end of a token, from the text before them."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def is_token(text: str) -> bool:
+    """Answer whether `text` is a token by form and checksum; it may be unknown or invalid."""
+    match = TOKEN.fullmatch(text)
+    return match is not None and token_checksum(match[1]) == match[4]
+
+
+def holds_token(text: str) -> bool:
+    """Answer whether `text` contains a token."""
+    return any(is_token(match[0]) for match in TOKEN.finditer(text))
+
+
+def redact(text: str) -> str:
+    """Return `text` without the secret of any token, or beginning of one, that it contains."""
+    return _PART.sub("hening_…", text)

@@ -26,12 +26,15 @@ from server.release.auth.accounts import (
 from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import (
     EVERY_CODENAME,
+    MAX_TOKEN_DAYS,
     ROLE_PERMISSIONS,
+    TOKEN,
     Permission,
     Principal,
     Role,
+    is_token,
+    token_checksum,
 )
-from server.release.auth.token_text import FORM, MAX_DAYS, checksum, is_token
 from server.release.errors import (
     AuthenticationError,
     ConflictError,
@@ -97,8 +100,8 @@ async def create_token(
         check_plain(label, LABEL_LIMIT)
     except FormatError as error:
         raise FormatError(f"the token's label is no plain text: {error}.") from error
-    if not at < expires_at <= at + MAX_DAYS * 86_400:
-        raise FormatError(f"a token expires after now and within {MAX_DAYS} days.")
+    if not at < expires_at <= at + MAX_TOKEN_DAYS * 86_400:
+        raise FormatError(f"a token expires after now and within {MAX_TOKEN_DAYS} days.")
     if principal.expires_at is not None:
         expires_at = min(expires_at, principal.expires_at)
     principal.check(Permission.PEOPLE)
@@ -143,7 +146,7 @@ async def create_token(
             "fingerprint": fingerprint(row),
         },
     )
-    return IssuedToken(row, text + checksum(text))
+    return IssuedToken(row, text + token_checksum(text))
 
 
 async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequence[Token]:
@@ -212,7 +215,7 @@ async def authenticate(session: AsyncSession, text: str, now: datetime) -> Princ
     Raises AuthenticationError, always with the same sentence, for a text that is no token and for a
     token that is unknown, wrong, expired or revoked, or whose account is disabled.
     """
-    match = FORM.fullmatch(text)
+    match = TOKEN.fullmatch(text)
     identity, secret = (match[2], match[3]) if match and is_token(text) else ("", "")
     found = (await session.execute(_BY_ID, {"identity": identity})).one_or_none()
     known = found[0].secret_sha256 if found else ""

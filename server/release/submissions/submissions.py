@@ -29,8 +29,7 @@ from server.core.errors import FormatError
 from server.core.names import metadata_name
 from server.publisher.inbox import Inbox
 from server.release.auth.audit_log import record
-from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
-from server.release.auth.token_text import redact
+from server.release.auth.principal import EVERY_CODENAME, Permission, Principal, redact
 from server.release.errors import ConflictError, NotFoundError
 from server.release.submissions.intake import (
     Intake,

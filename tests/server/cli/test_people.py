@@ -11,8 +11,7 @@ from server.cli import database as cli_operator
 from server.cli.audit_log import print_entries
 from server.release.auth.accounts import create_account
 from server.release.auth.audit_log_query import verify_export
-from server.release.auth.principal import Role, command_line_principal
-from server.release.auth.token_text import is_token
+from server.release.auth.principal import Role, command_line_principal, is_token
 from server.release.auth.tokens import create_token
 from server.release.auth.web_sessions import Origin, begin_session
 from server.storage.database import open_database

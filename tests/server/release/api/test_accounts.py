@@ -6,8 +6,7 @@ import pytest
 import pytest_asyncio
 
 from server.release.auth.audit_log_query import verify_export
-from server.release.auth.principal import Role
-from server.release.auth.token_text import is_token
+from server.release.auth.principal import Role, is_token
 from tests.server.release.api_world import api_world
 from tests.server.release.auth.issue import issue_token
 

@@ -14,7 +14,7 @@ from server.release.api.channels import OfferCommand
 from server.release.api.decode import decode_body, decode_query
 from server.release.api.pagination import decode_cursor, encode_cursor
 from server.release.api.problems import ProblemError
-from server.release.auth.token_text import checksum
+from server.release.auth.principal import token_checksum
 from server.release.rollouts.signed import Promote
 from tests.server.release.api.toys import Toy, ToyQuery
 
@@ -134,7 +134,7 @@ def test_equal_names_are_not_checked_without_end():
 def test_a_token_in_a_body_or_query():
     """It is refused wherever it is, and the problem does not repeat it."""
     text = f"hening_{'0a' * 6}_{'0b' * 32}"
-    token = text + checksum(text)
+    token = text + token_checksum(text)
     for decode, data, kind in (
         (decode_body, json.dumps({"name": f"of {token}."}).encode(), Toy),
         (decode_body, json.dumps({token: 1}).encode(), Toy),

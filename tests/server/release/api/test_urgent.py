@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
 from server.release.api import urgent_listener
-from server.release.api.address import OPERATOR, decode_operator, encode_operator
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.urgent import OtherLoop, serving_urgent
 from server.release.api.urgent_listener import UrgentServer
+from server.release.auth.principal import OPERATOR, decode_operator, encode_operator
 from server.settings import Settings
 from server.storage.models import IdempotencyKey
 from tests.server.release.api_world import api_world

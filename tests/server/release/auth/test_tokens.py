@@ -9,8 +9,15 @@ from sqlalchemy import select
 
 from server.core.errors import FormatError
 from server.release.auth.accounts import change_account, disable_account
-from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
-from server.release.auth.token_text import holds_token, is_token, redact
+from server.release.auth.principal import (
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    holds_token,
+    is_token,
+    redact,
+)
 from server.release.auth.tokens import authenticate, create_token, list_tokens, revoke_token
 from server.release.errors import (
     AuthenticationError,

@@ -11,7 +11,7 @@ from server.core.bundle import Result
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
 from server.release.auth.audit_log_query import verify_audit_log
-from server.release.auth.token_text import checksum
+from server.release.auth.principal import token_checksum
 from server.release.submissions.submissions import record_end
 from server.storage.database import open_database
 from server.storage.models import AuditLogEntry
@@ -115,7 +115,7 @@ def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
 async def test_a_reason_that_quotes_a_token(place):
     """The entry is written, without the secret: it must not block publishing for ever."""
     token = f"hening_{'0a' * 6}_{'0b' * 32}"
-    token += checksum(token)
+    token += token_checksum(token)
     reason = f"the role {token} is unknown."
     async with open_database(place) as sessions, sessions.begin() as session:
         await record_end(
