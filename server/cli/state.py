@@ -8,7 +8,6 @@ import signal
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -37,15 +36,6 @@ from server.publisher.maintenance.checks.finding import Finding
 from server.release.api import PREFIX
 from server.settings import Node
 from server.tables import print_table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from server.device_serving import Inherited
-    from server.settings import Settings
-    from server.storage.layout import StateFolder
-    from server.stores import Clock
 
 PORT = click.IntRange(0, 65_535)
 _VERDICTS = {
@@ -119,6 +109,7 @@ def run(
     import structlog
     import uvloop
 
+    from server.app import running, running_device
     from server.device_serving import Inherited
     from server.observability import configure_logging, describe_unexpected
     from server.processes.priority import ProcessStarter, lower_priority
@@ -159,10 +150,17 @@ def run(
         urgent_ports: list[int] = []
         inherited = Inherited(passed, os.environ, hangup, starter)
         node = (
-            _running_device(folder, settings, clock, inherited)
+            running_device(folder, settings, clock, inherited)
             if is_device
-            else _running_all(
-                folder, settings, clock, inherited, pace, api_ports.append, urgent_ports.append
+            else running(
+                folder,
+                settings,
+                clock,
+                entropy=os.urandom,
+                announce_api=api_ports.append,
+                announce_urgent=urgent_ports.append,
+                inherited=inherited,
+                pace=pace,
             )
         )
         async with node as port:
@@ -182,37 +180,6 @@ def run(
             notify(manager, "STOPPING=1")
 
     uvloop.run(serve())
-
-
-def _running_device(
-    folder: StateFolder, settings: Settings, clock: Clock, inherited: Inherited
-) -> AbstractAsyncContextManager[int]:
-    from server.app import running_device
-
-    return running_device(folder, settings, clock, inherited)
-
-
-def _running_all(
-    folder: StateFolder,
-    settings: Settings,
-    clock: Clock,
-    inherited: Inherited,
-    pace: Callable[[], float] | None,
-    announce_api: Callable[[int], None],
-    announce_urgent: Callable[[int], None],
-) -> AbstractAsyncContextManager[int]:
-    from server.app import running
-
-    return running(
-        folder,
-        settings,
-        clock,
-        entropy=os.urandom,
-        announce_api=announce_api,
-        announce_urgent=announce_urgent,
-        inherited=inherited,
-        pace=pace,
-    )
 
 
 def _address(scheme: str, host: str, port: int) -> str:
