@@ -17,7 +17,7 @@ from server.storage.s3_blobs import S3Blobs
 from tests.server.compat.models import OPTIONS
 from tests.server.compat.served import serve_contents
 from tests.server.device import served as wire
-from tests.server.device.packages import put
+from tests.server.device.served import put
 from tests.server.release.certificate import write_certificate
 
 DATA = bytes(range(256)) * 1000

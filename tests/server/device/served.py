@@ -1,7 +1,8 @@
-"""The device plane on a real socket, in a thread with its own loop, and a minimal client."""
+"""The device plane on a real socket, in a thread with its own loop; packages; a minimal client."""
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import threading
 import time
@@ -14,7 +15,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from server.device.answer import Served as Answers
 from server.device.answer import make_served
 from server.device.plane import DevicePlane
-from server.device.snapshot import EMPTY, load_snapshot
+from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.http.answers import Package
 from server.http.counts import Counts, CountsCollector
 from server.http.listener import listening
 from server.http.requests import GateMode
@@ -23,6 +25,9 @@ from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
 
 HOST = b"updates.example"
+URL = f"/targets/armani/id/stable/{'ab' * 32}.armani-1.zip"
+BYTES = b"".join(n.to_bytes(4) for n in range(150_000))
+LONG = 64 * 1024 * 1024  # more than the kernel buffers for a client that does not read
 
 
 @dataclass
@@ -204,3 +209,39 @@ def listen(unix):
     listening_socket.bind(str(unix))
     listening_socket.listen()
     return listening_socket
+
+
+def put(folder, data):
+    """Write a blob in the form of a store in this folder; returns its path."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / sha256[:2] / sha256
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def package_snapshot(sha256, length):
+    """Return a snapshot with one package at `URL`."""
+    return Snapshot(1, {}, {URL: Package(sha256, length)}, frozenset(), {})
+
+
+def serve_bytes(folder, data, **kwargs):
+    """Serve bytes as a package from a folder."""
+    path = put(folder, data)
+    if not data:
+        path.unlink()  # no store has the empty file
+    return serve_snapshot(package_snapshot(path.name, len(data)), LocalBlobs(folder), **kwargs)
+
+
+def serve_long(folder, **kwargs):
+    """Serve a long package of zeros that uses no disk space; its name is no hash."""
+    path = folder / "cd" / ("cd" * 32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(LONG)
+    return serve_snapshot(package_snapshot(path.name, LONG), LocalBlobs(folder), **kwargs)
+
+
+def descriptors():
+    """Return how many descriptors this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))

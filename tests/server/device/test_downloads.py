@@ -22,8 +22,18 @@ from server.http.requests import GateMode
 from server.http.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
-from tests.server.device.packages import BYTES, LONG, URL, descriptors, put, serve_bytes, serve_long
-from tests.server.device.served import read_response, request, serve_snapshot
+from tests.server.device.served import (
+    BYTES,
+    LONG,
+    URL,
+    descriptors,
+    put,
+    read_response,
+    request,
+    serve_bytes,
+    serve_long,
+    serve_snapshot,
+)
 from tests.server.release.certificate import write_certificate
 
 TIMESTAMP = "/metadata/timestamp.json"

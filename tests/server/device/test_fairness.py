@@ -8,8 +8,7 @@ import time
 from server.http.listener import RECEIVED
 from server.http.turns import Limits
 from tests.patience import PATIENCE, until
-from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
-from tests.server.device.served import read_response, request
+from tests.server.device.served import BYTES, URL, read_response, request, serve_bytes, serve_long
 
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):

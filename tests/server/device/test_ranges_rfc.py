@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from server.http.answers import Unsatisfiable, plan_range
 from tests.cases import case
-from tests.server.device.packages import BYTES, URL, serve_bytes
+from tests.server.device.served import BYTES, URL, serve_bytes
 
 ETAG = '"sha256-abc"'
 LENGTH = 10_000  # the representation of the examples of section 14.1.2

@@ -15,8 +15,14 @@ from server.storage.s3_blobs import WINDOW, S3Blobs
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import until
 from tests.server.ceremony import release
-from tests.server.device.packages import URL, package_snapshot
-from tests.server.device.served import read_response, request, serve, serve_snapshot
+from tests.server.device.served import (
+    URL,
+    package_snapshot,
+    read_response,
+    request,
+    serve,
+    serve_snapshot,
+)
 from tests.server.device.test_wire import without_date
 from tests.server.world import FIRST, PACKAGE_1, SECOND
 
