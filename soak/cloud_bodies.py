@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.cloud.accounts.login import PasswordResponse, Response
+from server.cloud.accounts.sessions import PasswordResponse, Response
 from server.cloud.app import ROUTES
 from server.cloud.door import decode
 from server.cloud.errors import CloudError

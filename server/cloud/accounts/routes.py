@@ -5,14 +5,6 @@ from typing import Annotated, Literal
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.login import (
-    Claim,
-    PasswordResponse,
-    Response,
-    make_challenge,
-    refuse_login,
-    verify_claim,
-)
 from server.cloud.accounts.owners import (
     NewOwner,
     Owner,
@@ -23,7 +15,18 @@ from server.cloud.accounts.owners import (
     load_owner,
     spend_code,
 )
-from server.cloud.accounts.sessions import add_session, end_others, end_session, lock_keys
+from server.cloud.accounts.sessions import (
+    Claim,
+    PasswordResponse,
+    Response,
+    add_session,
+    end_others,
+    end_session,
+    lock_keys,
+    make_challenge,
+    refuse_login,
+    verify_claim,
+)
 from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
 from server.cloud.owner.page import make_link

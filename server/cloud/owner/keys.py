@@ -13,14 +13,6 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.login import (
-    Action,
-    Claim,
-    Response,
-    make_challenge,
-    refuse_login,
-    verify_claim,
-)
 from server.cloud.accounts.owners import (
     Owner,
     change_keys,
@@ -30,7 +22,17 @@ from server.cloud.accounts.owners import (
     lock_owner,
 )
 from server.cloud.accounts.routes import ChallengeRequest, SignedResponse, open_session
-from server.cloud.accounts.sessions import end_all, end_others, lock_keys
+from server.cloud.accounts.sessions import (
+    Action,
+    Claim,
+    Response,
+    end_all,
+    end_others,
+    lock_keys,
+    make_challenge,
+    refuse_login,
+    verify_claim,
+)
 from server.cloud.door import Call, Route, decode
 from server.cloud.errors import CloudError, not_found
 from server.cloud.owner.devices import PREFIX, Key
