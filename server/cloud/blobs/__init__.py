@@ -1,7 +1,6 @@
 """The blobs door: restic's REST protocol, versions 1 and 2.
 
-    visitors  who asks, and what the account may keep
-    vaults    addresses and their types, and what an account keeps there, in the database
+    vaults    addresses, which program asks, and what the account keeps, in the database
     routes    requests and their answers; a body on its way to the store, hashed and counted
 
 An account's vaults are `blobs/VAULT/TYPE/NAME` in the store of bodies. Each name but "config" is

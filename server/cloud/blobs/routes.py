@@ -17,6 +17,7 @@ from server.cloud.blobs.vaults import (
     SMALL_TYPES,
     Address,
     Kept,
+    Visitor,
     add_blob,
     add_vault,
     config_of,
@@ -24,11 +25,11 @@ from server.cloud.blobs.vaults import (
     decode_type,
     decode_vault,
     find_blob,
+    find_visitor,
     list_blobs,
     remove_blob,
     remove_vault,
 )
-from server.cloud.blobs.visitors import Visitor, find_visitor
 from server.cloud.door import Services, to_refusal
 from server.cloud.errors import CloudError, RateError
 from server.cloud.gate import SAMPLE, check_ciphertext

@@ -1,5 +1,6 @@
-"""Addresses of the blobs door, and what an account keeps there, in the database."""
+"""Vaults: their addresses, which program may use one, and what an account keeps there."""
 
+import hmac
 import re
 from dataclasses import dataclass
 from typing import Final, cast
@@ -7,9 +8,17 @@ from typing import Final, cast
 from sqlalchemy import Table, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import charge, lock_owner
+from server.cloud.accounts.owners import (
+    charge,
+    check_fits,
+    lock_owner,
+    refuse_pepper,
+    refuse_suspended,
+)
+from server.cloud.accounts.sessions import Door, hash_token
 from server.cloud.errors import CloudError, not_found
-from server.cloud.storage.models import Blob, Vault
+from server.cloud.secrets import Secrets
+from server.cloud.storage.models import Account, AppToken, Blob, Site, Vault
 
 LOCKS: Final = "locks"
 TYPES: Final = ("data", "keys", LOCKS, "snapshots", "index")
@@ -68,7 +77,10 @@ def config_of(vault: str) -> Address:
     return Address(decode_vault(vault), CONFIG, CONFIG)
 
 
-_VAULTS, _BLOBS = (cast("Table", each.__table__) for each in (Vault, Blob))
+# Statements on tables that are made once: making one anew takes longer than SQLite does for it.
+_SITE, _ACCOUNTS, _TOKENS, _VAULTS, _BLOBS = (
+    cast("Table", each.__table__) for each in (Site, Account, AppToken, Vault, Blob)
+)
 _LOOK = (
     select(_BLOBS.c.id.label("blob"))
     .select_from(_VAULTS)
@@ -86,6 +98,30 @@ _LOOK = (
     )
 )
 _ADD = insert(_BLOBS)
+_FIND = (
+    select(
+        _SITE.c.pepper,
+        _ACCOUNTS.c.id,
+        _ACCOUNTS.c.name_hash,
+        _ACCOUNTS.c.suspended,
+        _ACCOUNTS.c.consent_version,
+        _ACCOUNTS.c.quota,
+        _ACCOUNTS.c.used,
+        _ACCOUNTS.c.is_closed,
+        _TOKENS.c.reads_only,
+        _VAULTS.c.id.label("vault"),
+    )
+    .select_from(_SITE)
+    .join(
+        _TOKENS,
+        (_TOKENS.c.token_sha256 == bindparam("token")) & (_TOKENS.c.door == Door.BLOBS.value),
+    )
+    .join(_ACCOUNTS, _ACCOUNTS.c.id == _TOKENS.c.account)
+    .outerjoin(
+        _VAULTS,
+        (_VAULTS.c.account == _ACCOUNTS.c.id) & (_VAULTS.c.name == bindparam("vault")),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +209,59 @@ async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
     await db.execute(delete(Vault).where(Vault.id == vault))
     await charge(db, account, -int(total or 0))
     return stored
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A program that showed a valid token: whose it is, and whether it may change anything.
+
+    `consent_version` is the policy's that the owner agreed to; `quota` and `used` are bytes.
+    """
+
+    account: str
+    reads_only: bool
+    consent_version: int
+    quota: int
+    used: int
+    is_closed: bool
+    found_vault: int | None
+
+    @property
+    def vault(self) -> int:
+        """The number of the vault that is asked for; raises CloudError where there is none."""
+        if self.found_vault is None:
+            raise not_found("vault")
+        return self.found_vault
+
+    def check_may_write(self) -> None:
+        """Raise CloudError for a token that only reads."""
+        if self.reads_only:
+            raise CloudError(403, "reads_only", "this token reads only; make another one.")
+
+    def check_room(self, added: int) -> None:
+        """Raise CloudError unless `added` bytes more are within the account's quota."""
+        check_fits(self.quota, self.used, added, is_closed=self.is_closed)
+
+
+async def find_visitor(
+    db: AsyncSession, secrets: Secrets, name: str, token: str, vault: str
+) -> Visitor:
+    """Return who shows a name and a token; raises CloudError, the same for any that is wrong."""
+    connection = await db.connection()
+    asked = {"token": hash_token(token), "vault": vault if is_vault(vault) else ""}
+    row = (await connection.execute(_FIND, asked)).one_or_none()
+    if row is not None and row.pepper != secrets.mark:
+        raise refuse_pepper()
+    if row is None or not hmac.compare_digest(row.name_hash, secrets.name_hash(name)):
+        raise CloudError(401, "invalid_token", "name and token do not belong together.")
+    if row.suspended:
+        raise refuse_suspended()
+    return Visitor(
+        row.id,
+        row.reads_only,
+        row.consent_version,
+        row.quota,
+        row.used,
+        row.is_closed,
+        row.vault,
+    )
