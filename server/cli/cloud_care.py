@@ -26,9 +26,8 @@ from server.core.quantities import spell_size, spell_span
 from server.storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from server.cloud.copying.backup import Copied
+    from server.cloud.copying.backup import Copied, Restored
     from server.cloud.copying.check import Report
-    from server.cloud.copying.restore import Restored
     from server.storage.database import Sessions
 
 # What serves and stores is imported by the commands that need it: help does without.
@@ -195,7 +194,7 @@ async def _restore(
     source: Path, folder: CloudFolder, former: Path | None, *, keep_sessions: bool
 ) -> "Restored":
     from server.cloud.copying.backup import BackupFolder
-    from server.cloud.copying.restore import restore as restore_backup
+    from server.cloud.copying.backup import restore as restore_backup
     from server.cloud.opening import open_bodies
     from server.cloud.settings import CloudSettings
 

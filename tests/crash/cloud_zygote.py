@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 
 from nacl.signing import SigningKey
 
-from server.cloud.copying.backup import BackupFolder, back_up
-from server.cloud.copying.restore import restore
+from server.cloud.copying.backup import BackupFolder, back_up, restore
 from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
 from server.cloud.secrets import Secrets

@@ -2,8 +2,7 @@
 
     contents   all rows of a database, and the bodies that they name
     check      whether rows and bodies belong together
-    backup     a copy of one moment, made beside nodes that run
-    restore    a cloud made from such a copy
+    backup     a copy of one moment, made beside nodes that run; a cloud made from one
 
 A backup is a folder of its own form, which `cloud run` does not take for a cloud:
 

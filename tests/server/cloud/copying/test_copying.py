@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import text
 
-from server.cloud.copying.backup import BackupFolder, back_up
+from server.cloud.copying.backup import BackupFolder, back_up, restore
 from server.cloud.copying.check import check_cloud
 from server.cloud.copying.contents import DamagedError
-from server.cloud.copying.restore import restore
 from server.cloud.law.journal import load_records
 from server.cloud.settings import DAY, CloudFolder, CloudSettings
 from server.cloud.storage import MIGRATIONS
