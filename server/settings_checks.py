@@ -15,8 +15,7 @@ from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.settings import Settings
 from server.storage.blobs import BlobStore
 from server.storage.durable import is_private
-from server.storage.layout import StateFolder
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress, StateFolder
 
 NAMES = ("s3_secret_file", "oidc_client_secret_file", "tls_key", "api_key")
 """Settings that name a file with a secret."""

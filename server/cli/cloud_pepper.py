@@ -13,7 +13,7 @@ from server.cloud.pepper.file import begin_rotation, decode_escrow, load_pepper,
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudFolder, load_cloud_settings
 from server.storage.errors import StorageError
-from server.storage.place import Place
+from server.storage.layout import Place
 
 
 @click.group()

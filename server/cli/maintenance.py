@@ -238,9 +238,9 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
 
     from server.publisher.maintenance.move import check_moved, move_files
     from server.storage.database import open_database
+    from server.storage.layout import PostgresAddress
     from server.storage.moved_rows import is_moved, move_rows
     from server.storage.objects import Objects
-    from server.storage.place import PostgresAddress
     from server.stores import open_blobs, open_tree_place
 
     folder = require_state(state)

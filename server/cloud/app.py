@@ -32,7 +32,7 @@ from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Site
 from server.cloud.upkeep.rounds import run_rounds
 from server.storage.database import Sessions, open_database
-from server.storage.place import Place
+from server.storage.layout import Place
 
 ROUTES = (*ACCOUNTS, *RECORDS, *OWNER, *LAW, page_route((*OWNER, *LAW)))
 READ_BUFFER: Final = 128 * 1024

@@ -22,7 +22,7 @@ from server.core.errors import FormatError
 from server.storage.bounded import read_bounded
 from server.storage.durable import make_folder, write_durable
 from server.storage.errors import StorageError
-from server.storage.place import Place, PostgresAddress
+from server.storage.layout import Place, PostgresAddress
 from server.storage.room import KEEP_FREE
 
 DAY = 24 * 60 * 60

@@ -27,7 +27,7 @@ from server.storage.engine import (
     name_faults,
 )
 from server.storage.errors import StorageError
-from server.storage.place import Place, PostgresAddress
+from server.storage.layout import Place, PostgresAddress
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 

@@ -25,7 +25,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from server.storage import one_hop
 from server.storage.errors import StorageError
-from server.storage.place import Place, PostgresAddress
+from server.storage.layout import Place, PostgresAddress
 from server.storage.room import NoRoomError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, sele
 from server.storage.database import migrate, with_connection
 from server.storage.engine import MOVED
 from server.storage.errors import StorageError
+from server.storage.layout import PostgresAddress
 from server.storage.models import AuditLogEntry, AuditLogHead, Base, Lease
-from server.storage.place import PostgresAddress
 
 BATCH = 1000  # rows of one statement
 MARK = "move"

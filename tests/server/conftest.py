@@ -6,7 +6,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from server.storage.database import migrate
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress
 from tests.crash.forks import forking
 from tests.server.world import PACKAGE_2
 

@@ -38,7 +38,7 @@ from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.database import Sessions, open_database
 from server.storage.durable import create_file, make_folder, sync_file, write_durable
 from server.storage.errors import StorageError
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress
 
 _LIMIT = 65_536
 GENERATION_BYTES = 4

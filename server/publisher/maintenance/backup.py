@@ -33,8 +33,7 @@ from server.storage.durable import (
     sync_folder,
     write_durable,
 )
-from server.storage.layout import StateFolder
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress, StateFolder
 from server.storage.tree import open_tree
 
 _Seen = tuple[int, int]  # length in bytes, and time of the last change in nanoseconds

@@ -8,7 +8,7 @@ import pytest
 from server.cloud.law import rounds
 from server.cloud.storage import MIGRATIONS
 from server.storage.database import migrate, open_database
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress
 from tests.server.cloud.device import running
 from tests.server.cloud.policies import POLICY, keep_policies
 

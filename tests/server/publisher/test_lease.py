@@ -22,7 +22,7 @@ import asyncio, sys
 from pathlib import Path
 from server.publisher.lease import Lease
 from server.storage.database import open_database
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress
 
 async def hold(name, lock):
     place = PostgresAddress(name) if "://" in name else Path(name)

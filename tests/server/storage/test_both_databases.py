@@ -20,8 +20,8 @@ from server.storage.database import (
     with_connection,
 )
 from server.storage.errors import StorageError
+from server.storage.layout import PostgresAddress
 from server.storage.models import Account, AuditLogHead, Blob, Token
-from server.storage.place import PostgresAddress
 
 EVERY = {*Account.metadata.tables, "alembic_version"}
 

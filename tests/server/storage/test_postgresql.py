@@ -8,7 +8,7 @@ from server.core.errors import FormatError
 from server.storage.database import migrate
 from server.storage.engine import make_engine
 from server.storage.errors import StorageError
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress
 from tests.cases import case
 from tests.postgres import PASSWORD
 

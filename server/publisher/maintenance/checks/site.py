@@ -20,9 +20,8 @@ from server.publisher.published import Published, load_published
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.layout import StateFolder
+from server.storage.layout import PostgresAddress, StateFolder
 from server.storage.models import Blob, Lease, LogEntry, Submission, Upload
-from server.storage.place import PostgresAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, take_lease
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.place import PostgresAddress
+from server.storage.layout import PostgresAddress
 from tests.server.cloud.conftest import on_both
 from tests.server.cloud.device import NOW, change, make_item, running
 from tests.server.cloud.law.conftest import go_round, open_law

@@ -23,11 +23,10 @@ from server.settings import Node, load_settings
 from server.storage import moved_rows
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.layout import StateFolder
+from server.storage.layout import PostgresAddress, StateFolder
 from server.storage.models import Base, Blob
 from server.storage.moved_rows import move_rows
 from server.storage.objects import Objects
-from server.storage.place import PostgresAddress
 from tests.cases import case
 from tests.patience import PATIENCE
 from tests.server.log_invariant import check_log, check_metadata_is_logged
