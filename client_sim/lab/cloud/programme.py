@@ -29,7 +29,7 @@ from client_sim.lab.cloud.tampering import make_leaky
 from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import Matrix, MatrixRow
-from client_sim.lab.programme.workers import Mapper
+from client_sim.lab.programme.runner import Mapper
 from client_sim.lab.trace.observation import Channel
 from client_sim.tape import Tape
 

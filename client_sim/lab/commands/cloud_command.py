@@ -62,7 +62,7 @@ def cloud_command(
         render_terminal,
         report_to_dict,
     )
-    from client_sim.lab.programme.workers import Mapper, collecting_rarely, open_pool
+    from client_sim.lab.programme.runner import Mapper, collecting_rarely, open_pool
 
     wants_matrix = client == "clean" if mutants is None else mutants
     try:

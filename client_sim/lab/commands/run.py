@@ -24,7 +24,7 @@ from client_sim.lab.programme.library import OURS
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_target
 from client_sim.lab.programme.plan import Plan
 from client_sim.lab.programme.result import Report, load_clock, load_mutation
-from client_sim.lab.programme.workers import open_pool
+from client_sim.lab.programme.runner import open_pool
 
 _ENOUGH: Final = 2  # independent methods that found a leaky client; `lab mutants` asks all
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -24,12 +24,22 @@ from client_sim.lab.programme.result import (
     Smallest,
 )
 from client_sim.lab.programme.run import QUESTIONS, Runs, Tally, judge_of
-from client_sim.lab.programme.runner import Tallies, Task, Trial, merge, plan_tasks, run_task
+from client_sim.lab.programme.runner import (
+    Mapper,
+    Tallies,
+    Task,
+    Trial,
+    merge,
+    open_pool,
+    plan_tasks,
+    run_planned,
+    run_task,
+    try_mutant,
+)
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
-from client_sim.lab.programme.workers import Mapper, open_pool, run_planned, try_mutant
 from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Observation

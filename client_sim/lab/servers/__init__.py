@@ -5,5 +5,5 @@ A `repository` says what follows from `contents`, `descriptions` and `packs`, si
 has real sockets and TLS, too. `memo` is for speed.
 
 - What can go wrong (`fault`): `faults_network` and `faults_metadata`, which lists all.
-- Pairs that differ in what is not content: `hostile`, `hostile_heads`, `hostile_fetches`.
+- Pairs that differ in what is not content: `hostile`, `hostile_heads`.
 """

@@ -27,7 +27,7 @@ from client_sim.lab.scenarios.driving import POLL, REBOOT, RESET, Scenario
 from client_sim.lab.scenarios.lives import draw_break, hushed, idle, shuffled
 from client_sim.lab.servers.contents import Publication, release, widen
 from client_sim.lab.servers.faults_network import INSTALL
-from client_sim.lab.servers.hostile_fetches import INSTALLING
+from client_sim.lab.servers.hostile import INSTALLING
 from client_sim.lab.trace.memory import Entropy, SeededEntropy
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014

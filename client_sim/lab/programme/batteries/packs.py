@@ -12,7 +12,7 @@ from client_sim.lab.programme.case import Battery, Case, judge_same_polls, judge
 from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import busy_life, idle, without_events
-from client_sim.lab.servers.hostile_fetches import MANNERS, SMALL_PARTS, STOCKED_PARTS
+from client_sim.lab.servers.hostile import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.packs import HISTORIES, PARTS, SAID, SMALL, make_history, make_steps
 from client_sim.lab.servers.replies import only_at
 from client_sim.lab.trace.memory import Entropy

@@ -13,7 +13,7 @@ from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.programme import examine, find_lonely, load_client, run_matrix, try_leak
 from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.programme.result import Matrix, MatrixRow
-from client_sim.lab.programme.workers import Mapper
+from client_sim.lab.programme.runner import Mapper
 from tests.cases import case
 
 

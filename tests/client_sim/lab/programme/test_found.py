@@ -15,8 +15,7 @@ from client_sim.lab.programme.batteries.crossed import list_rows
 from client_sim.lab.programme.batteries.offers import KINDS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import PROFILES, RARE, Plan, make_batteries
-from client_sim.lab.programme.runner import try_client
-from client_sim.lab.programme.workers import try_mutant
+from client_sim.lab.programme.runner import try_client, try_mutant
 from client_sim.lab.scenarios.driving import REBOOT
 from client_sim.lab.servers.hostile import HOSTILE
 

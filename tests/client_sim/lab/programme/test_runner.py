@@ -14,8 +14,7 @@ from client_sim.lab.programme.batteries.timing import phases
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import PROFILES
 from client_sim.lab.programme.run import Runs
-from client_sim.lab.programme.runner import Task, plan_tasks, run_task, try_client
-from client_sim.lab.programme.workers import Mapper
+from client_sim.lab.programme.runner import Mapper, Task, plan_tasks, run_task, try_client
 
 
 class Dying:
