@@ -115,7 +115,7 @@ async def _serve(folder: CloudFolder, pepper: Pepper, settings: CloudSettings) -
     # Imported here, because they take aiohttp and the database's library with them.
     from server.cloud.app import serving
     from server.cloud.metrics import CloudMetrics
-    from server.cloud.opening import open_bodies
+    from server.cloud.storage.bodies import open_bodies
     from server.health import serving_health
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -118,9 +118,9 @@ def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
     # Imported here, because they take the database's library with them.
     from server.cloud.law.policies import Policies
     from server.cloud.law.rounds import Law
-    from server.cloud.opening import open_bodies
     from server.cloud.operator import show_account
     from server.cloud.pepper.rotation import choose_secrets
+    from server.cloud.storage.bodies import open_bodies
 
     if not yes:
         click.confirm(f"Erase the account {account}, and all that is kept of it?", abort=True)

@@ -54,8 +54,8 @@ def check(folder: Path, read: bool, as_json: bool) -> None:
 
 async def _check(folder: CloudFolder, *, read: bool) -> "Report":
     from server.cloud.copying.check import check_cloud
-    from server.cloud.opening import open_bodies
     from server.cloud.storage import MIGRATIONS
+    from server.cloud.storage.bodies import open_bodies
     from server.storage.database import is_current, open_database
 
     settings = load_cloud_settings(folder, os.environ)
@@ -103,8 +103,8 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
 
 async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
     from server.cloud.copying.backup import BackupFolder, back_up
-    from server.cloud.opening import open_bodies
     from server.cloud.storage import MIGRATIONS
+    from server.cloud.storage.bodies import open_bodies
     from server.storage.database import open_database
 
     settings = load_cloud_settings(folder, os.environ)
@@ -195,8 +195,8 @@ async def _restore(
 ) -> "Restored":
     from server.cloud.copying.backup import BackupFolder
     from server.cloud.copying.backup import restore as restore_backup
-    from server.cloud.opening import open_bodies
     from server.cloud.settings import CloudSettings
+    from server.cloud.storage.bodies import open_bodies
 
     found = BackupFolder(source, os.urandom)
     if folder.settings.exists():
@@ -236,8 +236,8 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
     # Imported here, because they take the database's library with them.
     from server.cloud.law.policies import Policies
     from server.cloud.law.rounds import Law
-    from server.cloud.opening import open_bodies
     from server.cloud.pepper.rotation import choose_secrets
+    from server.cloud.storage.bodies import open_bodies
     from server.cloud.upkeep.rounds import run_round
 
     settings = load_settings(folder)

@@ -1,7 +1,9 @@
 """The cloud as a whole: its doors on one socket, until the block ends."""
 
 import asyncio
+import ipaddress
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -19,7 +21,6 @@ from server.cloud.law.rounds import Law
 from server.cloud.law.routes import ROUTES as LAW
 from server.cloud.metrics import TOTALS_SECONDS, CloudMetrics
 from server.cloud.openapi import page_route
-from server.cloud.opening import load_tls
 from server.cloud.owner.page import add_page_routes
 from server.cloud.owner.routes import ROUTES as OWNER
 from server.cloud.pepper.rotation import choose_secrets
@@ -31,6 +32,7 @@ from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Site
 from server.cloud.upkeep.rounds import run_rounds
+from server.core.errors import FormatError
 from server.storage.database import Sessions, open_database
 from server.storage.layout import Place
 
@@ -192,3 +194,37 @@ async def _fix_headers(_: object, response: web.StreamResponse) -> None:  # noqa
     response.headers.popall("Server", None)  # it names versions
     for name, value in FIXED_HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+def load_tls(settings: CloudSettings) -> ssl.SSLContext | None:
+    """Return the TLS of the socket, or None where it speaks plainly.
+
+    Raises FormatError where tokens would cross a network in the clear, and for a certificate and
+    key that cannot be used. Reads files.
+    """
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise FormatError("tls_cert and tls_key go together: name both files, or neither.")
+    if not settings.tls_cert:
+        if not _is_loopback(settings.host) and not settings.behind_proxy:
+            raise FormatError(
+                f"the cloud would take tokens in the clear on {settings.host}: set tls_cert and"
+                " tls_key, or behind_proxy where a proxy on the way speaks TLS."
+            )
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        # OpenSSL would ask the terminal for the password of an encrypted key.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        raise FormatError(
+            f"tls_cert and tls_key cannot be used: {error}; they are PEM files without a password."
+        ) from error
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from server.cloud.settings import CloudFolder, CloudSettings
 from server.core.errors import FormatError
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import find_temporary, make_folder, sync_folder
@@ -214,3 +215,30 @@ def _open(path: Path, first: int) -> BinaryIO:
     file = path.open("rb", buffering=0)
     file.seek(first)
     return file
+
+
+def open_bodies(
+    folder: CloudFolder,
+    settings: CloudSettings,
+    entropy: Callable[[int], bytes],
+    clock: Callable[[], float],
+) -> Bodies:
+    """Return the store of bodies; raises FormatError for settings of S3 that are malformed.
+
+    Reads the file with the secret, and may make the folder in which bodies are received.
+    """
+    if not settings.blobs_url:
+        return LocalBodies(folder.bodies, entropy, keep_free=settings.keep_free)
+    # Imported here: the library takes long, and a cloud in a folder does without it.
+    from server.cloud.storage.s3_bodies import S3Bodies  # noqa: PLC0415
+    from server.storage.s3_client import decode_place, load_secret  # noqa: PLC0415
+
+    secret = load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
+    place = decode_place(
+        settings.blobs_url,
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_key_id,
+        secret,
+    )
+    return S3Bodies(place, folder.spool, clock)

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from server.cloud.opening import load_tls, open_bodies
+from server.cloud.app import load_tls
 from server.cloud.pepper.file import load_pepper
 from server.cloud.settings import CloudFolder, CloudSettings, load_cloud_settings, make_cloud
-from server.cloud.storage.bodies import LocalBodies
+from server.cloud.storage.bodies import LocalBodies, open_bodies
 from server.cloud.storage.s3_bodies import S3Bodies
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
