@@ -236,10 +236,9 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     """
     import asyncio
 
-    from server.publisher.maintenance.move import check_moved, move_files
+    from server.publisher.maintenance.move import check_moved, is_moved, move_files, move_rows
     from server.storage.database import open_database
     from server.storage.layout import PostgresAddress
-    from server.storage.moved_rows import is_moved, move_rows
     from server.storage.objects import Objects
     from server.stores import open_blobs, open_tree_place
 

@@ -97,7 +97,7 @@ LOST_SECONDS = 10
 A server that hangs still acknowledges what it receives.
 """
 MOVED = "this server moved to another database"
-"""What a database that `server.storage.moved_rows` closed answers to a write."""
+"""What a database that `server.publisher.maintenance.move` closed answers to a write."""
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Errors that the caller caused or expects, which are not external failures."""
 

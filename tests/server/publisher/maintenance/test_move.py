@@ -16,16 +16,15 @@ from sqlalchemy import select
 
 from server.cli import cli
 from server.publisher.errors import PublishError
-from server.publisher.maintenance.move import move_files
+from server.publisher.maintenance import move as module
+from server.publisher.maintenance.move import move_files, move_rows
 from server.publisher.publisher import Publisher
 from server.release.rollouts.rollouts import Rollouts
 from server.settings import Node, load_settings
-from server.storage import moved_rows
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import PostgresAddress, StateFolder
 from server.storage.models import Base, Blob
-from server.storage.moved_rows import move_rows
 from server.storage.objects import Objects
 from tests.cases import case
 from tests.patience import PATIENCE
@@ -170,9 +169,9 @@ def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
             raise StoppedError
         return found
 
-    real = moved_rows.with_connection
+    real = module.with_connection
     with monkeypatch.context() as patch:
-        patch.setattr(moved_rows, "with_connection", with_connection)
+        patch.setattr(module, "with_connection", with_connection)
         with pytest.raises(StoppedError):
             run_move(world, site, Objects(site.tree))
     if commit == 3:
