@@ -12,7 +12,7 @@ from server.publisher.expiry.metrics import SWAPPED
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.public_records import identify_timestamp
+from server.storage.tree import identify_timestamp
 
 WATCH_SECONDS = 0.1  # between two looks for a publication by another process
 NAMED = 20  # of altered files in the log

@@ -27,7 +27,7 @@ from server.http.answers import (
     unmodified_headers,
 )
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.public_records import load_proof_renewals
+from server.storage.tree import load_proof_renewals
 
 
 class Representation(msgspec.Struct, frozen=True, gc=False):

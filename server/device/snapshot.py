@@ -31,7 +31,7 @@ from server.http.answers import Package
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
-from server.storage.public_records import list_roots
+from server.storage.tree import list_roots
 
 FILE_LIMIT = 5_000_000
 # Superseded versions of a role that are still served: a phone in the middle of a refresh asks for

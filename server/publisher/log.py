@@ -44,8 +44,7 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.models import LogEntry
-from server.storage.public_records import begin_proof_renewal, end_proof_renewal
-from server.storage.tree import Tree
+from server.storage.tree import Tree, begin_proof_renewal, end_proof_renewal
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from server.core.metadata import (
 from server.core.names import is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
 from server.storage.bounded import read_bounded
-from server.storage.public_records import list_roots
+from server.storage.tree import list_roots
 
 
 @dataclass(frozen=True, slots=True)

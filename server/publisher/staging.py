@@ -23,8 +23,7 @@ from server.publisher.plan import Publication
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.durable import sync_folder, write_durable
-from server.storage.public_records import write_roots
-from server.storage.tree import Tree
+from server.storage.tree import Tree, write_roots
 
 PLAN_LIMIT = 1_048_576
 

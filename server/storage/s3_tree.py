@@ -39,8 +39,8 @@ from server.storage.durable import (
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.objects import Objects, Stored, TakenError, TooLargeError
-from server.storage.public_records import find_roots
 from server.storage.s3_staging import S3Staging
+from server.storage.tree import find_roots
 
 FILE_LIMIT = 5_000_000  # bytes of one public file
 SUPERSEDED = 8  # versions of a role that are served beside the newest

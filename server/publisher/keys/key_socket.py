@@ -31,7 +31,7 @@ from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.public_records import list_roots
+from server.storage.tree import list_roots
 
 ANSWER_SECONDS = 60.0
 """The timeout of an answer: at a site's first request every role file is verified there."""

@@ -26,7 +26,7 @@ from server.publisher.plan import newest_signature
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
-from server.storage.public_records import root_time
+from server.storage.tree import root_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from server.release.api.operation import Call, Operation, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.errors import RateError, Share
 from server.storage.errors import StorageError
-from server.storage.public_records import identify_timestamp
+from server.storage.tree import identify_timestamp
 
 OPERATIONS = Operations(permission=None)
 

@@ -35,7 +35,7 @@ from server.publisher.published import Published, load_published
 from server.release.errors import ConflictError, NeedsSignatureError, NotFoundError
 from server.release.rollouts.commands import Note
 from server.storage.bounded import read_bounded
-from server.storage.public_records import list_roots
+from server.storage.tree import list_roots
 
 Documents = Mapping[str, Mapping[str, Any]]
 """Public role files, decoded from JSON, by role."""

@@ -31,7 +31,7 @@ from server.release.webhooks.event import (
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.models import Noticed
-from server.storage.public_records import identify_timestamp, list_roots
+from server.storage.tree import identify_timestamp, list_roots
 
 FULL_SHARE = 1000  # permille
 Name = Callable[[Channel, int], Build]

@@ -8,11 +8,11 @@ import pytest
 from server.core.errors import FormatError
 from server.device.documents import LogFiles, load_log_files
 from server.publisher.keys.online_keys import create_next_keys, load_online_keys
-from server.storage.public_records import (
+from server.storage.tree import (
+    LocalTree,
     begin_proof_renewal,
     load_proof_renewals,
 )
-from server.storage.tree import LocalTree
 from tests.cases import case
 from tests.server.world import open_log
 

@@ -9,8 +9,7 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.keys.rotation import make_next_keys
 from server.publisher.publisher import Publisher
 from server.storage.local_blobs import LocalBlobs
-from server.storage.public_records import list_roots, write_roots
-from server.storage.tree import LocalTree
+from server.storage.tree import LocalTree, list_roots, write_roots
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
 

@@ -18,8 +18,7 @@ from server.publisher.read_back_http import HttpReadBack, check_targets
 from server.publisher.rollout import plan_pause
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
-from server.storage.public_records import write_roots
-from server.storage.tree import LocalTree
+from server.storage.tree import LocalTree, write_roots
 from tests.cases import case
 from tests.patience import PATIENCE
 from tests.server.core.content.samples import entries_of

@@ -13,7 +13,7 @@ from server.publisher.staging import load_staged
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import OTHERS, READABLE
 from server.storage.layout import StateFolder
-from server.storage.public_records import load_proof_renewals
+from server.storage.tree import load_proof_renewals
 
 NAMED = 3  # files of one place that are named; further ones are counted
 

@@ -23,7 +23,7 @@ from server.publisher.expiry.alarms import ExcessFinder, list_lifetimes, plan_al
 from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.publisher.maintenance.checks.site import Site
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.public_records import find_roots, load_roots
+from server.storage.tree import find_roots, load_roots
 
 _NAME = re.compile(r"([1-9][0-9]{0,15})\.([a-z0-9][a-z0-9_-]{0,31})\.json")
 _COPY = "restore public/metadata from a copy."
