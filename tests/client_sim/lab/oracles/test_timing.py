@@ -341,7 +341,7 @@ def test_a_phone_that_must_draw_again_draws_in_range():
                 assert found.explanation == (
                     f"the next poll comes {ahead} s later, not 4 to 8 hours later"
                 )
-                assert found.other is None
+                assert (found.field, found.other) == ("due time", None)
 
 
 def test_a_due_time_is_ahead_from_now_up_to_eight_hours():
