@@ -56,10 +56,17 @@ for program, command in PROGRAMS.items():
 
 @pytest.mark.parametrize(
     ("module", "rare"),
-    [("server.full_node", {"alembic"}), ("server.app", {"sqlalchemy", "alembic"})],
+    [
+        ("server.full_node", {"alembic"}),
+        ("server.app", {"sqlalchemy", "alembic"}),
+        ("server.bootstrap", {"aiohttp", "alembic", "prometheus_client"}),
+    ],
 )
 def test_a_server_imports_only_what_it_needs_at_once(module, rare):
-    """What migrates databases only to do so, and no database before it serves phones."""
+    """What migrates databases only to do so, and no database before it serves phones.
+
+    Commands that publish import `bootstrap`, and serve nothing.
+    """
     command = [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     said = set(done.stdout.split())

@@ -9,7 +9,7 @@ from server.release.api import PREFIX
 from server.release.api.operation import Call, Operations, Reply
 from server.release.auth.principal import Permission
 from server.release.webhooks import directory
-from server.release.webhooks.sender import MAX_URL
+from server.release.webhooks.urls import MAX_URL
 from server.storage.models import Delivery, Webhook
 
 OPERATIONS = Operations(permission=Permission.WEBHOOKS)

@@ -2,5 +2,5 @@
 
 `change_detector` compares the public tree with the last one and queues an `event` for each change;
 `deliveries` are the queued ones, `delivery` sends them again until they are accepted, `sender`
-makes one attempt, to an address that it allows. `directory` manages addresses and secrets.
+makes one attempt, to an address that `urls` allows. `directory` manages addresses and secrets.
 """

@@ -18,7 +18,7 @@ from server.release.auth.principal import Permission, Principal
 from server.release.errors import ConflictError, NotFoundError
 from server.release.webhooks.deliveries import enqueue_for
 from server.release.webhooks.event import SUBSCRIBABLE, PingData, make_event, make_secret
-from server.release.webhooks.sender import check_url
+from server.release.webhooks.urls import check_url
 from server.storage.database import Sessions
 from server.storage.models import Delivery, Webhook
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from server.core.errors import FormatError
 from server.release.webhooks import sender
 from server.release.webhooks.event import make_secret, sign_message
-from server.release.webhooks.sender import Attempt, Sender, check_url, is_public
+from server.release.webhooks.sender import Attempt, Sender
+from server.release.webhooks.urls import check_url, is_public
 from tests.cases import case
 from tests.server.release.certificate import write_certificate
 from tests.server.release.webhooks.receiver import receiving
