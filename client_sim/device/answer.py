@@ -1,6 +1,6 @@
 """Reads one answer from a stream within limits of size and time (FORMATS section 9).
 
-A response is parsed by h11, which does no I/O. Nothing in its headers is kept.
+h11 parses the response; it does no I/O. Of the headers only Content-Range is kept.
 """
 
 import zlib
@@ -15,14 +15,14 @@ from client_sim.device.errors import TransportError, UnreachableError
 from client_sim.world import Stream
 
 GRACE: Final = 30.0
-"""Seconds at the start of an answer in which its speed is not checked."""
+"""Seconds at the start of an answer during which its speed is not checked."""
 
 SLOWEST: Final = 1_024
-"""Bytes a second that an answer must reach on average after the grace period."""
+"""Minimum average speed of an answer after the grace period, in bytes per second."""
 
 
 class Pace:
-    """Checks the speed of one answer, which may take `seconds` in all."""
+    """Checks the speed of one answer, which may take at most `seconds` in total."""
 
     def __init__(self, now: Callable[[], float], seconds: float) -> None:
         self._now = now
@@ -37,14 +37,14 @@ class Pace:
         if passed > self._seconds:
             raise TransportError("The server's answer takes too long; try again later.")
         if self._received < SLOWEST * (passed - GRACE):
-            raise TransportError("The server's answer comes too slowly; try again later.")
+            raise TransportError("The server's answer is too slow; try again later.")
 
 
 # Bytes of a response head; the server of this project sends about 500.
 HEAD_LIMIT: Final = 16_384
 _HEADER_COUNT: Final = 64
 _RECEIVE: Final = 65_536
-# What framing (chunk sizes, gzip's own bytes) may add to a body.
+# Bytes that framing (chunk sizes, gzip's header and trailer) may add to a body.
 _OVERHEAD: Final = 65_536
 
 
@@ -69,8 +69,8 @@ class Answer:
 class AnswerReader:
     """Reads answers from one connection, one for each request.
 
-    The phone's server states the length of each answer. `lenient` is for other servers: HTTP/1.0,
-    and answers that end with the connection.
+    The phone's server states the length of each answer. `lenient` also accepts HTTP/1.0 and answers
+    that end with the connection, for other servers.
     """
 
     def __init__(self, stream: Stream, now: Callable[[], float], *, lenient: bool = False) -> None:
@@ -83,7 +83,7 @@ class AnswerReader:
     def expect(self, path: str, host: str) -> None:
         """Tell the parser which request is about to be sent; it does not write the request itself.
 
-        Raises TransportError if the server closed the connection or sent something unasked.
+        Raises TransportError if the server closed the connection or sent bytes without a request.
         """
         try:
             if self._machine.states[h11.CLIENT] is h11.DONE:
@@ -93,12 +93,14 @@ class AnswerReader:
             self._machine.send(_make_request(path, host))
             self._machine.send(_END)
         except h11.ProtocolError:
-            raise TransportError("The server ended the connection before all was asked.") from None
+            raise TransportError(
+                "The server closed the connection before the poll's last request."
+            ) from None
 
     def read(self, *, limit: int, seconds: float, may_compress: bool) -> Answer:
         """Read the answer whose decoded body has at most `limit` bytes, within `seconds`.
 
-        Raises TransportError for anything else, UnreachableError if the connection breaks.
+        Raises TransportError for any other answer, UnreachableError if the connection breaks.
         """
         pace = Pace(self._now, seconds)
         budget = HEAD_LIMIT + limit + _OVERHEAD
@@ -129,7 +131,7 @@ class AnswerReader:
 
     def _explain(self) -> TransportError:
         if self._ended:
-            return UnreachableError("The server closed the connection in the middle.")
+            return UnreachableError("The server closed the connection in the middle of an answer.")
         return TransportError("The server's answer is not HTTP/1.1.")
 
     def _receive(self, budget: int, pace: Pace) -> int:
@@ -138,7 +140,7 @@ class AnswerReader:
         except OSError as error:
             raise UnreachableError(f"The connection broke while reading: {error}.") from error
         if len(data) > budget:
-            raise TransportError("The server's answer is longer than anything that was asked for.")
+            raise TransportError("The server's answer is longer than the requested file may be.")
         pace.check(len(data))
         self._ended = not data
         self._machine.receive_data(data)
@@ -170,12 +172,12 @@ class _Body:
 
     def finish(self) -> bytes:
         if self._inflate is not None and not self._inflate.eof:
-            raise TransportError("The server's answer is cut short gzip.")
+            raise TransportError("The server's answer is truncated gzip data.")
         return b"".join(self._parts)
 
 
 def _check_head(response: h11.Response) -> None:
-    # The parser's own limit holds only for heads that arrive in pieces.
+    # The parser checks its own limit only for heads that arrive in pieces.
     if sum(len(name) + len(value) for name, value in response.headers) > HEAD_LIMIT:
         raise TransportError("The head of the server's answer is too long.")
     if len(response.headers) > _HEADER_COUNT:

@@ -1,4 +1,4 @@
-"""A package file without a release, and the release that would describe it."""
+"""Package files that have no release yet, and the proof that one installs."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ from client_sim.transport import BLOCK
 METADATA: Final = "META-INF/com/android/metadata"
 PROPERTIES: Final = "payload_properties.txt"
 _SMALL_ENTRY: Final = 64 * 1024
-# A zip's directory is read in one piece. That of a real package has some kilobytes.
+# zipfile reads a zip's directory in one piece; a real package's has a few kilobytes.
 MAX_DIRECTORY_BYTES: Final = 1024 * 1024
 # Errors of zipfile for a malformed zip.
 _MALFORMED: Final = (
@@ -35,15 +35,15 @@ _MALFORMED: Final = (
 
 
 def read_text(path: Path, name: str) -> bytes:
-    """Return the entry `name` of the zip at `path`, at most 64 KiB and one byte.
+    """Return the first 64 KiB and one byte of the entry `name` of the zip at `path`.
 
-    Raises InstallError if there is none, StorageError if the file cannot be read.
+    Raises InstallError if there is no such entry, StorageError if the file cannot be read.
     """
     try:
         with _BoundedFile(path) as file:
             return _read_entry(file, name)
     except _MALFORMED:
-        raise InstallError(f"{path.name} is no OTA package with a readable {name}.") from None
+        raise InstallError(f"{path.name} is not an OTA package with a readable {name}.") from None
     except OSError as error:
         reason = error.strerror or "the disk failed"
         raise StorageError(f"{path.name} cannot be read: {reason}.") from error
@@ -60,11 +60,11 @@ def _read_entry(file: "_BoundedFile", name: str) -> bytes:
 
 
 class _BoundedFile(io.FileIO):
-    """A file that limits each read to what a sound zip needs, and refuses offsets outside of it."""
+    """A file that refuses offsets outside it, and reads longer than a zip's directory may be."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == os.SEEK_SET and not 0 <= offset <= os.fstat(self.fileno()).st_size:
-            raise zipfile.BadZipFile("it points outside the file")
+            raise zipfile.BadZipFile("an offset is outside the file")
         return super().seek(offset, whence)
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -101,8 +101,8 @@ class Proof:
     `sha256` and `length` (bytes) are the package's, `certificate` is the sha256 of the DER form of
     the certificate in the phone's image, `prover` the version of this program. `ways` are the
     installations that were tried, in order; `rules` are the groups of rules that the last one
-    checked, as the engine noted them. `refusal` is why it failed. If it is empty, `partitions` are
-    the partitions that were written and read back.
+    checked, as the engine recorded them. `refusal` is the reason for a failure. If it is empty,
+    `partitions` are the partitions that were written and read back.
     """
 
     certificate: str
@@ -124,7 +124,7 @@ def encode_proof(proof: Proof) -> bytes:
 
 
 def make_printable(sentence: str) -> str:
-    """Return a refusal in the form for reports: one printable line of at most 300 characters."""
+    """Return a refusal as reports contain it: one printable line of at most 300 characters."""
     return shorten(sentence, MAX_REFUSAL)
 
 
@@ -160,7 +160,7 @@ class Candidate:
             raise StorageError(f"{self.path.name} was changed meanwhile; prove it again.")
 
     def find_codename(self) -> str:
-        """Return the only model that the package is for; raises InstallError."""
+        """Return the package's model; raises InstallError unless it names exactly one."""
         devices = self.metadata.pre_devices
         if len(devices) != 1 or not is_codename(devices[0]):
             raise InstallError(
@@ -169,7 +169,7 @@ class Candidate:
         return devices[0]
 
     def state_release(self, codename: str) -> Release:
-        """Return what a release of the package would state; raises InstallError."""
+        """Return a release that describes the package; raises InstallError."""
         values = self.metadata.values
         properties = read_pairs(self.path, PROPERTIES)
         custom = {
@@ -189,8 +189,8 @@ class Candidate:
             "withdrawn": False,
         }
         try:
-            # No region and no channel is chosen yet: the path is a placeholder, and no message
-            # shows it.
+            # Region and channel are not chosen yet, so the path is a placeholder. No message shows
+            # it.
             return decode_release(f"{codename}/any/any/package.zip", custom, "its metadata")
         except ReleaseError as error:
             raise InstallError(f"{self.path.name} cannot be released: {error}") from error
@@ -198,13 +198,13 @@ class Candidate:
 
 @contextmanager
 def opened_candidate(path: Path, progress: Progress | None = None) -> Iterator[Candidate]:
-    """Open and hash the OTA zip at `path`; `progress` counts the bytes that were hashed.
+    """Open and hash the OTA zip at `path`; `progress` receives the number of bytes hashed.
 
     Raises InstallError if it is not a file or has no readable metadata.
     """
     # A pipe or a device has no end, and opening a pipe blocks until it has a writer.
     if path.exists() and not path.is_file():
-        raise InstallError(f"{shorten(path.name)} is no regular file; give the OTA zip itself.")
+        raise InstallError(f"{shorten(path.name)} is not a regular file; give the OTA zip itself.")
     with path.open("rb", buffering=0) as file:
         metadata = _read_metadata(path)
         length, digest, done = os.fstat(file.fileno()).st_size, hashlib.sha256(), 0
@@ -222,7 +222,10 @@ def _identify(stat: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _read_number(text: str | None) -> int | str | None:
-    """Return a decimal as a number, other text unchanged: the release refuses it by member name."""
+    """Return a decimal as a number, and other text unchanged for the release's decoder to refuse.
+
+    That decoder names the member in its error.
+    """
     return int(text) if text is not None and DECIMAL.fullmatch(text) else text
 
 

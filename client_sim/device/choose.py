@@ -1,7 +1,7 @@
 """Decides from the pointer alone what this phone should install (FORMATS section 4, Choice).
 
-Each rule of the choice has a sentence for the owner on its result. Names and order are those of
-that section.
+Each rule describes its result in a sentence for the owner. The rules have the names and the order
+of that section.
 """
 
 from collections.abc import Collection, Iterator
@@ -39,9 +39,9 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The rules that were checked, in order up to the first that failed, and the offer.
+    """The rules that were checked, in order up to the first that failed.
 
-    There is an offer if none failed.
+    There is an offer only if no rule failed.
     """
 
     checks: tuple[Check, ...]
@@ -54,7 +54,7 @@ class Decision:
 
     @property
     def leads_back(self) -> bool:
-        """Whether the pointer offers older code, because of an attack or a mistake."""
+        """Whether the pointer offers older code, which is an attack or a mistake."""
         return self._is_ended_by("forward")
 
     @property
@@ -104,7 +104,7 @@ def _ask(
     unusable: Collection[str],
     retry_failed: bool,
 ) -> Iterator[Check | Offer]:
-    """Yield one check after the other and then the offer; callers stop at a failed check."""
+    """Yield the checks in order and then the offer; the caller stops at a failed check."""
     yield _judge_pointer(pointer)
     if pointer is None:
         return
@@ -139,7 +139,7 @@ def _make_offer(step: Step, link: PackageLink, final: Step) -> Offer:
 
 
 def _judge_pointer(pointer: Pointer | None) -> Check:
-    """Check that there is a pointer, and say where it leads."""
+    """Check that there is a pointer, and name its builds."""
     if pointer is None:
         sentence = "No build has been announced for this model, region and channel."
         return Check("pointer", passed=False, sentence=sentence)
@@ -150,7 +150,7 @@ def _judge_pointer(pointer: Pointer | None) -> Check:
 
 
 def _judge_halt(pointer: Pointer) -> Check:
-    """Refuse a halted rollout; a phone that has the build already reports that it is up to date."""
+    """Refuse a halted rollout. A phone that has the build already failed the rule `newer`."""
     return _choose(
         "halted",
         not pointer.halted,
@@ -198,7 +198,7 @@ def _find_step(pointer: Pointer, floor: int) -> Step | None:
 
 
 def _judge_step(step: Step | None, final: Step, floor: int) -> Check:
-    """Check that a step fits, and name its build; a phone may be too old for every step."""
+    """Check that there is a step for this phone, which may be too old for every one."""
     if step is None:
         return Check(
             "step",
@@ -244,7 +244,7 @@ def _pick_package(step: Step, fingerprint: str, unusable: Collection[str]) -> Pa
 
 
 def _judge_package(step: Step, link: PackageLink, fingerprint: str) -> Check:
-    """Name the picked package and the reason; this always passes, as there is a full package."""
+    """Name the picked package and the reason; always passes, as every step has a full package."""
     if link.source_builds:
         why = "An incremental starts from exactly the running build"
     elif any(fingerprint in other.source_builds for other in step.packages):
@@ -259,7 +259,7 @@ def _choose(name: str, passed: bool, yes: str, no: str) -> Check:
 
 
 def _quote(pointer: Pointer) -> str:
-    """Return the reason in English, or else in the first language, in brackets."""
+    """Return the pointer's reason in parentheses: in English, or else in the first language."""
     if not pointer.reason:
         return ""
     text = pointer.reason.get("en") or pointer.reason[min(pointer.reason)]

@@ -1,4 +1,4 @@
-"""The phone's polling: sends the same requests as every phone, decides locally, and sleeps.
+"""The phone's polling: it sends the same requests as every phone and decides locally.
 
 `PollingClient` is the client that the privacy lab examines. It never looks at `world.personal`.
 """
@@ -39,8 +39,8 @@ class PollOutcome:
     `requests` are the requested paths, `changed` says whether anything was new, `offer` is the
     package to install or None, `reason` the reason as a sentence, `versions` the verified roles.
     `failure` is the error that ended the poll early; then there is no offer. `halted` is true if
-    the pointer says so. `checks` are the rules of the choice that were checked, in order; empty if
-    the poll ended earlier.
+    the pointer halts the rollout. `checks` are the rules of the choice that were checked, in order;
+    empty if the poll ended before them.
     """
 
     requests: tuple[str, ...]
@@ -58,9 +58,9 @@ class PollOutcome:
 
 
 class PollingClient:
-    """The clean client over a `world`: `factory(world) -> client` is the class itself.
+    """The clean client; the class itself is a `client_sim.world.Factory`.
 
-    `retry_failed` allows a build that did not boot before, because the owner asked for it.
+    `retry_failed` allows a build that did not boot before, at the owner's request.
     """
 
     def __init__(self, world: World, *, retry_failed: bool = False) -> None:
@@ -69,17 +69,17 @@ class PollingClient:
         self._trust: Trust | None = None
 
     def poll(self) -> PollOutcome:
-        """Poll once and decide. Does not raise for errors of a server or the network.
+        """Poll once and decide; errors of the server or the network become a failed outcome.
 
-        StateError and StorageError become a failed outcome, too: a phone must continue to poll.
+        So do StateError and StorageError: a phone must continue to poll.
         """
         self._trust = None
         connection = Connection(self.world)
         trust: Trust | None = None
         decision = Decision((), None)
         try:
-            # Removed before anything is sent: a phone that loses power here does not poll twice for
-            # it.
+            # Removed before anything is sent, so that a phone that loses power here does not poll
+            # twice for one due time.
             forget_due(self.world.state)
             public, state = self.world.public, self.world.state
             # After an update, the running build is newer than the factory's ROM.
@@ -99,7 +99,7 @@ class PollingClient:
             if decision.leads_back:
                 raise PointerError(decision.reason)
         except OlderError as error:
-            # Of several servers behind one name one may be behind, so this is no failure.
+            # One of several servers under the same name may lag, so this is no failure.
             return PollOutcome(
                 requests=tuple(connection.requests),
                 changed=False,
@@ -144,7 +144,7 @@ class PollingClient:
         """Ignore the event: polling does not depend on the owner's events."""
 
     def next_poll(self, now: float) -> float:
-        """Return when to poll next, epoch seconds; constant until that poll, also over reboots.
+        """Return the time of the next poll, epoch seconds; it survives reboots.
 
         A stored time further ahead than the longest interval is drawn again: the clock was wrong
         when it was stored.
@@ -156,21 +156,21 @@ class PollingClient:
         return store_due(self.world.state, now + SHORTEST + draw % SPREAD)
 
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
-        """Fetch the codename role and its proof and check that they agree with `offer`.
+        """Fetch the codename role and its proof, and check that the role agrees with `offer`.
 
-        Call it only after the decision to install, and after a successful poll: these requests
-        reveal the model. Raises DeviceError.
+        These requests reveal the model: call it only after a successful poll and the decision to
+        install. Raises DeviceError.
         """
         if self._trust is None:
             raise TrustError("The last poll did not succeed, so there is nothing to install from.")
-        # An offer's path lies below the phone's own model: decoding the pointer checked that.
+        # The decoder of the pointer has checked that the offer's path is below the phone's model.
         refresh_codename(connection, self._trust, self.world.public.codename)
         target = self._trust.find_release(offer.path)
         check_agreement(offer, target)
         return target
 
     def _settle(self, trust: Trust) -> tuple[str, ...]:
-        """Put public content packs that are due into use; failures only become warnings."""
+        """Activate public content packs that are due; a failure is only a warning."""
         store = Store(self.world.state)
         try:
             store.settle(trust.now, self.world.entropy)

@@ -1,8 +1,8 @@
 """Conditions of an installation: the owner's settings, the battery, the network, the disk.
 
-They are checked only after a poll that offered something, and never by the poll. So the times and
-contents of requests do not depend on them (FORMATS section 4, Conditions). The settings are
-the record `wishes` of the phone's state, in canonical JSON (section 1); none means the defaults.
+They are checked only after a poll that offered a build, and never by the poll itself. So the times
+and contents of requests do not depend on them (FORMATS section 4, Conditions). The settings are the
+record `wishes` of the phone's state, in canonical JSON (section 1); without it the defaults apply.
 """
 
 from collections.abc import MutableMapping
@@ -28,7 +28,7 @@ class UpdateSettings:
 
     `asks`: each build is installed only after the owner agrees to it. `takes_metered`: downloads
     may use a metered network. `quiet`: start and end of the hours without installations, in minutes
-    since local midnight; the end may be the smaller one; None for never.
+    since local midnight; the end may be the smaller number; None if there are no quiet hours.
     """
 
     asks: bool = False
@@ -54,7 +54,7 @@ class Conditions:
 def judge_conditions(
     offer: Offer, conditions: Conditions, settings: UpdateSettings, *, agreed: int | None, room: int
 ) -> tuple[Check, ...]:
-    """Check all conditions of an installation; it starts if every one has passed.
+    """Check all conditions of an installation, which starts only if all of them pass.
 
     `agreed` is the counter of the build that the owner has agreed to, `room` the disk space in
     bytes that the installation still needs.
@@ -69,7 +69,7 @@ def judge_conditions(
 
 
 def is_quiet(minute: int, quiet: tuple[int, int]) -> bool:
-    """Tell whether a minute of the day lies in the quiet hours, `quiet[1]` excluded."""
+    """Tell whether a minute of the day is in the quiet hours, which exclude `quiet[1]`."""
     start, end = quiet
     return start <= minute < end if start <= end else minute >= start or minute < end
 
@@ -117,23 +117,25 @@ def _judge_network(conditions: Conditions, settings: UpdateSettings) -> Check:
     if settings.takes_metered:
         sentence = "The network is metered, which the owner allows."
         return Check("network", passed=True, sentence=sentence)
-    sentence = "The network is metered, and the owner has not allowed updates over such."
+    sentence = (
+        "The network is metered, and the owner has not allowed updates over metered networks."
+    )
     return Check("network", passed=False, sentence=sentence)
 
 
 def _judge_room(conditions: Conditions, room: int) -> Check:
     free = conditions.free_bytes
     if free is None:
-        return Check("room", passed=True, sentence=f"The update needs {room} bytes of room.")
+        return Check("room", passed=True, sentence=f"The update needs {room} free bytes.")
     if free >= room:
-        sentence = f"The update needs {room} bytes of room and there are {free}."
+        sentence = f"The update needs {room} free bytes, and the disk has {free}."
         return Check("room", passed=True, sentence=sentence)
-    sentence = f"The update needs {room} bytes of room and there are only {free}."
+    sentence = f"The update needs {room} free bytes, but the disk has only {free}."
     return Check("room", passed=False, sentence=sentence)
 
 
 _NAME: Final = "wishes"
-_LIMIT: Final = 1024  # bytes; the longest is below 100
+_LIMIT: Final = 1024  # bytes; a record needs less than 100
 _Minute = Annotated[int, msgspec.Meta(ge=0, lt=MINUTES_OF_A_DAY)]
 
 

@@ -1,8 +1,9 @@
 """Fetches a package in aligned blocks, so that a resumed download reveals only the next block.
 
 In the download folder a package is `SHA256.part`, and `SHA256.blocks` has the decimal number of its
-complete blocks. A block's bytes are durable before it is counted; a crash in between costs one
-block. The package becomes `SHA256.zip` after its length and hash were verified.
+complete blocks. A block's bytes are durable before it is counted; after a crash in between, the
+phone fetches that block again. The package becomes `SHA256.zip` after its length and hash were
+verified.
 """
 
 import hashlib
@@ -19,15 +20,15 @@ from client_sim.engine.journal import Disk
 from client_sim.transport import BLOCK, Connection
 
 _CHUNK: Final = 1024 * 1024
-# The file names of this module, and the temporary file that a crash can leave of a count.
+# The file names of this module, including the temporary file that a crash can leave.
 _OURS: Final = re.compile(r"\.?(?P<sha256>[0-9a-f]{64})\.(?:part|zip|blocks|blocks\.new)")
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes so far and those of the whole package."""
+"""Called with the number of bytes so far and the length of the package."""
 
 
 def package_url(offer: Offer) -> str:
-    """Return the path that the package is fetched from: its name carries its hash."""
+    """Return the path of the package on the server; its file name contains its hash."""
     folder, _, name = offer.path.rpartition("/")
     return f"/targets/{folder}/{offer.sha256}.{name}"
 
@@ -55,7 +56,7 @@ class Downloads:
         self._counts = RecordStore(directory, disk=disk)
 
     def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
-        """Return the verified package of `offer`, fetching the blocks that are missing.
+        """Fetch the missing blocks of the package of `offer`, verify it, and return its file.
 
         Raises TransportError, StorageError, and DownloadError if length or hash are wrong; then the
         package is deleted.
@@ -75,7 +76,7 @@ class Downloads:
         return complete
 
     def forget(self, offer: Offer) -> None:
-        """Remove everything of a package."""
+        """Remove all files of the package of `offer`."""
         self._counts.pop(f"{offer.sha256}.blocks", None)
         with disk_fails():
             for ending in ("part", "zip"):
@@ -88,7 +89,7 @@ class Downloads:
         return (self._directory / f"{offer.sha256}.zip").is_file()
 
     def keep_only(self, offer: Offer) -> None:
-        """Remove all files of other packages, which were superseded or stopped."""
+        """Remove all files of other packages, whose updates were superseded or stopped."""
         self._remove(lambda sha256: sha256 != offer.sha256)
 
     def clear(self) -> None:
@@ -96,7 +97,7 @@ class Downloads:
         self._remove(lambda _: True)
 
     def _remove(self, is_over: Callable[[str], bool]) -> None:
-        # In any order: a count without bytes and bytes without a count are both useless.
+        # The order does not matter: bytes and count are useless without each other.
         with disk_fails():
             for path in self._directory.iterdir():
                 ours = _OURS.fullmatch(path.name)

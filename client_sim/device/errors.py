@@ -1,9 +1,9 @@
-"""What the phone raises.
+"""Errors of the phone.
 
     DeviceError
-    ├── TransportError          an answer was refused, or there was none
+    ├── TransportError          an answer was refused, or none arrived
     │   ├── GoneError           the answer is 404 or 410: the requested file does not exist
-    │   └── UnreachableError    the environment failed: no address, no connection, a broken one
+    │   └── UnreachableError    the environment failed: no address, no connection, or it broke
     ├── TrustError              metadata is not what the trusted root allows
     │   ├── ExpiredError        metadata has expired; polling continues
     │   ├── OlderError          a timestamp is older than the one that the phone has
@@ -11,12 +11,12 @@
     │   └── ProfileError        valid TUF metadata that this profile refuses
     ├── LogError                a note, a checkpoint or a proof is malformed or proves nothing
     ├── ReleaseError            a release is malformed
-    ├── PointerError            a pointer is malformed or leads back
+    ├── PointerError            a pointer is malformed or offers older code
     ├── ContentError            an index or a pack of public content is malformed
-    ├── AgreementError          pointer and release do not say the same
-    ├── DownloadError           the package on the phone's disk is not the announced one
-    ├── InstallError            the update engine refuses, or the update was stopped
-    ├── StateError              what the phone has stored cannot be read
+    ├── AgreementError          pointer and release disagree
+    ├── DownloadError           a downloaded package is not the announced one
+    ├── InstallError            the update engine refuses the package, or the update was stopped
+    ├── StateError              a record in the phone's state cannot be read
     └── StorageError            the phone's disk failed
 
 Each message is one sentence that a person can act on.
@@ -30,11 +30,11 @@ from client_sim.errors import SimulatorError
 
 
 class DeviceError(SimulatorError):
-    """The phone refuses; every error of this package is one."""
+    """The base class of all errors of this package."""
 
 
 class TransportError(DeviceError):
-    """An answer is not one of those that FORMATS section 9 allows."""
+    """FORMATS section 9 does not allow the answer."""
 
 
 class GoneError(TransportError):
@@ -74,15 +74,15 @@ class ReleaseError(DeviceError):
 
 
 class PointerError(DeviceError):
-    """The `custom` object of a pointer is malformed or leads back (FORMATS section 4)."""
+    """The `custom` object of a pointer is malformed or offers older code (FORMATS section 4)."""
 
 
 class ContentError(DeviceError):
-    """An index or a pack is not what FORMATS section 15 allows, or there is none to use."""
+    """FORMATS section 15 does not allow an index or a pack, or the phone has none to use."""
 
 
 class AgreementError(DeviceError):
-    """The codename role does not list what the pointer offers."""
+    """The codename role does not list the package that the pointer offers."""
 
 
 class DownloadError(DeviceError):
@@ -103,7 +103,7 @@ class StorageError(DeviceError):
 
 @contextmanager
 def disk_fails() -> Iterator[None]:
-    """Raise StorageError for what the disk raises."""
+    """Raise StorageError in place of OSError."""
     try:
         yield
     except OSError as error:
@@ -112,9 +112,9 @@ def disk_fails() -> Iterator[None]:
 
 @contextmanager
 def engine_refuses() -> Iterator[None]:
-    """Raise DownloadError, InstallError or StorageError for what the engine and its disk raise.
+    """Raise DownloadError, InstallError or StorageError in place of the engine's and disk's errors.
 
-    NotStreamableError passes.
+    NotStreamableError is not translated.
     """
     try:
         with disk_fails():

@@ -63,7 +63,7 @@ def create_phone_from_package(
     """
     unpacked = directory.with_name(directory.name + ".unpacked")
     if unpacked.exists():
-        raise StateError(f"{unpacked} is in the way; remove it.")
+        raise StateError(f"{unpacked} exists already; remove it.")
     with _translated(), ExitStack() as undo:
         unpacked.mkdir(parents=True)
         undo.callback(shutil.rmtree, unpacked, ignore_errors=True)
@@ -101,7 +101,7 @@ def _unpack(
 
 def _check_factory_package(package: Package, image: Image) -> None:
     if package.metadata.is_incremental:
-        raise InstallError("A phone is made from a full package, and this one is incremental.")
+        raise InstallError("A phone is made from a full package, but this one is incremental.")
     if image.facts.codename not in package.metadata.pre_devices:
         raise InstallError(f"The package is for another model than {image.facts.codename}.")
     if not DECIMAL.fullmatch(package.metadata.values.get("post-timestamp", "")):

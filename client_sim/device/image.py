@@ -1,9 +1,9 @@
 """The ROM image of a phone on disk, written by the factory and never changed.
 
-image/image.json         where to ask, for which model; canonical JSON
+image/image.json         model, region, channel and server; canonical JSON
 image/root.json          the TUF root
-image/ota.pem            the certificate that packages are signed with
-image/authority.pem      the authority that the server's TLS certificate is checked with
+image/ota.pem            the certificate that verifies packages
+image/authority.pem      the authority that verifies the server's TLS certificate
 """
 
 import re
@@ -72,11 +72,11 @@ def is_host(text: str) -> bool:
 def check_facts(facts: ImageFacts) -> None:
     """Check that the names are well-formed; raises StateError."""
     if not is_codename(facts.codename):
-        raise StateError(f"{facts.codename!r} is no name that a model can have.")
+        raise StateError(f"{facts.codename!r} is not a valid codename.")
     if not REGION.fullmatch(facts.region) or not REGION.fullmatch(facts.channel):
-        raise StateError("A region and a channel are each 1 to 16 of a-z, 0-9 and -.")
+        raise StateError("A region or channel must be 1 to 16 of a-z, 0-9 and -.")
     if not is_host(facts.host):
-        raise StateError(f"{facts.host!r} is no host name that a phone can poll.")
+        raise StateError(f"{facts.host!r} is not a host name that a phone can poll.")
 
 
 def load_image(directory: Path) -> Image:

@@ -47,8 +47,8 @@ class SocketStream:
         """Shut the connection down gracefully, and close the socket.
 
         A socket that is closed with unread bytes sends a reset, which reveals on the network that
-        an answer was aborted. So the writing side is shut down first, and received bytes are read.
-        The system refuses bytes that arrive later.
+        an answer was aborted. So the writing side is shut down first, and the bytes received so far
+        are read. The system refuses bytes that arrive later.
         """
         try:
             self._wire.shutdown(socket.SHUT_WR)
@@ -65,8 +65,8 @@ class SocketStream:
 class RealWorld:
     """A world of real sockets for one phone.
 
-    `resolver` maps names to addresses and replaces DNS for them (tests, demonstrations).
-    `certificate_authority` is the PEM text from the ROM image; without it TLS is refused.
+    `resolver` maps names to addresses and replaces DNS for them, in tests and demonstrations.
+    `certificate_authority` is the PEM text from the ROM image; without it TLS connections fail.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class RealWorld:
         context = make_tls_context(self._certificate_authority)
         wire = socket.create_connection((address, port), timeout=PATIENCE)
         try:
-            # Else the request waits until the server acknowledges the handshake, 40 ms or more.
+            # Without it the request waits for the acknowledgement of the handshake, 40 ms or more.
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return SocketStream(context.wrap_socket(wire, server_hostname=tls))
         except BaseException:
@@ -137,7 +137,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def make_tls_context(certificate_authority: str | None) -> ssl.SSLContext:
-    """Return the TLS configuration of every phone, new for each connection.
+    """Return a new context, for one connection, with the TLS configuration of every phone.
 
     TLS 1.2 or 1.3, one list of ciphers, one protocol, no tickets, no resumption, no compression;
     only the image's certificate authority is trusted. Raises OSError if there is none.

@@ -1,4 +1,4 @@
-"""Limits on irreversible statements of a role, and resets (FORMATS section 16)."""
+"""Limits on irreversible changes by a role, and resets that undo them (FORMATS section 16)."""
 
 import datetime as dt
 import re
@@ -28,7 +28,7 @@ PATCH_LEVEL_SKEW: Final = 62 * 86_400
 """Seconds by which a patch level may be ahead."""
 
 COUNTER_STEP: Final = 1_000
-"""By how much a counter may exceed the previous one."""
+"""Maximum difference between a counter and the previous one."""
 
 _DAY: Final = 86_400
 _MOST_DAYS: Final = 3_650
@@ -37,7 +37,7 @@ _LAST_DAY: Final = 253_402_214_400  # 9999-12-31
 
 
 def read_lifetimes(root: Root) -> dict[str, int]:
-    """Return for how many days a role may be valid, by kind; raises ProfileError."""
+    """Return the maximum validity in days of each kind of role; raises ProfileError."""
     stated = _member(root, "lifetimes", {})
     members = read_members("The lifetimes of root", ProfileError, stated)
     return {
@@ -68,19 +68,19 @@ def _check_releases(name: str, role: Targets, signed_at: int) -> None:
         raise LimitError(f"The role {name} states a time that is later than when it was signed.")
     level = _format_day(signed_at + PATCH_LEVEL_SKEW)
     if any(_read_level(custom) > level for custom in customs):
-        raise LimitError(f"The role {name} states a security patch level of the far future.")
+        raise LimitError(f"The role {name} states a security patch level far in the future.")
     before = max(read_number(own, "floor") - 1, 0)
     for counter in sorted({read_number(custom, "counter") for custom in customs}):
         if counter - before > COUNTER_STEP:
             raise LimitError(
-                f"The role {name} leaps from counter {before} to {counter}, which could not be"
-                " taken back."
+                f"The role {name} jumps from counter {before} to {counter}, which could not be"
+                " undone."
             )
         before = max(before, counter)
 
 
 def _read_own(name: str, role: Targets) -> Mapping[str, object]:
-    """Return the role's own `custom`, or an empty one; raises LimitError if malformed."""
+    """Return the role's own `custom`, empty if it has none; raises LimitError if malformed."""
     if "custom" not in role.unrecognized_fields:
         return {}
     what, custom = f"The role {name}", role.unrecognized_fields["custom"]
@@ -138,12 +138,12 @@ def read_resets(root: Root) -> dict[str, Reset]:
         elif name in ROLES and not {"counter", "time"} & members.values.keys():
             resets[name] = Reset(number)
         else:
-            raise ProfileError("The root resets what cannot be reset.")
+            raise ProfileError("The root resets a role that cannot be reset.")
     return resets
 
 
 def check_next_resets(old: Root, new: Root) -> None:
-    """Check that each reset is unchanged or the next one; raises ProfileError."""
+    """Check that each reset is unchanged or has the next number; raises ProfileError."""
     before, after = read_resets(old), read_resets(new)
     for name in before.keys() | after.keys():
         was, reset = before.get(name, Reset(0)), after.get(name, Reset(0))
@@ -163,8 +163,8 @@ def check_followed(name: str, role: Targets, root: Root) -> None:
 def apply_resets(state: State, root: Root, codename: str) -> None:
     """Apply the resets of a verified root that this phone has not applied yet.
 
-    This includes resets in the root of its image: the image may be newer than the state, and on a
-    new phone they have nothing to lower. Raises StateError.
+    Resets in the root of its image count, too, because the image may be newer than the state; on a
+    new phone they lower nothing. Raises StateError.
     """
     for name, reset in read_resets(root).items():
         record = _MODEL if name == codename else f"{_MODEL}.{name}"
@@ -182,7 +182,7 @@ def apply_resets(state: State, root: Root, codename: str) -> None:
 def load_counter(state: State, counter: int, post_timestamp: int) -> int:
     """Return the effective counter of a build on this phone: a reset may have lowered it.
 
-    A build later than the reset has a counter that was signed after it.
+    A build newer than the reset keeps its counter, which was signed after the reset.
     """
     reset = _load(state, _MODEL)
     if reset is None or post_timestamp > reset.time:
@@ -194,7 +194,7 @@ def _lower(state: State, reset: Reset) -> None:
     lower_clock(state, reset.time)
     if load_floor(state) > reset.counter:
         state["floor"] = b"%d" % reset.counter
-    # Counters above it are assigned again, to other builds.
+    # Counters above the reset's will be reused for other builds.
     failed = load_failed(state)
     if any(counter > reset.counter for counter in failed):
         store_failed(state, (counter for counter in failed if counter <= reset.counter))

@@ -41,7 +41,7 @@ def read_mappings(
 def read_host(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Read a host name; raises BadParameter."""
     if not is_host(value):
-        raise click.BadParameter(f"{value} is no host name in lower case, such as a.example")
+        raise click.BadParameter(f"{value} is not a host name in lower case, such as a.example")
     return value
 
 
@@ -76,7 +76,7 @@ def read_quiet(
 def _parse_minute(text: str) -> int:
     found = _TIME.fullmatch(text)
     if found is None:
-        raise click.BadParameter(f"{text} is no time of day, such as 07:30")
+        raise click.BadParameter(f"{text} is not a time of day, such as 07:30")
     return (int(found[1]) * 60 + int(found[2])) % MINUTES_OF_A_DAY
 
 
@@ -107,7 +107,7 @@ def print_json(value: object) -> None:
 
 
 def format_date(seconds: float) -> str:
-    """Return epoch seconds as date and time in UTC, or as a number outside the calendar."""
+    """Return epoch seconds as date and time in UTC, or as a number if no date can express them."""
     try:
         return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
@@ -116,7 +116,7 @@ def format_date(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StatedConditions:
-    """The conditions from the command line; None for those that are not given."""
+    """The conditions from the command line; None for options that are not given."""
 
     battery: int
     is_charging: bool
@@ -125,7 +125,7 @@ class StatedConditions:
     minute: int | None
 
     def complete(self, folder: Path) -> Conditions:
-        """Fill in the free space on the disk of `folder` and this machine's time of day."""
+        """Return the conditions; free disk space and time of day default to this machine's."""
         return Conditions(
             battery_percent=self.battery,
             is_charging=self.is_charging,
@@ -162,7 +162,7 @@ _OPTIONS: Final = (
 
 
 def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options; it gets their values as `stated`."""
+    """Add the options to a command, which receives their values as `stated`."""
 
     @wraps(command)
     def call(
@@ -189,7 +189,10 @@ def _read_minute_of_day() -> int:
 
 
 class Screen:
-    """Use as a context manager; `say` starts a step, `progress` shows how far it is in bytes."""
+    """Prints steps and their progress to standard error; use it as a context manager.
+
+    `say` starts a step, `progress` shows its progress in bytes.
+    """
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -215,13 +218,13 @@ class Screen:
             self._progress.stop()
 
     def say(self, sentence: str) -> None:
-        """Print a sentence, to which later calls of `progress` refer."""
+        """Print a sentence that starts a step."""
         self._sentence, self._task, self._tenth = sentence, None, 0
         if not self._quiet:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
     def progress(self, done: int, total: int) -> None:
-        """Move the bar of the current step, or print a line at each tenth of it."""
+        """Update the bar of the current step; without a terminal, print a line at each tenth."""
         if self._progress is None:
             tenth = done * 10 // max(total, 1)
             if not self._quiet and tenth > self._tenth:

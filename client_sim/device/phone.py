@@ -3,8 +3,8 @@
 image/       what the factory wrote (`image.py`)
 state/       what the phone remembers (`records.py`, `trust.py`)
 slots/       the two slots and the bootloader's memory (`client_sim.engine.slots`)
-downloads/   packages on their way (`download.py`)
-personal/    the owner's data; nothing in this module opens it
+downloads/   partial and complete packages (`download.py`)
+personal/    the owner's data; this module does not open it
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -155,7 +155,10 @@ class Phone:
             return update.run(is_agreed=is_agreed)
 
     def reboot(self, *, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:
-        """Boot the phone; confirm a build that came up, else record it. Raises DeviceError."""
+        """Boot the phone; confirm a build that starts, record one that does not.
+
+        Raises DeviceError.
+        """
         with engine_refuses():
             outcome = self.slots.boot(is_healthy)
             self._remember_failure()
@@ -166,7 +169,8 @@ class Phone:
         if counter > load_floor(self.state):
             # A phone that lost power right after the switch still has its package.
             self._downloads.clear()
-            # In this order: a phone that loses power in between keeps only harmless records.
+            # The floor first, so that a phone that loses power in between keeps only harmless
+            # records.
             raise_floor(self.state, counter)
             forget_unusable(self.state)
             forget_agreed(self.state)
@@ -192,7 +196,7 @@ class Phone:
         )
 
     def _remember_failure(self) -> None:
-        """Copy the bootloader's record of a failed build before the next update wipes it."""
+        """Copy the bootloader's record of a failed build before the next update erases it."""
         with engine_refuses():
             failed = self.slots.failed_build
         if failed is None:

@@ -159,7 +159,7 @@ def settings_command(
     if as_json:
         print_json(asdict(settings))
     else:
-        click.echo("The owner's settings are stored; hening-device show tells them.")
+        click.echo("The owner's settings are stored; hening-device show prints them.")
 
 
 @click.command("reset", epilog="\b\nExample:\n  hening-device reset --phone var/phone --yes\n")
@@ -173,7 +173,7 @@ def reset_command(folder: Path, is_sure: bool, as_json: bool) -> None:
     phone = Phone(folder)
     if not is_sure:
         click.confirm(
-            f"Everything that {folder} remembers, its owner's data included, is removed. Go on?",
+            f"Remove all records of {folder} and all data of its owner?",
             abort=True,
             err=True,
         )
@@ -182,4 +182,4 @@ def reset_command(folder: Path, is_sure: bool, as_json: bool) -> None:
     if as_json:
         print_json({"phone": str(folder), "running": asdict(build)})
     else:
-        click.echo(f"{folder} remembers nothing and runs build {build.counter}.")
+        click.echo(f"{folder} was reset and runs build {build.counter}.")

@@ -88,7 +88,7 @@ def decode_pointer(name: str, custom: object) -> Pointer:
         or not REGION.fullmatch(parts[2])
         or not REGION.fullmatch(parts[3])
     ):
-        raise PointerError("A pointer has a name that no pointer can have, so it is not used.")
+        raise PointerError("A pointer has an invalid name, so it is not used.")
     _, codename, region, channel = parts
     members = read_members(f"The pointer {name}", PointerError, custom)
     members.schema("v")
@@ -160,7 +160,7 @@ def _decode_link(prefix: str, value: object) -> PackageLink:
 _PART: Final = re.compile(r"latest-[0-9a-f]")
 _DIGITS: Final = "0123456789abcdef"
 _DIGITS_EACH: Final = {4: 4, 16: 1}
-"""The number of first hash digits in each part, by the number of parts."""
+"""The number of leading hash digits that each part holds, by the number of parts."""
 
 
 def is_part(name: str) -> bool:
@@ -169,7 +169,7 @@ def is_part(name: str) -> bool:
 
 
 def check_parts(roles: Mapping[str, DelegatedRole]) -> None:
-    """Check that `latest` is whole, or split in an allowed way; raises ProfileError."""
+    """Check that `latest` is whole, or split into 4 or 16 parts; raises ProfileError."""
     names = list(roles)
     parts = [name for name in names if is_part(name)]
     if not parts:
@@ -177,7 +177,7 @@ def check_parts(roles: Mapping[str, DelegatedRole]) -> None:
     each = _DIGITS_EACH.get(len(parts))
     expected = [f"latest-{digit}" for digit in _DIGITS[: len(parts)]]
     if each is None or names[-len(parts) - 1 :] != [*expected, "latest"]:
-        raise ProfileError("The parts of latest are not 4 or 16 at the end of the delegations.")
+        raise ProfileError("The delegations do not end with 4 or 16 parts of latest, and latest.")
     for index, name in enumerate(parts):
         role, latest = roles[name], roles["latest"]
         digits = list(_DIGITS[index * each : (index + 1) * each])

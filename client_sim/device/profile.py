@@ -31,13 +31,13 @@ def check_root(root: Root) -> LogKey:
     snapshot, timestamp = (set(root.roles[name].keyids) for name in _ONLINE)
     offline = {*root.roles["root"].keyids, *root.roles["targets"].keyids}
     if snapshot & timestamp or (snapshot | timestamp) & offline:
-        raise ProfileError("The keys of snapshot and timestamp are not their own.")
+        raise ProfileError("The snapshot or the timestamp shares a key with another role.")
     try:
         custom = read_members("The root", ProfileError, root.unrecognized_fields.get("custom"))
         custom.schema("schema")
         key = decode_log_key(custom.text("log", _VKEY_LIMIT))
     except LogError as error:
-        raise ProfileError(f"The root names no log that can be used: {error}") from error
+        raise ProfileError(f"The root names no usable log: {error}") from error
     if not is_good_point(key.public):
         raise ProfileError("The root names a log key whose signatures can be forged.")
     return key
@@ -76,7 +76,7 @@ def check_leaf_role(name: str, role: Targets) -> None:
     """Check that a delegated role lists only its own paths (rule 9); raises ProfileError."""
     folder = "latest/" if is_part(name) else f"{name}/"
     if role.delegations is not None:
-        raise ProfileError(f"The role {name} delegates further, which no role here does.")
+        raise ProfileError(f"The role {name} delegates further, which is not allowed.")
     for path, target in role.targets.items():
         if not path.startswith(folder):
             raise ProfileError(f"The role {name} lists a path that is not its own.")
@@ -121,7 +121,7 @@ def _check_threshold(name: str, role: Role, keys: Iterable[str]) -> None:
 
 def _check_delegation(name: str, role: DelegatedRole) -> None:
     if name not in _PATTERNS and not is_codename(name):
-        raise ProfileError(f"The role {_show(name)} is none that can be delegated here.")
+        raise ProfileError(f"The role {_show(name)} must not be delegated to.")
     pattern = _PATTERNS.get(name, f"{name}/*/*/*")
     if role.path_hash_prefixes is not None or role.paths != [pattern] or not role.terminating:
         raise ProfileError(f"The role {name} is not delegated as FORMATS section 2 says.")

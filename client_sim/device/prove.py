@@ -1,12 +1,12 @@
 """Proof by installation: installs a package on a throw-away phone by the phone's own rules.
 
     1 the phone: empty, or with the build of the source's full package, installed and booted
-    2 the package installed as a stream, where it can be
+    2 the package installed as a stream, if it can be
     3 the package installed as a file, into the emptied slot
 
 Phones of the model that run the source's build can install a package that passes both. After an
-interruption the same call continues: in steps 1 and 2 with the block after the last durable one, in
-step 3 from its start.
+interruption the same call continues: steps 1 and 2 after the last durable block, step 3 from its
+start.
 """
 
 import json
@@ -39,8 +39,8 @@ from client_sim.engine.slots import Slots
 from client_sim.world import BuildFacts
 
 _REQUEST: Final = "request.json"
-# The file that a crash can leave of the first request.
-_LEFT: Final = {f".{_REQUEST}.new"}
+# A temporary file, which a crash can leave while the first request is written.
+_LEFTOVERS: Final = {f".{_REQUEST}.new"}
 
 
 class ProofFolder:
@@ -77,13 +77,13 @@ def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
 
 def _begin(directory: Path, request: bytes) -> None:
     path, phone, over = (directory / name for name in (_REQUEST, "phone", "over"))
-    if not path.exists() and any(each.name not in _LEFT for each in directory.iterdir()):
-        raise StateError(f"{directory} is in the way: no proof made it; remove or rename it.")
+    if not path.exists() and any(each.name not in _LEFTOVERS for each in directory.iterdir()):
+        raise StateError(f"{directory} exists and is not of a proof; remove or rename it.")
     if over.exists():
         shutil.rmtree(over)
     if path.exists() and path.read_bytes() != request:
-        # First the record of progress; the phone is removed in one step, so that no part of it
-        # stays.
+        # The record of progress is removed first. The rename removes the phone in one step, so that
+        # a crash leaves no part of it.
         (directory / "streamed").unlink(missing_ok=True)
         if phone.exists():
             phone.rename(over)
@@ -91,7 +91,7 @@ def _begin(directory: Path, request: bytes) -> None:
     replace_file(path, request)
 
 
-# Stands for no build: every package is newer, and lacks none of its partitions.
+# A placeholder for no build: every package is newer, and it has no partition to be missing.
 _NO_BUILD: Final = BuildFacts("", "", 0, 0, "")
 
 Report = Callable[[str], None]
@@ -100,7 +100,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to prove: that a package installs on a model, from a source's build or from none.
+    """The claim to prove: a package installs on a model, from a source's build or from none.
 
     `certificate` is the PEM certificate in the phone's image; `codename` None stands for the only
     model that the package names. `prover` is the version of this program.
@@ -118,7 +118,7 @@ def prove(
 ) -> Proof:
     """Install a package on a phone in `directory`, which is removed afterwards; return the proof.
 
-    A package that the phone refuses gives a proof with the refusal. Raises InstallError if the
+    If the phone refuses the package, the proof contains the refusal. Raises InstallError if the
     package cannot become a release or the source is not the right one, StorageError or OSError if
     the disk failed, StateError if `directory` cannot be used.
     """
@@ -207,7 +207,7 @@ class _Run:
             if self.folder.is_streamed:
                 ways.append("stream")
             else:
-                self.say(f"Installing {name} while it passes by.")
+                self.say(f"Installing {name} as a stream.")
                 try:
                     self._stream(package, release, recorded)
                 except NotStreamableError as reason:
@@ -221,7 +221,7 @@ class _Run:
             ways.append("whole")
             recorded = RecordedRules()
             self.say(f"Installing {name} as a file.")
-            # The slot may contain the streamed build, which would count as installed.
+            # Otherwise the streamed build in the slot would count as installed.
             self.folder.slots.begin_update()
             partitions = self._install(package, release, recorded)
         except SlotError as error:

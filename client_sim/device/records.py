@@ -1,4 +1,4 @@
-"""Records that a phone keeps between polls, in a folder that one process changes at a time."""
+"""Records that a phone keeps between polls, in a folder that one process at a time may change."""
 
 import fcntl
 import math
@@ -18,12 +18,12 @@ State = MutableMapping[str, bytes]
 _SECRET_SIZE: Final = 32
 _NUMBER: Final = re.compile(rb"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _FAILED_LIMIT: Final = 64
-# A step has two incrementals, and a phone sees only a few steps between two builds.
+# A step has at most two incrementals, and a phone sees only a few steps between two builds.
 _UNUSABLE_LIMIT: Final = 64
 
 
 def load_secret(state: State, entropy: Callable[[int], bytes]) -> bytes:
-    """Return the phone's secret; makes and stores it at the first call."""
+    """Return the phone's secret; the first call generates and stores it."""
     secret = state.get("secret", b"")
     if len(secret) != _SECRET_SIZE:
         secret = entropy(_SECRET_SIZE)
@@ -89,7 +89,7 @@ def add_unusable(state: State, sha256: str) -> None:
 
 
 def forget_unusable(state: State) -> None:
-    """Remove the record: another build runs, to which it does not apply."""
+    """Remove the record: it does not apply to the build that runs now."""
     state.pop("unusable", None)
 
 
@@ -154,7 +154,7 @@ class RecordStore(MutableMapping[str, bytes]):
     def __setitem__(self, name: str, value: bytes) -> None:
         path = self._path(name)
         if path is None:
-            raise StorageError(f"{name!r} is not a name that the phone stores anything under.")
+            raise StorageError(f"{name!r} is not a valid name of a record.")
         if len(value) > VALUE_LIMIT:
             raise StorageError(f"The value for {name} is longer than anything the phone stores.")
         with disk_fails():
@@ -180,18 +180,18 @@ class RecordStore(MutableMapping[str, bytes]):
         return sum(1 for _ in self)
 
     def _path(self, name: str) -> Path | None:
-        """Return where a value is stored, None for a name that has none."""
+        """Return the file of a value, or None for an invalid name."""
         return self._directory / name if _is_name(name) else None
 
     def _name(self, file: str) -> str | None:
-        """Return the name of the value in a file of the folder, None for any other file."""
+        """Return the name of the value in a file, or None for a file that holds no value."""
         return file if _is_name(file) else None
 
 
 def replace_file(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
     """Replace a file atomically and durably; raises OSError."""
-    # One writer per folder, so one temporary name per file is enough; a crash leaves it, and the
-    # next write replaces it.
+    # A folder has one writer, so one temporary name per file is enough. The next write replaces a
+    # temporary file that a crash left.
     disk = disk or Disk()
     temporary = path.with_name(f".{path.name}{_TEMPORARY}")
     with disk.create(temporary) as file:
@@ -209,9 +209,9 @@ def _is_name(name: str) -> bool:
 def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
     """Lock a phone's folder, and yield whether the lock is held; raises StorageError.
 
-    With `waits` it waits for the current holder; otherwise it yields False. The folder itself is
-    locked: no lock file has to be written or removed, and the lock ends with the process. Do not
-    nest it: a second lock waits for the first for ever.
+    If another holder has the lock, wait for it with `waits`, else yield False. The folder itself is
+    locked: no lock file has to be written or removed, and the lock ends with the process. Nested
+    calls with `waits` deadlock.
     """
     with disk_fails():
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -18,7 +18,7 @@ MAX_ROOTS: Final = 256
 class Source(Protocol):
     """A source of metadata; raises TransportError.
 
-    `fetch` gets no version if the newest one has a name without version.
+    `fetch` gets `version` None for a file whose name has no version.
     """
 
     def find_root(self, version: int) -> bytes | None:
@@ -32,7 +32,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A role that is verified and not stored yet."""
+    """A role that was verified but is not stored yet."""
 
     version: int
     data: bytes
@@ -55,7 +55,7 @@ def update_top_level(source: Source, workflow: Workflow) -> None:
 def update_role(
     source: Source, workflow: Workflow, name: str, delegator: str = "targets"
 ) -> Fetched | None:
-    """Update a role and store it; returns the new version, or None."""
+    """Update a role and store it; return the new version, or None if the phone has it."""
     fetched = fetch_role(source, workflow, name, delegator)
     if fetched is not None:
         workflow.keep_role(name, fetched.data)
@@ -65,7 +65,7 @@ def update_role(
 def fetch_role(
     source: Source, workflow: Workflow, name: str, delegator: str = "targets"
 ) -> Fetched | None:
-    """Fetch and verify a role unless the phone has it; it is not stored."""
+    """Fetch and verify a role without storing it; return None if the phone has it."""
     wanted = workflow.plan_role(name, delegator)
     if wanted is None:
         return None
@@ -75,8 +75,8 @@ def fetch_role(
 
 
 def _update_roots(source: Source, workflow: Workflow) -> None:
-    # More than these are left to the next run (TUF 5.3.3), so a server cannot keep a phone busy for
-    # ever.
+    # The next run continues with further roots (TUF 5.3.3), so a server cannot keep a phone busy
+    # without end.
     for _ in range(MAX_ROOTS):
         data = source.find_root(workflow.next_root_version)
         if data is None:
@@ -113,11 +113,11 @@ class Published:
 
 
 def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
-    """Send the requests of every phone. Raises TrustError, LogError and TransportError.
+    """Send the requests that every phone sends. Raises TrustError, LogError and TransportError.
 
     If `latest` is split, the part that holds `pointer` is fetched in its place. The proof of
-    `latest` is verified before anything else is requested, and any later failure is a warning:
-    neither `tables` nor `content` nor their packs decide about an update.
+    `latest` is verified before anything else is requested. Any later failure is only a warning,
+    because `tables`, `content` and their packs do not affect updates.
     """
     before = len(connection.requests)
     usual = 2
@@ -138,7 +138,10 @@ def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
 
 
 def refresh_codename(connection: Connection, trust: Trust, codename: str) -> None:
-    """Fetch a codename role and its proof unless the phone has them; only after the decision."""
+    """Fetch a codename role and its proof unless the phone has them.
+
+    Call it only after the decision to install: the requests reveal the model.
+    """
     if not trust.is_published(codename):
         raise TrustError(f"The repository has no role for the model {codename}.")
     if _update_proven(connection, trust, codename):
@@ -160,7 +163,7 @@ def _update_public(connection: Connection, trust: Trust, warnings: list[str]) ->
 
 
 def _update_proven(connection: Connection, trust: Trust, name: str) -> bool:
-    """Fetch a role and its proof unless the phone has it; returns whether it was new."""
+    """Fetch a role and its proof unless the phone has it; return whether it was new."""
     fetched = fetch_role(Published(connection), trust, name)
     if fetched is None:
         return False

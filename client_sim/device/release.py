@@ -56,7 +56,7 @@ _FINGERPRINT_LIMIT: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """An object of unknown content; every method raises `error` with the name of the object."""
+    """A JSON object to be validated; every method raises `error`, which names the object."""
 
     what: str
     error: type[DeviceError]
@@ -145,7 +145,7 @@ class Members:
 def read_members(what: str, error: type[DeviceError], value: object) -> Members:
     """Return the members of `value`; raises `error` if it is not a JSON object."""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise error(f"{what} is no JSON object, so it is not used.")
+        raise error(f"{what} is not a JSON object, so it is not used.")
     return Members(what, error, value)
 
 
@@ -159,7 +159,7 @@ def _is_day(text: str) -> bool:
 
 _HASHES: Final = ("FILE_HASH", "METADATA_HASH")
 _SIZES: Final = ("FILE_SIZE", "METADATA_SIZE")
-# Canonical base64 of 32 bytes: the last sextet has only four bits of data, its other two are 0.
+# Canonical base64 of 32 bytes: the last sextet has four bits of data and two zero bits.
 _HASH: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 
 
@@ -184,7 +184,7 @@ class Release:
 
     @property
     def build(self) -> BuildFacts:
-        """The build that the package leads to."""
+        """The build that the package installs."""
         return BuildFacts(
             fingerprint=self.fingerprint,
             incremental=self.incremental,
@@ -197,10 +197,10 @@ class Release:
 def decode_release(path: str, custom: object, what: str = "") -> Release:
     """Decode the `custom` object of the target `path`; raises ReleaseError.
 
-    The error names `what`, if given, in place of the release at `path`.
+    The error message uses `what`, if given, in place of the release's path.
     """
     if not is_package_path(path):
-        raise ReleaseError("A release lies at a path that no release can have, so it is not used.")
+        raise ReleaseError("A release has an invalid path, so it is not used.")
     members = read_members(what or f"The release {path}", ReleaseError, custom)
     members.schema("schema")
     kind = members.values.get("type")

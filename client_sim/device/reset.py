@@ -1,7 +1,7 @@
-"""The factory reset: removes all that a phone recorded, and all data of its owner.
+"""The factory reset: removes all records of a phone, and all data of its owner.
 
 The factory's image (`image/`) and the bootloader's state (`slots/`) stay: the running build, the
-one in the other slot, and whether that one failed to boot. The progress of an update
+build in the other slot, and whether that one failed to boot. The progress of an update
 (`slots/update/`) is removed: the next package is fetched from its start, as on a new phone.
 """
 
@@ -21,8 +21,8 @@ def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:
 
     1. Write a mark that a reset has begun. 2. Remove all files of the wiped folders, without
     opening them. 3. Remove the mark. A power cut before the mark is durable leaves the phone
-    unchanged; after that `finish_reset` completes the reset. It first waits for the end of a
-    running poll, which would write records again.
+    unchanged; after that `finish_reset` completes the reset. A running poll would write records
+    again, so the reset first waits for its end.
     """
     with hold_folder(directory, waits=True):
         _reset(directory, disk or Disk())

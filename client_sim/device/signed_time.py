@@ -1,8 +1,9 @@
-"""The signed-time rule: what a phone knows about the time besides its clock (ADR 60).
+"""The signed-time rule: a lower bound for the time, from signed metadata (ADR 60).
 
-A phone's clock may be slow. What keys have signed shows that a time has passed: the build dates and
-the `floor_time` of its model, signed offline, as far as the timestamp's key agrees. The newest such
-time is stored, and no clock is believed below it. A reset in root lowers it.
+A phone's clock may be slow. Signed times prove that a time has passed: the build dates and the
+`floor_time` of the phone's model, signed offline, but none after the signing time of the timestamp.
+The phone stores the newest such time and does not accept an earlier clock. A reset in root lowers
+it.
 
 Source: docs/FORMATS.md section 16.
 """
@@ -16,19 +17,19 @@ from client_sim.device.release import DECIMAL, MAX_INTEGER
 
 _DAY: Final = 86_400
 ONLINE_DAYS: Final = 7
-"""For how many days `latest` and the snapshot are valid."""
+"""Days for which `latest` and the snapshot are valid."""
 
 _RECORD: Final = "clock"
 _END_OF_DATES: Final = 253_402_300_800  # 10000-01-01; no role can expire then or later
 
 
 def signing_time(timestamp: Timestamp) -> int:
-    """Return when a timestamp was signed, epoch seconds: a day before it expires."""
+    """Return the signing time of a timestamp, epoch seconds: a day before it expires."""
     return max(0, int(timestamp.expires.timestamp()) - _DAY)
 
 
 def pointers_signing_time(role: Targets) -> int:
-    """Return when `latest` or a part of it was signed, epoch seconds: a week before it expires."""
+    """Return the signing time of `latest` or a part, epoch seconds: a week before it expires."""
     return max(0, int(role.expires.timestamp()) - ONLINE_DAYS * _DAY)
 
 
@@ -40,25 +41,25 @@ def newest_time(role: Targets) -> int:
 
 
 def read_number(custom: object, name: str) -> int:
-    """Return an integer that a `custom` object states; 0 if it states none."""
+    """Return a member of a `custom` object if it is a valid integer, else 0."""
     value = custom.get(name) if isinstance(custom, Mapping) else None
     return value if type(value) is int and 0 <= value <= MAX_INTEGER else 0
 
 
 def clock_floor(state: Mapping[str, bytes], *built_at: int) -> int:
-    """Return the time that has passed for certain, epoch seconds: no clock is believed below it.
+    """Return the earliest time that the phone accepts, epoch seconds.
 
-    It is the stored time, or the newest of `built_at`, the dates of builds that the phone knows.
+    It is the latest of the stored time and `built_at`, the dates of builds that the phone knows.
     """
     return max(*built_at, load_clock(state))
 
 
 def load_clock(state: Mapping[str, bytes]) -> int:
-    """Return the newest time that offline keys are known to have signed, 0 if there is none."""
+    """Return the stored signed time, or 0 if there is none."""
     stored = state.get(_RECORD, b"").decode("latin-1")
-    # The record only helps a slow clock, so a damaged one is ignored and the phone keeps working. A
-    # time at which all metadata has expired is ignored too: the phone could never accept metadata
-    # again.
+    # The record only corrects a slow clock, so a damaged one is ignored and the phone keeps
+    # working. A time after the last possible expiry is ignored, too: the phone could never accept
+    # metadata again.
     seconds = int(stored) if DECIMAL.fullmatch(stored) else 0
     return seconds if seconds < _END_OF_DATES else 0
 

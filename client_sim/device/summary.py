@@ -1,7 +1,7 @@
 """Summaries of a phone's state and of a poll, for people and programs.
 
-The phone's secret and its owner's data are left out. Nothing is verified here: a poll decides for
-itself which metadata it trusts.
+They leave out the phone's secret and its owner's data. This module verifies nothing: a poll decides
+which metadata it trusts.
 """
 
 import json
@@ -56,7 +56,7 @@ def summarise(phone: Phone) -> dict[str, Any]:
 
 
 def describe_summary(phone: Phone) -> Iterator[str]:
-    """Yield the same as lines for people."""
+    """Yield the summary of a phone as lines for people."""
     facts, build, summary = phone.image.facts, phone.running_build, summarise(phone)
     yield f"model {facts.codename}, region {facts.region}, channel {facts.channel}"
     yield f"asks {'https' if facts.tls else 'http'}://{host_header(phone.public)}"
@@ -64,13 +64,13 @@ def describe_summary(phone: Phone) -> Iterator[str]:
     made = format_date(build.post_timestamp)
     yield f"made {made}, security patches of {build.security_patch_level}"
     yield f"installs nothing up to build {summary['floor']}"
-    yield f"believes no clock before {format_date(summary['clock_floor'])}"
+    yield f"accepts no time before {format_date(summary['clock_floor'])}"
     for name, slot in summary["slots"].items():
         yield f"slot {name} {_describe_slot(slot)}"
     due = summary["next_poll"]
-    yield f"polls next {'when it is drawn' if due is None else f'at {format_date(due)}'}"
+    yield f"polls next {'at a time not drawn yet' if due is None else f'at {format_date(due)}'}"
     roles = [f"{name} {version}" for name, version in summary["roles"].items()]
-    yield f"holds {', '.join(roles) or 'no metadata but the root that it was made with'}"
+    yield f"holds {', '.join(roles) or 'no metadata except the root in its image'}"
     yield from _describe_builds(summary)
     yield from _describe_settings(summary["wishes"])
     yield f"has {'a' if summary['has_secret'] else 'no'} secret, which never leaves it"
@@ -102,9 +102,9 @@ def _describe_slot(slot: dict[str, Any]) -> str:
 
 def _describe_builds(summary: dict[str, Any]) -> Iterator[str]:
     if failed := summary["failed_builds"]:
-        yield f"does not try again by itself: build {', '.join(map(str, failed))}"
+        yield f"does not retry automatically: build {', '.join(map(str, failed))}"
     if unusable := summary["unusable_incrementals"]:
-        yield f"passes over {len(unusable)} incremental(s) that were gone or did not fit"
+        yield f"skips {len(unusable)} incremental(s) that were gone or did not fit"
     if summary["agreed_build"] is not None:
         yield f"may install build {summary['agreed_build']}: the owner agreed"
 
@@ -115,11 +115,11 @@ def _describe_settings(settings: dict[str, Any]) -> Iterator[str]:
     yield f"downloads {metered} over metered networks"
     if settings["quiet"] is not None:
         start, end = map(format_minute, settings["quiet"])
-        yield f"leaves its owner alone from {start} to {end}"
+        yield f"installs nothing from {start} to {end}"
 
 
 def describe_poll(outcome: PollOutcome, checks: Sequence[Check]) -> dict[str, object]:
-    """Return a poll, and the checks after it, for programs."""
+    """Return a poll and the checks after it as JSON values."""
     return {
         "requests": list(outcome.requests),
         "changed": outcome.changed,
@@ -134,14 +134,14 @@ def describe_poll(outcome: PollOutcome, checks: Sequence[Check]) -> dict[str, ob
 
 
 def describe_requests(host: str, outcome: PollOutcome) -> Iterator[str]:
-    """Yield the bytes of every request of a poll, line by line, as they left the phone."""
+    """Yield the bytes of every request of a poll, line by line, as the phone sent them."""
     for path in outcome.requests:
         for line in encode_request(host, path).decode("ascii").split("\r\n")[:-1]:
             yield f"{line}\\r\\n"
 
 
 def describe_checks(checks: Sequence[Check]) -> Iterator[str]:
-    """Yield a line for each check: whether it passed, its name, its sentence."""
+    """Yield a line for each check: its result, its name, its sentence."""
     width = max((len(check.name) for check in checks), default=0)
     for check in checks:
         yield f"{'ok' if check.passed else 'no'}  {check.name:{width}}  {check.sentence}"

@@ -1,8 +1,8 @@
-"""The transparency log as a phone reads it: keys, notes, checkpoints, inclusion proofs.
+"""Decodes and verifies data of the transparency log: keys, notes, checkpoints, inclusion proofs.
 
 Formats: C2SP signed-note, tlog-checkpoint, tlog-proof, narrowed by FORMATS section 7. Each value
-has one encoding: anything that an encoder would not write is refused. Signatures are checked first,
-text is read afterwards.
+has one encoding, and all others are refused. The text of a checkpoint is decoded only after its
+signatures were verified.
 """
 
 import base64
@@ -26,8 +26,8 @@ from client_sim.device.release import DECIMAL, MAX_INTEGER
 def is_good_point(data: bytes) -> bool:
     """Tell whether 32 bytes are the canonical encoding of a point in the main subgroup.
 
-    That refuses small order and non-canonical encodings (FORMATS section 2, rule 3), and points
-    of mixed order too, which no key generation makes.
+    This excludes points of small order and non-canonical encodings (FORMATS section 2, rule 3), and
+    also points of mixed order, which key generation does not produce.
     """
     return len(data) == 32 and crypto_core_ed25519_is_valid_point(data)
 
@@ -42,7 +42,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the newline
 _KEY_ID_SIZE: Final = 4
 _SIGNATURES_LIMIT: Final = 16
 _HEADER: Final = "c2sp.org/tlog-proof@v1"
-# A tree of 2**53 leaves has paths of at most 53 hashes.
+# A tree of 2^53 leaves has paths of at most 53 hashes.
 _PATH_LIMIT: Final = 63
 
 
@@ -57,7 +57,7 @@ class LogKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A verified tree head: how many leaves, and the root hash over them."""
+    """A verified tree head: the number of leaves, and their root hash."""
 
     origin: str
     size: int
@@ -74,14 +74,14 @@ class Proof:
 
 
 def decode_log_key(text: str) -> LogKey:
-    """Decode `NAME+HEXID+BASE64`; raises LogError for any key but a good ed25519 one."""
+    """Decode `NAME+HEXID+BASE64`; raises LogError unless the key is a good ed25519 key."""
     parts = text.split("+", 2)
     if len(parts) != 3 or len(parts[0]) > _ORIGIN_LIMIT or not _ORIGIN.fullmatch(parts[0]):
         raise LogError("The key of the transparency log is not NAME+ID+KEY.")
     name, key_id, encoded = parts
     key = _decode_base64(encoded, 33)
     if key[0] != _ED25519 or not is_good_point(key[1:]):
-        raise LogError("The key of the transparency log is no ed25519 key.")
+        raise LogError("The key of the transparency log is not an ed25519 key.")
     expected = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
     if key_id != expected.hex():
         raise LogError("The key of the transparency log does not have the id that it states.")
@@ -89,9 +89,9 @@ def decode_log_key(text: str) -> LogKey:
 
 
 def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> str:
-    """Return the text of a note, final newline included, that `key` has signed.
+    """Return the text of a note, final newline included, after verifying that `key` signed it.
 
-    Of its 1 to 16 signature lines those by other keys are ignored, and every one by `key` must
+    A note has 1 to 16 signature lines. Those by other keys are ignored; every one by `key` must
     verify (FORMATS section 7). Raises LogError.
     """
     if len(note) > limit:
@@ -107,7 +107,7 @@ def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> s
     if not separator or not body or rest or not 1 <= len(lines) <= _SIGNATURES_LIMIT:
         raise LogError("The signed note is not a text with 1 to 16 signature lines.")
     body += "\n"
-    # All lines are read before any is verified: a malformed note costs no signature check.
+    # All lines are decoded before any is verified, so a malformed note costs no signature check.
     signatures = [
         signature
         for name, key_id, signature in map(_decode_signature_line, lines)
@@ -143,9 +143,9 @@ def decode_proof(data: bytes) -> Proof:
     except UnicodeDecodeError:
         raise LogError("The log proof is not text.") from None
     if not separator or len(lines) < 2 or lines[0] != _HEADER or lines[1][:6] != "index ":
-        raise LogError("The log proof does not start as a tlog-proof does.")
+        raise LogError("The log proof does not start like a tlog-proof.")
     if len(lines) - 2 > _PATH_LIMIT:
-        raise LogError("The log proof has more hashes than any tree is high.")
+        raise LogError("The log proof has more hashes than any tree has levels.")
     path = tuple(_decode_base64(line, 32) for line in lines[2:])
     return Proof(_decode_decimal(lines[1][6:]), path, note)
 
@@ -164,7 +164,7 @@ def encode_leaf(role: str, version: int, data: bytes) -> bytes:
 def verify_inclusion(
     leaf: bytes, index: int, path: Sequence[bytes], checkpoint: Checkpoint
 ) -> None:
-    """Verify that the leaf hash stands at `index` of the tree: RFC 9162 section 2.1.3.2.
+    """Verify that the tree has the leaf hash `leaf` at `index` (RFC 9162 section 2.1.3.2).
 
     Raises LogError.
     """
@@ -173,10 +173,10 @@ def verify_inclusion(
     node, last, result = index, checkpoint.size - 1, leaf
     for sibling in path:
         if last == 0:
-            raise LogError("The log proof has more hashes than the tree is high.")
+            raise LogError("The log proof has more hashes than the tree has levels.")
         if node & 1 or node == last:
             result = hashlib.sha256(b"\x01" + sibling + result).digest()
-            # The last node of a level with an odd number of nodes rises until it has a sibling.
+            # The last node of a level with an odd number of nodes moves up until it has a sibling.
             while not node & 1 and node:
                 node >>= 1
                 last >>= 1
@@ -211,14 +211,14 @@ def _decode_signature_line(line: str) -> tuple[str, bytes, bytes]:
 
 def _decode_decimal(text: str) -> int:
     if not DECIMAL.fullmatch(text) or int(text) > MAX_INTEGER:
-        raise LogError("A number in the log's answer is no number.")
+        raise LogError("The log's answer contains an invalid number.")
     return int(text)
 
 
 def _decode_base64(text: str, length: int) -> bytes:
     data = _decode_canonical_base64(text)
     if len(data) != length:
-        raise LogError("A part of the log's answer does not have the length that it should have.")
+        raise LogError("A part of the log's answer has the wrong length.")
     return data
 
 
@@ -229,5 +229,5 @@ def _decode_canonical_base64(text: str) -> bytes:
     except (binascii.Error, ValueError):
         raise LogError("A part of the log's answer is not base64.") from None
     if base64.b64encode(data).decode() != text:
-        raise LogError("A part of the log's answer is not in the one encoding that it has.")
+        raise LogError("A part of the log's answer is not canonical base64.")
     return data

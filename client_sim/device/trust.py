@@ -1,7 +1,7 @@
 """The phone's trust: TUF's client workflow with this system's profile.
 
-`latest` (or its part) and a codename role are stored only after their proof was verified, too.
-`check_agreement` compares what the pointer offers with what the model's maintainers signed.
+A delegated role is stored only after its log proof was verified, too. `check_agreement` compares
+the pointer's offer with the release that the model's maintainers signed.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -47,10 +47,10 @@ class Trust(Workflow):
     """The trusted metadata of one poll, starting from `state` and the root in the image.
 
     `now` is the phone's clock in epoch seconds, `built_at` the newest build date that the phone
-    knows. The clock cannot be earlier than that, nor than the floor that polls have raised
-    (`raise_clock`): the latest of the three is `now` here. A reset in root may lower that floor,
-    and other values that were pushed ahead for `codename`, before they are used. Every method
-    raises TrustError; of its subclasses, ExpiredError is temporary.
+    knows. The attribute `now` is the latest of both and the clock's floor, which polls raise
+    (`raise_clock`). A reset in root may lower that floor, and other values that were pushed ahead
+    for `codename`, before they are used. Every method raises TrustError; of its subclasses,
+    ExpiredError is temporary.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Trust(Workflow):
         role = self.verified.role(path.partition("/")[0])
         target = None if role is None else role.targets.get(path)
         if target is None:
-            raise AgreementError("The package that is offered is not one that its model lists.")
+            raise AgreementError("The offered package is not listed by the role of its model.")
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
 
@@ -145,7 +145,7 @@ class Trust(Workflow):
     def raise_clock(self, codename: str) -> None:
         """Raise the clock's floor to the newest time that a verified codename role states.
 
-        It is raised no further than to when the timestamp was signed, so that neither an offline
+        The floor is not raised above the signing time of the timestamp, so that neither an offline
         key nor the online keys alone can move it.
         """
         role = self.verified.role(codename)

@@ -1,8 +1,8 @@
-"""The only module that uses python-tuf's state machine, which is internal to its client.
+"""The only module that uses python-tuf's state machine, an internal class of its client.
 
-`TrustedMetadataSet` takes bytes and gives verified objects, without I/O, and passes the TUF
-conformance suite. The public `Updater` around it has another order of requests and other headers.
-This module translates its errors, and passes in the clock.
+`TrustedMetadataSet` takes bytes and returns verified objects, without I/O, and passes the TUF
+conformance suite. The public `Updater` around it sends requests in another order and with other
+headers. This module translates the errors of `TrustedMetadataSet` and sets its clock.
 """
 
 import datetime as dt
@@ -41,7 +41,7 @@ class VerifiedMetadata:
         self.versions = {"root": check_version(self.root.version)}
 
     def set_time(self, now: float) -> None:
-        """Check expiry at `now` from here on: a root may lower the clock's floor."""
+        """Check expiry at `now` from now on; a reset in a new root may lower the time."""
         self._set.reference_time = dt.datetime.fromtimestamp(
             max(0, min(int(now), _LAST_SECOND)), dt.UTC
         )
@@ -58,7 +58,7 @@ class VerifiedMetadata:
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """The verified snapshot, or None; it may be an older one, kept to compare with."""
+        """The verified snapshot, or None; it may be an older one, kept for comparison."""
         snapshot = self._set.get("snapshot")
         return snapshot if isinstance(snapshot, Snapshot) else None
 
@@ -109,7 +109,7 @@ class VerifiedMetadata:
             raise ExpiredMetadataError("timestamp.json is expired") from None
 
     def update_snapshot(self, data: bytes, *, is_held: bool) -> Snapshot:
-        """Verify a snapshot; `is_held` if it was verified before."""
+        """Verify a snapshot; `is_held` says that it is the stored one, verified before."""
         with _wrapped("snapshot"):
             snapshot = self._set.update_snapshot(data, trusted=is_held)
         self.versions["snapshot"] = check_version(snapshot.version)
@@ -127,15 +127,15 @@ class VerifiedMetadata:
         return role
 
     def find_meta(self, name: str) -> MetaFile | None:
-        """Return what the snapshot says about a role, or None if the role is not listed."""
+        """Return the snapshot's entry for a role, or None if the role is not listed."""
         snapshot = self.snapshot
         return None if snapshot is None else snapshot.meta.get(f"{name}.json")
 
 
 def check_version(version: object) -> int:
-    """Return `version` if it is valid in a path; raises TrustError."""
+    """Return `version` if it is from 1 to 2^53 - 1; raises TrustError otherwise."""
     if type(version) is not int or not 1 <= version <= MAX_INTEGER:
-        raise TrustError("A version in the metadata is not a number that a version can be.")
+        raise TrustError("The metadata contains an invalid version number.")
     return version
 
 
@@ -145,7 +145,7 @@ def _wrapped(what: str) -> Iterator[None]:
         yield
     except ExpiredMetadataError as error:
         raise ExpiredError(
-            f"The metadata has expired ({error}); nothing is installed until there is newer."
+            f"The metadata has expired ({error}); nothing is installed until newer is published."
         ) from error
     except (
         RepositoryError,
@@ -156,12 +156,12 @@ def _wrapped(what: str) -> Iterator[None]:
         TypeError,
         ValueError,
     ) as error:
-        # The library's own errors, and those that its parser lets through on input that is not
-        # metadata at all.
+        # The library's own errors, and those that its parser does not catch for input that is not
+        # metadata.
         text = _shorten(str(error)).rstrip(".") or type(error).__name__
         raise TrustError(f"The {_shorten(what)} metadata was refused: {text}.") from error
 
 
 def _shorten(text: str) -> str:
-    """Return a printable, short form of a text that may quote the server."""
+    """Return a short, printable form of a text that may quote the server."""
     return "".join(character for character in text[:160] if character.isprintable())

@@ -1,7 +1,7 @@
 """One installation, from a poll to the switch of slots.
 
-    1 poll and decide    2 conditions    3 role, proof, package    4 into the other slot
-    5 poll again    6 switch
+    1 poll and decide    2 check conditions    3 fetch role, proof and package
+    4 write the other slot    5 poll again    6 switch slots
 
 An incremental that is gone or does not fit is recorded. Then the next best package of the same
 build is tried from step 2 on: another incremental from the running build, or the full package.
@@ -52,7 +52,7 @@ class Installation:
 
 
 def expect(release: Release, sha256: str, certificate: bytes, codename: str) -> Expected:
-    """Return what the package of a release has to be, on a phone with this image."""
+    """Return the properties that a release's package must have, on a phone with this image."""
     return Expected(
         sha256=sha256,
         property_files=release.property_files,
@@ -78,7 +78,7 @@ def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[
 class Update:
     """One installation: its phone, world and options.
 
-    With `is_whole` a package is fetched whole before it is installed.
+    With `is_whole` the whole package is fetched before it is installed.
     """
 
     client: PollingClient
@@ -116,7 +116,7 @@ class Update:
         return Installation(outcome, None, outcome.reason, checks=checks)
 
     def _poll(self) -> PollOutcome:
-        """Poll, and draw the time of the next poll as always; raise the poll's failure."""
+        """Poll, and draw the time of the next poll as after any poll; raise the poll's failure."""
         outcome = self.client.poll()
         self.client.next_poll(self.world.now())
         if outcome.failure is not None:
@@ -131,8 +131,8 @@ class Update:
         return next((check for check in found if not check.passed), None), (*checks, *found)
 
     def _prepare(self, offer: Offer) -> BuildFacts | None:
-        """Install the offer into the other slot; None if it is an unusable incremental."""
-        # The first requests that reveal the model: role, proof, package.
+        """Install the offer into the other slot; return None for an unusable incremental."""
+        # These requests (role, proof, package) are the first that reveal the model.
         with Connection(self.world) as connection:
             self.say(f"Build {offer.counter} is offered; checking that its maintainers signed it.")
             target = self.client.fetch_release(offer, connection)
@@ -141,15 +141,15 @@ class Update:
             except (GoneError, DownloadError, InstallError) as error:
                 if offer.type == "full":
                     raise
-                # Recorded before the next one is tried: after a power cut the phone does not retry
-                # this one.
+                # Recorded before the next package is tried, so that the phone does not retry this
+                # one after a power cut.
                 add_unusable(self.state, offer.sha256)
                 self.downloads.forget(offer)
-                self.say(f"The incremental is of no use ({error}) and another package is taken.")
+                self.say(f"The incremental is of no use ({error}), so another package is tried.")
         return None
 
     def _install(self, connection: Connection, offer: Offer, target: SignedTarget) -> BuildFacts:
-        """Install the package while it is fetched, or after the download if that is impossible."""
+        """Install the package while it is fetched, or after the download if it cannot stream."""
         self.downloads.keep_only(offer)
         if not self.is_whole and not self.downloads.has(offer):
             self.say(f"Fetching {offer.length:,} bytes into the slot that does not run.")
@@ -181,10 +181,10 @@ class Update:
     def _switch(self, offer: Offer) -> None:
         """Switch slots if exactly this package is still offered and listed.
 
-        A build that was halted, superseded or withdrawn meanwhile must not be booted: the slot is
+        A build that was halted, superseded or withdrawn meanwhile must not boot, so its slot is
         emptied.
         """
-        self.say("Looking once more before switching slots.")
+        self.say("Checking the offer again before switching slots.")
         outcome = self._poll()
         # Not only `halted`: the next build's rollout replaces the halted pointer.
         if outcome.offer is None or _identify(outcome.offer) != _identify(offer):

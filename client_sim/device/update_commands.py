@@ -51,7 +51,7 @@ def poll_command(
 ) -> None:
     """Poll the server once; install nothing.
 
-    The conditions change nothing about the poll: they decide whether an installation may follow.
+    The conditions do not affect the poll: they decide whether an installation may follow.
     """
     from client_sim.device.phone import Phone
     from client_sim.device.summary import describe_checks, describe_poll, describe_requests
@@ -98,7 +98,7 @@ def poll_command(
 )
 @click.option("--broken-boot", is_flag=True, help="Let the new build fail to start.")
 @click.option(
-    "--whole-file", "is_whole", is_flag=True, help="Fetch the package whole before installing it."
+    "--whole-file", "is_whole", is_flag=True, help="Fetch the whole package before installing it."
 )
 @AS_JSON
 def install_command(
@@ -155,7 +155,7 @@ def _read_codename(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str | None:
     if value is not None and not is_codename(value):
-        raise click.BadParameter(f"{value} is no codename of a model")
+        raise click.BadParameter(f"{value} is not a codename")
     return value
 
 
@@ -201,9 +201,9 @@ def prove_command(
     """Install a package on a throw-away phone, and write a report for the signer.
 
     PACKAGE is installed twice, as a stream and as a file. `hening-signer release sign` takes the
-    report with --proof. The phone is in a folder beside the report until the end; after an
-    interruption the same command goes on. It takes as much room as the partitions do, with --source
-    twice as much. Exit status 1 when the phone refuses.
+    report with --proof. While the command runs, the phone is in a folder beside the report; after
+    an interruption, run the same command again to continue. The folder needs as much disk space as
+    the partitions, with --source twice as much. Exit status 1 if the phone refuses the package.
     """
     from client_sim.device.candidate import encode_proof
     from client_sim.device.prove import Request, prove

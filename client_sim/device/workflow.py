@@ -1,14 +1,14 @@
 """TUF's client workflow (specification 1.0.34, section 5) as a state machine.
 
-Bytes go in, verified objects come out; the caller fetches them. Only verified metadata is stored,
-one role at a time, so that after a crash the next poll can continue:
+The caller fetches the bytes; this module verifies them and returns objects. Only verified metadata
+is stored, one role at a time, so that the next poll can continue after a crash:
 
 - a root is stored before anything that it signs is read;
-- timestamp and snapshot are removed before a root is stored that removes one of their keys, so a
-  fast-forward attack ends with that root even after a power cut in between;
+- before a root that removes a key of timestamp or snapshot is stored, both roles are removed, so
+  that a fast-forward attack ends with that root even after a power cut in between;
 - a delegated role is stored only when the caller says so.
 
-A repository's rules beyond TUF are added by a subclass (`Trust`); this module has none itself.
+A subclass (`Trust`) adds a repository's rules beyond TUF.
 """
 
 from collections.abc import MutableMapping
@@ -39,8 +39,8 @@ class Workflow:
     """The trusted metadata of one run, starting from `state` and `first_root`.
 
     `now` in epoch seconds is the time of the whole run. Every method raises TrustError; of its
-    subclasses, ExpiredError is temporary. The methods `examine_…` are for rules beyond TUF, and get
-    what TUF has verified.
+    subclasses, ExpiredError is temporary. Subclasses override the methods `examine_…` to check
+    rules beyond TUF on objects that TUF has verified.
     """
 
     def __init__(self, first_root: bytes, state: MutableMapping[str, bytes], *, now: float) -> None:
@@ -75,8 +75,8 @@ class Workflow:
         """Verify the timestamp against the stored one and store it if it is newer."""
         held = self.state.get(_key("timestamp"))
         if held is not None:
-            # If it is expired, it stays for comparison. If it is signed by a former key, it is
-            # dropped. Either way the new one decides.
+            # An expired one stays for comparison. One signed by a former key is dropped. Either way
+            # the new one decides.
             with suppress(TrustError):
                 self.verified.update_timestamp(held)
         if self.verified.update_timestamp(data):
@@ -120,7 +120,7 @@ class Workflow:
             try:
                 self._verify_role(name, held, delegator)
             except ExpiredError:
-                # The library checks the version before the expiry, so it is the listed one.
+                # The library checks the version before the expiry, so this is the listed version.
                 raise
             except TrustError:
                 return _wanted(meta.version, meta.length, ROLE_LIMIT)
@@ -150,7 +150,7 @@ class Workflow:
         """Check a delegated role."""
 
     def examine_new_version(self, name: str, signed: Targets | Snapshot) -> None:
-        """Check a snapshot or role that the phone does not have."""
+        """Check a snapshot or role that the phone has not stored yet."""
 
     def _verify_role(self, name: str, data: bytes, delegator: str) -> Targets:
         role = self.verified.update_role(name, data, delegator)

@@ -139,7 +139,7 @@ def test_settings_change_what_is_named_and_nothing_else(create, run, tmp_path):
     assert told == {"asks": False, "quiet": [1350, 425], "takes_metered": False}
     told = json.loads(run("settings", *phone, "--metered", "--json")[1])
     assert told == {"asks": False, "quiet": [1350, 425], "takes_metered": True}
-    assert "leaves its owner alone from 22:30 to 07:05" in run("show", *phone)[1]
+    assert "installs nothing from 22:30 to 07:05" in run("show", *phone)[1]
     told = json.loads(run("settings", *phone, "--no-quiet-hours", "--no-metered", "--json")[1])
     assert told == {"asks": False, "quiet": None, "takes_metered": False}
     for wrong in (["22:00"], ["24:00-07:00"], ["7:00-8:00"], ["01:00-02:00", "--no-quiet-hours"]):
@@ -156,7 +156,7 @@ def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
     assert (tmp_path / "phone/personal/persona.json").exists()
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     status, out, _ = run("reset", *phone)
-    assert (status, out) == (0, f"{tmp_path / 'phone'} remembers nothing and runs build 0.\n")
+    assert (status, out) == (0, f"{tmp_path / 'phone'} was reset and runs build 0.\n")
     assert not (tmp_path / "phone/personal/persona.json").exists()
     shown = json.loads(run("show", *phone, "--json")[1])
     assert (shown["roles"], shown["next_poll"], shown["has_secret"]) == ({}, None, False)
@@ -170,7 +170,7 @@ def test_show_tells_everything_but_the_secret(create, run, tmp_path):
     """
     create("--persona", 3)
     phone = ["--phone", tmp_path / "phone"]
-    assert "holds no metadata but the root" in run("show", *phone)[1]
+    assert "holds no metadata except the root" in run("show", *phone)[1]
     told = "Build 2 did not start; build 0 runs again.\n"
     assert run("install", *phone, *RESOLVE, "--broken-boot")[:2] == (1, told)
     due = json.loads(run("poll", *phone, *RESOLVE, "--json")[1])["next_poll"]
@@ -178,7 +178,7 @@ def test_show_tells_everything_but_the_secret(create, run, tmp_path):
     assert status == 0
     assert "slot a holds build 0, confirmed, which runs\n" in out
     assert "slot b holds build 2, which did not start\n" in out
-    assert "does not try again by itself: build 2\n" in out
+    assert "does not retry automatically: build 2\n" in out
     assert "role" not in out
     assert "latest 2" in out
     shown = json.loads(run("show", *phone, "--json")[1])

@@ -61,7 +61,7 @@ def summer(town, phone):
     town.rollout("offer", "--share", "100%")
 
     def halt(sentence):
-        if sentence.startswith("Looking once more"):
+        if sentence.startswith("Checking the offer again"):
             town.rollout("halt", "--reason", "en=It drains the battery.")
 
     with pytest.raises(InstallError, match="It drains the battery"):

@@ -34,7 +34,7 @@ def test_a_release_halted_during_the_download_is_not_started(town):
     phone = town.phone("stopped")
 
     def report(sentence):
-        if sentence.startswith("Looking once more"):
+        if sentence.startswith("Checking the offer again"):
             town.rollout("halt", "--reason", "en=It drains the battery.")
 
     with pytest.raises(InstallError, match="It drains the battery"):

@@ -49,7 +49,7 @@ def test_an_entry(package, tmp_path):
 def test_a_long_directory_is_not_read(package, monkeypatch):
     """A file that is all directory would take memory many times its size."""
     monkeypatch.setattr(candidate, "MAX_DIRECTORY_BYTES", 100_000)
-    with pytest.raises(InstallError, match=r"package\.zip is no OTA package with a readable"):
+    with pytest.raises(InstallError, match=r"package\.zip is not an OTA package with a readable"):
         read_text(package, METADATA)
 
 

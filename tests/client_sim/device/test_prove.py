@@ -62,7 +62,7 @@ def test_a_full_package_is_installed_both_ways(ask, tmp_path):
     assert list(proof.rules) == json.loads(json_vector(14)[0])["rules"]
     # The second does not find in the slot what the first has left there.
     images = sum(path.stat().st_size for path in SECOND.images.values())
-    assert done["Installing package.zip while it passes by."] == (len(ota.data),) * 2
+    assert done["Installing package.zip as a stream."] == (len(ota.data),) * 2
     assert done["Installing package.zip as a file."] == (images, images)
     assert not (tmp_path / "unfinished").exists()
 
@@ -196,7 +196,7 @@ def _streams(steps):
     for step in steps:
         if isinstance(step, str):
             sentence = step
-        elif "from which" in sentence or "passes by" in sentence:
+        elif "from which" in sentence or "as a stream" in sentence:
             found.setdefault(sentence, []).append(step)
     return found
 
@@ -216,7 +216,7 @@ def test_another_proof_does_not_go_on_with_the_folder(ask):
     said = []
     proof = ask(build_zip(THIRD), say=said.append)
     assert {each.name: each.sha256 for each in proof.partitions} == _written(THIRD)
-    assert any("passes by" in sentence for sentence in said)
+    assert any("as a stream" in sentence for sentence in said)
 
 
 def test_a_folder_of_something_else_stays(ask, tmp_path):
@@ -226,7 +226,7 @@ def test_a_folder_of_something_else_stays(ask, tmp_path):
     with hold_folder(folder, waits=False), pytest.raises(StateError, match="in use by another"):
         ask(build_zip(SECOND))
     (folder / "request.json").unlink()
-    with pytest.raises(StateError, match="in the way"):
+    with pytest.raises(StateError, match="is not of a proof"):
         ask(build_zip(SECOND))
     assert (folder / "phone").is_dir()
 
@@ -258,5 +258,5 @@ def test_what_is_told_before_anything_is_read(ask, tmp_path):
     path = tmp_path / "pipe.zip"
     os.mkfifo(path)
     request = Request(path, None, CERTIFICATE_FILE.read_bytes(), None, "1.2.3")
-    with pytest.raises(InstallError, match="is no regular file"):
+    with pytest.raises(InstallError, match="is not a regular file"):
         prove(request, tmp_path / "unfinished", say=lambda _: None)
