@@ -1,4 +1,4 @@
-"""`hening-device`: a phone on disk that polls, installs and reboots; and the privacy lab.
+"""`hening-device`: simulates a phone that polls, installs and reboots, and runs the privacy lab.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed (network, disk, no such folder),
 130 stopped with Ctrl-C. `hening-device tuf` uses only 0 and 1.
@@ -17,7 +17,7 @@ try:
     from hening.lazy_command import LazyCommand, collect_rarely
     from hening.version import version_option
 except KeyboardInterrupt:
-    # Before `main` runs, nothing else catches it.
+    # `main`, which handles Ctrl-C otherwise, does not run yet.
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 
@@ -102,7 +102,7 @@ for _command in (
     LazyCommand(
         "compat",
         "client_sim.compat.commands:compat_command",
-        "Say what an existing Updater app would be offered by a deployment.",
+        "Show what a deployment would offer to an existing Updater app.",
     ),
     LazyCommand(
         "tuf",

@@ -1,6 +1,6 @@
-"""Strict readers of the lists that existing Updater apps fetch, one module for each family of apps.
+"""Strict simulations of existing Updater apps, one module for each family of apps.
 
-They ask, choose, download, resume and verify as the apps do, and refuse what the apps refuse. An
-operator looks at a deployment from outside with them (`hening-device compat`). Read `asking`, then
-`lineage`. Source: docs/FORMATS.md section 18.
+They request, choose, download, resume and verify as the apps do, and refuse everything that the
+apps refuse. With them an operator checks a deployment from outside (`hening-device compat`). Read
+`asking`, then `lineage`. Source: docs/FORMATS.md section 18.
 """

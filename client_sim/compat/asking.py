@@ -1,6 +1,6 @@
-"""What all apps share: the phone that asks, an answer, an offer, and how they ask over HTTP.
+"""Types that all apps share (phone, reply, offer), and their HTTP requests.
 
-Redirects are never followed. Each app sends the headers that it sends in the field.
+Redirects are never followed. Each simulated app sends the headers of the real app.
 """
 
 import http.client
@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 from client_sim.compat.errors import AwayError, DialectError
 
 SECONDS = 60.0
-LIST_LIMIT = 4 << 20  # bytes of a list or a part; apps without a limit of their own read any
+LIST_LIMIT = 4 << 20  # bytes of a list or a part; some apps have no limit
 _PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class AppPhone:
-    """What an app knows of its phone; `built` in epoch seconds, 0 for older than every build.
+    """The values of its phone that an app uses.
 
-    `vbmeta` is the running system's digest, in hex.
+    `built` is the running build's date in epoch seconds, 0 for older than every build. `vbmeta` is
+    the running system's digest, in hex.
     """
 
     device: str
@@ -35,9 +36,9 @@ class AppPhone:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: status, header fields by lower-case name, body, and how long that is.
+    """An answer: status, header fields by lower-case name, body, and the body's length.
 
-    The body is empty where it went into a file.
+    `body` is empty if it was written to a file.
     """
 
     status: int
@@ -53,9 +54,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A package that the app would fetch. Hashes are empty where the app has none.
+    """A package that the app would fetch. Hashes that the app does not use are empty.
 
-    `size` is -1 where the list does not state it. `parts` are ranges by name, for streaming.
+    `size` is -1 if the list does not state it. `parts` are offset and size by name, for streaming.
+    `fallback` is fetched if this package fails.
     """
 
     url: str
@@ -70,20 +72,20 @@ class Offer:
 
 
 Sink: TypeAlias = Callable[[Reply], BinaryIO]
-"""Returns the file for the body, given the head; raises DialectError to refuse the answer."""
+"""Takes the head of an answer and returns the file for its body, or raises DialectError."""
 
 
 class Site(Protocol):
-    """Sends one request; `url` is absolute."""
+    """Sends requests; `url` is absolute."""
 
     def get(self, url: str, fields: Mapping[str, str], sink: Sink | None = None) -> Reply:
         """Return the answer to GET; raises AwayError."""
 
 
 class HttpSite:
-    """Asks over the network, each time on a new connection.
+    """Sends each request over a new network connection.
 
-    `tls` verifies the server; the default takes the system's authorities.
+    `tls` verifies the server; the default trusts the system's authorities.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -122,12 +124,12 @@ def _read(answer: http.client.HTTPResponse, sink: Sink | None) -> Reply:
         while piece := answer.read(_PIECE):
             length += file.write(piece)
     if fields.get("content-length", str(length)) != str(length):
-        raise AwayError(f"the answer ended after {length} bytes: ask again, it is resumed.")
+        raise AwayError(f"the answer ended after {length} bytes; run again to resume.")
     return Reply(answer.status, fields, b"", length)
 
 
 def get_whole(site: Site, url: str, fields: Mapping[str, str]) -> Reply:
-    """Return a good answer with all its bytes; raises DialectError for any other."""
+    """Return the complete answer; raises DialectError unless status, coding and length are good."""
     reply = site.get(url, fields)
     check_ok(reply, url)
     check_whole(reply, url)
@@ -137,7 +139,7 @@ def get_whole(site: Site, url: str, fields: Mapping[str, str]) -> Reply:
 def check_members(value: object, texts: Iterable[str], numbers: Iterable[str]) -> None:
     """Raise DialectError unless `value` is an object with these texts and whole numbers."""
     if not isinstance(value, dict):
-        raise DialectError("an element is no object.")
+        raise DialectError("an element is not an object.")
     lacking = [name for name in texts if not isinstance(value.get(name), str)]
     lacking += [name for name in numbers if type(value.get(name)) is not int]
     if lacking:
@@ -147,12 +149,12 @@ def check_members(value: object, texts: Iterable[str], numbers: Iterable[str]) -
 def check_ok(reply: Reply, url: str) -> None:
     """Raise DialectError unless the status is 2xx; no app follows a redirect of a list."""
     if not 200 <= reply.status < 300:
-        raise DialectError(f"{url} was answered with {reply.status}, and the app needs 200.")
+        raise DialectError(f"{url} was answered with {reply.status}, but the app needs 200.")
 
 
 def check_whole(reply: Reply, url: str) -> None:
-    """Raise DialectError for a coded answer, or one whose length is not announced."""
+    """Raise DialectError for a content coding, or a missing or wrong Content-Length."""
     if reply.fields.get("content-encoding", "identity") != "identity":
-        raise DialectError(f"{url} was answered in a coding, and the app reads identity alone.")
+        raise DialectError(f"{url} was answered in a coding, but the app reads identity alone.")
     if reply.fields.get("content-length") != str(len(reply.body)):
-        raise DialectError(f"{url} was answered without its true Content-Length.")
+        raise DialectError(f"{url} was answered without the correct Content-Length.")

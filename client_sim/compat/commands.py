@@ -1,4 +1,4 @@
-"""`hening-device compat`: what an existing Updater app would be offered by a deployment."""
+"""`hening-device compat`: shows what a deployment would offer to an existing Updater app."""
 
 import ssl
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--fetch",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Fetch the package into this file, after what it has already, and verify it.",
+    help="Fetch the package into this file and verify it; a partial file is resumed.",
 )
 @AS_JSON
 def compat_command(
@@ -50,11 +50,11 @@ def compat_command(
     as_json: bool,
     **phone: Any,
 ) -> None:
-    """Say what an existing Updater app would be offered by a deployment.
+    """Show what a deployment would offer to an existing Updater app.
 
-    It asks as the app of DIALECT does. Exit status 1 where the app would refuse an answer or the
-    package, 3 where none came. CalyxOS's and GrapheneOS's app try an incremental first; with
-    --fetch so does this.
+    The command sends the requests of the app of DIALECT. Exit status 1 if the app would refuse an
+    answer or the package, 3 if no answer came. With --fetch, an incremental is tried first for
+    CalyxOS and GrapheneOS, as their apps do.
     """
     from client_sim.compat.asking import AppPhone, HttpSite
     from client_sim.compat.looking import look

@@ -1,4 +1,4 @@
-"""Custota, as a strict reader: update info, the signed list of parts, and parts by range."""
+"""A strict simulation of Custota: update info, the signed list of parts, and parts by range."""
 
 import hashlib
 import json
@@ -31,9 +31,9 @@ class Part:
 
 
 def ask(site: Site, base: str, phone: AppPhone, key: rsa.RSAPublicKey) -> Offer | None:
-    """Return the package that the app looks at; its csig is verified, and its metadata read.
+    """Return the package that the app would offer, after verifying its csig and three parts.
 
-    None where the metadata has the build that runs.
+    Return None if the package's metadata names the running build.
     """
     url = f"{base}/custota/{phone.device}.json"
     package, csig = read_info(get_whole(site, url, FIELDS).body, url, phone)
@@ -53,7 +53,10 @@ def ask(site: Site, base: str, phone: AppPhone, key: rsa.RSAPublicKey) -> Offer 
 
 
 def read_info(data: bytes, url: str, phone: AppPhone) -> tuple[str, str]:
-    """Return the addresses of the package and its csig: for the running system, else the full."""
+    """Return the URLs of package and csig: an incremental from the running system, else the full.
+
+    `phone.vbmeta` identifies the running system.
+    """
     try:
         info = json.loads(data)
         version, chosen = info["version"], info["full"]
@@ -62,7 +65,7 @@ def read_info(data: bytes, url: str, phone: AppPhone) -> tuple[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DialectError("the update info has no `full` with both locations.") from error
     if version != 2:
-        raise DialectError(f"the update info has version {version}, and the app reads 2.")
+        raise DialectError(f"the update info has version {version}, but the app reads 2.")
     return urljoin(url, package), urljoin(url, csig)
 
 
@@ -73,7 +76,7 @@ def read_csig(data: bytes, key: rsa.RSAPublicKey) -> dict[str, Part]:
         _verify(content, info, key)
         document = json.loads(content)
         if document["version"] != 2:
-            raise DialectError(f"the csig has version {document['version']}, and the app reads 2.")
+            raise DialectError(f"the csig has version {document['version']}, but the app reads 2.")
         return {each["name"]: _part(each) for each in document["files"]}
     except (PackageError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DialectError(f"the csig cannot be read: {error}") from error
@@ -88,7 +91,7 @@ def _open(data: bytes) -> tuple[bytes, list[Element]]:
     (message,) = decode_elements(data)
     kind, wrapped = message.elements()
     if (message.tag, kind.tag, kind.content) != (SEQUENCE, OBJECT, _SIGNED_DATA):
-        raise ValueError("it is no CMS signature.")
+        raise ValueError("it is not a CMS signature.")
     (signed,) = wrapped.elements()
     parts = signed.elements()
     enclosed = parts[2].elements()[1].elements()[0]
@@ -118,7 +121,7 @@ def _verify(content: bytes, info: list[Element], key: rsa.RSAPublicKey) -> None:
 
 
 def _as_set(content: bytes) -> bytes:
-    """Return the DER of the attributes as a SET OF, which is what is signed (RFC 5652, 5.4)."""
+    """Return the DER of the attributes as a SET OF: the signed bytes (RFC 5652 section 5.4)."""
     length = len(content)
     if length < 0x80:
         return bytes([SET, length]) + content
@@ -135,5 +138,5 @@ def fetch_part(site: Site, url: str, part: Part) -> bytes:
         raise DialectError("a range was answered without its Content-Range.")
     check_whole(reply, url)
     if len(reply.body) != part.size or hashlib.sha256(reply.body).hexdigest() != part.digest:
-        raise DialectError("a part of the package is not as the csig says.")
+        raise DialectError("a part of the package does not match the csig.")
     return reply.body

@@ -1,10 +1,10 @@
-"""Errors of the readers of dialects."""
+"""Errors of the simulated Updater apps."""
 
 from client_sim.errors import SimulatorError
 
 
 class DialectError(SimulatorError):
-    """An answer that the app refuses; the message says what it would have needed."""
+    """The app refuses an answer; the message says what the app needs."""
 
 
 class AwayError(DialectError):

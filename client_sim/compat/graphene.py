@@ -1,4 +1,4 @@
-"""GrapheneOS's and CalyxOS's Updater, as a strict reader."""
+"""A strict simulation of GrapheneOS's and CalyxOS's Updater."""
 
 import zipfile
 from pathlib import Path
@@ -12,7 +12,7 @@ METADATA = "META-INF/com/android/metadata"
 
 
 def ask(site: Site, base: str, phone: AppPhone, prefix: str = "graphene") -> Offer | None:
-    """Return what the app would fetch: the incremental first, with the full package behind it."""
+    """Return the package that the app would fetch: an incremental with the full one as fallback."""
     url = f"{base}/{prefix}/{phone.device}-{phone.channel}"
     reply = get_whole(site, url, {"Accept-Encoding": "identity", "Connection": "close"})
     incremental, built = read_line(reply, phone, is_calyx=prefix == "calyx")
@@ -27,26 +27,26 @@ def ask(site: Site, base: str, phone: AppPhone, prefix: str = "graphene") -> Off
 
 
 def read_line(reply: Reply, phone: AppPhone, *, is_calyx: bool = False) -> tuple[str, int]:
-    """Return incremental and build date of the first line.
+    """Return the incremental and the build date in the first line.
 
-    GrapheneOS's app checks that the third field is the device and the fourth the channel asked for;
-    CalyxOS's reads two. An empty body ends the service.
+    GrapheneOS's app checks that the third field is the device and the fourth the channel; CalyxOS's
+    app reads two fields. An empty body ends the app's service.
     """
     line = reply.body.decode("utf-8", "replace").split("\n", 1)[0]
     fields = line.split(" ")
     if not line or len(fields) < (2 if is_calyx else 4):
         raise DialectError("the line has too few fields, and the app's service ends.")
     if not fields[1].isascii() or not fields[1].isdigit():
-        raise DialectError("the second field is no date, and the app's service ends.")
+        raise DialectError("the second field is not a date, and the app's service ends.")
     if not is_calyx and fields[2:4] != [phone.device, phone.channel]:
         raise DialectError(
-            f"the line is about {' '.join(fields[2:4])[:80]}, not what was asked for."
+            f"the line is for {' '.join(fields[2:4])[:80]}, not the requested device and channel."
         )
     return fields[0], int(fields[1])
 
 
 def check_package(path: Path, offer: Offer, phone: AppPhone) -> PackageMetadata:
-    """Raise DialectError unless the package says what the app demands after its download."""
+    """Raise DialectError unless the app would accept the downloaded package's metadata."""
     try:
         with zipfile.ZipFile(path) as package:
             metadata = decode_metadata(package.read(METADATA))

@@ -1,6 +1,6 @@
-"""LineageOS's Updater, as a strict reader: version 1 in Java and version 2 in Kotlin.
+"""A strict simulation of LineageOS's Updater: version 1 in Java and version 2 in Kotlin.
 
-crDroid's and PixelExperience's Updater, which come from version 1, are here too.
+It also simulates crDroid's and PixelExperience's Updater, which are forks of version 1.
 """
 
 import json
@@ -25,7 +25,7 @@ PE = ("filename", "id", "url", "version", "filehash")
 
 
 def ask_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
-    """Return what version 1 would offer; `base` is the public URL."""
+    """Return the build that version 1 would offer; `base` is the public URL."""
     url = f"{base}/lineage/v1/{phone.device}/{phone.channel.lower()}"
     if phone.incremental:
         url += f"/{phone.incremental}"
@@ -33,13 +33,13 @@ def ask_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
 
 
 def read_1(reply: Reply) -> list[dict[str, Any]]:
-    """Return the good elements; a bad one is skipped alone, a missing `response` is an error."""
+    """Return the valid elements: invalid ones are skipped, but `response` must be there."""
     try:
         elements = json.loads(reply.body)["response"]
     except (ValueError, KeyError, TypeError) as error:
         raise DialectError("the list has no `response`, so the check fails.") from error
     if not isinstance(elements, list):
-        raise DialectError("`response` is no list, so the check fails.")
+        raise DialectError("`response` is not a list, so the check fails.")
     return [each for each in elements if _is_good_1(each)]
 
 
@@ -54,7 +54,8 @@ def _is_good_1(element: object) -> bool:
 def choose_1(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
     """Return the newest element that the app offers and can install.
 
-    It shows any version that is not lower as text, and installs the running one alone.
+    The app shows every version that is not lower in a comparison of texts, but installs only the
+    running version.
     """
     fitting = [
         each
@@ -77,30 +78,32 @@ def choose_1(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
 
 
 def ask_2(site: Site, base: str, phone: AppPhone) -> Offer | None:
-    """Return what version 2 would offer."""
+    """Return the build that version 2 would offer."""
     url = f"{base}/lineage/v2/devices/{phone.device}/builds"
     check_https(url)
     return choose_2(read_2(get_whole(site, url, FIELDS_2)), phone)
 
 
 def check_https(url: str) -> None:
-    """Raise DialectError for a URL that version 2 never asks."""
+    """Raise DialectError unless the URL is https; version 2 requests no other."""
     if not url.startswith("https://"):
-        raise DialectError(f"{url} is not https, and the app of version 2 asks nothing else.")
+        raise DialectError(f"{url} is not https, but the app of version 2 requests nothing else.")
 
 
 def read_2(reply: Reply) -> list[dict[str, Any]]:
-    """Return the elements; one bad element fails the whole list."""
+    """Return the elements; one invalid element fails the whole list."""
     if reply.kind != "application/json":
         raise DialectError(f"the list is {reply.kind or 'of no type'}, not application/json.")
     if len(reply.body) > MAX_LIST:
-        raise DialectError(f"the list has {len(reply.body)} bytes, and {MAX_LIST} are read.")
+        raise DialectError(
+            f"the list has {len(reply.body)} bytes, but the app reads only {MAX_LIST}."
+        )
     try:
         elements = json.loads(reply.body)
     except ValueError as error:
         raise DialectError("the list is no JSON.") from error
     if not isinstance(elements, list):
-        raise DialectError("the list is no array.")
+        raise DialectError("the list is not an array.")
     for element in elements:
         _check_2(element)
     return elements
@@ -123,7 +126,7 @@ def _read_parts(text: object) -> dict[str, tuple[int, int]] | None:
         pieces = token.split(":")
         if len(pieces) != 3 or not (pieces[1].isdigit() and pieces[2].isdigit()):
             raise DialectError(
-                f"`ota_property_files` has {token[:40]!r}, which has no two numbers."
+                f"`ota_property_files` has {token[:40]!r}, which is not NAME:OFFSET:SIZE."
             )
         parts[pieces[0]] = int(pieces[1]), int(pieces[2])
     return parts
@@ -160,9 +163,9 @@ def choose_2(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
 
 
 def stream_2(site: Site, offer: Offer) -> tuple[str, int, int, bytes]:
-    """Return what update_engine gets: URL, offset and size of the payload, and its properties.
+    """Return update_engine's input: URL, offset and size of the payload, and its properties.
 
-    The properties come by one range, which must be answered with 206 and its Content-Range.
+    The properties are fetched by one range request, whose answer must be 206 with Content-Range.
     """
     check_https(offer.url)
     parts = offer.parts or {}
@@ -172,20 +175,20 @@ def stream_2(site: Site, offer: Offer) -> tuple[str, int, int, bytes]:
     last = first + size - 1
     reply = site.get(offer.url, {**FIELDS_2, "Range": f"bytes={first}-{last}"})
     if reply.status != 206:
-        raise DialectError(f"a range was answered with {reply.status}, and the app needs 206.")
+        raise DialectError(f"a range was answered with {reply.status}, but the app needs 206.")
     if not reply.fields.get("content-range", "").startswith(f"bytes {first}-{last}/"):
         raise DialectError("a range was answered without its Content-Range.")
     if b"FILE_HASH=" not in reply.body:
-        raise DialectError("the range of payload_properties.txt is something else.")
+        raise DialectError("the range of payload_properties.txt has no FILE_HASH.")
     return offer.url, *parts["payload.bin"], reply.body
 
 
 def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
-    """Return what crDroid's app would offer: any newer date, without type or version."""
+    """Return the build that crDroid's app would offer: the newest, of any type and version."""
     value = _fetch(site, f"{base}/crdroid/{phone.device}.json")
     elements = value.get("response") if isinstance(value, dict) else value
     if not isinstance(elements, list):
-        raise DialectError("the list has no `response`, and is no array.")
+        raise DialectError("the list has no `response`, and is not an array.")
     for element in elements:
         check_members(element, CRDROID, ("timestamp", "size"))
     newest = max(elements, key=lambda each: int(each["timestamp"]), default=None)
@@ -203,7 +206,7 @@ def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
 
 
 def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
-    """Return what PixelExperience's app would offer; an object dated 0 says that there is none."""
+    """Return the build that PixelExperience's app would offer; date 0 means that there is none."""
     value = _fetch(site, f"{base}/pe/{phone.device}/{phone.version}")
     check_members(value, PE, ("datetime", "size"))
     if value["datetime"] <= phone.built:

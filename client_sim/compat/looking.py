@@ -1,6 +1,6 @@
-"""One look at a deployment: ask as an app does, and fetch and verify where that is wanted.
+"""Checks a deployment as one app: requests the offer and, on demand, fetches and verifies it.
 
-Downloads are as the apps do them: whole, resumed by one range, and verified.
+Downloads work as in the apps: the whole file, resumed by one range request, and verified.
 """
 
 import hashlib
@@ -25,9 +25,10 @@ _GRAPHENE = ("graphene", "calyx")
 def look(
     site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None, target: Path | None
 ) -> dict[str, Any]:
-    """Return the offer, and what was fetched, as JSON has it.
+    """Return the offer and the name of the fetched file as JSON values.
 
-    Raises DialectError for what the app refuses. `pem` is the certificate that the phone trusts.
+    `pem` is the certificate that the phone trusts. The package is fetched into `target`, if given.
+    Raises DialectError if the app refuses an answer or the package.
     """
     offer = ask(site, dialect, base, phone, pem)
     fetched = ""
@@ -47,7 +48,7 @@ def look(
 
 
 def ask(site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None) -> Offer | None:
-    """Return what the app of `dialect` would offer."""
+    """Return the build that the app of `dialect` would offer, or None."""
     match dialect:
         case "lineage1":
             return lineage.ask_1(site, base, phone)
@@ -62,7 +63,7 @@ def ask(site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None)
         case "pixelexperience":
             return lineage.ask_pe(site, base, phone)
         case _:
-            raise DialectError(f"{dialect} cannot be asked so: Custota needs a certificate.")
+            raise DialectError(f"{dialect} cannot be checked: Custota needs a certificate.")
 
 
 def _show(offer: Offer) -> dict[str, Any]:
@@ -87,10 +88,11 @@ def fetch(
     needs_206: bool = True,
     fields: Mapping[str, str] = FILE_FIELDS,
 ) -> Offer:
-    """Fetch the package into `target`, after the bytes that it has; returns what was fetched.
+    """Fetch the package into `target`, resuming a partial file; return the fetched offer.
 
-    LineageOS's app demands 206 for a resume; GrapheneOS's (`needs_206` false) takes any 2xx and
-    appends, and 416 as complete. On any error it goes on with the full package.
+    To resume, LineageOS's app needs status 206. GrapheneOS's app (`needs_206` false) appends the
+    body of any 2xx, and regards 416 as complete. After any error the offer's fallback is fetched
+    from its start.
     """
     try:
         _fetch(site, offer, target, fields, needs_206=needs_206)
@@ -112,7 +114,7 @@ def _fetch(
         if start and head.status == 416:
             return io.BytesIO()
         if start and needs_206 and head.status != 206:
-            raise DialectError(f"a resume was answered with {head.status}, and the app needs 206.")
+            raise DialectError(f"a resume was answered with {head.status}, but the app needs 206.")
         if not 200 <= head.status < 300:
             raise DialectError(f"{offer.url} was answered with {head.status}.")
         if head.status == 206:
@@ -121,7 +123,7 @@ def _fetch(
 
     reply = site.get(offer.url, {**fields, **more}, open_target)
     if reply.status == 416 and reply.fields.get("content-range") != f"bytes */{start}":
-        raise DialectError("the package is not as long as what was fetched of it.")
+        raise DialectError("the package does not have the length of the fetched file.")
 
 
 def _check_range(head: Reply, start: int) -> None:
@@ -132,10 +134,13 @@ def _check_range(head: Reply, start: int) -> None:
 
 
 def verify(offer: Offer, path: Path, key: rsa.RSAPublicKey | None) -> None:
-    """Raise DialectError unless the file is what the list says, and signed where a key is given."""
+    """Raise DialectError unless the file has the list's size and hashes and is signed by `key`.
+
+    Without `key` the signature is not checked.
+    """
     size = path.stat().st_size
     if offer.size not in {-1, size}:
-        raise DialectError(f"the package has {size} bytes, and the list says {offer.size}.")
+        raise DialectError(f"the package has {size} bytes, but the list says {offer.size}.")
     for name, wanted in (("sha256", offer.sha256), ("md5", offer.md5)):
         if wanted and _hash(path, name) != wanted:
             raise DialectError(f"the package's {name} is not the list's.")
