@@ -1,5 +1,5 @@
-"""Events of a phone's owner. Polling code must not import it (an import contract).
+"""Events of a phone's owner. An import contract forbids polling code to import this package.
 
 `events` are pure functions on the owner's data, `owner_simulator` applies them to a phone on disk,
-where that data lies, `commands` is `hening-device live`.
+`commands` is `hening-device live`.
 """

@@ -1,4 +1,4 @@
-"""`hening-device live`: simulates events of a phone and its owner, which do not affect polling."""
+"""`hening-device live`: simulates events of a phone and its owner; they do not affect polling."""
 
 from pathlib import Path
 from typing import Final
@@ -34,9 +34,9 @@ _GENTLE: Final = tuple(kind for kind in Kind if kind is not Kind.FACTORY_RESET)
     show_default=False,
     type=click.IntRange(0, 10_000),
     metavar="N",
-    help="Let N more events happen, drawn from all but factory-reset.",
+    help="Add N random events of any kind except factory-reset.",
 )
-@click.option("--seed", type=int, help="Draw the same numbers, names and events again.")
+@click.option("--seed", type=int, help="The seed of all random values, to repeat a run.")
 @click.option(
     "--owner", type=int, metavar="SEED", help="The owner's seed, for a phone without an owner."
 )

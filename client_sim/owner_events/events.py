@@ -1,6 +1,6 @@
 """Effects of events on the owner's data: pure functions of the data, a tape and the time.
 
-New items come first, as phones show them. All data is fictional (`client_sim.persona`).
+Lists have the newest item first, as on phones. All data is fictional (`client_sim.persona`).
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ Details = tuple[tuple[str, str], ...]
 
 
 class Kind(StrEnum):
-    """A kind of event, by the name that commands and scenarios use."""
+    """A kind of event; the values are the names in commands and scenarios."""
 
     SIM_INSERTED = "sim-inserted"
     WIFI_JOINED = "wifi-joined"
@@ -47,17 +47,17 @@ class Kind(StrEnum):
 
 
 KINDS_2014: Final = tuple(Kind)[: tuple(Kind).index(Kind.APP_INSTALLED)]
-"""The events of the 2014 test: a SIM, Wi-Fi, location, a contact, messages, calls, an account."""
+"""Events of the 2014 test: SIM, Wi-Fi, location, contact, messages, calls and account."""
 
 EVERYDAY: Final = (Kind.APP_INSTALLED, Kind.PHOTO_TAKEN, Kind.TRAVELLED)
-"""Other events of owners, without those of the phone itself, such as a restart or a reset."""
+"""The other events of owners; a restart or a reset is an event of the phone."""
 
 
 def describe(kind: Kind, persona: Persona) -> Event:
     """Make the event for this owner, with the newest value of its kind as details.
 
-    Without such a message or call, another contact of the owner is used; without any value of the
-    kind, the event has no details.
+    Without a message of the kind, any message is used, and without a call any contact. Without any
+    value, the event has no details.
     """
     tell = _DETAILS.get(kind)
     return Event(kind.value, () if tell is None else tell(persona))
@@ -249,7 +249,7 @@ def _restart(persona: Persona, _tape: Tape, _now: int) -> Persona:
 
 
 def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
-    """Keep the device's own numbers and the SIM; redraw the values of a set-up; drop the rest."""
+    """Keep the values of device and SIM, redraw those that a set-up generates, drop the rest."""
     return replace(
         persona,
         android_id=tape.data(8).hex(),
@@ -268,7 +268,7 @@ def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
 
 
 def _pick_number(persona: Persona, tape: Tape) -> str:
-    """Return the number of a contact of the owner, or a new number without contacts."""
+    """Return the number of one of the owner's contacts, or a new number if there are none."""
     return tape.pick(persona.contacts).number if persona.contacts else tape.number()
 
 

@@ -1,6 +1,6 @@
 """Applies events to a phone on disk: changes its owner's data and notifies its apps.
 
-The owner's data are `personal/persona.json`: canonical JSON, replaced whole.
+The owner's data is the file `personal/persona.json`: canonical JSON, replaced atomically.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ class PersonalStore:
         self._path = directory / "personal" / _FILE
 
     def load(self) -> Persona | None:
-        """Return the owner's data, None without an owner; raises PersonaError, OSError."""
+        """Return the owner's data, or None without an owner; raises PersonaError, OSError."""
         try:
             with self._path.open("rb") as file:
                 return decode_persona(file.read(PERSONA_LIMIT + 1))
@@ -35,7 +35,7 @@ class PersonalStore:
         """Replace the owner's data, durably; raises OwnerError, OSError."""
         data = encode_persona(persona)
         if len(data) > PERSONA_LIMIT:
-            raise OwnerError("The owner has more than a phone here can hold; reset the phone.")
+            raise OwnerError("The owner's data is too large for a phone; reset the phone.")
         self._path.parent.mkdir(exist_ok=True)
         replace_file(self._path, data)
 
@@ -43,7 +43,7 @@ class PersonalStore:
 class OwnerSimulator:
     """The events of the phone in `directory`, generated from `tape`.
 
-    `owner` becomes the owner of a phone without one. Raises OwnerError if there is still none,
+    `owner` becomes the owner of a phone that has none. Raises OwnerError if neither exists,
     PersonaError if the data cannot be read.
     """
 
@@ -54,7 +54,7 @@ class OwnerSimulator:
         self._store = PersonalStore(directory)
         found = self._store.load() or owner
         if found is None:
-            raise OwnerError(f"{directory} has no owner yet; give --owner a number for one.")
+            raise OwnerError(f"{directory} has no owner yet; give --owner a seed.")
         self._persona = found
 
     def apply_event(self, kind: Kind, now: int) -> Event:
@@ -64,7 +64,7 @@ class OwnerSimulator:
         """
         self._persona, event = apply_event(kind, self._persona, self._tape, now)
         if kind is Kind.FACTORY_RESET:
-            # The remaining data is not on the phone until the owner sets it up again.
+            # The owner's remaining data is not on the phone until the next event stores it.
             reset_phone(self._directory)
         else:
             self._store.store(self._persona)

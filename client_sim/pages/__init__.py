@@ -1,6 +1,6 @@
-"""Pages for people: self-contained HTML, with pictures as SVG.
+"""HTML reports: self-contained pages, with charts as SVG.
 
-A report gives its values and a template that extends `base.html`; out comes a page without script,
-and without an address that a browser would load. Read `page` (templates and what they escape; when
-and where a report was made), then `charts` (pictures).
+A report renders its values with a template that extends `base.html`. The page has no script and no
+URL that a browser would load. Read `page` (templates, escaping, and the origin of a report), then
+`charts`.
 """

@@ -1,6 +1,6 @@
-"""Pictures as SVG elements: curves over an axis, and bars with names.
+"""Charts as SVG elements.
 
-Whatever is put into a picture is escaped when it is written out.
+All text in a picture is escaped when the picture is written.
 """
 
 import math
@@ -11,7 +11,10 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 
 def open_picture(title: str, width: int, height: int, **attributes: str) -> Element:
-    """Begin a picture of that many units, which a browser scales; screen readers read the title."""
+    """Begin a picture of `width` by `height` units, which a browser scales.
+
+    Screen readers read `title`.
+    """
     given = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": title, **attributes}
     picture = Element("svg", given)
     SubElement(picture, "title").text = title
@@ -19,7 +22,7 @@ def open_picture(title: str, width: int, height: int, **attributes: str) -> Elem
 
 
 def draw(parent: Element, kind: str, text: str = "", **attributes: str | float) -> Element:
-    """Add an element: `class_` becomes `class`, `text_anchor` becomes `text-anchor`."""
+    """Add an element; `class_` is written as `class`, `text_anchor` as `text-anchor`."""
     made = SubElement(
         parent,
         kind,
@@ -31,7 +34,7 @@ def draw(parent: Element, kind: str, text: str = "", **attributes: str | float) 
 
 
 def write_picture(picture: Element) -> str:
-    """Write a picture as markup that may stand in a page as it is."""
+    """Return a picture as markup that a page may include without escaping."""
     return tostring(picture, encoding="unicode", short_empty_elements=True)
 
 
@@ -49,7 +52,10 @@ _TOPS: Final = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of `(x, y)`; `style` is a class of the page, `is_stepped` holds y until the next x."""
+    """A curve through `(x, y)` points; `style` is a CSS class of the page.
+
+    With `is_stepped`, y is constant until the next x.
+    """
 
     name: str
     style: str
@@ -58,7 +64,7 @@ class Curve:
 
 
 def plot_curves(title: str, x_unit: str, curves: Sequence[Curve], *, is_share: bool = False) -> str:
-    """Return a picture of `curves` over the same x from 0 on; shares are drawn as per cent."""
+    """Return a picture of `curves` over one x axis from 0; with `is_share`, y is in per cent."""
     most_x = max((x for curve in curves for x, _ in curve.points), default=1.0) or 1.0
     most_y = (
         1.0 if is_share else _round_up(max((y for c in curves for _, y in c.points), default=1))
@@ -81,7 +87,7 @@ def plot_curves(title: str, x_unit: str, curves: Sequence[Curve], *, is_share: b
 
 
 def find_ticks(most: float) -> list[float]:
-    """Return 0 and the multiples of a round number up to `most`, three to six of them."""
+    """Return three to six ticks: 0 and the multiples of a round number up to `most`."""
     power = 10.0 ** math.floor(math.log10(most))
     step = next(
         each
@@ -111,7 +117,7 @@ def _y(share: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """Return the next round number times a power of ten whose quarters are round, too."""
+    """Return the next higher round number whose quarters are round, too."""
     power = 1.0
     while power * 10 <= value:
         power *= 10

@@ -1,4 +1,4 @@
-"""Templates of pages: a report's own, which extend `base.html`; and the origin of a report."""
+"""The template environment of reports, and the origin of a report."""
 
 import os
 import platform
@@ -15,10 +15,10 @@ _BASE: Final = Path(__file__).parent / "templates"
 
 
 def make_environment(folder: Path) -> Environment:
-    """Return the templates in `folder`, and those of this package.
+    """Return an environment with the templates in `folder` and those of this package.
 
-    Names of servers and captured bytes are untrusted: every value is escaped, and one that is
-    missing is an error. The filter `commas` writes thousands with commas.
+    Server names and captured bytes are untrusted, so every value is escaped. A missing value is an
+    error. The filter `commas` separates thousands with commas.
     """
     environment = Environment(
         loader=FileSystemLoader([folder, _BASE]),
@@ -34,11 +34,11 @@ def make_environment(folder: Path) -> Environment:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The line of a report that differs when the same seed is run again.
+    """The origin of a report: the only line that differs when the same seed is run again.
 
     `made` is in UTC. `program` has version, commit and Python version as `--version` prints them.
-    `machine` names system, processor and number of processors, never the host: a report is shown to
-    others.
+    `machine` names system, processor and number of processors, but not the host, because reports
+    are shown to others.
     """
 
     made: datetime
@@ -56,7 +56,7 @@ class Origin:
 
     @property
     def day(self) -> str:
-        """The date, such as 2026-12-01: a title carries it."""
+        """The date for a title, such as 2026-12-01."""
         return f"{self.made:%Y-%m-%d}"
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """`hening-device tuf`: lets a conformance suite for TUF clients drive the phone's trust code.
 
-Contract: options before the command; exit status 0 or 1 and no other; the trusted metadata of each
-role is in the metadata folder under its name without version; the system's clock is trusted.
+Contract: options come before the command; the exit status is 0 or 1; the metadata folder has the
+trusted metadata of each role under a name without version; the system's clock is trusted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Options:
 
 
 class TwoStatusGroup(click.Group):
-    """A group that ends with status 0 or 1, whatever error occurs."""
+    """A group whose exit status is 0 or 1 for every error."""
 
     def make_context(
         self,
@@ -102,7 +102,7 @@ def tuf(
 @click.argument("root", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
 def init_command(options: _Options, root: Path) -> None:
-    """Trust the root in a file; it is looked at by the next command."""
+    """Trust the root in a file; the next command verifies it."""
     from client_sim.device.workflow import ROOT_LIMIT
     from client_sim.tuf.repository import MetadataFolder
 
@@ -124,7 +124,7 @@ def init_command(options: _Options, root: Path) -> None:
 )
 @click.pass_obj
 def refresh_command(options: _Options) -> None:
-    """Bring root, timestamp, snapshot and targets up to date."""
+    """Update root, timestamp, snapshot and targets."""
     _refresh(options)
 
 
@@ -141,7 +141,7 @@ def refresh_command(options: _Options) -> None:
 )
 @click.pass_obj
 def download_command(options: _Options) -> None:
-    """Refresh, then fetch each target in turn; the first that fails ends it."""
+    """Refresh, then fetch each target in turn; stop at the first failure."""
     from client_sim.tuf.repository import Web, find_target, load_target
 
     directory = _need(options.target_dir, "--target-dir")

@@ -1,8 +1,8 @@
-"""A repository as a suite serves it: its metadata and its targets, below a URL.
+"""Access to a suite's repository: its metadata and its targets, below a URL.
 
-Each file is fetched over one connection, with the phone's limits on answers. Unlike a phone
+Each file is fetched over its own connection, with the phone's limits on answers. Unlike a phone,
 this client accepts any base URL, HTTP/1.0 and servers that state no length. It supports only plain
-HTTP on this machine: a conformance suite runs its own server.
+HTTP on this machine, because a conformance suite runs its own server.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _ABSENT: Final = (403, 404)
 _NOT_FOUND_LIMIT: Final = 16_384
 
 
-# Most roles that one look-up visits besides the top-level targets (TUF 5.6.7.1).
+# Maximum number of roles that a search visits besides the top-level targets (TUF 5.6.7.1).
 _MAX_DELEGATIONS: Final = 32
 _PREFIX: Final = "role."
 _SUFFIX: Final = ".json"
@@ -62,9 +62,9 @@ class Web:
             url = urlsplit(base + name)
             host, port = url.hostname, url.port
         except ValueError as error:
-            raise TransportError(f"{self.base!a} is no URL: {error}.") from error
+            raise TransportError(f"{self.base!a} is not a URL: {error}.") from error
         if url.scheme != "http" or host is None:
-            raise TransportError(f"{self.base!a} is no http:// URL of a server on this machine.")
+            raise TransportError(f"{self.base!a} is not an http:// URL on this machine.")
         target = quote(url.path + (f"?{url.query}" if url.query else ""), safe=_SAFE)
         try:
             stream = connect_plain(resolve(host)[0], 80 if port is None else port)
@@ -111,10 +111,10 @@ class Metadata:
 
 
 def find_target(source: Source, workflow: Workflow, path: str) -> TargetFile:
-    """Return a target; visits delegated roles in order of trust: pre-order, depth first.
+    """Find a target in the delegated roles, in order of trust: pre-order, depth first.
 
-    Each role is visited once, also in cycles; a terminating delegation ends the search after it.
-    Raises TrustError, also if no role lists the target, and TransportError.
+    Each role is visited once, also in cycles. After a terminating delegation, no later role is
+    searched. Raises TrustError, also if no role lists the target, and TransportError.
     """
     ahead = [("targets", "root")]
     visited: set[str] = set()
@@ -151,7 +151,7 @@ def load_target(web: Web, target: TargetFile, directory: Path, *, has_hash_names
         directory.mkdir(parents=True, exist_ok=True)
         data = web.get(_find_name(target, has_hash_names=has_hash_names), target.length)
         if not _is_target(target, data):
-            raise DownloadError(f"What was served as {target.path!a} is not what was signed.")
+            raise DownloadError(f"The served file {target.path!a} is not the signed one.")
         replace_file(file, data)
     except OSError as error:
         raise StorageError(f"The target cannot be stored: {error}.") from error
@@ -185,7 +185,7 @@ def _is_target(target: TargetFile, data: bytes) -> bool:
 
 
 class MetadataFolder(RecordStore):
-    """The state of a `Workflow`, `role.NAME`, as `NAME.json`."""
+    """The state of a `Workflow`, which stores the record `role.NAME` as `NAME.json`."""
 
     def _path(self, name: str) -> Path | None:
         return self._directory / (quote(name.removeprefix(_PREFIX), safe="") + _SUFFIX)
