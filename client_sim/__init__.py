@@ -7,15 +7,16 @@ It imports neither `server` nor `signer`. Read in this order:
     engine/      the A/B update engine
     content/     packs of public content on the phone
     tuf/         the phone's trust as an ordinary TUF client
-    owner_events/ what happens to the owner, which no poll may show
-    lab/         the proof that no poll shows it
-    fleet/       many phones at once
-    compat/      existing Updater apps, as strict readers
-    cloud/       the owner's backup
-    pages/       reports as HTML
+    owner_events/ events in the owner's life, which no poll may reveal
+    lab/         the privacy lab, which tests that no poll reveals them
+    fleet/       simulations of many phones
+    compat/      strict simulations of existing Updater apps
+    cloud/       the owner's encrypted backup
+    pages/       HTML reports
 
-`persona` is an owner whose data is planted and drawn from a `tape`, `countries` where owners are at
-home, `transport` the bytes of a
-request, `der` the reader of certificates, `clock` the one place with a real clock, `cli` the
-command line.
+- The owner: `persona` holds an owner's fictional data, `tape` generates it from a seed, and
+  `countries` assigns a home country.
+- The phone: `transport` writes the bytes of requests, `der` decodes certificates, and only `clock`
+  reads the real clock.
+- The command line: `cli`.
 """

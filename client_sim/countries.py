@@ -1,8 +1,8 @@
-"""Every country with access points: a language, a time zone and up to three networks.
+"""The home countries of simulated owners: a language, a time zone and up to three networks each.
 
-The countries and networks are those of Debian's mobile-broadband-provider-info (two of which have
-none there), the zones are of zone.tab. All languages for which the ROM has its own greetings are
-there.
+Countries and networks come from Debian's mobile-broadband-provider-info (two of the countries have
+no network there), zones from zone.tab. The table includes every language for which the ROM has its
+own greetings.
 """
 
 from dataclasses import dataclass, replace
@@ -186,9 +186,10 @@ COUNTRIES: Final = tuple(
 
 
 def settle(persona: Persona, number: int) -> Persona:
-    """Assign an owner a home: the countries in turn, after the last one their next networks.
+    """Return the persona with the locale, time zone and carrier of owner `number`.
 
-    What distinguishes one owner from another stays; a network's numbers serve as its name.
+    Owners take the countries in turn; each further round uses the next network of each country. The
+    carrier's name is the network's MCC-MNC. All other values stay.
     """
     place = number % len(COUNTRIES)
     country = COUNTRIES[place]
@@ -198,7 +199,7 @@ def settle(persona: Persona, number: int) -> Persona:
 
 
 def count_homes(owners: int) -> tuple[int, int, int]:
-    """Count the countries, networks and languages of the owners with the first so many numbers."""
+    """Count the countries, networks and languages of owners number 0 to `owners` - 1."""
     homes = {
         (country, country.networks[turn % len(country.networks)])
         for turn in range(-(-owners // len(COUNTRIES)))

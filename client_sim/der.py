@@ -1,4 +1,4 @@
-"""Reads DER (ITU-T X.690 sections 8 and 10): the one reader of everything that a phone verifies."""
+"""Decodes DER (ITU-T X.690 sections 8 and 10); everything that a phone verifies uses it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ SEQUENCE: Final = 0x30
 SET: Final = 0x31
 CONTEXT_0: Final = 0xA0
 _OWN_LENGTH_LIMIT: Final = 3
-"""Most bytes of an encoded length: certificates and signatures have at most 65,535 bytes."""
+"""Maximum bytes of a long-form length, without its first byte: contents have less than 16 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,21 @@ class Element:
 
 
 def decode_elements(data: bytes) -> list[Element]:
-    """Return the elements that fill `data` one after the other; nested ones are not decoded.
+    """Return the consecutive elements that fill `data`; nested elements are not decoded.
 
     Raises ValueError for tags of several bytes, for lengths that are indefinite or not in their
-    shortest form, and for data that are cut short.
+    shortest form, and for truncated data.
     """
     found = []
     rest = memoryview(data)
     while rest:
         if len(rest) < 2 or rest[0] & 0x1F == 0x1F:
-            raise ValueError("no DER: an element has a tag of several bytes, or is cut short")
+            raise ValueError("not DER: an element has a tag of several bytes, or is cut short")
         head, length = 2, rest[1]
         if length > 0x7F:
             head, length = _read_length(rest)
         if len(rest) < head + length:
-            raise ValueError("no DER: an element is cut short")
+            raise ValueError("not DER: an element is cut short")
         found.append(Element(rest[0], bytes(rest[head : head + length])))
         rest = rest[head + length :]
     return found
@@ -51,17 +51,17 @@ def decode_elements(data: bytes) -> list[Element]:
 def take(elements: list[Element], *tags: int) -> list[Element]:
     """Return `elements`; raises ValueError unless their tags are exactly `tags`."""
     if [element.tag for element in elements] != list(tags):
-        raise ValueError("elements are missing, or others than expected are there")
+        raise ValueError("elements are missing or unexpected")
     return elements
 
 
 def _read_length(element: memoryview) -> tuple[int, int]:
-    """Return where the content begins, and a length that is encoded in more than one byte."""
+    """Return the offset of the content, and its length, which is encoded in more than one byte."""
     own = element[1] - 0x80
     length = int.from_bytes(element[2 : 2 + own], "big")
     shortest = 1 if length < 0x100 else 2 if length < 0x10000 else 3
     if not 1 <= own <= _OWN_LENGTH_LIMIT or len(element) < 2 + own:
-        raise ValueError("no DER: a length is too long, or cut short")
+        raise ValueError("not DER: a length is too long, or cut short")
     if length < 0x80 or own != shortest:
-        raise ValueError("no DER: a length is not in its shortest form")
+        raise ValueError("not DER: a length is not in its shortest form")
     return 2 + own, length

@@ -1,8 +1,8 @@
-"""Everything that a phone knows about its owner: planted, fictional and known exactly.
+"""The owner's data on a phone: fictional values that the lab plants and searches for.
 
-Numbers come from unassigned ranges: IMEI with the test reporting body 00, IMSI in the test network
-001-01, telephone numbers below the unassigned country code +999, locally administered MAC
-addresses, `example.org` addresses, places in the Java Sea.
+Values come from unassigned ranges: IMEI with the test reporting body 00, IMSI in the test network
+001-01, telephone numbers with the unassigned country code +999, locally administered MAC addresses,
+`example.org` addresses, places in the Java Sea.
 """
 
 import json
@@ -17,7 +17,7 @@ from client_sim.errors import SimulatorError
 from client_sim.tape import Tape
 
 PERSONA_LIMIT: Final = 4 * 1024 * 1024
-"""Bytes of an encoded persona: a phone with tens of thousands of contacts stays below it."""
+"""Maximum bytes of an encoded persona: enough for tens of thousands of contacts."""
 
 _PLACES: Final = (
     ("id-ID", "Asia/Jakarta"),
@@ -90,7 +90,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class WifiNetwork:
-    """A network the phone has joined."""
+    """A Wi-Fi network that the phone has joined."""
 
     ssid: str
     bssid: str
@@ -135,7 +135,7 @@ def encode_persona(persona: Persona) -> bytes:
 
 
 def decode_persona(data: bytes) -> Persona:
-    """Decode what `encode_persona` made; raise PersonaError for anything else."""
+    """Decode the output of `encode_persona`; raise PersonaError for any other bytes."""
     if len(data) > PERSONA_LIMIT:
         raise PersonaError(f"the persona has more than {PERSONA_LIMIT} bytes: give a smaller one")
     try:
@@ -158,7 +158,7 @@ def make_contact(tape: Tape) -> Contact:
 def make_persona(seed: int | bytes) -> Persona:
     """Make the persona of a seed: the same seed always gives the same persona.
 
-    How much the owner has (contacts, messages, photos) varies with the seed too.
+    The numbers of contacts, messages and photos also depend on the seed.
     """
     tape = Tape(seed)
     contacts = tuple(make_contact(tape) for _ in range(1 + tape.below(8)))
@@ -212,8 +212,8 @@ def make_persona(seed: int | bytes) -> Persona:
 def canaries(persona: Persona) -> Mapping[str, tuple[bytes, ...]]:
     """List the values that cannot occur by chance, by field name, such as `contacts.number`.
 
-    Values that are short or common (carrier, locale, battery) are left out: a search for them would
-    find noise. A comparison of two personas finds those.
+    Short or common values (carrier, locale, battery) are left out, because a search for them would
+    find noise. Leaks of those are found by a comparison of two personas.
     """
     found: dict[str, tuple[str, ...]] = {
         name: (getattr(persona, name),)

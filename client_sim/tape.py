@@ -1,6 +1,6 @@
-"""An endless stream of bytes from a seed, and the fictional values that are read from it.
+"""A deterministic stream of bytes from a seed, and fictional values read from it.
 
-Numbers come from unassigned ranges; `persona.py` lists them.
+Values come from unassigned ranges; `persona.py` lists them.
 """
 
 import hashlib
@@ -41,15 +41,15 @@ class Tape:
         return taken
 
     def below(self, bound: int) -> int:
-        """Read a number from 0 to `bound`, which is excluded."""
+        """Read a number from 0 to `bound` - 1."""
         return int.from_bytes(self.data(8), "big") % bound
 
     def digits(self, count: int) -> str:
-        """Read decimal digits."""
+        """Read `count` decimal digits."""
         return str(self.below(10**count)).zfill(count)
 
     def pick(self, choices: Sequence[_CHOICE]) -> _CHOICE:
-        """Read one of some choices."""
+        """Read one of `choices`."""
         return choices[self.below(len(choices))]
 
     def word(self) -> str:
@@ -95,7 +95,7 @@ class Tape:
         return f"org.example.{self.pick(_APPS)}.{self.word()}"
 
     def degrees(self, lowest: int) -> str:
-        """Read decimal degrees within one of `lowest`, six places."""
+        """Read decimal degrees with six places, whose whole part is `lowest`."""
         return f"{lowest}.{self.digits(6)}"
 
     def uuid(self) -> str:

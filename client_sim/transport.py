@@ -15,11 +15,11 @@ BLOCK: Final = 8 * 1024 * 1024
 
 _METADATA_SECONDS: Final = 120.0
 _BLOCK_SECONDS: Final = 1_800.0
-# For all metadata over one connection: 256 roots of two minutes each would take a working day.
+# For all metadata over one connection: 256 roots of two minutes each would take over eight hours.
 _POLL_SECONDS: Final = 900.0
-# The body of a 404 is read and discarded, so that the connection can be used further.
+# The body of a 404 is read and discarded, so that the connection can be reused.
 _NOT_FOUND_LIMIT: Final = 16_384
-# Paths of FORMATS section 8 have no other bytes; checked again here, right before sending.
+# The only bytes in paths of FORMATS section 8; checked again here, right before sending.
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 
 
@@ -30,20 +30,19 @@ def host_header(public: Public) -> str:
 
 
 def encode_request(host: str, path: str) -> bytes:
-    """Return the bytes that ask for `path`; raises TransportError for an invalid path."""
+    """Return the request for `path`; raises TransportError for an invalid path."""
     return _encode(host, path, "Accept-Encoding: gzip")
 
 
 def encode_block_request(host: str, path: str, first: int, last: int) -> bytes:
-    """Return the request for the bytes `first` to `last`, both inclusive, of `path`."""
+    """Return the request for bytes `first` to `last` of `path`, both inclusive."""
     return _encode(host, path, f"Range: bytes={first}-{last}")
 
 
 class Connection:
-    """One poll's connection: resolves once and connects once, at the first request.
+    """One poll's connection: it resolves the host and connects once, at the first request.
 
-    `requests` lists the requested paths. Use it as a context manager; it is always closed at the
-    end.
+    `requests` lists the requested paths. Use it as a context manager, which closes it.
     """
 
     def __init__(self, world: World) -> None:
@@ -83,7 +82,7 @@ class Connection:
         return None if answer.status == 404 else answer.body
 
     def get_block(self, path: str, first: int, length: int) -> bytes:
-        """Return the whole block of a package of `length` bytes that starts at `first`."""
+        """Return the block that starts at byte `first` of a package of `length` bytes."""
         last = min(first + BLOCK, length) - 1
         data = encode_block_request(self._host, path, first, last)
         wanted = b"bytes %d-%d/%d" % (first, last, length)
@@ -98,7 +97,7 @@ class Connection:
         statuses: tuple[int, ...] = (200,),
         wanted: bytes | None = None,
     ) -> Answer:
-        """Send a request and return its answer; `wanted` is the full range of a block."""
+        """Send a request and return its answer; `wanted` is the Content-Range of a block."""
         try:
             stream, reader = self._open()
             reader.expect(path, self._host)
@@ -106,7 +105,7 @@ class Connection:
             try:
                 stream.send(data)
             except OSError as error:
-                raise UnreachableError(f"The connection broke while asking: {error}.") from error
+                raise UnreachableError(f"The connection broke while sending: {error}.") from error
             answer = reader.read(
                 limit=limit,
                 seconds=_BLOCK_SECONDS if wanted is not None else self._find_patience(),
@@ -116,13 +115,13 @@ class Connection:
             if wanted is not None:
                 _check_block(answer, wanted, limit)
         except BaseException:
-            # After an error, later bytes of the connection cannot be told apart from the answer.
+            # Later bytes on the connection could belong to the answer that failed.
             self.close()
             raise
         return answer
 
     def _find_patience(self) -> float:
-        """Return the seconds that an answer may take: less when the whole poll has been slow."""
+        """Return the seconds that an answer may take, within the rest of the poll's time."""
         left = self._opened + _POLL_SECONDS - self._world.now()
         return min(_METADATA_SECONDS, left)
 
@@ -148,7 +147,7 @@ class Connection:
 
 def _encode(host: str, path: str, line: str) -> bytes:
     if not _PATH.fullmatch(path) or ".." in path:
-        raise TransportError("The phone was led to ask for a path that it has no use for.")
+        raise TransportError("The metadata led the phone to an invalid path, so it is not used.")
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{line}\r\n\r\n".encode("ascii")
 
 
@@ -163,6 +162,6 @@ def _check_status(status: int, statuses: tuple[int, ...], path: str) -> None:
 
 def _check_block(answer: Answer, wanted: bytes, length: int) -> None:
     if answer.content_range != wanted:
-        raise TransportError("The server answered with another part than the one asked for.")
+        raise TransportError("The server answered with another byte range than the requested one.")
     if len(answer.body) != length:
         raise TransportError("The server's part of the package is cut short.")

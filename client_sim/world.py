@@ -1,8 +1,8 @@
-"""Everything that a client under test receives.
+"""The interface between a client under test and everything outside it.
 
-The lab accepts any client that has a factory `factory(world) -> client`. Everything that a client
-sends goes through its world, so the world sees the whole trace: names resolved, connections made,
-bytes sent. The clean client gets no `personal`.
+The lab accepts any client that has a factory `factory(world) -> client`. A client sends only
+through its world, so the world sees the whole trace: names resolved, connections made, bytes sent.
+The clean client gets no `personal`.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
@@ -16,8 +16,8 @@ from client_sim.persona import Persona
 class BuildFacts:
     """The facts of one build, as the signed release states them.
 
-    `counter` is the release's place in its codename's one sequence, `post_timestamp` the build
-    time in seconds of Unix time, `security_patch_level` a date `YYYY-MM-DD`.
+    `counter` is the release's position in the sequence of its codename, `post_timestamp` the build
+    time in epoch seconds, `security_patch_level` a date `YYYY-MM-DD`.
     """
 
     fingerprint: str
@@ -29,7 +29,7 @@ class BuildFacts:
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """The public facts: what any owner of this model knows without turning the phone on.
+    """The public facts, which are the same for all phones of a model, region, channel and build.
 
     `root` is the TUF root that the ROM ships, `ota_certificate` the PEM certificate that packages
     are signed with, `built_at` the build date (epoch seconds), a floor for the clock. `tls` is
@@ -65,7 +65,7 @@ class Stream(Protocol):
 
 
 class World(Protocol):
-    """The only way from a client to the outside.
+    """The only access that a client has to anything outside it.
 
     `state` is a small mapping that survives restarts; a value is durable when the assignment
     returns. `entropy(n)` gives n bytes of fresh randomness, `now()` epoch seconds. `resolve`
@@ -84,10 +84,11 @@ class World(Protocol):
 
 
 class Client(Protocol):
-    """A phone's polling software, synchronous, driven from outside.
+    """A phone's polling software: synchronous, and called by the lab.
 
     `poll` polls once and returns its decision (any value with a readable `str`); `on_event`
-    receives the events in between; `next_poll(now)` gives the epoch seconds of the next poll.
+    receives the events between polls; `next_poll(now)` returns the time of the next poll in epoch
+    seconds.
     `next_poll` is called after each poll, event and start. It returns the same time until that
     poll, unless the phone was reset, or the time has passed or is over eight hours ahead.
     """
