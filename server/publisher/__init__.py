@@ -1,14 +1,15 @@
-"""Online roles: log, stage, audit, commit, refresh.
+"""Publishing with the online roles: stage, audit, log, commit, refresh.
 
-A bundle of the `inbox`, a rollout command or an expiring role comes in; what is public changes, or
-an error says why it does not.
+Input: a bundle from the `inbox`, a rollout command, or an expiring role. Output: a change of the
+public files, or an error that says why there is none.
 
-- The seven steps are here: read `publisher` first, which says what a crash after each leaves
-  behind. `inbox` (`s3_inbox`), `incoming` and `submissions` are steps 1 and 2 (`verify`),
-  `publication` is the others: `plan`, `staging` and `audit` (3), `log` (4), `read_back` (7).
-- Who may publish: `lease`. Pointers: `rollout`. What is public now: `published`, `build_names`.
-- `keys`: those that sign online, in this process or in one of their own.
-- `expiry`: the clock, what expires, and who is told.
-- `maintenance`: verify, clean, back up, rebuild and move a site.
+- Read `publisher` first: it lists the seven steps and what a crash after each leaves behind.
+  Steps 1 and 2 are in `inbox` (`s3_inbox`), `incoming`, `submissions` and `verify`. The others are
+  in `publication`, with `plan`, `staging` and `audit` (3), `log` (4) and `read_back` (7).
+- `lease`: one publisher at a time. `rollout`: edits of pointers. `published` and `build_names`:
+  the public state.
+- `keys`: the online keys, in this process or in the key process.
+- `expiry`: the clock, expiring roles, and alarms.
+- `maintenance`: check, clean, back up, rebuild and move a site.
 - `mirror`: copies for other web servers and CDNs.
 """

@@ -25,13 +25,14 @@ from server.publisher.published import Trust
 from server.storage.errors import StorageError
 
 Read = Callable[[str], bytes | None]
-"""Returns the metadata file of a name as it will be public, None for one that is not there."""
+"""Returns a metadata file by name, as it will be public; None if there is none."""
 
 
 class _TreeFetcher(FetcherInterface):
-    """Answers with what `read` returns.
+    """Answers requests with the files that `read` returns.
 
-    A root above `newest_root` is written but not visible yet: a publication was interrupted.
+    A root above `newest_root` is not found: an interrupted publication wrote it, but it is not
+    visible yet.
     """
 
     def __init__(self, read: Read, newest_root: int) -> None:
@@ -48,11 +49,11 @@ class _TreeFetcher(FetcherInterface):
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
-    """What an audit checks.
+    """The targets that an audit looks up and compares.
 
     Every target of `paths` must be found. `probes` are looked up too, but need not exist: the role
-    that would list them must be valid. `listed` is what each role must list, exactly, and all of it
-    delegated to that role. It applies to the roles that the client loads.
+    that would list them must be valid. `listed` holds the exact targets of each role, all of which
+    must be delegated to that role. It applies to the roles that the client loads.
     """
 
     paths: Sequence[str]
@@ -66,13 +67,12 @@ def plan_audit(
     former: Mapping[str, Pointer],
     pointers: Mapping[str, Pointer],
 ) -> AuditPlan:
-    """Return what to check after the roles `written` are new and `pointers` follow `former`.
+    """Return what to check if the roles `written` are new and `pointers` replace `former`.
 
-    Of a new role these are one target and the whole list; of `latest` the changed pointers and the
-    list. To look up each of a thousand targets would take the client through all delegations each
-    time. What neither root nor targets nor the role itself can have changed was audited when it was
-    new. New root or targets may name other keys for every role, so each role must be valid and lead
-    to one target.
+    For a new role these are one target and the complete list; for `latest`, the changed pointers
+    and the list. To look up each of a thousand targets would take the client through all
+    delegations each time. Other roles were audited when they were new. A new root or targets may
+    name other keys for every role, so then each role must be valid and lead to one target.
     """
     roles = {name for name in trust.roles if not is_latest(name)}
     everything = not {"root", "targets"}.isdisjoint(written)
@@ -93,7 +93,7 @@ def plan_audit(
 
 
 def _probe(role: str, parts: int) -> str:
-    """Return a path that a client looks for in `role`, whether or not it exists."""
+    """Return a path that a client looks up in `role`, whether or not it exists."""
     if not is_latest(role):
         return role_pattern(role).replace("*", "-")
     paths = (f"latest/-/-/{number}" for number in count())
@@ -108,7 +108,7 @@ def audit_staged(
     plan: AuditPlan,
     at: datetime | None = None,
 ) -> None:
-    """Do what `audit_files` does with the staged files laid over the public ones."""
+    """Run `audit_files` on the public files, with the staged ones laid over them."""
     folders = (staged / "metadata", staged, public / "metadata")
 
     def read(name: str) -> bytes | None:
@@ -128,7 +128,8 @@ def audit_files(
     """Raise TrustError unless an independent client refreshes and finds what `plan` asks for.
 
     It must reach root `newest_root`, through every root in between. Expiry is checked at the time
-    `at`, by default the wall clock's, which may have jumped. A StorageError of `read` is raised.
+    `at`, by default the wall clock's, which may have jumped. A StorageError of `read` passes
+    through.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         try:
@@ -149,7 +150,7 @@ def audit_files(
             if isinstance(error.__cause__, StorageError):  # the client wraps it
                 raise error.__cause__ from None
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
-        # The client keeps what it has verified; whether that lists every target is read there.
+        # The client saves the roles that it verified: compare the targets that they list.
         kept = {role: Path(folder) / f"{role}.json" for role in plan.listed}
         found = {
             role: json.loads(path.read_bytes())["signed"]["targets"].keys()

@@ -21,7 +21,7 @@ _FINGERPRINT = re.compile(r"[^:]*:(?P<android>[^/:]+)/[^/:]+/(?P<version>[^/:]+)
 
 
 class BuildName(msgspec.Struct, frozen=True):
-    """A build as people know it; where the channel does not list it, only the counter."""
+    """A build's name for people; only the counter is set if the channel does not list it."""
 
     counter: int
     version: str = ""
@@ -80,7 +80,7 @@ class BuildNames:
         return BuildName(counter) if path is None else self._decode(channel.codename, path)
 
     def find_newest(self, channel: Channel) -> BuildName | None:
-        """Return the name of a channel's newest build that is not withdrawn, if there is one."""
+        """Return the name of a channel's newest build that is not withdrawn, or None."""
         codename = channel.codename
         kept = {
             counter: path
@@ -126,7 +126,7 @@ def _full_packages(role: Targets) -> dict[tuple[str, int], str]:
 
 
 def _first_line(changelog: Mapping[str, str]) -> str:
-    """Return the first line that is not empty, truncated where it is long."""
+    """Return the first line that is not empty, truncated to `MAX_CHANGELOG`."""
     locales = sorted(changelog, key=lambda each: (each.partition("-")[0] != "en", each))
     lines = changelog[locales[0]].split("\n") if locales else []
     line = next((each.strip() for each in lines if each.strip()), "")

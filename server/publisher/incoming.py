@@ -28,7 +28,7 @@ from server.storage.room import Room, check_room
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A bundle whose role files are read and whose blobs are in the store."""
+    """A bundle whose role files were read; its blobs may still be missing."""
 
     id: str
     bundle: Bundle
@@ -61,7 +61,7 @@ def is_finished(folder: Path, results: Path) -> bool:
 
 
 def attempt_of(folder: Path) -> str:
-    """Return what distinguishes this folder from a later one with the same bundle."""
+    """Return an id that distinguishes this folder from a later one with the same bundle."""
     found = folder.stat()
     return f"{found.st_ino}.{found.st_ctime_ns}"
 
@@ -90,9 +90,9 @@ def load_submission(folder: Path) -> Submission:
 
 
 def check_bundle_room(submission: Submission, blobs: BlobStore, room: Room, used: int) -> None:
-    """Raise NoRoomError unless there is room for a bundle's blobs that are missing.
+    """Raise NoRoomError unless there is room for those blobs of a bundle that the store lacks.
 
-    `used` bytes are in the store.
+    `used` is the number of bytes in the store.
     """
     listed = submission.bundle.blobs
     new = [each.length for each in listed if blobs.length(each.sha256) != each.length]
@@ -100,9 +100,10 @@ def check_bundle_room(submission: Submission, blobs: BlobStore, room: Room, used
 
 
 def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None:
-    """Step 1 of publishing: blobs by hash, equal or fail. A crash leaves unnamed blobs.
+    """Store a bundle's blobs under their hashes: step 1 of publishing.
 
-    A blob that the bundle lacks must be in the store, where uploads bring it.
+    A blob that the bundle lacks must have been uploaded to the store before. Raises FormatError for
+    a missing blob, or one with another hash. A crash leaves blobs that nothing references.
     """
     for blob in submission.bundle.blobs:
         source = folder / "blobs" / blob.sha256
@@ -112,14 +113,14 @@ def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None
 
 
 def write_result(results: Path, result: Result) -> None:
-    """Publish a submission's result."""
+    """Write a submission's result."""
     write_durable(results / f"{result.id}.json", encode_result(result))
 
 
 def hide_bundle(folder: Path, trash: Path) -> Path:
-    """Move a bundle that has its result out of `incoming`; returns its path, for removal.
+    """Move a finished bundle from `incoming` to `trash`, and return its new path for removal.
 
-    A crash leaves it there, and the next start removes it.
+    After a crash, the next start removes it.
     """
     make_folder(trash)
     return folder.rename(trash / f"{TEMPORARY}{folder.name}")
@@ -159,8 +160,8 @@ async def check_content(
 ) -> None:
     """Raise FormatError unless changed packs of `tables` and `content` are valid.
 
-    The message names kind, key and rule. Raises PublishError where a blob is missing, StorageError
-    or OSError where the store fails.
+    The message names kind, key and rule. Raises PublishError if a blob is missing, StorageError or
+    OSError if the store fails.
     """
     former = {} if published is None else published.roles
     loop = asyncio.get_running_loop()

@@ -49,7 +49,7 @@ from server.storage.tree import Tree, begin_proof_renewal, end_proof_renewal
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The grown tree, and path and bytes of the tiles that it needs and may lack.
+    """The grown tree, and path and bytes of the tiles that may not be written yet.
 
     `is_new` says whether it has leaves that the signed head does not cover.
     """
@@ -120,7 +120,7 @@ def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
         raise LogError(
             "the database's leaves do not lead to the signed root: restore both from one moment."
         )
-    # Clients may hold the signed head for a while, and with it its partial tiles.
+    # Clients may still use the signed head, and with it its partial tiles.
     tiles = list(_new_tiles(tree, entries[:size], 0, 0))
     for entry in entries[size:]:
         tree.append(leaf_hash(entry))
@@ -131,7 +131,7 @@ def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
 def _new_tiles(
     tree: GrowingTree, entries: Sequence[bytes], first: int, since: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the tiles; `entries` begin at leaf `first`, `since` leaves have theirs already."""
+    """Yield the tiles that a log of `since` leaves lacks; `entries` begin at leaf `first`."""
     for index, width in changed_tiles(tree.size, since):
         start = index * WIDTH - first
         yield (
@@ -159,7 +159,7 @@ class Log:
         self._lease = lease
 
     async def newest_versions(self, roles: Collection[str]) -> dict[str, int]:
-        """Return the highest version that was ever appended, for each of `roles` that has one."""
+        """Return the highest version ever appended of each of `roles` that has one."""
         query = (
             select(LogEntry.role, func.max(LogEntry.version).label("version"))
             .where(LogEntry.role.in_(roles))
@@ -170,7 +170,7 @@ class Log:
             return {row.role: row.version for row in rows}
 
     async def versions(self, roles: Collection[str]) -> dict[str, frozenset[int]]:
-        """Return every version of each of `roles` that was ever appended, published or not."""
+        """Return every version ever appended of each of `roles`, published or not."""
         query = select(LogEntry.role, LogEntry.version).where(LogEntry.role.in_(roles))
         found: dict[str, set[int]] = {}
         async with self._sessions() as session:
@@ -179,7 +179,7 @@ class Log:
         return {role: frozenset(versions) for role, versions in found.items()}
 
     async def times(self, versions: Collection[tuple[str, int]]) -> dict[tuple[str, int], datetime]:
-        """Return when each of the role versions was appended; others are left out."""
+        """Return when each role version was appended; versions not in the log are left out."""
         found = {}
         listed = sorted(versions)
         async with self._sessions() as session:
@@ -199,9 +199,9 @@ class Log:
                 _check_same(role, version, await session.scalar(query) or sha256, sha256)
 
     async def check_whole(self, known: Sequence[VerifierKey], signed: int = 0) -> None:
-        """Raise StorageError where the database has fewer leaves than the signed checkpoint.
+        """Raise StorageError if the database has fewer leaves than the signed checkpoint.
 
-        `signed` is the size of the largest one that was ever signed, where another process knows.
+        `signed` is the largest size that was ever signed, if a key process reports it.
         """
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         async with self._sessions() as session:
@@ -217,16 +217,16 @@ class Log:
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogSigner], now: int) -> None:
         """Append the role versions that are missing, then publish tiles, checkpoint and proofs.
 
-        Reads only the tiles on the path to the new leaves. Where these are lost or do not lead to
-        the signed root, reads all rows and writes every tile again. Raises LogError for a burned
-        version, as `check` does, and where the rows are not those that were signed. Raises
+        Reads only the tiles on the path to the new leaves. If these are lost or do not lead to the
+        signed root, reads all rows and writes every tile again. Raises LogError for a burned
+        version, as `check` does, and if the rows are not those that were signed. Raises
         LeafRefusedError for leaves that a key process does not sign; their rows are removed.
         """
         known = [key.verifier for key in keys]
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         try:
             indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
-        except LeafRefusedError:  # of other rows, which are removed now, or of these
+        except LeafRefusedError:  # maybe of earlier rows, which are removed now: try once more
             indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
         appended = list(zip(indexes, leaves, strict=True))
         files = await asyncio.to_thread(list, growth.tiles)
@@ -243,8 +243,7 @@ class Log:
         size = 0 if head is None else head.size
         indexes = await self._insert(leaves, now, size)
         history, growth = await self._grow(head)
-        # Before the transaction: keys may be in another process, and halts wait for this
-        # transaction.
+        # Outside of a transaction: keys may be in another process, and halts would wait for it.
         checkpoint = Checkpoint(keys[0].verifier.name, growth.tree.size, growth.tree.root())
         try:
             return indexes, growth, await asyncio.to_thread(_sign, checkpoint, keys, history)
@@ -375,7 +374,7 @@ class Log:
 
 
 def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | None:
-    """Read the public checkpoint, which any of the keys has signed; None where there is none."""
+    """Read the public checkpoint, signed by any of the keys; None if there is none."""
     head = log / "checkpoint"
     return decode_checkpoint_of_any(read_bounded(head, MAX_NOTE), known) if head.exists() else None
 

@@ -1,4 +1,4 @@
-"""What a change makes public: new role files, snapshot and timestamp, signed by the online keys.
+"""Plans what a change makes public: new role files, snapshot, timestamp, and online signatures.
 
 Pure except for the signatures, which are deterministic: the same input gives the same bytes.
 """
@@ -38,7 +38,7 @@ class Publication:
     snapshot_version: int
 
     def leaves(self) -> list[tuple[str, int, str]]:
-        """Return what is logged of it: role, version and sha256 of each file but the snapshot."""
+        """Return its log entries: role, version and sha256 of each file except the snapshot."""
         return [
             (file.role, file.version, hashlib.sha256(file.data).hexdigest())
             for file in self.files
@@ -61,9 +61,10 @@ def plan_publication(
 
     `renew` signs latest and snapshot again although nothing in them changed. `used` is the newest
     version of each online role that was logged or signed, published or not: it is not reused.
-    `submitted` are the role files that are new in `trust`. Raises ReleaseError when a pointer that
-    changed, or one of a role that did, offers what its codename role does not list, and when a new
-    text is not plain text; of a chain of versions only the last one is checked.
+    `submitted` are the role files that are new in `trust`. Raises ReleaseError if a changed
+    pointer, or any pointer of a changed codename role, offers what the role does not list, and if a
+    new text is not plain text. Of several submitted versions of a role only the last one is
+    checked.
     """
     former = {} if published is None else published.pointers()
     changed = {file.role for file in submitted}
@@ -111,15 +112,15 @@ def plan_publication(
 
 
 def newest_signature(published: Published) -> datetime:
-    """Return the newest time at which an online role that is public was signed."""
+    """Return the newest signing time of the public online roles."""
     return max(_signing_times(published).values())
 
 
 def earliest_time(published: Published, trust: Trust) -> datetime:
-    """Return the earliest allowed time of a signature that follows `published` under `trust`.
+    """Return the earliest time that the next signature after `published`, under `trust`, may have.
 
-    Signatures by a key that `trust` removes do not count: the key was stolen, or planned to go.
-    Otherwise a time far ahead, signed by a thief, would bind all later signatures.
+    Signatures by a key that `trust` removes do not count: the key may have been stolen. If they
+    did, a thief could sign a time far ahead, and all later signatures would have to follow it.
     """
     times = _signing_times(published)
     kept = [
@@ -132,7 +133,7 @@ def earliest_time(published: Published, trust: Trust) -> datetime:
 
 
 def _signing_times(published: Published) -> dict[str, datetime]:
-    """Return when each online role was signed, `latest` with its parts."""
+    """Return when each online role was signed; for `latest`, its most recently signed part."""
     return {
         "timestamp": published.timestamp.expires - TIMESTAMP_LIFE,
         "snapshot": published.snapshot.expires - SNAPSHOT_LIFE,
@@ -141,7 +142,7 @@ def _signing_times(published: Published) -> dict[str, datetime]:
 
 
 def plan_refresh(published: Published, now: datetime) -> str:
-    """Return what must be signed again at `now`: `timestamp`, `all` or nothing (empty).
+    """Return what must be signed again at `now`: "timestamp", "all", or "" for nothing.
 
     The timestamp is renewed when it is an hour old, latest and snapshot at half of their lifetime.
     """

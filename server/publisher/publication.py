@@ -1,6 +1,6 @@
-"""Steps 3 to 7 of publishing, for the one publication under way.
+"""Steps 3 to 7 of publishing, for the one publication in progress.
 
-The normal case runs through `_complete`, as does a restart.
+A restart after a crash runs the same `_complete` as the normal case.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class PublicationSteps:
         self._after_step = after_step
 
     async def load_published(self) -> Published | None:
-        """Read what is public now, or None when nothing is; only what changed is parsed."""
+        """Read the public state, None if nothing is published; only changed files are parsed."""
         async with self._looking:
             return await asyncio.to_thread(self._public.load)
 
@@ -98,7 +98,7 @@ class PublicationSteps:
         `submitted` are the role files that are new in `trust`; `renew` signs latest and snapshot
         again although nothing in them changed.
         """
-        # Lost rows must not be replaced by others: no restart could ever complete that.
+        # New rows must not take the place of lost ones: no restart could ever complete that.
         await self._check_log(await self.load_keys())
         now = self._clock()
         if published is not None:  # with the clock set back, no earlier expiry is signed (ADR 36)
@@ -120,7 +120,7 @@ class PublicationSteps:
             )
         # A burned version must not be accepted: no restart could ever complete it.
         await self.log.check(publication.leaves())
-        # Step 3. Until it is accepted it lies under a name that no other holder of the lease uses.
+        # Step 3. Until it is accepted, it has a name that no other holder of the lease uses.
         temporary = staging.staged_temporary(self._folder.staging, self._lease.fence)
         await self._lease.write(staging.discard_unaccepted, self._folder.staging)
         await asyncio.to_thread(
@@ -131,11 +131,12 @@ class PublicationSteps:
         return await self._complete(publication)
 
     async def repair(self) -> int | None:
-        """Look at the store, and complete the accepted publication; returns its snapshot version.
+        """Refresh the tree and complete the accepted publication; returns its snapshot version.
 
-        One that is not newer than what is public is discarded, whatever its origin: phones refuse
-        an older timestamp, and later versions would be signed a second time. So is one that another
-        key process signed and has not logged: the caller's own publication is not refused for that.
+        Returns None if there was none, or if it was discarded. One that is not newer than the
+        public one is discarded: phones refuse an older timestamp, and later versions would be
+        signed a second time. One that another key process signed but did not log is discarded with
+        an alarm, so that the caller can go on.
         """
         await self._lease.change(self._tree, self._tree.refresh, self._lease.fence)
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
@@ -155,14 +156,15 @@ class PublicationSteps:
     async def _accept(self, temporary: Path) -> None:
         """Give an audited publication the name under which a restart completes it.
 
-        Another machine completes one that is in the store, as after a crash in between. So it stays
-        there if the lease is lost: the present holder may have made a part of it public.
+        Once it is in the store, another machine completes it, as after a crash between the two
+        writes. So it stays there if the lease is lost: the new holder may have made a part of it
+        public.
         """
         await asyncio.to_thread(self._tree.stage, temporary, self._lease.fence)
         await self._lease.write(move_durable, temporary, self._folder.staging)
 
     async def _discard(self) -> None:
-        """Remove the accepted publication; a crash leaves a copy, or all of it, to be removed."""
+        """Remove the accepted publication; a crash leaves the local copy or both for `repair`."""
         await asyncio.to_thread(self._tree.unstage)
         await self._lease.write(discard_folder, self._folder.staging)
 
@@ -179,7 +181,7 @@ class PublicationSteps:
         await self.log.check_whole(known, keys.log_size)
 
     async def restate_log(self) -> None:
-        """Sign everything in the log with the present keys, whichever keys signed it before."""
+        """Sign the checkpoint and all proofs again, with the present keys."""
         keys = (await self.load_keys()).log_keys
         known = await asyncio.to_thread(load_log_verifiers, self._folder)
         await self.log.restate(keys, known)
@@ -226,7 +228,7 @@ class PublicationSteps:
                 await self._discard()
                 raise
         self._after_step(4)
-        # Step 5: a new root last, and not served before the timestamp that comes with it.
+        # Step 5: a new root comes last, and is not served until its timestamp is public.
         now = int(self._clock().timestamp())
         await self._lease.change_each(
             self._tree, staging.showing_files(self._tree, publication, now)
@@ -242,7 +244,7 @@ class PublicationSteps:
 
 
 def _check_log_key(public: Path, publication: Publication, keys: OnlineKeys) -> None:
-    """Raise MissingKeyError unless the log is signed as the root says that comes out with it."""
+    """Raise MissingKeyError unless `keys` can sign the log under the publication's newest root."""
     roots = [file for file in publication.files if file.role == "root"]
     newest = max(roots, key=lambda file: file.version, default=None)
     root = load_newest_root(public) if newest is None else decode_root(newest.data).signed
@@ -251,13 +253,16 @@ def _check_log_key(public: Path, publication: Publication, keys: OnlineKeys) -> 
 
 
 def _is_overtaken(public: Path, staged: Publication) -> bool:
-    """Return whether another publication is public that is as new; the same one is of a crash."""
+    """Return whether another publication is public and at least as new as `staged`.
+
+    After a crash, `staged` itself may be public: that does not count.
+    """
     path = public / TIMESTAMP
     if not path.exists():
         return False
     data = read_bounded(path, TIMESTAMP_LIMIT)
     if data == staged.timestamp:
-        # It names its snapshot by version alone, so two of one second can be equal.
+        # It names its snapshot by version alone, so two signed in one second can be equal.
         return not is_public(public, staged.files)
     versions = [decode_timestamp(each).signed.version for each in (staged.timestamp, data)]
     return versions[0] <= versions[1]

@@ -1,7 +1,7 @@
-"""What is public now, read back from the public tree.
+"""Reads the public state from the public tree.
 
-A role file never changes once it is public, so a publisher parses it once, identified: by name,
-inode, length and time of change.
+A role file never changes once it is public, so a publisher parses it once. A file is identified by
+name, inode, length and time of change.
 """
 
 import hashlib
@@ -142,10 +142,11 @@ def load_signers(public: Path, role: str, version: int) -> list[str]:
 
 
 def hash_online(timestamp: bytes, read: Callable[[str, int], bytes]) -> str:
-    """Return a hash of what the online keys signed of a public state; `read` gives a role's file.
+    """Return a hash of the files of a public state that the online keys signed.
 
-    Not of the timestamp alone: two key processes may sign the same one within a second, for other
-    files. Raises FormatError for malformed files.
+    `read` returns the file of a role's version. The timestamp alone is not enough: two key
+    processes may sign the same one within a second, for different files. Raises FormatError for
+    malformed files.
     """
     version = decode_timestamp(timestamp).signed.snapshot_meta.version
     snapshot = read("snapshot", version)

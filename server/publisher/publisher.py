@@ -47,9 +47,9 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
 from server.storage.tree import Tree, open_tree
 
-REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
+REFRESH_LOOK = timedelta(seconds=30)  # between two checks of expiries, which are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
-"""Makes new pointers of what is published; runs in a thread, as a thousand take a while."""
+"""Returns new pointers for the published state. Runs in a thread: a thousand take a while."""
 AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
@@ -61,14 +61,13 @@ class Publisher:
     """The only writer of a state folder. Every public method takes the lease to publish.
 
     The online keys are read under the lease each time, as a command may have changed them.
-    `read_back` is step 7: it fetches what was published over the public address, or from disk where
-    no server runs; what it finds wrong goes to `alarm`, as does a postponed bundle. `after_step`
-    receives the number of each finished step, and 0 when a publication begins. `blobs` is
-    `folder.blobs` by default, and may grow as `room` says; `tree` is the folder's own by default.
-    `on_result` receives the result of a bundle in the transaction that stores it. Another machine
-    takes over from one that did not renew its lease for `lease_seconds`. Of several publishers of
-    one process, which share `precedence`, the one that `is_urgent` has the lease next. Bundles come
-    from `inbox`, by default that of the state folder.
+    `read_back` is step 7: it fetches the published files from the public address, or from disk if
+    no server runs. `alarm` receives its errors, and postponed bundles. `after_step` receives the
+    number of each finished step, and 0 when a publication begins. `blobs`, `tree` and `inbox` are
+    those of the state folder by default; `room` limits the growth of `blobs`. `on_result` receives
+    the result of a bundle in the transaction that stores it. If a holder does not renew its lease
+    for `lease_seconds`, another machine takes over. The publishers of one process share
+    `precedence`: one that `is_urgent` gets the lease before the others.
     """
 
     def __init__(
@@ -125,31 +124,31 @@ class Publisher:
 
     @property
     def blobs(self) -> BlobStore:
-        """The store that is published from."""
+        """The store of the blobs that are published."""
         return self._blobs
 
     @property
     def inbox(self) -> Inbox:
-        """Where the bundles wait."""
+        """The store of the waiting bundles."""
         return self._inbox
 
     @property
     def read_backs(self) -> ReadBacks:
-        """The read-backs under way; the opener of this publisher waits for them or stops them."""
+        """The running read-backs; the code that opened the publisher waits for or stops them."""
         return self._read_backs
 
     async def repair(self) -> int | None:
-        """Complete the publication that a crash interrupted, or discard what was not accepted.
+        """Complete the publication that a crash interrupted, or discard it if it was not accepted.
 
-        Returns the snapshot version that was completed, None when there was nothing to do.
+        Returns the completed snapshot version, or None if there was nothing to do.
         """
         async with self._lease.held():
             leftovers = await asyncio.to_thread(self._find_leftovers)
             await self._lease.write_each(partial(remove_temporary, path) for path in leftovers)
             completed = await self._steps.repair()
-        try:  # without the lease: a store may be slow, and cleaning skips what is under way
+        try:  # without the lease: a store may be slow, and `sweep` skips files in use
             await asyncio.to_thread(self._blobs.sweep)
-        except StorageError as error:  # what is left there only takes up room
+        except StorageError as error:  # leftovers only take up room
             self._alarm(f"leftovers among the blobs stay: {error}")
         return completed
 
@@ -170,7 +169,7 @@ class Publisher:
             return len(drained)
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
-        """Remove blobs that nothing names and that are at least `grace` old, or only list them."""
+        """Remove unreferenced blobs that are at least `grace` old; with `dry_run`, list them."""
         return await collect_garbage(
             self._folder,
             self._sessions,
@@ -187,7 +186,7 @@ class Publisher:
     async def process_incoming(self) -> list[Result]:
         """Publish every waiting bundle; a refused bundle gets a result with the reason.
 
-        Blobs are ingested without the lease: others publish meanwhile.
+        Blobs are ingested without the lease, so that other publications can proceed.
         """
         if not await asyncio.to_thread(self._inbox.fetch):
             return []
@@ -198,18 +197,18 @@ class Publisher:
             if prepared is None:
                 continue
             async with self._lease.held():
-                await self._steps.repair()  # what is accepted comes first
+                await self._steps.repair()  # accepted publications come first
                 result = await self._submissions.process(prepared)
             if result is not None:
                 results.append(result)
         return results
 
     async def complete(self) -> int | None:
-        """Complete what was accepted and is not public yet: `repair` for a running process.
+        """Complete an accepted publication that is not public yet: `repair` for a running process.
 
-        Returns the snapshot version, None when there was nothing to do.
+        Returns the snapshot version, or None if there was nothing to do.
         """
-        # What another publisher has staged but not accepted is left alone.
+        # A publication that another publisher has staged but not accepted is left alone.
         if self._lease.must_yield or not await asyncio.to_thread(self._folder.staging.exists):
             return None
         async with self._lease.held():
@@ -220,10 +219,10 @@ class Publisher:
         return await self.edit_pointers(lambda published: asyncio.to_thread(edit, published))
 
     async def edit_pointers(self, edit: AsyncEdit) -> int:
-        """Do the same with an `edit` that also queries the database.
+        """Do what `change_pointers` does, with an `edit` that also queries the database.
 
-        It runs under the lease, after accepted publications are public: nothing that it reads
-        changes until its pointers are out.
+        `edit` runs under the lease, after accepted publications are public: nothing that it reads
+        changes until its pointers are public.
         """
         async with self._lease.held():
             await self._steps.repair()
@@ -235,7 +234,7 @@ class Publisher:
             return await self._steps.publish(published, published, [], pointers, renew=False)
 
     async def refresh(self) -> str:
-        """Sign the online roles again where the schedule requires it; returns what was signed."""
+        """Sign the online roles again if they are due; returns what `plan_refresh` found due."""
         now = self._clock()
         if self._looked is not None and timedelta() <= now - self._looked < REFRESH_LOOK:
             return ""
@@ -254,11 +253,11 @@ class Publisher:
             return due
 
     async def rotate(self, plan: PlanKeys) -> None:
-        """Change key files as `plan` decides, and sign with the keys that are there then.
+        """Change key files as `plan` decides, then sign with the new set of keys.
 
-        The log is signed again, and the online roles that the change renews. Raises TrustError, and
-        changes nothing, where the keys could not sign what is published. A later error says what
-        was done before; a second run repeats everything.
+        The log and the online roles that the change renews are signed again. Raises TrustError, and
+        changes nothing, if the keys could not sign the published state. A later error names the
+        steps already done; a second run repeats everything.
         """
         async with self._lease.held():
             await self._steps.repair()
@@ -292,11 +291,11 @@ class Publisher:
 
 @contextlib.contextmanager
 def _name_done_steps(done: str) -> Iterator[None]:
-    """Make an error say what was done before it, and how to finish."""
+    """Add to an error which steps were done before it, and how to finish."""
 
     def sentence(error: Exception) -> str:
         reason = str(error).partition("\n")[0].rstrip(".")
-        return f"{done}: {reason}; run the same command again when that is mended."
+        return f"{done}: {reason}; fix that, then run the same command again."
 
     try:
         yield

@@ -1,7 +1,7 @@
-"""Step 7 of publishing: what was published is read back and compared.
+"""Step 7 of publishing: published files are read back and compared.
 
-A difference is an alarm; nothing is rolled back, because the timestamp that phones see is valid.
-Commands read back from the disk, where no server runs; `read_back_http` asks as phones do.
+A difference raises an alarm. Nothing is rolled back, because the timestamp that phones see is
+valid. Commands read from disk if no server runs; `read_back_http` sends the requests of a phone.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ ReadBack = Callable[[Publication], Awaitable[None]]
 
 
 class DiskReadBack:
-    """Reads back from the public folder, where no server runs."""
+    """Reads back from the public folder, for commands without a running server."""
 
     def __init__(self, public: Path) -> None:
         self._public = public
 
     async def __call__(self, publication: Publication) -> None:
-        """Raise PublishError unless every file is there as it was signed."""
+        """Raise PublishError unless every file is on disk as it was signed, or superseded."""
         await asyncio.to_thread(self._check, publication)
 
     def _check(self, publication: Publication) -> None:
@@ -49,10 +49,10 @@ class DiskReadBack:
 
 
 class ReadBacks:
-    """Reads publications back in tasks of their own; `alarm` receives what is wrong.
+    """Reads each publication back in a task of its own; `alarm` receives the errors.
 
-    As a context manager it waits at the end for those under way, so that a command can report what
-    they found. If the block fails, they are stopped.
+    As a context manager it waits at the end for running tasks, so that a command can report their
+    errors. If the block fails, the tasks are cancelled.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class ReadBacks:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def begin(self, publication: Publication) -> None:
-        """Begin to read back what is public now, without waiting."""
+        """Start to read a publication back, without waiting."""
         task = asyncio.create_task(self._look(publication))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
     async def wait(self) -> None:
-        """Wait until all have ended."""
+        """Wait until all read-backs have ended."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def stop(self) -> None:
-        """Stop those that are under way."""
+        """Cancel the running read-backs and wait for their end."""
         for task in self._under_way:
             task.cancel()
         await self.wait()
@@ -93,7 +93,7 @@ class ReadBacks:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Wait for those under way, or stop them after an error."""
+        """Wait for the running read-backs; cancel them after an error."""
         await (self.wait() if kind is None else self.stop())
 
     async def _look(self, publication: Publication) -> None:
@@ -110,12 +110,12 @@ class ReadBacks:
 
 
 def newest_timestamp(public: Path) -> bytes:
-    """Return the timestamp of a public folder. Raises StorageError where it cannot be read."""
+    """Return the bytes of a public folder's timestamp. Raises FormatError if it is not a file."""
     return read_bounded(public / "metadata" / "timestamp.json", TIMESTAMP_LIMIT)
 
 
 def version_of(timestamp: bytes) -> int:
-    """Return the version of a timestamp. Raises FormatError for one that is malformed."""
+    """Return the version of a timestamp. Raises FormatError if it is malformed."""
     return decode_timestamp(timestamp).signed.version
 
 

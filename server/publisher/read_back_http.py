@@ -35,7 +35,7 @@ BLOCK = 8 * 1024 * 1024  # bytes: what phones ask for in one request
 ZIP_MAGIC = b"PK\x03\x04"
 # The phone's own requests, so that a strict gate answers them.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}
-PATIENCE = 30  # seconds for an answer as a whole
+PATIENCE = 30  # seconds for a whole answer
 ATTEMPTS = 100
 PAUSE_SECONDS = 0.05
 CACHE_SECONDS = 75.0  # a timestamp may be cached for 60 s; the rest is slack
@@ -44,9 +44,8 @@ CACHE_SECONDS = 75.0  # a timestamp may be cached for 60 s; the rest is slack
 class HttpReadBack:
     """Reads back over the address that phones use, and compares with `public` on disk.
 
-    Several publications may be read back concurrently while others publish, also from other
-    processes: a later publication is no fault of an earlier one. Packages are compared with
-    `blobs`.
+    Publications may be read back concurrently while this or another process publishes more: an
+    answer from a later publication is no error. Packages are compared with `blobs`.
     """
 
     def __init__(self, base_url: str, public: Path, blobs: BlobReader | None = None) -> None:
@@ -68,7 +67,7 @@ class HttpReadBack:
                     await check_targets(session, self._base, file, self._public, self._blobs)
         except TimeoutError as error:
             raise PublishError(
-                f"{self._base} does not answer within {PATIENCE} seconds: see what stands there."
+                f"{self._base} does not answer within {PATIENCE} seconds: check the server there."
             ) from error
         except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
             reason = str(error) or type(error).__name__
@@ -90,7 +89,7 @@ class HttpReadBack:
         else:
             if not self._may_be_cached(answer, version, newest):
                 raise PublishError(f"{self._base} still answers with an older timestamp.")
-            # Where the timestamp is cached, so is the 404 for the next root.
+            # If the timestamp is cached, so is the 404 for the next root.
             files = tuple(file for file in files if file.role != "root")
         for file in files:
             await self._file(session, file)
@@ -109,7 +108,7 @@ class HttpReadBack:
     def _may_be_cached(self, answer: bytes, published: int, newest: bytes) -> bool:
         """Answer whether a cache in front may still hold this timestamp for some seconds.
 
-        It may also hold one that came after version `published` and was replaced as well.
+        The timestamp may also be newer than version `published`, and replaced as well.
         """
         now = asyncio.get_running_loop().time()
         self._replaced = {v: at for v, at in self._replaced.items() if now - at < CACHE_SECONDS}
@@ -138,10 +137,11 @@ async def check_targets(
     public: Path,
     blobs: BlobReader | None,
 ) -> None:
-    """Raise PublishError unless the new targets of a role are answered as phones need it.
+    """Raise PublishError unless phones can fetch the new targets of a role.
 
-    Targets of the version before were read back with that version. Without `blobs` only a block of
-    each target's bytes is compared. Raises StorageError or OSError where the store cannot be read.
+    Targets of the previous version were read back with that version. Of a package larger than
+    `BLOCK`, the first block is compared with `blobs`, if given. Raises StorageError or OSError if
+    `blobs` cannot be read.
     """
     if file.role in TOP_LEVEL_ROLES or is_latest(file.role):
         return
@@ -172,7 +172,7 @@ async def _check_package(
         where = response.headers.get("Content-Range")
         wanted = (HTTPStatus.PARTIAL_CONTENT, f"bytes 0-{size - 1}/{target.length}")
         if (response.status, where) != wanted:
-            raise PublishError(f"{url} does not answer a range request rightly.")
+            raise PublishError(f"{url} does not answer a range request correctly.")
         digest = base64.b64encode(bytes.fromhex(sha256)).decode()
         if response.headers.get("Repr-Digest", f"sha-256=:{digest}:") != f"sha-256=:{digest}:":
             raise PublishError(f"{url} answers with the digest of something else.")
@@ -193,7 +193,7 @@ async def _first_block(blobs: BlobReader, sha256: str) -> bytes:
 
 
 def _new_targets(public: Path, file: RoleVersion) -> dict[str, TargetFile]:
-    """Return the available targets that the version before did not list in the same way."""
+    """Return the targets that are not withdrawn and not in the previous version with this hash."""
     before = _load_before(public, file)
     return {
         path: target

@@ -50,7 +50,8 @@ def plan_offer(
 ) -> Pointer:
     """Return the pointer that offers `counter` in `channel` with the stepping stones it needs.
 
-    At `now` it replaces `current`, whose build it names if that was complete (FORMATS section 4).
+    It replaces `current`. If the rollout of `current` is complete at `now`, it names that build as
+    complete, otherwise the one that `current` names (FORMATS section 4).
     """
     if current is not None and counter <= current.steps[-1].counter:
         known = name_step(current.steps[-1], releases).title
@@ -169,14 +170,14 @@ WITHDRAWN = {"en": "This release was withdrawn."}
 def follow_roles(
     pointers: Mapping[str, Pointer], trust: Trust, changed: Collection[str]
 ) -> dict[str, Pointer]:
-    """Return the pointers as `trust` allows them to stand; only those of `changed` roles may move.
+    """Return the pointers adapted to `trust`; only those of `changed` roles can change.
 
-    A withdrawn incremental leaves its step, and phones take the full package; a withdrawn full
-    package halts the pointer. A build that was complete before and is withdrawn or left its role is
-    no longer named. Where a role is empty or lost builds, pointers to them end if they
-    were halted before or belong to a retired model. A reset of root ends the pointers to builds
-    that it removed. Raises PublishError when another pointer still offers what its role no longer
-    lists.
+    A withdrawn incremental is removed from its step, and phones take the full package. A withdrawn
+    full package halts the pointer. A complete build that is withdrawn, or gone from its role, is no
+    longer named. If builds are gone from a role, halted pointers to them are dropped; if the role
+    is empty, as of a retired model, all its pointers are. A reset of root drops the pointers to
+    builds that it removed. Raises PublishError if another pointer still offers a package that its
+    role no longer lists.
     """
     releases = {
         codename: decode_releases(trust.roles[codename])
@@ -197,7 +198,10 @@ def follow_roles(
 
 
 def _is_over(channel: Channel, pointer: Pointer, listed: Mapping[str, Release], floor: int) -> bool:
-    """Answer whether a pointer names only builds that left, and offers them to no device."""
+    """Answer whether a pointer is to be dropped, because builds are gone from its role.
+
+    Raises PublishError if it still offers such a build.
+    """
     offered = [package.path for step in pointer.steps for package in step.packages]
     gone = [path for path in offered if path not in listed]
     if not gone:

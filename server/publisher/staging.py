@@ -1,6 +1,6 @@
-"""The one publication under way, on disk: complete under its name, or absent.
+"""The one publication in progress, on disk: complete under its final name, or absent.
 
-staging/publication/plan.json            what it is, canonical JSON
+staging/publication/plan.json            its files, versions and hashes, canonical JSON
 staging/publication/metadata/N.ROLE.json
 staging/publication/timestamp.json
 """
@@ -44,8 +44,7 @@ class _Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def write_staged(temporary: Path, publication: Publication) -> None:
     """Write a publication under a temporary name, as `staged_temporary` gives it.
 
-    A crash leaves the temporary folder, which the next publication or start removes, and nothing
-    else.
+    A crash leaves only the temporary folder, which the next publication or start removes.
     """
     for file in publication.files:
         name = metadata_name(file.role, file.version)
@@ -97,7 +96,7 @@ def load_staged(folder: Path) -> Publication | None:
 
 
 def showing_files(tree: Tree, publication: Publication, now: int) -> Iterator[Callable[[], object]]:
-    """Yield what makes the immutable files of a publication visible, a new root last.
+    """Yield functions that make a publication's immutable files visible, a new root last.
 
     A new root is not served before the timestamp that comes with it.
     """
@@ -108,7 +107,10 @@ def showing_files(tree: Tree, publication: Publication, now: int) -> Iterator[Ca
 
 
 def _note_roots(tree: Tree, publication: Publication, now: int) -> None:
-    """Record which timestamp the new roots go with, and when; after a crash, when that ended."""
+    """Record with which timestamp the new roots become public, and when.
+
+    After a crash, the recorded time is that of the restart.
+    """
     roots = [file.version for file in publication.files if file.role == "root"]
     if roots:
         timestamp = decode_timestamp(publication.timestamp).signed.version

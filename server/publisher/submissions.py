@@ -1,12 +1,12 @@
 """Handles a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay.
 
-    without the lease   its roles verify, and then its blobs are ingested: other publications
-                        do not wait for gigabytes from a slow store, nor for unsigned bundles
-    under the lease     its roles verify against what is public by then, its blobs exist and are
-                        recorded, it is published, gets its result, and is removed
+    without the lease   its roles are verified, then its blobs ingested: other publications do
+                        not wait for gigabytes from a slow store, nor for unsigned bundles
+    under the lease     its roles are verified against the public state at that time, its blobs
+                        are looked up and recorded; it is published, gets its result, is removed
 
-Until it is removed garbage collection keeps what it names. Two processes may prepare one bundle;
-one of them publishes it, and the other finds it gone.
+Until a bundle is removed, garbage collection keeps the blobs that it names. Two processes may
+prepare one bundle; one of them publishes it, and the other finds it gone.
 """
 
 import asyncio
@@ -55,11 +55,11 @@ OnResult = Callable[[AsyncSession, Result], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A bundle as found without the lease.
+    """A bundle after the part of its processing that needs no lease.
 
-    `refusal` says what is wrong with its files; `is_whole`, that its roles verified and its blobs
-    are in the store, each of them hashed on ingestion. `attempt` distinguishes its folder from a
-    later one.
+    `refusal` is the error of its files, if any. `is_whole`: its roles are verified and its blobs
+    are in the store, each hashed on ingestion. `attempt` distinguishes this submission from a later
+    one of the same bundle.
     """
 
     id: str
@@ -90,7 +90,8 @@ class Submissions:
     async def prepare(self, submission_id: str) -> Prepared | None:
         """Verify a bundle and ingest its blobs; the caller does not hold the lease.
 
-        Returns None for one that is gone, or postponed after an external error: it delays no other.
+        Returns None if it is gone, or postponed after an external error, so that it delays no
+        other.
         """
         now = self.clock()
         since, wait = self._put_off.get(submission_id, (now, timedelta()))
@@ -107,7 +108,7 @@ class Submissions:
     async def process(self, prepared: Prepared) -> Result | None:
         """Publish or refuse a bundle and remove it; the caller holds the lease.
 
-        Returns None for one that is gone, is postponed, or has to be prepared again.
+        Returns None if it is gone, is postponed, or must be prepared again.
         """
         result, outcome = None, "is tried again later"
         try:
@@ -163,11 +164,11 @@ class Submissions:
         except StorageError:
             raise
         except HeningError:
-            return found  # what is public may have changed by the check under the lease
+            return found  # the check under the lease decides: the public state may have changed
         # Step 1.
         try:
             await self._take_in(folder, submission)
-            # From here on the store has an answer for every blob.
+            # Ask for the lengths now: under the lease `lengths` answers from its cache.
             targets = _named(trust, submission).values()
             named = {sha256 for each in targets for sha256, _ in named_blobs(each)}
             await self._threads.run(self.blobs.lengths, named)
@@ -195,7 +196,7 @@ class Submissions:
         return result
 
     async def _ended(self, found: Prepared) -> Result | None:
-        """Return the stored result of this attempt. The audit log has it, so it never changes."""
+        """Return the stored result of this attempt, if any. It is in the audit log: it is final."""
         async with self.sessions() as session:
             row = await session.get(SubmissionRow, found.id)
         if row is None or row.attempt != found.attempt:
@@ -228,7 +229,7 @@ class Submissions:
         return result
 
     async def _submit(self, prepared: Prepared) -> int | None:
-        """Publish and return the snapshot version; None where the blobs must be ingested first."""
+        """Publish and return the snapshot version; None if the blobs must be ingested first."""
         submission = prepared.submission
         if submission is None:
             if prepared.refusal is not None:
@@ -266,7 +267,7 @@ class Submissions:
             )
 
     async def _record(self, submission: Submission) -> bool:
-        """Record that the bundle's blobs were hashed, unless one of them is gone since then.
+        """Record the bundle's blobs as hashed; return False if one of them is gone since then.
 
         Blobs are removed only under the lease, so recorded blobs exist.
         """
@@ -286,7 +287,7 @@ class Submissions:
         return True
 
     async def _check_blobs(self, targets: Mapping[str, TargetFile]) -> None:
-        """Check presence, length and the record that the hash was verified when it came in."""
+        """Raise PublishError unless each blob exists with its length and is recorded as hashed."""
         wanted = [
             (path, sha256, length)
             for path, target in targets.items()
@@ -338,7 +339,7 @@ def _follow(
 
 
 def _sentence(error: HeningError) -> str:
-    """Return an error as a result can hold it: it may quote the submission."""
+    """Return an error's text, shortened and escaped: it may quote the submission."""
     return str(error)[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 
 

@@ -1,6 +1,6 @@
-"""Step 2 of publishing: what the offline signers submitted, verified against what is trusted.
+"""Step 2 of publishing: submitted offline roles are verified against the trusted ones.
 
-Pure: bytes, values and `now` in; the trust that would result, or an error, out.
+Pure: takes bytes, values and `now`; returns the resulting trust, or raises an error.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from server.publisher.published import Trust
 
 @dataclass(frozen=True, slots=True)
 class RoleVersion:
-    """One metadata file: role, version, bytes as they were signed."""
+    """One metadata file: its role, version and signed bytes."""
 
     role: str
     version: int
@@ -47,15 +47,15 @@ def verify_submission(
 ) -> Trust:
     """Return the trust that a submission leads to.
 
-    `logged` holds the versions of each submitted role that the log has: one that is not published
-    is burned, and the role skips its number.
+    `logged` holds the versions of each submitted role that are in the log. An unpublished version
+    among them is burned: the role skips its number.
 
-    Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError, with a sentence,
-    unless (1) roots follow the trusted one, (2) targets follows and delegates as the profile says,
-    (3) each delegated role follows, keeps its promises and limits and is delegated to, (4) every
-    delegated role exists, (5) each follows root's newest reset of it and none in force exceeds
-    root's lifetimes, and (6) the online keys are this server's. `now` is also when the timestamp is
-    signed that goes with it.
+    Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError unless (1) each root
+    follows the trusted one, (2) targets follows its predecessor and delegates as the profile
+    requires, (3) each submitted role is delegated to, follows its predecessor, and has valid
+    content within its limits, (4) every delegated role exists, (5) each role follows root's newest
+    reset of it, and none in force exceeds root's lifetimes, and (6) the online keys are this
+    server's. The timestamp that goes with the submission is signed at `now`, too.
     """
     by_role = {
         role: sorted(files, key=lambda file: file.version)
@@ -141,7 +141,7 @@ def _check_root_version(file: RoleVersion, root: Root) -> None:
 def _chain(
     files: Sequence[RoleVersion], now: datetime
 ) -> Iterator[tuple[RoleVersion, datetime | None]]:
-    """Yield each version with the time at which it must be valid: only the last one has any."""
+    """Yield each version with the time at which it must be unexpired, None for all but the last."""
     for file in files:
         yield file, now if file is files[-1] else None
 

@@ -1,6 +1,6 @@
-"""What time does to a site: which roles expire, whether the clock can be right, who is told.
+"""Expiry: the lifetimes of roles, the check of the machine's clock, alarms and metrics.
 
-What is public and the machine's time come in; findings, metrics and an alarm that stops signing go
-out. Read `alarms`, `clock`, then `monitor`, which looks at all of it regularly,
-and `metrics`.
+Input: the public state and the machine's time. Output: alarms, metrics, and an error that stops
+signing while the clock is doubted. Read `alarms` and `clock`, then `monitor`, which checks
+everything regularly, and `metrics`.
 """

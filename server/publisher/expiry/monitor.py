@@ -45,7 +45,7 @@ async def _ignore_alarm(_alarm: Alarm) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The result of one look, for display."""
+    """The result of one check, for display."""
 
     lifetimes: tuple[RoleLifetime, ...] = ()
     alarms: tuple[Alarm, ...] = ()
@@ -54,7 +54,7 @@ class Seen:
 
 
 class Monitor:
-    """Reports to `alarm` what needs attention: when it begins, and then daily.
+    """Reports problems to `alarm`: when they begin, and then daily.
 
     `on_expiring` receives expiring roles, for programs; if that fails, it receives them again a day
     later.
@@ -89,10 +89,10 @@ class Monitor:
         self._free = free
         self._room = room
         self.notices: Sequence[Notice] = ()
-        """What the last look found that needs attention, whether it was reported or not."""
+        """The problems that the last check found, whether or not they were reported."""
 
     async def poll(self) -> list[str]:
-        """Look once; returns why this server is not ready, a sentence each, empty when it is."""
+        """Check once; returns the reasons why this server is not ready, one sentence each."""
         now = self._clock()
         reasons = []
         try:
@@ -102,7 +102,7 @@ class Monitor:
             published = await asyncio.to_thread(self._tree.load)
             if published is None:
                 return ["nothing is published yet."]
-            async with self._sessions() as session:  # most of what the log says is cached
+            async with self._sessions() as session:  # the log's times may be cached
                 await session.execute(select(1))
             lifetimes = list_lifetimes(published, await self._load_begun(published))
             notices = await self._check_resources()
@@ -136,7 +136,7 @@ class Monitor:
         return reasons
 
     async def _check_resources(self) -> list[Notice]:
-        """Check what is not a role: disk, quota and log."""
+        """Check disk, quota and log."""
         used = 0
         if self._room.quota:
             async with self._sessions() as session:
@@ -157,8 +157,8 @@ class Monitor:
             return []
         sentence = (
             f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
-            f" {newest:%Y-%m-%d %H:%M} UTC already: look at the time service; until then that"
-            " time is signed."
+            f" {newest:%Y-%m-%d %H:%M} UTC already: check the time service. New signatures get that"
+            " time until the clock has passed it."
         )
         if (
             self._clock_behind_since is None

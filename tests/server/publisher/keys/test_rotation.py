@@ -173,7 +173,7 @@ def test_a_failure_after_the_key_files(world, monkeypatch):
             switch(world, "snapshot", "timestamp")
     assert str(failed.value) == (
         "the key files are changed, but not everything is signed with them: [Errno 28] No space"
-        " left on device; run the same command again when that is mended."
+        " left on device; fix that, then run the same command again."
     )
     assert load_online_keys(world.folder.keys).next_signers == {}
     assert switch(world, "snapshot", "timestamp") == []
