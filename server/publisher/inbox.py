@@ -1,7 +1,7 @@
-"""The interface of where submitted bundles wait for a publisher, and the local folder.
+"""The inbox, where submitted bundles wait for a publisher: its interface, and the local folder.
 
 Two stores implement it. In `LocalInbox` a bundle waits in `incoming/` of the one machine. In
-`server.publisher.s3_inbox` it waits in S3, and each publisher's machine fetches what it lacks.
+`server.publisher.s3_inbox` it waits in S3, and each publisher's machine fetches a copy.
 """
 
 import shutil
@@ -22,13 +22,13 @@ class Inbox(Protocol):
 
     @property
     def look_seconds(self) -> float:
-        """How long to wait between two questions whether a bundle still waits."""
+        """Seconds between two calls of `waits` for a bundle."""
 
     def hand_in(self, temporary: Path, submission_id: str, receipt: str) -> None:
-        """Let the complete bundle in `temporary` wait, and remove that folder.
+        """Add the complete bundle in `temporary` to the inbox, and remove that folder.
 
-        `receipt`, 16 lower-case hex digits, tells it from the same bundle at another time. A crash
-        leaves the folder.
+        `receipt`, 16 lower-case hex digits, distinguishes it from other submissions of the same
+        bundle. A crash leaves the folder.
         """
 
     def waits(self, submission_id: str) -> bool:
@@ -41,23 +41,24 @@ class Inbox(Protocol):
         """Return the ids of the bundles to publish; their files are on this machine."""
 
     def folders(self) -> list[Path]:
-        """Return the folders of all bundles, fetched now, and of those that are being received."""
+        """Fetch all bundles; return their folders, and those of bundles still being received."""
 
     def path(self, submission_id: str) -> Path:
         """Return the folder of a fetched bundle, whether or not it is still there."""
 
     def attempt(self, submission_id: str) -> str:
-        """Return what tells a fetched bundle from the same one at another time, "" if it is gone.
+        """Return an id of this submission of a fetched bundle, "" if the bundle is gone.
 
-        It has 48 characters at most, and is the same on every machine.
+        Another submission of the same bundle has another id. An id has at most 48 characters, and
+        is the same on every machine.
         """
 
     def forget(self, submission_id: str, attempt: str) -> None:
-        """Let a bundle wait no longer; its result is stored, and its folder removed."""
+        """Remove a bundle from the inbox, after its result is stored and its folder removed."""
 
 
 class LocalInbox:
-    """The folder `incoming/`, into which signers of this machine write, too."""
+    """The folder `incoming/`, into which signers on this machine also write."""
 
     look_seconds = 0.05
 
@@ -66,7 +67,7 @@ class LocalInbox:
         self._results = folder.results
 
     def hand_in(self, temporary: Path, submission_id: str, receipt: str) -> None:
-        """Give it its final name, unless the same bundle waits already."""
+        """Move the bundle into `incoming/`, unless the same one waits there already."""
         del receipt
         target = self._incoming / submission_id
         if target.is_dir():
@@ -76,7 +77,7 @@ class LocalInbox:
         sync_folder(self._incoming)
 
     def waits(self, submission_id: str) -> bool:
-        """Answer whether it lies there without its result."""
+        """Answer whether the bundle is in the folder and has no result."""
         bundle = self.path(submission_id)
         return bundle.is_dir() and not is_finished(bundle, self._results)
 
@@ -104,11 +105,11 @@ class LocalInbox:
             return ""
 
     def forget(self, submission_id: str, attempt: str) -> None:
-        """Do nothing: the folder was all of it."""
+        """Do nothing: there was only the folder."""
 
 
 def open_inbox(folder: StateFolder) -> Inbox:
-    """Return the inbox of a state folder: the folder's own, or the shared one."""
+    """Return the inbox of a state folder: the local one, or the shared one."""
     if folder.tree is None:
         return LocalInbox(folder)
     from server.publisher.s3_inbox import S3Inbox  # noqa: PLC0415 - few servers share one
@@ -117,5 +118,5 @@ def open_inbox(folder: StateFolder) -> Inbox:
 
 
 def count_waiting(folder: StateFolder) -> int:
-    """Return how many bundles wait on this machine, those that were fetched included."""
+    """Return how many bundles wait on this machine, including fetched ones."""
     return len(list_submissions(folder.incoming)) + len(list(folder.fetched.glob("*/*")))

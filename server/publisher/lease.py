@@ -1,17 +1,17 @@
 """One active publisher: a lease in the database with a fence, and a file lock as a shortcut.
 
-The row `publisher` of `leases` says who publishes until when, by the database's clock. `fence`
-grows with each new holder. The holder changes rows and files only in `fenced` or `write`: in a
-transaction that has locked the row and found its own fence there. A process that was stopped, or
-cut off from the database, finds another fence when it resumes, and changes nothing. While it is
-stopped inside such a transaction no other process can take over. No transaction is open while a
-shared store is asked, since it may not answer: `change` looks at the fence first, and the store
-refuses what a late holder writes.
+The row `publisher` of `leases` names the holder and the end of its lease, by the database's clock.
+`fence` grows with each new holder. The holder changes rows and files only in `fenced` or `write`:
+in a transaction that has locked the row and found its own fence there. A process that was stopped,
+or cut off from the database, finds another fence when it resumes, and changes nothing. While it is
+stopped inside such a transaction no other process can take over. No transaction is open during a
+request to a shared store, which may not answer: `change` checks the fence first, and the store
+refuses writes of a former holder.
 
 A lease is given back after each change. The file lock shows immediately that a holder is dead:
 while a process has the lock of a state folder, no earlier holder of lease and lock there is alive.
-An urgent publisher that waits says so in the row `urgent`, until when: other processes let it go
-first, as those of its own process do by `Precedence`.
+While an urgent publisher waits, it keeps a time in the near future in the row `urgent`: until then
+other processes let it go first. Publishers of its own process do so by `Precedence`.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ from server.storage.tree import Tree
 
 
 class Precedence:
-    """Counts, over all threads, the publishers that want or hold the lease to stop something.
+    """Counts, over all threads, the urgent publishers that want or hold the lease.
 
-    `is_at_work`: one of them holds it. `is_overdue`: the other publisher has waited for them for so
-    long that its turn is next.
+    `is_at_work`: one of them holds it. `is_overdue`: the ordinary publisher has waited for them so
+    long that it is next.
     """
 
     def __init__(self) -> None:
@@ -51,14 +51,14 @@ class Precedence:
         self.is_overdue = False
 
     def must_yield(self, *, is_urgent: bool) -> bool:
-        """Answer whether a publisher of that kind yields the lease to the other one."""
+        """Answer whether a publisher of that kind lets the other kind go first."""
         if is_urgent:
             return self.is_overdue
         return self._count > 0 and not self.is_overdue
 
     @contextlib.contextmanager
     def wanted(self) -> Iterator[None]:
-        """Make others wait until the block ends."""
+        """Make ordinary publishers wait until the block ends."""
         with self._lock:
             self._count += 1
         try:
@@ -72,15 +72,15 @@ LEASE_SECONDS = 30  # until another machine takes over from a holder that does n
 BEATS = 3  # renewals within one lease: two may fail
 WAIT_SECONDS = 60.0  # for another change to end: longer than a lease
 RETRY_SECONDS = 0.05
-YIELD_SECONDS = 5.0  # to urgent publishers, which could go on for ever
+YIELD_SECONDS = 5.0  # for urgent publishers, which could follow each other forever
 AT_ONCE = 8
-"""The most files, or rows of two statements each, that one transaction writes.
+"""The maximum number of files, or rows of two statements each, that a transaction writes.
 
-On SQLite a halt waits for such a transaction. A file is two flushes of a disk, 5 ms together.
+On SQLite a halt waits for such a transaction. A file takes two disk flushes, 5 ms together.
 """
 NAME = "publisher"
 URGENT = "urgent"
-URGENT_SECONDS = 3  # that a publisher in another process lets an urgent one go first
+URGENT_SECONDS = 3  # for which publishers in other processes let an urgent one go first
 OTHER_URGENT = "an urgent publisher"
 LOCKED = "+"
 """The suffix of the names of holders that also have the file lock."""
@@ -120,7 +120,7 @@ class Lease:
 
     @property
     def must_yield(self) -> bool:
-        """Whether this publisher waits, because another of this process is to stop something."""
+        """Whether this publisher lets another one of this process go first."""
         return self._precedence.must_yield(is_urgent=self._is_urgent)
 
     @property
@@ -134,7 +134,7 @@ class Lease:
 
         An urgent publisher is next when the present holder ends, before others of this process.
 
-        Raises StorageError when another holder does not end for `wait` seconds, or the database
+        Raises StorageError if another holder does not finish within `wait` seconds, or the database
         fails. A crash leaves the row: the lease expires, or the file lock shows that the holder is
         dead.
         """
@@ -180,7 +180,7 @@ class Lease:
                 holder = "no process" if row is None else _machine(row.holder)
                 raise LeaseLostError(
                     f"this process was silent for longer than its lease, and {holder} publishes"
-                    " now: what this one had not made public yet it leaves alone."
+                    " now: this one leaves its unfinished change alone."
                 )
             # Not each time: writing a row waits for a disk.
             if row.expires_at - now <= self._seconds * (BEATS - 1) / BEATS:
@@ -191,8 +191,8 @@ class Lease:
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function that changes files in a thread, in a transaction of `fenced`.
 
-        If this is cancelled, the transaction lasts until the thread has ended. Raises what the
-        function raises, and LeaseLostError before it begins.
+        If this is cancelled, the transaction lasts until the thread has ended. Raises
+        LeaseLostError before the call, and whatever the function raises.
         """
         async with self.fenced():
             return await self._run(functools.partial(function, *args, **kwargs))
@@ -200,33 +200,33 @@ class Lease:
     async def change(
         self, tree: Tree, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a function that changes `tree` in a thread; of a folder, as `write` does.
+        """Run a function that changes `tree` in a thread; for a local tree, as `write` does.
 
-        Raises what the function raises, and LeaseLostError before it begins.
+        Raises LeaseLostError before the call, and whatever the function raises.
         """
         if not tree.is_shared:
             return await self.write(function, *args, **kwargs)
         async with self.fenced():
-            pass  # still ours
+            pass  # raises if the lease is lost
         return await self._run(functools.partial(function, *args, **kwargs))
 
     async def write_each(self, steps: Iterable[Callable[[], object]]) -> None:
         """Run many short functions in order as `write` runs one, `AT_ONCE` in one transaction.
 
-        A crash, or a lease that is lost, ends it after any of them.
+        A crash or a lost lease may stop it after any of them.
         """
         pending = iter(steps)
         while batch := list(itertools.islice(pending, AT_ONCE)):
             await self.write(_run_all, batch)
 
     async def change_each(self, tree: Tree, steps: Iterable[Callable[[], object]]) -> None:
-        """Do with `change` what `write_each` does with `write`."""
+        """Run many short functions in order as `change` runs one, `AT_ONCE` at a time."""
         pending = iter(steps)
         while batch := list(itertools.islice(pending, AT_ONCE)):
             await self.change(tree, _run_all, batch)
 
     async def _run(self, call: Callable[[], T]) -> T:
-        """Run a function in the thread; if this is cancelled, once it has ended."""
+        """Run a function in the thread; a cancellation takes effect once it has ended."""
         work = asyncio.get_running_loop().run_in_executor(self._thread, call)
         try:
             return await asyncio.shield(work)
@@ -261,7 +261,7 @@ class Lease:
         raise StorageError(_busy(holder))
 
     async def _take(self, place: str, *, locked: bool) -> str:
-        """Take the lease and return an empty text, or return its holder."""
+        """Take the lease and return "", or return its present holder."""
         async with self._sessions.begin() as session:
             row, now, urgent = await _locked_row(session)
             if row is None:
@@ -285,7 +285,7 @@ class Lease:
         return ""
 
     async def _beat(self) -> None:
-        """Renew the lease for ever. If that fails, the next `fenced` says why."""
+        """Renew the lease until cancelled. If that fails, the next `fenced` raises the error."""
         while True:
             await asyncio.sleep(self._seconds / BEATS)
             with contextlib.suppress(StorageError):
@@ -307,7 +307,7 @@ def _locked(time: ColumnElement[Any]) -> Select[LeaseRow, int, int | None]:
     return query.where(LeaseRow.name == NAME).with_for_update(of=LeaseRow)
 
 
-# Made once: a halt runs it eight times. `time` is that of SQLite, or of PostgreSQL.
+# Built once: a halt runs it eight times. `time` is that of SQLite, or of PostgreSQL.
 _LOCKED = (
     _locked(func.strftime("%s", "now")),
     _locked(func.extract("epoch", func.clock_timestamp())),
@@ -321,7 +321,7 @@ _INSERT = text(
 
 
 async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int, int]:
-    """Return the row, locked, the time of the database, and until when an urgent one waits.
+    """Return the locked row, the database's time, and until when an urgent publisher waits.
 
     All processes share that time. It may be from before the wait for the lock, which makes leases
     longer, not shorter.

@@ -3,12 +3,11 @@
     PREFIX/incoming/ID/RECEIPT   what the API received (ADR 40): bundle.json, then the role files
     fetched/RECEIPT/ID/          a copy on a publisher's machine, a folder as in `incoming/`
 
-An object is written once, so a bundle is whole or absent. It is removed by its own name once its
-result is stored: the same bundle that is handed in again meanwhile has another receipt, and stays.
-The receipt is the attempt in the result's row, on whichever machine it was published; so a machine
-that stops in between leaves an object that the next one finds ended, and removes. A copy whose
-object is gone is removed, too. What lies in `incoming/` of a publisher's machine is published as
-well.
+An object is written once, so a bundle is complete or absent. It is removed by name once its result
+is stored. If the same bundle is submitted again meanwhile, that object has another receipt, and
+stays. The row of a result has the receipt as its attempt. If a machine stops before it removes an
+object, the next one finds that its result exists, and removes it. A copy whose object is gone is
+removed, too. Bundles in `incoming/` of a publisher's machine are published as well.
 """
 
 import contextlib
@@ -32,15 +31,15 @@ from server.storage.layout import StateFolder
 from server.storage.objects import Objects
 from server.storage.s3_client import S3Place
 
-EVERY_SECONDS = 1.0  # between two looks for bundles: one request each
-BULK = timedelta(seconds=60)  # how long a bundle may take on its way to S3
+EVERY_SECONDS = 1.0  # between two searches for bundles, of one request each
+BULK = timedelta(seconds=60)  # how long the upload of a bundle to S3 may take
 _NAME = re.compile(r"incoming/([0-9a-f]{64})/([0-9a-f]{16})")
 _RECEIPT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An object: the bundle's id, the receipt of one submission of it, and its bytes."""
+    """A waiting object: the bundle's id, the receipt of its submission, and the length in bytes."""
 
     id: str
     receipt: str
@@ -48,9 +47,9 @@ class Waiting:
 
 
 class S3Inbox:
-    """Bundles below `incoming/` of `place`, and those in `incoming/` of this machine.
+    """The bundles below `incoming/` of `place`, and those in `incoming/` of this machine.
 
-    `monotonic` counts seconds.
+    `monotonic` returns seconds.
     """
 
     look_seconds = 0.5
@@ -72,23 +71,23 @@ class S3Inbox:
         self._waiting: list[Waiting] = []
 
     def hand_in(self, temporary: Path, submission_id: str, receipt: str) -> None:
-        """Write the object; repeated after a crash it stays as it is."""
+        """Write the object; a repetition after a crash changes nothing."""
         self._bulk.create(f"incoming/{submission_id}/{receipt}", _join(temporary))
         shutil.rmtree(temporary, ignore_errors=True)
         self._next_look = self._monotonic()
 
     def waits(self, submission_id: str) -> bool:
-        """Answer whether its object is there, or its folder."""
+        """Answer whether the bundle's object or its folder exists."""
         check_sha256(submission_id)
         listed = self._objects.list(f"incoming/{submission_id}")
         return next(listed, None) is not None or self._local.waits(submission_id)
 
     def waiting(self) -> list[str]:
-        """List objects and folder."""
+        """List the objects and the folder."""
         return self._with_local(self._list_objects())
 
     def fetch(self) -> list[str]:
-        """Fetch what is missing, once a second."""
+        """Fetch missing bundles, at most once in `EVERY_SECONDS`."""
         now = self._monotonic()
         if now >= self._next_look:
             self._next_look = now + EVERY_SECONDS
@@ -96,12 +95,12 @@ class S3Inbox:
         return self._with_local(self._waiting)
 
     def folders(self) -> list[Path]:
-        """Fetch what is missing, and return copies and what `incoming/` holds."""
+        """Fetch missing bundles; return the copies, and the contents of `incoming/`."""
         self._fetch_missing()
         return [*self._local.folders(), *map(self._copy, self._waiting)]
 
     def path(self, submission_id: str) -> Path:
-        """Return the copy that came first, else the folder in `incoming/`."""
+        """Return the oldest copy, or else the folder in `incoming/`."""
         found = self._find(submission_id)
         return self._local.path(submission_id) if found is None else self._copy(found)
 
@@ -111,7 +110,7 @@ class S3Inbox:
         return self._local.attempt(submission_id) if found is None else found.receipt
 
     def forget(self, submission_id: str, attempt: str) -> None:
-        """Remove the object; a crash before it leaves one that is fetched and found ended."""
+        """Remove the object; after a crash before that, it is fetched again, and found finished."""
         if _RECEIPT.fullmatch(attempt):
             self._objects.remove(f"incoming/{submission_id}/{attempt}")
             self._waiting = [each for each in self._waiting if each.receipt != attempt]
@@ -131,7 +130,7 @@ class S3Inbox:
         return self._copies / waiting.receipt / waiting.id
 
     def _list_objects(self) -> list[Waiting]:
-        """Return what waits in S3, the oldest first."""
+        """Return the objects in S3, the oldest first."""
         found = sorted(self._objects.list("incoming"), key=lambda each: (each.time, each.name))
         matches = [(_NAME.fullmatch(each.name), each.size) for each in found]
         return [Waiting(match[1], match[2], size) for match, size in matches if match is not None]
@@ -164,7 +163,7 @@ class S3Inbox:
         temporary = self._make_temporary()
         make_folder(temporary / waiting.id)
         _split(found.data, temporary / waiting.id)
-        os.sync()  # before it has its name
+        os.sync()  # before the rename
         try:
             move_durable(temporary, self._copies / waiting.receipt)
         except OSError:
@@ -185,7 +184,7 @@ def _join(folder: Path) -> bytes:
 
 
 def _split(data: bytes, folder: Path) -> None:
-    """Write the files of a bundle; of a damaged one there are none, and it is refused."""
+    """Write the files of a bundle; none if it is damaged: it is refused later."""
     at = data.find(b"\n") + 1
     try:
         roles = decode_bundle(data[:at]).roles
