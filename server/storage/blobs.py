@@ -32,7 +32,7 @@ PIECE = 64 * 1024  # bytes of one read: small enough that downloads do not starv
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """One stored blob: its length in bytes, and since when it is there, in epoch seconds."""
+    """One stored blob: its length in bytes, and when it was stored, in epoch seconds."""
 
     sha256: str
     length: int
@@ -49,10 +49,10 @@ class BlobReader(Protocol):
         """
 
     def open_file(self, sha256: str, length: int) -> AbstractAsyncContextManager[int | None]:
-        """Yield the descriptor of a file with a blob's bytes, None where no blob is a file.
+        """Yield the descriptor of a file with a blob's bytes, None if the store has no files.
 
         Other readers may share it: read it at offsets, never at its position. Entering raises
-        StorageError or OSError where the blob is missing or has another length.
+        StorageError or OSError if the blob is missing or has another length.
         """
 
     def open_range(
@@ -60,8 +60,8 @@ class BlobReader(Protocol):
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Yield the `length` bytes from `first` on, in pieces of at most `PIECE`.
 
-        Entering raises StorageError or OSError where the blob cannot be read, before any piece; so
-        does a piece that does not arrive.
+        Raises StorageError or OSError on entering if the blob cannot be read, and later if a piece
+        does not arrive.
         """
 
 
@@ -72,7 +72,7 @@ class BlobStore(BlobReader, Protocol):
         """Return a blob's present length in bytes, or None when it is missing."""
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob exists.
+        """Copy `source` into the store, unless its blob exists.
 
         Raises FormatError for bytes with another hash. A crash leaves files that `sweep` removes,
         never a blob under a name that is not its hash.
@@ -91,7 +91,7 @@ class BlobStore(BlobReader, Protocol):
     def read(self, sha256: str, length: int) -> Iterator[bytes]:
         """Yield a blob's bytes; raises FormatError at their end unless they have its hash.
 
-        A caller that uses them must finish only when the iteration has ended.
+        Until the iteration has ended, the caller must not rely on the bytes.
         """
 
     def copy(
@@ -110,13 +110,13 @@ class BlobStore(BlobReader, Protocol):
         """Remove a blob; a missing one is no error."""
 
     def free(self) -> int | None:
-        """Return how many bytes the store's disk has free, None where there is no such limit."""
+        """Return how many bytes the store's disk has free, None if there is no such limit."""
 
     def sweep(self) -> None:
-        """Remove the temporary files of crashed ingests, but not of those under way."""
+        """Remove the temporary files of crashed ingests, but not of running ones."""
 
 
-READ = 1 << 20  # bytes read in one go
+READ = 1 << 20  # bytes per read
 
 
 def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
@@ -125,7 +125,7 @@ def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
     Raises FormatError for a file that is not regular or has another length.
     """
     sentence = f"the blob {sha256[:16]} is not a regular file."
-    try:  # without waiting, for a pipe would block for ever
+    try:  # non-blocking: opening a pipe would block forever
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENOENT, errno.ENXIO}:
@@ -144,7 +144,7 @@ def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
 def read_checked(pieces: Iterator[bytes], sha256: str, length: int) -> Iterator[bytes]:
     """Yield `pieces`; raises FormatError at their end unless they are the blob.
 
-    A caller that uses the pieces must finish only when the iteration has ended.
+    Until the iteration has ended, the caller must not rely on the pieces.
     """
     digest, left = hashlib.sha256(), length
     for piece in pieces:
@@ -174,7 +174,7 @@ def write_blob(
     A refused blob or a full disk leaves nothing.
     """
     make_folder(target.parent, mode)
-    # A unique name, for two may write the same blob; locked, so that `sweep_unlocked` skips it.
+    # A unique name: two callers may write the same blob. Locked: `sweep_unlocked` skips it.
     descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
     temporary = Path(name)
     try:
@@ -203,7 +203,7 @@ def sweep_unlocked(folder: Path) -> None:
             leftover.unlink()
 
 
-ANSWER_SECONDS = 5  # of a store, while the lease is held
+ANSWER_SECONDS = 5  # to wait for a store while the lease is held
 MOST = 8  # threads: they wait for a disk or a network
 
 P = ParamSpec("P")
@@ -226,10 +226,11 @@ class BlobThreads:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     async def run_soon(self, ask: Callable[[], T]) -> T:
-        """Ask a store while the lease is held, where the halt of a rollout would wait for it.
+        """Run `ask` with a deadline, for requests to a store while the lease is held.
 
-        Raises what `ask` raises, and StorageError after `ANSWER_SECONDS`; `ask` then continues in
-        its thread. Never await it in a transaction: that would block the database for all others.
+        The halt of a rollout may wait for the lease. Raises what `ask` raises, and StorageError
+        after `ANSWER_SECONDS`; `ask` then continues in its thread. Never await it in a transaction:
+        that would block the database for all others.
         """
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -5,11 +5,14 @@ from pathlib import Path
 from server.core.errors import FormatError
 
 TEMPORARY = ".tmp-"
-"""The beginning of the names of files being written or removed; readers skip them."""
+"""The prefix of the names of files being written or removed; readers skip them."""
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file of at most `limit`; symbolic links are refused."""
+    """Return the bytes of a regular file, of which there may be `limit`.
+
+    Raises FormatError for a larger file, a symbolic link, or anything else.
+    """
     if path.is_symlink() or not path.is_file():
         raise FormatError(f"{path.name} is not a regular file.")
     if path.stat().st_size > limit:

@@ -40,8 +40,8 @@ T = TypeVar("T")
 class Sessions:
     """Makes sessions: `sessions()` to read, `sessions.begin()` as a transaction that writes.
 
-    What a session reads is of one moment on SQLite, and committed on PostgreSQL. A session of
-    `begin` is committed at the end of its block, and rolled back where the block raises.
+    On SQLite a session reads one snapshot; on PostgreSQL each statement reads committed rows. A
+    session of `begin` is committed at the end of its block, and rolled back if the block raises.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -66,9 +66,9 @@ async def open_database(
     is_urgent: bool = False,
     migrations: Path = MIGRATIONS,
 ) -> AsyncIterator[Sessions]:
-    """Migrate the database at `place` to the newest of `migrations`, and yield sessions on it.
+    """Migrate the database at `place` to the newest of `migrations`, and yield its sessions.
 
-    Users of one SQLite file in one process share its `gate`, at which urgent sessions are first.
+    All sessions on one SQLite file in one process share its `gate`, where urgent ones go first.
     """
     await asyncio.to_thread(migrate, place, migrations=migrations)
     if isinstance(place, Path):
@@ -81,10 +81,10 @@ async def open_database(
 
 
 async def run_again(transaction: Callable[[], Awaitable[T]]) -> T:
-    """Run a transaction that looks for what it makes, and once more where another was faster.
+    """Run a transaction that creates a missing row, and once more if another one created it first.
 
-    On PostgreSQL two that make the same both see that it is not there, and the second to commit
-    breaks a rule of the table. The second time it sees what is there, and refuses in its own words.
+    On PostgreSQL two such transactions may both find the row missing, and the second to commit
+    violates a constraint. In its second run it finds the row, and raises its own error.
     """
     try:
         return await transaction()
@@ -93,8 +93,8 @@ async def run_again(transaction: Callable[[], Awaitable[T]]) -> T:
 
 
 def _narrow(file: Path) -> None:
-    """Make a file private, and those that SQLite makes beside it: webhooks have secrets."""
-    with suppress(PermissionError):  # it belongs to another user
+    """Make a file private, and so those that SQLite makes beside it: webhooks have secrets."""
+    with suppress(PermissionError):  # the file belongs to another user
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
 
@@ -120,7 +120,7 @@ def newest_revision(migrations: Path = MIGRATIONS) -> str:
 
 
 def _read_directly(place: Place) -> str | None:
-    """Return the revision by the driver alone; None where it does not say one.
+    """Return the revision, using only the driver; None if that finds none.
 
     Every start asks for it, and an engine costs ten times as much.
     """
@@ -136,7 +136,7 @@ def _read_directly(place: Place) -> str | None:
 
 
 def read_revision(connection: Connection) -> str | None:
-    """Return the revision that alembic noted in the database; None where it is empty."""
+    """Return the revision that alembic recorded in the database; None if it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text(_REVISION))
@@ -158,7 +158,7 @@ def with_connection(place: Place, work: Callable[[Connection], T], *, writes: bo
 
 
 async def _with_postgres(address: PostgresAddress, work: Callable[[Connection], T]) -> T:
-    """Do the same on PostgreSQL; the loop is this call's own, so that `work` may block it."""
+    """Do the same on PostgreSQL, in an event loop of this call, which `work` may block."""
     engine = make_engine(address)
     try:
         async with engine.begin() as connection:
@@ -172,11 +172,11 @@ ONE_AT_A_TIME = 0x68656E696E67
 
 
 def migrate(place: Place, *, backup_made: bool = False, migrations: Path = MIGRATIONS) -> bool:
-    """Bring a database to the newest of `migrations`, in one transaction; returns if it changed.
+    """Migrate a database to the newest of `migrations` in one transaction; returns if it changed.
 
     Before that a SQLite file is copied to `NAME.before-REVISION`, which a crash leaves. Raises
-    StorageError for a database that a newer version made, and unless `backup_made` for one on
-    PostgreSQL that holds something and is older.
+    StorageError for a database of a newer version, and, without `backup_made`, for an older one on
+    PostgreSQL that is not empty.
     """
     if is_current(place, migrations):
         return False
@@ -187,9 +187,9 @@ def migrate(place: Place, *, backup_made: bool = False, migrations: Path = MIGRA
 
 
 def _write_ahead(path: Path) -> None:
-    """Give a file its write-ahead log before it has tables: connections to it find it then.
+    """Switch a file to its write-ahead log before it has tables, for all later connections.
 
-    SQLite does not wait for its lock here, so two programs that start at one moment would fail.
+    SQLite does not wait for its lock here, so of two programs that start together one would fail.
     """
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         for left in reversed(range(_TRIES)):

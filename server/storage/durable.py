@@ -16,7 +16,7 @@ from server.storage.errors import StorageError
 PRIVATE = 0o600
 """The mode of a file of the state folder or of a backup: it may hold a secret, or future plans."""
 READABLE = 0o644
-"""The mode of a file of a static mirror, for another user's web server, or of one to pass on."""
+"""The mode of files for other users: a static mirror's, for a web server, or files to pass on."""
 OTHERS = 0o077
 """The mode bits that a private file or folder must not have."""
 
@@ -32,7 +32,7 @@ def is_private(found: os.stat_result, user: int) -> bool:
 
 
 def folder_mode(mode: int) -> int:
-    """Return the mode of a folder whose files have `mode`: who may read them may enter it."""
+    """Return the mode of a folder for files of `mode`: users who may read them may enter it."""
     return mode | (mode & 0o444) >> 2
 
 
@@ -67,7 +67,7 @@ def create_folder(path: Path, mode: int = PRIVATE) -> None:
 def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Replace the content of `path` by `data`; a crash leaves the old content or the new.
 
-    File and missing folders are created with `mode`, as `server.storage.durable` says.
+    The file and missing folders are created with `mode`, whatever the umask.
     """
     make_folder(path.parent, mode)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
@@ -82,7 +82,7 @@ def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 
 
 def write_immutable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Make `path` hold `data`; an existing file must hold the same."""
+    """Write `data` to `path`; raise StorageError if the file exists with other bytes."""
     try:
         present = path.read_bytes()
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def move_durable(source: Path, target: Path) -> None:
 
 
 def discard_folder(folder: Path) -> None:
-    """Remove a folder such that a crash leaves it whole, or under a temporary name."""
+    """Remove a folder such that a crash leaves it complete, or under a temporary name."""
     trash = folder.with_name(f"{TEMPORARY}done")
     if trash.exists():
         shutil.rmtree(trash)
@@ -136,18 +136,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep_temporary(folder: Path) -> None:
-    """Remove what crashed writes left below `folder`; what cannot be removed stays."""
+    """Remove the files that crashed writes left below `folder`, except those it cannot remove."""
     for leftover in find_temporary(folder):
         remove_temporary(leftover)
 
 
 def find_temporary(folder: Path) -> list[Path]:
-    """Return what crashed writes left below `folder`, contents before their folder."""
+    """Return the paths that crashed writes left below `folder`, contents before their folder."""
     return sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True)
 
 
 def remove_temporary(leftover: Path) -> None:
-    """Remove what a crashed write left; what cannot be removed stays."""
+    """Remove a file or folder that a crashed write left, as far as possible."""
     if leftover.is_dir():
         shutil.rmtree(leftover, ignore_errors=True)
     else:

@@ -1,9 +1,9 @@
 """Engines: how connections are made, how transactions begin, and how faults are reported.
 
-On SQLite a transaction that writes is exclusive from its first statement on (BEGIN IMMEDIATE): it
-waits for another one at its beginning and cannot lose what it has read. Within a process a gate
+On SQLite a writing transaction is exclusive from its first statement on (BEGIN IMMEDIATE): it waits
+for another one only at its beginning, and what it has read stays valid. Within a process a gate
 grants the turns. The connection's thread holds it, from before the beginning until after the end.
-On PostgreSQL writers run concurrently, and one that depends on a row locks it.
+On PostgreSQL writers run concurrently, and a writer that depends on a row locks it.
 """
 
 import asyncio
@@ -45,10 +45,10 @@ class WriteGate:
         self._in_a_row = 0  # urgent turns while an ordinary writer waited
 
     def take(self, seconds: float, *, is_urgent: bool) -> bool:
-        """Wait for up to `seconds` for a turn; returns whether it came.
+        """Wait for up to `seconds` for a turn; returns False if none was granted.
 
-        Each class is served in the order of arrival, and the ordinary one while no urgent writer
-        waits or after `IN_A_ROW` urgent turns. Blocks the thread.
+        Each class is served in the order of arrival. An ordinary writer is next if no urgent one
+        waits, or after `IN_A_ROW` urgent turns. Blocks the thread.
         """
         queue = self._urgent if is_urgent else self._ordinary
         with self._lock:
@@ -60,7 +60,7 @@ class WriteGate:
         if turn.wait(seconds):
             return True
         with self._lock:
-            if turn.is_set():  # it came at this moment
+            if turn.is_set():  # granted at this moment
                 return True
             queue.remove(turn)
         return False
@@ -84,20 +84,20 @@ WRITES = "writes"
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 BUSY_SECONDS = 10  # how long a writer waits for another one's transaction
 CONNECT_SECONDS = 10
-COMMAND_SECONDS = 60  # no statement takes a second; one that waits for a lock may
-# A machine that disappeared holds its locks for a minute, not for the system's two hours.
+COMMAND_SECONDS = 60  # no statement takes a second, unless it waits for a lock
+# The locks of a machine that disappeared are released after a minute, not two hours.
 KEEPALIVE = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
 LOST_SECONDS = 10
-"""How long the database's machine may be silent: one that disappeared does not end connections.
+"""How long the database's machine may be silent, since a lost machine closes no connection.
 
 A server that hangs still acknowledges what it receives.
 """
 MOVED = "this server moved to another database"
-"""What a database that `server.publisher.maintenance.move` closed answers to a write."""
+"""The error for writes to a database that `server.publisher.maintenance.move` closed."""
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Errors that the caller caused or expects, which are not external failures."""
 
@@ -105,11 +105,11 @@ OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 def make_engine(
     place: Place, gate: WriteGate | None = None, *, is_urgent: bool = False
 ) -> AsyncEngine:
-    """Return an engine on a migrated database; it connects when it is used.
+    """Return an engine on a migrated database; it connects at its first use.
 
-    Writers on SQLite take turns at `gate`, by default its own; first where it `is_urgent`. A
-    connection that died while idle is replaced silently. Other faults of the database, or of the
-    network, are raised as StorageError.
+    Writers on SQLite take turns at `gate`, by default one of this engine; an engine that
+    `is_urgent` goes first. A connection that died while idle is replaced silently. Other faults of
+    the database, or of the network, are raised as StorageError.
     """
     if not isinstance(place, PostgresAddress):
         turns = gate or WriteGate()
@@ -169,12 +169,12 @@ class _GatedConnection(sqlite3.Connection):
     is_urgent: bool
     _has_turn = False
 
-    def cursor(self, factory: Any = None) -> Any:  # noqa: ANN401 - of the class that is asked for
+    def cursor(self, factory: Any = None) -> Any:  # noqa: ANN401 - of the requested class
         """Return a cursor that takes the turn when it begins to write."""
         return super().cursor(_GatedCursor if factory is None else factory)
 
     def take_turn(self) -> None:
-        """Wait for the turn; raises SQLite's error where another transaction lasts too long."""
+        """Wait for the turn; raises SQLite's error if another transaction lasts too long."""
         if not self.gate.take(BUSY_SECONDS, is_urgent=self.is_urgent):
             raise sqlite3.OperationalError("database is locked")
         self._has_turn = True
@@ -223,7 +223,7 @@ class _GatedCursor(sqlite3.Cursor):
 
 
 def _write_ahead(engine: Engine) -> None:
-    """Write-ahead log, full sync: a commit that returned survives a power cut."""
+    """Set a write-ahead log and full sync: a commit that returned survives a power cut."""
 
     @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -239,9 +239,9 @@ def _write_ahead(engine: Engine) -> None:
 
 
 async def ask_postgres(address: PostgresAddress, query: str) -> str | None:
-    """Return a query's one value, over a connection of its own; None where it fails or has none.
+    """Return a query's one value, over a connection of its own; None if it fails or has none.
 
-    Raises StorageError without a connection.
+    Raises StorageError if there is no connection.
     """
     import asyncpg  # noqa: PLC0415 - most commands work on SQLite
 
@@ -259,7 +259,7 @@ async def _connect(address: PostgresAddress) -> "asyncpg.Connection":
     """Connect as libpq would: a password may come from the address, PGPASSFILE or ~/.pgpass."""
     import asyncpg  # noqa: PLC0415 - most commands work on SQLite
 
-    # The library asks one machine after the other within one time: the first one that has
+    # The library tries one machine after the other within one timeout, and a machine that
     # disappeared would use it up.
     asked = [asyncio.create_task(_ask(address, *each)) for each in address.hosts]
     try:
@@ -274,7 +274,7 @@ async def _connect(address: PostgresAddress) -> "asyncpg.Connection":
 async def _ask(
     address: PostgresAddress, host: str | None = None, port: int | None = None
 ) -> "asyncpg.Connection":
-    """Connect to `host` of the address, or as the address says by itself."""
+    """Connect to `host` of the address, by default to the host or hosts that it names."""
     import asyncpg  # noqa: PLC0415 - most commands work on SQLite
 
     return await asyncpg.connect(
@@ -307,7 +307,7 @@ async def _first(asked: "Sequence[asyncio.Task[asyncpg.Connection]]") -> "asyncp
 
 
 def _end_when_lost(opened: socket.socket) -> None:
-    """Have the system end a connection whose other machine is silent for LOST_SECONDS."""
+    """Let the system close a connection whose peer is silent for LOST_SECONDS."""
     if sys.platform == "linux" and opened.family in {socket.AF_INET, socket.AF_INET6}:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (
@@ -320,13 +320,13 @@ def _end_when_lost(opened: socket.socket) -> None:
 
 def _fault(place: Place, error: BaseException) -> StorageError:
     name = place if isinstance(place, PostgresAddress) else place.name
-    # After the first line there is the statement, or advice that does not apply here.
+    # The lines after the first hold the statement, or advice that does not apply here.
     reason = str(error).partition("\n")[0].rpartition(">: ")[2].rstrip(".") or type(error).__name__
     if "database is locked" in reason:
         return StorageError(
             f"the database {name} is locked for over {BUSY_SECONDS} seconds: a process that is"
-            f" stopped or hangs in the middle of a change has it; see which with `fuser {name}`,"
-            " and let it go on or end it."
+            f" stopped or hangs during a change holds the lock. Find it with `fuser {name}`, and"
+            " continue or end it."
         )
     if MOVED in reason:
         return StorageError(

@@ -4,4 +4,4 @@ from server.core.errors import HeningError
 
 
 class StorageError(HeningError):
-    """A disk or database that fails."""
+    """A disk, a database or a store failed."""

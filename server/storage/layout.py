@@ -32,15 +32,15 @@ class PostgresAddress:
 
     @property
     def has_password(self) -> bool:
-        """Whether `url` holds one."""
+        """Whether `url` holds a password."""
         parts = self._parts
         return bool(parts.password or parts.query.get("password"))
 
     @property
     def hosts(self) -> Sequence[tuple[str, int | None]]:
-        """Host and port of each machine, where several are named and one of them takes writes.
+        """Host and port of each machine of a cluster, one of which accepts writes.
 
-        Else nothing.
+        Empty unless `url` names several hosts and has `target_session_attrs=read-write`.
         """
         parts = self._parts
         names = (parts.host or "").split(",")
@@ -55,7 +55,7 @@ class PostgresAddress:
 
     @property
     def _parts(self) -> "URL":
-        # Without SQLAlchemy, which takes long to import, for commands that open no database.
+        # Imported here: SQLAlchemy takes long to import, and many commands open no database.
         from sqlalchemy.engine import make_url  # noqa: PLC0415
         from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
@@ -73,9 +73,9 @@ Place = Path | PostgresAddress
 class StateFolder:
     """The folder given as `--state`: keys, trust, submissions, blobs, database and public tree.
 
-    `database_url` and `keys_socket` are the settings; empty for the SQLite file and the keys in
-    the folder. `tree` is where several machines share what is public; None where this folder alone
-    has it.
+    `database_url` and `keys_socket` are the settings; empty for the SQLite file and the keys in the
+    folder. `tree` is the place in S3 where several machines share the public tree; None if only
+    this folder has it.
     """
 
     root: Path
@@ -128,12 +128,12 @@ class StateFolder:
 
     @property
     def staging(self) -> Path:
-        """The one publication under way, complete once it has this name."""
+        """The one publication in progress, complete once it has this name."""
         return self.root / "staging" / "publication"
 
     @property
     def public(self) -> Path:
-        """What phones see: `metadata/` and `log/`; a copy where `tree` is set."""
+        """The public files: `metadata/` and `log/`; a copy if `tree` is set."""
         return self.root / "public"
 
     @property
@@ -153,7 +153,7 @@ class StateFolder:
 
     @property
     def clock(self) -> Path:
-        """Whether the machine's clock is doubted, and when an operator confirmed it."""
+        """Records whether the machine's clock is doubted, and when an operator confirmed it."""
         return self.root / "clock.json"
 
     @property
@@ -163,7 +163,7 @@ class StateFolder:
 
     @property
     def urgent(self) -> Path:
-        """The Unix socket by which commands stop something through a running server."""
+        """The Unix socket for urgent requests to a running server, such as a halt."""
         return self.run / "urgent.sock"
 
     @property

@@ -40,19 +40,19 @@ class OpenFiles:
     """Opens files off the loop; readers of the same file share its descriptor.
 
     A release is one package that a fleet downloads: a thousand downloads of it need one descriptor.
-    `path` returns the path of a name.
+    `path` returns the path of a named blob.
     """
 
     def __init__(self, path: Callable[[str], Path]) -> None:
         self._path = path
         self._open: dict[str, _Open] = {}
-        self._threads = BlobThreads()  # a fleet opens many; the loop's own threads are for others
+        self._threads = BlobThreads()  # a fleet opens many: the loop's own threads stay free
 
     @contextlib.asynccontextmanager
     async def open(self, name: str, length: int) -> AsyncIterator[int]:
         """Yield the descriptor of a regular file of `length` bytes.
 
-        Raises OSError where it cannot be opened, StorageError where it is anything else.
+        Raises OSError if it cannot be opened, StorageError if it is not such a file.
         """
         shared = self._open.get(name)
         if shared is None:
@@ -61,7 +61,7 @@ class OpenFiles:
             shared = self._open[name] = _Open(opening)
         shared.readers += 1
         try:
-            # A cancelled reader leaves the opening to the others.
+            # If this reader is cancelled, the opening goes on for the others.
             descriptor = await asyncio.shield(shared.opening)
             _check(descriptor, length)
             yield descriptor
@@ -76,7 +76,7 @@ class OpenFiles:
 
 
 def _open(path: Path) -> int:
-    # Opening a pipe would block for ever.
+    # Opening a pipe would block forever.
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
@@ -93,7 +93,7 @@ def _close(opening: "asyncio.Future[int]") -> None:
         os.close(opening.result())
 
 
-READ = 4 * PIECE  # bytes: one way to a thread and back for four pieces
+READ = 4 * PIECE  # bytes: one call in a thread for four pieces
 
 
 class LocalBlobs:
@@ -121,7 +121,7 @@ class LocalBlobs:
         for name in names:
             check_sha256(name)
             with contextlib.suppress(FileNotFoundError):
-                # Of thousands, in half of the time that `length` takes.
+                # For thousands of blobs, twice as fast as `length`.
                 found[name] = os.stat(f"{folder}/{name[:2]}/{name}").st_size  # noqa: PTH116
         return found
 
@@ -142,7 +142,7 @@ class LocalBlobs:
                 yield pieces
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob exists; refuse bytes with another hash.
+        """Copy `source` into the store, unless its blob exists; refuse bytes with another hash.
 
         A crash leaves a temporary file, never a blob under a name that is not its hash.
         """
@@ -155,7 +155,7 @@ class LocalBlobs:
     def adopt(self, source: Path, sha256: str, length: int) -> None:
         """Hard-link `source` as the blob, unless it exists.
 
-        A crash leaves a temporary name of its own: `ingest` uses another.
+        A crash leaves a temporary file. Its name differs from those of `ingest`.
         """
         target = self.path(sha256)
         if self.length(sha256) == length:
@@ -188,8 +188,8 @@ class LocalBlobs:
     ) -> None:
         """Write a blob to the file `target`, or with `link` hard-link it there.
 
-        A linked blob is one file with one mode, so it gets `mode` in the store as well. There the
-        folders above it keep other users out.
+        A linked blob is one file with one mode, so it gets `mode` in the store as well. Other users
+        cannot reach it there, because of the modes of the folders above.
         """
         source = self.path(sha256)
         if link:

@@ -1,9 +1,9 @@
-"""Small objects in an S3-compatible store, written on conditions.
+"""Small objects in an S3-compatible store, with conditional writes.
 
-A condition takes the place of a local rename: `create` needs a free name, and `replace` the tag of
-what it replaces. S3 orders the writes of one name, so of two writers one is refused. An answer that
-is lost makes the library repeat the request, and the store refuse the repetition: so a client that
-is refused reads the object, and one that holds the new bytes was written.
+Conditions replace the atomic rename of local files: `create` needs a free name, and `replace` the
+tag of the version that it replaces. S3 orders the writes to one name, so of two concurrent writers
+one is refused. If an answer is lost, the library repeats the request, and the store refuses the
+repetition. So a refused client reads the object: if it holds the new bytes, the write succeeded.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ PATIENCE = timedelta(seconds=5)  # how long the store may be silent: halts wait 
 REQUEST = timedelta(seconds=60)  # how long one request may take as a whole
 RETRIES = 3
 PROBE = "probe"
-"""The name of the object by which conditions are tried; it holds nothing."""
+"""The name of the object with which conditional writes are tested; it is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The bytes of an object, and the tag that its next version has to name."""
+    """The bytes of an object, and its tag, which a write that replaces it must name."""
 
     data: bytes
     tag: str
@@ -49,11 +49,11 @@ class Listed:
 
 
 class TakenError(StorageError):
-    """The name holds other bytes than the ones that are to be written."""
+    """The object exists with other bytes than those to be written."""
 
 
 class UnconditionalError(StorageError):
-    """The store overwrites what it was told to leave."""
+    """The store ignores the conditions of writes."""
 
 
 class TooLargeError(StorageError):
@@ -61,7 +61,7 @@ class TooLargeError(StorageError):
 
 
 class Objects:
-    """The objects below the prefix of `place`; raises StorageError where the store fails."""
+    """The objects below the prefix of `place`; methods raise StorageError if the store fails."""
 
     def __init__(
         self, place: S3Place, *, patience: timedelta = PATIENCE, retries: int = RETRIES
@@ -97,7 +97,7 @@ class Objects:
     def create(self, name: str, data: bytes, headers: Mapping[str, str] | None = None) -> str:
         """Write an object under a free name and return its tag; one with the same bytes stays.
 
-        S3 answers its readers with `headers`. Raises TakenError for one with other bytes.
+        S3 sends `headers` to its readers. Raises TakenError if the name holds other bytes.
         """
         return self._put(name, data, "create", AlreadyExistsError, headers)
 
@@ -106,7 +106,7 @@ class Objects:
     ) -> str:
         """Write an object in place of the version with `tag` and return the new tag.
 
-        Raises TakenError where another version is there, unless it holds the same bytes.
+        Raises TakenError if another version is there, unless it holds the same bytes.
         """
         refusals = PreconditionError, FileNotFoundError
         return self._put(name, data, {"e_tag": tag}, refusals, headers)
@@ -116,8 +116,8 @@ class Objects:
     ) -> None:
         """Write `length` bytes without a condition, whatever the name holds.
 
-        `pieces` may come from S3 as well. An error of theirs, also at the end, leaves what was
-        there.
+        `pieces` may come from S3 as well. If they raise an error, also at their end, the former
+        object stays.
         """
         pieces, attributes = _read_apart(pieces, name), dict(headers)
         with translated_errors(f"take {name}"):
@@ -153,7 +153,7 @@ class Objects:
                     )
 
     def check_conditions(self) -> None:
-        """Raise UnconditionalError for a store that does not heed conditions; writes `PROBE`."""
+        """Raise UnconditionalError for a store that ignores conditions; writes `PROBE`."""
         first = self.get(PROBE, limit=1)
         tag = self.create(PROBE, b"") if first is None else first.tag
         kept = b"" if first is None else first.data
@@ -210,13 +210,13 @@ def _read(name: str, found: "GetResult", limit: int) -> Stored:
 
 
 def _read_apart(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """Yield `pieces`, read in a thread: the library takes them where it cannot be called again."""
+    """Yield `pieces`, read in another thread: they may call the library, which is not reentrant."""
     with ThreadPoolExecutor(1) as thread:
         try:
             while piece := thread.submit(next, pieces, b"").result():
                 yield piece
-        except OSError as error:  # a disk's, which is no error of the store
-            raise StorageError(f"what is to become {name} cannot be read: {error}.") from error
+        except OSError as error:  # an error of the disk, not of the store
+            raise StorageError(f"the data for {name} cannot be read: {error}.") from error
 
 
 def _tag(found: str | None) -> str:

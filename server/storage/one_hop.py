@@ -1,9 +1,9 @@
-"""Runs SQLite statements in connection threads: one thread hop for a statement.
+"""Runs SQLite statements in connection threads: one thread hop per statement.
 
-aiosqlite has a hop each to make a cursor, to execute, to fetch and to close, and one to roll back
-where there is no transaction. A hop is two thread switches, each of which waits for the interpreter
-in a busy process. A halt runs sixty statements. Statements whose result is not needed run in the
-next hop: BEGIN, and writes by `execute_later`.
+aiosqlite takes a hop each to make a cursor, to execute, to fetch, to close, and to roll back even
+without a transaction. A hop is two thread switches, each of which waits for the GIL in a busy
+process. A halt runs sixty statements. Statements whose result is not needed run in the next hop:
+BEGIN, and writes by `execute_later`.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 _BEGIN = "BEGIN"  # with or without IMMEDIATE; it runs with the first statement
 T = TypeVar("T")
 _Statement = tuple[str, Sequence[Sequence[Any]]]
-_CHUNK = 64  # rows of an aiosqlite iteration, which nothing uses
+_CHUNK = 64  # rows per step of an aiosqlite iteration, which is not used here
 
 
 def connect(file: str, **options: Any) -> Awaitable[aiosqlite.Connection]:
     """Connect as `aiosqlite.connect` does, with the `options` of `sqlite3.connect`."""
     connection = _Connection(functools.partial(sqlite3.connect, file, **options), _CHUNK)
-    connection._thread.daemon = True  # noqa: SLF001 - what SQLAlchemy does to those that it makes
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does for its own
     return connection
 
 
 async def execute_later(
     connection: AsyncConnection, sql: str, rows: Sequence[Sequence[Any]]
 ) -> None:
-    """Execute a driver statement for each of `rows`, without its result.
+    """Execute a driver statement for each of `rows`; it returns no result.
 
     On SQLite it takes no hop of its own: the next statement or the commit raises its error.
     """
@@ -66,7 +66,7 @@ class _Connection(aiosqlite.Connection):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._later: list[_Statement] = []
-        self._is_here = False  # already in the thread: no hop
+        self._is_here = False  # running in the thread: no hop is needed
 
     def cursor(self) -> "_Cursor":  # type: ignore[override]
         """Return a cursor, without a hop."""
@@ -93,14 +93,14 @@ class _Connection(aiosqlite.Connection):
             raise
 
     async def rollback(self) -> None:
-        """Roll back, where there may be a transaction."""
+        """Roll back, if there may be a transaction."""
         self._later.clear()
         if self._may_be_open or self.in_transaction:
             await super().rollback()
             self._may_be_open = False
 
     async def close(self) -> None:
-        """Close, without what was to run with the next hop: it might wait for a turn."""
+        """Close, and drop the statements for the next hop, which might wait for a turn."""
         self._later.clear()
         await super().close()
 
@@ -193,11 +193,11 @@ class _Cursor:
         return await self._do(lambda cursor: cursor.executemany(sql, parameters))
 
     async def fetchall(self) -> Sequence[Any]:
-        """Return the rows that were fetched."""
+        """Return the fetched rows."""
         return self._rows
 
     async def close(self) -> None:
-        """Do nothing: it was closed when the rows were there."""
+        """Do nothing: the cursor was closed after its rows were fetched."""
 
     async def _do(self, statement: Callable[[sqlite3.Cursor], object]) -> Self:
         def work(connection: sqlite3.Connection) -> None:

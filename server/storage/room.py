@@ -1,6 +1,6 @@
 """Room for more blobs: within a quota, and with some of the disk left free.
 
-What does not fit is refused before a byte of it is transferred. Pure.
+Blobs that do not fit are refused before a byte is transferred. Pure.
 """
 
 import errno
@@ -12,15 +12,15 @@ KEEP_FREE = 256 * 1024 * 1024  # bytes; publishing, the log and the database nee
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""The errors of a system call where a disk, a quota or a file is full."""
+"""The errno values for a full disk, an exhausted quota, and a file over its size limit."""
 
 
 class NoRoomError(StorageError):
-    """A quota or a disk without room for the expected bytes."""
+    """A quota or a disk has no room for the expected bytes."""
 
 
 def is_full(error: Exception) -> bool:
-    """Answer whether an error says that there is no room."""
+    """Answer whether an error means that there is no room."""
     return isinstance(error, NoRoomError) or (isinstance(error, OSError) and error.errno in FULL)
 
 
@@ -33,9 +33,9 @@ class Room:
 
 
 def plan_room(length: int, *, used: int, free: int | None, room: Room) -> int:
-    """Return how many bytes are lacking for `length` more; 0 where there is room.
+    """Return how many bytes must be freed to make room for `length` more; 0 if there is room.
 
-    `used` bytes are in the store; `free` ones are left on its disk, None without a disk.
+    `used` bytes are in the store; `free` bytes are left on its disk, None without a disk.
     """
     lacking = used + length - room.quota if room.quota else 0
     if free is not None:
@@ -44,7 +44,7 @@ def plan_room(length: int, *, used: int, free: int | None, room: Room) -> int:
 
 
 def check_room(length: int, *, used: int, free: int | None, room: Room) -> None:
-    """Raise NoRoomError, which says what to do, where `plan_room` finds bytes lacking."""
+    """Raise NoRoomError, which says what to do, unless there is room for `length` more bytes."""
     lacking = plan_room(length, used=used, free=free, room=room)
     if not lacking:
         return

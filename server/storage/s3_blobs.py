@@ -41,7 +41,7 @@ from server.storage.shared_windows import SharedWindows, Window
 
 WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones ask for
 KEPT = 16  # windows in memory, 128 MiB: those being fetched and the last read ones
-# Bytes that a reader fetches for itself: one that is too slow for the windows, or reads little.
+# Bytes per request of a reader without a window: it is too slow for windows, or reads little.
 STEP = 256 * 1024
 
 
@@ -75,7 +75,7 @@ class S3Reader:
                     async for piece in _read_window(window, first % WINDOW, stop - first):
                         first += len(piece)
                         yield piece
-            while first < stop:  # without such a window, or after it was dropped
+            while first < stop:  # without a window, or after it was dropped
                 step = min(stop, first + STEP)
                 async for piece in self._fetch_range(key, first, step):
                     first += len(piece)
@@ -167,7 +167,7 @@ class S3Blobs:
         return found["size"]
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in bytes of each of `names` that exists; asks for new ones only."""
+        """Return the length in bytes of each of `names` that exists; asks only for unknown ones."""
         unknown = set(names) - self._known.keys()
         if len(unknown) > FEW:
             self._known |= {blob.sha256: blob.length for blob in self.list()}
@@ -178,7 +178,7 @@ class S3Blobs:
 
     @contextlib.asynccontextmanager
     async def open_file(self, sha256: str, length: int) -> AsyncIterator[None]:
-        """Yield None: no blob is a file here."""
+        """Yield None: the store has no files."""
         del sha256, length
         yield None
 
@@ -189,7 +189,7 @@ class S3Blobs:
         return self._reader.open_range(sha256, first, length)
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob exists; refuse bytes with another hash.
+        """Upload `source`, unless its blob exists; refuse bytes with another hash.
 
         A crash leaves invisible parts, never a blob under a name that is not its hash.
         """
@@ -207,7 +207,7 @@ class S3Blobs:
             )
 
     def adopt(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in: a remote store has no hard links."""
+        """Upload `source`: a remote store has no hard links."""
         self.ingest(source, sha256, length)
 
     def verify(self, sha256: str, length: int) -> None:
@@ -250,7 +250,7 @@ class S3Blobs:
         """Return None: a bucket has no known limit."""
 
     def sweep(self) -> None:
-        """Abort the uploads that crashed ingests left, if an own key can sign for it."""
+        """Abort the uploads that crashed ingests left, if the settings have a key to sign with."""
         self._uploads.abort(DEAD)
 
     def _put(self, reader: BinaryIO, sha256: str, length: int, *, is_new: bool) -> None:

@@ -1,4 +1,4 @@
-"""The library's client of an S3-compatible store, with its errors translated."""
+"""The obstore client of an S3-compatible store; its errors are translated."""
 
 import contextlib
 import hashlib
@@ -86,7 +86,7 @@ _REGION = re.compile(r"[a-z0-9-]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class S3Place:
-    """A prefix in a bucket at an endpoint. `key` is None where the machine has a role."""
+    """A prefix in a bucket at an endpoint. `key` is None if the machine has a role."""
 
     bucket: str
     prefix: str
@@ -111,7 +111,7 @@ def decode_place(
 ) -> S3Place:
     """Read `s3://BUCKET/PREFIX` and its parameters; raises FormatError, which names `setting`.
 
-    The default endpoint is AWS's of the region. Without a key, the library looks for one: in
+    The default endpoint is that of AWS for the region. Without a key, the library looks for one: in
     `AWS_*` variables, or the role of the machine.
     """
     match = _URL.fullmatch(url)
@@ -142,7 +142,7 @@ _PAST_THE_END = "416"
 
 
 def open_store(place: S3Place, patience: timedelta, request: timedelta, retries: int) -> S3Store:
-    """Return a client that accepts silence for `patience`, and repeats failed requests that long.
+    """Return a client that waits for an answer, and repeats failed requests, for `patience`.
 
     `request` is how long one request may take as a whole.
     """
@@ -185,7 +185,7 @@ def put_parts(
 ) -> None:
     """Upload `length` bytes in parts, which S3 shows as one object once all are there.
 
-    An error of `pieces`, also at their end, leaves no object.
+    If `pieces` raise an error, also at their end, no object is created.
     """
     obstore.put(
         store,
@@ -199,7 +199,7 @@ def put_parts(
 
 
 async def get_range(store: S3Store, key: str, first: int, end: int) -> "obstore.GetResult | None":
-    """Ask for the bytes between two offsets; returns None where an object ends before the first.
+    """Request the bytes between two offsets; returns None if the object ends before the first.
 
     S3 answers so to each range of an empty object. Raises the library's errors.
     """
@@ -213,14 +213,14 @@ async def get_range(store: S3Store, key: str, first: int, end: int) -> "obstore.
 
 
 def blob_key(sha256: str) -> str:
-    """Return the key of a blob below the prefix; raises FormatError for what is no sha256."""
+    """Return the key of a blob below the prefix; raises FormatError unless the name is a sha256."""
     check_sha256(sha256)
     return f"{sha256[:2]}/{sha256}"
 
 
 @contextlib.contextmanager
 def translated_errors(what: str) -> Iterator[None]:
-    """Turn the library's errors into one sentence; theirs quote whole pages and requests."""
+    """Turn the library's errors into StorageError; their texts quote whole pages and requests."""
     try:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
@@ -242,7 +242,7 @@ def _refusal(what: str) -> StorageError:
     )
 
 
-SECONDS = 30.0  # how long one request may take
+SECONDS = 30.0  # for one request
 LIMIT = 8 * 1024 * 1024  # bytes of an answer: a thousand uploads take under one
 _UPLOAD = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL)
 _FIELDS = [re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Key", "UploadId", "Initiated")]
@@ -257,25 +257,25 @@ class Upload:
     begun: datetime
 
 
-DEAD = timedelta(days=1)  # an upload that began longer ago ended
+DEAD = timedelta(days=1)  # an upload that began earlier is not running any more
 
 
 @dataclass(frozen=True, slots=True)
 class S3Uploads:
-    """The unfinished uploads below the prefix of `place`; without a key there none is seen."""
+    """The unfinished uploads below the prefix of `place`; none are listed without a key."""
 
     place: S3Place
     clock: Callable[[], datetime]
 
     @property
     def prefix(self) -> str:
-        """What the keys of the uploads begin with."""
+        """The prefix of the uploads' keys."""
         return f"{self.place.prefix}/" if self.place.prefix else ""
 
     def abort(self, age: timedelta) -> int:
         """Abort every upload begun at least `age` ago and return how many; raises StorageError.
 
-        One answer of S3 is looked at, which holds a thousand; the next time there are fewer.
+        It handles one answer of S3, at most a thousand uploads; the next call handles others.
         """
         old = [each for each in self.list() if self.clock() - each.begun >= age]
         for upload in old:
@@ -310,7 +310,7 @@ class S3Uploads:
             raise StorageError("the S3 store does not answer: look at its endpoint.") from error
         finally:
             connection.close()
-        # An upload that another process aborted meanwhile is gone, as intended.
+        # 404: another process aborted the upload meanwhile.
         if answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND:
             if str(answer.status).startswith(_REFUSED):
                 raise _refusal("sweep unfinished uploads")

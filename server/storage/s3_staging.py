@@ -1,8 +1,8 @@
-"""Accepted publications in S3, with a copy of the one that is to be completed.
+"""Accepted publications in S3, and a local copy of the one to complete.
 
     PREFIX/staging/FENCE.tar    role files, timestamp and plan, as in the local staging folder
 
-An object is whole or absent. Its name is the fence of a lease, which is used once, so no other
+An object is complete or absent. Its name is the fence of a lease, which is used once, so no other
 machine writes or removes it by mistake.
 """
 
@@ -46,9 +46,9 @@ class S3Staging:
         self._names = frozenset()
 
     def fetch(self) -> None:
-        """Copy the accepted publication, or discard the copy of one that is done.
+        """Copy the accepted publication, or discard the copy of a finished one.
 
-        Of two, the one of the later lease counts: its holder found no other.
+        If there are two, the one of the later lease counts: its holder found no other.
         """
         found = {each.name for each in self._objects.list("staging") if _NAME.fullmatch(each.name)}
         if found == self._names and self._folder.exists() == bool(found):

@@ -3,9 +3,9 @@
     PREFIX/tree/metadata/…, log/…, roots.json, proofs.json   as in a local folder
     PREFIX/staging/FENCE.tar                                 an accepted publication
 
-Each write goes to S3 first, on its condition, and to the copy then. So a crash leaves at most a
-copy that is behind, and `refresh` reads what it lacks: the timestamp first, since what it names was
-written before it, and that timestamp is written to the copy last.
+Each write goes to S3 first, under a condition, and then to the copy. So a crash leaves at most a
+copy that is out of date, and `refresh` fetches what it lacks. It reads the timestamp first, because
+the files that it names were written before it, and writes it to the copy last.
 """
 
 import contextlib
@@ -43,9 +43,9 @@ from server.storage.s3_staging import S3Staging
 from server.storage.tree import find_roots
 
 FILE_LIMIT = 5_000_000  # bytes of one public file
-SUPERSEDED = 8  # versions of a role that are served beside the newest
+SUPERSEDED = 8  # older versions of a role that are served beside the newest
 AT_ONCE = 16  # requests
-MANY_LEAVES = 64 * WIDTH  # after so many new ones tiles are listed, not asked for one by one
+MANY_LEAVES = 64 * WIDTH  # with more new leaves, tiles are listed, not requested singly
 TREE = "tree"
 TIMESTAMP, CHECKPOINT = "metadata/timestamp.json", "log/checkpoint"
 ROOTS, PROOFS = "roots.json", "proofs.json"
@@ -58,8 +58,9 @@ _ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
 class S3Tree:
     """A `Tree` in a bucket, copied to `folder`; accepted publications are copied to `staging`.
 
-    Processes of one machine may share the copy. Its lock file holds the fence of the one that
-    publishes: another one that resumes late would take what the copy has by now for what it knew.
+    Processes of one machine may share the copy. Its lock file holds the fence of the publishing
+    process. Without it, a process that resumes late would take the present content of the copy for
+    what it wrote itself.
     """
 
     is_shared = True
@@ -75,11 +76,11 @@ class S3Tree:
 
     @property
     def folder(self) -> Path:
-        """The copy."""
+        """The local copy."""
         return self._folder
 
     def refresh(self, fence: int) -> None:
-        """Fetch what the copy lacks. The first time everything in the store is listed."""
+        """Fetch the files that the copy lacks. The first call lists everything in the store."""
         with self._locked() as lock:
             if _fence_in(lock) != fence:
                 os.ftruncate(lock, 0)
@@ -89,13 +90,13 @@ class S3Tree:
             self._staging.fetch()
 
     def follow(self) -> bool:
-        """Fetch what the copy lacks, if there is another timestamp: one request if there is not.
+        """Fetch the files that the copy lacks if the timestamp changed; otherwise one request.
 
-        For those who only read; returns whether there was one. A publisher's `refresh` also looks
-        at what has no timestamp yet.
+        For readers; returns whether the timestamp changed. A publisher's `refresh` also finds files
+        that no timestamp names yet.
         """
         tag, newest = self._tags.get(TIMESTAMP), _key(TIMESTAMP)
-        # Without the lock: a publisher of this machine does not wait for a store that is silent.
+        # Without the lock, so that a publisher of this machine does not wait for a silent store.
         if tag is not None and self._objects.get_newer(newest, tag, limit=FILE_LIMIT) is None:
             return False
         with self._locked():
@@ -103,7 +104,7 @@ class S3Tree:
         return True
 
     def has(self, path: str) -> bool:
-        """Answer whether a file is public; one that only the store has is fetched."""
+        """Answer whether a file is public; fetch it if the copy lacks it."""
         target = self._folder / path
         if target.exists():
             return True
@@ -114,7 +115,7 @@ class S3Tree:
             return found is not None
 
     def create(self, path: str, data: bytes) -> None:
-        """Put an object under a free name."""
+        """Create the object, then write the copy."""
         with self._locked_to_write():
             try:
                 self._objects.create(_key(path), data)
@@ -125,9 +126,9 @@ class S3Tree:
             write_durable(self._folder / path, data)
 
     def replace(self, path: str, data: bytes) -> None:
-        """Put an object in place of the version that the copy holds.
+        """Replace the object, if it is the version that the copy holds, then write the copy.
 
-        Raises TakenError where the store holds another one.
+        Raises TakenError if the store holds another version.
         """
         with self._locked_to_write():
             tag = self._put(path, data)
@@ -146,13 +147,13 @@ class S3Tree:
         return self._objects.replace(_key(path), data, tag)
 
     def remove(self, path: str) -> None:
-        """Remove an object, and the copy."""
+        """Remove the object, then its copy."""
         with self._locked_to_write():
             self._objects.remove(_key(path))
             (self._folder / path).unlink(missing_ok=True)
 
     def stage(self, temporary: Path, fence: int) -> None:
-        """Put the publication as one object of its own name: `fence` is used once."""
+        """Store the publication as one object, whose name is unique: `fence` is used once."""
         with self._locked_to_write():
             self._staging.put(temporary, fence)
 
@@ -162,9 +163,9 @@ class S3Tree:
             self._staging.remove()
 
     def keep_only(self, served: Iterable[str]) -> None:
-        """Remove metadata from the copy that was superseded by what is `served`, by path.
+        """Remove metadata from the copy that is older than the `served` paths.
 
-        What is newer stays: the next publication may be under way. The store keeps everything.
+        Newer files stay: the next publication may be in progress. The store keeps everything.
         """
         kept = frozenset(served)
         newest: dict[str, int] = {}
@@ -178,7 +179,7 @@ class S3Tree:
                     path.unlink()
 
     def fetch_again(self, served: Iterable[str]) -> None:
-        """Fetch everything but what is `served`, by path: what else is here was not verified."""
+        """Fetch everything again except the `served` paths: other files were not verified."""
         kept = {*served, *POINTERS}
         with self._locked():
             for path in self._folder.rglob("*"):
@@ -189,19 +190,19 @@ class S3Tree:
             self._fetch_public()
 
     def too_large(self) -> list[str]:
-        """Return a sentence for each object that was found larger than its format allows.
+        """Return an error message for each object that is larger than its format allows.
 
         The copy lacks them; everything else is fetched.
         """
         return sorted(self._too_large.values())
 
     def find_differences(self) -> list[str]:
-        """Return the paths that are not the same in store and copy.
+        """Return the paths that differ between store and copy.
 
-        Of what is served those that the store lacks; of the log those that the copy lacks, or has
-        with another length, as well.
+        These are served files that the store lacks, and files of the log that the copy lacks or has
+        with another length.
         """
-        # Before the store is listed, which has each file first; what it has is looked for after.
+        # List the copy before the store: a file that is written meanwhile is in the store first.
         copied = {
             path.relative_to(self._folder).as_posix()
             for path in self._folder.rglob("*")
@@ -238,8 +239,8 @@ class S3Tree:
             return
         if TIMESTAMP in found:
             self._check_newer(before[TIMESTAMP], found[TIMESTAMP])
-        # Of files that are fetched together some may come and others not: after an error all are
-        # listed, as one that is here does not show that the others are.
+        # An error may leave some of the files that are fetched together. So everything is listed
+        # after an error: one file does not show that the others are there.
         was_listed, self._is_listed = self._is_listed, False
         if not was_listed:
             self._fetch_listed()
@@ -250,7 +251,7 @@ class S3Tree:
         if PROOFS in found or _ODD.search(now.get(PROOFS, b"")):
             self._fetch_proofs()
         if found:
-            os.sync()  # before a pointer names them
+            os.sync()  # before a pointer file names them
         for path in reversed(POINTERS):
             if path in found:
                 write_durable(self._folder / path, found[path])
@@ -258,20 +259,20 @@ class S3Tree:
         self._is_listed = True
 
     def _check_not_lost(self, before: Mapping[str, bytes | None], newer: Container[str]) -> None:
-        """Raise StorageError where the store lacks a pointer that was copied from it once.
+        """Raise StorageError if the store lacks a pointer file that was copied from it once.
 
-        What is published then would be all that it has.
+        The next publication would be the only one in the store.
         """
         for path in (TIMESTAMP, CHECKPOINT):
             if before[path] is not None and path not in newer and path not in self._tags:
                 raise StorageError(
-                    f"the S3 store has no {TREE}/{path}, and this machine had it already: look at"
-                    f" tree_url; a store that was emptied needs what is in {self._folder} again,"
-                    f" below {TREE}/."
+                    f"the S3 store has no {TREE}/{path}, but this machine had fetched it: check"
+                    f" tree_url. If the store was emptied, copy the files of {self._folder} to"
+                    f" {TREE}/ in it."
                 )
 
     def _check_newer(self, before: bytes | None, found: bytes) -> None:
-        """Raise StorageError for a timestamp that goes back, unless a new root may allow it."""
+        """Raise StorageError for an older timestamp, unless a new root may allow it."""
         if before is None:
             return
         held, version = (decode_timestamp(each).signed.version for each in (before, found))
@@ -283,9 +284,9 @@ class S3Tree:
             )
 
     def _is_trusted(self, timestamp: bytes) -> bool:
-        """Answer whether the newest root, of those here and in the store, names its key.
+        """Answer whether the newest root, here or in the store, trusts the key of a timestamp.
 
-        Which of the two a root came from does not matter: a look may have ended after the root.
+        A root may be here already, because an earlier call failed after it fetched the root.
         """
         self._fetch_roots()
         versions = find_roots(self._folder)
@@ -295,7 +296,7 @@ class S3Tree:
             root = decode_root(self._read("root", versions[0])).signed
             for version in range(versions[0] + 1, versions[-1] + 1):
                 root = verify_root(self._read("root", version), root, None).signed
-        except (FormatError, TrustError):  # no key signed it: it allows nothing
+        except (FormatError, TrustError):  # such a root allows nothing
             return True
         try:
             verify_role("timestamp", timestamp, root, None)
@@ -314,8 +315,7 @@ class S3Tree:
         return self._objects.get_newer(_key(path), tag, limit=_limit(path))
 
     def _fetch_listed(self) -> None:
-        # After a power cut a copy may be empty; one that is longer is not replaced by what is
-        # listed now: it was read, and verified.
+        # After a power cut a copy may be empty. Other copies are kept: they were read and verified.
         self._fetch(
             path
             for path in self._list()
@@ -327,7 +327,7 @@ class S3Tree:
         return {each.name.removeprefix(f"{TREE}/"): each.size for each in self._objects.list(TREE)}
 
     def _fetch_named(self, timestamp: bytes) -> None:
-        """Fetch what a timestamp leads to: snapshots, roles, roots and proofs."""
+        """Fetch the files that a timestamp leads to: snapshots, roles, roots and proofs."""
         newest = decode_timestamp(timestamp).signed.snapshot_meta.version
         self._fetch(_name("snapshot", self._missing("snapshot", newest)))
         self._check_fetched("snapshot", newest)
@@ -339,7 +339,7 @@ class S3Tree:
         for role, version in listed.items():
             self._check_fetched(role, version)
         self._fetch_roots()
-        # The proofs of all versions are served, not only of those that were named.
+        # The proofs of all versions are served, not only those of the listed ones.
         if any(len(versions) > SUPERSEDED for versions in missing.values()):
             self._fetch_listed()
 
@@ -350,13 +350,13 @@ class S3Tree:
             raise StorageError(self._too_large.get(path, lacks))
 
     def _fetch_roots(self) -> None:
-        """Fetch the roots after the newest one that is here; each is logged."""
+        """Fetch the roots after the newest one here, with their proofs."""
         root = max(find_roots(self._folder), default=0)
         while self._fetch(_name("root", [root + 1], is_logged=True)):
             root += 1
 
     def _missing(self, role: str, newest: int) -> list[int]:
-        """Return the served versions of a role that are not here, up to the first that is."""
+        """Return the served versions of a role down to the first one that is here."""
         found = list[int]()
         for version in range(newest, max(0, newest - SUPERSEDED - 1), -1):
             if _is_written(self._folder / "metadata" / metadata_name(role, version)):
@@ -365,7 +365,7 @@ class S3Tree:
         return found
 
     def _fetch_tiles(self, size: int, since: int) -> None:
-        if size - since > MANY_LEAVES:  # so many are not verified yet
+        if size - since > MANY_LEAVES:  # list them: so many leaves are new
             self._fetch_listed()
             return
         levels: list[tuple[int | str, int]] = [("entries", 0)]
@@ -390,9 +390,9 @@ class S3Tree:
         self._fetch(names)
 
     def _fetch(self, paths: Iterable[str]) -> int:
-        """Copy those of the files that the store has, and return how many these are.
+        """Copy the files that exist in the store, and return their number.
 
-        Those that are too large are left out.
+        Files over their size limit are left out.
         """
 
         def copy(path: str) -> bool:
@@ -433,25 +433,25 @@ class S3Tree:
 
     @contextlib.contextmanager
     def _locked_to_write(self) -> Iterator[None]:
-        """Do the same; raises StorageError where another process of this machine publishes."""
+        """Hold the lock; raises StorageError if another process of this machine publishes now."""
         with self._locked() as lock:
             if self._fence is not None and _fence_in(lock) != self._fence:
                 raise StorageError(
-                    "another process of this machine publishes now: what this one had not made"
-                    " public yet it leaves alone."
+                    "another process of this machine publishes now: this one leaves its unfinished"
+                    " change alone."
                 )
             yield
 
 
 def open_s3_tree(folder: StateFolder) -> S3Tree:
-    """Return the shared tree of a state folder; raises FormatError where it has none."""
+    """Return the shared tree of a state folder; raises FormatError if it has none."""
     if folder.tree is None:
         raise FormatError("there is no tree_url in the settings.")
     return S3Tree(Objects(folder.tree), folder.public, folder.staging)
 
 
 def _name(role: str, versions: Sequence[int], *, is_logged: bool = False) -> list[str]:
-    """Return the paths of versions of a role, and of their proofs where it has them."""
+    """Return the paths of versions of a role, and with `is_logged`, of their proofs."""
     files = [f"metadata/{metadata_name(role, version)}" for version in versions]
     return files + [f"log/proof/{role}.{version}" for version in versions if is_logged]
 

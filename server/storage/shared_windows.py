@@ -1,10 +1,10 @@
 """Windows of remote blobs, each fetched once for all its readers, in bounded memory.
 
-A window is fetched at full speed, however slow its readers are; they take pieces from the front
-meanwhile. If another window needs the memory, one without readers is dropped, or one that its
-readers have not used for a moment: these continue by themselves. Where there is no such window, the
-new reader fetches for itself. No reader waits for another. Readers hold the piece that they were
-given, never the window.
+A window is fetched at full speed, however slow its readers are; they take its first pieces
+meanwhile. If another window needs the memory, a window is dropped that has no readers, or whose
+readers have not used it for `MOMENT`: these then fetch for themselves. If there is no such window,
+the new reader fetches for itself. No reader waits for another. Readers hold the piece that they
+received, never the window.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ class Window:
         self._failure = ""
 
     async def piece(self, number: int) -> bytes | None:
-        """Return a piece, once it has arrived; empty after the end, None if the window was dropped.
+        """Return a piece once it has arrived: b"" after the end, None if the window was dropped.
 
-        Raises StorageError when it cannot be fetched.
+        Raises StorageError if it cannot be fetched.
         """
         while not self._is_over and number >= len(self._pieces):
             waiter = asyncio.get_running_loop().create_future()
@@ -68,7 +68,7 @@ class Window:
         self._wake()
 
     def give_up(self) -> None:
-        """Drop the pieces."""
+        """Drop the pieces; waiting readers get None."""
         self._came = max(self._came, len(self._pieces))
         self._is_over = self._is_given_up = True
         self._pieces = []
@@ -81,10 +81,10 @@ class Window:
 
 
 class SharedWindows:
-    """The windows of one store; all calls belong to one loop.
+    """The windows of one store; all calls must come from one event loop.
 
     `fetch(key, number)` yields a window's pieces. At most `kept` windows are in memory or being
-    fetched, least recently read first.
+    fetched; the least recently read is dropped first.
     """
 
     def __init__(self, fetch: Fetch, kept: int) -> None:
@@ -98,9 +98,9 @@ class SharedWindows:
 
     @contextlib.contextmanager
     def reading(self, key: str, number: int) -> Iterator[Window | None]:
-        """Yield a window, which is being fetched; the fetch ends with its last reader.
+        """Yield a window, complete or being fetched; without readers the fetch is cancelled.
 
-        Yields None where there is no room for it.
+        Yields None if there is no room for it.
         """
         name = key, number
         window = self._windows.get(name) or self._begin(name)

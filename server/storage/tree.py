@@ -1,21 +1,22 @@
-"""The public tree, and the one publication that was accepted and is not public yet.
+"""The tree of public files, and the one accepted publication that is not public yet.
 
-`create` and `replace` make one file public, durably and whole; `stage` keeps a publication where
-each machine finds it, from which on a restart completes it. Readers use the files in `folder`.
+`create` and `replace` make one file public, durably and atomically. `stage` stores a publication
+where every machine finds it; from then on a restart completes it. Readers use the files in
+`folder`.
 
 Two stores implement it. In `LocalTree` the folder is the tree. In `server.storage.s3_tree` the tree
 is in S3, the folder is a copy, and `refresh` brings it up to date.
 
-Two small files say which of the others readers may use:
+Two small files tell readers which of the others they may use:
 
 `roots.json`: a root is not visible before the timestamp that was published with it. A new root and
-its timestamp are two files, so that a crash may leave the one without the other. The record is
-written before both, and says which root goes with which timestamp.
+its timestamp are two files, so a crash may leave one without the other. The record is written
+before both, and says which root goes with which timestamp.
 
-`proofs.json` counts how often the log's proofs were signed again, so that readers know when theirs
-are old. The number is odd while proofs are being signed again, from before the first of them to
-after the last. A crash in between leaves it odd: readers then reuse no proof, and the next run ends
-it.
+`proofs.json` counts how often the log's proofs were signed again, so that readers know when their
+proofs are out of date. The number is odd while proofs are being signed again, from before the first
+of them to after the last. A crash in between leaves it odd: readers then reuse no proof until the
+next run completes the renewal.
 """
 
 import re
@@ -36,9 +37,9 @@ _NAME = re.compile(r"([1-9][0-9]*)\.root\.json")
 
 
 class Tree(Protocol):
-    """What publishing needs of either store. Paths are those below the public folder.
+    """The interface of both stores. Paths are relative to the public folder.
 
-    Every method may raise StorageError or OSError; whatever was done before it is repeated.
+    Every method may raise StorageError or OSError; the caller then repeats the earlier calls, too.
     """
 
     @property
@@ -47,53 +48,54 @@ class Tree(Protocol):
 
     @property
     def is_shared(self) -> bool:
-        """Whether it is a store that may not answer, and that refuses what is written late.
+        """Whether the tree is in a store, which may not answer, and refuses late writes.
 
-        Local: it is not.
+        Local: False.
         """
 
     def refresh(self, fence: int) -> None:
-        """Bring folder and staged publication to what is in the store.
+        """Bring the folder and the staged publication up to date with the store.
 
-        The lease's holder calls it first; `fence` is that of its lease. Who called it before on
-        this machine can write no more. Local: nothing is done.
+        The holder of the lease calls it first, with the `fence` of its lease. Earlier callers on
+        this machine can no longer write. Local: does nothing.
         """
 
     def follow(self) -> bool:
-        """Bring the folder alone up to date, for those who only read; returns if it was not.
+        """Bring only the folder up to date, for readers; returns whether it was out of date.
 
-        Local: it always is.
+        Local: always False.
         """
 
     def has(self, path: str) -> bool:
         """Answer whether a file is public."""
 
     def create(self, path: str, data: bytes) -> None:
-        """Make a file public that never changes; one that exists must hold the same.
+        """Make an immutable file public; an existing one must hold the same bytes.
 
-        Local: a crash leaves a temporary file. S3: nothing, or an object that the copy lacks.
+        A crash may leave, locally, a temporary file; in S3, an object that the copy lacks.
         """
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file that changes, such as the timestamp.
 
-        A crash leaves the former content or the new one. S3: the copy may have the former one.
+        A crash leaves the former content or the new one. S3: the copy may still have the former
+        one.
         """
 
     def remove(self, path: str) -> None:
         """Remove a file; a missing one is no error."""
 
     def stage(self, temporary: Path, fence: int) -> None:
-        """Keep the audited publication in `temporary` for other machines.
+        """Store the audited publication in `temporary` for other machines.
 
-        `fence` is that of the lease. A crash leaves nothing, or what `refresh` copies. Local:
-        nothing is done.
+        `fence` is that of the lease. A crash leaves nothing, or a publication that `refresh`
+        copies. Local: does nothing.
         """
 
     def unstage(self) -> None:
-        """Remove what was staged: it is public now, or never can be.
+        """Remove the staged publication: it is public now, or can never be.
 
-        A crash leaves it to be removed again. Local: nothing is done.
+        After a crash, it is to be removed again. Local: does nothing.
         """
 
 
@@ -114,7 +116,7 @@ class LocalTree:
         """Do nothing: the folder is the tree."""
 
     def follow(self) -> bool:
-        """Answer that the folder is the tree."""
+        """Return False: the folder is the tree."""
         return False
 
     def has(self, path: str) -> bool:
@@ -122,7 +124,7 @@ class LocalTree:
         return (self._folder / path).exists()
 
     def create(self, path: str, data: bytes) -> None:
-        """Write the file, or find the same bytes there."""
+        """Write the file, unless it exists with the same bytes."""
         write_immutable(self._folder / path, data)
 
     def replace(self, path: str, data: bytes) -> None:
@@ -141,7 +143,7 @@ class LocalTree:
 
 
 def open_tree(folder: StateFolder) -> Tree:
-    """Return the tree of a state folder: the folder's own, or a copy of the shared one."""
+    """Return the tree of a state folder: the local one, or the shared one with its copy."""
     if folder.tree is None:
         return LocalTree(folder.public)
     from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few states have it there
@@ -150,9 +152,10 @@ def open_tree(folder: StateFolder) -> Tree:
 
 
 class Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`newest` is visible from version `timestamp` of the timestamp on, until then `before`.
+    """Root `newest` is visible from timestamp version `timestamp` on, until then root `before`.
 
-    `time` is when that was, in epoch seconds; 0 if a former version of hening wrote the file.
+    `time` is when `newest` became visible, in epoch seconds; 0 if a former version of hening wrote
+    the file.
     """
 
     before: int
@@ -162,13 +165,13 @@ class Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def write_roots(tree: Tree, *, before: int, newest: int, timestamp: int, time: int) -> None:
-    """Record that root `newest` goes with `timestamp`, and `before` with those that are older."""
+    """Record that root `newest` goes with `timestamp`, and root `before` with older ones."""
     roots = Roots(before, newest, timestamp, time)
     tree.replace("roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
 
 
 def find_roots(public: Path) -> list[int]:
-    """Return the versions in the names of the files on disk, ascending, visible or not yet."""
+    """Return the versions of the root files on disk, ascending, whether visible or not."""
     names = [path.name for path in public.glob("metadata/*.root.json")]
     return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
 
@@ -189,7 +192,7 @@ def list_roots(public: Path, timestamp: int) -> list[int]:
 
 
 def identify_timestamp(public: Path) -> tuple[int, int] | None:
-    """Return inode and time of change of the public timestamp, another one after each change."""
+    """Return inode and time of change of the public timestamp: they differ after each change."""
     try:
         found = (public / "metadata" / "timestamp.json").stat()
     except FileNotFoundError:
@@ -220,7 +223,7 @@ class _Proofs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_proof_renewals(public: Path) -> int:
-    """Return the number of `proofs.json`, 0 where proofs were never signed again."""
+    """Return the number in `proofs.json`, 0 if proofs were never signed again."""
     path = public / "proofs.json"
     if not path.exists():
         return 0
@@ -232,14 +235,14 @@ def load_proof_renewals(public: Path) -> int:
 
 
 def begin_proof_renewal(tree: Tree) -> None:
-    """Make the number of `proofs.json` odd."""
+    """Make the number in `proofs.json` odd, unless it is."""
     number = load_proof_renewals(tree.folder)
     if number % 2 == 0:
         _write(tree, number + 1)
 
 
 def end_proof_renewal(tree: Tree) -> None:
-    """Make the number of `proofs.json` even, if it is not."""
+    """Make the number in `proofs.json` even, unless it is."""
     number = load_proof_renewals(tree.folder)
     if number % 2:
         _write(tree, number + 1)
