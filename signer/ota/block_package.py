@@ -45,10 +45,10 @@ _PATCHING = frozenset({"bsdiff", "imgdiff"})
 
 @dataclass(frozen=True, slots=True)
 class TransferFacts:
-    """Facts that are kept of a checked transfer list, which can be long: sizes and command counts.
+    """Sizes and command counts of a checked transfer list, which itself is too long to keep.
 
-    `size` is the end of what the list writes or erases, `new_data_size` the length of its new data,
-    both in bytes.
+    `size` is the end of the last block that the list writes or erases, `new_data_size` the length
+    of its new data, both in bytes.
     """
 
     version: int
@@ -65,7 +65,7 @@ def check_transfer_list(
     patch_size: int,
     caps: TransferCaps,
 ) -> TransferFacts:
-    """Return the facts, or raise OtaError for the first thing that would make a recovery fail.
+    """Return the facts, or raise OtaError for the first fault that would make a recovery fail.
 
     `new_size` and `patch_size` are the unpacked lengths of `new.dat` and `patch.dat`; None for new
     data in brotli, whose length is known only after unpacking. `caps` are the limits of the whole
@@ -80,7 +80,7 @@ def check_transfer_list(
         targets = count_range_blocks(command.targets)
         caps.take_blocks(targets + count_range_blocks(command.sources), where)
         _check_stashes(command, stashes, where)
-        # Hash trees are computed over blocks that were written just before.
+        # A hash tree is computed from blocks that the list has written.
         if command.name != "compute_hash_tree" and written.overlaps(command.sources):
             raise PayloadError(f"{_named(command)} in {where} reads a block that was written over.")
         if erased.overlaps(command.sources):
@@ -138,7 +138,7 @@ _NAMED = re.compile(r'"([a-z0-9_-]+\.(?:transfer\.list|new\.dat|new\.dat\.br|pat
 _EXTRACTED = re.compile(r'package_extract_file\(\s*"([^"]*)"')
 _NEW_DATA = "{}.new.dat.br"
 _MAX_SCRIPT, _MAX_LISTS = 1 << 20, 64
-_BROTLI_WEIGHT = 4.0  # for each packed byte, which unpacks to several
+_BROTLI_WEIGHT = 4.0  # per packed byte, which unpacks to several
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class BlockPartition:
 
 @dataclass(frozen=True, slots=True)
 class BlockPackage:
-    """A block-based package and its partitions, at least one, all of one version."""
+    """A block-based package and its partitions: at least one, all of one transfer list version."""
 
     envelope: Envelope
     partitions: tuple[BlockPartition, ...]
@@ -165,9 +165,10 @@ class BlockPackage:
 def load_block_package(
     stream: BinaryIO, envelope: Envelope, answered: Answered = ignore
 ) -> BlockPackage:
-    """Read everything but the data; OtaError for a malformed part or one that contradicts another.
+    """Read everything except the data.
 
-    `answered` is called with each question whose answer is yes.
+    `answered` is called with each question whose answer is yes. Raises OtaError for the first part
+    that is malformed or contradicts another.
     """
     container = envelope.container
     if PAYLOAD in container.entries:
@@ -179,9 +180,13 @@ def load_block_package(
     container.entry(UPDATE_BINARY)
     names = [match[1] for match in map(_LIST.fullmatch, container.entries) if match]
     if not names:
-        raise UnsupportedError("The package has no transfer list; file-based ones are not read.")
+        raise UnsupportedError(
+            "The package has no transfer list; file-based packages are not supported."
+        )
     if len(names) > _MAX_LISTS:
-        raise PayloadError(f"The package has {len(names)} transfer lists; {_MAX_LISTS} are taken.")
+        raise PayloadError(
+            f"The package has {len(names)} transfer lists; {_MAX_LISTS} are allowed."
+        )
     caps = TransferCaps()
     partitions = tuple(_load_partition(stream, envelope, name, caps) for name in names)
     if len({partition.facts.version for partition in partitions}) > 1:
@@ -194,7 +199,7 @@ def load_block_package(
 def load_block_hashes(
     stream: BinaryIO, package: BlockPackage, progress: Progress | None
 ) -> PackageHashes:
-    """Read the whole file; ContainerError when an entry's bytes do not match the directory."""
+    """Read the whole file; raises OtaError when its bytes do not match what the package says."""
     envelope = package.envelope
     tracks = [
         Track(whole_file_runs(envelope)),
@@ -213,7 +218,7 @@ def load_block_hashes(
 
 
 def _brotli_track(package: BlockPackage) -> Track:
-    """Return the track that unpacks new data; data that the zip has deflated again is left out."""
+    """Return the track that unpacks new data; entries that the zip deflates are left out."""
     runs, limits = [], {}
     for partition in package.partitions:
         entry = package.envelope.container.entries.get(_NEW_DATA.format(partition.name))

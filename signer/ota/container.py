@@ -36,7 +36,7 @@ MAX_ENTRIES = 1024
 MAX_DIRECTORY = 1 << 20
 MAX_PACKAGE = 64 << 30
 MAX_RATIO = 200
-# A phone searches this many bytes before the data for a local header; alignment needs a page.
+# A phone searches for a local header in this many bytes before the data; alignment needs a page.
 MAX_EXTRA = 8192
 _MAX_COMMENT = 0xFFFF
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
@@ -76,7 +76,7 @@ class Container:
     comment: bytes
 
     def entry(self, name: str) -> Entry:
-        """Return the entry of that name; ContainerError when there is none."""
+        """Return the entry of that name; raises ContainerError when there is none."""
         if name not in self.entries:
             raise ContainerError(f"The package has no {name}.", RULES)
         return self.entries[name]
@@ -120,10 +120,14 @@ def load_container(stream: BinaryIO, length: int) -> Container:
     names, duplicates, encryption, local headers that disagree, overlaps, stray bytes.
     """
     if length > MAX_PACKAGE:
-        raise ContainerError(f"The file is larger than {MAX_PACKAGE >> 30} GiB, the largest taken.")
+        raise ContainerError(
+            f"The file is larger than {MAX_PACKAGE >> 30} GiB, the largest size allowed."
+        )
     end, limit, comment = _load_end(stream, length)
     if end.entries > MAX_ENTRIES:
-        raise ContainerError(f"The zip has {end.entries} entries; at most {MAX_ENTRIES} are taken.")
+        raise ContainerError(
+            f"The zip has {end.entries} entries; at most {MAX_ENTRIES} are allowed."
+        )
     if end.size > MAX_DIRECTORY:
         raise ContainerError("The zip's central directory is larger than 1 MiB.")
     if end.offset + end.size != limit:
@@ -181,15 +185,15 @@ def _check_header(header: zip_records.Header, name: str) -> None:
         )
     if header.method == STORED and header.flags & _DESCRIPTOR:
         raise ContainerError(
-            f"The zip entry {show_name(name)} is stored and has its sizes behind it, where no"
-            " reader of a stream finds them."
+            f"The zip entry {show_name(name)} is stored and has its sizes after its data, where no"
+            " streaming reader finds them."
         )
     if name.endswith("/") and header.packed_size:
-        raise ContainerError(f"The zip entry {show_name(name)} is a folder and yet has data.")
+        raise ContainerError(f"The zip entry {show_name(name)} is a folder but has data.")
     _check_attributes(header, name)
     if header.method == STORED and header.packed_size != header.size:
         raise ContainerError(
-            f"The zip entry {show_name(name)} is stored and yet has two different sizes."
+            f"The zip entry {show_name(name)} is stored but has two different sizes."
         )
     if header.size > MAX_PACKAGE:
         raise ContainerError(
@@ -220,7 +224,7 @@ def _check_version(header: zip_records.Header, name: str) -> None:
     if header.needed > zip_records.MAX_VERSION:
         raise ContainerError(
             f"The zip entry {show_name(name)} needs version {header.needed} of the zip format;"
-            f" at most {zip_records.MAX_VERSION} is taken."
+            f" at most {zip_records.MAX_VERSION} is allowed."
         )
 
 
@@ -238,7 +242,7 @@ def _load_entry(stream: BinaryIO, header: zip_records.Header, name: str) -> Entr
     if local.extra_length > MAX_EXTRA:
         raise ContainerError(
             f"The zip entry {show_name(name)} has extra fields of {local.extra_length} bytes;"
-            f" at most {MAX_EXTRA} are taken."
+            f" at most {MAX_EXTRA} are allowed."
         )
     same = (
         (local.name, local.written) == (header.name, header.written)
@@ -266,7 +270,7 @@ def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:
     """Return an entry's unpacked bytes, checked against size and CRC; at most `limit` bytes."""
     size = max(entry.size, entry.packed_size)
     if size > limit:
-        raise ContainerError(f"{entry.shown} is {size} bytes long; at most {limit} are taken.")
+        raise ContainerError(f"{entry.shown} is {size} bytes long; at most {limit} are allowed.")
     packed = _read_at(stream, entry.offset, entry.packed_size)
     data = packed if entry.method == STORED else _inflate(packed, entry)
     if len(data) != entry.size or zlib.crc32(data) != entry.crc:
@@ -279,7 +283,7 @@ def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:
 def _inflate(packed: bytes, entry: Entry) -> bytes:
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        # One byte more than announced is enough to detect a longer entry.
+        # One byte more than the announced size is enough to detect a longer entry.
         data = inflate.decompress(packed, entry.size + 1)
     except zlib.error as error:
         raise ContainerError(f"The zip entry {entry.shown} cannot be unpacked.") from error
@@ -312,7 +316,7 @@ class Envelope:
 
 
 def load_envelope(stream: BinaryIO, container: Container, codename: str | None) -> Envelope:
-    """Read the metadata; with `codename` the package must be for it.
+    """Read the metadata; with `codename`, the package must be for that device.
 
     Raises OtaError for the first part that is malformed or contradicts another.
     """
@@ -342,7 +346,7 @@ def check_otacert(stream: BinaryIO, container: Container, certificate: Certifica
 def verify_whole_file(
     signed_file: SignedFile | None, digest: bytes, certificate: Certificate
 ) -> None:
-    """Raise SignatureError unless the whole-file signature is the certificate's over `digest`."""
+    """Raise SignatureError unless the whole-file signature over `digest` is the certificate's."""
     if signed_file is None:
         raise SignatureError("The package has no whole-file signature.")
     verify_cms(signed_file.cms, digest, certificate)

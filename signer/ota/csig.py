@@ -1,7 +1,7 @@
 """Custota's signature of a package (`.csig`): the hash of each property file, signed.
 
-It is a CMS SignedData (RFC 5652) in DER with the JSON inside. Custota reads single parts of a
-package over HTTP and checks them with it. Source: docs/FORMATS.md section 18.
+A csig is a CMS SignedData (RFC 5652) in DER that encloses the hashes as JSON. Custota reads single
+parts of a package over HTTP and checks them with the csig. Source: docs/FORMATS.md section 18.
 """
 
 import hashlib
@@ -38,15 +38,15 @@ _BLOCK = 1 << 20
 
 
 def list_parts(facts: OtaFacts) -> list[dict[str, Any]]:
-    """Return name, offset, size and sha256 of each property file of a package, in their order.
+    """Return name, offset, size and sha256 of each property file of a package, in listed order.
 
-    Raises PropertiesError where the package has no metadata.pb among them, which Custota reads.
+    Raises PropertiesError if metadata.pb, which Custota reads, is not among them.
     """
     spans = decode_property_files(facts.property_files, PROPERTY_FILES)
     if _NEEDED not in spans:
         raise PropertiesError(
-            f"{facts.shown} does not list {_NEEDED} in {PROPERTY_FILES}, and Custota reads it:"
-            " build the package with Android 12's tools or later."
+            f"{facts.shown} does not list {_NEEDED} in {PROPERTY_FILES}, and Custota needs it:"
+            " build the package with the tools of Android 12 or later."
         )
     parts = []
     with facts.path.open("rb") as file:
@@ -64,14 +64,15 @@ def list_parts(facts: OtaFacts) -> list[dict[str, Any]]:
 def make_csig(
     facts: OtaFacts, key: bytes, certificate: bytes, passphrase: Callable[[str], bytes]
 ) -> bytes:
-    """Return the csig of a package, by the OTA key in PEM; `passphrase` is asked if it has one.
+    """Return the csig of a package, signed with the OTA key in PEM.
 
-    Raises KeyStoreError where key and certificate are no pair of RSA.
+    `passphrase` is called if the key is encrypted. Raises KeyStoreError unless key and certificate
+    are an RSA pair.
     """
     signer = _load_key(key, passphrase)
     holder = x509.load_der_x509_certificate(decode_certificate(certificate).der)
     if signer.public_key() != holder.public_key():
-        raise KeyStoreError("The key is not that of the certificate; give the two of one pair.")
+        raise KeyStoreError("The key does not belong to the certificate; give a matching pair.")
     document = {"version": 2, "files": list_parts(facts)}
     builder = pkcs7.PKCS7SignatureBuilder().set_data(json.dumps(document).encode())
     return builder.add_signer(holder, signer, hashes.SHA256()).sign(
@@ -85,7 +86,8 @@ def _load_key(pem: bytes, passphrase: Callable[[str], bytes]) -> rsa.RSAPrivateK
         key = serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyStoreError(
-            "The OTA key cannot be read: it is no private key in PEM, or the passphrase is wrong."
+            "The OTA key cannot be read: it is not a private key in PEM, or the passphrase is"
+            " wrong."
         ) from error
     if not isinstance(key, rsa.RSAPrivateKey):
         raise KeyStoreError("The OTA key is not an RSA key, and packages are signed with RSA.")
@@ -95,7 +97,7 @@ def _load_key(pem: bytes, passphrase: Callable[[str], bytes]) -> rsa.RSAPrivateK
 def check_csig(path: Path, facts: OtaFacts, certificate: Certificate | None) -> None:
     """Raise SignatureError unless the csig at `path` describes this package.
 
-    With the certificate of the package it must be enclosed, too.
+    If the package's certificate is given, the csig must enclose it.
     """
     try:
         parts = decode_elements(path.read_bytes())
@@ -110,20 +112,20 @@ def check_csig(path: Path, facts: OtaFacts, certificate: Certificate | None) -> 
         files, version = document["files"], document["version"]
     except (FormatError, SignatureError, ValueError, TypeError, KeyError) as error:
         raise SignatureError(
-            f"{path.name} is no csig of version 2: make it with `hening-signer ota csig`."
+            f"{path.name} is not a csig of version 2: make it with `hening-signer ota csig`."
         ) from error
     if version != 2 or files != list_parts(facts):
         raise SignatureError(
-            f"{path.name} is the csig of other bytes than those of {facts.shown}: make it again."
+            f"{path.name} is not the csig of the bytes of {facts.shown}: make it again."
         )
     if certificate is not None and certificate.der not in enclosed:
         raise SignatureError(
-            f"{path.name} is signed by another certificate than {facts.shown}: make it again."
+            f"{path.name} is signed with another certificate than {facts.shown}: make it again."
         )
 
 
 def _sequence(data: bytes) -> list[Any]:
-    """Return what follows the object id of a ContentInfo, or the parts of the one sequence."""
+    """Return the elements after the object id of a ContentInfo, or those of the one sequence."""
     elements = decode_elements(data)
     if elements and elements[0].tag == OBJECT_ID:
         return elements[1:]

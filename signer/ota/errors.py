@@ -1,4 +1,4 @@
-"""Errors and questions about an OTA package, and how their messages show names."""
+"""Errors about an OTA package, the questions an inspection answers, and names in messages."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -27,7 +27,7 @@ def ignore(_question: str) -> None:
 class OtaError(SignerError):
     """The package is refused; the message says why.
 
-    `question` is the question that is answered no, `usual_question` that of most errors of a class.
+    `question` is the question whose answer is no; `usual_question` is its default for a class.
     """
 
     usual_question: ClassVar[str] = RULES
@@ -60,13 +60,13 @@ class PayloadError(OtaError):
 
 
 class SignatureError(OtaError):
-    """A signature is missing, malformed or not by the given certificate."""
+    """A signature is missing, malformed or not valid for the given certificate."""
 
     usual_question = WHOLE_FILE_SIGNATURE
 
 
 class UnsupportedError(OtaError):
-    """The package may be good, but this version does not know its kind."""
+    """The package may be sound, but this version does not support its kind."""
 
 
 MAX_SENTENCE = 300  # characters

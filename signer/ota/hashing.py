@@ -1,4 +1,4 @@
-"""Hashes several runs of a file in one pass, on two threads."""
+"""Hashes several byte ranges of a file in one pass, on two threads."""
 
 import hashlib
 from collections import deque
@@ -10,8 +10,8 @@ from typing import BinaryIO, Protocol
 
 from signer.ota.errors import ContainerError
 
-# Large enough that passing a chunk to another thread costs little compared with hashing it. Enough
-# chunks are read ahead that no thread waits for another on a busy machine.
+# A chunk is so large that passing it to another thread costs little compared with hashing it.
+# Enough chunks are read ahead that no thread waits for another on a busy machine.
 _CHUNK, _AHEAD = 1 << 20, 16
 THREADS = 2
 
@@ -30,10 +30,10 @@ class Hasher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Bytes `start` to `stop` of the file; neighbours of one key in a track share a hash.
+    """Bytes `start` to `stop` of the file; adjacent runs of a track with one key share a hash.
 
-    With `mark` the key's digest at the end of this run is also kept under that name. So two hashes
-    that begin with the same bytes cost only one.
+    With `mark`, the key's digest at the end of this run is also kept under that name, so that two
+    hashes that begin with the same bytes cost only one.
     """
 
     start: int
@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Runs in file order that do not overlap, and the factory of a key's hash.
+    """Runs in file order that do not overlap; `make` returns a new hash for a key.
 
     `weight` is the cost of a byte relative to SHA-256.
     """
@@ -60,7 +60,7 @@ class Track:
 
 
 class _Progressing:
-    """A track in progress, and the digest of each completed key."""
+    """A track whose bytes are being read, and the digest of each completed key."""
 
     def __init__(self, track: Track) -> None:
         self._runs = iter(track.runs)
@@ -108,8 +108,8 @@ def hash_runs(
     """Read the first `length` bytes of `stream` once and return the digest of every key.
 
     Keys are unique across all tracks. Each thread hashes its share of the tracks, while the file is
-    read up to 16 MiB ahead; a file of one chunk needs no threads. `progress` is called with bytes
-    read and bytes in all. Raises ContainerError when the file ends before `length`.
+    read up to 16 MiB ahead; a file of one chunk needs no threads. `progress` is called with the
+    bytes read and the total. Raises ContainerError when the file ends before `length`.
     """
     shares = _shares(tracks)
     pending: deque[Future[None]] = deque()

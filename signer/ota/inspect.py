@@ -1,4 +1,4 @@
-"""Inspects an OTA package: every statement in it is compared with its bytes."""
+"""Inspects an OTA package by comparing every statement in it with its bytes."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -36,20 +36,21 @@ def inspect_ota(
     progress: Progress | None = None,
     answered: Answered = ignore,
 ) -> OtaFacts:
-    """Check everything about an OTA package and return its facts; the file is only read, once.
+    """Check everything about an OTA package and return its facts; the file is read once.
 
-    With `certificate` (PEM or DER) the package must be signed for it: metadata, payload and whole
-    file; a block-based package has only the last. With `codename` it must be for that device. Parts
-    of newer formats that this version does not know are named in the facts, not refused. `progress`
-    is called with bytes read and bytes in all, `answered` with each question whose answer is yes so
-    far: the checksums of zip entries come last. Raises OtaError with a message of one sentence and
-    the question that is answered no, and OSError on a disk error.
+    With `certificate` (PEM or DER), the signatures of metadata, payload and whole file must verify
+    with it; a block-based package has only the last. With `codename`, the package must be for that
+    device. Parts of newer formats that this version does not know are named in the facts, not
+    refused. `progress` is called with the bytes read and the total. `answered` is called with each
+    question whose answer is yes so far; the checksums of zip entries are checked last. Raises
+    OtaError with a one-sentence message and the question whose answer is no, and OSError on a disk
+    error.
     """
     wanted = None if certificate is None else decode_certificate(certificate)
     # A pipe or a device cannot be read from its end, and opening a pipe blocks until it has a
     # writer.
     if path.exists() and not path.is_file():
-        raise ContainerError(f"{path} is no regular file; give the OTA zip itself.")
+        raise ContainerError(f"{path} is not a regular file; give the OTA zip itself.")
     with path.open("rb") as stream:
         container = load_container(stream, stream.seek(0, 2))
         answered(ONE_ZIP)

@@ -1,4 +1,4 @@
-"""Decodes a payload's `DeltaArchiveManifest`; `payload_checks` judges its content."""
+"""Decodes a payload's `DeltaArchiveManifest`; `payload_checks` checks its content."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class PartitionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What happens to one partition; `written_by_device` are its hash tree and FEC extents.
+    """The update of one partition; `written_by_device` are its hash tree and FEC extents.
 
-    `has_verity` says that the device has to compute these from the rest of the partition.
+    If `has_verity`, the device computes these from the rest of the partition.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Partition:
 class Manifest:
     """The manifest; `signatures_offset` is None when the payload is not signed.
 
-    `unknown` names what is of a newer format: fields (`manifest-field-19`) and types of operations
+    `unknown` names the parts of a newer format: fields (`manifest-field-19`) and operation types
     (`unknown-27`).
     """
 
@@ -169,15 +169,17 @@ def _partition(message: Message, rest: _Rest) -> Partition:
 
 
 def decode_manifest(raw: bytes) -> Manifest:
-    """Decode a manifest; PayloadError when it is malformed or exceeds a limit."""
+    """Decode a manifest; raises PayloadError when it is malformed or exceeds a limit."""
     if len(raw) > MAX_MANIFEST:
         raise PayloadError("The payload's manifest is larger than 16 MiB.")
     message = decode_message(raw, MANIFEST, _fail)
     count = len(message.all_data(13))
     if not 0 < count <= MAX_PARTITIONS:
-        raise PayloadError(f"The payload has {count} partitions; 1 to {MAX_PARTITIONS} are taken.")
+        raise PayloadError(
+            f"The payload has {count} partitions; 1 to {MAX_PARTITIONS} are allowed."
+        )
     if message.has(4) != message.has(5):
-        raise _fail("it has half of what says where the payload signature is")
+        raise _fail("it has only one of offset and size of the payload signature")
     rest = _Rest(MAX_OPERATIONS, MAX_EXTENTS, set())
     rest.note_fields(message.check(15, 17), "nested")
     rest.note_fields(message.unknown, "manifest")

@@ -12,7 +12,7 @@ from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
 METADATA = "META-INF/com/android/metadata"
 AB, BLOCK = "AB", "BLOCK"
 METADATA_PB = "META-INF/com/android/metadata.pb"
-# The most that a phone accepts of the text, which it keeps in memory. It does not read metadata.pb.
+# A phone accepts no longer text, since it keeps it in memory. It does not read metadata.pb.
 MAX_METADATA, MAX_METADATA_PB = 64 << 10, 1 << 20
 # The largest integer in a signed release.
 MAX_INTEGER = 2**53 - 1
@@ -41,8 +41,8 @@ class Metadata:
     """The package's own description; `post_timestamp` is in epoch seconds.
 
     `property_files` holds the values by key, without their padding. `unknown` names parts that this
-    version does not know, for example `metadata-new-flag` or `metadata-pb-field-10`. A block-based
-    package may be older than patch level (then empty) and SDK level (then 0).
+    version does not know, for example `metadata-new-flag` or `metadata-pb-field-10`. An old
+    block-based package may lack patch level (then empty) and SDK level (then 0).
     """
 
     ota_type: str
@@ -64,7 +64,7 @@ class Metadata:
 
 
 def decode_text(raw: bytes) -> Metadata:
-    """Decode the `key=value` lines of `metadata`; MetadataError when they are invalid."""
+    """Decode the `key=value` lines of `metadata`; raises MetadataError when they are invalid."""
     values = _lines(raw)
     if "serialno" in values:
         raise MetadataError(
@@ -97,7 +97,7 @@ def decode_text(raw: bytes) -> Metadata:
 
 
 def decode_pb(raw: bytes) -> Metadata:
-    """Decode `metadata.pb`, an `OtaMetadata` message; MetadataError when it is invalid."""
+    """Decode `metadata.pb`, an `OtaMetadata` message; raises MetadataError when it is invalid."""
     if len(raw) > MAX_METADATA_PB:
         raise MetadataError("metadata.pb is larger than 1 MiB.")
     message = decode_message(
@@ -138,7 +138,7 @@ def decode_pb(raw: bytes) -> Metadata:
 
 
 def _check_states(before: Message, after: Message) -> set[int]:
-    """Check the members that the text form lacks: they must add nothing to that form.
+    """Check that the members without a counterpart in the text form add nothing to that form.
 
     Returns the unknown fields of the states of partitions.
     """
@@ -190,7 +190,7 @@ def _unknown(names: Iterable[str]) -> tuple[str, ...]:
     if len(found) > MAX_UNKNOWN:
         raise MetadataError(
             f"The metadata has {len(found)} keys or fields that are unknown;"
-            f" at most {MAX_UNKNOWN} are taken."
+            f" at most {MAX_UNKNOWN} are allowed."
         )
     return found
 
@@ -206,10 +206,10 @@ def _split(values: Mapping[str, str], key: str) -> tuple[str, ...]:
 def _number(value: str, key: str) -> int:
     if _NUMBER.fullmatch(value) is None:
         raise MetadataError(
-            f"The metadata's {key} is {show_text(value)}, which is no plain number."
+            f"The metadata's {key} is {show_text(value)}, which is not a plain number."
         )
     if int(value) > MAX_INTEGER:
-        raise MetadataError(f"The metadata's {key} is {value}; at most {MAX_INTEGER} is taken.")
+        raise MetadataError(f"The metadata's {key} is {value}; at most {MAX_INTEGER} is allowed.")
     return int(value)
 
 
@@ -247,14 +247,15 @@ def _check_supported(metadata: Metadata) -> None:
 def _check_names(key: str, values: tuple[str, ...], longest: int, most: int) -> None:
     if len(values) > most:
         raise MetadataError(
-            f"The metadata's {key} names {len(values)} builds or devices; at most {most} are taken."
+            f"The metadata's {key} names {len(values)} builds or devices; at most {most} are"
+            " allowed."
         )
     for value in values:
         if _PRINTABLE.fullmatch(value) is None:
             raise MetadataError(f"The metadata's {key} is missing or malformed.")
         if len(value) > longest:
             raise MetadataError(
-                f"The metadata's {key} has {len(value)} characters; at most {longest} are taken."
+                f"The metadata's {key} has {len(value)} characters; at most {longest} are allowed."
             )
     if len(set(values)) != len(values):
         raise MetadataError(f"The metadata's {key} names something twice.")
@@ -289,7 +290,7 @@ def _checked(metadata: Metadata) -> Metadata:
     if bool(metadata.source_builds) != bool(metadata.source_incrementals) and not old_form:
         raise MetadataError("The metadata has only one of pre-build and pre-build-incremental.")
     if not 0 < metadata.post_timestamp <= MAX_INTEGER:
-        raise MetadataError("The metadata's post-timestamp is no date after 1970.")
+        raise MetadataError("The metadata's post-timestamp is not a date after 1970.")
     if metadata.security_patch_level or not old_form:
         _check_day(metadata.security_patch_level)
     return metadata

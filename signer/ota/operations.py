@@ -42,7 +42,7 @@ def check_extents(extents: Sequence[Extent], blocks: int, where: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OperationType:
-    """A type: its number on the wire, its name, the first minor version of deltas that has it."""
+    """An operation type: number on the wire, name, and the first minor version that has it."""
 
     number: int
     name: str
@@ -118,8 +118,9 @@ class Operation:
         return self.type in OPERATION_TYPES
 
 
-# For each operation: type, data offset and length, source and target length; then the ends of its
-# extents and hashes in the other arrays, and which of its two lengths are set.
+# Each operation has: type, data offset and length, source and target length; twice the number of
+# source extents, the end of its extents, the length of its data hash, the end of its hashes; and
+# bits that say which of the two lengths are set.
 _NUMBERS = 10
 _RECORD = Struct(f"{_NUMBERS}Q")
 

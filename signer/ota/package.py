@@ -54,9 +54,9 @@ def load_package(
 ) -> Package:
     """Read everything of an A/B package except the payload's data.
 
-    With `certificate` the metadata signature must be by it. `answered` is called with each question
-    whose answer is yes. Raises OtaError for the first part that is malformed or contradicts
-    another.
+    With `certificate`, the metadata signature must verify with it. `answered` is called with each
+    question whose answer is yes. Raises OtaError for the first part that is malformed or
+    contradicts another.
     """
     container, metadata = envelope.container, envelope.metadata
     entry = container.entry(PAYLOAD)
@@ -86,7 +86,7 @@ def _check_target(metadata: Metadata, payload: Payload) -> None:
         raise MetadataError(
             "The metadata and the payload disagree about whether the package is incremental."
         )
-    # A downgrade has the date of its source build, so that the device accepts it.
+    # A downgrade's payload has the date of its source build, so that the device accepts it.
     if manifest.max_timestamp != metadata.post_timestamp and not metadata.downgrade:
         raise MetadataError("The metadata and the payload disagree about the build date.")
     if manifest.security_patch_level not in {"", metadata.security_patch_level}:
@@ -99,7 +99,7 @@ def _check_property_files(metadata: Metadata, container: Container, payload: Pay
     for key, value in metadata.property_files.items():
         if key == STREAMING_PROPERTY_FILES and len(value) > MAX_PROPERTY_FILES:
             raise PropertiesError(
-                f"{key} has {len(value)} characters; at most {MAX_PROPERTY_FILES} are taken.",
+                f"{key} has {len(value)} characters; at most {MAX_PROPERTY_FILES} are allowed.",
                 OFFSETS,
             )
         spans = decode_property_files(value, key)
@@ -123,14 +123,14 @@ def _check_sizes(properties: PayloadProperties, payload: Payload) -> None:
 
 
 _PIECE = 1 << 20
-_WEIGHT = 0.4  # for each byte of a stored entry; most packages deflate little
+_WEIGHT = 0.4  # per byte of a stored entry; most packages deflate little
 
 
 class UnpackedCrc:
-    """Size and checksum of an entry's unpacked bytes, with the interface of a hash.
+    """Computes size and CRC-32 of an entry's unpacked bytes, with the interface of a hash.
 
-    `digest` is 8 bytes of size and 4 of CRC-32, big-endian; empty when the entry cannot be
-    unpacked, does not end where its packed bytes end, or exceeds its announced size.
+    `digest` returns 8 bytes of size and 4 of CRC-32, big-endian. It returns none when the entry
+    cannot be unpacked, does not end where its packed bytes end, or exceeds its announced size.
     """
 
     def __init__(self, entry: Entry) -> None:
@@ -159,7 +159,7 @@ class UnpackedCrc:
             self._is_bad = True
 
     def digest(self) -> bytes:
-        """Return size and checksum, or nothing."""
+        """Return size and checksum, or no bytes if the entry is bad."""
         is_open = self._inflate is not None and not self._inflate.eof
         return b"" if self._is_bad or is_open else encode_unpacked(self._size, self._crc)
 
@@ -170,7 +170,7 @@ class UnpackedCrc:
 
 
 def unpacked_entries(container: Container) -> Track:
-    """Return the track that follows every entry; its keys are the entries."""
+    """Return the track that unpacks every entry; its keys are the entries."""
     entries = sorted(container.entries.values(), key=lambda each: each.offset)
     runs = [Run(each.offset, each.offset + each.packed_size, each) for each in entries]
     return Track(runs, _follow, _WEIGHT)
@@ -192,7 +192,7 @@ def _follow(key: Hashable) -> UnpackedCrc:
 
 
 def encode_unpacked(size: int, crc: int) -> bytes:
-    """Return what `UnpackedCrc.digest` gives for bytes of that size and CRC-32."""
+    """Encode size and CRC-32 as `UnpackedCrc.digest` does."""
     return size.to_bytes(8) + crc.to_bytes(4)
 
 
@@ -202,7 +202,7 @@ _PAYLOAD, _PAYLOAD_SIGNED = "payload", "blobs"
 
 @dataclass(frozen=True, slots=True)
 class PackageHashes:
-    """SHA-256 of the file, and of the parts that its signature and the payload's signature cover.
+    """SHA-256 of the file, and of the parts that the file's and the payload's signatures cover.
 
     `signed_file` is empty when there is no whole-file signature, `signed_payload` when the
     payload's signature is not verified.
@@ -216,9 +216,9 @@ class PackageHashes:
 def load_hashes(
     stream: BinaryIO, package: Package, progress: Progress | None, *, is_verified: bool
 ) -> PackageHashes:
-    """Read the whole file; OtaError when its bytes are not as announced.
+    """Read the whole file; raises OtaError when its bytes do not match what the package says.
 
-    With `is_verified` the part that the payload's signature covers is hashed, too.
+    With `is_verified`, the part that the payload's signature covers is hashed, too.
     """
     tracks = [*_tracks(package), *([_signed_payload(package)] if is_verified else [])]
     digests = hash_runs(stream, package.envelope.container.length, tracks, progress)
@@ -227,7 +227,7 @@ def load_hashes(
 
 
 def load_signed_hash(stream: BinaryIO, envelope: Envelope) -> bytes:
-    """Read the file for the hash that its signature covers; empty when it has no signature."""
+    """Return the hash that the file's signature covers; empty when there is no signature."""
     if envelope.signed_file is None:
         return b""
     runs = [Run(0, envelope.signed_file.length, SIGNED)]
@@ -235,7 +235,7 @@ def load_signed_hash(stream: BinaryIO, envelope: Envelope) -> bytes:
 
 
 def whole_file_runs(envelope: Envelope) -> list[Run]:
-    """Return the runs of the file's own hash, which includes that of its signed part."""
+    """Return the runs for the hashes of the whole file and of its signed part."""
     length, signed_file = envelope.container.length, envelope.signed_file
     if signed_file is None:
         return [Run(0, length, FILE)]
@@ -265,7 +265,10 @@ def _tracks(package: Package) -> list[Track]:
 
 
 def _signed_payload(package: Package) -> Track:
-    """Return the runs that the payload signature covers; it skips the metadata signature."""
+    """Return the track of the bytes that the payload signature covers.
+
+    These are header, manifest and data, without the metadata signature.
+    """
     payload = package.payload
     blobs = payload.offset + payload.header.blobs_offset
     stop = blobs + payload.blobs_length - payload.manifest.signatures_size

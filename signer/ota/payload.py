@@ -22,7 +22,7 @@ class Header:
 
     @property
     def metadata_size(self) -> int:
-        """Length of header and manifest, METADATA_SIZE."""
+        """Length of header and manifest (METADATA_SIZE)."""
         return HEADER_LENGTH + self.manifest_size
 
     @property
@@ -35,8 +35,8 @@ class Header:
 class Payload:
     """The head of a payload of `length` bytes that starts at `offset` of its stream.
 
-    `metadata` is header and manifest as they stand in the file, `metadata_signature` the
-    `Signatures` message after them, empty when the payload is not signed.
+    `metadata` is the bytes of header and manifest. `metadata_signature` is the `Signatures` message
+    after them, empty when the payload is not signed.
     """
 
     offset: int
@@ -48,7 +48,7 @@ class Payload:
 
     @property
     def metadata_hash(self) -> bytes:
-        """SHA-256 of header and manifest, METADATA_HASH."""
+        """SHA-256 of header and manifest (METADATA_HASH)."""
         return hashlib.sha256(self.metadata).digest()
 
     @property
@@ -69,7 +69,7 @@ def decode_header(raw: bytes) -> Header:
     if not 0 < manifest_size <= MAX_MANIFEST:
         raise PayloadError(
             f"The payload announces a manifest of {manifest_size} bytes; 1 to {MAX_MANIFEST} "
-            "are taken."
+            "are allowed."
         )
     if signature_size > MAX_SIGNATURE:
         raise PayloadError("The payload announces a metadata signature larger than 64 KiB.")

@@ -30,10 +30,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 def check_manifest(manifest: Manifest, blobs_length: int) -> None:
-    """Raise PayloadError for the first thing that would make a device fail.
+    """Raise PayloadError for the first fault that would make the update fail on a device.
 
     Unknown operation types and newer minor versions pass, because only newer devices know what they
-    mean; see `unknown_names`.
+    mean; `OtaFacts.unknown` names them.
 
     `blobs_length` is the number of bytes after the metadata signature: the operations' data, which
     must follow one another without gaps, and the payload signature.
@@ -110,7 +110,7 @@ def _check_partition(partition: Partition, rules: _Rules) -> None:
 def _check_operation(operation: Operation, partition: Partition, rules: _Rules) -> None:
     known = OPERATION_TYPES.get(operation.type)
     if known is None:
-        return  # an inspection reports it, and a person decides whether to release it
+        return  # the inspection reports the type, and a person decides whether to release it
     fault = (
         rules.faults[operation.type]
         or _find_data_fault(operation, known)
@@ -149,7 +149,7 @@ def _find_source_fault(
     if not known.reads_source:
         return ""
     if partition.old is None:
-        return "which has no old one"
+        return "although that has no old content"
     if max(map(end_of, operation.sources)) > partition.old.size // BLOCK_SIZE:
         return "that reads beyond the old content"
     if rules.needs_source_hash and not operation.source_hash:
@@ -161,7 +161,7 @@ def _find_length_fault(operation: Operation, known: OperationType) -> str:
     written = count_blocks(operation.targets) * BLOCK_SIZE
     read = count_blocks(operation.sources) * BLOCK_SIZE if operation.sources else 0
     if known.name == "REPLACE" and operation.data_length != written:
-        return "whose data is not what it fills"
+        return "whose data is not as long as its target"
     if known.name == "SOURCE_COPY" and read != written:
         return "that reads and writes different numbers of blocks"
     if known.has_data and max(operation.data_length, written, read) > MAX_OPERATION_SIZE:
@@ -220,12 +220,12 @@ _PATCH_HEADER, _STREAMS = 32, {0, 1, 2}
 
 
 def find_fault(operation: Operation, head: bytes) -> str:
-    """Return what is wrong with the first `HEAD` bytes of an operation's data, or nothing.
+    """Return the fault in the first `HEAD` bytes of an operation's data, or an empty text.
 
-    `head` has all the data if there are fewer. Types without a data format have no fault.
+    `head` is all of the data if it is shorter. Types without a data format have no fault.
     """
     if operation.type == _REPLACE_BZ and not _BZIP2.match(head):
-        return "is no bzip2 stream"
+        return "is not a bzip2 stream"
     if operation.type == _REPLACE_XZ:
         return _xz_fault(head)
     if operation.type in {_SOURCE_BSDIFF, _BROTLI_BSDIFF}:
@@ -235,17 +235,18 @@ def find_fault(operation: Operation, head: bytes) -> str:
 
 def _xz_fault(head: bytes) -> str:
     if head[:7] != _XZ_MAGIC + b"\0" or len(head) < _XZ_HEADER:
-        return "is no xz stream"
+        return "is not an xz stream"
     if head[7] not in {_NO_CHECK, _CRC32}:
         return "is an xz stream with another check than CRC32"
     block = head[_XZ_HEADER:]
     try:
-        # A stream without a block has its index here; its installation fails because it is too
-        # short.
+        # A stream without blocks has its index here; it is too short, so its installation fails.
         knows = block[0] == 0 or _has_known_filters(block)
     except IndexError:
-        return "is no xz stream"
-    return "" if knows else "is an xz stream with another filter than LZMA2 and a known branch's"
+        return "is not an xz stream"
+    return (
+        "" if knows else "is an xz stream with another filter than LZMA2 or a known branch filter"
+    )
 
 
 def _has_known_filters(block: bytes) -> bool:
@@ -266,7 +267,7 @@ def _patch_fault(head: bytes, size: int) -> str:
         head[:5] == b"BSDF2" and all(each in _STREAMS for each in head[5:8])
     )
     if not is_known or len(head) < _PATCH_HEADER:
-        return "is no patch of the forms BSDIFF40 and BSDF2"
+        return "is not a patch of the forms BSDIFF40 and BSDF2"
     # The top bit is the sign, so a negative length is refused here, too.
     if int.from_bytes(head[24:32], "little") != size:
         return f"is a patch of another length than the {size} bytes that it makes"
@@ -277,10 +278,10 @@ _PIECE = 1 << 20
 
 
 class BrotliSize:
-    """The unpacked length of a brotli stream, with the interface of a hash.
+    """Computes the unpacked length of a brotli stream, with the interface of a hash.
 
-    `digest` is 8 bytes big-endian; empty when the stream cannot be unpacked, does not end where its
-    bytes end, or exceeds `limit`.
+    `digest` returns 8 bytes, big-endian. It returns none when the stream cannot be unpacked, does
+    not end where its bytes end, or exceeds `limit`.
     """
 
     def __init__(self, limit: int) -> None:
@@ -299,7 +300,7 @@ class BrotliSize:
                 piece = self._decoder.process(rest, output_buffer_limit=_PIECE)
                 self._size += len(piece)
                 self._is_bad = self._size > self._limit
-                # Without new input it returns buffered output until none is left.
+                # Without new input the decoder returns buffered output until none is left.
                 rest = b""
                 if not piece and self._decoder.can_accept_more_data():
                     break
@@ -307,7 +308,7 @@ class BrotliSize:
             self._is_bad = True
 
     def digest(self) -> bytes:
-        """Return the length, or nothing."""
-        # A failed decoder must not be queried any more.
+        """Return the length, or no bytes if the stream is bad."""
+        # A decoder that has failed must not be used again.
         is_whole = not self._is_bad and self._decoder.is_finished()
         return self._size.to_bytes(8) if is_whole else b""

@@ -14,7 +14,7 @@ PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"
 PAYLOAD_METADATA = "payload_metadata.bin"
 METADATA_NAME = "metadata"
-# Names that AOSP lists by their last part, and the entries that they mean.
+# AOSP lists entries by the last part of their names; these are the entries that it means.
 _LISTED = {name.rsplit("/", 1)[-1]: name for name in (METADATA, METADATA_PB)} | {
     name: name
     for name in (
@@ -68,7 +68,7 @@ class PayloadProperties:
 
 
 def decode_property_files(value: str, key: str) -> dict[str, Span]:
-    """Decode `name:offset:size,…`; PropertiesError when a token is malformed or named twice."""
+    """Decode `name:offset:size,…`; raises PropertiesError for a malformed or repeated token."""
     spans: dict[str, Span] = {}
     for token in value.rstrip(" ").split(","):
         match = _TOKEN.fullmatch(token)
@@ -87,8 +87,8 @@ def check_property_files(
 ) -> None:
     """Raise PropertiesError unless every span is exactly the stored entry it names.
 
-    `metadata_length` is the length of the payload's header, manifest and metadata signature, which
-    `payload_metadata.bin` stands for although it is not an entry.
+    `metadata_length` is the length of the payload's header, manifest and metadata signature. These
+    bytes are listed as `payload_metadata.bin`, although that is not an entry.
     """
     for required in (PAYLOAD, PAYLOAD_PROPERTIES, METADATA_NAME):
         if required not in spans:
@@ -103,8 +103,8 @@ def check_spans(
     """Raise PropertiesError unless every span is exactly the stored entry it names.
 
     Each of AOSP's names means one fixed entry, even if the name occurs elsewhere. Any other name
-    must be the last part of exactly one stored entry. `metadata` is what `payload_metadata.bin`
-    stands for.
+    must be the last part of exactly one stored entry. `metadata` is the span that is listed as
+    `payload_metadata.bin`.
     """
     stored = _stored_by_last_part(container)
     for name, span in spans.items():
@@ -136,13 +136,13 @@ def _find_stored(name: str, key: str, stored: Mapping[str, list[Entry]]) -> Span
         raise PropertiesError(f"{key} names {name}, which is not stored in the package.", OFFSETS)
     if len(found) > 1:
         raise PropertiesError(
-            f"{key} names {name}, and several entries of the package end so.", OFFSETS
+            f"{key} names {name}, which is the last part of several entries' names.", OFFSETS
         )
     return Span(found[0].offset, found[0].size)
 
 
 def decode_payload_properties(raw: bytes) -> PayloadProperties:
-    """Decode `payload_properties.txt`; PropertiesError for a forbidden line."""
+    """Decode `payload_properties.txt`; raises PropertiesError for a forbidden line."""
     if len(raw) > MAX_PROPERTIES:
         raise PropertiesError("payload_properties.txt is larger than 16 KiB.")
     values: dict[str, str] = {}

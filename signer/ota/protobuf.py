@@ -35,8 +35,8 @@ class Schema:
 
     def __init__(self, fields: Mapping[int, Field]) -> None:
         self.fields = fields
-        #: By key on the wire: the field's number, whether it is repeated, and how many bits its
-        #: numbers have, None for bytes.
+        #: By key on the wire: the field's number, whether it is repeated, and the number of bits of
+        #: its values (None for bytes).
         self.keys = {
             number << 3 | field.wire: (
                 *(number, field.is_repeated),
@@ -44,7 +44,7 @@ class Schema:
             )
             for number, field in fields.items()
         }
-        #: The numbers of texts and messages, which have more to check than their wire type.
+        #: The numbers of text and message fields, whose values need more checks than the wire type.
         self.nested = frozenset(
             number for number, field in fields.items() if field.is_text or field.message is not None
         )
@@ -135,7 +135,7 @@ class Message:
     def _schema(self, number: int) -> Schema:
         schema = self.schema.fields[number].message
         if schema is None:
-            raise TypeError(f"field {number} of the schema is no message")
+            raise TypeError(f"field {number} of the schema is not a message")
         return schema
 
     def _text(self, number: int, value: bytes) -> str:
@@ -151,7 +151,7 @@ def decode_message(data: bytes, schema: Schema, fail: Fail) -> Message:
 def decode_fields(  # noqa: C901 - a call for each field would take as long as all of this
     data: bytes, schema: Schema, fail: Fail
 ) -> tuple[dict[int, Any], Collection[int]]:
-    """Return `values` and `unknown` of `decode_message` alone, in less time."""
+    """Return `values` and `unknown` of `decode_message`, without the cost of a Message."""
     values: dict[int, Any] = {}
     unknown: Collection[int] = ()
     at, count, end, keys = 0, 0, len(data), schema.keys
@@ -239,7 +239,7 @@ def _check(
 def _note_unknown(
     key: int, schema: Schema, unknown: Collection[int], fail: Fail
 ) -> Collection[int]:
-    """Return `unknown` with the field of `key`, which the schema does not have."""
+    """Return `unknown` with the number of `key`, which must not be in the schema."""
     number = key >> 3
     if number in unknown:
         return unknown

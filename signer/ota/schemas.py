@@ -1,7 +1,7 @@
-"""The messages of a package: AOSP's `update_metadata.proto` and `ota_metadata.proto`.
+"""Schemas of a package's messages: AOSP's `update_metadata.proto` and `ota_metadata.proto`.
 
-Field numbers and types are those of update_engine at commit e2094a19. `bits` of an enumeration is
-31 and of a `bool` 1, so that no reader truncates a number to another one.
+Field numbers and types are those of update_engine at commit e2094a19. An enumeration has 31 `bits`
+and a `bool` has 1, so that no reader truncates a number to another one.
 """
 
 from dataclasses import replace

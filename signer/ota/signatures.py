@@ -1,4 +1,4 @@
-"""Signatures of packages and payloads, and the certificate that they are checked with."""
+"""Verifies the signatures of packages and payloads with a given certificate."""
 
 import re
 import struct
@@ -51,12 +51,15 @@ class Certificate:
 
 
 def decode_certificate(raw: bytes) -> Certificate:
-    """Decode an X.509 certificate, PEM or DER; SignatureError unless RSA of 2048 to 8192 bits."""
+    """Decode an X.509 certificate, PEM or DER.
+
+    Raises SignatureError if it is malformed, or its key is not RSA of 2048 to 8192 bits.
+    """
     if len(raw) > _MAX_CERTIFICATE:
         raise SignatureError("The certificate is larger than 64 KiB.")
     try:
         with warnings.catch_warnings():
-            # cryptography will refuse what it warns of, such as a serial number below one.
+            # A later cryptography will refuse what this one warns of, such as a serial number < 1.
             warnings.simplefilter("error", CryptographyDeprecationWarning)
             if raw.lstrip().startswith(b"-----BEGIN"):
                 found = x509.load_pem_x509_certificate(raw)
@@ -87,8 +90,8 @@ _MAX_LENGTH = 1024
 def decode_signatures(raw: bytes, what: str) -> list[bytes]:
     """Return the signatures of a `Signatures` message.
 
-    `what` names it in errors: `metadata signature` or `payload signature`. A signature may be
-    padded with zeros; its actual length is then given.
+    `what` names the message in errors: `metadata signature` or `payload signature`. A signature may
+    be padded with zeros; the message then has its unpadded length.
     """
 
     def fail(fault: str) -> SignatureError:
@@ -110,7 +113,7 @@ def decode_signatures(raw: bytes, what: str) -> list[bytes]:
 
 
 def verify_signatures(raw: bytes, digest: bytes, certificate: Certificate, what: str) -> None:
-    """Raise SignatureError unless one of the signatures is the certificate's over `digest`."""
+    """Raise SignatureError unless one of the signatures over `digest` is the certificate's."""
     if not raw:
         raise SignatureError(f"The {what} is missing.", f"has a good {what}")
     if not any(certificate.is_signature(each, digest) for each in decode_signatures(raw, what)):
@@ -158,14 +161,14 @@ _NULL = b"\x05\x00"
 
 @dataclass(frozen=True, slots=True)
 class SignedFile:
-    """How many bytes of the file are signed, and the DER of the CMS signature."""
+    """The number of signed bytes at the start of the file, and the DER of the CMS signature."""
 
     length: int
     cms: bytes
 
 
 def decode_comment(comment: bytes, length: int) -> SignedFile | None:
-    """Split the zip comment of a file of `length` bytes; None when there is no comment at all."""
+    """Decode the zip comment of a file of `length` bytes; None when there is no comment."""
     if not comment:
         return None
     if len(comment) < _FOOTER:
@@ -181,8 +184,8 @@ def decode_comment(comment: bytes, length: int) -> SignedFile | None:
 def verify_cms(cms: bytes, digest: bytes, certificate: Certificate) -> None:
     """Raise SignatureError unless `cms` is the certificate's signature over the SHA-256 `digest`.
 
-    Every part that is read is compared: algorithms, issuer and serial number, and an enclosed
-    certificate, so that only one CMS is valid.
+    Algorithms, issuer, serial number and any enclosed certificate are compared as well, so that
+    only one CMS is valid.
     """
     content_info = _only(cms, SEQUENCE)
     _expect(take(content_info, OBJECT_ID).content == _SIGNED_DATA, "is not SignedData")

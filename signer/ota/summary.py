@@ -1,6 +1,6 @@
-"""The facts about an OTA package that has passed every check, and what breaks existing apps.
+"""The facts about an OTA package that passed every check, and warnings for existing Updater apps.
 
-Source for the latter: docs/FORMATS.md section 18.
+Source of the warnings: docs/FORMATS.md section 18.
 """
 
 import re
@@ -22,16 +22,16 @@ from signer.ota.package import Package
 VERSION = "lineage.version"
 MAX_LABEL = 1024  # characters: `lineage.property_files` has to fit into a label
 _MAJOR_MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
-_SOURCE = 4  # the part of a fingerprint that begins with its incremental
+_SOURCE = 4  # the index of the part of a fingerprint that begins with its incremental
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionFacts:
     """A partition's name, new size in bytes, new sha256 in hex, and operations counted by type.
 
-    `source_size` and `source_sha256` are those of the content that an incremental starts from, 0
-    and empty when there is none. A block-based package has no sha256; its `size` is the end of what
-    it writes or erases, and its operations are the commands of the transfer list.
+    `source_size` and `source_sha256` describe the content that an incremental starts from; they are
+    0 and empty when there is none. A block-based package has no sha256; its `size` is the end of
+    the last block that it writes or erases, and its operations are the transfer list's commands.
     """
 
     name: str
@@ -57,14 +57,17 @@ class OtaFacts:
     `length` is in bytes and `sha256` in hex, both of the whole file. `source_builds` are the
     fingerprints an incremental starts from, empty for a full package. `post_timestamp` is in epoch
     seconds. `property_files` is AOSP's `ota-property-files`, `streaming_property_files` the same
-    without `payload_metadata.bin`; both without padding, empty if the package has none. `unknown`
-    names what a person has to allow. That is anything of a newer format: operations (`unknown-27`),
-    a `minor-version-10`, properties, fields. It is also what not every phone supports: `PUFFDIFF`,
-    `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and `verity`. A block-based package has neither
-    payload properties nor minor version (0), may lack incremental, patch level (empty) and SDK
-    level (0). The version of its transfer lists is in `transfer_version`, 0 otherwise. `uneven` are
-    the entries whose extra fields differ in length between directory and local header, which some
-    Updater apps misread.
+    without `payload_metadata.bin`; both are without padding, and empty if the package has none.
+
+    `unknown` names the features that a person has to allow. These are parts of a newer format:
+    operations (`unknown-27`), a `minor-version-10`, properties, fields. They are also features that
+    not every phone supports: `PUFFDIFF`, `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and
+    `verity`.
+
+    A block-based package has neither payload properties nor a minor version (0), and may lack
+    incremental, patch level (empty) and SDK level (0). `transfer_version` is the version of its
+    transfer lists, 0 for an A/B package. `uneven` are the entries whose extra fields differ in
+    length between directory and local header, which some Updater apps misread.
     """
 
     path: Path
@@ -159,7 +162,7 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
 
 
 def _state(path: Path, envelope: Envelope, sha256: str, signed: Signed) -> partial[OtaFacts]:
-    """Return the facts that the envelope of any package states; the rest is of its kind."""
+    """Return OtaFacts with the envelope's facts; the caller adds those of the package's kind."""
     container, metadata = envelope.container, envelope.metadata
     return partial(
         OtaFacts,
@@ -201,7 +204,7 @@ def _partition_facts(partition: Partition) -> list[PartitionFacts]:
 
 
 def _unknown_names(manifest: Manifest, partitions: Iterable[PartitionFacts]) -> list[str]:
-    """Name what is of a newer format, or known but not supported by every phone."""
+    """Return the names of features of a newer format, or that not every phone supports."""
     names = set(manifest.unknown)
     if manifest.minor_version > MAX_MINOR_VERSION:
         names.add(f"minor-version-{manifest.minor_version}")
@@ -213,7 +216,7 @@ def _unknown_names(manifest: Manifest, partitions: Iterable[PartitionFacts]) -> 
 
 
 def find_app_warnings(facts: OtaFacts, labels: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each thing that breaks an app; `labels` are those of the release."""
+    """Return a sentence for each fact that breaks an Updater app; `labels` are the release's."""
     warnings = []
     if facts.uneven:
         warnings.append(

@@ -1,7 +1,8 @@
-"""Decodes the transfer list of a block-based package: how a partition is written, step by step.
+"""Decodes the transfer list of a block-based package: the commands that write a partition.
 
-Versions 1 to 4, as AOSP's `blockimgdiff` writes them: the version, the number of blocks written,
-from version 2 on the number of stashes and of stashed blocks, then one command on each line.
+Versions 1 to 4 are supported, as AOSP's `blockimgdiff` writes them. The first lines are the version
+and the number of blocks written, and from version 2 on the numbers of stashes and of stashed
+blocks. Each further line is one command.
 """
 
 import io
@@ -22,11 +23,11 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def decode_ranges(text: str) -> Ranges:
-    """Decode one set; PayloadError unless it is ascending, disjoint and within 64 GiB."""
+    """Decode one set; raises PayloadError unless it is ascending, disjoint and within 64 GiB."""
     if text.count(",") > 2 * MAX_RANGES:
         raise PayloadError(f"A transfer list has a set of more than {MAX_RANGES} ranges.")
     if _NUMBERS.fullmatch(text) is None:
-        raise PayloadError(f"A transfer list has {show_text(text)}, which is no set of ranges.")
+        raise PayloadError(f"A transfer list has {show_text(text)}, which is not a set of ranges.")
     count, *numbers = map(int, text.split(","))
     if count != len(numbers) or count % 2 or not count:
         raise PayloadError(
@@ -46,7 +47,7 @@ def decode_ranges(text: str) -> Ranges:
 
 
 def count_range_blocks(ranges: Iterable[tuple[int, int]]) -> int:
-    """Return how many blocks the ranges have together."""
+    """Return the total number of blocks of the ranges."""
     return sum(stop - start for start, stop in ranges)
 
 
@@ -71,18 +72,18 @@ MAX_TRANSFER_LIST = 16 << 20
 MAX_LISTS_LENGTH = 32 << 20
 MAX_COMMANDS = 500_000
 MAX_PACKAGE_RANGES = 2_000_000
-# Named blocks in all lists together, in multiples of the largest partition; updates need a few.
+# Blocks named in all lists together, in multiples of the largest partition; updates name few.
 MAX_NAMED = 4 * MAX_BLOCKS
 
 
 class TransferCaps:
-    """Counts bytes, commands, ranges and named blocks of one list after the other."""
+    """Counts the bytes, commands, ranges and named blocks of all lists of a package."""
 
     def __init__(self) -> None:
         self._length, self._commands, self._ranges, self._named = 0, 0, 0, 0
 
     def take(self, raw: bytes) -> None:
-        """Take the next list before it is decoded; PayloadError when the totals exceed a limit."""
+        """Count the next list before it is decoded; raises PayloadError if a total is too large."""
         self._length += len(raw)
         if self._length > MAX_LISTS_LENGTH:
             raise PayloadError(f"The transfer lists are larger than {MAX_LISTS_LENGTH >> 20} MiB.")
@@ -95,7 +96,7 @@ class TransferCaps:
             raise PayloadError(f"The transfer lists have more than {MAX_PACKAGE_RANGES} ranges.")
 
     def take_blocks(self, count: int, where: str) -> None:
-        """Count the blocks that a command names; PayloadError when the total exceeds the limit."""
+        """Count the blocks that a command names; raises PayloadError if the total is too large."""
         self._named += count
         if self._named > MAX_NAMED:
             raise PayloadError(f"The transfer list of {where} names its blocks too often.")
@@ -135,16 +136,16 @@ class TransferList:
     raw: bytes
 
     def commands(self) -> Iterator[Command]:
-        """Decode one command after the other, because a list can be too long to keep them all.
+        """Yield the commands one by one, because there can be too many to keep.
 
-        Raises PayloadError for one that is malformed, UnsupportedError for an unknown one.
+        Raises PayloadError for a malformed command, UnsupportedError for an unknown one.
         """
         for line in islice(_lines(self.raw), _head_length(self.version), None):
             yield _command(line, self.version)
 
 
 class _Words:
-    """The words of a line after the command, taken one by one."""
+    """The words of a line after the command's name, which are taken one by one."""
 
     def __init__(self, line: str, version: int) -> None:
         self.name, *self._words = line.split(" ")
@@ -178,7 +179,10 @@ class _Words:
 
 
 def decode_transfer_list(raw: bytes) -> TransferList:
-    """Decode a list's head; PayloadError when it is malformed, UnsupportedError for its version."""
+    """Decode a list's head.
+
+    Raises PayloadError when it is malformed, and UnsupportedError for an unknown version.
+    """
     if len(raw) > MAX_TRANSFER_LIST:
         raise PayloadError("A transfer list is larger than 16 MiB.")
     lines = list(islice(_lines(raw), 4))
@@ -240,7 +244,7 @@ def _patch(words: _Words) -> Command:
 
 
 def _transfer(words: _Words, offset: int, length: int, *, hashes: int) -> Command:
-    """Take the blocks of a command that makes targets out of sources."""
+    """Decode the blocks of a command that makes targets from sources."""
     if words.version == 1:
         sources, targets = words.ranges(), words.ranges()
         blocks = count_range_blocks(sources)
@@ -254,7 +258,7 @@ def _transfer(words: _Words, offset: int, length: int, *, hashes: int) -> Comman
     stashed = words.rest()
     found = count_range_blocks(sources)
     if sources and stashed:
-        # Where the sources go in the buffer; each stash states its own place.
+        # This word places the sources in the buffer; each stash states its own place.
         found_at = count_range_blocks(decode_ranges(stashed.pop(0)))
         if found_at != found or not stashed:
             raise words.fail()

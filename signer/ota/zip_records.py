@@ -19,7 +19,7 @@ MAX_VERSION = 45
 _CENTRAL_LENGTH = 46
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64 = 0x0001
-# Extra fields that AOSP's signing tool writes as well: its alignment, and the mark of Java's jar
+# Other extra fields that AOSP's signing tool writes: for alignment, and the mark of Java's jar
 # writer.
 _ALIGNMENT, _JAR = 0xD935, 0xCAFE
 
@@ -57,7 +57,7 @@ class Header:
 
 
 def decode_end(record: bytes) -> End:
-    """Decode an end record without its comment; ContainerError unless it is 22 bytes of one."""
+    """Decode an end record (22 bytes, no comment); raises ContainerError if it is malformed."""
     if len(record) != END_LENGTH or not record.startswith(END_MAGIC):
         raise ContainerError("The file is not a zip: it has no end of central directory.")
     disk, start_disk, here, total, size, offset, _ = struct.unpack("<4H2LH", record[4:])
@@ -72,7 +72,7 @@ def is_zip64(end: End) -> bool:
 
 
 def decode_locator(record: bytes) -> int:
-    """Return the offset of the zip64 end record; ContainerError when this is not a locator."""
+    """Return the zip64 end record's offset from its locator; raises ContainerError if malformed."""
     if len(record) != LOCATOR_LENGTH or not record.startswith(LOCATOR_MAGIC):
         raise ContainerError("The zip needs a zip64 end record and has no locator for it.")
     disk, offset, disks = struct.unpack("<LQL", record[4:])
@@ -82,7 +82,7 @@ def decode_locator(record: bytes) -> int:
 
 
 def decode_end64(record: bytes) -> End:
-    """Decode a zip64 end record of 56 bytes; ContainerError when it is not one."""
+    """Decode a zip64 end record of 56 bytes; raises ContainerError if it is malformed."""
     if len(record) != END64_LENGTH or not record.startswith(b"PK\x06\x06"):
         raise ContainerError("The zip's zip64 end record is not where its locator says.")
     length, _, _, disk, start, here, total, size, offset = struct.unpack("<Q2H2L4Q", record[4:])
@@ -113,7 +113,7 @@ def descriptor(header: Header) -> bytes:
 def _widen(extra: bytes, narrow: list[int]) -> list[int]:
     """Replace each value ffffffff by the next value of the zip64 extra field."""
     at, found = 0, dict[int, bytes]()
-    # Other fields can give an entry a second name; zeros only align the data.
+    # Any other extra field is refused: it can give an entry a second name. Zeros only align data.
     while any(extra[at:]):
         kind, length = struct.unpack_from("<2H", extra.ljust(at + 4, b"\0"), at)
         if at + 4 + length > len(extra):
@@ -198,16 +198,18 @@ _DEVICE = re.compile(
 
 
 def check_name(raw: bytes) -> str:
-    """Return the entry's name; ContainerError when it could lead out of the package.
+    """Return the entry's name; raises ContainerError when it could lead out of the package.
 
-    Names are 1 to 255 bytes of ASCII letters, digits and some signs, relative, with `/` between
-    non-empty parts that do not end in a dot or space and are not device names. A final `/`, which
-    marks a folder, is kept.
+    A name is a relative path of 1 to 255 bytes: ASCII letters, digits and some punctuation. Its
+    parts are separated by `/`, are not empty, do not end in a dot or space and are not names of
+    DOS devices. A final `/`, which marks a folder, is kept.
     """
     name = raw.decode("latin-1")
     shown = ascii(name[:60])
     if not raw or len(raw) > MAX_NAME:
-        raise ContainerError(f"A zip entry's name has {len(raw)} bytes; 1 to {MAX_NAME} are taken.")
+        raise ContainerError(
+            f"A zip entry's name has {len(raw)} bytes; 1 to {MAX_NAME} are allowed."
+        )
     if not (name.isascii() and name.isprintable()):
         raise ContainerError(f"The zip entry {shown} has characters that no package uses.")
     if "\\" in name:
@@ -219,17 +221,17 @@ def check_name(raw: bytes) -> str:
         raise ContainerError(f"The zip entry {shown} has a path that leads elsewhere as its name.")
     if _NAME.fullmatch(name) is None:
         raise ContainerError(
-            f"The zip entry {shown} has signs in its name that not all systems allow."
+            f"The zip entry {shown} has characters in its name that not all systems allow."
         )
     if any(part[-1] in ". " or _DEVICE.fullmatch(part) for part in parts):
         raise ContainerError(
-            f"The zip entry {shown} has a name that is another one to some systems."
+            f"The zip entry {shown} has a name that some systems read differently."
         )
     return name
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise ContainerError when two entries have one name, or a file is also a folder.
+    """Raise ContainerError when two entries have the same name, or a file is also a folder.
 
     Some file systems treat names that differ only in case as one name.
     """
@@ -238,7 +240,7 @@ def check_names(names: Iterable[str]) -> None:
         plain = name.removesuffix("/").lower()
         if plain in files:
             same, other = name == files[plain], show_name(files[plain])
-            how = "twice" if same else f"and {other}, which are one name to some"
+            how = "twice" if same else f"and {other}, one name to some systems"
             raise ContainerError(f"The zip has {show_name(name)} {how}.")
         files[plain] = name
         parts = plain.split("/")

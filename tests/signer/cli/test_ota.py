@@ -101,7 +101,7 @@ def test_a_newer_operation_is_named(run, tmp_path) -> None:
     assert re.search(r"^to be allowed by name +unknown-27$", output, re.MULTILINE)
     assert re.search(r"^  operations .* unknown-27:1$", output, re.MULTILINE)
     assert re.search(r"^has known operations only +no +armani-newer", output, re.MULTILINE)
-    assert errors.endswith("(unknown-27); allow it by name if the model's phones understand it.\n")
+    assert errors.endswith("(unknown-27); allow them by name if the model's phones support them.\n")
     status, output, errors = run("ota", "inspect", path, "--allow-operation", "unknown-27")
     assert (status, errors) == (0, "")
     assert re.search(r"^has known operations only +yes +allowed: unknown-27$", output, re.MULTILINE)
@@ -134,7 +134,9 @@ def test_what_is_no_zip_is_1(run, tmp_path, monkeypatch) -> None:
         status, output, errors = run("ota", "inspect", "pipe.zip", *more)
         assert "is one zip to every reader" in output
         assert status == 1
-        assert errors == ("hening-signer: pipe.zip is no regular file; give the OTA zip itself.\n")
+        assert errors == (
+            "hening-signer: pipe.zip is not a regular file; give the OTA zip itself.\n"
+        )
 
 
 def test_an_unsound_package_has_verdicts_up_to_the_failing_one(

@@ -57,7 +57,7 @@ FAULTS = {
     "ranges-odd": "counts its numbers wrongly",
     "ranges-none": "counts its numbers wrongly",
     "ranges-huge": "names block 99999998, beyond the largest partition",
-    "ranges-padded": "is no set of ranges",
+    "ranges-padded": "is not a set of ranges",
     "block-written-twice": "A new in partition system undoes what was written before",
     "erased-late": "An erase in partition system undoes what was written before",
     "block-read-late": "A stash in partition system reads a block that was written over",

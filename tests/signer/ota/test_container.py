@@ -161,7 +161,7 @@ def test_data_descriptors() -> None:
 def test_entries_are_what_the_zip_says() -> None:
     """Up to the caller's limit, of one size and time, and of the bytes of their checksum."""
     raw = write_zip([Member("a", bytes(100))])
-    with pytest.raises(ContainerError, match="a is 100 bytes long; at most 99 are taken"):
+    with pytest.raises(ContainerError, match="a is 100 bytes long; at most 99 are allowed"):
         load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99)
     raw = bytearray(write_zip([Member("a", b"quiet")]))
     raw[31] ^= 1

@@ -171,5 +171,5 @@ def test_a_file_that_is_not_there_is_the_environments_fault(tmp_path):
     """A disk that cannot be read says nothing about the package: OSError, exit status 3."""
     with pytest.raises(FileNotFoundError):
         inspect_ota(tmp_path / "nothing.zip")
-    with pytest.raises(OtaError, match="is no regular file"):
+    with pytest.raises(OtaError, match="is not a regular file"):
         inspect_ota(tmp_path)

@@ -158,7 +158,7 @@ def test_old_content_must_be_described() -> None:
             check_manifest(replace(manifest, partitions=(partition,)), 297)
     manifest = _delta()
     other = replace(manifest.partitions[0], name="other", old=None)
-    with pytest.raises(PayloadError, match="in partition other which has no old one"):
+    with pytest.raises(PayloadError, match="in partition other although that has no old content"):
         check_manifest(replace(manifest, partitions=(*manifest.partitions, other)), 297)
 
 
@@ -201,21 +201,21 @@ GOOD = [
     (9, b"puff"),
 ]
 BAD = [
-    (1, b"", "no bzip2 stream"),
-    (1, b"BZh0", "no bzip2 stream"),
-    (1, _xz(), "no bzip2 stream"),
-    (8, bz2.compress(DATA), "no xz stream"),
-    (8, _xz()[:12], "no xz stream"),
-    (8, _xz()[:14], "no xz stream"),
-    (8, lzma.compress(DATA, lzma.FORMAT_ALONE), "no xz stream"),
+    (1, b"", "not a bzip2 stream"),
+    (1, b"BZh0", "not a bzip2 stream"),
+    (1, _xz(), "not a bzip2 stream"),
+    (8, bz2.compress(DATA), "not an xz stream"),
+    (8, _xz()[:12], "not an xz stream"),
+    (8, _xz()[:14], "not an xz stream"),
+    (8, lzma.compress(DATA, lzma.FORMAT_ALONE), "not an xz stream"),
     (8, _xz(check=lzma.CHECK_CRC64), "another check"),
     (8, _xz(check=lzma.CHECK_SHA256), "another check"),
     (8, _xz(DELTA), "another filter"),
     (8, _xz(X86, ARM), "another filter"),
     (8, _xz(X86 | {"start_offset": 16}), "another filter"),
-    (5, _patch(b"BSDIFF41"), "no patch"),
-    (5, _patch(b"BSDF2\0\1\3"), "no patch"),
-    (5, _patch(b"BSDIFF40")[:-1], "no patch"),
+    (5, _patch(b"BSDIFF41"), "not a patch"),
+    (5, _patch(b"BSDF2\0\1\3"), "not a patch"),
+    (5, _patch(b"BSDIFF40")[:-1], "not a patch"),
     (5, _patch(b"BSDIFF40", SIZE - 1), "another length than the 8192 bytes"),
     (10, _patch(b"BSDF2\2\2\2", SIZE | 1 << 63), "another length"),
 ]

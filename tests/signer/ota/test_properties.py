@@ -72,7 +72,9 @@ def test_another_entry_does_not_stand_in() -> None:
         _check(true.replace("40:20", "400:20"), ("apex/metadata",))
     value = f"payload.bin:100:50,{REST},new_map.pb:400:20"
     _check(value, ("META-INF/new_map.pb",))
-    with pytest.raises(PropertiesError, match=r"names new_map\.pb, and several entries"):
+    with pytest.raises(
+        PropertiesError, match=r"names new_map\.pb, which is the last part of several"
+    ):
         _check(value, ("META-INF/new_map.pb", "other/new_map.pb"))
     with pytest.raises(PropertiesError, match=r"names new_map\.pb, which is not stored"):
         _check(value, ("other_new_map.pb",))

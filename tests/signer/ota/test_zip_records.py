@@ -130,9 +130,9 @@ def test_names_that_are_one_to_some() -> None:
     check_names(["META-INF/", "META-INF/metadata", "META-INF/metadata.pb", "b", "b.c", "a/b"])
     for names, fault in (
         (["a", "b", "a"], "has a twice"),
-        (["payload.bin", "PAYLOAD.BIN"], "has PAYLOAD.BIN and payload.bin, which are one name"),
-        (["payload.bin", "Payload.bin/"], "has Payload.bin/ and payload.bin, which are one name"),
-        (["a/b", "A/B"], "has A/B and a/b, which are one name"),
+        (["payload.bin", "PAYLOAD.BIN"], "has PAYLOAD.BIN and payload.bin, one name to some"),
+        (["payload.bin", "Payload.bin/"], "has Payload.bin/ and payload.bin, one name to some"),
+        (["a/b", "A/B"], "has A/B and a/b, one name to some"),
         (["payload.bin", "payload.bin/x"], "payload.bin both as a file and as a folder"),
         (["a/b/c", "A"], "has A both as a file and as a folder"),
     ):
