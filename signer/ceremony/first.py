@@ -71,7 +71,7 @@ def init_repository(
     with (
         prepared_bundle(incoming, roles, ()) as bundle,
         folder.locked(),
-        resumable("the same command completes what was begun"),
+        resumable("run the same command again to finish"),
     ):
         if folder.exists() != known:
             raise CeremonyError(f"Another process has made {folder.folder} meanwhile; use it.")

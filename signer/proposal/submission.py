@@ -38,7 +38,7 @@ def submit(collected: Collected, incoming: Path, progress: Progress | None = Non
     roles, blobs = collected
     with (
         prepared_bundle(incoming, roles, blobs, progress) as bundle,
-        resumable("the same command completes what was begun"),
+        resumable("run the same command again to finish"),
     ):
         bundle.reveal()
     return Submitted(dict(sorted(roles)), bundle.id)

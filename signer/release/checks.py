@@ -1,7 +1,7 @@
 """Checks inspected packages against the existing releases of their model.
 
-The rules that server and signer share (docs/FORMATS.md section 3) refuse some of this too, in terms
-of counters. The messages here name the package and say what to do.
+The rules that server and signer share (docs/FORMATS.md section 3) refuse some of this too, but
+their messages speak of counters. The messages here name the package and say what to do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,23 +27,23 @@ def check_dates(facts: OtaFacts, now: datetime) -> None:
     """
     if facts.post_timestamp > (now + timedelta(days=1)).timestamp():
         raise ReleaseRefusal(
-            f"{facts.shown} was built on {show_second(facts.post_timestamp)}, which is yet to"
-            " come, and no build made before then could follow it; correct the clock of the build"
+            f"{facts.shown} was built on {show_second(facts.post_timestamp)}, which is in the"
+            " future, and no build made before then could follow it; correct the clock of the build"
             " machine and build it again."
         )
     year, month = divmod(now.year * 12 + now.month, 12)
     if facts.security_patch_level > f"{year:04}-{month + 1:02}-31":
         raise ReleaseRefusal(
             f"{facts.shown} has the patch level {facts.security_patch_level}, which is beyond"
-            " next month, and no build with a right one could follow it; build it again with a"
-            " right one."
+            " next month, and no build with a correct one could follow it; build it again with the"
+            " correct one."
         )
 
 
 def check_region(facts: OtaFacts, channel: Channel, releases: Mapping[str, Release]) -> None:
     """Raise ReleaseRefusal when the package's build is listed for another region.
 
-    A build is made for one region; it may go from one of that region's channels to the next.
+    A build is made for one region, and can only be promoted between that region's channels.
     """
     for path, release in releases.items():
         region = decode_release_path(path)[0].region
@@ -66,8 +66,8 @@ def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], fl
     is_known = any(release.counter == counter for release in releases.values())
     if not is_known and facts.post_timestamp <= floor.time:
         raise ReleaseRefusal(
-            f"{facts.shown} is not newer than the role's floor_time, which a build that left or"
-            " a reset has set; build it again."
+            f"{facts.shown} is not newer than the role's floor_time, which a removed build or a"
+            " reset has set; build it again."
         )
 
 
@@ -120,7 +120,7 @@ def check_sources(
                 f"{facts.shown} starts from {show_name(source)}, a build for the region {region};"
                 f" give the package for {channel.region}."
             )
-        # Packages of old formats lack it.
+        # Packages of old formats have no source_incrementals.
         if facts.source_incrementals and incremental not in facts.source_incrementals:
             raise ReleaseRefusal(
                 f"{facts.shown} names {show_name(source)} in pre-build and not its incremental"
@@ -148,7 +148,7 @@ def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Rel
 
 @dataclass(frozen=True, slots=True)
 class UpgradePath:
-    """The upgrade path from `build`: what a phone installs, in order, up to the newest build.
+    """The packages that a phone on `build` installs, in order, to reach the newest build.
 
     `counter` is 0 for a factory build that is not listed.
     """
@@ -161,10 +161,10 @@ class UpgradePath:
 def list_upgrade_paths(
     channel: Channel, releases: Mapping[str, Release], factory_builds: Iterable[str] = ()
 ) -> list[UpgradePath]:
-    """Return the path of every older build of the channel, withdrawn ones included, oldest first.
+    """Return the upgrade path from each older build of the channel, oldest build first.
 
-    The list is empty while the channel offers nothing. Raises ReleaseError when the newest build
-    cannot be reached.
+    Withdrawn builds are included. The list is empty while the channel offers nothing. Raises
+    ReleaseError when the newest build cannot be reached.
     """
     offered = offered_in(channel, releases)
     newest = max((release.counter for release in offered.values()), default=0)
@@ -186,7 +186,7 @@ def list_upgrade_paths(
 
 
 def broken_upgrade_paths(releases: Mapping[str, Release]) -> list[str]:
-    """Return a sentence for each channel whose newest build cannot be reached, by channel."""
+    """Return a sentence for each channel whose newest build cannot be reached, sorted by name."""
     channels = {
         str(decode_release_path(path)[0]): decode_release_path(path)[0] for path in releases
     }

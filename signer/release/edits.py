@@ -1,4 +1,7 @@
-"""Edits of a codename role that add no package, promotion, withdrawal, pruning; and changelogs."""
+"""Plans edits of a codename role that add no package, and checks changelogs.
+
+The edits are promotion, withdrawal, pruning and retirement.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,22 +27,22 @@ def next_role(
     expires: datetime,
     floor: Floor | None = None,
 ) -> Targets:
-    """Return what `server.core.role_edit.next_role` does; raises ReleaseRefusal."""
+    """Call `server.core.role_edit.next_role`; raises ReleaseRefusal for its errors."""
     with refusing(ReleaseRefusal):
         return role_edit.next_role(codename, current, targets, expires, floor)
 
 
 @dataclass(frozen=True, slots=True)
 class PromotionRequest(role_edit.PromotionRequest):
-    """Which build is promoted from and to which channel, and its changelog's required locales."""
+    """A build to promote, its old and new channel, and the locales that its changelog must have."""
 
     required_locales: tuple[str, ...] = ()
 
 
 def plan_promotion(request: PromotionRequest, current: Targets, expires: datetime) -> Promotion:
-    """Return what `server.core.role_edit.plan_promotion` does; raises ReleaseRefusal.
+    """Call `server.core.role_edit.plan_promotion`; raises ReleaseRefusal for its errors.
 
-    Also raised when a changelog lacks a locale.
+    ReleaseRefusal is also raised when a changelog lacks a required locale.
     """
     with refusing(ReleaseRefusal):
         planned = role_edit.plan_promotion(request, current, expires)
@@ -50,7 +53,7 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
 
 
 def plan_withdrawal(request: Withdrawal, current: Targets, expires: datetime) -> Targets:
-    """Return what `server.core.role_edit.plan_withdrawal` does; raises ReleaseRefusal."""
+    """Call `server.core.role_edit.plan_withdrawal`; raises ReleaseRefusal for its errors."""
     with refusing(ReleaseRefusal):
         return role_edit.plan_withdrawal(request, current, expires)
 
@@ -58,7 +61,7 @@ def plan_withdrawal(request: Withdrawal, current: Targets, expires: datetime) ->
 def undrained(request: Withdrawal, current: Targets, planned: Targets) -> list[str]:
     """Return a sentence for each named package whose drain differs from the requested one.
 
-    Such a package was withdrawn before, and a drain is set with the withdrawal or never.
+    Such a package was withdrawn before, and a drain can only be set together with the withdrawal.
     """
     with refusing(ReleaseRefusal):
         before, after = decode_releases(current), decode_releases(planned)
@@ -78,11 +81,11 @@ def _until(drain_until: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """The next version of the role, the removed paths, and what keeps the floor from rising.
+    """The next version of the role, the removed paths, and the reason why the floor is not higher.
 
-    `held_by` is a sentence on why no more builds are removed. `in_the_way` are incrementals of
-    builds that are not kept for their own sake: if they were withdrawn, the floor could rise to
-    `floor_without`.
+    `held_by` is a sentence on why no more builds are removed. `in_the_way` are the paths of
+    incrementals that start from builds needed for nothing else: if these incrementals were
+    withdrawn, the floor could rise to `floor_without`.
     """
 
     planned: Targets
@@ -106,10 +109,10 @@ def plan_prune(
 ) -> Pruning:
     """Return the role without the builds that are older than every needed build.
 
-    Needed are the newest `keep` unwithdrawn builds of each channel, the stepping stones on the way
-    to them, and what still drains at `now`. Needed is also every source build of an incremental
-    that stays listed and is not withdrawn. A channel whose builds are all withdrawn needs none of
-    them.
+    A build is needed if it is among the newest `keep` unwithdrawn builds of a channel, if it is a
+    stepping stone to one of these, or if it still drains at `now`. The source builds of an
+    incremental that stays listed and is not withdrawn are needed, too. A channel whose builds are
+    all withdrawn needs no build.
     """
     if keep < 1:
         raise ReleaseRefusal("At least one build is kept in each channel; give --keep 1 or more.")
@@ -118,8 +121,8 @@ def plan_prune(
     needs = list(_needs(keep, releases, now))
     if not needs:
         raise ReleaseRefusal(
-            f"{codename} has no build that is offered anywhere; to take all out, retire the model"
-            " with `release retire`."
+            f"{codename} has no build that is offered anywhere; to remove all builds, retire the"
+            " model with `release retire`."
         )
     wanted = min(needs, key=lambda need: need.counter)
     lowest, edges = wanted, _edges(releases)
@@ -146,7 +149,7 @@ def plan_prune(
 
 
 def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
-    """Return what `server.core.role_edit.plan_retirement` does; raises ReleaseRefusal."""
+    """Call `server.core.role_edit.plan_retirement`; raises ReleaseRefusal for its errors."""
     with refusing(ReleaseRefusal):
         return role_edit.plan_retirement(codename, current, expires)
 
@@ -189,11 +192,11 @@ def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> l
     try:
         return find_upgrade_path(channel, counter, offered)[:-1]
     except ReleaseError:
-        return []  # a stone was withdrawn: this build is not offered to any phone, so it needs none
+        return []  # a stone was withdrawn, so this build is offered to no phone and needs none
 
 
 def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _Need]]:
-    """Return each unwithdrawn incremental with each listed build that it starts from."""
+    """Return a pair for each unwithdrawn incremental and each listed build that it starts from."""
     by_build = {release.fingerprint: release.counter for release in releases.values()}
     return [
         (path, _Need(by_build[source], f"{path} starts from {source}, which stays listed."))
@@ -219,4 +222,4 @@ def check_text(locale: str, text: str) -> None:
     try:
         check_plain(text, MAX_CHANGELOG, lines=True)
     except FormatError as error:
-        raise ReleaseRefusal(f"The changelog for {locale} is no plain text: {error}.") from error
+        raise ReleaseRefusal(f"The changelog for {locale} is not plain text: {error}.") from error

@@ -27,9 +27,9 @@ _NO_PAYLOAD = "it has no payload"
 class Verdict:
     """The answer to one question about `subject`: a package, or the channel that it goes to.
 
-    `refusal` is a sentence, or empty unless the answer is no. `remark` explains another answer in a
-    few words, or is empty. `was_asked` is false when the question cannot be answered, for example
-    about signatures without a certificate.
+    `refusal` is a sentence if the answer is no, otherwise empty. `remark` explains any other answer
+    in a few words, or is empty. `was_asked` is false when the question cannot be answered, such as
+    one about signatures without a certificate.
     """
 
     subject: str
@@ -54,8 +54,8 @@ def judge_package(
 ) -> tuple[Verdict, ...]:
     """Return the verdict on every question, for the model `codename` when one is named.
 
-    `allow_operations` are names out of `facts.unknown` that the model's phones are known to
-    understand: operations, and also a minor version, property or field. By default there are none.
+    `allow_operations` are names of `facts.unknown` that the model's phones are known to support:
+    operations, but also a minor version, a property or a field. By default there are none.
     """
     verdicts = [
         *_judge_soundness(facts),
@@ -71,7 +71,7 @@ def judge_package(
 
 
 def choose_codename(facts: OtaFacts) -> str:
-    """Return the only device that a package is for; ReleaseRefusal when it is for several."""
+    """Return the one device that a package is for; raises ReleaseRefusal when it is for several."""
     if len(facts.devices) != 1:
         raise ReleaseRefusal(
             f"{facts.shown} is for {show_names(facts.devices)}; choose one with --codename."
@@ -80,7 +80,7 @@ def choose_codename(facts: OtaFacts) -> str:
 
 
 def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
-    """Yield the questions that the inspection has answered yes; an unsound package has no facts."""
+    """Yield verdicts on questions that the inspection has answered: it refuses unsound packages."""
     name, is_block = facts.path.name, facts.ota_type == BLOCK
     yield Verdict(name, "is one zip to every reader")
     one_form = "" if facts.has_metadata_pb else "metadata.pb is not there"
@@ -122,8 +122,8 @@ def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdic
             yield Verdict(
                 name,
                 question,
-                f"{show_name(name)} needs what not every phone knows ({show_names(refused)}); allow"
-                " it by name if the model's phones understand it.",
+                f"{show_name(name)} needs features that not every phone supports"
+                f" ({show_names(refused)}); allow them by name if the model's phones support them.",
             )
         else:
             yield Verdict(name, question, remark=f"allowed: {show_names(names)}" if names else "")
@@ -188,7 +188,7 @@ def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
     yield Verdict(
         facts.path.name,
         "states its patch level",
-        "" if level else f"{name} does not say which security patch level it has; build it anew.",
+        "" if level else f"{name} does not state its security patch level; build it again.",
         level,
     )
 

@@ -1,4 +1,4 @@
-"""Plans the next version of a codename role and its targets, and reports every reason against it.
+"""Plans the next version of a codename role and its targets, or reports every reason to refuse it.
 
 Source: docs/FORMATS.md section 3. Pure functions of the current version, packages and a request.
 """
@@ -70,11 +70,11 @@ def judge_release(
     expires: datetime,
     sources: Sequence[OtaFacts] = (),
 ) -> JudgedRelease:
-    """Return the answer to every question about `packages` as the next release of their model.
+    """Answer every question about `packages` as the next release of their model.
 
     `sources` are full packages to compare bytes with: of builds that incrementals start from, or of
-    the same build if it is listed already. Raises ReleaseRefusal when there is nothing to judge: no
-    package, or a role or channel that cannot be read.
+    the same build if it is listed already. Raises ReleaseRefusal when no package is given, or the
+    role or the channel cannot be decoded.
     """
     if not packages:
         raise ReleaseRefusal("No package is given; name at least one zip.")
@@ -116,7 +116,7 @@ def judge_release(
     ):
         checklist.ask(channel, question, check, channel, counter, listed)
     planned = None
-    if checklist.is_clean:  # otherwise it would repeat the same refusal in other words
+    if checklist.is_clean:  # otherwise `next_role` would repeat a refusal in other words
         planned = checklist.ask(
             channel, "follows what is signed", next_role, channel.codename, current, targets,
             expires,
@@ -133,7 +133,7 @@ def _list_packages(
     counter: int,
     stone: int,
 ) -> tuple[dict[str, TargetFile], dict[str, Release]]:
-    """Return the targets with `packages` among them, and the releases that can be read."""
+    """Return the role's targets including `packages`, and the releases that can be decoded."""
     targets, listed = dict(current.targets), dict(releases)
     changelog = dict(request.changelog) or known_changelog(counter, releases)
     paths = {f"{request.channel}/{facts.shown}": facts for facts in packages}
@@ -167,8 +167,8 @@ def _check_names(packages: Sequence[OtaFacts]) -> None:
 def _check_same_bytes(path: str, known: TargetFile, facts: OtaFacts) -> None:
     if (known.length, known.hashes) != (facts.length, {"sha256": facts.sha256}):
         raise ReleaseRefusal(
-            f"{show_name(path)} is listed already with other bytes, and a path keeps its bytes for"
-            " ever; give the package another file name."
+            f"{show_name(path)} is listed already with other bytes, and the bytes of a path never"
+            " change; give the package another file name."
         )
 
 
@@ -199,7 +199,7 @@ def make_release(
 
 
 def _dialects(request: ReleaseRequest, facts: OtaFacts) -> dict[str, Any]:
-    """Return what the dialects of existing Updater apps need, where the request asks for it."""
+    """Return the members for dialects of existing Updater apps that the request asks for."""
     labels, extras = dict(request.labels), request.extras.get(facts.path.name, Extras())
     if extras.md5:
         labels["md5"] = extras.md5

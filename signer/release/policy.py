@@ -54,16 +54,16 @@ def decode_policy(data: bytes) -> TeamPolicy:
     try:
         policy = msgspec.convert(tomllib.loads(data.decode()), TeamPolicy)
     except UnicodeDecodeError as error:
-        raise WorkFolderError(f"{POLICY_FILE} is not UTF-8; save it so.") from error
+        raise WorkFolderError(f"{POLICY_FILE} is not UTF-8; save it as UTF-8.") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise WorkFolderError(f"{POLICY_FILE} is not TOML: {error}; correct it.") from error
     except msgspec.ValidationError as error:
-        raise WorkFolderError(f"{POLICY_FILE} cannot be followed: {error}; correct it.") from error
+        raise WorkFolderError(f"{POLICY_FILE} is not valid: {error}; correct it.") from error
     for codename in policy.factory_builds:
         try:
             check_codename(codename)
         except HeningError as error:
-            raise WorkFolderError(f"{POLICY_FILE} cannot be followed: {error}") from error
+            raise WorkFolderError(f"{POLICY_FILE} is not valid: {error}") from error
     return policy
 
 

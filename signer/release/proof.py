@@ -1,4 +1,4 @@
-"""Reads the report of `hening-device prove`: whether a package installs, and why not.
+"""Reads a report of `hening-device prove`, which says whether a package installs, or why not.
 
 Source: docs/FORMATS.md section 14. A report is not signed: it is only as trustworthy as the machine
 that made it, and replaces no check that the signer can make itself.
@@ -16,7 +16,7 @@ from signer.errors import ReleaseRefusal
 from signer.ota.errors import show_name
 
 MAX_PROOF: Final = 64 * 1024  # bytes
-_NO_REPORT: Final = "is no report that `hening-device prove` writes; prove the package again."
+_NO_REPORT: Final = "is not a report of `hening-device prove`; prove the package again."
 
 _Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 _Length = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
@@ -47,7 +47,7 @@ class ProvedPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProvedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The full package whose build the phone ran, and that build."""
+    """The fingerprint of the build that the phone ran, and the sha256 of its full package."""
 
     fingerprint: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,128}\Z")]
     sha256: _Hash
@@ -84,7 +84,7 @@ class Proofs:
 
 
 def decode_proof(data: bytes, name: str) -> Proof:
-    """Read the bytes of a report, the file `name`; raises ReleaseRefusal for any other form."""
+    """Read a report from the bytes of the file `name`; raises ReleaseRefusal if it is malformed."""
     try:
         value = decode_canonical_json(data, limit=MAX_PROOF)
         if isinstance(value, dict) and type(value.get("schema")) is int and value["schema"] != 1:

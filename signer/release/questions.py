@@ -1,4 +1,4 @@
-"""Questions about the packages of one release, and their answers."""
+"""Asks the questions about the packages of one release and collects the answers."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -41,7 +41,7 @@ T = TypeVar("T")
 class JudgedRelease:
     """Every verdict, the counter, and the planned role; `planned` is None when refused.
 
-    `releases` are the releases that the role would list as far as they can be read, refused or not.
+    `releases` are those that the role would list, refused or not, if they can be decoded.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -98,7 +98,10 @@ def judge_partitions(
     sources: Sequence[OtaFacts],
     listed: ListedFulls,
 ) -> None:
-    """Compare what the packages write with their full package, else with the first of them."""
+    """Check that all packages write the partitions of their full package, or of the first one.
+
+    Without a full package in `packages`, the build's full package in `sources` is the reference.
+    """
     question, build = "leads to the same partitions", packages[0].fingerprint
     full, elsewhere = find_full(build, packages), find_full(build, sources)
     if full is None and elsewhere is not None:
@@ -140,7 +143,7 @@ def judge_changelogs(
     targets: Sequence[TargetFile],
     known: Collection[str],
 ) -> None:
-    """Judge the changelogs to be listed; a text among `known`, those of the role, may stay."""
+    """Judge the changelogs to be listed, except texts in `known`, which the role has already."""
     asked: list[dict[str, str]] = []
     for target in targets:
         changelog = target.custom["changelog"]
@@ -190,9 +193,9 @@ def judge_left_out(
     listed: ListedFulls,
     before: AbstractSet[str],
 ) -> None:
-    """Judge whether the package has each partition of phones that run a build `before` it.
+    """Judge whether the package has every partition of phones that run a build in `before`.
 
-    The role does not list the partitions of a build; its full package, or a proof on it, does.
+    The role does not list a build's partitions, so its full package or a proof on it is needed.
     """
     name, question = facts.path.name, "leaves no partition out"
     olders = [
@@ -321,7 +324,7 @@ def _check_proofs(
     unproved = [build for build in facts.source_builds if build not in proved]
     if unproved:
         raise ReleaseRefusal(
-            f"{facts.shown} was not proved on {show_names(unproved)}, from which it starts, too;"
+            f"{facts.shown} also starts from {show_names(unproved)}, and was not proved on it;"
             " run `hening-device prove --source` with the full package of each of its builds."
         )
 
@@ -335,7 +338,7 @@ def _check_proof_source(
     *,
     is_required: bool,
 ) -> None:
-    """Check that the package was installed on the same build that phones have.
+    """Check that the package was proved on a build that phones have.
 
     A full package may be proved on any listed build before it, or on none if there is none.
     """
@@ -345,8 +348,8 @@ def _check_proof_source(
             return
         if source is None or source.fingerprint not in before | listed.factory_builds:
             raise ReleaseRefusal(
-                f"{name} was proved on a phone of no listed build, whose partitions it could leave"
-                " out: run `hening-device prove --source` with the full package of the build"
+                f"{name} was not proved on a listed build, so it could leave out a partition of"
+                " phones: run `hening-device prove --source` with the full package of the build"
                 " before it."
             )
     elif source is None or source.fingerprint not in facts.source_builds:
@@ -371,5 +374,5 @@ def _check_proofs_used(given: Sequence[Proof], packages: Sequence[OtaFacts]) -> 
         if proof.sha256 not in hashes:
             raise ReleaseRefusal(
                 f"A report given with --proof is of a package with the sha256 {proof.sha256}, which"
-                " is none of these; leave it away, or prove the packages again."
+                " is none of these; omit it, or prove the packages again."
             )

@@ -15,7 +15,7 @@ from signer.release.proof import Proofs
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What dialects need beside one package: its csig (a file to submit), and its MD5 in hex."""
+    """Additions to one package for dialects: its csig (a file to submit) and its MD5 in hex."""
 
     csig: Blob | None = None
     md5: str = ""
@@ -23,13 +23,13 @@ class Extras:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequest:
-    """What is to be released; None and an empty changelog take the build's earlier values.
+    """A request to release a build; None and an empty changelog take the build's earlier values.
 
     By default a listed build keeps its counter, its stepping stone in the same channel and its
     changelog; a new build gets the next counter, no stepping stone and no text. `factory_builds`
-    are fingerprints of factory builds. `labels` go into each package, `extras` by file name into
-    one. `allow_operations` names payload operations that this
-    version does not know but that may be released. `proofs` are reports that packages install, and
+    are fingerprints of factory builds. `labels` apply to every package; `extras` has those of one
+    package by its file name. `allow_operations` names payload operations that may be released
+    although this version does not know them. `proofs` are reports that packages install, and
     whether they are required.
     """
 
@@ -46,7 +46,7 @@ class ReleaseRequest:
 
 
 def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor) -> int:
-    """Return the counter of a build: its own, or one above every counter that was ever used."""
+    """Return the counter of a listed build, or for a new one the highest ever used plus one."""
     known = {release.fingerprint: release.counter for release in releases.values()}
     return known.get(fingerprint, max(known.values(), default=max(floor.counter - 1, 0)) + 1)
 
@@ -54,9 +54,10 @@ def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor
 def choose_counter(
     request: ReleaseRequest, fingerprint: str, releases: Mapping[str, Release], floor: Floor
 ) -> int:
-    """Return the counter that the request asks for; ReleaseRefusal when it is not allowed.
+    """Return the counter that the request asks for; raises ReleaseRefusal when it is not allowed.
 
-    A mistyped counter could never be reverted, so it may not skip more than COUNTER_STEP.
+    A counter can never be lowered again. So that a typing error does little harm, it must be less
+    than COUNTER_STEP above the lowest possible one.
     """
     lowest = next_counter(fingerprint, releases, floor)
     if lowest > MAX_INTEGER:
@@ -67,16 +68,16 @@ def choose_counter(
     if request.counter is None or request.counter == lowest:
         return lowest
     if any(release.fingerprint == fingerprint for release in releases.values()):
-        raise ReleaseRefusal(f"This build has counter {lowest} already; leave --counter away.")
+        raise ReleaseRefusal(f"This build has counter {lowest} already; omit --counter.")
     if request.counter < lowest:
         raise ReleaseRefusal(
             f"Counter {request.counter} is not above {lowest - 1}, the highest so far;"
-            " leave --counter away."
+            " omit --counter."
         )
     if request.counter - lowest >= COUNTER_STEP:
         raise ReleaseRefusal(
             f"Counter {request.counter} is more than {COUNTER_STEP} above {lowest - 1}, the highest"
-            " so far, and there would be no way back; leave --counter away."
+            " so far, and a counter can never be lowered; omit --counter."
         )
     return request.counter
 
@@ -88,7 +89,7 @@ def choose_min_counter(
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
-    """Return what `server.core.pointer.choose_min_counter` does; raises ReleaseRefusal."""
+    """Call `server.core.pointer.choose_min_counter`; raises ReleaseRefusal for its errors."""
     with refusing(ReleaseRefusal):
         return pointer.choose_min_counter(channel, wanted, counter, releases, default)
 

@@ -23,9 +23,10 @@ from signer.work_folder import WorkFolder
 
 @dataclass(frozen=True, slots=True)
 class SignedRelease:
-    """What was signed: role and version, the build's counter, target paths, bundle and expiry.
+    """A signed release: role and version, the build's counter, target paths, bundle and expiry.
 
-    `repeated` is true when everything was listed and the same bytes were submitted again.
+    `repeated` is true when all packages were listed already and the same bytes were submitted
+    again.
     """
 
     role: str
@@ -39,7 +40,7 @@ class SignedRelease:
 
 @dataclass(frozen=True, slots=True)
 class ListedRole:
-    """A codename role as the working folder has it; builds below `floor` were removed."""
+    """A codename role's current version; builds with a counter below `floor` were removed."""
 
     role: str
     version: int
@@ -65,10 +66,10 @@ def sign_release(
 
     Refuses everything that `plan_release` refuses, a folder that does not verify, and a key folder
     with fewer keys than the threshold. A refusal leaves the disk unchanged. `progress` is called
-    with bytes copied and bytes in all.
+    with the bytes copied and the total.
     """
     if not 1 <= expiry_days <= MAX_EXPIRY_DAYS:
-        raise ReleaseRefusal(f"A role expires after 1 to {MAX_EXPIRY_DAYS} days; choose so.")
+        raise ReleaseRefusal(f"Choose an expiry of 1 to {MAX_EXPIRY_DAYS} days.")
     role = request.channel.codename
     trusted = load_trusted(folder, now)
     data, current = load_delegated(folder, trusted, role)
@@ -93,7 +94,7 @@ def sign_release(
     # packages listed and submits the recorded bytes.
     with (
         prepared_bundle(incoming, {(role, signed.version): data}, blobs, progress) as bundle,
-        resumable("the same command completes what was begun"),
+        resumable("run the same command again to finish"),
     ):
         if not repeated:
             with folder.changing():
@@ -114,7 +115,7 @@ def sign_release(
 def submit_again(folder: WorkFolder, role: str, incoming: Path) -> str:
     """Submit the current version of a role once more and return the bundle's id.
 
-    For an edit that is signed already: the signer cannot know whether its bundle ever arrived.
+    This is for an edit that was signed before: the signer cannot know whether its bundle arrived.
     """
     data, current = load_delegated(folder, load_trusted(folder, None), role)
     with prepared_bundle(incoming, {(role, current.version): data}, []) as bundle:
@@ -123,7 +124,7 @@ def submit_again(folder: WorkFolder, role: str, incoming: Path) -> str:
 
 
 def list_releases(folder: WorkFolder, codename: str | None = None) -> list[ListedRole]:
-    """Return the codename roles of the working folder, or the one of `codename`, with releases."""
+    """Return the codename roles of the working folder with their releases, or only `codename`."""
     trusted = load_trusted(folder, None)
     models = sorted(filter(is_codename, delegated_roles(trusted.targets)))
     if codename is not None:

@@ -1,8 +1,8 @@
-"""Compares what packages write and patch with the full packages of their builds.
+"""Compares the partitions that packages write and patch with the full packages of their builds.
 
-An incremental patches the partitions of its source build and carries their hashes; a phone with
-other partitions refuses it, but only after the download. With the source build's full package the
-signer detects that first. All packages of a build must lead to the same partitions, otherwise two
+An incremental patches the partitions of its source build and carries their hashes. A phone with
+other partitions refuses it, but only after the download; given the source build's full package,
+the signer detects that earlier. All packages of a build must lead to the same partitions, or two
 phones of one build would run different systems.
 """
 
@@ -38,7 +38,7 @@ class ListedFulls:
         }
 
     def before(self, fingerprint: str, region: str) -> set[str]:
-        """Return the fingerprints of the region's listed builds that phones may come from."""
+        """Return the fingerprints of the region's listed builds with a lower counter."""
         own = min(
             (each.counter for each in self.releases.values() if each.fingerprint == fingerprint),
             default=MAX_INTEGER,
@@ -58,9 +58,9 @@ def find_full(build: str, packages: Sequence[OtaFacts]) -> OtaFacts | None:
 
 
 def check_full_listed(full: OtaFacts, listed: ListedFulls) -> OtaFacts:
-    """Return `full`; ReleaseRefusal unless it is the same file that phones got of its build.
+    """Return `full`; raises ReleaseRefusal unless it is the file that phones of its build got.
 
-    That is a listed file; for a factory build that is not listed it may be any file.
+    It must be a listed file; for a factory build that is not listed, any file is accepted.
     """
     known = listed.of_build(full.fingerprint)
     if full.sha256 in known or (not known and full.fingerprint in listed.factory_builds):
@@ -129,9 +129,8 @@ def check_sources_used(
 ) -> None:
     """Raise ReleaseRefusal for a package of `sources` that no package is compared with.
 
-    A source is the full package of a build that an incremental starts from. In a run without the
-    full package it may also be that of the target build; in a run with it, that of a build `before`
-    it.
+    A source is the full package of a build that an incremental starts from. If `packages` has no
+    full package, it may also be that of the target build; otherwise, that of a build in `before`.
     """
     compared = {source for facts in packages for source in facts.source_builds}
     if any(facts.type == "full" for facts in packages):
@@ -142,5 +141,5 @@ def check_sources_used(
         if each.type != "full" or each.fingerprint not in compared:
             raise ReleaseRefusal(
                 f"{each.shown} is the full package of no build that these packages could start"
-                " from; leave it away, or give the right one with --source."
+                " from; omit it, or give the right one with --source."
             )

@@ -120,7 +120,7 @@ def test_stopping_before_a_bundle_has_its_name_says_how_to_go_on(
         status, _, errors = run(*arguments)
     assert (status, errors.lstrip("\n")) == (
         130,
-        "hening-signer: Stopped; the same command completes what was begun.\n",
+        "hening-signer: Stopped; run the same command again to finish.\n",
     )
     assert not any(incoming.iterdir())
     assert run(*arguments)[0] == 0

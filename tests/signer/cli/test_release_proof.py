@@ -60,7 +60,7 @@ def test_a_lie_that_only_unpacking_shows(plan, report_on, lying, zips, tmp_path)
     path.write_text("{}\n")
     status, output, errors = plan("--proof", path, zips["first"])
     assert (status, output) == (1, "")
-    assert "x.json is no report that `hening-device prove` writes" in errors
+    assert "x.json is not a report of `hening-device prove`" in errors
 
 
 def test_a_team_requires_proofs(run, run_json, repo, sign_arguments, report_on, zips) -> None:

@@ -108,7 +108,7 @@ def test_a_package_with_other_facts_is_refused(one, facts) -> None:
 
     No right build could follow one from the future; it is noon of June 1st.
     """
-    ahead = "which is yet to come"
+    ahead = "which is in the future"
     for name, change, sentence in (
         (
             "second",
@@ -187,7 +187,7 @@ def test_a_changelog_of_an_older_version_stays(one, facts) -> None:
     both = sign(one, [facts["first"]], BETA)
     assert [target.custom["changelog"] for target in both.targets.values()] == [odd, odd]
     assert sign(both, [facts["second"]], changelog={"en": "Better."})
-    with pytest.raises(ReleaseRefusal, match=r"^The changelog for en is no plain text"):
+    with pytest.raises(ReleaseRefusal, match=r"^The changelog for en is not plain text"):
         sign(both, [facts["second"]], changelog={"en": "See https://rom.example."})
 
 
@@ -265,7 +265,7 @@ def test_a_changelog_is_plain_text() -> None:
     ):
         with pytest.raises(ReleaseRefusal, match=sentence) as caught:
             check_text("zh-TW", text)
-        assert str(caught.value).startswith("The changelog for zh-TW is no plain text: ")
+        assert str(caught.value).startswith("The changelog for zh-TW is not plain text: ")
     check_locales({"en": "a", "id": "b"}, ["en"])
     check_locales({}, [])
     with pytest.raises(ReleaseRefusal, match=r"no text for id, zh-TW, which policy\.toml"):

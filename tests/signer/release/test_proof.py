@@ -88,7 +88,7 @@ def test_another_form_is_refused(tmp_path) -> None:
             assert msgspec.to_builtins(decode_proof(_encode(**changes), "x")) == VALUE | changes
     for name in VALUE:
         value = {key: each for key, each in VALUE.items() if key != name}
-        with case(name), pytest.raises(ReleaseRefusal, match="is no report"):
+        with case(name), pytest.raises(ReleaseRefusal, match="is not a report"):
             decode_proof(encode_canonical_json(value), "x")
     with pytest.raises(ReleaseRefusal, match="has schema 2, which this version does not know"):
         decode_proof(_encode(schema=2), "x")
@@ -96,17 +96,17 @@ def test_another_form_is_refused(tmp_path) -> None:
         with (
             case(changes),
             pytest.raises(
-                ReleaseRefusal, match=r"^x\.json is no report that `hening-device prove`"
+                ReleaseRefusal, match=r"^x\.json is not a report of `hening-device prove`"
             ),
         ):
             decode_proof(_encode(**changes), "x.json")
     spaced = DATA.replace(b":", b": ", 1)
     for data in (DATA[:-1], DATA + b" ", spaced, b"", b"{", b"[" * 20_000, b"\xff"):
-        with case(data), pytest.raises(ReleaseRefusal, match="is no report"):
+        with case(data), pytest.raises(ReleaseRefusal, match="is not a report"):
             decode_proof(data, "x")
     path = tmp_path / "long.json"
     path.write_bytes(DATA[:-1] + b" " * MAX_PROOF)
-    with pytest.raises(ReleaseRefusal, match=r"^long\.json is no report"):
+    with pytest.raises(ReleaseRefusal, match=r"^long\.json is not a report"):
         load_proof(path)
 
 

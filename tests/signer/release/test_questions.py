@@ -109,7 +109,7 @@ def test_an_incremental_is_proved_on_the_build_that_phones_have() -> None:
     proofs = (proof_of(both), proof_of(full))
     _, (_, answer, said), _ = judge([full, both], *proofs, current=role_of(1, 2))
     assert answer == "no"
-    assert f"was not proved on {FULL.fingerprint}, from which it starts, too" in said
+    assert f"also starts from {FULL.fingerprint}, and was not proved on it" in said
     answers = judge([full, both], *proofs, other, current=role_of(1, 2))
     assert [each[1] for each in answers] == ["yes"] * 3
     builds, other = frozenset({SOURCE.fingerprint}), ProvedSource(SOURCE.fingerprint, "0" * 64)
@@ -125,7 +125,7 @@ def test_a_full_package_is_proved_on_the_build_before() -> None:
     alone = proof_of(FULL, source=None)
     ((_, answer, said), _) = judge([FULL], alone)
     assert answer == "no"
-    assert "proved on a phone of no listed build" in said
+    assert "was not proved on a listed build" in said
     assert judge([FULL], alone, terms=replace(TERMS, is_required=False))[0][1] == "yes"
     assert judge([FULL], alone, current=empty_role())[0][1] == "yes"
     other = proof_of(FULL, source=ProvedSource("Hening/other", "e" * 64))

@@ -72,7 +72,7 @@ def test_a_source_that_nothing_starts_from_is_refused(facts) -> None:
     ):
         with (
             case(source),
-            pytest.raises(ReleaseRefusal, match="leave it away, or give the right one with --so"),
+            pytest.raises(ReleaseRefusal, match="omit it, or give the right one with --so"),
         ):
             check_sources_used(packages, [source], known)
     check_same_partitions(facts["step"], facts["second"])
