@@ -21,7 +21,7 @@ from signer.errors import EnvironmentFailedError, ReleaseRefusal, SignerError, r
 _BLOCK = 1 << 20
 
 Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
+"""Called with the bytes done and the total number of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class PreparedBundle:
 
 
 def check_incoming(incoming: Path) -> None:
-    """Raise EnvironmentFailedError where there is no folder for bundles."""
+    """Raise EnvironmentFailedError if the folder for bundles does not exist."""
     if not incoming.is_dir():
         raise EnvironmentFailedError(
             f"The folder {incoming} is not there; make it, or correct --out."
@@ -64,8 +64,8 @@ def prepared_bundle(
 ) -> Iterator[PreparedBundle]:
     """Write a bundle under a temporary name, and remove it unless `reveal` was called.
 
-    `roles` gives bytes by role and version. A blob is hashed while it is copied: a file that
-    changed since it was inspected is a ReleaseRefusal. It is copied and not linked, because a
+    `roles` maps role and version to bytes. A blob is hashed while it is copied; ReleaseRefusal is
+    raised if the file has changed since it was inspected. It is copied and not linked, because a
     build folder may be written to again.
     """
     bundle_id, data = describe_bundle(roles, blobs)
@@ -119,7 +119,7 @@ def _write(
 
 
 def _copy(blob: Blob, target: Path) -> Iterator[int]:
-    """Copy and yield the bytes written at each step; refuse a file that is not the one named."""
+    """Copy `blob`, yielding the number of bytes of each step; refuse a file that has changed."""
     digest, length = hashlib.sha256(), 0
     with blob.path.open("rb") as source, target.open("xb") as copy:
         while block := source.read(_BLOCK):

@@ -1,4 +1,4 @@
-"""Makes a policy from a TOML file and its texts, describes it, and signs it with an offline key."""
+"""Makes a cloud region's policy from a TOML file and texts, describes it, and signs it offline."""
 
 import hashlib
 import tomllib
@@ -22,7 +22,7 @@ from signer.keys.public_key import PublicKey
 
 MAX_SOURCE = 65_536
 MAX_TEXT = 65_536
-"""Bytes of a text that owners are shown."""
+"""Limit of a text that owners are shown, in bytes."""
 
 
 class PolicyError(SignerError):
@@ -44,11 +44,13 @@ def make_policy(source: bytes, texts: Mapping[str, bytes]) -> Policy:
         raise PolicyError("Leave `text` out of the policy's file, and give --text LOCALE=FILE.")
     starts = values.get("from")
     if not isinstance(starts, datetime) or starts.tzinfo is None:
-        raise PolicyError("`from` is a time with its zone, such as 2027-01-01T00:00:00Z.")
+        raise PolicyError(
+            "`from` must be a time with a time zone, such as 2027-01-01T00:00:00Z; correct it."
+        )
     for locale, text in texts.items():
         if not text or len(text) > MAX_TEXT or not _is_text(text):
             raise PolicyError(
-                f"The text for {locale} is UTF-8 of 1 to {MAX_TEXT} bytes; mend the file."
+                f"The text for {locale} must be UTF-8 of 1 to {MAX_TEXT} bytes; correct the file."
             )
     values |= {
         "from": int(starts.timestamp()),
@@ -59,7 +61,7 @@ def make_policy(source: bytes, texts: Mapping[str, bytes]) -> Policy:
 
 
 def find_policy_key(key: PublicKey, region: str) -> VerifierKey:
-    """Return the key in the form that notes use; raises KeyStoreError for a key of another role."""
+    """Return the key as a note's verifier key; raises KeyStoreError for a key of another role."""
     if key.role != POLICY_ROLE:
         raise KeyStoreError(
             f"{key.name} signs {key.role}; a policy is signed by a key such as policy-1:"
@@ -69,13 +71,13 @@ def find_policy_key(key: PublicKey, region: str) -> VerifierKey:
 
 
 def sign_policy(policy: Policy, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
-    """Return the note of a policy; raises PolicyError where it is too large for one."""
+    """Return the policy as a signed note; raises PolicyError if it is too large."""
     with refusing(PolicyError):
         return encode_policy(policy, key, sign)
 
 
 def open_policy(note: bytes, key: str | None) -> Policy:
-    """Return the policy of a note; the signature is checked if a key is given."""
+    """Return the policy in a note; the signature is verified only if `key` is given."""
     with refusing(PolicyError):
         if key is not None:
             return decode_policy(note, decode_verifier_key(key))
@@ -93,7 +95,7 @@ def _is_text(text: bytes) -> bool:
 
 
 def describe_policy(policy: Policy) -> list[tuple[str, str]]:
-    """Return pairs of a subject and what the policy says about it, for people."""
+    """Return pairs of a label and a statement that describe the policy to people."""
     hours, days = policy.hours, policy.days
     laws = "; ".join(f"{law.name} ({', '.join(law.articles)})" for law in policy.laws)
     return [
@@ -104,7 +106,7 @@ def describe_policy(policy: Policy) -> list[tuple[str, str]]:
         ("Age", _age(policy)),
         ("Used for", ", ".join(policy.purposes)),
         ("Access and export", f"within {hours.access} h and {hours.export} h"),
-        ("Erasure", f"over {hours.erase} h after it is asked for"),
+        ("Erasure", f"complete {hours.erase} h after the request"),
         ("Withdrawn consent", f"nothing is processed {hours.stop_after_withdrawal} h later"),
         ("Breach", f"owners are notified within {hours.breach_notice} h"),
         (
@@ -112,7 +114,7 @@ def describe_policy(policy: Policy) -> list[tuple[str, str]]:
             f"is announced after {days.inactive} days, and erased {days.notice} days later",
         ),
         ("Erased name", f"not given out again for {days.quarantine} days"),
-        ("Old revisions", f"{days.revisions} days; deleted items leave a mark {days.tombstones}"),
+        ("Old revisions", f"{days.revisions} days; marks of deletion, in days: {days.tombstones}"),
         ("Backups", f"destroyed after {days.backups} days"),
         ("Unused session", f"ends after {days.session_idle} days"),
         ("Records of erasures", f"{policy.logs_days} days after the last backup is gone"),

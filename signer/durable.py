@@ -21,7 +21,7 @@ TEMPORARY = ".tmp-"
 
 
 def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Create `path` with `data`; FileExistsError, with its name, when it exists.
+    """Create `path` with `data`; raises FileExistsError, with that path, when it exists.
 
     The file has `mode` from its first byte on, restricted further by the umask.
     """
@@ -106,10 +106,10 @@ def _link(temporary: Path, path: Path) -> None:
     try:
         path.hardlink_to(temporary)
     except FileExistsError as error:
-        # The error of the link itself would name the temporary file.
+        # The original error names the temporary file.
         raise FileExistsError(error.errno, error.strerror, str(path)) from error
     except PermissionError as error:
-        # The error of Linux on file systems without hard links, as on most USB sticks.
+        # Linux raises this on file systems without hard links, as on most USB sticks.
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
         temporary.rename(path)

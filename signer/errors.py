@@ -3,26 +3,26 @@
     SignerError
     ├── KeyStoreError     a key file, passphrase or public half that cannot be used
     ├── WorkFolderError   the folder of signed metadata, or something in it, is not sound
-    ├── CeremonyError     a repository that cannot be made as asked
+    ├── CeremonyError     a request that would make an invalid repository
     ├── ProposalError     a proposal or signature file that cannot be used as it is
-    ├── ReleaseRefusal    a package that must not be signed, or not so
-    ├── EnvironmentFailedError a folder, file descriptor or token that is not there
+    ├── ReleaseRefusal    a package that must not be signed as requested
+    ├── EnvironmentFailedError a missing folder, file descriptor or token
     │   └── MirrorUnavailableError  `signer.audit.findings`
-    ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
+    ├── MemoryFileError   an audit's memory file that cannot be read: `signer.audit.findings`
     ├── ContentError      a pack that must not be signed
     ├── SourceError       a source of a content pack that is not sound
     ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.findings`
     └── OtaError          a package that is not sound: `signer.ota.errors`
 
-Where foreign errors become ours:
+Foreign errors are converted to these in:
 
-- `server.core`'s HeningError: in `refusing`, at each public function that calls the core;
-- python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
-- cryptography's: in `signer.keys.key_file`, `keystore` and `public_key`;
-- python-pkcs11's: in `signer.keys.hsm`;
+- `server.core`'s HeningError: `refusing`, at each public function that calls the core;
+- python-tuf's and securesystemslib's: `server.core.metadata` and `signer.signing`;
+- cryptography's: `signer.keys.key_file`, `keystore` and `public_key`;
+- python-pkcs11's: `signer.keys.hsm`.
 
-OSError is never wrapped, except where EnvironmentFailedError says more: both mean that the
-environment failed, which has its own exit status.
+OSError is wrapped only if EnvironmentFailedError can say more. Both mean that the environment
+failed, which has its own exit status.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from server.core.errors import HeningError
 
 
 class SignerError(Exception):
-    """Anything that the signer refuses."""
+    """Base of every error that the signer raises."""
 
 
 class KeyStoreError(SignerError):
@@ -44,7 +44,7 @@ class WorkFolderError(SignerError):
 
 
 class CeremonyError(SignerError):
-    """A repository that cannot be made as asked."""
+    """A request that would make an invalid repository."""
 
 
 class ProposalError(SignerError):
@@ -52,20 +52,20 @@ class ProposalError(SignerError):
 
 
 class ReleaseRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a malfunction
-    """A package that must not be signed, or not so."""
+    """A package that must not be signed as requested."""
 
 
 class EnvironmentFailedError(SignerError):
-    """A folder or file descriptor that is not there."""
+    """A folder, file descriptor or token is missing."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """The program was interrupted after it had begun; the message says how to continue."""
+    """The program was interrupted in the middle of its work; the message says how to finish it."""
 
 
 @contextmanager
 def resumable(advice: str) -> Iterator[None]:
-    """Add `advice` to an interruption inside: how to complete what was begun."""
+    """Raise Interrupted with `advice` on how to finish, if the block is interrupted."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -76,7 +76,8 @@ def resumable(advice: str) -> Iterator[None]:
 def refusing(kind: type[SignerError]) -> Iterator[None]:
     """Turn an error of `server.core` into one of `kind`, with its message.
 
-    Its first letter becomes a capital if it begins a word of prose, not a name or path.
+    The message's first letter is capitalised if it begins an article, not if it begins a name or
+    path.
     """
     try:
         yield
@@ -88,7 +89,7 @@ def refusing(kind: type[SignerError]) -> Iterator[None]:
 
 
 class SourceError(SignerError):
-    """A source that cannot be read, or contains what no pack may; names file and line."""
+    """A source that cannot be read or has forbidden content; the message names file and line."""
 
 
 class ContentError(SignerError):

@@ -1,4 +1,4 @@
-"""Signs role versions and verifies what the working folder holds."""
+"""Signs role versions and verifies the roles in the working folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,8 +78,8 @@ def load_role_signers(
 def load_trusted(folder: WorkFolder, now: datetime | None) -> Trusted:
     """Verify the folder's chain of roots and its targets role, which must not be expired at `now`.
 
-    The first root is trusted because it lies in the engineers' own folder. Without `now`, which is
-    for reading and not for signing, expiry is not checked.
+    The first root is trusted because it is in the engineers' own folder. If `now` is None, expiry
+    is not checked: that is for reading, not for signing.
     """
     now = _EARLIEST if now is None else now
     versions = folder.load_versions()
@@ -96,7 +96,7 @@ def load_trusted(folder: WorkFolder, now: datetime | None) -> Trusted:
 
 
 def load_delegated(folder: WorkFolder, trusted: Trusted, role: str) -> tuple[bytes, Targets]:
-    """Return bytes and content of a delegated role's current version, expired or not."""
+    """Return the bytes and content of a delegated role's current version, even if it is expired."""
     if role not in trusted.versions:
         raise WorkFolderError(
             f"{folder.folder} has no role {role}; `ceremony model {role}` adds a model."
@@ -133,12 +133,12 @@ class KeyRole:
 
     @property
     def is_enough(self) -> bool:
-        """Whether one signature, and so the key alone, suffices."""
+        """Whether this key alone meets the threshold."""
         return self.threshold == 1
 
 
 def find_key_roles(keyid: str, trusted: Trusted) -> list[KeyRole]:
-    """Return the roles of root, and those that targets delegates, that list the key id."""
+    """Return the roles that list the key id, of those in root and those that targets delegates."""
     roles = {**trusted.root.roles, **delegated_roles(trusted.targets)}
     return [
         KeyRole(name, role.threshold, len(set(role.keyids)))

@@ -1,12 +1,12 @@
-"""The release engineers' working folder: every role version that was signed, as it was signed.
+"""The release engineers' working folder: the signed bytes of every role version.
 
     DIR/metadata/N.ROLE.json     one immutable version; the largest N of a role is its current one
-    DIR/accepting/N.ROLE.json    versions that are taken over together: they count like those in
-                                 `metadata`, into which the next change moves what a crash left
-    DIR/proposals/ID.json        what was signed in one command and not submitted yet
+    DIR/accepting/N.ROLE.json    versions that are added together and count like those in
+                                 `metadata`; the next change moves files that a crash left here
+    DIR/proposals/ID.json        a proposal that was signed in one command and not submitted yet
     DIR/proposals/ID.packages    the paths of its packages, one on each line
 
-The signed bytes are kept and passed on; nothing here encodes a metadata file a second time.
+The signed bytes are kept as they are; a metadata file is never encoded a second time.
 """
 
 import fcntl
@@ -42,14 +42,14 @@ class WorkFolder:
         self._accepting = folder / "accepting"
 
     def exists(self) -> bool:
-        """Answer whether a ceremony has made this folder."""
+        """Return whether a ceremony has made this folder."""
         return self.metadata.is_dir()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the folder, which is made if it does not exist.
 
-        Raises an error when another process on this machine holds the lock.
+        Raises EnvironmentFailedError when another process on this machine holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -58,8 +58,8 @@ class WorkFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise EnvironmentFailedError(
-                    f"Another process is changing {self.folder} at this moment; wait for them and"
-                    " run the command again."
+                    f"Another process is changing {self.folder} at this moment; wait until it ends"
+                    " and run the command again."
                 ) from error
             yield
         finally:
@@ -67,7 +67,7 @@ class WorkFolder:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Lock a repository for a change, and first complete one that was interrupted."""
+        """Lock the repository for a change; an interrupted earlier change is completed first."""
         self._check_there()
         with self.locked():
             self._complete()
@@ -76,7 +76,7 @@ class WorkFolder:
     def accept(self, files: Mapping[tuple[str, int], bytes]) -> None:
         """Add versions of several roles, all or none; call it while holding `changing`.
 
-        `files` gives bytes by role and version. A crash leaves none of them, or a folder
+        `files` maps role and version to bytes. A crash leaves none of them, or a folder
         `accepting`, which counts like `metadata` as soon as it has its name. The next `changing`
         empties it.
         """
@@ -91,12 +91,13 @@ class WorkFolder:
     def load_versions(self) -> dict[str, list[int]]:
         """Return the versions of each role, ascending.
 
-        Names that start with a dot, which a crashed write may leave, are ignored. Any other name
-        that is not a metadata file, and a gap between two versions, are refused.
+        Names that start with a dot, which a crashed write may leave, are ignored. Raises
+        WorkFolderError for any other name that is not a metadata file, and for a missing version.
         """
         self._check_there()
         found: dict[str, set[int]] = {}
-        for folder in (self._accepting, self.metadata):  # in the order in which files move
+        # Files move from the first folder to the second, so a move during this loop hides none.
+        for folder in (self._accepting, self.metadata):
             for role, version in _list_versions(folder):
                 found.setdefault(role, set()).add(version)
         versions = {role: sorted(numbers) for role, numbers in found.items()}
@@ -137,7 +138,7 @@ class WorkFolder:
         return path
 
     def load_kept_proposals(self) -> dict[str, bytes]:
-        """Return by id the proposals that were signed in one command and perhaps not submitted."""
+        """Return the kept proposals by id: signed in one command, and perhaps not submitted."""
         folder = self.folder / "proposals"
         names = sorted(path.stem for path in folder.glob("[0-9a-f]*.json"))
         return {name: self._kept(name).read_bytes() for name in names}
@@ -156,7 +157,7 @@ class WorkFolder:
     def prepare(self, files: Mapping[str, bytes]) -> Path:
         """Write the first version of every role under a temporary name and return that folder.
 
-        `files` gives bytes by role. Nothing is visible until `reveal`.
+        `files` maps each role to its bytes. Nothing is visible until `reveal`.
         """
         temporary = make_temporary_folder(self.metadata)
         sync_folder(self.folder.parent)
@@ -186,14 +187,14 @@ class WorkFolder:
             )
 
     def _check_same(self, role: str, version: int, data: bytes) -> bool:
-        """Answer whether the version exists with these bytes; other bytes are refused."""
+        """Return whether the version exists with these bytes; other bytes are refused."""
         path = self.metadata / metadata_name(role, version)
         if not path.exists():
             return False
         if path.read_bytes() != data:
             raise WorkFolderError(
                 f"Version {version} of {role} is there already with other bytes;"
-                " what was signed is never rewritten."
+                " a signed version is never rewritten."
             )
         return True
 
@@ -215,6 +216,6 @@ def _list_versions(folder: Path) -> Iterator[tuple[str, int]]:
             continue
         match = _FILE.fullmatch(path.name)
         if match is None or path.is_symlink() or not path.is_file():
-            raise WorkFolderError(f"{path} does not belong into a repository; move it elsewhere.")
+            raise WorkFolderError(f"{path} does not belong in a repository; move it elsewhere.")
         with refusing(WorkFolderError):
             yield match[2], decode_decimal(match[1])

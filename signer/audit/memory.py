@@ -120,7 +120,7 @@ def begin_memory(root: bytes) -> Memory:
 
 
 def encode_memory(memory: Memory) -> bytes:
-    """Return the bytes of the file; MemoryFileError where they would be over the limit."""
+    """Return the bytes of the file; raises MemoryFileError if they exceed the limit."""
     value = msgspec.to_builtins(memory)
     seal = hashlib.sha256(encode_canonical_json(value)).hexdigest()
     data = encode_canonical_json({"memory": value, "schema": 1, "sha256": seal})

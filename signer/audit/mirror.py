@@ -173,7 +173,7 @@ class HttpMirror:
         return event
 
     def _check_status(self, response: h11.Response, path: str) -> bool:
-        """Answer whether the file is there; any other status is refused."""
+        """Return whether the file is there; any other status is refused."""
         status = response.status_code
         if 300 <= status < 400:
             raise self._unavailable(f"redirects {path}, which an audit does not follow")

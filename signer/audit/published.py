@@ -72,7 +72,7 @@ class Published:
         return max(0, self.current.get(role, 0) - SUPERSEDED)
 
     def is_due(self, role: str, version: int, highest: int) -> bool:
-        """Answer whether a mirror must serve a version of a role that has `highest` in its log.
+        """Return whether a mirror must serve a version of a role that has `highest` in its log.
 
         The log is read last, so the versions that it newly superseded may be gone by then.
         """

@@ -1,5 +1,5 @@
-"""Key ceremonies: who may sign what in a first repository, and each change of that.
+"""Key ceremonies: decide which keys sign which role, in a first repository and in later changes.
 
-`policy` holds the decisions of people (thresholds, lifetimes). `plan`, `changes` and `root_plan`
-decide the metadata that follows; `first` makes version 1 of every offline role and submits it.
+`policy` holds people's decisions (thresholds, lifetimes). `plan`, `changes` and `root_plan` make
+the metadata from them. `first` signs version 1 of every offline role and submits it.
 """

@@ -37,7 +37,7 @@ class OnlineKeys:
 
 
 def decode_online_keys(data: bytes) -> OnlineKeys:
-    """Read `public.json`; CeremonyError for a malformed file and for an invalid key."""
+    """Read `public.json`; raises CeremonyError for a malformed file and for an invalid key."""
     try:
         return _decode(data)
     except HeningError as error:

@@ -50,12 +50,12 @@ for _group in (
     LazyCommand(
         "keys",
         "signer.cli.keys:keys_commands",
-        "Make signing keys, exchange their public halves, see who may sign what.",
+        "Make signing keys, exchange their public halves, list which key signs what.",
     ),
     LazyCommand(
         "ceremony",
         "signer.cli.ceremony:ceremony_commands",
-        "Decide who may sign what and how many of them it takes, and sign it.",
+        "Decide which keys sign each role and how many must, and sign the change.",
     ),
     LazyCommand(
         "ota", "signer.cli.ota:ota_commands", "Inspect the OTA zips that a ROM build makes."
@@ -68,7 +68,7 @@ for _group in (
     LazyCommand(
         "content",
         "signer.cli.content:content_commands",
-        "Build packs of tables and texts, and sign what all phones get of them.",
+        "Build packs of tables and texts, and sign the packs that phones get.",
     ),
     LazyCommand("log", "signer.cli.log:log_commands", "Audit the transparency log."),
     LazyCommand(
@@ -82,8 +82,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     """Run one command and return its exit status."""
     try:
         if runtime is None:
-            # Only for a process of its own: a caller that passes a runtime keeps using its
-            # process.
+            # Only when run as a program: a caller that passes a runtime goes on using its process.
             collect_rarely()
             harden_process()
             # Like Control-C: the work can be completed later, and a message says how.

@@ -33,11 +33,11 @@ from signer.errors import CeremonyError
     " --online public.json --model armani --out incoming",
 )
 def ceremony_commands() -> None:
-    """Decide who may sign what and how many of them it takes, and sign it, together or apart.
+    """Decide which keys sign each role and how many must, and sign the change, alone or together.
 
-    Every command that changes something either signs at once with the keys at hand (--keys, --out),
-    or writes a proposal (--propose) that travels: `review`, `sign` by each holder, `accept`,
-    `submit`.
+    Every command that changes something either signs directly with the keys of this machine (--keys
+    and --out), or writes a proposal (--propose). Each holder then runs `review` and `sign` with the
+    proposal, and the proposer runs `accept` and `submit`.
     """
 
 

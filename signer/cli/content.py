@@ -117,7 +117,7 @@ def add_notice(
 
 @click.group("content", epilog="Example: hening-signer content build zones --out packs/zones-1")
 def content_commands() -> None:
-    """Build packs of tables and texts, and sign what all phones get of them."""
+    """Build packs of tables and texts, and sign the packs that phones get."""
 
 
 @content_commands.command("list", epilog="Example: hening-signer content list --repo repo")

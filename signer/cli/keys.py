@@ -1,4 +1,4 @@
-"""`keys`: make signing keys, exchange their public halves, and see who may sign what."""
+"""`keys`: make signing keys, exchange their public halves, and list which key signs what."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WHERE = {"file": "here", "token": "on a token", "public only": "elsewhere"}
 @click.command("list", epilog="Example: hening-signer keys list --keys keys --repo repo --json")
 @place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @place_option(
-    "repo", type=FOLDER, required=False, help="To see who may sign what: the working folder."
+    "repo", type=FOLDER, required=False, help="The working folder; it says which key signs what."
 )
 @json_option
 def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
@@ -64,7 +64,7 @@ def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
 @click.argument("name", metavar="NAME", type=KEY_NAME)
 @place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @place_option(
-    "repo", type=FOLDER, required=False, help="To see what it may sign: the working folder."
+    "repo", type=FOLDER, required=False, help="The working folder; it says what the key may sign."
 )
 @json_option
 def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
@@ -259,7 +259,7 @@ def export_key(name: str, folder: Path, form: Format, out: Path | None, as_json:
 
 @click.group("keys", epilog="Example: hening-signer keys list --keys keys")
 def keys_commands() -> None:
-    """Make signing keys, exchange their public halves, see who may sign what."""
+    """Make signing keys, exchange their public halves, list which key signs what."""
 
 
 for _command in (import_keys, export_key, list_keys, show_key):

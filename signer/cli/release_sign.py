@@ -174,7 +174,7 @@ def _say_next(channel: Channel, signed: SignedRelease, destination: Destination)
 
 
 def _is_addition(channel: Channel, signed: SignedRelease, folder: WorkFolder) -> bool:
-    """Answer whether packages of the same build were signed for `channel` before."""
+    """Return whether packages of the same build were signed for `channel` before."""
     from signer.release.sign import list_releases
 
     (role,) = list_releases(folder, channel.codename)
@@ -187,7 +187,7 @@ def _is_addition(channel: Channel, signed: SignedRelease, folder: WorkFolder) ->
 
 
 def _is_of_server(out: Path) -> bool:
-    """Answer whether `out` lies in a server's state folder, so the server takes its bundles."""
+    """Return whether `out` lies in a server's state folder, so the server takes its bundles."""
     try:
         return (out.parent / "trusted" / "root.json").exists()
     except PermissionError:  # only the server's user may read the state

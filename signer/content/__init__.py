@@ -1,6 +1,6 @@
 """Builds, checks and signs content packs: the data that phones fetch besides updates.
 
-A source becomes entries (`build`, `sources/`), entries become a pack in a folder that people can
-read (`pack_folder`, `wording`), `validate` checks it, `plan` makes the role's next version.
-`upstream` says what a builder needs.
+`build` and `sources/` turn a source into entries. `pack_folder` and `wording` write them as a pack
+into a folder that people can read, `validate` checks the pack, and `plan` makes the role's next
+version. `upstream` has the parameters of a builder.
 """

@@ -19,7 +19,7 @@ from signer.errors import ContentError
 
 
 def build_entries(kind: str, upstream: Upstream) -> Built:
-    """Return the entries of `kind` from its source; ContentError where an option is missing.
+    """Return the entries of `kind` from its source; raises ContentError if an option is missing.
 
     Raises SourceError where the source is malformed.
     """

@@ -80,7 +80,7 @@ def make_pack(
 
 
 def load_pack(folder: Path) -> PackFolder:
-    """Read a pack folder; ContentError when its files are not a pack or contradict each other."""
+    """Read a pack folder; raises ContentError when its files are not a pack, or disagree."""
     members = _load_json(folder / "pack.json", _PACK_LIMIT)
     kind = members.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
@@ -116,7 +116,7 @@ def _load_pictures(folder: Path) -> dict[str, bytes]:
 
 
 def write_pack(folder: Path, pack: PackFolder) -> None:
-    """Write a pack folder, whole or not at all; EnvironmentFailedError when it exists."""
+    """Write a pack folder, whole or not at all; raises EnvironmentFailedError when it exists."""
     if folder.exists():
         raise EnvironmentFailedError(f"{folder} is there already; choose another name.")
     temporary = make_temporary_folder(folder)

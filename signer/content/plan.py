@@ -153,7 +153,7 @@ def check_is_proposed(transition: Transition, pack: PackFolder) -> None:
 
 
 def find_replaced(transition: Transition, packs: Sequence[PackFolder]) -> dict[str, PackFolder]:
-    """Return those of `packs` that the proposal replaces, by kind; ContentError for unsigned ones.
+    """Return by kind those of `packs` that the proposal replaces; raises ContentError if unsigned.
 
     The proposal's context says what was there before.
     """

@@ -90,7 +90,7 @@ class Extra:
 
 
 def load_extra() -> Extra:
-    """Import the builders and the image decoder; ContentError when they are not installed."""
+    """Import the builders and the image decoder; raises ContentError if they are not installed."""
     try:
         from signer.content.build import build_entries  # noqa: PLC0415 - the extra may be absent
         from signer.content.validate import check_decodes  # noqa: PLC0415 - the same

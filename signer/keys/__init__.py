@@ -1,6 +1,6 @@
-"""Key pairs of people: files, tokens, public halves, folders of them.
+"""People's key pairs: key files, tokens, public halves and key folders.
 
-`public_key` is a key's public half, `key_file` its private half in a file, `hsm` on a token;
-`keystore` is a folder of them that signs, `enrolment` adds keys that were made elsewhere,
-`key_name` says how keys are named.
+`public_key` is a key's public half. Its private half is in a file (`key_file`) or on a token
+(`hsm`). `keystore` signs with the keys of a folder, `enrolment` adds keys that were made elsewhere,
+`key_name` defines the names of keys.
 """

@@ -237,7 +237,7 @@ def _find_token(module: str, label: str) -> pkcs11.Token:
 
 
 def _is_native(key: pkcs11.Object) -> bool:
-    """Answer whether the token says that it made the key and that it was never extractable."""
+    """Return whether the token says that it made the key and that it was never extractable."""
     try:
         return all(
             key[attribute]

@@ -165,7 +165,7 @@ def encode_token_file(key: TokenKey) -> bytes:
 
 
 def decode_token_file(name: str, data: bytes) -> TokenKey:
-    """Read `NAME.token`; KeyStoreError for anything that `encode_token_file` does not write."""
+    """Read `NAME.token`; raises KeyStoreError unless `encode_token_file` writes this form."""
     with refusing(KeyStoreError):
         value: Any = decode_canonical_json(data, limit=MAX_TOKEN_FILE)
     if (

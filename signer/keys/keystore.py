@@ -72,7 +72,7 @@ class Keystore:
         self._tokens.close()
 
     def load_public_key(self, name: str) -> PublicKey:
-        """Return one public half; KeyStoreError when there is none of this name."""
+        """Return one public half; raises KeyStoreError when there is none of this name."""
         for key in self.load_public_keys():
             if key.name == name:
                 return key
@@ -105,7 +105,7 @@ class Keystore:
         return "token" if token_path.exists() else "public only"
 
     def has_private(self, name: str) -> bool:
-        """Answer whether this folder can sign with `name`, by its file or with its token."""
+        """Return whether this folder can sign with `name`, by its file or with its token."""
         return self.kind(name) != "public only"
 
     def make_folder(self) -> None:

@@ -176,7 +176,7 @@ def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
 
 
 def assemble_signed(proposed: Proposed, files: Sequence[SignatureFile]) -> Files:
-    """Return the signed bytes of a proposal; ProposalError unless its thresholds are met."""
+    """Return the signed bytes of a proposal; raises ProposalError unless its thresholds are met."""
     transition = proposed.transition
     signatures = collect_signatures(transition, proposed.identity, files)
     _check_complete(proposed, signatures)

@@ -22,7 +22,7 @@ _ANEW = 3  # announcements of one blob: the first, and more if an upload has exp
 
 
 def has_blob(server: Server, blob: Blob) -> bool:
-    """Answer whether the server has a blob already."""
+    """Return whether the server has a blob already."""
     answer = server.ask("GET", f"/blobs/{blob.sha256}", expected=(404,))
     return answer.status == 200 and decode_answer(answer, server.name)["length"] == blob.length
 

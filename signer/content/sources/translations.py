@@ -108,19 +108,19 @@ class Marked:
     where: str
 
     def text(self) -> str:
-        """Return the text; SourceError if this is not a text, or empty."""
+        """Return the text; raises SourceError if this is not a text, or empty."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self.error("a text is wanted here")
         return self.value
 
     def sequence(self) -> "list[Marked]":
-        """Return the elements; SourceError if this is not a sequence."""
+        """Return the elements; raises SourceError if this is not a sequence."""
         if not isinstance(self.value, list):
             raise self.error("a list is wanted here")
         return self.value
 
     def mapping(self) -> "dict[str, Marked]":
-        """Return the members; SourceError if this is not a mapping."""
+        """Return the members; raises SourceError if this is not a mapping."""
         if not isinstance(self.value, dict):
             raise self.error("members with names are wanted here")
         return self.value
@@ -269,7 +269,7 @@ def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> st
 
 
 def check_greeting(text: str, where: str) -> str:
-    """Return a greeting text; SourceError if it breaks a rule or needs too many SMS."""
+    """Return a greeting text; raises SourceError if it breaks a rule or needs too many SMS."""
     check_words(text, where, 500, lines=True)
     if (segments := count_segments(text)) > MAX_SEGMENTS:
         raise SourceError(

@@ -49,7 +49,7 @@ def test_what_is_wrong_is_named(sign, tmp_path):
     for old, new, sentence in (
         ("erase = 72", "erase = 0", "hours.erase"),
         ("erase = 72", "", "erase"),
-        ("from = 2027-01-01T00:00:00Z", "from = 2027-01-01T00:00:00", "with its zone"),
+        ("from = 2027-01-01T00:00:00Z", "from = 2027-01-01T00:00:00", "with a time zone"),
         ("schema = 1", "schema = 1\nmore = 1", "more"),
         ("schema = 1", "schema = ", "not TOML"),
         ("schema = 1", 'schema = 1\ntext = "x"', "--text"),

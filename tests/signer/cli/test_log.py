@@ -219,7 +219,7 @@ def test_of_a_long_list_the_newest_entries_are_shown(run, arguments, tree, publi
 def test_an_audit_that_cannot_be_is_no_finding(run, arguments, tmp_path):
     """One sentence says why, and no memory is made; nothing is trusted on first sight."""
     for change, more, status, sentence in (
-        ({}, ("--repo", tmp_path / "public"), 1, "timestamp.json does not belong into a repos"),
+        ({}, ("--repo", tmp_path / "public"), 1, "timestamp.json does not belong in a reposi"),
         ({}, ("--list", "no role"), 2, ""),
         ({3: tmp_path / "nowhere"}, (), 3, "is not there"),
         ({3: "http://127.0.0.1:1"}, (), 3, "cannot be asked"),
