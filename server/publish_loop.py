@@ -14,7 +14,7 @@ from server.publisher.publisher import Publisher
 from server.release.rollouts.rollouts import Rollouts
 
 TICK_SECONDS = 0.1  # between two looks for bundles
-DUE_SECONDS = 0.5  # between two looks for due changes: a query, and their times are whole seconds
+DUE_SECONDS = 0.5  # between two looks for what is due: due times are whole seconds
 IGNORED_SECONDS = 2.0  # between two looks for what is no bundle
 DRAIN_SECONDS = 3600.0  # between two removals of superseded role files
 RETRY_SECONDS = 0.5  # after a failed look
@@ -52,10 +52,10 @@ async def publish_for_ever(
         group.create_task(
             _repeat(
                 [
-                    (0, complete),
-                    (0, lambda: _renew(publisher)),
+                    (DUE_SECONDS, complete),
+                    (DUE_SECONDS, lambda: _renew(publisher)),
                     (DUE_SECONDS, lambda: _carry_out_due(rollouts)),
-                    (0, lambda: draining.poll(publisher, rollouts)),
+                    (DUE_SECONDS, lambda: draining.poll(publisher, rollouts)),
                 ],
                 tools,
                 asyncio.Event(),
@@ -65,7 +65,7 @@ async def publish_for_ever(
         group.create_task(
             _repeat(
                 [
-                    (0, lambda: _publish(publisher, tools.metrics)),
+                    (TICK_SECONDS, lambda: _publish(publisher, tools.metrics)),
                     (IGNORED_SECONDS, lambda: _name_ignored(incoming, ignored)),
                 ],
                 tools,
@@ -81,27 +81,30 @@ async def _repeat(
     wanted: asyncio.Event,
     after: Callable[[], None],
 ) -> None:
-    """Run `works` in turn repeatedly, immediately when `wanted`; one that fails stops no other.
+    """Run each of `works` at its interval in seconds, and all of them immediately when `wanted`.
 
-    Each has the least seconds between two of its beginnings; one that fails is tried again at once.
+    A work that fails runs again after RETRY_SECONDS; the others go on.
     """
+    loop = asyncio.get_running_loop()
     next_at = [0.0] * len(works)
     while True:
-        wait = TICK_SECONDS
         for number, (interval, work) in enumerate(works):
-            now = asyncio.get_running_loop().time()
-            if now < next_at[number]:
+            if loop.time() < next_at[number]:
                 continue
             try:
                 await work()
-                next_at[number] = now + interval
+                pause = interval
             except Exception as error:  # noqa: BLE001 - as above
                 tools.fail(error)
-                wait = RETRY_SECONDS
+                pause = RETRY_SECONDS
+            next_at[number] = loop.time() + pause
         after()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):  # `wait_for` of Python 3.11 swallows cancellations
+            # `wait_for` of Python 3.11 swallows cancellations.
+            async with asyncio.timeout(min(next_at) - loop.time()):
                 await wanted.wait()
+        if wanted.is_set():
+            next_at = [0.0] * len(works)
         wanted.clear()
 
 
