@@ -1,5 +1,6 @@
 """A copy of what is needed to mutate one judge, and mutmut at work in it."""
 
+import ast
 import hashlib
 import os
 import re
@@ -79,10 +80,29 @@ def find_tests(repository: Path, judge: str) -> list[Path]:
 
 
 def digest(repository: Path, judge: str) -> str:
-    """Give 16 hexadecimal digits that change with a judge's code and its tests."""
+    """Return 16 hexadecimal digits that change with the code of a judge or of its tests.
+
+    Comments and docstrings do not change them: no mutant differs in these.
+    """
     paths = [JUDGES / f"{judge}.py", *find_tests(repository, judge)]
-    texts = b"".join((repository / path).read_bytes() for path in paths)
-    return hashlib.sha256(texts).hexdigest()[:16]
+    code = "\n".join(_read_code(repository / path) for path in paths)
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def _read_code(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not _is_docstring(each)]
+    return ast.unparse(tree)
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def mutate(repository: Path, shop: Path, packages: Path, judge: str, workers: int) -> None:

@@ -44,7 +44,7 @@ def test_an_argument_is_about_the_lines_that_it_names():
 
 
 def test_a_judge_is_tried_again_when_it_or_its_tests_change(tmp_path):
-    """Its tests are those that import it by name, and no others."""
+    """Its tests are those that import it by name. Docstrings and comments are not its code."""
     judges = tmp_path / "client_sim" / "lab" / "oracles"
     tests = tmp_path / "tests" / "client_sim" / "lab" / "oracles"
     judges.mkdir(parents=True)
@@ -60,3 +60,7 @@ def test_a_judge_is_tried_again_when_it_or_its_tests_change(tmp_path):
     after = digest(tmp_path, "odd"), digest(tmp_path, "odder")
     assert before[0] != after[0]
     assert before[1] == after[1]
+    (judges / "odder.py").write_text('"""Odder."""  # than odd\n', encoding="utf-8")
+    assert digest(tmp_path, "odder") == after[1]
+    (judges / "odder.py").write_text("ODD = 1\n", encoding="utf-8")
+    assert digest(tmp_path, "odder") != after[1]
