@@ -1,8 +1,13 @@
 """The A/B update engine: payload operations, slots, boot control.
 
-A package's bytes come in by ranges, images of the inactive slot go out. `install` does all of it:
-`package`, `package_metadata` and `prefix` open the zip, `payload` (by `protobuf`), `manifest` and
-`manifest_checks` say what to write, `stream` applies `operations` block after block (`bsdiff`,
-`decompression`), `apply` does so from a file. `signatures` and `digest` verify; `journal` makes
-a power cut cost a block. `slots` and `boot_state` are the two slots and the bootloader.
+It reads ranges of a package and writes the images of the inactive slot. Read `install` first, which
+uses the other modules:
+
+- `package`, `package_metadata` and `prefix` locate and check the parts of the zip.
+- `payload`, `manifest` (both with `protobuf`) and `manifest_checks` decode the operations.
+- `apply` applies `operations` from a file, `stream` while the package is fetched; `bsdiff` and
+  `decompression` produce their data.
+- `signatures` and `digest` verify the package.
+- `journal` stores the progress, so that a power cut costs at most one block.
+- `slots` and `boot_state` are the two slots and the bootloader.
 """

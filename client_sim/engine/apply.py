@@ -1,7 +1,7 @@
-"""Applies a payload: writes every partition to a folder, then reads it back and compares it.
+"""Applies a payload from a file: writes each partition to a folder, reads it back and compares it.
 
-For payloads that are complete in a file. After a crash the caller starts over: files are truncated
-when they are opened, so the result is the same as without the crash.
+After a crash the caller starts over: files are truncated when they are opened, so the result is the
+same as without the crash.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Source = Callable[[str], Path]
 """Returns the path of the running slot's image of a partition."""
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes of new images written so far and their sum."""
+"""Called with the number of bytes of new images written so far, and their total."""
 _CHUNK: Final = 1024 * 1024
 
 
@@ -44,7 +44,7 @@ def describe_result(partition: Partition) -> PartitionResult:
 
 
 def check_sources(payload: Payload, source: Source) -> None:
-    """Check that the old images are those that the payload starts from; raises ApplyError."""
+    """Check that the running slot has the payload's source images; raises ApplyError."""
     for partition in payload.manifest.partitions:
         if partition.old is None:
             continue

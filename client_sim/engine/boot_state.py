@@ -20,10 +20,11 @@ SlotName = Literal["a", "b"]
 
 @dataclass(frozen=True, slots=True)
 class SlotState:
-    """One slot: whether it is bootable, whether it is confirmed, its remaining tries, its content.
+    """One slot: its boot flags, its remaining boot attempts and its content.
 
-    `build` is None while the slot has no complete build. `package` is the sha256 of the build's
-    package, None for the factory's build. `failed` says that its build did not boot.
+    `successful` says that the build was confirmed, `failed` that it did not boot. `build` is None
+    while the slot has no complete build. `package` is the sha256 of the build's package, None for
+    the factory's build.
     """
 
     bootable: bool
@@ -48,7 +49,7 @@ EMPTY_SLOT: Final = SlotState(
 
 @dataclass(frozen=True, slots=True)
 class BootState:
-    """Both slots, the one to boot next (`active`) and the one that runs now (`running`)."""
+    """Both slots; `active` is the one to boot next, `running` the one that runs now."""
 
     active: SlotName
     running: SlotName
@@ -64,7 +65,7 @@ def encode_boot_state(state: BootState) -> bytes:
 def decode_boot_state(data: bytes) -> BootState:
     """Decode the bytes of `boot.json`.
 
-    Raises SlotError for anything that `encode_boot_state` would not write.
+    Raises SlotError for any bytes that `encode_boot_state` would not write.
     """
     if len(data) > MAX_STATE_BYTES:
         raise SlotError("The phone's boot state is too long; flash the phone anew.")

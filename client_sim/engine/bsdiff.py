@@ -7,9 +7,9 @@
     24  size of the new data
     32  control, diff, extra; extra runs to the end
 
-Integers are 64-bit little-endian, sign and magnitude. The control stream is triples: how many bytes
-to add from diff to the old data, how many to take from extra, how far to seek in the old data
-afterwards.
+Integers are 64-bit little-endian, sign and magnitude. The control stream consists of triples: the
+number of bytes to add from diff to the old data, the number of bytes to copy from extra, and the
+distance to seek in the old data afterwards.
 """
 
 from typing import Final
@@ -21,15 +21,15 @@ from client_sim.engine.errors import PackageError
 
 _HEADER_SIZE: Final = 32
 _TRIPLE_SIZE: Final = 24
-# Four million triples: far above any patch of one operation, and a limit on memory that does not
-# depend on the result's size.
+# Four million triples are far more than a patch of one operation has. The limit bounds the memory
+# whatever the size of the result.
 _MAX_CONTROL_BYTES: Final = _TRIPLE_SIZE * 4 * 1024 * 1024
 
 _COMPRESSORS: Final = {0: Compression.NONE, 1: Compression.BZ2, 2: Compression.BROTLI}
 
 
 def apply_patch(old: bytes, patch: bytes | bytearray, new_size: int) -> bytes:
-    """Return the new data, exactly `new_size` bytes, that `patch` makes from `old`.
+    """Apply `patch` to `old` and return the new data, exactly `new_size` bytes.
 
     Raises PackageError if the patch is malformed, states another size, or reads outside `old`.
     """
@@ -61,7 +61,10 @@ def apply_patch(old: bytes, patch: bytes | bytearray, new_size: int) -> bytes:
 def _decode_magic(
     patch: bytes | bytearray,
 ) -> tuple[tuple[Compression, Compression, Compression], int]:
-    """Return the compressions of control, diff and extra, and how many bytes follow the header."""
+    """Return the compressions of control, diff and extra, and the number of bytes after the header.
+
+    Raises PackageError.
+    """
     if len(patch) < _HEADER_SIZE:
         raise PackageError("A binary patch is cut short.")
     size = len(patch) - _HEADER_SIZE

@@ -1,4 +1,4 @@
-"""Bounded decompression: output is counted incrementally, so a zip bomb stops at the limit."""
+"""Bounded decompression: output is counted as it is produced, so a zip bomb stops at the limit."""
 
 import bz2
 import enum
@@ -10,7 +10,7 @@ import brotli
 
 from client_sim.engine.errors import PackageError
 
-# Output bytes of one call of a decompressor.
+# Maximum output bytes of one call of a decompressor.
 _STEP: Final = 1024 * 1024
 # Memory limit of the xz decoder: `xz -9` needs 65 MiB, and a phone's decoder accepts a dictionary
 # of at most 64 MiB.
@@ -18,7 +18,7 @@ _XZ_MEMORY: Final = 80 * 1024 * 1024
 
 
 class Compression(enum.Enum):
-    """How a stream is compressed."""
+    """The compression of a stream."""
 
     NONE = "uncompressed"
     BZ2 = "bzip2"
@@ -102,7 +102,7 @@ def _unbrotli(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray
 
 
 _NAMES: Final = {
-    Compression.NONE: "What is not compressed",
+    Compression.NONE: "Uncompressed data",
     Compression.BZ2: "A bzip2 stream",
     Compression.XZ: "An xz stream",
     Compression.BROTLI: "A brotli stream",
@@ -128,7 +128,8 @@ _MAX_BITS: Final = 63
 def check_filters(data: bytes | bytearray) -> None:
     """Check the filters of each block of one xz stream; raises PackageError.
 
-    A malformed stream is left to the decoder; in a stream that it accepts, every block is checked.
+    A malformed stream passes, because the decoder refuses it. In a stream that the decoder accepts,
+    every block was checked.
     """
     try:
         known = all(_is_known(data, start) for start in _iter_blocks(data))
@@ -139,7 +140,7 @@ def check_filters(data: bytes | bytearray) -> None:
 
 
 def _iter_blocks(data: bytes | bytearray) -> Iterator[int]:
-    """Yield where the blocks start; raises IndexError or ValueError if the index is malformed."""
+    """Yield the offsets of the blocks; raises IndexError or ValueError for a malformed index."""
     footer = len(data) - _FOOTER_BYTES
     index = footer - 4 * (int.from_bytes(data[footer + 4 : footer + 8], "little") + 1)
     if index < _HEADER_BYTES:
@@ -171,7 +172,7 @@ def _is_known(data: bytes | bytearray, start: int) -> bool:
 
 
 def _read_integer(data: bytes | bytearray, at: int) -> tuple[int, int]:
-    """Return an integer of variable length and where it ends."""
+    """Return the integer of variable length at `at`, and the offset of its end."""
     value = 0
     for shift in range(0, _MAX_BITS, 7):
         byte = data[at]

@@ -1,7 +1,8 @@
 """SHA-256 whose state can be saved and restored after a power cut, as in update_engine.
 
-Python's hashlib does not expose its state, so OpenSSL's SHA256_CTX is used if the system has it as
-a shared library. Otherwise a digest cannot be saved, and an interrupted update starts over.
+Python's hashlib does not expose its state, so this module uses OpenSSL's SHA256_CTX if the system
+has OpenSSL as a shared library. Otherwise a digest cannot be saved, and an interrupted update
+starts over.
 """
 
 import ctypes
@@ -44,15 +45,15 @@ class SavedDigest:
             library.SHA256_Init(ctypes.byref(self._context))
             return
         ctypes.memmove(ctypes.byref(self._context), state, STATE_BYTES)
-        # C code does not check these two.
+        # OpenSSL does not check these two fields.
         if self._context.num >= 64 or self._context.size != 32:
             raise SlotError("The state of the update on this phone is damaged; start it again.")
 
     def update(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
-        """Add the bytes of `data` from `start` to before `stop`."""
+        """Add `data[start:stop]`."""
         start, stop, _ = slice(start, stop).indices(len(data))
         if start < stop:
-            # A pointer into an object that stays alive until the call returns.
+            # The pointer stays valid: `data` is alive until the call returns.
             address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
             self._library.SHA256_Update(
                 ctypes.byref(self._context), ctypes.c_void_p(address + start), stop - start
@@ -75,7 +76,7 @@ class SavedDigest:
 
 
 class PlainDigest:
-    """The same with hashlib, without saving."""
+    """A SHA-256 of hashlib, whose state cannot be saved."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -87,7 +88,7 @@ class PlainDigest:
         return other
 
     def update(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
-        """Add the bytes of `data` from `start` to before `stop`."""
+        """Add `data[start:stop]`."""
         self._digest.update(memoryview(data)[start:stop])
 
     def digest(self) -> bytes:

@@ -1,23 +1,23 @@
-"""What the update engine raises.
+"""Errors of the update engine.
 
     EngineError
-    ├── PackageError        the package is not what it must be; nothing may be installed from it
-    │   ├── UnsupportedError    it is well formed, but asks for something this engine does not do
-    │   │   └── NotStreamableError  it cannot be installed while it is fetched, but as a file
-    │   ├── AlteredError        what came is not what was announced
+    ├── PackageError        the package is invalid; nothing may be installed from it
+    │   ├── UnsupportedError    it needs a feature that this engine does not have
+    │   │   └── NotStreamableError  it can only be installed from a file
+    │   ├── AlteredError        the received bytes are not the announced package
     │   └── SignatureError      it is not signed by the key in the phone's image
-    ├── ApplyError          it does not fit what is on the phone, or its result is not as promised
-    └── SlotError           the slots are not in a state in which this can be done
+    ├── ApplyError          it does not fit the phone's images, or its result has the wrong hash
+    └── SlotError           the slots are damaged, or in the wrong state for this step
 
-Each message is one sentence that a person can act on. Errors of the file system (`OSError`) are
-not wrapped: they say that the phone's storage failed, not that the package or the engine did.
+Each message is one sentence that a person can act on. Errors of the file system (`OSError`) are not
+wrapped: they mean that the phone's storage failed, not the package or the engine.
 """
 
 from client_sim.errors import SimulatorError
 
 
 class EngineError(SimulatorError):
-    """The update engine refuses; every error of this package is one."""
+    """The base class of all errors of this package."""
 
 
 class PackageError(EngineError):

@@ -1,9 +1,10 @@
 """Installs a package into the inactive slot.
 
-    1 parts where the release says    2 right device, right builds    3 hashes and signatures
-    4 manifest                        5 fits the running slot         6 written and checked
+    1 locate the parts that the release states    2 check device and builds
+    3 verify hashes and signatures                4 check the manifest
+    5 compare with the running slot               6 write and check the new images
 
-Nothing on the phone changes before step 6. The new slot is left ready but not active: the phone
+Nothing on the phone changes before step 6. The new slot becomes ready but not active: the phone
 checks the pointer again before it calls `Slots.switch`.
 """
 
@@ -44,7 +45,7 @@ from client_sim.world import BuildFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a package has to be.
+    """The required properties of a package.
 
     `sha256`, `property_files`, `payload_properties` and `facts` are those of the signed release,
     `certificate` is the PEM certificate in the phone's image, `codename` the device's.
@@ -89,7 +90,7 @@ def install_package(
     note(Rules.PHONE)
     check_fit(payload.manifest, package.metadata, slots, running)
     check_sources(payload, slots.image_path)
-    # From here on the content of the inactive slot is lost, and nothing else.
+    # This discards the content of the inactive slot, and nothing else.
     slots.begin_update()
     partitions = write_partitions(
         payload,
@@ -111,9 +112,9 @@ def install_stream(
     progress: Progress | None = None,
     note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
-    """Install the OTA zip in `blocks`.
+    """Install the OTA zip in `blocks` while it is fetched.
 
-    The parameters are those of `install_package`; `progress` counts bytes of the package.
+    The other parameters are those of `install_package`; `progress` counts bytes of the package.
     After a crash or an error the same call continues with the block after the last durable one.
     Raises NotStreamableError if the package must be fetched whole, another EngineError if it is
     refused, and the errors of `blocks`; the running slot is untouched.
@@ -147,7 +148,7 @@ def install_stream(
     try:
         rest = StreamInstaller(blocks, slots, prefix, sha256, state).run(progress)
     except EngineError:
-        # The wrong bytes may be in earlier blocks, which the journal counts.
+        # The wrong bytes may be in earlier blocks, which the journal says are done.
         if state.is_doubtful:
             slots.begin_update()
         raise
@@ -156,7 +157,7 @@ def install_stream(
         note(Rules.IMAGES)
         partitions = check_images(prefix.payload.manifest, slots)
     except EngineError:
-        # Nothing is kept: it is unknown which of the bytes were wrong.
+        # Nothing is kept, because it is unknown which bytes were wrong.
         slots.begin_update()
         raise
     slots.finish_update(expected.facts, sha256, partitions)
@@ -178,7 +179,7 @@ def _resume(
     key: rsa.RSAPublicKey,
     note: Note,
 ) -> tuple[Prefix, StreamState] | None:
-    """Return the position of an interrupted update, None if it cannot be resumed."""
+    """Return the prefix and state of an interrupted update, or None if it cannot be resumed."""
     journal = slots.journal.load(sha256, layout.length) if slots.is_begun else None
     if journal is None:
         return None

@@ -1,8 +1,8 @@
-"""Durable progress of an update, so that a power cut costs a block and not the package.
+"""Durable progress of an update, so that a power cut costs at most one block of the package.
 
-    update/head         the package up to the data of its payload, as it came
-    update/carry-N      bytes of the package from N on, of an operation that is not complete
-    update/journal.json canonical JSON; what it does not name does not count
+    update/head         the package's bytes up to the data of its payload
+    update/carry-N      bytes of the package from offset N, of an incomplete operation
+    update/journal.json canonical JSON; files that it does not name are ignored
 
 A journal describes only durable data: the operations before `operation` in the inactive slot, and
 the bytes of the package from `carry[0]` up to `position`. It is written last and removed first.
@@ -78,7 +78,7 @@ _FILE: Final = "journal.json"
 _HEAD: Final = "head"
 _CARRY: Final = "carry-"
 _MAX_JOURNAL_BYTES: Final = 64 * 1024
-# The sum that the limits of prefix, manifest and signature allow.
+# More than the sum of the limits of prefix, manifest and signature.
 _MAX_HEAD_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -113,7 +113,7 @@ class JournalFolder:
         self._disk = disk
 
     def load(self, sha256: str, length: int) -> Journal | None:
-        """Return the journal of the package, None if there is none for it."""
+        """Return the journal of the package, or None if there is none."""
         try:
             with (self._directory / _FILE).open("rb") as file:
                 data = file.read(_MAX_JOURNAL_BYTES + 1)
@@ -125,7 +125,7 @@ class JournalFolder:
         return journal
 
     def load_head(self) -> bytes:
-        """Return the kept start of the package, empty if it is missing."""
+        """Return the stored start of the package, empty if it is missing."""
         try:
             with (self._directory / _HEAD).open("rb") as file:
                 return file.read(_MAX_HEAD_BYTES)
@@ -133,7 +133,7 @@ class JournalFolder:
             return b""
 
     def load_carry(self, journal: Journal) -> bytes | None:
-        """Return the kept bytes up to `position`, None if some of them are missing."""
+        """Return the stored bytes up to `position`, or None if some of them are missing."""
         ends = (*journal.carry[1:], journal.position)
         pieces = []
         for start, end in zip(journal.carry, ends, strict=True):
@@ -152,7 +152,7 @@ class JournalFolder:
         self._disk.store(self._directory / _HEAD, head)
 
     def store_carry(self, start: int, data: bytes) -> None:
-        """Store bytes of the package, before a journal names them."""
+        """Store bytes of the package at offset `start`; call it before a journal names them."""
         self._disk.store(self._carry(start), data)
 
     def store(self, journal: Journal) -> None:
@@ -186,7 +186,7 @@ def encode_journal(journal: Journal) -> bytes:
 
 
 def decode_journal(data: bytes) -> Journal | None:
-    """Decode the bytes of `journal.json`, None for what `encode_journal` would not write.
+    """Decode the bytes of `journal.json`; return None for bytes that `encode_journal` cannot write.
 
     A damaged journal is not an error: the update starts over.
     """

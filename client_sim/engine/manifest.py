@@ -1,7 +1,7 @@
-"""Decodes the manifest of a CrAU v2 payload: the sources of each partition's blocks.
+"""Decodes the manifest of a CrAU v2 payload: the operations that write each partition's blocks.
 
-This module only decodes; `manifest_checks.py` decides whether the manifest can be applied. Field
-numbers are those of AOSP's `update_metadata.proto`.
+`manifest_checks.py` decides whether the manifest can be applied. Field numbers are those of AOSP's
+`update_metadata.proto`.
 """
 
 import enum
@@ -42,7 +42,8 @@ class OperationType(enum.IntEnum):
     LZ4DIFF_PUFFDIFF = 13
 
 
-# Neither is frozen, which would triple the time to make one; there can be 500,000.
+# These two classes are not frozen, because that would triple the time to construct one; there can
+# be 500,000 of them.
 @dataclass(slots=True)
 class Extent:
     """A run of `count` blocks that starts at block `start`."""
@@ -121,7 +122,7 @@ def decode_manifest(data: bytes) -> Manifest:
     """Decode the bytes of a `DeltaArchiveManifest`.
 
     Raises PackageError for malformed bytes and for more partitions, operations or extents than
-    the limits of this module, UnsupportedError for an operation type without a name.
+    the limits of this module allow, UnsupportedError for an unknown operation type.
     """
     message = decode_message(data, "the manifest")
     encoded = message.repeated(13)
@@ -142,7 +143,7 @@ def decode_manifest(data: bytes) -> Manifest:
 
 @dataclass(slots=True)
 class _Budget:
-    """How many operations and extents the rest of the manifest may still have."""
+    """The numbers of operations and extents that the rest of the manifest may have."""
 
     operations: int
     extents: int

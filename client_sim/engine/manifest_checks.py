@@ -1,4 +1,4 @@
-"""Checks of a manifest that need none of the payload's data.
+"""Checks of a manifest that do not need the payload's data.
 
 They run before anything is written. The rules are those of AOSP's update_engine and
 delta_generator. If the two differ, the stricter rule applies, so that a real phone accepts every
@@ -57,9 +57,9 @@ _NEEDS_SOURCE: Final = frozenset(
 def check_manifest(manifest: Manifest, blobs_size: int) -> None:
     """Check that the manifest can be applied with `blobs_size` bytes of data after it.
 
-    Checked are block size, minor version, operation types, sizes, extents, data ranges and the
-    place of the payload signature. Raises UnsupportedError for what this engine does not support,
-    PackageError for inconsistencies.
+    The checks cover block size, minor version, operation types, sizes, extents, data ranges and the
+    place of the payload signature. Raises UnsupportedError for features that this engine does not
+    have, PackageError for inconsistencies.
     """
     if manifest.block_size != BLOCK_SIZE:
         raise UnsupportedError(f"The payload has blocks of {manifest.block_size} bytes, not 4096.")
@@ -138,7 +138,7 @@ def _check_operation(operation: Operation, partition: Partition) -> None:
 
 
 def _check_lengths(operation: Operation, what: str) -> None:
-    """Check the sizes of source and result, which the manifest may leave out."""
+    """Check the sizes of source and result; the manifest need not state them."""
     if operation.type is OperationType.SOURCE_COPY and operation.src_bytes != operation.dst_bytes:
         raise PackageError(f"{what} copies between ranges of different sizes.")
     if operation.type in _NEEDS_DATA and operation.src_bytes > MAX_OPERATION_BYTES:
@@ -159,7 +159,7 @@ def _check_extents(extents: tuple[Extent, ...], size: int, what: str) -> None:
 
 
 def _check_coverage(partition: Partition) -> None:
-    """Check that every block is written exactly once: a skipped block would keep stale bytes."""
+    """Check that every block is written exactly once; a skipped block would keep stale bytes."""
     extents = sorted(
         (extent.start, extent.start + extent.count)
         for operation in partition.operations
@@ -173,7 +173,7 @@ def _check_coverage(partition: Partition) -> None:
 
 
 def _check_data_ranges(manifest: Manifest, blobs_size: int) -> None:
-    """Check that data is in the order of the operations: a phone reads it as a stream."""
+    """Check that data is in the order of the operations, because a phone reads it as a stream."""
     position = 0
     for partition in manifest.partitions:
         for operation in partition.operations:
@@ -220,16 +220,16 @@ def note_nothing(_: Rules) -> None:
 
 
 class RecordedRules:
-    """The groups that one installation checked: each once, ordered by its last check.
+    """The groups of rules that one installation checked: each once, ordered by its last check.
 
-    So for a refused package, the last one is the group of the rule that refused it.
+    For a refused package, the last group contains the rule that refused it.
     """
 
     def __init__(self) -> None:
         self._groups: dict[Rules, None] = {}
 
     def __call__(self, group: Rules) -> None:
-        """Record that the rules of a group are checked now."""
+        """Record that the rules of a group are about to be checked."""
         self._groups.pop(group, None)
         self._groups[group] = None
 

@@ -1,7 +1,7 @@
-"""Applies one operation of a payload: from its data and the old image to the new image.
+"""Applies one operation of a payload: writes blocks of the new image from data or the old image.
 
-The new image starts as a file of zeros, so runs of zeros are skipped and stay holes. Hashes are
-checked before the first byte of an operation is written.
+The new image starts as a sparse file of zeros, so blocks of zeros are not written and stay holes.
+Hashes are checked before the first byte of an operation is written.
 """
 
 import hashlib
@@ -37,15 +37,15 @@ def apply_operation(
 ) -> None:
     """Write the destination extents of a checked operation into `target`.
 
-    `data` is the operation's data, `source` the old image, open for reading, None if the partition
-    has none; `target` is the new image in its full size, zero in the blocks that this operation
-    writes. Files are accessed by position, so several threads may share them. Raises PackageError
-    if the data does not match the manifest, ApplyError if the old image does not.
+    `data` is the operation's data. `source` is the old image, open for reading, or None if the
+    partition has none. `target` is the new image in its full size, zero in the blocks that this
+    operation writes. Files are accessed by position, so several threads may share them. Raises
+    PackageError if the data does not match the manifest, ApplyError if the old image does not.
     """
     match operation.type:
         case OperationType.ZERO | OperationType.DISCARD:
-            # The target is zeros already. DISCARD guarantees no content, and the manifest's hash
-            # assumes zeros.
+            # The target is zero already. DISCARD leaves the content undefined, but the manifest's
+            # hash assumes zeros.
             return
         case OperationType.REPLACE | OperationType.REPLACE_BZ | OperationType.REPLACE_XZ:
             _check_data(operation, data)
@@ -126,13 +126,13 @@ def _write_extents(
 
 
 def _iter_places(extents: tuple[Extent, ...]) -> Iterator[tuple[int, int]]:
-    """Yield where each extent starts and ends, in bytes."""
+    """Yield start and end of each extent, in bytes."""
     for extent in extents:
         yield extent.start * BLOCK_SIZE, (extent.start + extent.count) * BLOCK_SIZE
 
 
 def _write_sparse(target: BinaryIO, position: int, data: memoryview, disk: Disk) -> None:
-    """Write `data` without its runs of whole zero blocks, which stay holes."""
+    """Write `data` except whole blocks of zeros, which stay holes."""
     start = None
     offset = 0
     while offset < len(data):
@@ -155,7 +155,7 @@ _MAX_DICTIONARY: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TargetImage:
-    """One partition: its description, the open new image, and the open old image if any."""
+    """One partition: its description, the open new image, and the open old image or None."""
 
     partition: Partition
     new: BinaryIO
@@ -176,7 +176,7 @@ class Step:
         if operation.type in _PATCHES:
             return operation.data_length + operation.src_bytes + 2 * operation.dst_bytes
         if operation.type == OperationType.REPLACE_XZ:
-            # The decoder's dictionary, which is not larger than the decoded data.
+            # The decoder's dictionary is not larger than the decoded data.
             return operation.data_length + min(operation.dst_bytes, _MAX_DICTIONARY)
         return operation.data_length
 
@@ -186,16 +186,17 @@ def apply_step(step: Step, data: bytes | bytearray, disk: Disk) -> None:
     apply_operation(step.operation, data, step.image.old, step.image.new, disk)
 
 
-# Total memory of running operations; a larger operation runs alone.
+# Maximum total memory of running operations; a larger operation runs alone.
 MEMORY_BYTES: Final = 8 * 1024 * 1024
-# Memory of a started operation besides its data: a package of 20 MB can have 200,000 operations.
+# Memory of a started operation besides its data. It matters, because a package of 20 MB can have
+# 200,000 operations.
 _OVERHEAD_BYTES: Final = 4096
 # More concurrent decoders would need too much memory for their dictionaries.
 _MAX_THREADS: Final = 4
 
 
 class Workers:
-    """A context manager for threads: leaving it waits until all started jobs have ended."""
+    """A pool of threads with a limit on memory; the context manager waits for all jobs at exit."""
 
     def __init__(self, threads: int | None = None) -> None:
         count = threads or min(_MAX_THREADS, os.cpu_count() or 1)
@@ -210,7 +211,7 @@ class Workers:
         self._pool.shutdown(wait=True)
 
     def start(self, job: Callable[[], None], memory: int) -> Future[None]:
-        """Run `job`, which needs `memory` bytes, in a thread; waits until they are available."""
+        """Run `job`, which needs `memory` bytes, in a thread; block until they are available."""
         memory += _OVERHEAD_BYTES
         with self._changed:
             self._changed.wait_for(lambda: self._held == 0 or self._held + memory <= MEMORY_BYTES)

@@ -1,6 +1,6 @@
 """Opens an OTA zip by the ranges that the signed release states.
 
-The zip's own directory is never read: a streaming phone does not have it.
+The zip's own directory is never read, because a streaming phone does not have it.
 """
 
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ def _is_header(header: bytes, name: bytes, extra: int, size: int) -> bool:
 
 
 def _find_zip64_sizes(extra: bytes) -> tuple[int, int]:
-    """Return the uncompressed and compressed size in a zip64 field, (-1, -1) without one."""
+    """Return the uncompressed and compressed size in a zip64 field, or (-1, -1) without one."""
     position = 0
     while position + 4 <= len(extra):
         kind, length = _integer(extra, position, 2), _integer(extra, position + 2, 2)
@@ -97,14 +97,14 @@ _PAYLOAD_METADATA: Final = "payload_metadata.bin"
 _PROPERTIES: Final = "payload_properties.txt"
 _METADATA: Final = "metadata"
 
-# Property files name an entry by the last part of its path.
+# Property files use only the last component of an entry's path.
 _METADATA_PATH: Final = "META-INF/com/android/metadata"
 _MAX_PROPERTIES_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The places of the parts of a package of `length` bytes, by the signed release."""
+    """The places of a package's parts, as the signed release states them; `length` in bytes."""
 
     parts: Mapping[str, FileRange]
     properties: PayloadProperties
@@ -133,7 +133,7 @@ class Package:
 def decode_layout(
     property_files: str, payload_properties: Mapping[str, str], length: int
 ) -> Layout:
-    """Decode the places of the parts of a package of `length` bytes; raises PackageError.
+    """Decode the places of a package's parts; `length` is the package's. Raises PackageError.
 
     `property_files` is the release's streaming property-files string, `payload_properties` its
     payload properties.
@@ -163,7 +163,7 @@ def open_package(
 ) -> Package:
     """Locate the parts of the OTA zip in `file`, which must be seekable and is not closed.
 
-    Raises PackageError if a part is missing, is elsewhere, is compressed, or contradicts the
+    Raises PackageError if a part is missing, misplaced or compressed, or contradicts the
     properties.
     """
     note(Rules.FILES)
@@ -174,7 +174,7 @@ def open_package(
 
 
 def open_prefix(file: Readable, layout: Layout, note: Note = note_nothing) -> Package:
-    """Do the checks of `open_package` on the part up to the payload's data."""
+    """Do those checks of `open_package` that need only the bytes before the payload's data."""
     payload = layout.payload
     note(Rules.FILES)
     check_stored_entry(file, PAYLOAD, payload.offset, payload.size)
@@ -186,7 +186,10 @@ def open_prefix(file: Readable, layout: Layout, note: Note = note_nothing) -> Pa
 
 
 def check_properties(file: Readable, layout: Layout, note: Note = note_nothing) -> None:
-    """Check that the properties inside the package are the signed ones; raises PackageError."""
+    """Check that the package's payload_properties.txt has the signed values.
+
+    Raises PackageError.
+    """
     note(Rules.PROPERTIES)
     data = _read_entry(file, _PROPERTIES, layout.parts[_PROPERTIES], _MAX_PROPERTIES_BYTES)
     try:
@@ -203,8 +206,7 @@ def load_verified_payload(
 ) -> Payload:
     """Read the package's payload and check its hashes, its signatures and its manifest.
 
-    Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong
-    with it.
+    Raises SignatureError if it is not signed by `key`, PackageError if another check fails.
     """
     # The hash is checked first, so that only bytes that it covers are parsed.
     payload_file = package.payload_file
@@ -222,7 +224,7 @@ def check_payload_metadata(
 ) -> PayloadHeader:
     """Check header, sizes, METADATA_HASH and metadata signature, before the manifest is parsed.
 
-    Needs no bytes after the metadata signature. Raises like `load_verified_payload`.
+    This needs no bytes after the metadata signature. Raises like `load_verified_payload`.
     """
     payload_file, properties = package.payload_file, package.layout.properties
     # Sizes are checked before they are used for reading.
@@ -253,7 +255,7 @@ def _read_entry(file: Readable, path: str, part: FileRange, limit: int) -> bytes
 def verify_package_signature(file: Readable, key: rsa.RSAPublicKey) -> None:
     """Verify the whole-file signature of the OTA zip in `file`.
 
-    Raises SignatureError if there is none by `key`, PackageError if it is malformed.
+    Raises SignatureError unless `key` signed it, PackageError if the signature is malformed.
     """
     length = file.seek(0, 2)
     tail_offset = max(0, length - MAX_TAIL_BYTES)

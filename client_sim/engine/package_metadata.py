@@ -1,7 +1,7 @@
 """The text metadata of an OTA zip, `META-INF/com/android/metadata`: its devices and builds.
 
-Lines `key=value`; lists are joined by `|`. A phone compares them with its own facts and with the
-signed release before it writes anything.
+Each line is `key=value`; lists are joined by `|`. A phone compares the values with its own facts
+and with the signed release before it writes anything.
 """
 
 import base64
@@ -19,8 +19,8 @@ from client_sim.world import BuildFacts
 
 MAX_METADATA_BYTES: Final = 64 * 1024
 
-# Keys that request what an ordinary update never does: wipe the owner's data, downgrade, or target
-# one phone by its serial number.
+# Keys of packages that are not ordinary updates: they wipe the owner's data, downgrade, lay out
+# partitions anew, or target single phones by serial number.
 _REFUSED: Final = {
     "ota-wipe": "erases the phone",
     "ota-downgrade": "goes back to an older build",
@@ -32,7 +32,7 @@ _REFUSED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PackageMetadata:
-    """The decoded text metadata; `values` has every line, also those without a property here."""
+    """The decoded text metadata; `values` has the values of all keys."""
 
     values: Mapping[str, str]
 
@@ -43,12 +43,12 @@ class PackageMetadata:
 
     @property
     def pre_builds(self) -> tuple[str, ...]:
-        """The fingerprints an incremental starts from; empty for a full package."""
+        """The fingerprints of an incremental's source builds; empty for a full package."""
         return _split(self.values.get("pre-build", ""))
 
     @property
     def pre_incrementals(self) -> tuple[str, ...]:
-        """The incremental numbers an incremental package starts from; empty for a full package."""
+        """The incremental numbers of an incremental's source builds; empty for a full package."""
         return _split(self.values.get("pre-build-incremental", ""))
 
     @property
@@ -79,10 +79,10 @@ def decode_metadata(data: bytes) -> PackageMetadata:
 def check_package_facts(
     metadata: PackageMetadata, *, codename: str, running: BuildFacts, expected: BuildFacts
 ) -> None:
-    """Check that the package is for this device, from its running build, to the expected one.
+    """Check that the package updates this device from its running build to the expected build.
 
-    Raises PackageError if it is for another device or build, is not A/B, would wipe or downgrade,
-    or names phones by serial number.
+    Raises PackageError if it is for another device or build, is not A/B, has a key of `_REFUSED`,
+    or is older than the running build.
     """
     values = metadata.values
     if values.get("ota-type") != "AB":
@@ -104,7 +104,7 @@ def check_package_facts(
 
 
 def _check_step(metadata: PackageMetadata, running: BuildFacts, expected: BuildFacts) -> None:
-    """Check that the step leads to newer code and starts from the package's source build."""
+    """Check that the expected build is not older, and that the running one is a source build."""
     if expected.post_timestamp < 1:
         raise PackageError("The package's post-timestamp is no date after 1970.")
     if expected.post_timestamp < running.post_timestamp:
@@ -138,7 +138,7 @@ class FileRange:
 
 @dataclass(frozen=True, slots=True)
 class PayloadProperties:
-    """The sizes in bytes and the sha256 of a payload and of its header with manifest."""
+    """Size in bytes and sha256 of a payload, and of its header and manifest."""
 
     file_hash: bytes
     file_size: int
@@ -158,7 +158,7 @@ def decode_property_files(text: str) -> dict[str, FileRange]:
         name, offset, size = parts
         if not _DECIMAL.fullmatch(offset) or not _DECIMAL.fullmatch(size):
             raise PackageError(
-                "The list of the package's parts has an offset or size that is no number."
+                "The list of the package's parts has an offset or size that is not a number."
             )
         if name in ranges:
             raise PackageError(f"The list of the package's parts names {name} twice.")
@@ -198,7 +198,7 @@ def _decode_size(properties: Mapping[str, str], key: str) -> int:
 def check_fit(
     manifest: Manifest, metadata: PackageMetadata, slots: Slots, running: BuildFacts
 ) -> None:
-    """Check that the payload matches the metadata, leads to newer code, and covers all partitions.
+    """Check that the payload matches the metadata, is not older, and covers all partitions.
 
     Raises PackageError, and ApplyError if the payload lacks a partition of this phone.
     """

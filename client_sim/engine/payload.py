@@ -1,4 +1,4 @@
-"""A CrAU v2 payload inside a bigger file: its header, its manifest, its data.
+"""Reads a CrAU v2 payload inside a larger file: its header, its manifest, its data.
 
 0       magic `CrAU`
 4       major version, 8 bytes big-endian: 2
@@ -27,7 +27,7 @@ class Readable(Protocol):
         ...
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return `size` bytes from the position on, fewer at the end; -1 means all."""
+        """Return `size` bytes from the position, fewer at the end; -1 means all."""
         ...
 
 
@@ -42,7 +42,7 @@ _CHUNK: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PayloadHeader:
-    """The sizes that a payload's first 24 bytes state, in bytes."""
+    """The sizes in a payload's first 24 bytes, in bytes."""
 
     manifest_size: int
     metadata_signature_size: int
@@ -59,9 +59,10 @@ class PayloadHeader:
 
 
 class PayloadFile:
-    """A window of `size` bytes at `offset` of a seekable file that holds a payload, read in pieces.
+    """The payload at `offset` of a seekable file, `size` bytes long.
 
-    The only check is that reads stay in the window; a file shorter than stated raises PackageError.
+    Reads outside the payload, and a file that is shorter than stated, raise PackageError. Nothing
+    else is checked.
     """
 
     def __init__(self, file: Readable, offset: int, size: int) -> None:
@@ -80,7 +81,7 @@ class PayloadFile:
         return data
 
     def iter_range(self, offset: int, length: int) -> Iterator[bytes]:
-        """Yield `length` bytes from `offset` in pieces of at most a megabyte."""
+        """Yield `length` bytes from `offset` in pieces of at most 1 MiB."""
         for position in range(offset, offset + length, _CHUNK):
             yield self.read(position, min(_CHUNK, offset + length - position))
 
@@ -132,7 +133,7 @@ def load_payload(file: PayloadFile, header: PayloadHeader, note: Note = note_not
     """Read, decode and check the manifest after `header`.
 
     Call it after verifying the metadata signature. Raises PackageError, or UnsupportedError for
-    what this engine does not support.
+    features that this engine does not have.
     """
     note(Rules.MANIFEST)
     manifest = decode_manifest(file.read(HEADER_SIZE, header.manifest_size))

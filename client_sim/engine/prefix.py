@@ -3,10 +3,10 @@
 It contains everything that decides whether the package may be installed: its devices, its builds,
 the manifest and its signature. A package with another layout is fetched whole.
 
-While it is fetched, three digests are kept: of the package, of its payload, and of the payload's
-signed part. Bytes after the data of the last operation, the *rest* of the package, are hashed at
-the end, when they are complete: they contain the package's own signature, which states how much of
-it is signed.
+While a package is fetched, three digests are computed: of the package, of its payload, and of the
+payload's signed part. The bytes after the data of the last operation, the *rest* of the package,
+are hashed when they are complete: they contain the package's own signature, which states the length
+of the signed part.
 """
 
 import io
@@ -43,7 +43,7 @@ class Blocks(Protocol):
     @property
     def length(self) -> int: ...  # noqa: D102 - an attribute, described above
     @property
-    def size(self) -> int: ...  # noqa: D102 - the same
+    def size(self) -> int: ...  # noqa: D102 - an attribute, described above
 
     def read(self, index: int) -> bytes:
         """Return the whole block number `index`, counted from 0."""
@@ -69,7 +69,7 @@ class Edges:
         return self._position
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return `size` bytes from the position on, fewer at the end."""
+        """Return `size` bytes from the position, fewer at the end."""
         start = self._position
         stop = self._length if size < 0 else min(start + size, self._length)
         self._position = max(start, stop)
@@ -77,12 +77,12 @@ class Edges:
             return self._head[start:stop]
         known = self._length - len(self._tail)
         if not known <= stop or stop == known:
-            raise PackageError("The package's parts do not lie where they can be read in passing.")
+            raise PackageError("The package has a part where it cannot be read from a stream.")
         missing = max(0, known - start)
         return bytes(missing) + self._tail[start + missing - known : stop - known]
 
 
-# Most bytes before the payload, and after it: they are kept in memory.
+# Maximum bytes before the payload, and after it; they are kept in memory.
 MAX_BEFORE_BYTES: Final = 1024 * 1024
 MAX_AFTER_BYTES: Final = 4 * 1024 * 1024
 
@@ -100,7 +100,7 @@ class Prefix:
 
     @property
     def rest_offset(self) -> int:
-        """The offset in the package where the data of the last operation ends."""
+        """The offset in the package of the end of the last operation's data."""
         partitions = self.payload.manifest.partitions
         operations = (operation for partition in partitions for operation in partition.operations)
         return len(self.head) + sum(operation.data_length for operation in operations)
@@ -148,7 +148,7 @@ def check_prefix(
 
 @dataclass(frozen=True, slots=True)
 class PackageDigests:
-    """The three digests of a package up to some point before its rest."""
+    """The three digests of a package's bytes so far, without its rest."""
 
     package: Digest
     payload: Digest
@@ -178,7 +178,7 @@ class PackageDigests:
         return package, payload, signed
 
     def update(self, data: bytes, start: int, stop: int) -> None:
-        """Add the bytes from `start` to before `stop`, which belong to operations."""
+        """Add `data[start:stop]`, which is data of operations."""
         for digest in (self.package, self.payload, self.signed):
             digest.update(data, start, stop)
 
@@ -207,12 +207,13 @@ class PackageDigests:
 
 @dataclass(slots=True)
 class StreamState:
-    """The position of the stream, and the bytes that wait for the rest of their operation.
+    """The position of the stream, and the received bytes of an incomplete operation.
 
-    `position` counts bytes of the package, `operation` is the next operation to begin, `pending`
-    the bytes from the start of its data to `position`; `carry` has the start offsets of their
-    pieces that are stored with the journal. `fetched` are bytes after `position` that were read
-    with the package's head. `is_doubtful` says that a refusal concerns bytes of several blocks.
+    `position` counts bytes of the package. `operation` is the next operation to begin. `pending`
+    has the bytes from the start of its data to `position`; `carry` has the start offsets of the
+    pieces of `pending` that are stored with the journal. `fetched` are bytes after `position` that
+    were read with the package's head. `is_doubtful` says that an operation was refused whose data
+    came in several blocks.
     """
 
     position: int
@@ -225,7 +226,7 @@ class StreamState:
 
     @classmethod
     def begin(cls, prefix: Prefix, layout: Layout, fetched: bytes) -> Self:
-        """Return the position of a package of which only the prefix has been read."""
+        """Return the state after the prefix of a package was read."""
         digests = PackageDigests.begin(prefix.head, layout, prefix.payload)
         return cls(len(prefix.head), 0, bytearray(), digests, fetched=fetched)
 
@@ -236,11 +237,11 @@ class StreamState:
 
 
 def resume_stream(journal: Journal, prefix: Prefix, slots: Slots, block_size: int) -> StreamState:
-    """Return the position of the journal's update; raises SlotError if the slot contradicts it."""
+    """Return the state of the journal's update; raises SlotError if the slot contradicts it."""
     manifest = prefix.payload.manifest
     carry = slots.journal.load_carry(journal)
     if carry is None or not are_created(manifest, slots):
-        raise SlotError("What an update had kept on this phone is gone; start it again.")
+        raise SlotError("The stored progress of the update is incomplete; start it again.")
     operations = [each for partition in manifest.partitions for each in partition.operations]
     starts = [each.data_offset for each in operations[journal.operation :] if each.data_length]
     start = len(prefix.head) + starts[0] if starts else prefix.rest_offset

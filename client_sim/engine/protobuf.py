@@ -1,7 +1,7 @@
-"""A strict reader of the protobuf wire format (proto2), for the few messages of an update.
+"""A strict decoder of the protobuf wire format (proto2), for the few messages of an update.
 
-Unused fields are skipped after their wire type was checked. Refused are groups, field number 0,
-varints longer than needed or wider than 64 bits, truncated data, and a second value for a field
+It skips unused fields after checking their wire type. It refuses groups, field number 0, varints
+that are longer than needed or wider than 64 bits, truncated data, and a second value for a field
 that is not repeated.
 """
 
@@ -10,8 +10,8 @@ from typing import Final
 
 from client_sim.engine.errors import PackageError
 
-# A manifest of a whole phone has some ten thousand fields at its top and in each partition; this
-# limits memory.
+# A limit on memory. A manifest of a whole phone has about ten thousand fields at its top and in
+# each partition.
 MAX_FIELDS: Final = 600_000
 
 _VARINT: Final = 0
@@ -22,12 +22,12 @@ _MIXED: Final = -1
 _MAX_VARINT_BYTES: Final = 10
 
 
-# Not frozen, which would double the time to make one; there can be 700,000 of them.
+# Not frozen, because that would double the time to construct one; there can be 700,000 of them.
 @dataclass(slots=True)
 class Message:
     """One decoded level of a message; nested messages are decoded on request.
 
-    `fields` are the values of each field, `wire_types` its wire type, _MIXED if it has several.
+    `fields` has the values by field number, `wire_types` the wire type, _MIXED for several types.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Message:
         return values
 
 
-# A call for each field would double the time.
+# One long function, because a call for each field would double the time.
 def decode_message(data: bytes, name: str) -> Message:  # noqa: C901, PLR0912
     """Decode one level of a protobuf message; errors call it `name`.
 

@@ -1,9 +1,9 @@
-"""Verifies the two signatures of a payload with the certificate in the phone's image.
+"""Verifies the signatures of payload and package with the certificate in the phone's image.
 
-The metadata signature covers header and manifest; the payload signature covers header, manifest and
-all data before itself, but not the metadata signature. Both are `Signatures` messages. One
+The metadata signature covers header and manifest. The payload signature covers header, manifest and
+all data before itself, but not the metadata signature. Both are `Signatures` messages. One valid
 signature by the phone's key is enough, so that a package can also be signed with a new key during a
-rotation. RSA PKCS#1 v1.5 with SHA-256.
+rotation. The algorithm is RSA PKCS#1 v1.5 with SHA-256.
 """
 
 from typing import Final
@@ -62,9 +62,9 @@ def hash_certificate(certificate: bytes) -> str:
 def verify_metadata_signature(
     file: PayloadFile, header: PayloadHeader, key: rsa.RSAPublicKey
 ) -> None:
-    """Verify the signature of header and manifest; needs nothing decoded but the header.
+    """Verify the signature of header and manifest, before the manifest is decoded.
 
-    Raises SignatureError if there is none by `key`, PackageError if the message is malformed.
+    Raises SignatureError unless `key` signed it, PackageError if the message is malformed.
     """
     if header.metadata_signature_size == 0:
         raise SignatureError("The payload's metadata is not signed.")
@@ -76,7 +76,7 @@ def verify_metadata_signature(
 def verify_payload_signature(payload: Payload, key: rsa.RSAPublicKey) -> None:
     """Verify the signature of header, manifest and data.
 
-    Raises SignatureError if there is none by `key`, PackageError if the message is malformed.
+    Raises SignatureError unless `key` signed it, PackageError if the message is malformed.
     """
     offset, size = find_payload_signature(payload.manifest)
     header = payload.header
@@ -129,7 +129,7 @@ _END_RECORD: Final = b"PK\x05\x06"
 _END_RECORD_BYTES: Final = 22
 _FOOTER_BYTES: Final = 6
 MAX_TAIL_BYTES: Final = _END_RECORD_BYTES + 0xFFFF
-"""Bytes at a package's end that contain even the longest comment."""
+"""Bytes at a package's end that contain the longest possible comment."""
 
 _SIGNED_DATA: Final = bytes.fromhex("2a864886f70d010702")
 _SHA256: Final = bytes.fromhex("608648016503040201")
@@ -137,7 +137,7 @@ _MAX_SIGNERS: Final = 16
 
 
 def find_signed_length(tail: bytes, length: int) -> int:
-    """Return how many bytes of a package of `length` bytes are signed; `tail` is its end.
+    """Return the number of signed bytes of a package of `length` bytes that ends with `tail`.
 
     Raises SignatureError if the zip's comment has no signature.
     """
@@ -160,8 +160,8 @@ def find_signed_length(tail: bytes, length: int) -> int:
 def verify_whole_file(tail: bytes, digest: bytes, key: rsa.RSAPublicKey) -> None:
     """Verify the signature in `tail`, the end of a package whose signed bytes hash to `digest`.
 
-    Call `find_signed_length` first. Raises SignatureError if there is none by `key`, PackageError
-    if it is malformed.
+    Call `find_signed_length` first. Raises SignatureError unless `key` signed it, PackageError if
+    the signature is malformed.
     """
     start = int.from_bytes(tail[-_FOOTER_BYTES : -_FOOTER_BYTES + 2], "little")
     for signature in _decode_signatures(tail[-start:-_FOOTER_BYTES]):
@@ -176,12 +176,12 @@ def verify_whole_file(tail: bytes, digest: bytes, key: rsa.RSAPublicKey) -> None
 
 
 def _decode_signatures(data: bytes) -> list[bytes]:
-    """Return the signatures of the signers of a CMS message that use SHA-256."""
+    """Return the signatures of those signers of a CMS message that use SHA-256."""
     try:
         (content,) = take(decode_elements(data), SEQUENCE)
         kind, wrapped = take(content.elements(), OBJECT, CONTEXT_0)
         if kind.content != _SIGNED_DATA:
-            raise PackageError("The package's signature is no CMS signature.")
+            raise PackageError("The package's signature is not a CMS signature.")
         (signed,) = take(wrapped.elements(), SEQUENCE)
         (signers,) = take(signed.elements()[-1:], SET)
         infos = signers.elements()
@@ -193,8 +193,8 @@ def _decode_signatures(data: bytes) -> list[bytes]:
 
 
 def _decode_signer(info: Element) -> bytes | None:
-    # With signed attributes the signature would cover those instead; recovery does not support
-    # that.
+    # Signed attributes are refused: the signature would cover them instead of the content, which
+    # Android's recovery does not support.
     parts = take([info], SEQUENCE)[0].elements()
     _, _, algorithm, _, signature = take(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, BYTES)
     (name,) = take(algorithm.elements()[:1], OBJECT)

@@ -1,13 +1,13 @@
 """The two slots of an A/B phone and its bootloader, in a folder.
 
-    boot.json           what the bootloader remembers
-    update/             how far an update has come (`journal.py`)
-    a/PARTITION.img     the images of one slot
-    b/PARTITION.img     the images of the other
+    boot.json           the bootloader's state
+    update/             the progress of an update (`journal.py`)
+    a/PARTITION.img     the images of slot a
+    b/PARTITION.img     the images of slot b
 
-Every change of `boot.json` is one rename. Until `switch` the running slot is the one that boots,
-whatever happens to the other. After it, the old slot stays confirmed and whole until the next
-update begins, so the phone can fall back from a build that does not boot.
+Every change of `boot.json` is one rename. Until `switch` the phone boots the running slot, whatever
+happens to the other. After `switch` the old slot stays confirmed and intact until the next update
+begins, so the phone can fall back from a build that does not boot.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ class BootOutcome:
 
 
 class Slots:
-    """The slots in `directory`; every method reads and stores the state on disk."""
+    """The slots in `directory`; the state is read from and written to disk by every method."""
 
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self.directory = directory
@@ -107,7 +107,7 @@ class Slots:
     def find_ready(self, build: BuildFacts, sha256: str) -> tuple[PartitionResult, ...] | None:
         """Return the partitions of the other slot if it has `build`, complete and not yet booted.
 
-        So an update that was interrupted after its end is recognised and not repeated. `sha256` is
+        So an installation that was interrupted after `finish_update` is not repeated. `sha256` is
         the package's: the result of another package does not count, even for the same build.
         """
         state = self.state
@@ -157,8 +157,8 @@ class Slots:
         target = _other(state.running)
         # The journal is removed first, because it describes the slot's content.
         self.journal.clear()
-        # A crash before this leaves the old state; after it the slot cannot be booted, whatever its
-        # content.
+        # A crash before this leaves the old state. After it the slot cannot boot, whatever its
+        # content is.
         self._store(replace(state, active=state.running, slots={**state.slots, target: EMPTY_SLOT}))
         for image in sorted((self.directory / target).glob("*.img")):
             self.disk.remove(image)
@@ -167,9 +167,9 @@ class Slots:
     def finish_update(
         self, build: BuildFacts, sha256: str, partitions: tuple[PartitionResult, ...]
     ) -> None:
-        """Record durably what was written to the other slot after `begin_update`.
+        """Record durably that the other slot has `build`, whose `partitions` are written.
 
-        `sha256` is that of its package. Raises SlotError if no update has begun.
+        `sha256` is the package's. Raises SlotError if no update has begun.
         """
         state = self.state
         target = _other(state.running)
@@ -179,9 +179,9 @@ class Slots:
         self._store(replace(state, slots={**state.slots, target: ready}))
 
     def switch(self) -> None:
-        """Make the other slot the one to boot next, with a few tries and not confirmed.
+        """Make the other slot the one to boot next, unconfirmed and with MAX_TRIES attempts.
 
-        Raises SlotError if it has no complete build, or one that did not boot.
+        Raises SlotError if it has no complete build, or a build that did not boot.
         """
         state = self.state
         target = _other(state.running)
@@ -194,11 +194,11 @@ class Slots:
         self._store(replace(state, active=target, slots={**state.slots, target: slot}))
 
     def boot(self, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:
-        """Start the phone like a bootloader, and return what runs afterwards.
+        """Start the phone like a bootloader, and return the build that runs afterwards.
 
-        The active slot is tried while its images are whole and tries remain, each try counted
-        before it is made; `is_healthy` says whether a try succeeds. A slot that fails is abandoned
-        for the other one, if that is confirmed. Raises SlotError if nothing boots.
+        The active slot is tried while its images are intact and attempts remain. Each attempt is
+        counted before it is made; `is_healthy` says whether it succeeds. If the slot fails, the
+        phone falls back to the other one, if that is confirmed. Raises SlotError if no slot boots.
         """
         failed_build = reason = None
         while True:
@@ -225,7 +225,7 @@ class Slots:
         return self.directory / "boot.json"
 
     def _store(self, state: BootState) -> None:
-        """Replace `boot.json`: a reader finds the old one or the new one, whole."""
+        """Replace `boot.json` atomically."""
         self.disk.store(self._state_path, encode_boot_state(state))
 
     def _copy_image(self, name: str, path: Path, target: Path) -> PartitionResult:
@@ -240,7 +240,7 @@ class Slots:
         return PartitionResult(name, size, digest.hexdigest())
 
     def _find_fault(self, name: SlotName, slot: SlotState) -> str | None:
-        """Return why the bootloader would not start a slot, or None."""
+        """Return the reason why the bootloader cannot start a slot, or None if it can."""
         if not slot.bootable or slot.build is None:
             return "it holds no build that can be booted"
         if not slot.successful and slot.tries_remaining == 0:
@@ -259,7 +259,8 @@ class Slots:
         if not slot.successful:
             slot = replace(slot, tries_remaining=slot.tries_remaining - 1)
             state = replace(state, slots={**state.slots, state.active: slot})
-            # Counted before the try: a build that crashes the phone must not be tried for ever.
+            # Counted before the attempt, so that a build that crashes the phone is not tried
+            # without end.
             self._store(state)
         if not is_healthy(_get_build(slot)):
             return False
@@ -280,7 +281,7 @@ class Slots:
             failed=True,
             tries_remaining=0,
         )
-        # Active and running together, in one rename: a restart here boots the other slot.
+        # `active` and `running` change in one rename, so a restart here boots the other slot.
         self._store(
             replace(
                 state, active=other, running=other, slots={**state.slots, state.active: given_up}
@@ -307,7 +308,7 @@ def create_images(manifest: Manifest, slots: Slots) -> None:
 
 
 def are_created(manifest: Manifest, slots: Slots) -> bool:
-    """Tell whether the images exist, in the sizes that `create_images` gives them."""
+    """Tell whether the images exist with the sizes that `create_images` gives them."""
     paths = [
         (slots.target_directory / f"{partition.name}.img", partition.new.size)
         for partition in manifest.partitions
@@ -317,7 +318,7 @@ def are_created(manifest: Manifest, slots: Slots) -> bool:
 
 @contextmanager
 def opened_steps(manifest: Manifest, slots: Slots) -> Iterator[list[Step]]:
-    """Open the images of all partitions and yield the steps in order."""
+    """Open the images of all partitions and yield the list of steps in order."""
     folder = slots.target_directory
     with ExitStack() as stack:
         steps = []

@@ -1,9 +1,8 @@
 """Applies the operations of a package while it is streamed, block after block.
 
 The main thread fetches blocks and divides them into operations. Other threads hash, decompress,
-write and sync, so that a slow disk does not delay the network, nor the reverse. After each block
-the journal is updated, as soon as everything that it describes is durable: it lags by at most one
-block.
+write and sync, so that disk and network do not wait for each other. After each block the journal is
+updated, as soon as everything that it describes is durable: it lags by at most one block.
 """
 
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from client_sim.engine.operations import Step, Workers, apply_step
 from client_sim.engine.prefix import Blocks, Prefix, StreamState
 from client_sim.engine.slots import Slots, opened_steps
 
-# Above this number of started operations, finished ones are dropped: a block can contain the data
-# of 100,000.
+# Above this number of started operations, finished ones are dropped. A block can contain the data
+# of 100,000 operations.
 _MOST_BEGUN: Final = 8192
 
 
@@ -44,8 +43,8 @@ class StreamInstaller:
     def run(self, progress: Progress | None) -> bytes:
         """Process the package; return its rest, the bytes after the data of its operations.
 
-        Raises EngineError, and the errors of the blocks; the journal then has the position to
-        continue from.
+        Raises EngineError, and the errors of the blocks; then the journal has the position from
+        which to continue.
         """
         with ExitStack() as stack:
             self._steps = stack.enter_context(
@@ -60,7 +59,7 @@ class StreamInstaller:
                 self._save(saver, block, max(0, min(len(block), self._rest_offset - start)))
                 if progress is not None:
                     progress(self._state.position, self._blocks.length)
-                # While the next block is fetched, only the hashing thread keeps this one.
+                # So that this block is freed while the next is fetched, unless it is still hashed.
                 del block
             self._wait()
         return bytes(self._state.pending)
@@ -92,7 +91,7 @@ class StreamInstaller:
             self._begin_without_data(workers)
 
     def _end_of_pending(self) -> int:
-        """Return where the data of the next operation ends, or the end of the package."""
+        """Return the end of the next operation's data, or of the package after the last one."""
         state = self._state
         if state.operation == len(self._steps):
             return self._blocks.length
@@ -114,7 +113,7 @@ class StreamInstaller:
 
         self._begun.append(workers.start(job, step.memory))
         if len(self._begun) >= _MOST_BEGUN:
-            # Failed operations are kept until all are awaited.
+            # Failed operations stay in the list, so that their errors are raised later.
             self._begun = [each for each in self._begun if not each.done() or each.exception()]
 
     def _begin_without_data(self, workers: Workers) -> None:
@@ -124,10 +123,10 @@ class StreamInstaller:
             self._begin(workers, b"")
 
     def _save(self, saver: ThreadPoolExecutor, block: bytes, data_stop: int) -> None:
-        """Update digests and journal, after all started operations are durable.
+        """Start to update digests and journal, after the previous update has ended.
 
-        The first `data_stop` bytes of the block are data of operations. Waits for the previous
-        update.
+        The update waits until all started operations are durable. The first `data_stop` bytes of
+        the block are data of operations.
         """
         self._wait()
         state = self._state
@@ -153,7 +152,7 @@ class StreamInstaller:
         self._saving = saver.submit(save)
 
     def _store(self, place: "_Place", carry_start: int, carry: bytes) -> None:
-        """Write the journal, if digests can be saved."""
+        """Write the journal if the digests can be saved."""
         states = self._state.digests.save()
         if states is None:
             return
@@ -178,7 +177,7 @@ class StreamInstaller:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A snapshot of the position in a package; its `StreamState` advances meanwhile."""
+    """A copy of the position in a package, because the `StreamState` advances meanwhile."""
 
     position: int
     operation: int
