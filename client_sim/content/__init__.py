@@ -1,8 +1,11 @@
-"""Public tables and texts on the phone: every phone fetches the same ones and uses them offline.
+"""Public tables and texts on the phone: every phone fetches the same packs and uses them offline.
 
-During a poll `fetch` gets new parts of packs by `plan` and `index`, and checks whole packs, and
-`store` keeps them. Each kind (`kinds`) has a module: `apn`, `ca`,
-`countries`, `greetings`, `notices`, `themes`, `zones`, with `text` and `picture` for what owners
-see. The owner's look-ups are offline: `shelf`, and the commands in `commands`, `table_commands`,
-`text_commands`. Source: docs/FORMATS.md section 15.
+- During a poll, `fetch` decodes the `index` of a role, fetches the parts that `plan` requests, and
+  checks whole packs; `store` stores them.
+- The kinds of packs (`kinds`) are checked by `apn`, `ca`, `countries`, `greetings`, `notices`,
+  `themes` and `zones`; `text` checks texts and links, `picture` JPEGs.
+- Offline, `shelf` opens the packs for the owner; the commands are in `commands`, `table_commands`
+  and `text_commands`.
+
+Source: docs/FORMATS.md section 15.
 """

@@ -1,4 +1,4 @@
-"""Access points of carriers: their schema, and their encoding for Android."""
+"""Access points of carriers: checks, look-up, and their encoding for Android."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -92,4 +92,4 @@ def _check_apn(value: object) -> None:
             read_integer(f"The {name} of an access point", apn[name], 1, 65_535)
     for name, choices in (("auth", _AUTH), ("protocol", _PROTOCOLS)):
         if name in apn and apn[name] not in choices:
-            raise ContentError(f"The {name} of an access point is none of those there are.")
+            raise ContentError(f"The {name} of an access point has an unknown value.")

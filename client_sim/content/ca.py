@@ -1,4 +1,4 @@
-"""Certificates that phones trust: their schema, and differences between two sets of them."""
+"""CA certificates that phones trust: checks, and the difference between two sets."""
 
 import hashlib
 import re
@@ -40,13 +40,16 @@ def check_authority(der: bytes) -> None:
         constraints = _read_extensions(der).get(_BASIC_CONSTRAINTS)
         is_authority = constraints is not None and _is_of_authority(constraints)
     except ValueError:
-        raise ContentError("A certificate is not DER of the form that certificates have.") from None
+        raise ContentError("A certificate is not an X.509 certificate in DER.") from None
     if not is_authority:
-        raise ContentError("A certificate is none of an authority.")
+        raise ContentError("A certificate is not a CA certificate.")
 
 
 def _read_extensions(der: bytes) -> dict[bytes, bytes]:
-    """Return the values of a certificate's extensions by identifier; raises ValueError too."""
+    """Return the values of a certificate's extensions by identifier.
+
+    Raises ContentError, and ValueError for malformed DER.
+    """
     (certificate,) = take(decode_elements(der), SEQUENCE)
     signed, _, _ = take(certificate.elements(), SEQUENCE, SEQUENCE, BIT_STRING)
     members = signed.elements()
@@ -90,7 +93,7 @@ _DER_LIMIT: Final = 8_192
 
 @dataclass(frozen=True, slots=True)
 class TrustDifference:
-    """Names of certificates by sha256: those only in the second set, those only in the first."""
+    """The difference between two sets of certificates: names by sha256, and the number in both."""
 
     added: Mapping[str, str]
     removed: Mapping[str, str]
@@ -105,7 +108,7 @@ def check_certificates(entries: Mapping[str, Any]) -> None:
         check_name(certificate["name"], 200)
         der = decode_base64("A certificate", certificate["der"], _DER_LIMIT)
         if hashlib.sha256(der).hexdigest() != key:
-            raise ContentError("A certificate is not the one that its key names.")
+            raise ContentError("A certificate does not have the sha256 that is its key.")
         check_authority(der)
 
 
@@ -126,7 +129,7 @@ def decode_pem(data: bytes) -> dict[str, str]:
                 for one in found
             }
     except (ValueError, x509.InvalidVersion) as error:
-        raise ContentError("The file has no certificates in PEM that can be read.") from error
+        raise ContentError("The file has no readable PEM certificates.") from error
 
 
 def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustDifference:
@@ -140,7 +143,7 @@ def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustD
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress warnings about old certificates that break today's rules."""
+    """Suppress warnings about old certificates that violate current rules."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

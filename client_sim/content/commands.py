@@ -1,4 +1,4 @@
-"""`hening-device content`: data that the phone has and can use offline."""
+"""`hening-device content`: lists and rolls back the packs on the phone; look-ups in them."""
 
 import dataclasses
 from pathlib import Path
@@ -41,7 +41,7 @@ def content() -> None:
 @LOCALE_OPTION
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
-    """List the packs of a phone: in use, before, and what comes next, with their sources."""
+    """List a phone's packs: the versions in use, before and next, and their sources."""
     from client_sim.content.shelf import Shelf
 
     shelf = Shelf(folder)
@@ -65,7 +65,7 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @AS_JSON
 def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
-    """Use the pack from before again, and not the one in use: the owner has found it bad."""
+    """Go back to the previous version of a pack, if the one in use is bad."""
     from client_sim.content.shelf import Shelf
 
     shelf = Shelf(folder)

@@ -26,13 +26,16 @@ _SECOND_NUMBER: Final = re.compile(r"[\\/] *x")
 
 @dataclass(frozen=True, slots=True)
 class EmergencyNumbers:
-    """A country's numbers; unless `exact`, a number that begins with one is one, too."""
+    """A country's emergency numbers.
+
+    Unless `exact` is true, longer numbers that begin with one of them are emergency numbers, too.
+    """
 
     numbers: tuple[str, ...]
     exact: bool
 
     def is_emergency(self, dialled: str) -> bool:
-        """Answer whether dialling this calls for help, parsed as in phonenumbers.
+        """Tell whether `dialled` is an emergency number, by the rules of libphonenumber.
 
         Digits may be of any script, and other characters are ignored. A number with a leading `+`
         is not an emergency number.
@@ -63,7 +66,7 @@ def find_emergency(entries: Mapping[str, Any], country: str) -> EmergencyNumbers
 
 
 def _read_digits(dialled: str) -> str:
-    """Return the dialled digits, up to a second number; none after a leading `+`."""
+    """Return the dialled digits before a second number; empty for a number with a leading `+`."""
     first = _FIRST.search(dialled)
     if first is None or not first[0].isdecimal():
         return ""
@@ -94,7 +97,7 @@ def check_holidays(entries: Mapping[str, Any]) -> None:
             days.append(read_day("A holiday", day))
             read_locales("The name of a holiday", names, 120)
         if any(not day.startswith(f"{year}-") for day in days):
-            raise ContentError("A holiday is in another year than it should be.")
+            raise ContentError("A holiday is not in the year of its entry.")
         check_ascending("The holidays of a year", days)
 
 

@@ -1,7 +1,7 @@
 """Fetches new parts of packs during a poll, over its connection.
 
-Each pack is checked whole by the schema of its kind. Any failure here is only a message to the
-owner: an update does not wait for a list of holidays, and the next poll tries again.
+Each complete pack is checked by the schema of its kind. A failure is only a message to the owner,
+because updates do not depend on packs; the next poll tries again.
 """
 
 import hashlib
@@ -32,9 +32,9 @@ def update_contents(
 ) -> None:
     """Fetch and check the missing parts of the packs in `roles`, which this poll has verified.
 
-    Refused packs and disk errors are added to `warnings`. Raises TransportError when the connection
-    broke. All parts of a role version are fetched in one poll, or none of them counts. They are
-    stored when all have arrived, so that the requests do not reveal how much disk space is free.
+    Refused packs and disk errors are added to `warnings`. Raises TransportError if the connection
+    breaks. A role version counts only if all its parts arrive in one poll. They are stored when all
+    have arrived, so that the requests do not reveal how much disk space is free.
     """
     store = Store(trust.state)
     update = _Update(connection, store, warnings)
@@ -58,8 +58,8 @@ class _Update:
     warnings: list[str]
 
     def follow(self, name: str, role: Targets) -> None:
-        """Bring the packs of a role up to date; raises DeviceError to end the poll."""
-        # In each poll, so that the requests do not show when the owner used a damaged pack.
+        """Update the packs of a role; raises StateError, StorageError and TransportError."""
+        # Done in each poll, so that the requests do not reveal when the owner used a damaged pack.
         self.store.forget_damaged(name)
         if self.store.is_seen(name, role.version):
             return
@@ -77,12 +77,12 @@ class _Update:
             raise failed
         if are_all:
             self._complete(name, role.version, parts, listed, index)
-        # If some parts are missing, none counts: the server chooses which ones arrive, and the next
-        # poll would report that choice back to it.
+        # If some parts are missing, all are discarded. The server chooses which parts arrive, and
+        # the requests of the next poll would return that choice to it.
         self.store.sweep()
 
     def _keep_listed(self, name: str, listed: Sequence[_Listed]) -> StorageError | None:
-        """Record the listed packs; return an error, which is to be raised after the requests."""
+        """Record the listed packs; return an error for the caller to raise after the requests."""
         try:
             self.store.keep(name, {kind: record for kind, _, record in listed})
         except StorageError as error:
@@ -106,11 +106,11 @@ class _Update:
         return index
 
     def _list(self, kind: Kind, pack: Pack) -> Record | None:
-        """Return the record after the index, or None if the index is inconsistent with it."""
+        """Return the record updated by the index, or None if the two are inconsistent."""
         try:
             return plan_listing(self.store.load(kind), pack)
         except ContentError as error:
-            self.warnings.append(f"The pack {kind.name} is passed over: {error}")
+            self.warnings.append(f"The pack {kind.name} is skipped: {error}")
             return None
 
     def _fetch_parts(self, kind: Kind, pack: Pack, record: Record, parts: dict[str, bytes]) -> bool:
@@ -120,7 +120,7 @@ class _Update:
             path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
             data = self.connection.get_if_there(path, limit=file.length)
             if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
-                self.warnings.append(f"Part {number} of the pack {kind.name} does not come.")
+                self.warnings.append(f"Part {number} of the pack {kind.name} was not received.")
                 return False
             parts[file.sha256] = data
         return True
@@ -133,7 +133,7 @@ class _Update:
         listed: Sequence[_Listed],
         index: Index,
     ) -> None:
-        """Store the parts, and record for all kinds in one step whether their packs may be used."""
+        """Store the parts, and record the verdicts on the packs of all kinds in one step."""
         try:
             for sha256, data in parts.items():
                 self.store.keep_part(sha256, data)
@@ -151,10 +151,10 @@ class _Update:
             raise
 
     def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record | None:
-        """Return the record of a pack whose parts have all arrived, with a verdict if it has none.
+        """Return the record of a pack with all its parts, with a verdict if it has none yet.
 
-        The verdict stays open if none could be reached. Returns None if a part was damaged when it
-        was stored, which counts as a part that did not arrive.
+        The verdict stays open if the check failed unexpectedly. Return None if a part was damaged
+        while it was stored, which counts as a part that did not arrive.
         """
         if not is_open(record):
             return record
@@ -176,10 +176,10 @@ class _Update:
             return None
         except StorageError:
             raise
-        except Exception as error:  # noqa: BLE001 - a table, or its memory, must stop no update
+        except Exception as error:  # noqa: BLE001 - no table may stop an update, nor a MemoryError
             self.warnings.append(
-                f"Version {pack.version} of {kind.name} could not be looked at, which the next"
-                f" poll tries again: {error!r}"
+                f"Version {pack.version} of {kind.name} could not be checked, and the next poll"
+                f" tries again: {error!r}"
             )
             return record
         return replace(record, verdict="ready")
@@ -195,8 +195,8 @@ def check_entries(
 ) -> None:
     """Check all entries of a pack; raises ContentError.
 
-    `hosts` are the hosts that links may lead to, `pictures` the pictures that the index lists with
-    the pack. `wallpapers` are the names that a theme may use; None allows any.
+    `hosts` are the allowed hosts of links, `pictures` the pictures that the index lists with the
+    pack. `wallpapers` are the names that a theme may use; None allows any.
     """
     match kind:
         case "features" | "notices":

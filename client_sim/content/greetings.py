@@ -1,4 +1,4 @@
-"""Preset greetings: their schema, and the selection for a locale and a day."""
+"""Preset greetings: checks, and the selection for a locale and a day."""
 
 import datetime as dt
 import re
@@ -24,7 +24,7 @@ from client_sim.device.errors import ContentError
 _OCCASION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 _PLACES_LIMIT: Final = 26 * 26 + 1
-"""The number of possible keys: two letters, or everywhere."""
+"""The number of possible places: two letters, or everywhere."""
 _SEGMENTS: Final = 4
 _EVERYWHERE: Final = "*"
 
@@ -60,9 +60,9 @@ def check_greetings(entries: Mapping[str, Any]) -> None:
 
 
 def list_greetings(entries: Mapping[str, Any], locale: str, day: dt.date) -> list[Greeting]:
-    """Return greetings for a day in a locale, the day's own before those for any day.
+    """Return greetings for a day in a locale, those for the day before those for any day.
 
-    The language is the locale's; if an occasion lacks it, the next wider one, or English.
+    If an occasion has no text in the locale, the next wider locale is used, and English last.
     """
     occasions = {
         key.removeprefix("occasion/"): entry
@@ -99,7 +99,7 @@ def list_greetings(entries: Mapping[str, Any], locale: str, day: dt.date) -> lis
 
 
 def _is_on(days: Mapping[str, list[str]], country: str | None, day: dt.date) -> bool:
-    """Answer whether an occasion is on a day in a country, whose own days take precedence."""
+    """Tell whether an occasion is on a day in a country; the country's own days take precedence."""
     place = country if country in days else _EVERYWHERE
     return day.isoformat() in days.get(place or _EVERYWHERE, ())
 

@@ -1,4 +1,4 @@
-"""Reads the packs of a role: its `custom`, its targets, and their parts (FORMATS section 15)."""
+"""Decodes the index of packs in a role, and the parts of packs (FORMATS section 15)."""
 
 import json
 import lzma
@@ -52,8 +52,8 @@ class Origin:
 class Pack:
     """A version of a pack as an index lists it; `end` is None if it has none.
 
-    `rollout` are pairs of epoch seconds and permille; `withdrawn` are the versions of the kind that
-    may not be used, ascending; `pictures` are by name, for wallpapers only.
+    `rollout` has pairs of epoch seconds and permille, `withdrawn` the withdrawn versions of the
+    kind in ascending order, `pictures` the pictures of wallpapers by name.
     """
 
     version: int
@@ -74,10 +74,10 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The packs of a role by kind, the hosts that links may lead to, warnings about skipped packs.
+    """The packs of a role by kind, the allowed hosts of links, and warnings about skipped packs.
 
-    `wallpapers` are those that themes may name; None if unknown, because their pack was withdrawn
-    or skipped.
+    `wallpapers` are the names that themes may use; None if they are unknown, because their pack was
+    withdrawn or skipped.
     """
 
     packs: Mapping[str, Pack]
@@ -89,15 +89,15 @@ class Index:
 def decode_index(
     role: str, custom: Mapping[str, Any] | None, targets: Mapping[str, tuple[File, object]]
 ) -> Index:
-    """Decode the index of a verified role; `targets` are its files with their own `custom`.
+    """Decode the index of a verified role; `targets` are its files, each with its `custom`.
 
-    Raises ContentError if none of its packs can be used. A malformed pack is skipped with a
-    warning, an unknown kind without one.
+    A malformed pack is skipped with a warning, an unknown kind without a warning. Raises
+    ContentError if the index itself is malformed.
     """
     if custom is None:
         return Index({}, frozenset(), ())
     if not isinstance(custom, dict):
-        raise ContentError(f"The index of {role} is no object.")
+        raise ContentError(f"The index of {role} is not an object.")
     # Other members of the role are ignored.
     members = {name: custom.get(name) for name in ("hosts", "packs", "schema")}
     if len(encode_canonical(custom)) > _INDEX_LIMIT:
@@ -113,14 +113,14 @@ def decode_index(
     for name in stated:
         kinds.read_match("A kind of an index", name, _KIND)
         if name in kinds.KINDS and kinds.KINDS[name].role != role:
-            raise ContentError(f"The index of {role} has the kind {name}, which is not its own.")
+            raise ContentError(f"The index of {role} has the kind {name} of another role.")
     packs, warnings = {}, []
     for kind in kinds.kinds_of(role):
         if kind.name in stated:
             try:
                 packs[kind.name] = _read_pack(kind, stated[kind.name], targets)
             except ContentError as error:
-                warnings.append(f"The pack {kind.name} is passed over: {error}")
+                warnings.append(f"The pack {kind.name} is skipped: {error}")
     wallpapers = _find_wallpapers(packs) if kinds.PICTURES in stated else frozenset()
     return Index(packs, frozenset(hosts), tuple(warnings), wallpapers)
 
@@ -131,7 +131,7 @@ def _find_wallpapers(packs: Mapping[str, Pack]) -> frozenset[str] | None:
 
 
 def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, File]) -> Pack:
-    """Return a pack from the members of an index, ignoring unknown members."""
+    """Decode a pack of an index, ignoring unknown members; raises ContentError."""
     members = {
         name: item
         for name, item in kinds.read_map("A pack of an index", value, 0, MAX_INTEGER).items()
@@ -170,7 +170,7 @@ def _read_pack(kind: kinds.Kind, value: object, targets: Mapping[str, tuple[File
             _check_file(file, custom, PICTURE_LIMIT)
             pictures[name] = file
         else:
-            raise ContentError("a file is listed beside it that is none of its own.")
+            raise ContentError("its folder lists a file that does not belong to it.")
     if not targets.keys() >= set(paths):
         raise ContentError("not all of its parts are listed.")
     return read_pack(value, tuple(targets[path][0] for path in paths), pictures)
@@ -178,11 +178,11 @@ def _read_pack(kind: kinds.Kind, value: object, targets: Mapping[str, tuple[File
 
 def _check_file(file: File, custom: object, limit: int) -> None:
     if not 1 <= file.length <= limit:
-        raise ContentError("a file of it is empty, or too long.")
+        raise ContentError("one of its files is empty or too long.")
     if not isinstance(custom, dict) or type(custom.get("schema")) is not int:
-        raise ContentError("a file of it has no schema.")
+        raise ContentError("one of its files has no schema.")
     if custom["schema"] != 1:
-        raise ContentError("a file of it has a schema that this phone does not know.")
+        raise ContentError("one of its files has a schema that this phone does not know.")
 
 
 def _read_source(value: object) -> Origin:
@@ -217,16 +217,16 @@ def _read_rollout(value: object) -> Iterator[tuple[int, int]]:
 
 
 def decode_part(data: bytes, kind: Kind, part: int) -> dict[str, Any]:
-    """Return the entries of a part by key; their schema is not checked.
+    """Decode a part and return its entries by key, which are not checked.
 
-    Raises ContentError for anything but the canonical form of this part of this kind.
+    Raises ContentError unless `data` is the canonical form of this part of this kind.
     """
     text = _decompress(data)
     value = _parse(text)
     pack = read_object("A part of a pack", value, ("entries", "kind", "part", "schema"))
     stated = [pack["kind"], pack["part"], pack["schema"]]
     if stated != [kind.name, part, 1] or bool in {type(member) for member in stated}:
-        raise ContentError("A part of a pack is another one than it should be.")
+        raise ContentError("A part of a pack is not the part that its name states.")
     entries = read_map("A part of a pack", pack["entries"], 0, _ENTRIES_LIMIT)
     for key in entries:
         if KEY.fullmatch(key) is None or part_of(key, kind.parts) != part:
@@ -236,7 +236,7 @@ def decode_part(data: bytes, kind: Kind, part: int) -> dict[str, Any]:
 
 def _decompress(data: bytes) -> bytes:
     if len(data) > ENCODED_LIMIT:
-        raise ContentError("A part of a pack is longer than any may be.")
+        raise ContentError("A part of a pack is too long.")
     _check_container(data)
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
     try:
@@ -245,22 +245,23 @@ def _decompress(data: bytes) -> bytes:
     except (lzma.LZMAError, EOFError):
         raise ContentError("A part of a pack is damaged xz.") from None
     if len(text) > DECODED_LIMIT:
-        raise ContentError("A part of a pack decodes to more than any may hold.")
+        raise ContentError("A part of a pack is too long when it is decompressed.")
     if not decoder.eof or decoder.unused_data:
         raise ContentError("A part of a pack is not exactly one xz stream.")
     return text
 
 
 def _check_container(data: bytes) -> None:
-    """Check what the decoder does not report: one block, only LZMA2, its dictionary, the check."""
-    fault = ContentError("A part of a pack is not the one kind of xz that is used.")
+    """Check properties that the decoder does not report: one block, LZMA2, dictionary, CRC32."""
+    fault = ContentError("A part of a pack is not xz in the required form.")
     if data[:8] != _HEADER or data[-4:] != _FOOTER or len(data) < _HEADER_SIZE + _FOOTER_SIZE + 8:
         raise fault
     index_size = (int.from_bytes(data[-8:-4], "little") + 1) * 4
     index = data[-_FOOTER_SIZE - index_size : -_FOOTER_SIZE]
     if index[:2] != b"\x00\x01":
         raise fault
-    # Block header: its size, flags (which sizes follow; one filter), sizes, filter, dictionary.
+    # Block header: its size, flags (number of filters, presence of sizes), sizes, filter,
+    # dictionary.
     flags, place = data[13], 14
     for flag in (0x40, 0x80):
         if flags & flag:
@@ -279,9 +280,9 @@ def _parse(text: bytes) -> object:
         value = json.loads(text, parse_float=_refuse, parse_constant=_refuse)
         is_canonical = encode_canonical(value) == text
     except (ValueError, RecursionError):
-        raise ContentError("A part of a pack is no JSON of integers, texts and lists.") from None
+        raise ContentError("A part of a pack is not JSON, or has a float in it.") from None
     if not is_canonical:
-        raise ContentError("A part of a pack is not in the one encoding that it has.")
+        raise ContentError("A part of a pack is not canonical JSON.")
     return value
 
 

@@ -1,4 +1,8 @@
-"""The kinds of packs (FORMATS section 15), and how members of entries are read."""
+"""The kinds of packs, and checks of the members of entries (FORMATS section 15).
+
+The functions `read_…` return a checked value; `what` begins their messages. They and the other
+checks raise ContentError.
+"""
 
 import base64
 import binascii
@@ -20,7 +24,7 @@ ROLES: Final = ("tables", "content")
 
 KEY: Final = re.compile(r"[A-Za-z0-9._/+-]{1,64}")
 PICTURES: Final = "wallpapers"
-"""The kind whose entries are pictures, each a target of its own."""
+"""The kind whose entries have pictures, each a target of its own."""
 
 _FANOUT: Final = 256
 
@@ -80,30 +84,30 @@ _LOCALES_LIMIT: Final = 64
 def read_object(
     what: str, value: object, members: Collection[str], optional: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return an object with all of `members`, perhaps some of `optional`, and no others."""
+    """Return an object with all of `members`, any of `optional`, and no others."""
     if not isinstance(value, dict) or not (set(members) <= value.keys() <= {*members, *optional}):
-        raise ContentError(f"{what} does not have the members that it should have.")
+        raise ContentError(f"{what} has missing or unknown members.")
     return value
 
 
 def read_map(what: str, value: object, fewest: int, most: int) -> dict[str, Any]:
     """Return an object with `fewest` to `most` members of any name."""
     if not isinstance(value, dict) or not fewest <= len(value) <= most:
-        raise ContentError(f"{what} is no object with {fewest} to {most} members.")
+        raise ContentError(f"{what} is not an object with {fewest} to {most} members.")
     return value
 
 
 def read_list(what: str, value: object, fewest: int, most: int) -> list[Any]:
     """Return a list of `fewest` to `most` items."""
     if not isinstance(value, list) or not fewest <= len(value) <= most:
-        raise ContentError(f"{what} is no list of {fewest} to {most} items.")
+        raise ContentError(f"{what} is not a list of {fewest} to {most} items.")
     return value
 
 
 def read_integer(what: str, value: object, lowest: int, highest: int) -> int:
     """Return an integer from `lowest` to `highest`; a boolean is not one."""
     if type(value) is not int or not lowest <= value <= highest:
-        raise ContentError(f"{what} is no integer from {lowest} to {highest}.")
+        raise ContentError(f"{what} is not an integer from {lowest} to {highest}.")
     return value
 
 
@@ -117,7 +121,7 @@ def read_boolean(what: str, value: object) -> bool:
 def read_match(what: str, value: object, pattern: re.Pattern[str]) -> str:
     """Return text that a pattern matches as a whole."""
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
-        raise ContentError(f"{what} does not have its form.")
+        raise ContentError(f"{what} is malformed.")
     return value
 
 
@@ -140,7 +144,7 @@ def read_day(what: str, value: object) -> str:
     try:
         dt.date.fromisoformat(day)
     except ValueError:
-        raise ContentError(f"{what} is no day of the calendar.") from None
+        raise ContentError(f"{what} is not a day of the calendar.") from None
     return day
 
 
@@ -156,7 +160,7 @@ def read_locales(what: str, value: object, limit: int, *, is_long: bool = False)
 def check_locale(text: str) -> None:
     """Check the form of a locale."""
     if len(text) > LOCALE_LIMIT or LOCALE.fullmatch(text) is None:
-        raise ContentError("A text is in a language that has no valid name.")
+        raise ContentError("A text has an invalid locale.")
 
 
 def check_ascending(what: str, items: list[str]) -> None:
@@ -168,11 +172,11 @@ def check_ascending(what: str, items: list[str]) -> None:
 def decode_base64(what: str, value: object, limit: int) -> bytes:
     """Return at most `limit` bytes from their canonical base64 text."""
     if not isinstance(value, str) or len(value) > limit * 4 // 3 + 4:
-        raise ContentError(f"{what} is no base64 of at most {limit} bytes.")
+        raise ContentError(f"{what} is not base64 of at most {limit} bytes.")
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise ContentError(f"{what} is no base64.") from None
+        raise ContentError(f"{what} is not base64.") from None
     if len(data) > limit or base64.b64encode(data).decode() != value:
-        raise ContentError(f"{what} is not the one base64 of at most {limit} bytes.")
+        raise ContentError(f"{what} is not canonical base64 of at most {limit} bytes.")
     return data

@@ -48,26 +48,26 @@ def check_notices(entries: Mapping[str, Any], hosts: Collection[str]) -> None:
         if titles.keys() != bodies.keys() or "en" not in titles:
             raise ContentError("A notice is not in the same languages throughout, with English.")
         if notice["severity"] not in _SEVERITIES:
-            raise ContentError("A notice has a severity that there is not.")
+            raise ContentError("A notice has an unknown severity.")
         read_day("The day of a notice", notice["published"])
         if "end" in notice:
             read_day("The end of a notice", notice["end"])
             if notice["end"] <= notice["published"]:
-                raise ContentError("A notice ends before there is a day to tell it.")
+                raise ContentError("A notice ends before it is shown on any day.")
         if "link" in notice:
             check_link(notice["link"], hosts)
         if "models" in notice:
             for model in read_list("The models of a notice", notice["models"], 1, 64):
                 if not isinstance(model, str) or not is_codename(model):
-                    raise ContentError("A notice is for a model that cannot be.")
+                    raise ContentError("A notice is for a model with an invalid codename.")
 
 
 def list_notices(
     entries: Mapping[str, Any], locale: str, day: dt.date, codename: str
 ) -> list[Notice]:
-    """Return the notices for a day and a model, the most severe first, then the newest.
+    """Return the notices for a day and a model, sorted by severity, then the newest first.
 
-    A notice is shown from its day on, up to the day of its end, which is excluded.
+    A notice is shown from its day until the day before its end.
     """
     today = day.isoformat()
     told = [

@@ -15,14 +15,14 @@ _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 def read_locale(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Read a locale; raises BadParameter."""
     if len(value) > LOCALE_LIMIT or LOCALE.fullmatch(value) is None:
-        raise click.BadParameter(f"{value} is no locale, such as id-ID")
+        raise click.BadParameter(f"{value} is not a locale, such as id-ID")
     return value
 
 
 def read_country(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Read a country as two capital letters; raises BadParameter."""
     if _COUNTRY.fullmatch(value) is None:
-        raise click.BadParameter(f"{value} is no country of two letters, such as ID")
+        raise click.BadParameter(f"{value} is not a country of two letters, such as ID")
     return value.upper()
 
 
@@ -49,14 +49,14 @@ DATE: Final = click.option(
 )
 ZONE: Final = click.option(
     "--zone",
-    help="The owner's time zone, in which today is; it never leaves the phone."
+    help="The owner's time zone, which decides what day is today; it never leaves the phone."
     "  [default: this machine's]",
 )
 COUNTRY: Final = click.argument("country", callback=read_country)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their column names, each column as wide as necessary."""
+    """Print rows under their column names, with aligned columns."""
     lines = [tuple(columns), *(tuple(row) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:

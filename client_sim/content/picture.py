@@ -1,4 +1,4 @@
-"""Parses a JPEG from its first byte to its last: it may contain nothing but a picture.
+"""Checks every byte of a JPEG, which may contain nothing but a plain picture.
 
 Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B.
 """
@@ -9,50 +9,53 @@ from typing import Final
 from client_sim.device.errors import ContentError
 
 Codes = tuple[bool, int]
-"""A table of Huffman codes: whether it is for AC coefficients, and its id."""
+"""A Huffman table: whether it is for AC coefficients, and its id."""
 
 _ELEMENTS: Final = 64
 _LENGTHS: Final = 16
 _TABLES: Final = 4
 _DC_LIMIT: Final = 11
 _AC_SIZE_LIMIT: Final = 10
-"""Bits of a coefficient's difference, and of a coefficient, for 8-bit samples."""
+"""Maximum bits of an AC coefficient, for 8-bit samples; _DC_LIMIT is that of a DC difference."""
 
 
 def read_quantization(body: bytes) -> list[int]:
     """Return the ids of a segment's quantization tables; raises ContentError."""
     size = 1 + _ELEMENTS
     if not body or len(body) % size:
-        raise ContentError("The picture has a quantization table of another length.")
+        raise ContentError("The picture has a quantization table of the wrong length.")
     tables = [body[at : at + size] for at in range(0, len(body), size)]
-    # A first byte of 4 or more is an invalid id, or a table of 16 bits.
+    # A first byte of 4 or more is an invalid id, or a table of 16-bit values.
     if any(table[0] >= _TABLES or 0 in table[1:] for table in tables):
-        raise ContentError("The picture has a quantization table that is none.")
+        raise ContentError("The picture has an invalid quantization table.")
     return [table[0] for table in tables]
 
 
 def read_codes(body: bytes) -> list[Codes]:
-    """Return the code tables that a segment defines; raises ContentError."""
+    """Return the Huffman tables that a segment defines; raises ContentError."""
     found = []
     rest = body
     while rest:
         if len(rest) <= _LENGTHS or rest[0] & 0xEC:
-            raise ContentError("The picture has a table of codes that is none.")
+            raise ContentError("The picture has an invalid Huffman table.")
         is_ac, number = rest[0] >= 0x10, rest[0] & 3
         counts = rest[1 : 1 + _LENGTHS]
         end = 1 + _LENGTHS + sum(counts)
         symbols = rest[1 + _LENGTHS : end]
         if len(rest) < end or not _is_code(counts) or not _are_symbols(symbols, is_ac=is_ac):
-            raise ContentError("The picture has a table of codes that is none.")
+            raise ContentError("The picture has an invalid Huffman table.")
         found.append((is_ac, number))
         rest = rest[end:]
     if not found:
-        raise ContentError("The picture has a segment without a table of codes.")
+        raise ContentError("The picture has a segment without a Huffman table.")
     return found
 
 
 def _is_code(counts: bytes) -> bool:
-    """Answer whether so many codes of 1, 2, … 16 bits can be prefix-free and not all ones."""
+    """Tell whether these numbers of codes of 1, 2, … 16 bits allow a prefix code.
+
+    No code may consist of ones only.
+    """
     free = 1
     for count in counts:
         free = 2 * free - count
@@ -75,12 +78,12 @@ _BLOCK: Final = 8
 _LAST: Final = 63
 _LOWEST_BIT: Final = 13
 _BLOCKS_LIMIT: Final = 10
-"""Most blocks of 8 by 8 samples that are coded together, of all components."""
+"""Maximum number of blocks of 8 by 8 samples in a unit, of all components."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One of a picture's components: its id, its samples by unit, its quantization table."""
+    """A component of a picture: its id, its sampling factors, and its quantization table."""
 
     number: int
     across: int
@@ -100,7 +103,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The components and coefficients of a scan, and its code tables."""
+    """The components of a scan, and the Huffman tables that it uses."""
 
     components: tuple[Component, ...]
     codes: frozenset[Codes]
@@ -122,7 +125,7 @@ def read_frame(marker: int, body: bytes) -> Frame:
         and all(each.table < 4 for each in components)
     )
     if not is_sound:
-        raise ContentError("The picture has components that are none.")
+        raise ContentError("The picture has invalid components.")
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     return Frame(marker == PROGRESSIVE, width, height, components)
 
@@ -163,7 +166,7 @@ def read_scan(frame: Frame, body: bytes) -> Scan:
 
 
 def count_units(frame: Frame, scan: Scan) -> int:
-    """Return the number of units in a scan's coded data; restart markers may separate units."""
+    """Return the number of minimum coded units in a scan; restart markers may separate them."""
     across = max(each.across for each in frame.components)
     down = max(each.down for each in frame.components)
     if len(scan.components) > 1:
@@ -174,9 +177,9 @@ def count_units(frame: Frame, scan: Scan) -> int:
 
 
 def skip_data(data: bytes, at: int, restarts: int) -> int:
-    """Return where coded data ends: at the marker after its last restart; raises ContentError.
+    """Return the offset of the end of coded data, which has exactly `restarts` restart markers.
 
-    Restarts are numbered 0 to 7, cyclically.
+    They are numbered 0 to 7, cyclically. Raises ContentError.
     """
     found, begin = 0, at
     while True:
@@ -190,7 +193,7 @@ def skip_data(data: bytes, at: int, restarts: int) -> int:
             break
         at += 2
     if found != restarts or at == begin:
-        raise ContentError("The picture does not restart where it says that it does.")
+        raise ContentError("The picture has restart markers in the wrong places.")
     return at
 
 
@@ -201,7 +204,7 @@ def _divide(number: int, by: int) -> int:
 
 SHORTEST: Final = 64
 LONGEST: Final = 4_096
-"""The range of a picture's width and height."""
+"""The allowed range of a picture's width and height, in pixels."""
 
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"
@@ -215,26 +218,26 @@ _SCANS_LIMIT: Final = 64
 def check_picture(data: bytes, width: int, height: int) -> None:
     """Check that `data` is a plain JPEG of `width` times `height`; raises ContentError."""
     if not data.startswith(_START):
-        raise ContentError("The picture is no JPEG.")
+        raise ContentError("The picture is not a JPEG.")
     picture = _Picture(data, _skip_head(data))
     while data[picture.at : picture.at + 2] != _END:
         picture.read()
     frame = picture.frame
     if frame is None or not picture.scans or picture.unused or picture.interval_is_new:
-        raise ContentError("The picture has no scan, or tables that none of them uses.")
+        raise ContentError("The picture has no scan, or tables that no scan uses.")
     if (frame.width, frame.height) != (width, height):
-        raise ContentError("The picture does not have the width and height that it should have.")
+        raise ContentError("The picture does not have the stated width and height.")
     if not all(SHORTEST <= side <= LONGEST for side in (width, height)):
-        raise ContentError("The picture has a width or height that no picture has.")
+        raise ContentError("The picture is too small or too large.")
     if not frame.is_progressive and picture.coded != [each.number for each in frame.components]:
         raise ContentError("The picture does not code each component once.")
     if picture.at + 2 != len(data):
-        raise ContentError("The picture goes on behind its end.")
+        raise ContentError("The picture has data after its end.")
 
 
 @dataclass(slots=True)
 class _Picture:
-    """The parser state of a picture up to `at`; `unused` are codes that no scan has used yet."""
+    """The state of the parser at offset `at`; no scan has used the tables in `unused` yet."""
 
     data: bytes
     at: int
@@ -248,7 +251,7 @@ class _Picture:
     coded: list[int] = field(default_factory=list)
 
     def read(self) -> None:
-        """Read one segment, with a scan's coded data."""
+        """Read one segment, and for a scan its coded data."""
         marker, body, self.at = _read_segment(self.data, self.at)
         if marker in _FRAMES and self.frame is None:
             self.frame = read_frame(marker, body)
@@ -261,7 +264,7 @@ class _Picture:
         elif marker == _SOS and self.frame is not None and self.scans < _SCANS_LIMIT:
             self._read_scan(self.frame, body)
         else:
-            raise ContentError("The picture has a segment that is no part of a plain picture.")
+            raise ContentError("The picture has a segment that a plain picture does not have.")
 
     def _add_quantization(self, numbers: list[int]) -> None:
         for number in numbers:
@@ -279,9 +282,9 @@ class _Picture:
     def _read_scan(self, frame: Frame, body: bytes) -> None:
         scan = read_scan(frame, body)
         if self.quantization != {each.table for each in frame.components}:
-            raise ContentError("The picture does not have the quantization tables that it uses.")
+            raise ContentError("The picture lacks a quantization table, or has an unused one.")
         if not scan.codes <= self.codes:
-            raise ContentError("The picture has a scan without codes.")
+            raise ContentError("The picture has a scan without its Huffman tables.")
         self.unused -= scan.codes
         self.coded += [each.number for each in scan.components]
         units = count_units(frame, scan)
@@ -291,19 +294,19 @@ class _Picture:
 
 
 def _skip_head(data: bytes) -> int:
-    """Return where the segments begin, after the JFIF header if there is one."""
+    """Return the offset of the first segment, after the JFIF header if there is one."""
     if data[2:4] != bytes((0xFF, _APP0)):
         return 2
     _, body, at = _read_segment(data, 2)
     if body not in _HEADERS:
-        raise ContentError("The picture does not begin as plain JFIF does.")
+        raise ContentError("The picture does not begin like plain JFIF.")
     return at
 
 
 def _read_segment(data: bytes, at: int) -> tuple[int, bytes, int]:
-    """Return a segment's marker and body, and where the next one begins."""
+    """Return a segment's marker and body, and the offset of its end."""
     length = int.from_bytes(data[at + 2 : at + 4], "big")
     end = at + 2 + length
     if data[at : at + 1] != b"\xff" or length < 2 or end > len(data):
-        raise ContentError("The picture is cut short, or no JPEG.")
+        raise ContentError("The picture is cut short, or not a JPEG.")
     return data[at + 1], data[at + 4 : end], end

@@ -1,4 +1,4 @@
-"""Records of packs in the phone's state; plans what to fetch and which pack to use.
+"""Records of packs in the phone's state, and plans: the parts to fetch and the pack to use.
 
 The plans are pure functions of a record (FORMATS section 15).
 """
@@ -16,17 +16,17 @@ from client_sim.device.errors import ContentError, StateError
 from client_sim.device.pointer import permille_at
 
 Verdict = Literal["open", "ready", "bad", "turned back"]
-"""Verdict on the listed pack: incomplete, good, refused by its schema, refused by the owner."""
+"""Verdict on the listed pack: not known yet, good, refused by its schema, refused by the owner."""
 
 _CACHED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The pack that the index lists, the one in use and the previous one; all may be missing.
+    """The pack that the index lists, the pack in use and the previous one; each may be missing.
 
-    `fetched` are the sha256 of parts that count as stored when the next requests are planned: those
-    of the pack that was listed last, whatever else is stored. So the requests depend on the role
+    `fetched` are the sha256 of the parts that count as stored when requests are planned: parts of
+    the pack that was listed last, whatever else is stored. So the requests depend on the role
     versions that the phone has seen, and not on the pack in use.
     """
 
@@ -38,20 +38,20 @@ class Record:
     schema: Literal[1] = 1
 
     def files(self) -> frozenset[str]:
-        """Return the sha256 of all parts that are kept."""
+        """Return the sha256 of all parts to keep."""
         packs = [pack for pack in (self.used, self.before) if pack is not None]
         kept = {file.sha256 for pack in packs for file in pack.parts}
         return self.fetched | kept
 
 
 def encode_record(record: Record) -> bytes:
-    """Return the bytes of a record, canonical JSON."""
+    """Encode a record as canonical JSON."""
     return msgspec.json.encode(record, order="sorted") + b"\n"
 
 
 @lru_cache(_CACHED)
 def decode_record(data: bytes) -> Record:
-    """Return the record in bytes that `encode_record` made; raises StateError for others."""
+    """Decode the output of `encode_record`; raises StateError for any other bytes."""
     try:
         record = msgspec.json.decode(data, type=Record)
         is_same = encode_record(record) == data
@@ -67,14 +67,14 @@ _CACHED_ROLE: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The version of a role that was processed, 0 for none, and the records by kind."""
+    """The phone's record of a role: its last processed version, 0 for none, and records by kind."""
 
     seen: int = 0
     records: Mapping[str, Record] = field(default_factory=dict)
 
 
 def encode_holding(holding: Holding) -> bytes:
-    """Return the bytes of a role's holding."""
+    """Encode a holding: a sha256, the version, and the records in order."""
     records = (b"%s %s" % (n.encode(), encode_record(r)) for n, r in holding.records.items())
     body = b"".join((b"%d\n" % holding.seen, *sorted(records)))
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
@@ -82,7 +82,7 @@ def encode_holding(holding: Holding) -> bytes:
 
 @lru_cache(_CACHED_ROLE)
 def decode_holding(data: bytes) -> Holding:
-    """Return the holding in bytes that `encode_holding` made; raises StateError for others."""
+    """Decode the output of `encode_holding`; raises StateError for any other bytes."""
     digest, _, body = data.partition(b"\n")
     damaged = StateError("The phone's record of public content is damaged.")
     if hashlib.sha256(body).hexdigest().encode() != digest:
@@ -97,20 +97,20 @@ def decode_holding(data: bytes) -> Holding:
 
 
 def plan_listing(record: Record, pack: Pack) -> Record:
-    """Return the record after an index that lists `pack`.
+    """Return the record updated by an index that lists `pack`.
 
-    Raises ContentError if the index goes back, or has other content under the same version.
+    Raises ContentError if the index lists an older version, or the same one with other content.
     """
     listed = record.listed
     if listed is not None and pack.version < listed.version:
-        raise ContentError(f"version {pack.version} is listed behind version {listed.version}.")
+        raise ContentError(f"version {pack.version} is listed after version {listed.version}.")
     is_new = listed is None or pack.version > listed.version
     if listed is not None:
         if not is_new and _constants(pack) != _constants(listed):
-            raise ContentError(f"version {pack.version} is listed with other parts or words.")
+            raise ContentError(f"version {pack.version} is listed with other parts or texts.")
         withdrawn = {*listed.withdrawn, *pack.withdrawn}
         pack = replace(pack, withdrawn=tuple(sorted(withdrawn)))
-    # A phone that was off during the withdrawal of its pack sends the same requests as the others.
+    # A phone that was off when its pack was withdrawn sends the same requests as other phones.
     last = pack.version if listed is None else listed.version
     are_held = not {pack.version, last} & {*pack.withdrawn}
     parts = frozenset(file.sha256 for file in pack.parts)
@@ -143,7 +143,7 @@ def plan_parts(record: Record) -> tuple[int, ...]:
 def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record:
     """Return the record with the pack to use at `now`, epoch seconds.
 
-    `bucket` gives this phone's place, 0 to 999, in the rollout of a version.
+    `bucket` returns this phone's place, 0 to 999, in the rollout of a version.
     """
     used, before = record.used, record.before
     if before is not None and before.is_withdrawn:
@@ -163,14 +163,14 @@ def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record
 
 
 def plan_rollback(record: Record, now: float) -> Record:
-    """Return the record after the owner's choice to use the previous pack again.
+    """Return the record after the owner has chosen to use the previous pack again.
 
-    Raises ContentError if the phone has none.
+    Raises ContentError if there is no usable previous pack.
     """
     used = record.used
     before = _fall_back(record.before, now)
     if used is None or before is None:
-        raise ContentError("There is no pack from before that could be used again.")
+        raise ContentError("There is no previous pack that could be used again.")
     is_listed = record.listed is not None and record.listed.version == used.version
     verdict = "turned back" if is_listed else record.verdict
     return replace(record, verdict=verdict, used=before, before=None)
@@ -188,7 +188,7 @@ def plan_picture(record: Record, name: str) -> File:
     if record.listed is None or record.listed.pictures.get(name) != file:
         raise ContentError(
             f"The picture of {name} is not listed any more: the wallpapers in use are an older"
-            " pack than the published one. Nothing was asked for."
+            " pack than the published one. Nothing was requested."
         )
     return file
 
@@ -203,12 +203,12 @@ def _fall_back(before: Pack | None, now: float) -> Pack | None:
 
 
 def _renewed(held: Pack | None, pack: Pack) -> Pack | None:
-    """Return the phone's copy of a pack with the current members of its index entry."""
+    """Return a stored pack with the current values of the members that may change."""
     if held is None or held.version == pack.version:
         return held and pack
     return replace(held, withdrawn=pack.withdrawn)
 
 
 def _constants(pack: Pack) -> Pack:
-    """Return a pack without the members that may change under one version."""
+    """Return a pack without the members that may change while its version stays."""
     return replace(pack, end=None, rollout=(), withdrawn=())

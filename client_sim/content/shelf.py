@@ -1,4 +1,4 @@
-"""Opens the packs of a phone on disk for its owner, offline, and selects those to use now."""
+"""Opens the packs of a phone on disk for its owner, offline, and selects those in use now."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from client_sim.device.signed_time import clock_floor
 class Shelf:
     """The packs of the phone in `folder`; raises DeviceError.
 
-    `now` is its clock in epoch seconds, but not before the signed time that it knows to be past.
+    `now` is the phone's clock in epoch seconds, but not earlier than its clock's floor.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class Shelf:
 
     @contextmanager
     def read(self) -> Iterator[Store]:
-        """Yield a copy of the packs, with the ones to use at `now`.
+        """Yield a copy of the packs, with those for `now` in use.
 
-        Reading changes nothing, whatever the clock says and whatever is damaged.
+        The phone's own state does not change, whatever the clock says and whatever is damaged.
         """
         with hold_folder(self._folder, waits=False) as is_held:
             state = self.phone.state
-            # Name by name, as another process may remove any of them.
+            # One by one, because another process may remove any of them.
             copied = {name: data for name in state if (data := state.get(name)) is not None}
             store = Store(copied)
             try:
@@ -52,7 +52,7 @@ class Shelf:
 
     @contextmanager
     def change(self) -> Iterator[Store]:
-        """Yield the packs themselves; raises StateError while another process changes them."""
+        """Yield the phone's packs for changes; raises StateError while another process has them."""
         with hold_folder(self._folder, waits=False) as is_held:
             if not is_held:
                 raise _busy()
@@ -66,7 +66,7 @@ class Shelf:
             return store.load_used(KINDS[kind])[1]
 
     def day(self, zone: str | None) -> dt.date:
-        """Return the day in a time zone of the pack in use; None means this machine's time zone.
+        """Return the date at `now` in a zone of the pack in use; None is this machine's zone.
 
         Raises ContentError if the pack has no such zone.
         """

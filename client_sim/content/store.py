@@ -1,10 +1,10 @@
-"""The packs that a phone holds, in its state.
+"""Stores packs in the phone's state.
 
 contents.ROLE    the records of a role's packs (`plan.py`)
 part.SHA256      a part's bytes as they were fetched
 
-A part is written before a record names it, and removed after the last record that names it. A phone
-that loses power in between stores more than it needs, and never less.
+A part is written before a record names it, and removed after the last record that names it. If the
+phone loses power in between, it stores unneeded parts, but lacks none.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Store:
     """The packs in `state`.
 
     A poll discards damaged packs and marks their role as not processed, so that they are fetched
-    again. `forgotten` has the messages about this, by role or kind.
+    again. `forgotten` has a message for each discarded role or kind, by its name.
     """
 
     def __init__(self, state: MutableMapping[str, bytes]) -> None:
@@ -34,13 +34,13 @@ class Store:
         self.forgotten: dict[str, str] = {}
 
     def load(self, kind: Kind) -> Record:
-        """Return the record of a kind, empty if its role's record is damaged."""
+        """Return the record of a kind; it is empty if the role's records are damaged."""
         return self._load(kind.role).records.get(kind.name, Record())
 
     def keep(self, role: str, records: Mapping[Kind, Record], *, seen: int | None = None) -> None:
-        """Store records of kinds of a role in one step, if they have changed.
+        """Store records of a role in one step, if they have changed.
 
-        `seen` marks this version of the role as processed.
+        `seen`, if given, is the role version to mark as processed.
         """
         held = self._load(role)
         named = {kind.name: record for kind, record in records.items()}
@@ -55,7 +55,7 @@ class Store:
     def load_entries(self, kind: Kind, pack: Pack) -> dict[str, Any]:
         """Return all entries of a pack by key.
 
-        Raises ContentError for an invalid part, StateError for one that was damaged on the phone.
+        Raises ContentError for an invalid part, StateError for a part that is damaged on the phone.
         """
         entries: dict[str, Any] = {}
         for number, file in enumerate(pack.parts):
@@ -66,11 +66,11 @@ class Store:
         return entries
 
     def is_seen(self, role: str, version: int) -> bool:
-        """Tell whether the packs of a version of a role have been processed."""
+        """Tell whether the packs of this role version have been processed."""
         return self._load(role).seen == version
 
     def settle(self, now: float, entropy: Callable[[int], bytes]) -> None:
-        """Put into use exactly the packs for `now`, epoch seconds."""
+        """Put the packs for `now`, epoch seconds, into use, and no others."""
         for role in ROLES:
             records = {kind: self.load(kind) for kind in kinds_of(role)}
             settled = {
@@ -108,7 +108,7 @@ class Store:
         """Return the pack in use and its entries; raises ContentError if there is none."""
         pack = self.load(kind).used
         if pack is None:
-            none = f"The phone has no {kind.name} yet; they come with its polls."
+            none = f"The phone has no {kind.name} yet; its polls fetch them."
             raise ContentError(self.forgotten.get(kind.role, none))
         return pack, self.load_entries(kind, pack)
 
@@ -141,4 +141,4 @@ class Store:
 
 
 def _tell_damaged(name: str) -> str:
-    return f"What the phone held of {name} is damaged; its polls fetch it again."
+    return f"The phone's copy of {name} is damaged; its polls fetch it again."

@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 @PHONE
 @click.argument("mcc", metavar="MCC|COUNTRY")
 @click.argument("mnc", required=False)
-@click.option("--xml", "as_xml", is_flag=True, help="Print Android's apns-conf.xml of it.")
+@click.option("--xml", "as_xml", is_flag=True, help="Print them as Android's apns-conf.xml.")
 @AS_JSON
 def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: bool) -> None:
     """Show the access points of the network with a SIM's MCC and MNC.
 
-    With a country such as DE in their place: those of its networks whose numbers are not known.
+    With a country such as DE in place of the numbers: the access points of networks whose numbers
+    are not known.
     """
     from client_sim.content.shelf import Shelf
 
     if mnc is None and as_xml:
-        raise click.UsageError("Android's form needs the numbers of a network: MCC MNC --xml.")
+        raise click.UsageError("--xml needs the numbers of a network: MCC MNC --xml.")
     apns = find_apns(Shelf(folder).entries("apn"), mcc, mnc)
     if as_json:
         print_json(apns)
@@ -58,7 +59,7 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
 @click.argument("number", required=False)
 @AS_JSON
 def emergency_command(folder: Path, country: str, number: str | None, as_json: bool) -> None:
-    """Show the emergency numbers of a country, or whether a number is one there."""
+    """Show a country's emergency numbers, or whether a number is one of them."""
     from client_sim.content.shelf import Shelf
 
     found = find_emergency(Shelf(folder).entries("emergency"), country)
@@ -94,7 +95,7 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 )
 @AS_JSON
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
-    """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
+    """Show a time zone at a time: its offset, its abbreviation, and whether it is summer time."""
     from client_sim.content.shelf import Shelf
 
     shelf = Shelf(folder)
@@ -119,14 +120,14 @@ def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) ->
 
 @click.group("ca")
 def ca_group() -> None:
-    """Look at the certificates that phones trust."""
+    """Show the CA certificates that phones trust."""
 
 
 @ca_group.command(
     "diff", epilog="\b\nExample:\n  hening-device content ca diff --phone var/phone --pem own.pem\n"
 )
 @PHONE
-@click.option("--pem", type=FILE, help="Compare with a PEM file in place of the pack before.")
+@click.option("--pem", type=FILE, help="Compare with a PEM file, not with the previous pack.")
 @AS_JSON
 def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
     """Show which certificates the pack in use adds and removes."""
@@ -141,7 +142,7 @@ def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
         with shelf.read() as store:
             kept = store.load(KINDS["ca"]).before
             if kept is None:
-                raise ContentError("The phone has no pack from before to compare with; see --pem.")
+                raise ContentError("The phone has no previous pack to compare with; see --pem.")
             before = list_certificates(store.load_entries(KINDS["ca"], kept))
     found = compare_trust(before, after)
     if as_json:

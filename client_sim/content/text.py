@@ -1,4 +1,4 @@
-"""Rules for texts of packs (FORMATS section 15), and the choice of text for a language."""
+"""Checks of texts in packs (FORMATS section 15), and the choice of a text for a locale."""
 
 import re
 import string
@@ -16,7 +16,8 @@ _INVISIBLE: Final = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-# A black flag, two letters of a country, 1 to 4 of its subdivision, all as tags, and an end tag.
+# A black flag; as tag characters, two letters of a country and 1 to 4 of its subdivision; an end
+# tag.
 _FLAG: Final = re.compile(
     "\U0001f3f4[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,4}\U000e007f"
 )
@@ -31,7 +32,7 @@ def find_needless(text: str) -> str | None:
     """Return the first invisible character that is not needed in its place, or None."""
     if text.isascii():
         return None
-    # Emoji sequences become shorter ones that end and join in the same way.
+    # Keycaps and flags are replaced by shorter text with the same rules for joiners.
     left = _KEYCAP.sub("1", _FLAG.sub("\U0001f3f4\U0001f3fb", text))
     for found in _INVISIBLE.finditer(left):
         if not _is_needed(left, found.start()):
@@ -55,7 +56,7 @@ def _is_needed(text: str, at: int) -> bool:
 
 
 def _skip_marks(text: str) -> str:
-    """Return the last character that is not a combining mark."""
+    """Return the last character that is not a combining mark, or the empty string."""
     at = len(text)
     while at and unicodedata.category(text[at - 1]) == "Mn":
         at -= 1
@@ -81,7 +82,7 @@ def _is_arabic(character: str) -> bool:
 
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
 _OF_SCHEMES: Final = _ALPHANUMERIC + ".+-"
-_BEHIND_SCHEMES: Final = frozenset(_ALPHANUMERIC + "/+*#?%&@=~_")
+_AFTER_SCHEMES: Final = frozenset(_ALPHANUMERIC + "/+*#?%&@=~_")
 _BRAILLE_BLANK: Final = "\u2800"
 _IN_NO_ADDRESS: Final = re.compile(r"[^A-Za-z0-9.]")
 _NUMBER: Final = re.compile(r"[0-9]{1,3}")
@@ -89,7 +90,7 @@ _IPV6: Final = re.compile(r"[A-Za-z0-9]::|::[A-Za-z0-9]|(?:[A-Za-z0-9]{1,4}:){7}
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text is invisible: only spaces, marks without a base, format characters."""
+    """Tell whether a text has only spaces, combining marks and format characters."""
     return all(
         character == _BRAILLE_BLANK or unicodedata.category(character)[0] in "ZMC"
         for character in text
@@ -97,7 +98,7 @@ def is_blank(text: str) -> bool:
 
 
 def has_entity(text: str) -> bool:
-    """Tell whether a text has an HTML entity, also in compatibility characters."""
+    """Tell whether a text has an HTML entity, also after NFKC normalization."""
     for form in (text, unicodedata.normalize("NFKC", text)):
         for piece in form.split("&")[1:]:
             body, end, _ = piece.partition(";")
@@ -107,11 +108,11 @@ def has_entity(text: str) -> bool:
     return False
 
 
-@lru_cache(maxsize=16_384)  # an author stands in many entries, and a lab's phones read one pack
+@lru_cache(maxsize=16_384)  # many entries have the same author, and a lab's phones read one pack
 def leads_away(text: str) -> bool:
-    """Tell whether a word looks like a link: by a scheme, or as a domain's name or an address.
+    """Tell whether a text has a word that looks like a URL, a domain name or an IP address.
 
-    A full-width colon is not the end of a scheme: Chinese uses it without a space.
+    A full-width colon does not end a scheme, because Chinese uses it without a space.
     """
     forms = (text, unicodedata.normalize("NFKC", text.replace("\uff1a", " ")))
     return any(_has_scheme(form) or _has_domain(form) or _has_address(form) for form in forms)
@@ -121,7 +122,7 @@ def _has_scheme(text: str) -> bool:
     for left, right in pairwise(text.split(":")):
         name = left[len(left.rstrip(_OF_SCHEMES)) :]
         behind = right.removeprefix("-")[:1]
-        if name and name[0] in string.ascii_letters and behind in _BEHIND_SCHEMES:
+        if name and name[0] in string.ascii_letters and behind in _AFTER_SCHEMES:
             return True
     return False
 
@@ -157,7 +158,7 @@ HOST: Final = re.compile(
 )
 _LINK: Final = re.compile(r"https://([a-z0-9.-]+)/[!$-;=?-\[\]_a-z~]*")
 _LINK_LIMIT: Final = 300
-# Joiners and the tags of flags: `find_needless` checks their places.
+# Joiners and tag characters of flags; `find_needless` checks their places.
 _KEPT_FORMATS: Final = frozenset({"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _MARKUP: Final = re.compile(r"[<>]|//|https?:|javascript:|data:|www[.\u3002]")
@@ -170,9 +171,10 @@ _GSM_EXTENDED: Final = frozenset("\f^{}\\[~]|€")
 
 
 def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
-    """Return text of 1 to `limit` characters; line feeds only if `is_long`.
+    """Return text of 1 to `limit` characters; line feeds are allowed only if `is_long`.
 
-    Raises ContentError for anything else: changes of direction, hidden characters, links.
+    Raises ContentError for other control characters, changes of direction, hidden characters,
+    markup and links.
     """
     text = check_name(value, limit, is_long=is_long)
     if leads_away(text):
@@ -181,14 +183,14 @@ def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
 
 
 def check_name(value: object, limit: int, *, is_long: bool = False) -> str:
-    """Return a name, which may have dots like a domain, and else follows `check_text`."""
+    """Return a name: it may look like a domain name, but otherwise obeys `check_text`."""
     if not isinstance(value, str) or not 1 <= len(value) <= limit:
         raise ContentError(f"A text is missing, or has more than {limit} characters.")
     _check_characters(value, is_long=is_long)
     return value
 
 
-@lru_cache(maxsize=4096)  # a pack names the same carriers and places again, as the next pack does
+@lru_cache(maxsize=4096)  # carriers and places repeat within a pack, and in the next pack
 def _check_characters(value: str, *, is_long: bool) -> None:
     if not value.isascii() and not unicodedata.is_normalized("NFC", value):
         raise ContentError("A text is not in the composed form of Unicode.")
@@ -197,20 +199,20 @@ def _check_characters(value: str, *, is_long: bool) -> None:
             raise ContentError(f"A text has the character U+{ord(character):04X}.")
     if (hidden := find_needless(value)) is not None:
         raise ContentError(f"A text has U+{ord(hidden):04X} where nothing needs it.")
-    # Also in the form of readers that ignore width, style and case of letters.
+    # Also checked after NFKC and case folding, for readers that ignore width, style and case.
     for form in (value, unicodedata.normalize("NFKC", value)):
         if _MARKUP.search(form.casefold()):
             raise ContentError("A text has markup or a link of its own.")
     if is_blank(value):
         raise ContentError("A text has nothing that can be seen.")
     if has_entity(value):
-        raise ContentError("A text has markup: a character as in HTML.")
+        raise ContentError("A text has markup: an HTML entity.")
 
 
 def check_link(value: object, hosts: Collection[str]) -> str:
     """Return a link to a page of one of `hosts`; raises ContentError."""
     if not isinstance(value, str) or len(value) > _LINK_LIMIT:
-        raise ContentError("A link is no text of at most 300 characters.")
+        raise ContentError("A link is not a text of at most 300 characters.")
     found = _LINK.fullmatch(value)
     if found is None or found[1] not in hosts:
         raise ContentError("A link does not lead to one of the pages that the index allows.")
@@ -218,7 +220,7 @@ def check_link(value: object, hosts: Collection[str]) -> str:
 
 
 def count_segments(text: str) -> int:
-    """Return how many SMS a text takes (3GPP TS 23.038 and 23.040)."""
+    """Return the number of SMS that a text needs (3GPP TS 23.038 and 23.040)."""
     if all(character in _GSM or character in _GSM_EXTENDED for character in text):
         sizes = [2 if character in _GSM_EXTENDED else 1 for character in text]
         return _pack(sizes, one=160, many=153)
@@ -226,7 +228,10 @@ def count_segments(text: str) -> int:
 
 
 def _pack(sizes: list[int], *, one: int, many: int) -> int:
-    """Return how many messages hold `sizes` in order; a character of two units is not split."""
+    """Return the number of messages for characters of `sizes` units; characters are not split.
+
+    One message has `one` units; each of several has `many`.
+    """
     if sum(sizes) <= one:
         return 1
     segments, room = 1, many
@@ -249,7 +254,7 @@ _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
 def list_wider(locale: str) -> Iterator[str]:
-    """Yield a locale, the locale without its last subtag, and so on, and English last."""
+    """Yield a locale, then without its last subtag, and so on, and finally English."""
     while locale:
         yield locale
         locale = locale.rpartition("-")[0]
@@ -257,7 +262,7 @@ def list_wider(locale: str) -> Iterator[str]:
 
 
 def pick_text(texts: Mapping[str, str], locale: str) -> str:
-    """Return the text in the nearest language, or else the first one by locale."""
+    """Return the text for the nearest locale, or else the first text in order of locales."""
     for wider in list_wider(locale):
         if wider in texts:
             return texts[wider]

@@ -1,4 +1,4 @@
-"""`hening-device content greetings`, `holidays`, `notices`, `features` and `themes`."""
+"""`hening-device content greetings`, `holidays`, `notices`, `features`, `themes`, `wallpapers`."""
 
 from __future__ import annotations
 
@@ -98,15 +98,15 @@ def _make_notices_command(kind: str, told: str) -> click.Command:
             if notice.link is not None:
                 click.echo(f"    {notice.link}")
         if not notices:
-            click.echo("There is nothing to tell on this day.")
+            click.echo("There is nothing to show for this day.")
 
     return command
 
 
 notices_command = _make_notices_command(
-    "notices", "Show the notices to owners of this model, the gravest first."
+    "notices", "Show the notices to owners of this model, the most severe first."
 )
-features_command = _make_notices_command("features", "Show what the ROM has newly learned.")
+features_command = _make_notices_command("features", "Show the new features of the ROM.")
 
 
 @click.command("themes", epilog="\b\nExample:\n  hening-device content themes --phone var/phone\n")
@@ -139,7 +139,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group("wallpapers")
 def wallpapers_group() -> None:
-    """Look at the list of wallpapers, and fetch one."""
+    """List the wallpapers, or fetch one."""
 
 
 @wallpapers_group.command(
@@ -184,7 +184,7 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 def get_command(
     folder: Path, resolve: Mapping[str, list[str]], name: str, out: Path, as_json: bool
 ) -> None:
-    """Fetch a wallpaper; whoever serves or carries it sees which one."""
+    """Fetch a wallpaper; the server and the network can see which one."""
     from client_sim.content.shelf import Shelf
 
     shelf = Shelf(folder, resolver=resolve)

@@ -1,4 +1,4 @@
-"""Themes and wallpapers: readable colours, and pictures that the owner chooses."""
+"""Themes and wallpapers: checks of their entries, and the fetching of a picture."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ _CONTRAST: Final = 4.5
 def check_themes(entries: Mapping[str, Any], wallpapers: Collection[str] | None) -> None:
     """Check the entries of a pack; raises ContentError.
 
-    `wallpapers` are those that a theme may name; None allows any.
+    `wallpapers` are the names that a theme may use; None allows any.
     """
     for key, entry in entries.items():
         read_match("The name of a theme", key, NAME)
@@ -68,7 +68,7 @@ _MEMBERS: Final = (
     *("author", "height", "length", "licence", "placeholder", "sha256", "title", "width"),
 )
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-# BlurHash: 83 possible digits; the first one gives the number of components, and so the length.
+# BlurHash has 83 digits. The first one states the number of components, and so the length.
 _DIGITS: Final = (
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 )
@@ -87,7 +87,7 @@ def check_wallpapers(entries: Mapping[str, Any], pictures: Mapping[str, File]) -
         length = read_integer("The length of a picture", wallpaper["length"], 1, PICTURE_LIMIT)
         digest = read_match("The hash of a picture", wallpaper["sha256"], _SHA256)
         if not _is_placeholder(wallpaper["placeholder"]):
-            raise ContentError("The placeholder of a wallpaper is none.")
+            raise ContentError("The placeholder of a wallpaper is not a BlurHash.")
         if pictures.get(key) != File(length, digest):
             raise ContentError("A wallpaper's picture is not the one that the index lists.")
     if pictures.keys() != entries.keys():
@@ -102,7 +102,7 @@ def _is_placeholder(value: object) -> bool:
 
 
 def fetch_picture(world: World, file: File, entry: dict[str, Any], name: str) -> bytes:
-    """Return the picture of a wallpaper; the server learns which one (docs/PRIVACY.md).
+    """Fetch the picture of a wallpaper; the server learns which one (docs/PRIVACY.md).
 
     Raises ContentError if it is not the signed file or not a plain picture, and TransportError.
     """

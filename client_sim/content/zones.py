@@ -1,4 +1,4 @@
-"""Time zones: look-up by name, and TZif files (RFC 9636) with their rules."""
+"""Time zones: checks and look-up of entries, and a decoder of TZif files (RFC 9636)."""
 
 import datetime as dt
 import itertools
@@ -16,7 +16,7 @@ from client_sim.device.errors import ContentError
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
-    """Seconds east of UTC, the short name, and whether the database marks it as summer time."""
+    """A kind of local time: seconds east of UTC, abbreviation, and the database's summer flag."""
 
     offset: int
     name: str
@@ -44,7 +44,7 @@ class _Change:
     seconds: int
 
     def at(self, year: int) -> int:
-        """Return when the change happens, by the clock before it, in seconds of the epoch."""
+        """Return the time of the change, as epoch seconds of the local clock before the change."""
         first = dt.date(year, 1, 1).toordinal()
         if self.day[0] == "M":
             ordinal = _find_weekday(year, *map(int, self.day[1:].split(".")))
@@ -60,7 +60,7 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The local time: always the same, or another between two changes of each year."""
+    """A rule for local time: constant, or with a second local time between two yearly changes."""
 
     usual: LocalTime
     summer: LocalTime | None = None
@@ -76,7 +76,7 @@ class Rule:
             start = self.start.at(day.year) - self.usual.offset
             end = self.end.at(day.year) - self.summer.offset
         except (OverflowError, ValueError):
-            raise ContentError("No calendar goes so far.") from None
+            raise ContentError("The time is outside the years that the calendar has.") from None
         if start < end:
             return self.summer if start <= seconds < end else self.usual
         return self.usual if end <= seconds < start else self.summer
@@ -86,7 +86,7 @@ def decode_rule(text: str) -> Rule:
     """Return the rule of a TZ string; raises ContentError if it is malformed."""
     found = _RULE.fullmatch(text)
     if found is None:
-        raise ContentError("A time zone has a rule for later years that is none.")
+        raise ContentError("A time zone has an invalid rule for later years.")
     name, offset, other, ahead, start, start_time, end, end_time = found.groups()
     usual = LocalTime(-_read_seconds(offset), name.strip("<>"), is_summer=False)
     if other is None:
@@ -130,9 +130,9 @@ _FOOTER: Final = re.compile(rb"\n([ -~]{0,128})\n")
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A time zone: from each of `times` on (ascending epoch seconds), one of `kinds` applies.
+    """A time zone: from each of `times` (ascending epoch seconds) the kind at its index applies.
 
-    Before the first of them `first` applies, and from the last on the `rule` if there is one.
+    Before the first of them `first` applies. From the last of them `rule` applies, if there is one.
     """
 
     times: tuple[int, ...]
@@ -150,7 +150,7 @@ class Zone:
     def is_summer(self, seconds: int) -> bool:
         """Tell whether it is summer time; raises ContentError for years out of range.
 
-        The database's mark differs where winter time is the exception, as in Dublin.
+        The database's flag alone is not enough: in zones such as Dublin it marks winter time.
         """
         local = self.find(seconds)
         place = bisect_right(self.times, seconds)
@@ -172,7 +172,7 @@ class _Counts:
     char: int
 
     def size(self) -> int:
-        """Return the bytes of a data block in version 2 and later."""
+        """Return the size of a data block in version 2 and later, in bytes."""
         return (
             self.time * (_TIME + 1)
             + self.type * _TYPE.size
@@ -186,15 +186,15 @@ class _Counts:
 _NOTHING: Final = _Counts(isut=0, isstd=0, leap=0, time=0, type=1, char=1)
 
 
-@lru_cache(maxsize=512)  # many names of the database have another one's zone
+@lru_cache(maxsize=512)  # many names of the database share a zone
 def decode_tzif(data: bytes) -> Zone:
-    """Return the time zone of a TZif file; raises ContentError for a malformed one."""
+    """Decode a TZif file of version 2, 3 or 4; raises ContentError."""
     first, version = _read_header(data, 0)
     data_at = _HEADER.size
     second_at = data_at + _TYPE.size + 1
-    # A reader of version 1 uses this block: it has no name, and only UTC.
+    # The block for readers of version 1 must be minimal: one local time, UTC, without abbreviation.
     if first != _NOTHING or any(data[data_at:second_at]):
-        raise ContentError("A time zone has more than nothing for readers of version 1.")
+        raise ContentError("A time zone has data for readers of version 1.")
     second, again = _read_header(data, second_at)
     if version != again:
         raise ContentError("A time zone states two versions of its format.")
@@ -202,7 +202,7 @@ def decode_tzif(data: bytes) -> Zone:
     footer_at = data_at + second.size()
     footer = _FOOTER.fullmatch(data[footer_at:])
     if footer is None:
-        raise ContentError("A time zone does not end as it should.")
+        raise ContentError("A time zone has a malformed footer.")
     rule = decode_rule(footer[1].decode()) if footer[1] else None
     return _read_data(data[data_at:footer_at], second, rule)
 
@@ -212,14 +212,14 @@ def _read_header(data: bytes, at: int) -> tuple[_Counts, bytes]:
         raise ContentError("A time zone is cut short.")
     magic, version, unused, *counts = _HEADER.unpack_from(data, at)
     if unused != _UNUSED:
-        raise ContentError("A time zone has something where its header has nothing.")
+        raise ContentError("A time zone has a header with reserved bytes that are not zero.")
     if magic != b"TZif" or version not in b"234":
         raise ContentError("A time zone is not TZif of version 2, 3 or 4.")
     found = _Counts(*counts)
     if found.isut not in {0, found.type} or found.isstd not in {0, found.type}:
-        raise ContentError("A time zone counts its indicators wrongly.")
+        raise ContentError("A time zone has the wrong number of indicators.")
     if not 1 <= found.type <= 256 or not found.char or found.size() > len(data):
-        raise ContentError("A time zone has no local time, or more than it has bytes for.")
+        raise ContentError("A time zone has no local time, or is cut short.")
     return found, version
 
 
@@ -227,7 +227,7 @@ def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
     if len(data) != counts.size():
         raise ContentError("A time zone is cut short.")
     if counts.leap:
-        raise ContentError("A time zone counts leap seconds, which phones do not.")
+        raise ContentError("A time zone has leap seconds, which phones do not support.")
     times = struct.unpack_from(f">{counts.time}q", data)
     at = counts.time * 8
     numbers = data[at : at + counts.time]
@@ -235,13 +235,13 @@ def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
     names_at = at + counts.type * _TYPE.size
     names = data[names_at : names_at + counts.char]
     if not _ascend(times) or any(number >= counts.type for number in numbers):
-        raise ContentError("A time zone has changes out of order, or to a time that is not there.")
+        raise ContentError("A time zone has changes out of order, or to an unknown local time.")
     rows = list(_TYPE.iter_unpack(data[at:names_at]))
     kinds = [_read_kind(names, *row) for row in rows]
     used = {names.index(b"\0", place) for _, _, place in rows}
     ends = [found.end() - 1 for found in _NAME.finditer(names)]
     if _NAMES.fullmatch(names) is None or used != set(ends):
-        raise ContentError("A time zone has a name that none of its times has.")
+        raise ContentError("A time zone has an abbreviation that is invalid or unused.")
     if any(indicator > 1 for indicator in data[names_at + counts.char :]):
         raise ContentError("A time zone has an indicator that is neither 0 nor 1.")
     return Zone(times, tuple(kinds[number] for number in numbers), kinds[0], rule)
@@ -249,10 +249,10 @@ def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
 
 def _read_kind(names: bytes, offset: int, summer: int, place: int) -> LocalTime:
     if not _FIRST_OFFSET <= offset <= _LAST_OFFSET or summer > 1 or place >= len(names):
-        raise ContentError("A time zone has a local time that cannot be.")
+        raise ContentError("A time zone has an invalid local time.")
     name, end, _ = names[place:].partition(b"\0")
     if names[-1:] != b"\0" or not end or not _NAME.fullmatch(name + end):
-        raise ContentError("A time zone has a name of a time that is no name.")
+        raise ContentError("A time zone has an invalid abbreviation.")
     return LocalTime(offset, name.decode(), bool(summer))
 
 
@@ -274,7 +274,7 @@ def check_zones(entries: Mapping[str, Any]) -> None:
             link = read_object("A time zone", entry, ("link",))["link"]
             target = entries.get(link) if isinstance(link, str) else None
             if not isinstance(target, dict) or "tzif" not in target:
-                raise ContentError("A time zone is a link to one that is not there.")
+                raise ContentError("A time zone is a link to a zone that is not there.")
         else:
             tzif = read_object("A time zone", entry, ("tzif",))["tzif"]
             decode_tzif(decode_base64("A time zone", tzif, _TZIF_LIMIT))

@@ -111,7 +111,7 @@ def test_questions_are_answered_without_asking_anybody(town):
     for kind in ("notices", "features"):
         told = town.tell(kind, "--date", "2026-02-01")
         assert told.startswith("[info] 2026-01-05 News\n    Two lines.\n    No more.\n")
-        assert "nothing to tell" in town.tell(kind, "--date", "2026-12-31")
+        assert "nothing to show" in town.tell(kind, "--date", "2026-12-31")
         assert town.read(kind, "--locale", "id", "--date", "2026-02-01")[0]["title"] == "Kabar"
     assert "sea" in town.tell("themes")
     assert town.read("themes")["sea"]["wallpaper"] == "waves"
@@ -159,8 +159,8 @@ def check_what_is_not_there(town):
         (("emergency", "XX"), "no emergency numbers of XX"),
         (("zone", "Mars/Base"), "no time zone 'Mars/Base'"),
         (("holidays", "ID", "1999"), "no holidays of ID in 1999"),
-        (("ca", "diff"), "no pack from before"),
-        (("rollback", "zones"), "no pack from before"),
+        (("ca", "diff"), "no previous pack"),
+        (("rollback", "zones"), "no previous pack"),
         (("wallpapers", "get", "none", "--out", "x"), "no wallpaper 'none'"),
     ):
         result = town.run(*arguments)
@@ -242,9 +242,9 @@ def test_what_is_damaged_is_told_and_comes_again(town):
     (town.phone / "state" / "contents.tables").write_bytes(b"x")
     before = shop.digest_tree(town.phone)
     for _ in range(2):
-        assert "held of tables is damaged" in str(town.run("emergency", "ID").exception)
+        assert "copy of tables is damaged" in str(town.run("emergency", "ID").exception)
     (town.phone / "state" / "contents.content").write_bytes(b"x")
-    assert "held of content is damaged" in town.run("list").stderr
+    assert "copy of content is damaged" in town.run("list").stderr
     assert shop.digest_tree(town.phone).keys() == before.keys()
     town.poll()
     assert town.tell("emergency", "ID") == "ID: 110 112\n"
@@ -292,7 +292,7 @@ def test_what_a_poll_may_be_changing_is_not_called_damaged(town):
         assert "A poll is changing" in str(town.run("emergency", "ID").exception)
     assert shop.digest_tree(town.phone) == before
     for _ in range(2):
-        assert "held of emergency is damaged" in str(town.run("emergency", "ID").exception)
+        assert "copy of emergency is damaged" in str(town.run("emergency", "ID").exception)
     assert shop.digest_tree(town.phone) == before
     assert town.poll().warnings
     assert town.tell("emergency", "ID") == "ID: 110 112\n"
@@ -347,7 +347,7 @@ def test_today_is_the_owners_day(town, monkeypatch):
         assert "New Year" not in town.tell("greetings", "--locale", "id")
         assert "New Year (today" in town.tell("greetings", "--locale", "id", "--zone", "WIB")
         assert "News" in town.tell("notices", "--zone", "Asia/Jakarta")
-        assert "nothing to tell" in town.tell("notices")
+        assert "nothing to show" in town.tell("notices")
         assert "no time zone 'Mars'" in str(town.run("features", "--zone", "Mars").exception)
     with machine_zone(monkeypatch, "WIB-7"):
         assert "New Year (today" in town.tell("greetings", "--locale", "id")

@@ -78,7 +78,7 @@ def test_what_is_missing_comes_with_the_next_poll(repository, world):
     gone = repository.files.pop(paths[2])
     outcome = poll(world)
     assert outcome.offer is not None
-    assert outcome.warnings == ("Part 2 of the pack emergency does not come.",)
+    assert outcome.warnings == ("Part 2 of the pack emergency was not received.",)
     with pytest.raises(ContentError, match="has no emergency"):
         used(world)
     assert not [name for name in world.state if name.startswith("part.")]
@@ -242,7 +242,7 @@ def test_a_malformed_pack_is_passed_over_alone(repository, world, changes):
     put_pack(repository, "zones", entries_of("zones"))
     publish(repository, **changes)
     (warning,) = poll(world).warnings
-    assert warning.startswith("The pack emergency is passed over: ")
+    assert warning.startswith("The pack emergency is skipped: ")
     assert used(world, "zones")[0] == 1
     assert not [path for path in world.paths if "/emergency/" in path]
 

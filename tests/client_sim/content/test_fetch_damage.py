@@ -61,7 +61,7 @@ def test_a_damaged_record_is_fetched_again(repository, world):
     for data in (b"", b"x", b"{}\n", b"1\n"):
         world.state["contents.tables"] = data
         (warning,) = poll(world).warnings
-        assert warning.startswith("What the phone held of tables is damaged;")
+        assert warning.startswith("The phone's copy of tables is damaged;")
         assert world.paths == [*POLL, *paths]
         assert used(world) == (1, ID)
         assert used(world, "notices") == (1, entries_of("notices"))
@@ -77,11 +77,11 @@ def test_a_damaged_part_is_fetched_again(repository, world):
     for asks in (True, False):
         damage(world, paths[0])
         if asks:
-            with pytest.raises(StateError, match="held of emergency is damaged"):
+            with pytest.raises(StateError, match="copy of emergency is damaged"):
                 used(world)
             assert used(world, "zones") == (1, entries_of("zones"))
         (warning,) = poll(world).warnings
-        assert warning == "What the phone held of emergency is damaged; its polls fetch it again."
+        assert warning == "The phone's copy of emergency is damaged; its polls fetch it again."
         assert world.paths == [*POLL, *paths]
         assert used(world) == (1, ID)
         assert not poll(world).warnings
@@ -100,7 +100,7 @@ def test_a_damaged_part_that_a_new_pack_still_has(repository, world):
     repository.publish("tables")
     paths += changed + publish(repository, "greetings", entries_of("greetings"))
     (warning,) = poll(world).warnings
-    assert warning == "What the phone held of emergency is damaged; its polls fetch it again."
+    assert warning == "The phone's copy of emergency is damaged; its polls fetch it again."
     assert [path for path in world.paths if path.startswith("/targets/")] == paths
     assert len(changed) == 1
     assert (used(world), used(world, "zones")) == ((2, MORE), (2, zones))
@@ -129,7 +129,7 @@ def test_a_part_that_rots_as_it_is_stored_fails_its_kind_alone(repository, world
     publish(repository, "zones", entries_of("zones"))
     world.state = RottingDisk(paths[1].rpartition("/")[2].split(".")[0], 2)
     (warning,) = poll(world).warnings
-    assert warning.startswith("What the phone held of emergency is damaged")
+    assert warning.startswith("The phone's copy of emergency is damaged")
     assert used(world, "zones") == (1, entries_of("zones"))
     assert poll(world).warnings
     assert world.paths == [*POLL, *paths]
@@ -152,7 +152,7 @@ def test_only_what_a_pack_says_is_held_against_it(repository, world, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr("client_sim.content.fetch.check_entries", fail)
         (warning,) = poll(world).warnings
-    assert warning.startswith("Version 1 of emergency could not be looked at")
+    assert warning.startswith("Version 1 of emergency could not be checked")
     assert repr(error) in warning
     assert used(world, "zones") == (1, entries_of("zones"))
     with pytest.raises(ContentError, match="no emergency yet"):

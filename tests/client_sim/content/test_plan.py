@@ -194,7 +194,7 @@ def test_the_owner_turns_a_pack_back():
     assert versions(back) == versions(use(back)) == (1, None)
     assert versions(use(take(back, pack(3, "abcy"))[0])) == (3, 1)
     for alone in (back, Record(), use(take(Record(), pack(1))[0])):
-        with pytest.raises(ContentError, match="no pack from before"):
+        with pytest.raises(ContentError, match="no previous pack"):
             plan_rollback(alone, NOW)
 
 

@@ -95,7 +95,7 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
         }[name]
     )
     turned_back = "turned back" in name
-    assert any("passed over" in w for o in phone.outcomes for w in o.warnings) == turned_back
+    assert any("is skipped" in w for o in phone.outcomes for w in o.warnings) == turned_back
 
 
 def test_a_phone_that_slept_through_a_withdrawal_asks_as_one_that_was_awake(make_phone, repository):
