@@ -115,7 +115,7 @@ async def test_restored_from_an_old_backup(rehearsal):
         device = await begin(cloud)
         await play(["hening-server cloud backup --folder cloud --out backup"])
         assert (await device.batch(device.collection, later))[0] == 200
-    said = await play(commands("Restored from an old backup")[0])
+    said = await play(commands("Restore from an old backup")[0])
     assert said.count("Nothing is wrong.") == 2
     async with serve(rehearsal / "cloud") as cloud:
         assert (await on(device, cloud).ask("GET", "usage"))[0] == 401
@@ -139,7 +139,7 @@ async def test_disk_full(rehearsal):
 
 async def test_moved_to_another_machine_or_store(rehearsal):
     """The same sessions continue to read and write."""
-    first, second = commands("Moved to another machine or store")
+    first, second = commands("Move to another machine or store")
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
         await play(first[:1])
@@ -176,7 +176,7 @@ async def test_region_closed(rehearsal):
         assert await send(device, "GET", name) == 200
         assert await send(device, "DELETE", name) == 200
     await play(["hening-server cloud backup --folder cloud --out backup"])
-    await play(commands("Region closed")[0])
+    await play(commands("Close a region")[0])
     left = await asyncio.to_thread(lambda: [path.name for path in rehearsal.iterdir()])
     assert left == ["paper"]
 
@@ -205,10 +205,10 @@ async def test_the_pepper_is_rotated_and_lost(rehearsal):
     """The lines that the rotation printed restore it; owners notice neither."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
-    said = await play(commands("The pepper is rotated")[0])
+    said = await play(commands("Rotate the pepper")[0])
     rotated = (rehearsal / "pepper").read_bytes()
     (rehearsal / "pepper").unlink()
-    (restore,) = commands("The pepper is lost")
+    (restore,) = commands("Restore a lost pepper")
     with pytest.raises(StorageError, match="not the one that the database is sealed under"):
         await play(restore, (rehearsal / "paper").read_text())
     await play(restore, find_lines(said))
@@ -222,7 +222,7 @@ async def test_an_account_does_harm(rehearsal):
     """It is found by its bytes and suspended; the owner's export remains."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
-        shown, suspend = commands("An account does harm")[0]
+        shown, suspend = commands("Suspend a harmful account")[0]
         account = re.search(r"[A-Za-z0-9_-]{22}", await play([shown]))[0]
         await play([suspend.replace("A" * 22, account)])
         assert (await device.batch(device.collection, make_item(BODY)))[0] == 403
