@@ -1,16 +1,16 @@
 """The control plane: uploads, submissions, rollouts, accounts, webhooks and their HTTP API.
 
-Engineers and their programs come in over HTTP or by command; changes of channels, accounts and
-webhooks go out, each with its entry in the audit log.
+It takes requests from engineers and their programs, over HTTP or from a command. It changes
+channels, accounts and webhooks, and records each change in the audit log.
 
-    api/          operations, and the sockets on which they are called
+    api/          operations, and the listeners that serve them over HTTP
     auth/         accounts, tokens, sessions, rights, the audit log
     federation/   logins at an identity provider
     submissions/  signed metadata from the signer
     uploads/      blobs that arrive in parts
     rollouts/     commands for channels, approvals, schedules
-    webhooks/     events, sent until they are accepted
+    webhooks/     events, sent until the receiver accepts them
 
-`errors` are the errors of all of them, `checks` compares rows with the audit log, `restored` is
-what follows a restored database.
+`errors` has the errors of all packages, `checks` compares rows with the audit log, and `restored`
+ends outdated changes and credentials after a database restore.
 """

@@ -1,7 +1,8 @@
-"""The control plane's part of `hening-server check`: rows that the audit log contradicts.
+"""The control plane's part of `hening-server check`: compares database rows with the audit log.
 
-The audit log is chained, and each change is recorded in its own transaction. Accounts, tokens,
-sessions, changes and webhooks are replayed from it and compared with the rows.
+The entries of the audit log are chained by hashes, and each is written in the transaction of the
+change that it records. Replaying them gives the expected accounts, tokens, sessions, changes and
+webhooks.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ BY_HAND = "the database was edited by hand"
 
 @dataclass(slots=True)
 class ReplayedAccount:
-    """An account by the audit log; `codenames` as the audit log shortens them."""
+    """An account as the audit log records it; `codenames` in the log's shortened form."""
 
     role: str
     codenames: list[str]
@@ -37,7 +38,7 @@ class ReplayedAccount:
 
 @dataclass(slots=True)
 class ReplayedToken:
-    """A token by the audit log."""
+    """A token as the audit log records it."""
 
     account: str
     label: str
@@ -49,7 +50,7 @@ class ReplayedToken:
 
 @dataclass(slots=True)
 class ReplayedSession:
-    """A session of the console; `by` is a token's id, or `login`."""
+    """A session of the console as the audit log records it; `by` is a token's id, or `login`."""
 
     account: str
     by: str
@@ -58,7 +59,7 @@ class ReplayedSession:
 
 @dataclass(slots=True)
 class ReplayedChange:
-    """A change by the audit log; `sha256` is of its arguments as the row holds them."""
+    """A change as the audit log records it; `sha256` is of its arguments in stored form."""
 
     action: str
     subject: str
@@ -74,7 +75,7 @@ class ReplayedChange:
 
 @dataclass(slots=True)
 class ReplayedWebhook:
-    """A webhook by the audit log; `fingerprint` is of its address and secret."""
+    """A webhook as the audit log records it; `fingerprint` is of its address and secret."""
 
     events: list[str]
     fingerprint: str
@@ -83,7 +84,7 @@ class ReplayedWebhook:
 
 @dataclass(slots=True)
 class ReplayedState:
-    """The state after the entries so far; `verify_audit_log` checks that they are complete."""
+    """The state after the entries added so far; `verify_audit_log` checks that none is missing."""
 
     accounts: dict[str, ReplayedAccount] = field(default_factory=dict)
     tokens: dict[str, ReplayedToken] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class ReplayedState:
     webhooks: dict[str, ReplayedWebhook] = field(default_factory=dict)
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Apply the next entry, in the form of FORMATS section 11; ignore other entries."""
+        """Apply the next entry, in the form of FORMATS section 11; ignore unrelated entries."""
         action, detail = str(entry["action"]), entry["detail"]
         group, _, what = action.partition(".")
         try:
@@ -107,7 +108,7 @@ class ReplayedState:
             elif group in {"rollout", "change"} and "change" in detail:
                 self._change(action, entry, detail)
         except (KeyError, TypeError, ValueError, IndexError):
-            return  # an altered entry, or one of a row whose first entry was altered
+            return  # the entry was altered, or the one that created its row
 
     def _account(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         name, at = entry["subject"], entry["at"]
@@ -155,7 +156,7 @@ class ReplayedState:
             self.webhooks[identity].is_disabled = what == "disable"
 
     def _end(self, at: int, account: str | None = None) -> None:
-        """End all tokens and sessions, of one account or of all."""
+        """End the tokens and sessions of one account, or of all."""
         for token in self.tokens.values():
             if account in {None, token.account} and token.revoked_at is None:
                 token.revoked_at = at
@@ -191,23 +192,26 @@ def compare_accounts(expected: ReplayedState, rows: Iterable[Account]) -> Iterat
         yield f"the account {name} is gone, and accounts are never deleted: {BY_HAND}; restore it."
     for name, row in sorted(known.items()):
         account = expected.accounts.get(name)
-        remedy = f"{BY_HAND}; set it right with `hening-server account`."
+        remedy = f"{BY_HAND}; correct it with `hening-server account`."
         if account is None:
-            yield f"the audit log has no creation of the account {name}: {BY_HAND}; disable it."
+            yield (
+                f"the audit log does not record the creation of the account {name}: {BY_HAND};"
+                " disable it."
+            )
             continue
         if row.role != account.role:
-            yield f"the account {name} is {row.role}, and {account.role} by the audit log: {remedy}"
+            yield f"the account {name} is {row.role}, but {account.role} in the audit log: {remedy}"
         try:
             codenames = shorten_codenames(account_codenames(row))
         except FormatError:
             codenames = []
         if codenames != account.codenames:
-            yield f"the account {name} has other codenames than by the audit log: {remedy}"
+            yield f"the account {name} has other codenames than in the audit log: {remedy}"
         if (row.subject or None) != (account.subject or None):
-            yield f"the account {name} has another login than by the audit log: {remedy}"
+            yield f"the account {name} has another login than in the audit log: {remedy}"
         if (row.disabled_at is not None) != account.is_disabled:
             is_, was = ("disabled", "open") if row.disabled_at else ("open", "disabled")
-            yield f"the account {name} is {is_}, and {was} by the audit log: {remedy}"
+            yield f"the account {name} is {is_}, but {was} in the audit log: {remedy}"
 
 
 def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[str]:
@@ -220,7 +224,7 @@ def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[s
         remedy = f"{BY_HAND}; revoke it."
         if token is None:
             created = f"the token {identity} of {row.account}"
-            yield f"the audit log has no creation of {created}: {remedy}"
+            yield f"the audit log does not record the creation of {created}: {remedy}"
             continue
         differing = [
             what
@@ -237,23 +241,23 @@ def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[s
         if differing:
             yield (
                 f"the token {identity} of {row.account} has another {' and '.join(differing)} than"
-                f" by the audit log: {remedy}"
+                f" in the audit log: {remedy}"
             )
 
 
 def compare_sessions(expected: ReplayedState, rows: Iterable[WebSession]) -> Iterator[str]:
-    """Yield a sentence for each session of the console without a beginning, or with an end."""
+    """Yield a sentence for each session whose start is not recorded, or whose end is missing."""
     for row in sorted(rows, key=lambda row: row.id):
         session = expected.sessions.get(row.id)
         if session is None or (row.account, row.token or "login") != (session.account, session.by):
             yield (
-                f"the audit log has no start of the session {row.id} of {row.account}: {BY_HAND};"
-                " end it with `hening-server session end`."
+                f"the audit log does not record the start of the session {row.id} of {row.account}:"
+                f" {BY_HAND}; end it with `hening-server session end`."
             )
         elif session.is_ended and row.ended_at is None:
             yield (
-                f"the session {row.id} of {row.account} was ended, and is open: {BY_HAND}; end it"
-                " with `hening-server session end`."
+                f"the session {row.id} of {row.account} is open, but ended in the audit log:"
+                f" {BY_HAND}; end it with `hening-server session end`."
             )
 
 
@@ -270,26 +274,26 @@ def compare_changes(expected: ReplayedState, rows: Iterable[Change]) -> Iterator
         change = expected.changes.get(identity)
         if change is None:
             yield (
-                f"no audit log entry makes the change {identity} ({row.action} of {row.subject}):"
-                f" {BY_HAND}; cancel it."
+                f"the audit log does not record the change {identity} ({row.action} of"
+                f" {row.subject}): {BY_HAND}; cancel it."
             )
         elif differing := differences(row, change):
             remedy = (
                 "restore the row" if row.finished_at else "cancel it, and give the command again"
             )
             yield (
-                f"the change {identity} ({row.action} of {row.subject}) has {differing} than by the"
+                f"the change {identity} ({row.action} of {row.subject}) has {differing} than in the"
                 f" audit log: {BY_HAND}; {remedy}."
             )
 
 
 def compare_webhooks(expected: ReplayedState, rows: Iterable[Webhook]) -> Iterator[str]:
-    """Yield a sentence for each webhook that was not created, or was changed since."""
+    """Yield a sentence for each webhook that differs from the audit log."""
     for row in sorted(rows, key=lambda row: row.id):
         webhook = expected.webhooks.get(row.id)
-        remedy = f"{BY_HAND}; disable it, and make another."
+        remedy = f"{BY_HAND}; disable it, and create another."
         if webhook is None:
-            yield f"the audit log has no creation of the webhook {row.id}: {remedy}"
+            yield f"the audit log does not record the creation of the webhook {row.id}: {remedy}"
             continue
         differing = [
             what
@@ -302,11 +306,11 @@ def compare_webhooks(expected: ReplayedState, rows: Iterable[Webhook]) -> Iterat
         ]
         if differing:
             what = " and ".join(differing)
-            yield f"the webhook {row.id} has another {what} than by the audit log: {remedy}"
+            yield f"the webhook {row.id} has another {what} than in the audit log: {remedy}"
 
 
 def differences(row: Change, expected: ReplayedChange) -> str:
-    """Return the differences of a change's row from the audit log; empty where they agree."""
+    """Return how a change's row differs from the audit log; an empty text if it does not."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
     approval = (row.approved_by, row.approved_at) == (expected.approved_by, expected.approved_at)
     differing = [
@@ -335,7 +339,7 @@ def _read_list(text: str) -> list[str]:
 
 
 async def check_control_plane(sessions: Sessions) -> list[Finding]:
-    """Compare the audit log with the rows; changes nothing, and may run beside a server."""
+    """Compare the rows with the audit log; read-only, and safe while a server runs."""
 
     async def look() -> list[Finding]:
         return [await _check_audit_log(sessions), *await _rows(sessions)]
@@ -364,7 +368,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
             try:
                 expected.add(describe(entry))
             except HeningError:
-                continue  # malformed, and reported by the check of the audit log
+                continue  # `_check_audit_log` reports it
     return [
         finding
         for subject, rows, errors in (
@@ -374,5 +378,5 @@ async def _rows(sessions: Sessions) -> list[Finding]:
             ("changes", changes, compare_changes(expected, changes)),
             ("webhooks", webhooks, compare_webhooks(expected, webhooks)),
         )
-        for finding in summarise(subject, f"{len(rows)}, each as the audit log tells", list(errors))
+        for finding in summarise(subject, f"{len(rows)}, each as in the audit log", list(errors))
     ]

@@ -1,18 +1,18 @@
 """Errors of the control plane, each with the HTTP status of its API.
 
     HeningError
-    ├── AuthenticationError    401  there is no valid token
+    ├── AuthenticationError    401  the request has no valid token
     ├── NotFoundError          404  the object does not exist, or the caller may not see it
     ├── ConflictError          409  the request contradicts the present state
-    │   └── NeedsSignatureError     only the holders of offline keys can do this
+    │   └── NeedsSignatureError     the change needs a signature with offline keys
     ├── PermissionDeniedError  403  this account, token or role may not do this
     ├── PreconditionError      412  the state that the request names has changed
     ├── TooLargeError          413  more bytes than allowed
     ├── RateError              429  too many requests, or too many at the same time
-    ├── QuotaError             507  no room: a quota or the disk is used up
+    ├── QuotaError             507  a quota is used up, or the disk is full
     └── AuditLogError          422  the audit log is not what was recorded
 
-Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
+The status of any other HeningError is 422, of a FormatError 400, of a StorageError 503.
 """
 
 import enum
@@ -23,7 +23,7 @@ from server.core.errors import HeningError
 
 
 class AuthenticationError(HeningError):
-    """There is no valid token; the sentence is the same, whatever is wrong with it."""
+    """The request has no valid token; the message does not say what is wrong with it."""
 
 
 class NotFoundError(HeningError):
@@ -35,7 +35,7 @@ class ConflictError(HeningError):
 
 
 class NeedsSignatureError(ConflictError):
-    """Only the holders of offline keys can do this; `proposal` is their input."""
+    """The change needs a signature with offline keys; `proposal` is the input of the signers."""
 
     def __init__(self, message: str, proposal: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -79,7 +79,7 @@ class RateError(HeningError):
 
 
 class QuotaError(HeningError):
-    """No room: a quota or the disk is used up."""
+    """A quota is used up, or the disk is full."""
 
 
 class AuditLogError(HeningError):

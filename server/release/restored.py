@@ -1,7 +1,7 @@
-"""Ends the changes and credentials of a restored database, which may be outdated.
+"""Ends the open changes and the credentials of a restored database.
 
-A restored database is of an earlier moment. It does not know what was carried out, cancelled,
-revoked or disabled since; open changes would happen once more, and ended credentials work again.
+The database does not know what was carried out, cancelled, revoked or disabled after its backup.
+Without this step, open changes could be carried out twice, and revoked credentials would be valid.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,10 @@ class Ended:
 async def end_what_may_be_old(
     sessions: Sessions, principal: Principal, at: int, *, keep_tokens: bool
 ) -> Ended:
-    """Cancel every change that is open, and end every token and session, in one transaction.
+    """Cancel all open changes, and end all tokens and sessions, in one transaction.
 
-    `keep_tokens` leaves tokens and sessions, if the operator knows that none was ended since.
+    `keep_tokens` leaves tokens and sessions alone: for an operator who knows that none of them was
+    ended after the backup.
     """
     async with sessions.begin() as session:
         await lock_audit_log(session)

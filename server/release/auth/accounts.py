@@ -1,8 +1,8 @@
-"""Accounts: created, changed, disabled and enabled by other accounts; never deleted.
+"""Accounts: accounts create, change, disable and enable other accounts, and never delete them.
 
-An account can only grant rights that it holds. To create, change, disable or enable an account, the
-caller needs all rights of its role, for all its codenames. At least one admin for all codenames
-stays enabled.
+An account can only grant rights that it has. To create, change, disable or enable an account, the
+caller needs all rights of that account's role, for all its codenames. At least one admin for all
+codenames stays enabled.
 """
 
 import hashlib
@@ -46,9 +46,9 @@ def check_account_name(text: str) -> None:
 
 
 def check_codenames(codenames: Iterable[str]) -> tuple[str, ...]:
-    """Return `codenames` sorted, without duplicates; raises FormatError for one without a role.
+    """Return `codenames` sorted and without duplicates, or only `*`, for all, if it is among them.
 
-    `*` stands for all and replaces the others.
+    Raises FormatError for an invalid name, and for none or more than MAX_CODENAMES.
     """
     names = sorted(set(codenames))
     if not 1 <= len(names) <= MAX_CODENAMES:
@@ -73,7 +73,7 @@ async def list_accounts(
 ) -> Sequence[Account]:
     """Return all accounts by name, or `limit` of them after the name `after`.
 
-    With `of` those whose codenames this principal covers.
+    With `of`, only the accounts whose codenames this principal covers.
     """
     query = select(Account).where(Account.name > after).order_by(Account.name)
     rows = (await session.scalars(query)).all()
@@ -81,7 +81,7 @@ async def list_accounts(
 
 
 async def load_account(session: AsyncSession, name: str) -> Account:
-    """Return an account; raises NotFoundError where there is none of that name."""
+    """Return an account by name; raises NotFoundError if it does not exist."""
     account = await session.get(Account, name, populate_existing=True)
     if account is None:
         raise NotFoundError(f"there is no account {name[:64]}: look at the list of accounts.")
@@ -97,7 +97,7 @@ async def create_account(
     codenames: Iterable[str],
     at: int,
 ) -> Account:
-    """Create an account; raises ConflictError where the name was ever used."""
+    """Create an account; raises ConflictError if the name was ever used."""
     check_account_name(name)
     wanted = check_codenames(codenames)
     check_holds(principal, ROLE_PERMISSIONS[role], wanted)
@@ -128,10 +128,10 @@ async def change_account(
     subject: str | None = None,
     at: int,
 ) -> Account:
-    """Give an account another role or other codenames; its tokens change with it, immediately.
+    """Change an account's role, codenames or login; its tokens change with it, immediately.
 
-    `subject` is who may log in to it at the identity provider; an empty text allows no login.
-    Raises ConflictError where another account has that subject.
+    `subject` is the subject at the identity provider that may log in to the account; an empty text
+    allows no login. Raises ConflictError if another account has that subject.
     """
     principal.check(Permission.PEOPLE)
     await lock_audit_log(session)
@@ -168,7 +168,7 @@ async def change_account(
 async def disable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Disable an account; its tokens, logins and sessions end for good. It may be repeated."""
+    """Disable an account: end its tokens, logins and sessions for good. Idempotent."""
     principal.check(Permission.PEOPLE)
     await lock_audit_log(session)
     account = await load_account(session, name)
@@ -209,7 +209,7 @@ async def disable_account(
 async def enable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Enable an account again; it needs new tokens. Does nothing where it is enabled already."""
+    """Enable an account again; it needs new tokens. Idempotent."""
     principal.check(Permission.PEOPLE)
     await lock_audit_log(session)
     account = await load_account(session, name)
@@ -226,28 +226,28 @@ async def enable_account(
 def check_holds(
     principal: Principal, permissions: frozenset[Permission], codenames: Iterable[str]
 ) -> None:
-    """Raise PermissionDeniedError unless `principal` manages accounts and holds these rights."""
+    """Raise PermissionDeniedError unless `principal` manages accounts and has these rights."""
     principal.check(Permission.PEOPLE)
     if lacking := permissions - principal.permissions:
         raise PermissionDeniedError(
-            f"the account {principal.name} does not hold the right to {min(lacking)} here, so it"
-            " neither gives it nor manages accounts that have it: ask an admin with all rights."
+            f"the account {principal.name} does not have the right to {min(lacking)} here, so it"
+            " cannot grant it or manage accounts that have it: ask an admin with all rights."
         )
     if not principal.covers(codenames):
         missing = min(set(codenames) - set(principal.codenames))
         raise PermissionDeniedError(
-            f"the account {principal.name} has no rights for {missing} and manages no account that"
-            " has."
+            f"the account {principal.name} has no rights for {missing}, so it cannot manage"
+            " accounts that have: ask an admin with all codenames."
         )
 
 
 def check_manages(principal: Principal, account: Account) -> None:
-    """Raise PermissionDeniedError unless `principal` holds all that `account` may hold."""
+    """Raise PermissionDeniedError unless `principal` has all rights of `account`'s role."""
     check_holds(principal, ROLE_PERMISSIONS[Role(account.role)], account_codenames(account))
 
 
 async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
-    """Raise ConflictError where `without` is the only enabled admin for all codenames."""
+    """Raise ConflictError if `without` is the only enabled admin for all codenames."""
     admins = select(Account.name).where(
         Account.role == Role.ADMIN,
         Account.codenames == _encode((EVERY_CODENAME,)),
@@ -255,12 +255,12 @@ async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
     )
     if list(await session.scalars(admins.limit(2))) == [without.name]:
         raise ConflictError(
-            f"{without.name} is the last admin for all codenames: make another one first."
+            f"{without.name} is the last admin for all codenames: create another one first."
         )
 
 
 async def find_by_subject(session: AsyncSession, subject: str) -> Account | None:
-    """Return the account that `subject` logs in to at the identity provider, if any."""
+    """Return the account that is linked to `subject` at the identity provider, or None."""
     return (await session.scalars(select(Account).where(Account.subject == subject))).one_or_none()
 
 
@@ -279,7 +279,7 @@ def _encode(codenames: tuple[str, ...]) -> str:
 
 
 def shorten_codenames(codenames: tuple[str, ...]) -> list[str]:
-    """Return a list of codenames as the audit log has it: complete, or its beginning and a hash."""
+    """Return codenames in the audit log's form: up to 100 of them, and a hash if there are more."""
     if len(codenames) <= 100:
         return list(codenames)
     sha256 = hashlib.sha256(_encode(codenames).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""The audit log: every change by a caller, each entry chained to the one before by a hash.
+"""The audit log: an entry for every change by a caller, each with the hash of the previous entry.
 
 Source: docs/FORMATS.md section 11. An entry is written in the transaction of the change that it
-records. The row `trail_head` is the one lock of all writers, on SQLite and PostgreSQL alike: the
-transaction that updates it first is first. It also has the end of the audit log.
+records. The row `trail_head` holds the length and the last hash of the log. Every writer updates
+it first, which makes it the writers' lock, on SQLite and PostgreSQL alike.
 """
 
 import contextlib
@@ -35,13 +35,13 @@ class Claim:
 
 
 CLAIM: ContextVar[Claim | None] = ContextVar("CLAIM", default=None)
-"""The request being served; None if it has no key, and outside of requests."""
+"""The claim of the request being served; None if it has no key, and outside of requests."""
 
 
 async def note_effect(session: AsyncSession, index: int) -> None:
-    """Store entry `index` as the effect of the present request, unless it has one already.
+    """Store entry `index` as the effect of the current request, unless it has one already.
 
-    Raises ConflictError where another attempt took the request over: roll the transaction back.
+    Raises ConflictError if another attempt took the request over: roll the transaction back.
     """
     claim = CLAIM.get()
     if claim is None:
@@ -56,13 +56,15 @@ async def note_effect(session: AsyncSession, index: int) -> None:
         .values(effect=func.coalesce(IdempotencyKey.effect, index))
     )
     if cast("CursorResult[Any]", await session.execute(statement)).rowcount != 1:
-        raise ConflictError("a repetition with the same key took this request over: ask there.")
+        raise ConflictError(
+            "a repetition with the same key took this request over: wait for its answer."
+        )
 
 
 NO_ENTRY = "0" * 64
 """The predecessor hash of the first entry."""
 DETAIL_LIMIT = 16_384
-"""The maximum of an entry's detail in bytes; longer changes are recorded by reference."""
+"""The maximum of an entry's detail in bytes; longer values are recorded by their hash."""
 SUBJECT_LIMIT = 200
 ACTOR_LIMIT = 80
 ACTION_LIMIT = 48
@@ -77,12 +79,12 @@ async def record(
     subject: str,
     detail: Mapping[str, Any],
 ) -> AuditLogEntry:
-    """Append an entry in the transaction that `session` is in; nothing stays if that rolls back.
+    """Append an entry in the transaction of `session`; a rollback removes it.
 
     `at` is in epoch seconds; `actor` is `Principal.actor`; `action` is a dotted lower-case word
     such as `account.create`; `detail` is a JSON object without secrets. Other writers wait until
     the transaction ends, so call it last, after the rows of the change. Raises FormatError for a
-    field over its limit, and for one that holds a token, which would be there for ever.
+    field over its limit, and for a field with a token, since entries are never removed.
     """
     text = encode_canonical_json(dict(detail)).decode()
     for name, value, limit in (
@@ -96,7 +98,7 @@ async def record(
                 f"the {name} of an audit log entry is longer than {limit} characters."
             )
         if holds_token(value):
-            raise FormatError(f"a token stands in the {name} of this change: revoke it.")
+            raise FormatError(f"the {name} of this change contains a token: revoke the token.")
     advance = (
         update(AuditLogHead)
         .values(length=AuditLogHead.length + 1)
@@ -105,7 +107,7 @@ async def record(
     head = (await session.execute(advance)).one_or_none()
     if head is None:
         raise StorageError(
-            "the audit log's head is gone from the database: restore it from a copy."
+            "the audit log's head is gone from the database: restore it from a backup."
         )
     entry = AuditLogEntry(
         index=head.length, at=at, actor=actor, action=action, subject=subject, detail=text
@@ -119,15 +121,15 @@ async def record(
 
 
 async def lock_audit_log(session: AsyncSession) -> None:
-    """Wait for all transactions that write audit log entries, and block later ones.
+    """Lock the audit log: wait for the transactions that write entries, and block later ones.
 
-    For a change that depends on what it reads: call it first. It ends with the transaction.
+    Call it first in a change that depends on what it reads. The transaction's end releases it.
     """
     await session.execute(update(AuditLogHead).values(length=AuditLogHead.length))
 
 
 def entry_hash(entry: AuditLogEntry, previous: str) -> str:
-    """Return the hash of an entry that follows the one whose hash is `previous`."""
+    """Return the hash of an entry; `previous` is the hash of the entry before it."""
     value = {**describe(entry), "previous": previous}
     del value["sha256"]
     return hashlib.sha256(encode_canonical_json(value)).hexdigest()
@@ -159,15 +161,15 @@ async def recording(
     subjects: Sequence[str],
     detail: Mapping[str, Any],
 ) -> AsyncIterator[dict[str, Any]]:
-    """Record what the block does, one entry per subject before it and one after it.
+    """Record what the block does, with one entry per subject before it and one after it.
 
-    The block may add its results to the dict that it receives. If it raises, the second entry is
-    `failed` with the error's sentence, or for an error of another library its class.
+    The block may add its results to the yielded dict. If the block raises, the second entry is
+    `failed` with the error's message, or with the class of an error that is not a HeningError.
     """
     indices: list[int] = []
     outcome: dict[str, Any] = {}
 
-    async def tell(stage: str, added: Mapping[str, Any]) -> None:
+    async def write(stage: str, added: Mapping[str, Any]) -> None:
         at = int(clock().timestamp())
         async with sessions.begin() as session:
             for number, subject in enumerate(subjects):
@@ -183,12 +185,12 @@ async def recording(
                 if stage == "begun":
                     indices.append(entry.index)
 
-    await tell("begun", detail)
+    await write("begun", detail)
     try:
         yield outcome
     except Exception as error:
         known = isinstance(error, HeningError)
         sentence = str(error)[:_SENTENCE_LIMIT] if known else type(error).__name__
-        await tell("failed", {"error": sentence})
+        await write("failed", {"error": sentence})
         raise
-    await tell("done", outcome)
+    await write("done", outcome)

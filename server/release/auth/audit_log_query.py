@@ -1,4 +1,4 @@
-"""Reads the audit log: in pages, newest first, and completely as JSON lines."""
+"""Reads and verifies the audit log: pages, newest entry first, and exports as JSON lines."""
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -21,10 +21,11 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class AuditLogFilter:
-    """The filter of a query; an empty value or None matches all.
+    """The filter of a query; an empty value or None matches all entries.
 
-    `actor` matches an account with all its tokens, or one of them. `action` matches an action, or a
-    whole group: `token` includes `token.create`. `since` and `until` are epoch seconds, inclusive.
+    `actor` is an account, for all its tokens too, or an account with one token. `action` is an
+    action or a group: `token` includes `token.create`. `since` and `until` are epoch seconds,
+    inclusive.
     """
 
     actor: str = ""
@@ -57,8 +58,8 @@ async def query_audit_log(
 ) -> Sequence[AuditLogEntry]:
     """Return the newest `limit` entries that match, newest first.
 
-    For the next page set `before` to the index of this page's last entry; new entries change no
-    page. Raises FormatError for a limit outside 1 to 1000.
+    For the next page set `before` to the index of this page's last entry. New entries do not shift
+    the pages. Raises FormatError for a limit outside 1 to 1000.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise FormatError(f"a page of the audit log has 1 to {MAX_PAGE} entries.")
@@ -71,7 +72,7 @@ async def query_audit_log(
 async def read_audit_log(
     session: AsyncSession, wanted: AuditLogFilter | None = None
 ) -> AsyncIterator[AuditLogEntry]:
-    """Yield all entries that match, oldest first, without holding them all in memory."""
+    """Yield all entries that match, oldest first, with one batch in memory at a time."""
     after = -1
     while batch := await _read_batch(session, wanted, after):
         for entry in batch:
@@ -111,21 +112,24 @@ _MEMBERS = {"action", "actor", "at", "detail", "index", "sha256", "subject"}
 
 @dataclass(frozen=True, slots=True)
 class AuditLogState:
-    """The end of an audit log: the number of its entries and the hash of the last."""
+    """The end of an audit log: the number of entries, and the hash of the last one."""
 
     length: int
     sha256: str
 
 
 class ChainVerifier:
-    """Verifies entries one by one, oldest first, and refuses the first that breaks the chain."""
+    """Verifies entries one by one, oldest first, and refuses the first that breaks the chain.
+
+    `remembered` maps the indices of entries to the hashes that the caller kept.
+    """
 
     def __init__(self, remembered: Mapping[int, str] | None = None) -> None:
         self._remembered = dict(remembered or {})
         self.state = AuditLogState(0, NO_ENTRY)
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Verify the next entry; raises TrailError that names it."""
+        """Verify the next entry; raises AuditLogError that names it."""
         index = self.state.length + 1
         if entry.keys() != _MEMBERS:
             raise AuditLogError(
@@ -147,7 +151,7 @@ class ChainVerifier:
         self.state = AuditLogState(index, sha256)
 
     def finish(self) -> AuditLogState:
-        """Return the end of the audit log; raises TrailError where it was once longer."""
+        """Return the end of the log; raises AuditLogError if a remembered entry is missing."""
         if self._remembered:
             raise AuditLogError(
                 f"the audit log ends at entry {self.state.length}, and entry"
@@ -159,8 +163,8 @@ class ChainVerifier:
 async def verify_audit_log(
     session: AsyncSession, remembered: Mapping[int, str] | None = None
 ) -> AuditLogState:
-    """Verify all entries in the database; raises TrailError that names the first broken one."""
-    # The head before and after: entries added meanwhile are no error.
+    """Verify all entries in the database; raises AuditLogError that names the first broken one."""
+    # The head is read before and after, since entries may be added meanwhile.
     before = await load_head(session)
     chain = ChainVerifier(remembered)
     reached = NO_ENTRY
@@ -184,7 +188,7 @@ async def verify_audit_log(
 
 
 async def load_head(session: AsyncSession) -> AuditLogState:
-    """Return the end of the audit log; verifies nothing."""
+    """Return the end of the audit log, without verifying anything."""
     found = (await session.execute(select(AuditLogHead.length, AuditLogHead.sha256))).one_or_none()
     if found is None:
         raise AuditLogError("the head of the audit log is gone from the database.")
@@ -194,7 +198,7 @@ async def load_head(session: AsyncSession) -> AuditLogState:
 def verify_export(
     lines: Iterable[bytes], remembered: Mapping[int, str] | None = None
 ) -> AuditLogState:
-    """Verify an export, line by line; raises TrailError that names the first broken entry."""
+    """Verify an export line by line; raises AuditLogError that names the first broken entry."""
     chain = ChainVerifier(remembered)
     for number, line in enumerate(lines, start=1):
         try:
@@ -202,6 +206,6 @@ def verify_export(
         except FormatError as error:
             raise AuditLogError(f"line {number} of the export is malformed: {error}") from error
         if not isinstance(value, dict):
-            raise AuditLogError(f"line {number} of the export is no entry.")
+            raise AuditLogError(f"line {number} of the export is not an audit log entry.")
         chain.add(value)
     return chain.finish()

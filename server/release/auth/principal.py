@@ -1,6 +1,6 @@
-"""The caller of an operation: a name, its rights, and what it sends: a token, or its user's name.
+"""The caller of an operation with its rights, and how it identifies itself: by token or user name.
 
-The text form of tokens is that of docs/FORMATS.md section 12.
+Source of the tokens' text form: docs/FORMATS.md section 12.
 """
 
 import enum
@@ -14,16 +14,16 @@ from urllib.parse import quote, unquote
 from server.release.errors import PermissionDeniedError
 
 OPERATOR = "Hening-Operator"
-"""The header in which a command names its user."""
+"""The request header with the name of the user who runs a command."""
 NAME_LIMIT = 64  # characters of a user's name
 MAX_TOKEN_DAYS = 366
-"""A token that is not renewed for a year has probably been forgotten."""
+"""The longest lifetime of a token: one that is not renewed for a year was probably forgotten."""
 TOKEN = re.compile(r"(hening_([0-9a-f]{12})_([0-9a-f]{64}))([0-9a-f]{8})")
 _PART = re.compile(r"hening_[0-9a-f]{12}_[0-9a-f]*")
 
 
 class Permission(enum.StrEnum):
-    """One permission."""
+    """A permission of a role or a token."""
 
     READ = "read"
     """See releases, channels, rollouts and submissions."""
@@ -46,7 +46,7 @@ class Permission(enum.StrEnum):
 
 
 class Role(enum.StrEnum):
-    """The role of an account; a token can narrow it and never widen it."""
+    """The role of an account; a token can narrow its permissions, but never widen them."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -67,10 +67,10 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
 )
 
 CONTENT_ROLES = frozenset({"content", "tables"})
-"""The signed roles that hold no firmware; an account's codenames may list them by name."""
+"""The signed roles without firmware; an account's codenames may list them by name."""
 
 WHOLE_PERMISSIONS = frozenset({_P.AUDIT, _P.WEBHOOKS})
-"""Permissions that concern every model: only accounts with all codenames hold them."""
+"""Permissions that concern every model: only accounts with all codenames have them."""
 
 ROLE_SCOPES: Mapping[tuple[Role, Permission], frozenset[str]] = MappingProxyType(
     {(Role.EDITOR, _P.SUBMIT): CONTENT_ROLES}
@@ -78,7 +78,7 @@ ROLE_SCOPES: Mapping[tuple[Role, Permission], frozenset[str]] = MappingProxyType
 """Permissions that a role holds for some signed roles only, whatever the account's codenames."""
 
 STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
-"""A caller with one of these may stop something."""
+"""The permissions of which each allows to halt, pause or cancel something."""
 
 
 EVERY_CODENAME = "*"
@@ -88,9 +88,9 @@ EVERY_CODENAME = "*"
 class Principal:
     """A caller with rights. `codenames` are codenames, `content`, `tables`, or `*` for all.
 
-    `permissions` are those of the role, narrowed by the token. `token` is the token's public id,
-    empty for the command line. `expires_at` (epoch seconds) is when the token ends; None without a
-    token: a login, the command line.
+    `permissions` are those of the role, narrowed by the token. `token` is the public id of the
+    token or session, `login` for a login, and empty for the command line. `expires_at` is when the
+    token expires, in epoch seconds; None without a token.
     """
 
     name: str
@@ -106,11 +106,11 @@ class Principal:
         return f"{self.name}/{self.token}" if self.token else self.name
 
     def is_allowed(self, permission: Permission, codename: str = "") -> bool:
-        """Answer whether `permission` is held, for `codename` where one is given.
+        """Answer whether the caller has `permission`, for `codename` if given.
 
-        Permissions that concern every model, for the audit log and webhooks, need all codenames.
-        Instead of a codename, pass the signed role that a submission changes: `content`, `tables`,
-        `targets`, `root`. The last two are in no account's codenames, so they need `*`.
+        WHOLE_PERMISSIONS need all codenames. For a submission, `codename` is the signed role that
+        it changes, also `content`, `tables`, `targets` or `root`. No account lists the last two
+        among its codenames, so they need `*`.
         """
         if permission not in self.permissions:
             return False
@@ -124,7 +124,7 @@ class Principal:
         return EVERY_CODENAME in self.codenames or codename in self.codenames
 
     def check(self, permission: Permission, codename: str = "") -> None:
-        """Raise PermissionDeniedError unless `permission` is held, for `codename` if given."""
+        """Raise PermissionDeniedError unless `is_allowed`."""
         if not self.is_allowed(permission, codename):
             what = f"{permission} for {codename[:32]}" if codename else str(permission)
             if permission in WHOLE_PERMISSIONS:
@@ -134,25 +134,25 @@ class Principal:
             )
 
     def covers(self, codenames: Iterable[str]) -> bool:
-        """Answer whether all of an account's `codenames` are among these."""
+        """Answer whether this caller has all of `codenames`."""
         return EVERY_CODENAME in self.codenames or set(codenames) <= set(self.codenames)
 
 
 def command_line_principal(user: str) -> Principal:
-    """Return the principal of a command that `user` runs on the server: every right.
+    """Return the principal of a command that `user` runs on the server; it has all rights.
 
-    The name has a colon, which no account's name has.
+    Its name has a colon, which account names cannot have.
     """
     return Principal(f"cli:{user}", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], (EVERY_CODENAME,))
 
 
 def encode_operator(name: str) -> str:
-    """Return a user's name for the header: percent-encoded, as names may have any letter."""
+    """Return a user's name percent-encoded for the header: names may have any letter."""
     return quote(name, safe="", errors="backslashreplace")
 
 
 def decode_operator(text: str) -> str:
-    """Return the user's name in a header, empty for an invalid one."""
+    """Return the user's name in a header, or an empty text if it is invalid."""
     try:
         name = unquote(text, errors="strict")
     except UnicodeDecodeError:
@@ -161,12 +161,12 @@ def decode_operator(text: str) -> str:
 
 
 def token_checksum(text: str) -> str:
-    """Return the eight digits at the end of a token, from the text before them."""
+    """Return the checksum at the end of a token: eight hex digits, from the text before it."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def is_token(text: str) -> bool:
-    """Answer whether `text` is a token by form and checksum; it may be unknown or invalid."""
+    """Answer whether `text` has the form and checksum of a token; it may be unknown or revoked."""
     match = TOKEN.fullmatch(text)
     return match is not None and token_checksum(match[1]) == match[4]
 
@@ -177,5 +177,5 @@ def holds_token(text: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """Return `text` without the secret of any token, or beginning of one, that it contains."""
+    """Return `text` without the secrets of the tokens in it, cut-off tokens included."""
     return _PART.sub("hening_…", text)

@@ -1,7 +1,7 @@
 """API tokens: created once, shown once, stored only as a hash.
 
-Source: docs/FORMATS.md section 12. A token is `hening_ID_SECRETCHECK`: the public id, 256 bits of
-randomness, and a checksum by which a scanner distinguishes a leaked token from random text.
+Source: docs/FORMATS.md section 12. A token is `hening_ID_SECRETCHECK`: the public id, 256 random
+bits, and a checksum by which a secret scanner distinguishes a leaked token from random text.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ from server.release.errors import (
 from server.storage.models import Account, Token
 
 LABEL_LIMIT = 80
-# Made once: every request of the control plane runs it.
+# Built once: every request of the control plane runs it.
 _BY_ID = (
     select(Token, Account)
     .join(Account, Account.name == Token.account)
@@ -55,7 +55,7 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token's row, and its text, which is not stored and can only be shown now."""
+    """A new token's row and its text. The text is not stored, so it can be shown only now."""
 
     row: Token
     text: str = field(repr=False)
@@ -90,11 +90,12 @@ async def create_token(
     expires_at: int,
     at: int,
 ) -> IssuedToken:
-    """Create a token of `account`, narrowed to `permissions`, or with all of its role.
+    """Create a token of `account` with `permissions`, or with all of its role.
 
-    It ends no later than the token that creates it: a short one makes no long ones. Raises
-    FormatError for a label that is empty or not plain text, for an expiry that is not within 366
-    days, and for permissions that the role does not hold; ConflictError for a disabled account.
+    The new token expires no later than the token that creates it, so that a short-lived token
+    cannot be extended. Raises FormatError for a label that is empty or not plain text, for an
+    expiry that is not within 366 days, and for permissions that the role does not have;
+    ConflictError for a disabled account.
     """
     try:
         check_plain(label, LABEL_LIMIT)
@@ -110,10 +111,10 @@ async def create_token(
     held = ROLE_PERMISSIONS[Role(owner.role)]
     wanted = held if permissions is None else frozenset(permissions)
     if not wanted:
-        raise FormatError("a token without a permission opens nothing: name one.")
+        raise FormatError("a token needs at least one permission: name one.")
     if lacking := wanted - held:
         raise FormatError(
-            f"the role {owner.role} of {account} does not hold {min(lacking)}: leave it out."
+            f"the role {owner.role} of {account} does not have {min(lacking)}: leave it out."
         )
     check_holds(principal, wanted, account_codenames(owner))
     if owner.disabled_at is not None:
@@ -150,7 +151,7 @@ async def create_token(
 
 
 async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequence[Token]:
-    """Return the tokens of an account, or of all, by account and age."""
+    """Return the tokens of an account or of all accounts, sorted by account and creation time."""
     query = select(Token).order_by(Token.account, Token.created_at, Token.id)
     if account is not None:
         query = query.where(Token.account == account)
@@ -165,9 +166,9 @@ async def page_tokens(
     after: str,
     limit: int,
 ) -> Sequence[Token]:
-    """Return `limit` tokens by id, after the id `after`: of an account, or of all.
+    """Return up to `limit` tokens after the id `after`, by id: of an account, or of all accounts.
 
-    With `of` those of accounts whose codenames this principal covers.
+    With `of`, only tokens of accounts whose codenames this principal covers.
     """
     query = select(Token).where(Token.id > after).order_by(Token.id).limit(limit)
     if account is not None:
@@ -181,10 +182,10 @@ async def page_tokens(
 async def revoke_token(
     session: AsyncSession, principal: Principal, *, identity: str, at: int
 ) -> Token:
-    """Revoke a token immediately; does nothing where it was revoked already.
+    """Revoke a token immediately. Idempotent.
 
-    An account that manages others may revoke a token that holds no more than itself. Every caller
-    may revoke its own token.
+    A caller that manages accounts may revoke tokens with no more rights than its own. Every caller
+    may revoke the token that it uses.
     """
     if identity != principal.token:
         principal.check(Permission.PEOPLE)
@@ -210,10 +211,10 @@ async def revoke_token(
 
 
 async def authenticate(session: AsyncSession, text: str, now: datetime) -> Principal:
-    """Return the owner of the token `text`, with its present rights.
+    """Return the principal of the token `text`, with its present rights.
 
-    Raises AuthenticationError, always with the same sentence, for a text that is no token and for a
-    token that is unknown, wrong, expired or revoked, or whose account is disabled.
+    Raises AuthenticationError for a text that is not a token, for a token that is unknown, wrong,
+    expired or revoked, and for a disabled account. The message is the same for every reason.
     """
     match = TOKEN.fullmatch(text)
     identity, secret = (match[2], match[3]) if match and is_token(text) else ("", "")

@@ -1,11 +1,13 @@
 """Two-person approval: approver and proposer must not control each other's accounts.
 
-An account that created, changed or enabled another one, or gave it a token, could act as it. So
-these two accounts cannot propose and approve the same change, in either role, also if the control
-is indirect through other accounts. The audit log records it. `account disable` ends tokens and
-sessions, so only actions after the last disabling count. An exception is the login at an identity
-provider: the account that set it counts until another one sets a new login. The command line does
-not count: a user with a shell on the server is not bound by approvals.
+An account that created, changed or enabled another account, or gave it a token, could act as that
+account. Therefore neither of the two may approve a change that the other proposed. This includes
+indirect control through further accounts. Control is read from the audit log.
+
+`account disable` ends tokens and sessions, so only actions after the last disabling count. A
+disabled account keeps its login at an identity provider, so the account that set the login counts
+until another account sets a new one. The command line does not count: a user with a shell on the
+server is not bound by approvals.
 """
 
 from sqlalchemy import select
@@ -24,8 +26,8 @@ _CONTROLLING = ("account.create", "account.change", "account.enable", "token.cre
 async def check_approver(session: AsyncSession, principal: Principal, proposer: str) -> None:
     """Raise PermissionDeniedError unless `principal` may approve what `proposer` proposed.
 
-    No account approves its own change, not even an admin's, nor with another token. Neither does an
-    account that one of the two controls.
+    No account may approve its own change: no admin, and not with another token. Proposer and
+    approver must not control each other.
     """
     principal.check(Permission.APPROVE)
     if principal.name == proposer:
@@ -58,7 +60,7 @@ async def _find_actors(session: AsyncSession, name: str) -> set[str]:
         .order_by(AuditLogEntry.index)
     )
     actors: set[str] = set()
-    login: set[str] = set()  # set the login, which a disabled account keeps
+    login: set[str] = set()  # the actor that set the login, which a disabled account keeps
     for actor, action, detail in await session.execute(query):
         who = set() if ":" in actor else {actor.partition("/")[0]}
         if action == _END:

@@ -1,7 +1,7 @@
-"""Sessions of the console: browsers that are signed in, stored only as a hash.
+"""Sessions of the console: browsers that are signed in. Only a hash of the cookie is stored.
 
-A session never has more rights than its origin. Its rights are computed at each request: those of
-the account now, narrowed by the token if it began with one.
+The rights of a session are computed at each request: the account's present rights, narrowed by the
+token if the session began with one.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ from server.storage.database import Sessions
 from server.storage.models import Account, Token, WebSession
 
 LIFE_SECONDS = 12 * 3600  # a working day
-IDLE_SECONDS = 2 * 3600  # for a browser left unused on a shared machine
+IDLE_SECONDS = 2 * 3600  # ends the session of a browser left unused on a shared machine
 TOUCH_SECONDS = 300  # resolution of `seen_at`: most requests need no write
-KEEP_SECONDS = 30 * 86_400  # rows are kept after their session, for later questions
-LIVE_SESSIONS = 16  # of one account: a person's browsers; one more ends the oldest
+KEEP_SECONDS = 30 * 86_400  # how long rows are kept after their expiry, for investigations
+LIVE_SESSIONS = 16  # open sessions of one account; one more ends the oldest
 KEPT_SESSIONS = 1000  # rows of one account, open or ended; the audit log has the older ones
 _ID_BYTES = 6
 _SECRET_BYTES = 32
@@ -42,7 +42,7 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class BegunSession:
-    """A new session's row, and the secret of its cookie, which is not stored."""
+    """A new session's row and the secret of its cookie. The secret is not stored."""
 
     row: WebSession
     secret: str = field(repr=False)
@@ -65,10 +65,10 @@ async def begin_session(
     at: int,
     former: str = "",
 ) -> BegunSession:
-    """Begin a session in a transaction, and end the one of its `former` cookie.
+    """Begin a session in the caller's transaction, and end the session of the `former` cookie.
 
-    An account with too many open sessions loses the oldest. Raises AuthenticationError where the
-    session's origin is not valid any more.
+    An account with too many open sessions loses the oldest. Raises AuthenticationError if the
+    origin is not valid any more.
     """
     await lock_audit_log(session)
     account = await load_account(session, origin.account)
@@ -121,9 +121,9 @@ async def _end_others(session: AsyncSession, principal: Principal, former: str, 
 
 
 async def find_session(sessions: Sessions, secret: str, at: int) -> Principal:
-    """Return the principal of the cookie `secret`, with its rights at `at`.
+    """Return the principal of the cookie `secret`, with its rights at `at` (epoch seconds).
 
-    Raises AuthenticationError, always with the same sentence.
+    Raises AuthenticationError, with the same message for every reason.
     """
     query = (
         select(WebSession, Account, Token)
@@ -147,9 +147,9 @@ async def find_session(sessions: Sessions, secret: str, at: int) -> Principal:
 async def list_sessions(
     session: AsyncSession, at: int, account: str | None = None, *, of: Principal | None = None
 ) -> Sequence[WebSession]:
-    """Return the sessions that are open at `at`, of an account or of all, the newest first.
+    """Return the sessions that are open at `at`, newest first: of an account, or of all accounts.
 
-    With `of` those of accounts that this principal covers.
+    With `of`, only sessions of accounts whose codenames this principal covers.
     """
     query = _open_sessions(at)
     if account is not None:
@@ -163,10 +163,10 @@ async def list_sessions(
 async def end_session(
     session: AsyncSession, principal: Principal, *, identity: str, at: int
 ) -> WebSession:
-    """End a session; does nothing where it has ended already.
+    """End a session. Idempotent.
 
-    Every account may end its own. An account that manages others may end those of accounts that
-    hold no more than itself.
+    An account may end its own sessions. A caller that manages accounts may also end the sessions of
+    accounts with no more rights than its own.
     """
     await lock_audit_log(session)
     row = await session.get(WebSession, identity, populate_existing=True)
@@ -195,7 +195,7 @@ async def _end(session: AsyncSession, row: WebSession, actor: str, at: int) -> N
 
 
 def _principal(row: WebSession, account: Account, token: Token | None, at: int) -> Principal:
-    """Return the principal of a session; raises AuthenticationError where it has ended."""
+    """Return the principal of a session; raises AuthenticationError if it has ended."""
     is_open = row.ended_at is None and at < min(row.expires_at, row.seen_at + IDLE_SECONDS)
     if not is_open or account.disabled_at is not None:
         raise _refused()
@@ -221,7 +221,7 @@ def _open_sessions(at: int) -> Select[WebSession]:
 
 
 def _is_open(at: int) -> ColumnElement[bool]:
-    """Return the conditions of `_principal` on a row, its account and its token, as SQL."""
+    """Return the conditions under which `_principal` accepts a session, as SQL."""
     by_token = and_(Token.revoked_at.is_(None), Token.expires_at > at)
     by_login = and_(WebSession.token.is_(None), WebSession.subject == Account.subject)
     return and_(

@@ -142,7 +142,7 @@ RIGHTS = "permissions = (SELECT permissions FROM tokens WHERE account = 'adm')"
 #: By subject and table: columns that are set and where, or None for rows that are removed.
 ALTERED = {
     ("accounts", "accounts"): [
-        ("role = 'admin'", VI, "the account vi is admin, and viewer by the audit log"),
+        ("role = 'admin'", VI, "the account vi is admin, but viewer in the audit log"),
         ("codenames = '[\"*\"]' || char(10)", VI, "the account vi has other codenames"),
         ("codenames = replace(codenames, 'model149', 'x')", "1", "account eka has other codenames"),
         ("codenames = 'junk'", VI, "the account vi has other codenames"),
@@ -150,9 +150,9 @@ ALTERED = {
         (
             "disabled_at = NULL",
             "name = 'old'",
-            "account old is open, and disabled by the audit log",
+            "account old is open, but disabled in the audit log",
         ),
-        ("disabled_at = 1", "name = 'ari'", "account ari is disabled, and open by the audit log"),
+        ("disabled_at = 1", "name = 'ari'", "account ari is disabled, but open in the audit log"),
         (None, VI, "the account vi is gone"),
     ],
     ("tokens", "tokens"): [
@@ -166,14 +166,14 @@ ALTERED = {
     ],
     ("sessions", "web_sessions"): [
         ("account = 'adm'", "account = 'eka'", "of adm: the database was edited by hand"),
-        ("ended_at = NULL", OF_VI, "of vi was ended, and is open"),
+        ("ended_at = NULL", OF_VI, "of vi is open, but ended in the audit log"),
     ],
     ("changes", "changes"): [
         ("state = 'approved', approved_by = 'ari'", WAITING, "has another approval and state than"),
         (
             "arguments = replace(arguments, '300', '999')",
             WAITING,
-            "has another command than by the",
+            "has another command than in the",
         ),
         ("arguments = 'junk'", WAITING, "has another command"),
         ("subject = 'dior/id/stable'", WAITING, "schedule of dior/id/stable) has another channel"),
@@ -197,17 +197,23 @@ ALTERED = {
     ("audit-log", "trail_head"): [(None, "1", "the head of the audit log is gone")],
 }
 PLANTED = {
-    ("accounts", "accounts"): ("name = 'eve', subject = NULL", "no creation of the account eve"),
-    ("tokens", "tokens"): ("id = 'feedfeedfeed'", "no creation of the token feedfeedfeed of"),
+    ("accounts", "accounts"): (
+        "name = 'eve', subject = NULL",
+        "not record the creation of the account eve",
+    ),
+    ("tokens", "tokens"): (
+        "id = 'feedfeedfeed'",
+        "not record the creation of the token feedfeedfeed of",
+    ),
     ("sessions", "web_sessions"): (
         "id = 's-1', account = 'adm', secret_sha256 = 'x'",
-        "the audit log has no start of the session s-1 of adm",
+        "the audit log does not record the start of the session s-1 of adm",
     ),
     ("changes", "changes"): (
         "id = 'feed', state = 'approved'",
-        "no audit log entry makes the change feed (",
+        "the audit log does not record the change feed (",
     ),
-    ("webhooks", "webhooks"): ("id = 'feed'", "no creation of the webhook feed"),
+    ("webhooks", "webhooks"): ("id = 'feed'", "not record the creation of the webhook feed"),
 }
 LAST = '(SELECT max("index") FROM trail_entries)'
 HASH = 'SELECT sha256 FROM trail_entries ORDER BY "index" DESC LIMIT 1'
@@ -225,7 +231,7 @@ def damages():
             yield run(f"{verb} WHERE {where}"), subject, said
     for (subject, table), (columns, said) in PLANTED.items():
         yield plant(table, columns), subject, said
-    yield CUT_AND_FITTING, "changes", "has another state than by the audit log"
+    yield CUT_AND_FITTING, "changes", "has another state than in the audit log"
 
 
 async def test_a_team_at_work_is_in_order(team, wrong):

@@ -223,7 +223,10 @@ async def test_no_account_gives_or_manages_rights_that_it_lacks(sessions, make, 
         return lambda s: work(s, by, name=name, at=NOW)
 
     viewer, wide = Role.VIEWER, "deni has no rights for"
-    lacking, manages = "does not hold the right to", "nor manages accounts that have it"
+    lacking, manages = (
+        "does not have the right to",
+        "cannot grant it or manage accounts that have it",
+    )
     for work, sentence in (
         (new(APPROVER, viewer, "armani"), "not allowed to people"),
         (change(APPROVER, "ani", role=viewer), "not allowed to people"),

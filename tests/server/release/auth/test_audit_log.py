@@ -67,8 +67,12 @@ async def test_what_does_not_fit_is_refused(sessions):
     for field, value, sentence in (
         *(("actor", "a" * 81, ""), ("action", "a" * 49, ""), ("subject", "a" * 201, "")),
         *(("detail", {"text": text}, "") for text in ("a" * 16_384, 0.5, "\ud800")),
-        ("subject", token, "token stands in the subject of this change"),
-        ("detail", {"reason": {"en": f"see {token}"}}, "token stands in the detail of this"),
+        ("subject", token, "the subject of this change contains a token"),
+        (
+            "detail",
+            {"reason": {"en": f"see {token}"}},
+            "the detail of this change contains a token",
+        ),
     ):
         async with sessions.begin() as session:
             with case(field, value), pytest.raises(FormatError, match=sentence or None):

@@ -183,8 +183,8 @@ async def test_what_no_token_may_be(issue, enter, sessions, operator):
         ({"expires_at": NOW}, "within 366 days"),
         ({"expires_at": NOW - 1}, "within 366 days"),
         ({"expires_at": NOW + 366 * DAY + 1}, "within 366 days"),
-        ({"permissions": []}, "opens nothing"),
-        ({"permissions": [Permission.PEOPLE]}, "does not hold people"),
+        ({"permissions": []}, "at least one permission"),
+        ({"permissions": [Permission.PEOPLE]}, "does not have people"),
     ):
         with case(options), pytest.raises(FormatError, match=sentence):
             await issue(**options)
@@ -207,7 +207,7 @@ async def test_who_makes_tokens(issue):
     for asking, sentence in (
         (engineer, "not allowed to people"),
         (cancro, "no rights for armani"),
-        (narrow, "does not hold the right to halt"),
+        (narrow, "does not have the right to halt"),
     ):
         with pytest.raises(PermissionDeniedError, match=sentence):
             await issue(by=asking)
@@ -244,7 +244,7 @@ async def test_who_revokes_tokens(issue, enter, sessions):
             await revoke_token(session, asking, identity=second.row.id, at=NOW)
         with pytest.raises(PermissionDeniedError):
             await revoke_token(session, cancro, identity=second.row.id, at=NOW)
-        with pytest.raises(PermissionDeniedError, match="does not hold the right to halt"):
+        with pytest.raises(PermissionDeniedError, match="does not have the right to halt"):
             await revoke_token(session, narrow, identity=second.row.id, at=NOW)
         with pytest.raises(NotFoundError, match="there is no token ffff"):
             await revoke_token(session, armani, identity="ffff", at=NOW)
