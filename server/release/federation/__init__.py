@@ -1,5 +1,6 @@
 """Logins at an identity provider: OpenID Connect, for existing accounts.
 
-The provider says who a person is; rights are this server's alone. `code_flow` leads a browser to
-the provider and back, `provider` finds its keys and verifies what it said.
+The provider authenticates a user; the user's rights are those of the account on this server.
+`code_flow` redirects a browser to the provider and handles its return. `provider` fetches the
+provider's keys and verifies ID tokens.
 """

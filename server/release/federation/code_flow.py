@@ -1,7 +1,7 @@
-"""Logging in with a browser: the authorization code flow, with PKCE, state and nonce.
+"""Login with a browser: the authorization code flow, with PKCE, state and nonce.
 
-Source: OpenID Connect Core 1.0 section 3.1, RFC 7636, and RFC 9700 for clients. The state of a
-login is derived from one secret in a cookie of the browser, so the server stores nothing for
+Source: OpenID Connect Core 1.0 section 3.1, RFC 7636, and RFC 9700 for clients. All values of a
+login are derived from one secret in a cookie of the browser, so the server stores nothing for
 unfinished logins.
 """
 
@@ -61,7 +61,7 @@ class Attempt:
 
     @property
     def challenge(self) -> str:
-        """The hash of the verifier, which the provider receives first."""
+        """The hash of the verifier; the provider receives it first."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -70,9 +70,10 @@ class Attempt:
 
 
 class CodeFlow:
-    """Logins at `provider` that return to `redirect_uri`.
+    """Logins at `provider`, which sends the browser back to `redirect_uri`.
 
-    The client is the audience of its ID tokens. Without a `secret` it is a public client.
+    The client id is the audience of the provider's ID tokens. Without a `secret` this server is a
+    public client.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class CodeFlow:
         self._post = post
 
     async def begin(self, attempt: Attempt) -> str:
-        """Return the provider's URL for the browser."""
+        """Return the provider's URL to which the browser is redirected."""
         endpoint = _endpoint(await self._provider.discover(), "authorization_endpoint")
         query = {
             "response_type": "code",
@@ -101,10 +102,10 @@ class CodeFlow:
         return f"{endpoint}{mark}{urlencode(query)}"
 
     async def complete(self, attempt: Attempt, query: Mapping[str, str]) -> str:
-        """Return the subject who logged in, from the query that the browser returns with.
+        """Return the subject that logged in, from the query of the redirect back.
 
-        Raises AuthenticationError where it is not the response to `attempt`, StorageError where the
-        provider does not answer or does not know this client.
+        Raises AuthenticationError if `query` is not a successful response to `attempt`,
+        StorageError if the provider does not answer or rejects this server as a client.
         """
         page = await self._provider.discover()
         code = self._read_code(attempt, query, page)
@@ -125,7 +126,7 @@ class CodeFlow:
         status, given = await self._post(_endpoint(page, "token_endpoint"), fields, headers)
         if status == 401 or given.get("error") in {"invalid_client", "unauthorized_client"}:
             raise StorageError(
-                "the identity provider does not take this server for its client: see"
+                "the identity provider does not accept this server as its client: check"
                 " oidc_audience and oidc_client_secret_file."
             )
         text = given.get("id_token")
@@ -136,7 +137,7 @@ class CodeFlow:
     def _read_code(
         self, attempt: Attempt, query: Mapping[str, str], page: Mapping[str, Any]
     ) -> str:
-        # RFC 9207: another provider's code is not sent to this one.
+        # RFC 9207: do not send another provider's code to this one.
         says = page.get("authorization_response_iss_parameter_supported") is True
         issuer = query.get("iss", "" if says else self._provider.expected.issuer)
         if (
@@ -159,20 +160,20 @@ def _endpoint(page: Mapping[str, Any], name: str) -> str:
             return address
     except FormatError as error:
         raise StorageError(f"the identity provider's {name} cannot be used.") from error
-    raise StorageError(f"the identity provider has no {name}: see oidc_issuer.")
+    raise StorageError(f"the identity provider has no {name}: check oidc_issuer.")
 
 
 def _refused() -> AuthenticationError:
-    return AuthenticationError("the login did not hold: begin again.")
+    return AuthenticationError("the login failed: start it again.")
 
 
 SECRET_LIMIT = 1024  # bytes
 
 
 def load_client_secret(file: Path) -> str:
-    """Read the secret from a file that holds nothing else, such as a systemd credential.
+    """Return the secret from a file with nothing else in it, such as a systemd credential.
 
-    Raises TrustError where other users may read it, FormatError for an invalid secret.
+    Raises TrustError if other users may read the file, FormatError for an invalid secret.
     """
     secret = read_bounded(file, SECRET_LIMIT)
     found = file.stat()
@@ -186,20 +187,20 @@ def load_client_secret(file: Path) -> str:
 
 
 LOGIN = "login"
-"""The audit log's placeholder for a token's id."""
+"""The token id of a login in the audit log."""
 
 
 async def log_in(sessions: Sessions, provider: Provider, text: str) -> Principal:
-    """Return the principal of an ID token, with the present rights of its account.
+    """Return the principal of the ID token `text`, with the present rights of its account.
 
-    Logging in creates no account. Raises AuthenticationError, always with the same sentence, for an
-    invalid token, for a subject without an account, and for an account that is disabled, or was
-    after the token was issued.
+    A login never creates an account. Raises AuthenticationError for an invalid token, for a subject
+    without an account, for a disabled account, and for an account that was disabled after the token
+    was issued. The message is the same for every reason.
     """
     subject = await provider.verify(text)
     async with sessions() as session:
         account = await find_by_subject(session, subject)
-    # The provider's clock may be ahead: a token from just before must not count as issued after.
+    # The provider's clock may be ahead: a token issued before the disabling must not seem newer.
     ended = None if account is None else account.logins_from
     is_over = ended is not None and issued_at(text) <= ended + LEEWAY_SECONDS
     if account is None or account.disabled_at is not None or is_over:

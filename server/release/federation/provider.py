@@ -1,8 +1,8 @@
-"""The identity provider: its keys, found by discovery and cached, and its ID tokens, verified.
+"""The identity provider: fetches and caches its keys, and verifies its ID tokens.
 
 Verification is pure. Source: OpenID Connect Core 1.0 section 3.1.3.7 and Discovery 1.0 sections 3
-and 4, with RFC 8725's advice: fixed algorithms, one audience, no token of another kind. JOSE itself
-is joserfc's.
+and 4, with the advice of RFC 8725: fixed algorithms, one audience, no other types of tokens. The
+library joserfc implements JOSE.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from server.storage.errors import StorageError
 ALGORITHMS = ("ES256", "PS256", "RS256", "Ed25519")
 """Signatures with a public key; no `none`, and no algorithm that could use that key as a secret.
 
-Every provider has RS256. `EdDSA` does not name the curve and is deprecated by RFC 9864.
+Every provider supports RS256. `EdDSA` does not name the curve, and RFC 9864 deprecates it.
 """
-LEEWAY_SECONDS = 60  # by how much the provider's clock may differ from ours
+LEEWAY_SECONDS = 60  # the largest accepted difference between the provider's clock and ours
 MAX_LIFE_SECONDS = 86_400  # a token cannot be revoked before it expires
 TEXT_LIMIT = 8192
 
@@ -43,9 +43,9 @@ class Expected:
 
 
 def load_keys(page: Mapping[str, Any]) -> KeySet:
-    """Return the signing keys of a JWK set; others, above all secret ones, are skipped.
+    """Return the public signing keys of a JWK set; other keys are skipped.
 
-    Raises FormatError where there is none.
+    Raises FormatError for a malformed set, and if it has no such key.
     """
     listed = page.get("keys")
     wanted = [
@@ -62,18 +62,18 @@ def load_keys(page: Mapping[str, Any]) -> KeySet:
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise FormatError("the identity provider's keys are malformed.") from error
     if not keys.keys:
-        raise FormatError("the identity provider has no key that signs.")
+        raise FormatError("the identity provider has no signing key.")
     return keys
 
 
 def key_id(text: str) -> str:
-    """Return the key id in a token's header; raises FormatError for what is no token."""
+    """Return the key id in a token's header; raises FormatError if `text` is not a token."""
     if len(text) > TEXT_LIMIT or text.count(".") != 2:
-        raise FormatError("the text is no ID token.")
+        raise FormatError("the text is not an ID token.")
     try:
         header = jws.extract_compact(text.encode()).headers()
     except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise FormatError("the text is no ID token.") from error
+        raise FormatError("the text is not an ID token.") from error
     found = header.get("kid")
     if not isinstance(found, str):
         raise FormatError("the ID token names no key.")
@@ -81,7 +81,7 @@ def key_id(text: str) -> str:
 
 
 def issued_at(text: str) -> int:
-    """Return when a verified ID token was issued, in epoch seconds."""
+    """Return the time at which a verified ID token was issued, in epoch seconds."""
     payload = text.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return int(claims["iat"])
@@ -92,7 +92,7 @@ def verify_identity(
 ) -> str:
     """Return the subject of an ID token; raises FormatError unless it is valid at `now`.
 
-    With a `nonce` the token must have been made for the login that sent it.
+    With a `nonce`, the token must have been issued for the login that sent this nonce.
     """
     try:
         token = jwt.decode(text, keys, algorithms=list(ALGORITHMS))
@@ -107,17 +107,17 @@ def verify_identity(
         ).validate(token.claims)
         header, claims = token.header, token.claims
     except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise FormatError("the ID token does not hold.") from error
+        raise FormatError("the ID token is not valid.") from error
     if header.get("typ", "JWT") not in {"JWT", "jwt"} or "events" in claims:
-        raise FormatError("the token is of another kind than an ID token.")
+        raise FormatError("the token is not an ID token, but of another type.")
     if claims["aud"] not in (expected.audience, [expected.audience]):
         raise FormatError("the ID token is for another audience.")
     if claims.get("azp", expected.audience) != expected.audience:
         raise FormatError("the ID token was issued to another client.")
     if nonce is not None and claims.get("nonce") != nonce:
-        raise FormatError("the ID token was made for another login.")
+        raise FormatError("the ID token was issued for another login.")
     if not 0 < claims["exp"] - claims["iat"] <= MAX_LIFE_SECONDS:
-        raise FormatError("the ID token lives for more than a day.")
+        raise FormatError("the ID token is valid for more than a day.")
     subject = claims["sub"]
     if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_LIMIT:
         raise FormatError("the ID token has no subject.")
@@ -137,19 +137,19 @@ def check_address(url: str) -> None:
 
 
 async def fetch_page(url: str) -> dict[str, Any]:
-    """Return the JSON object at `url`; raises StorageError where it cannot be fetched."""
+    """Return the JSON object at `url`; raises StorageError if it cannot be fetched."""
     status, page = await _ask("GET", url)
     if status != 200:
-        raise StorageError(f"the identity provider answers {status}: see oidc_issuer.")
+        raise StorageError(f"the identity provider answers {status}: check oidc_issuer.")
     return page
 
 
 async def post_form(
     url: str, fields: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, dict[str, Any]]:
-    """Send a form to `url`; returns the status and the JSON object of the answer.
+    """Send a form to `url`; return the status and the JSON object of the response.
 
-    Raises StorageError where there is none.
+    Raises StorageError if there is no response, or no JSON object in it.
     """
     return await _ask("POST", url, data=fields, headers=headers)
 
@@ -171,20 +171,23 @@ async def _ask(
             async for piece in answer.content.iter_chunked(16_384):
                 content += piece
                 if len(content) > PAGE_LIMIT:
-                    raise StorageError("the identity provider sends too much: see oidc_issuer.")
+                    raise StorageError(
+                        f"the identity provider's response exceeds {PAGE_LIMIT} bytes: check"
+                        " oidc_issuer."
+                    )
             page = json.loads(content)
     except (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError) as error:
         raise StorageError(
             f"the identity provider does not answer ({type(error).__name__}): try again."
         ) from error
     if not isinstance(page, dict):
-        raise StorageError("the identity provider answers with no JSON object: see oidc_issuer.")
+        raise StorageError("the identity provider does not answer in JSON: check oidc_issuer.")
     return answer.status, page
 
 
-KEEP_SECONDS = 3600  # a key that the provider withdrew stays valid that long
-RETRY_SECONDS = 60  # between two searches for an unknown key: any client can name one
-PAUSE_SECONDS = 5  # after a failure: clients with tokens must not cause a request and a wait each
+KEEP_SECONDS = 3600  # how long keys are cached: a withdrawn key stays valid this long
+RETRY_SECONDS = 60  # between two fetches for an unknown key id: any client can invent one
+PAUSE_SECONDS = 5  # after a failure, so that not every request with a token waits for a fetch
 DISCOVERY = "/.well-known/openid-configuration"
 Fetch = Callable[[str], Awaitable[Mapping[str, Any]]]
 
@@ -212,15 +215,15 @@ class Provider:
         return self._expected
 
     async def discover(self) -> Mapping[str, Any]:
-        """Return the provider's metadata; StorageError where it does not answer."""
+        """Return the provider's metadata; raises StorageError if it does not answer."""
         await self._find_keys(None)
         return self._page
 
     async def verify(self, text: str, nonce: str | None = None) -> str:
-        """Return the subject of the valid ID token `text`, made for the login of `nonce` if given.
+        """Return the subject of the ID token `text`, after verifying it; see `verify_identity`.
 
-        Raises AuthenticationError, with one sentence for every reason; StorageError where the
-        provider does not answer and its keys are not cached.
+        Raises AuthenticationError, with the same message for every reason, and StorageError if the
+        provider's keys are not cached and it does not answer.
         """
         try:
             keys = await self._find_keys(key_id(text))
@@ -231,8 +234,8 @@ class Provider:
             ) from None  # the reason would help an attacker
 
     async def _find_keys(self, wanted: str | None) -> KeySet:
-        """Return the keys, fetched again where `wanted` is not among them; None accepts any."""
-        # Outside of the lock: invented key ids must not delay tokens whose key is known.
+        """Return the keys; fetch them again if the key id `wanted`, when given, is not cached."""
+        # Before taking the lock: invented key ids must not delay tokens whose key is cached.
         if (keys := self._kept(wanted)) is not None:
             return keys
         async with self._lock:
@@ -250,7 +253,7 @@ class Provider:
             return self._keys
 
     def _kept(self, wanted: str | None) -> KeySet | None:
-        """Return the cached keys, where they are still good."""
+        """Return the cached keys if they are fresh enough to answer for `wanted`, else None."""
         age = self._epoch() - self._looked
         if self._keys is None or not 0 <= age < KEEP_SECONDS:
             return None
@@ -263,7 +266,8 @@ class Provider:
         address = page.get("jwks_uri")
         if page.get("issuer") != issuer or not isinstance(address, str):
             raise StorageError(
-                "the identity provider calls itself otherwise: oidc_issuer is its exact name."
+                "the identity provider's metadata names another issuer: set oidc_issuer to its"
+                " exact name."
             )
         try:
             check_address(address)

@@ -1,1 +1,1 @@
-"""Submissions over HTTP: the same bundles that the signer writes to `incoming/`."""
+"""Submissions: bundles of signed metadata over HTTP, as the signer writes them to `incoming/`."""

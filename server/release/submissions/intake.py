@@ -1,7 +1,7 @@
-"""An incoming submission: `bundle.json`, which is one line, and the role files in its order.
+"""An incoming submission: `bundle.json` in one line, then the role files in the order it lists.
 
-Source: docs/FORMATS.md section 6. Memory holds one role file and one piece of a socket at a time,
-whatever the size of the submission.
+Source: docs/FORMATS.md section 6. Memory holds one role file and one chunk of the request body at a
+time, however large the submission is.
 """
 
 import os
@@ -20,14 +20,14 @@ from server.storage.room import KEEP_FREE
 
 
 class Intake:
-    """Cuts the bytes of one submission into its parts."""
+    """Splits the request body of a submission into its parts."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
         self._held = bytearray()
 
     async def line(self, limit: int) -> bytes:
-        """Return the bytes up to the first line feed; raises FormatError beyond `limit`."""
+        """Return the first line with its line feed; raises FormatError if it exceeds `limit`."""
         while b"\n" not in self._held and len(self._held) < limit:
             if not await self._more():
                 break
@@ -40,7 +40,7 @@ class Intake:
         return self._cut(length)
 
     async def take(self, length: int) -> bytes:
-        """Return the next `length` bytes; raises FormatError when there are fewer."""
+        """Return the next `length` bytes; raises FormatError if there are fewer."""
         while len(self._held) < length:
             if not await self._more():
                 raise FormatError("the submission ends before the last role file that it names.")
@@ -52,7 +52,7 @@ class Intake:
             length -= len(self._cut(min(length, len(self._held))))
 
     async def end(self) -> None:
-        """Raise FormatError unless this is the end."""
+        """Raise FormatError if there are more bytes."""
         if self._held or await self._more():
             raise FormatError("the submission holds more than the role files that it names.")
 
@@ -68,12 +68,12 @@ class Intake:
 
 
 PREFIX = f"{TEMPORARY}api-"
-"""Different from the signer's temporary names, whose bundles in progress are left alone."""
+"""The prefix differs from the signer's, so that its bundles in progress are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class TemporaryBundle:
-    """A bundle that does not wait yet; once received, its `receipt` is in the audit log."""
+    """A bundle that is not in the inbox yet; once received, its `receipt` is in the audit log."""
 
     incoming: Path
     submission: str
@@ -81,33 +81,33 @@ class TemporaryBundle:
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The bundle's temporary folder."""
         return self.incoming / f"{PREFIX}{self.submission}-{self.receipt}"
 
     def remove(self) -> None:
-        """Remove it; if that fails, the next sweep does."""
+        """Remove the folder; what a failure leaves is removed by `Submissions.tidy`."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def find_temporary_bundles(incoming: Path) -> list[TemporaryBundle]:
-    """Return the bundles that do not wait yet, including those being written."""
+    """Return the bundles that are not in the inbox yet, including those being written."""
     names = [path.name.removeprefix(PREFIX) for path in incoming.glob(f"{PREFIX}*")]
     parts = [name.partition("-") for name in sorted(names)]
     return [TemporaryBundle(incoming, submission, receipt) for submission, _, receipt in parts]
 
 
 def begin_bundle(temporary: Path) -> None:
-    """Make the folder that `write_role` fills."""
+    """Create the bundle's folder with an empty `metadata/`."""
     make_folder(temporary / "metadata")
 
 
 def write_role(temporary: Path, name: str, data: bytes) -> None:
-    """Write one role file; on return its bytes survive a power cut."""
+    """Write and sync one role file; on return its bytes survive a power failure."""
     _write(temporary / "metadata" / name, data)
 
 
 def complete_bundle(temporary: Path, data: bytes) -> None:
-    """Write `bundle.json` after the role files; on return all of it survives a power cut."""
+    """Write `bundle.json` last and sync the folders; on return all survives a power failure."""
     _write(temporary / "bundle.json", data)
     sync_folder(temporary / "metadata")
     sync_folder(temporary)
@@ -121,32 +121,32 @@ def _write(path: Path, data: bytes) -> None:
 
 
 COPIES = 3
-"""Files per role file until it is public: in `incoming`, staged, and in its place."""
+"""Copies of a role file while it is published: in `incoming`, in `staging`, and in `public`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionLimits:
-    """`data`: of all role files of one submission; `keep_free`: bytes left on the disk."""
+    """`size`: bytes of all role files of one submission; `keep_free`: bytes left on the disk."""
 
     size: int = 256 << 20
     keep_free: int = KEEP_FREE
 
 
 def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:
-    """Return how many bytes the role files of a bundle have in all.
+    """Return the total size of a bundle's role files in bytes.
 
-    Raises FormatError for one over a reader's limit, TooLargeError for too many in all.
+    Raises FormatError for a file over the limit of its readers, TooLargeError for the total.
     """
     for role in bundle.roles:
         if role.length > metadata_limit(role.name):
             raise FormatError(
-                f"{role.name} {role.version} has {role.length} bytes, and readers take"
+                f"{role.name} {role.version} has {role.length} bytes, and clients accept at most"
                 f" {metadata_limit(role.name)}: sign one that lists less."
             )
     total = sum(role.length for role in bundle.roles)
     if total > limits.size:
         raise TooLargeError(
-            f"the role files have {total} bytes, and {limits.size} are taken at once: make"
+            f"the role files have {total} bytes, and a submission may have {limits.size}: make"
             " bundles of fewer roles, or have the operator raise `submission_limit`."
         )
     return total
@@ -158,5 +158,5 @@ def check_free(total: int, free: int, limits: SubmissionLimits) -> None:
     if lacking > 0:
         raise QuotaError(
             f"the disk has no room for role files of {total} bytes, {lacking} are lacking: have"
-            " the operator make room, or lower `keep_free`."
+            " the operator free disk space, or lower `keep_free`."
         )

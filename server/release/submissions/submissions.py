@@ -1,13 +1,14 @@
 """Receives signed metadata and reports its result: docs/FORMATS.md section 6.
 
-1  what its list says is checked, and who may        nothing is written
-2  the role files are written as they arrive, under  a crash leaves a folder that is swept
-   a temporary name, each checked before
-3  the audit log says who submitted it, with a receipt   a crash leaves a folder of that receipt
-4  the inbox has it, and the publisher is woken      from here on the publisher answers for it
+1  check `bundle.json` and the caller's rights       a crash leaves nothing
+2  check each role file as it arrives, and write it  a crash leaves a folder, removed later
+   to a folder with a temporary name
+3  record submitter and receipt in the audit log     a crash leaves a folder with that receipt
+4  move the bundle to the inbox, wake the publisher  from here on the publisher is responsible
 
-A folder whose receipt is in the audit log is handed in at the next start, or when the bundle is
-submitted again, whichever comes first; not where it was published, or submitted elsewhere since.
+A temporary folder whose receipt is in the audit log goes to the inbox at the next start, or when
+the bundle is submitted again. It is removed instead if the bundle has ended since, or has a newer
+receipt.
 """
 
 import asyncio
@@ -54,7 +55,10 @@ Status = Literal["waiting", "published", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class SubmissionState:
-    """One bundle: `snapshot` is the version with it, else 0; `finished_at` in epoch seconds."""
+    """The state of one bundle. `finished_at` is in epoch seconds; 0 while it waits.
+
+    `snapshot` is the version of snapshot that published it, else 0.
+    """
 
     id: str
     status: Status
@@ -64,12 +68,12 @@ class SubmissionState:
 
     @property
     def key(self) -> str:
-        """The sort key of the listing, the newest first; a waiting bundle has no end time."""
+        """The sort key of the listing, newest first; waiting bundles come before all others."""
         return f"{self.finished_at or 10**15:016d}.{self.id}"
 
 
 def state_of(row: Submission) -> SubmissionState:
-    """Return the publisher's result for a bundle."""
+    """Return the state of a bundle from its row, which the publisher wrote."""
     status: Status = "published" if row.status == "published" else "refused"
     return SubmissionState(row.id, status, row.reason, row.snapshot, row.finished_at)
 
@@ -77,14 +81,15 @@ def state_of(row: Submission) -> SubmissionState:
 _NAMED_IN_AUDIT_LOG = 200  # roles of a bundle; the bundle's id is a hash of all of them
 RECEIVE = "submission.receive"
 MAX_WAIT = 30
-"""The longest wait of a request for its answer, in seconds: proxies time out at 60."""
+"""The longest time that a request waits for a result, in seconds: proxies time out at 60."""
 
 
 @dataclass(eq=False)
 class Submissions:
-    """All submissions of a site. `wake` makes the publisher of this process look for bundles now.
+    """All submissions of a site.
 
-    `free` returns the free bytes on the disk of a folder.
+    `wake` makes the publisher of this process look for bundles immediately. `free` returns the free
+    bytes on a folder's disk.
     """
 
     folder: StateFolder
@@ -97,19 +102,19 @@ class Submissions:
     limits: SubmissionLimits
     inbox: Inbox
     _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
-    # The inbox is asked in threads of its own, of which a store of blobs takes none.
-    _asking: BlobThreads = field(default_factory=BlobThreads, init=False)
+    # Threads for the inbox only, so that calls of the blob store do not delay it.
+    _inbox_threads: BlobThreads = field(default_factory=BlobThreads, init=False)
     _under_way: set[TemporaryBundle] = field(default_factory=set[TemporaryBundle], init=False)
     _naming: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def submit(
         self, principal: Principal, submission_id: str, pieces: AsyncIterator[bytes]
     ) -> SubmissionState:
-        """Receive a bundle: its `bundle.json`, then its role files in the list's order.
+        """Receive a bundle: `bundle.json`, then the role files in the order it lists.
 
-        The blobs that it names must be in the store. Submitting the same bundle again is the same
-        submission: one that waits or is published stays, a refused one is tried once more. In any
-        case the caller may read on from `pieces`.
+        The blobs that it names must be in the store. Submitting a bundle again changes nothing if
+        it waits or is published, and tries a refused bundle again. After any return the caller may
+        continue to read from `pieces`.
         """
         intake = Intake(pieces)
         data = await intake.line(MAX_BUNDLE)
@@ -135,7 +140,7 @@ class Submissions:
                 if is_new and not await self._settle(submission_id):
                     await self._record(principal, bundle, temporary)
                     await self._hand_in(temporary)
-                else:  # it arrived another way meanwhile
+                else:  # another request or node submitted it meanwhile
                     await asyncio.to_thread(temporary.remove)
         finally:
             self._under_way.discard(temporary)
@@ -143,22 +148,22 @@ class Submissions:
         return SubmissionState(submission_id, "waiting")
 
     async def get(self, submission_id: str, wait: float = 0) -> SubmissionState:
-        """Return the state of a submission; waits up to `wait` seconds for its result."""
+        """Return the state of a submission, after waiting up to `wait` seconds for its result."""
         check_sha256(submission_id)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(wait, MAX_WAIT)
         while True:
             state = await self._find(submission_id)
             if state is None:
-                raise NotFoundError("there is no such submission: hand it in first.")
+                raise NotFoundError("there is no such submission: submit it first.")
             if state.status != "waiting" or loop.time() >= deadline:
                 return state
             await asyncio.sleep(self.inbox.look_seconds)
 
     async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
-        """Return `limit` submissions after the key `after`, the newest first.
+        """Return up to `limit` submissions after the key `after`, newest first.
 
-        A caller with all codenames sees all, others those of their account.
+        A caller with all codenames sees all submissions, other callers those of their account.
         """
         waiting = await self.list_waiting()
         order = (Row.finished_at.desc(), Row.id.desc())
@@ -169,7 +174,7 @@ class Submissions:
         if after:
             finished_at, _, last = after.partition(".")
             if not finished_at.isdecimal():
-                raise FormatError("the cursor is none that this server gave.")
+                raise FormatError("the cursor is not from this server: start from the first page.")
             earlier = Row.finished_at < int(finished_at)
             same = and_(Row.finished_at == int(finished_at), Row.id < last)
             query = query.where(or_(earlier, same))
@@ -184,26 +189,26 @@ class Submissions:
         return [state for state in states if not after or state.key < after][:limit]
 
     async def list_waiting(self) -> Sequence[str]:
-        """Return the ids of the bundles that wait, the oldest first."""
-        return await self._asking.run(self.inbox.waiting)
+        """Return the ids of the waiting bundles, oldest first."""
+        return await self._inbox_threads.run(self.inbox.waiting)
 
     async def tidy(self) -> None:
-        """Clean up after a crash; call it at the start, before anything is submitted."""
+        """Clean up after a crash; call it at the start, before `submit`."""
         with contextlib.suppress(StorageError):  # the folder waits for the next start
             async with self._naming:
                 await self._settle()
 
     async def _hand_in(self, temporary: TemporaryBundle) -> None:
-        await self._asking.run(
+        await self._inbox_threads.run(
             self.inbox.hand_in, temporary.path, temporary.submission, temporary.receipt
         )
 
     async def _settle(self, submission_id: str = "") -> bool:
-        """Hand in the folders whose receipt is in the audit log; returns whether there was one.
+        """Move folders whose receipt is in the audit log to the inbox; return whether any moved.
 
-        Of all bundles, or one; other folders are removed, except those being written. After a
-        failure of disk, store or database between steps 2 and 4 only the audit log tells whether
-        the receipt was recorded.
+        With `submission_id`, handle only folders of that bundle. Folders without a valid receipt
+        are removed, except those being written. After a failure between steps 2 and 4, only the
+        audit log shows whether the receipt was recorded.
         """
         found = await asyncio.to_thread(find_temporary_bundles, self.folder.incoming)
         revealed = False
@@ -238,9 +243,9 @@ class Submissions:
 
     async def _find(self, submission_id: str) -> SubmissionState | None:
         try:
-            if await self._asking.run(self.inbox.waits, submission_id):
+            if await self._inbox_threads.run(self.inbox.waits, submission_id):
                 return SubmissionState(submission_id, "waiting")
-        except StorageError:  # one that ended does not wait, whatever the store would say
+        except StorageError:  # a bundle that has ended does not wait: the inbox is not needed
             async with self.sessions() as session:
                 row = await session.get(Row, submission_id)
                 if row is None or row.attempt != await _find_receipt(session, submission_id):
@@ -267,7 +272,7 @@ class Submissions:
 
 
 async def _write(intake: Intake, bundle: Bundle, data: bytes, temporary: TemporaryBundle) -> None:
-    """Do step 2; a failure leaves nothing."""
+    """Do step 2; a failure removes the folder."""
     is_whole = False
     try:
         await asyncio.to_thread(begin_bundle, temporary.path)
@@ -282,7 +287,7 @@ async def _write(intake: Intake, bundle: Bundle, data: bytes, temporary: Tempora
 
 
 async def _find_receipt(session: AsyncSession, submission_id: str) -> str | None:
-    """Return the receipt of the last time that a bundle was submitted."""
+    """Return the receipt of a bundle's latest submission."""
     query = (
         select(AuditLogEntry.detail)
         .where(AuditLogEntry.action == RECEIVE, AuditLogEntry.subject == submission_id)
@@ -294,7 +299,7 @@ async def _find_receipt(session: AsyncSession, submission_id: str) -> str | None
 
 
 def _received_from(name: str) -> Select[str]:
-    """Return the query for the ids of an account's submissions, with any of its tokens."""
+    """Return the query for the ids of an account's submissions, with whichever of its tokens."""
     token = AuditLogEntry.actor.startswith(f"{name}/", autoescape=True)
     return select(AuditLogEntry.subject).where(
         AuditLogEntry.action == RECEIVE, or_(AuditLogEntry.actor == name, token)
@@ -305,7 +310,9 @@ def _decode(data: bytes) -> Bundle:
     try:
         return decode_bundle(data)
     except FormatError as error:
-        raise FormatError(f"the submission's first line is no bundle.json: {error}") from error
+        raise FormatError(
+            f"the submission's first line is not a valid bundle.json: {error}"
+        ) from error
 
 
 async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:
@@ -320,10 +327,10 @@ ACTOR = "server"
 
 
 async def record_end(session: AsyncSession, result: Result) -> None:
-    """Record that a bundle was published or refused, and why.
+    """Record that a bundle was published, or refused and why.
 
-    Its submitter is in the entry `submission.receive`; a bundle that was copied into `incoming/`
-    has none. A reason may quote the submission, so tokens are redacted.
+    The submitter is in the entry `submission.receive`; a bundle that was copied into `incoming/`
+    has no such entry. A reason may quote the submission, so tokens are redacted.
     """
     is_published = result.status == "published"
     await record(
