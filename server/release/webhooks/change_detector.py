@@ -1,4 +1,4 @@
-"""Detects changes of the public tree and beginning rollout steps, and queues their events."""
+"""Detects changes of the public tree and the start of rollout steps, and queues their events."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +39,7 @@ Name = Callable[[Channel, int], Build]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is public: versions of timestamp, snapshot and offline roles, and the pointers."""
+    """The public state: versions of timestamp, snapshot and offline roles, and the pointers."""
 
     timestamp: int
     snapshot: int
@@ -48,7 +48,7 @@ class View:
 
 
 class SeenPointer(msgspec.Struct, frozen=True):
-    """What was announced of a pointer: newest counter, share reached, whether it is halted."""
+    """The announced state of a pointer: newest counter, share reached, whether it is halted."""
 
     counter: int
     permille: int
@@ -56,14 +56,14 @@ class SeenPointer(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What was announced of a view: versions of offline roles, and pointers by path."""
+    """The announced state of a view: versions of offline roles, and pointers by path."""
 
     roles: dict[str, int]
     pointers: dict[str, SeenPointer]
 
 
 def see(view: View | None, now: int) -> Seen:
-    """Return the state to announce of a view at `now`; None is a server without publication."""
+    """Return the state of `view` to announce at `now`; a `view` of None has no publication."""
     if view is None:
         return Seen({}, {})
     pointers = {
@@ -78,12 +78,12 @@ def see(view: View | None, now: int) -> Seen:
 
 
 def encode_seen(seen: Seen) -> str:
-    """Return an announced state as the text that the database stores."""
+    """Return an announced state as the text for the database."""
     return encode_canonical_json(msgspec.to_builtins(seen)).decode()
 
 
 def decode_seen(text: str) -> Seen:
-    """Read an announced state."""
+    """Return the announced state from the database's text."""
     return msgspec.json.decode(text, type=Seen)
 
 
@@ -92,7 +92,7 @@ def plan_events(
 ) -> Iterator[Event]:
     """Yield the events since `before`: publications, then halts and rollout steps by channel.
 
-    `name` returns a build's name; it is called only for builds in an event.
+    `name` returns a build's name. It is called only for builds in an event, since it reads files.
     """
     after = see(view, now)
     roles = {name: n for name, n in after.roles.items() if n > before.roles.get(name, 0)}
@@ -115,7 +115,7 @@ def plan_events(
 
 
 def next_step(view: View | None, now: int) -> int | None:
-    """Return when the next step of any rollout begins after `now`, None if there is none."""
+    """Return the start of the first rollout step after `now`, of any channel, or None."""
     starts = (
         start
         for pointer in (view.pointers.values() if view else ())
@@ -129,7 +129,7 @@ def next_step(view: View | None, now: int) -> int | None:
 def make_halted(
     channel: Channel, counter: int, reason: Mapping[str, str], now: int, build: Build = UNSET
 ) -> Event:
-    """Return the event of a halt, the same for the same build of a channel."""
+    """Return the event of a halt; its id depends only on the channel and the build."""
     data = HaltedData(
         channel=channel.channel,
         codename=channel.codename,
@@ -161,11 +161,11 @@ log = structlog.get_logger()
 
 
 class ChangeDetector:
-    """Announces what phones can see now and could not before.
+    """Queues events for changes of the public state that phones can see.
 
-    Events are queued a few in a transaction, and the announced state is stored after the last.
-    After a crash in between, the next look finds the same events by their ids: each is queued once,
-    however many processes look.
+    Events are queued in small transactions, and the announced state is stored after the last one.
+    After a crash in between, the next poll plans the same events with the same ids. So each event
+    is queued once, however many processes poll.
     """
 
     def __init__(self, public: Path, sessions: Sessions, clock: Callable[[], int]) -> None:
@@ -177,20 +177,20 @@ class ChangeDetector:
         self._next: int | None = 0
 
     async def run(self) -> None:
-        """Look for ever; a failure is reported once until it is a different one."""
+        """Poll until cancelled; an error is logged once until it changes."""
         complaint = ""
         while True:
             try:
                 await self.detect()
                 complaint = ""
-            except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
+            except Exception as error:  # noqa: BLE001 - a bug must not end the task silently
                 if str(error) != complaint:
                     complaint = str(error)
                     log.error("events are not noticed and are looked for again", error=complaint)
             await asyncio.sleep(TICK_SECONDS)
 
     async def detect(self) -> None:
-        """Queue the events since the last look of any process."""
+        """Queue the events since the last poll of any process."""
         now = self._clock()
         identity = await asyncio.to_thread(identify_timestamp, self._public)
         is_changed = identity != self._identity
@@ -201,12 +201,12 @@ class ChangeDetector:
             self._identity, self._view, self._next = identity, view, next_step(view, now)
 
     async def _queue_events(self, view: View | None, now: int) -> bool:
-        """Return False where another process was faster: then the next look starts from there."""
+        """Queue the events; return False if another process did so first: then poll again."""
         value = encode_seen(see(view, now))
         async with self._sessions.begin() as session:
             stored = await session.get(Noticed, PUBLIC)
             if stored is None:
-                # The first start of a version with webhooks: what was public before is no event.
+                # The first start of a version with webhooks: earlier publications are not events.
                 session.add(Noticed(name=PUBLIC, value=value))
                 return True
             if stored.value == value or view is None:
@@ -232,7 +232,7 @@ async def _is_last(session: AsyncSession, value: str) -> bool:
 
 
 class _Names:
-    """Names builds by the roles of their models, each read when needed."""
+    """Names builds from the roles of their models; reads each role when it is needed."""
 
     def __init__(self, public: Path, versions: Mapping[str, int]) -> None:
         self._folder = public / "metadata"
@@ -240,7 +240,7 @@ class _Names:
         self._known: dict[str, BuildNames] = {}
 
     def __call__(self, channel: Channel, counter: int) -> BuildName:
-        """Return the name of a build of a channel; only its counter where its role is gone."""
+        """Return the name of a build of a channel; only its counter if the role is not public."""
         role = channel.codename
         if role not in self._versions:
             return BuildName(counter)
@@ -275,7 +275,7 @@ def _load_view(public: Path) -> View | None:
 
 
 async def queue_expiring(sessions: Sessions, alarm: Alarm, now: int) -> None:
-    """Queue the event of an alarm; the same alarm again, also after a restart, queues nothing."""
+    """Queue the event of an alarm once, also across restarts."""
     data = ExpiringData(
         expires=int(alarm.expires.timestamp()),
         percent=int(alarm.share * 100),

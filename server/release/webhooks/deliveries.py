@@ -1,4 +1,4 @@
-"""Queued deliveries: inserted with their event, claimed for one attempt, and its result."""
+"""The queue of deliveries: insert one for an event, claim it for one attempt, record the result."""
 
 import hashlib
 import re
@@ -16,9 +16,9 @@ from server.release.webhooks.event import Event, encode_event
 from server.storage.database import Sessions
 from server.storage.models import Delivery, Webhook
 
-CLAIM_SECONDS = 60  # an attempt ends long before; the claim of a dead process expires
+CLAIM_SECONDS = 60  # much longer than an attempt; after it the claim of a dead process expires
 KEEP_SECONDS = 30 * 86_400  # how long finished deliveries can be viewed
-AT_ONCE = 100  # rows that one transaction adds or removes: a halt may wait for it
+AT_ONCE = 100  # rows in one transaction: a halt may have to wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Message:
 
 
 def delivery_id(webhook: str, event_id: str) -> str:
-    """Return the id of an event's delivery to a webhook, a function of these two."""
+    """Return the id of an event's delivery to a webhook; the same two ids give the same one."""
     return hashlib.sha256(f"{webhook}\0{event_id}".encode()).hexdigest()[:32]
 
 
@@ -48,9 +48,9 @@ async def enqueue(session: AsyncSession, event: Event, at: int) -> None:
 
 
 async def enqueue_some(session: AsyncSession, events: Sequence[Event], at: int) -> int:
-    """Queue the first of `events` as `enqueue` does, as many as keep a transaction short.
+    """Queue the first of `events` as `enqueue` does; return how many.
 
-    Returns how many: at least one, with at most `AT_ONCE` rows beyond that.
+    To keep the transaction short, it is the number that fits into `AT_ONCE` rows, but at least one.
     """
     enabled = await session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None)))
     wanted = {
@@ -71,7 +71,7 @@ async def enqueue_some(session: AsyncSession, events: Sequence[Event], at: int) 
 
 
 async def enqueue_for(session: AsyncSession, webhook: str, event: Event, at: int) -> str:
-    """Queue an event for one webhook, whatever it subscribed to; returns the delivery's id."""
+    """Queue an event for one webhook, also without subscription; return the delivery's id."""
     delivery = _make_delivery(webhook, event, at)
     if await session.get(Delivery, delivery.id) is None:
         session.add(delivery)
@@ -108,10 +108,10 @@ async def find_due(sessions: Sessions, now: int, busy: Collection[str]) -> list[
 
 
 async def claim(sessions: Sessions, webhook: str, now: int) -> Message | None:
-    """Claim the oldest due delivery of a webhook for one attempt, None where nothing is due.
+    """Claim the oldest due delivery of a webhook for one attempt; None if nothing is due.
 
-    The attempt is counted before it is made, and no other process makes it until the claim expires.
-    A crash meanwhile costs a minute; what had been sent is sent again with its id.
+    The attempt is counted before it is made. Other processes skip the delivery until the claim
+    expires, a minute later. After a crash, the message may be sent again, with the same event id.
     """
     query = (
         select(Delivery, Webhook)
@@ -153,7 +153,7 @@ def secrets_at(webhook: Webhook, now: int) -> tuple[str, ...]:
 
 
 async def measure_queue(sessions: Sessions) -> tuple[int, int | None]:
-    """Return how many deliveries wait, and since when the oldest does, in epoch seconds."""
+    """Return the number of waiting deliveries, and the oldest's creation time in epoch seconds."""
     query = select(func.count(), func.min(Delivery.created_at)).where(Delivery.next_at.is_not(None))
     async with sessions() as session:
         count, oldest = (await session.execute(query)).one()
@@ -176,9 +176,9 @@ async def record_success(sessions: Sessions, message: Message, now: int) -> None
 async def record_failure(
     session: AsyncSession, message: Message, error: str, now: int, wait: int | None
 ) -> int:
-    """Record a failed attempt and the time of the next one; without `wait` it was the last.
+    """Record a failed attempt; the next one is due in `wait` seconds, or never if it is None.
 
-    Returns since when the webhook has failed, in epoch seconds.
+    Returns the time since which the webhook has failed, in epoch seconds.
     """
     await session.execute(
         update(Delivery)
@@ -195,7 +195,7 @@ async def record_failure(
 
 
 async def forget_old(sessions: Sessions, now: int) -> None:
-    """Remove deliveries that ended a month ago."""
+    """Remove finished deliveries that were created over KEEP_SECONDS ago."""
     is_old = (Delivery.next_at.is_(None), Delivery.created_at < now - KEEP_SECONDS)
     some = select(Delivery.id).where(*is_old).limit(AT_ONCE)
     count = AT_ONCE
@@ -206,16 +206,16 @@ async def forget_old(sessions: Sessions, now: int) -> None:
 
 
 FIRST_SECONDS, FACTOR, LONGEST_SECONDS = 10, 3, 12 * 3600
-MAX_ATTEMPTS = 14  # the thirteen waits between them add up to 69 hours at most
+MAX_ATTEMPTS = 14  # the 13 waits between them add up to 69 hours at most
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _DATE = re.compile(r"[A-Za-z0-9 :,+-]{1,40}")
 
 
 def plan_retry(attempts: int, entropy: Callable[[int], bytes]) -> int | None:
-    """Return how many seconds to wait after that many failed attempts; None to give up.
+    """Return the seconds to wait after `attempts` failed attempts, or None to give up.
 
-    The wait is drawn evenly from the upper half of 10 s, 30 s, 90 s … 12 h, so that webhooks which
-    failed together are not retried together.
+    Exponential backoff with jitter: the wait is uniformly random in the upper half of 10 s, 30 s,
+    90 s … 12 h, so that webhooks that failed together are not retried together.
     """
     if attempts >= MAX_ATTEMPTS:
         return None
@@ -225,9 +225,9 @@ def plan_retry(attempts: int, entropy: Callable[[int], bytes]) -> int | None:
 
 
 def decode_retry_after(text: str, now: int) -> int:
-    """Return the seconds of a Retry-After header; 0 for an invalid one.
+    """Return the seconds of a Retry-After header, at most 12 hours; 0 for an invalid one.
 
-    Source: RFC 9110 section 10.2.3: seconds, or a date. The wait is at most 12 hours.
+    Source: RFC 9110 section 10.2.3: the value is seconds or a date.
     """
     if _SECONDS.fullmatch(text):
         return min(int(text), LONGEST_SECONDS)
@@ -237,6 +237,6 @@ def decode_retry_after(text: str, now: int) -> int:
         date = parsedate_to_datetime(text)
     except ValueError:
         return 0
-    if date.tzinfo is None:  # `-0000`: a time in UTC without a known zone
+    if date.tzinfo is None:  # `-0000`: UTC, with an unknown local time zone
         date = date.replace(tzinfo=UTC)
     return min(max(0, int(date.timestamp()) - now), LONGEST_SECONDS)

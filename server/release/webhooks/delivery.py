@@ -1,8 +1,8 @@
-"""Delivers queued events to their webhooks until they are accepted or given up.
+"""Delivers queued events to their webhooks, with retries, until they are accepted or given up.
 
-Each webhook gets one delivery at a time, oldest first, and a few webhooks are served concurrently:
-a slow receiver delays no other. What a crash interrupts is sent again with the same id a minute
-later.
+Each webhook gets one delivery at a time, oldest first. Several webhooks are served concurrently, so
+a slow receiver does not delay the others. After a crash, an interrupted delivery is sent again a
+minute later, with the same event id.
 """
 
 import asyncio
@@ -32,25 +32,25 @@ RESULTS = ("delivered", "failed", "given-up")
 
 
 class WebhookMetrics:
-    """Results of attempts, and the length of the queue."""
+    """Metrics of attempts and of the queue."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.attempts = Counter(
             "hening_webhook_attempts",
-            "Attempts to deliver an event by how they ended; given-up is the last of a delivery",
+            "Attempts to deliver an event by result; given-up is the last one of a delivery",
             ["result"],
             registry=registry,
         )
         self.switched_off = Counter(
             "hening_webhooks_switched_off",
-            "Webhooks that were switched off because they took nothing",
+            "Webhooks that were switched off because all their deliveries failed",
             registry=registry,
         )
         self.waiting = Gauge(
             "hening_webhook_waiting", "Events that wait to be delivered", registry=registry
         )
         self.oldest = Gauge(
-            "hening_webhook_oldest_seconds", "How long the oldest of them waits", registry=registry
+            "hening_webhook_oldest_seconds", "Age of the oldest waiting event", registry=registry
         )
         for result in RESULTS:
             self.attempts.labels(result)
@@ -58,17 +58,18 @@ class WebhookMetrics:
 
 TICK_SECONDS = 0.5
 AT_ONCE = 16  # webhooks served at the same time
-IN_A_ROW = 20  # deliveries to one webhook before another takes its place
+IN_A_ROW = 20  # deliveries to one webhook before another one is served
 FORGET_SECONDS = 3600
 MEASURE_SECONDS = 10
-FAILING_SECONDS = 5 * 86_400  # without success; then a delivery given up switches the webhook off
+# After this time without a success, the next delivery that is given up switches the webhook off.
+FAILING_SECONDS = 5 * 86_400
 ACTOR = "server"
 log = structlog.get_logger()
 
 
 @dataclass(eq=False)
 class WebhookDelivery:
-    """Delivers for one process; several processes share the queue."""
+    """Delivers queued events; several processes may share the queue."""
 
     sessions: Sessions
     sender: Sender
@@ -84,7 +85,7 @@ class WebhookDelivery:
     _measured: int = field(default=0, init=False)
 
     async def run(self) -> None:
-        """Deliver for ever; a database failure is reported and tried again."""
+        """Deliver until cancelled; failures are logged, and retried."""
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
@@ -92,12 +93,12 @@ class WebhookDelivery:
                     await self._forget()
                     if abs(self.clock() - self._measured) >= MEASURE_SECONDS:
                         await self.measure()
-                except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
+                except Exception as error:  # noqa: BLE001 - a bug must not end the task silently
                     log.error("webhooks are not delivered", error=type(error).__name__)
                 await asyncio.sleep(TICK_SECONDS)
 
     async def deliver_due(self) -> None:
-        """Make one attempt at each due delivery, and return when all have ended."""
+        """Make one attempt for each due delivery, and return when all attempts have ended."""
         async with asyncio.TaskGroup() as group:
             await self._start_due(group)
 
@@ -113,7 +114,7 @@ class WebhookDelivery:
                     message = await claim(self.sessions, webhook, self.clock())
                     if message is None or not await self._deliver(message):
                         break
-        except Exception as error:  # noqa: BLE001 - as above; the claim runs out by itself
+        except Exception as error:  # noqa: BLE001 - as above; the claim expires
             log.error("webhooks are not delivered", webhook=webhook, error=type(error).__name__)
         finally:
             self._busy.discard(webhook)
@@ -131,7 +132,7 @@ class WebhookDelivery:
     async def _fail(self, message: Message, attempt: Attempt) -> None:
         now = self.clock()
         wait = None if attempt.gone else plan_retry(message.attempts, self.entropy)
-        if wait is not None:  # never sooner than without the header: it must not speed attempts up
+        if wait is not None:  # Retry-After can only lengthen the wait
             wait = max(wait, decode_retry_after(attempt.retry_after, now))
         is_off = False
         async with self.sessions.begin() as session:
@@ -153,7 +154,7 @@ class WebhookDelivery:
             self._forgot = now
 
     async def measure(self) -> None:
-        """Export the number of waiting deliveries, and the age of the oldest."""
+        """Update the metrics of waiting deliveries: their number, and the age of the oldest."""
         count, oldest = await measure_queue(self.sessions)
         self.metrics.waiting.set(count)
         self._measured = now = self.clock()

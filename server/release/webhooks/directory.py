@@ -1,7 +1,7 @@
 """Management of webhooks: create, list, switch on and off, rotate the secret, test.
 
-Every change is recorded in the audit log, in its own transaction. A secret is shown once, when it
-is created; the database stores it, because it signs.
+Every change is recorded in the audit log, in the same transaction. A secret is shown only when it
+is created. The database stores it in plain text, because it signs the deliveries.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from server.release.webhooks.urls import check_url
 from server.storage.database import Sessions
 from server.storage.models import Delivery, Webhook
 
-LONGEST_OVERLAP = 7 * 86_400  # seconds: a leaked secret must not sign for ever
-MAX_WEBHOOKS = 100  # that are enabled: each event is queued for each of them
+LONGEST_OVERLAP = 7 * 86_400  # seconds; bounds how long a leaked secret is still accepted
+MAX_WEBHOOKS = 100  # enabled ones: an event may be queued for each of them
 SHOWN_DELIVERIES = 50
 Entropy = Callable[[int], bytes]
 
@@ -38,17 +38,17 @@ async def create_webhook(
     *,
     private: bool,
 ) -> Webhook:
-    """Create a webhook; show its `secret` now, for it cannot be shown again.
+    """Create a webhook; its `secret` can be shown only now.
 
-    Raises FormatError for an invalid address or event, ConflictError for too many webhooks.
+    Raises FormatError for an invalid address or event type, ConflictError for too many webhooks.
     """
     principal.check(Permission.WEBHOOKS)
     check_url(url, private=private)
     if not events or (unknown := set(events) - set(SUBSCRIBABLE)):
         raise FormatError(
-            f"{min(unknown)[:48]!r} is no event: choose of {', '.join(SUBSCRIBABLE)}."
+            f"{min(unknown)[:48]!r} is not an event type: choose from {', '.join(SUBSCRIBABLE)}."
             if events
-            else f"a webhook needs events: choose of {', '.join(SUBSCRIBABLE)}."
+            else f"a webhook needs event types: choose from {', '.join(SUBSCRIBABLE)}."
         )
     webhook = Webhook(
         id=entropy(16).hex(),
@@ -66,25 +66,25 @@ async def create_webhook(
         await _check_room(session)
         session.add(webhook)
         await session.flush()
-        told = {"events": sorted(set(events)), "fingerprint": webhook_fingerprint(webhook)}
-        await _record(session, principal.actor, "webhook.create", webhook.id, now, told)
+        detail = {"events": sorted(set(events)), "fingerprint": webhook_fingerprint(webhook)}
+        await _record(session, principal.actor, "webhook.create", webhook.id, now, detail)
     return webhook
 
 
 def webhook_fingerprint(webhook: Webhook) -> str:
-    """Return the audit log's fingerprint of address and secret: a hash of both."""
+    """Return a webhook's fingerprint for the audit log: a hash of its address and secret."""
     return hashlib.sha256(f"{webhook.secret}\n{webhook.url}".encode()).hexdigest()
 
 
 async def list_webhooks(sessions: Sessions) -> list[Webhook]:
-    """Return all webhooks, oldest first, disabled ones too."""
+    """Return all webhooks, oldest first, including disabled ones."""
     async with sessions() as session:
         query = select(Webhook).order_by(Webhook.created_at, Webhook.id)
         return list(await session.scalars(query))
 
 
 async def load_webhook(sessions: Sessions, webhook_id: str) -> tuple[Webhook, list[Delivery]]:
-    """Return a webhook and its newest deliveries, newest first; raises NotFoundError."""
+    """Return a webhook and its latest deliveries, newest first; raises NotFoundError."""
     query = (
         select(Delivery)
         .where(Delivery.webhook == webhook_id)
@@ -103,9 +103,10 @@ async def rotate_secret(
     now: int,
     entropy: Entropy,
 ) -> Webhook:
-    """Give a webhook a new `secret`, to be shown now; the former one signs for `overlap` seconds.
+    """Give a webhook a new `secret`, which can be shown only now.
 
-    Only that one: a rotation during an overlap ends the one before it.
+    For `overlap` seconds, the former secret signs as well. A second rotation during this time ends
+    the overlap of the first one. Raises FormatError for an `overlap` out of range.
     """
     principal.check(Permission.WEBHOOKS)
     if not 0 <= overlap <= LONGEST_OVERLAP:
@@ -124,7 +125,7 @@ async def rotate_secret(
 async def disable_webhook(
     sessions: Sessions, principal: Principal, webhook_id: str, now: int
 ) -> None:
-    """Switch a webhook off; its waiting deliveries are given up. It may be repeated."""
+    """Switch a webhook off and give up its waiting deliveries. Idempotent."""
     principal.check(Permission.WEBHOOKS)
     async with sessions.begin() as session:
         await _find(session, webhook_id)
@@ -134,7 +135,7 @@ async def disable_webhook(
 async def switch_off(
     session: AsyncSession, webhook_id: str, actor: str, reason: str, now: int
 ) -> bool:
-    """Switch a webhook off in the caller's transaction; returns whether it was on."""
+    """Switch a webhook off in the caller's transaction; return whether it was on."""
     query = update(Webhook).where(Webhook.id == webhook_id, Webhook.disabled_at.is_(None))
     changed = cast("CursorResult[None]", await session.execute(query.values(disabled_at=now)))
     if changed.rowcount == 0:
@@ -166,7 +167,7 @@ async def enable_webhook(
 async def ping_webhook(
     sessions: Sessions, principal: Principal, webhook_id: str, now: int, entropy: Entropy
 ) -> str:
-    """Queue an event without content, to test a webhook; returns the delivery's id."""
+    """Queue an event without data, to test a webhook; return the delivery's id."""
     principal.check(Permission.WEBHOOKS)
     event = make_event(PingData(), subject=webhook_id, time=now, occasion=entropy(16).hex())
     async with sessions.begin() as session:
@@ -180,7 +181,7 @@ async def ping_webhook(
 async def redeliver(
     sessions: Sessions, principal: Principal, webhook_id: str, delivery_id: str, now: int
 ) -> None:
-    """Restart a delivery with the same event id, by which a receiver recognises it."""
+    """Restart an ended delivery; its event id stays, so receivers can recognise the repetition."""
     principal.check(Permission.WEBHOOKS)
     async with sessions.begin() as session:
         await _find_enabled(session, webhook_id)
@@ -188,7 +189,7 @@ async def redeliver(
         if delivery is None or delivery.webhook != webhook_id:
             raise NotFoundError("there is no such delivery to this webhook: look at the webhook.")
         if delivery.next_at is not None:
-            raise ConflictError("this delivery is still on its way: wait for its end.")
+            raise ConflictError("this delivery has not ended yet: wait until it has.")
         delivery.next_at, delivery.delivered_at, delivery.attempts = now, None, 0
         await session.flush()
         detail = {"delivery": delivery_id}

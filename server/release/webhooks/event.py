@@ -1,4 +1,7 @@
-"""Events, small closed objects, and how they are signed; docs/FORMATS.md section 13."""
+"""Events, which are small objects with fixed fields, and their signatures.
+
+Source: docs/FORMATS.md section 13.
+"""
 
 import base64
 import hashlib
@@ -17,12 +20,12 @@ from server.publisher.build_names import BuildName
 
 UNSET = msgspec.UNSET
 Build = BuildName | msgspec.UnsetType
-"""The name of the event's build; absent where the event is about none."""
+"""The name of the event's build; absent if the event is not about a build."""
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 
 
 class EventType(StrEnum):
-    """The types of events; `ping` cannot be subscribed to, it is for tests."""
+    """The types of events; `ping` is only for tests, so a webhook cannot subscribe to it."""
 
     PUBLISHED = "published"
     ROLLED_OUT = "rolled-out"
@@ -37,11 +40,11 @@ SUBSCRIBABLE = tuple(kind for kind in EventType if kind is not EventType.PING)
 
 
 class _Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The closed `data` of one type of event."""
+    """The `data` of one type of event."""
 
 
 class PublishedData(_Data, frozen=True):
-    """New versions of offline roles are public; `roles` holds those that changed."""
+    """New versions of offline roles are public; `roles` has the versions of those that changed."""
 
     roles: dict[str, Positive]
     snapshot: Positive
@@ -49,7 +52,7 @@ class PublishedData(_Data, frozen=True):
 
 
 class RolledOutData(_Data, frozen=True):
-    """A channel's newest build is offered to `permille` of the fleet; `complete` is all of it."""
+    """A channel's newest build is offered to `permille` of the fleet; `complete` means all."""
 
     channel: str
     codename: str
@@ -90,7 +93,7 @@ class ChangeWaitingData(_Data, frozen=True):
 
 
 class ChangeRefusedData(_Data, frozen=True):
-    """A change was refused, by a person or when it was to be made."""
+    """An approver rejected a change, or it did not fit when it was to be carried out."""
 
     action: str
     change: str
@@ -99,7 +102,7 @@ class ChangeRefusedData(_Data, frozen=True):
 
 
 class PingData(_Data, frozen=True):
-    """Nothing happened: a test of a webhook."""
+    """No data: a test of a webhook."""
 
 
 Data = (
@@ -123,9 +126,9 @@ _TYPES: dict[type[_Data], EventType] = {
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An event at `time` (epoch seconds); `id` is the same however often it is sent.
+    """An event at `time` (epoch seconds); `id` stays the same when it is sent again.
 
-    Events contain no names of people: they leave for a third party's server.
+    Events contain no names of people, since they go to third parties' servers.
     """
 
     id: str
@@ -138,8 +141,8 @@ class Event(msgspec.Struct, frozen=True):
 def make_event(data: Data, *, subject: str, time: int, occasion: str) -> Event:
     """Return the event of `data` about `subject`.
 
-    `occasion` distinguishes it from others of the same type and subject. The same occasion gives
-    the same id, so that an event detected twice is sent once.
+    `occasion` distinguishes the event from others of the same type and subject. The id depends on
+    these three, so an event that is detected twice is sent once.
     """
     kind = _TYPES[type(data)]
     digest = hashlib.sha256(f"{kind}\0{subject}\0{occasion}".encode()).hexdigest()
@@ -147,16 +150,16 @@ def make_event(data: Data, *, subject: str, time: int, occasion: str) -> Event:
 
 
 def encode_event(event: Event) -> bytes:
-    """Return the bytes that are signed and sent: canonical JSON."""
+    """Return the event as canonical JSON, which is signed and sent."""
     return encode_canonical_json(msgspec.to_builtins(event))
 
 
 PREFIX = "whsec_"
-SECRET_BYTES = 32  # the specification asks for 24 to 64
+SECRET_BYTES = 32  # the specification of Standard Webhooks requires 24 to 64
 
 
 def make_secret(entropy: Callable[[int], bytes]) -> str:
-    """Return a fresh secret as it is shown: `whsec_` and base64."""
+    """Return a new secret in its text form: `whsec_` and base64."""
     return PREFIX + base64.b64encode(entropy(SECRET_BYTES)).decode()
 
 
@@ -165,9 +168,9 @@ def sign_message(
 ) -> dict[str, str]:
     """Return the three headers that sign `body`; `timestamp` is the attempt's, in epoch seconds.
 
-    Each of `secrets` signs, the newest first: a receiver accepts a message that one of its own
-    verifies. Raises FormatError for a secret of another form, and for an identifier with a full
-    stop: the signed text is `ID.TIME.BODY`.
+    There is one signature per secret, the newest secret first. A receiver accepts a message if its
+    own secret verifies one of them. Raises FormatError for a malformed secret, and for an id with a
+    full stop, since the signed text is `ID.TIME.BODY`.
     """
     if "." in message_id:
         raise FormatError("a message's id has a full stop.")

@@ -1,8 +1,8 @@
-"""One attempt to deliver: a POST to a checked address, storing nothing of the answer.
+"""One attempt to deliver: a POST to a checked address. The response body is not read.
 
-A name is resolved once. All its addresses must be public, and the check is repeated on the address
-that the socket connects to: neither a second look-up nor a literal in the URL gets around it.
-Redirects and proxies are not used, certificates are verified.
+A host name is resolved once, and all its addresses must be public. The address that the socket
+connects to is checked again, so neither DNS rebinding nor an IP literal in the URL bypasses the
+check. Redirects and proxies are not followed, and certificates are verified.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from server.release.webhooks.urls import is_public
 
-TIMEOUT_SECONDS = 15.0  # from the look-up to the answer's head; the specification's lower end
+# From the name resolution to the response headers: Standard Webhooks recommends 15 s or more.
+TIMEOUT_SECONDS = 15.0
 USER_AGENT = "hening-server"
 
 
@@ -27,9 +28,10 @@ class PrivateAddressError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of one attempt: `error` is empty on success; `gone` asks to stop for good.
+    """The result of one attempt. `error` is empty on success.
 
-    `retry_after` is that header of a refusal, unparsed, and empty without one.
+    `gone` says that the receiver answered 410: send nothing more. `retry_after` is the Retry-After
+    header of a failed attempt, unparsed; empty if there is none.
     """
 
     error: str = ""
@@ -38,7 +40,7 @@ class Attempt:
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves a name and refuses it if any of its addresses is private."""
+    """Resolves names, and refuses a name if any of its addresses is private."""
 
     def __init__(self, resolver: AbstractResolver) -> None:
         self._resolver = resolver
@@ -68,7 +70,7 @@ class Sender:
     timeout: float = TIMEOUT_SECONDS
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """Post `body` once and return the result; a failure of the receiver raises nothing."""
+        """Post `body` once and return the result; failures are in the result, not raised."""
         try:
             status, retry_after = await self._post(url, headers, body)
         except PrivateAddressError:
@@ -76,7 +78,7 @@ class Sender:
         except TimeoutError:
             return Attempt(f"no answer within {self.timeout:g} seconds")
         except aiohttp.ClientConnectorCertificateError:
-            return Attempt("the certificate does not hold")
+            return Attempt("the certificate is not valid")
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, PrivateAddressError):
                 return Attempt("the address is private, and events go to public ones only")
@@ -109,7 +111,7 @@ class Sender:
             ) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as response,
         ):
-            # Only status and Retry-After count: the body is not read, whatever its length.
+            # Only status and Retry-After are needed: close without reading the body.
             response.close()
             return response.status, response.headers.get("Retry-After", "")
 

@@ -1,4 +1,4 @@
-"""The addresses that events go to: their form, and whether they are publicly routable."""
+"""Addresses of webhooks: their syntax, and whether they are publicly routable."""
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -26,7 +26,7 @@ _SPECIAL_V4 = tuple(
         "192.0.2.0/24",  # documentation
         "192.31.196.0/24",  # AS112
         "192.52.193.0/24",  # AMT
-        "192.88.99.0/24",  # 6to4 relays, given up
+        "192.88.99.0/24",  # 6to4 relays, deprecated
         "192.168.0.0/16",  # private
         "192.175.48.0/24",  # AS112
         "198.18.0.0/15",  # benchmarks
@@ -50,10 +50,10 @@ _SPECIAL_V6 = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Answer whether an address in text form is publicly routable.
+    """Answer whether an IP address in text form is publicly routable.
 
-    IPv6 addresses that embed an IPv4 address (mapped, NAT64, 6to4, Teredo) are not, nor are
-    addresses with a zone.
+    IPv6 addresses that embed an IPv4 address (mapped, NAT64, 6to4, Teredo) or have a zone do not
+    count as public.
     """
     try:
         found: IPv4Address | IPv6Address = ip_address(address)
@@ -69,9 +69,9 @@ def is_public(address: str) -> bool:
 def check_url(url: str, *, private: bool) -> None:
     """Raise FormatError unless a webhook may have this address.
 
-    It is `https://HOST[:PORT][/PATH][?QUERY]` in lower case up to the path, without user or
-    fragment; `http` only where `private` addresses are allowed. A name is not resolved here: each
-    delivery checks the very address that it connects to.
+    The form is `https://HOST[:PORT][/PATH][?QUERY]`, in lower case up to the path, without user or
+    fragment. `http` is allowed only together with `private` addresses. Names are not resolved here:
+    each delivery checks the address that it connects to.
     """
     match = _URL.fullmatch(url) if len(url) <= MAX_URL else None
     if match is None or int(match["port"] or 1) > 65_535:
@@ -84,13 +84,15 @@ def check_url(url: str, *, private: bool) -> None:
     host = match["six"] or match["name"]
     is_literal = match["six"] is not None or _NUMERIC.fullmatch(host) is not None
     if is_literal and not _is_canonical(host):
-        raise FormatError("a webhook's address has a number for a host that is no IP address.")
+        raise FormatError(
+            "a webhook's address has a numeric host that is not an IP address in canonical form."
+        )
     if is_literal and not private and not is_public(host):
-        raise FormatError("a webhook's address is private: events go to public ones only.")
+        raise FormatError("a webhook's address is private: use a publicly routable one.")
 
 
 def _is_canonical(host: str) -> bool:
-    """Answer whether a literal has its canonical form: `127.1` and `0x7f.1` are loopback, too."""
+    """Answer whether an IP literal is in canonical form, unlike `127.1` or `0x7f.1`."""
     try:
         return ip_network(host).network_address.compressed == host
     except ValueError:

@@ -66,9 +66,9 @@ async def test_a_webhook_is_made(post):
 async def test_what_no_webhook_can_be(post):
     """A message says why, and nothing is made."""
     for changed, sentence in (
-        ({"events": []}, "needs events"),
-        ({"events": ["ping"]}, "'ping' is no event"),
-        ({"events": ["halted", "everything"]}, "'everything' is no event"),
+        ({"events": []}, "needs event types"),
+        ({"events": ["ping"]}, "'ping' is not an event type"),
+        ({"events": ["halted", "everything"]}, "'everything' is not an event type"),
         ({"url": "http://hooks.example.org/"}, "https"),
         ({"url": "https://10.0.0.1/"}, "private"),
     ):
@@ -142,7 +142,7 @@ async def test_again(post, receiver):
     webhook = await post.create(receiver)
     event = await post.halted(1)
     (delivery,) = await post.deliveries(webhook)
-    with pytest.raises(ConflictError, match="on its way"):
+    with pytest.raises(ConflictError, match="has not ended yet"):
         await redeliver(post.sessions, ADMIN, webhook, delivery.id, post.now)
     await post.deliverer.deliver_due()
     await redeliver(post.sessions, ADMIN, webhook, delivery.id, post.now)

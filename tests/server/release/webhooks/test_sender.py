@@ -193,7 +193,7 @@ async def test_certificates_are_verified(tmp_path):
     trusting = await asyncio.to_thread(ssl.create_default_context, cafile=cert)
     async with receiving(tls) as receiver:
         attempt = await Sender(private=True).send(receiver.url, HEADERS, b"{}")
-        assert attempt == Attempt("the certificate does not hold")
+        assert attempt == Attempt("the certificate is not valid")
         assert receiver.raw == []
         sent = await Sender(private=True, tls=trusting).send(receiver.url, HEADERS, b"{}")
         assert (sent, len(receiver.raw)) == (Attempt(), 1)
