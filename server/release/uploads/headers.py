@@ -12,22 +12,21 @@ from server.core.errors import FormatError
 from server.release.uploads.limits import UploadChecksumError
 
 ALGORITHMS = {"sha1": 20, "sha256": 32}
-"""The hash algorithms of a part, and the bytes of each hash.
+"""The hash algorithms of a part, with the length of each hash in bytes.
 
-The protocol requires sha1. It protects one transfer against accidents, while a blob's identity is
-its sha256.
+The protocol requires sha1. It only detects transmission errors; a blob is identified by its sha256.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The announced hash of a part, and the hash of what has arrived of it."""
+    """The announced hash of a part, and the running hash of its bytes so far."""
 
     expected: bytes
     _digest: Any = field(repr=False)
 
     def feed(self, data: bytes) -> None:
-        """Hash bytes, in order."""
+        """Add the next bytes to the running hash."""
         self._digest.update(data)
 
     def check(self) -> None:
@@ -37,7 +36,10 @@ class Checksum:
 
 
 def decode_checksum(text: str) -> Checksum:
-    """Return the content of an `Upload-Checksum` header; FormatError for other algorithms, too."""
+    """Return the checksum in an `Upload-Checksum` header.
+
+    Raises FormatError for a malformed header, and for an unsupported algorithm.
+    """
     algorithm, _, encoded = text.partition(" ")
     length = ALGORITHMS.get(algorithm)
     if length is None:
@@ -49,7 +51,7 @@ def decode_checksum(text: str) -> Checksum:
 
 
 METADATA_LIMIT = 4096
-"""The limit of the header in characters: a hash and a file name have under 600."""
+"""The limit of the header in characters: with a hash and a file name it has under 600."""
 _KEY = re.compile(r"[!-+\--~]{1,64}")  # ASCII without space and comma
 
 
@@ -74,5 +76,5 @@ def decode_upload_metadata(text: str) -> str:
 
 
 def encode_upload_metadata(sha256: str) -> str:
-    """Return the header for a hash: the stored part of a client's header."""
+    """Return an `Upload-Metadata` header with the hash; other members are not stored."""
     return f"sha256 {base64.b64encode(sha256.encode()).decode()}"

@@ -1,6 +1,6 @@
-"""An upload that one task has opened: its bytes arrive, and it ends as a blob, or is dropped.
+"""Exclusive access to an upload: one task receives its parts, then makes a blob of it or drops it.
 
-After a crash, and when an upload has expired, it ends without its client.
+The server itself finishes uploads that a crash interrupted, and drops expired ones.
 """
 
 import asyncio
@@ -23,29 +23,29 @@ from server.storage.database import Sessions
 from server.storage.models import Blob, Upload
 
 SERVER = "server"
-"""The actor of what the server does by itself."""
+"""The audit log's actor for changes without a caller."""
 P = ParamSpec("P")
 T = TypeVar("T")
 _THREADS = BlobThreads()
-"""For all uploads: many clients may send at the same time, and publishing needs other threads."""
+"""Threads for uploads only, so that many sending clients do not delay publishing."""
 BEYOND = (
-    "the part goes beyond the length that the upload announced: send what is left of it, or"
-    " announce another upload."
+    "the part exceeds the length that the upload announced: send only the rest, or create another"
+    " upload."
 )
 BATCH = 1 << 20
-"""Bytes collected before a thread writes them: pieces of a socket have about 64 KiB."""
+"""Bytes collected before a thread writes them: single reads of a socket have about 64 KiB."""
 
 
 async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Run `function` in a thread; if cancelled, wait for it first.
+    """Run `function` in a thread; if cancelled, wait for its end before raising.
 
-    A file is not closed, and not unlocked, under a thread that still writes to it.
+    So no file is closed or unlocked while a thread still writes to it.
     """
     return await to_its_end(_THREADS.run(function, *arguments, **options))
 
 
 async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
-    """Await a call in another thread; if cancelled, wait for it first."""
+    """Await a call that runs in a thread; if cancelled, wait for its end before raising."""
     work = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(work)
@@ -61,12 +61,12 @@ async def receive(
     checksum: Checksum | None,
     silence: float,
 ) -> None:
-    """Append the bytes of one part, at most `room`; on return they are flushed to disk.
+    """Append the bytes of one part, at most `room`; on return they are durable.
 
-    After an early end, such as a lost connection or a pause of `silence` seconds, what arrived
-    stays and is flushed, too. Nothing stays of a part with a `checksum`. Of one that is longer than
-    `room` nothing stays in a file, and full pieces do in S3: all bytes are hashed in the end. The
-    error is raised to the caller.
+    If the part ends early, by a lost connection or a pause of `silence` seconds, the bytes so far
+    stay and are durable; of a part with a `checksum` none stay. Of a part longer than `room`, none
+    stay in a file; in S3 full pieces stay, since the whole upload is hashed in the end. The error
+    is raised to the caller.
     """
     start, is_whole = file.offset, False
     if checksum is not None:
@@ -101,7 +101,7 @@ async def _copy(
                     piece = await anext(pieces, None)
             except TimeoutError as error:
                 raise UploadStalledError(
-                    "the part paused for too long: what arrived is kept, go on from there."
+                    "the part paused for too long: the bytes so far are kept, continue from there."
                 ) from error
             if piece is None:
                 break
@@ -110,7 +110,7 @@ async def _copy(
                 raise TooLargeError(BEYOND)
             batch += piece
             if len(batch) >= BATCH:
-                # A failed write is not repeated below.
+                # Cleared before the write, so that a failed write is not repeated below.
                 full, batch = bytes(batch), bytearray()
                 await to_end(_take, file, full, checksum)
     finally:
@@ -126,9 +126,10 @@ def _take(file: Partial, data: bytes, checksum: Checksum | None) -> None:
 
 @dataclass(eq=False)
 class Holder:
-    """Gives uploads to one task each.
+    """Opens each upload for one task at a time, finishes it, and drops it.
 
-    Two machines may send to one upload, and one of them is refused; both may finish it.
+    On two machines, both may open one upload: then one of them fails when it appends. Both may
+    finish it.
     """
 
     partials: Partials
@@ -140,9 +141,9 @@ class Holder:
 
     @contextlib.asynccontextmanager
     async def holding(self, upload: Upload) -> AsyncIterator[Partial]:
-        """Open the bytes of an unfinished upload.
+        """Open the bytes of an unfinished upload until the block ends.
 
-        Raises UploadBusyError when another task holds it, or ended it a moment ago.
+        Raises UploadBusyError if another task has it open, or has just ended it.
         """
         file = self.partials.partial(upload.id)
         try:
@@ -157,9 +158,10 @@ class Holder:
             await to_end(file.close)
 
     async def finish(self, upload: Upload, file: Partial, actor: str) -> None:
-        """Turn all the bytes of an upload into a blob; steps 1 to 4 of `uploads`.
+        """Make a blob of the complete upload: steps 1 to 4 of `uploads`.
 
-        Raises UploadChecksumError for other bytes than announced, and then forgets the upload.
+        If the bytes do not have the announced hash, drops the upload and raises
+        UploadChecksumError.
         """
         try:
             adopt = self.threads.run(file.adopt, self.blobs, upload.sha256, upload.length)
@@ -167,7 +169,7 @@ class Holder:
         except FormatError as error:
             await self.drop(upload, file, actor, "upload.refuse")
             raise UploadChecksumError(
-                "the bytes do not hash to the sha256 that the upload announced: begin again."
+                "the bytes do not have the sha256 that the upload announced: start it again."
             ) from error
         self.after_step(2)
         now = int(self.clock().timestamp())
@@ -175,7 +177,7 @@ class Holder:
             row = await session.get(Upload, upload.id, with_for_update=True)
             if row is None:
                 raise UploadBusyError(ENDED)
-            if row.finished_at is None:  # else another machine was faster
+            if row.finished_at is None:  # else another machine has finished it
                 await session.merge(
                     Blob(sha256=upload.sha256, length=upload.length, verified_at=now)
                 )
@@ -193,13 +195,14 @@ class Holder:
         await to_end(file.remove)
 
     async def drop(self, upload: Upload, file: Partial | None, actor: str, action: str) -> None:
-        """Forget an upload: its row, then its bytes, which a crash in between leaves to be swept.
+        """Delete an upload: its row first, then its bytes.
 
-        In the other order, a concurrent sender would send to a row about to be removed.
+        After a crash in between, `sweep_uploads` removes the bytes. In the other order, a client
+        could still send to an upload whose row is about to be deleted.
         """
         async with self.sessions.begin() as session:
             row = await session.get(Upload, upload.id, with_for_update=True)
-            if row is not None:  # else another machine was faster
+            if row is not None:  # else another machine has deleted it
                 await session.delete(row)
                 await session.flush()
                 await record(
@@ -215,7 +218,7 @@ class Holder:
 
 
 async def recover_uploads(partials: Partials, sessions: Sessions, holder: Holder) -> int:
-    """Finish complete uploads that a crash left; returns how many."""
+    """Finish complete uploads that a crash left unfinished; return how many."""
     done = 0
     for upload in await _load_waiting(sessions):
         if await to_end(partials.arrived, upload.id) == upload.length:
@@ -227,9 +230,9 @@ async def recover_uploads(partials: Partials, sessions: Sessions, holder: Holder
 
 
 async def sweep_uploads(partials: Partials, sessions: Sessions, holder: Holder, now: int) -> int:
-    """Forget uploads that expired before `now`, and unneeded bytes; returns how many.
+    """Delete uploads that have expired at `now`, and bytes that belong to no unfinished upload.
 
-    An upload that receives bytes at this moment is left alone.
+    Returns the number of unfinished uploads that were deleted. Uploads that are open are skipped.
     """
     async with sessions() as session:
         expired = list(await session.scalars(select(Upload).where(Upload.expires_at <= now)))

@@ -15,16 +15,16 @@ from server.storage.room import KEEP_FREE, Room, plan_room
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of uploads; bytes, except counts and durations.
+    """Limits of uploads.
 
-    `length`: of one upload; a full package of a big model has about 4 GiB.
-    `per_account`, `in_all`: unfinished uploads.
-    `finished`: finished uploads of an account that are remembered; the oldest are forgotten early.
-    `account_bytes`: announced lengths of an account's unfinished uploads.
-    `keep_free`: what uploads leave free on the disk for publishing, the log and the database.
-    `blob_quota`: of all blobs together, including unfinished uploads; 0 for no limit.
-    `lifetime`: how long an upload waits for its next part; each part begins it anew.
-    `silence`: how long a part may pause between two pieces before it counts as interrupted.
+    `length`: bytes of one upload; a full package of a big model has about 4 GiB.
+    `per_account`, `in_all`: unfinished uploads of one account, and of all.
+    `finished`: finished uploads of an account that are remembered; older ones are forgotten early.
+    `account_bytes`: announced bytes of an account's unfinished uploads.
+    `keep_free`: bytes that uploads leave free on the disk for publishing, the log and the database.
+    `blob_quota`: bytes of all blobs, including unfinished uploads; 0 for no limit.
+    `lifetime`: how long an upload waits for its next part; each part restarts the time.
+    `silence`: the longest pause within a part before it counts as interrupted.
     """
 
     length: int = 16 << 30
@@ -55,33 +55,36 @@ _RETRY_SECONDS = 60  # an upload of a package takes minutes
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how many bytes are free on the disk of a folder."""
+    """Return the free bytes on a folder's disk."""
     return shutil.disk_usage(folder).free
 
 
 def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> None:
-    """Raise unless `upload` is allowed beside those that are `waiting` already.
+    """Check that `upload` is allowed in addition to the unfinished uploads in `waiting`.
 
-    RateError for too many at the same time, QuotaError for too many bytes of one account.
+    Raises RateError for too many at the same time, QuotaError for too many bytes of one account.
     """
     own = [each for each in waiting if each.account == upload.account]
     if len(own) >= limits.per_account or len(waiting) >= limits.in_all:
         raise RateError(
-            f"{len(own)} uploads of {upload.account} and {len(waiting)} in all are not whole yet:"
-            " end one of them first.",
+            f"{upload.account} has {len(own)} unfinished uploads, of {len(waiting)} in all: finish"
+            " or delete one of them first.",
             _RETRY_SECONDS,
             Share.UPLOADS,
         )
     data = sum(each.length for each in own) + upload.length
     if data > limits.account_bytes:
         raise QuotaError(
-            f"the uploads of {upload.account} would have {data} bytes, and"
-            f" {limits.account_bytes} are allowed at once: end one of them first."
+            f"the unfinished uploads of {upload.account} would have {data} bytes, and"
+            f" {limits.account_bytes} are allowed: finish or delete one of them first."
         )
 
 
 def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
-    """Raise QuotaError unless all blobs may grow by `upload`; `used` includes expected ones."""
+    """Raise QuotaError unless `upload` fits into the quota of all blobs.
+
+    `used`: bytes of all blobs and of all other unfinished uploads.
+    """
     lacking = plan_room(upload.length, used=used, free=None, room=Room(limits.blob_quota))
     if lacking:
         raise QuotaError(
@@ -91,23 +94,26 @@ def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
 
 
 def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None:
-    """Raise QuotaError unless the disk has room; `missing` bytes of other uploads are expected."""
+    """Raise QuotaError unless the disk, with `free` bytes, has room for `upload`.
+
+    `missing`: bytes that other unfinished uploads are still going to take.
+    """
     lacking = plan_room(
         upload.length + missing, used=0, free=free, room=Room(keep_free=limits.keep_free)
     )
     if lacking:
         raise QuotaError(
             f"the disk has no room for {upload.length} bytes now, {lacking} are lacking: wait"
-            " until other uploads have ended, or have the operator make room or lower `keep_free`."
+            " for the end of other uploads, or have the operator make room or lower `keep_free`."
         )
 
 
 class UploadBusyError(ConflictError):
-    """Another request is sending to this upload, or it is being verified, at this moment."""
+    """Another request has this upload open: it sends a part or verifies the bytes."""
 
 
 class OffsetError(ConflictError):
-    """A part does not begin at the end of the bytes so far, `offset`."""
+    """A part does not begin at `offset`, where the bytes so far end."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"the next part has to begin at offset {offset}: ask with HEAD first.")
@@ -115,8 +121,8 @@ class OffsetError(ConflictError):
 
 
 class UploadStalledError(HeningError):
-    """A part paused for too long; what arrived is kept."""
+    """A part paused for too long; the bytes so far are kept."""
 
 
 class UploadChecksumError(HeningError):
-    """The bytes are not those that a checksum or the upload's own sha256 announced."""
+    """The bytes do not have the announced hash, of a part or of the upload."""

@@ -1,14 +1,13 @@
-"""Holds the bytes of unfinished uploads: an interface, and its store in files of this machine.
+"""Stores of the bytes of unfinished uploads: the interface, and the store in local files.
 
-In the other store, `s3_partials`, they are objects in S3, and any control node continues what
-another one began.
+The other store, `s3_partials`, is in S3: there any control node can continue an upload.
 
     uploads/ID          the bytes; the file's length is the only record of their number
     uploads/ID.from     while a part with a checksum arrives: the decimal offset where it begins
 
-What arrived of a part without a checksum is kept. A part with one counts completely or not at all:
-a crash in the middle leaves `ID.from`, and the next opening truncates the file there. The writer
-holds a lock on the file, which the kernel releases when the process dies.
+The bytes of an interrupted part are kept. A part with a checksum counts completely or not at all:
+a crash in the middle leaves `ID.from`, and the next opening truncates the file at this offset. The
+writer holds a lock on the file, which the kernel releases when the process dies.
 """
 
 import contextlib
@@ -37,8 +36,8 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.models import Upload
 
-BUSY = "the upload is being sent or verified at this moment: ask again soon."
-ENDED = "the upload has ended at this moment: ask again."
+BUSY = "another request is sending or verifying this upload: try again soon."
+ENDED = "another request has just ended this upload: ask for its state again."
 _ID = re.compile(r"[0-9a-f]{32}")
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -47,36 +46,36 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Partial(Protocol):
     """The bytes of one upload; every method blocks, and all except `open` need it open.
 
-    Each may raise StorageError, and QuotaError where the disk is full; what arrived before is kept.
+    Each may raise StorageError, and QuotaError if the disk is full; earlier bytes are kept.
     """
 
     @property
     def offset(self) -> int:
-        """How many bytes have arrived."""
+        """The number of bytes that have arrived."""
 
     def open(self) -> None:
-        """Take the upload for one writer; what a crash left is repaired.
+        """Open the upload for one writer, and repair it after a crash.
 
-        Raises UploadBusyError when another task of this machine has it.
+        Raises UploadBusyError if another task of this machine has it open.
         """
 
     def close(self) -> None:
-        """Let other tasks have it, if it was open."""
+        """Close the upload, if it is open, so that other tasks can open it."""
 
     def write(self, data: bytes) -> None:
-        """Append bytes. Raises UploadBusyError when another machine appended meanwhile."""
+        """Append bytes. Raises UploadBusyError if another machine appended meanwhile."""
 
     def begin(self) -> None:
-        """Let the bytes from here on count at the next `settle`, and not before."""
+        """Begin a part with a checksum: its bytes count from the next `settle` on."""
 
     def cut(self, offset: int) -> None:
-        """Drop the bytes after `offset`, as far as they do not count yet."""
+        """Drop the bytes after `offset` that do not count yet."""
 
     def settle(self) -> None:
-        """Make every byte count and survive a crash."""
+        """Make all bytes count and survive a crash."""
 
     def adopt(self, blobs: BlobStore, sha256: str, length: int) -> None:
-        """Make the bytes a blob, which is verified. Raises FormatError for others than it has."""
+        """Verify the bytes and make them a blob. Raises FormatError if their hash differs."""
 
     def remove(self) -> None:
         """Remove the bytes."""
@@ -86,13 +85,13 @@ class Partials(Protocol):
     """The bytes of all unfinished uploads. Every method except `partial` blocks."""
 
     def partial(self, upload_id: str) -> Partial:
-        """Return an upload's bytes, which `open` opens; its id is one that a row has."""
+        """Return an upload's bytes, not open yet; `upload_id` is the id of a row."""
 
     def arrived(self, upload_id: str) -> int:
-        """Return how many bytes of an upload count, whether or not more are arriving."""
+        """Return how many bytes of an upload count, even while more are arriving."""
 
     def reserve(self, waiting: Sequence[Upload]) -> int:
-        """Return how many bytes of this machine's disk `waiting` uploads are going to take."""
+        """Return how many bytes of this machine's disk the `waiting` uploads will still take."""
 
     def ids(self) -> set[str]:
         """Return the ids of uploads that have bytes."""
@@ -112,9 +111,9 @@ class PartialFile:
         self._descriptor = -1
 
     def open(self) -> None:
-        """Open and lock the file, which is created if missing; repair it after a crash.
+        """Open and lock the file; create it if it is missing, and repair it after a crash.
 
-        Raises UploadBusyError when another task holds it.
+        Raises UploadBusyError if another task has it open.
         """
         with storage_errors():
             make_folder(self.path.parent)
@@ -129,18 +128,18 @@ class PartialFile:
                 self.settle()
 
     def close(self) -> None:
-        """Close the file and release the lock, if it was open."""
+        """Close the file and release the lock, if it is open."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     @property
     def offset(self) -> int:
-        """How many bytes have arrived."""
+        """The number of bytes that have arrived."""
         return os.fstat(self._descriptor).st_size
 
     def write(self, data: bytes) -> None:
-        """Append bytes. Raises QuotaError where the disk is full; what fitted stays."""
+        """Append bytes. Raises QuotaError if the disk is full; the bytes that fitted stay."""
         view = memoryview(data)
         with storage_errors():
             while view:
@@ -158,13 +157,13 @@ class PartialFile:
             os.fsync(self._descriptor)
 
     def settle(self) -> None:
-        """Flush what arrived to disk; a part with a checksum counts from here on."""
+        """Sync the file to disk, and remove the `.from` file: from here on all bytes count."""
         with storage_errors():
             os.fsync(self._descriptor)
             _forget(_mark(self.path))
 
     def adopt(self, blobs: BlobStore, sha256: str, length: int) -> None:
-        """Give the file a second name in the store, if that is on the same file system."""
+        """Add the file to the store, by a hard link if the store is on the same file system."""
         blobs.adopt(self.path, sha256, length)
 
     def remove(self) -> None:
@@ -175,15 +174,15 @@ class PartialFile:
 
 
 def arrived(path: Path) -> int:
-    """Return how many bytes of an upload count, whether or not more are arriving."""
+    """Return how many bytes of an upload count, even while more are arriving."""
     try:
         return decode_decimal(read_bounded(_mark(path), 16).decode("ascii"))
-    except (OSError, ValueError, FormatError):  # there is none
+    except (OSError, ValueError, FormatError):  # there is no valid `.from` file
         return _length(path)
 
 
 def is_upload_name(name: str) -> bool:
-    """Answer whether an upload's file may have this name: its id, 32 lower-case hex digits."""
+    """Answer whether `name` is an upload's file name: its id, 32 lower-case hex digits."""
     return _ID.fullmatch(name) is not None
 
 
@@ -206,7 +205,7 @@ class LocalPartials:
         return sum(each.length - self.arrived(each.id) for each in waiting)
 
     def ids(self) -> set[str]:
-        """Return the names of the files; others than those of uploads are left out."""
+        """Return the ids of uploads that have a file."""
         if not self._folder.is_dir():
             return set()
         return {name for path in self._folder.iterdir() if is_upload_name(name := path.name)}
@@ -222,15 +221,15 @@ class LocalPartials:
             file.close()
 
     def tidy(self) -> None:
-        """Remove what crashed writes left."""
+        """Remove temporary files that crashed writes left."""
         sweep_temporary(self._folder)
 
 
 def open_partials(folder: StateFolder) -> Partials:
-    """Return the uploads of a state folder: the folder's own, or the shared ones."""
+    """Return the store of uploads: in S3 if the state folder has a shared tree, else in files."""
     if folder.tree is None:
         return LocalPartials(folder.uploads)
-    from server.release.uploads.s3_partials import BULK, S3Partials  # noqa: PLC0415 - few share them
+    from server.release.uploads.s3_partials import BULK, S3Partials  # noqa: PLC0415 - rarely needed
     from server.storage.objects import Objects  # noqa: PLC0415
 
     return S3Partials(Objects(folder.tree, patience=BULK), folder.uploads)
@@ -265,12 +264,12 @@ def _length(path: Path) -> int:
 
 @contextlib.contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn a failure of the disk into QuotaError where it is full, else StorageError."""
+    """Turn a disk error into QuotaError if the disk is full, else into StorageError."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise QuotaError(
-                "the disk is full: what arrived is kept, go on when there is room."
+                "the disk is full: the bytes so far are kept, continue when there is room."
             ) from error
-        raise StorageError(f"an upload cannot be kept: {error.strerror or error}.") from error
+        raise StorageError(f"an upload cannot be stored: {error.strerror or error}.") from error

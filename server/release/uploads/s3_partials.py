@@ -1,13 +1,14 @@
-"""The bytes of unfinished uploads in S3, where any control node continues what another one began.
+"""The bytes of unfinished uploads in S3, where any control node can continue an upload.
 
-    PREFIX/uploads/ID/OFFSET   a piece, OFFSET in 16 digits: where it begins
+    PREFIX/uploads/ID/OFFSET   a piece; OFFSET, in 16 digits, is where it begins
 
-Pieces are of 8 MiB, except for the last, which is replaced by a longer one when more arrives. Each
-is written on a condition: the first time that its name is free, later that nobody replaced it. So
-of two machines that append at one offset, one is refused. Pieces stay until the upload ends, and
-the bytes in them are those that count. What is not in a piece yet lies in a file without a name,
-which a crash loses: up to 8 MiB of a part, or the whole of a part with a checksum, which counts
-from its first piece on once the checksum was verified.
+Pieces have 8 MiB, except for the last one, which is replaced by a longer one when more bytes
+arrive. Every write is conditional: a new piece requires that its name is free, a replacement that
+no other machine has replaced the piece. So if two machines append at the same offset, one fails.
+
+Pieces stay until the upload ends; only bytes in pieces count. Other bytes are in an unnamed
+temporary file and are lost in a crash: up to 8 MiB of a part, or all of a part with a checksum,
+which is put into pieces after the checksum was verified.
 """
 
 import fcntl
@@ -27,8 +28,8 @@ from server.storage.durable import make_folder
 from server.storage.models import Upload
 from server.storage.objects import Listed, Objects, Stored, TakenError
 
-PIECE = 8 * 1024 * 1024  # bytes: what a crash loses, and what one request sends
-BULK = timedelta(seconds=60)  # how long a piece may take on its way to S3 or back
+PIECE = 8 * 1024 * 1024  # bytes of one request to S3; a crash may lose as many
+BULK = timedelta(seconds=60)  # how long sending or fetching a piece may take
 _NAME = re.compile(r"uploads/([0-9a-f]{32})/[0-9]{16}")
 
 
@@ -47,11 +48,11 @@ class S3Partials:
         return S3Partial(self, self._objects, upload_id, self._folder, self._piece)
 
     def arrived(self, upload_id: str) -> int:
-        """Return how many bytes the pieces have."""
+        """Return the number of bytes in the upload's pieces."""
         return sum(piece.size for piece in self.pieces(upload_id))
 
     def reserve(self, waiting: Sequence[Upload]) -> int:
-        """Return 0: the disk is used for the one upload that ends."""
+        """Return 0: an upload takes disk space only while it is made a blob."""
         del waiting
         return 0
 
@@ -61,7 +62,7 @@ class S3Partials:
         return {match[1] for match in found if match is not None}
 
     def remove_unheld(self, upload_id: str) -> None:
-        """Remove an upload's pieces unless a task of this machine has it open."""
+        """Remove an upload's pieces, unless a task of this machine has it open."""
         if upload_id not in self._held:
             self.remove(upload_id)
 
@@ -70,7 +71,7 @@ class S3Partials:
         sweep_unlocked(self._folder)
 
     def pieces(self, upload_id: str) -> list[Listed]:
-        """Return an upload's pieces in order; the end is where one is missing."""
+        """Return an upload's pieces in order, up to the first missing or short one."""
         pieces: list[Listed] = []
         found = sorted(self._objects.list(f"uploads/{upload_id}"), key=lambda each: each.name)
         for number, each in enumerate(found):
@@ -86,20 +87,20 @@ class S3Partials:
         self._objects.remove_all([each.name for each in self._objects.list(f"uploads/{upload_id}")])
 
     def hold(self, upload_id: str) -> None:
-        """Let one task have an upload; raises UploadBusyError for a second one."""
+        """Mark an upload as open; raises UploadBusyError if it is open already."""
         with self._lock:
             if upload_id in self._held:
                 raise UploadBusyError(BUSY)
             self._held.add(upload_id)
 
     def release(self, upload_id: str) -> None:
-        """Let others have it."""
+        """Mark an upload as not open."""
         with self._lock:
             self._held.discard(upload_id)
 
 
 class S3Partial:
-    """The pieces of one upload, and a file with what is in none yet."""
+    """The pieces of one upload, and a file with the bytes that are not in a piece yet."""
 
     def __init__(
         self, partials: S3Partials, objects: Objects, upload_id: str, folder: Path, piece: int
@@ -117,11 +118,11 @@ class S3Partial:
 
     @property
     def offset(self) -> int:
-        """How many bytes have arrived, in pieces or in the file."""
+        """The number of bytes that have arrived, in pieces and in the file."""
         return self._sent + self._collected
 
     def open(self) -> None:
-        """Take the upload and ask S3 for its pieces."""
+        """Mark the upload as open and ask S3 for its pieces."""
         self._partials.hold(self._id)
         try:
             self._sent = self._partials.arrived(self._id)
@@ -133,17 +134,17 @@ class S3Partial:
             raise
 
     def close(self) -> None:
-        """Close the file and let other tasks have the upload, if it was open."""
+        """Close the file and the upload, if they are open."""
         if self._file is not None:
             self._file.close()
             self._file = None
             self._partials.release(self._id)
 
     def write(self, data: bytes) -> None:
-        """Collect bytes, and put each piece that is full.
+        """Collect bytes, and put each full piece into S3.
 
-        Raises UploadBusyError when another machine put it meanwhile; then, and after another
-        failure, what is in no piece is dropped.
+        Raises UploadBusyError if another machine put a piece meanwhile. After this and any other
+        failure, bytes that are not in a piece are dropped.
         """
         view = memoryview(data)
         while view:
@@ -156,29 +157,29 @@ class S3Partial:
                 self._flush()
 
     def begin(self) -> None:
-        """Keep all that follows in the file until `settle`."""
+        """Keep all further bytes in the file until `settle`."""
         self._is_atomic = True
 
     def cut(self, offset: int) -> None:
-        """Drop what is in no piece; `offset` is not after it."""
+        """Drop the bytes that are not in a piece; `offset` is not needed."""
         del offset
         self._drop()
 
     def settle(self) -> None:
-        """Put what is in the file."""
+        """Put the bytes in the file into pieces."""
         self._flush()
         self._is_atomic = False
 
     def adopt(self, blobs: BlobStore, sha256: str, length: int) -> None:
-        """Join the pieces in a file and ingest it.
+        """Join the pieces in a file and add it to the store.
 
-        Raises UploadBusyError when another machine ended the upload and removed pieces.
+        Raises UploadBusyError if another machine ended the upload and removed pieces.
         """
         with (
             storage_errors(),
             tempfile.NamedTemporaryFile(prefix=TEMPORARY, dir=self._folder) as file,
         ):
-            fcntl.flock(file, fcntl.LOCK_EX)  # so that `tidy` of another process leaves it alone
+            fcntl.flock(file, fcntl.LOCK_EX)  # so that `tidy` of another process skips the file
             for piece in self._partials.pieces(self._id):
                 found = self._objects.get(piece.name, limit=self._piece)
                 if found is None:
@@ -190,12 +191,12 @@ class S3Partial:
             blobs.ingest(Path(file.name), sha256, length)
 
     def remove(self) -> None:
-        """Remove the pieces; those that a crash leaves have no row, and are swept."""
+        """Remove the pieces; pieces that a crash leaves are removed by `sweep_uploads`."""
         self._partials.remove(self._id)
 
     @property
     def _room(self) -> int:
-        """How many bytes the piece under way lacks."""
+        """The number of bytes that fit into the current piece."""
         return self._piece - self._sent % self._piece
 
     @property
@@ -205,7 +206,7 @@ class S3Partial:
         return self._file
 
     def _flush(self) -> None:
-        """Put what is in the file; a failure drops what is in no piece."""
+        """Put the bytes in the file into pieces; a failure drops those that are not in a piece."""
         try:
             with storage_errors():
                 self._open_file.seek(0)
@@ -218,7 +219,7 @@ class S3Partial:
             self._drop()
 
     def _put(self, data: bytes) -> None:
-        """Put bytes as a piece, or together with those of the last piece in its place."""
+        """Put bytes as a new piece, or replace the last, short piece by a longer one with them."""
         begun = self._sent % self._piece
         name = piece_name(self._id, self._sent - begun)
         try:

@@ -1,14 +1,15 @@
 """Uploads from their announcement to the blob: the protocol tus 1.0.0 without its HTTP.
 
-An upload is a row with its sender and content, and the bytes so far: a file (`partials`), or pieces
-in S3 (`s3_partials`). Its last byte makes it a blob, in this order:
+An upload is a row with its account, length and hash, and the bytes so far: a file (`partials`), or
+pieces in S3 (`s3_partials`). When the last byte has arrived, the upload becomes a blob:
 
-    1  the bytes are hashed                   a crash leaves all of them: finished later
-    2  they are in the blob store, too        a crash leaves a blob without a record: the same
-    3  row, record and audit log say so, as one   a crash leaves bytes that nothing needs: swept
+    1  the bytes are hashed                    a crash leaves a complete upload: finished later
+    2  they are added to the blob store        a crash leaves a blob without a row: finished later
+    3  in one transaction: upload's row,       a crash leaves bytes that are not needed: swept
+       blob's row, audit log
     4  the file or the pieces are removed
 
-So once the answer or the offset says that an upload is complete, its blob can be named.
+So once the answer or the offset says that an upload is complete, a submission may name its blob.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob, Upload
 
-EVERY_SECONDS = 600.0  # uploads live for a day
+EVERY_SECONDS = 600.0  # short against the lifetime of an upload, a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,20 @@ class UploadState:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bytes have arrived and are verified: the blob can be named."""
+        """Whether all bytes have arrived and are verified, so that the blob exists."""
         return self.offset == self.length
 
 
 def state_of(upload: Upload, offset: int) -> UploadState:
-    """Return the state of a row with `offset` bytes so far."""
+    """Return the state of an upload's row, of which `offset` bytes have arrived."""
     return UploadState(upload.id, upload.sha256, upload.length, offset, upload.expires_at)
 
 
 class Uploads:
     """All uploads of a site.
 
-    `free` returns the free bytes on a folder's disk, `entropy(n)` n random bytes; `after_step`
-    receives the number of each finished step above. `partials` are those of `folder` by default.
+    `free` returns the free bytes on a folder's disk, `entropy(n)` n random bytes. `after_step` is
+    called with the number of each finished step above. `partials` defaults to those of `folder`.
     """
 
     def __init__(
@@ -101,21 +102,22 @@ class Uploads:
         self._creating = asyncio.Lock()
 
     async def blob_length(self, sha256: str) -> int | None:
-        """Return the length of a blob that is in the store with its record, else None."""
+        """Return the length of a blob that is in the store and in the database, else None."""
         length = await self._threads.run(self._blobs.length, sha256)
         async with self._sessions() as session:
             found = await session.get(Blob, sha256)
         return length if found is not None and found.length == length else None
 
     async def create(self, principal: Principal, length: int, sha256: str) -> UploadState:
-        """Announce `length` bytes with the hash `sha256`; complete already if the blob exists.
+        """Create an upload of `length` bytes with the hash `sha256`.
 
-        Raises TooLargeError, and QuotaError or RateError where there is no room for it now.
+        If the blob exists, the upload is complete already. Raises TooLargeError, and QuotaError or
+        RateError if there is no room for it now.
         """
         principal.check(Permission.UPLOAD)
         if length > self.limits.length:
             raise TooLargeError(
-                f"an upload may have {self.limits.length} bytes at most: send less, or have the"
+                f"an upload may have at most {self.limits.length} bytes: send less, or have the"
                 " operator raise `upload_limit`."
             )
         is_here = await self.blob_length(sha256) == length
@@ -129,7 +131,7 @@ class Uploads:
             expires_at=self._expiry(now),
             finished_at=now if is_here else None,
         )
-        async with self._creating:  # so that two uploads do not take the last room
+        async with self._creating:  # so that two uploads do not both take the last room
             if not is_here:
                 await self._check_room(upload)
             async with self._sessions.begin() as session:
@@ -147,13 +149,13 @@ class Uploads:
         return await self._state(upload, principal)
 
     async def get(self, principal: Principal, upload_id: str) -> UploadState:
-        """Return the state of an upload; one whose last answer was lost becomes a blob now.
+        """Return the state of an upload; a complete one that a crash interrupted is finished first.
 
-        Raises NotFoundError also where its blob was removed since: it has to be uploaded again.
+        Raises NotFoundError, also if the blob of a finished upload was removed since.
         """
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None and await self.blob_length(upload.sha256) is None:
-            raise NotFoundError("the blob of this upload is not here any more: upload it again.")
+            raise NotFoundError("the blob of this upload was removed since: upload it again.")
         return await self._state(upload, principal)
 
     async def append(
@@ -168,15 +170,15 @@ class Uploads:
         """Receive a part that begins at `offset`, of `declared` bytes if known.
 
         Raises OffsetError, TooLargeError, UploadBusyError, QuotaError, UploadStalledError and
-        UploadChecksumError; `receive` says what stays of the part then. An upload whose bytes do
-        not have the announced sha256 is removed.
+        UploadChecksumError; see `receive` for the bytes that are kept then. If the complete upload
+        does not have the announced sha256, it is deleted.
         """
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None:
             if offset != upload.length:
                 raise OffsetError(upload.length)
             if declared != 0 and await anext(pieces, b"") != b"":
-                raise TooLargeError("the upload is whole already.")
+                raise TooLargeError("the upload is complete already: send nothing more.")
             return state_of(upload, upload.length)
         async with self._holder.holding(upload) as file:
             present = file.offset
@@ -193,7 +195,7 @@ class Uploads:
         return state_of(upload, present)
 
     async def remove(self, principal: Principal, upload_id: str) -> None:
-        """End an upload and forget it; a finished blob stays."""
+        """Delete an upload; the blob of a finished one stays."""
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None:
             await self._holder.drop(upload, None, principal.actor, "upload.remove")
@@ -202,15 +204,15 @@ class Uploads:
             await self._holder.drop(upload, file, principal.actor, "upload.remove")
 
     async def tidy(self) -> None:
-        """Remove partial files after a crash; call it at the start, before any request."""
+        """Remove temporary files after a crash; call it at the start, before any request."""
         await asyncio.to_thread(self._partials.tidy)
 
     async def recover(self) -> int:
-        """Finish complete uploads that a crash left; returns how many."""
+        """Finish complete uploads that a crash left unfinished; return how many."""
         return await recover_uploads(self._partials, self._sessions, self._holder)
 
     async def sweep(self) -> int:
-        """Forget expired uploads; returns how many unfinished ones."""
+        """Delete expired uploads; return how many unfinished ones."""
         return await sweep_uploads(self._partials, self._sessions, self._holder, self._now())
 
     async def _check_room(self, upload: Upload) -> None:
@@ -229,7 +231,7 @@ class Uploads:
         await to_end(look)
 
     async def _forget_finished(self, session: AsyncSession, account: str) -> None:
-        """Forget an account's finished uploads except the newest: their blobs stay."""
+        """Delete the rows of an account's finished uploads, except the newest; the blobs stay."""
         whole = and_(Upload.account == account, Upload.finished_at.is_not(None))
         newest = (
             select(Upload.id)
@@ -274,9 +276,9 @@ class Uploads:
 
 
 class UploadRetention:
-    """Maintenance of uploads while the server runs: after a crash, and when they expire.
+    """Finishes interrupted uploads and deletes expired ones while the server runs.
 
-    `run` never returns; failures go to `alarm` and are tried again.
+    `run` never returns. Failures are reported to `alarm` and retried.
     """
 
     def __init__(self, uploads: Uploads, alarm: Callable[[str], None]) -> None:
@@ -284,7 +286,7 @@ class UploadRetention:
         self._alarm = alarm
 
     async def run(self) -> None:
-        """Finish and sweep at the start, and every ten minutes from then on."""
+        """Finish and sweep now, and then every ten minutes, until cancelled."""
         while True:
             await self.poll()
             await asyncio.sleep(EVERY_SECONDS)
@@ -294,5 +296,5 @@ class UploadRetention:
         try:
             await self._uploads.recover()
             await self._uploads.sweep()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
-            self._alarm(f"uploads are not looked after: {error}")
+        except Exception as error:  # noqa: BLE001 - a bug must not end the task; it is retried
+            self._alarm(f"uploads cannot be finished or swept: {error}")

@@ -158,7 +158,7 @@ async def test_more_than_announced(harness, declared):
     left = 10 if harness.objects is None or declared is not None else 10 * PIECE
     assert await harness.offset(upload_id) == left
     await harness.append(upload_id, left, DATA[left:])
-    with pytest.raises(TooLargeError, match="whole already"):
+    with pytest.raises(TooLargeError, match="complete already"):
         await harness.append(upload_id, len(DATA), b"X")
     assert await harness.append(upload_id, len(DATA)) == len(DATA)
     with pytest.raises(OffsetError):
@@ -168,7 +168,7 @@ async def test_more_than_announced(harness, declared):
 async def test_other_bytes_than_announced(harness):
     """Bytes with another hash become no blob, and the upload is removed: it cannot succeed."""
     upload_id = await harness.create()
-    with pytest.raises(UploadChecksumError, match="begin again"):
+    with pytest.raises(UploadChecksumError, match="start it again"):
         await harness.append(upload_id, 0, DATA[::-1])
     with pytest.raises(NotFoundError):
         await harness.offset(upload_id)
@@ -275,7 +275,7 @@ async def test_quotas(local):
     longest = await local.uploads.create(principal(), LIMITS.length, SHA256)
     await local.uploads.remove(principal(), longest.id)
     begun = [await local.uploads.create(principal(), LIMITS.account_bytes - 5, SHA256)]
-    with pytest.raises(QuotaError, match="end one of them first"):
+    with pytest.raises(QuotaError, match="finish or delete one of them"):
         await local.uploads.create(principal(), 6, SHA256)
     begun += [await local.uploads.create(principal(), 5, SHA256)]
     await local.uploads.create(principal("budi"), 6, "2" * 64)
