@@ -41,7 +41,7 @@ def load_proposal_file(runtime: Runtime, path: Path, root: Path | None) -> Propo
     try:
         decode_proposal(data)
     except ProposalError as error:
-        raise ProposalError(f"{path.name} is no proposal, or was changed: {error}") from error
+        raise ProposalError(f"{path.name} is not a proposal, or was changed: {error}") from error
     proposed = load_proposal(data, runtime.now)
     if root is not None:
         check_anchor(proposed.proposal, root.read_bytes())

@@ -48,10 +48,10 @@ class Tally:
 def collect_signatures(
     transition: Transition, proposal_id: str, files: Sequence[SignatureFile]
 ) -> dict[str, list[RoleSignature]]:
-    """Return the signatures of each role by key id, every one of them verified.
+    """Verify all signatures and return them by role, sorted by key id.
 
-    Raises ProposalError for a file of another proposal, a key that may not sign the role and an
-    invalid signature.
+    Raises ProposalError for a file of another proposal, for a key that may not sign the role, and
+    for an invalid signature.
     """
     found: dict[str, dict[str, RoleSignature]] = {role: {} for role in transition.new}
     for file in files:
@@ -122,7 +122,7 @@ def _verify(transition: Transition, signature: RoleSignature) -> None:
     public = transition.signing_keys(role).get(signature.keyid)
     if public is None:
         raise ProposalError(
-            f"The key {signature.keyid[:16]} has signed {role} and may not; nothing was accepted."
+            f"The key {signature.keyid[:16]} signed {role} and may not; nothing was accepted."
         )
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(
@@ -130,7 +130,7 @@ def _verify(transition: Transition, signature: RoleSignature) -> None:
         )
     except (InvalidSignature, ValueError) as error:
         raise ProposalError(
-            f"The signature of {signature.keyid[:16]} under {role} does not hold; ask its holder to"
+            f"The signature of {signature.keyid[:16]} under {role} is not valid; ask its holder to"
             " sign again."
         ) from error
 
@@ -144,8 +144,8 @@ def accept_signatures(
 ) -> Files:
     """Accept a signed proposal into the working folder; return bytes by role and version.
 
-    Refuses when a threshold is not met, and when the folder has changed since it was proposed.
-    Accepting a proposal again changes nothing.
+    Raises ProposalError when a threshold is not met, and when the folder has changed since the
+    proposal was made. Accepting a proposal again changes nothing.
     """
     signed = assemble_signed(proposed, files)
     if proposed.transition.before is not None:
@@ -159,7 +159,7 @@ def accept_signatures(
 
 
 def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
-    """Return the signed bytes of an accepted proposal; None when it is not accepted (yet)."""
+    """Return the signed bytes of a proposal if the folder has accepted it, otherwise None."""
     found = {}
     versions = folder.load_versions()
     for file in proposal.changes:
@@ -185,7 +185,7 @@ def assemble_signed(proposed: Proposed, files: Sequence[SignatureFile]) -> Files
 
 
 def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
-    """Add signed bytes to a folder that is locked for a change; existing versions stay.
+    """Add signed bytes to a folder that is locked for a change, unless it has them already.
 
     Raises ProposalError when the folder's state is not the one that the proposal was made for.
     """
@@ -200,7 +200,7 @@ def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
 def _read_back(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
     if find_accepted(folder, proposal) != files:
         raise EnvironmentFailedError(
-            f"{folder.folder} does not hold what was just written; look after its disk, and run the"
+            f"{folder.folder} does not contain what was just written; check its disk, and run the"
             " command again."
         )
     return files
@@ -224,7 +224,7 @@ def _check_complete(proposed: Proposed, signatures: Mapping[str, Sequence[RoleSi
 def _check_current(folder: WorkFolder, proposal: Proposal) -> None:
     """Raise ProposalError unless the folder's state equals the proposal's context byte by byte.
 
-    All roots and targets are always compared: the keys that may sign must not have changed since.
+    All roots and targets are always compared, because the keys that may sign must be unchanged.
     """
     if not proposal.context:
         raise ProposalError(
@@ -251,8 +251,8 @@ def _check_current(folder: WorkFolder, proposal: Proposal) -> None:
                 f" {role} {made_for}; propose the change again."
             )
         raise ProposalError(
-            f"The proposal was made for another {role} {version} than {folder.folder} has; it is of"
-            " another repository, so do not accept it."
+            f"The proposal was made for another {role} {version} than {folder.folder} has; it"
+            " belongs to another repository, so do not accept it."
         )
 
 

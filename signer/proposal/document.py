@@ -1,4 +1,4 @@
-"""Reads and writes proposal files: what they replace and what they change."""
+"""Reads and writes proposal files, which hold the versions to replace and the new versions."""
 
 import hashlib
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def encode_proposal(proposal: Proposal) -> bytes:
 
 
 def decode_proposal(data: bytes) -> Proposal:
-    """Read a proposal file; refuse any but the canonical encoding. Nothing in it is trusted yet."""
+    """Decode a proposal file, which must be canonical. Nothing in it is trusted yet."""
     with refusing(ProposalError):
         return codec.decode_proposal(data)
 
@@ -83,9 +83,9 @@ class State:
 
 
 def verify_context(context: list[MetadataText]) -> State | None:
-    """Return the state that the context of a proposal shows, None where there is no context.
+    """Return the state in the context of a proposal, or None if there is no context.
 
-    Raises an error of the core unless roots, targets and roles have valid signatures. Expiry is not
+    Raises a HeningError unless roots, targets and roles have valid signatures. Expiry is not
     checked, because a version that is replaced may have expired.
     """
     if not context:
@@ -110,25 +110,26 @@ def _verify_roots(files: list[MetadataText]) -> Root:
     for file in later:
         root = verify_root(file.data, root, None).signed
     if first.version + len(later) != root.version:
-        raise TrustError("the proposal's roots are not the versions that they are called.")
+        raise TrustError("the proposal's roots have other versions than the proposal says.")
     check_root(root)
     return root
 
 
 def _verify_one(files: list[MetadataText], delegator: Root | Targets) -> Targets:
     if len(files) != 1:
-        raise TrustError("the proposal's context does not have targets, and each role, once.")
+        raise TrustError("the proposal's context must have targets and each role exactly once.")
     (file,) = files
     signed: Targets = verify_role(file.role, file.data, delegator, None).signed
     if signed.version != file.version:
-        raise TrustError(f"{file.role} {file.version} in the context is another version.")
+        raise TrustError(f"{file.role} {file.version} in the context has another version.")
     return signed
 
 
 def check_anchor(proposal: Proposal, pinned: bytes) -> None:
-    """Raise ProposalError unless the root `pinned`, signed or not, is in the proposal's chain.
+    """Raise ProposalError unless the proposal's chain of roots has the root `pinned`.
 
-    Later roots in the chain are trusted by their signatures, and so is the whole context.
+    Signatures of `pinned` are ignored. Later roots of the chain, and the whole context, are trusted
+    by their signatures.
     """
     with refusing(ProposalError):
         wanted = decode_root(pinned)
@@ -141,7 +142,7 @@ def check_anchor(proposal: Proposal, pinned: bytes) -> None:
                     return
     raise ProposalError(
         f"The proposal does not build on the root {wanted.signed.version} that you trust; do not"
-        " sign it, and ask where it is from."
+        " sign it, and ask where it comes from."
     )
 
 
@@ -156,7 +157,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The next version of each role that changes, unsigned, and the packages that go with them."""
+    """The unsigned next version of each changed role, and the packages that these versions add."""
 
     roles: Mapping[str, Root | Targets]
     packages: tuple[Package, ...] = ()

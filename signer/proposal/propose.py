@@ -1,4 +1,4 @@
-"""Turns a change into a proposal: reads the working folder, writes nothing."""
+"""Turns a change into a proposal; it reads the working folder and writes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ def propose_change(
 ) -> Proposed:
     """Return the proposal of `change`, after verifying it.
 
-    `keys` are the keys whose names the reader is shown. If `folder` has no repository, its first
-    version is proposed.
+    The proposal names the keys in `keys` for its readers. If `folder` has no repository, the first
+    version of one is proposed.
     """
     proposal = Proposal(
         schema=1,

@@ -1,6 +1,6 @@
-"""Describes in words what a proposal changes, for the holder who signs it.
+"""Describes a proposal's changes in sentences, for the holder who signs it.
 
-Pure functions: a verified transition in, sentences out. What a reader must not miss is a warning.
+Pure functions turn a verified transition into sentences. What a reader must not miss is a warning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from signer.proposal.role_review import (
 )
 from signer.proposal.trust import Transition
 
-# Described by other sentences, or fixed by the profile.
+# Members that other sentences describe, or that the profile fixes.
 _REVIEWED = {
     *("_type", "spec_version", "consistent_snapshot", "version", "expires"),
     *("keys", "roles", "delegations", "targets", "custom"),
@@ -40,9 +40,9 @@ _REVIEWED_OF_TARGET = {"length", "hashes", "custom"}
 def list_unreviewed(
     old: Root | Targets | None, new: Root | Targets, *, is_content: bool = False
 ) -> list[str]:
-    """Return the names of the members that differ, sorted; `old` is None for a first version.
+    """Return the sorted names of changed members that no sentence describes.
 
-    `is_content` says that they are of `tables` or `content`.
+    `old` is None for a first version. `is_content` is true for the roles `tables` and `content`.
     """
     before = {} if old is None else dict(_unreviewed(old, is_content=is_content))
     after = dict(_unreviewed(new, is_content=is_content))
@@ -115,12 +115,12 @@ class RoleReview:
 def review_transition(
     transition: Transition, names: Mapping[str, str], now: datetime
 ) -> list[RoleReview]:
-    """Return the reviews of `transition`, role by role; `names` gives names of key ids."""
+    """Return a review of each role in `transition`; `names` maps key ids to names."""
     return [_review_role(transition, role, names, now) for role in transition.new]
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number of things in words, as people write small numbers."""
+    """Return a number and its noun, such as `two keys`; numbers up to nine are words."""
     text = _NUMBERS[number] if number < len(_NUMBERS) else str(number)
     return f"{text} {noun}{'' if number == 1 else 's'}"
 
@@ -155,11 +155,11 @@ def _review_role(
     if isinstance(new, Targets):
         changes += describe_followed_reset(old if isinstance(old, Targets) else None, new)
     if others := list_unreviewed(old, new, is_content=role in CONTENT_ROLES):
-        changes.append(f"Changes what this version has no words for: {', '.join(others)}.")
-        warnings.append("Ask what that is before you sign, or look into the file.")
+        changes.append(f"Changes members that this version cannot describe: {', '.join(others)}.")
+        warnings.append("Ask for their meaning before you sign, or read them in the file.")
     if new.expires - now > LONG.get(role, LONG_FOR_OTHERS):
         days = (new.expires - now).days
-        warnings.append(f"A thief of online keys could hold phones on it for {days} days.")
+        warnings.append(f"A thief of online keys could keep phones on it for {days} days.")
     if old is not None and new.expires < old.expires:
         warnings.append(f"It expires sooner than version {old.version} did.")
     if new.expires - now < SOON:
@@ -250,11 +250,11 @@ def _warn_of(role: str, threshold: int, keys: int, *, fell: bool) -> list[str]:
     warnings = []
     if threshold == keys and role == "root":
         warnings.append(
-            "If a key of root is lost, root cannot be changed any more; phones need a new ROM then."
+            "If a key of root is lost, root can never be changed again; phones then need a new ROM."
         )
     elif threshold == keys > 1:
         above = "root" if role == "targets" else "targets"
-        warnings.append(f"If a key of {role} is lost, {role} waits until {above} names another.")
+        warnings.append(f"If a key of {role} is lost, {role} is stuck until {above} names another.")
     if fell and threshold == 1:
         warnings.append(f"A thief of one key of {role} can sign it alone from then on.")
     return warnings

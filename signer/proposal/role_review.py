@@ -1,4 +1,4 @@
-"""Describes in words what a new version of one role changes: releases, packs, or root itself."""
+"""Describes in sentences the changes of one role: releases, packs, or root itself."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,9 +34,9 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
         elif old is not None:
             changes += _describe_changes(path, before[path], release)
             if _others(old.targets[path]) != _others(target):
-                changes.append(f"Changes members of {path} that have no words here.")
+                changes.append(f"Changes members of {path} that this version cannot describe.")
     if gone := [path for path in before if path not in after]:
-        final = "" if old is None or reset_number(new) != reset_number(old) else ", for ever"
+        final = "" if old is None or reset_number(new) != reset_number(old) else ", permanently"
         changes.append(f"No longer lists {', '.join(gone)}{final}.")
     floor, was = decode_floor(new), NO_FLOOR if old is None else decode_floor(old)
     if floor.counter != was.counter:
@@ -50,7 +50,7 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
 def _describe_changes(path: str, before: Release, after: Release) -> Iterator[str]:
     if after.withdrawn and not before.withdrawn:
         served = _describe_drain(after)
-        yield f"Withdraws {path} (counter {after.counter}), for ever{served}."
+        yield f"Withdraws {path} (counter {after.counter}), permanently{served}."
     elif after.drain_until != before.drain_until:
         yield f"Changes how long {path} is served{_describe_drain(after)}."
     for locale in sorted({*after.changelog, *before.changelog}):
@@ -71,7 +71,7 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
     stone = f", for phones at counter {release.min_counter} or above" if release.min_counter else ""
     unknown = sorted({*target.custom} - set(Release.__struct_fields__))
     unknown += sorted({*target.unrecognized_fields} - {"custom"})
-    others = f", with members that have no words here: {', '.join(unknown)}" if unknown else ""
+    others = f", with members that are unknown here: {', '.join(unknown)}" if unknown else ""
     state = f", withdrawn already{_describe_drain(release)}" if release.withdrawn else ""
     yield (
         f"Adds {path}: {release.type} update{source} to {release.fingerprint}, counter"
@@ -89,7 +89,7 @@ def quote(text: str) -> str:
 
 
 def _others(target: TargetFile) -> str:
-    """Return the members of a target that no sentence covers, as comparable text."""
+    """Return the members of a target that no sentence describes, as comparable text."""
     reviewed = {"withdrawn", "drain_until", "changelog"}
     custom = {name: value for name, value in target.custom.items() if name not in reviewed}
     more = {name: value for name, value in target.unrecognized_fields.items() if name != "custom"}
@@ -101,7 +101,7 @@ def _warn(before: Mapping[str, Release], after: Mapping[str, Release]) -> Iterat
         if release.withdrawn and path in before and not before[path].withdrawn:
             yield f"{path} cannot be offered again once it is withdrawn."
     if before and not after:
-        yield "The model lists nothing any more: its phones are offered nothing."
+        yield "The model lists no release any more: its phones are offered nothing."
     if after and all(release.withdrawn for release in after.values()):
         yield "Every release of the model is withdrawn."
     known = broken_upgrade_paths(before)
@@ -121,14 +121,14 @@ def describe_packs(role: str, old: Targets | None, new: Targets) -> tuple[list[s
         if known is None or known.version != pack.version:
             changes += _describe_new_packs(kind, known, pack, old, new)
             warnings.append(
-                f"The entries of {kind} {pack.version} are not in the proposal: hold its folder"
-                " against it with `content review`, which says what joins, changes and leaves."
+                f"The entries of {kind} {pack.version} are not in the proposal: compare its folder"
+                " with it by `content review`, which lists added, changed and removed entries."
             )
             warnings += _warn_of_gap(kind, known, pack)
         else:
             changes += _describe_dates(kind, known, pack)
         for version in _newly_withdrawn(known, pack):
-            changes.append(f"Withdraws {kind} {version}, for ever.")
+            changes.append(f"Withdraws {kind} {version}, permanently.")
             warnings.append(
                 f"{kind} {version} cannot be used again once it is withdrawn; phones go back"
                 " to the pack before it, if they have one."
@@ -178,16 +178,16 @@ def _warn_of_gap(kind: str, known: Pack | None, pack: Pack) -> Iterator[str]:
     if full is not None and full <= pack.start:
         return
     if known is None:
-        yield f"There is no pack of {kind} yet: {outside} has none until its place has come."
+        yield f"There is no pack of {kind} yet: {outside} has none until the rollout reaches it."
     elif known.version in pack.withdrawn:
         yield (
-            f"{kind} {known.version} is withdrawn: {outside} uses one from before that, if it has"
-            " one, and otherwise none until its place has come."
+            f"{kind} {known.version} is withdrawn: {outside} uses an earlier one, if it has one,"
+            " and otherwise none until the rollout reaches it."
         )
     elif known.end is not UNSET and (full is None or known.end < full):
         yield (
             f"{kind} {known.version} ends on {show_second(known.end)}: from then on {outside} uses"
-            " one from before that, if it has one, and otherwise none until its place has come."
+            " an earlier one, if it has one, and otherwise none until the rollout reaches it."
         )
 
 
@@ -214,7 +214,7 @@ _KINDS = {
 
 
 def describe_root(old: Root | None, new: Root) -> Iterator[str]:
-    """Yield what changes from one root to the next, or the content of the first one."""
+    """Yield a sentence for each change from one root to the next, or on the first root."""
     before, after = None if old is None else _log_key(old), _log_key(new)
     if before != after:
         verb = "Names" if before is None else "Replaces the log key: names"
@@ -222,7 +222,7 @@ def describe_root(old: Root | None, new: Root) -> Iterator[str]:
     was = to_builtins(Lifetimes() if old is None else decode_lifetimes(old))
     for kind, days in to_builtins(decode_lifetimes(new)).items():
         if days != was[kind]:
-            unlimited = " (the most there is)" if days == MAX_LIFETIME_DAYS else ""
+            unlimited = " (the maximum)" if days == MAX_LIFETIME_DAYS else ""
             yield f"A new version of {_KINDS[kind]} may be valid for {days} days{unlimited}."
     known = {} if old is None else decode_resets(old)
     for role, reset in sorted(decode_resets(new).items()):
@@ -231,10 +231,10 @@ def describe_root(old: Root | None, new: Root) -> Iterator[str]:
 
 
 def describe_followed_reset(old: Targets | None, new: Targets) -> Iterator[str]:
-    """Yield the reset that a role follows, if it is another one than before."""
+    """Yield a sentence on the reset that a role follows, if the old version did not follow it."""
     number = reset_number(new)
     if number != (0 if old is None else reset_number(old)):
-        yield f"Follows reset {number} of root: what it forbids is gone, as if it had never been."
+        yield f"Follows reset {number} of root: what it forbids is removed, as if never signed."
 
 
 def _describe_reset(role: str, reset: Reset) -> str:
@@ -242,7 +242,7 @@ def _describe_reset(role: str, reset: Reset) -> str:
         return f"Resets {role} ({reset.number}): phones forget all packs that they hold of it."
     return (
         f"Resets {role} ({reset.number}): no counter above {reset.counter} and no time after"
-        f" {show_second(reset.time)} counts any more, on the server and on phones."
+        f" {show_second(reset.time)} is valid any more, on the server and on phones."
     )
 
 

@@ -1,4 +1,4 @@
-"""Signs a proposal with the keys that one holder has, and records what was signed."""
+"""Signs a proposal with the keys of one holder, and records the signed versions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,14 +50,14 @@ def encode_signatures(file: SignatureFile) -> bytes:
 
 
 def decode_signatures(data: bytes) -> SignatureFile:
-    """Read a signature file; refuse any but the canonical encoding. Nothing is verified yet."""
+    """Decode a signature file, which must be canonical. No signature is verified yet."""
     with refusing(ProposalError):
         value = decode_canonical_json(data, limit=MAX_SIGNATURES)
     try:
         file = msgspec.convert(value, SignatureFile)
     except msgspec.ValidationError as error:
         raise ProposalError(
-            f"The file holds no signatures of schema 1: {error}; ask for the one that"
+            f"This is not a signature file of schema 1: {error}; ask for the one that"
             " `ceremony sign` wrote."
         ) from error
     _check(file)
@@ -67,7 +67,7 @@ def decode_signatures(data: bytes) -> SignatureFile:
 def _check(file: SignatureFile) -> None:
     pairs = [(signature.role, signature.keyid) for signature in file.signatures]
     if sorted(set(pairs)) != pairs:
-        raise ProposalError("The signatures are not sorted and free of repetition.")
+        raise ProposalError("The signatures are not sorted, or one of them is repeated.")
     with refusing(ProposalError):
         for role, _ in pairs:
             check_role(role)
@@ -75,7 +75,7 @@ def _check(file: SignatureFile) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The keys of one folder that may sign a proposal, and the roles that each signs."""
+    """A key of the holder's folder that may sign a proposal, and the roles that it signs."""
 
     key: PublicKey
     roles: tuple[str, ...]
@@ -84,9 +84,9 @@ class Holding:
 def find_holdings(
     transition: Transition, keystore: Keystore, names: Sequence[str] = ()
 ) -> list[Holding]:
-    """Return the keys in the folder that may sign; only those of `names` if any are given.
+    """Return the keys in the folder that may sign, or only those in `names` if any are given.
 
-    Raises ProposalError when there is none, or one of `names` may not sign or does not exist.
+    Raises ProposalError when no key may sign, or a key in `names` may not sign or does not exist.
     """
     keys = [key for key in keystore.load_public_keys() if keystore.has_private(key.name)]
     if names:
@@ -104,8 +104,8 @@ def find_holdings(
             raise ProposalError(f"{key.name} may not sign any role that the proposal changes.")
     if not holdings:
         raise ProposalError(
-            f"No key in {keystore.folder} may sign what the proposal changes"
-            f" ({', '.join(transition.new)}); give the proposal to their holders."
+            f"No key in {keystore.folder} may sign a role that the proposal changes"
+            f" ({', '.join(transition.new)}); give the proposal to the holders of their keys."
         )
     return holdings
 
@@ -134,8 +134,8 @@ def _sign(signer: Signer, transition: Transition, role: str) -> RoleSignature:
         signer.public_key.verify_signature(signature, data)
     except UnverifiedSignatureError as error:
         raise SignerError(
-            f"The key {signature.keyid[:16]} made a signature that does not hold; nothing was"
-            " written, so look after the token or memory that it is in."
+            f"The key {signature.keyid[:16]} made a signature that does not verify; nothing was"
+            " written, so check the token, or the memory of this machine."
         ) from error
     return RoleSignature(role, signature.keyid, signature.signature)
 
@@ -151,7 +151,7 @@ class SignedVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was signed, by role."""
+    """The content of `signed.json`: the newest signed version by role."""
 
     schema: Literal[1]
     signed: Annotated[dict[str, SignedVersion], msgspec.Meta(max_length=10_000)]
@@ -159,12 +159,12 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class HolderRecord:
-    """The record in the key folder `folder`: the pinned root, and what was signed."""
+    """The record in the key folder `folder`: the pinned root and the signed versions."""
 
     folder: Path
 
     def load_root(self) -> bytes | None:
-        """Return the pinned root, None where there is none yet."""
+        """Return the pinned root, or None if none is pinned yet."""
         try:
             with (self.folder / "root.json").open("rb") as file:
                 return file.read(ROOT_LIMIT + 1)
@@ -172,11 +172,11 @@ class HolderRecord:
             return None
 
     def pin_root(self, data: bytes) -> None:
-        """Trust a root from now on."""
+        """Pin a root, so that it is trusted from now on."""
         replace_file(self.folder / "root.json", data)
 
     def load_signed(self) -> dict[str, SignedVersion]:
-        """Return the newest version of each role that was signed here."""
+        """Return the newest version of each role that was signed with this folder."""
         try:
             with (self.folder / "signed.json").open("rb") as file:
                 return decode_record(file.read(MAX_RECORD + 1))
@@ -195,7 +195,7 @@ def encode_record(signed: Mapping[str, SignedVersion]) -> bytes:
 
 
 def decode_record(data: bytes) -> dict[str, SignedVersion]:
-    """Read `signed.json`; refuse any but the canonical encoding."""
+    """Decode `signed.json`; raises ProposalError unless it is canonical."""
     try:
         with refusing(ProposalError):
             record = msgspec.convert(decode_canonical_json(data, limit=MAX_RECORD), Record)
@@ -215,7 +215,7 @@ def list_versions(proposal: Proposal) -> dict[str, SignedVersion]:
 
 
 def check_record(wanted: Mapping[str, SignedVersion], signed: Mapping[str, SignedVersion]) -> None:
-    """Raise ProposalError when the holder has signed a newer version, or other bytes, before."""
+    """Raise ProposalError if the holder signed a newer version, or other bytes of this version."""
     for role, version in wanted.items():
         before = signed.get(role)
         if before is None or before.version < version.version or before == version:

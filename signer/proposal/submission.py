@@ -1,4 +1,4 @@
-"""Submits accepted versions to a server in a bundle; or signs, accepts and submits in one step."""
+"""Submits accepted versions to a server in a bundle, or signs, accepts and submits in one step."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ Collected = tuple[dict[tuple[str, int], bytes], list[Blob]]
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What was submitted to the server: versions by role, and the id of the bundle."""
+    """A submitted bundle: its versions by role, and its id."""
 
     versions: Mapping[str, int]
     bundle: str
 
 
 def submit(collected: Collected, incoming: Path, progress: Progress | None = None) -> Submitted:
-    """Submit the contents of a bundle to a server; safe to repeat.
+    """Submit a bundle to a server's `incoming` folder; safe to repeat.
 
     Packages are hashed while they are copied.
     """
@@ -140,9 +140,9 @@ def sign_at_once(
 
 
 def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
-    """Submit what an interrupted `sign_at_once` had accepted, and discard what it had not.
+    """Submit proposals that an interrupted `sign_at_once` accepted, and discard the others.
 
-    It submits the bytes that were signed then, and signs nothing.
+    The recorded bytes are submitted; nothing is signed.
     """
     completed: list[Submitted] = []
     if not folder.exists() or not folder.load_kept_proposals():
@@ -158,9 +158,9 @@ def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
 
 
 def _find_package(file: PackageFile, packages: Sequence[Path]) -> Blob:
-    """Return the one of `packages` that is `file`: by name and length, and by hash among several.
+    """Return the path in `packages` with the name and length of `file`.
 
-    Parts of two packs may have one name.
+    If several match, the hash decides, because parts of two packs may have the same name.
     """
     named = [path for path in packages if path.name == file.name]
     fitting = [path for path in named if path.stat().st_size == file.length]
@@ -174,8 +174,8 @@ def _find_package(file: PackageFile, packages: Sequence[Path]) -> Blob:
             f" signed has {file.length}; give that one."
         )
     raise ProposalError(
-        f"The package {file.name} of {file.length} bytes goes with this; name it, too, with"
-        " --package and by that file name."
+        f"The package {file.name} of {file.length} bytes is missing; give it with --package, under"
+        " that file name."
     )
 
 

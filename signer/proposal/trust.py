@@ -1,7 +1,7 @@
 """Verifies a proposal: the trusted state before it, the state after it, and the step between.
 
-Pure functions: a decoded proposal and `now` in; a `Transition` or an error out. The proposer, each
-holder before signing, and the acceptance of signatures run the same checks.
+Pure functions turn a decoded proposal and `now` into a `Transition`, or raise an error. The
+proposer, each holder before signing, and the acceptance of signatures run the same checks.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ def check_roles_kept(before: State | None, after: State) -> None:
         raise TrustError(f"the new targets drops {gone[0]}; a role that was published must stay.")
     for role in sorted(new - old - after.roles.keys()):
         if not is_latest(role):
-            raise TrustError(f"targets delegates to {role}, whose first version is not there.")
+            raise TrustError(f"targets delegates to {role}, whose first version is missing.")
 
 
 def check_still_signed(
@@ -63,7 +63,7 @@ def check_still_signed(
 ) -> None:
     """Raise TrustError when an unchanged role lacks signatures by the keys of the new state.
 
-    Its bytes are in the context, so that each holder can verify that.
+    The role's bytes must be in the context, so that each holder can verify them.
     """
     if before is None:
         return
@@ -76,7 +76,7 @@ def check_still_signed(
         if role in new or role not in {*delegated_roles(before.targets), "targets"}:
             continue
         if role not in data:
-            raise TrustError(f"the proposal changes who signs {role} and does not bring it along.")
+            raise TrustError(f"the proposal changes the keys of {role} and does not contain it.")
         verify_role(role, data[role], after.delegator(role), None)
 
 
@@ -97,7 +97,7 @@ def check_packages(
     given = {(package.sha256, package.length) for package in packages}
     if missing := sorted(anew - given):
         raise TrustError(
-            f"a file with sha256 {missing[0][0][:16]} is listed, and no package is it."
+            f"a file with sha256 {missing[0][0][:16]} is listed, and no package has it."
         )
     if foreign := sorted(given - listed):
         raise TrustError(f"no changed role lists the package with sha256 {foreign[0][0][:16]}.")
@@ -125,7 +125,7 @@ MAX_LIFE = timedelta(days=MAX_LIFETIME_DAYS)
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A proposal that may be signed: the states around it and the new metadata, unsigned.
+    """A proposal that may be signed: the states before and after it, and the new unsigned metadata.
 
     `before` is None for the first version of a repository. `new` is in signing order: root,
     targets, then the delegated roles by name.
@@ -153,10 +153,10 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
     """Return the transition that `proposal` describes.
 
     Raises ProposalError, with a sentence, unless (1) the context verifies, (2) each change follows
-    the version before it and would not be expired at `now`, (3) root, targets and every changed
-    role keep the rules and limits of docs/FORMATS.md, and what root resets is changed, (4) no
-    delegated role is dropped and each new one has its first version, (5) what does not change still
-    has enough signatures under the new keys, (6) the packages are those that the changed roles
+    the version before it and is not expired at `now`, (3) root, targets and every changed role keep
+    the rules and limits of docs/FORMATS.md, and every role that root newly resets is changed, (4)
+    no delegated role is dropped and each new one has its first version, (5) unchanged roles still
+    have enough signatures under the new keys, (6) the packages are those that the changed roles
     newly list.
     """
     with refusing(ProposalError):
@@ -200,7 +200,7 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
 
 
 def decode_unsigned(file: MetadataText) -> Metadata[Any]:
-    """Read the new version of a role, which has no signatures yet and exactly one encoding."""
+    """Decode the new version of a role; raises TrustError unless it is unsigned and canonical."""
     data = file.data
     metadata: Metadata[Any] = (
         decode_root(data) if file.role == "root" else decode_targets(file.role, data)
@@ -208,11 +208,11 @@ def decode_unsigned(file: MetadataText) -> Metadata[Any]:
     if metadata.signatures or encode_metadata(metadata) != data:
         raise TrustError(f"the new {file.role} is not in its one unsigned form.")
     try:
-        metadata.signed_bytes  # noqa: B018 - refused here, before any key is opened
+        metadata.signed_bytes  # noqa: B018 - an error is raised here, before any key is opened
     except (RepositoryError, ValueError) as error:
         raise TrustError(f"the new {file.role} has no canonical form: {error}.") from error
     if metadata.signed.version != file.version:
-        raise TrustError(f"the new {file.role} calls itself version {metadata.signed.version}.")
+        raise TrustError(f"the new {file.role} says that it is version {metadata.signed.version}.")
     return metadata
 
 
@@ -235,7 +235,7 @@ def _required(state: State | None) -> State:
 def _check_follows(role: str, signed: Root | Targets, before: State | None) -> None:
     old = None if before is None else before.role(role)
     if before is not None and old is None and role in delegated_roles(before.targets):
-        raise TrustError(f"the proposal does not bring the version of {role} that it replaces.")
+        raise TrustError(f"the proposal does not contain the version of {role} that it replaces.")
     expected = 1 if old is None else old.version + 1
     if signed.version != expected:
         raise TrustError(f"{role} {signed.version} was proposed; {expected} comes next.")
@@ -247,7 +247,7 @@ def _check_resets_complete(
     for role, reset in resets.items():
         if reset != former.get(role) and role not in new:
             raise TrustError(
-                f"root resets {role}, and the proposal does not bring the version of {role} that"
+                f"root resets {role}, and the proposal does not contain the version of {role} that"
                 " follows."
             )
 

@@ -110,10 +110,10 @@ def test_a_file_of_another_kind_is_named(run, proposal, repo, root) -> None:
     """With the reason, and without a traceback: among several files one wants to know which."""
     status, _, errors = run("ceremony", "review", root)
     assert status == 1
-    assert errors.startswith("hening-signer: 1.root.json is no proposal, or was changed: ")
+    assert errors.startswith("hening-signer: 1.root.json is not a proposal, or was changed: ")
     status, _, errors = run("ceremony", "accept", proposal, proposal, "--repo", repo)
     assert status == 1
-    assert errors.startswith("hening-signer: renewal.json: The file holds no signatures")
+    assert errors.startswith("hening-signer: renewal.json: This is not a signature file")
 
 
 def test_two_contents_of_one_version_are_not_signed(run, proposal, repo, desks, root) -> None:

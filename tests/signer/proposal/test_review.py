@@ -84,7 +84,7 @@ def test_short_and_long_lives_are_warned_of(office) -> None:
     told = review(office, office.renew("armani", at=later, days={"armani": 6}), at=later)
     assert told["armani"].warnings == ("It expires within a week.",)
     told = review(office, office.renew("armani", days={"armani": 181}))["armani"]
-    assert told.warnings == ("A thief of online keys could hold phones on it for 181 days.",)
+    assert told.warnings == ("A thief of online keys could keep phones on it for 181 days.",)
 
 
 def test_what_has_no_words_is_named_and_warned_of(office, trusted) -> None:
@@ -94,8 +94,8 @@ def test_what_has_no_words_is_named_and_warned_of(office, trusted) -> None:
     signed.version += 1
     signed.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, "shops": [1]}
     told = review(office, office.propose({"armani": signed}))["armani"]
-    assert told.changes == ("Changes what this version has no words for: custom.shops.",)
-    assert told.warnings == ("Ask what that is before you sign, or look into the file.",)
+    assert told.changes == ("Changes members that this version cannot describe: custom.shops.",)
+    assert told.warnings == ("Ask for their meaning before you sign, or read them in the file.",)
     for signed in (trusted.root, trusted.targets):
         assert list_unreviewed(None, signed) == []
         renewed = copy.deepcopy(signed)

@@ -18,10 +18,10 @@ from tests.server.core.content.samples import NEWS, entries_of, jpeg, make_pack_
 
 DAY = 86_400
 ENTRIES = (
-    "The entries of notices 1 are not in the proposal: hold its folder against it with `content"
-    " review`, which says what joins, changes and leaves."
+    "The entries of notices 1 are not in the proposal: compare its folder with it by `content"
+    " review`, which lists added, changed and removed entries."
 )
-NONE = "a phone outside the share of notices 1 has none until its place has come."
+NONE = "a phone outside the share of notices 1 has none until the rollout reaches it."
 FETCHED = "bytes that every phone fetches."
 SHARES = (
     "notices 1 is used by 10.5% from 1970-01-02 00:00:00 UTC, then 100% from 1970-01-03 00:00:00"
@@ -66,7 +66,11 @@ def test_phones_outside_the_share_may_have_none() -> None:
             "notices 1 ends on 1970-01-01 00:00:09 UTC: from then",
         ),
         ({"end": 9}, {"rollout": [[0, 10], [9, 1000]]}, None),
-        ({"end": 9}, {"rollout": [[0, 10], [10, 1000]]}, "the share of notices 2 uses one from"),
+        (
+            {"end": 9},
+            {"rollout": [[0, 10], [10, 1000]]},
+            "the share of notices 2 uses an earlier one",
+        ),
         ({"end": 9}, {"rollout": [[9, 1000]], "start": 20}, None),
     ):
         with case(before):
@@ -107,13 +111,13 @@ def test_other_dates() -> None:
         "notices 1 is used without end from then on."
     ]
     changes, warnings = describe_packs("content", content(), content(withdrawn=[1]))
-    assert changes == ["Withdraws notices 1, for ever."]
+    assert changes == ["Withdraws notices 1, permanently."]
     assert "notices 1 cannot be used again" in warnings[0]
     changes, _ = describe_packs("content", None, content(withdrawn=[1]))
-    assert "Withdraws notices 1, for ever." in changes
+    assert "Withdraws notices 1, permanently." in changes
     older = content(version=3, withdrawn=[1]), content(version=3, withdrawn=[1, 2])
     changes, warnings = describe_packs("content", *older)
-    assert changes == ["Withdraws notices 2, for ever."]
+    assert changes == ["Withdraws notices 2, permanently."]
     assert "notices 2 cannot be used again" in warnings[0]
 
 
@@ -169,7 +173,7 @@ def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
     later = edit(listed, price=3)
     later.targets[FULL].unrecognized_fields["more"] = 1
     sentence = describe_releases(empty, later)[0][0]
-    assert sentence.endswith(", with members that have no words here: price, more.")
+    assert sentence.endswith(", with members that are unknown here: price, more.")
 
 
 def edit(listed, **members):
@@ -182,14 +186,14 @@ def edit(listed, **members):
 def test_a_withdrawal_is_warned_of(listed) -> None:
     """It is for ever; downloads may go on until a drain ends, and only that may change."""
     changes, warnings = describe_releases(listed, edit(listed, withdrawn=True))
-    assert changes == [f"Withdraws {FULL} (counter 1), for ever."]
+    assert changes == [f"Withdraws {FULL} (counter 1), permanently."]
     assert warnings == [
         f"{FULL} cannot be offered again once it is withdrawn.",
         "Every release of the model is withdrawn.",
     ]
     drained = edit(listed, withdrawn=True, drain_until=1_780_920_000)
     (sentence,) = describe_releases(listed, drained)[0]
-    assert sentence.startswith(f"Withdraws {FULL} (counter 1), for ever; ")
+    assert sentence.startswith(f"Withdraws {FULL} (counter 1), permanently; ")
     assert sentence.endswith(" are served until 2026-06-08 12:00:00 UTC.")
     shorter = edit(drained, drain_until=1_780_315_200)
     (sentence,) = describe_releases(drained, shorter)[0]
@@ -210,21 +214,21 @@ def test_a_changelog_is_shown(listed) -> None:
     later = edit(listed, withdrawn=True, changelog={"en": "Bad."}, price=3)
     later.targets[FULL].unrecognized_fields["more"] = 1
     assert describe_releases(listed, later)[0] == [
-        f"Withdraws {FULL} (counter 1), for ever.",
+        f"Withdraws {FULL} (counter 1), permanently.",
         f"Changelog of {FULL} in en: \u201cBad.\u201d",
-        f"Changes members of {FULL} that have no words here.",
+        f"Changes members of {FULL} that this version cannot describe.",
     ]
 
 
 def test_what_goes_is_told(listed, empty) -> None:
     """A path that is no longer listed, and what cannot join again; a renewal has no changes."""
     changes, warnings = describe_releases(listed, empty)
-    assert changes == [f"No longer lists {FULL}, for ever."]
-    assert warnings == ["The model lists nothing any more: its phones are offered nothing."]
+    assert changes == [f"No longer lists {FULL}, permanently."]
+    assert warnings == ["The model lists no release any more: its phones are offered nothing."]
     later = copy.deepcopy(empty)
     later.unrecognized_fields["custom"] = {"floor": 2, "schema": 1}
     assert describe_releases(listed, later)[0] == [
-        f"No longer lists {FULL}, for ever.",
+        f"No longer lists {FULL}, permanently.",
         "No build below counter 2 can be listed from then on.",
     ]
     later = copy.deepcopy(listed)

@@ -44,7 +44,9 @@ def test_a_holder_signs_what_their_keys_may(office, passphrases, tmp_path) -> No
     file = sign_proposal(proposed.transition, proposed.identity, desk, holdings, passphrases)
     assert [signature.role for signature in file.signatures] == ["tables"]
     proposed = office.renew("armani")
-    with pytest.raises(ProposalError, match=r"may sign what the proposal changes \(armani\)"):
+    with pytest.raises(
+        ProposalError, match=r"may sign a role that the proposal changes \(armani\)"
+    ):
         find_holdings(proposed.transition, office.desk("carol"))
     proposed = office.renew("armani")
     for name, sentence in (("dior-1", "may not sign any role"), ("armani-1", "is not in")):

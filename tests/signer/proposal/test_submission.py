@@ -38,7 +38,7 @@ def test_a_bundle_holds_what_was_accepted(office, incoming, zips, facts) -> None
     with pytest.raises(ProposalError, match="ceremony accept"):
         submit(collect_proposals(office.folder, [proposed.proposal], []), incoming)
     accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob"))
-    with pytest.raises(ProposalError, match=r"armani-first\.zip .* name it, too"):
+    with pytest.raises(ProposalError, match=r"armani-first\.zip .* is missing; give it with"):
         submit(collect_proposals(office.folder, [proposed.proposal], [zips["second"]]), incoming)
     submitted = submit(
         collect_proposals(office.folder, [proposed.proposal], [zips["first"]]), incoming

@@ -75,7 +75,7 @@ def test_the_next_version_follows_the_one_that_is_there(office) -> None:
     without = with_context(proposal, lambda file: file.role != "armani")
     for version, base, sentence in (
         (3, proposal, "armani 3 was proposed; 2 comes next"),
-        (1, without, "does not bring the version of armani"),
+        (1, without, "does not contain the version of armani"),
     ):
         data = edited(proposal, "armani", lambda signed, v=version: setattr(signed, "version", v))
         changes = [MetadataText("armani", version, data.decode())]
@@ -150,7 +150,7 @@ def test_a_role_that_loses_its_signatures_must_be_signed_again(office, new_keys)
     fine = office.holders(order)
     assert list(fine.transition.new) == ["targets"]  # armani-1 has signed it, too
     lacking = with_context(fine.proposal, lambda file: file.role != "armani")
-    with pytest.raises(ProposalError, match="does not bring it along"):
+    with pytest.raises(ProposalError, match="does not contain it"):
         verify_proposal(lacking, office.now)
     # Two signatures stay asked, and of those that it has one is by the key that goes.
     proposal = office.holders(HolderChange((new_keys.load_public_key("armani-3"),), order.remove))
