@@ -58,8 +58,8 @@ class WorkFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise EnvironmentFailedError(
-                    f"Another process is changing {self.folder} at this moment; wait until it ends"
-                    " and run the command again."
+                    f"Another process is changing {self.folder} at this moment; wait for it"
+                    " to end and run the command again."
                 ) from error
             yield
         finally:

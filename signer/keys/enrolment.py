@@ -21,10 +21,10 @@ def create_token_keys(
     entropy: Callable[[int], bytes],
     holder: str = "",
 ) -> list[PublicKey]:
-    """Make key pairs on a token and enrol them; a refused name prevents all of them.
+    """Make key pairs on a token and enrol them; if one name is refused, no key is made.
 
     A crash can leave a pair on the token that the folder does not know. The next call refuses its
-    name and reports its id, and `enrol_token_key` enrols it.
+    name and reports its id; `enrol_token_key` can then enrol it.
     """
     _check_names(store, names)
     check_holder(holder)
@@ -33,7 +33,7 @@ def create_token_keys(
     session = store.open_token(module, label, passphrases, writing=True)
     made = []
     with (
-        resumable("`keys list` shows the keys that were made, so ask for the others only"),
+        resumable("`keys list` shows the keys that were made, so make only the others"),
         store.changing(),
     ):
         _check_names(store, names)  # one may have been made while the PIN was typed
@@ -65,16 +65,16 @@ def enrol_token_key(
 
 
 def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> list[PublicKey]:
-    """Enrol public halves whose private halves are elsewhere, and return those that are new.
+    """Enrol public halves whose private halves are elsewhere, and return the new ones.
 
-    A key that is enrolled under its name already is skipped. If one key is refused, none is
-    enrolled: a name that another key has, an invalid point, a public key that has another name.
+    A key that is already enrolled under its name is skipped. Raises KeyStoreError, and enrols no
+    key, for a name that another key has, an invalid point, or a public key with another name.
     """
     for key in keys:
         check_holder(key.holder)
     _check_names(store, [key.name for key in _find_new(store, keys)])
     with (
-        resumable("the same command takes the others"),
+        resumable("run the same command again to enrol the others"),
         store.changing(),
     ):
         new = _find_new(store, keys)

@@ -69,9 +69,9 @@ class TokenSession:
         self._checked: dict[bytes, SignMixin] = {}
 
     def generate(self, key_id: bytes, name: str) -> bytes:
-        """Make a key pair that never leaves the token and return the public half, 32 bytes.
+        """Make a key pair whose private half never leaves the token; return the 32 public bytes.
 
-        Refuses an id or a name that another key on the token has.
+        Raises KeyStoreError for an id or a name that another key on the token has.
         """
         with translated_errors(self._label):
             for attributes in ({Attribute.LABEL: name}, {Attribute.ID: key_id}):
@@ -99,7 +99,7 @@ class TokenSession:
         return self.public(key_id)
 
     def public(self, key_id: bytes) -> bytes:
-        """Return the public half of a key pair on the token, 32 bytes."""
+        """Return the public half of a key pair on the token: 32 bytes."""
         with translated_errors(self._label):
             key = self._find_half(key_id, ObjectClass.PUBLIC_KEY)
             point: bytes = key[Attribute.EC_POINT]
@@ -136,8 +136,8 @@ class TokenSession:
         self._checked[key_id] = key
 
     def sign(self, key_id: bytes, payload: bytes) -> bytes:
-        """Return the signature of `payload`, 64 bytes."""
-        if key_id not in self._checked:  # once, because tokens are slow
+        """Return the signature of `payload`: 64 bytes."""
+        if key_id not in self._checked:  # only once, because tokens are slow
             self.check_private(key_id)
         with translated_errors(self._label):
             signature: bytes = self._checked[key_id].sign(payload, mechanism=Mechanism.EDDSA)
@@ -162,7 +162,7 @@ class TokenSession:
             kind = "public" if half is ObjectClass.PUBLIC_KEY else "private"
             raise KeyStoreError(
                 f"The token {self._label} holds no {kind} ed25519 key with the id"
-                f" {key_id.hex()}; look with the token's own tool."
+                f" {key_id.hex()}; list its keys with the token's own tool."
             )
         if len(found) > 1:
             raise KeyStoreError(
@@ -172,7 +172,7 @@ class TokenSession:
         return found[0]
 
     def _find(self, attributes: dict[Attribute, Any]) -> list[pkcs11.Object]:
-        # Read to the end: an unfinished search keeps the session's lock.
+        # The search is read to its end: an unfinished one keeps the session's lock.
         return list(self._session.get_objects(attributes))
 
 
@@ -191,9 +191,9 @@ class Tokens:
     def open(
         self, module: str, label: str, ask: Callable[[], bytes], *, writing: bool = False
     ) -> TokenSession:
-        """Return the session of a token; `ask` gives the PIN and is called at most once for it.
+        """Return the session of a token; `ask` returns the PIN, at most once per token.
 
-        `writing` is for new keys, and has an effect at the first call only.
+        `writing` allows making keys; only the first call for a token decides it.
         """
         if (module, label) not in self._open:
             token = _find_token(module, label)
@@ -215,7 +215,7 @@ class Tokens:
 
 def _find_token(module: str, label: str) -> pkcs11.Token:
     try:
-        # A user who can change it could run code in this process, which has the PIN.
+        # A user who can change the module could run code in this process, which has the PIN.
         check_unchangeable(Path(module), f"The PKCS #11 module {module}")
         library = pkcs11.lib(module)
     except (FileNotFoundError, NotADirectoryError, exceptions.PKCS11Error) as error:
@@ -255,8 +255,8 @@ def _text(label: str, pin: bytes) -> str:
     try:
         return pin.decode()
     except UnicodeDecodeError:
-        # Without its cause, which contains the PIN.
-        raise KeyStoreError(f"The PIN of the token {label} is not UTF-8; give it so.") from None
+        # The cause is left out, because it contains the PIN.
+        raise KeyStoreError(f"The PIN of the token {label} is not UTF-8; correct it.") from None
 
 
 class TokenSigner(Signer):
@@ -270,7 +270,7 @@ class TokenSigner(Signer):
 
     @property
     def public_key(self) -> Key:
-        """The public half as TUF metadata holds it."""
+        """The public half in the form of TUF metadata."""
         return self._tuf_key
 
     @classmethod
@@ -285,9 +285,9 @@ class TokenSigner(Signer):
         raise KeyStoreError(f"{priv_key_uri!r} is not used: keys are opened by their key folder.")
 
     def sign(self, payload: bytes) -> Signature:
-        """Return the token's signature after it verified here.
+        """Return the token's signature after verifying it.
 
-        So another key under this id, or a faulty token, is detected before the signature leaves the
+        This detects another key under this id, or a faulty token, before the signature leaves the
         program.
         """
         signature = self._session.sign(self._key_id, payload)
@@ -296,7 +296,7 @@ class TokenSigner(Signer):
             public.verify(signature, payload)
         except InvalidSignature as error:
             raise KeyStoreError(
-                f"What the token signed does not verify with {self._key.name}.pub; the key there"
-                " is another one, or the token is defective."
+                f"The token's signature does not verify with {self._key.name}.pub; the token has"
+                " another key under this id, or is defective."
             ) from error
         return Signature(self._tuf_key.keyid, signature.hex())

@@ -40,7 +40,7 @@ _INTEGER, _BYTES, _OID, _SEQUENCE = 0x02, 0x04, 0x06, 0x30
 def encode_key_file(
     key: Ed25519PrivateKey, passphrase: bytes, entropy: Callable[[int], bytes]
 ) -> bytes:
-    """Return the PEM file of `key`; `entropy(n)` gives n fresh random bytes.
+    """Return the PEM file of `key`; `entropy(n)` returns n fresh random bytes.
 
     Raises KeyStoreError unless the passphrase has 8 to 1,023 bytes.
     """
@@ -69,7 +69,7 @@ def encode_key_file(
 def decode_key_file(name: str, pem: bytes, passphrase: bytes) -> Ed25519PrivateKey:
     """Return the key in an encrypted PEM file.
 
-    Any encryption that cryptography reads is accepted, so that keys of other tools can be used.
+    Any encryption that cryptography supports is accepted, so that keys of other tools can be used.
     Raises KeyStoreError for a file without encryption, another key type or a wrong passphrase.
     """
     check_passphrase(passphrase)
@@ -188,13 +188,13 @@ TRUSTED = 0o022
 
 
 def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
-    """Return at most `limit` bytes of a regular file of a trusted owner without `forbidden` bits.
+    """Return at most `limit` bytes of a regular file, whose mode must have no `forbidden` bits.
 
-    Raises KeyStoreError, whose message calls the file `what`. It is also raised for a symbolic
-    link, whose target may change between check and use.
+    The owner must be this user or root. Raises KeyStoreError, whose message calls the file `what`.
+    A symbolic link is refused, because its target may change between check and use.
     """
     if path.is_symlink():
-        raise KeyStoreError(f"{what} is a symbolic link; put the file itself.")
+        raise KeyStoreError(f"{what} is a symbolic link; put the file itself there.")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         # Checked on the open file, so that the checked file is the one that is read.
@@ -207,7 +207,7 @@ def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
             verb, narrow = ("read", "600") if forbidden & 0o044 else ("change", "644")
             raise KeyStoreError(
                 f"Others may {verb} {what[:1].lower()}{what[1:]} (mode {stat.S_IMODE(mode):04o});"
-                f" run `chmod {narrow} {path}`, and make a new key if they could have."
+                f" run `chmod {narrow} {path}`, and make a new key if others may have done so."
             )
         return file.read(limit)
 
@@ -215,7 +215,7 @@ def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
 def check_unchangeable(path: Path, what: str) -> None:
     """Raise KeyStoreError when others may change the file at `path`, or put another in its place.
 
-    The file and its folder are checked, and so are those that a symbolic link leads to. Raises
+    The file and its folder are checked, and also those that a symbolic link leads to. Raises
     OSError when `path` does not exist.
     """
     for place in dict.fromkeys((path, path.resolve())):
@@ -240,6 +240,6 @@ def _check_place(path: Path, what: str) -> None:
 def _check_owner(path: Path, what: str, status: os.stat_result) -> None:
     if status.st_uid not in {os.geteuid(), 0}:
         raise KeyStoreError(
-            f"{what} belongs to another user (uid {status.st_uid}), who may change it; look at it,"
+            f"{what} belongs to another user (uid {status.st_uid}), who may change it; check it,"
             f" and if it is yours run `chown {os.geteuid()} {path}`."
         )

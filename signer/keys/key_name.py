@@ -35,10 +35,10 @@ def check_key_name(name: str) -> None:
 def check_holder(holder: str) -> None:
     """Raise KeyStoreError for a holder's name that is too long or could be misread in a list.
 
-    At most 40 printable characters, no outer spaces, and none of `( ) , ; ?`, which would make one
-    key look like several where keys are listed. So that two names do not look like one, they are in
-    Unicode's form NFKC, and no word mixes Latin, Greek and Cyrillic letters. Names that look alike
-    within one script are not detected.
+    A name has at most 40 printable characters and no outer spaces. It has none of `( ) , ; ?`,
+    which would make one key look like several in a list. To keep two names from looking the same,
+    it must be in Unicode's form NFKC, and no word may mix Latin, Greek and Cyrillic letters. Names
+    that look alike within one script are not detected.
     """
     if (
         len(holder) > MAX_HOLDER
@@ -49,7 +49,7 @@ def check_holder(holder: str) -> None:
         or any(len(_find_scripts(word)) > 1 for word in holder.split())
     ):
         raise KeyStoreError(
-            f"{holder[:64]!r} is no name of a holder; give 1 to {MAX_HOLDER} printable characters"
+            f"{holder[:64]!r} is not a holder's name; give 1 to {MAX_HOLDER} printable characters"
             " without `(),;?`, each word in letters of one script, for example bob."
         )
 

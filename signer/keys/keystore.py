@@ -1,4 +1,4 @@
-"""The folder of offline keys: `NAME.pub` public, and `NAME.key` encrypted or `NAME.token`.
+"""The folder of offline keys: public `NAME.pub`, and encrypted `NAME.key` or `NAME.token`.
 
 Private halves leave this module only inside a securesystemslib `Signer`.
 """
@@ -76,12 +76,12 @@ class Keystore:
         for key in self.load_public_keys():
             if key.name == name:
                 return key
-        raise KeyStoreError(f"There is no key {name} in {self.folder}; look with `keys list`.")
+        raise KeyStoreError(f"There is no key {name} in {self.folder}; see `keys list`.")
 
     def load_public_keys(self) -> list[PublicKey]:
-        """Return every public half in the folder, by role and number.
+        """Return every public half in the folder, sorted by role and number.
 
-        Refuses a malformed file and one public key under two names.
+        Raises KeyStoreError for a malformed file and for one public key under two names.
         """
         if not self.folder.is_dir():
             raise EnvironmentFailedError(
@@ -117,8 +117,8 @@ class Keystore:
     def changing(self) -> Iterator[None]:
         """Lock the folder, which is made if it does not exist, while keys in it are changed.
 
-        Raises an error when another process on this machine holds the lock. Earlier checks of the
-        folder must be repeated under the lock.
+        Raises EnvironmentFailedError when another process on this machine holds the lock. Earlier
+        checks of the folder must be repeated under the lock.
         """
         self.make_folder()
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -128,14 +128,14 @@ class Keystore:
             except BlockingIOError as error:
                 raise EnvironmentFailedError(
                     f"Another process is changing the keys in {self.folder} at this moment; wait"
-                    " for them and run the command again."
+                    " for it to end and run the command again."
                 ) from error
             yield
         finally:
             os.close(descriptor)
 
     def check_names(self, names: Sequence[str]) -> None:
-        """Raise KeyStoreError unless `names` are distinct key names without a key."""
+        """Raise KeyStoreError unless `names` are valid, distinct and not in use."""
         for name in names:
             check_key_name(name)
             self.check_free(name)
@@ -150,7 +150,7 @@ class Keystore:
             )
 
     def paths(self, name: str) -> tuple[Path, Path, Path]:
-        """Return where the private half, the public half and the token file of `name` are."""
+        """Return the paths of the private half, the public half and the token file of `name`."""
         return (
             self.folder / f"{name}.key",
             self.folder / f"{name}.pub",
@@ -164,7 +164,7 @@ class Keystore:
         entropy: Callable[[int], bytes],
         holder: str = "",
     ) -> list[PublicKey]:
-        """Make several key pairs, each under its passphrase; when one is refused, none is made.
+        """Make key pairs, each under its passphrase; when one is refused, none is made.
 
         A crash between the two files of a key leaves `NAME.key` alone; the same call with the same
         passphrase then completes it. A key that is complete is never replaced. Each pair is read
@@ -177,7 +177,7 @@ class Keystore:
             check_passphrase(passphrase)
         made = []
         with (
-            resumable("`keys list` shows the keys that were made, so ask for the others only"),
+            resumable("`keys list` shows the keys that were made, so make only the others"),
             self.changing(),
         ):
             self.check_names(names)  # one may have been made while passphrases were typed
@@ -194,10 +194,10 @@ class Keystore:
         new: Passphrases,
         entropy: Callable[[int], bytes],
     ) -> None:
-        """Encrypt the key files of `names` under new passphrases, or none if one is refused.
+        """Encrypt the key files of `names` under new passphrases; if one is refused, none changes.
 
-        Each old file stays until the new one is on disk, and the new one is 0600 from its first
-        byte on. Copies of the old file in backups still open with the old passphrase.
+        Each old file stays until the new one is on disk, and the new one has mode 0600 from its
+        first byte on. Copies of the old file in backups still open with the old passphrase.
         """
         for name in names:
             check_key_name(name)
@@ -225,11 +225,11 @@ class Keystore:
                 replace_file(self.paths(name)[0], pem, mode=0o600)
 
     def load_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
-        """Return a signer for `key`; `passphrases` gives its passphrase or PIN.
+        """Return a signer for `key`; `passphrases` returns its passphrase or PIN.
 
-        Refuses a file that users other than its owner may read, a wrong passphrase, and a private
-        half that does not belong to the public one. All keys of one token share one session, for
-        which the PIN is asked once.
+        Raises KeyStoreError for a file that users other than its owner may read, a wrong
+        passphrase, and a private half that does not belong to the public one. All keys of one token
+        share one session, for which the PIN is asked once.
         """
         with refusing(KeyStoreError):
             public = make_tuf_key(key.public)
@@ -251,8 +251,7 @@ class Keystore:
         )
 
     def _load_token_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
-        # The token file names a library that this process loads, so only its owner may be able to
-        # write it.
+        # The token file names a library that this process loads, so no other user may write it.
         path, what = self.paths(key.name)[2], f"The token file of {key.name}"
         data = load_narrow(path, what, TRUSTED, MAX_TOKEN_FILE + 1)
         check_unchangeable(path, what)
@@ -288,7 +287,7 @@ class Keystore:
         ):
             raise KeyStoreError(
                 f"{key.name}.key and {key.name}.pub are not the pair that was written; remove both,"
-                f" see who else writes into {self.folder}, and make the key again."
+                f" find out what else writes into {self.folder}, and make the key again."
             )
 
     def _load_private(self, name: str, passphrase: bytes) -> Ed25519PrivateKey:

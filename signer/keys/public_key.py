@@ -1,4 +1,4 @@
-"""Public halves of signing keys, the small files beside the private ones.
+"""Public halves of signing keys, in small files next to the private ones.
 
 `NAME.pub` is canonical JSON (docs/FORMATS.md section 1): `{"keyid":H,"public":HEX,"schema":1}`,
 with `"holder"` if the holder of the private half is known. A name is `ROLE-N`: the role that the
@@ -66,7 +66,7 @@ class PublicKey:
 
 
 def group_key_id(keyid: str, digits: int = 32) -> str:
-    """Return the first digits of a key id in groups of four, so that people can read them aloud."""
+    """Return the first `digits` of a key id in groups of four, for people to read aloud."""
     return " ".join(keyid[start : start + 4] for start in range(0, digits, 4))
 
 
@@ -89,7 +89,7 @@ def encode_public_key(key: PublicKey) -> bytes:
 
 
 def decode_public_key(name: str, data: bytes) -> PublicKey:
-    """Read `NAME.pub`; refuse a malformed file, a wrong key id and an invalid point."""
+    """Decode `NAME.pub`; refuses a malformed file, a wrong key id and an invalid point."""
     check_key_name(name)
     with refusing(KeyStoreError):
         value: Any = decode_canonical_json(data, limit=MAX_PUBLIC_FILE)
@@ -122,7 +122,7 @@ def check_distinct(keys: list[PublicKey]) -> None:
             )
 
 
-MAX_FOREIGN_KEY = 8192  # long enough for keys of other types, so that the error names the type
+MAX_FOREIGN_KEY = 8192  # fits keys of other types, so that the error can name the type
 Format = Literal["pub", "pem", "tuf"]
 
 _PEM_BEGIN = b"-----BEGIN "
@@ -180,7 +180,7 @@ def _decode_pem(name: str, data: bytes) -> str:
     if not text.startswith(_PEM_PUBLIC):
         raise KeyStoreError(
             f"The PEM file for {name} is not a public key; make one with"
-            " `openssl pkey -in KEY -pubout`, and give away nothing but that."
+            " `openssl pkey -in KEY -pubout`, and share only that."
         )
     try:
         key = load_pem_public_key(text)
@@ -193,7 +193,7 @@ def _decode_pem(name: str, data: bytes) -> str:
         raise KeyStoreError(
             f"The key for {name} is not an ed25519 key, and no other kind may sign."
         )
-    # One key has one PEM, so that nothing can be hidden after it or in its white space.
+    # Only one PEM is accepted for a key, so that nothing is hidden after it or in white space.
     if key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).strip() != text:
         raise KeyStoreError(f"The PEM file for {name} holds more than one public key; give one.")
     return key.public_bytes_raw().hex()
@@ -208,7 +208,7 @@ def _decode_json(name: str, data: bytes) -> Any:  # noqa: ANN401 - any JSON valu
 
 def _no_key(name: str) -> KeyStoreError:
     return KeyStoreError(
-        f"The file for {name} is no public key; give NAME.pub, PEM or a TUF key object."
+        f"The file for {name} is not a public key; give NAME.pub, PEM or a TUF key object."
     )
 
 

@@ -100,7 +100,7 @@ def test_stopping_is_130(run, monkeypatch, made_keys, tmp_path) -> None:
         130,
         (
             "hening-signer: Stopped; `keys list` shows the keys that were made,"
-            " so ask for the others only.\n"
+            " so make only the others.\n"
         ),
     )
     assert {path.name for path in (tmp_path / "keys").iterdir()} == {"root-1.key", "root-1.pub"}

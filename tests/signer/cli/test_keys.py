@@ -263,7 +263,7 @@ def test_what_cannot_be_taken_is_refused(run, tmp_path, pem) -> None:
         (("--token", "drawer"), 2, "--token, --module, --id and --name together"),
         ((pem, "--id", "01"), 2, "--token, --module, --id and --name together"),
         ((pem, *token), 2, "from a FILE or from a token"),
-        ((pem, "--holder", "x" * 41), 2, "no name of a holder"),
+        ((pem, "--holder", "x" * 41), 2, "not a holder's name"),
     ):
         status, output, errors = run("keys", "import", *given, "--keys", tmp_path / "keys")
         assert (status, output, words in errors) == (expected, "", True), errors

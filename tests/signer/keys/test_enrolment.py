@@ -35,7 +35,7 @@ def test_one_refusal_refuses_all(keys, tree) -> None:
         ("root-5", "01" + "00" * 31, "", "not a point that can be trusted"),
         ("root-5", "ee" + "ff" * 30 + "7f", "", "not a point that can be trusted"),
         ("latest-1", PUBLIC, "", "signed by the server"),
-        ("root-5", PUBLIC, "bob\n", "no name of a holder"),
+        ("root-5", PUBLIC, "bob\n", "not a holder's name"),
         ("armani-9", store.load_public_key("root-1").public, "", "armani-9 and root-1 are one key"),
     ):
         both = [PublicKey("root-4", OTHER), PublicKey(name, public, holder)]

@@ -101,7 +101,7 @@ def test_a_holder_that_looks_like_another_is_refused() -> None:
         "bob\u202e",  # turns the direction of what follows
         *("two\nlines", " bob", "bob), root-3 (carol", "a,b", "a;b", "a?b"),
     ):
-        with case(holder), pytest.raises(KeyStoreError, match=r"is no name of a holder; give .* o"):
+        with case(holder), pytest.raises(KeyStoreError, match=r"is not a holder's name; give .* o"):
             encode_public_key(PublicKey("root-1", PUBLIC, holder))
     for holder in ("Алиса", "Ελένη K.", "Юлия Bob", "éva", "佐々木 ひろし", "김민준", "अलका"):
         key = PublicKey("root-1", PUBLIC, holder)
@@ -170,13 +170,13 @@ REFUSED = [
     (TUF | {"keyval": {"public": PUBLIC, "private": ""}}, "other members"),
     (TUF | {"keyval": {"public": PUBLIC.upper()}}, "lower-case hex"),
     (TUF | {"keyval": {"public": SMALL}}, "not a point that can be trusted"),
-    (b'{"keyval":{},' + json.dumps(TUF).encode()[1:], "is no public key"),
-    ({KEYID: TUF}, "is no public key"),
-    (b"[" * 8000, "is no public key"),
-    (b"[]\n", "is no public key"),
+    (b'{"keyval":{},' + json.dumps(TUF).encode()[1:], "is not a public key"),
+    ({KEYID: TUF}, "is not a public key"),
+    (b"[" * 8000, "is not a public key"),
+    (b"[]\n", "is not a public key"),
     (b'{"public":1}\n', "not a public key file"),
     (b" " * 9000, "more than 8192 bytes"),
-    (b"", "is no public key"),
+    (b"", "is not a public key"),
 ]
 
 
