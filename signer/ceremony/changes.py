@@ -1,4 +1,4 @@
-"""Decides the metadata that changes who may sign: holders, models, the server's online keys."""
+"""Plans changes of keys: those of holders, of new models, and of the server."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -53,8 +53,9 @@ def plan_holders(
 ) -> dict[str, Root | Targets]:
     """Return the next version of each role that `request` changes or leaves short of signatures.
 
-    `roles` holds targets and every delegated role that `request` names. Raises CeremonyError for a
-    request that names no such role or key, changes nothing, or leaves fewer keys than signatures.
+    `roles` has targets and every delegated role that `request` names. Raises CeremonyError for a
+    request that names an unknown role or key, changes nothing, or leaves a role with fewer keys
+    than its threshold.
     """
     targets = roles["targets"].signed
     delegations = targets.delegations
@@ -78,7 +79,7 @@ def plan_holders(
 
 def _check_names(request: HolderChange, known: list[str]) -> None:
     if not request.roles:
-        raise CeremonyError("Nothing is to change; give --add, --remove or --threshold.")
+        raise CeremonyError("Nothing would change; give --add, --remove or --threshold.")
     for role in sorted(request.roles):
         if is_online(role):
             raise CeremonyError(f"{role} is signed by the server; use `ceremony online`.")
@@ -91,12 +92,12 @@ def _edit(delegator: Any, request: HolderChange, roles: set[str]) -> Any:  # noq
     for role, keyid in request.remove:
         if role in roles:
             if keyid not in edited.get_delegated_role(role).keyids:
-                raise CeremonyError(f"The key {keyid[:16]} does not sign {role}; choose one of it.")
+                raise CeremonyError(f"The key {keyid[:16]} does not sign {role}; name another.")
             edited.revoke_key(keyid, role)
     for key in request.add:
         if key.role in roles:
             if key.keyid in edited.get_delegated_role(key.role).keyids:
-                raise CeremonyError(f"{key.name} signs {key.role} already; leave it away.")
+                raise CeremonyError(f"{key.name} signs {key.role} already; omit it.")
             edited.add_key(key.tuf_key, key.role)
     for role, threshold in request.thresholds.items():
         if role in roles:
@@ -132,7 +133,7 @@ def plan_model(
 ) -> dict[str, Root | Targets]:
     """Return the next version of targets and version 1 of the role `codename`.
 
-    Raises CeremonyError for a existing model, and for a threshold above the number of keys.
+    Raises CeremonyError for an existing model, and for a threshold above the number of keys.
     """
     with refusing(CeremonyError):
         check_codename(codename)
@@ -151,7 +152,7 @@ def plan_model(
     edited.version += 1
     edited.expires = choose_expiry("targets", expiry_days, now)
     delegations.keys.update({key.keyid: key.tuf_key for key in keys})
-    # Sorted among the models, which come before the common roles, as in the first ceremony.
+    # As in the first ceremony, the models are sorted and come before the common roles.
     roles = dict(delegations.roles)
     common = [role for role in roles if not is_codename(role)]
     roles[codename] = make_delegation(codename, [key.keyid for key in keys], threshold)
@@ -170,10 +171,10 @@ def plan_online(
     expiry_days: Mapping[str, int],
     now: datetime,
 ) -> dict[str, Root | Targets]:
-    """Return the next root and targets with the keys `online`, as far as they change.
+    """Return the next version of root and targets with the keys `online`, if they change.
 
-    With `overlap` the current keys stay beside them; there is always exactly one log key. Raises
-    CeremonyError when nothing changes.
+    With `overlap`, the current keys stay valid next to the new ones; there is always exactly one
+    log key. Raises CeremonyError when nothing changes.
     """
     new_root, new_targets = deepcopy(root), deepcopy(targets)
     _name_keys(new_root, "snapshot", online.snapshot, overlap=overlap)
@@ -188,7 +189,7 @@ def plan_online(
     if new_targets != targets:
         planned["targets"] = new_targets
     if not planned:
-        raise CeremonyError("These online keys are named already; nothing is to change.")
+        raise CeremonyError("These online keys are named already; nothing would change.")
     check_expiry_days(tuple(planned), expiry_days)
     for role, signed in planned.items():
         signed.version += 1

@@ -31,9 +31,9 @@ class RoleSummary:
 
 @dataclass(frozen=True, slots=True)
 class Ceremony:
-    """What a ceremony made: its roles and the id of the submission bundle.
+    """The result of a ceremony: the roles and the id of the submission bundle.
 
-    `repeated` is true when the repository existed and was only submitted again.
+    `repeated` is true when the repository existed already and was only submitted again.
     """
 
     roles: tuple[RoleSummary, ...]
@@ -50,10 +50,10 @@ def init_repository(
     now: datetime,
     incoming: Path,
 ) -> Ceremony:
-    """Sign version 1 of every offline role with all of its keys, keep it and submit it.
+    """Sign version 1 of every offline role with all of its keys, store it and submit it.
 
-    A folder that already holds the same plan is not signed again: its bytes are submitted once
-    more, so that an interrupted ceremony can be repeated. Another plan is refused.
+    If the folder already holds the same plan, nothing is signed: its bytes are submitted again, so
+    that an interrupted ceremony can be repeated. Raises CeremonyError if it holds another plan.
     """
     keys = group_keys(keystore.load_public_keys())
     planned = plan_ceremony(policy, keys, online, now)
@@ -95,14 +95,14 @@ def init_repository(
 
 
 def load_first(folder: WorkFolder, policy: Policy, now: datetime) -> None:
-    """Read the repository back from disk and verify every role of it."""
+    """Read the repository back from disk and verify each of its roles."""
     trusted = load_trusted(folder, now)
     for role in policy.roles[2:]:
         load_delegated(folder, trusted, role)
 
 
 def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
-    """Return keys by the role that each signs."""
+    """Return the keys by role."""
     grouped: dict[str, list[PublicKey]] = {}
     for key in keys:
         grouped.setdefault(key.role, []).append(key)
@@ -110,7 +110,7 @@ def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
 
 
 def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dict[str, bytes]:
-    """Return the recorded bytes if they match the plan, at an earlier time."""
+    """Return the recorded bytes if they match the plan as it was at an earlier time."""
     files: dict[str, bytes] = {}
     if folder.load_versions() == {role: [1] for role in planned}:
         files = {role: folder.load(role, 1) for role in planned}
@@ -119,15 +119,15 @@ def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dic
     ):
         raise CeremonyError(
             f"{folder.folder} holds another repository already, or one that was made with other"
-            " options; give the options of then, or choose a new folder."
+            " options; give the same options as then, or choose a new folder."
         )
     # The time of the first ceremony is not recorded, but all its dates differ from the plan
     # equally.
     ages = {planned[role].expires - _decode(role, data).expires for role, data in files.items()}
     if len(ages) > 1 or min(ages) < timedelta(0):
         raise CeremonyError(
-            f"{folder.folder} holds this repository with other lifetimes; give the --expires"
-            " options of then, or choose a new folder."
+            f"{folder.folder} holds this repository with other lifetimes; give the same --expires"
+            " options as then, or choose a new folder."
         )
     return files
 

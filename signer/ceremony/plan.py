@@ -37,7 +37,7 @@ class OnlineKeys:
 
 
 def decode_online_keys(data: bytes) -> OnlineKeys:
-    """Read `public.json`; raises CeremonyError for a malformed file and for an invalid key."""
+    """Decode `public.json`; raises CeremonyError for a malformed file and for an invalid key."""
     try:
         return _decode(data)
     except HeningError as error:
@@ -84,7 +84,7 @@ def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) ->
     for role, days in expiry_days.items():
         if role not in roles:
             raise CeremonyError(
-                f"{role[:64]!r} is no offline role here; choose among {', '.join(roles)}."
+                f"{role[:64]!r} is not an offline role here; choose among {', '.join(roles)}."
             )
         if not 1 <= days <= MAX_EXPIRY_DAYS:
             raise CeremonyError(
@@ -104,8 +104,8 @@ def plan_ceremony(
 ) -> dict[str, Root | Targets]:
     """Return version 1 of every offline role, unsigned; `keys` are the offline keys by role.
 
-    Refuses a policy that names other roles, a role without keys or with fewer than its threshold,
-    and everything that the profile refuses.
+    Raises CeremonyError for a policy that names other roles, for a role with fewer keys than its
+    threshold, and for everything that the profile refuses.
     """
     _check_policy(policy)
     _check_keys(policy, keys)
@@ -134,7 +134,8 @@ def _check_policy(policy: Policy) -> None:
     for role, threshold in policy.thresholds.items():
         if role not in policy.roles:
             raise CeremonyError(
-                f"{role[:64]!r} is no offline role here; choose among {', '.join(policy.roles)}."
+                f"{role[:64]!r} is not an offline role here; choose among"
+                f" {', '.join(policy.roles)}."
             )
         if threshold < 1:
             raise CeremonyError(f"{role} asks for {threshold} signatures; ask for 1 or more.")
@@ -142,7 +143,7 @@ def _check_policy(policy: Policy) -> None:
 
 
 def _check_keys(policy: Policy, keys: Mapping[str, Sequence[PublicKey]]) -> None:
-    """Raise CeremonyError that names every role with fewer keys than signatures, and the remedy."""
+    """Raise CeremonyError if roles have too few keys; it names them and the command that helps."""
     held = {role: len(keys.get(role, ())) for role in policy.roles}
     lacking = [role for role in policy.roles if not policy.threshold(role) <= held[role]]
     if not lacking:
@@ -166,7 +167,7 @@ def _next_numbers(keys: Sequence[PublicKey], threshold: int) -> range:
 
 
 def _check_apart(keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys) -> None:
-    # Root does not list the keys of delegated roles, so the check of root alone would not see it.
+    # Root does not list the keys of delegated roles, so the profile's check of root misses them.
     for held in keys.values():
         for key in held:
             if key.public in {online.latest, online.snapshot, online.timestamp}:

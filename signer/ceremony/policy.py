@@ -1,4 +1,4 @@
-"""Decisions of a ROM's engineers: how many keys sign a role, and how long it is valid."""
+"""Decisions of a ROM's engineers: the threshold of each role, and its lifetime."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class Policy:
         return (*OFFLINE_COMMON_ROLES, *self.models)
 
     def threshold(self, role: str) -> int:
-        """Return how many signatures `role` asks for."""
+        """Return the number of signatures that `role` needs."""
         return self.thresholds.get(role, DEFAULT_THRESHOLDS.get(role, MODEL_THRESHOLD))
 
     @property
     def lifetimes(self) -> dict[str, int]:
-        """For how many days a role of each kind may be valid, as root will state it."""
+        """The lifetime limits that root will state: days by kind of role."""
         kinds = {"codenames": self.models, "content": ("content",), "tables": ("tables",)}
         return {
             kind: max(LIFETIME_DAYS, *(self.expiry_days.get(role, 0) for role in roles))

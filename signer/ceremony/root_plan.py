@@ -1,4 +1,4 @@
-"""Plans the changes that only root can make: limits of validity, and resets after a key theft.
+"""Plans the changes that only root can make: lifetime limits, and resets after a key theft.
 
 Pure functions. Source: docs/FORMATS.md section 16.
 """
@@ -32,11 +32,11 @@ from signer.errors import CeremonyError, refusing
 
 @dataclass(frozen=True, slots=True)
 class ResetRequest:
-    """A reset of a role: which role, and what of it stays valid.
+    """A reset of a role, and the part of the role that stays valid.
 
     For a model, `counter` is the highest honest counter, and `time` the latest honest time in epoch
     seconds. For `tables` and `content` both are None, and `kept` is the version whose packs are
-    listed again, if any. `holders` are the keys that change with it.
+    listed again, if any. `holders` is the change of keys that goes with the reset.
     """
 
     role: str
@@ -49,10 +49,10 @@ class ResetRequest:
 def plan_lifetimes(
     root: Root, roles: Mapping[str, Targets], days: Mapping[str, int], now: datetime
 ) -> dict[str, Root | Targets]:
-    """Return the next root, with other limits on how long a role may be valid.
+    """Return the next root, with new limits on the lifetimes of roles.
 
-    `days` are by kind: `codenames`, `content`, `tables`, `targets`. `roles` are the current ones,
-    none of which may exceed the limits. Raises CeremonyError.
+    `days` are by kind: `codenames`, `content`, `tables`, `targets`. Raises CeremonyError for a
+    limit out of range, when nothing changes, and when one of the current `roles` exceeds a limit.
     """
     for kind, number in days.items():
         if kind not in Lifetimes.__struct_fields__ or not 1 <= number <= MAX_LIFETIME_DAYS:
@@ -64,16 +64,16 @@ def plan_lifetimes(
         lifetimes = {**msgspec.to_builtins(decode_lifetimes(root)), **days}
         planned = _next_root(root, {"lifetimes": lifetimes}, now)
         if planned.unrecognized_fields == root.unrecognized_fields:
-            raise CeremonyError("These lifetimes are in force already; nothing is to change.")
+            raise CeremonyError("These lifetimes are in force already; nothing would change.")
         check_lifetimes(planned, roles, now)
     return {"root": planned}
 
 
 def latest_time(role: Targets, now: datetime) -> int:
-    """Return the epoch seconds to reset a model to: no build that a phone accepted is later.
+    """Return the time to reset a model to, in epoch seconds: no accepted build is later.
 
-    That is `now`, or the latest listed date within the skew that phones allow. Raises
-    CeremonyError for a role that is malformed.
+    That is `now`, or the latest listed date within the skew that phones allow, if that is later.
+    Raises CeremonyError for a malformed role.
     """
     with refusing(CeremonyError):
         listed = [release.post_timestamp for release in decode_releases(role).values()]
@@ -86,7 +86,7 @@ def plan_reset(
 ) -> dict[str, Root | Targets]:
     """Return the next root with a reset, the next version of the reset role, and targets.
 
-    `roles` holds targets and the role. Targets change where `request.holders` changes keys. Raises
+    `roles` has targets and the role. Targets changes only if `request.holders` changes keys. Raises
     CeremonyError for a request that does not fit the role.
     """
     _check_request(request)
@@ -123,11 +123,11 @@ def _check_request(request: ResetRequest) -> None:
     elif request.role not in CONTENT_ROLES:
         raise CeremonyError(f"{request.role} has no resets; name a model, tables or content.")
     elif request.counter is not None or request.time is not None:
-        raise CeremonyError(f"{request.role} has no counters; leave --counter and --time away.")
+        raise CeremonyError(f"{request.role} has no counters; omit --counter and --time.")
 
 
 def _check_counter(request: ResetRequest, role: Targets) -> None:
-    """Refuse a counter that no build ever had: phones would accept it as valid."""
+    """Raise CeremonyError for a counter that no build ever had: phones would accept it as valid."""
     if request.counter is None:
         return
     with refusing(CeremonyError):
@@ -196,12 +196,12 @@ def plan_renewal(
 ) -> dict[str, Root | Targets]:
     """Return the next version of each role in `names`, with the content of the current one.
 
-    Raises CeremonyError for a name that is not in `roles`, and where the default would make a role
-    expire sooner than now; `expiry_days` may do so.
+    Raises CeremonyError for a name that is not in `roles`, and if a default lifetime would make a
+    role expire sooner than it does now; a lifetime in `expiry_days` may do so.
     """
     check_expiry_days(tuple(roles), expiry_days)
     for role in sorted(expiry_days.keys() - set(names)):
-        raise CeremonyError(f"{role} is not renewed here; leave --expires {role}=DAYS away.")
+        raise CeremonyError(f"{role} is not renewed here; omit --expires {role}=DAYS.")
     if not names:
         raise CeremonyError("No role is to be renewed; name roles, or give --all or --within DAYS.")
     planned = {}
@@ -214,7 +214,7 @@ def plan_renewal(
         if name not in expiry_days and renewed.expires < roles[name].expires:
             raise CeremonyError(
                 f"{name} would expire on {renewed.expires:%Y-%m-%d}, sooner than it does already;"
-                f" say so with --expires {name}=DAYS."
+                f" confirm that with --expires {name}=DAYS."
             )
         planned[name] = renewed
     return planned

@@ -177,6 +177,6 @@ def init(
         ],
     )
     for warning in warnings:
-        click.echo(f"Mind: {warning}")
+        click.echo(f"Warning: {warning}")
     verb = "Submitted again" if made.repeated else "Submitted"
     click.echo(f"{verb} bundle {made.bundle} to {out}.")

@@ -202,7 +202,7 @@ def _print_role(review: RoleReview) -> None:
     for sentence in review.changes:
         _say(sentence, indent="  ")
     for sentence in review.warnings:
-        _say(f"Mind: {sentence}", indent="  ")
+        _say(f"Warning: {sentence}", indent="  ")
 
 
 def _say(sentence: str, *, indent: str = "") -> None:

@@ -100,14 +100,17 @@ def test_a_role_that_would_lack_signatures_is_signed_again(
 def test_a_request_that_cannot_be_is_refused(plan) -> None:
     """With a sentence that says what to do."""
     for asked, sentence in (
-        ({}, "Nothing is to change"),
+        ({}, "Nothing would change"),
         ({"thresholds": {"root": 4}}, "would ask for 4 signatures and have 3 keys"),
         ({"thresholds": {"latest": 1}}, "signed by the server"),
         ({"thresholds": {"cannon": 1}}, "no role cannon"),
         ({"add": ["root-1"]}, "signs root already"),
         ({"remove": ["armani-3"]}, "does not sign armani"),
         ({"remove": ["targets-1"]}, "would ask for 2 signatures and have 1 keys"),
-        ({"thresholds": {"root": 3}, "days": {"armani": 9}}, "'armani' is no offline role here"),
+        (
+            {"thresholds": {"root": 3}, "days": {"armani": 9}},
+            "'armani' is not an offline role here",
+        ),
         ({"thresholds": {"root": 3}, "days": {"root": 4000}}, "cannot expire after 4000 days"),
     ):
         with case(asked), pytest.raises(CeremonyError, match=sentence):

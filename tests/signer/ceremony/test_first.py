@@ -95,10 +95,12 @@ def test_another_ceremony_is_refused(hold, tmp_path, tree, now) -> None:
     with pytest.raises(CeremonyError, match="another repository already"):
         hold(Policy(("armani",)))
     for days in ({"armani": 91}, {"armani": 89}, {"root": 364}, dict.fromkeys(POLICY.roles, 1)):
-        with pytest.raises(CeremonyError, match="other lifetimes; give the --expires options"):
+        with pytest.raises(CeremonyError, match="other lifetimes; give the same --expires options"):
             hold(replace(POLICY, expiry_days=days), at=now + timedelta(hours=1))
     for thresholds in ({}, {"armani": 2, "root": 3}):
-        with pytest.raises(CeremonyError, match="made with other options; give the options of th"):
+        with pytest.raises(
+            CeremonyError, match="made with other options; give the same options as th"
+        ):
             hold(replace(POLICY, thresholds=thresholds))
     assert tree(tmp_path) == before
     WorkFolder(tmp_path / "new").store("armani", 2, b"{}")

@@ -74,9 +74,9 @@ def test_a_policy_that_cannot_be_is_refused(grouped, online, now) -> None:
         (Policy(("Armani",)), "not a codename"),
         (Policy(("latest",)), "not a codename"),
         (Policy(("armani",), {"root": 0}), "asks for 0 signatures"),
-        (Policy(("armani",), {"dior": 1}), "'dior' is no offline role"),
-        (Policy(("armani",), {"snapshot": 1}), "'snapshot' is no offline role"),
-        (Policy(("armani",), {}, {"latest": 7}), "'latest' is no offline role"),
+        (Policy(("armani",), {"dior": 1}), "'dior' is not an offline role"),
+        (Policy(("armani",), {"snapshot": 1}), "'snapshot' is not an offline role"),
+        (Policy(("armani",), {}, {"latest": 7}), "'latest' is not an offline role"),
         (Policy(("armani",), {}, {"root": 0}), "cannot expire after 0 days"),
         (Policy(("armani",), {}, {"root": 3651}), "cannot expire after 3651 days"),
     ):

@@ -99,7 +99,7 @@ def test_a_reset_with_other_keys(before, now, made_keys):
     assert planned["armani"].expires - now <= 30 * DAY
     assert planned["root"].expires - now <= 50 * DAY
     assert planned["targets"].expires - now <= 40 * DAY
-    with pytest.raises(CeremonyError, match="no offline role here"):
+    with pytest.raises(CeremonyError, match="not an offline role here"):
         plan_reset(reset(holders=HolderChange(expiry_days={"dior": 3})), root, roles, now)
 
 

@@ -52,7 +52,7 @@ def test_one_signature_for_tables_is_warned_of(run, run_json, arguments, tmp_pat
     other = [*arguments[:2], "--repo", tmp_path / "other", *arguments[4:-2], *proposed]
     for command in (arguments, other):
         _, output, _ = run(*command, *options)
-        assert "Mind: One signature is enough for tables: " in output
+        assert "Warning: One signature is enough for tables: " in output
     assert len(run_json(*arguments, *options)["warnings"]) == 1
 
 

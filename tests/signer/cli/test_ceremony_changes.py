@@ -112,7 +112,7 @@ def test_what_cannot_be_changes_nothing(
             "There is no key root-9 in the key folder",
         ),
         ("holders", ("--remove", "armani:12", *destination), 2, "ROLE:KEYID"),
-        ("holders", destination, 1, "Nothing is to change"),
+        ("holders", destination, 1, "Nothing would change"),
         ("model", ("dior", *destination), 1, "is there already"),
         ("online", ("--online", online, *destination), 1, "named already"),
         ("reset", ("content", "--counter", "1", *destination), 1, "has no counters"),
@@ -206,7 +206,7 @@ def test_a_model_or_content_is_reset(run_json, destination, repo, now) -> None:
     assert said.keys() == {"root", "armani"}
     moment = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     (sentence,) = said["root"]
-    assert f"no counter above 0 and no time after {moment} counts any more" in sentence
+    assert f"no counter above 0 and no time after {moment} is valid any more" in sentence
     assert said["armani"][-1].startswith("Follows reset 1 of root")
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     reset = {"counter": 0, "number": 1, "time": int(now.timestamp())}

@@ -338,7 +338,7 @@ def test_tables_of_one_signature_are_warned_of(run, destination, tmp_path) -> No
     """With each version that is signed; not where two must sign."""
     write_pack(tmp_path / "emergency-1", make("emergency", start=5))
     release = ("content", "release", tmp_path / "emergency-1", *destination)
-    warned = "Mind: One signature is enough for tables: "
+    warned = "Warning: One signature is enough for tables: "
     assert run("ceremony", "holders", "--threshold", "tables=1", *destination)[0] == 0
     assert warned in run(*release)[1]
     assert run("ceremony", "holders", "--threshold", "tables=2", *destination)[0] == 0
@@ -410,6 +410,6 @@ def test_a_reset_lists_earlier_packs_again(
     write_pack(tmp_path / "false", false)
     run_json("content", "release", tmp_path / "false", *destination)
     status, _, errors = run("ceremony", "reset", "content", "--keep", "2", *destination)
-    assert (status, "no package is it" in errors) == (1, True), errors
+    assert (status, "no package has it" in errors) == (1, True), errors
     run_json("ceremony", "reset", "content", "--keep", "2", "--pack", notices, *destination)
     assert index().packs["notices"].version == 1
