@@ -1,9 +1,8 @@
-"""Decides what the key process publishes. Pure: returns a publication or raises an error.
+"""Decides what the key process signs. Pure: returns a publication or raises an error.
 
-It receives requests and never bytes to sign: role files that offline keys have signed, and
-pointers. Out of these the publisher's own rules make the online roles here, above every version
-that was ever signed. So a compromised publisher gets no version twice and no log with two
-histories.
+A request holds no bytes to sign, only pointers, and role files that offline keys signed. From these
+the publisher's rules make the online roles here, with versions above all that were ever signed. So
+a compromised publisher gets no version twice and no log with two histories.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +24,9 @@ from server.publisher.published import Published
 from server.publisher.verify import RoleVersion, verify_submission
 
 MOST_BURNED = 1000
-"""How many versions a log may be ahead of what was signed here; a crash burns one.
+"""How many versions a log may be ahead of those signed here; a crash burns one.
 
-The limit keeps a compromised publisher from using versions up.
+The limit keeps a compromised publisher from using up all versions.
 """
 
 
@@ -41,9 +40,9 @@ def judge_publication(
 ) -> Publication:
     """Return the signed publication of a request.
 
-    `published` is what is public, as verified here; `signed` has the newest version of each online
-    role that was ever signed. It is dated by the earlier of `now` and the publisher's time, so that
-    no single clock dates it ahead, and not before what is public.
+    `published` is the public state, as verified here; `signed` has the newest version of each
+    online role that was ever signed. The publication is dated by the earlier of `now` and the
+    publisher's time, so that no single clock dates it ahead, but not before the public state.
 
     Raises what `verify_submission` and `plan_publication` raise, FormatError for a malformed
     pointer, and TrustError for a log that is too far ahead.
@@ -61,7 +60,7 @@ def judge_publication(
         if not is_latest(role) or version > signed.get(role, 0) + MOST_BURNED:
             raise TrustError(
                 f"the log is said to hold {role} {version}, and {signed.get(role, 0)} is the newest"
-                " that was signed: look whether record and log belong together."
+                " that was signed: check that record and log belong together."
             )
         used[role] = max(version, signed.get(role, 0))
     return plan_publication(
@@ -81,8 +80,8 @@ def judge_public(
 ) -> Publication:
     """Return the publisher's public state as a publication.
 
-    Everything must follow by signatures from the `pinned` root, or from that of what is `known`,
-    and nothing may be older than that. Expiry is not checked: a server may have been off for long.
+    All files must follow by signatures from the `pinned` root, or from the root of `known`, and
+    none may be older than in `known`. Expiry is not checked: a server may have been off for long.
     Raises FormatError, TrustError or ProfileError.
     """
     found = {(file.role, file.version): file.data for file in files}
@@ -123,7 +122,7 @@ def judge_public(
 def _follow_roots(
     found: Mapping[tuple[str, int], bytes], known: Published | None, pinned: bytes
 ) -> tuple[Root, list[RoleVersion]]:
-    """Return the newest root, and the roots that were unknown."""
+    """Return the newest root, and the roots that `known` does not have."""
     roots = []
     if known is None:
         root = verify_first_root(pinned).signed

@@ -1,14 +1,15 @@
-"""The log that the key process signs: which checkpoints, and its record of it.
+"""Decides which checkpoints of the log the key process signs, and records the log.
 
-A larger log is computed here from its new leaves, each of which must be of a publication that was
-signed here. A smaller one is signed again, because a new key of the log signs every proof.
+The root of a larger log is computed here from its new leaves, each of which must belong to a
+publication signed here. A smaller log is signed again, because a new key of the log signs the
+checkpoint of every proof.
 
-    log.json   the largest log that was signed, and what may be its next leaves
+    log.json   the largest log that was signed, and the leaves that may come next
     leaves     its entries, one after the other
 
-Both are on disk before a signature leaves. `log.json` says how many bytes of `leaves` count, so a
-crash between the two leaves bytes that nothing names. The entries are for a publisher that lost
-them, or that replaces a compromised one, which withheld them.
+Both are on disk before a signature is sent. `log.json` says how many bytes of `leaves` are valid,
+so a crash between the two writes leaves bytes that are ignored. A publisher reads the entries if
+it lost them, or if it replaces a compromised publisher that withheld them.
 """
 
 import itertools
@@ -40,12 +41,12 @@ from server.storage.durable import open_created, sync_folder, write_durable
 
 LIMIT = 16 << 20  # bytes of log.json: those of a site's first publication with every model
 MOST_EXPECTED = 1000
-"""Expected entries beside those of the newest publication.
+"""The maximum number of expected entries that are not of the newest publication.
 
-An honest publisher has those of publications that a crash interrupted; the limit is against one
-that logs nothing.
+An honest publisher has some, of publications that a crash interrupted. The limit is against a
+publisher that logs nothing.
 """
-LINES = 4  # of an entry
+LINES = 4  # per entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class SignedLog:
 
 
 class UnexpectedLeafError(LogError):
-    """A leaf of a log is of no publication that was signed here."""
+    """A log entry belongs to no publication signed here."""
 
 
 def judge_checkpoint(
@@ -67,13 +68,13 @@ def judge_checkpoint(
     leaves: Sequence[bytes],
     proof: Sequence[bytes],
 ) -> SignedLog:
-    """Return the log once the checkpoint `text` is signed.
+    """Return the log that includes the checkpoint `text`, which may then be signed.
 
-    A larger tree has `leaves` as its new entries: each must be expected, and occurs once. A tree
-    that is not larger must be of one history with the signed one, as `proof` shows.
+    `leaves` are the new entries of a larger tree: each must be expected, and may occur once. For
+    any other tree, `proof` must show that it is consistent with the signed one.
 
-    Raises FormatError for a malformed text, UnexpectedLeafError for other leaves, and LogError for
-    anything else that is not signed.
+    Raises FormatError for a malformed text, UnexpectedLeafError for an unexpected leaf, and
+    LogError for any other refusal.
     """
     try:
         checkpoint = decode_checkpoint_text(text.decode(), key)
@@ -114,8 +115,8 @@ def _grow(checkpoint: Checkpoint, log: SignedLog, leaves: Sequence[bytes]) -> Si
         if entry not in expected:
             leaf = entry.decode("ascii", "replace").replace("\n", " ").strip()
             raise UnexpectedLeafError(
-                f"the new leaf `{leaf}` of the log is of no publication that was signed here, or is"
-                " logged already."
+                f"the new leaf `{leaf}` of the log belongs to no publication that was signed here,"
+                " or is logged already."
             )
         del expected[entry]
     tree = log.tree.grow(leaf_hash(entry) for entry in leaves)
@@ -142,7 +143,7 @@ class _Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogRecord:
-    """The two files in `folder`."""
+    """The files `log.json` and `leaves` in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -156,11 +157,11 @@ class LogRecord:
         return SignedLog(tree, tuple(entry.encode() for entry in log.expected))
 
     def expect(self, publication: Publication) -> None:
-        """Record what a publication may add to the log, before its signatures leave.
+        """Record the leaves that a publication may add to the log, before its signatures are sent.
 
-        A role file of a publication that was logged and given up may come again; its leaf may not.
-        Raises LogError for a version that is logged with other bytes. One that is not logged yet
-        replaces what was expected under that version.
+        A role file that was logged with an abandoned publication may be published again; its leaf
+        is not expected again. Raises LogError for a version that is logged with other bytes. A
+        version that is not logged yet replaces the expected leaf of that version.
         """
         log = self._read()
         new = {}
@@ -177,7 +178,7 @@ class LogRecord:
             self._write(msgspec.structs.replace(log, expected=expected))
 
     def keep(self, grown: SignedLog, leaves: Sequence[bytes]) -> None:
-        """Record a log, of which `leaves` are new, before its signature leaves."""
+        """Record a log, of which `leaves` are new, before its signature is sent."""
         log = self._read()
         data = b"".join(leaves)
         self._append(log.length, data)
@@ -196,7 +197,7 @@ class LogRecord:
         return [b"".join(lines[at : at + LINES]) for at in range(0, len(lines), LINES)]
 
     def _find(self, log: _Log, role: str, version: int) -> bytes | None:
-        """Return the entry of a role's version, None where it is not logged."""
+        """Return the entry of a role's version, None if it is not logged."""
         if not log.length:
             return None
         start = encode_leaf(role, version, "0" * 64)[:-65]

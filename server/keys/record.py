@@ -5,10 +5,10 @@
     pending/       what was signed last, until the publisher reports it as public
     signed.json    the newest version of each online role that was ever signed
     log.json       the largest log that was signed, see `log_record`; beside it `leaves`
-    lock           held by the one process that has this folder
+    lock           held by the one process that uses this folder
 
-`signed.json` and `log.json` are on disk before a signature leaves. A crash in between burns
-versions and nothing else: the next publication takes the ones after them.
+`signed.json` and `log.json` are on disk before a signature is sent. A crash in between only burns
+versions: the next publication takes the following ones.
 """
 
 import contextlib
@@ -72,13 +72,13 @@ class Record:
         return read_bounded(self._folder / "root.json", ROOT_LIMIT)
 
     def published(self) -> Published | None:
-        """Return what is public, None where nothing is known to be."""
+        """Return the known public state, None if there is none."""
         return self._tree.load()
 
     def settle(self, public: str, now: int) -> bool:
-        """Answer whether what is public is known here: `public` is its hash, empty for nothing.
+        """Answer whether the public state with the hash `public` ("" if none) is known here.
 
-        If it is what was signed last, that publication counts as public from now on.
+        If it includes the publication that was signed last, that one counts as public from now on.
         """
         if public == self._digest():
             return True
@@ -86,7 +86,7 @@ class Record:
             staged = staging.load_staged(self._pending)
             if staged is None or public != self._digest_with(staged):
                 return False
-        except HeningError:  # the publisher then sends what is public
+        except HeningError:  # the publisher then sends the public state
             discard_folder(self._pending)
             return False
         self._show(staged, now)
@@ -96,15 +96,15 @@ class Record:
     def adopt(self, publication: Publication, now: int) -> None:
         """Adopt the publisher's public state as the known one."""
         self._keep_signed(publication)
-        if self._pending.exists():  # it was signed before, and something else became public
+        if self._pending.exists():  # signed before, but another publication became public
             discard_folder(self._pending)
         self._show(publication, now)
 
     def keep(self, publication: Publication) -> None:
-        """Record that this was signed, before the signature leaves."""
+        """Record a publication as signed, before its signatures are sent."""
         self.log.expect(publication)
         self._keep_signed(publication)
-        # What was signed before did not become public: its versions are burned.
+        # The publication signed before did not become public: its versions are burned.
         if self._pending.exists():
             discard_folder(self._pending)
         staging.discard_unaccepted(self._pending)
@@ -169,9 +169,9 @@ class Record:
 def open_record(folder: Path, root: bytes | None) -> Record:
     """Open the record in `folder`, with `root` as the pinned root of a new one.
 
-    Raises StorageError where another process has it, where it is wider than 0700, or where it is
-    new and there is no root; TrustError or ProfileError for an invalid root, and FormatError where
-    another one is pinned.
+    Raises StorageError if another process uses it, if its mode is wider than 0700, or if it is new
+    and there is no root; TrustError or ProfileError for an invalid root, and FormatError if another
+    root is pinned.
     """
     make_folder(folder)
     if folder.stat().st_mode & OTHERS:

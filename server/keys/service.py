@@ -3,7 +3,7 @@
     1  the publisher's public state is the known one, or it is adopted first
     2  the request is checked, and its result is made and signed
     3  the record is durable; a crash before this leaves nothing
-    4  the answer leaves; a crash before this leaves versions that no client has seen, and the next
+    4  the answer is sent; a crash before this leaves versions that no client has seen, and the next
        request takes those after them
 
 Access control is the permission to open the socket; there is no other proof of identity.
@@ -39,7 +39,7 @@ from server.storage.durable import make_folder
 from server.storage.errors import StorageError
 
 CONNECTIONS = 8
-"""The number of connections: one publisher, and commands beside it. Further ones are closed."""
+"""The maximum number of connections: one publisher, and commands. Further ones are closed."""
 RECEIVE_SECONDS = 10.0  # for a whole request, which comes from this machine
 SEND_SECONDS = 10.0  # for the client to read the answer
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class KeyService:
             return messages.Refused(str(error), environment=False)
         except Exception:  # a compromised publisher can send anything
             log.exception("failed")
-            return messages.Refused("it failed, as its log says.", environment=True)
+            return messages.Refused("an internal error; see its log.", environment=True)
 
     def _answer(self, request: messages.Request) -> messages.Answer:
         match request:
@@ -212,7 +212,7 @@ async def _receive_and_answer(
             body = await reader.readexactly(
                 messages.decode_head(await reader.readexactly(messages.HEAD))
             )
-        async with turn:  # one is decoded at a time: it takes several times its length
+        async with turn:  # decode one at a time: that takes several times its length of memory
             answer = await asyncio.to_thread(_decode_and_answer, service, body)
     except FormatError as error:
         answer = messages.Refused(str(error), environment=False)

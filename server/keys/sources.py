@@ -36,8 +36,8 @@ class FixedKeys:
         """Refuse: keys are made where they are kept."""
         del afresh
         raise PublishError(
-            f"the next key of {', '.join(names)} is made in {self._place} by hand, under the name"
-            f" {min(names)}.next for instance; restart the key process then."
+            f"make the next key of {', '.join(names)} in {self._place} by hand, under a name such"
+            f" as {min(names)}.next; then restart the key process."
         )
 
     def promote(self, names: Collection[str]) -> None:

@@ -24,7 +24,7 @@ _POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 bytes
 
 
 class TokenKey(HeldSigner):
-    """A key pair on a token: signs metadata, and the log's checkpoints where it has an origin."""
+    """A key pair on a token: signs metadata, and through `TokenLogKey` the log's checkpoints."""
 
     reason = "the token is an option of the command"
 
@@ -90,8 +90,8 @@ class TokenLogKey:
 def load_token(module: str, label: str, pin: str, origin: str) -> FixedKeys:
     """Log in to the token `label` and find its keys; the log's name is `origin`.
 
-    Raises StorageError where module, token or a key are not there, and TrustError for a PIN that is
-    refused and for a key that could be copied off the token.
+    Raises StorageError if the module, the token or a key is missing, and TrustError for a refused
+    PIN and for a key that could be copied off the token.
     """
     try:
         token = pkcs11.lib(module).get_token(token_label=label)

@@ -178,7 +178,7 @@ def halt(world):
 )
 def test_leaves_of_ones_own(stolen, leaf):
     """A leaf belongs to a publication of the key process; publishing goes on."""
-    with pytest.raises(PublishError, match=r"is of no publication that was signed here"):
+    with pytest.raises(PublishError, match=r"belongs to no publication that was signed here"):
         sign_leaves(stolen, [leaf])
     halt(stolen)
 
@@ -231,7 +231,7 @@ def test_one_version_with_two_contents(stolen):
         answer = ask(stolen, {}, [file], renew=False)
         assert "armani" not in {each.role for each in answer.files}
         leaves.append(encode_leaf("armani", 3, hashlib.sha256(file.data).hexdigest()))
-    with pytest.raises(PublishError, match="is of no publication"):
+    with pytest.raises(PublishError, match="belongs to no publication"):
         sign_leaves(stolen, leaves)
     sign_leaves(stolen, leaves[1:])
     with pytest.raises(PublishError, match="armani 3 is in the log with other bytes"):

@@ -1,6 +1,6 @@
-"""Online keys: which of them sign a role, how they are replaced, and a process of their own.
+"""Online keys: which of them sign a role, how they are rotated, and access to a key process.
 
-A role's bytes come in; its signatures go out. Read `online_keys` (the files), `choice` (which keys
-the root in force names), then `holder`: the same for keys in files and for those of another
-process, which `key_socket` asks with what `messages` encodes. `rotation` makes the next keys.
+Read `online_keys` (the files), `choice` (which keys root and targets list), then `holder`: one
+interface to keys in files and to those in a key process. `key_socket` sends requests to that
+process, and `messages` encodes them. `rotation` makes next keys and switches to them.
 """

@@ -1,8 +1,8 @@
 """Which of this server's keys sign, and when a next key may take over. Pure.
 
 Signers list keys offline; the server holds a current and perhaps a next one for each role. Root and
-targets decide: where they list the current key, it signs, even if they list the next one as well.
-Where they list only the next one, it signs from that publication on.
+targets decide: if they list the current key, it signs, even if they list the next one as well. If
+they list only the next one, it signs from that publication on.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ CACHE_SECONDS = 75
 class KeyState:
     """The keys of one role or of the log, by id; `following` is empty without a next key.
 
-    `listed` holds those of the two that root or targets name, `signing` those that sign.
+    `listed` holds those of the two keys that root or targets name, `signing` the keys that sign.
     """
 
     name: str
@@ -37,9 +37,9 @@ class KeyState:
 
 
 def choose_keys(keys: OnlineKeys, root: Root, targets: Targets) -> OnlineKeys:
-    """Return the keys with, for each role, the signer for `root` and `targets`.
+    """Return the keys with `signers` set, for each role, to the key that is listed and signs.
 
-    Raises MissingKeyError for a role of which neither key is listed.
+    Raises MissingKeyError for a role if `root` and `targets` list neither of its keys.
     """
     check_root_keys(root, keys)
     signers = {role: _choose(role, keys, listed_keys(role, root, targets)) for role in ROLES}
@@ -63,14 +63,14 @@ def check_log_key(root: Root, keys: OnlineKeys) -> None:
 
 
 def check_signable(keys: OnlineKeys, trust: Trust, now: datetime) -> None:
-    """Raise TrustError unless `keys` may sign, under `trust`, what phones accept at `now`."""
+    """Raise TrustError unless phones accept, at `now`, signatures of `keys` under `trust`."""
     choose_keys(keys, trust.root, trust.targets)
     check_expiry("root", trust.root, now)
     check_expiry("targets", trust.targets, now)
 
 
 def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
-    """Return the state of each role's keys and of the log's under what is published."""
+    """Return the state of each role's keys, and of the log's, under the published `trust`."""
     states = []
     for name in HOLDERS:
         held = _held(name, keys)
@@ -93,10 +93,10 @@ def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
 def plan_next(
     keys: OnlineKeys, trust: Trust | None, names: Collection[str], *, afresh: bool
 ) -> list[str]:
-    """Return those of `names` whose existing next key is kept; none if made `afresh`.
+    """Return those of `names` whose existing next key is kept; none of them if `afresh`.
 
     A next key that is listed beside the current one may be discarded: the current one signs. Raises
-    PublishError for one that is listed alone, because it signs already.
+    PublishError for a next key that is listed alone, because it signs already.
     """
     found = [state for state in describe_keys(keys, trust) if state.name in names]
     taken = [state.name for state in found if state.listed == (state.following,)]
@@ -112,12 +112,13 @@ def plan_next(
 def plan_switch(
     keys: OnlineKeys, trust: Trust, names: Collection[str], root_age: float, *, at_once: bool
 ) -> list[str]:
-    """Return those of `names` whose next key may become the current one; skip those without.
+    """Return those of `names` whose next key may become the current one; skip names without one.
 
-    `root_age` is how many seconds the published root has been public. A phone with an older cached
-    answer still trusts only the former key. That does not matter `at_once`, nor where the former
-    key is not listed and so does not sign any more. It does not matter for latest either, whose
-    keys come with targets and therefore with the timestamp. Raises PublishError.
+    `root_age` is the number of seconds that the published root has been public. A phone with an
+    older cached answer still trusts only the former key, so a switch waits for `CACHE_SECONDS`. It
+    does not wait if `at_once`, or if the former key is no longer listed and so does not sign. For
+    latest it never waits: its keys come with targets, and therefore with the timestamp. Raises
+    PublishError if a next key may not take over yet.
     """
     switching = []
     for state in describe_keys(keys, trust):
@@ -141,13 +142,13 @@ def plan_switch(
 
 
 def discard_next(keys: OnlineKeys, names: Collection[str]) -> OnlineKeys:
-    """Return the keys without the next ones of `names`."""
+    """Return the keys without the next keys of `names`."""
     following = {role: key for role, key in keys.next_signers.items() if role not in names}
     return replace(keys, next_signers=following, next_log=None if "log" in names else keys.next_log)
 
 
 def promote_next(keys: OnlineKeys, names: Collection[str]) -> OnlineKeys:
-    """Return the keys with the next ones of `names` in place of the current ones."""
+    """Return the keys with the next keys of `names` in place of the current ones."""
     taking_over = {role: key for role, key in keys.next_signers.items() if role in names}
     log = keys.next_log if "log" in names and keys.next_log is not None else keys.log
     return discard_next(replace(keys, signers={**keys.signers, **taking_over}, log=log), names)

@@ -1,4 +1,4 @@
-"""Access to the online keys: in the state folder, or in a process of their own (ADR 59)."""
+"""Access to the online keys: in the state folder, or in a key process (ADR 59)."""
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -51,16 +51,17 @@ def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
 
 
 def say_left_to_others(error: MissingKeyError) -> str:
-    """Return a sentence for what another publisher of the site has to do."""
+    """Return the message for work that needs the keys of another publisher of the site."""
     what = str(error).partition(":")[0]
     return f"{what}: a publisher of the site that has it is needed; copy its keys/ to this machine."
 
 
 @contextlib.contextmanager
 def leaving_to_others(folder: StateFolder) -> Iterator[None]:
-    """Turn a missing key into a StorageError where another publisher may have it: nothing is lost.
+    """Turn MissingKeyError into a StorageError if another publisher may have the key.
 
-    Where there are no other keys, MissingKeyError stays, and is a refusal.
+    A StorageError postpones the work. If there are no other keys, MissingKeyError stays, and the
+    work is refused.
     """
     try:
         yield
@@ -81,9 +82,9 @@ def load_keys(folder: StateFolder) -> OnlineKeys:
 
 
 def load_signed_leaves(folder: StateFolder, first: int) -> SignedLeaves | None:
-    """Return the leaves of the signed log from the index `first` on, as a key process has them.
+    """Return the leaves of the signed log from the index `first` on, from the key process.
 
-    None without a key process, or if it has signed no log.
+    Returns None without a key process, or if it has signed no log.
     """
     holder = open_keys(folder)
     if isinstance(holder, KeyFolder) or not holder.load().log_size:
@@ -103,10 +104,9 @@ def sign_publication(
     logged: Mapping[str, int],
     burned: Mapping[str, Collection[int]],
 ) -> Publication:
-    """Return what to publish, as `plan_publication` does, signed by the holder of the keys.
+    """Return the publication of `plan_publication`, signed by the holder of the keys.
 
-    A key process verifies `submitted` itself; `burned` are the versions of those
-    roles that the log has.
+    A key process verifies `submitted` itself; `burned` are the versions of those roles in the log.
     """
     if isinstance(holder, KeySocket):
         return holder.plan(submitted, pointers, now, renew=renew, logged=logged, burned=burned)

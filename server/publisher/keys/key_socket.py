@@ -50,7 +50,7 @@ class PublicHalf(HeldSigner):
         return self.key
 
     def sign(self, payload: bytes) -> Signature:
-        """Refuse: the key process signs whole publications, and no given bytes."""
+        """Refuse: the key process signs whole publications, not given bytes."""
         raise TrustError(f"{len(payload)} bytes are not signed here: the key process signs.")
 
 
@@ -62,14 +62,14 @@ class LogHalf:
     process: "KeySocket"
 
     def sign(self, text: bytes, history: History | None = None) -> bytes:
-        """Return the signature of a checkpoint's text of the history that was signed so far."""
+        """Return the signature of a checkpoint's text; `history` shows how it follows the log."""
         if history is None:
             raise TrustError("a checkpoint without its log is not signed: the key process signs.")
         return self.process.sign_checkpoint(self.verifier, text, history)
 
 
 class KeySocket:
-    """The key process of a state folder, as its publisher uses it."""
+    """The publisher's client of the key process of a state folder."""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
@@ -78,13 +78,13 @@ class KeySocket:
     def load(self) -> OnlineKeys:
         """Return the public halves of the present keys.
 
-        If the key process does not know what is public, since its record is new or an older copy,
-        it receives that first.
+        If the key process lacks the public state, because its record is new or an older copy, that
+        is sent first.
         """
         held, size = self._describe(), self._public_size()
-        # With more leaves it knows what another node published, which this copy does not have yet.
+        # If it has more leaves, another node published them, and this copy is behind.
         if held.size < size or (held.size == size and not held.is_known):
-            with contextlib.suppress(PublishError):  # a request that needs it reports why
+            with contextlib.suppress(PublishError):  # the next request reports the error
                 self._bring_up(held)
                 held = self._describe()
         self._size = held.size
@@ -108,7 +108,7 @@ class KeySocket:
         logged: Mapping[str, int],
         burned: Mapping[str, Collection[int]],
     ) -> Publication:
-        """Return what to publish, verified and signed by the key process."""
+        """Return the publication, verified and signed by the key process."""
         files = list(submitted)
         request = messages.Publish(
             self._public(),
@@ -127,15 +127,15 @@ class KeySocket:
     def sign_checkpoint(self, key: VerifierKey, text: bytes, history: History) -> bytes:
         """Return the signature of a checkpoint's text by `key`.
 
-        Raises StorageError where this log and the signed one are not of one history, and
-        LeafRefusedError for a leaf of no publication that the key process made.
+        Raises StorageError if this log and the signed one are not of one history, and
+        LeafRefusedError for a leaf that belongs to no publication of the key process.
         """
         size = decode_checkpoint_text(text.decode(), key).size
         for _ in range(3):  # another publisher may have had a larger one signed meanwhile
             request = plan_log_request(str(key), text, size, self._size, history)
             try:
                 answer = self._ask(request)
-            except PublishError as error:  # no bundle is to blame for this
+            except PublishError as error:  # not the fault of a bundle
                 raise StorageError(str(error)) from error
             if isinstance(answer, messages.Signature):
                 return answer.signature
@@ -198,7 +198,7 @@ class KeySocket:
         return decode_size(read_bounded(path, MAX_NOTE)) if path.exists() else 0
 
     def _settled(self, request: messages.Request) -> messages.Answer:
-        """Send a request; if the key process does not know what is public, send that first."""
+        """Send a request; if the key process lacks the public state, send that and try again."""
         answer = self._ask(request)
         if not isinstance(answer, messages.Unknown):
             return answer
@@ -252,20 +252,20 @@ class KeySocket:
 def plan_log_request(
     key: str, text: bytes, size: int, signed: int, history: History
 ) -> messages.SignCheckpoint:
-    """Return the request for a checkpoint of `size` leaves, where `signed` leaves are signed.
+    """Return the request to sign a checkpoint of `size` leaves; `signed` are signed so far.
 
-    Raises StorageError where fewer leaves are signed than are public.
+    Raises StorageError if fewer leaves are signed than are public.
     """
     tree = history.tree
     if signed < history.public:
         raise StorageError(
-            f"the key process knows {signed} leaves of the log, of which {history.public} are"
-            " public: look into its log why it does not follow."
+            f"the key process knows {signed} leaves of the log, but {history.public} are public:"
+            " see in the messages of the key process why it does not follow."
         )
     if size > signed:
         leaves = list(history.entries[signed - history.first : size - history.first])
         return messages.SignCheckpoint(key, text, signed, leaves, [])
-    # The missing tree cannot be proved, and the refusal says what to do.
+    # Without the larger tree there is no proof, and the refusal says what to do.
     proof = tree.consistency_proof(size, signed) if signed <= tree.size else []
     return messages.SignCheckpoint(key, text, signed, [], proof)
 
@@ -284,7 +284,7 @@ def _half(text: str) -> PublicHalf:
     try:
         key = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)))
     except ValueError as error:
-        raise FormatError("the key process names a key that is none.") from error
+        raise FormatError("the key process sent a malformed key.") from error
     return PublicHalf(key)
 
 
@@ -295,6 +295,6 @@ def _done(answer: messages.Answer) -> None:
 
 def _unexpected(answer: messages.Answer) -> StorageError:
     return StorageError(
-        f"the key process answers {type(answer).__name__}, which was not asked: it is of another"
+        f"the key process gave the unexpected answer {type(answer).__name__}: it is of another"
         " version; restart it."
     )

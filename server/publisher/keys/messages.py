@@ -43,12 +43,11 @@ class Describe(_Message):
 
 
 class Publish(_Message):
-    """Asks for what makes `files` and `pointers` public; answered by `Signed`, or by `Unknown`.
+    """Asks for a publication of `files` and `pointers`; answered by `Signed`, or by `Unknown`.
 
-    `public` is `hash_online` of what is public, empty where nothing is. `now` is the
-    publisher's time. `pointers` are `custom` objects by target path. `logged` and `burned` are
-    versions that the log has: the newest of latest and its parts, and every one of the roles in
-    `files`.
+    `public` is `hash_online` of the public state, empty if there is none. `now` is the publisher's
+    time. `pointers` are `custom` objects by target path. `logged` and `burned` are versions in the
+    log: `logged` the newest ones of latest and its parts, `burned` all of the roles in `files`.
     """
 
     public: Short
@@ -61,7 +60,7 @@ class Publish(_Message):
 
 
 class Adopt(_Message):
-    """Sends everything that is public: roots, the current version of each role, timestamp."""
+    """Sends the public state: roots, the current version of each role, timestamp."""
 
     files: list[RoleVersion]
 
@@ -69,9 +68,8 @@ class Adopt(_Message):
 class SignCheckpoint(_Message):
     """Asks for the signature of a checkpoint's text by the key `key`; answered by `Signature`.
 
-    `size` is that of the largest signed tree; the answer is `LogSize` if it is not. A larger tree
-    is sent with its `leaves` after that size, a smaller one with the `proof` that both are of one
-    history.
+    `size` is that of the largest signed tree; if it is not, the answer is `LogSize`. A larger tree
+    is sent with its `leaves` after that size, any other with a consistency `proof`.
     """
 
     key: Short
@@ -84,7 +82,7 @@ class SignCheckpoint(_Message):
 class ContinueLog(_Message):
     """Sends a checkpoint that the log's key has signed already; answered by `LogSize`.
 
-    It is for a record that is new, or older than the log; `leaves` are those after the first
+    It is meant for a record that is new, or older than the log; `leaves` are those after the first
     `size`.
     """
 
@@ -120,10 +118,10 @@ Request = (
 
 
 class Held(_Message):
-    """The public halves: of each role the current key and perhaps the next, in hex; the log's.
+    """The public halves, of the current key and perhaps the next: roles' in hex, and the log's.
 
     `size` is the number of leaves of the largest signed checkpoint. `is_known` says whether the
-    record knows what is public.
+    record has the public state.
     """
 
     roles: dict[Short, Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]]
@@ -154,13 +152,13 @@ class Leaves(_Message):
 
 
 class LogSize(_Message):
-    """The size of the largest signed checkpoint, where the request assumed another."""
+    """The size of the largest signed checkpoint, if the request assumed another."""
 
     size: Version
 
 
 class Unknown(_Message):
-    """The key process does not know what is public: send `Adopt` first."""
+    """The key process lacks the public state: send `Adopt` first."""
 
 
 class Done(_Message):
@@ -168,13 +166,13 @@ class Done(_Message):
 
 
 class Unexpected(_Message):
-    """A leaf of the checkpoint is of no publication that the key process made; see `reason`."""
+    """A leaf of the checkpoint belongs to no publication of the key process; see `reason`."""
 
     reason: str
 
 
 class Refused(_Message):
-    """The request failed. `environment`: because of a disk error, say, not of the request."""
+    """The request failed; `environment` if a disk failed, for example, and not the request."""
 
     reason: str
     environment: bool

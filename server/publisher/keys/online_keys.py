@@ -2,8 +2,8 @@
 
     ROLE.pem, log.pem            the current key
     ROLE.next.pem, log.next.pem  the one that follows it, while the role's key is being rotated
-    log-origin                   the log's name, for ever
-    public.json                  the public halves for the signers: of a next key where there is one
+    log-origin                   the log's name, which never changes
+    public.json                  the public halves for the signers: of the next key if there is one
 
 Outside the signer, only this module handles private keys.
 """
@@ -42,7 +42,7 @@ DEFAULT_ORIGIN = "hening.example/log"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Proves to a remote key which log it is to sign.
+    """Proves to a remote key which log it is about to sign.
 
     `tree` has every leaf; `entries` are those from the index `first` on. `public` is the size of
     the public checkpoint, 0 without one.
@@ -66,7 +66,7 @@ class LogSigner(Protocol):
 
 
 class HeldSigner(Signer):
-    """A role's key that stays where it is: no address in a file opens it, for the `reason`."""
+    """A signer of a role whose key cannot be opened by a URI, because of `reason`."""
 
     reason: ClassVar[str]
 
@@ -97,14 +97,14 @@ class LogKey:
 
 @dataclass(frozen=True, slots=True)
 class OnlineKeys:
-    """The current key of each role and of the log, and the next ones where there are any."""
+    """The current key of each role and of the log, and the next keys, if any."""
 
     signers: Mapping[str, Signer]
     log: LogSigner
     next_signers: Mapping[str, Signer] = field(default_factory=dict)
     next_log: LogSigner | None = None
     log_size: int = 0
-    """Leaves of the largest signed checkpoint; 0 where the keys are in this process."""
+    """Leaves of the largest signed checkpoint; 0 if the keys are in this process."""
 
     @property
     def log_verifier(self) -> VerifierKey:
@@ -121,11 +121,11 @@ def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str 
     """Make the missing keys and return the bytes of `public.json`.
 
     An existing key is kept, so a second run after a crash completes the first. The log's origin is
-    chosen once, and is `pinned` where a root names it; raises TrustError for another one.
+    chosen once; `pinned` is the one that a root names, if any. Raises TrustError for another one.
     """
     present = log_name(folder) or pinned
     if present and log_origin not in {None, present}:
-        raise TrustError(f"the log of this state is {present}, and it keeps its name for ever.")
+        raise TrustError(f"the log of this state is {present}, and its name cannot change.")
     if log_origin is None:
         log_origin = present or DEFAULT_ORIGIN
     check_log_name(log_origin)  # before anything is written
@@ -156,7 +156,7 @@ def promote_next_key(folder: Path, name: str) -> None:
 
 
 def log_name(folder: Path) -> str:
-    """Return the log's origin, empty where none was chosen yet."""
+    """Return the log's origin, empty if none was chosen yet."""
     try:
         return (folder / "log-origin").read_text().strip()
     except FileNotFoundError:
@@ -237,8 +237,8 @@ Renewal = Literal["", "timestamp", "all"]
 class KeyChange:
     """A change of key files.
 
-    `keys` are those that can sign once `apply` has made or renamed the files. `renew` says what
-    they sign again then, beside the log: empty for nothing at all.
+    `keys` are those that can sign once `apply` has made or renamed the files. `renew` says which
+    online roles they sign again then; if it is empty, the log is not signed again either.
     """
 
     keys: OnlineKeys
@@ -247,4 +247,4 @@ class KeyChange:
 
 
 PlanKeys = Callable[[OnlineKeys, Published | None, datetime], KeyChange]
-"""Decides by the present keys, what is published if anything is, and the time."""
+"""Plans a change from the present keys, the published state if there is one, and the time."""

@@ -1,7 +1,8 @@
-"""Rotation of the online keys, between which the signers list the next key in root or targets.
+"""Rotation of the online keys. Before the switch, the signers list the next key.
 
     make_next_keys    makes next keys and their public halves; the log's next key then signs
-    (the signers)     list the next key: beside the former one, or alone after a theft
+    (the signers)     list the next key in root or targets: beside the former one, or alone after a
+                      theft
     switch_keys       makes next keys the current ones and removes what they replace
 
 After a crash some key files are made or renamed; the same call again completes the rest.
@@ -31,10 +32,10 @@ from server.storage.tree import root_time
 
 @dataclass(frozen=True, slots=True)
 class NextKeys:
-    """The result of a call for next keys.
+    """The result of `make_next_keys`.
 
     `kept` are the names whose next key existed before. `unsigned` says why the log is not signed
-    with its next key yet; it is empty where it is or none was requested.
+    with its next key yet; it is empty if it is, or if none was requested.
     """
 
     kept: list[str]
@@ -46,9 +47,9 @@ async def make_next_keys(
 ) -> NextKeys:
     """Make the missing next keys of `names`, roles or `log`; `afresh` replaces existing ones.
 
-    Raises PublishError, and changes nothing, where a next key signs already and waits to become the
-    current one. Where what is published cannot be signed any more, next keys are made nevertheless:
-    only new ones can repair that. The log is signed with the next root then.
+    Raises PublishError, and changes nothing, if a next key signs already and has to become the
+    current one first. If the published state cannot be signed any more, next keys are made
+    nevertheless: only new keys can repair that. The log is then signed with the next root.
     """
     made = NextKeys([], "")
 
@@ -80,7 +81,7 @@ async def switch_keys(
 
     Roles without a next key are signed again with the current one. `at_once` does not wait until
     the root that lists the next keys has reached every cache. Raises PublishError or TrustError,
-    and changes nothing, where a next key may not take over yet or could not sign.
+    and changes nothing, if a next key may not take over yet or could not sign.
     """
     switched: list[str] = []
 

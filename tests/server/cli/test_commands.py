@@ -232,7 +232,7 @@ def test_the_log_keeps_its_name(run, state, tmp_path):
     """Another origin is refused; a root without keys to compare it with is not pinned."""
     status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
     assert status == 1
-    assert "it keeps its name for ever" in err
+    assert "its name cannot change" in err
     root = state / "trusted" / "root.json"
     status, _, err = run("init", "--state", tmp_path / "empty", "--root", root)
     assert status == 3

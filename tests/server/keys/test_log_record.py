@@ -96,7 +96,10 @@ def test_a_leaf_that_is_not_expected():
         *([FOREIGN], [third, FOREIGN], [third, third], [ENTRIES[0]], [b"made up"]),
         [b"\xff" * 160],
     ):
-        entries, expected = [*ENTRIES[:3], *leaves], "is of no publication that was signed here"
+        entries, expected = (
+            [*ENTRIES[:3], *leaves],
+            "belongs to no publication that was signed here",
+        )
         with case(leaves), pytest.raises(UnexpectedLeafError, match=expected):
             judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:]), leaves, [])
 

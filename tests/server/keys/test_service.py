@@ -230,7 +230,7 @@ def test_a_publication_that_was_cut_off_before(world, tmp_path):
     try:
         assert world.run(Publisher.repair) is None
         (sentence,) = world.alarms
-        assert re.search(r"given up.*: .* leaf .* armani 3 .* is of no publication", sentence)
+        assert re.search(r"given up.*: .* leaf .* armani 3 .* belongs to no publication", sentence)
         world.run(Publisher.process_incoming)
     finally:
         process.stop()

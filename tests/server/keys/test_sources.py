@@ -19,7 +19,7 @@ def test_credentials_have_the_names_of_the_keys_folder(fresh):
 def test_they_are_changed_by_hand(fresh):
     """The refusals say where, and under which name; a key that everyone may read is refused."""
     source = load_credentials(fresh.folder.keys)
-    with pytest.raises(PublishError, match=r"made in the unit's credentials .* snapshot\.next"):
+    with pytest.raises(PublishError, match=r"in the unit's credentials by hand.* snapshot\.next"):
         source.create_next(["snapshot", "timestamp"], afresh=False)
     with pytest.raises(PublishError, match="in the unit's credentials give the next key of log"):
         source.promote(["log"])

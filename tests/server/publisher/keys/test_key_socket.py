@@ -111,7 +111,7 @@ NOTHING, OTHER = "the key process does not answer at", "of another version"
         (Refused("no.", False), PublishError, "the key process refuses: no"),
         (Done(), StorageError, OTHER),
         (Held({}, ["log"], 0, True), StorageError, OTHER),
-        (Held({role: ["zz"] for role in ROLES}, [str(LOG)], 0, True), FormatError, "none"),
+        (Held({role: ["zz"] for role in ROLES}, [str(LOG)], 0, True), FormatError, "malformed"),
     ],
 )
 def test_what_is_no_answer(tmp_path, answer, kind, said):
@@ -170,7 +170,7 @@ def test_a_process_that_does_not_follow(tmp_path):
     Without its log there is no checkpoint: the process would have nothing to verify.
     """
     process = KeySocket(StateFolder(tmp_path, keys_socket="nowhere"))
-    with pytest.raises(StorageError, match=r"knows 0 leaves of the log, of which 3 are public"):
+    with pytest.raises(StorageError, match=r"knows 0 leaves of the log, but 3 are public"):
         process.sign_checkpoint(LOG, text(6), history(6, public=3))
     with pytest.raises(TrustError, match="without its log"):
         LogHalf(LOG, process).sign(text(1))
