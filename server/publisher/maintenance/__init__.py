@@ -1,5 +1,5 @@
 """Commands on a whole site: `check` (with `checks`), `backup`, `rebuild`, `move`, and `garbage`.
 
-State folder, database and stores come in. Findings go out, or a complete copy, or an error; only
-`garbage` removes anything, and only what nothing names.
+Input: the state folder, the database and the stores. Output: findings, a complete copy, or an
+error. Only `garbage` removes anything, and only what nothing references.
 """

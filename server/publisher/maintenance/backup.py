@@ -1,11 +1,11 @@
 """A copy of a server's state, made while it runs.
 
-    without the lease   all files of metadata and log, for most of them never change
+    without the lease   all files of metadata and log: most of them never change
     under the lease     the database, and the files that came since: all are of one moment
     without the lease   blobs: those that metadata names exist and never change
 
-So a publication waits only for the copy of new files. Staged files are copied under the lease only:
-from another moment than the public tree they would roll a restored server back.
+So a publication waits only for the copy of new files. Staged files are copied only under the lease:
+staged files of another moment than the public tree would roll a restored server back.
 
 An incomplete copy contains the file INCOMPLETE, and no command accepts it as a server's state. The
 next run into the same folder completes it, and copies only what is new.
@@ -54,7 +54,7 @@ class FileCopies:
         self.copied: set[str] = set()
 
     def copy_ahead(self) -> None:
-        """Copy what exists while others publish; `copy_rest` copies what changes meanwhile.
+        """Copy the existing files while others publish; `copy_rest` copies later changes.
 
         Staged files are left to `copy_rest`, and those of an earlier copy are removed. Otherwise a
         restored server would publish them again, over what came after.
@@ -66,14 +66,14 @@ class FileCopies:
                 self._copy(path, seen)
 
     def copy_rest(self) -> None:
-        """Copy what is new since `copy_ahead`; the caller prevents changes meanwhile."""
+        """Copy files that changed since `copy_ahead`; the caller prevents further changes."""
         for path, seen in self._list((*self._lasting(), self._folder.staging)):
             self._there.add(path)
             if self._seen.get(path) != seen:
                 self._copy(path, seen)
 
     def remove_others(self) -> None:
-        """Remove from the copy what `copy_rest` did not find; others may publish meanwhile."""
+        """Remove files of the copy that `copy_rest` did not find; others may publish meanwhile."""
         copied = StateFolder(self._out)
         there = {str(self._out_of(Path(path))) for path in self._there}
         for place in (copied.trusted_root.parent, copied.public, copied.results):
@@ -93,7 +93,7 @@ class FileCopies:
         if present is None or (present.st_size, present.st_mtime_ns) != seen:
             make_folder(target.parent)
             temporary = target.with_name(f"{TEMPORARY}{target.name}")
-            # Not its mode: a copy must not be readable by others where an older state was.
+            # Do not copy the mode: older states may have files that others can read.
             temporary.unlink(missing_ok=True)
             create_file(temporary)
             shutil.copyfile(source, temporary)
@@ -146,8 +146,8 @@ async def back_up(
 ) -> Copied:
     """Copy the state to `out`, without private keys and without `incoming`.
 
-    A PostgreSQL database is not copied, nor are blobs where `blobs` is None. Raises StorageError,
-    also where another process took over the lease meanwhile: the copy is incomplete then.
+    A PostgreSQL database is not copied, nor are blobs if `blobs` is None. Raises StorageError, also
+    if another process took over the lease meanwhile: the copy is then incomplete.
     """
     await asyncio.to_thread(write_durable, StateFolder(out).incomplete, b"")
     await asyncio.to_thread(make_folder, StateFolder(out).incoming)
@@ -157,7 +157,7 @@ async def back_up(
     await asyncio.to_thread(files.copy_ahead)
     lease = Lease(sessions, folder.lock)
     async with lease.held():
-        # What another machine published or accepted meanwhile, and no server here fetches in parts.
+        # Fetch what other machines published or accepted, so that no server here does so meanwhile.
         await asyncio.to_thread(open_tree(folder).refresh, lease.fence)
         if with_database:
             await asyncio.to_thread(_copy_sqlite, folder.sqlite, temporary)

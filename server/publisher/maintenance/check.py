@@ -1,4 +1,4 @@
-"""Whether a state folder is intact: what `hening-server check` finds, without changing anything."""
+"""`hening-server check`: finds damage in a state folder, and changes nothing."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -37,9 +37,10 @@ from server.storage.layout import StateFolder
 
 
 def check_store(folder: StateFolder, user: int) -> list[Finding]:
-    """Bring the copy of a shared tree up to date and compare it; nothing where there is none.
+    """Update the copy of a shared tree and compare both; returns no finding if there is none.
 
-    `user` is the number of the user who checks: files of root's the server could not read.
+    `user` is the id of the user who runs the check: the server could not read files that root
+    creates.
     """
     if folder.tree is None:
         return []
@@ -91,7 +92,7 @@ async def check_state(
 ) -> list[Finding]:
     """Check everything on disk and in the tables; `deep` hashes every blob again.
 
-    It may run beside a server. Raises StorageError where the database cannot be read.
+    It may run beside a server. Raises StorageError if the database cannot be read.
     """
 
     async def look() -> list[Finding]:

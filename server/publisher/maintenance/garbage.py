@@ -1,12 +1,12 @@
-"""Garbage collection: blobs that nothing names any more, and their age.
+"""Garbage collection: removes unreferenced blobs, and role files that are no longer served.
 
     0  plan, without the lease: to list a store may take minutes
     1  remove their records          a crash leaves blobs without a record, found the next time
     2  remove the blobs              a crash leaves some of them, found the next time
 
-Steps 1 and 2 handle a few blobs at a time, under the lease, and skip those that something names by
+Steps 1 and 2 handle a few blobs at a time, under the lease, and skip those that are referenced by
 then; others publish in between. A blob without a record is never published: a bundle that needs it
-brings it along. A store that stops answering ends the collection.
+must bring it again. A store that stops answering ends the collection.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ PAUSE_SECONDS = 0.2  # between two batches: longer than others wait between two 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """What is removed, and how many blobs stay: named by something, or not old enough."""
+    """The removed blobs, and how many stay: `named` ones, and `young` ones of less than the age."""
 
     removed: tuple[StoredBlob, ...]
     named: int
@@ -51,14 +51,14 @@ class Garbage:
 
     @property
     def size(self) -> int:
-        """How many bytes the removed blobs have."""
+        """The bytes of the removed blobs together."""
         return sum(blob.length for blob in self.removed)
 
 
 def plan_garbage(
     stored: Iterable[StoredBlob], named: Collection[str], now: datetime, grace: timedelta
 ) -> Garbage:
-    """Return which blobs to remove: unnamed ones that are at least `grace` old. Pure."""
+    """Return which blobs to remove: unreferenced ones that are at least `grace` old. Pure."""
     removed, kept, young = [], 0, 0
     for blob in stored:
         if blob.sha256 in named:
@@ -114,11 +114,11 @@ async def collect_garbage(
     repair: Callable[[], Awaitable[object]],
     after_step: Callable[[int], None],
 ) -> Garbage:
-    """Remove what `plan_garbage` returns, or only return it. Takes the lease repeatedly.
+    """Remove the blobs of `plan_garbage`, or only return them. Takes the lease repeatedly.
 
-    Blobs of resumable uploads stay, also of those about to be finished. `repair` completes what is
-    accepted and not public. Raises StorageError; blobs removed until then stay removed, and the
-    next run continues.
+    Blobs of resumable uploads stay, also of those about to be finished. `repair` completes an
+    accepted publication. Raises StorageError; blobs removed until then stay removed, and the next
+    run continues.
     """
     names = Names(folder, inbox)
     stored = await asyncio.to_thread(lambda: list(blobs.list()))
@@ -153,16 +153,15 @@ async def _remove(
 ) -> int:
     """Remove blobs in order for up to `BATCH_SECONDS`, and return how many.
 
-    Raises StorageError where one of them takes too long, or another process publishes by now.
-
-    No transaction is open while a store is asked: a store that does not answer would block the
+    Raises StorageError if one of them takes too long, or another process publishes by now. No
+    transaction is open during a request to a store: a store that does not answer would block the
     database for all others, a halt among them.
     """
     clock = asyncio.get_running_loop().time
     threads, end = BlobThreads(), clock() + BATCH_SECONDS
     for count, blob in enumerate(batch, 1):
         async with lease.fenced():
-            pass  # still ours
+            pass  # raises if the lease is lost
         await threads.run_soon(partial(blobs.remove, blob.sha256))
         after_step(2)
         if clock() > end:
@@ -176,7 +175,7 @@ async def _uploaded(session: AsyncSession, now: datetime) -> frozenset[str]:
 
 
 def _waiting(folders: Iterable[Path]) -> Iterator[str]:
-    """Yield what bundles name, incomplete ones too; a malformed one names nothing."""
+    """Yield the blobs that bundles name, also incomplete ones; a malformed bundle names none."""
     for folder in folders:
         with contextlib.suppress(HeningError, OSError):
             bundle = decode_bundle(read_bounded(folder / "bundle.json", MAX_BUNDLE))

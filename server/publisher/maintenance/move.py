@@ -1,20 +1,20 @@
-"""`move`: a site that began in one folder goes on with PostgreSQL and S3.
+"""`move`: moves a site from one folder to PostgreSQL and S3.
 
     1  blobs                                 a crash leaves objects that nothing names
     2  roles, roots, proofs, tiles           the same
-    3  under the lease: what came meanwhile, a crash leaves a tree that no machine uses yet
+    3  under the lease: newer files,         a crash leaves a tree that no machine uses yet
        then the pointers, the timestamp
        last
     4  another TUF client reads that tree    nothing is changed
     5  the database's rows                   see below
 
-Every file is compared by its hash with what it was. Phones are served all the time; from step 5 on
-the old server publishes nothing more. A second run goes on where the first one ended.
+Every file is compared with the original by its hash. Phones are served all the time; from step 5 on
+the old server publishes nothing. A second run continues where the first one ended.
 
-The API of the old server answers until step 5. What it recorded is a row, and moves; a command that
-waited for the lease is carried out by the new server, and was not answered as done. What came as a
-file meanwhile, a package or a bundle, makes step 5 refuse. A bundle that is being received at that
-moment stays in `incoming/`, from which the new server takes it.
+The API of the old server answers until step 5. Its records are rows, and move. A command that
+waited for the lease is carried out by the new server; the old one did not report it as done. If a
+file came in meanwhile, a package or a bundle, step 5 refuses. A bundle that is being received at
+that moment stays in `incoming/`, from which the new server publishes it.
 
 Of the rows:
 
@@ -25,7 +25,7 @@ Of the rows:
     4  the mark is gone                           the other database is the server's
 
 The mark is a row of `leases`. The refusal is a trigger for each table, so a server that still runs
-on the file answers phones, and can change nothing.
+on the file can serve phones, but change nothing.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ _TABLES = Base.metadata.sorted_tables
 Check = Callable[[Connection], object]
 """Raises an error unless the rows may move; no process can write to the database meanwhile."""
 Progress = Callable[[str, int, int], None]
-"""Called with what is being moved, bytes done, and bytes in all."""
+"""Called with the kind of data being moved, the bytes done, and the bytes in all."""
 
 
 async def move_files(
@@ -73,9 +73,9 @@ async def move_files(
 ) -> int:
     """Move blobs and tree, then let `close` move the database's rows; returns their number.
 
-    `close` receives what is to be checked once no process can write to the database. Raises
-    PublishError while something is under way that would be lost, StorageError where a store fails
-    or holds something else, TrustError where the moved tree does not verify.
+    `close` receives the check to run once no process can write to the database. Raises PublishError
+    if work in progress would be lost, StorageError if a store fails or holds something else,
+    TrustError if the moved tree does not verify.
     """
     await asyncio.to_thread(objects.check_conditions)
     await asyncio.to_thread(_move_blobs, folder, blobs, progress)
@@ -129,14 +129,14 @@ def _move_blobs(folder: StateFolder, blobs: BlobStore, progress: Progress) -> No
     present = blobs.lengths([blob.sha256 for blob in stored])
     total, done = sum(blob.length for blob in stored), 0
     for blob in stored:
-        if present.get(blob.sha256) != blob.length:  # hashed on its way, and visible then
+        if present.get(blob.sha256) != blob.length:  # hashed before it is visible
             blobs.ingest(former.path(blob.sha256), blob.sha256, blob.length)
         done += blob.length
         progress("Blobs", done, total)
 
 
 def _move_immutable(public: Path, objects: Objects) -> None:
-    """Create what is missing in S3 of the files that never change; the others must be equal."""
+    """Create the immutable files that S3 lacks; raise TakenError for one of another length."""
     present = {each.name: each.size for each in objects.list(TREE)}
     for path in _files(public):
         name = path.relative_to(public).as_posix()
@@ -154,7 +154,7 @@ def _move_pointers(public: Path, objects: Objects) -> None:
         former = objects.get(f"{TREE}/{name}", limit=FILE_LIMIT)
         if former is None:
             objects.create(f"{TREE}/{name}", data)
-        elif former.data != data:  # of a run that was cut off
+        elif former.data != data:  # of an interrupted run
             objects.replace(f"{TREE}/{name}", data, former.tag)
 
 
@@ -231,7 +231,7 @@ def _is_closed(connection: Connection) -> bool:
 
 
 def _holds(source: Path) -> Callable[[Connection], bool]:
-    """Return what answers whether a database has the newest entry of the audit log of `source`."""
+    """Return a predicate for databases that have the newest audit log entry of `source`."""
     query = select(AuditLogEntry.index, AuditLogEntry.sha256)
     newest = query.order_by(AuditLogEntry.index.desc()).limit(1)
     entry = with_connection(source, lambda c: c.execute(newest).one_or_none(), writes=False)
@@ -281,7 +281,7 @@ def _unmark(target: Connection) -> None:
 
 
 def _count(target: Connection) -> int:
-    """Count the rows, without the one that a migration makes."""
+    """Count the rows, without the one that a migration inserts."""
     made = target.scalar(select(func.count()).where(AuditLogHead.length == 0)) or 0
     found = (target.scalar(select(func.count()).select_from(table)) or 0 for table in _TABLES)
     return sum(found) - made

@@ -2,9 +2,9 @@
 
 A key process may have leaves after the public log's end, if a publisher lost or withheld them after
 they were signed. They replace the rows after the public log, which belong to abandoned publications
-or to none. Use it for a database that was lost, or restored from before the public tree. Data of
-the control plane, such as accounts and the audit log, exists only in the database and does not come
-back.
+or to none. Use it for a database that was lost, or restored from a copy older than the public tree.
+Data of the control plane, such as accounts and the audit log, exists only in the database and does
+not come back.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ async def rebuild(
 ) -> Rebuilt:
     """Add the rows that the database lacks; existing rows stay, and must agree.
 
-    `known` are the keys that may have signed the checkpoint. Raises LogError where tiles and
+    `known` are the keys that may have signed the checkpoint. Raises LogError if tiles and
     checkpoint or rows and tiles disagree, before anything is written. It can be repeated.
     """
     lease = Lease(sessions, folder.lock)
@@ -104,7 +104,7 @@ def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
 async def _add_leaves(
     lease: Lease, sessions: Sessions, leaves: Sequence[Leaf], now: int, kept: int | None
 ) -> int:
-    """Add the rows that are missing; beside a key process only the first `kept` rows stay.
+    """Add the missing rows; with a key process only the first `kept` existing rows stay.
 
     All rows are read outside of a writing transaction, for which halts would wait.
     """
@@ -169,7 +169,7 @@ def _read_results(results: Path) -> list[Submission]:
 async def _add_blobs(
     lease: Lease, sessions: Sessions, blobs: BlobStore, now: int
 ) -> tuple[int, list[str]]:
-    """Record every blob of the store that has no record, once it was hashed."""
+    """Record every blob of the store that has no record, after hashing it."""
     async with sessions() as session:
         present = set(await session.scalars(select(Blob.sha256)))
     stored = await asyncio.to_thread(lambda: list(blobs.list()))

@@ -1,5 +1,5 @@
-"""Copies of what phones may ask for, for other web servers and CDNs.
+"""Mirrors: copies of the files that phones may request, for other web servers and CDNs.
 
-The published tree comes in; a `folder` or a `bucket` has it in the order of `steps`, which says
-what a crash after each leaves behind.
+Input: the public tree and the blobs. Output: a `folder` or a `bucket`, written in the order of
+`steps`, which says what a crash after each step leaves behind.
 """

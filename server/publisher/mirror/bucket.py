@@ -1,13 +1,14 @@
 """A mirror in an S3 bucket, which a CDN has as its origin.
 
-There is no lock that a crashed export would leave. An export reads `.mirror.json`, lists the
-objects, and then writes `.mirror.json` on the condition that it is unchanged, with the versions of
-root and timestamp that it brings; older ones are refused there. Every other file but packages is
-written on the condition that it is as it was listed. So whatever a later export wrote was written
-after this one listed, and is not overwritten: the earlier one ends with an error, and removes
-nothing. Packages need no condition: a name has its content's hash.
+There is no lock, which a crashed export would leave behind. An export reads `.mirror.json`, lists
+the objects, and then writes `.mirror.json` on the condition that it is unchanged, with the versions
+of root and timestamp that it exports. It refuses to export older versions than the listing has.
+Every other file except packages is written on the condition that it is unchanged since it was
+listed. So an export never overwrites a file of a later one: it ends with an error, and removes
+nothing. Packages need no condition: their names have the hash of their content.
 
-The next run writes again what the removals of an earlier export, still under way, took from it.
+An earlier export that is still removing files may remove some of a later one: the next run writes
+them again.
 """
 
 import contextlib
@@ -41,7 +42,7 @@ UNCACHED = {"Content-Type": "application/json", "Cache-Control": "no-store"}  # 
 class MirrorBucket:
     """A `Mirror` below the prefix of `place`, for one export.
 
-    A bucket does not choose between forms of a file by what a client accepts: it has no gzip forms.
+    It has no gzip forms, because a bucket cannot choose a form by what a client accepts.
     """
 
     gzip = False
@@ -104,8 +105,8 @@ class MirrorBucket:
     def is_there(self, file: MirrorFile) -> bool:
         """Answer whether a file is correct; of a package only its length is compared.
 
-        The tag of an object is the MD5 of its bytes in most stores. Where it is not, as with keys
-        of AWS KMS, the object is read.
+        The tag of an object is the MD5 of its bytes in most stores. If it is not, as with keys of
+        AWS KMS, the object is read.
         """
         found = self._there.get(file.path)
         if found is None or found.size != file.length or isinstance(file.content, Package):

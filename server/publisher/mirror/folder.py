@@ -49,7 +49,7 @@ class MirrorFolder:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[frozenset[str]]:
-        """Hold the lock, and yield what is listed."""
+        """Hold the lock, and yield the listed paths."""
         make_folder(self._out, READABLE)
         descriptor = open_created(self._out / LOCK, os.O_WRONLY | os.O_APPEND, READABLE)
         with os.fdopen(descriptor, "ab") as file:
@@ -74,7 +74,7 @@ class MirrorFolder:
         return frozenset(decode_listing(read_bounded(path, LISTING_LIMIT), str(path)).files)
 
     def begin(self, root: int, version: int) -> None:
-        """Remove temporary files of a crashed export; the lock keeps others out."""
+        """Remove temporary files of a crashed export; the lock excludes other exports."""
         del root, version
         for part in PARTS:
             sweep_temporary(self._out / part)

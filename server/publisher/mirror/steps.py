@@ -1,11 +1,11 @@
 """`export`: the device plane as files, in a folder for any web server or in a bucket for a CDN.
 
     1  packages, log, role versions    a crash leaves files that nothing points to
-    2  another TUF client audits       nothing is changed; what is new, as publishing audits it
+    2  another TUF client audits       nothing is changed; new files are checked as in publishing
     3  roots, then the timestamp       a crash leaves a root whose timestamp comes with the next run
-    4  what is stale is removed        a crash leaves files that nothing points to
+    4  stale files are removed         a crash leaves files that nothing points to
 
-`.mirror.json` lists what the mirror holds, so that a run removes no file that a client may still be
+`.mirror.json` lists the mirror's files, so that a run removes no file that a client may still be
 reading. Each file is complete under its name, or absent. The two kinds of mirror are `folder` and
 `bucket`.
 """
@@ -53,7 +53,7 @@ class MirrorFile:
 
     @property
     def length(self) -> int:
-        """How many bytes the file has."""
+        """The length in bytes."""
         return len(self.content) if isinstance(self.content, bytes) else self.content.length
 
 
@@ -72,9 +72,9 @@ class MirrorPlan:
 
 
 def plan_mirror(snapshot: Snapshot, *, gzip: bool) -> MirrorPlan:
-    """Return what a mirror of `snapshot` holds, with gzip forms beside the files or without.
+    """Return the files of a mirror of `snapshot`, in order; `gzip` adds gzip forms.
 
-    Raises PublishError where nothing is published, or a listed package is missing.
+    Raises PublishError if nothing is published, or if a listed package is missing.
     """
     if not snapshot.documents:
         raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
@@ -111,8 +111,8 @@ def plan_removal(
 ) -> list[str]:
     """Return which of the existing files to remove once the timestamp is swapped.
 
-    What the mirror held until then stays until the next run: a client may still be reading it. What
-    is withdrawn and has drained is removed.
+    Files of the former listing stay until the next run: a client may still be reading them.
+    Packages that are withdrawn and have drained are removed.
     """
     gone = {url.removeprefix("/") for url in withdrawn}
     kept = plan.paths | (set(former) - gone)
@@ -132,10 +132,10 @@ PARTS = ("metadata", "log", "targets")
 
 
 class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a mirror holds. A bucket's has the newest state that an export began to write.
+    """The files of a mirror; in a bucket, also the newest state that an export began to write.
 
-    That is the version of the timestamp, and of the newest root: a new root may begin again with
-    lower timestamps.
+    That state is the versions of the timestamp and of the newest root: after a new root, timestamps
+    may start again at lower versions.
     """
 
     files: list[str]
@@ -145,7 +145,7 @@ class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 def decode_listing(data: bytes, where: str) -> Listing:
-    """Read a listing; raises FormatError, which calls it `where`."""
+    """Read a listing; raises FormatError, which names it `where`."""
     value = decode_canonical_json(data, limit=LISTING_LIMIT)
     try:
         return msgspec.convert(value, Listing)
@@ -160,11 +160,11 @@ def encode_listing(paths: Collection[str], root: int = 0, version: int = 0) -> b
 
 
 class Mirror(Protocol):
-    """What `export_mirror` needs of either kind; every method may raise StorageError or OSError."""
+    """The interface of both kinds of mirror; every method may raise StorageError or OSError."""
 
     @property
     def gzip(self) -> bool:
-        """Whether gzip forms lie beside the files."""
+        """Whether the mirror holds gzip forms beside the files."""
 
     def opened(self) -> AbstractContextManager[frozenset[str]]:
         """Open the mirror for one export, and yield the paths that its listing has.
@@ -173,9 +173,9 @@ class Mirror(Protocol):
         """
 
     def begin(self, root: int, version: int) -> None:
-        """Begin to bring these versions of root and timestamp; tidy up after crashes.
+        """Start to export these versions of root and timestamp; clean up after crashed exports.
 
-        Raises PublishError where the mirror is known to have newer ones.
+        Raises PublishError if the mirror is known to have newer ones.
         """
 
     def write_listing(self, paths: Collection[str]) -> None:
@@ -199,7 +199,7 @@ class Mirror(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What an export did: the timestamp's version, and numbers of files and bytes."""
+    """The result of an export: the timestamp's version, and numbers of files and bytes."""
 
     version: int
     files: int
@@ -216,12 +216,12 @@ def export_mirror(
     after_step: Callable[[int], None] = lambda _step: None,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
 ) -> Mirrored:
-    """Bring a mirror to what is public now; a second run writes and audits nothing.
+    """Bring a mirror up to date with the public state; a second run writes and audits nothing.
 
-    `progress` receives the current activity, and how many bytes of all files are correct. Raises
-    PublishError for what cannot be mirrored or a place that holds something else, TrustError where
-    the audit fails, StorageError where another export writes there or something is published
-    meanwhile; until step 3 the old mirror stays.
+    `progress` receives the current activity, the number of correct bytes, and that of all bytes.
+    Raises PublishError if something cannot be mirrored or the place holds something else,
+    TrustError if the audit fails, StorageError if another export writes there or something is
+    published meanwhile. Until step 3 the old mirror stays.
     """
     with mirror.opened() as former:
         snapshot = load_snapshot(folder.public, blobs, EMPTY)
@@ -278,7 +278,7 @@ def _audit(
     """Let another TUF client read the mirror as it will be after step 3.
 
     It must find every target of a role that the mirror's timestamp does not list yet, or whose
-    files are `new`; the others were audited when they were new.
+    files are `new`; other roles were audited when they were new.
     """
     versions = {**published.versions(), "root": published.root.version}
     audited = {"root": plan.root} | _audited(mirror)

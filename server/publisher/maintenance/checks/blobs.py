@@ -1,6 +1,6 @@
-"""Whether blobs, their records and the metadata agree.
+"""Checks that blobs, their records and the metadata agree; also results, keys and bundles.
 
-Blobs that nothing names are no error: `gc` removes them in time.
+Unreferenced blobs are no error: `gc` removes them in time.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def check_blobs(site: Site) -> Iterator[Finding]:
 
 
 def check_records(site: Site) -> Iterator[Finding]:
-    """Check the records of ingested blobs, of targets or not."""
+    """Check the records of ingested blobs, whether or not a target names them."""
     named, unnamed = _list_targets(site), 0
     hashes, errors = {sha256 for _, sha256, _ in named}, list[str]()
     try:
@@ -137,7 +137,7 @@ def _differences(site: Site) -> Iterator[str]:
                 f" snapshot {row.snapshot}, its result that it was {result.status} in"
                 f" {result.snapshot}, or when and why they differ: restore one of both."
             )
-    # Of a site of several machines a folder has the results of what that machine published.
+    # In a site of several machines, a folder has only the results of its own machine.
     expected = {} if site.folder.tree is not None else site.submissions
     for identity in sorted(expected.keys() - {n.removesuffix(_END) for n in site.results}):
         yield (
@@ -171,14 +171,14 @@ def check_keys(site: Site) -> Iterator[Finding]:
         is_same = False
     if not is_same and (path.exists() or not site.folder.keys_socket):
         errors.append(
-            "keys/public.json does not tell the keys that are held: run `hening-server init`, which"
+            "keys/public.json does not match the server's keys: run `hening-server init`, which"
             " writes it again, before it goes to a ceremony."
         )
     yield from summarise("keys", f"root and targets list this server's keys{rest}", errors)
 
 
 def check_waiting(site: Site) -> Iterator[Finding]:
-    """Report bundles that this machine cannot publish, as it lacks the keys that they name."""
+    """Report bundles that this machine cannot publish, because it lacks the keys that they name."""
     if site.published is None or not has_own_keys(site.folder):
         return
     errors = []
@@ -200,7 +200,7 @@ def check_waiting(site: Site) -> Iterator[Finding]:
 
 
 def check_audit(site: Site) -> Iterator[Finding]:
-    """Check as a phone would that starts from the pinned root."""
+    """Run an independent TUF client from the pinned root, as a new phone would."""
     published, folder = site.published, site.folder
     if published is None:
         return

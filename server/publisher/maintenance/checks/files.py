@@ -27,8 +27,8 @@ def check_modes(site: Site) -> Iterator[Finding]:
 def describe_wide(folder: StateFolder) -> list[str]:
     """Return a sentence for each place with too wide modes, with the command to run.
 
-    Where the server has private folders, a wide inner file is out of reach. It is named
-    nevertheless: a copy or an archive of the folder keeps its mode.
+    In a private folder, a file with too wide a mode is out of reach. It is reported nevertheless: a
+    copy or an archive of the folder keeps its mode.
     """
     # Bundles in `incoming` are written by other users, with their own modes, and only briefly.
     single = [folder.root, folder.incoming, *_list_own(folder)]
@@ -94,7 +94,7 @@ _KNOWN = {"metadata", "log", "roots.json", "proofs.json"}
 
 
 def check_tree(site: Site) -> Iterator[Finding]:
-    """Look for files that do not belong into `public/`, and check `proofs.json`."""
+    """Report files that do not belong in `public/`, and check `proofs.json`."""
     public = site.folder.public
     names = {path.name for path in public.iterdir()} if public.is_dir() else set()
     errors = [
@@ -116,7 +116,7 @@ def check_tree(site: Site) -> Iterator[Finding]:
 
 
 def check_staged(site: Site) -> Iterator[Finding]:
-    """Look at `staging/`."""
+    """Check the accepted publication, and report files that do not belong in `staging/`."""
     staging, errors, detail = site.folder.staging, list[str](), "no publication is under way"
     try:
         found = load_staged(staging)
@@ -140,7 +140,7 @@ def check_staged(site: Site) -> Iterator[Finding]:
 
 
 def check_uploads(site: Site) -> Iterator[Finding]:
-    """Look at the blobs of finished uploads that have not expired."""
+    """Check the blobs of finished uploads that have not expired."""
     finished = [
         upload
         for upload in site.uploads

@@ -1,4 +1,4 @@
-"""Findings about a state folder, and a second look before an error is reported."""
+"""Findings about a state folder, and a second check before an error is reported."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]
 
 
 async def confirm(look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
-    """Return what `look` finds, with only those errors that a second look confirms.
+    """Return the findings of `look`, with only those errors that a second call confirms.
 
     A server that publishes meanwhile changes one file after the other. Such an intermediate state
-    is no damage: the second look finds it complete, or finds something else.
+    is no damage: the second call finds it complete, or finds something else.
     """
     first = await look()
     wrong = {(finding.subject, finding.error) for finding in first if finding.error}

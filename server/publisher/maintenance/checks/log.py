@@ -1,4 +1,4 @@
-"""Whether rows, tiles, checkpoint and proofs are one log, with nothing beside it."""
+"""Checks that rows, tiles, checkpoint and proofs form one log, without further files."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class LogTiles:
             self._levels.append([tree_hash(below[at : at + WIDTH]) for at in full])
 
     def needed(self, size: int) -> Iterator[str]:
-        """Yield the paths of the tiles that a tree of `size` leaves consists of."""
+        """Yield the paths of the tiles of a tree of `size` leaves."""
         for index, width in changed_tiles(size, 0):
             yield tile_path("entries", index, width)
         for level, _ in enumerate(self._levels):
@@ -65,7 +65,7 @@ _COPY = "restore public/log from a copy."
 
 
 def check_log(site: Site) -> Iterator[Finding]:
-    """Look at every leaf, every file of the log, and every proof."""
+    """Check every leaf, every file of the log, and every proof."""
     is_begun = site.published or site.checkpoint is not None or site.entries or site.log_files
     if not is_begun:
         yield from summarise("log", "empty: nothing is published yet", [])
@@ -99,7 +99,7 @@ def _rows(site: Site) -> Iterator[str]:
             return
         if not 0 < entry.appended_at <= site.now.timestamp() + DAY:
             yield (
-                f"the database says that {what} was logged at a time that is not yet"
+                f"the database says that {what} was logged at a time in the future"
                 f" ({entry.appended_at}): the alarms count from it; restore the database."
             )
 
@@ -107,7 +107,7 @@ def _rows(site: Site) -> Iterator[str]:
 def _head(site: Site, head: Checkpoint, entries: list[bytes]) -> Iterator[str]:
     if head.size > len(entries):
         yield (
-            f"the checkpoint speaks of {head.size} leaves, and the database has {len(entries)}: run"
+            f"the checkpoint covers {head.size} leaves, but the database has {len(entries)}: run"
             " `rebuild`."
         )
     elif tree_hash([leaf_hash(entry) for entry in entries[: head.size]]) != head.root:

@@ -1,4 +1,4 @@
-"""Whether role files are those that were logged, follow from the root, and are valid."""
+"""Checks that role files are those that were logged, follow from the root, and are valid."""
 
 import hashlib
 import re
@@ -141,7 +141,7 @@ def check_roots(site: Site) -> Iterator[Finding]:
 
 def _files(site: Site, found: list[int]) -> Iterator[str]:
     logged = {each.version for each in site.entries if each.role == "root"}
-    # One that is logged and not visible yet waits for its timestamp.
+    # A root that is logged and not visible yet waits for its timestamp.
     newest = site.current.get("root", max(logged, default=0))
     gaps = set(range(found[0], newest)) if found else set()
     for version in sorted({*found, *gaps, *(each for each in logged if each <= newest)}):

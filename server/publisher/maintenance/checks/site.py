@@ -1,7 +1,7 @@
 """Reads everything that the checks use, once, and in an order that tolerates publications.
 
 A publication writes rows, then the checkpoint, then files, and the timestamp last. Here they are
-read in reverse: whatever was read first names only what is there when it is read later.
+read in reverse, so that everything that a file names exists when it is read later.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from server.storage.models import Blob, Lease, LogEntry, Submission, Upload
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of a state folder. `unreadable` says what of the public tree cannot be read.
+    """The files of a state folder. `unreadable` is the error of a public tree that cannot be read.
 
     `current` maps each role that the timestamp lists to its version, snapshot included, as far as
     that can be read. `names` are the files of `public/metadata`, `log_files` the paths below
@@ -66,7 +66,7 @@ class Site(Files):
 async def load_site(
     folder: StateFolder, sessions: Sessions, blobs: BlobStore, now: datetime
 ) -> Site:
-    """Read files, then rows. Raises StorageError where the database cannot be read."""
+    """Read files, then rows. Raises StorageError if the database cannot be read."""
     files = await asyncio.to_thread(_load_files, folder)
     async with sessions() as session:
         # One transaction, and uploads first: each of them names a recorded blob.
