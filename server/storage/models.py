@@ -1,8 +1,8 @@
 """Tables. Signed data is in files; the database records what was received and appended.
 
-From `Account` on they are those of the control plane: accounts and their rights, the audit log, and
-open work. Times are epoch seconds. Lists and objects are canonical JSON in a text column, read by
-their owner.
+The tables from `Account` on belong to the control plane: accounts and their rights, the audit log,
+and open work. Times are epoch seconds. Lists and objects are canonical JSON in a text column, read
+only by the module that writes them.
 """
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
@@ -10,13 +10,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The declarative base; `metadata` is what the migrations compare with."""
+    """The declarative base; migrations compare the database with its `metadata`."""
 
 
 class Submission(Base):
-    """One bundle that arrived, and its result. Times in epoch seconds.
+    """One received bundle, and its result. Times in epoch seconds.
 
-    `attempt` distinguishes the folder that was processed last from another with the same bundle.
+    `attempt` identifies the submission that was processed last, among those of the same bundle.
     """
 
     __tablename__ = "submissions"
@@ -53,7 +53,7 @@ class LogEntry(Base):
 
 
 class PackageDownloads(Base):
-    """How often the first and the last byte of a package were sent on a day, in whole twenties.
+    """How often the first and the last byte of a package were sent on a day, in multiples of 20.
 
     `day` counts days since 1970 in UTC.
     """
@@ -102,8 +102,8 @@ class Token(Base):
 class WebSession(Base):
     """One browser that is signed in to the console; of its cookie only the sha256 is stored.
 
-    It began with a token, which has to stay valid, or with a login as `subject` at the identity
-    provider, which has to stay the account's.
+    It began with a token, which must stay valid, or with a login as `subject` at the identity
+    provider, which must stay the account's.
     """
 
     __tablename__ = "web_sessions"
@@ -156,7 +156,7 @@ class Lease(Base):
 
 
 class Upload(Base):
-    """One resumable upload; its bytes lie in a file of the same id until it is whole."""
+    """One resumable upload; its bytes are in a file named by its id until it is complete."""
 
     __tablename__ = "uploads"
 
@@ -237,9 +237,9 @@ class Webhook(Base):
 
 
 class Delivery(Base):
-    """One event on its way to one webhook; without `next_at` and `delivered_at` it was given up.
+    """One event for one webhook; without `next_at` and `delivered_at` its delivery was given up.
 
-    `id` follows from webhook and event, so that an event is queued once for each webhook.
+    `id` is derived from webhook and event, so that an event is queued once for each webhook.
     """
 
     __tablename__ = "deliveries"
@@ -257,7 +257,7 @@ class Delivery(Base):
 
 
 class Noticed(Base):
-    """The public state that was last announced as events; the next look compares with it."""
+    """The public state that was last announced as events; the next change is found against it."""
 
     __tablename__ = "noticed"
 

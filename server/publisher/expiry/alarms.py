@@ -99,7 +99,7 @@ def _usual_lifetime(role: str) -> timedelta:
 
 
 def plan_alarms(lifetimes: list[RoleLifetime], now: datetime) -> list[Alarm]:
-    """Return what is due at `now`, the worst first."""
+    """Return the alarms that are due at `now`, the worst first."""
     return sorted(
         _alarms(lifetimes, now),
         key=lambda alarm: (SEVERITIES.index(alarm.severity), -alarm.share, alarm.role),
@@ -135,8 +135,8 @@ def _is_due(lifetime: RoleLifetime, now: datetime, left: timedelta, *, renewed: 
     return lifetime.used(now) >= WARNING or left <= WARNING_LEFT
 
 
-SCARCE = 4  # times keep_free: less is a warning
-NEARLY = 0.9  # of the quota
+SCARCE = 4  # times keep_free: less free space is a warning
+NEARLY = 0.9  # of the quota: more is a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class RaisedAlarms:
         self._said: dict[str, tuple[Severity, datetime]] = {}
 
     def due(self, notices: Sequence[Notice], now: datetime) -> list[Notice]:
-        """Return those of `notices`, all active ones at `now`, that are to be raised now."""
+        """Return the notices to raise at `now`; `notices` are all active ones."""
         due = []
         said = {}
         for notice in notices:
@@ -213,7 +213,7 @@ _LISTED = 3  # of a role's excesses: one wrong value often causes others
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """What exceeds a limit in a role's published version, in a sentence that says what to do."""
+    """An exceeded limit in a role's published version; `sentence` also says what to do."""
 
     role: str
     sentence: str
@@ -230,7 +230,7 @@ class ExcessFinder:
     _sound: set[tuple[str, int]] = field(default_factory=set)
 
     def find(self, published: Published, now: datetime) -> list[Excess]:
-        """Return what exceeds a limit at `now`; reads only the files of roles that do."""
+        """Return the exceeded limits at `now`; reads only the files of the roles concerned."""
         return [*self._find_online(published, now), *self._find_offline(published, now)]
 
     def _find_offline(self, published: Published, now: datetime) -> Iterator[Excess]:

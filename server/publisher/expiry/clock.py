@@ -1,4 +1,4 @@
-"""Records jumps of the wall clock, also on disk, and keeps them out of signatures until settled.
+"""Records jumps of the wall clock, also on disk, and keeps unsettled jumps out of signatures.
 
 A jump ahead by more than `FAR` never settles by itself: an operator has to confirm it (ADR 36).
 """
@@ -31,8 +31,9 @@ class SteadyClock:
     """Returns the wall clock's time and, while a jump settles, the time without the jump.
 
     `wall` is the clock of the machine, `monotonic` counts seconds and never jumps. `notice` is
-    called once for each jump, `say` with its outcome. `since` is a confirmed time: where it is
-    given, and the wall clock is `FAR` ahead of it, the clock begins there.
+    called once for each jump, `say` with its outcome. `since` is a time that a signature or an
+    operator vouched for: if the wall clock is more than `FAR` ahead of it, the clock starts at
+    `since`.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class SteadyClock:
     def confirm(self) -> None:
         """Accept the wall clock's time from now on."""
         self._jumped, self._ahead = None, timedelta()
-        self._say("the clock was confirmed: its time counts from now on.")
+        self._say("the clock was confirmed: its time is used from now on.")
 
     def __call__(self) -> datetime:
         """Return the time to use."""
@@ -89,7 +90,7 @@ class SteadyClock:
             self._say(
                 "the clock is back where it was before it jumped."
                 if is_back
-                else f"the clock was steady for {SETTLE / 60:.0f} minutes: its time counts now."
+                else f"the clock was steady for {SETTLE / 60:.0f} minutes: its time is used now."
             )
             return wall
         return steady
@@ -102,8 +103,8 @@ def _sentence(jump: timedelta, wall: datetime) -> str:
         else f"until it was steady for {SETTLE / 60:.0f} minutes"
     )
     return (
-        f"the clock jumped by {jump.total_seconds():+.0f} s to {wall:%Y-%m-%d %H:%M:%S} UTC: look"
-        f" at the time service; {until} the time before the jump goes on."
+        f"the clock jumped by {jump.total_seconds():+.0f} s to {wall:%Y-%m-%d %H:%M:%S} UTC: check"
+        f" the time service; {until}, the time before the jump is continued."
     )
 
 
@@ -124,14 +125,14 @@ class ClockRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The newest time that a signature or an operator vouches for, and how it was recorded."""
+    """The newest time that a signature or an operator vouches for, and the clock record."""
 
     time: datetime | None
     record: ClockRecord
 
 
 def load_clock_record(folder: StateFolder) -> ClockRecord:
-    """Return the record; raises FormatError for a malformed file."""
+    """Return the record, an empty one without a file; raises FormatError for a malformed file."""
     if not folder.clock.exists():
         return ClockRecord()
     try:
@@ -173,7 +174,7 @@ class ClockKeeper:
     _said: datetime | None = field(default=None, init=False)
 
     async def poll(self) -> list[str]:
-        """Look once; returns the active alarm, if any."""
+        """Poll once; returns the active alarm, if any."""
         now = self.steady()
         try:
             record = await asyncio.to_thread(load_clock_record, self.folder)
@@ -193,7 +194,7 @@ class ClockKeeper:
             return []
         sentence = (
             f"the clock says {self.wall():%Y-%m-%d %H:%M} UTC and is not believed: it is"
-            f" {now:%Y-%m-%d %H:%M} without its jump. Mend it, or where it is right run"
+            f" {now:%Y-%m-%d %H:%M} without its jump. Correct the clock, or if it is right, run"
             " `hening-server clock confirm`."
         )
         if self._said is None or now - self._said >= AGAIN:

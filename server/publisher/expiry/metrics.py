@@ -24,7 +24,7 @@ _LAST: ContextVar[tuple[int, float]] = ContextVar("last step", default=(0, 0.0))
 
 
 class PublishMetrics:
-    """What a publisher does, and what is public."""
+    """Metrics of the publisher's work, and of the public state."""
 
     def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -87,7 +87,7 @@ class PublishMetrics:
             self.publications.labels("published").inc()
 
     def refused(self) -> None:
-        """Count a bundle that was refused."""
+        """Count a refused bundle."""
         self.publications.labels("refused").inc()
 
     def failed(self) -> None:
@@ -103,7 +103,7 @@ class PublishMetrics:
             self.used.labels(lifetime.role).set(lifetime.used(now))
 
     def show_rollouts(self, pointers: Mapping[str, Pointer], now: datetime) -> None:
-        """Export how many pointers are in which state, and the shares of those under way."""
+        """Export the number of pointers in each state, and the shares of running rollouts."""
         self.share.clear()
         for path, pointer in pointers.items():
             permille = pointer.permille_at(int(now.timestamp()))

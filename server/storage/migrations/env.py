@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `server.storage.database.migrate` hands over."""
+"""Runs migrations on the connection that `server.storage.database.migrate` passes."""
 
 from alembic import context
 

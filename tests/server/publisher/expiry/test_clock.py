@@ -65,7 +65,7 @@ def test_a_jump_is_noticed_and_settles(jump):
     assert machine.wait(10) == 616 + jump
     assert len(machine.said) == 1
     assert f"jumped by {jump:+.0f} s" in machine.said[0]
-    assert machine.told == ["the clock was steady for 10 minutes: its time counts now."]
+    assert machine.told == ["the clock was steady for 10 minutes: its time is used now."]
 
 
 @pytest.mark.parametrize("jump", [43_260.0, 86_400.0 * 365])
@@ -82,7 +82,7 @@ def test_a_jump_far_ahead_is_not_believed(jump):
     assert machine.clock.ahead == timedelta()
     assert len(machine.said) == 1
     assert "until an operator runs `hening-server clock confirm`" in machine.said[0]
-    assert machine.told == ["the clock was confirmed: its time counts from now on."]
+    assert machine.told == ["the clock was confirmed: its time is used from now on."]
 
 
 def test_two_jumps_that_are_far_together():
