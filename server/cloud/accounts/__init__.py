@@ -1,8 +1,8 @@
-"""Owners: their names, how they log in, and the sessions of their devices.
+"""Owners' accounts: names, logins, device sessions, and program tokens.
 
-    owners     accounts in the database
-    sessions   logins by challenge and signature; tokens of devices and of programs
-    routes     the addresses of the Etebase API for both
+    owners     accounts and sign-up codes in the database
+    sessions   login by challenge and signature; tokens of devices and programs
+    routes     the Etebase authentication API
 
 Source: docs/FORMATS.md section 17.
 """

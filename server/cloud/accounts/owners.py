@@ -1,11 +1,11 @@
-"""Accounts in the database: made, found by name, and given another password.
+"""Accounts in the database: create them, find them by name, and replace their keys.
 
-A name that is not there costs the same statement and the same work as one that is.
+Looking up an unknown name runs the same statement and does the same work as for an existing one.
 
-Codes reserve names: `PREFIX-CODE` is for the person who has the code. A code has 80 random bits and
-is a part of the name, so that the name cannot be taken by guessing. A name that ends in a code is
-answered like one whose account is to be made; no other name is, so that names that people choose
-tell nothing.
+A sign-up code reserves names: only a person with the code knows a name of the form `PREFIX-CODE`.
+A code has 80 random bits and is part of the name, so the name cannot be guessed. At login, a name
+that ends in an unspent code gets the answer "sign up first". No other unknown name gets it, so a
+login does not reveal which names exist.
 """
 
 import base64
@@ -36,12 +36,12 @@ WEEK = 7 * 24 * 60 * 60
 
 TABLE = "accounts"
 CLOSED = "invalid_token"
-"""What an account that is being erased is told: the same as one that is not there."""
+"""Error code for an account that is being erased; the same as for one that does not exist."""
 _SEALED = ("name", "salt", "login_key", "wrap")
 _ACCOUNTS = cast("Table", Account.__table__)
 _ADDED = bindparam("added", type_=BigInteger)
 _SUM = _ACCOUNTS.c.used + _ADDED
-# What an account frees is counted even while it is being erased.
+# Freed bytes are counted even while the account is being erased.
 _HAS_ROOM = (_ADDED <= 0) | (
     _ACCOUNTS.c.is_closed.is_(False) & ((_ACCOUNTS.c.quota == 0) | (_ACCOUNTS.c.quota >= _SUM))
 )
@@ -59,7 +59,7 @@ CODE_BYTES = 10
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """An account with what its name, login and keys need, opened."""
+    """An account's decrypted name, login key and wrapped keys."""
 
     id: str
     name: str
@@ -72,7 +72,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class NewOwner:
-    """What a client sends to make an account; `address` is kept as a hash alone."""
+    """The values that a client sends to sign up; only a hash of `address` is stored."""
 
     name: str
     address: str
@@ -83,9 +83,9 @@ class NewOwner:
 
 
 async def find_owner(db: AsyncSession, secrets: Secrets, name: str) -> Owner | None:
-    """Return the account of a name or an address, None where there is none.
+    """Return the account of a name or email address, or None if there is none.
 
-    Raises CloudError where the pepper has changed.
+    Raises CloudError if the pepper was rotated and this process still has the former one.
     """
     known = secrets.name_hash(name)
     is_known = or_(Account.name_hash == known, Account.address_hash == known)
@@ -93,12 +93,12 @@ async def find_owner(db: AsyncSession, secrets: Secrets, name: str) -> Owner | N
 
 
 async def load_owner(db: AsyncSession, secrets: Secrets, account: str) -> Owner | None:
-    """Return the account of an id, as `find_owner` does."""
+    """Return the account with this id, or None; raises CloudError as `find_owner` does."""
     return await _find(db, secrets, Account.id == account)
 
 
 async def hold_pepper(db: AsyncSession, secrets: Secrets) -> None:
-    """Let the pepper stay until the transaction ends; raises CloudError where it has changed."""
+    """Prevent a pepper rotation until the transaction ends; raises CloudError if one happened."""
     mark = await db.scalar(select(Site.pepper).with_for_update(read=True))
     if mark != secrets.mark:
         raise refuse_pepper()
@@ -107,7 +107,7 @@ async def hold_pepper(db: AsyncSession, secrets: Secrets) -> None:
 async def add_owner(
     db: AsyncSession, secrets: Secrets, owner: NewOwner, account: str, quota: int, now: int
 ) -> None:
-    """Make an account of the id `account`; raises CloudError where the name is taken."""
+    """Create an account with the id `account`; raises CloudError if the name is taken."""
     await hold_pepper(db, secrets)
     if await find_owner(db, secrets, owner.name) is not None:
         raise CloudError(409, "user_exists", "this name is taken; choose another one.")
@@ -147,7 +147,7 @@ async def add_owner(
 async def change_keys(
     db: AsyncSession, secrets: Secrets, account: str, login_key: bytes, wrap: bytes
 ) -> None:
-    """Store another login key, and the account's keys encrypted by the new password."""
+    """Replace the login key, and the account's keys wrapped with the new password."""
     await db.execute(
         update(Account)
         .where(Account.id == account)
@@ -159,7 +159,7 @@ async def change_keys(
 
 
 def check_fits(quota: int, used: int, added: int, *, is_closed: bool) -> None:
-    """Raise CloudError unless an account takes `added` bytes more."""
+    """Raise CloudError unless an account can store `added` more bytes."""
     if is_closed:
         raise refuse_closed()
     if quota and added > 0 and used + added > quota:
@@ -171,21 +171,21 @@ def check_fits(quota: int, used: int, added: int, *, is_closed: bool) -> None:
 
 
 async def lock_owner(db: AsyncSession, account: str) -> None:
-    """Lock an account until the transaction ends; raises CloudError where it is being erased."""
+    """Lock an account until the transaction ends; raises CloudError if it is being erased."""
     connection = await db.connection()
     if await connection.scalar(_LOCK, {"account": account}) is not False:
         raise refuse_closed()
 
 
 def refuse_closed() -> CloudError:
-    """Return the refusal of everything to an account that is being erased."""
+    """Return the refusal of any request to an account that is being erased."""
     return CloudError(401, CLOSED, "this device is not logged in; log in again.")
 
 
 async def charge(db: AsyncSession, account: str, added: int) -> None:
-    """Count `added` bytes of a locked account, fewer than 0 for what was removed.
+    """Add `added` bytes to a locked account's usage; negative if bytes were removed.
 
-    Raises CloudError above its quota.
+    Raises CloudError if that exceeds the quota.
     """
     connection = await db.connection()
     counted = await connection.execute(_COUNT, {"account": account, "added": added})
@@ -196,7 +196,7 @@ async def charge(db: AsyncSession, account: str, added: int) -> None:
 
 
 def refuse_suspended() -> CloudError:
-    """Return the refusal of all but the law's rights to an account that is suspended."""
+    """Return the refusal to a suspended account, which can still export and erase its data."""
     return CloudError(
         403,
         "account_suspended",
@@ -205,14 +205,14 @@ def refuse_suspended() -> CloudError:
 
 
 def refuse_pepper() -> CloudError:
-    """Return the refusal of who would be looked for under a pepper that counts no more."""
+    """Return the refusal of requests while this process has a pepper that was rotated out."""
     return CloudError(
-        503, "pepper_rotated", "this server has to be restarted by its operator; try later."
+        503, "pepper_rotated", "the operator has to restart this server; try again later."
     )
 
 
 async def _find(db: AsyncSession, secrets: Secrets, condition: ColumnElement[bool]) -> Owner | None:
-    # The row of the site is always there, so that there is a row for a name that is not.
+    # The site's row always exists, so that unknown names return a row, too.
     query = (
         select(
             Site.pepper,
@@ -253,24 +253,24 @@ def draw_code(entropy: Callable[[int], bytes]) -> str:
 
 
 async def add_code(db: AsyncSession, code: str, expires_at: int) -> None:
-    """Let one account be made with a code, until `expires_at`."""
+    """Store a code with which one account can be created before `expires_at`."""
     await db.execute(insert(Code).values(code_sha256=_hash(code), expires_at=expires_at))
 
 
 async def is_reserved(db: AsyncSession, name: str, now: int) -> bool:
-    """Answer whether a name ends in a code that is not spent."""
+    """Return whether a name ends in a code that is neither spent nor expired."""
     query = select(Code.expires_at).where(Code.code_sha256 == _hash(_code_of(name)))
     return (await db.scalar(query) or 0) > now
 
 
 async def spend_code(db: AsyncSession, name: str, now: int) -> None:
-    """Spend the code that a name ends in; raises CloudError where there is none."""
+    """Spend the code at the end of a name; raises CloudError if there is no valid one."""
     query = delete(Code).where(Code.code_sha256 == _hash(_code_of(name)), Code.expires_at > now)
     if not (await db.execute(query.returning(Code.expires_at))).all():
         raise CloudError(
             403,
             "signup_closed",
-            "accounts are made with a code of the operator's: choose a name that ends in - and it.",
+            "signing up needs a code from the operator: choose a name of the form NAME-CODE.",
         )
 
 

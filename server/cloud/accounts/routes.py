@@ -1,4 +1,4 @@
-"""`/api/v1/authentication/`: making accounts, logging in and out, another password."""
+"""`/api/v1/authentication/`: sign up, log in, log out, and change the password."""
 
 from typing import Annotated, Literal
 
@@ -42,14 +42,14 @@ _Wrap = Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
 
 
 class User(msgspec.Struct):
-    """A name, and an address by which others may find the account."""
+    """A name, and an email address by which others can find the account."""
 
     username: _Name
     email: Annotated[str, msgspec.Meta(max_length=254)] = ""
 
 
 class SignUpRequest(msgspec.Struct):
-    """What makes an account."""
+    """The body of a sign-up request."""
 
     user: User
     salt: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -59,13 +59,13 @@ class SignUpRequest(msgspec.Struct):
 
 
 class ChallengeRequest(msgspec.Struct):
-    """Who wants to log in."""
+    """The name to log in with."""
 
     username: _Name
 
 
 class Challenge(msgspec.Struct):
-    """What a client needs to make its key and to sign with it."""
+    """The salt to derive the login key from, and the challenge to sign with it."""
 
     salt: bytes
     challenge: bytes
@@ -73,14 +73,14 @@ class Challenge(msgspec.Struct):
 
 
 class SignedResponse(msgspec.Struct):
-    """A response as it was signed."""
+    """A response's signed bytes and their signature."""
 
     response: bytes
     signature: bytes
 
 
 class Account(msgspec.Struct):
-    """An account as its owner gets it; no address is kept, so that none comes back."""
+    """An account as a login returns it; `email` is empty, as only a hash of it is stored."""
 
     username: str
     email: str
@@ -96,20 +96,20 @@ class Login(msgspec.Struct):
 
 
 class Link(msgspec.Struct):
-    """Where the owner's page is, for ten minutes."""
+    """A link to the owner's page, valid for ten minutes."""
 
     url: str
 
 
 async def is_etebase(_: Call) -> None:
-    """Answer that this is a server of the protocol."""
+    """Confirm that this server speaks the Etebase protocol."""
 
 
 async def sign_up(call: Call) -> Login:
-    """Make an account, where the operator allows it, and log in."""
+    """Create an account if the settings allow it, and log in."""
     services, asked = call.services, call.body
     if services.settings.sign_up is SignUp.CLOSED:
-        raise CloudError(403, "signup_closed", "accounts are made by the operator; ask for one.")
+        raise CloudError(403, "signup_closed", "sign-up is closed; ask the operator.")
     owner = NewOwner(
         name=asked.user.username,
         address=asked.user.email,
@@ -133,19 +133,19 @@ async def sign_up(call: Call) -> Login:
 
 
 async def challenge(call: Call) -> Challenge:
-    """Return salt and challenge for a name, whether or not it is there."""
+    """Return salt and challenge for a name, whether or not it has an account."""
     services, name = call.services, call.body.username
     async with services.database() as db:
         owner = await find_owner(db, services.secrets, name)
         if services.settings.sign_up is SignUp.CODE and await is_reserved(db, name, services.now()):
-            raise CloudError(401, "user_not_init", "sign up: this name waits for its owner.")
+            raise CloudError(401, "user_not_init", "this name has no account yet; sign up with it.")
     unknown = services.secrets.unknown_salt(name)
     salt = unknown if owner is None else owner.salt
     return Challenge(salt, make_challenge(services.secrets, name, services.now()))
 
 
 async def log_in(call: Call) -> Login:
-    """Check the signature of a challenge, and give the device a token."""
+    """Verify the signed challenge and return a token for the device."""
     services, now = call.services, call.services.now()
     claim = _read_claim(call, Response)
     known = services.secrets.name_hash(claim.response.username)
@@ -169,7 +169,7 @@ async def log_out(call: Call) -> None:
 
 
 async def change_password(call: Call) -> None:
-    """Store keys made by another password, signed by the old one; other devices are logged out."""
+    """Replace the keys, in a request signed with the old ones; logs out all other devices."""
     services = call.services
     claim = _read_claim(call, PasswordResponse)
     async with services.database.begin() as db:
@@ -180,7 +180,7 @@ async def change_password(call: Call) -> None:
         verify_claim(services.secrets, claim, "changePassword", call.host, key, services.now())
         response = claim.response
         if not isinstance(response, PasswordResponse) or len(response.loginPubkey) != 32:
-            raise CloudError(400, "malformed", "the new login key has 32 bytes.")
+            raise CloudError(400, "malformed", "the new login key must have 32 bytes.")
         await change_keys(
             db, services.secrets, call.account, response.loginPubkey, response.encryptedContent
         )
@@ -188,14 +188,14 @@ async def change_password(call: Call) -> None:
 
 
 async def dashboard(call: Call) -> Link:
-    """Give a link to the owner's page."""
+    """Return a link to the owner's page."""
     return Link((await make_link(call)).url)
 
 
 async def open_session(
     services: Services, db: AsyncSession, account: str, *, is_pending: bool = False
 ) -> str:
-    """Log a device in and return its token; `is_pending` where it waits for an approval."""
+    """Create a session and return its token; a pending one waits for approval."""
     session, token, now = services.draw(ID_BYTES), services.draw(TOKEN_BYTES), services.now()
     end = now + await services.session_seconds(db)
     await add_session(db, account, session, token, now, end, is_pending=is_pending)

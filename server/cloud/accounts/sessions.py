@@ -1,16 +1,16 @@
-"""Logins and tokens, those of sessions of devices, and of programs.
+"""Logins, device sessions, and program tokens.
 
-A device logs in with a challenge, which is sealed for the server itself and holds
-`time ∥ name hash`. It signs
+To log in, a device asks for a challenge: `time ∥ name hash`, encrypted so that only the server can
+read it. The device signs
 
     msgpack {username, challenge, host, action}
 
-with the Ed25519 key that Argon2id makes of password and salt. A name that is not there gets a salt
-and a challenge of the same form, and at last the same refusal. The account door takes the same in
-JSON for everything that replaces keys: a stolen token alone replaces none.
+with the Ed25519 key that Argon2id derives from password and salt. For an unknown name the server
+returns a salt and a challenge of the same form, and finally the same refusal. The account door
+requires the same signature, in JSON, to replace keys, so a stolen token alone cannot replace them.
 
-A token is known by its sha256 alone. A session lasts until it was not used for long; a program's
-token is for one door, and perhaps only to read.
+Only the sha256 of a token is stored. A session ends after a period without use. A program's token
+is valid for one door, and may be read-only.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ from server.core.errors import TrustError
 
 CHALLENGE_SECONDS = 300
 _NOBODY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-"""A valid public key, so that checking the signature of an unknown name takes as long (RFC 8032,
-section 7.1, test 1)."""
+"""A valid public key that makes verification for an unknown name take as long as for an existing
+one (RFC 8032, section 7.1, test 1)."""
 
 Action = Literal["login", "changePassword", "setRecovery", "openRecovery", "useRecovery", "rotate"]
 
 
 class Response(msgspec.Struct):
-    """What a client signs."""
+    """The response that a client signs."""
 
     username: str
     challenge: bytes
@@ -50,7 +50,7 @@ class Response(msgspec.Struct):
 
 
 class PasswordResponse(Response):
-    """What a client signs with its old key to change the password."""
+    """The response that a client signs with its old key to change the password."""
 
     loginPubkey: bytes  # noqa: N815 - the protocol's name
     encryptedContent: bytes  # noqa: N815
@@ -58,7 +58,7 @@ class PasswordResponse(Response):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A response as it came: its bytes, which are signed, and what it says."""
+    """A received response: its signed bytes, their signature, and the decoded value."""
 
     signed: bytes
     signature: bytes
@@ -66,7 +66,7 @@ class Claim:
 
 
 def make_challenge(secrets: Secrets, name: str, now: int) -> bytes:
-    """Return a challenge for `name`, whether or not there is such an account."""
+    """Return a challenge for `name`, whether or not it has an account."""
     return secrets.seal_challenge(now.to_bytes(8, "big") + secrets.name_hash(name))
 
 
@@ -75,7 +75,7 @@ def verify_claim(
 ) -> None:
     """Verify that a response was signed by `login_key` for this challenge, host and action.
 
-    `login_key` None stands for a name that is not there; all refusals of both are one CloudError.
+    `login_key` is None for an unknown name. Raises the same CloudError for every mismatch.
     """
     response = claim.response
     try:
@@ -96,15 +96,15 @@ def verify_claim(
 
 
 def refuse_login() -> CloudError:
-    """Return the one refusal of a login, whatever was wrong."""
-    return CloudError(401, "login_bad_signature", "name and password do not belong together.")
+    """Return the refusal of a login, which is the same for all causes."""
+    return CloudError(401, "login_bad_signature", "the name or the password is wrong.")
 
 
 def _without_port(host: str) -> str:
     return host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
 
 
-# Each request runs this. Made once and for tables, it takes a third of what the ORM takes.
+# Every request runs this statement. Prebuilt on tables, it takes a third of the ORM's time.
 _SESSIONS, _ACCOUNTS = (cast("Table", model.__table__) for model in (Session, Account))
 _FIND = (
     select(
@@ -124,7 +124,7 @@ _FIND = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A device that showed a valid token: its session, and what is known of its account.
+    """A device with a valid token: its session, and the state of its account.
 
     `consent_version` is the version of the policy that the owner agreed to, 0 for none.
     """
@@ -137,16 +137,16 @@ class Caller:
     consent_version: int
 
     def check_served(self, *, is_pending_served: bool, is_suspended_served: bool) -> None:
-        """Raise CloudError for a suspended account, and for a device that waits for approval."""
+        """Raise CloudError if the account is suspended or the device pending, unless served."""
         if self.is_suspended and not is_suspended_served:
             raise refuse_suspended()
         if self.is_pending and not is_pending_served:
             raise CloudError(
-                403, "device_not_approved", "approve this device on one that is logged in already."
+                403, "device_not_approved", "approve this device on one that is already logged in."
             )
 
     def is_use_due(self, now: int, seconds: int) -> bool:
-        """Answer whether this use is to be noted: once a day, so that reading seldom writes."""
+        """Return whether to extend the session; at most once a day, to save database writes."""
         return self.expires_at < now + seconds - DAY
 
 
@@ -160,7 +160,7 @@ async def add_session(
     *,
     is_pending: bool = False,
 ) -> None:
-    """Log a device in until `end`, as the session of the id `session` with a new `token`."""
+    """Store a session with the id `session` and a new `token`; it expires at `end`."""
     await db.execute(
         insert(Session).values(
             id=session,
@@ -174,7 +174,7 @@ async def add_session(
 
 
 async def find_caller(db: AsyncSession, token: str, now: int) -> Caller:
-    """Return whose session a token is; raises CloudError for one that is not valid."""
+    """Return the caller that a session token belongs to; raises CloudError if it is invalid."""
     connection = await db.connection()
     row = (await connection.execute(_FIND, {"token": _hash(token), "now": now})).one_or_none()
     if row is None:
@@ -183,28 +183,28 @@ async def find_caller(db: AsyncSession, token: str, now: int) -> Caller:
 
 
 async def prolong_session(db: AsyncSession, caller: Caller, end: int) -> None:
-    """Let a session last until `end`, as it is used."""
+    """Extend a session until `end`."""
     await db.execute(update(Session).where(Session.id == caller.session).values(expires_at=end))
 
 
 async def end_session(db: AsyncSession, token: str) -> None:
-    """Log one device out."""
+    """Log out the device that has `token`."""
     await db.execute(delete(Session).where(Session.token_sha256 == _hash(token)))
 
 
 async def list_sessions(db: AsyncSession, account: str, now: int) -> Sequence[Session]:
-    """Return the sessions of an account that are not over, newest first."""
+    """Return the active sessions of an account, newest first."""
     query = select(Session).where(Session.account == account, Session.expires_at > now)
     return (await db.scalars(query.order_by(Session.created_at.desc(), Session.id))).all()
 
 
 def is_of(session: Session, token: str) -> bool:
-    """Answer whether a session is the one of `token`."""
+    """Return whether `token` belongs to a session."""
     return session.token_sha256 == _hash(token)
 
 
 async def find_session(db: AsyncSession, token: str) -> Session:
-    """Return the session of a token, which was valid when its request came; raises CloudError."""
+    """Return a token's session and lock it; raises CloudError if it has ended meanwhile."""
     query = select(Session).where(Session.token_sha256 == _hash(token)).with_for_update()
     found = await db.scalar(query)
     if found is None:
@@ -213,10 +213,10 @@ async def find_session(db: AsyncSession, token: str) -> Session:
 
 
 async def lock_keys(db: AsyncSession, secrets: Secrets, account: str, token: str) -> None:
-    """Let nothing else replace an account's keys until the transaction ends; raises CloudError.
+    """Lock an account's keys until the transaction ends; raises CloudError if logged out.
 
-    Who replaces them logs other devices out. One whose request was under way is refused here: what
-    it sends is made of the former keys, and would lock the owner out.
+    Replacing the keys logs out all other devices. A request that another device had sent before
+    is refused here: its keys were made from the former ones and would lock the owner out.
     """
     await hold_pepper(db, secrets)
     await lock_owner(db, account)
@@ -224,19 +224,19 @@ async def lock_keys(db: AsyncSession, secrets: Secrets, account: str, token: str
 
 
 async def end_session_of(db: AsyncSession, account: str, session: str) -> None:
-    """Log out the session of an id; raises CloudError where the account has none of it."""
+    """Log out the session with this id; raises CloudError if the account does not have it."""
     query = delete(Session).where(Session.account == account, Session.id == session)
     if not (await db.execute(query.returning(Session.id))).all():
         raise not_found("session")
 
 
 async def end_all(db: AsyncSession, account: str) -> None:
-    """Log all devices of an account out."""
+    """Log out all devices of an account."""
     await db.execute(delete(Session).where(Session.account == account))
 
 
 async def end_others(db: AsyncSession, account: str, token: str) -> None:
-    """Log all devices of an account out but the one of `token`."""
+    """Log out all devices of an account except the one with `token`."""
     await db.execute(
         delete(Session).where(Session.account == account, Session.token_sha256 != _hash(token))
     )
@@ -247,7 +247,7 @@ def _hash(token: str) -> bytes:
 
 
 class Door(StrEnum):
-    """What a token opens."""
+    """The doors that a program's token can be valid for."""
 
     BLOBS = "blobs"
 
@@ -263,12 +263,12 @@ async def add_app_token(
     reads_only: bool,
     most: int,
 ) -> None:
-    """Store a token that was drawn for one door; raises CloudError where there are `most`."""
+    """Store a new token for one door; raises CloudError if the account has `most` already."""
     await db.execute(select(Account.id).where(Account.id == account).with_for_update())
     count = await db.scalar(select(func.count()).where(AppToken.account == account))
     if (count or 0) >= most:
         raise CloudError(
-            409, "too_many_tokens", f"there are {most} tokens already; remove one that is not used."
+            409, "too_many_tokens", f"there are {most} tokens already; remove an unused one."
         )
     await db.execute(
         insert(AppToken).values(
@@ -283,18 +283,18 @@ async def add_app_token(
 
 
 async def list_app_tokens(db: AsyncSession, account: str) -> Sequence[AppToken]:
-    """Return the tokens of an account, newest first."""
+    """Return the program tokens of an account, newest first."""
     query = select(AppToken).where(AppToken.account == account)
     return (await db.scalars(query.order_by(AppToken.created_at.desc(), AppToken.id))).all()
 
 
 async def remove_app_token(db: AsyncSession, account: str, token_id: str) -> None:
-    """Remove a token; raises CloudError where the account has none of this id."""
+    """Remove a token; raises CloudError if the account has none with this id."""
     query = delete(AppToken).where(AppToken.account == account, AppToken.id == token_id)
     if not (await db.execute(query.returning(AppToken.id))).all():
         raise not_found("token")
 
 
 def hash_token(token: str) -> bytes:
-    """Return what is stored of a token."""
+    """Return the sha256 of a token, under which it is stored."""
     return hashlib.sha256(token.encode()).digest()
