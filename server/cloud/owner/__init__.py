@@ -1,9 +1,9 @@
-"""The account door: what an owner's device asks of its account, in JSON.
+"""The account door: the JSON API with which owners' devices manage their account.
 
-    routes    `/account/1/`: all of it; usage, and tokens of programs
-    devices   sessions, keys of devices, and approval of new ones
-    keys      recovery words, and a new account key
-    page      `/owner/TOKEN`: the page of an owner, and links to it
+    routes    the routes below `/account/1/`; usage and program tokens
+    devices   sessions, device keys, and approval of new devices
+    keys      recovery words, and rotation of the account key
+    page      `/owner/TOKEN`: the owner's web page, and links to it
 
 Source: docs/FORMATS.md section 17.
 """

@@ -1,7 +1,7 @@
 """`/account/1/`: the devices of an account, their keys, and approval of new ones.
 
-With `approves_devices` on, a new session is pending: it is refused everything until a device that
-is logged in signs, with its own key,
+With `approves_devices` on, a new session is pending: it can only register its key and log out,
+until an approved device signs, with its own key,
 
     "hening cloud approval 1" LF REGION LF SESSION LF ∥ the key of the pending device, 32 bytes
 
@@ -30,16 +30,16 @@ Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 
 
 class State(StrEnum):
-    """Whether a session is served."""
+    """The state of a session; a pending one is refused nearly everything."""
 
     APPROVED = "approved"
     PENDING = "pending"
 
 
 class Session(msgspec.Struct):
-    """A device that is logged in; `is_this` marks the one that asks. Times are epoch seconds.
+    """A logged-in device; `is_this` marks the caller's own. Times are epoch seconds.
 
-    `key` is the device's Ed25519 key, `label` what the owner calls it, encrypted by the account.
+    `key` is the device's Ed25519 key. `label` is its name, encrypted with the account's key.
     """
 
     id: str
@@ -52,27 +52,27 @@ class Session(msgspec.Struct):
 
 
 class Device(msgspec.Struct, forbid_unknown_fields=True):
-    """The device that asks."""
+    """The calling device's key and label."""
 
     key: Key
     label: Label | None = None
 
 
 class Registered(msgspec.Struct):
-    """The session of the device that asks, and whether it is served."""
+    """The calling device's session id and its state."""
 
     id: str
     state: State
 
 
 class Approval(msgspec.Struct, forbid_unknown_fields=True):
-    """The signature of the device that approves."""
+    """The approving device's signature."""
 
     signature: Signature
 
 
 class Choices(msgspec.Struct, forbid_unknown_fields=True):
-    """What an owner chooses for the account."""
+    """The owner's settings for the account."""
 
     approves_devices: bool
 
@@ -80,7 +80,7 @@ class Choices(msgspec.Struct, forbid_unknown_fields=True):
 async def register_device(
     db: AsyncSession, session: models.Session, key: bytes, label: bytes | None
 ) -> None:
-    """Store the key of a session's device, once, and its label; raises CloudError."""
+    """Store a device's key and label; raises CloudError if it has another key already."""
     if session.key is not None and session.key != key:
         raise CloudError(409, "device_has_key", "this device has another key; log in again.")
     await db.execute(
@@ -91,7 +91,7 @@ async def register_device(
 async def approve_session(
     db: AsyncSession, approving: models.Session, region: str, session: str, signature: bytes
 ) -> None:
-    """Approve the pending session of an id; raises CloudError unless the signature holds."""
+    """Approve a pending session by its id; raises CloudError unless the signature is valid."""
     if approving.key is None:
         raise CloudError(409, "device_without_key", "this device has no key; register one first.")
     query = select(models.Session.key, models.Session.is_pending).where(
@@ -101,12 +101,12 @@ async def approve_session(
     if row is None:
         raise not_found("session")
     if row.key is None:
-        raise CloudError(409, "device_without_key", "the new device has not shown its key yet.")
+        raise CloudError(409, "device_without_key", "the new device has not registered a key yet.")
     try:
         VerifyKey(approving.key).verify(approval_text(region, session, row.key), signature)
     except (BadSignatureError, ValueError, TypeError) as error:
         raise CloudError(
-            403, "bad_signature", "the approval is not signed by this device for that one."
+            403, "bad_signature", "the approval is not signed with this device's key."
         ) from error
     await db.execute(
         update(models.Session).where(models.Session.id == session).values(is_pending=False)
@@ -114,34 +114,35 @@ async def approve_session(
 
 
 def approval_text(region: str, session: str, key: bytes) -> bytes:
-    """Return what a device signs to approve the session of another one, whose key is `key`."""
+    """Return the text to sign to approve the session of the device with the key `key`."""
     return f"hening cloud approval 1\n{region}\n{session}\n".encode() + key
 
 
 async def set_approval(db: AsyncSession, session: models.Session, *, is_on: bool) -> None:
-    """Let new sessions wait for an approval, or not; raises CloudError.
+    """Turn approval of new sessions on or off.
 
-    It is turned on where a device can approve, and words open the account if all devices are lost.
+    To turn it on, the device must have a key, and the account must have recovery words in case all
+    devices are lost. Raises CloudError otherwise.
     """
     if is_on and session.key is None:
         raise CloudError(409, "device_without_key", "this device has no key; register one first.")
     has_words = select(models.Recovery.account).where(models.Recovery.account == session.account)
     if is_on and await db.scalar(has_words) is None:
         raise CloudError(
-            409, "no_recovery", "set up recovery words first: without a device they alone get in."
+            409, "no_recovery", "set up recovery words first, in case all devices are lost."
         )
     wanted = update(models.Account).where(models.Account.id == session.account)
     await db.execute(wanted.values(approves_devices=is_on))
 
 
 async def is_approval_on(db: AsyncSession, account: str) -> bool:
-    """Answer whether new sessions of an account wait for an approval."""
+    """Return whether new sessions of an account need an approval."""
     query = select(models.Account.approves_devices).where(models.Account.id == account)
     return bool(await db.scalar(query))
 
 
 async def show_sessions(call: Call) -> list[Session]:
-    """List the devices that are logged in, newest first."""
+    """List the logged-in devices, newest first."""
     async with call.services.database() as db:
         rows = await list_sessions(db, call.account, call.services.now())
     return [
@@ -159,13 +160,13 @@ async def show_sessions(call: Call) -> list[Session]:
 
 
 async def end(call: Call) -> None:
-    """Log a device out."""
+    """Log out a device."""
     async with call.services.database.begin() as db:
         await end_session_of(db, call.account, call.path["id"])
 
 
 async def register(call: Call) -> Registered:
-    """Store the key of the device that asks, which may be one that waits for an approval."""
+    """Store the key of the calling device, which may still wait for approval."""
     async with call.services.database.begin() as db:
         session = await find_session(db, call.token)
         await register_device(db, session, call.body.key, call.body.label)
@@ -173,7 +174,7 @@ async def register(call: Call) -> Registered:
 
 
 async def approve(call: Call) -> None:
-    """Approve a device that waits."""
+    """Approve a pending device."""
     region, session = call.services.settings.region, call.path["id"]
     async with call.services.database.begin() as db:
         approving = await find_session(db, call.token)
@@ -181,13 +182,13 @@ async def approve(call: Call) -> None:
 
 
 async def show_choices(call: Call) -> Choices:
-    """Return what the owner chose."""
+    """Return the owner's settings for the account."""
     async with call.services.database() as db:
         return Choices(await is_approval_on(db, call.account))
 
 
 async def choose(call: Call) -> None:
-    """Store what the owner chooses."""
+    """Store the owner's settings for the account."""
     async with call.services.database.begin() as db:
         session = await find_session(db, call.token)
         await set_approval(db, session, is_on=call.body.approves_devices)

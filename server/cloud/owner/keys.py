@@ -1,9 +1,9 @@
-"""`/account/1/`: what opens an account, replaced: recovery words, and the account's own key.
+"""`/account/1/`: set and use recovery words, and rotate the account's key.
 
-Each change is signed, as a login is, over JSON `{username, challenge, host, action, …}`: by the key
-of the password, or where that is lost by the key of the words. The server keeps the public key that
-the words make, and the account's keys encrypted by them. A name that is not there, or that has no
-words, costs the same work as one that has.
+Like a login, each request is signed, over JSON `{username, challenge, host, action, …}`: with the
+key derived from the password, or if that is lost from the recovery words. The server stores the
+words' public key, and the account's keys wrapped with the words. A request for an unknown name, or
+for an account without words, does the same work as for any other.
 """
 
 from dataclasses import dataclass
@@ -50,19 +50,23 @@ from server.cloud.storage import models
 TABLE = "recoveries"
 _SEALED = ("key", "wrap", "words")
 MAX_ROTATION = 4 * 1024 * 1024
-"""Bytes of a rotation: some thousand collections."""
+"""Maximum size of a rotation request, in bytes; enough for some thousand collections."""
 Kind = TypeVar("Kind", bound=Response)
 _Wrap = Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
 
 
 class Challenge(msgspec.Struct):
-    """What is to be signed."""
+    """The challenge to sign."""
 
     challenge: bytes
 
 
 class Recovery(msgspec.Struct):
-    """What is kept of the words: `words` are they themselves, encrypted by the account's key."""
+    """The stored data of recovery words.
+
+    `key` is their Ed25519 public key, `wrap` the account's keys wrapped with them, and `words` the
+    words themselves, encrypted with the account's key.
+    """
 
     key: Key
     wrap: _Wrap
@@ -70,33 +74,36 @@ class Recovery(msgspec.Struct):
 
 
 class SetRecovery(Response):
-    """Signed by the password's key: other words."""
+    """New recovery words, signed with the password's key."""
 
     recovery: Recovery
 
 
 class UseRecovery(Response):
-    """Signed by the words' key: the keys of a new password."""
+    """The login key and wrapped keys of a new password, signed with the words' key."""
 
     login_key: Key
     wrap: _Wrap
 
 
 class Opened(msgspec.Struct):
-    """The account's keys, encrypted by the words; and its public key."""
+    """The account's keys, wrapped with the recovery words, and its public key."""
 
     wrap: bytes
     public_key: bytes
 
 
 class Recovered(msgspec.Struct):
-    """The token of the one session that there is now."""
+    """The token of the new session, the account's only one."""
 
     token: str
 
 
 class NewMember(msgspec.Struct):
-    """A collection's new key, encrypted to the public key of the member `username`."""
+    """A collection's new key, encrypted to the public key of the member `username`.
+
+    `uid` is that of the new invitation.
+    """
 
     uid: wire.Uid
     username: str
@@ -104,9 +111,9 @@ class NewMember(msgspec.Struct):
 
 
 class Rewrapped(msgspec.Struct):
-    """A collection's key and type, encrypted anew by the account's new key.
+    """A collection's key and type, encrypted with the account's new key.
 
-    `members` are all other members of a collection that has another key of its own.
+    `members` lists all other members if the collection's own key was replaced, else it is empty.
     """
 
     uid: wire.Uid
@@ -116,7 +123,7 @@ class Rewrapped(msgspec.Struct):
 
 
 class Rotate(Response):
-    """Signed by the password's key: everything that the account's key opens, encrypted anew."""
+    """All keys of an account, encrypted with its new key, and signed with the password's key."""
 
     wrap: _Wrap
     public_key: Key
@@ -126,7 +133,7 @@ class Rotate(Response):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is kept of an account's recovery words, opened: see `models.Recovery`."""
+    """The decrypted data of an account's recovery words; see `models.Recovery`."""
 
     key: bytes
     wrap: bytes
@@ -134,7 +141,7 @@ class Words:
 
 
 async def load_words(db: AsyncSession, secrets: Secrets, account: str | None) -> Words | None:
-    """Return what is kept of an account's words, None where it has none or there is no account."""
+    """Return the data of an account's words; None if it has none or `account` is None."""
     query = select(models.Recovery).where(models.Recovery.account == (account or ""))
     row = await db.scalar(query)
     opened = [
@@ -149,7 +156,7 @@ async def load_words(db: AsyncSession, secrets: Secrets, account: str | None) ->
 async def keep_words(
     db: AsyncSession, secrets: Secrets, account: str, words: Words, now: int
 ) -> None:
-    """Replace what is kept of the words of a locked account."""
+    """Replace the data of the recovery words of a locked account."""
     await db.execute(delete(models.Recovery).where(models.Recovery.account == account))
     sealed = {
         column: secrets.seal(getattr(words, column), TABLE, account, column) for column in _SEALED
@@ -158,7 +165,7 @@ async def keep_words(
 
 
 async def show_recovery(call: Call) -> Recovery:
-    """Return what is kept of the words, for a device that shows them again."""
+    """Return the data of the recovery words, so that a device can show them again."""
     async with call.services.database() as db:
         found = await load_words(db, call.services.secrets, call.account)
     if found is None:
@@ -167,7 +174,7 @@ async def show_recovery(call: Call) -> Recovery:
 
 
 async def set_recovery(call: Call) -> None:
-    """Store other words."""
+    """Replace the recovery words."""
     services = call.services
     claim, asked = _read(call, SetRecovery)
     async with services.database.begin() as db:
@@ -179,20 +186,20 @@ async def set_recovery(call: Call) -> None:
 
 
 async def challenge(call: Call) -> Challenge:  # noqa: RUF029 - a handler like the others
-    """Return a challenge for a name, whether or not it is there."""
+    """Return a challenge for a name, whether or not it has an account."""
     services = call.services
     return Challenge(make_challenge(services.secrets, call.body.username, services.now()))
 
 
 async def open_recovery(call: Call) -> Opened:
-    """Return the account's keys to a device that has the words."""
+    """Return the account's wrapped keys to a device that has the recovery words."""
     claim, _ = _read(call, Response)
     owner, words = await _verify_words(call, claim, "openRecovery")
     return Opened(words.wrap, owner.public_key)
 
 
 async def use_recovery(call: Call) -> Recovered:
-    """Store the keys of a new password, and log every other device and program out."""
+    """Replace the password's keys, and log out all devices and programs except this one."""
     services = call.services
     claim, asked = _read(call, UseRecovery)
     owner, words = await _verify_words(call, claim, "useRecovery")
@@ -200,7 +207,7 @@ async def use_recovery(call: Call) -> Recovered:
         await hold_pepper(db, services.secrets)
         await lock_owner(db, owner.id)
         found = await load_words(db, services.secrets, owner.id)
-        if found is None or found.key != words.key:  # other words were stored meanwhile
+        if found is None or found.key != words.key:  # the words were replaced meanwhile
             raise refuse_login()
         await change_keys(db, services.secrets, owner.id, asked.login_key, asked.wrap)
         await end_all(db, owner.id)
@@ -209,7 +216,7 @@ async def use_recovery(call: Call) -> Recovered:
 
 
 async def rotate(call: Call) -> None:
-    """Store a new account key's wraps, all of them; other devices log in again."""
+    """Rotate the account's key: replace all wrapped keys; other devices have to log in again."""
     services, secrets = call.services, call.services.secrets
     claim, asked = _read(call, Rotate)
     async with services.database.begin() as db:
@@ -238,7 +245,9 @@ async def rotate(call: Call) -> None:
             words = _to_words(asked.recovery)
             await keep_words(db, secrets, call.account, words, services.now())
         elif await load_words(db, secrets, call.account) is not None:
-            raise CloudError(409, "no_recovery", "the words have to wrap the new key, too.")
+            raise CloudError(
+                409, "no_recovery", "the account has recovery words; wrap the new key with them."
+            )
         await end_others(db, call.account, call.token)
 
 
@@ -249,7 +258,7 @@ def _read(call: Call, kind: type[Kind]) -> tuple[Claim, Kind]:
 
 
 def _verify_own(call: Call, claim: Claim, action: Action, owner: Owner | None) -> None:
-    """Raise CloudError unless the account's own password signed."""
+    """Raise CloudError unless the request is signed with the key of the account's password."""
     services, name, now = call.services, claim.response.username, call.services.now()
     known = services.secrets.name_hash(name)
     services.rates.count_login(known, now)
@@ -259,7 +268,7 @@ def _verify_own(call: Call, claim: Claim, action: Action, owner: Owner | None) -
 
 
 async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner, Words]:
-    """Return the account that a response names; raises CloudError unless its words signed."""
+    """Return the account named in a response; raises CloudError unless its words signed it."""
     services, secrets, now = call.services, call.services.secrets, call.services.now()
     name = claim.response.username
     known = secrets.name_hash(name)

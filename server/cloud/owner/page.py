@@ -1,8 +1,9 @@
-"""`/owner/TOKEN`: the page of an owner, without scripts and without a field for a password.
+"""`/owner/TOKEN`: the owner's web page, without scripts, cookies or a password field.
 
-The token of the link, which a device asked for, is a part of the path for ten minutes: there are no
-cookies, and no other site knows where to send a form. The page shows what the server knows. It
-decrypts nothing, since a server that sends code to decrypt can send other code.
+A device requests a link with a token in its path, which is valid for ten minutes. Another site
+cannot forge a form, as it does not know the token. The page shows only what the server knows. It
+does not decrypt anything in the browser: a server that sends decryption code could send malicious
+code instead.
 """
 
 import hashlib
@@ -42,20 +43,20 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 SECONDS = 600
-"""For which a link opens the page."""
+"""How long a link is valid."""
 TEMPLATES = Path(__file__).with_name("templates")
 LINK = "/owner/{token:[A-Za-z0-9_-]{43}}"
 
 
 class NewLink(msgspec.Struct):
-    """A link, which opens until `expires_at`; whoever has it sees and may do what the page can."""
+    """A link to the owner's page, valid until `expires_at`; it grants full use of the page."""
 
     url: str
     expires_at: int
 
 
 async def make_link(call: Call) -> NewLink:
-    """Make a link for the account that asks."""
+    """Create a link to the page of the caller's account."""
     services = call.services
     token, expires_at = services.draw(32), services.now() + SECONDS
     async with services.database.begin() as db:
@@ -69,21 +70,21 @@ async def make_link(call: Call) -> NewLink:
 
 
 async def find_linked(db: AsyncSession, token: str, now: int) -> str:
-    """Return the account of a link; raises CloudError for one that does not open any more."""
+    """Return the account of a link; raises CloudError if it is expired or unknown."""
     query = select(OwnerLink.account).where(
         OwnerLink.token_sha256 == _hash(token), OwnerLink.expires_at > now
     )
     account: str | None = await db.scalar(query)
     if account is None:
         raise CloudError(
-            404, "link_expired", "this link does not open any more; get a new one on your device."
+            404, "link_expired", "this link has expired; get a new one on your device."
         )
     return account
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request to the page of `account`, with the members of a form."""
+    """One request to the page of `account`, with the fields of a posted form."""
 
     services: Services
     request: web.Request
@@ -111,7 +112,7 @@ def add_page_routes(app: web.Application, services: Services) -> None:
 
 
 async def show(visit: Visit, said: str = "") -> Sent:
-    """Show the page; `said` is what was just done."""
+    """Show the page; `said` reports the result of the last action."""
     services, now = visit.services, visit.services.now()
     policies = services.law.policies
     signed = await policies.current(now)
@@ -141,7 +142,7 @@ async def show(visit: Visit, said: str = "") -> Sent:
 
 
 async def consent(visit: Visit) -> Sent:
-    """Keep a consent that was given on the page, which no device signed."""
+    """Store a consent given on the page, which has no device signature."""
     services, now, form = visit.services, visit.services.now(), visit.form
     if form.get("agree") != "yes":
         return await show(visit, "Nothing was changed: tick the box to agree.")
@@ -177,24 +178,24 @@ async def consent(visit: Visit) -> Sent:
 async def withdraw(visit: Visit) -> Sent:
     """Withdraw the consent."""
     await visit.services.law.ask_to_withdraw(visit.account, "page")
-    return await show(visit, "Your consent is withdrawn. Nothing is taken from your devices.")
+    return await show(visit, "Your consent is withdrawn. Your devices can no longer upload.")
 
 
 async def sign_out(visit: Visit) -> Sent:
-    """Log a device out."""
+    """Log out a device."""
     async with visit.services.database.begin() as db:
         await end_session_of(db, visit.account, visit.form.get("session", ""))
     return await show(visit, "The device is logged out.")
 
 
 async def export(visit: Visit) -> Sent:  # noqa: RUF029 - a handler like the others
-    """Give everything as one file."""
+    """Return all stored data as one ZIP."""
     body = export_account(visit.services, visit.account)
     return Sent("application/zip", body, "hening.zip")
 
 
 async def show_receipt(visit: Visit) -> Sent:
-    """Give a receipt as a file."""
+    """Return a receipt as a file."""
     number = visit.request.match_info["id"]
     query = select(Consent.receipt).where(Consent.account == visit.account, Consent.id == number)
     async with visit.services.database() as db:
@@ -229,7 +230,7 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
 
 
 async def _show_start(request: web.Request) -> web.StreamResponse:
-    said = "Your device gives you a link to your page; it opens for ten minutes."
+    said = "Get a link to your page on your device. It is valid for ten minutes."
     return await _send(request, _render("problem.html", said=said))
 
 
@@ -252,7 +253,7 @@ async def _read_form(request: web.Request) -> dict[str, str]:
     async for piece in request.content.iter_any():
         data += piece
         if len(data) > MAX_FORM:
-            raise CloudError(413, "too_large", f"a form may have {MAX_FORM} bytes here.")
+            raise CloudError(413, "too_large", f"a form may have at most {MAX_FORM} bytes.")
     try:
         found = parse_qs(data.decode("ascii"), strict_parsing=bool(data), max_num_fields=16)
     except ValueError as error:
@@ -262,12 +263,12 @@ async def _read_form(request: web.Request) -> dict[str, str]:
 
 def _read_number(text: str | None) -> int:
     if text is None or not text.isascii() or not text.isdecimal() or len(text) > 6:
-        raise CloudError(400, "malformed", "a number of the form is malformed.")
+        raise CloudError(400, "malformed", "a number in the form is malformed.")
     return int(text)
 
 
 def _choose_locale(request: web.Request, known: list[str]) -> str:
-    """Return the language of a text that the browser asks for, or the first there is."""
+    """Return the first known language in `Accept-Language`, or the alphabetically first one."""
     for part in request.headers.get("Accept-Language", "").split(",")[:16]:
         wanted = part.partition(";")[0].strip()
         for locale in (wanted, wanted.partition("-")[0]):
@@ -284,7 +285,7 @@ def _show_time(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%-d %B %Y, %H:%M} UTC"
 
 
-# Read once, when this is imported: a request waits for no disk.
+# Read at import, so that no request waits for the disk.
 _FILES = {path.name: path.read_text("utf-8") for path in sorted(TEMPLATES.iterdir())}
 _STYLE = _FILES["style.css"].encode()
 _PAGES = Environment(loader=DictLoader(_FILES), autoescape=True, undefined=StrictUndefined)

@@ -1,4 +1,4 @@
-"""`/account/1/`: what is kept of an account, and tokens for programs."""
+"""`/account/1/`: an account's usage, program tokens, and links to the owner's page."""
 
 from typing import Annotated
 
@@ -20,13 +20,13 @@ from server.cloud.owner.page import NewLink, make_link
 from server.cloud.storage.models import Account
 
 MAX_TOKENS = 32
-"""Tokens of programs that an account may have."""
+"""Maximum number of program tokens per account."""
 
 
 class Usage(msgspec.Struct):
-    """Bytes that the account keeps, and how many it may; 0 is no limit.
+    """The account's stored bytes and its quota in bytes; 0 means no limit.
 
-    `erases_at` is when an announced erasure begins: see the account's notices.
+    `erases_at` is the time when an announced erasure begins; see the account's notices.
     """
 
     used: int
@@ -35,7 +35,7 @@ class Usage(msgspec.Struct):
 
 
 class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What a new token is for."""
+    """The door and the rights of a new token."""
 
     door: Door
     reads_only: bool = False
@@ -51,14 +51,14 @@ class Token(msgspec.Struct):
 
 
 class NewToken(msgspec.Struct):
-    """A new token; its secret is shown this once."""
+    """A new token; its secret is shown only here."""
 
     id: str
     token: Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
 
 
 async def show_usage(call: Call) -> Usage:
-    """Return how much the account keeps."""
+    """Return the account's storage usage."""
     async with call.services.database() as db:
         query = select(Account.used, Account.quota).where(Account.id == call.account)
         row = (await db.execute(query)).one()
@@ -67,14 +67,14 @@ async def show_usage(call: Call) -> Usage:
 
 
 async def show_tokens(call: Call) -> list[Token]:
-    """List the tokens of programs, newest first."""
+    """List the program tokens, newest first."""
     async with call.services.database() as db:
         rows = await list_app_tokens(db, call.account)
     return [Token(row.id, Door(row.door), row.reads_only, row.created_at) for row in rows]
 
 
 async def make_token(call: Call) -> NewToken:
-    """Make a token for a program."""
+    """Create a token for a program."""
     services, asked = call.services, call.body
     made = NewToken(services.draw(16), services.draw(32))
     async with services.database.begin() as db:
@@ -92,13 +92,13 @@ async def make_token(call: Call) -> NewToken:
 
 
 async def remove_token(call: Call) -> None:
-    """Remove a program's token; what it stored stays."""
+    """Remove a program's token; the data that the program stored stays."""
     async with call.services.database.begin() as db:
         await remove_app_token(db, call.account, call.path["id"])
 
 
 async def link(call: Call) -> NewLink:
-    """Make a link to the owner's page."""
+    """Create a link to the owner's page."""
     return await make_link(call)
 
 
