@@ -1,4 +1,4 @@
-"""`/blobs/VAULT/[TYPE/[NAME]]`, as restic asks."""
+"""`/blobs/VAULT/[TYPE/[NAME]]`: restic's REST protocol."""
 
 import base64
 import binascii
@@ -42,15 +42,15 @@ V1, V2 = "application/vnd.x.restic.rest.v1", "application/vnd.x.restic.rest.v2"
 REALM: Final = {"WWW-Authenticate": 'Basic realm="hening", charset="UTF-8"'}
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{0,15})")
 MAX_BODY = 256 * 1024 * 1024
-"""Bytes of an object; restic's packs have 16 MiB, 128 MiB at most."""
+"""Maximum size of an object, in bytes; restic's packs have 16 MiB by default, 128 MiB at most."""
 MAX_SMALL = 64 * 1024
-"""Bytes of a key or a lock."""
+"""Maximum size of a key or a lock, in bytes."""
 
 
 class Receiving:
-    """Hands the pieces of a body on; `length` is how many bytes passed.
+    """Checks an upload while its pieces pass through; `length` counts the bytes so far.
 
-    A body that `is_encrypted` is refused unless it looks so.
+    With `is_encrypted`, a body that is not ciphertext is refused.
     """
 
     def __init__(
@@ -68,12 +68,14 @@ class Receiving:
         self.length = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the pieces; raises CloudError above the limit, or unless `name` is their sha256."""
+        """Yield the pieces; raises CloudError for a body that is too large or fails a check."""
         digest, begin, is_judged = hashlib.sha256(), bytearray(), not self._is_encrypted
         async for piece in self._pieces:
             self.length += len(piece)
             if self.length > self._limit:
-                raise CloudError(413, "too_large", f"an object may have {self._limit} bytes here.")
+                raise CloudError(
+                    413, "too_large", f"an object may have at most {self._limit} bytes here."
+                )
             digest.update(piece)
             if not is_judged:
                 begin += piece[: SAMPLE - len(begin)]
@@ -85,20 +87,20 @@ class Receiving:
             check_ciphertext(bytes(begin), "this object")
         if self._name is not None and not hmac.compare_digest(digest.hexdigest(), self._name):
             raise CloudError(
-                400, "wrong_hash", "the body does not hash to its name; send it again."
+                400, "wrong_hash", "the name is not the sha256 of the body; send it again."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request of a program that showed its token."""
+    """One request of an authenticated program."""
 
     services: Services
     visitor: Visitor
     request: web.Request
 
     async def check_consent(self) -> None:
-        """Raise CloudError unless the owner has agreed to the policy that holds."""
+        """Raise CloudError unless the owner has agreed to the policy in force."""
         holds = await self.services.law.policies.current(self.services.now())
         check_agreed(holds, self.visitor.consent_version)
 
@@ -142,11 +144,11 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
 
 
 async def create(ask: Ask) -> web.StreamResponse:
-    """Make a vault."""
+    """Create a vault."""
     ask.visitor.check_may_write()
     ask.services.check_takes_more()
     if ask.request.query.get("create") != "true":
-        raise CloudError(400, "bad_request", "a vault is made with ?create=true.")
+        raise CloudError(400, "bad_request", "create a vault with ?create=true.")
     name = decode_vault(ask.request.match_info["vault"])
     await ask.check_consent()
     async with ask.services.database.begin() as db:
@@ -167,7 +169,7 @@ async def remove_all(ask: Ask) -> web.StreamResponse:
 
 
 async def list_all(ask: Ask) -> web.StreamResponse:
-    """List a vault's objects of one type, in the version that is asked for."""
+    """List a vault's objects of one type, in the protocol version that the client accepts."""
     kind = decode_type(ask.request.match_info["type"])
     decode_vault(ask.request.match_info["vault"])
     async with ask.services.database() as db:
@@ -179,14 +181,14 @@ async def list_all(ask: Ask) -> web.StreamResponse:
 
 
 async def head(ask: Ask) -> web.StreamResponse:
-    """Say how long an object is."""
+    """Return an object's length."""
     async with ask.services.database() as db:
         kept = await find_blob(db, ask.visitor.account, _address(ask.request))
     return web.Response(headers={"Content-Length": str(kept.length)})
 
 
 async def get(ask: Ask) -> web.StreamResponse:
-    """Give an object, or a range of it."""
+    """Return an object, or a range of it."""
     address = _address(ask.request)
     async with ask.services.database() as db:
         kept = await find_blob(db, ask.visitor.account, address)
@@ -197,7 +199,7 @@ async def get(ask: Ask) -> web.StreamResponse:
     if status == web.HTTPPartialContent.status_code:
         response.headers["Content-Range"] = f"bytes {first}-{last}/{kept.length}"
     pieces = ask.services.bodies.get(kept.stored, first, response.content_length)
-    begin = await anext(pieces, b"")  # before the answer begins: what is lost is refused
+    begin = await anext(pieces, b"")  # before the headers, so that a lost body gets an error status
     await response.prepare(ask.request)
     try:
         await response.write(begin)
@@ -205,7 +207,7 @@ async def get(ask: Ask) -> web.StreamResponse:
             await response.write(piece)
         await response.write_eof()
     except (HeningError, OSError):
-        # The answer is begun: its end says that it is not whole.
+        # The status has been sent; only an aborted connection tells that the body is incomplete.
         if ask.request.transport is not None:
             ask.request.transport.abort()
         raise
@@ -213,16 +215,16 @@ async def get(ask: Ask) -> web.StreamResponse:
 
 
 async def put(ask: Ask) -> web.StreamResponse:
-    """Keep an object: its body first, and what is told of it behind."""
+    """Store an object: its body first, then its row."""
     ask.visitor.check_may_write()
     address, account = _address(ask.request), ask.visitor.account
-    if address.type != LOCKS:  # without a lock nobody can read what is here
+    if address.type != LOCKS:  # restic needs a lock even to read
         ask.services.check_takes_more()
     limit = MAX_SMALL if address.type in SMALL_TYPES or address.is_config else MAX_BODY
     length = ask.request.content_length
     if length is not None and length > limit:
-        raise CloudError(413, "too_large", f"an object may have {limit} bytes here.")
-    if address.type != LOCKS:  # without one restic does not even read
+        raise CloudError(413, "too_large", f"an object may have at most {limit} bytes here.")
+    if address.type != LOCKS:
         await ask.check_consent()
     vault = ask.visitor.vault
     ask.visitor.check_room(length or 0)
@@ -244,7 +246,7 @@ async def put(ask: Ask) -> web.StreamResponse:
 
 
 async def remove(ask: Ask) -> web.StreamResponse:
-    """Remove an object: what is told of it first, so that nothing is told that is not there."""
+    """Remove an object: its row first, so that no row refers to a missing body."""
     ask.visitor.check_may_write()
     async with ask.services.database.begin() as db:
         stored = await remove_blob(db, ask.visitor.account, _address(ask.request))
@@ -268,19 +270,19 @@ def _read_basic(request: web.Request) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         colon = name = token = ""
     if scheme.casefold() != "basic" or not colon:
-        raise CloudError(401, "not_authenticated", "send a name and a token of the blobs door.")
+        raise CloudError(401, "not_authenticated", "send a name and a token for the blobs door.")
     return name, token
 
 
 def _read_range(text: str | None, length: int) -> tuple[int, int, int]:
-    """Return first and last byte and the status; raises CloudError for a range beyond the end."""
+    """Return first and last byte and the HTTP status; raises CloudError beyond the end."""
     match = _RANGE.fullmatch(text) if text is not None else None
     if match is None:
         return 0, length - 1, 200
     first = int(match[1])
     last = min(int(match[2]) if match[2] else length - 1, length - 1)
     if first > last:
-        raise CloudError(416, "bad_range", f"there are {length} bytes.")
+        raise CloudError(416, "bad_range", f"the object has only {length} bytes.")
     return first, last, 206
 
 

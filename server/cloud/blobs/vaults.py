@@ -1,4 +1,4 @@
-"""Vaults: their addresses, which program may use one, and what an account keeps there."""
+"""Vaults: object addresses, authentication of programs, and objects in the database."""
 
 import hmac
 import re
@@ -23,16 +23,16 @@ from server.cloud.storage.models import Account, AppToken, Blob, Site, Vault
 LOCKS: Final = "locks"
 TYPES: Final = ("data", "keys", LOCKS, "snapshots", "index")
 CONFIG: Final = "config"
-"""The one object of a vault without a type; its name is no hash."""
+"""The only object of a vault without a type; its name is not a hash."""
 SMALL_TYPES: Final = frozenset({"keys", LOCKS})
-"""Types whose bodies hold JSON in clear, or a few bytes."""
+"""Types whose bodies are unencrypted JSON or only a few bytes."""
 _VAULT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An object `name` of a `type` in an account's `vault`; the config has the type `config`."""
+    """An object's address within an account; the config has the type and name `config`."""
 
     vault: str
     type: str
@@ -45,28 +45,28 @@ class Address:
 
 
 def is_vault(text: str) -> bool:
-    """Answer whether a text can be a vault's name."""
+    """Return whether a text is a valid vault name."""
     return _VAULT.fullmatch(text) is not None
 
 
 def decode_vault(text: str) -> str:
-    """Return a vault's name; raises CloudError for a malformed one."""
+    """Return a vault's name; raises CloudError if it is malformed."""
     if not is_vault(text):
         raise CloudError(
-            400, "bad_vault", "a vault is 1 to 32 of a-z, 0-9 and -, and does not begin with -."
+            400, "bad_vault", "a vault's name has 1 to 32 of a-z, 0-9 and -, and no leading -."
         )
     return text
 
 
 def decode_type(text: str) -> str:
-    """Return a type; raises CloudError for one that there is not."""
+    """Return an object type; raises CloudError if it is unknown."""
     if text not in TYPES:
         raise not_found("type")
     return text
 
 
 def decode_address(vault: str, kind: str, name: str) -> Address:
-    """Return an address; raises CloudError for one that is malformed."""
+    """Return an object's address; raises CloudError if a part is malformed."""
     if _NAME.fullmatch(name) is None:
         raise CloudError(400, "bad_name", "a name is the sha256 of its body, in hexadecimal.")
     return Address(decode_vault(vault), decode_type(kind), name)
@@ -77,7 +77,7 @@ def config_of(vault: str) -> Address:
     return Address(decode_vault(vault), CONFIG, CONFIG)
 
 
-# Statements on tables that are made once: making one anew takes longer than SQLite does for it.
+# Prebuilt statements: building one takes longer than SQLite takes to execute it.
 _SITE, _ACCOUNTS, _TOKENS, _VAULTS, _BLOBS = (
     cast("Table", each.__table__) for each in (Site, Account, AppToken, Vault, Blob)
 )
@@ -91,7 +91,7 @@ _LOOK = (
         & (_BLOBS.c.name == bindparam("name")),
     )
     .where(
-        # A number alone does not do: that of a vault that is gone may be another account's by now.
+        # The id alone is not enough: a removed vault's id may now belong to another account.
         _VAULTS.c.id == bindparam("vault"),
         _VAULTS.c.account == bindparam("account"),
         _VAULTS.c.name == bindparam("vault_name"),
@@ -126,14 +126,14 @@ _FIND = (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An object that is there: the body's length in bytes, and its name in the store."""
+    """A stored object: the body's length in bytes, and its name in the store."""
 
     length: int
     stored: str
 
 
 async def find_vault(db: AsyncSession, account: str, name: str) -> int:
-    """Return the number of an account's vault; raises CloudError where there is none."""
+    """Return the id of an account's vault; raises CloudError if there is none of this name."""
     query = select(Vault.id).where(Vault.account == account, Vault.name == name)
     number = await db.scalar(query)
     if number is None:
@@ -142,7 +142,7 @@ async def find_vault(db: AsyncSession, account: str, name: str) -> int:
 
 
 async def add_vault(db: AsyncSession, account: str, name: str) -> None:
-    """Make a vault, unless it is there."""
+    """Create a vault unless it exists."""
     await lock_owner(db, account)
     query = select(Vault.id).where(Vault.account == account, Vault.name == name)
     if await db.scalar(query) is None:
@@ -150,7 +150,7 @@ async def add_vault(db: AsyncSession, account: str, name: str) -> None:
 
 
 async def find_blob(db: AsyncSession, account: str, address: Address) -> Kept:
-    """Return what is kept at an address; raises CloudError where nothing is."""
+    """Return the object at an address; raises CloudError if there is none."""
     query = (
         select(Blob.length, Blob.stored)
         .join(Vault, Vault.id == Blob.vault)
@@ -164,7 +164,7 @@ async def find_blob(db: AsyncSession, account: str, address: Address) -> Kept:
 
 
 async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str, int]]:
-    """Return names and lengths of a vault's objects of one type."""
+    """Return the names and lengths of a vault's objects of one type."""
     query = select(Blob.name, Blob.length).where(Blob.vault == vault, Blob.type == kind)
     return [(name, length) for name, length in await db.execute(query.order_by(Blob.name))]
 
@@ -172,9 +172,9 @@ async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str,
 async def add_blob(
     db: AsyncSession, account: str, vault: int, address: Address, kept: Kept
 ) -> bool:
-    """Note that a body is in the store now; False where the object is there already.
+    """Add the row of a stored body; returns False if the object exists already.
 
-    Raises CloudError where the vault is gone meanwhile, or above the quota.
+    Raises CloudError if the vault was removed meanwhile or the quota is exceeded.
     """
     await lock_owner(db, account)
     connection = await db.connection()
@@ -191,7 +191,7 @@ async def add_blob(
 
 
 async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
-    """Forget an object, and return the name of its body; raises CloudError."""
+    """Remove an object's row and return its body's name; raises CloudError if there is none."""
     await lock_owner(db, account)
     kept = await find_blob(db, account, address)
     await db.execute(delete(Blob).where(Blob.stored == kept.stored))
@@ -200,7 +200,7 @@ async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
 
 
 async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
-    """Forget a vault with all that is in it, and return the names of its bodies."""
+    """Remove the rows of a vault and its objects, and return the names of their bodies."""
     await lock_owner(db, account)
     vault = await find_vault(db, account, name)
     stored = list(await db.scalars(select(Blob.stored).where(Blob.vault == vault)))
@@ -213,9 +213,10 @@ async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A program that showed a valid token: whose it is, and whether it may change anything.
+    """A program with a valid token: its account, and whether it may write.
 
-    `consent_version` is the policy's that the owner agreed to; `quota` and `used` are bytes.
+    `consent_version` is the policy version that the owner agreed to. `quota` and `used` are bytes.
+    `found_vault` is the id of the vault in the request, None if it does not exist.
     """
 
     account: str
@@ -228,32 +229,35 @@ class Visitor:
 
     @property
     def vault(self) -> int:
-        """The number of the vault that is asked for; raises CloudError where there is none."""
+        """The id of the vault in the request; raises CloudError if it does not exist."""
         if self.found_vault is None:
             raise not_found("vault")
         return self.found_vault
 
     def check_may_write(self) -> None:
-        """Raise CloudError for a token that only reads."""
+        """Raise CloudError for a read-only token."""
         if self.reads_only:
-            raise CloudError(403, "reads_only", "this token reads only; make another one.")
+            raise CloudError(403, "reads_only", "this token is read-only; create another one.")
 
     def check_room(self, added: int) -> None:
-        """Raise CloudError unless `added` bytes more are within the account's quota."""
+        """Raise CloudError unless the quota allows `added` more bytes."""
         check_fits(self.quota, self.used, added, is_closed=self.is_closed)
 
 
 async def find_visitor(
     db: AsyncSession, secrets: Secrets, name: str, token: str, vault: str
 ) -> Visitor:
-    """Return who shows a name and a token; raises CloudError, the same for any that is wrong."""
+    """Authenticate a program by name and token; raises the same CloudError if either is wrong.
+
+    Raises another CloudError if the account is suspended or the pepper was rotated.
+    """
     connection = await db.connection()
     asked = {"token": hash_token(token), "vault": vault if is_vault(vault) else ""}
     row = (await connection.execute(_FIND, asked)).one_or_none()
     if row is not None and row.pepper != secrets.mark:
         raise refuse_pepper()
     if row is None or not hmac.compare_digest(row.name_hash, secrets.name_hash(name)):
-        raise CloudError(401, "invalid_token", "name and token do not belong together.")
+        raise CloudError(401, "invalid_token", "the name or the token is wrong.")
     if row.suspended:
         raise refuse_suspended()
     return Visitor(
