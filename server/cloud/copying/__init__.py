@@ -1,15 +1,15 @@
-"""Copies of a cloud, and whether one is whole.
+"""Backup, restore, and integrity check of a cloud.
 
-    contents   all rows of a database, and the bodies that they name
-    check      whether rows and bodies belong together
-    backup     a copy of one moment, made beside nodes that run; a cloud made from one
+    backup     back up while nodes are running, and restore
+    check      compare the database's rows with the stored bodies
+    contents   copy all rows, and the bodies that they refer to
 
-A backup is a folder of its own form, which `cloud run` does not take for a cloud:
+A backup is a folder with its own layout, which `cloud run` does not accept as a cloud:
 
-    backup.toml            region, time, and which database belongs to it
-    database-TIME.sqlite   all rows, also those of a PostgreSQL database
-    bodies/                bodies by name, also those of S3
+    backup.toml            region, time, and the name of the database file
+    database-TIME.sqlite   all rows, even if the cloud uses PostgreSQL
+    bodies/                bodies by name, even if the cloud uses S3
 
-`backup.toml` is written last and replaces an older one, so that a backup that is cut off leaves the
-one before it. A body never changes: what is there is not copied again.
+`backup.toml` is written last and replaces the former one, so an interrupted backup leaves the
+former one valid. Bodies never change, so existing ones are not copied again.
 """

@@ -1,14 +1,13 @@
-"""A copy of one moment, made beside nodes that run; and a cloud made from one.
+"""Back up a cloud while its nodes are running, and restore it.
 
-1. A lease says that a backup is made: from now on no body is removed that a row names.
-2. All rows are copied as they are at one moment. Each body that they name is there by then, for a
-   body comes before its row.
-3. Bodies that the backup lacks are copied, each against its hash; records of erasures, too.
-4. `backup.toml` names the new database; what the backup has no use for any more is removed.
+1. Take the backup lease. While it is held, no node removes a body that a row refers to.
+2. Copy all rows from one snapshot. Every body that they refer to exists by then, since a body is
+   stored before its row.
+3. Copy the bodies that the backup lacks, verifying their hashes, and the records of erasures.
+4. Write `backup.toml` with the new database's name. Then remove older databases and unused bodies.
 
-Of a restore bodies come first, each against its hash, then all rows in one transaction, then the
-settings that say that there is a cloud. So a restore that is cut off leaves no cloud, and is run
-again.
+A restore copies the bodies first, verifying their hashes, then all rows in one transaction, and
+writes the settings last. An interrupted restore leaves no cloud and can be repeated.
 """
 
 import asyncio
@@ -45,7 +44,7 @@ GENERATION_BYTES = 4
 
 
 class Manifest(msgspec.Struct, forbid_unknown_fields=True):
-    """What a backup is: of which region, of when (epoch seconds), and its database's file."""
+    """`backup.toml`: the region, the time (epoch seconds), and the database's file and sha256."""
 
     region: str
     made_at: int
@@ -61,26 +60,26 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class BackupFolder:
-    """Where a backup keeps things; `entropy` gives random bytes."""
+    """The paths in a backup's folder; `entropy` returns random bytes."""
 
     root: Path
     entropy: Callable[[int], bytes]
 
     @property
     def manifest(self) -> Path:
-        """The file that says which database belongs to the backup."""
+        """The manifest, which names the backup's database."""
         return self.root / "backup.toml"
 
     @property
     def bodies(self) -> LocalBodies:
-        """The backup's bodies."""
+        """The store of the backup's bodies."""
         return LocalBodies(self.root / "bodies", self.entropy)
 
     def read(self) -> Manifest:
-        """Return the manifest; raises StorageError where there is none, FormatError."""
+        """Return the manifest; raises StorageError if there is none, FormatError if malformed."""
         if not self.manifest.exists():
             raise StorageError(
-                f"there is no whole backup in {self.root}: run `hening-server cloud backup`."
+                f"there is no complete backup in {self.root}: run `hening-server cloud backup`."
             )
         try:
             data = read_bounded(self.manifest, _LIMIT)
@@ -88,13 +87,13 @@ class BackupFolder:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise FormatError(f"{self.manifest} is malformed: {error}.") from error
         if Path(found.database).name != found.database:
-            raise FormatError(f"{self.manifest} names a database elsewhere.")
+            raise FormatError(f"{self.manifest} names a database outside the backup's folder.")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How many rows were copied, how many bodies were new, and how many were removed."""
+    """The numbers of copied rows, copied bodies, and removed bodies."""
 
     rows: int
     bodies: int
@@ -104,15 +103,15 @@ class Copied:
 async def back_up(
     region: str, database: Sessions, bodies: Bodies, out: BackupFolder, now: int
 ) -> Copied:
-    """Bring the backup `out` to what is there now; raises StorageError.
+    """Create or update the backup `out` of a cloud.
 
-    Another region's backup is refused, and so is a second one at a time.
+    Raises StorageError if `out` is another region's backup, or another backup is running.
     """
     await asyncio.to_thread(_check, out, region)
     lease = await take_lease(database, BACKUP)
     if lease is None:
         raise StorageError(
-            f"another backup is made just now, or one was cut off: wait for {SECONDS} seconds."
+            f"another backup is running, or one was interrupted: wait for {SECONDS} seconds."
         )
     file = out.root / f"database-{now}.sqlite"
     try:
@@ -125,7 +124,7 @@ async def back_up(
                 count = await copy_missing(bodies, out.bodies, copy)
             await copy_records(bodies, out.bodies, now)
             async with database.begin() as db:
-                await lease.prolong(db)  # still held, and so no body was removed
+                await lease.prolong(db)  # fails if the lease was lost; bodies may be missing then
             await asyncio.to_thread(sync_file, file)
             manifest = Manifest(region, now, file.name, await asyncio.to_thread(hash_file, file))
             await asyncio.to_thread(write_durable, out.manifest, manifest.encode())
@@ -135,7 +134,7 @@ async def back_up(
 
 
 async def _tidy(out: BackupFolder, file: Path) -> int:
-    """Remove older databases, and bodies that the newest does not name."""
+    """Remove older databases, and bodies that the newest one does not refer to."""
     await asyncio.to_thread(_remove_older, file)
     count, bodies = 0, out.bodies
     async with open_database(file, migrations=MIGRATIONS) as copy:
@@ -161,7 +160,7 @@ def _check(out: BackupFolder, region: str) -> None:
         raise StorageError(f"{out.root} is a cloud, not a backup: name another folder with --out.")
     if out.manifest.exists() and (found := out.read()).region != region:
         raise StorageError(
-            f"{out.root} is a backup of the region {found.region}, and this is {region}: name"
+            f"{out.root} is a backup of the region {found.region}, not of {region}: name"
             " another folder with --out."
         )
 
@@ -179,9 +178,10 @@ def _remove_database(file: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored: of when it is, how many rows and bodies, and what a check found.
+    """The result of a restore: the backup's time, counts of rows and bodies, and a check's report.
 
-    `erased` accounts are there again and are erased before the cloud serves anything.
+    `erased` counts accounts that had been erased after the backup. They are erased again before the
+    cloud serves requests.
     """
 
     made_at: int
@@ -202,28 +202,29 @@ async def restore(
     former: Bodies | None,
     keep_sessions: bool,
 ) -> Restored:
-    """Make the cloud of `folder` from a backup; raises StorageError.
+    """Restore the cloud of `folder` from a backup.
 
-    A backup that is older than its policy allows is refused.
+    Accounts that were erased after the backup are scheduled for erasure again. The records of
+    erasures are read from the backup and from `former`, the body store of the cloud that is being
+    replaced; None if that is lost.
 
-    Accounts that were erased since the backup was made are announced for erasure, by the records
-    of the backup and of `former`, the store of the cloud that this one takes the place of; None
-    where that is lost, too.
+    Devices and programs have to log in again unless `keep_sessions` is set, as the backup may
+    contain a stolen token that was revoked later. Synchronization cursors always become invalid,
+    so that each device synchronizes from the start once.
 
-    Devices and programs have to log in again unless `keep_sessions`: among their tokens may be one
-    that was taken from a thief after the backup was made. Cursors end in either case, so that
-    devices look at everything once.
+    Raises StorageError if the backup is damaged, of another region, or older than its policy
+    allows, or if the database is not empty.
     """
     manifest = await asyncio.to_thread(backup.read)
     if manifest.region != settings.region:
         raise StorageError(
-            f"the backup is of the region {manifest.region}, and this cloud is {settings.region}:"
+            f"the backup is of the region {manifest.region}, but this cloud is {settings.region}:"
             " nothing was changed."
         )
     place = folder.database(settings)
     is_new = not await asyncio.to_thread(folder.settings.exists)
     if is_new and not isinstance(place, PostgresAddress):
-        # What an earlier try left; a cloud is not there before its settings are.
+        # Remove a leftover of an interrupted restore: without settings there is no cloud yet.
         await asyncio.to_thread(_remove, place)
     async with (
         _opened(backup, manifest, folder) as copy,
@@ -254,7 +255,7 @@ async def restore(
 async def _opened(
     backup: BackupFolder, manifest: Manifest, folder: CloudFolder
 ) -> AsyncIterator[Sessions]:
-    """Give a copy of the backup's database, which may be migrated: the backup stays as it is."""
+    """Yield a temporary copy of the backup's database, since opening it may migrate it."""
     source = folder.root / f"{TEMPORARY}restore.sqlite"
     await asyncio.to_thread(_copy_verified, backup.root / manifest.database, source, manifest)
     try:
@@ -265,7 +266,7 @@ async def _opened(
 
 
 async def _check_age(copy: Sessions, made_at: int, now: int) -> None:
-    """Raise StorageError from the day on which receipts of erasures call this backup gone."""
+    """Raise StorageError if the backup is so old that erasure receipts promise it is gone."""
     async with copy() as db:
         policy = await find_newest(db)
     if policy is not None and now >= (made_at // DAY + policy.days.backups + 1) * DAY:
@@ -276,7 +277,7 @@ async def _check_age(copy: Sessions, made_at: int, now: int) -> None:
 
 
 async def _begin_anew(db: AsyncSession, generation: bytes, *, keep_sessions: bool) -> None:
-    """End cursors, and sessions and tokens unless they are to be kept."""
+    """Invalidate all cursors, and all sessions and tokens unless `keep_sessions` is set."""
     await db.execute(update(Site).values(generation=generation, looked_at=0))
     if not keep_sessions:
         for table in (Session, AppToken):
@@ -285,7 +286,7 @@ async def _begin_anew(db: AsyncSession, generation: bytes, *, keep_sessions: boo
 
 def _copy_verified(source: Path, target: Path, manifest: Manifest) -> None:
     if not source.exists() or hash_file(source) != manifest.sha256:
-        raise StorageError(f"{source} is damaged or not there: take another backup.")
+        raise StorageError(f"{source} is damaged or missing: use another backup.")
     make_folder(target.parent)
     _remove(target)
     create_file(target)

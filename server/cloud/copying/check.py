@@ -1,4 +1,4 @@
-"""Whether rows and bodies belong together; changes nothing, and may run beside nodes."""
+"""Check that database rows and stored bodies match; read-only, safe while nodes are running."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -20,14 +20,14 @@ from server.cloud.storage.models import Account, Blob, Chunk, Collection, Item, 
 from server.storage.database import Sessions
 
 MOST = 50
-"""Faults that are told; all are counted."""
+"""Maximum number of faults to describe; all are counted."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found: numbers of what is there, faults, and bodies that no row names.
+    """The result of a check: totals, faults, and bodies without a row (`spare`).
 
-    Those are no fault: a crash leaves them, and upkeep removes them.
+    Spare bodies are not a fault: a crash leaves them, and upkeep removes them.
     """
 
     accounts: int = 0
@@ -39,14 +39,14 @@ class Report:
     told: list[str] = field(default_factory=list)
 
     def blame(self, sentence: str) -> None:
-        """Count a fault."""
+        """Record a fault, described by a sentence."""
         self.faults += 1
         if len(self.told) < MOST:
             self.told.append(sentence)
 
 
 async def check_cloud(database: Sessions, bodies: Bodies, *, read: bool) -> Report:
-    """Look at all of a cloud; with `read` each body is read, and its hash compared."""
+    """Check a whole cloud; with `read`, also read each body and verify its hash."""
     report = Report()
     async with database() as db:
         await at_one_moment(db)
@@ -61,32 +61,32 @@ async def check_cloud(database: Sessions, bodies: Bodies, *, read: bool) -> Repo
 
 
 async def _check_database(db: AsyncSession, report: Report) -> None:
-    """Ask SQLite about its file; PostgreSQL looks after its own."""
+    """Run SQLite's integrity checks; PostgreSQL checks its own files."""
     if db.get_bind().dialect.name == "sqlite":
         for (said,) in await db.execute(text("PRAGMA integrity_check(10)")):
             if said != "ok":
-                report.blame(f"SQLite says of the database: {said}.")
+                report.blame(f"SQLite's integrity check reports: {said}.")
         for table, row, *_ in await db.execute(text("PRAGMA foreign_key_check")):
-            report.blame(f"row {row} of {table} names a row that is not there.")
+            report.blame(f"row {row} of {table} refers to a missing row.")
 
 
 async def _check_chunks(db: AsyncSession, report: Report) -> None:
-    """Look for chunks that revisions name and no collection has."""
+    """Find chunks that a revision refers to and its collection lacks."""
     for collection, uid in (await db.execute(select(Collection.id, Collection.uid))).all():
         there = set(await db.scalars(select(Chunk.uid).where(Chunk.collection == collection)))
         for chunk in sorted(await load_used(db, collection) - there):
-            report.blame(f"the collection {uid} has no chunk {chunk}, which an item of it names.")
+            report.blame(f"the collection {uid} lacks the chunk {chunk} of one of its items.")
 
 
 async def _check_bytes(db: AsyncSession, report: Report) -> None:
-    """Compare what counts for each account with what it keeps."""
+    """Compare each account's recorded usage with the bytes it stores."""
     kept: Counter[str] = Counter()
     for query in _sizes():
         for account, count in await db.execute(query):
             kept[account] += int(count)
     for account, used in await db.execute(select(Account.id, Account.used)):
         if used != kept[account]:
-            report.blame(f"the account {account} keeps {kept[account]} bytes, not {used}.")
+            report.blame(f"the account {account} stores {kept[account]} bytes, not {used}.")
     report.bytes = kept.total()
 
 
@@ -109,7 +109,7 @@ def _sizes() -> list[Select[str, int]]:
 
 
 async def _compare(database: Sessions, bodies: Bodies, report: Report) -> bool:
-    """Compare the bodies that are there with rows; answers whether rows lack some."""
+    """Compare the stored bodies with the rows; returns whether any row lacks its body."""
     matched = 0
     async for page in bodies.pages():
         async with database() as db:
@@ -131,7 +131,7 @@ async def _compare(database: Sessions, bodies: Bodies, report: Report) -> bool:
 async def _check_named(
     database: Sessions, bodies: Bodies, report: Report, *, read: bool, is_suspect: bool
 ) -> None:
-    """Read bodies whole, or where some are lacking the last byte of each."""
+    """Read each body: all of it with `read`, or only its last byte if any body is missing."""
     if not (read or is_suspect):
         return
     async for page in pages_of_named(database):
@@ -142,7 +142,7 @@ async def _check_named(
             except (FileNotFoundError, DamagedError) as error:
                 if await _is_still_named(database, body):
                     is_damaged = isinstance(error, DamagedError)
-                    what = "has other bytes than it had" if is_damaged else "is not there"
+                    what = "is damaged" if is_damaged else "is missing"
                     report.blame(f"the body {body.stored} {what}; restore it from a backup.")
 
 

@@ -1,6 +1,6 @@
-"""What is copied: all rows, on SQLite or PostgreSQL alike, and the bodies that they name.
+"""Copy all rows between databases, SQLite or PostgreSQL, and the bodies that they refer to.
 
-Of a body they say where it is stored, and what it has to be.
+A row holds its body's name in the store, its length, and its hash.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ from server.storage.database import Sessions
 from server.storage.errors import StorageError
 
 ROWS = 500
-"""Rows in memory at a time; one has 80 KiB at most."""
+"""Rows in memory at a time; a row has at most 80 KiB."""
 TABLES = PolicyRow.metadata.sorted_tables
 LEFT_OUT = {Lease.__tablename__}
-"""Tables that say what processes do just now."""
+"""Tables that are not copied, as they describe running processes."""
 PAGE = 1000
 """Bodies in memory at a time."""
 
 
 async def copy_rows(source: Sessions, target: AsyncSession) -> int:
-    """Copy all rows as they are at one moment; returns how many.
+    """Copy all rows from one snapshot of `source`; returns their number.
 
-    `target` has the same tables, without rows, in a transaction that writes.
+    `target` is in a write transaction and has the same tables, all empty.
     """
     total = 0
     writing = await target.connection()
@@ -63,13 +63,13 @@ async def _pages_of_rows(
 
 
 async def at_one_moment(db: AsyncSession) -> None:
-    """Let all that a session reads be of one moment, as it is on SQLite in any case."""
+    """Make all reads of a session use one snapshot, as they always do on SQLite."""
     if _is_postgresql(db):
         _ = await db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 async def _count_on(db: AsyncSession, table: Table) -> None:
-    """Let PostgreSQL number new rows after those that were copied."""
+    """Advance PostgreSQL's sequence past the copied rows."""
     key = table.primary_key.columns.values()[0]
     if isinstance(key.type, Integer) and key.autoincrement is not False:
         highest = await db.scalar(select(func.max(key)))
@@ -84,10 +84,10 @@ def _is_postgresql(db: AsyncSession) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NamedBody:
-    """A body that a row names: its name in the store, its length in bytes, and its sha256.
+    """A body that a row refers to: its name in the store, length in bytes, and sha256.
 
-    `sha256` is hexadecimal; None where the stored name ends with the hash, and "" for a vault's
-    config, which has none.
+    `sha256` is hexadecimal. It is None if the stored name ends with the hash, and "" for a vault's
+    config, which has no hash.
     """
 
     stored: str
@@ -95,28 +95,28 @@ class NamedBody:
     sha256: str | None
 
     def matches(self, digest: "hashlib._Hash") -> bool:
-        """Answer whether the hash of a body is this one's."""
+        """Return whether the sha256 of a body's bytes is the expected one."""
         if self.sha256 is None:
             return matches_name(self.stored, digest.digest())
         return self.sha256 in {"", digest.hexdigest()}
 
     async def verified(self, pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Yield the pieces; raises DamagedError at the end unless they are this body."""
+        """Yield the pieces; raises DamagedError at the end if length or hash differ."""
         digest, length = hashlib.sha256(), 0
         async for piece in pieces:
             digest.update(piece)
             length += len(piece)
             yield piece
         if length != self.length or not self.matches(digest):
-            raise DamagedError(f"the body {self.stored} is not what it was.")
+            raise DamagedError(f"the body {self.stored} is damaged.")
 
 
 class DamagedError(StorageError):
-    """A body that is there has other bytes than it had."""
+    """A stored body has the wrong length or hash."""
 
 
 async def pages_of_named(database: Sessions) -> AsyncIterator[list[NamedBody]]:
-    """Yield all bodies that rows name, in pages."""
+    """Yield all bodies that rows refer to, in pages."""
     blobs = select(Blob.id, Blob.stored, Blob.length, Blob.name)
     chunks = select(Chunk.id, Chunk.stored, Chunk.length).where(Chunk.stored.is_not(None))
     async for page in _pages(database, blobs, Blob.id):
@@ -126,7 +126,7 @@ async def pages_of_named(database: Sessions) -> AsyncIterator[list[NamedBody]]:
 
 
 async def find_named(db: AsyncSession, names: list[str]) -> dict[str, int]:
-    """Return the length of each of these bodies that a row names."""
+    """Return the lengths, by name, of those of these bodies that a row refers to."""
     found: dict[str, int] = {}
     for query in (select(Blob.stored, Blob.length), select(Chunk.stored, Chunk.length)):
         rows = await db.execute(query.where(query.selected_columns[0].in_(names)))
@@ -135,9 +135,9 @@ async def find_named(db: AsyncSession, names: list[str]) -> dict[str, int]:
 
 
 async def copy_missing(source: Bodies, target: Bodies, database: Sessions) -> int:
-    """Copy those bodies that rows name and `target` lacks; returns how many.
+    """Copy the bodies that rows refer to and `target` lacks; returns their number.
 
-    Raises FileNotFoundError or DamagedError at the first that is not whole.
+    Raises FileNotFoundError or DamagedError at the first missing or damaged body.
     """
     there = {each.name: each.length async for page in target.pages() for each in page}
     count = 0
@@ -155,7 +155,7 @@ async def _pages(
     query: Select[*tuple[Any, ...]],
     key: Any,  # noqa: ANN401 - a column
 ) -> AsyncIterator[list[Any]]:
-    """Yield pages of rows, each from a session of its own: what is done with one may take long."""
+    """Yield pages of rows, each read in its own session, as processing a page may take long."""
     after = 0
     while True:
         async with database() as db:

@@ -146,7 +146,7 @@ async def test_a_backup_follows_the_cloud(cloud, database, bodies, backup, owner
     lease = await take_lease(database, BACKUP)
     assert (await owner.vault.ask("DELETE", owner.object))[0] == 200
     assert len(files(cloud.folder / "bodies")) == 3  # its row may be copied already
-    with pytest.raises(StorageError, match="another backup is made"):
+    with pytest.raises(StorageError, match="another backup is running"):
         await make_backup(database, bodies, backup)
     await lease.release(database)
     await owner.batch(owner.collection, make_item(os.urandom(BIG)))
@@ -249,7 +249,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
     """Nor into another region; and no backup is made over another region's, or over a cloud."""
     await make_backup(database, bodies, backup)
     other = CloudSettings(region="de")
-    with pytest.raises(StorageError, match="region id, and this cloud is de"):
+    with pytest.raises(StorageError, match="region id, but this cloud is de"):
         await restore_into(backup, CloudFolder(cloud.folder), other, bodies)
     folder = CloudFolder(cloud.folder / "full")
     settings = SETTINGS
@@ -294,10 +294,10 @@ async def test_a_check_finds_what_is_wrong(database, bodies, owner):
         await bodies.put(name, one_piece(bytes(BIG)))
         assert await look() == ([], 0)
         (sentence,), _ = await look(read=True)
-        assert "has other bytes than it had" in sentence
+        assert "is damaged" in sentence
         await bodies.remove(name)
         (sentence,), _ = await look()
-        assert sentence == f"the body {name} is not there; restore it from a backup."
+        assert sentence == f"the body {name} is missing; restore it from a backup."
         await bodies.put(name, one_piece(whole[name]))
     await bodies.put("blobs/1/spare", one_piece(b"spare"))
     assert await look(read=True) == ([], 1)
@@ -306,5 +306,5 @@ async def test_a_check_finds_what_is_wrong(database, bodies, owner):
         await db.execute(text("DELETE FROM chunks WHERE body IS NOT NULL"))
     told, _ = await look()
     assert len(told) == 2
-    assert "keeps" in told[1]
-    assert f"the collection {owner.collection} has no chunk" in told[0]
+    assert "stores" in told[1]
+    assert f"the collection {owner.collection} lacks the chunk" in told[0]
