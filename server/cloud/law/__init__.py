@@ -1,13 +1,14 @@
-"""What the law of the region asks for: policies, consents, erasures, and notices of them.
+"""Legal duties of a region: policies, consents, erasure, export, and notices to owners.
 
-    policies   versions of the signed policy, of which one holds
-    receipts   notes that the region signs: of consents and of erasures
-    consents   consents in the database, and the check before anything is stored
-    erasure    an account's way out, step by step; goes on after a crash
-    notices    what owners have to know: breaches, policies, and announced erasures, those of
-               withdrawn consent and of unused accounts
-    rounds     all of this again and again, on whichever node
-    routes     `/policy/` and the part of `/account/1/` that is about law
+    policies   versions of the region's signed policy, one of which is in force
+    receipts   signed receipts of consents and erasures
+    consents   consents in the database, and the check before an upload
+    erasure    erase an account in resumable steps
+    journal    records of erasures outside the database, for restored backups
+    export     an account as one ZIP
+    notices    notices to owners: breaches, new policies, and announced erasures
+    rounds     owners' requests, and the periodic tasks
+    routes     `/policy/`, `/erasure/` and the legal part of `/account/1/`
 
-Numbers are the policy's alone; nothing here has one of its own. Source: docs/adr/0071.
+All periods come from the policy. Source: docs/adr/0071.
 """

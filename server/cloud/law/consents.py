@@ -1,7 +1,7 @@
-"""Consents: given for one version of the policy, withdrawn, and asked for before an upload.
+"""Consents: give and withdraw consent to a policy version, and require it for uploads.
 
-A device signs a statement, canonical JSON, with a key of its own. The owner's page gives a consent
-without one. Either way the owner gets a receipt that the region signs.
+A device signs a consent statement, canonical JSON, with its own key. On the owner's page a consent
+has no signed statement. In both cases the owner gets a receipt that the region signs.
 """
 
 import base64
@@ -33,9 +33,11 @@ _Text = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class Statement(msgspec.Struct, forbid_unknown_fields=True):
-    """What a device signs: `policy` and `text` are the hashes of what its owner agreed to.
+    """The statement that a device signs to give consent.
 
-    `at_least` is an age that the owner has reached; `guardian` says that a guardian agrees, too.
+    `policy` and `text` are the sha256 of the policy and of the text that the owner agreed to.
+    `at_least` is an age in years that the owner has reached. `guardian` states that a guardian
+    agrees, too.
     """
 
     type: Literal["consent"]
@@ -50,10 +52,10 @@ class Statement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def check_agreed(signed: Signed | None, version: int) -> None:
-    """Raise CloudError unless who agreed to `version` has agreed to the policy that holds."""
+    """Raise CloudError unless consent to `version` covers the policy in force, `signed`."""
     if signed is None:
         raise CloudError(
-            403, "consent_required", "no policy holds here yet, so nothing is taken; try later."
+            403, "consent_required", "no policy is in force yet, so uploads are refused; try later."
         )
     if version < signed.policy.version:
         raise CloudError(
@@ -65,53 +67,59 @@ def check_agreed(signed: Signed | None, version: int) -> None:
 
 
 async def find_offered(policies: Policies, version: int, now: int) -> Signed:
-    """Return the version of the policy that holds, or one that is announced; raises CloudError."""
+    """Return a policy version that is in force or announced; raises CloudError for others."""
     holds = await policies.current(now)
     if holds is not None and version < holds.policy.version:
-        raise CloudError(409, "other_policy", "this version holds no more; fetch the policy anew.")
+        raise CloudError(
+            409, "other_policy", "this version is no longer in force; fetch the policy again."
+        )
     return await policies.find(version, now)
 
 
 def read_statement(statement: bytes, public_key: str, signature: str) -> Statement:
-    """Return a statement after its signature was verified; raises CloudError."""
+    """Verify a statement's signature and decode it; raises CloudError if either fails.
+
+    `public_key` and `signature` are in base64.
+    """
     try:
         key, signed = _decode(public_key), _decode(signature)
         VerifyKey(key).verify(statement, signed)
     except (BadSignatureError, ValueError, TypeError) as error:
         raise CloudError(
-            422, "bad_signature", "the statement is not signed by the key that comes with it."
+            422, "bad_signature", "the statement is not signed by the given key."
         ) from error
     try:
         return msgspec.convert(decode_canonical_json(statement, limit=MAX_STATEMENT), Statement)
     except (FormatError, msgspec.ValidationError) as error:
         raise CloudError(
-            422, "bad_statement", "the statement is not one of FORMATS.md section 17."
+            422, "bad_statement", "the statement does not have the form of FORMATS.md section 17."
         ) from error
 
 
 def check_statement(said: Statement, signed: Signed) -> None:
-    """Raise CloudError unless a statement is about this version, and the owner is old enough."""
+    """Raise CloudError unless a statement is about this version and the owner is old enough."""
     policy = signed.policy
     if (said.region, said.policy) != (policy.region, signed.sha256) or said.text != policy.text.get(
         said.locale
     ):
         raise CloudError(
-            409, "other_policy", "the statement is of another policy or text; fetch it anew."
+            409, "other_policy", "the statement is about another policy or text; fetch it again."
         )
     if said.at_least < policy.minimum_age:
         raise CloudError(
-            422, "too_young", f"an owner has to be {policy.minimum_age} or older in this region."
+            422, "too_young", f"owners must be {policy.minimum_age} or older in this region."
         )
     if said.at_least < policy.guardian_below and not said.guardian:
         raise CloudError(
-            422, "guardian_required", f"below {policy.guardian_below} a guardian agrees, too."
+            422, "guardian_required", f"below {policy.guardian_below} a guardian must agree, too."
         )
 
 
 async def give(db: AsyncSession, secrets: Secrets, event: Event, signed: Signed) -> bytes:
-    """Keep a consent that was checked, and return its receipt.
+    """Store a checked consent and return its receipt.
 
-    It ends what a withdrawal announced. Raises CloudError for an account that is being erased.
+    Cancels the erasure that an earlier withdrawal announced. Raises CloudError if the account is
+    being erased.
     """
     await lock_owner(db, event.account)
     receipt = await _keep(db, secrets, event, signed)
@@ -123,17 +131,17 @@ async def give(db: AsyncSession, secrets: Secrets, event: Event, signed: Signed)
 async def withdraw(
     db: AsyncSession, secrets: Secrets, event: Event, signed: Signed, erasure: str
 ) -> tuple[bytes, Announcement]:
-    """Keep a withdrawal: uploads end now, and the account is erased within the policy's hours.
+    """Store a withdrawal: uploads end now, and the account is erased within the policy's hours.
 
-    Returns the receipt, and the announced erasure, of the id `erasure`. Raises CloudError for an
-    account that is being erased, or has not agreed to this version.
+    Returns the receipt and the announced erasure, which gets the id `erasure`. Raises CloudError if
+    the account is being erased or has not agreed to this version.
     """
     await lock_owner(db, event.account)
     version = await db.scalar(select(Account.consent_version).where(Account.id == event.account))
     if version != signed.policy.version:
-        raise CloudError(409, "no_consent", "the consent has changed meanwhile; ask again.")
+        raise CloudError(409, "no_consent", "the consent has changed meanwhile; try again.")
     due = event.at + signed.policy.hours.stop_after_withdrawal * HOUR
-    # An hour before the deadline: whatever goes wrong then can still be mended in time.
+    # Begin an hour before the deadline, so that a failure can still be fixed in time.
     announcement = Announcement(
         erasure,
         event.account,
@@ -150,7 +158,7 @@ async def withdraw(
 
 
 async def list_consents(db: AsyncSession, account: str) -> Sequence[Consent]:
-    """Return consents and withdrawals of an account, oldest first."""
+    """Return the consents and withdrawals of an account, oldest first."""
     query = select(Consent).where(Consent.account == account).order_by(Consent.at, Consent.id)
     return (await db.scalars(query)).all()
 

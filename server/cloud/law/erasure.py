@@ -1,17 +1,17 @@
-"""An account's way out, step by step; each is a transaction, and repeating one does no harm.
+"""Erase an account in steps, each of which can be repeated after a crash.
 
     announced   nothing has happened yet
-    closed      keys are overwritten, the name is in quarantine, devices are logged out
-    listed      it is recorded outside the database (`journal`), and what there is to erase is
+    closed      keys are overwritten, the name is quarantined, devices are logged out
+    listed      the erasure is recorded outside the database (`journal`); objects and bytes are
                 counted, with a Merkle root of the bodies' names
-    emptied     bodies are removed from the store, each checked by asking for it
-    removed     rows are removed, that of the account last
-    done        absence is checked by reading, and the receipt is signed
+    emptied     bodies are removed from the store; each removal is verified
+    removed     rows are removed, the account's own row last
+    done        the absence of rows is verified, and the receipt is signed
 
-From `closed` on there is no way back: without the keys nobody can decrypt but a device of the
-owner, and every door refuses the account. A crash at any point is repaired by running it again.
-A collection that others share is emptied, too, and their membership ends. While a backup is made
-its bodies stay: an erasure waits for the end of it, or of the lease of one that was cut off.
+From `closed` on an erasure cannot be undone: only the owner's devices still have the keys, and
+every door refuses the account. Collections shared with other accounts are emptied, too, and the
+members' access ends. Bodies are not removed while a backup is running: the erasure waits until the
+backup ends, or until the lease of an interrupted one expires.
 """
 
 import asyncio
@@ -68,22 +68,22 @@ EMPTIED: Final = "emptied"
 REMOVED: Final = "removed"
 DONE: Final = "done"
 SLICE = 500
-"""Rows of one transaction."""
+"""Maximum number of rows removed in one transaction."""
 BODIES = 20
-"""Bodies of one transaction: on SQLite other writers wait for it."""
+"""Maximum number of bodies removed in one transaction, during which SQLite blocks other writers."""
 WAIT_SECONDS = 1.0
-"""Between two looks for the end of a backup, which has the bodies that are to go."""
+"""Seconds between two checks whether a running backup has ended."""
 LONG_QUARANTINE = 365
-"""Days for which a name is not given away while no policy is here that says how long."""
+"""Days for which an erased account's name is quarantined if there is no policy."""
 CONTENT: Final = frozenset({"collections", "members", "vaults"})
-"""Tables of accounts that content hangs on; rows of the others go first."""
+"""Tables whose rows own content; other tables' rows are removed when the account is closed."""
 ACCOUNTS: Final = Base.metadata.tables["accounts"]
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """Erases accounts."""
+    """Erases accounts step by step."""
 
     database: Sessions
     bodies: Bodies
@@ -92,7 +92,10 @@ class Eraser:
     now: Callable[[], int]
 
     async def erase(self, erasure: str, until: str = DONE) -> None:
-        """Go on with an erasure `until` a step is done; raises StorageError where a body stays."""
+        """Continue an erasure until the step `until` is done.
+
+        Raises StorageError if there is no policy or a body or row cannot be removed.
+        """
         steps = {
             ANNOUNCED: self._close,
             CLOSED: self._list,
@@ -104,7 +107,7 @@ class Eraser:
             await steps[row.step](row)
 
     async def _close(self, row: Erasure) -> None:
-        """Overwrite the keys of an account whose erasure is announced; there is no way back."""
+        """Overwrite the account's keys, which cannot be undone."""
         assert row.account is not None
         signed = await self._find_policy(row)
         days = LONG_QUARANTINE if signed is None else signed.policy.days.quarantine
@@ -135,7 +138,7 @@ class Eraser:
         ):
             query = select(table.id, table.stored).where(owned, table.stored.is_not(None))
             while True:
-                # In one transaction: no backup begins with rows whose bodies are gone.
+                # One transaction, so that no backup begins with rows whose bodies are removed.
                 async with self.database.begin() as db:
                     found = (await db.execute(query.order_by(table.id).limit(BODIES))).all()
                     if not found:
@@ -183,7 +186,7 @@ class Eraser:
             for table in (ACCOUNTS, *_tables_of_accounts()):
                 left = select(table).where(_names_account(table, row.account)).limit(1)
                 if (await db.execute(left)).first() is not None:
-                    raise StorageError(f"rows of {table.name} of an erased account are still there")
+                    raise StorageError(f"rows of {table.name} still refer to an erased account")
         signed, now = await self._policy(row), self.now()
         erased = Erased(
             row.id,
@@ -207,7 +210,7 @@ class Eraser:
         await self.bodies.remove(name)
         try:
             async for _ in self.bodies.get(name, 0, 1):
-                raise StorageError("a body was removed and is still there; look at the store.")
+                raise StorageError("a removed body is still in the store; check the store.")
         except FileNotFoundError:
             return
 
@@ -216,19 +219,19 @@ class Eraser:
             return await db.get(Erasure, erasure)
 
     async def _find_policy(self, row: Erasure) -> Signed | None:
-        """Return the policy of an erasure; the newest where a restored database lacks that one."""
+        """Return an erasure's policy, or the newest one if a restored database lacks it."""
         known = {each.policy.version: each for each in await self.policies.load(self.now())}
         return known.get(row.version) or (known[max(known)] if known else None)
 
     async def _policy(self, row: Erasure) -> Signed:
         signed = await self._find_policy(row)
         if signed is None:
-            raise StorageError("no policy is here, by which an account is erased; accept one.")
+            raise StorageError("an erasure needs a policy, and there is none; accept one.")
         return signed
 
 
 async def close_account(db: AsyncSession, secrets: Secrets, account: str, until: int) -> None:
-    """Overwrite the keys of an account, log everything out, and quarantine its name `until`."""
+    """Overwrite an account's keys, end its sessions, and quarantine its name until `until`."""
     await hold_pepper(db, secrets)
     row = await db.scalar(select(Account).where(Account.id == account).with_for_update())
     if row is None or row.is_closed:
@@ -239,7 +242,7 @@ async def close_account(db: AsyncSession, secrets: Secrets, account: str, until:
     await db.execute(insert(Quarantine).values(name_hash=known, until=until))
     await db.execute(update(Account).where(Account.id == account).values(_blank(secrets, account)))
     for table in _tables_of_accounts():
-        if table.name not in CONTENT:  # what may hold a key, or open a door
+        if table.name not in CONTENT:  # these may hold keys or tokens
             await db.execute(table.delete().where(_names_account(table, account)))
     await db.execute(
         update(Member).where(Member.account == account).values(key=b"", type=b"", ended=True)
@@ -247,23 +250,23 @@ async def close_account(db: AsyncSession, secrets: Secrets, account: str, until:
 
 
 def _forget_at(signed: Signed, now: int) -> int:
-    """Return until when the record of an erasure is kept that is done now."""
+    """Return the time until which the record of an erasure at `now` is kept."""
     days = signed.policy.days
     kept = max(days.backups + signed.policy.logs_days, days.quarantine)
     return now + (kept + 1) * DAY
 
 
 def _blank(secrets: Secrets, account: str) -> dict[str, object]:
-    """Return values without meaning for all columns of an account that hold bytes."""
+    """Return the values that close an account and overwrite all its columns of bytes."""
     blank: dict[str, object] = {"is_closed": True, "consent_version": 0}
     for column in ACCOUNTS.columns:
         if not isinstance(column.type, LargeBinary):
             continue
         if column.nullable:
             blank[column.name] = None
-        elif column.type.length is None:  # a sealed one
+        elif column.type.length is None:  # a sealed column
             blank[column.name] = secrets.seal(b"", TABLE, account, column.name)
-        elif column.name == "name_hash":  # of another key, so that no name has it
+        elif column.name == "name_hash":  # unique, and made with another key than any name's hash
             blank[column.name] = secrets.quarantine_hash(account)
         else:
             blank[column.name] = bytes(column.type.length)
@@ -271,7 +274,7 @@ def _blank(secrets: Secrets, account: str) -> dict[str, object]:
 
 
 async def _leave_collections(db: AsyncSession, account: str) -> None:
-    """Remove an account's collections; of those that others share the shell goes to one of them."""
+    """Remove an account's collections; an emptied shared one passes to another member."""
     own = (await db.scalars(select(Collection.id).where(Collection.owner == account))).all()
     for number in own:
         query = select(Member.account).where(Member.collection == number, Member.account != account)
@@ -283,7 +286,7 @@ async def _leave_collections(db: AsyncSession, account: str) -> None:
         if not others:
             await db.execute(delete(Collection).where(Collection.id == number))
             continue
-        # They learn that they are members no more by the list of their collections.
+        # Former members learn from their list of collections that their membership has ended.
         shell = update(Collection).where(Collection.id == number)
         await db.execute(shell.values(owner=others[0]))
         ended = update(Member).where(Member.collection == number)
@@ -292,12 +295,12 @@ async def _leave_collections(db: AsyncSession, account: str) -> None:
 
 
 async def _list_bodies(db: AsyncSession, account: str) -> list[str]:
-    """Return the names of an account's bodies in the store, in the order of their bytes."""
+    """Return the names of an account's bodies in the store, sorted bytewise."""
     chunks = select(Chunk.stored).where(
         Chunk.collection.in_(_own(account)), Chunk.stored.is_not(None)
     )
     blobs = select(Blob.stored).where(Blob.vault.in_(_vaults(account)))
-    # Sorted here, because databases have orders of their own.
+    # Sort here, because databases' collations differ.
     names = [*await db.scalars(chunks), *await db.scalars(blobs)]
     return sorted(name for name in names if name is not None)
 
@@ -311,7 +314,7 @@ def _vaults(account: str) -> Select[int]:
 
 
 def _tables_of_accounts() -> list[Table]:
-    """Return the tables with a row for an account, but for the account's own; leaves first."""
+    """Return all tables that refer to accounts, dependent tables first."""
     return [
         table
         for table in reversed(Base.metadata.sorted_tables)
@@ -328,7 +331,7 @@ def _names_account(table: Table, account: str) -> Any:  # noqa: ANN401 - an SQL 
 
 
 async def _pass(db: AsyncSession, row: Erasure, step: str, **values: object) -> None:
-    """Note that a step is done, unless another node did it meanwhile."""
+    """Record that a step is done, unless another node has done so."""
     await db.execute(
         update(Erasure)
         .where(Erasure.id == row.id, Erasure.step == row.step)
@@ -347,6 +350,6 @@ async def _change(db: AsyncSession, statement: Update | Delete) -> int:
 
 
 async def _erase_pages(db: AsyncSession) -> None:
-    """Let SQLite overwrite what it deletes; PostgreSQL does when it vacuums."""
+    """Make SQLite overwrite deleted rows; PostgreSQL does so when it vacuums."""
     if db.get_bind().dialect.name == "sqlite":
         await (await db.connection()).exec_driver_sql("PRAGMA secure_delete=ON")

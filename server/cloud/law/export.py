@@ -1,17 +1,18 @@
-"""An account as one ZIP, as it is kept: ciphertext, wrapped keys, and receipts.
+"""Export an account as one ZIP, in stored form: ciphertext, wrapped keys, and receipts.
 
-    account.msgpack                   name, salt, wrapped keys, public key: what a login gives
+    account.msgpack                   name, salt, wrapped keys and public key
     policies/N.note                   policies of the region
-    receipts/TIME-ID.note             receipts, and `.json` with what the device signed
+    receipts/TIME-ID.note             receipts
+    receipts/TIME-ID.json             the statement that the device signed, if any
     collections/UID/collection.msgpack    the wrapped key and type of the collection
     collections/UID/items             items with their revisions
     collections/UID/chunks            pairs of uid and body
     vaults/NAME/…                     repositories that `restic -r` opens
-    manifest.json                     the sha256 of each of the above
+    manifest.json                     the sha256 of each file above
 
-Items and chunks are msgpack values, each after its length in four bytes, big-endian. Nothing is
-compressed, since ciphertext is not smaller then, and no time is in it: the same content makes the
-same bytes. It is written as it is read, a slice at a time.
+Items and chunks are msgpack values, each preceded by its length in four bytes, big-endian. Entries
+are not compressed, as ciphertext does not compress, and have a fixed time, so the same content
+gives the same bytes. The ZIP is streamed while the data is read.
 """
 
 import hashlib
@@ -34,13 +35,13 @@ from server.core.encodings import encode_canonical_json
 
 PIECE = 256 * 1024
 ROWS, BODIES = 200, 8
-"""Rows of items, and chunks, that are in memory at a time."""
+"""Item rows, and chunks, in memory at a time."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a ZIP can hold."""
+"""The earliest time that a ZIP entry can have."""
 
 
 async def export_account(services: Services, account: str) -> AsyncIterator[bytes]:
-    """Yield the bytes of the archive; raises HeningError or OSError where something is lost."""
+    """Yield the bytes of the ZIP; raises HeningError or OSError if a body cannot be read."""
     archive = _Archive()
     async for name, pieces in _entries(services, account):
         archive.begin(name)
@@ -145,7 +146,7 @@ async def _chunks(services: Services, collection: int) -> AsyncIterator[bytes]:
 
 
 async def _vault(services: Services, vault: int, folder: str) -> AsyncIterator[Entry]:
-    """Yield a vault as restic keeps one on a disk; without locks, which would be stale."""
+    """Yield a vault in restic's local layout, without locks, which would be stale."""
     for kind in TYPES:
         yield f"{folder}/{kind}/", _one(b"")
     query = (
@@ -170,7 +171,7 @@ async def _vault(services: Services, vault: int, folder: str) -> AsyncIterator[E
 
 
 def _framed(value: object) -> bytes:
-    """Return a value in msgpack after its length, so that several can stand in a file."""
+    """Return a msgpack value preceded by its length, so that a file can hold several."""
     packed = msgspec.msgpack.encode(value)
     return len(packed).to_bytes(4, "big") + packed
 
@@ -180,7 +181,7 @@ async def _one(piece: bytes) -> AsyncIterator[bytes]:  # noqa: RUF029 - as the o
 
 
 class _Archive:
-    """A ZIP on its way: what is written is taken out again."""
+    """A ZIP that is written in memory and taken out piece by piece."""
 
     def __init__(self) -> None:
         self._sink = _Sink()
@@ -192,27 +193,27 @@ class _Archive:
 
     @property
     def waiting(self) -> int:
-        """Bytes that can be taken."""
+        """The number of bytes that `take` would return."""
         return len(self._sink.held)
 
     def begin(self, name: str) -> None:
-        """Begin an entry, after the one before has ended."""
+        """End the current entry, if any, and begin another one."""
         self._end_entry()
         self._name, self._digest = name, hashlib.sha256()
         self._entry = self._zip.open(zipfile.ZipInfo(name, EPOCH), "w", force_zip64=True)
 
     def add(self, piece: bytes) -> None:
-        """Add to the entry."""
+        """Add bytes to the current entry."""
         self._digest.update(piece)
         self._entry.write(piece)
 
     def take(self) -> bytes:
-        """Return what was written since."""
+        """Return the bytes written since the last call."""
         taken, self._sink.held = bytes(self._sink.held), bytearray()
         return taken
 
     def end(self) -> None:
-        """End the archive."""
+        """Write the central directory and close the ZIP."""
         self._end_entry()
         self._zip.close()
 
@@ -224,17 +225,17 @@ class _Archive:
 
 
 class _Sink(io.RawIOBase):
-    """Holds what a ZipFile writes, which cannot go back in it."""
+    """Collects the bytes that a ZipFile writes; not seekable."""
 
     def __init__(self) -> None:
         super().__init__()
         self.held = bytearray()
 
     def writable(self) -> bool:
-        """Answer yes."""
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
-        """Hold bytes."""
+        """Append bytes."""
         self.held += data
         return len(data)

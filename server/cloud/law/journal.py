@@ -1,8 +1,8 @@
-"""Records of erasures outside the database: what was erased stays so in a restored backup.
+"""Records of erasures outside the database, so that a restored backup does not revive accounts.
 
-A record lies in the store of bodies under `erased/` and the sha256 of the account's id. It is
-written when the keys are gone, before anything else is, and it is copied with backups. A restore
-announces each erasure again of which the backup still has the account.
+A record is in the store of bodies under `erased/` and the sha256 of the account's id. It is written
+after the keys are overwritten and before anything else is removed, and backups copy it. A restore
+announces the erasure again of each recorded account that the backup still contains.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ from server.core.errors import FormatError
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One erasure as it was announced, of the account whose id has the hash `account`.
+    """The announcement of one erasure; `account` is the sha256 of the account's id.
 
-    From `forget_at` on, epoch seconds, no backup has the account any more.
+    From `forget_at` on, in epoch seconds, no valid backup contains the account.
     """
 
     account: str
@@ -41,7 +41,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def record_of(row: Erasure, account: str, forget_at: int) -> Record:
-    """Return the record of an erasure of `account`."""
+    """Return the record for the erasure of `account`."""
     return Record(
         hash_account(account),
         row.id,
@@ -55,12 +55,12 @@ def record_of(row: Erasure, account: str, forget_at: int) -> Record:
 
 
 async def keep_record(bodies: Bodies, record: Record) -> None:
-    """Keep a record; one that is there is replaced. Raises OSError or StorageError."""
+    """Store a record, replacing an existing one; raises OSError or StorageError."""
     await bodies.put(record.name, one_piece(msgspec.json.encode(record)))
 
 
 async def load_records(bodies: Bodies) -> list[Record]:
-    """Return all records of a store; raises FormatError for one that is damaged."""
+    """Return all records in a store; raises FormatError if one is malformed."""
     found = []
     async for page in bodies.pages(ERASED):
         for body in page:
@@ -73,7 +73,7 @@ async def load_records(bodies: Bodies) -> list[Record]:
 
 
 async def copy_records(source: Bodies, target: Bodies, now: int) -> list[Record]:
-    """Keep all records of `source` in `target`, too; forget old ones there, and return the rest."""
+    """Copy missing records to `target`, remove expired ones there, and return the rest."""
     there = {record.name: record for record in await load_records(target)}
     for record in await load_records(source):
         if record.name not in there:
@@ -84,7 +84,7 @@ async def copy_records(source: Bodies, target: Bodies, now: int) -> list[Record]
 
 
 async def forget_records(bodies: Bodies, records: Iterable[Record], now: int) -> int:
-    """Remove those records that have had their time; returns how many."""
+    """Remove the expired ones of these records; returns their number."""
     old = [record for record in records if record.forget_at <= now]
     for record in old:
         await bodies.remove(record.name)
@@ -92,9 +92,10 @@ async def forget_records(bodies: Bodies, records: Iterable[Record], now: int) ->
 
 
 async def announce_again(db: AsyncSession, records: Iterable[Record]) -> int:
-    """Announce the erasure of those accounts that are there and were erased; returns how many.
+    """Announce the erasure of accounts that exist although a record says they were erased.
 
-    A policy that the database does not have is replaced by the newest that it has.
+    Returns their number. An announcement uses the newest policy version if the database lacks the
+    recorded one.
     """
     accounts = {hash_account(account): account for account in await db.scalars(select(Account.id))}
     versions = set(await db.scalars(select(PolicyRow.version)))

@@ -1,9 +1,9 @@
-"""What an owner has to know: breaches, policies, and erasures that are announced.
+"""Notices to owners: breaches, new policies, and announced erasures.
 
-Until an announced erasure begins, the owner can export, or stop it. An account that was not used
-for the policy's days is announced, and erased after the days of its notice. Any use of it ends
-that. There is no address to write to, so a notice stands where a device asks, on the owner's page,
-and in the operator's list.
+Until an announced erasure begins, the owner can export the account or cancel the erasure. The
+erasure of an account is announced after the policy's days without use, and begins after its days
+of notice; any use of the account cancels it. The cloud knows no email addresses. So it shows
+notices to devices that ask, on the owner's page, and in the operator's list.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ ASKED: Final = "asked"
 WITHDRAWN: Final = "withdrawn"
 INACTIVE: Final = "inactive"
 ANNOUNCED: Final = "announced"
-"""The step of an erasure that has not begun."""
+"""The step of an announced erasure that has not begun."""
 SLICE = 500
-"""Accounts that one transaction announces."""
+"""Maximum number of accounts announced in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """An erasure that begins at `begins_at` and is over by `due_at`, for `reason`.
+    """An erasure that begins at `begins_at` and must be done by `due_at`, in epoch seconds.
 
-    `version` is the policy's whose numbers hold.
+    `version` is that of the policy whose periods apply.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Announcement:
 
 
 async def announce(db: AsyncSession, announcement: Announcement) -> None:
-    """Announce an erasure in place of one that is announced for the same account."""
+    """Announce an erasure, replacing one already announced for the same account."""
     await cancel(db, announcement.account)
     await db.execute(
         insert(Erasure).values(
@@ -65,28 +65,31 @@ async def announce(db: AsyncSession, announcement: Announcement) -> None:
 
 
 async def cancel(db: AsyncSession, account: str, reason: str | None = None) -> None:
-    """End an erasure that is announced, of any reason or of one; what has begun goes on."""
+    """Cancel an account's announced erasure, of any reason or only of `reason`.
+
+    An erasure that has begun is not affected.
+    """
     query = delete(Erasure).where(Erasure.account == account, Erasure.step == ANNOUNCED)
     await db.execute(query if reason is None else query.where(Erasure.reason == reason))
 
 
 async def find_announced(db: AsyncSession, account: str) -> Erasure | None:
-    """Return the erasure that is announced for an account, if any."""
+    """Return the announced erasure of an account, if any."""
     query = select(Erasure).where(Erasure.account == account, Erasure.step == ANNOUNCED)
     found: Erasure | None = await db.scalar(query)
     return found
 
 
 async def note_use(db: AsyncSession, account: str, now: int) -> None:
-    """Note that an account is used in this week, which ends an erasure for being unused."""
+    """Record that an account is used in this week; cancels its erasure for inactivity."""
     await db.execute(update(Account).where(Account.id == account).values(used_week=now // WEEK))
     await cancel(db, account, INACTIVE)
 
 
 async def find_inactive(db: AsyncSession, policy: Policy, now: int) -> list[str]:
-    """Return accounts of which nothing is announced, and that were not used for so many days.
+    """Return accounts unused for the policy's days that have no announced erasure.
 
-    They are locked, so that no use of one is noted between the look and its announcement.
+    Locks their rows, so that no use can be recorded before their erasure is announced.
     """
     last = (now - policy.days.inactive * DAY) // WEEK - 1
     query = (
@@ -101,34 +104,37 @@ async def find_inactive(db: AsyncSession, policy: Policy, now: int) -> list[str]
 
 
 def announce_inactive(account: str, erasure: str, policy: Policy, now: int) -> Announcement:
-    """Return the announcement of an erasure for being unused."""
+    """Return the announcement of an erasure for inactivity."""
     begins = now + policy.days.notice * DAY
     due = begins + policy.hours.erase * HOUR
     return Announcement(erasure, account, INACTIVE, now, begins, due, policy.version)
 
 
 def announce_asked(account: str, erasure: str, policy: Policy, now: int) -> Announcement:
-    """Return the erasure that an owner asks for, which begins now."""
+    """Return the announcement of an erasure that the owner requested, which begins now."""
     due = now + policy.hours.erase * HOUR
     return Announcement(erasure, account, ASKED, now, now, due, policy.version)
 
 
 async def note_breach(db: AsyncSession, found_at: int, text: str) -> int:
-    """Note a breach that owners are not told of yet; returns its number."""
+    """Record a breach, without notifying owners yet; returns its number."""
     new = insert(Breach).values(found_at=found_at, text=text).returning(Breach.id)
     return int(await db.scalar(new) or 0)
 
 
 async def tell_breach(db: AsyncSession, number: int, text: str, now: int) -> None:
-    """Tell owners of a breach from now on; raises FormatError where there is none to be told."""
+    """Notify owners of a breach from now on, with `text` if it is not empty.
+
+    Raises FormatError if there is no such breach or owners were notified of it already.
+    """
     query = update(Breach).where(Breach.id == number, Breach.told_at.is_(None))
     told = query.values(told_at=now, **({"text": text} if text else {})).returning(Breach.id)
     if (await db.scalar(told)) is None:
-        raise FormatError(f"there is no breach {number} that owners are to be told of.")
+        raise FormatError(f"there is no breach {number} of which owners have to be notified.")
 
 
 async def list_breaches(db: AsyncSession, *, are_told: bool) -> Sequence[Breach]:
-    """Return the breaches that owners are told of, or are not yet; oldest first."""
+    """Return the breaches of which owners are, or are not yet, notified; oldest first."""
     query = select(Breach).where(
         Breach.told_at.is_not(None) if are_told else Breach.told_at.is_(None)
     )
@@ -136,17 +142,17 @@ async def list_breaches(db: AsyncSession, *, are_told: bool) -> Sequence[Breach]
 
 
 def find_deadline(breach: Breach, policy: Policy) -> int:
-    """Return by when owners have to be told."""
+    """Return the time by which owners have to be notified of a breach."""
     return breach.found_at + policy.hours.breach_notice * HOUR
 
 
 def is_told_to(breach: Breach, created_at: int) -> bool:
-    """Answer whether a breach concerns an account, which was there when it was found."""
+    """Return whether a breach concerns an account: it existed when the breach was found."""
     return created_at <= breach.found_at
 
 
 class Kind(StrEnum):
-    """What a notice is about."""
+    """The subject of a notice."""
 
     BREACH = "breach"
     INACTIVE = "inactive"
@@ -155,14 +161,18 @@ class Kind(StrEnum):
 
 
 _WHY = {
-    WITHDRAWN: "You have withdrawn your consent. Take your data with you now; agreeing again keeps"
-    " them.",
-    INACTIVE: "This account was not used for long. Any use of it keeps it.",
+    WITHDRAWN: "You have withdrawn your consent. Export your data now, or agree again to keep the"
+    " account.",
+    INACTIVE: "This account has not been used for a long time. Using it keeps it.",
 }
 
 
 class Notice(msgspec.Struct, omit_defaults=True):
-    """One notice, since `at`. An erasure begins at `begins_at`; `version` is a policy's."""
+    """A notice that applies since `at`, in epoch seconds.
+
+    `erasure` is the id of an announced erasure and `begins_at` its beginning; `version` is a
+    policy's version.
+    """
 
     kind: Kind
     at: int
@@ -175,15 +185,16 @@ class Notice(msgspec.Struct, omit_defaults=True):
 async def list_notices(
     db: AsyncSession, policies: Policies, account: str, now: int
 ) -> list[Notice]:
-    """Return the notices of an account, those of policies first."""
+    """Return the notices of an account, those about policies first."""
     query = select(Account.consent_version, Account.created_at).where(Account.id == account)
     row = (await db.execute(query)).one()
     found = [
         Notice(
             Kind.POLICY,
             policy.starts,
-            f"Version {policy.version} of the policy {'holds' if policy.starts <= now else 'comes'}"
-            "; nothing is stored under it until you agree to it.",
+            f"Version {policy.version} of the policy"
+            f" {'is in force' if policy.starts <= now else 'is announced'};"
+            " uploads under it are refused until you agree to it.",
             version=policy.version,
         )
         for policy in (each.policy for each in await policies.load(now, db))

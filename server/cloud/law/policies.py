@@ -1,4 +1,4 @@
-"""Versions of the region's policy in the database, of which the newest that has begun holds."""
+"""Versions of the region's policy; the newest one whose start has passed is in force."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from server.core.note import VerifierKey, decode_verifier_key, verify_note
 from server.storage.database import Sessions
 
 FRESH_SECONDS: Final = 30
-"""How long a node goes without looking for versions that another process accepted."""
+"""Seconds for which a node caches the policies; another process may accept new versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A policy, its note as it was signed, and the sha256 of the note's text in hexadecimal."""
+    """A policy, its signed note, and the sha256 of the note's text in hexadecimal."""
 
     policy: Policy
     note: bytes
@@ -29,10 +29,10 @@ class Signed:
 
 
 class Policies:
-    """The region's policies, read from the database now and then; empty without `key`.
+    """The region's policies, cached from the database; empty without `key`.
 
-    Who has a session already gives it along as `db`: one that waits for a second connection while
-    it holds a first could wait for ever.
+    A caller that already has a database session must pass it as `db`. Waiting for a second
+    connection while holding one can deadlock.
     """
 
     def __init__(self, database: Sessions, key: str) -> None:
@@ -42,7 +42,7 @@ class Policies:
         self._read_at: int | None = None
 
     async def load(self, now: int, db: AsyncSession | None = None) -> list[Signed]:
-        """Return all versions, oldest first; raises HeningError for one that is not signed."""
+        """Return all versions, oldest first; raises HeningError for an invalid signature."""
         if self._key is None:
             return []
         if self._read_at is None or not 0 <= now - self._read_at < FRESH_SECONDS:
@@ -58,12 +58,12 @@ class Policies:
         return [self._known[version] for version in sorted(self._known)]
 
     async def current(self, now: int, db: AsyncSession | None = None) -> Signed | None:
-        """Return the policy that holds at `now`, if any."""
+        """Return the policy in force at `now`, if any."""
         begun = [each for each in await self.load(now, db) if each.policy.starts <= now]
         return begun[-1] if begun else None
 
     async def find(self, version: int, now: int) -> Signed:
-        """Return a version; raises CloudError where there is none."""
+        """Return one version of the policy; raises CloudError if it does not exist."""
         for each in await self.load(now):
             if each.policy.version == version:
                 return each
@@ -71,7 +71,7 @@ class Policies:
 
 
 def open_signed(note: bytes, key: VerifierKey) -> Signed:
-    """Verify a note; raises FormatError or LogError."""
+    """Verify and decode a policy's note; raises FormatError or LogError."""
     text = verify_note(note, key)
     return Signed(decode_policy(note, key), note, hashlib.sha256(text.encode()).hexdigest())
 
@@ -85,30 +85,32 @@ def check_policy(
     country: str,
     receipts: VerifierKey,
 ) -> Policy:
-    """Return the policy of a note that fits this cloud and its texts; raises HeningError."""
+    """Verify and return a note's policy; raises HeningError unless it fits cloud and texts."""
     policy = decode_policy(note, key)
     if policy.region != region:
-        raise FormatError(f"this cloud is of {region}, and the policy of {policy.region}.")
+        raise FormatError(
+            f"this cloud's region is {region}, but the policy is for {policy.region}."
+        )
     check_country(policy, country)
     if policy.receipts and policy.receipts != str(receipts):
         raise FormatError(
-            f"the policy names another key of receipts; the one of this cloud is {receipts}."
+            f"the policy names another receipt key; this cloud's receipt key is {receipts}."
         )
     given = {locale: hashlib.sha256(text).hexdigest() for locale, text in texts.items()}
     if given != policy.text:
         wrong = min(set(given.items()) ^ set(policy.text.items()))[0]
         raise FormatError(
-            f"the text for {wrong} is not the one that the policy names; give --text LOCALE=FILE"
-            " for each of its languages, as it was signed."
+            f"the text for {wrong} is missing, or is not the one in the policy; give"
+            " --text LOCALE=FILE for each of the policy's languages."
         )
     return policy
 
 
 def check_country(policy: Policy, country: str) -> None:
-    """Raise FormatError unless data of the policy's region may live in `country`."""
+    """Raise FormatError unless the policy allows storing data in `country`."""
     if country not in policy.may_live_in:
         raise FormatError(
-            f"data of {policy.region} may live in {', '.join(policy.may_live_in)} alone, and this"
+            f"data of {policy.region} may live only in {', '.join(policy.may_live_in)}, but this"
             f" cloud's `country` is {country or 'not set'}; move it there, and set `country`."
         )
 
@@ -116,7 +118,7 @@ def check_country(policy: Policy, country: str) -> None:
 async def accept_policy(
     db: AsyncSession, note: bytes, policy: Policy, texts: Mapping[str, bytes], now: int
 ) -> None:
-    """Keep a checked policy; raises FormatError unless it may follow the newest one here."""
+    """Store a checked policy; raises FormatError unless it may follow the newest stored one."""
     newest = await find_newest(db)
     if newest is not None:
         check_follows(policy, newest)
@@ -128,14 +130,14 @@ async def accept_policy(
 
 
 async def find_newest(db: AsyncSession) -> Policy | None:
-    """Return the policy with the highest version, without verifying its signature again."""
+    """Return the policy with the highest version; its signature was verified on acceptance."""
     query = select(PolicyRow.note).order_by(PolicyRow.version.desc()).limit(1)
     note = await db.scalar(query)
     return None if note is None else read_policy(note.decode().rpartition("\n\n")[0] + "\n")
 
 
 async def load_text(db: AsyncSession, version: int, locale: str) -> bytes:
-    """Return what owners are shown of a version; raises CloudError where there is no such text."""
+    """Return the text of a version in one language; raises CloudError if there is none."""
     body = await db.scalar(
         select(PolicyText.body).where(PolicyText.version == version, PolicyText.locale == locale)
     )

@@ -1,7 +1,7 @@
-"""Receipts: canonical JSON in a note that the region signs, of a consent or of an erasure.
+"""Receipts of consents and erasures: canonical JSON in a note that the region signs.
 
-The members of a consent's receipt are those of the Kantara Initiative's Consent Receipt 1.1; under
-`record` stand those that ISO/IEC TS 27560:2023 has beyond them. docs/FORMATS.md section 17.
+A consent's receipt has the members of the Kantara Initiative's Consent Receipt 1.1. `record` holds
+the additional members of ISO/IEC TS 27560:2023. Source: docs/FORMATS.md section 17.
 """
 
 import hashlib
@@ -18,10 +18,11 @@ DAY = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A consent that was given or withdrawn at `at`.
+    """A consent that was given or withdrawn at `at`, in epoch seconds.
 
-    `method` is `device` or `page`; `statement` the bytes that a device signed with `public_key`.
-    `at_least` is the age that the owner states. `ends_at` is when a withdrawal's processing ends.
+    `method` is `device` or `page`. `statement` is what a device signed with `public_key`.
+    `at_least` is the age in years that the owner states. `ends_at` is when processing ends after a
+    withdrawal.
     """
 
     id: str
@@ -39,7 +40,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """An erasure that is over; counts are of what there was."""
+    """A finished erasure, with counts of the erased bodies, items and bytes (`size`)."""
 
     id: str
     account: str
@@ -54,12 +55,12 @@ class Erased:
 
 
 def hash_account(account: str) -> str:
-    """Return how receipts name an account: the sha256 of its id, in hexadecimal."""
+    """Return an account's name in receipts: the sha256 of its id, in hexadecimal."""
     return hashlib.sha256(account.encode()).hexdigest()
 
 
 def make_consent_receipt(secrets: Secrets, event: Event, signed: Signed) -> bytes:
-    """Return the receipt of a consent, or of its withdrawal."""
+    """Return the signed receipt of a consent or its withdrawal."""
     policy, account = signed.policy, hash_account(event.account)
     value: dict[str, Any] = {
         "schema": 1,
@@ -118,7 +119,7 @@ def make_consent_receipt(secrets: Secrets, event: Event, signed: Signed) -> byte
 
 
 def make_erasure_receipt(secrets: Secrets, erased: Erased, signed: Signed) -> bytes:
-    """Return the receipt of an erasure."""
+    """Return the signed receipt of an erasure."""
     policy = signed.policy
     value = {
         "schema": 1,

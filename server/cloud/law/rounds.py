@@ -1,7 +1,7 @@
-"""What owners ask of the law, and what has its time: announcing, erasing, forgetting, alarms.
+"""Owners' requests to withdraw or erase, and the periodic tasks that the policy requires.
 
-What has its time is done by rounds of upkeep (`server.cloud.upkeep`). Each of it is repeatable, so
-that a node may erase an account whose owner asks while another one does a round.
+`server.cloud.upkeep` runs the periodic tasks. Each task is repeatable, so one node can erase an
+account at its owner's request while another node runs the same task.
 """
 
 import asyncio
@@ -40,16 +40,16 @@ from server.core.errors import HeningError
 from server.storage.database import Sessions
 
 PATIENCE_SECONDS = 10
-"""How long a request waits for the erasure that it asked for."""
+"""Maximum time that a request waits for its erasure to finish."""
 WEEK, DAY = 7 * 24 * 60 * 60, 24 * 60 * 60
 MAX_KNOWN = 100_000
-"""Accounts of which a node remembers that they were used this week."""
+"""Maximum number of accounts that a node remembers as used this week."""
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Law:
-    """The policies of a cloud, and what is done by them."""
+    """The policies of a cloud, and the operations that they require."""
 
     database: Sessions
     bodies: Bodies
@@ -62,11 +62,11 @@ class Law:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def draw(self) -> str:
-        """Return an id of 22 characters."""
+        """Return a random id of 22 characters."""
         return draw_text(self.entropy, 16)
 
     async def note_use(self, account: str) -> None:
-        """Note that an account is used; writes at most once a week for each."""
+        """Record that an account is used; usually writes once a week per account."""
         week = self.now() // WEEK
         if week != self._week or len(self._used) >= MAX_KNOWN:
             self._week, self._used = week, set()
@@ -76,22 +76,21 @@ class Law:
             self._used.add(account)
 
     async def limit_session_days(self, db: AsyncSession, wanted: int) -> int:
-        """Return `wanted` days, or the policy's for an unused session where those are fewer."""
+        """Return `wanted`, limited to the policy's days for an idle session."""
         signed = await self.policies.current(self.now(), db)
         return wanted if signed is None else min(wanted, signed.policy.days.session_idle)
 
     async def find_policy(self) -> Signed:
-        """Return the policy that holds; raises CloudError where there is none."""
+        """Return the policy in force; raises CloudError if there is none."""
         signed = await self.policies.current(self.now())
         if signed is None:
-            raise CloudError(409, "no_policy", "no policy holds here, so there is nothing to end.")
+            raise CloudError(409, "no_policy", "no policy is in force; try again later.")
         return signed
 
     async def ask_to_withdraw(self, account: str, method: str) -> tuple[bytes, Announcement]:
         """Withdraw an account's consent; returns the receipt and the announced erasure.
 
-        The hours are those of the version that was agreed to. Raises CloudError where there is no
-        consent.
+        The hours of the agreed policy version apply. Raises CloudError if there is no consent.
         """
         async with self.database() as db:
             agreed = select(Account.consent_version).where(Account.id == account)
@@ -113,10 +112,10 @@ class Law:
             return await withdraw(db, self.secrets, event, signed, self.draw())
 
     async def ask_to_erase(self, account: str) -> Erasure:
-        """Begin to erase an account; when this returns its keys are gone, and mostly all of it is.
+        """Erase an account and return the erasure's state after at most `PATIENCE_SECONDS`.
 
-        What takes longer goes on without the caller. Two that ask at once get the same erasure.
-        Raises CloudError for an account that is closed already, or is not there.
+        An erasure that takes longer continues in the background. Concurrent requests get the same
+        erasure. Raises CloudError if the account is closed or does not exist.
         """
         policy = (await self.find_policy()).policy
         asked: Announcement | Erasure
@@ -136,16 +135,16 @@ class Law:
             return await db.get_one(Erasure, asked.id)
 
     async def close_due(self) -> None:
-        """Close the accounts whose erasure begins by now, before anything is served to them.
+        """Close the accounts whose erasure is due, before the cloud serves requests.
 
-        So one that was erased, and came back with a backup, is gone again.
+        So an erased account that a restored backup revived is not served.
         """
         for row in await self._list_due():
             if row.step == ANNOUNCED:
                 await self._try(self._eraser().erase(row.id, CLOSED), row)
 
     async def announce_inactive(self) -> int:
-        """Announce the erasure of accounts that were not used for the policy's days."""
+        """Announce the erasure of accounts unused for the policy's days; returns their number."""
         now, count = self.now(), 0
         signed = await self.policies.current(now)
         while signed is not None:
@@ -160,9 +159,10 @@ class Law:
         return count
 
     async def erase_due(self) -> int:
-        """Erase what is due; what fails is logged, and is tried again in the next round.
+        """Continue all due erasures; returns their number.
 
-        All are closed first, as one of them may have to wait for the end of a backup.
+        A failure is logged and retried in the next round. All due accounts are closed first, as an
+        erasure may have to wait for a backup to end.
         """
         await self.close_due()
         rows = await self._list_due()
@@ -171,7 +171,7 @@ class Law:
         return len(rows)
 
     async def warn_of_breaches(self) -> int:
-        """Log an alarm for each breach of which owners have to be told within a day."""
+        """Log an alarm for each breach to be notified within a day; returns the number."""
         now, count = self.now(), 0
         signed = await self.policies.current(now)
         if signed is None:
@@ -184,13 +184,13 @@ class Law:
                 count += 1
                 log.error(
                     "alarm",
-                    error=f"owners are to be told of breach {breach.id} within the policy's hours:"
-                    f" `hening-server cloud breach tell {breach.id}`",
+                    error=f"owners have to be notified of breach {breach.id} within the policy's"
+                    f" hours: run `hening-server cloud breach tell {breach.id}`",
                 )
         return count
 
     async def forget(self) -> int:
-        """Remove records of erasures, names, codes and links that have had their time."""
+        """Remove expired erasures, quarantined names, codes and links; returns their number."""
         now, count = self.now(), 0
         async with self.database.begin() as db:
             for column in (
@@ -221,7 +221,7 @@ class Law:
 
     @asynccontextmanager
     async def finishing(self) -> AsyncIterator[None]:
-        """Cut off what is under way when the block ends, before the database is closed."""
+        """Cancel running erasures when the block ends, before the database is closed."""
         try:
             yield
         finally:

@@ -30,7 +30,7 @@ NEVER_CHANGES = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 class Receipt(msgspec.Struct):
-    """A consent, or its withdrawal, to `version` of the policy; `receipt` is a signed note."""
+    """The receipt, a signed note, of a consent to `version` of the policy or its withdrawal."""
 
     id: str
     version: int
@@ -40,7 +40,7 @@ class Receipt(msgspec.Struct):
 
 
 class Consents(msgspec.Struct):
-    """Which version the owner agreed to, which one holds (0 for none), and all receipts."""
+    """The policy version that the owner agreed to, the one in force (0 for none), and receipts."""
 
     agreed: int
     holds: int
@@ -48,7 +48,7 @@ class Consents(msgspec.Struct):
 
 
 class ConsentRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A statement in canonical JSON, and its Ed25519 signature; key and signature in base64."""
+    """A statement in canonical JSON, with its Ed25519 key and signature in base64."""
 
     statement: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_STATEMENT)]
     public_key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")]
@@ -56,9 +56,9 @@ class ConsentRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Withdrawal(msgspec.Struct):
-    """What follows a withdrawal: uploads have ended, and at `begins_at` the account is erased.
+    """The result of a withdrawal: uploads have ended, and the erasure begins at `begins_at`.
 
-    `ends_at` is the law's deadline; `erasure` the id under `/erasure/`.
+    `ends_at` is the policy's deadline. `erasure` is the id under `/erasure/`.
     """
 
     receipt: str
@@ -68,7 +68,7 @@ class Withdrawal(msgspec.Struct):
 
 
 class ErasureStatus(msgspec.Struct):
-    """How far an erasure is; `receipt` is a signed note, once it is done."""
+    """The progress of an erasure; `receipt` is a signed note once it is done."""
 
     id: str
     reason: str
@@ -80,7 +80,7 @@ class ErasureStatus(msgspec.Struct):
 
 
 async def show_policy(call: Call) -> Sent:
-    """Return the note of the policy that holds."""
+    """Return the note of the policy in force."""
     _check_region(call)
     signed = await call.services.law.policies.current(call.services.now())
     if signed is None:
@@ -89,7 +89,7 @@ async def show_policy(call: Call) -> Sent:
 
 
 async def show_version(call: Call) -> Sent:
-    """Return the note of one version, which never changes."""
+    """Return the note of one policy version, which never changes."""
     _check_region(call)
     services = call.services
     signed = await services.law.policies.find(int(call.path["version"]), services.now())
@@ -97,7 +97,7 @@ async def show_version(call: Call) -> Sent:
 
 
 async def show_text(call: Call) -> Sent:
-    """Return what owners are shown of one version, in one language."""
+    """Return the text of one policy version in one language."""
     _check_region(call)
     async with call.services.database() as db:
         body = await load_text(db, int(call.path["version"]), call.path["locale"])
@@ -111,7 +111,7 @@ async def show_receipt_key(call: Call) -> Sent:  # noqa: RUF029 - a handler like
 
 
 async def show_consents(call: Call) -> Consents:
-    """Return what the owner agreed to, and the receipts."""
+    """Return the policy version that the owner agreed to, and the receipts."""
     services = call.services
     signed = await services.law.policies.current(services.now())
     async with services.database() as db:
@@ -125,7 +125,7 @@ async def show_consents(call: Call) -> Consents:
 
 
 async def consent(call: Call) -> Receipt:
-    """Keep a consent to the policy that holds, or to one that is announced."""
+    """Give consent to the policy in force, or to an announced one."""
     services, asked = call.services, call.body
     statement = asked.statement.encode()
     said = read_statement(statement, asked.public_key, asked.signature)
@@ -150,30 +150,30 @@ async def consent(call: Call) -> Receipt:
 
 
 async def withdraw(call: Call) -> Withdrawal:
-    """Withdraw the consent: uploads end now, and the account is erased within the hours of law."""
+    """Withdraw the consent: uploads end now; the account is erased within the policy's hours."""
     receipt, announced = await call.services.law.ask_to_withdraw(call.account, "device")
     return Withdrawal(receipt.decode(), announced.id, announced.begins_at, announced.due_at)
 
 
 async def show_notices(call: Call) -> list[Notice]:
-    """Return what the owner has to know."""
+    """Return the notices to the owner."""
     services = call.services
     async with services.database() as db:
         return await list_notices(db, services.law.policies, call.account, services.now())
 
 
 async def export(call: Call) -> Sent:  # noqa: RUF029 - a handler like the others
-    """Return one ZIP of all that is kept of the account, as it is kept."""
+    """Export all stored data of the account, in stored form, as one ZIP."""
     return Sent("application/zip", export_account(call.services, call.account), "hening.zip")
 
 
 async def erase(call: Call) -> ErasureStatus:
-    """Erase the account and all that is kept of it; there is no way back."""
+    """Erase the account and all its data; this cannot be undone."""
     return _to_status(await call.services.law.ask_to_erase(call.account))
 
 
 async def show_erasure(call: Call) -> ErasureStatus:
-    """Return how far an erasure is, to whoever knows its id."""
+    """Return the progress of an erasure; knowing its id is enough."""
     async with call.services.database() as db:
         row = await db.get(Erasure, call.path["id"])
     if row is None:

@@ -192,7 +192,7 @@ def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
     assert run("cloud", "init", *place, "--region", "id", *key)[0] == 0
     words = ("cloud", "policy", "accept", tmp_path / "1.policy", *place, "--text", text)
     status, _, errors = run(*words)
-    assert (status, "may live in ID alone" in errors) == (1, True)
+    assert (status, "may live only in ID" in errors) == (1, True)
 
 
 def test_an_account_is_erased_by_its_id(run, made, tmp_path):

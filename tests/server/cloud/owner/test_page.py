@@ -93,7 +93,7 @@ async def test_a_page_that_was_open_for_long_agrees_to_nothing_old(place, tmp_pa
         page = await visit(device)
         form = {"version": "1", "locale": "en", "at_least": "18", "agree": "yes"}
         status, text = await page.post("consent", **form)
-        assert (status, "holds no more" in text) == (409, True)
+        assert (status, "no longer in force" in text) == (409, True)
         assert (await device.ask("GET", "consents"))[1]["agreed"] == 2
         assert (await device.create())["uid"]
 
