@@ -1,13 +1,13 @@
-"""The Etebase API v1: collections of items, as Etebase clients know them.
+"""The Etebase API v1: encrypted collections of items, for Etebase clients.
 
-    wire      what requests and answers hold, in msgpack; how much a client has seen
-    access    a collection as its caller may use it
+    wire      the msgpack structures of requests and responses; synchronization cursors
+    access    access rights, locks and change counters of a collection
     writing   batches and transactions
     reading   lists, updates and revisions
-    chunks    bodies of items
+    chunks    the contents of items
     sharing   members and invitations
-    rotation  what an account keeps of its collections, under a new account key
-    routes    addresses, and which of the above answers them
+    rotation  re-encrypt an account's collection keys with a new account key
+    routes    paths and handlers
 
-Source: the API's public clients; docs/FORMATS.md section 17.
+Source: the public Etebase clients; docs/FORMATS.md section 17.
 """

@@ -1,4 +1,4 @@
-"""A collection as its caller may use it, and the counts that grow with each change of it."""
+"""Access rights to a collection, its locks, and the counters that each change increments."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -12,8 +12,8 @@ from server.cloud.storage.bulk import change_rows
 from server.cloud.storage.models import Account, Collection, Member
 
 READ, SHARE, WRITE = 0, 1, 2
-"""What a membership allows; to share allows to write, too. The numbers are the protocol's."""
-# Each write runs these. Made once and for tables, they take a third of what the ORM takes.
+"""Access levels of a member, as the protocol numbers them. `SHARE` includes `WRITE`."""
+# Every write runs these statements. Prebuilt on tables, they take a third of the ORM's time.
 _ACCOUNTS, _COLLECTIONS, _MEMBERS = (
     cast("Table", model.__table__) for model in (Account, Collection, Member)
 )
@@ -50,7 +50,7 @@ _NOTE_CHANGE = update(_MEMBERS).where(_IS_MEMBER).values(change=_CHANGES)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The collection `uid` in the database, for a member of it."""
+    """A collection's row, with one member's access level."""
 
     id: int
     uid: str
@@ -61,10 +61,10 @@ class Place:
     def check_may_write(self) -> None:
         """Raise CloudError unless the member may change items."""
         if self.access not in {SHARE, WRITE}:
-            raise CloudError(403, "no_write_access", "you may read this collection, not change it.")
+            raise CloudError(403, "no_write_access", "your access to this collection is read-only.")
 
     def check_may_share(self) -> None:
-        """Raise CloudError unless the member decides who else is one."""
+        """Raise CloudError unless the member may manage members and invitations."""
         if self.access != SHARE:
             raise CloudError(
                 403, "admin_access_required", "only a member with all rights may do this."
@@ -72,9 +72,9 @@ class Place:
 
 
 async def find_place(db: AsyncSession, account: str, uid: str, *, is_locked: bool = False) -> Place:
-    """Return the collection `uid` of which `account` is a member; raises CloudError.
+    """Return the collection `uid`; raises CloudError unless `account` is a member.
 
-    Locked, no other transaction changes the collection until this one ends.
+    With `is_locked`, no other transaction can change the collection until this one ends.
     """
     connection, query = await db.connection(), _LOCK if is_locked else _FIND
     row = (await connection.execute(query, {"uid": uid, "account": account})).one_or_none()
@@ -86,10 +86,10 @@ async def find_place(db: AsyncSession, account: str, uid: str, *, is_locked: boo
 
 
 async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
-    """Lock the accounts of a locked collection's members, and `more` of them.
+    """Lock the accounts of a locked collection's members, and those in `more`.
 
-    It is done once, in the order of their ids, so that no two writers wait for each other. On
-    SQLite a transaction that writes is alone.
+    Locks all of them in one statement, in the order of their ids, so that writers cannot deadlock.
+    SQLite needs no lock, as it runs one write transaction at a time.
     """
     if db.get_bind().dialect.name == "sqlite":
         return
@@ -99,9 +99,10 @@ async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
 
 
 async def charge_owner(db: AsyncSession, place: Place, added: int) -> None:
-    """Count bytes of a locked collection for its owner; raises CloudError.
+    """Add bytes to the usage of a locked collection's owner; raises CloudError above the quota.
 
-    A collection of an account that is being erased is gone for its members: they stay logged in.
+    If the owner's account is being erased, the error says that the collection does not exist.
+    Members must not get the owner's "not logged in" error.
     """
     try:
         await charge(db, place.owner, added)
@@ -112,14 +113,14 @@ async def charge_owner(db: AsyncSession, place: Place, added: int) -> None:
 
 
 async def note_change(db: AsyncSession, collection: int, sequence: int) -> None:
-    """Note that a locked collection is at `sequence` now, and for each member that it changed."""
+    """Set a locked collection's sequence, and mark the collection as changed for each member."""
     connection, values = await db.connection(), {"place": collection, "to": sequence}
     for statement in (_SET_SEQUENCE, _COUNT_CHANGE, _NOTE_CHANGE):
         await change_rows(connection, statement, values)
 
 
 async def note_for(db: AsyncSession, collection: int, *accounts: str) -> None:
-    """Note for each of `accounts`, which are locked, that their part in a collection changed."""
+    """Mark a collection as changed for each of `accounts`, which must be locked."""
     await db.execute(
         update(Account).where(Account.id.in_(accounts)).values(changes=Account.changes + 1)
     )

@@ -1,6 +1,7 @@
-"""Chunks: the pieces of items' contents, kept once for each collection.
+"""Chunks: the pieces of items' contents, stored once per collection.
 
-Small ones are in a row. Larger ones lie in the store of bodies, and are there before the row is.
+A small chunk's body is in its row. A larger one is in the store of bodies, where it is written
+before the row.
 """
 
 import base64
@@ -19,17 +20,17 @@ from server.cloud.storage.models import Chunk, Item, Revision
 from server.cloud.storage.models import Collection as CollectionRow
 
 SMALL = 16 * 1024
-"""Bytes of a body that is kept in its row."""
+"""Maximum size of a body that is stored in its row, in bytes."""
 _IS_NAMED = (Chunk.collection == bindparam("place")) & is_among(Chunk.uid, "uids")
 _THERE = select(Chunk.uid).where(_IS_NAMED)
 _COLUMNS = ("collection", "uid", "length", "stored", "body", "written_at")
 NAME_BYTES = 16
-_DRAWN = 22  # characters that stand for as many bytes
+_DRAWN = 22  # base64 characters of NAME_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A chunk that came; a large one is in the store already, as `stored`."""
+    """A received chunk: `body` if it is small, else its name in the store, `stored`."""
 
     uid: str
     length: int
@@ -40,11 +41,11 @@ class NewChunk:
 async def keep_bodies(
     bodies: Bodies, collection: str, draw: Callable[[int], str], given: dict[str, bytes]
 ) -> list[NewChunk]:
-    """Store those bodies that are large under new names, and return all as chunks.
+    """Store the large bodies under new names, and return all bodies as chunks.
 
-    A name is drawn for each, so that removing one never meets a new one, and ends with the sha256
-    of the body, so that it can be verified without the keys. All is done before anything is
-    locked; what no row names in the end is for upkeep to remove.
+    A name has a random part, so that removing an old body cannot remove a new one. It ends with the
+    body's sha256, so that the body can be verified without keys. Call this before taking any lock;
+    upkeep removes bodies that no row refers to in the end.
     """
     chunks = []
     for uid, body in given.items():
@@ -58,7 +59,7 @@ async def keep_bodies(
 
 
 async def find_missing(db: AsyncSession, collection: int, uids: Collection[str]) -> set[str]:
-    """Return which of `uids` the collection has no chunk of."""
+    """Return those of `uids` for which the collection has no chunk."""
     connection = await db.connection()
     found = await connection.execute(_THERE, {"place": collection, "uids": pack(uids)})
     return set(uids).difference(found.scalars())
@@ -76,7 +77,7 @@ async def add_chunks(
 
 
 async def load_used(db: AsyncSession, collection: int) -> set[str]:
-    """Return the uids of all chunks that a collection's revisions name, current and older ones."""
+    """Return the uids of all chunks used by a collection's current and older revisions."""
     used: set[str] = set()
     current = select(Item.chunks).where(Item.collection == collection)
     older = select(Revision.chunks).join(Item, Item.id == Revision.item)
@@ -87,9 +88,9 @@ async def load_used(db: AsyncSession, collection: int) -> set[str]:
 
 
 async def note_ahead(db: AsyncSession, collection: int, uid: str, now: int) -> bool:
-    """Note that a client sent a chunk for items to come; answers whether it is there.
+    """Record that a client sent a chunk ahead of its item; returns whether the chunk exists.
 
-    The collection is locked. A chunk that no item names in the end is for upkeep to remove.
+    The collection must be locked. Upkeep removes the chunk if no item uses it in the end.
     """
     await db.execute(
         update(CollectionRow)
@@ -101,7 +102,7 @@ async def note_ahead(db: AsyncSession, collection: int, uid: str, now: int) -> b
 
 
 async def load_lengths(db: AsyncSession, collection: int, uids: Sequence[str]) -> dict[str, int]:
-    """Return how many bytes each of `uids` has."""
+    """Return the lengths in bytes of the chunks `uids`."""
     query = select(Chunk.uid, Chunk.length).where(_IS_NAMED)
     rows = await db.execute(query, {"place": collection, "uids": pack(uids)})
     return {row.uid: row.length for row in rows}
@@ -110,14 +111,14 @@ async def load_lengths(db: AsyncSession, collection: int, uids: Sequence[str]) -
 async def load_bodies(
     db: AsyncSession, bodies: Bodies, collection: int, uids: Sequence[str]
 ) -> dict[str, bytes]:
-    """Return the bodies of `uids`; raises CloudError where the store has lost one."""
+    """Return the bodies of the chunks `uids`; raises CloudError if the store has lost one."""
     query = select(Chunk.uid, Chunk.length, Chunk.stored, Chunk.body).where(_IS_NAMED)
     rows = (await db.execute(query, {"place": collection, "uids": pack(uids)})).all()
     return {uid: await _load(bodies, length, stored, body) for uid, length, stored, body in rows}
 
 
 async def load_chunk(db: AsyncSession, bodies: Bodies, collection: int, uid: str) -> bytes:
-    """Return the body of one chunk; raises CloudError where there is none."""
+    """Return the body of one chunk; raises CloudError if there is none."""
     found = await load_bodies(db, bodies, collection, [uid])
     if uid not in found:
         raise not_found("chunk")
@@ -125,7 +126,7 @@ async def load_chunk(db: AsyncSession, bodies: Bodies, collection: int, uid: str
 
 
 def matches_name(stored: str, sha256: bytes) -> bool:
-    """Answer whether a body with this hash is the one that was stored under a name."""
+    """Return whether `sha256` is the hash in a stored body's name."""
     return stored.rpartition("/")[2][_DRAWN:] == _encode(sha256)
 
 

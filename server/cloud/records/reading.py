@@ -1,6 +1,6 @@
-"""Lists of collections and items, updates of known ones, and revisions.
+"""Read collections, items, updates of known items, and revisions.
 
-A page ends after `limit` entries, or when the bodies in it have `PAGE_BYTES`, whichever is first.
+A page of items ends after `limit` entries or `PAGE_BYTES` of chunk bodies, whichever comes first.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,10 @@ _ITEM = (
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads for `account` in the session `db`; `wants_bodies` is the client's `prefetch`."""
+    """Reads for `account` in the session `db`.
+
+    `wants_bodies` includes chunk bodies in the results; it is the client's `prefetch`.
+    """
 
     db: AsyncSession
     bodies: Bodies
@@ -47,7 +50,7 @@ class Reader:
     async def list_collections(
         self, types: Sequence[bytes] | None, stoken: str | None, limit: int
     ) -> wire.CollectionList:
-        """Return collections that changed since `stoken`, of `types` or of all."""
+        """Return the collections that changed since `stoken`, of `types` or of all types."""
         since = decode_changes(stoken, self.generation, self.account)
         changes = await self.db.scalar(select(Account.changes).where(Account.id == self.account))
         query = self._collections().where(Member.change > since).order_by(Member.change)
@@ -70,7 +73,7 @@ class Reader:
         return wire.CollectionList(data, encode_cursor(cursor), done, gone or None)
 
     async def find_collection(self, uid: str) -> wire.Collection:
-        """Return one collection; raises CloudError where there is none for this account."""
+        """Return one collection; raises CloudError unless the account is a member."""
         query = self._collections().where(Collection.uid == uid)
         row = (await self.db.execute(query)).one_or_none()
         if row is None:
@@ -80,7 +83,7 @@ class Reader:
     async def list_items(
         self, place: Place, stoken: str | None, limit: int, *, with_collection: bool
     ) -> wire.ItemList:
-        """Return items that changed since `stoken`, in the order of their changes."""
+        """Return the items that changed since `stoken`, in the order of their changes."""
         since = decode_sequence(stoken, self.generation, place.uid)
         query = select(*_ITEM).where(Item.collection == place.id, Item.sequence > since)
         if not with_collection:
@@ -94,7 +97,10 @@ class Reader:
     async def list_updates(
         self, place: Place, known: Sequence[wire.Known], stoken: str | None
     ) -> wire.ItemList:
-        """Return those of `known` items that changed since `stoken`, or whose etag is another."""
+        """Return the items in `known` that changed since `stoken`.
+
+        Without `stoken`, returns those whose etag differs.
+        """
         query = select(*_ITEM).where(
             Item.collection == place.id, Item.uid.in_(each.uid for each in known)
         )
@@ -111,7 +117,7 @@ class Reader:
         return wire.ItemList(data, self._at(place, place.sequence), done=True)
 
     async def find_item(self, place: Place, uid: str) -> wire.Item:
-        """Return one item; raises CloudError where there is none."""
+        """Return one item; raises CloudError if there is none."""
         query = select(*_ITEM).where(Item.collection == place.id, Item.uid == uid)
         rows = (await self.db.execute(query)).all()
         if not rows:
@@ -121,7 +127,7 @@ class Reader:
     async def list_revisions(
         self, place: Place, uid: str, iterator: str | None, limit: int
     ) -> wire.RevisionList:
-        """Return an item's revisions, newest first, those older than `iterator`."""
+        """Return an item's revisions, newest first; only those older than `iterator` if given."""
         item = (
             await self.db.execute(
                 select(*_ITEM).where(Item.collection == place.id, Item.uid == uid)
@@ -180,7 +186,7 @@ class Reader:
         return await load_bodies(self.db, self.bodies, collection, uids) if uids else {}
 
     async def _cut(self, collection: int, rows: Sequence[AnyRow]) -> Sequence[AnyRow]:
-        """Return as many rows from the front as fit into a page, one at least."""
+        """Return the leading rows that fit into a page, at least one."""
         if not self.wants_bodies:
             return rows
         uids = list(dict.fromkeys(uid for row in rows for uid in _chunks(row)))

@@ -1,8 +1,8 @@
-"""A new account key: every collection's key wrapped anew, in one transaction.
+"""Rotate an account's key: replace the wrapped keys of all its collections in one transaction.
 
-A device that was lost knows the old keys. The owner's device makes new ones, and the server takes
-them all or none: a collection that is not among them would be closed for ever. Where a shared
-collection gets another key, its other members are invited anew, as their clients know it.
+A lost device knows the old keys, so the owner's device makes new ones. The server accepts all of
+them or none, since a collection left out could never be decrypted again. If a shared collection
+gets a new key of its own, its other members are invited again, in the way Etebase clients know.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from server.cloud.storage.models import Account, Collection, Invitation, Member
 
 @dataclass(frozen=True, slots=True)
 class MemberKey:
-    """A collection's new key, encrypted to another member's public key; `uid` is an invitation."""
+    """A collection's new key, encrypted for another member; `uid` is the invitation's uid."""
 
     uid: str
     account: str
@@ -27,9 +27,9 @@ class MemberKey:
 
 @dataclass(frozen=True, slots=True)
 class NewWrap:
-    """What an account keeps of the collection `uid`: its key and type, encrypted anew.
+    """A collection's key and type, encrypted with the new account key.
 
-    `members` are all the other members where the collection's own key is another one.
+    `members` lists all other members if the collection's own key was replaced, else it is empty.
     """
 
     uid: str
@@ -44,9 +44,9 @@ async def rotate_wraps(
     locked: Sequence[tuple[int, str, int]],
     wraps: Sequence[NewWrap],
 ) -> None:
-    """Replace what an account keeps of its collections; raises CloudError unless all are there.
+    """Replace the wrapped keys of an account's collections; raises CloudError unless complete.
 
-    `locked` is what `lock_collections` returned.
+    `locked` is the result of `lock_collections`.
     """
     found = {uid: (number, access) for number, uid, access in locked}
     given = {wrap.uid: wrap for wrap in wraps}
@@ -63,15 +63,15 @@ async def rotate_wraps(
 
 
 async def withdraw_invitations(db: AsyncSession, account: str) -> None:
-    """Remove invitations to an account: they are encrypted to a key that it has no more."""
+    """Remove the invitations to an account, as they are encrypted to its former key."""
     await db.execute(delete(Invitation).where(Invitation.invited == account))
 
 
 async def lock_collections(db: AsyncSession, account: str) -> Sequence[tuple[int, str, int]]:
     """Lock an account's collections, then the accounts of all their members, as writers do.
 
-    Returns number, uid and the account's access of each. Raises CloudError where one was added
-    meanwhile: without the account's lock it was not seen, and with it nothing else is waited for.
+    Returns the id, uid and the account's access level of each. Raises CloudError if a collection
+    was added before the account was locked: locking that one now could deadlock.
     """
     query = (
         select(Collection.id, Collection.uid, Member.access)
@@ -89,7 +89,7 @@ async def lock_collections(db: AsyncSession, account: str) -> Sequence[tuple[int
 
 
 def _refuse_others() -> CloudError:
-    sentence = "these are not all collections; list them, and try again."
+    sentence = "these are not exactly the account's collections; list them, and try again."
     return CloudError(409, "collections_differ", sentence)
 
 
@@ -104,7 +104,7 @@ async def _invite_anew(
     others = {row.account: row for row in (await db.execute(query)).all()}
     if sorted(others) != sorted(member.account for member in wrap.members):
         raise CloudError(
-            409, "members_differ", f"these are not all members of {wrap.uid}; list them again."
+            409, "members_differ", f"these are not all members of {wrap.uid}; list them, and retry."
         )
     sequence = await db.scalar(select(Collection.sequence).where(Collection.id == number))
     await note_change(db, number, (sequence or 0) + 1)

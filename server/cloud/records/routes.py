@@ -1,4 +1,4 @@
-"""`/api/v1/collection/` and `/api/v1/invitation/`."""
+"""`/api/v1/collection/` and `/api/v1/invitation/`: paths and handlers."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -33,13 +33,13 @@ ITEM = f"{COLLECTION}/item/{{item:[A-Za-z0-9_-]{{20,64}}}}"
 CHUNK = f"{ITEM}/chunk/{{chunk:[A-Za-z0-9_-]{{20,64}}}}"
 INVITATION = "{invitation:[A-Za-z0-9_-]{20,64}}"
 PAGE, MAX_PAGE = 50, 500
-"""Entries of a page, and the most that a client may ask for."""
+"""Default and maximum number of entries in a page."""
 MAX_BATCH = 16 * 1024 * 1024
-MAX_CHUNK = 1024 * 1024  # clients cut at 64 KiB
+MAX_CHUNK = 1024 * 1024  # clients split contents at 64 KiB
 
 
 async def create_collection(call: Call) -> None:
-    """Make a collection with the item that describes it, once."""
+    """Create a collection with the item that describes it."""
     asked: wire.NewCollection = call.body
     services, uid = call.services, asked.item.uid
     is_there = select(Collection.id).where(Collection.uid == uid)
@@ -64,14 +64,14 @@ async def create_collection(call: Call) -> None:
             await db.execute(insert(Member).values(member))
             place = await find_place(db, call.account, uid, is_locked=True)
             await write_items(db, place, order, services.generation)
-            # After a rotation the keys of who was logged out are former ones.
+            # A rotation may have logged this device out meanwhile; its keys would be old ones.
             await find_session(db, call.token)
 
     await run_again(make)
 
 
 async def list_collections(call: Call) -> wire.CollectionList:
-    """List collections, of the types that are asked for."""
+    """List collections, of all types or of those in the body."""
     types = call.body.collectionTypes if isinstance(call.body, wire.Types) else None
     async with _reading(call) as reader:
         return await reader.list_collections(types, call.query.get("stoken"), _limit(call.query))
@@ -93,9 +93,9 @@ async def list_items(call: Call) -> wire.ItemList:
 
 
 async def list_updates(call: Call) -> wire.ItemList:
-    """Return those of known items that changed."""
+    """Return those of the client's items that changed."""
     if len(call.body) > wire.MAX_ITEMS:
-        sentence = f"ask for {wire.MAX_ITEMS} items at most at a time."
+        sentence = f"ask for at most {wire.MAX_ITEMS} items at a time."
         raise CloudError(400, "too_many_items", sentence)
     async with _reading(call) as reader:
         place = await find_place(reader.db, call.account, call.path["collection"])
@@ -118,17 +118,17 @@ async def list_revisions(call: Call) -> wire.RevisionList:
 
 
 async def batch(call: Call) -> None:
-    """Write items over whatever is there."""
+    """Write items, whatever their current revisions are."""
     await _write(call, must_match=False)
 
 
 async def transaction(call: Call) -> None:
-    """Write items over the revisions that they name."""
+    """Write items if their current revisions are the ones that the client expects."""
     await _write(call, must_match=True)
 
 
 async def put_chunk(call: Call) -> None:
-    """Store a chunk for items to come."""
+    """Store a chunk ahead of the item that will use it."""
     services, collection, uid = call.services, call.path["collection"], call.path["chunk"]
     services.check_takes_more()
     check_ciphertext(call.body, f"the chunk {uid}")
@@ -148,7 +148,7 @@ async def put_chunk(call: Call) -> None:
             await charge_owner(db, place, len(call.body))
             await add_chunks(db, place.id, chunks, services.now())
     if is_there:
-        raise CloudError(409, "chunk_exists", "this chunk is here already.")
+        raise CloudError(409, "chunk_exists", "this chunk exists already.")
 
 
 async def get_chunk(call: Call) -> bytes:
@@ -159,12 +159,12 @@ async def get_chunk(call: Call) -> bytes:
 
 
 async def refuse_ticket(_: Call) -> None:  # noqa: RUF029 - a handler like the others
-    """Refuse: there are no websockets."""
-    raise CloudError(501, "not_implemented", "this server tells changes when it is asked.")
+    """Refuse, as there are no websockets."""
+    raise CloudError(501, "not_implemented", "this server has no websockets; poll for changes.")
 
 
 async def list_members(call: Call) -> wire.MemberList:
-    """List who shares a collection."""
+    """List the members of a collection."""
     async with call.services.database() as db:
         place = await find_place(db, call.account, call.path["collection"])
         iterator, limit = call.query.get("iterator"), _limit(call.query)
@@ -172,7 +172,7 @@ async def list_members(call: Call) -> wire.MemberList:
 
 
 async def change_access(call: Call) -> None:
-    """Change what a member may do."""
+    """Change a member's access level."""
     async with call.services.database.begin() as db:
         place = await find_place(db, call.account, call.path["collection"], is_locked=True)
         access = call.body.accessLevel
@@ -180,21 +180,21 @@ async def change_access(call: Call) -> None:
 
 
 async def remove_member(call: Call) -> None:
-    """End another's membership."""
+    """End the membership of another account."""
     async with call.services.database.begin() as db:
         place = await find_place(db, call.account, call.path["collection"], is_locked=True)
         await _sharing(call, db).remove_member(place, call.path["name"])
 
 
 async def leave(call: Call) -> None:
-    """End one's own membership."""
+    """End the caller's own membership."""
     async with call.services.database.begin() as db:
         place = await find_place(db, call.account, call.path["collection"], is_locked=True)
         await _sharing(call, db).leave(place)
 
 
 async def find_profile(call: Call) -> wire.Profile:
-    """Return the public key of an account."""
+    """Return the public key of an account, found by name or email address."""
     async with call.services.database() as db:
         return await _sharing(call, db).find_profile(call.query.get("username", ""))
 
@@ -205,7 +205,7 @@ async def list_incoming(call: Call) -> wire.InvitationList:
 
 
 async def list_outgoing(call: Call) -> wire.InvitationList:
-    """List invitations that the account made."""
+    """List invitations that the account sent."""
     return await _list_invitations(call, is_incoming=False)
 
 
@@ -230,13 +230,13 @@ async def accept(call: Call) -> None:
 
 
 async def reject(call: Call) -> None:
-    """Refuse an invitation."""
+    """Reject an invitation."""
     async with call.services.database.begin() as db:
         await _sharing(call, db).withdraw(call.path["invitation"], is_incoming=True)
 
 
 async def disinvite(call: Call) -> None:
-    """Take an invitation back."""
+    """Withdraw an invitation that the account sent."""
     async with call.services.database.begin() as db:
         await _sharing(call, db).withdraw(call.path["invitation"], is_incoming=False)
 
@@ -244,7 +244,7 @@ async def disinvite(call: Call) -> None:
 async def _write(call: Call, *, must_match: bool) -> None:
     services, uid = call.services, call.path["collection"]
     if any(_has_large(item) for item in call.body.items):
-        # Before their bodies are stored, which is before anything is locked.
+        # Check access early, since large bodies are stored before the collection is locked.
         async with services.database() as db:
             place = await find_place(db, call.account, uid)
             place.check_may_write()
@@ -263,7 +263,7 @@ def _has_large(item: wire.Item) -> bool:
 
 
 async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match: bool) -> Order:
-    """Store the larger bodies of a batch, and return what is left to do under the lock."""
+    """Check and store a batch's large bodies; return the writes to do while holding the lock."""
     call.services.check_takes_more()
     given = {
         chunk.uid: chunk.body
@@ -285,7 +285,7 @@ async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match
 
 def _check_unique(found: int | None) -> None:
     if found is not None:
-        raise CloudError(409, "unique_uid", "a collection of this uid is there already.")
+        raise CloudError(409, "unique_uid", "a collection with this uid exists already.")
 
 
 async def _list_invitations(call: Call, *, is_incoming: bool) -> wire.InvitationList:
@@ -312,7 +312,7 @@ def _sharing(call: Call, db: AsyncSession) -> Sharing:
 def _limit(query: Mapping[str, str]) -> int:
     text = query.get("limit", str(PAGE))
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_PAGE:
-        raise CloudError(400, "bad_limit", f"limit is a number from 1 to {MAX_PAGE}.")
+        raise CloudError(400, "bad_limit", f"limit must be a number from 1 to {MAX_PAGE}.")
     return int(text)
 
 

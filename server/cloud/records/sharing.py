@@ -1,7 +1,7 @@
-"""Members of a collection, and invitations to become one.
+"""Members of a collection, and invitations to become a member.
 
-A collection's key reaches a new member encrypted to that account's public key by the inviting
-client; the server hands it over and cannot open it.
+The inviting client encrypts the collection's key to the public key of the invited account. The
+server passes the encrypted key on and cannot decrypt it.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ _Inviting, _Invited = aliased(Account), aliased(Account)
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Reads and changes who shares collections, for `account` in the session `db`."""
+    """Reads and changes memberships and invitations for `account` in the session `db`."""
 
     db: AsyncSession
     secrets: Secrets
     account: str
 
     async def find_profile(self, name: str) -> wire.Profile:
-        """Return the public key of the account of a name or an address; raises CloudError."""
+        """Return an account's public key by name or email address; raises CloudError if unknown."""
         found = await self._find_account(name)
         return wire.Profile(found.public_key)
 
     async def list_members(self, place: Place, iterator: str | None, limit: int) -> wire.MemberList:
-        """Return members of a collection, in the order in which they joined."""
+        """Return the members of a collection, in the order in which they joined."""
         place.check_may_share()
         query = (
             select(Member.id, Account.id.label("account"), Account.name, Member.access)
@@ -49,7 +49,7 @@ class Sharing:
         return wire.MemberList(data, last, done=len(rows) <= limit)
 
     async def change_access(self, place: Place, name: str, access: int) -> None:
-        """Change what another member may do; the collection is locked."""
+        """Change a member's access level; the collection must be locked."""
         place.check_may_share()
         member = await self._find_member(place, name)
         if access != SHARE:
@@ -58,12 +58,12 @@ class Sharing:
         await note_change(self.db, place.id, place.sequence + 1)
 
     async def remove_member(self, place: Place, name: str) -> None:
-        """End another's membership; the collection is locked."""
+        """End a member's membership; the collection must be locked."""
         place.check_may_share()
         await self._end(place, await self._find_member(place, name))
 
     async def leave(self, place: Place) -> None:
-        """End one's own membership; the collection is locked."""
+        """End the account's own membership; the collection must be locked."""
         query = select(Member.id, Member.account, Member.access).where(
             Member.collection == place.id, Member.account == self.account
         )
@@ -72,7 +72,7 @@ class Sharing:
     async def list_invitations(
         self, *, is_incoming: bool, iterator: str | None, limit: int
     ) -> wire.InvitationList:
-        """Return invitations to the account, or those that it made, oldest first."""
+        """Return the invitations that the account received or sent, oldest first."""
         own = Invitation.invited if is_incoming else Invitation.inviting
         query = _invitations().where(own == self.account).order_by(Invitation.id)
         query = query.where(Invitation.id > _read_number(iterator))
@@ -82,7 +82,7 @@ class Sharing:
         return wire.InvitationList(data, last, done=len(rows) <= limit)
 
     async def find_invitation(self, uid: str) -> wire.Invitation:
-        """Return an invitation to the account; raises CloudError."""
+        """Return an invitation to the account; raises CloudError if there is none."""
         query = _invitations().where(Invitation.uid == uid, Invitation.invited == self.account)
         row = (await self.db.execute(query)).one_or_none()
         if row is None:
@@ -90,7 +90,7 @@ class Sharing:
         return self._to_invitation(row, is_incoming=True)
 
     async def invite(self, place: Place, invitation: wire.Invitation) -> None:
-        """Offer a locked collection to another account."""
+        """Invite another account to a collection, which must be locked."""
         place.check_may_share()
         invited = await self._find_account(invitation.username)
         if invited.id == self.account:
@@ -114,14 +114,14 @@ class Sharing:
         )
 
     async def withdraw(self, uid: str, *, is_incoming: bool) -> None:
-        """Remove an invitation: refuse one to the account, or take back one that it made."""
+        """Remove an invitation: reject one to the account, or withdraw one that it sent."""
         own = Invitation.invited if is_incoming else Invitation.inviting
         query = delete(Invitation).where(Invitation.uid == uid, own == self.account)
         if not (await self.db.execute(query.returning(Invitation.id))).all():
             raise not_found("invitation")
 
     async def accept(self, uid: str, acceptance: wire.Acceptance) -> None:
-        """Become a member of the collection that an invitation offers."""
+        """Accept an invitation and become a member of its collection."""
         query = select(Invitation.id, Invitation.collection, Invitation.access).where(
             Invitation.uid == uid, Invitation.invited == self.account
         )
@@ -133,7 +133,7 @@ class Sharing:
         )
         await lock_accounts(self.db, row.collection, self.account)
         taken = delete(Invitation).where(Invitation.id == row.id).returning(Invitation.id)
-        if not (await self.db.execute(taken)).all():  # it was taken back meanwhile
+        if not (await self.db.execute(taken)).all():  # it was withdrawn meanwhile
             raise not_found("invitation")
         part = {
             "access": row.access,
@@ -165,7 +165,7 @@ class Sharing:
         )
         if member.access == SHARE and (await self.db.execute(others)).first() is None:
             raise CloudError(
-                403, "last_admin", "nobody else may manage this collection; delete it instead."
+                403, "last_admin", "no other member can manage this collection; delete it instead."
             )
 
     async def _find_member(self, place: Place, name: str) -> Row[int, str, int]:
@@ -208,7 +208,7 @@ def _read_number(iterator: str | None) -> int:
     if iterator is None:
         return 0
     if not iterator.isascii() or not iterator.isdecimal() or len(iterator) > 18:
-        raise CloudError(400, "bad_iterator", "this iterator is not of this list.")
+        raise CloudError(400, "bad_iterator", "the iterator does not belong to this list.")
     return int(iterator)
 
 

@@ -1,13 +1,12 @@
-"""What requests and answers of the Etebase API hold, in msgpack.
+"""The msgpack structures of the Etebase API's requests and responses.
 
-Names are the protocol's. Members that a server does not know are passed over, as clients may send
-more than they need to.
+Member names are the protocol's. Unknown members are ignored, as clients may send more than needed.
 
 A `Cursor` is the position up to which a client has seen changes: Etebase's `stoken`, opaque to
-clients. It holds two counts: an account's changes, by which collections are listed, and a
-collection's sequence, by which its items are. A client may use a cursor of one list for another; a
-count that belongs to another account or collection is as good as none, so that it gets more, never
-less.
+clients. It holds two counters: an account's changes, which order the list of collections, and a
+collection's sequence, which orders its items. A client may use a cursor from one list for another.
+A counter of another account or collection is then taken as 0, so the client gets too many entries,
+never too few.
 """
 
 import base64
@@ -30,18 +29,18 @@ Meta = Annotated[bytes, msgspec.Meta(max_length=65_536)]
 Access = Literal[0, 1, 2]
 
 MAX_ITEMS = 200
-"""Items of one batch, and of one question for updates."""
+"""Maximum number of items in one batch, and in one request for updates."""
 
 
 class Chunk(msgspec.Struct, array_like=True):
-    """A chunk of an item: its uid, and its ciphertext where it comes along."""
+    """A chunk of an item: its uid, and its ciphertext if it is included."""
 
     uid: Uid
     body: bytes | None = None
 
 
 class Content(msgspec.Struct):
-    """A revision: `uid` is the authentication tag of `meta`."""
+    """A revision of an item; `uid` is the authentication tag of `meta`."""
 
     uid: Uid
     meta: Meta
@@ -50,7 +49,7 @@ class Content(msgspec.Struct):
 
 
 class Item(msgspec.Struct, omit_defaults=True):
-    """An item with its current revision; `etag` is the revision that a writer knows."""
+    """An item with a revision, `content`; `etag` is the current revision that a writer expects."""
 
     uid: Uid
     version: Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -60,7 +59,7 @@ class Item(msgspec.Struct, omit_defaults=True):
 
 
 class NewCollection(msgspec.Struct):
-    """A collection to be made, with the item that describes it."""
+    """A collection to create, with the item that describes it."""
 
     item: Item
     collectionKey: Key  # noqa: N815
@@ -68,7 +67,7 @@ class NewCollection(msgspec.Struct):
 
 
 class Collection(msgspec.Struct):
-    """A collection as a member sees it."""
+    """A collection with one member's access level, wrapped key and type."""
 
     item: Item
     accessLevel: Access  # noqa: N815
@@ -78,27 +77,27 @@ class Collection(msgspec.Struct):
 
 
 class Types(msgspec.Struct):
-    """Which collections are wanted."""
+    """The types of collections to list."""
 
     collectionTypes: Annotated[list[Type], msgspec.Meta(max_length=200)]  # noqa: N815
 
 
 class Known(msgspec.Struct):
-    """An item that a client knows, at the revision `etag` where it says which."""
+    """An item that a client knows, with its revision `etag` if given."""
 
     uid: Uid
     etag: Uid | None = None
 
 
 class Batch(msgspec.Struct):
-    """Items to be written, and others that must not have changed meanwhile."""
+    """Items to write, and other items that must still be at the given revisions."""
 
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)]
     deps: Annotated[list[Known], msgspec.Meta(max_length=MAX_ITEMS)] | None = None
 
 
 class Removed(msgspec.Struct):
-    """A collection of which the account is no member any more."""
+    """A collection of which the account is no longer a member."""
 
     uid: Uid
 
@@ -144,13 +143,13 @@ class MemberList(msgspec.Struct):
 
 
 class AccessChange(msgspec.Struct):
-    """What a member may do from now on."""
+    """A member's new access level."""
 
     accessLevel: Access  # noqa: N815
 
 
 class Invitation(msgspec.Struct, omit_defaults=True):
-    """An invitation to a collection; the server fills in who it is from."""
+    """An invitation to a collection; the server fills in `fromUsername` and `fromPubkey`."""
 
     uid: Uid
     version: Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -171,23 +170,24 @@ class InvitationList(msgspec.Struct):
 
 
 class Acceptance(msgspec.Struct):
-    """A collection's key, encrypted anew by the account that was invited."""
+    """A collection's key and type, encrypted with the key of the account that accepts."""
 
     collectionType: Type  # noqa: N815
     encryptionKey: Key  # noqa: N815
 
 
 class Profile(msgspec.Struct):
-    """What anybody with a session may know of an account whose name they have."""
+    """The public part of an account, for any caller that is logged in and knows its name."""
 
     pubkey: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """`changes` of `account` and `sequence` of `collection`, both seen; each may be missing.
+    """A synchronization cursor: the `changes` of `account` and `sequence` of `collection` seen.
 
-    `generation` is the database's: cursors of before a restored backup end with it.
+    Either pair may be missing. `generation` is the database's; a restore changes it, which
+    invalidates all earlier cursors.
     """
 
     generation: bytes
@@ -198,7 +198,7 @@ class Cursor:
 
 
 def encode_cursor(cursor: Cursor) -> str:
-    """Return a cursor as a client gets it: 38 characters of URL-safe base64."""
+    """Return a cursor as 38 characters of URL-safe base64."""
     packed = _FORM.pack(
         cursor.generation,
         _mark(cursor.account),
@@ -210,19 +210,19 @@ def encode_cursor(cursor: Cursor) -> str:
 
 
 def decode_changes(text: str | None, generation: bytes, account: str) -> int:
-    """Return which changes of `account` a client has seen; raises CloudError `bad_stoken`."""
+    """Return a cursor's changes of `account`, 0 if missing; raises CloudError `bad_stoken`."""
     _, (mark, changes), _ = _decode(text, generation)
     return changes if mark == _mark(account) else 0
 
 
 def decode_sequence(text: str | None, generation: bytes, collection: str) -> int:
-    """Return which sequence of `collection` a client has seen; raises CloudError `bad_stoken`."""
+    """Return a cursor's sequence of `collection`, 0 if missing; raises CloudError `bad_stoken`."""
     _, _, (mark, sequence) = _decode(text, generation)
     return sequence if mark == _mark(collection) else 0
 
 
 def is_at(text: str, generation: bytes, collection: str, sequence: int) -> bool:
-    """Answer whether a cursor's holder has seen `collection` exactly up to `sequence`."""
+    """Return whether a cursor's position in `collection` is exactly `sequence`."""
     try:
         return decode_sequence(text, generation, collection) == sequence
     except CloudError:
@@ -241,7 +241,7 @@ def _decode(
         found = b""
     if found != generation:
         raise CloudError(
-            400, "bad_stoken", "this stoken is not of this server; list again without one."
+            400, "bad_stoken", "this stoken is invalid or expired; list again without one."
         )
     return found, (account, changes), (collection, sequence)
 

@@ -1,8 +1,8 @@
-"""Batches and transactions: all items of one are written, or none.
+"""Batches and transactions, which write all of their items or none.
 
-The current revision of an item is in its row; the one before goes to `revisions`. A collection's
-writers take turns at its row, so that each item has a sequence number of its own and readers who
-saw a number have seen all below it.
+An item's row holds its current revision; a replaced one moves to `revisions`. Writers lock the
+collection's row. So sequence numbers are unique, and a reader that has seen one number has seen
+all lower ones.
 """
 
 from collections import Counter
@@ -43,10 +43,10 @@ _CHANGE = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be written at `now`, epoch seconds, if what its writer knows is current.
+    """A batch of items to write at `now`, in epoch seconds, and its preconditions.
 
-    `items` have no bodies any more; `chunks` are those that came with them. With `must_match` each
-    item is written only over the revision that it names, and `stoken` must be the collection's.
+    `chunks` are those that came with `items`. `deps` must be current. `stoken`, if given, must be
+    the collection's current position. With `must_match`, each item must replace its `etag`.
     """
 
     items: Sequence[Item]
@@ -58,7 +58,7 @@ class Order:
 
 
 async def write_items(db: AsyncSession, place: Place, order: Order, generation: bytes) -> None:
-    """Write the items of an order into a locked collection; raises CloudError or ItemsError."""
+    """Write the items of an order to a locked collection; raises CloudError or ItemsError."""
     place.check_may_write()
     if order.stoken is not None and not is_at(order.stoken, generation, place.uid, place.sequence):
         raise CloudError(409, "stale_stoken", "the collection has changed; fetch it first.")
@@ -98,7 +98,7 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
 def _check_once(items: Sequence[Item]) -> None:
     for uid, count in Counter(item.uid for item in items).items():
         if count > 1:
-            raise CloudError(400, "duplicate_uid", f"the item {uid} is there twice; send it once.")
+            raise CloudError(400, "duplicate_uid", f"the item {uid} occurs twice; send it once.")
 
 
 async def _load_rows(db: AsyncSession, place: Place, order: Order) -> Sequence[Row[int, str, str]]:
@@ -109,7 +109,7 @@ async def _load_rows(db: AsyncSession, place: Place, order: Order) -> Sequence[R
 
 def _check_known(code: str, known: Sequence[Known], etags: dict[str, str]) -> None:
     refusals = [
-        ItemRefusal(each.uid, "wrong_etag", f"its revision here is {etags.get(each.uid)}.")
+        ItemRefusal(each.uid, "wrong_etag", f"its current revision is {etags.get(each.uid)}.")
         for each in known
         if each.etag != etags.get(each.uid)
     ]
@@ -118,32 +118,32 @@ def _check_known(code: str, known: Sequence[Known], etags: dict[str, str]) -> No
 
 
 def _is_written(item: Item, etags: dict[str, str]) -> bool:
-    """Answer whether a repeated request brings what is current already."""
+    """Return whether an item's new revision is current already, as in a repeated request."""
     return etags.get(item.uid) == item.content.uid
 
 
 async def _check_never_written(db: AsyncSession, replaced: dict[int, str]) -> None:
-    """Check that no item goes back to an earlier revision of it."""
+    """Raise CloudError if an item would return to an earlier revision."""
     query = select(RevisionRow.item, RevisionRow.etag).where(
         RevisionRow.item.in_(replaced), RevisionRow.etag.in_(replaced.values())
     )
     for item, etag in (await db.execute(query)).all():
         if replaced[item] == etag:
             raise CloudError(
-                400, "revision_exists", "an item was at this revision before; make a new one."
+                400, "revision_exists", "an item had this revision before; create a new one."
             )
 
 
 async def _choose_chunks(
     db: AsyncSession, place: Place, order: Order, items: Sequence[Item]
 ) -> list[NewChunk]:
-    """Return those chunks that the collection lacks; raises CloudError where one is not given."""
+    """Return the chunks to add; raises CloudError if a needed one was not sent."""
     named = {chunk.uid for item in items for chunk in item.content.chunks}
     missing = await find_missing(db, place.id, named) if named else set[str]()
     chosen = [chunk for chunk in order.chunks if chunk.uid in missing]
     if lacking := missing - {chunk.uid for chunk in chosen}:
         raise CloudError(
-            400, "chunk_no_content", f"the chunk {min(lacking)} is not here; send its content."
+            400, "chunk_no_content", f"the chunk {min(lacking)} is missing; send its content."
         )
     return chosen
 
@@ -156,7 +156,7 @@ async def _keep_revisions(db: AsyncSession, items: Sequence[int], now: int) -> N
 
 
 def _content(item: Item, sequence: int, now: int) -> tuple[object, ...]:
-    """Return what `_CONTENT` names."""
+    """Return the values of the columns `_CONTENT`."""
     content = item.content
     chunks = msgspec.msgpack.encode([chunk.uid for chunk in content.chunks])
     return (sequence, content.uid, content.meta, content.deleted, chunks, now)
