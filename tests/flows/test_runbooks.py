@@ -209,7 +209,7 @@ async def test_the_pepper_is_rotated_and_lost(rehearsal):
     rotated = (rehearsal / "pepper").read_bytes()
     (rehearsal / "pepper").unlink()
     (restore,) = commands("Restore a lost pepper")
-    with pytest.raises(StorageError, match="not the one that the database is sealed under"):
+    with pytest.raises(StorageError, match="encrypted with another pepper"):
         await play(restore, (rehearsal / "paper").read_text())
     await play(restore, find_lines(said))
     assert (rehearsal / "pepper").read_bytes() == rotated

@@ -1,7 +1,7 @@
-"""The pepper where it lies, on paper, and when another one takes its place.
+"""The pepper: its file, its copy on paper, and its rotation.
 
-    file       the file, the secrets that it gives, and its lines for paper or an age key
-    rotation   everything in the database sealed under another pepper
+    file       read and write the pepper's file; encode it for paper or an age key
+    rotation   re-encrypt the database with a new pepper
 
 Source: docs/FORMATS.md section 17.
 """

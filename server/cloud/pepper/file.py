@@ -1,18 +1,19 @@
-"""The pepper's file, which is never a part of a back-up of the cloud's folder.
+"""The pepper's file, which must not be in a backup of the cloud's folder.
 
     pepper HEX
     salts HEX
-    earlier HEX     for each pepper before this one, oldest first: the key by which it hashed names
-    next HEX        while a rotation lasts: the pepper that takes the place of this one
+    earlier HEX     for each former pepper, oldest first: its key for hashing names
+    next HEX        during a rotation: the pepper that will replace this one
 
-Which of two peppers counts during a rotation is written in the database (`storage.models.Site`).
+During a rotation the database (`storage.models.Site`) records which of the two it was encrypted
+with.
 
-On paper the pepper is lines of 32 digits, each with a check:
+On paper the pepper is printed as lines of 32 digits, each with a check:
 
     pepper-1 7f3a 01c4 … 9b20  4e1d
 
-The last four digits are the first of sha256(label ∥ the line's 16 bytes), so that a line with a
-mistake is named. The program age seals the lines to an operator's key.
+The last four digits are the first four of sha256(label ∥ the line's 16 bytes), which reveals a
+mistyped line. The program age can encrypt the lines to an operator's key.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Pepper:
-    """What the file holds; `following` takes the place of `pepper` while a rotation lasts."""
+    """The contents of the file; `following` is the next pepper during a rotation."""
 
     pepper: bytes
     salts: bytes
@@ -50,22 +51,22 @@ class Pepper:
     following: bytes | None = None
 
     def __repr__(self) -> str:
-        """Show no value."""
+        """Hide the secret values."""
         return "Pepper(…)"
 
     def rotated(self) -> "Pepper":
-        """Return what the file holds when the rotation is done."""
+        """Return the contents of the file after the rotation."""
         if self.following is None:
             return self
         earlier = (*self.earlier, derive_name_key(self.pepper))
         return Pepper(self.following, self.salts, earlier)
 
     def secrets(self, region: str, entropy: Callable[[int], bytes]) -> Secrets:
-        """Return what seals and opens under this pepper."""
+        """Return the secrets of this pepper."""
         return Secrets(region, self.pepper, self.salts, entropy, self.earlier)
 
     def candidates(self, region: str, entropy: Callable[[int], bytes]) -> tuple[Secrets, ...]:
-        """Return the same for this pepper, and for the one that follows."""
+        """Return the secrets of this pepper, and of the next one during a rotation."""
         following = () if self.following is None else (self.rotated().secrets(region, entropy),)
         return (self.secrets(region, entropy), *following)
 
@@ -76,12 +77,15 @@ def draw_pepper(entropy: Callable[[int], bytes]) -> Pepper:
 
 
 def load_pepper(path: Path, user: int) -> Pepper:
-    """Read the file; raises StorageError where others may read it, FormatError."""
+    """Read the file; raises StorageError if missing or not private, FormatError if malformed.
+
+    `user` is the id of the user that must own the file.
+    """
     try:
         found = path.stat()
     except FileNotFoundError as error:
         raise StorageError(
-            f"{path} is not there: restore the pepper, without which no account opens, with"
+            f"{path} does not exist: restore the pepper, which every account needs, with"
             " `hening-server cloud pepper restore`."
         ) from error
     if not is_private(found, user):
@@ -96,7 +100,7 @@ def load_pepper(path: Path, user: int) -> Pepper:
 
 
 def write_pepper(path: Path, pepper: Pepper) -> None:
-    """Make the file hold `pepper` and nothing else."""
+    """Write `pepper` to the file, replacing its contents."""
     lines = [("pepper", pepper.pepper), ("salts", pepper.salts)]
     lines += [("earlier", each) for each in pepper.earlier]
     if pepper.following is not None:
@@ -105,7 +109,7 @@ def write_pepper(path: Path, pepper: Pepper) -> None:
 
 
 def begin_rotation(path: Path, pepper: Pepper, entropy: Callable[[int], bytes]) -> Pepper:
-    """Write down the pepper that follows, unless a rotation that was interrupted did."""
+    """Write the next pepper to the file, unless an interrupted rotation has done so."""
     if pepper.following is not None:
         return pepper
     begun = replace(pepper, following=entropy(PEPPER_BYTES))
@@ -114,16 +118,16 @@ def begin_rotation(path: Path, pepper: Pepper, entropy: Callable[[int], bytes]) 
 
 
 def encode_escrow(pepper: Pepper) -> list[str]:
-    """Return the lines of a pepper that no rotation is changing."""
+    """Return a pepper as lines for paper; no rotation may be under way."""
     named = (("pepper", pepper.pepper), ("salts", pepper.salts))
     lines = [line for name, value in named for line in _encode(name, value)]
     return lines + list(_encode("earlier", b"".join(pepper.earlier)))
 
 
 def decode_escrow(lines: Iterable[str]) -> Pepper:
-    """Return the pepper of lines in any order; case and spaces do not matter.
+    """Return the pepper from its lines, in any order, ignoring case and spaces.
 
-    Raises FormatError with the line that is wrong, or that is missing.
+    Raises FormatError that names a wrong or missing line.
     """
     found: dict[str, dict[int, bytes]] = {"pepper": {}, "salts": {}, "earlier": {}}
     for line in lines:
@@ -131,7 +135,9 @@ def decode_escrow(lines: Iterable[str]) -> Pepper:
             continue
         match = _LINE.fullmatch("".join(line.split()).casefold())
         if match is None:
-            raise FormatError(f"{line.strip()[:10]!r}… is no line of a pepper: type it as printed.")
+            raise FormatError(
+                f"{line.strip()[:10]!r}… is not a line of a pepper: type it as printed."
+            )
         name, number, digits, check = match.groups()
         value = bytes.fromhex(digits)
         if _check(f"{name}-{number}", value) != check:
@@ -164,15 +170,15 @@ def _check(label: str, value: bytes) -> str:
 
 
 def check_recipient(recipient: str) -> None:
-    """Seal nothing to an age key, so that one that cannot be used is refused early.
+    """Check that age can encrypt to a key, by encrypting nothing.
 
-    Raises FormatError for what is no age key, StorageError where age is missing or fails.
+    Raises FormatError if `recipient` is not an age key, StorageError if age is missing or fails.
     """
     seal_lines((), recipient)
 
 
 def seal_lines(lines: Iterable[str], recipient: str) -> str:
-    """Return lines as an age file in ASCII; raises as `check_recipient` does."""
+    """Return the lines encrypted as an ASCII age file; raises as `check_recipient` does."""
     if _RECIPIENT.fullmatch(recipient) is None:
         raise FormatError(
             f"{recipient[:70]!r} is no age key: give the public key that `age-keygen` prints, which"
@@ -190,10 +196,10 @@ def seal_lines(lines: Iterable[str], recipient: str) -> str:
         )
     except FileNotFoundError as error:
         raise StorageError(
-            "the program age is not here: install Debian's age, or print the lines instead."
+            "the program age is missing: install Debian's package age, or print the lines instead."
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise StorageError(f"age did not end within {_SECONDS} seconds.") from error
+        raise StorageError(f"age did not finish within {_SECONDS} seconds.") from error
     if done.returncode:
         raise StorageError(f"age failed: {done.stderr.strip() or done.returncode}.")
     return done.stdout

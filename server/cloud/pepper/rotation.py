@@ -1,8 +1,8 @@
-"""Another pepper: which one a database is under, and everything in it sealed under the next.
+"""Rotate the pepper: find the one a database uses, and re-encrypt it with the next one.
 
-A rotation is three changes, each whole or not there: the file names the next pepper, one
-transaction seals everything under it and marks the database, the file forgets the former one. A
-server that starts between them takes the pepper that the mark names.
+A rotation has three atomic steps. First the next pepper is written to the file. Then one
+transaction re-encrypts everything and updates the mark in the database. Finally the former pepper
+is removed from the file. A server that starts in between uses the pepper identified by the mark.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,20 +16,20 @@ from server.cloud.storage.models import HASHED, SEALED, Account, Base, Site
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 
-_SLICE = 500  # rows that are read and written at a time
+_SLICE = 500  # rows read and written at a time
 
 
 async def choose_secrets(database: Sessions, candidates: Sequence[Secrets]) -> Secrets:
-    """Return those secrets that the database is under, the first ones for a database without any.
+    """Return the candidate whose pepper the database uses; the first one for a new database.
 
-    Raises StorageError or TrustError where it is under another pepper.
+    Raises StorageError or TrustError if the database uses another pepper.
     """
     async with database() as db:
         mark = await db.scalar(select(Site.pepper))
         account = (await db.execute(select(Account.id, Account.name).limit(1))).one_or_none()
     if mark is not None:
         return _find(mark, candidates)
-    # Nothing was sealed yet, or by a version that wrote no mark.
+    # The database is new, or an old version without marks wrote it.
     secrets = candidates[0]
     if account is not None:
         secrets.open(account.name, Account.__tablename__, account.id, "name")
@@ -39,7 +39,7 @@ async def choose_secrets(database: Sessions, candidates: Sequence[Secrets]) -> S
 
 
 async def seal_again(database: Sessions, former: Secrets, following: Secrets) -> int:
-    """Seal everything under `following`; returns how many rows, 0 where it was done before."""
+    """Re-encrypt everything with `following`; returns the number of rows, 0 if done before."""
     count = 0
     async with database.begin() as db:
         mark = await db.scalar(select(Site.pepper).with_for_update())
@@ -55,7 +55,7 @@ def _find(mark: bytes, candidates: Iterable[Secrets]) -> Secrets:
         if secrets.mark == mark:
             return secrets
     raise StorageError(
-        "this pepper is not the one that the database is sealed under; restore that one with"
+        "the database is encrypted with another pepper; restore that one with"
         " `hening-server cloud pepper restore`. Nothing was changed."
     )
 

@@ -123,7 +123,7 @@ def test_a_lost_pepper_is_restored_from_paper(root):
     assert "nothing was changed" in str(there.exception)
     (root / "pepper").unlink()
     wrong = CliRunner().invoke(cli, words(root, "restore"), "\n".join(printed(old.output)))
-    assert "not the one that the database is sealed under" in str(wrong.exception)
+    assert "encrypted with another pepper" in str(wrong.exception)
     assert not (root / "pepper").exists()
     right = CliRunner().invoke(cli, words(root, "restore"), "\n".join(printed(new.output)))
     assert right.exit_code == 0, right.output

@@ -54,7 +54,7 @@ def test_a_mistake_is_named():
     for number, line in enumerate(lines):
         with pytest.raises(FormatError, match=f"{line.split()[0]} is missing"):
             decode_escrow(lines[:number] + lines[number + 1 :])
-    with pytest.raises(FormatError, match="no line of a pepper"):
+    with pytest.raises(FormatError, match="not a line of a pepper"):
         decode_escrow([*lines, "and so on"])
 
 
@@ -95,5 +95,5 @@ def test_a_key_with_a_mistake_is_refused(key, monkeypatch):
     with pytest.raises(StorageError, match="age failed"):
         check_recipient(wrong)
     monkeypatch.setattr("server.cloud.pepper.file.PROGRAM", "no-such-age")
-    with pytest.raises(StorageError, match="install Debian's age"):
+    with pytest.raises(StorageError, match="install Debian's package age"):
         check_recipient(public)

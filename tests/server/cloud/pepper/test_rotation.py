@@ -115,7 +115,7 @@ async def test_a_pepper_of_another_database_serves_nothing(place):
     """The server refuses to start, instead of refusing names one by one."""
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
-        with pytest.raises(StorageError, match="not the one that the database is sealed under"):
+        with pytest.raises(StorageError, match="encrypted with another pepper"):
             await choose_secrets(database, [other])
         with pytest.raises(StorageError, match="Nothing was changed"):
             await seal_again(database, other, FOLLOWING)
