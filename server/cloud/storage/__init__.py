@@ -1,7 +1,11 @@
-"""What the cloud keeps: tables and their migrations, and a store of larger bodies.
+"""Storage of the cloud: database tables, migrations, and a store for larger bodies.
 
-`models` and `law_models` are the tables, `bulk` writes many rows at once, `lease` lets one process
-of all nodes do a thing. `bodies` keeps larger bodies in a folder, `s3_bodies` in S3.
+models      tables of accounts, records and blobs
+law_models  tables of policies, consents, erasures and breaches
+bulk        fast statements for many rows
+lease       leases, which let only one process do a task
+bodies      the store's interface, and its implementation in a folder
+s3_bodies   its implementation in S3
 """
 
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""Bodies that are too large for a row, in a folder or in S3.
+"""The store of bodies that are too large for a database row, in a folder or in S3.
 
-A body has a name of segments, such as `chunks/COLLECTION/SHA256`. It is there after a crash if
-`put` returned, and never in parts, unless its name was drawn for it: then a power cut before `put`
-returns may leave a part. A body whose pieces end with an error was never there.
+A body's name has several segments, such as `chunks/COLLECTION/NAME`. After `put` has returned, the
+body survives a crash. A body is stored completely or not at all, with one exception: if its name
+is new and random (`is_drawn`), a power failure before `put` returns may leave a part of it. If the
+pieces end with an error, nothing is stored.
 """
 
 import asyncio
@@ -23,23 +24,23 @@ from server.storage.durable import find_temporary, make_folder, sync_folder
 from server.storage.room import Room, check_room
 
 PIECE = 256 * 1024
-"""Bytes that are read at a time."""
+"""Bytes to read at a time."""
 WRITE = 1024 * 1024
-"""Bytes of a body that are written at a time: each write takes a hop to a thread."""
+"""Bytes of a body to write at a time; each write needs a switch to a thread."""
 RECEIVED = 8 * 1024 * 1024
-"""Bytes in memory of all bodies on their way: of many at one time, less is written at a time."""
+"""Bytes in memory for all concurrent uploads together; with many, each write is smaller."""
 MOST_PIECES = 64
-"""Pieces that are written at a time, however short: clients choose their length."""
+"""Maximum number of pieces to write at a time; clients can send very short ones."""
 PAGE = 1000
-"""Bodies of one page of a list."""
+"""Maximum number of bodies in a page of a listing."""
 ERASED = "erased"
-"""The first segment of records of erasures (`server.cloud.law.journal`), which are no bodies."""
+"""The first segment of erasure records (`server.cloud.law.journal`), which are not bodies."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}(?:/[A-Za-z0-9_-]{1,128}){1,3}")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBody:
-    """A body that is there: its name, its length in bytes, and since when, in epoch seconds."""
+    """A stored body: name, length in bytes, and time of storage in epoch seconds."""
 
     name: str
     length: int
@@ -50,34 +51,34 @@ class Bodies(Protocol):
     """A store of bodies by name. Every method may raise OSError or StorageError."""
 
     async def put(self, name: str, pieces: AsyncIterable[bytes], *, is_drawn: bool = False) -> None:
-        """Keep a body; one of the same name is replaced. An error of `pieces` goes on to here.
+        """Store a body, replacing one of the same name; propagates errors from `pieces`.
 
-        A name that `is_drawn` for this body is nowhere until `put` returns.
+        `is_drawn` means that the name is new and random: no reader uses it before `put` returns.
         """
 
     def get(self, name: str, first: int, length: int) -> AsyncIterator[bytes]:
-        """Yield `length` bytes from `first` on; raises FileNotFoundError where there are fewer."""
+        """Yield `length` bytes from `first` on; raises FileNotFoundError if there are fewer."""
 
     async def remove(self, name: str) -> None:
-        """Remove a body; one that is not there is no error."""
+        """Remove a body if it exists."""
 
     def pages(self, kind: str = "") -> AsyncIterator[list[StoredBody]]:
-        """Yield what is there in pages: all bodies, or what has `kind` as its first segment.
+        """Yield pages of all bodies, or of those whose first segment is `kind`.
 
-        Records of erasures are no bodies, and come only where they are asked for.
+        Erasure records are included only if `kind` is `ERASED`.
         """
 
     async def sweep(self, before: float) -> int:
-        """Remove what uploads that ended before `before` left unfinished; returns how many."""
+        """Remove leftovers of uploads interrupted before `before`; returns their number."""
 
 
 async def one_piece(body: bytes) -> AsyncIterator[bytes]:  # noqa: RUF029 - as bodies come
-    """Yield a body that is in memory."""
+    """Yield a body that is in memory as a single piece."""
     yield body
 
 
 class LocalBodies:
-    """Bodies as files below `folder`; a new one leaves `keep_free` bytes of the disk free."""
+    """Bodies as files below `folder`; a new one must leave `keep_free` bytes of the disk free."""
 
     def __init__(
         self, folder: Path, entropy: Callable[[int], bytes], *, keep_free: int = 0
@@ -88,10 +89,10 @@ class LocalBodies:
         self._receiving = 0
 
     async def put(self, name: str, pieces: AsyncIterable[bytes], *, is_drawn: bool = False) -> None:
-        """Write, flush and rename a file; raises NoRoomError where the disk is too full."""
+        """Write, sync and rename a file; raises NoRoomError if the disk is too full."""
         path = self._folder / check_name(name)
         temporary = path.with_name(f"{TEMPORARY}{self._entropy(8).hex()}")
-        # An erasure frees room: its record goes where no body may.
+        # An erasure frees space, so its record may use the reserved space.
         room = Room(keep_free=0) if name.startswith(f"{ERASED}/") else self._room
         file = await asyncio.to_thread(_create, temporary, room)
         self._receiving += 1
@@ -124,7 +125,7 @@ class LocalBodies:
             while length > 0:
                 piece = await asyncio.to_thread(file.read, min(PIECE, length))
                 if not piece:
-                    raise FileNotFoundError(f"the body {name} is shorter than it was.")
+                    raise FileNotFoundError(f"the body {name} is shorter than expected.")
                 length -= len(piece)
                 yield piece
 
@@ -133,20 +134,20 @@ class LocalBodies:
         await asyncio.to_thread((self._folder / check_name(name)).unlink, missing_ok=True)
 
     async def pages(self, kind: str = "") -> AsyncIterator[list[StoredBody]]:
-        """List files; what has no name of a body is passed over."""
+        """List the files whose names are body names."""
         found = _walk(self._folder, kind)
         while page := await asyncio.to_thread(lambda: list(itertools.islice(found, PAGE))):
             yield page
 
     async def sweep(self, before: float) -> int:
-        """Remove temporary files that were written last before `before`."""
+        """Remove temporary files last written before `before`; returns their number."""
         return await asyncio.to_thread(_sweep, self._folder, before)
 
 
 def check_name(name: str) -> str:
-    """Return the name of a body; raises FormatError for another text."""
+    """Return `name`; raises FormatError if it is not a body's name."""
     if _NAME.fullmatch(name) is None:
-        raise FormatError(f"{name[:80]!r} is no name of a body.")
+        raise FormatError(f"{name[:80]!r} is not a body's name.")
     return name
 
 
@@ -197,17 +198,17 @@ async def _finish_drawn(file: BinaryIO, rest: list[bytes], temporary: Path, path
         temporary.rename(path)
 
     await asyncio.to_thread(place)
-    # Beside each other the two flushes take half the time.
+    # Running both syncs concurrently takes half the time.
     await asyncio.gather(
         asyncio.to_thread(os.fsync, file.fileno()), asyncio.to_thread(sync_folder, path.parent)
     )
 
 
 def _write(descriptor: int, pieces: list[bytes]) -> None:
-    # One call for all pieces: after each call the thread waits for the interpreter again.
+    # Write all pieces in one call, since after each call the thread has to wait for the GIL.
     written = os.writev(descriptor, pieces)
     left = memoryview(b"".join(pieces))[written:] if written < sum(map(len, pieces)) else b""
-    while left:  # the file took less than it was given
+    while left:  # writev wrote only a part
         left = left[os.write(descriptor, left) :]
 
 
@@ -223,13 +224,13 @@ def open_bodies(
     entropy: Callable[[int], bytes],
     clock: Callable[[], float],
 ) -> Bodies:
-    """Return the store of bodies; raises FormatError for settings of S3 that are malformed.
+    """Return the store of bodies; raises FormatError if the S3 settings are malformed.
 
-    Reads the file with the secret, and may make the folder in which bodies are received.
+    Reads the file with the S3 secret.
     """
     if not settings.blobs_url:
         return LocalBodies(folder.bodies, entropy, keep_free=settings.keep_free)
-    # Imported here: the library takes long, and a cloud in a folder does without it.
+    # The S3 library is slow to import, and a cloud with local bodies does not need it.
     from server.cloud.storage.s3_bodies import S3Bodies  # noqa: PLC0415
     from server.storage.s3_client import decode_place, load_secret  # noqa: PLC0415
 

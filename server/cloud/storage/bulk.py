@@ -1,9 +1,9 @@
-"""Many rows in one statement, without SQLAlchemy's work for each row.
+"""Write many rows in one statement, without SQLAlchemy's overhead per row.
 
-A write whose result is not needed is compiled once for a dialect and given to the driver with plain
-tuples. On SQLite it runs with the next statement, or with the commit, which then raises its error.
-A batch of 100 items takes a third of the processor time. A condition on many values is a statement
-of one parameter, which is compiled once.
+A write without a result is compiled once per dialect and passed to the driver with plain tuples.
+On SQLite it runs together with the next statement or the commit, which then raises its error. A
+batch of 100 items takes a third of the CPU time. A condition on many values uses one parameter, so
+its statement is compiled once, too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from server.storage.one_hop import execute_later
 
 
 class _Elements(FunctionElement[str]):
-    """The texts of a JSON array, as rows of a column `value`."""
+    """A table function that returns the texts of a JSON array as rows of a column `value`."""
 
     inherit_cache = True
 
@@ -36,9 +36,9 @@ def _name_function(element: _Elements, compiler: SQLCompiler, **options: Any) ->
 
 
 def is_among(column: Any, parameter: str) -> ColumnElement[bool]:  # noqa: ANN401 - any column
-    """Return the condition that a column has one of the texts that `parameter` holds as `pack`.
+    """Return the condition that a column equals one of the texts in `parameter`.
 
-    They are one value, however many they are.
+    The parameter's value is the result of `pack`, one value for any number of texts.
     """
     texts = _Elements(bindparam(parameter, type_=String)).table_valued("value")
     found: ColumnElement[bool] = column.in_(select(texts.c.value))
@@ -46,7 +46,7 @@ def is_among(column: Any, parameter: str) -> ColumnElement[bool]:  # noqa: ANN40
 
 
 def pack(texts: Iterable[str]) -> str:
-    """Return texts as the value of a parameter of `is_among`."""
+    """Return texts as the value of a parameter for `is_among`."""
     return msgspec.json.encode(list(texts)).decode()
 
 
@@ -56,7 +56,7 @@ async def insert_rows(
     columns: tuple[str, ...],
     rows: Sequence[tuple[object, ...]],
 ) -> None:
-    """Insert rows whose values are those of `columns`, in this order; one row at least."""
+    """Insert at least one row; each row's values are in the order of `columns`."""
     connection = await db.connection()
     statement = _compile_insert(cast("Table", model.__table__), columns, connection.dialect)
     await execute_later(connection, statement, rows)
@@ -65,7 +65,7 @@ async def insert_rows(
 async def change_rows(
     connection: AsyncConnection, statement: Update, values: Mapping[str, object]
 ) -> None:
-    """Change rows by a statement that a module made once."""
+    """Execute a module's prebuilt UPDATE statement with these parameters."""
     sql, names, fixed = _compile(statement, connection.dialect)
     given = {**fixed, **values}
     await execute_later(connection, sql, [tuple(given[name] for name in names)])
@@ -83,5 +83,5 @@ def _compile(
 def _compile_insert(table: Table, columns: tuple[str, ...], dialect: Dialect) -> str:
     compiled = insert(table).compile(dialect=dialect, column_keys=list(columns))
     if tuple(compiled.positiontup or ()) != columns:
-        raise AssertionError("columns are named in the order of their table")
+        raise AssertionError("`columns` must be in the order of the table")
     return str(compiled)

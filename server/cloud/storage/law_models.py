@@ -1,4 +1,4 @@
-"""Tables of what a region's law asks for. Times are epoch seconds."""
+"""Tables of policies, consents, erasures, sign-up codes and breaches. Times are epoch seconds."""
 
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from server.cloud.storage.models import Base
 
 
 class PolicyRow(Base):
-    """One version of the region's policy, as it was signed."""
+    """One version of the region's policy, as a signed note."""
 
     __tablename__ = "policies"
 
@@ -17,7 +17,7 @@ class PolicyRow(Base):
 
 
 class PolicyText(Base):
-    """What owners are shown before they agree to a version, in one language."""
+    """The text that owners read before they agree to a policy version, in one language."""
 
     __tablename__ = "policy_texts"
 
@@ -27,7 +27,7 @@ class PolicyText(Base):
 
 
 class Consent(Base):
-    """An owner's consent or its withdrawal: what the device signed, and the receipt."""
+    """An owner's consent or its withdrawal, with the device's signed statement and the receipt."""
 
     __tablename__ = "consents"
 
@@ -41,11 +41,11 @@ class Consent(Base):
 
 
 class Erasure(Base):
-    """An account's erasure: announced, under way, or over.
+    """An account's erasure: announced, in progress, or done.
 
-    `account` is None once it is over. `step` is the last one that was done. `bodies`, `items`,
-    `size` and `root` are what there was to erase; the root is of the bodies' names. `due_at` is the
-    law's deadline, `forget_at` when this row goes.
+    `account` is None once it is done. `step` is the last completed step. `bodies`, `items` and
+    `size` (in bytes) count the data to erase; `root` is a Merkle root of the bodies' names.
+    `due_at` is the policy's deadline. The row is removed at `forget_at`.
     """
 
     __tablename__ = "erasures"
@@ -67,7 +67,7 @@ class Erasure(Base):
 
 
 class Quarantine(Base):
-    """The name of an erased account, as a keyed hash, until it may be taken again."""
+    """The name of an erased account, as a keyed hash; it cannot be reused before `until`."""
 
     __tablename__ = "quarantine"
 
@@ -76,7 +76,7 @@ class Quarantine(Base):
 
 
 class Code(Base):
-    """A code with which one account can be made."""
+    """A code with which one account can be created."""
 
     __tablename__ = "codes"
 
@@ -85,7 +85,7 @@ class Code(Base):
 
 
 class OwnerLink(Base):
-    """A link to the owner's page, which a device asked for."""
+    """A link to the owner's page that a device requested."""
 
     __tablename__ = "owner_links"
 
@@ -95,7 +95,7 @@ class OwnerLink(Base):
 
 
 class Breach(Base):
-    """A breach that was found at `found_at`, and is told to owners since `told_at`."""
+    """A breach found at `found_at`, of which owners are notified since `told_at`."""
 
     __tablename__ = "breaches"
 

@@ -1,8 +1,8 @@
-"""Leases: what one process of all nodes may do at a time, and whether bodies may be removed.
+"""Leases: tasks that only one process of all nodes may do at a time.
 
-A lease is a row that says until when, by the database's clock, it is held. Its `fence` grows
-with each holder. A holder proves in each transaction that it is still the one: one that was stopped
-for longer than its lease changes nothing when it goes on.
+A lease is a row with an expiry time by the database's clock, and a `fence` that increases with each
+holder. In each transaction a holder verifies that it still holds the lease. So a process that was
+suspended for longer than its lease changes nothing when it resumes.
 """
 
 import asyncio
@@ -21,42 +21,42 @@ from server.storage.errors import StorageError
 
 UPKEEP: Final = "upkeep"
 BACKUP: Final = "backup"
-"""While it is held, no body is removed that a row named when it was taken."""
+"""While it is held, no body is removed that a row referred to when it was taken."""
 SECONDS = 60
-"""How long a holder may be silent."""
+"""How long a lease lasts unless its holder prolongs it."""
 
 
 class LeaseLostError(StorageError):
-    """The lease ran out before its holder was done."""
+    """The lease expired before its holder was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A lease that was taken; `fence` is the number of its holder."""
+    """A lease held by this process; `fence` identifies the holder."""
 
     name: str
     fence: int
 
     async def prolong(self, db: AsyncSession) -> None:
-        """Prolong it in a transaction that writes; raises LeaseLostError where it ran out."""
+        """Prolong the lease in a write transaction; raises LeaseLostError if it was lost."""
         held = update(Row).where(Row.name == self.name, Row.fence == self.fence)
         expires_at = await _now(db) + SECONDS
         changed = await db.execute(held.values(expires_at=expires_at).returning(Row.name))
         if not changed.all():
             raise LeaseLostError(
-                f"this process was silent for longer than its lease of {self.name}, and another one"
-                " holds it now; run the command again."
+                f"the lease {self.name} of this process expired, and another process has taken"
+                " it; run the command again."
             )
 
     async def release(self, database: Sessions) -> None:
-        """Give it back, if it is still held."""
+        """Release the lease if it is still held."""
         held = update(Row).where(Row.name == self.name, Row.fence == self.fence)
         async with database.begin() as db:
             await db.execute(held.values(expires_at=0))
 
 
 async def take_lease(database: Sessions, name: str) -> Lease | None:
-    """Take a lease; None where another process holds it."""
+    """Take a lease; returns None if another process holds it."""
     try:
         async with database.begin() as db:
             query = select(Row).where(Row.name == name).with_for_update()
@@ -69,18 +69,18 @@ async def take_lease(database: Sessions, name: str) -> Lease | None:
             row.fence += 1
             row.expires_at = now + SECONDS
             return Lease(name, row.fence)
-    except IntegrityError:  # another process made the row first
+    except IntegrityError:  # another process inserted the row first
         return None
 
 
 @contextlib.asynccontextmanager
 async def prolonging(lease: Lease, database: Sessions) -> AsyncIterator[None]:
-    """Prolong a lease until the end of the block, whatever in it takes long."""
+    """Keep prolonging a lease in the background until the block ends."""
 
     async def beat() -> None:
         while True:
             await asyncio.sleep(SECONDS / 4)
-            with contextlib.suppress(StorageError):  # its holder looks whether it held
+            with contextlib.suppress(StorageError):  # the holder checks the lease itself
                 async with database.begin() as db:
                     await lease.prolong(db)
 
@@ -93,17 +93,17 @@ async def prolonging(lease: Lease, database: Sessions) -> AsyncIterator[None]:
 
 
 async def may_remove_bodies(db: AsyncSession) -> bool:
-    """Answer in a transaction that removes rows whether their bodies may be removed after it.
+    """Return, in a transaction that removes rows, whether to remove their bodies afterwards.
 
-    While a backup is made they may not: it has these rows. Upkeep removes such bodies later. No
-    backup begins before this transaction has ended.
+    False while a backup is running, which may have copied these rows; upkeep removes the bodies
+    later. No backup can begin before this transaction ends.
     """
     query = select(Row.expires_at).where(Row.name == BACKUP).with_for_update(read=True)
     return (await db.scalar(query) or 0) <= await _now(db)
 
 
 async def _now(db: AsyncSession) -> int:
-    """Return the time of the database, which all nodes share."""
+    """Return the database's time, which is the same for all nodes."""
     is_postgresql = db.get_bind().dialect.name == "postgresql"
     time = (
         func.extract("epoch", func.clock_timestamp())

@@ -1,10 +1,10 @@
-"""Tables of the cloud. Times are epoch seconds; what is sealed is so by `server.cloud.secrets`.
+"""Tables of the cloud. Times are epoch seconds; `server.cloud.secrets` seals columns.
 
-Ciphertext and keys come from clients and are never opened here. A collection counts its changes in
-`sequence`, an account those of all its collections in `changes`; both grow under the lock of their
-row, so that a reader who saw a number has seen all below it.
+Ciphertext and keys come from clients and are never decrypted here. `sequence` counts the changes of
+a collection, `changes` those of all collections of an account. Both are incremented while their row
+is locked, so a reader that has seen one number has seen all lower ones.
 
-Columns that are sealed or hashed under the pepper say so in `info`, by which its rotation finds
+Columns that are sealed or hashed with the pepper are marked in `info`, so that a rotation finds
 them.
 """
 
@@ -24,21 +24,21 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 UID = String(64)
 SEALED: Final = {"pepper": "sealed"}
-"""For a column that is sealed under its table, the primary key as text, and its own name."""
+"""Marks a column sealed for its table, the row's primary key as text, and its own name."""
 HASHED: Final = {"pepper": "hashed"}
-"""For a column that holds `Secrets.name_hash` of something."""
+"""Marks a column that holds a `Secrets.name_hash`."""
 
 
 class Base(DeclarativeBase):
-    """The declarative base; `metadata` is what the migrations compare with."""
+    """The declarative base; the migrations are compared with its `metadata`."""
 
 
 class Site(Base):
-    """What is true of the whole database, in one row.
+    """The state of the whole database, in one row.
 
-    `generation` is drawn anew when a backup is restored: cursors of before end with it. `pepper` is
-    the mark of the pepper that everything is sealed under. `looked_at` is when bodies were last
-    looked through for those that no row names.
+    `generation` is random and replaced by a restore, which invalidates earlier cursors. `pepper` is
+    the mark of the pepper that the database is encrypted with. `looked_at` is the time of the last
+    scan for bodies without a row.
     """
 
     __tablename__ = "site"
@@ -50,7 +50,7 @@ class Site(Base):
 
 
 class Lease(Base):
-    """Who does what one process at a time may do, until when; `fence` grows with each holder.
+    """A lease on a task; `fence` increases with each holder.
 
     `expires_at` is by the database's clock.
     """
@@ -63,14 +63,14 @@ class Lease(Base):
 
 
 class Account(Base):
-    """One owner. `name_hash` and `address_hash` find it; the name itself is sealed.
+    """One owner's account, found by `name_hash` or `address_hash`; the name itself is sealed.
 
-    `wrap` holds the account's keys, encrypted by the owner's main key; `public_key` is the X25519
-    key that invitations are encrypted to. `quota` and `used` are bytes; `quota` 0 is no limit.
-    `consent_version` is the version of the policy that the owner agreed to, 0 for none; `used_week`
-    counts weeks since 1970; a closed account is being erased and takes nothing any more. With
-    `approves_devices` a new session waits until a device signs for it. A `suspended` account can
-    export and erase what it keeps, and no more.
+    `wrap` holds the account's keys, encrypted with the owner's main key. `public_key` is the X25519
+    key that invitations are encrypted to. `quota` and `used` are in bytes; a quota of 0 means no
+    limit. `consent_version` is the policy version that the owner agreed to, 0 for none. `used_week`
+    is the week of the last use, counted since 1970. `is_closed` means that the account is being
+    erased and refuses all requests. With `approves_devices`, a new session needs a device's
+    approval. A `suspended` account can only export and erase its data.
     """
 
     __tablename__ = "accounts"
@@ -95,10 +95,11 @@ class Account(Base):
 
 
 class Recovery(Base):
-    """How an account is opened without its password.
+    """An account's recovery words, which replace a lost password.
 
-    `key` is the Ed25519 key of the recovery words, `wrap` the account's keys encrypted by them, and
-    `words` the words encrypted by the account's key, so that a device can show them again.
+    `key` is the words' Ed25519 public key. `wrap` holds the account's keys, encrypted with the
+    words. `words` are the words, encrypted with the account's key, so that a device can show them
+    again.
     """
 
     __tablename__ = "recoveries"
@@ -111,10 +112,10 @@ class Recovery(Base):
 
 
 class Session(Base):
-    """One device that is logged in; its token is known by its sha256 alone.
+    """One logged-in device; only the sha256 of its token is stored.
 
-    It expires when it was not used for long. A session that `is_pending` waits for an approval by
-    another device. `key` is the device's Ed25519 key, `label` what the owner calls it, encrypted.
+    Each use extends `expires_at`. A session with `is_pending` waits for another device's approval.
+    `key` is the device's Ed25519 key. `label` is the device's name, encrypted.
     """
 
     __tablename__ = "sessions"
@@ -130,9 +131,9 @@ class Session(Base):
 
 
 class Collection(Base):
-    """One collection; the item of the same uid describes it. Its bytes count for `owner`.
+    """One collection, described by its item of the same uid. Its bytes count for `owner`.
 
-    From `sweep_at` on upkeep looks for chunks that no revision names; None where there are none.
+    `sweep_at` is the time from which upkeep looks for unused chunks; None if there can be none.
     """
 
     __tablename__ = "collections"
@@ -145,10 +146,11 @@ class Collection(Base):
 
 
 class Member(Base):
-    """An account's part in a collection, with the collection's key encrypted for it.
+    """An account's membership in a collection, with the collection's key encrypted for it.
 
-    `access` 0 reads, 2 also writes, 1 also shares. `change` is the account's count of changes at
-    which the collection changed last. A membership that ended stays, so that a device learns it.
+    `access` is 0 to read, 2 to read and write, 1 to share as well. `change` is the value of the
+    account's `changes` at the collection's last change. An ended membership stays as a row, so that
+    devices learn of its end.
     """
 
     __tablename__ = "members"
@@ -168,9 +170,9 @@ class Member(Base):
 
 
 class Item(Base):
-    """One item with its current revision, whose uid is the item's `etag`.
+    """One item with its current revision; `etag` is the revision's uid.
 
-    `chunks` are the uids of its chunks in order, a msgpack array.
+    `chunks` is a msgpack array of the uids of its chunks, in order.
     """
 
     __tablename__ = "items"
@@ -199,7 +201,7 @@ class Item(Base):
 
 
 class Revision(Base):
-    """A revision that another one followed at `replaced_at`."""
+    """A former revision of an item, replaced at `replaced_at`."""
 
     __tablename__ = "revisions"
     __table_args__ = (
@@ -219,9 +221,9 @@ class Revision(Base):
 
 
 class Chunk(Base):
-    """One chunk of a collection; without `body` it lies in the store of larger bodies.
+    """One chunk of a collection, in `body` or in the store of bodies under the name `stored`.
 
-    There its name is `stored`. `written_at` is when a client sent it last.
+    `written_at` is the time when a client last sent it.
     """
 
     __tablename__ = "chunks"
@@ -240,7 +242,7 @@ class Chunk(Base):
 
 
 class AppToken(Base):
-    """A token that an owner made for a program; it opens one door, and perhaps only to read."""
+    """A token that an owner created for a program; valid for one door, maybe read-only."""
 
     __tablename__ = "app_tokens"
 
@@ -253,7 +255,7 @@ class AppToken(Base):
 
 
 class Vault(Base):
-    """One repository of the blobs door."""
+    """One restic repository."""
 
     __tablename__ = "vaults"
     __table_args__ = (UniqueConstraint("account", "name", name="uq_vaults_account_name"),)
@@ -264,9 +266,10 @@ class Vault(Base):
 
 
 class Blob(Base):
-    """One object of a vault; its body is in the store as `stored`, and was before this row.
+    """One object of a vault; its body is in the store under the name `stored`.
 
-    Each upload has a name of its own there, so that removing an object never meets a new one.
+    The body is stored before this row. Each upload has its own name in the store, so that removing
+    an old object cannot remove a new one's body.
     """
 
     __tablename__ = "blobs"
@@ -284,7 +287,7 @@ class Blob(Base):
 
 
 class Invitation(Base):
-    """A collection that is offered to an account, with its key encrypted to that one."""
+    """An invitation to a collection, with its key encrypted to the invited account."""
 
     __tablename__ = "invitations"
     __table_args__ = (

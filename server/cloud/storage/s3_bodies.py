@@ -1,8 +1,8 @@
 """Bodies in an S3-compatible store.
 
-A body is received whole before S3 is asked: a client that is slow, or that sends the wrong bytes,
-holds no memory and no part of an upload there. What is longer than `IN_MEMORY` waits in a file
-without a name, which ends with the process.
+A body is received completely before its upload to S3 begins. So a slow client, or one that sends
+wrong bytes, does not occupy memory or leave a partial upload in S3. A body longer than `IN_MEMORY`
+is kept in an unnamed temporary file, which disappears with the process.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from server.storage.durable import make_folder
 from server.storage.s3_client import S3Place, S3Uploads, get_range, open_store, translated_errors
 
 IN_MEMORY = 512 * 1024
-"""Bytes of a body that are in memory while it is received."""
+"""Maximum bytes of a body in memory while it is received."""
 PART = 5 * 1024 * 1024
-"""Bytes of a part of an upload: S3 takes no smaller ones."""
+"""Bytes in a part of a multipart upload; S3's minimum."""
 AT_ONCE = 6
-"""Bodies on their way to S3; each has two parts in memory at most."""
-PATIENCE = timedelta(seconds=60)  # how long S3 may be silent
-REQUEST = timedelta(minutes=10)  # how long one request may take as a whole
+"""Maximum number of concurrent uploads to S3; each has at most two parts in memory."""
+PATIENCE = timedelta(seconds=60)  # time without data after which a request fails
+REQUEST = timedelta(minutes=10)  # maximum duration of a request
 RETRIES = 3
 
 
 class S3Bodies:
-    """Bodies as objects of `place`; those that are received wait in the folder `spool`."""
+    """Bodies as objects in `place`; the folder `spool` holds those being received."""
 
     def __init__(self, place: S3Place, spool: Path, clock: Callable[[], float]) -> None:
         self._store: S3Store = open_store(place, PATIENCE, REQUEST, RETRIES)
@@ -45,9 +45,9 @@ class S3Bodies:
         name: str,
         pieces: AsyncIterable[bytes],
         *,
-        is_drawn: bool = False,  # noqa: ARG002 - an object is there as a whole in any case
+        is_drawn: bool = False,  # noqa: ARG002 - S3 always stores an object as a whole
     ) -> None:
-        """Receive a body and put it as an object; it is seen once all of it is there."""
+        """Receive a body, then store it as an object; it becomes visible as a whole."""
         await asyncio.to_thread(make_folder, self._spool)
         with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self._spool)) as file:
             length, held = 0, bytearray()
@@ -71,7 +71,7 @@ class S3Bodies:
 
     async def get(self, name: str, first: int, length: int) -> AsyncIterator[bytes]:
         """Get a part of an object."""
-        if not length:  # S3 knows no empty range
+        if not length:  # S3 has no empty ranges
             return
         with translated_errors("give a body"):
             found = await self._find(check_name(name), first, first + length)
@@ -80,7 +80,7 @@ class S3Bodies:
                     length -= len(piece)
                     yield bytes(piece)
         if length:
-            raise FileNotFoundError(f"the body {name} is not there, or shorter than it was.")
+            raise FileNotFoundError(f"the body {name} is missing or shorter than expected.")
 
     async def remove(self, name: str) -> None:
         """Delete an object."""
@@ -98,7 +98,7 @@ class S3Bodies:
                 ]
 
     async def sweep(self, before: float) -> int:
-        """Abort uploads in parts that began before `before`; a role's key cannot sign for it."""
+        """Abort multipart uploads begun before `before`; impossible with a role's credentials."""
         age = self._uploads.clock() - datetime.fromtimestamp(before, UTC)
         return await asyncio.to_thread(self._uploads.abort, age)
 

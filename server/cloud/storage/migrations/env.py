@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `server.storage.database.migrate` hands over."""
+"""Run the migrations on the connection that `server.storage.database.migrate` provides."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Accounts, and the records that the Etebase API keeps."""
+"""Add the tables of accounts and of the Etebase API's records."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Vaults, what is in them, and the tokens of programs."""
+"""Add the tables of vaults, their objects, and program tokens."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Policies, consents, erasures, codes for signing up, links to the owner's page, and breaches."""
+"""Add policies, consents, erasures, sign-up codes, links to the owner's page, and breaches."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +17,7 @@ NEW = (
 
 
 def upgrade() -> None:
-    """Create what regions and law need."""
+    """Add the new columns and tables."""
     for name, kind, default in NEW:
         column = sa.Column(name, kind, nullable=False, server_default=default)
         op.add_column("accounts", column)
@@ -87,7 +87,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them again."""
+    """Drop the new tables and columns."""
     for table in (
         *("breaches", "owner_links", "codes", "quarantine", "erasures", "consents"),
         *("policy_texts", "policies"),

@@ -1,4 +1,4 @@
-"""Recovery, approval of devices, the pepper's mark, and what an operator may see or stop."""
+"""Add recovery words, device approval, suspension of accounts, and the pepper's mark."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add them."""
+    """Add the new columns and the table of recovery words."""
     for table, columns in _added().items():
         for column in columns:
             op.add_column(table, column)
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the new columns and the table of recovery words."""
     op.drop_table("recoveries")
     for table, columns in _added().items():
         with op.batch_alter_table(table) as batch:

@@ -1,4 +1,4 @@
-"""What upkeep goes by: leases, and since when revisions and chunks are not needed any more."""
+"""Add leases, and the times and indexes that upkeep needs to find old revisions and chunks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,7 +21,7 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    """Add them; a revision counts as replaced when its item was written last."""
+    """Add them; existing revisions get their item's last write as the time of replacement."""
     op.create_table(
         "leases",
         sa.Column("name", sa.String(32), primary_key=True),
@@ -48,7 +48,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them."""
+    """Drop the new indexes, columns and the table of leases."""
     op.drop_index("ix_items_tombstones")
     for name, _, _ in INDEXES:
         op.drop_index(name)
