@@ -1,9 +1,9 @@
-"""What is done by itself, and when: what the region's law asks for, and what is needed no more.
+"""Periodic maintenance: tasks that the policy requires, and removal of old data.
 
-    work     what a step is given, and for how long things are kept
-    rows     sessions, revisions, tombstones, chunks and bodies that are needed no more
-    rounds   the list of all steps, a round of them under a lease, and a round after another
+    rounds   the list of all steps, and rounds of them under a lease
+    rows     remove expired sessions and old revisions, tombstones, chunks and bodies
 
-Each step removes a few rows in a transaction of its own, so that it may be cut off anywhere and
-others go on writing meanwhile. A body goes after its row: a crash leaves a body too many.
+Each step removes a few rows per transaction. So it can be interrupted at any time, and other
+writers are not blocked for long. A body is removed after its row, so a crash leaves at most an
+unused body.
 """

@@ -1,7 +1,6 @@
-"""One round of upkeep under the lease, and a round after another.
+"""Run rounds of upkeep under the lease, now or periodically.
 
-All that has its time stands in one list: what the region's law asks for, and what is needed no
-more.
+One list holds all steps: the tasks that the policy requires, and the removal of old data.
 """
 
 import asyncio
@@ -32,7 +31,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step by what it counts; one `of_law` is done every `law_minutes`, not `upkeep_minutes`."""
+    """One step of a round, named by what it counts.
+
+    A step runs every `upkeep_minutes`, or every `law_minutes` if it is `of_law`.
+    """
 
     name: str
     act: Callable[[Work], Awaitable[int]]
@@ -40,7 +42,7 @@ class Step:
 
 
 async def erase_due(work: Work) -> int:
-    """Erase what is due; a large account may take longer than a lease lasts."""
+    """Run due erasures; prolongs the lease, as a large account may outlast it."""
     async with prolonging(work.lease, work.database):
         return await work.law.erase_due()
 
@@ -57,17 +59,17 @@ STEPS: Final = (
     Step("unfinished uploads", sweep_uploads),
     Step("bodies", remove_bodies),
 )
-"""What a round does, in this order: what a step frees, a later one removes."""
+"""The steps of a round, in order; later steps remove what earlier ones make unused."""
 OF_LAW: Final = tuple(step for step in STEPS if step.of_law)
 
 
 async def run_round(
     law: Law, settings: CloudSettings, steps: Sequence[Step] = STEPS
 ) -> dict[str, int] | None:
-    """Do `steps` once; returns how much each did, None where another node is at it.
+    """Run `steps` once; returns each step's count, or None if another node holds the lease.
 
-    A step that fails keeps no later one from its work. Raises the first HeningError or OSError at
-    the end; what was done before stays done.
+    A failing step does not prevent later ones from running. The first HeningError or OSError is
+    raised at the end.
     """
     lease = await take_lease(law.database, UPKEEP)
     if lease is None:
@@ -92,7 +94,7 @@ async def run_round(
 
 
 async def run_rounds(law: Law, settings: CloudSettings) -> None:
-    """Do rounds until this is cancelled; a failed one is an alarm, and the next may do better."""
+    """Run rounds until cancelled; a failed round logs an alarm, and the next one tries again."""
     for minute in itertools.count(1):
         await asyncio.sleep(60)
         steps = choose_steps(minute, settings)
@@ -100,7 +102,7 @@ async def run_rounds(law: Law, settings: CloudSettings) -> None:
             continue
         try:
             done = await run_round(law, settings, steps)
-        except Exception as error:  # noqa: BLE001 - the next round may do better
+        except Exception as error:  # noqa: BLE001 - the next round tries again
             log.error("alarm", error=f"upkeep failed: {describe(error)}")
             continue
         if done and any(done.values()):
@@ -108,7 +110,7 @@ async def run_rounds(law: Law, settings: CloudSettings) -> None:
 
 
 def choose_steps(minute: int, settings: CloudSettings) -> tuple[Step, ...]:
-    """Return the steps that a node does `minute` minutes after it started."""
+    """Return the steps that a node runs `minute` minutes after its start."""
     return tuple(
         step
         for step in STEPS
@@ -117,5 +119,5 @@ def choose_steps(minute: int, settings: CloudSettings) -> tuple[Step, ...]:
 
 
 def describe(error: Exception) -> str:
-    """Return the sentence of an error of ours, and the kind of any other one."""
+    """Return the message of a HeningError or OSError, and only the type name of other errors."""
     return str(error) if isinstance(error, (HeningError, OSError)) else type(error).__name__

@@ -1,13 +1,13 @@
-"""What is needed no more: sessions, revisions, tombstones, chunks, and bodies that no row names.
+"""Remove expired sessions, old revisions, tombstones and chunks, and bodies without a row.
 
-A collection's rows are removed under its lock, as they are written, and its owner's bytes with
-them.
+A collection's rows are removed while it is locked, and the owner's usage is reduced in the same
+transaction.
 
-A crash between a body and its row, or a refusal after the body came, leaves a body too many. It is
-removed once it is so old that no request can be about to name it: names are drawn, and each is of
-one request.
+A crash between storing a body and its row, or a refusal after the body was stored, leaves a body
+without a row. It is removed once it is so old that no request can still be about to refer to it:
+names are random, and each belongs to one request.
 
-`Work` is what each step of upkeep is given.
+`Work` is the argument of every step of upkeep.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -35,16 +35,16 @@ from server.core.cloud_policy import Lifetimes
 from server.storage.database import Sessions
 
 AT_ONCE = 200
-"""Rows that one transaction removes: on SQLite other writers wait for it."""
+"""Maximum number of rows removed in one transaction, during which SQLite blocks other writers."""
 HOUR = 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long, in seconds, things are kept.
+    """Retention periods, in seconds.
 
-    `sessions` counts from a device's last use, `revisions` from when another revision followed,
-    `tombstones` from when an item was deleted, `leftovers` from when an upload's last byte came.
+    `sessions` counts from a device's last use, `revisions` from their replacement, `tombstones`
+    from the item's deletion, and `leftovers` from the last write of an upload.
     """
 
     sessions: int = 400 * DAY
@@ -54,7 +54,7 @@ class Retention:
 
 
 def retention_of(settings: CloudSettings, days: Lifetimes | None) -> Retention:
-    """Return what the settings say, or the policy's `days` where those are fewer."""
+    """Return the settings' retention periods, limited by the policy's `days`."""
     sessions, revisions = settings.session_days, settings.revisions_days
     tombstones = settings.tombstones_days
     if days is not None:
@@ -70,7 +70,7 @@ def retention_of(settings: CloudSettings, days: Lifetimes | None) -> Retention:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One round of upkeep at `now`, epoch seconds, under a lease."""
+    """The context of one round of upkeep at `now`, in epoch seconds, under a lease."""
 
     law: Law
     lease: Lease
@@ -84,19 +84,19 @@ class Work:
 
     @property
     def bodies(self) -> Bodies:
-        """Its bodies."""
+        """The store of the cloud's bodies."""
         return self.law.bodies
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """Give a transaction that writes; raises LeaseLostError where the lease ran out."""
+        """Yield a write transaction; raises LeaseLostError if the lease was lost."""
         async with self.database.begin() as db:
             await self.lease.prolong(db)
             yield db
 
 
 async def remove_sessions(work: Work) -> int:
-    """Remove sessions that have expired; none lasts longer than the policy lets it now."""
+    """Shorten sessions to the current retention period, and remove expired ones."""
     last = work.now + work.retention.sessions
     async with work.writing() as db:
         longer = update(SessionRow).where(SessionRow.expires_at > last)
@@ -106,7 +106,7 @@ async def remove_sessions(work: Work) -> int:
 
 
 async def remove_revisions(work: Work) -> int:
-    """Remove revisions that another one replaced long ago."""
+    """Remove revisions whose retention period has ended since they were replaced."""
     is_old = Revision.replaced_at < work.now - work.retention.revisions
     old = select(Item.collection).join(Revision, Revision.item == Item.id).where(is_old).limit(1)
     count = 0
@@ -126,7 +126,7 @@ async def remove_revisions(work: Work) -> int:
 
 
 async def remove_tombstones(work: Work) -> int:
-    """Remove items that were deleted long ago, and collections whose own item was."""
+    """Remove items deleted long ago, and collections whose own item was deleted long ago."""
     is_old = Item.deleted.is_(True) & (Item.written_at < work.now - work.retention.tombstones)
     old, count = select(Item.collection).where(is_old).limit(1), 0
     while (collection := await _find(work, old)) is not None:
@@ -136,7 +136,7 @@ async def remove_tombstones(work: Work) -> int:
             here = Item.collection == collection
             whole = await db.scalar(select(Item.id).where(here, is_old, Item.uid == own))
             query = select(Item.id).where(here if whole is not None else here & is_old)
-            # Its own item goes last: as long as that is there, the rest will be removed, too.
+            # Remove the collection's own item last: while it exists, later passes remove the rest.
             query = query.order_by(Item.uid == own).limit(AT_ONCE + 1)
             found = (await db.scalars(query)).all()
             items, is_whole = found[:AT_ONCE], whole is not None and len(found) <= AT_ONCE
@@ -150,7 +150,7 @@ async def remove_tombstones(work: Work) -> int:
 
 
 async def remove_chunks(work: Work) -> int:
-    """Remove chunks that no revision names, unless a client may be about to write one."""
+    """Remove chunks that no revision uses, unless a client may have sent them for a new item."""
     due, count = select(Collection.id).where(Collection.sweep_at <= work.now).limit(1), 0
     while (collection := await _find(work, due)) is not None:
         async with work.writing() as db:
@@ -189,7 +189,7 @@ async def _find_unused(db: AsyncSession, collection: int) -> list[_Unused]:
 
 
 async def _remove_items(db: AsyncSession, items: Sequence[int]) -> int:
-    """Remove items with their revisions; returns how many bytes these had."""
+    """Remove items and their revisions; returns the bytes of their metadata."""
     total = 0
     for table, of_items in ((Revision, Revision.item), (Item, Item.id)):
         query = select(func.coalesce(func.sum(func.length(table.meta)), 0))
@@ -199,7 +199,7 @@ async def _remove_items(db: AsyncSession, items: Sequence[int]) -> int:
 
 
 async def _remove_collection(db: AsyncSession, collection: int, owner: str) -> list[str]:
-    """Remove a collection without items; returns the names of its bodies."""
+    """Remove a collection that has no items; returns the names of its bodies."""
     chunks = select(Chunk.length, Chunk.stored).where(Chunk.collection == collection)
     rows = (await db.execute(chunks)).all()
     await charge(db, owner, -sum(row.length for row in rows))
@@ -215,7 +215,7 @@ async def _find(work: Work, query: Select[int]) -> int | None:
 
 
 async def _lock(db: AsyncSession, collection: int) -> str:
-    """Lock a collection and its members' accounts, in the order of its writers."""
+    """Lock a collection and its members' accounts, in the same order as writers do."""
     query = select(Collection.owner).where(Collection.id == collection).with_for_update()
     owner: str = (await db.scalars(query)).one()
     await lock_accounts(db, collection, owner)
@@ -239,16 +239,16 @@ async def _remove_bodies(work: Work, stored: Iterable[str]) -> None:
 
 
 LOOK_SECONDS = DAY
-"""Between two looks at all bodies, which a store in the network counts and charges."""
+"""Seconds between two scans of all bodies, as S3 providers charge for listings."""
 
 
 async def sweep_uploads(work: Work) -> int:
-    """Remove what uploads left unfinished; returns how many."""
+    """Remove the leftovers of interrupted uploads; returns their number."""
     return await work.bodies.sweep(work.now - work.retention.leftovers)
 
 
 async def remove_bodies(work: Work) -> int:
-    """Remove old bodies that no row names, and old records of erasures, once a day."""
+    """Remove old bodies without a row, and expired erasure records, once a day."""
     async with work.database() as db:
         if (await db.scalar(select(Site.looked_at)) or 0) > work.now - LOOK_SECONDS:
             return 0
