@@ -1,22 +1,27 @@
-"""The owner's backup: an opt-in service that keeps ciphertext which it cannot open.
+"""The cloud: an opt-in backup service that stores owners' ciphertext and cannot decrypt it.
 
-It is a process of its own (`hening-server cloud run`) with its own origin, settings, database and
-migrations. Nothing else of the server imports it but the command line, and it imports
-`server.storage` and `server.core` alone. Design and its reasons: docs/adr/0069 and 0070.
+It runs as a separate process (`hening-server cloud run`) with its own origin, settings, database
+and migrations. Only the command line imports this package, and the package imports only
+`server.storage` and `server.core` from the rest of the server. A door is one of its HTTP APIs:
+records (Etebase), account (JSON) or blobs (restic). Design: docs/adr/0069 and 0070.
 
-    app         the cloud as a whole: database, doors, rounds
-    door        one request from its bytes to its answer: framing, errors, who asks
-    accounts/   names, logins, sessions, and tokens of programs
-    owner/      the account door: what a device asks of its account
+    app         starts the service: database, doors, maintenance rounds
+    door        handles one request: authentication, decoding, routing, error responses
+    accounts/   names, logins, device sessions and program tokens
+    owner/      the account door: devices, keys, recovery, and the owner's web page
     records/    the Etebase API: collections, items, chunks, members, invitations
     blobs/      restic's REST protocol
-    storage/    tables, migrations, and the larger bodies
-    secrets     what is sealed under the pepper, and hashed
-    pepper/     the pepper's file, its lines on paper, and its rotation
-    gate        refuses what is no ciphertext
-    rates       how many requests are taken
-    metrics     totals and outcomes, for machines
-    operator    accounts by their random ids, for the command line
+    law/        policies, consents, erasure, export and notices
+    storage/    tables, migrations, and the store for larger bodies
+    copying/    backup, restore and integrity check
+    upkeep/     periodic removal of old rows and bodies
+    secrets     encryption and hashing with the pepper
+    pepper/     the pepper's file, its paper copy, and its rotation
+    gate        refuses bodies that are not ciphertext
+    rates       rate limits
+    metrics     Prometheus metrics and readiness
+    openapi     the OpenAPI document of the account door
+    operator    accounts as the operator sees them, by random id
 
 Read `storage.models` first, then `records.writing`.
 """

@@ -1,4 +1,4 @@
-"""The cloud as a whole: its doors on one socket, until the block ends."""
+"""Start the cloud: all doors on one listening socket, and the background tasks."""
 
 import asyncio
 import ipaddress
@@ -38,9 +38,9 @@ from server.storage.layout import Place
 
 ROUTES = (*ACCOUNTS, *RECORDS, *OWNER, *LAW, page_route((*OWNER, *LAW)))
 READ_BUFFER: Final = 128 * 1024
-"""Bytes of a body that wait: above twice as many its socket is not read until some are taken.
+"""Bytes of a request body to buffer. aiohttp pauses reading the socket above twice this size.
 
-asyncio reads so many at most, so that one read does not stop the next.
+asyncio reads at most 256 KiB, twice this size, per call, so a single read does not pause it.
 """
 FIXED_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -62,10 +62,10 @@ async def serving(
     more: tuple[Route, ...] = (),
     metrics: CloudMetrics | None = None,
 ) -> AsyncIterator[int]:
-    """Serve on the database at `place` until the block ends; gives the port.
+    """Serve from the database at `place` until the block ends; yields the port.
 
-    Of `peppers` the one counts that the database is under; there are two while one is rotated.
-    `more` are routes beside the cloud's own, for tests.
+    Uses the pepper in `peppers` that the database was encrypted with. There are two during a
+    rotation. `more` holds additional routes for tests.
     """
     async with open_database(place, migrations=MIGRATIONS) as database:
         generation = await _load_generation(database, entropy)
@@ -136,11 +136,11 @@ async def _load_generation(database: Sessions, entropy: Callable[[int], bytes]) 
 
 
 class CloudRunner(web.AppRunner):
-    """Runs an application: nothing that a client sends gets into the log or into an answer.
+    """Runs an application without copying anything a client sent into logs or error responses.
 
-    aiohttp logs a request that it cannot parse with the client's address and with the line that is
-    wrong, which may be the one with the token. It answers with that line, too, and with its
-    version. Bodies come as they were sent: a compressed one is not expanded.
+    If aiohttp cannot parse a request, it logs the client's address and the malformed line, which
+    may contain the token. Its default response also repeats that line and names its version.
+    Compressed request bodies are not decompressed.
     """
 
     def __init__(self, app: web.Application, settings: CloudSettings) -> None:
@@ -174,10 +174,10 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Refuse what is no request, without a word of it."""
+        """Refuse a malformed request without quoting it."""
         del exc, message
         if request.writer.output_size:
-            raise ConnectionError("an answer has begun; nothing else can be sent")
+            raise ConnectionError("a response has been started; no other one can be sent")
         refusal = _Refusal(status=status, text=f"{HTTPStatus(status).phrase}\n")
         refusal.force_close()
         return refusal
@@ -185,40 +185,40 @@ class _Protocol(web.RequestHandler):
 
 class _Refusal(web.Response):
     async def _prepare_headers(self) -> None:
-        # There is no request yet, so that `on_response_prepare` is not called.
+        # aiohttp does not call `on_response_prepare` here, because there is no request yet.
         await super()._prepare_headers()
         await _fix_headers(None, self)
 
 
 async def _fix_headers(_: object, response: web.StreamResponse) -> None:  # noqa: RUF029 - a hook
-    response.headers.popall("Server", None)  # it names versions
+    response.headers.popall("Server", None)  # it contains version numbers
     for name, value in FIXED_HEADERS.items():
         response.headers.setdefault(name, value)
 
 
 def load_tls(settings: CloudSettings) -> ssl.SSLContext | None:
-    """Return the TLS of the socket, or None where it speaks plainly.
+    """Load the TLS context from the settings' files; None if the socket serves plain HTTP.
 
-    Raises FormatError where tokens would cross a network in the clear, and for a certificate and
-    key that cannot be used. Reads files.
+    Raises FormatError if tokens would cross a network unencrypted, or if the certificate or key
+    cannot be used.
     """
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise FormatError("tls_cert and tls_key go together: name both files, or neither.")
     if not settings.tls_cert:
         if not _is_loopback(settings.host) and not settings.behind_proxy:
             raise FormatError(
-                f"the cloud would take tokens in the clear on {settings.host}: set tls_cert and"
-                " tls_key, or behind_proxy where a proxy on the way speaks TLS."
+                f"tokens would cross the network unencrypted on {settings.host}: set tls_cert and"
+                " tls_key, or set behind_proxy if a proxy in front terminates TLS."
             )
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
-        # OpenSSL would ask the terminal for the password of an encrypted key.
+        # Without a password callback OpenSSL would prompt on the terminal for an encrypted key.
         context.load_cert_chain(settings.tls_cert, settings.tls_key, password=lambda: "")
     except (OSError, ssl.SSLError) as error:
         raise FormatError(
-            f"tls_cert and tls_key cannot be used: {error}; they are PEM files without a password."
+            f"tls_cert and tls_key cannot be used: {error}; use PEM files without a password."
         ) from error
     return context
 

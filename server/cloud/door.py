@@ -1,8 +1,8 @@
-"""The framing of two doors: msgpack bodies for records, JSON for accounts; tokens; refusals.
+"""Request handling for the records door (msgpack) and the account door (JSON).
 
-A route is data: method, path, what its body holds, and a handler that is given a `Call`. The order
-of an answer is part of the promise: without a valid token a request learns which paths exist, and
-its body is not read.
+A `Route` is data: method, path, body type, and a handler that receives a `Call`. The order of the
+checks is guaranteed: the path, then the token, then the body. A request without a valid token
+learns only which paths exist, and its body is not read.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -35,16 +35,16 @@ JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 URN: Final = "urn:hening:problem:"
 SMALL: Final = 16 * 1024
-"""Bytes of a body unless a route says otherwise."""
+"""Default maximum size of a request body, in bytes."""
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What handlers use.
+    """The dependencies of the handlers.
 
-    `now` gives epoch seconds, `entropy` random bytes; `generation` is the database's; `law` is what
-    the region's policy asks for.
+    `now` returns epoch seconds and `entropy` random bytes. `generation` identifies the database's
+    contents and changes with a restore. `law` applies the region's policy.
     """
 
     database: Sessions
@@ -59,21 +59,22 @@ class Services:
     law: Law
 
     def host(self, asked: str) -> str:
-        """Return the cloud's host: as the settings have it, or as a request `asked` for it."""
+        """Return the host of `public_url`, or `asked`, the request's host, if it is not set."""
         return self.settings.public_url.partition("://")[2] or asked
 
     async def session_seconds(self, db: AsyncSession) -> int:
-        """Return after how many seconds without use a device has to log in again."""
+        """Return the idle time in seconds after which a device has to log in again."""
         days = self.settings.session_days
         return DAY * await self.law.limit_session_days(db, days)
 
     def check_takes_more(self) -> None:
-        """Raise CloudError where nothing new is taken any more."""
+        """Raise CloudError if the region is closing and accepts no new data."""
         if self.settings.closing:
             raise CloudError(
                 403,
                 "region_closing",
-                "this region closes and takes nothing new: download what is here, and move.",
+                "this region is closing and stores nothing new: download your data and move to"
+                " another region.",
             )
 
     def draw(self, count: int) -> str:
@@ -83,9 +84,10 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: who asks, the parts of its path, its query, and its body, decoded.
+    """One request: the account and token, path parameters, query, and decoded body.
 
-    `host` is the cloud's: where the settings say it, whatever name the request used.
+    `account` and `token` are empty for public routes. `host` comes from `public_url` if it is set,
+    otherwise from the request.
     """
 
     services: Services
@@ -103,13 +105,14 @@ Handled = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address. `body` is the type of what a request holds, bytes for raw ones, None for none.
+    """One method and path, and how to handle it.
 
-    `limit` is the most bytes that a body may have; `status` is that of success. With `is_json` it
-    speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack. `for_pending`
-    routes answer a device that waits for an approval, too, and `for_suspended` ones an account that
-    the operator has suspended: the law's rights stay. With `uploads` the owner must have agreed to
-    the policy that holds. `media` is the type of an answer that is `Sent`.
+    `body` is the type to decode the request body to; `bytes` leaves it raw, None ignores it.
+    `limit` is the maximum body size in bytes, `status` the status of success. `is_json` selects
+    JSON and problem documents (RFC 9457) instead of msgpack. `is_public` routes need no token.
+    `for_pending` routes also serve devices that wait for approval. `for_suspended` routes also
+    serve suspended accounts, which keep their legal rights. `uploads` requires consent to the
+    policy in force. `media` is the media type of a `Sent` response.
     """
 
     method: str
@@ -128,9 +131,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An answer that is no document: its type, and its bytes, whole or in pieces as they come.
+    """A response of raw bytes with media type `kind`, whole or streamed in pieces.
 
-    `file_name` is what a browser calls it where it saves it.
+    `file_name` is the name under which a browser saves it.
     """
 
     kind: str
@@ -149,7 +152,7 @@ class Problem(msgspec.Struct):
 
 
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
-    """Return an application that answers `routes`, and everything else with a refusal."""
+    """Return an application that serves `routes` and refuses all other requests."""
     app = web.Application(client_max_size=1, middlewares=[_refusing(routes, services.metrics)])
     for route in routes:
         app.router.add_route(route.method, route.path, _bind(route, services))
@@ -179,7 +182,7 @@ def _bind(
 
 
 async def _admit(services: Services, token: str, route: Route) -> str:
-    """Return the account whose device asks; raises CloudError."""
+    """Return the account of a device's token; raises CloudError if it may not use the route."""
     now = services.now()
     async with services.database() as db:
         caller = await find_caller(db, token, now)
@@ -198,7 +201,7 @@ async def _admit(services: Services, token: str, route: Route) -> str:
 
 
 async def send(request: web.Request, sent: Sent, status: int = 200) -> web.StreamResponse:
-    """Send bytes; where pieces fail on their way, the connection ends before the answer does."""
+    """Send a response; aborts the connection if reading a piece fails midway."""
     headers = {**sent.headers, "Content-Type": sent.kind}
     if sent.file_name:
         headers["Content-Disposition"] = f'attachment; filename="{sent.file_name}"'
@@ -235,7 +238,7 @@ def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
             response.headers["Allow"] = error.headers["Allow"]
         except ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
+        except Exception as error:  # noqa: BLE001 - every failure becomes a refusal
             response = refuse_here(error)
         metrics.count(request.path, response.status)
         return response
@@ -244,7 +247,7 @@ def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
 
 
 def refuse(error: Exception) -> web.Response:
-    """Return the answer to a failure: a document with a code and a sentence."""
+    """Return the msgpack response to an error: a document with a code and a sentence."""
     found = to_refusal(error)
     if isinstance(found, ItemsError):
         document: dict[str, object] = {
@@ -260,7 +263,7 @@ def refuse(error: Exception) -> web.Response:
 
 
 def refuse_as_problem(error: Exception) -> web.Response:
-    """Return the answer to a failure as a problem document."""
+    """Return the response to an error as a problem document."""
     found = to_refusal(error)
     kind = URN + found.code.replace("_", "-")
     document = Problem(kind, HTTPStatus(found.status).phrase, found.status, str(found))
@@ -274,9 +277,9 @@ def _retry(response: web.Response, refusal: CloudError) -> web.Response:
 
 
 def to_refusal(error: Exception) -> CloudError:
-    """Return the refusal that answers a failure, whatever it is; tells the operator of it.
+    """Return the refusal to send for any error, and log errors that are the server's own.
 
-    Raises the error again where the client is gone: there is no answer, and nothing failed here.
+    Raises the error again if the client has disconnected, since nothing failed here.
     """
     if isinstance(error, ClientConnectionResetError):
         raise error
@@ -317,13 +320,13 @@ async def _read_body(request: web.Request, route: Route) -> object:
 
 
 def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - as it says
-    """Decode msgpack or JSON; raises CloudError with the place that is wrong."""
+    """Decode msgpack or JSON to `kind`; raises CloudError that names the invalid field."""
     try:
         codec = msgspec.json if is_json else msgspec.msgpack
         return codec.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise CloudError(
-            400, "malformed", f"the body is not what is asked for: {error}."
+            400, "malformed", f"the body does not have the expected form: {error}."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CloudError(
@@ -332,7 +335,9 @@ def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: AN
 
 
 def _too_large(limit: int) -> CloudError:
-    return CloudError(413, "too_large", f"a body may have {limit} bytes here; send less at a time.")
+    return CloudError(
+        413, "too_large", f"a body may have at most {limit} bytes here; send less at a time."
+    )
 
 
 def _encode(value: object, status: int, kind: str = MSGPACK) -> web.Response:

@@ -1,9 +1,9 @@
-"""What the cloud refuses: a status, a code for programs and a sentence for people.
+"""Errors of the cloud: an HTTP status, a code for programs and a sentence for people.
 
 HeningError
-└── CloudError        every refusal of a request; a door encodes it in its own form
-    ├── ItemsError    refusals of single items, each with its uid
-    └── RateError     too many requests, and when to ask again
+└── CloudError        a refused request; each door encodes it in its own format
+    ├── ItemsError    a batch refused because of single items, each named by its uid
+    └── RateError     too many requests, and when to retry
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from server.core.errors import HeningError
 
 
 class CloudError(HeningError):
-    """A request is refused with `status`; `code` is stable, and `str` is a sentence."""
+    """A refused request: an HTTP status, a stable `code`, and a sentence as the message."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -30,23 +30,21 @@ class ItemRefusal:
 
 
 class ItemsError(CloudError):
-    """Nothing of a batch is written, because of each of `refusals`."""
+    """A refused batch: nothing was written; `refusals` lists the items at fault."""
 
     def __init__(self, code: str, refusals: list[ItemRefusal]) -> None:
-        super().__init__(409, code, "some items are not what the server has; fetch them first.")
+        super().__init__(409, code, "some items have changed on the server; fetch them first.")
         self.refusals = refusals
 
 
 class RateError(CloudError):
-    """Too many requests came; `seconds` later there is room for one."""
+    """Too many requests; the next one is accepted after `seconds`."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(
-            429, "too_many_requests", f"too many requests came; ask again in {seconds} s."
-        )
+        super().__init__(429, "too_many_requests", f"too many requests; try again in {seconds} s.")
         self.seconds = seconds
 
 
 def not_found(what: str) -> CloudError:
-    """Return the refusal of what is not there, or is not for this account to see."""
+    """Return the refusal for an object that does not exist or is not visible to this account."""
     return CloudError(404, "not_found", f"there is no such {what}.")

@@ -1,9 +1,9 @@
-"""The gate: a body that is not ciphertext is refused before it is stored.
+"""The ciphertext gate: refuse a body that is not ciphertext before it is stored.
 
-It protects owners whose client is broken and proves nothing: bad encryption passes. A body is
-refused if it begins like a known container, or if its byte counts are not those of random bytes.
-Counting costs 40 ns a byte, so only the first 64 KiB of a longer body are counted. Most bodies are
-short, and of these only a sample of every fifth byte is looked at first (ADR 80).
+It protects owners against a broken client. It proves nothing: weak encryption passes. A body is
+refused if it begins like a known file format, or if its byte frequencies are not those of random
+bytes. Counting costs 40 ns per byte, so at most the first 64 KiB are counted. Most bodies are
+short; for these a sample of every fifth byte is examined first (ADR 80).
 """
 
 import asyncio
@@ -18,19 +18,22 @@ from typing import Final
 from server.cloud.errors import CloudError
 
 LEAST: Final = 1024
-"""Bytes from which on a body is judged: a shorter one says little."""
+"""Minimum size of a body to judge, in bytes; shorter ones have too few bytes for statistics."""
 SAMPLE: Final = 64 * 1024
-"""Bytes of a longer body that are judged."""
+"""Number of bytes judged at the start of a longer body."""
 SHORT: Final = 2048
-"""Bytes up to which a body whose sample looks random is not counted (ADR 80)."""
+"""Maximum size of a body, in bytes, that passes if its sample looks random (ADR 80)."""
 IN_LOOP: Final = 256 * 1024
-"""Bytes of a request up to which they are counted in the event loop; it takes 10 ms."""
+"""Maximum bytes per request to count in the event loop, which takes 10 ms; more use a thread."""
 MAX_SIGMA: Final = 8.0
-"""Standard deviations of chi-square above which bytes are not random: 1 in 60 billion bodies is."""
+"""Maximum deviation of chi-square, in standard deviations.
+
+Of random bodies, 1 in 60 billion exceeds it.
+"""
 _FREEDOM = 255
-_USUAL_SIGMA = 2.5  # one short body of ciphertext in eighty is counted
+_USUAL_SIGMA = 2.5  # one in eighty short ciphertexts is still counted
 _CONTAINER = re.compile(
-    # Each needs about 40 bits or more, so that no ciphertext begins like that by chance.
+    # Each pattern fixes about 40 bits or more, so ciphertext does not match it by chance.
     rb"\xff\xd8\xff[\xe0\xe1]..(?:JFIF|Exif)"
     rb"|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....(?:WEBP|WAVE|AVI )|\x00\x00\x00.ftyp"
     rb"|PK\x03\x04[\x00-\x3f]\x00|\x1f\x8b\x08[\x00\x08]....[\x00\x02\x04][\x00-\x0d\xff]"
@@ -42,11 +45,11 @@ _CONTAINER = re.compile(
     re.DOTALL,
 )
 _AGE = re.compile(rb"age-encryption\.org/v1\n(?:[!-~ ]{1,200}\n){1,64}?--- [!-~]{43}\n")
-"""The header of an age file, which is text; what follows is ciphertext."""
+"""The header of an age file, which is text; the bytes after it are ciphertext."""
 
 
 def check_ciphertext(body: bytes, what: str) -> None:
-    """Raise CloudError if `body`, or its first 64 KiB, is no ciphertext; `what` names it."""
+    """Raise CloudError if `body`, or its first 64 KiB, is not ciphertext; `what` names it."""
     if not looks_random(body):
         raise CloudError(
             422,
@@ -56,9 +59,9 @@ def check_ciphertext(body: bytes, what: str) -> None:
 
 
 async def check_all(kinds: Mapping[str, Mapping[str, bytes]]) -> None:
-    """Check bodies by name, of each kind by its name; raises CloudError for one.
+    """Check all bodies, given as kind → name → body; raises CloudError for the first bad one.
 
-    Many bytes are counted in a thread, so that other requests go on.
+    More than `IN_LOOP` bytes are counted in a thread, so that other requests are not delayed.
     """
     judged = sum(min(len(body), SAMPLE) for bodies in kinds.values() for body in bodies.values())
     if judged > IN_LOOP:
@@ -75,7 +78,7 @@ def _check_each(kinds: Mapping[str, Mapping[str, bytes]]) -> None:
 
 
 def looks_random(body: bytes) -> bool:
-    """Answer whether a body can be ciphertext."""
+    """Return whether a body can be ciphertext."""
     if len(body) < LEAST:
         return True
     header = _AGE.match(body)
@@ -90,7 +93,7 @@ def looks_random(body: bytes) -> bool:
 
 
 def measure_sigma(body: bytes) -> float:
-    """Return by how many standard deviations the counts of bytes are off those of random ones."""
+    """Return how far the byte frequencies are from random, in standard deviations of chi-square."""
     counts = Counter(body).values()
     squares: int = sum(map(mul, counts, counts))
     chi_square = squares * 256 / len(body) - len(body)
@@ -98,14 +101,14 @@ def measure_sigma(body: bytes) -> float:
 
 
 def _has_usual_values(body: bytes) -> bool:
-    """Answer whether a body has about as many different bytes as a random one of its length."""
+    """Return whether a body has about as many distinct bytes as a random one of its length."""
     usual, deviation = _usual_values(len(body))
     return abs(len(set(body)) - usual) <= _USUAL_SIGMA * deviation
 
 
 @cache
 def _usual_values(length: int) -> tuple[float, float]:
-    """Return how many different bytes `length` random ones have: the mean, and its deviation."""
+    """Return mean and standard deviation of the number of distinct values in `length` bytes."""
     load = length / 256
     missing = math.exp(-load)
     return 256 * (1 - missing), math.sqrt(256 * missing * (1 - (1 + load) * missing))

@@ -1,7 +1,8 @@
-"""What a machine may count: totals and outcomes, nothing of one account.
+"""Metrics and readiness: totals and outcomes of all accounts together, never of a single one.
 
-Doors are `records`, `account`, `blobs`, and `login` for everything that proves a password or words.
-Outcomes are `ok`, `refused` and `failed`; 429 and 507 have their own, for alarms.
+The label `door` is `records`, `account`, `blobs`, or `login` for requests that prove a password or
+recovery words. The label `outcome` is `ok`, `refused` or `failed`; statuses 429 (`limited`) and
+507 (`full`) have their own for alarms.
 """
 
 from typing import Final
@@ -15,7 +16,7 @@ from server.core.errors import HeningError
 from server.storage.database import Sessions
 
 TOTALS_SECONDS: Final = 60
-"""Between two counts of what is there."""
+"""Seconds between two counts of the totals."""
 _DOORS: Final = {
     "/api/v1/authentication/login/": "login",
     "/api/v1/authentication/change_password/": "login",
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 
 
 class CloudMetrics:
-    """Counters and gauges of one process, and why it is not ready."""
+    """The metrics of one process, and the reasons why it is not ready."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -43,22 +44,22 @@ class CloudMetrics:
         self._accounts = self._gauge("accounts", "Accounts that are there")
         self._sessions = self._gauge("sessions", "Devices that are logged in")
         self._bytes = self._gauge("bytes", "Bytes that count for accounts' quotas")
-        self._reasons: list[str] = ["nothing was counted yet."]
+        self._reasons: list[str] = ["the totals have not been counted yet."]
 
     def count(self, path: str, status: int) -> None:
-        """Count the answer to a request."""
+        """Count a response by its request path and status."""
         door = next((door for start, door in _DOORS.items() if path.startswith(start)), "none")
         by_class = "ok" if status < 400 else "refused" if status < 500 else "failed"
         self._requests.labels(door, _OUTCOMES.get(status, by_class)).inc()
 
     def reasons(self) -> list[str]:
-        """Return why the service is not ready, a sentence each; called from another thread."""
+        """Return the reasons why the service is not ready, as sentences; safe from any thread."""
         return self._reasons
 
     async def count_totals(self, database: Sessions, mark: bytes, now: int) -> None:
-        """Count what is there, and see whether the service is ready; what is not is an alarm.
+        """Update the totals and the readiness; logs an alarm if the service is not ready.
 
-        `mark` is that of the pepper which this process has.
+        `mark` identifies this process's pepper.
         """
         try:
             async with database() as db:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 page of the account door: paths, bodies, and what handlers say that they return.
+"""The OpenAPI 3.1 document of the account door, generated from its routes and handlers' types.
 
 Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
 """
@@ -19,7 +19,7 @@ WITH_TOKEN = (401, 403, 409, 422, 429, 507)
 
 
 def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
-    """Return the page of those routes that speak JSON, as JSON values."""
+    """Return the OpenAPI document of the JSON routes among `routes`, as JSON values."""
     spoken = [route for route in routes if route.is_json]
     answers = {route: get_type_hints(route.handler)["return"] for route in spoken}
     types = [Problem, *(each.body for each in spoken if each.body), *answers.values()]
@@ -58,7 +58,7 @@ def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
 
 
 def split_path(path: str) -> tuple[str, dict[str, str]]:
-    """Return a route's path without its patterns, and the pattern of each of its parts."""
+    """Return a route's path without regular expressions, and the expression of each parameter."""
     spelled, parameters, rest = "", dict[str, str](), path
     while "{" in rest:
         before, _, rest = rest.partition("{")
@@ -116,10 +116,10 @@ def _describe(
 
 
 def page_route(routes: Sequence[Route]) -> Route:
-    """Return the route at which the page of `routes`, and of itself, is served."""
+    """Return the route that serves the OpenAPI document of `routes` and of itself."""
 
     async def show_openapi(_: Call) -> Sent:  # noqa: RUF029 - a handler like the others
-        """Return the OpenAPI page of this door."""
+        """Return the OpenAPI document of this door."""
         return Sent("application/json", body)
 
     address = "/account/1/openapi.json"

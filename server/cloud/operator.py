@@ -1,6 +1,6 @@
-"""What an operator sees of accounts, by their random ids, and may stop.
+"""The operator's view of accounts: list, show, suspend and resume them by random id.
 
-Nothing of it names a person or tells what is stored.
+Nothing here reveals a person's name or stored content.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from server.cloud.storage.models import Account, Collection, Item, Session, Vaul
 
 WEEK = 7 * 24 * 60 * 60
 PAGE = 1000
-"""Accounts that are listed at a time."""
+"""Maximum number of accounts in one listing."""
 
 
 class Row(msgspec.Struct):
-    """One account. `bytes` and `quota` are bytes, a quota of 0 is no limit.
+    """One account. `bytes` and `quota` are in bytes; a quota of 0 means no limit.
 
-    `created_week` and `used_week` are the weeks since the epoch in which it was made and used last;
+    `created_week` and `used_week` are weeks since the epoch: of creation and of the last use.
     `policy` is the version that its owner agreed to, 0 for none.
     """
 
@@ -39,13 +39,13 @@ class Row(msgspec.Struct):
 
 
 async def list_accounts(db: AsyncSession, after: str, now: int) -> Sequence[Row]:
-    """Return up to `PAGE` accounts whose ids follow `after`, in the order of their ids."""
+    """Return up to `PAGE` accounts whose ids follow `after`, sorted by id."""
     query = _query(now).where(Account.id > after).order_by(Account.id).limit(PAGE)
     return [Row(**row) for row in (await db.execute(query)).mappings()]
 
 
 async def show_account(db: AsyncSession, account: str, now: int) -> Row:
-    """Return one account; raises CloudError where there is none of this id."""
+    """Return one account; raises CloudError if the id is unknown."""
     found = await db.execute(_query(now).where(Account.id == account))
     row = found.mappings().one_or_none()
     if row is None:
@@ -54,7 +54,10 @@ async def show_account(db: AsyncSession, account: str, now: int) -> Row:
 
 
 async def suspend_account(db: AsyncSession, account: str, *, is_suspended: bool) -> None:
-    """Let an account only export and erase from now on, or serve it again; raises CloudError."""
+    """Suspend an account, which can then only export and erase, or resume it.
+
+    Raises CloudError if the id is unknown.
+    """
     change = update(Account).where(Account.id == account).values(suspended=is_suspended)
     if not (await db.execute(change.returning(Account.id))).all():
         raise CloudError(404, "not_found", f"there is no account {account}; see `account list`.")

@@ -1,21 +1,21 @@
-"""How many requests are taken: of one account, and attempts to log in for one name.
+"""Rate limits: requests per account, and login attempts per name.
 
-Nothing is kept of a client's address, and nothing outlives the process. A name is known by its hash
-alone, so that a name that is not there is counted like any other.
+Client addresses are not recorded, and the counts end with the process. Names are counted by their
+hash, so unknown names are limited like existing ones.
 """
 
 from server.cloud.errors import RateError
 from server.core.buckets import Buckets
 
 BURST_SECONDS = 20
-"""Of requests at the full rate that may come at once: a device that begins asks for much."""
+"""Size of a burst, in seconds at the full rate; a device's first synchronization needs it."""
 LOGIN_BURST = 30
-"""Attempts to log in that may come at once."""
+"""Maximum number of login attempts in one burst."""
 _HOUR = 3600
 
 
 class Rates:
-    """The buckets of one process; times are epoch seconds."""
+    """The token buckets of one process; times are epoch seconds."""
 
     def __init__(self, requests_per_second: int, logins_per_hour: int) -> None:
         burst = float(requests_per_second * BURST_SECONDS)
@@ -23,15 +23,15 @@ class Rates:
         self._names = Buckets(min(LOGIN_BURST, logins_per_hour), logins_per_hour / _HOUR)
 
     def count_request(self, account: str, now: int) -> None:
-        """Count a request of an account; raises RateError when there are too many."""
+        """Count a request of an account; raises RateError if there are too many."""
         _take(self._accounts, account, now)
 
     def count_login(self, name_hash: bytes, now: int) -> None:
-        """Count an attempt to log in; raises RateError when there are too many for this name."""
+        """Count a login attempt for a name; raises RateError if there are too many."""
         _take(self._names, name_hash.hex(), now)
 
     def forgive_login(self, name_hash: bytes, now: int) -> None:
-        """Count an attempt no more: its password or words were right, so it was no guess."""
+        """Refund an attempt whose password or recovery words were correct."""
         self._names.find(name_hash.hex(), now).give_back()
 
 

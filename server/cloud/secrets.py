@@ -1,12 +1,13 @@
-"""The pepper, and what is sealed under it: a stolen database alone tells no name and no salt.
+"""Encryption and hashing with the pepper: a stolen database alone reveals no names or salts.
 
-The pepper is 32 random bytes that lie outside the database and its backups. Each purpose has a key
-of its own, HKDF-SHA-256(pepper, info = purpose). Sealed values are
+The pepper is 32 random bytes, stored outside the database and its backups. Each purpose has its own
+key, HKDF-SHA-256(pepper, info = purpose). Sealed values are
 
     12 bytes nonce ∥ AES-256-GCM(value, associated data = PLACE)
 
-where PLACE names region, table, row and column, so that no value can stand in for another one.
-A hash of a name cannot be made anew without the name, so a new pepper hashes the hash again.
+where PLACE names region, table, row and column, so a value cannot be moved to another place.
+A name's hash cannot be recomputed without the name, so after a rotation the new pepper hashes the
+old hash.
 Source: docs/FORMATS.md section 17.
 """
 
@@ -40,7 +41,10 @@ _DECOY = ("decoy", "decoy", "decoy")
 
 
 def draw_text(entropy: Callable[[int], bytes], count: int) -> str:
-    """Return `count` random bytes as URL-safe base64, which no command takes for an option."""
+    """Return `count` random bytes as URL-safe base64 that does not begin with `-`.
+
+    Command lines would parse a leading `-` as an option.
+    """
     while True:
         text = base64.urlsafe_b64encode(entropy(count)).rstrip(b"=").decode()
         if not text.startswith("-"):
@@ -48,11 +52,11 @@ def draw_text(entropy: Callable[[int], bytes], count: int) -> str:
 
 
 class Secrets:
-    """Seals values of one region, and knows names again that it does not keep in clear.
+    """Encrypts values of one region, and hashes names so that they can be looked up.
 
-    `pepper` may be changed; `earlier` are the name keys of the peppers before it, oldest first.
-    `salts` is a key of its own that stays: by it names that are not there get the same salt for
-    ever, as names that are there do. `mark` tells which pepper this is, and nothing of it.
+    `pepper` can be rotated; `earlier` are the name keys of the former peppers, oldest first.
+    `salts` is a separate key that never changes: it gives each unknown name the same salt every
+    time, as an existing name has. `mark` identifies the pepper without revealing it.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Secrets:
         earlier: Sequence[bytes] = (),
     ) -> None:
         if len(pepper) != PEPPER_BYTES or len(salts) != PEPPER_BYTES:
-            raise FormatError(f"a pepper has {PEPPER_BYTES} bytes; restore the one that was made.")
+            raise FormatError(f"a pepper has {PEPPER_BYTES} bytes; restore the original pepper.")
         self._region = region
         self._entropy = entropy
         self._seal = AESGCM(_derive(pepper, _SEAL))
@@ -77,12 +81,12 @@ class Secrets:
         self._receipts = SigningKey(_derive(salts, _RECEIPTS))
 
     def seal(self, value: bytes, table: str, row: str, column: str) -> bytes:
-        """Return `value` sealed for one place."""
+        """Return `value` encrypted for one place in the database."""
         nonce = self._entropy(_NONCE)
         return nonce + self._seal.encrypt(nonce, value, self._place(table, row, column))
 
     def open(self, sealed: bytes, table: str, row: str, column: str) -> bytes:
-        """Return a sealed value; raises TrustError for one of another place or pepper."""
+        """Decrypt a sealed value; raises TrustError if its place or pepper differs."""
         nonce, rest = sealed[:_NONCE], sealed[_NONCE:]
         try:
             return self._seal.decrypt(nonce, rest, self._place(table, row, column))
@@ -93,31 +97,31 @@ class Secrets:
             ) from error
 
     def open_decoy(self) -> bytes:
-        """Open a value that means nothing: for a name that is not there the same work is done."""
+        """Decrypt a meaningless value, so that an unknown name takes as long as an existing one."""
         return self.open(self._decoy, *_DECOY)
 
     def name_hash(self, name: str) -> bytes:
-        """Return the 32 bytes by which a name, or an address, is found."""
+        """Return the 32-byte hash by which a name or an email address is looked up."""
         found = name.encode()
         for key in self._names:
             found = hmac.digest(key, found, hashlib.sha256)
         return found
 
     def hash_again(self, found: bytes) -> bytes:
-        """Return the hash under this pepper of what `found` is the hash of under the one before."""
+        """Return the name hash for this pepper, given the hash for the preceding pepper."""
         return hmac.digest(self._names[-1], found, hashlib.sha256)
 
     def unknown_salt(self, name: str) -> bytes:
-        """Return the 32 bytes that are the salt of a name that is not there."""
+        """Return the 32-byte salt of a name that has no account."""
         return hmac.digest(self._salts, name.encode(), hashlib.sha256)
 
     def quarantine_hash(self, name: str) -> bytes:
-        """Return the 32 bytes by which the name of an erased account is known; they stay."""
+        """Return the 32-byte hash of an erased account's name; no rotation changes it."""
         return hmac.digest(self._quarantine, name.encode(), hashlib.sha256)
 
     @property
     def receipt_key(self) -> VerifierKey:
-        """The public half of the key that signs receipts; it stays."""
+        """The public key that verifies receipts; no rotation changes it."""
         return VerifierKey(receipt_key_name(self._region), bytes(self._receipts.verify_key))
 
     def sign_receipt(self, text: bytes) -> bytes:
@@ -125,23 +129,23 @@ class Secrets:
         return self._receipts.sign(text).signature
 
     def seal_challenge(self, value: bytes) -> bytes:
-        """Return `value` sealed for a client that sends it back."""
+        """Return `value` encrypted as a login challenge, which the client sends back."""
         nonce = self._entropy(_NONCE)
         return nonce + self._challenge.encrypt(nonce, value, None)
 
     def open_challenge(self, sealed: bytes) -> bytes:
-        """Return what `seal_challenge` sealed; raises TrustError for anything else."""
+        """Decrypt a value from `seal_challenge`; raises TrustError for anything else."""
         try:
             return self._challenge.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
         except (InvalidTag, ValueError) as error:
-            raise TrustError("the challenge is not one of this server's.") from error
+            raise TrustError("the challenge was not issued by this server.") from error
 
     def _place(self, table: str, row: str, column: str) -> bytes:
         return f"{self._region}|{table}|{row}|{column}".encode()
 
 
 def derive_name_key(pepper: bytes) -> bytes:
-    """Return the key by which a pepper hashes names."""
+    """Return the key with which a pepper hashes names."""
     return _derive(pepper, _NAME)
 
 

@@ -1,10 +1,10 @@
 """Settings of the cloud: one frozen object, read once from a TOML file and `HENING_CLOUD_*`.
 
-FOLDER/cloud.toml     region, and settings
-FOLDER/cloud.sqlite   the database, unless the settings name another one
-FOLDER/bodies/        larger bodies, unless they lie in S3
-FOLDER/spool/         bodies on their way to S3, in files without a name
-PEPPER                the pepper (`server.cloud.pepper.file`); never a part of a back-up of FOLDER
+FOLDER/cloud.toml     region and other settings
+FOLDER/cloud.sqlite   the database, unless the settings name a PostgreSQL database
+FOLDER/bodies/        larger bodies, unless they are stored in S3
+FOLDER/spool/         temporary, unnamed files for uploads to S3
+PEPPER                the pepper (`server.cloud.pepper.file`); must not be in a backup of FOLDER
 """
 
 import json
@@ -31,7 +31,7 @@ _LIMIT = 65_536
 
 
 class SignUp(StrEnum):
-    """Who may make an account."""
+    """Who may create an account."""
 
     CLOSED = "closed"
     CODE = "code"
@@ -39,39 +39,39 @@ class SignUp(StrEnum):
 
 
 class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator may set; the defaults serve one machine on loopback.
+    """The operator's settings; the defaults serve one machine on loopback.
 
-    `region`: which this cloud is for; it is a part of everything that is sealed, and never changes.
+    `region`: the region's name; it is bound into every encrypted value and cannot be changed.
     `database_url`: a PostgreSQL database; empty for a SQLite file in the cloud's folder. It may
-    hold a password, so no sentence quotes it.
-    `host`, `port`: where owners' devices reach it; port 0 takes any free one. Beyond loopback it
-    needs `tls_cert` and `tls_key`, PEM files, or `behind_proxy` where a proxy speaks TLS.
+    contain a password, so error messages do not quote it.
+    `host`, `port`: the listening address; port 0 picks a free one. An address other than loopback
+    needs `tls_cert` and `tls_key`, PEM files, or `behind_proxy` if a proxy terminates TLS.
     `blobs_url`: `s3://BUCKET/PREFIX` for larger bodies; empty for the folder `bodies/`.
-    `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
-    `s3_key_id`, `s3_secret_file`: the key; without one, the machine's own.
-    `keep_free`: bytes of the disk that new bodies leave free: the database needs them, and what
-    frees room writes to it first.
-    `upkeep_minutes`: between two looks for what is to be removed; nodes take turns.
-    `revisions_days`, `tombstones_days`: days for which a replaced revision of an item is kept, and
-    a deleted item's tombstone, by which a device that was away learns of it.
-    `leftover_hours`: hours for which uploads that were not finished are kept, so that they can be.
-    `sign_up`: `closed`, `code` (with a code that the operator made) or `open`.
-    `policy_key`: the key that signs this region's policies; without one nothing is taken.
-    `country`: where this cloud keeps its data, in two capital letters; the policy must allow it.
-    `public_url`: where owners reach it, such as `https://cloud.rom.example`: for links to their
-    page, and as the name that devices sign when they log in, so that a server of another name
-    cannot pass their logins on. Empty: the name that a request used.
-    `law_minutes`: between two looks at what the policy's hours and days ask for.
-    `closing`: take nothing new, as this region ends; reading, removing and logging in go on.
-    `quota`: bytes that an account may keep, 0 for any.
-    `session_days`: days without use until a device has to log in again.
-    `requests_per_second`: of one account, all its devices and programs together; twenty seconds'
-    worth may come in one burst. A program that asks without end leaves room for other owners.
-    `logins_per_hour`: wrong attempts for one name; thirty may come in one burst. A password that is
-    guessed at this pace is not found; more attempts than these are not an owner's.
-    `metrics_port`: metrics, `/healthz` and `/readyz` on loopback; 0 for none.
-    `idle_seconds`: how long a connection may be silent: a device computes its key meanwhile, which
-    takes longer than servers usually wait.
+    `s3_endpoint`, `s3_region`: an empty endpoint selects AWS's endpoint of the region.
+    `s3_key_id`, `s3_secret_file`: the S3 key; without one, the machine's own credentials.
+    `keep_free`: bytes of disk space that new bodies must leave free. The database needs them, even
+    to remove data.
+    `upkeep_minutes`: interval of the removal of old data; nodes take turns.
+    `revisions_days`, `tombstones_days`: days to keep an item's replaced revisions, and the
+    tombstone of a deleted item, which tells other devices of the deletion.
+    `leftover_hours`: hours to keep unfinished uploads, so that clients can finish them.
+    `sign_up`: `closed`, `code` (with a code from the operator) or `open`.
+    `policy_key`: the key that signs this region's policies; without it, no uploads are accepted.
+    `country`: the country where the data is stored, two capital letters; the policy must allow it.
+    `public_url`: the URL that owners use, such as `https://cloud.rom.example`. Links to the owner's
+    page use it. Devices sign its host at login, so a server of another name cannot relay their
+    logins. If it is empty, the request's host is used.
+    `law_minutes`: interval of the tasks that the policy's hours and days require.
+    `closing`: accept no new data, as this region shuts down; reads, removals and logins continue.
+    `quota`: maximum bytes per account, 0 for no limit.
+    `session_days`: days without use after which a device has to log in again.
+    `requests_per_second`: limit per account, over all its devices and programs; a burst may be
+    twenty seconds' worth. It keeps one busy program from starving other owners.
+    `logins_per_hour`: limit of failed logins per name; a burst may be thirty. An owner does not
+    need more, and guessing a password at this rate is hopeless.
+    `metrics_port`: port on loopback for metrics, `/healthz` and `/readyz`; 0 for none.
+    `idle_seconds`: how long a connection may be idle. A device derives its key while it is
+    connected, which takes longer than the usual timeouts.
     """
 
     region: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
@@ -105,33 +105,33 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_seconds: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 300
 
     def __repr__(self) -> str:
-        """Show no value: one of them may be a secret."""
+        """Hide all values, since some may be secrets."""
         return "CloudSettings(…)"
 
 
 @dataclass(frozen=True, slots=True)
 class CloudFolder:
-    """Where a cloud keeps things; nothing of it need be there."""
+    """The paths in a cloud's folder; none of them has to exist."""
 
     root: Path
 
     @property
     def settings(self) -> Path:
-        """The settings, which say that there is a cloud."""
+        """The settings file; a cloud exists if it does."""
         return self.root / "cloud.toml"
 
     @property
     def bodies(self) -> Path:
-        """The folder of larger bodies."""
+        """The folder for larger bodies."""
         return self.root / "bodies"
 
     @property
     def spool(self) -> Path:
-        """The folder in which bodies wait for S3."""
+        """The folder for bodies that are being uploaded to S3."""
         return self.root / "spool"
 
     def database(self, settings: CloudSettings) -> Place:
-        """Return where the database is."""
+        """Return the database's location."""
         if settings.database_url:
             return PostgresAddress(settings.database_url)
         return self.root / "cloud.sqlite"
@@ -144,10 +144,10 @@ def make_cloud(
     entropy: Callable[[int], bytes],
     **chosen: str,
 ) -> Pepper:
-    """Make a cloud for `region` and its pepper; returns the pepper, to be kept on paper.
+    """Create a cloud for `region` and its pepper; returns the pepper for a copy on paper.
 
-    `chosen` are further settings. Raises StorageError where either is there already, or the pepper
-    would lie in the folder.
+    `chosen` holds further settings. Raises StorageError if the settings or the pepper exist, or if
+    the pepper would be inside the folder.
     """
     values = {"region": region, **chosen}
     _convert(values)
@@ -156,7 +156,7 @@ def make_cloud(
             raise StorageError(f"{path} is there already; nothing was changed.")
     if pepper.resolve().is_relative_to(folder.root.resolve()):
         raise StorageError(
-            f"{pepper} is inside {folder.root}: a copy of that folder would hold the pepper, too."
+            f"{pepper} is inside {folder.root}: a copy of that folder would include the pepper."
             " Name a file elsewhere with --pepper."
         )
     drawn = draw_pepper(entropy)
@@ -172,7 +172,7 @@ def load_cloud_settings(
 ) -> CloudSettings:
     """Read cloud.toml, then `HENING_CLOUD_*` variables, then the command line's options.
 
-    Raises StorageError where there is no cloud, FormatError for what is malformed.
+    Raises StorageError if there is no cloud, FormatError if a setting is malformed.
     """
     if not folder.settings.exists():
         raise StorageError(

@@ -96,7 +96,7 @@ async def test_an_account_asks_so_often(limited):
         assert (await device.call("GET", "collection/"))[0] == 200
     status, answer = await device.call("GET", "collection/")
     assert (status, answer["code"]) == (429, "too_many_requests")
-    assert "ask again in 1 s" in answer["detail"]
+    assert "try again in 1 s" in answer["detail"]
     headers = {"Authorization": f"Token {device.token}"}
     async with limited.http.get(f"{limited.url}/account/1/usage", headers=headers) as refused:
         assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
