@@ -84,7 +84,7 @@ for _command in (
     LazyCommand(
         "cloud",
         "client_sim.cloud.commands:cloud_group",
-        "Keep an encrypted copy of contacts, notes, messages and photos.",
+        "Keep an encrypted backup of contacts, notes, messages and photos.",
     ),
     LazyCommand(
         "live", "client_sim.owner_events.commands:live_command", "Let events happen to a phone."

@@ -1,6 +1,6 @@
-"""The owner's account: making it, logging in and out, consent, and what is on.
+"""The owner's account: sign up, log in and out, consent, and the types that are on.
 
-Nothing here is sent unless the owner asks for it with a command.
+Nothing here is sent without a command from the owner.
 """
 
 import json
@@ -33,16 +33,16 @@ from client_sim.cloud.store import FOLDER, Store
 from client_sim.cloud.web import Guard, Line, Outside, parse_origin
 
 SHORTEST: Final = 12
-"""Characters of a password: a thief of the server's database and pepper tries them at Argon2's
-price, so that the eight words that the phone proposes (88 bits) are much better."""
-_LABEL: Final = 64  # a label is padded to so many bytes
+"""Minimum characters of a password. A thief of the server's database and pepper can guess passwords
+at the cost of Argon2id, so the eight words that the phone proposes (88 bits) are much safer."""
+_LABEL: Final = 64  # bytes to which a label is padded
 _IMAGE: Final = "cloud.json"
 _OWN: Final = ("token", "account", "session", "program", "words", "on", "due", "salt", "login")
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region as the phone's image lists it: its origin, and the key that signs its policies."""
+    """A region in the phone's image: its origin, and the key that signs its policies."""
 
     name: str
     origin: str
@@ -50,7 +50,7 @@ class Region:
 
 
 def load_regions(phone: Path) -> dict[str, Region]:
-    """Return the regions in the phone's image; empty where it has no cloud."""
+    """Return the regions in the phone's image, by name; empty if the image has no cloud."""
     try:
         found = json.loads((phone / "image" / _IMAGE).read_bytes())
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def load_regions(phone: Path) -> dict[str, Region]:
 
 
 def store_regions(phone: Path, regions: Mapping[str, Region]) -> None:
-    """Write the list of regions, as the factory does."""
+    """Write the list of regions into the phone's image, as the factory does."""
     found = {
         each.name: {"origin": each.origin, "policy_key": each.policy_key}
         for each in regions.values()
@@ -70,9 +70,10 @@ def store_regions(phone: Path, regions: Mapping[str, Region]) -> None:
 
 
 class Cloud:
-    """One phone's cloud: its memory, the way out, the regions of its image, and the owner's keys.
+    """One phone's cloud client: its store, network access, regions, and the owner's keys.
 
-    `derive` makes the main key of a password; it is called at a login and at changes of keys only.
+    `derive` derives the main key from a password. It is called only at logins and changes of keys.
+    `sent` and `requests` count the bytes and requests that have left the phone.
     """
 
     def __init__(
@@ -95,12 +96,12 @@ class Cloud:
 
     @property
     def now(self) -> int:
-        """Epoch seconds."""
+        """The time in epoch seconds."""
         return int(self.outside.now())
 
     @property
     def region(self) -> Region:
-        """The region of the account; raises OffError without one."""
+        """The account's region; raises OffError if there is none."""
         return self.find_region(self.store.get("region").decode())
 
     @property
@@ -110,7 +111,7 @@ class Cloud:
 
     @property
     def keys(self) -> AccountKeys:
-        """The account's keys; raises OffError on a phone that is not logged in."""
+        """The account's keys; raises OffError if the phone is not logged in."""
         kept = self.store.get("account")
         if len(kept) != 64:
             raise OffError("This phone is not logged in to a cloud, so nothing was sent.")
@@ -118,7 +119,7 @@ class Cloud:
 
     @property
     def device_key(self) -> SigningKey:
-        """The key of this device; made at the first use, and kept until a reset."""
+        """This device's signing key, created at the first use and kept until a reset."""
         seed = self.store.get("device")
         if len(seed) != 32:
             seed = self.entropy(32)
@@ -132,7 +133,7 @@ class Cloud:
         return tuple(kind for kind in TYPES if kind in kept)
 
     def find_region(self, name: str) -> Region:
-        """Return a region of the image; raises OffError."""
+        """Return a region of the image; raises OffError if it is unknown."""
         if name not in self.regions:
             known = ", ".join(sorted(self.regions)) or "none"
             raise OffError(f"This phone knows no cloud region {name!r}; it knows: {known}.")
@@ -140,7 +141,10 @@ class Cloud:
 
     @contextmanager
     def asking(self, guard: Guard | None = None, region: Region | None = None) -> Iterator[Service]:
-        """Give the account's service over one connection, which opens at the first request."""
+        """Yield a service that uses one connection, which opens at the first request.
+
+        With `region`, requests go to that region without a token. `guard` can stop sending.
+        """
         token = "" if region is not None else self.store.get("token").decode()
         origin = parse_origin((region or self.region).origin)
         with Line(self.outside, origin, guard or _pass) as line:
@@ -153,7 +157,8 @@ class Cloud:
     def turn(self, kind: str, *, is_on: bool) -> None:
         """Turn a type on or off; nothing is sent.
 
-        Raises CloudError unless the owner has agreed to a policy and typed the words back.
+        To turn it on, the owner must have agreed to a policy and confirmed the recovery words.
+        Raises OffError otherwise.
         """
         if is_on:
             self.keys  # noqa: B018 - raises OffError
@@ -166,32 +171,33 @@ class Cloud:
             self.store.set("on", " ".join(kinds).encode())
 
     def policy(self) -> law.Policy:
-        """Return the policy that the owner agreed to; raises OffError."""
+        """Return the policy that the owner agreed to; raises OffError if there is none."""
         note = self.store.get("consent")
         if not note:
-            raise OffError("There is no policy that you have agreed to.")
+            raise OffError("You have not agreed to a policy; use `cloud consent`.")
         region = self.region
         return law.open_policy(note, region.policy_key, region.name)
 
     def forget_login(self) -> None:
-        """Forget token and keys; types are off. Records and receipts stay."""
+        """Forget token and keys, and turn all types off; records and receipts stay."""
         self.store.unset(*_OWN)
 
 
 def _pass() -> None:
-    """Let all pass: the owner gave this command."""
+    """Allow sending: the owner gave this command."""
 
 
 def check_password(password: str) -> None:
-    """Raise CloudError for a password that a thief of the server would guess."""
+    """Raise CloudError if a password is too short, or repeats too few characters."""
     if len(password) < SHORTEST or len(set(password)) < SHORTEST // 2:
         raise CloudError(
-            f"A password needs {SHORTEST} characters, not all alike: let the phone propose words."
+            f"A password needs {SHORTEST} characters and few repeated ones: use the words that the"
+            " phone proposes."
         )
 
 
 def sign_up(cloud: Cloud, region: Region, name: str, password: str, label: str) -> None:
-    """Make an account and log in. Sends the name, a salt, public keys and the wrapped keys."""
+    """Create an account and log in. Sends the name, a salt, public keys and the wrapped keys."""
     _check_free(cloud)
     check_password(password)
     salt, account = cloud.entropy(SALT), make_account_keys(cloud.entropy)
@@ -209,7 +215,7 @@ def sign_up(cloud: Cloud, region: Region, name: str, password: str, label: str) 
 
 
 def log_in(cloud: Cloud, region: Region, name: str, password: str, label: str) -> bool:
-    """Log in; returns whether the phone has to wait until another one approves it."""
+    """Log in; returns whether this phone needs approval by another one."""
     _check_free(cloud)
     with cloud.asking(region=region) as service:
         asked = {"username": name}
@@ -238,7 +244,7 @@ def sign_response(
     is_json: bool = True,
     **more: object,
 ) -> dict[str, bytes]:
-    """Return a signed response: what is to be done, where, by which challenge of the server."""
+    """Return a signed response: name, host and `action`, bound to the server's challenge."""
     host = service.line.host
     said = {"username": name, "challenge": challenge, "host": host, "action": action, **more}
     codec = msgspec.json if is_json else msgspec.msgpack
@@ -247,7 +253,7 @@ def sign_response(
 
 
 def ask_salt(cloud: Cloud, service: Service, password: str) -> tuple[bytes, bytes]:
-    """Return the main key of the password, and a challenge to sign with it."""
+    """Fetch salt and challenge; return the password's main key and the challenge to sign."""
     asked = {"username": cloud.name}
     challenge = service.records("POST", "authentication/login_challenge/", wire.Challenge, asked)
     main = _derive_checked(cloud, cloud.region, cloud.name, challenge, password)
@@ -255,7 +261,7 @@ def ask_salt(cloud: Cloud, service: Service, password: str) -> tuple[bytes, byte
 
 
 def change_password(cloud: Cloud, password: str, new: str) -> None:
-    """Wrap the account's keys by another password; other devices have to log in again."""
+    """Wrap the account's keys with a new password; other devices have to log in again."""
     check_password(new)
     account = cloud.keys
     with cloud.asking() as service:
@@ -275,12 +281,12 @@ def change_password(cloud: Cloud, password: str, new: str) -> None:
 
 
 def log_out(cloud: Cloud) -> None:
-    """End the session at the server, and forget the keys; all types are off."""
+    """End the session on the server, forget the keys, and turn all types off."""
     try:
         with cloud.asking() as service:
             service.records("POST", "authentication/logout/")
     except RefusedError as refusal:
-        if refusal.status != 401:  # it has ended already
+        if refusal.status != 401:  # 401: the session had ended already
             raise
     finally:
         with cloud.store.transaction():
@@ -288,9 +294,9 @@ def log_out(cloud: Cloud) -> None:
 
 
 def fetch_policy(cloud: Cloud, region: Region, locale: str) -> tuple[law.Policy, str]:
-    """Fetch a region's policy and its text in `locale`; says nothing of the owner but an address.
+    """Fetch a region's policy and its text in `locale`, or in another language if it has none.
 
-    It is fetched when the owner asks to see it, never ahead.
+    Of the owner this reveals only the IP address. It is fetched only when the owner asks to see it.
     """
     agreed = 0
     if cloud.store.get("consent") and cloud.store.get("region").decode() == region.name:
@@ -305,7 +311,7 @@ def fetch_policy(cloud: Cloud, region: Region, locale: str) -> tuple[law.Policy,
 
 
 def agree(cloud: Cloud, policy: law.Policy, locale: str, *, at_least: int, guardian: bool) -> None:
-    """Sign a consent to the policy that the owner has read, and keep its receipt."""
+    """Sign a consent to the policy that the owner has read, and store its receipt."""
     region = cloud.region
     statement = law.make_statement(
         policy, locale, cloud.device_key, at_least=at_least, guardian=guardian
@@ -323,7 +329,7 @@ def agree(cloud: Cloud, policy: law.Policy, locale: str, *, at_least: int, guard
 
 
 def withdraw(cloud: Cloud) -> wire.Withdrawal:
-    """Withdraw the consent: all types are off first, then the server is told."""
+    """Turn all types off, then withdraw the consent and store its receipt."""
     policy = cloud.policy()
     with cloud.store.transaction():
         cloud.store.unset("on")
@@ -339,7 +345,7 @@ def withdraw(cloud: Cloud) -> wire.Withdrawal:
 
 
 def find_receipt_key(cloud: Cloud, service: Service, policy: law.Policy) -> str:
-    """Return the key of a region's receipts: the policy's, else the one that was seen first."""
+    """Return a region's receipt key: the policy's, else the first one seen, else the server's."""
     if policy.terms.receipts:
         return policy.terms.receipts
     kept = cloud.store.get(f"receipts/{policy.terms.region}").decode()
@@ -356,12 +362,12 @@ def _check_free(cloud: Cloud) -> None:
 def _derive_checked(
     cloud: Cloud, region: Region, name: str, challenge: wire.Challenge, password: str
 ) -> bytes:
-    """Derive the main key; raises DeceivedError where the server asks for a weaker way."""
+    """Derive the main key; raises DeceivedError for weak parameters or another salt than before."""
     if challenge.version != 1 or len(challenge.salt) != SALT or len(set(challenge.salt)) < 8:
-        raise DeceivedError("The server asks for a weaker way to make keys; nothing was sent.")
+        raise DeceivedError("The server asks for a weaker key derivation; no key was sent.")
     kept = cloud.store.get(f"salt/{region.name}/{name}")
     if kept and kept != challenge.salt:
-        raise DeceivedError("The server asks for keys of another salt than before.")
+        raise DeceivedError("The server gave another salt than before; no key was sent.")
     return cloud.derive(password.encode(), challenge.salt)
 
 
@@ -375,7 +381,7 @@ def _keep_login(
     label: str,
     salt: bytes,
 ) -> bool:
-    """Register the device's key, and keep what a login gave; returns whether it waits."""
+    """Register the device's key and store the login; returns whether it needs approval."""
     service.token = found.token
     sealed = seal(account.keys.cipher, label.encode()[:_LABEL].ljust(_LABEL, b"\0"), cloud.entropy)
     device = {"key": bytes(cloud.device_key.verify_key), "label": sealed}
@@ -397,7 +403,7 @@ def _keep_login(
 
 
 def read_label(account: AccountKeys, sealed: bytes | None) -> str:
-    """Return what the owner calls a device."""
+    """Decrypt a device's label."""
     if sealed is None:
         return ""
     try:

@@ -1,8 +1,9 @@
-"""age v1 files (age-encryption.org/v1) for one X25519 recipient; the age programs open them.
+"""Encrypt and decrypt age v1 files (age-encryption.org/v1) for one X25519 recipient.
 
-What an age writer draws at random is derived here from a secret of the account and the content: the
-same piece is the same file within an account, so that an upload resumes by asking for names, and is
-another file in every other account. The derived file key is used for one plaintext only.
+The files can be decrypted with the age programs. Values that age draws at random are derived here
+from a secret of the account and the content. So the same piece gives the same file within an
+account, and an upload can be resumed by asking which names exist. Other accounts get other files.
+Each derived file key encrypts only one plaintext.
 """
 
 import base64
@@ -31,17 +32,17 @@ _PUBLIC: Final = "age"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An X25519 secret key of age."""
+    """An age identity: an X25519 secret key."""
 
     secret: bytes
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Read `AGE-SECRET-KEY-1…`; raises RecordError."""
+        """Decode `AGE-SECRET-KEY-1…`; raises RecordError if it is malformed."""
         return cls(_decode_bech32(text.lower(), _PRIVATE))
 
     def encode(self) -> str:
-        """Return it as age writes it."""
+        """Return the key as text, `AGE-SECRET-KEY-1…`."""
         return _encode_bech32(_PRIVATE, self.secret).upper()
 
     @property
@@ -51,12 +52,12 @@ class Identity:
 
     @property
     def recipient_text(self) -> str:
-        """The public key as age writes it, `age1…`."""
+        """The public key as text, `age1…`."""
         return _encode_bech32(_PUBLIC, self.recipient)
 
 
 def encrypt(data: bytes, recipient: bytes, secret: bytes) -> bytes:
-    """Return `data` as an age file; `secret` (32 bytes) makes it repeatable for this content."""
+    """Return `data` as an age file; equal data, recipient and 32-byte `secret` give equal files."""
     seed = hashlib.blake2b(
         recipient + hashlib.sha256(data).digest(), digest_size=64, key=secret, person=b"hening age"
     ).digest()
@@ -72,7 +73,7 @@ def encrypt(data: bytes, recipient: bytes, secret: bytes) -> bytes:
     last = max(0, (len(data) - 1) // CHUNK)
     file = bytearray(len(begin) + len(data) + (last + 1) * _TAG)
     file[: len(begin)] = begin
-    # In place: new memory for each chunk takes twice as long as its encryption.
+    # Encrypt in place: allocating memory for each chunk takes twice as long as encrypting it.
     rest, room = memoryview(data), memoryview(file)[len(begin) :]
     for number in range(last + 1):
         chunk = rest[number * CHUNK : (number + 1) * CHUNK]
@@ -87,7 +88,7 @@ def encrypt(data: bytes, recipient: bytes, secret: bytes) -> bytes:
 
 
 def decrypt(file: bytes, identity: Identity) -> bytes:
-    """Open what `encrypt` made; raises SealError."""
+    """Decrypt an age file; raises SealError for another key or a changed file."""
     try:
         file_key, header, mac, payload = _open_header(file, identity)
         if not hmac.compare_digest(
@@ -107,7 +108,7 @@ def decrypt(file: bytes, identity: Identity) -> bytes:
             for number in range(last + 1)
         )
     except (InvalidTag, ValueError, RuntimeError):
-        raise SealError("An age file does not open: another key made it, or it changed.") from None
+        raise SealError("An age file was made for another key, or was changed.") from None
 
 
 def _open_header(file: bytes, identity: Identity) -> tuple[bytes, bytes, bytes, bytes]:
@@ -115,7 +116,7 @@ def _open_header(file: bytes, identity: Identity) -> tuple[bytes, bytes, bytes, 
     lines = head.split(b"\n")
     ours = [at for at, line in enumerate(lines) if line.startswith(_STANZA)]
     if not found or lines[0] + b"\n" != _VERSION or len(ours) != 1 or ours[0] + 1 == len(lines):
-        raise SealError("This is no age file of one recipient.")
+        raise SealError("This is not an age file for one X25519 recipient.")
     share = _unbase64(lines[ours[0]].removeprefix(_STANZA))
     shared = crypto_scalarmult(identity.secret, share)
     wrap = _hkdf(shared, share + identity.recipient, _INFO)
@@ -167,7 +168,7 @@ def _decode_bech32(text: str, prefix: str) -> bytes:
     found, _, tail = text.strip().rpartition("1")
     words = [_BECH32.find(x) for x in tail]
     if found != prefix or -1 in words or _polymod([*_expand(prefix), *words]) != 1:
-        raise RecordError("This is no key of age.")
+        raise RecordError("This is not an age key.")
     number = 0
     for word in words[:-6]:
         number = number << 5 | word

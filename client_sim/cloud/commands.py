@@ -1,4 +1,4 @@
-"""`hening-device cloud`: the account, consent, words and devices."""
+"""`hening-device cloud`: commands for the account, consent, recovery words and devices."""
 
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @click.group("cloud")
 def cloud_group() -> None:
-    """Keep an encrypted copy of contacts, notes, messages and photos.
+    """Keep an encrypted backup of contacts, notes, messages and photos.
 
-    It is off until you log in and turn a type on. What leaves the phone is ciphertext; each command
-    says what left.
+    It is off until you log in and turn a type on. Records leave the phone only encrypted. Each
+    command says what has left the phone.
     """
 
 
@@ -38,7 +38,7 @@ def cloud_group() -> None:
     "--add",
     nargs=3,
     metavar="NAME ORIGIN KEY",
-    help="Put a region into the phone's image, as the factory does.",
+    help="Add a region to the phone's image, as the factory does.",
 )
 def regions_command(cloud: "Cloud", add: tuple[str, str, str] | None) -> Done:
     """List the regions in the phone's image."""
@@ -57,7 +57,7 @@ def regions_command(cloud: "Cloud", add: tuple[str, str, str] | None) -> Done:
 
 @command("status", sends=False)
 def status_command(cloud: "Cloud") -> Done:
-    """Show what is on, and what waits to be sent."""
+    """Show which types are on, and how many records have not been sent."""
     from client_sim.cloud import TYPES
     from client_sim.cloud.sync import find_next
 
@@ -75,7 +75,7 @@ def status_command(cloud: "Cloud") -> Done:
             f"{kind + 's':<9} {state}  {counts['records']} on the phone,"
             f" {counts['waiting']} not sent"
         )
-    lines.append("Synchronises next: " + (format_date(due) if due else "never by itself"))
+    lines.append("Next synchronisation: " + (format_date(due) if due else "not scheduled"))
     value = {"account": name, "on": list(cloud.on), "next_sync": due, "types": types}
     return Done(value, "\n".join(lines))
 
@@ -84,7 +84,7 @@ def status_command(cloud: "Cloud") -> Done:
 @REGION
 @LOCALE
 def policy_command(cloud: "Cloud", region: str, locale: str) -> Done:
-    """Fetch a region's policy and show the text that was signed."""
+    """Fetch a region's policy and show its signed text."""
     from client_sim.cloud.account import fetch_policy
 
     policy, text = fetch_policy(cloud, cloud.find_region(region), locale)
@@ -96,7 +96,7 @@ def policy_command(cloud: "Cloud", region: str, locale: str) -> Done:
         f" from backups within {terms.days.backups} days.\nsha256 {policy.sha256}"
     )
     value = {"version": terms.version, "sha256": policy.sha256, "text": text}
-    return Done(value, told, "the question for the policy")
+    return Done(value, told, "the request for the policy")
 
 
 @command("sign-up", "--region id --name ani-7fq2")
@@ -105,12 +105,12 @@ def policy_command(cloud: "Cloud", region: str, locale: str) -> Done:
 @NEW_PASSWORD
 @LABEL
 def sign_up_command(cloud: "Cloud", region: str, name: str, new_password: str, label: str) -> Done:
-    """Make an account; nothing of yours is uploaded."""
+    """Create an account; none of your data is uploaded."""
     from client_sim.cloud.account import sign_up
 
     sign_up(cloud, cloud.find_region(region), name, new_password, label)
-    told = f"{name} is there, and everything is off. Next: cloud consent, cloud words."
-    left = "the name, public keys, and keys and a label that only your phones can open"
+    told = f"{name} is created; everything is off. Next: cloud consent, cloud words."
+    left = "the name, public keys, and keys and a label that only your phones can decrypt"
     return Done({"account": name}, told, left)
 
 
@@ -148,7 +148,7 @@ def log_out_command(cloud: "Cloud") -> Done:
 @GUARDIAN
 @YES
 def consent_command(cloud: "Cloud", locale: str, age: int, guardian: bool, is_sure: bool) -> Done:
-    """Read the policy and agree to it; no type is on by that."""
+    """Read the policy and agree to it; this turns no type on."""
     from client_sim.cloud.account import agree, fetch_policy
     from client_sim.cloud.recovery import find_words
 
@@ -157,20 +157,20 @@ def consent_command(cloud: "Cloud", locale: str, age: int, guardian: bool, is_su
         click.echo(text)
         click.confirm("Do you agree to this?", abort=True, err=True)
     agree(cloud, policy, locale, at_least=age, guardian=guardian)
-    told = f"You agreed to version {policy.terms.version}; the receipt is kept on the phone."
+    told = f"You agreed to version {policy.terms.version}; the receipt is stored on the phone."
     if not find_words(cloud):
         told += " Next: cloud words."
-    left = "your consent, signed: the policy's hash, its language, an age that you reached"
+    left = "your signed consent: the policy's hash, its language, an age that you have reached"
     return Done({"version": policy.terms.version}, told, left)
 
 
 @command("words", sends=False)
 def words_command(cloud: "Cloud") -> Done:
-    """Make twelve recovery words, to be written on paper."""
+    """Create twelve recovery words to write on paper."""
     from client_sim.cloud.recovery import make_words
 
     words = make_words(cloud)
-    told = f"Write these words on paper, then type them with cloud confirm-words:\n{words}"
+    told = f"Write these words on paper, then confirm them with cloud confirm-words:\n{words}"
     return Done({"words": words}, told)
 
 
@@ -178,12 +178,12 @@ def words_command(cloud: "Cloud") -> Done:
 @click.argument("words", nargs=-1, required=True)
 @PASSWORD
 def confirm_words_command(cloud: "Cloud", words: tuple[str, ...], password: str) -> Done:
-    """Type the words back; from now on they open the account without its password."""
+    """Confirm the recovery words; from now on they replace a lost password."""
     from client_sim.cloud.recovery import confirm_words
 
     confirm_words(cloud, " ".join(words), password)
-    left = "your keys, sealed by the words, and the words, sealed by your keys"
-    return Done({}, "The words open your account now.", left)
+    left = "your keys, encrypted with the words, and the words, encrypted with your keys"
+    return Done({}, "The words can now be used to recover your account.", left)
 
 
 @command("recover", "--region id --name ani-7fq2 WORD ...")
@@ -194,12 +194,12 @@ def confirm_words_command(cloud: "Cloud", words: tuple[str, ...], password: str)
 def recover_command(
     cloud: "Cloud", region: str, name: str, words: tuple[str, ...], new_password: str
 ) -> Done:
-    """Set a new password by the recovery words; all phones are logged out."""
+    """Set a new password with the recovery words; all phones are logged out."""
     from client_sim.cloud.recovery import recover
 
     recover(cloud, cloud.find_region(region), name, " ".join(words), new_password)
-    told = "The new password counts, and every phone was logged out: log in with it."
-    left = "the name, signatures by the words, and your keys, sealed by the new password"
+    told = "The password is changed and all phones are logged out: log in with the new password."
+    left = "the name, signatures with the words, and your keys, encrypted with the new password"
     return Done({}, told, left)
 
 
@@ -211,14 +211,14 @@ def password_command(cloud: "Cloud", password: str, new_password: str) -> Done:
     from client_sim.cloud.account import change_password
 
     change_password(cloud, password, new_password)
-    left = "a signature by the old password, and your keys, sealed by the new one"
-    return Done({}, "The new password counts.", left)
+    left = "a signature with the old password, and your keys, encrypted with the new one"
+    return Done({}, "The password is changed.", left)
 
 
 @command("devices", "--ask")
-@click.option("--ask/--no-ask", "asks", default=None, help="Let new devices wait for approval.")
+@click.option("--ask/--no-ask", "asks", default=None, help="Require approval of new phones.")
 def devices_command(cloud: "Cloud", asks: bool | None) -> Done:
-    """List the phones that are logged in."""
+    """List the logged-in phones."""
     from dataclasses import asdict
 
     from client_sim.cloud.devices import list_devices, set_approving
@@ -233,13 +233,13 @@ def devices_command(cloud: "Cloud", asks: bool | None) -> Done:
         for each in found
     ]
     value = [asdict(each) for each in found]
-    return Done(value, "\n".join(lines), "the question for your devices")
+    return Done(value, "\n".join(lines), "the request for the list of your phones")
 
 
 @command("approve", "042 137")
 @click.argument("digits", nargs=-1, required=True)
 def approve_command(cloud: "Cloud", digits: tuple[str, ...]) -> Done:
-    """Approve the phone that waits and shows these six digits."""
+    """Approve the waiting phone that shows these six digits."""
     from client_sim.cloud.devices import approve
 
     label = approve(cloud, "".join(digits))
@@ -249,22 +249,22 @@ def approve_command(cloud: "Cloud", digits: tuple[str, ...]) -> Done:
 @command("revoke", "ID")
 @click.argument("number", metavar="ID")
 def revoke_command(cloud: "Cloud", number: str) -> Done:
-    """Log a lost phone out; then change the password, and rotate the keys."""
+    """Log out a lost phone; then change the password and rotate the keys."""
     from client_sim.cloud.devices import revoke
 
     revoke(cloud, number)
     told = "That phone is logged out. Next: cloud password, cloud rotate."
-    return Done({}, told, "which device it is")
+    return Done({}, told, "the id of that phone's session")
 
 
 @command("rotate", "--deep")
 @PASSWORD
-@click.option("--deep", is_flag=True, help="Encrypt the photos anew, too: all are sent again.")
+@click.option("--deep", is_flag=True, help="Encrypt the photos again, too, and upload them all.")
 def rotate_command(cloud: "Cloud", password: str, deep: bool) -> Done:
-    """Make new keys after a loss; the next sync encrypts all records by them.
+    """Create new keys after the loss of a phone; the next sync encrypts all records with them.
 
-    A thief who had the former keys and takes the server's bodies later still opens photos that were
-    sent before, unless they are encrypted anew.
+    Without --deep, photos that were uploaded before stay encrypted with the former keys: a thief
+    who has those keys and later gets the server's files can decrypt them.
     """
     from client_sim.cloud.devices import rotate
     from client_sim.cloud.pieces import renew_pieces
@@ -273,8 +273,8 @@ def rotate_command(cloud: "Cloud", password: str, deep: bool) -> Done:
     photos = renew_pieces(cloud) if deep else 0
     told = f"{count} collection(s) have new keys; cloud sync sends their records again."
     if deep:
-        told += f" {photos} photo(s) are sent again, and their former pieces removed."
-    left = "new keys, sealed by your password and your words"
+        told += f" It also uploads {photos} photo(s) again and removes their former pieces."
+    left = "new keys, encrypted with your password and your words"
     return Done({"collections": count, "photos": photos}, told, left)
 
 

@@ -1,7 +1,7 @@
-"""Contacts: vCard lines, of which the phone keeps every one that it does not know.
+"""Contacts as vCards: parse, write and merge them, preserving unknown properties.
 
-A card stays the bytes that its writer made, unless two devices changed it: then the lines of both
-are put together. vCard 4.0 is written, 3.0 is read (RFC 6350, RFC 2426).
+A card's bytes are kept as they were written. Only if two devices changed a card are the lines of
+both merged. Reads vCard 3.0 and 4.0, writes 4.0 (RFC 2426, RFC 6350).
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Final
 from client_sim.cloud.errors import RecordError
 from client_sim.persona import Contact
 
-#: Properties of which a card has one: of two different ones the later counts.
+#: Properties that occur once in a card; in a conflict the later version's value is kept.
 SINGLE: Final = frozenset(
     {
         *("VERSION", "PRODID", "UID", "REV", "KIND", "FN", "N", "BDAY", "ANNIVERSARY", "GENDER"),
@@ -24,19 +24,19 @@ _SILENT: Final = frozenset({"VERSION", "PRODID", "REV", "BEGIN", "END"})
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)[;:]")
 _DIGITS: Final = re.compile(r"[^0-9+]")
 _SHARED: Final = ("TEL", "EMAIL", "ADR")
-_FOLD: Final = 75  # bytes of a line that is written
+_FOLD: Final = 75  # maximum bytes of a written line
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A property: its name in capitals, and its text without folds."""
+    """A property: its name in upper case, and the whole unfolded line."""
 
     name: str
     text: str
 
     @property
     def value(self) -> str:
-        """What follows the first colon outside quotes."""
+        """The text after the first colon outside quotes."""
         quoted = False
         for at, character in enumerate(self.text):
             if character == '"':
@@ -48,14 +48,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Two versions put together; `lost` says what the other version had in place of it."""
+    """Two merged versions; `lost` lists the values that were replaced in a conflict."""
 
     body: bytes
     lost: str = ""
 
 
 def parse_card(body: bytes) -> list[Line]:
-    """Return the lines of a card, BEGIN and END included; raises RecordError."""
+    """Return the lines of a card, with BEGIN and END; raises RecordError if malformed."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -78,7 +78,7 @@ def encode_card(lines: Iterable[Line]) -> bytes:
 
 
 def split_cards(data: bytes) -> Iterator[bytes]:
-    """Yield the cards of a `.vcf` file, each as its bytes; raises RecordError."""
+    """Yield the bytes of each card in a `.vcf` file; raises RecordError if malformed."""
     card: list[bytes] = []
     for line in data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True):
         if card or line.strip():
@@ -94,12 +94,12 @@ def split_cards(data: bytes) -> Iterator[bytes]:
 
 
 def find(lines: Sequence[Line], name: str) -> str:
-    """Return the value of the first property of a name, empty without one."""
+    """Return the value of the first property with a name, or an empty text."""
     return next((line.value for line in lines if line.name == name), "")
 
 
 def tell_contact(body: bytes) -> str:
-    """Return a contact's name for people."""
+    """Return a contact's display name."""
     try:
         lines = parse_card(body)
     except RecordError:
@@ -108,7 +108,11 @@ def tell_contact(body: bytes) -> str:
 
 
 def is_same_person(one: bytes, other: bytes) -> bool:
-    """Answer whether two cards are of one contact: one UID, or one name and a shared address."""
+    """Return whether two cards are the same contact.
+
+    They are if their UIDs are equal, or their names are equal and they share a phone number, email
+    or postal address.
+    """
     try:
         first, second = parse_card(one), parse_card(other)
     except RecordError:
@@ -125,10 +129,10 @@ def is_same_person(one: bytes, other: bytes) -> bool:
 
 
 def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool) -> Merged:
-    """Put two versions of a contact together, against the one that both began with.
+    """Merge two versions of a contact, given their common base version.
 
-    Each side's added and removed lines count. Of properties of which a card has one, the later
-    version's counts, and `lost` names the other's value.
+    Lines that either side added or removed are added or removed. If both sides changed a property
+    that occurs once, the later version's value is kept, and `lost` lists the other one.
     """
     try:
         old = parse_card(base) if base is not None else []
@@ -143,7 +147,7 @@ def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later
         if line.name in singles:
             result += singles.pop(line.name)
         elif line.name in SINGLE:
-            continue  # a second one of a name whose lines are written already
+            continue  # another line of a property that has been written already
         elif removed[line.text]:
             removed[line.text] -= 1
         else:
@@ -156,13 +160,13 @@ def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later
             added[line.text] -= 1
             _insert(result, [line])
     body = encode_card([*result, there[-1]])
-    # Bytes that one side has already are kept, folds and line ends included.
+    # If the result equals one side's card, keep that side's bytes with their folds and line ends.
     same = [x for x in (theirs, mine) if parse_card(x) == parse_card(body)]
     return Merged(same[0] if same else body, ", ".join(lost))
 
 
 def make_card(contact: Contact, uid: str) -> bytes:
-    """Return a contact of the phone as a vCard 4.0."""
+    """Return a phone's contact as a vCard 4.0."""
     said = (
         "BEGIN:VCARD",
         "VERSION:4.0",
@@ -196,7 +200,7 @@ def _choose_singles(
 
 
 def _insert(lines: list[Line], new: Sequence[Line]) -> None:
-    """Put lines behind the last one of the same property, or at the end."""
+    """Insert lines after the last one of the same property, or at the end."""
     for line in new:
         at = [index for index, each in enumerate(lines) if each.name == line.name]
         lines.insert(at[-1] + 1 if at else len(lines), line)
@@ -216,7 +220,7 @@ def _escape(text: str) -> str:
 
 
 def _fold(text: str) -> bytes:
-    """Return a line as it is written: 75 bytes, and characters are not cut apart."""
+    """Return a line folded at 75 bytes, without splitting characters."""
     pieces, piece = [], b""
     for character in text:
         data = character.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""`hening-device cloud`: what is on, synchronising, and the records on the phone."""
+"""`hening-device cloud`: commands to turn types on and off, synchronise, and manage records."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,19 +26,19 @@ def on_command(cloud: "Cloud", kind: str) -> Done:
 @command("off", "contact", sends=False)
 @TYPE
 def off_command(cloud: "Cloud", kind: str) -> Done:
-    """Turn a type off: no byte of it leaves from now on, not even of a sync that runs."""
+    """Turn a type off: from now on nothing of it is sent, not even by a running sync."""
     cloud.turn(kind, is_on=False)
-    told = f"{kind}s are off. What the server has of them stays there until you erase it."
+    told = f"{kind}s are off. Those on the server stay there until you erase the account."
     return Done({"on": list(cloud.on)}, told)
 
 
 @command("sync")
-@click.option("--if-due", is_flag=True, help="Do nothing before the time that was drawn.")
+@click.option("--if-due", is_flag=True, help="Do nothing before the scheduled time.")
 @click.option(
-    "--upload-missing", is_flag=True, help="Send again what the server has lost by a restore."
+    "--upload-missing", is_flag=True, help="Upload records that the server lost in a restore."
 )
 def sync_command(cloud: "Cloud", if_due: bool, upload_missing: bool) -> Done:
-    """Synchronise the types that are on, now."""
+    """Synchronise now all types that are on."""
     from client_sim.cloud.pull import Report
     from client_sim.cloud.sync import find_next, synchronise
 
@@ -57,7 +57,7 @@ def sync_command(cloud: "Cloud", if_due: bool, upload_missing: bool) -> Done:
         f"{kind}s: {report.sent.get(kind, 0)} sent, {report.received.get(kind, 0)} received"
         for kind in cloud.on
     )
-    left = "encrypted records of these types, padded; the server sees how many and when"
+    left = "encrypted, padded records of these types; the server sees how many and when"
     return Done(value, told, left, status=1 if report.failures else 0)
 
 
@@ -81,9 +81,9 @@ def list_command(cloud: "Cloud", kind: str) -> Done:
 @command("note", "--title Groceries --text 'rice, tea'", sends=False)
 @click.option("--title", required=True, help="The note's title.")
 @click.option("--text", required=True, help="Its Markdown text.")
-@click.option("--uid", help="Change this note, in place of a new one.")
+@click.option("--uid", help="Change this note instead of adding one.")
 def note_command(cloud: "Cloud", title: str, text: str, uid: str | None) -> Done:
-    """Write or change a note on the phone."""
+    """Add or change a note on the phone."""
     from client_sim.cloud.notes import make_note
     from client_sim.cloud.owner_data import add_note, change
 
@@ -106,9 +106,9 @@ def delete_command(cloud: "Cloud", uid: str) -> Done:
 
 @command("import", "backup/", sends=False)
 @click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
-@click.option("--planted", is_flag=True, help="What the phone's planted owner has.")
+@click.option("--planted", is_flag=True, help="Import the records of the phone's planted owner.")
 def import_command(cloud: "Cloud", path: Path | None, planted: bool) -> Done:
-    """Import .vcf, .md and .xml files, photos, or a folder of them."""
+    """Import a .vcf, .md or .xml file, a photo, or a folder of them."""
     from client_sim.cloud.owner_data import import_file, plant
     from client_sim.owner_events.owner_simulator import PersonalStore
 
@@ -126,13 +126,13 @@ def import_command(cloud: "Cloud", path: Path | None, planted: bool) -> Done:
     told = ", ".join(f"{count} {kind}(s)" for kind, count in added.items() if count)
     value = {"added": added, "failures": failures}
     status = 1 if failures else 0
-    return Done(value, f"New on the phone: {told or 'nothing'}.", status=status)
+    return Done(value, f"Added to the phone: {told or 'nothing'}.", status=status)
 
 
 @command("conflicts", sends=False)
-@click.option("--forget", is_flag=True, help="Remove them: you have seen them.")
+@click.option("--forget", is_flag=True, help="Remove the listed conflicts.")
 def conflicts_command(cloud: "Cloud", forget: bool) -> Done:
-    """Show what two phones said differently, with the version that was not kept."""
+    """List conflicts between two phones, each with the version that was not kept."""
     found = [
         {
             "uid": each.uid,
@@ -146,7 +146,7 @@ def conflicts_command(cloud: "Cloud", forget: bool) -> Done:
     if forget:
         cloud.store.forget_conflicts()
     lines = [f"{each['sentence']}\n{each['version']}".rstrip() for each in found]
-    return Done(found, "\n".join(lines) or "There is none.")
+    return Done(found, "\n".join(lines) or "There are no conflicts.")
 
 
 @command("export", "--out mine.zip", sends=False)
@@ -157,7 +157,7 @@ def conflicts_command(cloud: "Cloud", forget: bool) -> Done:
     help="The ZIP to write.",
 )
 def export_command(cloud: "Cloud", out: Path) -> Done:
-    """Write all of it into one ZIP that other programs read."""
+    """Export all records to one ZIP that other programs can read."""
     from client_sim.cloud.leave import export
 
     counts = export(cloud, out)

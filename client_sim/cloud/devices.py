@@ -1,4 +1,4 @@
-"""The owner's devices: approving a new one, ending a lost one, and new keys after a loss."""
+"""The owner's devices: list, approve and revoke them, and rotate the keys after a loss."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from client_sim.cloud.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that is logged in; `digits` are shown where it waits for an approval."""
+    """A logged-in device; `digits` identify it while it waits for approval."""
 
     id: str
     label: str
@@ -27,20 +27,20 @@ class Device:
 
 
 def find_digits(session: str, key: bytes) -> str:
-    """Return the six digits that a waiting phone and an approving one both show."""
+    """Return the six digits that both the waiting and the approving phone show."""
     text = b"hening cloud digits 1\n" + session.encode() + b"\n" + key
     number = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
     return f"{number % 1_000_000:06}"
 
 
 def show_digits(cloud: Cloud) -> str:
-    """Return the digits of this phone; nothing is sent."""
+    """Return this phone's digits; nothing is sent."""
     session = cloud.store.get("session").decode()
     return find_digits(session, bytes(cloud.device_key.verify_key))
 
 
 def list_devices(cloud: Cloud) -> list[Device]:
-    """Return the devices that are logged in."""
+    """Fetch the list of logged-in devices."""
     account = cloud.keys
     with cloud.asking() as service:
         found = service.account("GET", "sessions", list[wire.Session])
@@ -58,7 +58,7 @@ def list_devices(cloud: Cloud) -> list[Device]:
 
 
 def approve(cloud: Cloud, digits: str) -> str:
-    """Approve the device that waits and shows `digits`; returns its label."""
+    """Approve the waiting device that shows `digits`; returns its label."""
     account, key = cloud.keys, cloud.device_key
     with cloud.asking() as service:
         for each in service.account("GET", "sessions", list[wire.Session]):
@@ -71,36 +71,38 @@ def approve(cloud: Cloud, digits: str) -> str:
             body = {"signature": signature}
             service.account("POST", f"sessions/{each.id}/approval", None, body)
             return read_label(account, each.label)
-    raise CloudError("No device that waits shows these digits; nothing was approved.")
+    raise CloudError("No waiting phone shows these digits; nothing was approved.")
 
 
 def revoke(cloud: Cloud, number: str) -> None:
-    """Log a device out: the next thing that it asks is refused."""
+    """Log out a device: its next request is refused."""
     with cloud.asking() as service:
         service.account("DELETE", f"sessions/{number}")
 
 
 def set_approving(cloud: Cloud, *, is_on: bool) -> None:
-    """Let new devices wait until one of yours approves them, or not."""
+    """Turn approval of new devices on or off."""
     with cloud.asking() as service:
         service.account("PUT", "choices", None, {"approves_devices": is_on})
 
 
 def rotate(cloud: Cloud, password: str) -> int:
-    """Make new account and collection keys after a loss; returns how many collections.
+    """Replace the account's and collections' keys after a loss; returns the number of collections.
 
-    1. The server takes all wraps in one transaction, and ends all other sessions. 2. The phone
-    keeps the new keys, and marks all records to be sent again under them. A crash between the two
-    leaves a phone that the server serves and whose key opens nothing: it logs in again, and the
-    collections' former keys behind the new ones still open what was not sent again. Items of old
-    clients that have a key of their own keep it, wrapped by the former key.
+    1. The server stores all wrapped keys in one transaction and ends all other sessions.
+    2. The phone stores the new keys and marks all records to be sent again.
+
+    After a crash between the two, the phone is logged in with outdated keys and has to log in
+    again. Each collection's former key is stored after its new one, and decrypts the records that
+    were not sent again yet. Items of old clients with their own key keep it, wrapped with the
+    former key.
     """
     after = make_account_keys(cloud.entropy)
     with cloud.asking() as service:
         wraps, kept = [], []
         for uid, kind, keys in _list_all(cloud, service):
-            # A former key goes along until all records are encrypted by the new one. Collections of
-            # other programs keep theirs, since the phone does not write their records again.
+            # Keep the former key until all records are encrypted with the new one. Collections of
+            # other programs keep their key, since the phone does not rewrite their records.
             own = (cloud.entropy(32), keys[0]) if kind in COLLECTIONS else keys
             sealed = after.type_of(kind)
             wraps.append(
@@ -142,7 +144,7 @@ def rotate(cloud: Cloud, password: str) -> int:
 
 
 def _list_all(cloud: Cloud, service: Service) -> list[tuple[str, str, tuple[bytes, ...]]]:
-    """Return uid, type's name and keys of every collection of the account."""
+    """Fetch the uid, type name and keys of every collection of the account."""
     account, found = cloud.keys, []
     for page in service.pages("GET", "collection/?limit=50", wire.CollectionPage):
         for each in page.data:

@@ -1,22 +1,22 @@
-"""What the phone's cloud raises.
+"""Errors of the phone's cloud client.
 
-CloudError                 the phone refuses; every error of this package is one
-├── OffError               the owner has not turned this on, or turned it off meanwhile
-├── UnavailableError       no connection, a broken one, or a server that has no time now
-├── RefusedError           the server refuses; has the status and the code
-├── DeceivedError          the server's answer is not one that an honest server gives
-├── SealError              a ciphertext does not open: another key, or changed bytes
-├── RecordError            a record or a file of the owner's cannot be read
-└── StoreError             the phone's own memory of the cloud failed
+CloudError                 base class of all errors of this package
+├── OffError               the owner has not turned this on, or has turned it off meanwhile
+├── UnavailableError       the connection failed, or the server is overloaded
+├── RefusedError           the server refused the request; has the status and the code
+├── DeceivedError          an honest server does not give this response
+├── SealError              decryption failed: another key, or changed bytes
+├── RecordError            a record or an imported file cannot be read
+└── StoreError             the client's store cannot be read or written
 
-Each message is one sentence that a person can act on.
+Each message tells the owner what happened and, where possible, what to do.
 """
 
 from client_sim.errors import SimulatorError
 
 
 class CloudError(SimulatorError):
-    """The phone's cloud refuses; every error of this package is one."""
+    """Base class of all errors of the phone's cloud client."""
 
 
 class OffError(CloudError):
@@ -24,11 +24,11 @@ class OffError(CloudError):
 
 
 class UnavailableError(CloudError):
-    """The server cannot be reached or has no time now; trying again later may help."""
+    """The server cannot be reached or is overloaded; a later attempt may succeed."""
 
 
 class RefusedError(CloudError):
-    """The server refuses with `status` and `code`, whose sentence is the phone's own."""
+    """The server refused with `status` and `code`; the message is the phone's own."""
 
     def __init__(self, status: int, code: str) -> None:
         super().__init__(_SENTENCES.get(code, f"The server refuses this ({status}, {code})."))
@@ -37,19 +37,19 @@ class RefusedError(CloudError):
 
 
 class DeceivedError(CloudError):
-    """The server's answer is not one that an honest server gives; nothing of it was used."""
+    """The response is not one that an honest server gives; it was not used."""
 
 
 class SealError(CloudError):
-    """A ciphertext does not open: it was made with another key, or changed."""
+    """A ciphertext was made with another key, or was changed."""
 
 
 class RecordError(CloudError):
-    """A record, or a file that the owner imports, is not what it should be."""
+    """A record, or a file that the owner imports, is malformed."""
 
 
 class StoreError(CloudError):
-    """The phone's own memory of the cloud cannot be read or written."""
+    """The client's store on the phone cannot be read or written."""
 
 
 _SENTENCES = {
@@ -59,15 +59,15 @@ _SENTENCES = {
     "device_without_key": "Register this phone first: log in again.",
     "guardian_required": "At this age a guardian has to agree, too: use --guardian.",
     "invalid_token": "This phone was logged out: log in again.",
-    "login_bad_signature": "Name and password do not belong together.",
+    "login_bad_signature": "The name or the password is wrong.",
     "no_recovery": "Set up recovery words first.",
-    "no_room": "The server has no room now; nothing was changed there.",
+    "no_room": "The server's disk is full; nothing was changed there.",
     "not_ciphertext": "The server says that this is not encrypted; nothing was stored.",
     "other_policy": "The policy has changed meanwhile: read it again with `cloud policy`.",
-    "quota_exceeded": "Your space on the server is full; downloads go on.",
-    "region_closing": "This region closes and takes nothing new: move to another one.",
-    "signup_closed": "This server makes accounts only by its operator.",
-    "too_young": "The policy of this region asks for a higher age.",
+    "quota_exceeded": "Your space on the server is full; downloads still work.",
+    "region_closing": "This region is closing and stores nothing new: move to another one.",
+    "signup_closed": "Sign-up needs a valid code from the operator, or is closed.",
+    "too_young": "The policy of this region requires a higher age.",
     "user_exists": "This name is taken: choose another one.",
-    "user_not_init": "This name waits for its owner: use `cloud sign-up`.",
+    "user_not_init": "This name has no account yet: use `cloud sign-up`.",
 }

@@ -1,7 +1,7 @@
-"""Keys: how each is made, and what each seals (FORMATS section 17, `Keys of owners`).
+"""Key derivation and encryption (FORMATS section 17, `Keys of owners`).
 
-Every nonce is 24 fresh random bytes, drawn here and nowhere else: no counter can be set back, by a
-crash, a restored phone or a second device.
+Every nonce consists of 24 fresh random bytes, drawn only here. There is no counter that a crash, a
+restored phone or a second device could reset.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from nacl.signing import SigningKey
 from client_sim.cloud.errors import DeceivedError, SealError
 
 Entropy = Callable[[int], bytes]
-"""Gives so many fresh random bytes."""
+"""Returns the given number of fresh random bytes."""
 DeriveMain = Callable[[bytes, bytes], bytes]
-"""Makes the main key of a password and a salt; tests pass a cheap one."""
+"""Derives the main key from a password and a salt; tests pass a cheap function."""
 
 NONCE: Final = 24
 TAG: Final = 16
@@ -53,35 +53,35 @@ def derive_main(password: bytes, salt: bytes) -> bytes:
 
 
 def seal(key: bytes, message: bytes, entropy: Entropy, bound: bytes | None = None) -> bytes:
-    """Return nonce, ciphertext and tag; `bound` has to be the same when it is opened."""
+    """Encrypt `message`; return nonce, ciphertext and tag. `bound` is associated data."""
     return seal_under(key, message, entropy(NONCE), bound)
 
 
 def seal_under(key: bytes, message: bytes, nonce: bytes, bound: bytes | None = None) -> bytes:
-    """Seal with a given nonce, which only the names of collections' types have."""
+    """Encrypt with a given nonce; only for the names of collection types."""
     return nonce + crypto_aead_xchacha20poly1305_ietf_encrypt(message, bound, nonce, key)
 
 
 def unseal(key: bytes, data: bytes, bound: bytes | None = None) -> bytes:
-    """Open what `seal` made; raises SealError."""
+    """Decrypt the result of `seal`; raises SealError for another key or changed bytes."""
     if len(data) < NONCE + TAG:
         raise SealError("A ciphertext is shorter than its nonce and tag.")
     try:
         return crypto_aead_xchacha20poly1305_ietf_decrypt(data[NONCE:], bound, data[:NONCE], key)
     except CryptoError:
-        raise SealError("A ciphertext does not open: another key made it, or it changed.") from None
+        raise SealError("A ciphertext was made with another key, or was changed.") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What seals and what names, made of one key in one context: `Acct`, `Col` or `ColItem`."""
+    """Two subkeys of one key, to encrypt and to hash, in a context: `Acct`, `Col` or `ColItem`."""
 
     cipher: bytes
     mac: bytes
 
     @classmethod
     def derive(cls, key: bytes, context: str) -> Self:
-        """Derive both."""
+        """Derive both subkeys of `key`."""
         return cls(kdf(key, 1, context), kdf(key, 2, context))
 
     def hash(self, data: bytes) -> bytes:
@@ -98,39 +98,42 @@ class AccountKeys:
 
     @property
     def public_key(self) -> bytes:
-        """The public half of the identity."""
+        """The public key of the identity."""
         return crypto_scalarmult_base(self.identity)
 
     @property
     def keys(self) -> Keys:
-        """The subkeys that seal the account's own fields."""
+        """The subkeys that encrypt the account's own fields."""
         return Keys.derive(self.key, "Acct")
 
     def wrap(self, cipher: bytes, entropy: Entropy) -> bytes:
-        """Seal both under `cipher`."""
+        """Encrypt key and identity with `cipher`."""
         return seal(cipher, self.key + self.identity, entropy)
 
     def type_of(self, name: str) -> bytes:
-        """Return how the server knows a collection's type: the same for the same name."""
+        """Encrypt the name of a collection type; the same name gives the same ciphertext."""
         keys = self.keys
-        # ISO 7816-4: a byte 80, then zeros.
+        # Padding by ISO 7816-4: a byte 0x80, then zeros.
         text = name.encode() + b"\x80"
         padded = text.ljust(-(-len(text) // _TYPE_BLOCK) * _TYPE_BLOCK, b"\0")
         return seal_under(kdf(self.key, 5, "Acct"), padded, keys.hash(padded)[:NONCE])
 
     def open_type(self, sealed: bytes) -> str:
-        """Return the name of a collection's type; raises SealError."""
+        """Decrypt the name of a collection type; raises SealError."""
         padded = unseal(kdf(self.key, 5, "Acct"), sealed).rstrip(b"\0")
         return padded.removesuffix(b"\x80").decode("utf-8", "replace")
 
 
 def make_account_keys(entropy: Entropy) -> AccountKeys:
-    """Make a new account's keys."""
+    """Return random keys for an account."""
     return AccountKeys(entropy(32), entropy(32))
 
 
 def unwrap_account(cipher: bytes, wrap: bytes, public_key: bytes) -> AccountKeys:
-    """Open an account's keys; raises SealError, or DeceivedError for foreign ones."""
+    """Decrypt an account's keys.
+
+    Raises SealError if `cipher` is wrong, DeceivedError if they do not match `public_key`.
+    """
     opened = unseal(cipher, wrap)
     if len(opened) != 64:
         raise DeceivedError("The server gave account keys of another form; nothing was used.")

@@ -1,4 +1,4 @@
-"""The types as one table: which collection, what an item says, and how two versions become one."""
+"""The table of record types: their collection, encoding, and merging of two versions."""
 
 import json
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from client_sim.cloud.records import Revision
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What two versions became.
+    """The result of merging two versions.
 
-    `sentence` says what the owner should know of it (empty: nothing), `lost` is the version that
-    was not kept as it was, `copy` a second record that is kept beside.
+    `sentence` tells the owner of a conflict; it is empty if there was none. `lost` is the version
+    that was not kept unchanged. `copy` is an additional record that preserves one version.
     """
 
     body: bytes
@@ -25,16 +25,16 @@ class Outcome:
 
 
 Merge = Callable[[bytes | None, bytes, bytes, bool, str], Outcome]
-"""Of base, mine, theirs, whether mine is later, and the day."""
+"""Takes base, mine, theirs, whether mine is later, and today's date; returns the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type of records.
+    """A record type.
 
-    `encode` gives what the description says (`name`) and the content, `decode` the record of a
-    revision; `tell` names a record for people. With `deletion_wins` a record that was deleted on
-    one side is gone; otherwise a change on the other side keeps it.
+    `encode` returns the `name` in an item's description and the content. `decode` returns the
+    record of a revision. `tell` returns a record's display name. If one device deleted a record and
+    another changed it, it stays deleted with `deletion_wins`; otherwise the change is kept.
     """
 
     name: str
@@ -77,7 +77,7 @@ def _merge_contact(
     name = contacts.tell_contact(merged.body)
     return Outcome(
         merged.body,
-        f"{name} was changed on two devices; the later one counts, in place of {merged.lost}.",
+        f"{name} was changed on two devices; the later change is kept, in place of {merged.lost}.",
         theirs if is_later else mine,
     )
 
@@ -102,7 +102,7 @@ def _merge_photo(
 def _keep_theirs(
     _base: bytes | None, _mine: bytes, theirs: bytes, _is_later: bool, _day: str
 ) -> Outcome:
-    """Keep the server's version: only one device writes such a record, or it never changes."""
+    """Keep the server's version: such a record has only one writer, or never changes."""
     return Outcome(theirs)
 
 
@@ -118,7 +118,7 @@ def _tell_photo(body: bytes) -> str:
 
 
 def _tell_inner(_body: bytes) -> str:
-    return "a record of the phones' own"
+    return "an internal record"
 
 
 KINDS: Final = {
@@ -152,20 +152,20 @@ KINDS: Final = {
     )
 }
 COLLECTIONS: Final = {kind.collection: name for name, kind in KINDS.items()}
-"""Names of kinds by the names of collections' types."""
+"""Names of kinds by the names of collection types."""
 
 
 def encode_inner(value: Any) -> bytes:  # noqa: ANN401 - any JSON
-    """Return a record of the phones' own as JSON."""
+    """Return an internal record of the owner's phones as JSON."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def decode_inner(body: bytes) -> dict[str, Any]:
-    """Read such a record; raises RecordError."""
+    """Decode an internal record; raises RecordError if it is malformed."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise RecordError("A record of the phones' own cannot be read.")
+        raise RecordError("An internal record of your phones cannot be read.")
     return value

@@ -1,8 +1,8 @@
-"""The ways out: exporting the data, erasing the account, and moving it to another region.
+"""Export the data, erase the account, or move it to another region.
 
-An export is one ZIP of files that other programs read, the same bytes each time: contacts.vcf,
-notes/*.md, messages.xml, photos/ with originals and their times, receipts/, and manifest.json with
-the sha256 of each. Nothing in it is encrypted.
+An export is one ZIP of files that other programs can read: contacts.vcf, notes/*.md, messages.xml,
+photos/ with originals and their times, receipts/, and manifest.json with the sha256 of each. The
+same records give the same bytes. Nothing in it is encrypted.
 """
 
 import hashlib
@@ -45,9 +45,9 @@ Time = tuple[int, int, int, int, int, int]
 
 
 def erase(cloud: Cloud) -> wire.Erasure:
-    """Have the account erased; what is on the phone stays.
+    """Turn all types off and request the erasure of the account; the phone keeps its records.
 
-    All types are off first. The server's receipt is checked by `finish_erasure`.
+    `finish_erasure` checks the server's receipt.
     """
     policy = cloud.policy()
     with cloud.store.transaction():
@@ -72,13 +72,14 @@ def erase(cloud: Cloud) -> wire.Erasure:
 
 
 def finish_erasure(cloud: Cloud) -> dict[str, Any] | None:
-    """Fetch and check the receipt of an erasure; None while it is not done. Raises CloudError.
+    """Fetch and check the receipt of an erasure; None if the erasure is not done yet.
 
-    After the policy's deadline an erasure that is not done is an error.
+    Raises DeceivedError if it is not done by the policy's deadline, CloudError if the phone has
+    not requested an erasure.
     """
     kept = cloud.store.get(_ERASURE)
     if not kept:
-        raise CloudError("No erasure was asked for on this phone.")
+        raise CloudError("No erasure was requested on this phone.")
     asked = decode_inner(kept)
     region = cloud.find_region(asked["region"])
     policy = law.open_policy(asked["policy"].encode(), region.policy_key, region.name)
@@ -88,8 +89,8 @@ def finish_erasure(cloud: Cloud) -> dict[str, Any] | None:
         hours = policy.terms.hours.erase
         if cloud.now > asked["at"] + hours * 3600:
             raise DeceivedError(
-                f"The erasure is not done {hours} hours after you asked, as the law demands: write"
-                f" to {policy.terms.controller.contact}."
+                f"The erasure is not done {hours} hours after your request, as the policy requires:"
+                f" write to {policy.terms.controller.contact}."
             )
         return None
     note = found.receipt.encode()
@@ -113,11 +114,11 @@ def move(
     guardian: bool,
     sha256: str,
 ) -> Report:
-    """Move to another region: sign up there, send all, read it back, then erase it here.
+    """Move to another region: sign up there, send all records, read them back, then erase here.
 
-    `sha256` is of the policy that the owner has read; the recovery words stay. Returns what was
-    sent. A crash before the erasure leaves both accounts, and the phone at the old one; the folder
-    of the new one is removed when the move is begun again, under another name.
+    `sha256` is that of the policy that the owner has read. The recovery words stay the same.
+    Returns the report of the upload. After a crash before the erasure, both accounts exist and the
+    phone uses the old one. A new attempt needs another name; it removes the new account's folder.
     """
     if region.name == cloud.store.get("region").decode():
         raise CloudError(f"The account is in {region.name} already.")
@@ -153,13 +154,13 @@ def move(
 
 
 def _send_all(cloud: Cloud, after: Cloud, kinds: tuple[str, ...]) -> Report:
-    """Synchronise with the old region a last time, copy the records, and send them to the new."""
+    """Synchronise with the old region once more, and send a copy of all records to the new one."""
     if kinds:
         synchronise(cloud, Report())
     for kind in kinds:
         for row in cloud.store.live(kind):
             body = row.body or b""
-            if kind == "photo":  # its pieces are made anew, for the new account's key
+            if kind == "photo":  # its pieces must be encrypted with the new account's key
                 photo = msgspec.structs.replace(decode_photo(body), pieces=[], key="")
                 body = encode_photo(photo)
             after.store.put(Row(row.uid, kind, None, body, at=row.at))
@@ -174,7 +175,7 @@ def _send_all(cloud: Cloud, after: Cloud, kinds: tuple[str, ...]) -> Report:
 
 
 def _verify_all(after: Cloud, kinds: tuple[str, ...]) -> None:
-    """Read everything from the new region and compare; raises DeceivedError."""
+    """Read all records back from the new region; raises DeceivedError if they differ."""
     for kind in kinds:
         expected = {row.uid: row.body for row in after.store.live(kind)}
         found: dict[str, bytes] = {}
@@ -183,7 +184,7 @@ def _verify_all(after: Cloud, kinds: tuple[str, ...]) -> None:
                 found |= _read_all(service, kind, collection.uid, collection.key_list)
         if found != expected:
             raise DeceivedError(
-                f"The new region does not give back all {kind}s; nothing was erased here."
+                f"The new region does not return all {kind}s; nothing was erased here."
             )
 
 
@@ -198,9 +199,9 @@ def _read_all(service: Service, kind: str, uid: str, keys: tuple[bytes, ...]) ->
 
 
 def export(cloud: Cloud, path: Path) -> dict[str, int]:
-    """Write the ZIP; returns how many records of each type are in it. Raises CloudError.
+    """Write the ZIP; returns the number of records of each type.
 
-    Photos whose originals are not on the phone are an error: synchronise first.
+    Raises CloudError if the original of a photo is not on the phone, StoreError if writing fails.
     """
     counts: dict[str, int] = {}
     manifest: dict[str, str] = {}
@@ -220,7 +221,7 @@ def export(cloud: Cloud, path: Path) -> dict[str, int]:
 
 
 def _list(cloud: Cloud) -> Iterator[tuple[str, str, bytes, Time]]:
-    """Yield type, name, content and time of each entry, in the order of the archive."""
+    """Yield the type, name, content and time of each entry, in the ZIP's order."""
     store = cloud.store
     cards = sorted(row.body or b"" for row in store.live("contact"))
     if cards:
@@ -249,7 +250,7 @@ def _list(cloud: Cloud) -> Iterator[tuple[str, str, bytes, Time]]:
 
 
 def _choose(names: set[str], folder: str, stem: str, suffix: str) -> str:
-    """Return a name that no entry has yet."""
+    """Return an entry name that is not in `names`, and add it there."""
     name, number = f"{folder}/{stem}{suffix}", 1
     while name.casefold() in names:
         number += 1
@@ -269,7 +270,7 @@ def _end_line(card: bytes) -> bytes:
 
 
 def _read_time(taken: str) -> Time:
-    """Return when a photo was taken, as far as a ZIP can say it."""
+    """Return the time at which a photo was taken, or `_EPOCH` if a ZIP cannot hold it."""
     found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)", taken)
     if found is None:
         return _EPOCH

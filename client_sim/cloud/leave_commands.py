@@ -1,4 +1,4 @@
-"""`hening-device cloud`: withdrawing, moving to another region, erasing."""
+"""`hening-device cloud`: commands to withdraw consent, erase the account, or move it."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @command("withdraw")
 @YES
 def withdraw_command(cloud: "Cloud", is_sure: bool) -> Done:
-    """Withdraw the consent: uploads end now, and the account is erased as the law says."""
+    """Withdraw the consent: uploads end now; the account is erased within the policy's hours."""
     from client_sim.cloud.account import withdraw
 
     if not is_sure:
-        click.confirm("Withdraw, and have the account erased?", abort=True, err=True)
+        click.confirm("Withdraw your consent and erase the account?", abort=True, err=True)
     found = withdraw(cloud)
-    told = f"Withdrawn. The account is erased from {format_date(found.begins_at)} on."
+    told = f"Withdrawn. The account's erasure begins {format_date(found.begins_at)}."
     value = {"begins_at": found.begins_at, "ends_at": found.ends_at, "id": found.erasure}
     return Done(value, told, "the withdrawal")
 
@@ -38,22 +38,22 @@ def withdraw_command(cloud: "Cloud", is_sure: bool) -> Done:
 @command("erase")
 @YES
 def erase_command(cloud: "Cloud", is_sure: bool) -> Done:
-    """Erase the account on the server; what is on this phone stays."""
+    """Erase the account on the server; this phone keeps its records."""
     from client_sim.cloud.leave import erase, finish_erasure
 
     if not is_sure:
-        click.confirm("Erase all that the server has? There is no way back.", abort=True, err=True)
+        click.confirm("Erase everything on the server? It cannot be undone.", abort=True, err=True)
     found = erase(cloud)
     said = finish_erasure(cloud)
     told = f"The erasure {found.id} is due by {format_date(found.due_at)}; see cloud receipt."
     if said is not None:
         told = _tell_receipt(said)
-    return Done({"id": found.id, "receipt": said}, told, "the order to erase")
+    return Done({"id": found.id, "receipt": said}, told, "the request to erase the account")
 
 
 @command("receipt")
 def receipt_command(cloud: "Cloud") -> Done:
-    """Fetch the receipt of an erasure, and check signature and deadlines."""
+    """Fetch the receipt of an erasure, and check its signature and deadlines."""
     from client_sim.cloud.leave import finish_erasure
 
     said = finish_erasure(cloud)
@@ -79,7 +79,7 @@ def move_command(
     guardian: bool,
     is_sure: bool,
 ) -> Done:
-    """Move the account to another region: upload there, verify, erase here."""
+    """Move the account to another region: upload and verify there, then erase here."""
     from client_sim.cloud.account import fetch_policy
     from client_sim.cloud.leave import finish_erasure, move
 
@@ -99,19 +99,19 @@ def move_command(
         sha256=policy.sha256,
     )
     said = finish_erasure(cloud)
-    told = f"Everything is in {region}. The words on your paper stay the same."
+    told = f"Everything is in {region}. Your recovery words stay the same."
     if said is not None:
         told += f"\n{_tell_receipt(said)}"
-    left = "all records that are on, encrypted anew, to the new region; there the consent"
+    left = "to the new region: your consent, and all records of types that are on, encrypted again"
     return Done({"sent": report.sent, "receipt": said}, told, left)
 
 
 def _tell_receipt(said: dict[str, Any]) -> str:
     erased = said["erased"]
     return (
-        f"Erased: {erased['items']} record(s), {erased['bytes']} bytes. The last backup with them"
-        f" is gone by {format_date(said['last_backup_gone'])}. The signed receipt is kept on the"
-        " phone."
+        f"Erased: {erased['items']} record(s), {erased['bytes']} bytes. The last backup of them"
+        f" will be gone by {format_date(said['last_backup_gone'])}. The signed receipt is stored"
+        " on the phone."
     )
 
 

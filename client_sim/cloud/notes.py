@@ -1,18 +1,18 @@
-"""Notes: a title and Markdown text, put together line by line.
+"""Notes: a title and Markdown text, merged line by line.
 
-On the phone a note is its title, a line end, and its text. Other clients have the title in an
-item's description and the text as its content.
+On the phone a note is its title, a newline, and its text. In an Etebase item, the title is in the
+description and the text is the content.
 """
 
 from difflib import SequenceMatcher
 from typing import Final
 
 MORE: Final = 200
-"""Characters of a title; a longer one is cut."""
+"""Maximum characters of a title; a longer one is truncated."""
 
 
 def make_note(title: str, text: str) -> bytes:
-    """Return a note."""
+    """Return a note's bytes; the title becomes one line of at most `MORE` characters."""
     line = " ".join(title.split())[:MORE]
     return f"{line}\n{text}".encode("utf-8", "replace")
 
@@ -26,9 +26,9 @@ def split_note(body: bytes) -> tuple[str, str]:
 def merge_notes(
     base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool
 ) -> bytes | None:
-    """Return both changes in one note, or None where they overlap.
+    """Merge two versions of a note; None without a base, or if their changes overlap.
 
-    Of two new titles the later counts.
+    If both titles changed, the later one is kept.
     """
     old, here, there = (split_note(body or b"\n") for body in (base, mine, theirs))
     if base is None:
@@ -43,10 +43,10 @@ def merge_notes(
 
 
 def merge_lines(base: list[str], one: list[str], other: list[str]) -> list[str] | None:
-    """Merge two versions of lines with the one that both began with; None where they overlap.
+    """Merge two versions of some lines, given their base; None if their changes overlap.
 
-    Where both are as before is common ground; between two such places one side at most may have
-    changed something, or both the same.
+    The lines are split at runs that all three have in common. Between two such runs, only one side
+    may have changed something, or both made the same change.
     """
     merged: list[str] = []
     at = first = second = 0
@@ -62,7 +62,7 @@ def merge_lines(base: list[str], one: list[str], other: list[str]) -> list[str] 
 
 
 def name_copy(body: bytes, day: str) -> bytes:
-    """Return a note that is kept beside the one that it conflicts with."""
+    """Return a copy of a conflicting note, with the conflict and the date in its title."""
     title, text = split_note(body)
     return make_note(f"{title[: MORE - 30]} (conflict, {day})", text)
 
@@ -78,7 +78,10 @@ def _choose(base: list[str], one: list[str], other: list[str]) -> list[str] | No
 def _find_common(
     base: list[str], one: list[str], other: list[str]
 ) -> list[tuple[int, int, int, int]]:
-    """Return runs of lines that all three have: starts in each, and how many; ends with an end."""
+    """Return the runs of lines that all three have in common.
+
+    A run is its start in base, one and other, and its length. The last run is empty, at the ends.
+    """
     first = SequenceMatcher(None, base, one, autojunk=False).get_matching_blocks()
     second = SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
     found = []

@@ -1,4 +1,4 @@
-"""What the cloud's commands share: the phone, the password, and what they say at the end."""
+"""Shared parts of the cloud's commands: options, network access, and their output."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 REGION: Final = click.option("--region", required=True, help="The region of the account.")
 NAME: Final = click.option("--name", required=True, help="The account's name.")
-LABEL: Final = click.option("--label", default="phone", help="What you call this phone; encrypted.")
+LABEL: Final = click.option(
+    "--label", default="phone", help="A label for this phone; sent encrypted."
+)
 LOCALE: Final = click.option("--locale", default="en", help="The language of the policy's text.")
 AGE: Final = click.option(
     "--age", required=True, type=click.IntRange(0, 150), help="An age that you have reached."
@@ -37,7 +39,7 @@ YES: Final = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 
 
 def password_option(name: str, what: str, *, is_new: bool = False) -> Callable[..., Any]:
-    """Give a command a password, from a file or typed without being shown."""
+    """Return an option that reads a password from a file or, without it, from a hidden prompt."""
 
     def read(context: click.Context, _parameter: click.Parameter, path: Path | None) -> str:
         if path is not None:
@@ -52,7 +54,7 @@ def password_option(name: str, what: str, *, is_new: bool = False) -> Callable[.
         return str(typed)
 
     flag = f"--{name.replace('_', '-')}-file"
-    return click.option(flag, name, type=FILE, callback=read, help=f"A file with it: {what}.")
+    return click.option(flag, name, type=FILE, callback=read, help=f"A file that contains {what}.")
 
 
 PASSWORD: Final = password_option("password", "the account's password")
@@ -60,7 +62,7 @@ NEW_PASSWORD: Final = password_option("new_password", "a new password", is_new=T
 
 
 class Internet:
-    """Sockets, names, clock and randomness of this machine, for one phone's cloud."""
+    """This machine's sockets, name resolution, clock and randomness, for one phone's cloud."""
 
     def __init__(self, resolver: Mapping[str, Sequence[str]], authority: str | None) -> None:
         self._resolver = resolver
@@ -75,11 +77,14 @@ class Internet:
         return read_clock()
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Return the addresses of a name; raises OSError."""
+        """Return the addresses of a host; raises OSError if it cannot be resolved."""
         return self._resolver.get(host) or resolve(host)
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect; without TLS on this machine only. Raises OSError."""
+        """Connect, with TLS to the host name `tls` unless it is None; raises OSError.
+
+        Without TLS, only addresses of this machine are allowed.
+        """
         if tls is None:
             return connect_plain(address, port)
         import socket
@@ -97,7 +102,7 @@ class Internet:
 def open_cloud(
     folder: Path, resolver: Mapping[str, Sequence[str]] | None = None
 ) -> Iterator["Cloud"]:
-    """Open the cloud of the phone in `folder`; raises CloudError, DeviceError."""
+    """Open the cloud of the phone in `folder`; raises CloudError or DeviceError."""
     from client_sim.cloud.account import Cloud, load_regions
 
     image = load_image(folder / "image")
@@ -111,7 +116,7 @@ def open_cloud(
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command did: for programs, for people, what left the phone, and the exit status."""
+    """A command's result: JSON value, sentence, what has left the phone, and exit status."""
 
     value: object
     sentence: str
@@ -122,10 +127,11 @@ class Done:
 def command(
     name: str, example: str = "", *, sends: bool = True, takes_uid: bool = False
 ) -> Callable[[Callable[..., Done]], click.Command]:
-    """Make a command of a function that gets the phone's cloud and its own options.
+    """Turn a function that takes the phone's cloud and its own options into a command.
 
-    `example` are words after the phone. A command that does not send takes no `--resolve`. One
-    that `takes_uid` has no option of one letter, since a UID may begin with a dash.
+    `example` holds the arguments after `--phone` in the help's example. A command without `sends`
+    has no option `--resolve`. A command with `takes_uid` has no short options, since a UID may
+    begin with a dash.
     """
     settings = (
         {"ignore_unknown_options": True, "help_option_names": ["--help"]} if takes_uid else None
@@ -156,7 +162,7 @@ def command(
 
 
 def is_quiet() -> bool:
-    """Answer whether the running command prints for programs."""
+    """Return whether the running command prints JSON."""
     return bool(click.get_current_context().params["as_json"])
 
 

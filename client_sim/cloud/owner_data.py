@@ -1,6 +1,6 @@
-"""The owner's records on this phone: planted ones, files that are imported, and edits.
+"""The owner's records on this phone: add, import, change and delete them.
 
-Nothing here is sent. What is imported twice is there once.
+Nothing here is sent. Importing a record twice stores it once.
 """
 
 import hashlib
@@ -20,28 +20,28 @@ from client_sim.cloud.records import UID, encode_uid
 from client_sim.cloud.store import Row
 from client_sim.persona import Persona
 
-#: Two phones that import the same message or photo make one record of it.
+#: HKDF info per type: two phones that import the same message or photo give it the same uid.
 _SAME: Final = {"message": "hening message 1", "photo": "hening photo record 1"}
 
 
 def add_contact(cloud: Cloud, card: bytes) -> bool:
-    """Add a contact unless the same one is there; returns whether it was added."""
+    """Add a contact unless it exists; returns whether it was added."""
     contacts.parse_card(card)
     return _add(cloud, "contact", card, cloud.now * 1000)
 
 
 def add_note(cloud: Cloud, title: str, text: str) -> bool:
-    """Add a note unless the same one is there."""
+    """Add a note unless it exists; returns whether it was added."""
     return _add(cloud, "note", notes.make_note(title, text), cloud.now * 1000)
 
 
 def add_message(cloud: Cloud, body: bytes) -> bool:
-    """Add a message unless it is there."""
+    """Add a message unless it exists; returns whether it was added."""
     return _add(cloud, "message", body, messages.find_date(body), same=body)
 
 
 def add_photo(cloud: Cloud, name: str, data: bytes) -> bool:
-    """Add a photo unless it is there; raises RecordError for another file."""
+    """Add a photo unless it exists; raises RecordError if the file is not a photo."""
     photo = photos.describe_photo(name, data)
     known = {photos.decode_photo(row.body or b"").sha256 for row in cloud.store.live("photo")}
     if photo.sha256 in known:
@@ -54,13 +54,16 @@ def add_photo(cloud: Cloud, name: str, data: bytes) -> bool:
 
 
 def change(cloud: Cloud, uid: str, body: bytes | None) -> None:
-    """Change a record, or delete it with None; raises RecordError."""
+    """Change a record, or delete it if `body` is None.
+
+    Raises RecordError if there is no such record, or it is a message to change.
+    """
     with cloud.store.transaction():
         row = cloud.store.find(uid)
         if row is None or row.body is None:
             raise RecordError(f"There is no record {uid} on this phone.")
         if row.type == "message" and body is not None:
-            raise RecordError("A message does not change; it can only be deleted.")
+            raise RecordError("A message cannot be changed, only deleted.")
         if row.etag is None and row.sent_etag is None and body is None:
             cloud.store.remove(uid)
             return
@@ -70,7 +73,7 @@ def change(cloud: Cloud, uid: str, body: bytes | None) -> None:
 def import_file(cloud: Cloud, path: Path) -> tuple[dict[str, int], list[str]]:
     """Import a `.vcf`, `.md` or `.xml` file, a photo, or a folder of these.
 
-    Returns how many records of each type are new, and sentences on what was left out.
+    Returns the number of new records of each type, and a sentence for each file that failed.
     """
     added: dict[str, int] = {}
     failures: list[str] = []
@@ -88,7 +91,7 @@ def import_file(cloud: Cloud, path: Path) -> tuple[dict[str, int], list[str]]:
 
 
 def plant(cloud: Cloud, persona: Persona) -> dict[str, int]:
-    """Add what a planted owner has on the phone; returns how many records of each type are new."""
+    """Add a planted owner's records; returns the number of new records of each type."""
     cards = [
         contacts.make_card(each, _short(f"{each.name} {each.number}")) for each in persona.contacts
     ]
@@ -120,7 +123,8 @@ def _count(found: Iterable[bool]) -> int:
 def _add(cloud: Cloud, kind: str, body: bytes, at: int, *, same: bytes = b"") -> bool:
     with cloud.store.transaction():
         if same:
-            # Before a login there is no account whose key could name it; then it is named anew.
+            # The uid depends on the account's key. Before a login it is random, so that the same
+            # record may exist under another uid.
             uid = _name(cloud, kind, same)
             if cloud.store.find(uid) is not None or cloud.store.has_body(kind, body):
                 return False
@@ -133,7 +137,7 @@ def _add(cloud: Cloud, kind: str, body: bytes, at: int, *, same: bytes = b"") ->
 
 
 def _name(cloud: Cloud, kind: str, same: bytes) -> str:
-    """Return the same uid for the same content, which only the account's devices can make."""
+    """Return a uid derived from content and account key; random if the phone is not logged in."""
     key = cloud.store.get("account")[:32]
     if not key:
         return new_uid(cloud)

@@ -1,9 +1,9 @@
-"""Photos: what the phone says of one, its EXIF block, and its pieces.
+"""Photos: their records, EXIF data, and encrypted pieces.
 
-The original is kept byte by byte, in pieces of at most 8 MiB that are padded and then encrypted.
-What it shows, where and when, stands in an encrypted record beside; a preview of at most 12 KiB is
-the small picture that the camera put into the file, or none. Of a JPEG's EXIF block only what
-is needed is read, and whatever is malformed is passed over.
+The original file is uploaded unchanged, in pieces of at most 8 MiB that are padded and encrypted. A
+separate encrypted record holds its name, time and place, and a preview of at most 12 KiB: the EXIF
+thumbnail, if there is one. Only the needed parts of a JPEG's EXIF data are read, and malformed
+parts are ignored.
 """
 
 import base64
@@ -24,7 +24,7 @@ from client_sim.cloud.records import find_padme
 from client_sim.persona import Photo as PersonaPhoto
 
 PIECE: Final = 8 * 1024 * 1024
-"""Bytes of a piece of the original; what a broken upload sends again at most."""
+"""Maximum bytes of a piece of the original, and so of what an interrupted upload repeats."""
 PREVIEW: Final = 12 * 1024
 _JPEG: Final = b"\xff\xd8"
 _HEIC: Final = (b"heic", b"heix", b"mif1", b"heif", b"hevc")
@@ -35,16 +35,17 @@ _PICTURE, _PICTURE_LENGTH = 0x0201, 0x0202
 
 
 class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A piece: the sha256 of its ciphertext, which is its name, and its bytes without padding."""
+    """A piece: its name, the sha256 of the ciphertext, and its bytes without padding."""
 
     name: str
     length: int
 
 
 class Photo(msgspec.Struct, frozen=True):
-    """What the phone says of a photo; `key` is the age recipient of its pieces.
+    """The record of a photo; `key` is the age recipient of its pieces.
 
-    `taken` is local time as the camera wrote it; latitude and longitude are degrees as text.
+    `taken` is the camera's local time. `latitude` and `longitude` are degrees as text. `preview` is
+    base64.
     """
 
     name: str
@@ -63,10 +64,10 @@ _FIELDS: Final = ("name", "taken", "latitude", "longitude")
 
 
 def describe_photo(name: str, data: bytes) -> Photo:
-    """Describe an original; raises RecordError for what is neither JPEG nor HEIC."""
+    """Return the record of an original; raises RecordError unless it is JPEG or HEIC."""
     facts = read_facts(data)
     if not facts.type:
-        raise RecordError(f"{name} is neither JPEG nor HEIC; it was left out.")
+        raise RecordError(f"{name} is neither JPEG nor HEIC; it was skipped.")
     picture = facts.picture if len(facts.picture) <= PREVIEW else b""
     return Photo(
         PurePosixPath(name).name,
@@ -81,13 +82,13 @@ def describe_photo(name: str, data: bytes) -> Photo:
 
 
 def encode_photo(photo: Photo) -> bytes:
-    """Return the record of a photo: JSON, the same for the same photo."""
+    """Return a photo's record as deterministic JSON."""
     value = msgspec.to_builtins(photo)
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def decode_photo(body: bytes) -> Photo:
-    """Read the record of a photo; raises RecordError."""
+    """Decode a photo's record; raises RecordError if it is malformed."""
     try:
         photo = msgspec.json.decode(body, type=Photo)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -99,12 +100,12 @@ def decode_photo(body: bytes) -> Photo:
         or photo.name.startswith(".")
         or len(photo.sha256) != 64
     ):
-        raise RecordError("The record of a photo has a name that no file has.")
+        raise RecordError("The record of a photo has an invalid name or hash.")
     return photo
 
 
 def merge_photos(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool) -> bytes:
-    """Put two versions of a photo's record together: per field, the later one's counts."""
+    """Merge two versions of a photo's record; if both changed a field, the later one is kept."""
     here, there = decode_photo(mine), decode_photo(theirs)
     was = decode_photo(base) if base is not None else there
     chosen: dict[str, Any] = {}
@@ -120,22 +121,22 @@ def merge_photos(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_late
 
 
 def cut_photo(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the length of each piece, and the piece padded to its Padmé length."""
+    """Yield each piece's length, and the piece padded to its Padmé length."""
     for at in range(0, len(data), PIECE):
         piece = data[at : at + PIECE]
         yield len(piece), piece.ljust(find_padme(len(piece)) if len(piece) > 1 else 2, b"\0")
 
 
 def encrypt_piece(piece: bytes, recipient: bytes, secret: bytes) -> tuple[str, bytes]:
-    """Return the name and the ciphertext of a padded piece."""
+    """Encrypt a padded piece; return its name and ciphertext."""
     file = age.encrypt(piece, recipient, secret)
     return hashlib.sha256(file).hexdigest(), file
 
 
 def open_piece(piece: Piece, file: bytes, identity: age.Identity) -> bytes:
-    """Return the bytes of a piece; raises DeceivedError, SealError."""
+    """Decrypt a piece; raises DeceivedError if it has another hash, SealError for another key."""
     if hashlib.sha256(file).hexdigest() != piece.name:
-        raise DeceivedError("The server gave another piece of a photo than the one asked for.")
+        raise DeceivedError("The server gave another piece of a photo than the requested one.")
     return age.decrypt(file, identity)[: piece.length]
 
 
@@ -184,7 +185,7 @@ def _tell_day(seconds: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a photo says of itself: `taken` as `2026-03-01T10:00:00`, degrees as text."""
+    """Facts read from a photo: `taken` as `2026-03-01T10:00:00`, degrees as text, thumbnail."""
 
     type: str
     taken: str = ""
@@ -194,7 +195,7 @@ class Facts:
 
 
 def read_facts(data: bytes) -> Facts:
-    """Read a photo's facts; the type is empty for what is neither JPEG nor HEIC."""
+    """Return the facts of a photo; the type is empty if it is neither JPEG nor HEIC."""
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
         return Facts("image/heic")
     if not data.startswith(_JPEG):
@@ -235,7 +236,7 @@ def _read_block(block: bytes) -> Facts:
 
 
 Entry = tuple[int, int, int]
-"""A value's type, how many there are, and where they stand."""
+"""A tag's value type, number of values, and offset."""
 
 
 def _read_folder(block: bytes, order: str, at: int) -> tuple[dict[int, Entry], int]:
@@ -272,7 +273,7 @@ def _read_time(block: bytes, _order: str, entry: Entry | None) -> str:
 def _read_degrees(
     block: bytes, order: str, entries: dict[int, Entry], tag: int, negative: bytes
 ) -> str:
-    """Return degrees with six places, from a letter and three fractions."""
+    """Return degrees with six decimal places, from a letter and three fractions."""
     if tag not in entries or tag + 1 not in entries:
         return ""
     letter = block[entries[tag][2] : entries[tag][2] + 1]

@@ -1,7 +1,7 @@
-"""Photos' pieces on their way: up, after asking which are there, and down, checked.
+"""Upload, download and remove photos' pieces.
 
-A piece is named by the hash of its ciphertext, and is the same ciphertext each time, so that an
-upload that was cut off sends at most the piece again that was on its way.
+A piece is named by the hash of its ciphertext, which is the same each time. The phone uploads only
+pieces that the server lacks. So an interrupted upload repeats at most one piece.
 """
 
 import hashlib
@@ -41,12 +41,12 @@ _AT_ONCE: Final = 16
 
 
 def original_path(cloud: Cloud, photo: Photo) -> Path:
-    """Return where the phone has a photo's original."""
+    """Return the path of a photo's original on the phone."""
     return cloud.store.folder / "photos" / photo.sha256
 
 
 def store_original(cloud: Cloud, photo: Photo, data: bytes) -> None:
-    """Store an original durably; raises StoreError."""
+    """Store an original durably; raises StoreError if writing fails."""
     path = original_path(cloud, photo)
     part = path.with_suffix(".new")
     try:
@@ -61,10 +61,10 @@ def store_original(cloud: Cloud, photo: Photo, data: bytes) -> None:
 
 
 def make_photo_key(cloud: Cloud) -> None:
-    """Make a new age key for photos; the next synchronising sends it, encrypted."""
+    """Create an age key for photos; the next synchronisation uploads it, encrypted."""
     body = encode_inner({"age": age.Identity(cloud.entropy(32)).encode()})
     newest = max((row.at for row in cloud.store.live("keys")), default=0)
-    at = max(cloud.now * 1000, newest + 1)  # the order of keys is that of their times
+    at = max(cloud.now * 1000, newest + 1)  # keys are ordered by their times
     cloud.store.put(Row(new_uid(cloud), "keys", None, body, at=at))
 
 
@@ -75,7 +75,7 @@ def find_identities(cloud: Cloud) -> list[age.Identity]:
 
 
 def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
-    """Send the pieces of photos whose records have none yet, newest photos first."""
+    """Upload the pieces of photos whose records list none yet, newest photos first."""
     rows = [row for row in cloud.store.changed("photo") if row.body is not None]
     waiting = [(row, decode_photo(row.body or b"")) for row in rows]
     waiting = [(row, photo) for row, photo in waiting if not photo.pieces]
@@ -110,10 +110,11 @@ def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
 
 
 class _Uploads:
-    """Pieces on their way: the next one is encrypted while the server stores the one before.
+    """A pipeline of uploads: a piece is encrypted while the server stores the preceding one.
 
-    `whole` are the photos of which all pieces were sent. Some at a time are recorded, once the
-    server has answered: each transaction waits for the disk, and the server lists what it has.
+    `whole` are the photos whose pieces have all been sent. Once the server has confirmed them,
+    photos are recorded in batches, as each transaction waits for the disk. If a crash loses a
+    batch, the phone learns from the server's list which pieces exist.
     """
 
     def __init__(self, cloud: Cloud, service: Service) -> None:
@@ -124,7 +125,7 @@ class _Uploads:
         self.whole: list[tuple[Row, Photo]] = []
 
     def send(self, name: str, file: bytes) -> None:
-        """Send a piece, after the answer to the one before; raises CloudError."""
+        """Wait for the response to the preceding piece, and send another; raises CloudError."""
         self._finish()
         self._service.begin_blob("POST", f"{VAULT}/data/{name}", file)
         self._is_under_way = True
@@ -132,7 +133,7 @@ class _Uploads:
             self._record()
 
     def end(self) -> None:
-        """Wait for the last answer; raises CloudError."""
+        """Wait for the last response, and record the photos; raises CloudError."""
         self._finish()
         self._record()
 
@@ -147,13 +148,13 @@ class _Uploads:
         store = self._cloud.store
         with store.transaction():
             for row, photo in self._stored:
-                if store.find(row.uid) == row:  # the owner may have deleted it meanwhile
+                if store.find(row.uid) == row:  # else the owner has changed it meanwhile
                     store.put(replace(row, body=encode_photo(photo)))
         self._stored.clear()
 
 
 def download_originals(cloud: Cloud, service: Service, report: Report) -> None:
-    """Fetch originals that this phone lacks; each is checked before it counts."""
+    """Download the originals that this phone lacks, and verify each before storing it."""
     lacking = []
     for row in cloud.store.live("photo"):
         photo = decode_photo(row.body or b"")
@@ -167,7 +168,7 @@ def download_originals(cloud: Cloud, service: Service, report: Report) -> None:
     total, done = sum(photo.length for photo in lacking), 0
     for photo in lacking:
         if photo.key not in identities:
-            report.failures.append(f"The key of {photo.name} is not there yet.")
+            report.failures.append(f"The key of {photo.name} has not arrived yet.")
             continue
         parts = []
         for piece in photo.pieces:
@@ -181,22 +182,22 @@ def download_originals(cloud: Cloud, service: Service, report: Report) -> None:
         if len(parts) < len(photo.pieces):
             report.failures.append(f"The server has lost a piece of {photo.name}.")
         elif len(data) != photo.length or hashlib.sha256(data).hexdigest() != photo.sha256:
-            raise DeceivedError(f"The pieces of {photo.name} are not those that were sent.")
+            raise DeceivedError(f"The pieces of {photo.name} are not the ones that were uploaded.")
         else:
             store_original(cloud, photo, data)
 
 
 def find_removed(cloud: Cloud) -> set[str]:
-    """Return the pieces that only photos have that were deleted here."""
+    """Return the names of pieces that only photos deleted on this phone use."""
     gone = [row.base for row in cloud.store.changed("photo") if row.body is None and row.base]
     kept = [row.body for row in cloud.store.live("photo")]
     return _name_pieces(gone) - _name_pieces(body for body in kept if body)
 
 
 def renew_pieces(cloud: Cloud) -> int:
-    """Have photos whose originals are here encrypted anew under a new key; returns how many.
+    """Mark photos whose originals are here for encryption with a new key; returns their number.
 
-    The next synchronising sends them, and then removes their former pieces.
+    The next synchronisation uploads them, and then removes their former pieces.
     """
     count, former = 0, set(cloud.store.get(_FORMER).decode().split())
     with cloud.store.transaction():
@@ -213,7 +214,7 @@ def renew_pieces(cloud: Cloud) -> int:
 
 
 def remove_former(cloud: Cloud, service: Service) -> None:
-    """Remove what was sent anew, once every photo has pieces again."""
+    """Remove the former pieces of re-encrypted photos, once every photo has pieces again."""
     former = set(cloud.store.get(_FORMER).decode().split())
     photos = [decode_photo(row.body or b"") for row in cloud.store.live("photo")]
     if former and all(photo.pieces for photo in photos):
@@ -223,7 +224,7 @@ def remove_former(cloud: Cloud, service: Service) -> None:
 
 
 def remove_pieces(cloud: Cloud, service: Service, names: Iterable[str]) -> None:
-    """Remove pieces from the server, after their photos' records are gone."""
+    """Remove pieces from the server; no photo's record may use them any more."""
     for name in sorted(names):
         _find_program(cloud, service)
         service.blob("DELETE", f"{VAULT}/data/{name}")
@@ -234,7 +235,7 @@ def _name_pieces(bodies: Iterable[bytes]) -> set[str]:
 
 
 def _list_pieces(cloud: Cloud, service: Service) -> set[str]:
-    """Return the names of all pieces at the server; makes the vault at the first time."""
+    """Return the names of all pieces on the server; creates the vault if it does not exist."""
     _find_program(cloud, service)
     found = service.blob("GET", f"{VAULT}/data/", accept=_LIST)
     if found is None:
@@ -245,7 +246,7 @@ def _list_pieces(cloud: Cloud, service: Service) -> set[str]:
 
 
 def _find_program(cloud: Cloud, service: Service) -> None:
-    """Use the token of the blobs door, which is asked for once; never the password."""
+    """Authenticate with a program token for the blobs door, which is created at the first use."""
     if service.program is not None:
         return
     token = cloud.store.get("program").decode()

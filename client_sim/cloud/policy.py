@@ -1,7 +1,7 @@
-"""Policies, what an owner signs about one, and receipts: read as FORMATS section 17 says.
+"""Verify policies and receipts, and sign consent statements (FORMATS section 17).
 
-A policy counts by the key in the phone's image, a receipt by the key that the policy names. What
-the server says of itself counts for nothing.
+Policies are verified with the key in the phone's image, receipts with the key in the policy. The
+server's own statements are not trusted.
 """
 
 import base64
@@ -46,14 +46,14 @@ class Days(msgspec.Struct, frozen=True):
 
 
 class Controller(msgspec.Struct, frozen=True):
-    """Who answers for the data."""
+    """The controller, who is legally responsible for the data."""
 
     contact: str
     name: str
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a policy says, as far as the phone shows or checks it."""
+    """The members of a policy that the phone shows or checks."""
 
     schema: int
     region: str
@@ -72,7 +72,7 @@ class Terms(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A verified policy: its note, the hash by which statements name it, and its terms."""
+    """A verified policy: its note, the sha256 that statements refer to, and its terms."""
 
     note: bytes
     sha256: str
@@ -80,15 +80,16 @@ class Policy:
 
 
 def open_policy(note: bytes, key: str, region: str, at_least: int = 0) -> Policy:
-    """Verify a policy of `region` by the image's key; raises DeceivedError.
+    """Verify a policy of `region` with the image's key, and decode it.
 
-    `at_least` is the version that the owner agreed to: an older one is refused.
+    `at_least` is the version that the owner agreed to. Raises DeceivedError if the signature is
+    invalid, the policy is of another region, or its version is older.
     """
     text = _open(note, _key(key, f"hening-policy/{region}"), "policy")
     try:
         terms = msgspec.json.decode(text, type=Terms)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeceivedError("The policy is signed, but no policy that this phone reads.") from None
+        raise DeceivedError("The policy is signed, but this phone cannot read it.") from None
     if terms.schema != 1 or terms.region != region:
         raise DeceivedError("The server gave the policy of another region.")
     if terms.version < at_least:
@@ -99,24 +100,27 @@ def open_policy(note: bytes, key: str, region: str, at_least: int = 0) -> Policy
 
 
 def check_text(policy: Policy, locale: str, text: bytes) -> str:
-    """Return the policy's text in `locale` if it is the one that was signed."""
+    """Return the policy's text in `locale`; raises DeceivedError if it is not the signed one."""
     if policy.terms.text.get(locale) != hashlib.sha256(text).hexdigest():
-        raise DeceivedError("The policy's text is not the one that was signed.")
+        raise DeceivedError("The policy's text is not the signed one.")
     return text.decode("utf-8", "replace")
 
 
 def make_statement(
     policy: Policy, locale: str, key: SigningKey, *, at_least: int, guardian: bool
 ) -> dict[str, str]:
-    """Return an owner's signed consent to a policy; raises CloudError where the law forbids it."""
+    """Return an owner's signed consent to a policy.
+
+    Raises CloudError if the policy lacks the language, or the owner is too young.
+    """
     terms = policy.terms
     if locale not in terms.text:
         known = ", ".join(sorted(terms.text))
-        raise CloudError(f"The policy has no text in {locale}; there are: {known}.")
+        raise CloudError(f"The policy has no text in {locale}; choose one of: {known}.")
     if at_least < terms.minimum_age:
-        raise CloudError(f"In this region an owner has to be {terms.minimum_age} or older.")
+        raise CloudError(f"In this region owners must be {terms.minimum_age} or older.")
     if at_least < terms.guardian_below and not guardian:
-        raise CloudError(f"Below {terms.guardian_below} a guardian has to agree, too.")
+        raise CloudError(f"Below {terms.guardian_below} a guardian must agree, too.")
     said = {
         "at_least": at_least,
         "guardian": guardian,
@@ -139,7 +143,7 @@ def make_statement(
 def check_consent_receipt(
     note: bytes, key: str, policy: Policy, statement: dict[str, str] | None
 ) -> dict[str, Any]:
-    """Return what a receipt of a consent says; without a statement it is a withdrawal's.
+    """Verify and decode the receipt of a consent, or of a withdrawal if `statement` is None.
 
     Raises DeceivedError unless it is about this policy and this statement.
     """
@@ -161,10 +165,11 @@ def check_consent_receipt(
 def check_erasure_receipt(
     note: bytes, key: str, policy: Policy, number: str, account: str, asked_at: int
 ) -> dict[str, Any]:
-    """Return what the receipt of the erasure `number` says; raises DeceivedError.
+    """Verify and decode the receipt of the erasure `number`.
 
-    `account` is how earlier receipts name the account, empty without one; `asked_at` is when the
-    phone asked, by its own clock.
+    `account` is the account's name in earlier receipts, empty without one. `asked_at` is the time
+    of the request by the phone's clock. Raises DeceivedError if the receipt is about something
+    else, or if its times violate the policy.
     """
     said = open_receipt(note, key, policy.terms.region)
     terms = policy.terms
@@ -180,16 +185,16 @@ def check_erasure_receipt(
         raise DeceivedError("The server's receipt is not about this erasure.")
     asked, done, due, backups = (at for at in times if isinstance(at, int))
     if not asked <= done <= due <= asked + terms.hours.erase * _HOUR:
-        raise DeceivedError("The receipt says that the erasure took longer than the law allows.")
+        raise DeceivedError("By its receipt, the erasure took longer than the policy allows.")
     if abs(asked - asked_at) > _DAY:
-        raise DeceivedError("The receipt states another time than the one at which you asked.")
+        raise DeceivedError("The receipt states another time for your request.")
     if not done <= backups <= done + (terms.days.backups + 1) * _DAY:
-        raise DeceivedError("The receipt keeps backups longer than the policy allows.")
+        raise DeceivedError("By the receipt, backups are kept longer than the policy allows.")
     return said
 
 
 def open_receipt(note: bytes, key: str, region: str) -> dict[str, Any]:
-    """Return what a receipt of `region` says; raises DeceivedError."""
+    """Verify and decode a receipt of `region`; raises DeceivedError."""
     text = _open(note, _key(key, f"hening-receipt/{region}"), "receipt")
     said = wire.decode(text, dict[str, Any], is_json=True)
     return dict(said)
@@ -205,9 +210,9 @@ def _key(text: str, name: str) -> LogKey:
     try:
         key = decode_log_key(text)
     except LogError:
-        raise DeceivedError(f"The key {name} is no verifier key.") from None
+        raise DeceivedError(f"The key {name} is not a verifier key.") from None
     if key.name != name:
-        raise DeceivedError(f"The key of another name was given in place of {name}.")
+        raise DeceivedError(f"The key has another name than {name}.")
     return key
 
 

@@ -1,8 +1,8 @@
-"""Reading what changed on the server, and putting it together with what changed here.
+"""Download changes from the server, and merge them with changes on the phone.
 
-The cursor is stored in the transaction that applies a page: a crash repeats a page, never skips
-one. What an honest server never gives is refused before it is stored: a revision that was replaced
-before, a record that none of the owner's devices wrote, a list without end.
+The cursor is stored in the same transaction that applies a page, so a crash repeats a page but
+never skips one. Responses that an honest server never gives are refused before they are stored: a
+revision that had been replaced, a record that none of the owner's devices wrote, an endless list.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,10 @@ _COLLECTIONS: Final = 50
 
 @dataclass(slots=True)
 class Report:
-    """What a synchronisation did, by type, and what the owner should know of it."""
+    """The result of a synchronisation: counts by type, and messages to the owner.
+
+    `missing` counts records that the server lost. `say` and `progress` are called as it proceeds.
+    """
 
     received: dict[str, int] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
@@ -38,12 +41,12 @@ class Report:
     progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
 
     def count(self, counts: dict[str, int], kind: str, number: int = 1) -> None:
-        """Count records of a type."""
+        """Add `number` records of a type to `counts`."""
         counts[kind] = counts.get(kind, 0) + number
 
 
 class Puller:
-    """Reads one type. With `forgives` an older state of the server is written over."""
+    """Downloads and merges one type; with `forgives`, overwrites older states on the server."""
 
     def __init__(
         self, cloud: Cloud, service: Service, kind: Kind, report: Report, *, forgives: bool = False
@@ -56,7 +59,7 @@ class Puller:
         self._forgives = forgives
 
     def pull(self) -> None:
-        """Read all collections of the type that changed; raises CloudError."""
+        """Download all changed collections of the type; raises CloudError."""
         try:
             self._list_collections()
         except RefusedError as refusal:
@@ -69,7 +72,7 @@ class Puller:
                 self._pull_collection(collection)
 
     def _begin_anew(self) -> None:
-        """Read all from the start: the server does not know the cursor, as after a restore."""
+        """List everything from the start, since the server rejects the cursor after a restore."""
         with self._store.transaction():
             self._store.set_cursor(self._kind.name, None)
             for collection in self._store.collections(self._kind.name):
@@ -105,11 +108,11 @@ class Puller:
             self._store.remove_collection(uid, keeps=True)
             self._report.warnings.append(
                 f"The server no longer has a collection of {self._kind.name}s; your phone keeps"
-                " what was in it, and will send it again."
+                " its records and will upload them again."
             )
 
     def _pull_collection(self, collection: CollectionRow) -> None:
-        """Read the items of a collection that changed, page by page."""
+        """Download the changed items of a collection, page by page."""
         base, stoken = f"collection/{collection.uid}/item/?limit={PAGE}", collection.stoken
         while True:
             query = f"&stoken={stoken}" if stoken else ""
@@ -144,12 +147,12 @@ class Puller:
         return decode_item(collection.key_list, item, fetch)
 
     def _apply(self, collection: CollectionRow, item: wire.Item, revision: Revision) -> None:
-        """Store one revision; raises DeceivedError."""
+        """Merge and store one revision; raises DeceivedError for an older one."""
         store, etag = self._store, item.content.uid
         try:
             theirs = None if revision.deleted else self._kind.decode(revision)
-        except RecordError as error:  # another program's; the server keeps it
-            self._report.failures.append(f"{error} It is left out.")
+        except RecordError as error:  # written by another program; it stays on the server
+            self._report.failures.append(f"{error} It is skipped.")
             return
         row = store.find(item.uid)
         if row is None and theirs is not None:
@@ -164,9 +167,9 @@ class Puller:
             self._check_forgiven(row)
         self._report.count(self._report.received, self._kind.name)
         store.add_former(item.uid, row.etag)
-        if is_older:  # what the phone has is sent over it
+        if is_older:  # the phone's version will overwrite it
             row = replace(row, base=theirs)
-        elif row.sent_etag == etag:  # the answer to an upload was lost
+        elif row.sent_etag == etag:  # the response to this phone's upload was lost
             row = replace(row, base=row.sent_body)
         else:
             row = self._merge(row, theirs, revision.mtime)
@@ -184,7 +187,7 @@ class Puller:
         store.mark_seen(item.uid)
 
     def _merge(self, row: Row, theirs: bytes | None, mtime: int) -> Row:
-        """Return the record with what two sides did to it; its base is the former one."""
+        """Return the record with the changes of both sides; its base is not updated."""
         mine, kind = row.body, self._kind
         if not row.changed or mine == theirs:
             return replace(row, body=theirs, at=mtime or row.at)
@@ -205,7 +208,7 @@ class Puller:
         return replace(row, body=outcome.body)
 
     def _find_match(self, uid: str, theirs: bytes) -> Row | None:
-        """Return a record of this phone that is the same contact, and was never sent, as `uid`."""
+        """Return this phone's unsent record of the same contact, if any, renamed to `uid`."""
         if self._kind.name != "contact":
             return None
         for row in self._store.changed("contact"):
@@ -216,16 +219,16 @@ class Puller:
         return None
 
     def _check_forgiven(self, row: Row) -> None:
-        """Raise DeceivedError unless the owner said that an older state is to be written over."""
+        """Raise DeceivedError unless the owner chose to overwrite older states."""
         what = self._kind.tell(row.body or row.base or b"")
         if not self._forgives:
             raise DeceivedError(
-                f"The server gave an older version of {what} as if it were the newest; nothing of"
-                " it was used. After a restored backup: `cloud sync --upload-missing`."
+                f"The server gave an older version of {what} as the newest; it was not used. If the"
+                " server was restored from a backup, run `cloud sync --upload-missing`."
             )
 
     def _find_missing(self, collection: CollectionRow) -> None:
-        """Deal with what the server had, and has no more without saying that it was deleted."""
+        """Handle records that the server had and no longer lists, although not deleted."""
         lost = [row for row in self._store.end_relisting(collection.uid) if row.body is not None]
         if not lost:
             return
@@ -234,13 +237,13 @@ class Puller:
                 self._store.put(replace(row, etag=None, base=None, meta=None, item_key=None))
             return
         self._report.missing += len(lost)
-        # Read again the next time, so that the owner can still say yes.
+        # List again the next time, so that the owner can still choose to upload them.
         self._store.begin_relisting(collection.uid)
         names = ", ".join(self._kind.tell(row.body or b"") for row in lost[:3])
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         self._report.warnings.append(
-            f"The server has lost {names}{more}, without a word of deletion. Your phone still has"
-            " them; `cloud sync --upload-missing` sends them again."
+            f"The server has lost {names}{more}, although they were not deleted. Your phone still"
+            " has them; `cloud sync --upload-missing` uploads them again."
         )
 
     def _tell(self, row: Row, sentence: str, lost: bytes | None = None) -> None:
@@ -253,5 +256,5 @@ class Puller:
 def pull(
     cloud: Cloud, service: Service, kind: str, report: Report, *, forgives: bool = False
 ) -> None:
-    """Read one type."""
+    """Download and merge one type; raises CloudError."""
     Puller(cloud, service, KINDS[kind], report, forgives=forgives).pull()

@@ -1,8 +1,8 @@
-"""Sending what changed here: batches in one transaction each, over the revisions that are known.
+"""Upload changes from the phone, in batches that replace only the revisions that it knows.
 
-Before a batch leaves, the phone keeps which revision it sends. When the answer is lost, the next
-reading finds that revision at the server and knows it as its own: nothing is doubled, and nothing
-that was written meanwhile is lost.
+Before it sends a batch, the phone stores the batch's revisions. If the response is lost, the next
+download finds those revisions on the server and recognises them. So nothing is duplicated, and
+changes that were made meanwhile are not lost.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ from client_sim.cloud.store import CollectionRow, Row
 
 BATCH: Final = 100
 _BYTES: Final = 8 * 1024 * 1024
-"""Bytes of contents of a batch; the server takes 16 MiB with padding and descriptions."""
+"""Maximum bytes of contents in a batch; the server's limit is 16 MiB with padding and metadata."""
 _MOST: Final = 12 * 1024 * 1024
 _TRIES: Final = 5
 
 
 def push(cloud: Cloud, service: Service, kind_name: str, report: Report) -> list[Row]:
-    """Send what changed; returns the records as the server has them now. Raises CloudError.
+    """Upload all changes of a type; returns the records as the server has them now.
 
-    Where another device wrote meanwhile, its changes are read, put together, and sent again, five
-    times at most.
+    If another device wrote meanwhile, downloads and merges its changes and tries again, at most
+    five times. Raises CloudError.
     """
     kind = KINDS[kind_name]
     written: list[Row] = []
@@ -59,21 +59,21 @@ def push(cloud: Cloud, service: Service, kind_name: str, report: Report) -> list
             pull(cloud, service, kind_name, report)
             continue
         if written:
-            with suppress(RefusedError):  # then it is read again the next time
+            with suppress(RefusedError):  # then the next synchronisation downloads them again
                 _skip_own(cloud, service, kind)
         return written
-    raise CloudError(f"Other devices write {kind.name}s all the time; try again later.")
+    raise CloudError(f"Other devices keep changing {kind.name}s; try again later.")
 
 
 def _choose(cloud: Cloud, kind: Kind, report: Report) -> list[Row]:
-    """Return the next records to send, all of one collection."""
+    """Return the next records to upload, all for one collection."""
     chosen: list[Row] = []
     size = 0
     known = {each.uid for each in cloud.store.collections(kind.name)}
     for row in cloud.store.changed(kind.name):
         length = len(row.body or b"")
         if length > _MOST:
-            sentence = f"{kind.tell(row.body or b'')} is too large to be kept on the server."
+            sentence = f"{kind.tell(row.body or b'')} is too large to upload."
             if sentence not in report.failures:
                 report.failures.append(sentence)
             continue
@@ -88,7 +88,7 @@ def _choose(cloud: Cloud, kind: Kind, report: Report) -> list[Row]:
 
 
 def _find_collection(cloud: Cloud, service: Service, kind: Kind, uid: str | None) -> CollectionRow:
-    """Return the collection `uid`, or the first of the type, which is made where there is none."""
+    """Return the collection `uid`; if it is None, the first of the type. Create it if missing."""
     found = cloud.store.collections(kind.name)
     for each in found:
         if uid in {None, each.uid}:
@@ -106,7 +106,7 @@ def _send(
     items = [_encode(cloud, kind, collection, row) for row in rows]
     with cloud.store.transaction():
         for row, item in zip(rows, items, strict=True):
-            now = cloud.store.find(row.uid)  # the owner may change it meanwhile
+            now = cloud.store.find(row.uid)  # the owner may have changed it meanwhile
             if now is not None:
                 sent = replace(now, collection=row.collection, sent_body=row.body)
                 cloud.store.put(replace(sent, sent_etag=item.content.uid))
@@ -131,9 +131,9 @@ def _send(
 
 
 def _encode(cloud: Cloud, kind: Kind, collection: CollectionRow, row: Row) -> wire.Item:
-    """Seal a record as it is now, or that it is deleted."""
+    """Encrypt a record's current version, or its deletion."""
     meta: dict[str, Any] = {}
-    if row.meta is not None:  # members that other clients put there stay
+    if row.meta is not None:  # keep the members that other clients added
         meta = msgspec.msgpack.decode(row.meta, type=dict[str, Any])
     content = b""
     if row.body is not None:
@@ -150,13 +150,13 @@ def _encode(cloud: Cloud, kind: Kind, collection: CollectionRow, row: Row) -> wi
             continue
         keys = Keys.derive(own, "ColItem")
         return encode_item_under(keys, row.uid, revision, cloud.entropy, row.etag, row.item_key)
-    raise CloudError(f"The key of {kind.tell(row.body or b'')} does not open any more.")
+    raise CloudError(f"The key of {kind.tell(row.body or b'')} can no longer be decrypted.")
 
 
 def _skip_own(cloud: Cloud, service: Service, kind: Kind) -> None:
-    """Move the cursors over what this phone has just written, so that it is not read again.
+    """Advance the cursors past the revisions just written, so that they are not downloaded.
 
-    Only names come, without contents, and a page counts if this phone knows all of it.
+    Lists the items without contents. A page is skipped only if this phone knows all its revisions.
     """
     for collection in cloud.store.collections(kind.name):
         stoken, is_done = collection.stoken, collection.relisting
@@ -175,5 +175,5 @@ def _skip_own(cloud: Cloud, service: Service, kind: Kind) -> None:
 
 
 def new_uid(cloud: Cloud) -> str:
-    """Draw the uid of a new record."""
+    """Return a random uid for a new record."""
     return encode_uid(cloud.entropy(UID))

@@ -1,7 +1,7 @@
-"""Items and collections as the server keeps them: sealed, padded, bound to their places.
+"""Encrypt and decrypt Etebase items and collections, with padding.
 
-Reading checks every tag and every hash, so that a server can neither change an item nor give one
-under another's name. What is written here, other clients of the protocol read.
+Decryption checks every tag and hash. So the server can neither change an item nor return one under
+another item's uid. Other Etebase clients can read the items written here.
 """
 
 import base64
@@ -18,9 +18,9 @@ from client_sim.cloud.errors import DeceivedError, SealError
 from client_sim.cloud.keys import TAG, AccountKeys, Entropy, Keys, kdf, seal, unseal
 
 CUT: Final = 61_439
-"""Bytes of a chunk's content: with its padding 60 KiB, a length of Padmé."""
+"""Maximum bytes of a chunk's content; with padding 60 KiB, which is a Padmé length."""
 META_STEP: Final = 256
-"""Bytes to whose multiples a description is padded: a title's length does not show."""
+"""Metadata is padded to a multiple of this many bytes, which hides a title's length."""
 UID: Final = 24
 """Random bytes of a uid."""
 _SMALL: Final = 1 << 14
@@ -33,9 +33,9 @@ FetchChunk = Callable[[str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What an item says: description and content, or that it is deleted.
+    """A decrypted revision of an item: metadata and content, or its deletion.
 
-    `meta` has the members of other clients, too; `name` and `mtime` (ms) are the usual ones.
+    `meta` usually has `name` and `mtime` (ms), and may have members of other clients.
     """
 
     content: bytes = b""
@@ -44,13 +44,13 @@ class Revision:
 
     @property
     def name(self) -> str:
-        """The name in the description, empty without one."""
+        """The name in the metadata, empty without one."""
         name = self.meta.get("name")
         return name if isinstance(name, str) else ""
 
     @property
     def mtime(self) -> int:
-        """When the item was changed by its writer's clock, epoch milliseconds; 0 if unsaid."""
+        """The time of the change by the writer's clock, in epoch milliseconds; 0 if missing."""
         at = self.meta.get("mtime")
         return at if isinstance(at, int) and 0 <= at < 1 << 53 else 0
 
@@ -65,39 +65,39 @@ def decode_uid(text: str) -> bytes:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
-        raise DeceivedError("The server gave a name that is no name.") from None
+        raise DeceivedError("The server gave a malformed uid.") from None
 
 
 def find_padded(length: int) -> int:
-    """Return to which length `length` bytes are padded: 1 KiB steps below 16 KiB, else Padmé."""
+    """Return the padded length of `length` bytes: 1 KiB steps below 16 KiB, else Padmé."""
     if length < _SMALL:
         return (length | 1023) + 1
     return find_padme(length)
 
 
 def find_padme(length: int) -> int:
-    """Return the Padmé length of `length`, at least 2: at most 12 % more."""
+    """Return the Padmé length of `length`, which is at least 2; adds at most 12 %."""
     exponent = length.bit_length() - 1
     mask = (1 << (exponent - exponent.bit_length())) - 1
     return (length + mask) & ~mask
 
 
 def pad(data: bytes) -> bytes:
-    """Pad a chunk's content: a byte 80, then zeros to the next multiple of the padded length."""
+    """Pad a chunk's content: a byte 0x80, then zeros to a multiple of the padded length."""
     block = find_padded(len(data))
     return (data + b"\x80").ljust(-(-(len(data) + 1) // block) * block, b"\0")
 
 
 def unpad(data: bytes) -> bytes:
-    """Remove the padding; raises DeceivedError."""
+    """Remove the padding; raises DeceivedError if it is missing."""
     content = data.rstrip(b"\0")
     if not content.endswith(b"\x80"):
-        raise DeceivedError("A record has no padding, which its writer would not make.")
+        raise DeceivedError("A record has no valid padding.")
     return content[:-1]
 
 
 def item_keys(collection: bytes, item: wire.Item) -> Keys:
-    """Return the keys of an item in a collection with this key; raises SealError."""
+    """Return an item's keys, given the collection's key; raises SealError for another key."""
     if item.encryptionKey is not None:
         cipher = kdf(collection, 1, "Col")
         return Keys.derive(unseal(cipher, item.encryptionKey)[:_KEY], "ColItem")
@@ -107,7 +107,7 @@ def item_keys(collection: bytes, item: wire.Item) -> Keys:
 def encode_item(
     collection: bytes, uid: str, revision: Revision, entropy: Entropy, etag: str | None = None
 ) -> wire.Item:
-    """Seal a revision of the item `uid`, which replaces the revision `etag`."""
+    """Encrypt a revision of the item `uid` that replaces the revision `etag`."""
     return encode_item_under(_derive_item(collection, uid), uid, revision, entropy, etag)
 
 
@@ -119,7 +119,7 @@ def encode_item_under(
     etag: str | None = None,
     wrapped_key: bytes | None = None,
 ) -> wire.Item:
-    """Seal a revision with an item's own keys; `wrapped_key` is what the server has of them."""
+    """Encrypt a revision with an item's own keys; `wrapped_key` is their wrapped key."""
     chunks = [
         wire.Chunk(encode_uid(keys.hash(piece)), seal(keys.cipher, pad(piece), entropy))
         for piece in _cut(revision.content)
@@ -135,10 +135,10 @@ def encode_item_under(
 def decode_item(
     collection: Sequence[bytes], item: wire.Item, fetch: FetchChunk | None = None
 ) -> Revision:
-    """Open an item; `collection` are the collection's key and, in a rotation, former ones.
+    """Decrypt an item; `collection` holds the collection's key and, after a rotation, former ones.
 
-    `fetch` downloads chunks that did not come along. Raises DeceivedError for whatever the owner's
-    devices did not write as it is.
+    `fetch` downloads chunks that are not included. Raises DeceivedError unless the owner's devices
+    wrote exactly this item.
     """
     content = item.content
     uids = [chunk.uid for chunk in content.chunks]
@@ -155,7 +155,7 @@ def decode_item(
             _decode_meta(meta),
             deleted=content.deleted,
         )
-    raise DeceivedError("The server gave a record that none of your phones wrote as it is.")
+    raise DeceivedError("The server gave a record that none of your phones wrote.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class OpenedCollection:
 def make_collection(
     account: AccountKeys, type_name: str, title: str, entropy: Entropy
 ) -> tuple[dict[str, Any], OpenedCollection]:
-    """Return the request that makes a collection, and the collection."""
+    """Return a new collection, and the body of the request that creates it."""
     key, uid = entropy(_KEY), encode_uid(entropy(UID))
     kind = account.type_of(type_name)
     request = {
@@ -183,14 +183,14 @@ def make_collection(
 def wrap_collection(
     account: AccountKeys, kind: bytes, keys: Sequence[bytes], entropy: Entropy
 ) -> bytes:
-    """Seal a collection's keys by the account's."""
+    """Encrypt a collection's keys with the account's key."""
     return seal(account.keys.cipher, b"".join(keys), entropy, kind)
 
 
 def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -> OpenedCollection:
-    """Open a collection of the type `kind`; raises DeceivedError for a foreign or changed one."""
+    """Decrypt a collection's keys; raises DeceivedError if it is changed or of another type."""
     if found.collectionType != kind:
-        raise DeceivedError("The server gave a collection of another type than was asked for.")
+        raise DeceivedError("The server gave a collection of another type than requested.")
     try:
         opened = unseal(account.keys.cipher, found.collectionKey, kind)
     except SealError:
@@ -198,19 +198,19 @@ def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -
     keys = tuple(opened[at : at + _KEY] for at in range(0, len(opened) - _KEY + 1, _KEY))
     if not keys:
         raise DeceivedError("The server gave a collection without a key.")
-    decode_item(keys, found.item, lambda _: b"")  # its own item ties the key to its uid
+    decode_item(keys, found.item, lambda _: b"")  # proves that the key belongs to the uid
     return OpenedCollection(found.item.uid, keys)
 
 
 def _derive_item(collection: bytes, uid: str) -> Keys:
-    # Message and key are this way round: the uid is the key.
+    # Not swapped by mistake: the protocol uses the uid as the key, and the subkey as the message.
     subkey = kdf(collection, 4, "Col")
     key = hashlib.blake2b(subkey, digest_size=32, key=uid.encode()).digest()
     return Keys.derive(key, "ColItem")
 
 
 def _bind(keys: Keys, uid: str, chunks: Sequence[str], *, deleted: bool) -> bytes:
-    """Return what a revision is bound to: its item, its chunks and whether it is deleted."""
+    """Return a revision's associated data: item uid, chunks, and whether it is deleted."""
     name = uid.encode()
     pieces = hashlib.blake2b(b"".join(map(decode_uid, chunks)), digest_size=32).digest()
     return keys.hash(bytes([deleted]) + len(name).to_bytes(4, "little") + name + pieces)
@@ -229,7 +229,7 @@ def _decode_meta(data: bytes) -> dict[str, Any]:
 
 
 def _cut(content: bytes) -> list[bytes]:
-    """Cut a content into chunks; more than one are followed by their order."""
+    """Split a content into unique chunks; if there are several, append one with their order."""
     if not content:
         return []
     pieces = [content[at : at + CUT] for at in range(0, len(content), CUT)]
@@ -246,7 +246,7 @@ def _join(keys: Keys, chunks: Sequence[wire.Chunk], fetch: FetchChunk | None) ->
         return b"".join(pieces)
     (order,) = wire.decode(pieces.pop(), tuple[list[int]])
     if any(not 0 <= index < len(pieces) for index in order):
-        raise DeceivedError("A record's order of pieces is none.")
+        raise DeceivedError("A record's order of chunks is malformed.")
     return b"".join(pieces[index] for index in order)
 
 

@@ -1,7 +1,8 @@
-"""Recovery words: twelve of them open the account without its password, and stay on paper.
+"""Recovery words: twelve words on paper that replace a lost password.
 
-They are set up before the first upload and typed back. The server has the account's keys sealed by
-them, the public half of a key made of them, and they themselves sealed by the account.
+They must be set up and confirmed before the first upload. The server stores the account's keys
+encrypted with the words, a public key derived from the words, and the words themselves encrypted
+with the account's key.
 """
 
 import difflib
@@ -41,53 +42,53 @@ _PENDING: Final = "pending-words"
 
 @dataclass(frozen=True, slots=True)
 class WordKeys:
-    """What is made of the words: the key of the second wrap, and the key that proves them."""
+    """The keys derived from the words: one wraps the account's keys, one signs requests."""
 
     wrap: bytes
     proof: SigningKey
 
 
 def word_keys(secret: bytes) -> WordKeys:
-    """Derive the keys of 16 bytes of words."""
+    """Derive the keys from the 16 bytes of the words."""
     proof = SigningKey(hkdf(secret, "hening recovery proof 1"))
     return WordKeys(hkdf(secret, "hening recovery wrap 1"), proof)
 
 
 def encode_words(secret: bytes) -> str:
-    """Return 16 bytes as twelve words of BIP 39."""
+    """Return 16 bytes as twelve BIP 39 words."""
     return str(Mnemonic("english").to_mnemonic(secret))
 
 
 def decode_words(text: str) -> bytes:
-    """Return the 16 bytes of twelve words; spaces and case do not matter.
+    """Return the 16 bytes of twelve words, ignoring spaces and case.
 
-    Raises CloudError, which names a word that is not on the list; nothing is sent.
+    Raises CloudError, which names the first word that is not in the list. Nothing is sent.
     """
     words = text.lower().split()
     book = Mnemonic("english")
     for number, word in enumerate(words, 1):
         if word not in book.wordlist:
             near = difflib.get_close_matches(word, book.wordlist, 2)
-            hint = f"; perhaps {' or '.join(near)}" if near else ""
-            raise CloudError(f"Word {number}, {word!r}, is not one of the list{hint}.")
+            hint = f"; similar words: {' or '.join(near)}" if near else ""
+            raise CloudError(f"Word {number}, {word!r}, is not in the word list{hint}.")
     if len(words) != _COUNT:
-        raise CloudError(f"These are {len(words)} words; there have to be {_COUNT}.")
+        raise CloudError(f"These are {len(words)} words; type all {_COUNT}.")
     try:
         return bytes(book.to_entropy(words))
     except ValueError:
         raise CloudError(
-            "The words do not fit together: one is another one, or two changed places."
+            "The words' checksum is wrong: one word is wrong, or two are swapped."
         ) from None
 
 
 def propose_password(entropy: Entropy) -> str:
-    """Return eight random words of the list, 88 bits."""
+    """Return a password of eight random words, 88 bits."""
     book = Mnemonic("english").wordlist
     return " ".join(book[int.from_bytes(entropy(2), "big") % len(book)] for _ in range(_PROPOSED))
 
 
 def make_words(cloud: Cloud, secret: bytes = b"") -> str:
-    """Make new words, or use `secret`; they count once they were typed back. Nothing is sent."""
+    """Create new words, or use `secret`; they are valid only once confirmed. Nothing is sent."""
     cloud.keys  # noqa: B018 - raises OffError
     secret = secret or cloud.store.get(_PENDING) or cloud.entropy(ENTROPY)
     cloud.store.set(_PENDING, secret)
@@ -95,12 +96,15 @@ def make_words(cloud: Cloud, secret: bytes = b"") -> str:
 
 
 def confirm_words(cloud: Cloud, typed: str, password: str) -> None:
-    """Store the words at the server once the owner typed them back."""
+    """Check the words that the owner typed, and store their data on the server.
+
+    Raises CloudError if they are not the words from `make_words`.
+    """
     pending = cloud.store.get(_PENDING)
     if not pending:
-        raise OffError("Let the phone make words first, with `cloud words`.")
+        raise OffError("Create recovery words first, with `cloud words`.")
     if decode_words(typed) != pending:
-        raise CloudError("These are not the words that the phone made; nothing was sent.")
+        raise CloudError("These are not the words that the phone created; nothing was sent.")
     with cloud.asking() as service:
         main, challenge = ask_salt(cloud, service, password)
         kept = seal_words(cloud.keys, pending, cloud.entropy)
@@ -114,7 +118,7 @@ def confirm_words(cloud: Cloud, typed: str, password: str) -> None:
 
 
 def find_words(cloud: Cloud) -> bool:
-    """Ask whether the account has words already, which another phone set up."""
+    """Ask the server whether the account has words, as another phone may have set them up."""
     try:
         with cloud.asking() as service:
             load_words(cloud, service)
@@ -127,18 +131,18 @@ def find_words(cloud: Cloud) -> bool:
 
 
 def load_words(cloud: Cloud, service: Service) -> bytes:
-    """Return the 16 bytes of the account's words; raises DeceivedError for foreign ones."""
+    """Fetch the 16 bytes of the account's words; raises DeceivedError if they are not its own."""
     kept = service.account("GET", "recovery", wire.Recovery)
     secret = unseal(cloud.keys.keys.cipher, kept.words)
     made = word_keys(secret)
     if bytes(made.proof.verify_key) != kept.key:
-        raise DeceivedError("The server has the key of other words than yours: set up new ones.")
+        raise DeceivedError("The server's key does not match your words: set up new words.")
     unwrap_account(made.wrap, kept.wrap, cloud.keys.public_key)
     return secret
 
 
 def seal_words(account: AccountKeys, secret: bytes, entropy: Entropy) -> dict[str, bytes]:
-    """Return what the server keeps of the words."""
+    """Return the data of the words to store on the server."""
     made = word_keys(secret)
     return {
         "key": bytes(made.proof.verify_key),
@@ -148,7 +152,7 @@ def seal_words(account: AccountKeys, secret: bytes, entropy: Entropy) -> dict[st
 
 
 def recover(cloud: Cloud, region: Region, name: str, typed: str, new: str) -> None:
-    """Set a new password by the words; every other session ends. Log in with it afterwards."""
+    """Set a new password with the words; all sessions end. Log in with it afterwards."""
     made = word_keys(decode_words(typed))
     check_password(new)
     asked = {"username": name}
@@ -161,7 +165,7 @@ def recover(cloud: Cloud, region: Region, name: str, typed: str, new: str) -> No
         account = unwrap_account(made.wrap, opened.wrap, opened.public_key)
         salted = service.records("POST", "authentication/login_challenge/", wire.Challenge, asked)
         if salted.version != 1 or len(salted.salt) != SALT:
-            raise DeceivedError("The server asks for a weaker way to make keys; nothing was sent.")
+            raise DeceivedError("The server asks for a weaker key derivation; no key was sent.")
         main = cloud.derive(new.encode(), salted.salt)
         challenge = service.account(
             "POST", "recovery/challenge", wire.JustChallenge, asked
@@ -176,7 +180,7 @@ def recover(cloud: Cloud, region: Region, name: str, typed: str, new: str) -> No
             wrap=account.wrap(main_cipher(main), cloud.entropy),
         )
         token = service.account("POST", "recovery/use", wire.NewToken, body).token
-        # That session is not this phone's: the phone logs in with the new password instead.
+        # End this session: the owner logs in with the new password instead.
         service.token = token
         service.records("POST", "authentication/logout/")
     with cloud.store.transaction():

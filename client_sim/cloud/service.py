@@ -1,4 +1,4 @@
-"""The doors of a region's cloud, as calls: records, account, blobs, and what needs no login."""
+"""A client for the HTTP APIs of a region's cloud: records, account, blobs, and public pages."""
 
 import base64
 import re
@@ -26,7 +26,10 @@ class _Problem(msgspec.Struct):
 
 
 class Service:
-    """Calls over one connection. `token` is a session's; `program` name and token of the blobs'."""
+    """Calls the cloud over one connection.
+
+    `token` is a session's token. `program` is the name and program token for the blobs door.
+    """
 
     def __init__(self, line: Line, token: str = "", program: tuple[str, str] | None = None) -> None:
         self.line = line
@@ -34,7 +37,7 @@ class Service:
         self.program = program
 
     def records(self, method: str, path: str, kind: Any = None, body: object = None) -> Any:  # noqa: ANN401 - the answer is of the type `kind`
-        """Ask the records door; returns the answer as `kind`. Raises CloudError."""
+        """Call the records door; returns the response decoded as `kind`. Raises CloudError."""
         headers = {**self._login(), "Accept": MSGPACK}
         data = None
         if body is not None:
@@ -53,9 +56,9 @@ class Service:
         body: object = None,
         stoken: str | None = None,
     ) -> Iterator[Any]:
-        """Yield the pages of a list of the records door, from a cursor on.
+        """Yield the pages of a list from the records door, starting at the cursor `stoken`.
 
-        `path` has a query. Raises DeceivedError for a list without an end.
+        `path` must contain a query. Raises DeceivedError for an endless list.
         """
         while True:
             query = f"&stoken={stoken}" if stoken else ""
@@ -76,16 +79,16 @@ class Service:
         return answer.body
 
     def account(self, method: str, path: str, kind: Any = None, body: object = None) -> Any:  # noqa: ANN401 - as above
-        """Ask the account door; returns the answer as `kind`. Raises CloudError."""
+        """Call the account door; returns the response decoded as `kind`. Raises CloudError."""
         return self._json(method, f"/account/1/{path}", kind, body)
 
     def erasure(self, number: str) -> wire.Erasure:
-        """Ask how far an erasure is; needs no login."""
+        """Fetch the state of an erasure; needs no login."""
         found: wire.Erasure = self._json("GET", f"/erasure/{number}", wire.Erasure, None)
         return found
 
     def public(self, path: str) -> bytes:
-        """Fetch a policy or its text; says nothing of the owner."""
+        """Fetch a policy or its text, without identifying the owner."""
         answer = self.line.ask("GET", path, {})
         if answer.status != 200:
             raise _refuse_json(answer)
@@ -94,14 +97,14 @@ class Service:
     def blob(
         self, method: str, path: str, body: bytes | None = None, *, accept: str = ""
     ) -> bytes | None:
-        """Ask the blobs door; returns the body, None for 404. Raises CloudError."""
+        """Call the blobs door; returns the body, or None for 404. Raises CloudError."""
         self.begin_blob(method, path, body, accept=accept)
         return self.finish_blob()
 
     def begin_blob(
         self, method: str, path: str, body: bytes | None = None, *, accept: str = ""
     ) -> None:
-        """Send a request to the blobs door whose answer `finish_blob` reads."""
+        """Send a request to the blobs door; `finish_blob` reads the response."""
         name, token = self.program or ("", "")
         login = base64.b64encode(f"{name}:{token}".encode()).decode()
         headers = {"Authorization": f"Basic {login}"}
@@ -110,7 +113,7 @@ class Service:
         self.line.begin(method, f"/blobs/{path}", headers, body)
 
     def finish_blob(self) -> bytes | None:
-        """Return the answer to what was begun, as `blob` does."""
+        """Read the response to `begin_blob`; returns and raises as `blob` does."""
         answer = self.line.finish()
         if answer.status == 404:
             return None
@@ -151,12 +154,12 @@ def _refuse_json(answer: Answer) -> Exception:
 
 
 def _refuse(answer: Answer, code: str) -> Exception:
-    """Return the error for an answer: what it says is used as far as it is one of a few words."""
+    """Return the error for a response; uses only its status, `Retry-After`, and a valid code."""
     if 300 <= answer.status < 400:
-        return DeceivedError("The server leads to another address, where a phone never goes.")
+        return DeceivedError("The server redirects to another address; the phone did not follow.")
     if answer.status == 429:
         wait = f"in {answer.retry_after} s" if answer.retry_after else "later"
-        return UnavailableError(f"The server asks for patience: try again {wait}.")
+        return UnavailableError(f"There were too many requests: try again {wait}.")
     if answer.status >= 500 and answer.status not in {501, 507}:
-        return UnavailableError("The server fails just now; try again later.")
+        return UnavailableError("The server failed; try again later.")
     return RefusedError(answer.status, code if _CODE.fullmatch(code) else "refused")

@@ -1,8 +1,8 @@
-"""What the phone remembers of the cloud: one SQLite file, below `personal/`.
+"""The cloud client's state: one SQLite file below `personal/`.
 
-Each method that changes something is one transaction, durable when it returns, so that a power cut
-leaves the state before it or after it. A factory reset removes the file with the owner's data. The
-file's lock is its own: polling for updates neither knows nor waits for it.
+Each method that changes something is one transaction and durable when it returns. So a power
+failure leaves the state before or after it. A factory reset removes the file with the owner's
+other data. The file has its own lock: polling for updates does not wait for it.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from client_sim.cloud.errors import StoreError
 
 FOLDER: Final = "cloud"
 _FILE: Final = "cloud.sqlite"
-_WAIT: Final = 60.0  # seconds for another command of the same phone
+_WAIT: Final = 60.0  # seconds to wait for another command on the same phone
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (type TEXT PRIMARY KEY, stoken TEXT NOT NULL);
@@ -46,11 +46,11 @@ _ITEM: Final = (
 class Row:
     """A record on the phone.
 
-    `body` is what it says (None: deleted), `base` what it said at the last synchronised revision
-    `etag` (None there: deleted, or never synchronised). `sent_etag` and `sent_body` are of a
-    revision whose request was begun. `at` is when the owner changed it, epoch milliseconds. `meta`
-    is the description of the synchronised revision, `item_key` the server's wrap of a key of its
-    own, which only other clients' items have.
+    `body` is its content, None if it is deleted. `base` is the content of the last synchronised
+    revision `etag`, None if that was deleted or there is none. `sent_etag` and `sent_body` belong
+    to a revision whose upload has begun. `at` is the time of the owner's change, in epoch
+    milliseconds. `meta` is the metadata of the synchronised revision. `item_key` is the item's own
+    wrapped key, which only items of other clients have.
     """
 
     uid: str
@@ -69,7 +69,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
-    """A collection: its uid, type, keys (each 32 bytes) and cursor."""
+    """A collection: uid, type, concatenated keys of 32 bytes each, and cursor.
+
+    `changed` means that it has to be downloaded, `relisting` that it is listed from the start.
+    """
 
     uid: str
     type: str
@@ -80,13 +83,13 @@ class CollectionRow:
 
     @property
     def key_list(self) -> tuple[bytes, ...]:
-        """The keys, the current one first."""
+        """The keys, with the current one first."""
         return tuple(self.keys[at : at + 32] for at in range(0, len(self.keys), 32))
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Something that two devices said differently: a sentence, and the version that lost."""
+    """A conflict between two devices: a sentence, and the version that was not kept."""
 
     uid: str
     type: str
@@ -96,7 +99,7 @@ class Conflict:
 
 
 class Store:
-    """The memory of the phone in `phone`; use `transaction` around what belongs together."""
+    """The store of the phone in the folder `phone`; group changes with `transaction`."""
 
     def __init__(self, phone: Path, folder: str = FOLDER) -> None:
         self.folder = phone / "personal" / folder
@@ -109,9 +112,7 @@ class Store:
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"The phone's memory of the cloud cannot be opened: {error}."
-            ) from error
+            raise StoreError(f"The phone's cloud database cannot be opened: {error}.") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -119,7 +120,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what happens inside durable at its end, or undo it; nested ones join the outer."""
+        """Commit the block's changes when it ends, or undo them; nested ones join the outer one."""
         if self._db.in_transaction:
             yield
             return
@@ -132,10 +133,10 @@ class Store:
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StoreError(f"The phone's memory of the cloud failed: {error}.") from error
+            raise StoreError(f"The phone's cloud database failed: {error}.") from error
 
     def get(self, name: str) -> bytes:
-        """Return a setting, empty without one."""
+        """Return a setting, or empty bytes if it is not set."""
         row = self._run("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return b"" if row is None else bytes(row[0])
 
@@ -149,18 +150,18 @@ class Store:
             self._run("DELETE FROM setting WHERE name = ?", (name,))
 
     def cursor(self, kind: str) -> str | None:
-        """Return how far the collections of a type are known."""
+        """Return the cursor of the list of a type's collections, or None."""
         row = self._run("SELECT stoken FROM cursor WHERE type = ?", (kind,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_cursor(self, kind: str, stoken: str | None) -> None:
-        """Store it; None begins anew."""
+        """Store the cursor of a type; None lists from the start the next time."""
         self._run("DELETE FROM cursor WHERE type = ?", (kind,))
         if stoken is not None:
             self._run("INSERT INTO cursor VALUES (?, ?)", (kind, stoken))
 
     def collections(self, kind: str | None = None) -> list[CollectionRow]:
-        """Return the collections of a type, or all, in the order of their uids."""
+        """Return the collections of a type, or all, sorted by uid."""
         rows = self._run(
             "SELECT uid, type, keys, stoken, changed, relisting FROM collection"
             " WHERE ?1 IS NULL OR type = ?1 ORDER BY uid",
@@ -172,7 +173,7 @@ class Store:
         ]
 
     def put_collection(self, uid: str, kind: str, keys: bytes) -> None:
-        """Store a collection that changed on the server; it is to be read."""
+        """Store a collection that changed on the server, and mark it to be downloaded."""
         self._run(
             "INSERT INTO collection (uid, type, keys, changed) VALUES (?, ?, ?, 1)"
             " ON CONFLICT (uid) DO UPDATE SET keys = excluded.keys, changed = 1",
@@ -180,25 +181,25 @@ class Store:
         )
 
     def set_stoken(self, uid: str, stoken: str | None, *, changed: bool) -> None:
-        """Store how far a collection was read; `changed` while there is more."""
+        """Store a collection's cursor; `changed` means that there is more to download."""
         self._run(
             "UPDATE collection SET stoken = ?, changed = ? WHERE uid = ?", (stoken, changed, uid)
         )
 
     def begin_relisting(self, uid: str) -> None:
-        """Read a collection from its start again, and note which items come."""
+        """List a collection from the start again, and record which items the server lists."""
         self._run(
             "UPDATE collection SET stoken = NULL, changed = 1, relisting = 1 WHERE uid = ?", (uid,)
         )
         self._run("UPDATE item SET seen = 0 WHERE collection = ?", (uid,))
 
     def end_relisting(self, uid: str) -> list[Row]:
-        """Return items that the server had and that did not come."""
+        """Return the items that the server had and did not list again."""
         self._run("UPDATE collection SET relisting = 0 WHERE uid = ?", (uid,))
         return self._rows("WHERE collection = ? AND seen = 0 AND etag IS NOT NULL", (uid,))
 
     def remove_collection(self, uid: str, *, keeps: bool) -> None:
-        """Forget a collection; with `keeps` all its records stay, else those changed here."""
+        """Forget a collection; keeps all its records with `keeps`, else only those changed here."""
         self._run("DELETE FROM collection WHERE uid = ?", (uid,))
         if not keeps:
             self._run("DELETE FROM item WHERE collection = ? AND changed = 0", (uid,))
@@ -209,32 +210,32 @@ class Store:
         )
 
     def find(self, uid: str) -> Row | None:
-        """Return a record."""
+        """Return the record with this uid, or None."""
         rows = self._rows("WHERE uid = ?", (uid,))
         return rows[0] if rows else None
 
     def live(self, kind: str) -> list[Row]:
-        """Return the records of a type that are not deleted, in the order of their uids."""
+        """Return the records of a type that are not deleted, sorted by uid."""
         return self._rows("WHERE type = ? AND body IS NOT NULL ORDER BY uid", (kind,))
 
     def has_body(self, kind: str, body: bytes) -> bool:
-        """Answer whether a record of a type says exactly this."""
+        """Return whether a record of a type has exactly this body."""
         query = "SELECT 1 FROM item WHERE type = ? AND body = ? LIMIT 1"
         return self._run(query, (kind, body)).fetchone() is not None
 
     def changed(self, kind: str) -> list[Row]:
-        """Return the records that the server does not have as they are, newest first."""
+        """Return the records of a type that have to be uploaded, newest first."""
         return self._rows("WHERE type = ? AND changed = 1 ORDER BY at DESC, uid", (kind,))
 
     def stored(self, kind: str, collection: str) -> list[Row]:
-        """Return what the server has of a collection."""
+        """Return the records of a collection that the server has."""
         return self._rows(
             "WHERE type = ? AND collection = ? AND etag IS NOT NULL ORDER BY uid",
             (kind, collection),
         )
 
     def put(self, row: Row) -> None:
-        """Store a record; whether it has to be sent follows from its body and base."""
+        """Store a record; it has to be uploaded if its body and base differ."""
         changed = (row.body is not None) if row.etag is None else row.body != row.base
         self._run(
             f"INSERT OR REPLACE INTO item ({_ITEM}, seen) VALUES ({'?, ' * 12}"  # noqa: S608
@@ -246,7 +247,7 @@ class Store:
         )
 
     def mark_seen(self, uid: str) -> None:
-        """Note that the server still has a record."""
+        """Record that the server still has an item."""
         self._run("UPDATE item SET seen = 1 WHERE uid = ?", (uid,))
 
     def remove(self, uid: str) -> None:
@@ -254,56 +255,56 @@ class Store:
         self._run("DELETE FROM item WHERE uid = ?", (uid,))
 
     def mark_unsent(self) -> None:
-        """Have all records sent again, over the revisions that are there: their keys changed."""
+        """Mark all records for upload, because their keys have changed."""
         self._run(
             "UPDATE item SET base = NULL, changed = 1 WHERE etag IS NOT NULL AND body IS NOT NULL"
         )
 
     def is_former(self, uid: str, etag: str) -> bool:
-        """Answer whether a revision was replaced, as far as this phone has seen."""
+        """Return whether this phone has seen that a revision was replaced."""
         query = "SELECT 1 FROM former WHERE uid = ? AND etag = ?"
         return self._run(query, (uid, etag)).fetchone() is not None
 
     def add_former(self, uid: str, etag: str | None) -> None:
-        """Note that a revision was replaced."""
+        """Record that a revision was replaced."""
         if etag is not None:
             self._run("INSERT OR IGNORE INTO former VALUES (?, ?)", (uid, etag))
 
     def add_conflict(self, conflict: Conflict) -> None:
-        """Keep what two devices said differently, for the owner."""
+        """Store a conflict to show to the owner."""
         self._run(
             "INSERT INTO conflict (uid, type, at, sentence, body) VALUES (?, ?, ?, ?, ?)",
             (conflict.uid, conflict.type, conflict.at, conflict.sentence, conflict.body),
         )
 
     def conflicts(self) -> list[Conflict]:
-        """Return them, oldest first."""
+        """Return the stored conflicts, oldest first."""
         rows = self._run("SELECT uid, type, at, sentence, body FROM conflict ORDER BY id")
         return [Conflict(*row) for row in rows]
 
     def forget_conflicts(self) -> None:
-        """Remove them: the owner has seen them."""
+        """Remove all stored conflicts."""
         self._run("DELETE FROM conflict")
 
     def add_receipt(self, kind: str, note: bytes) -> None:
-        """Keep a signed receipt."""
+        """Store a signed receipt."""
         self._run("INSERT INTO receipt (kind, note) VALUES (?, ?)", (kind, note))
 
     def receipts(self) -> list[tuple[str, bytes]]:
-        """Return kinds and notes, oldest first."""
+        """Return the kind and note of each receipt, oldest first."""
         return [tuple(row) for row in self._run("SELECT kind, note FROM receipt ORDER BY id")]
 
     def head(self, device: bytes) -> int:
-        """Return the number of the newest list that a device signed, as far as seen."""
+        """Return the number of the newest head seen from a device, 0 for none."""
         row = self._run("SELECT number FROM head WHERE device = ?", (device,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def set_head(self, device: bytes, number: int) -> None:
-        """Store it."""
+        """Store the number of the newest head seen from a device."""
         self._run("INSERT OR REPLACE INTO head VALUES (?, ?)", (device, number))
 
     def forget_server(self) -> None:
-        """Forget what only the account's server knows; records and receipts stay."""
+        """Forget all synchronisation state of the server; records and receipts stay."""
         self._run("DELETE FROM cursor")
         self._run("DELETE FROM collection")
         self._run("DELETE FROM former")
@@ -315,7 +316,7 @@ class Store:
         )
 
     def take_account(self, folder: Path) -> None:
-        """Take over what another memory knows, but for receipts, which are added to the own."""
+        """Replace this store's contents with those of another one, and add its receipts."""
         self._run("ATTACH ? AS next", (str(folder / _FILE),))
         with self.transaction():
             self._run("DELETE FROM item")
@@ -329,7 +330,7 @@ class Store:
         try:
             return self._db.execute(query, values)
         except sqlite3.Error as error:
-            raise StoreError(f"The phone's memory of the cloud failed: {error}.") from error
+            raise StoreError(f"The phone's cloud database failed: {error}.") from error
 
     def _rows(self, where: str, values: Sequence[object]) -> list[Row]:
         query = f"SELECT {_ITEM} FROM item {where}"  # noqa: S608 - `where` is one of this module's

@@ -1,11 +1,11 @@
-"""One synchronising: contacts, notes, messages, then photos, over one connection.
+"""Synchronise contacts, notes, messages, then photos, over one connection.
 
-It happens when the owner asks for it, or at a time that was drawn before: neither an edit nor a
-poll for updates moves it.
+A synchronisation runs when the owner requests it, or at a random time drawn in advance. Neither an
+edit nor a poll for updates changes that time.
 
-Each device keeps one record in `hening.devices`, its *head*: a number that only grows, and the
-revisions that it wrote last, signed by its key. Another device that reads it notices when the
-server withholds one of them, or gives an older list.
+Each device keeps one record in `hening.devices`, its *head*: an increasing number and the revisions
+that it wrote last, signed with its key. From the head, other devices can tell whether the server
+withholds one of these revisions or gives an older head.
 """
 
 import base64
@@ -38,22 +38,22 @@ SHORTEST: Final = 4 * 3600
 LONGEST: Final = 8 * 3600
 _STOPS: Final = {"consent_required", "quota_exceeded", "no_room", "region_closing"}
 LISTED: Final = 200
-"""Revisions of a list; a device that wrote more since the other one looked lists the last ones."""
+"""Maximum number of revisions in a head; it lists the most recent ones."""
 _TITLE: Final = b"hening cloud head 1\n"
 _DAY: Final = 86_400
 
 
 def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None:
-    """Synchronise all types that are on; raises CloudError, OffError where none is.
+    """Synchronise all types that are on; raises OffError if none is, or another CloudError.
 
-    With `forgives` what an older state of the server lacks is sent again. A server that takes
-    nothing new is still read.
+    With `forgives`, records that the server lost in a restore are uploaded again. If the server
+    refuses uploads, downloads continue.
     """
     kinds = cloud.on
     if not kinds:
-        raise OffError("Nothing is turned on, so nothing was sent.")
+        raise OffError("No type is on, so nothing was sent; use `cloud on`.")
     asks = _Guard(cloud, kinds)
-    draw_next(cloud)  # before anything is sent: a crash does not bring the next time nearer
+    draw_next(cloud)  # before anything is sent, so that a crash does not cause an earlier retry
     written: list[Row] = []
     is_stopped = False
     with cloud.asking(asks) as service:
@@ -69,7 +69,7 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
                     if refusal.code not in _STOPS:
                         raise
                     is_stopped = True
-                    report.warnings.append(f"{refusal} What changed here waits on the phone.")
+                    report.warnings.append(f"{refusal} Changes stay on the phone until then.")
             if kind == "photo":
                 download_originals(cloud, service, report)
         asks.kinds = kinds
@@ -80,7 +80,7 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
 
 
 def draw_next(cloud: Cloud) -> float:
-    """Draw when the phone synchronises next: uniform, 4 to 8 hours from now."""
+    """Draw and store the next time to synchronise: uniformly, 4 to 8 hours from now."""
     part = int.from_bytes(cloud.entropy(8), "big") / 2**64
     due = cloud.outside.now() + SHORTEST + part * (LONGEST - SHORTEST)
     cloud.store.set("due", f"{due:.0f}".encode())
@@ -88,13 +88,13 @@ def draw_next(cloud: Cloud) -> float:
 
 
 def find_next(cloud: Cloud) -> int | None:
-    """Return when the phone synchronises next, None where nothing is on; nothing is sent."""
+    """Return the next time to synchronise, or None if no type is on; nothing is sent."""
     kept = cloud.store.get("due")
     return int(kept) if kept and cloud.on else None
 
 
 class _Guard:
-    """Raises OffError when all of `kinds` are off, or the phone is logged out."""
+    """A guard that raises OffError if all of `kinds` are off or the phone is logged out."""
 
     def __init__(self, cloud: Cloud, kinds: tuple[str, ...]) -> None:
         self._cloud = cloud
@@ -119,7 +119,7 @@ def _send(cloud: Cloud, service: Service, kind: str, report: Report) -> list[Row
     except RefusedError as refusal:
         if refusal.code == "quota_exceeded" and usage.used + need <= usage.quota:
             report.warnings.append(
-                f"The server says that your space is full, but counts {usage.used} of"
+                f"The server says that your quota is exceeded, but counts only {usage.used} of"
                 f" {usage.quota} bytes: ask its operator."
             )
         raise
@@ -130,27 +130,27 @@ def _send(cloud: Cloud, service: Service, kind: str, report: Report) -> list[Row
 
 
 def _check_usage(cloud: Cloud, usage: wire.Usage, need: int, report: Report) -> None:
-    """Warn where something will not fit, or the server counts less than it has been given."""
+    """Warn if the changes will not fit, or if the server counts too few bytes."""
     if usage.quota and usage.used + need > usage.quota:
         report.warnings.append(
-            f"{need} bytes are to be sent, and the server has room for"
+            f"{need} bytes are to be uploaded, but your quota leaves only"
             f" {max(0, usage.quota - usage.used)}: what does not fit stays on the phone."
         )
     kinds: Callable[[str], list[Row]] = cloud.store.live
     known = sum(_measure(row) for kind in cloud.on for row in kinds(kind) if row.etag is not None)
     if usage.used < known // 2:
         report.warnings.append(
-            f"The server counts {usage.used} bytes, but was given {known}: it may have lost some."
+            f"The server counts {usage.used} bytes of {known} uploaded: it may have lost some."
         )
 
 
 def _measure(row: Row) -> int:
-    """Return about how many bytes a record has on the server."""
+    """Return the approximate size of a record on the server, in bytes."""
     return META_STEP + (find_padded(len(row.body)) if row.body else 0)
 
 
 def _write_head(cloud: Cloud, written: Sequence[Row]) -> None:
-    """Put what was written into this device's list, to be sent with the same synchronising."""
+    """Add the written revisions to this device's head, which is uploaded afterwards."""
     key = cloud.device_key
     public = bytes(key.verify_key)
     uid = encode_uid(hashlib.blake2b(public, digest_size=UID).digest())
@@ -174,14 +174,14 @@ def _write_head(cloud: Cloud, written: Sequence[Row]) -> None:
 
 
 def _check_heads(cloud: Cloud, service: Service, report: Report) -> None:
-    """Compare the other devices' lists with what the server gave; raises DeceivedError."""
+    """Compare the other devices' heads with the server's records; raises DeceivedError."""
     own = bytes(cloud.device_key.verify_key)
     for row in cloud.store.live("devices"):
         head = decode_inner(row.body or b"")
         key = _verify(head, row)
         number = int(head["number"])
         if number < cloud.store.head(key):
-            raise DeceivedError("The server gave an older list of what one of your phones wrote.")
+            raise DeceivedError("The server gave an older head of one of your phones.")
         if key != own and number > cloud.store.head(key):
             kept = (cloud.policy().terms.days.revisions - 1) * _DAY
             missing = [
@@ -190,15 +190,15 @@ def _check_heads(cloud: Cloud, service: Service, report: Report) -> None:
             if missing:
                 report.warnings.append(
                     f"Another of your phones wrote {len(missing)} record(s) that the server does"
-                    f" not show here, the first of them a {missing[0][0]}: it withholds them, or"
-                    " was restored from an older backup."
+                    f" not return, the first of them a {missing[0][0]}: the server withholds them,"
+                    " or was restored from an older backup."
                 )
                 continue
         cloud.store.set_head(key, number)
 
 
 def _verify(head: dict[str, Any], row: Row) -> bytes:
-    """Return the key of a list after its signature was verified; raises DeceivedError."""
+    """Verify a head's signature and return its key; raises DeceivedError."""
     try:
         key = base64.b64decode(head["key"], validate=True)
         signature = base64.b64decode(head["signature"], validate=True)
@@ -210,14 +210,14 @@ def _verify(head: dict[str, Any], row: Row) -> bytes:
     except (BadSignatureError, ValueError, TypeError, LookupError):
         is_whole = False
     if not is_whole or encode_uid(hashlib.blake2b(key, digest_size=UID).digest()) != row.uid:
-        raise DeceivedError("A list of what one of your phones wrote is not signed by it.")
+        raise DeceivedError("The head of one of your phones is not signed by that phone.")
     return key
 
 
 def _is_known(cloud: Cloud, service: Service, entry: list[Any], kept: int) -> bool:
-    """Answer whether this phone has seen a revision, or the server still shows it.
+    """Return whether this phone has seen a revision, or the server still returns it.
 
-    Those that are older than `kept` seconds need not be shown any more.
+    Also True for revisions older than `kept` seconds, which the server may have removed.
     """
     kind, uid, etag, at = entry
     if kind not in cloud.on or kind not in KINDS or cloud.now - at > kept:

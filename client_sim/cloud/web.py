@@ -1,8 +1,8 @@
-"""One connection to a cloud: the exact bytes of each request, and the reading of its answer.
+"""One HTTP connection to a cloud: write each request byte by byte, and parse the response.
 
-Only this module writes requests of the cloud, never a library, which would add headers: a user
-agent, a language, a cookie. A guard is asked before the name is looked up, before the connection
-and before each piece of a body: when the owner turns the type off, no further byte leaves.
+Only this module writes requests to the cloud. A library would add headers, such as a user agent, a
+language or a cookie. A guard is called before the name is resolved, before the connection opens,
+and before each piece of a body. So no further byte leaves once the owner has turned the type off.
 """
 
 import re
@@ -18,21 +18,21 @@ from client_sim.cloud.errors import CloudError, DeceivedError, UnavailableError
 from client_sim.world import Stream
 
 PIECE: Final = 64 * 1024
-"""Bytes of a body that leave between two questions to the guard."""
+"""Bytes of a body sent between two calls of the guard."""
 LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of an answer: a page has at most 8 MiB of bodies, a photo's piece about 9 MiB."""
+"""Maximum bytes of a response; a page has at most 8 MiB of bodies, a photo's piece about 9 MiB."""
 _HEAD_LIMIT: Final = 16 * 1024
 _RECEIVE: Final = 64 * 1024
-_PATIENCE: Final = 600.0  # seconds for one answer: a rotation or an erasure takes its time
+_PATIENCE: Final = 600.0  # seconds to wait for a response; rotations and erasures are slow
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/?=&-]*")
 _BASE: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 Guard = Callable[[], None]
-"""Raises OffError when nothing more may be sent."""
+"""Raises OffError if nothing more may be sent."""
 
 
 class Outside(Protocol):
-    """What leads out of the phone: a part of `client_sim.world.World`."""
+    """The phone's network access, clock and randomness; a part of `client_sim.world.World`."""
 
     def entropy(self, n: int) -> bytes: ...  # noqa: D102
     def now(self) -> float: ...  # noqa: D102
@@ -42,7 +42,7 @@ class Outside(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a region's cloud is; `tls` is false only on loopback."""
+    """The origin of a region's cloud; `tls` is false only on loopback."""
 
     host: str
     port: int
@@ -57,7 +57,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a body, and `Retry-After` in seconds (0: not said)."""
+    """A response: status, body, and `Retry-After` in seconds, 0 without one."""
 
     status: int
     body: bytes
@@ -70,10 +70,10 @@ def parse_origin(text: str) -> Origin:
     try:
         port = parts.port
     except ValueError:
-        raise CloudError(f"{text} is no origin, such as https://cloud.example.") from None
+        raise CloudError(f"{text} is not an origin, such as https://cloud.example.") from None
     is_whole = parts.path in {"", "/"} and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not parts.hostname or not is_whole:
-        raise CloudError(f"{text} is no origin, such as https://cloud.example.")
+        raise CloudError(f"{text} is not an origin, such as https://cloud.example.")
     tls = parts.scheme == "https"
     return Origin(parts.hostname, port or (443 if tls else 80), tls)
 
@@ -93,7 +93,7 @@ class Line:
 
     @property
     def host(self) -> str:
-        """The host that signed requests name."""
+        """The host to name in signed requests."""
         return self._origin.header
 
     def __enter__(self) -> Self:
@@ -114,7 +114,11 @@ class Line:
     def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
-        """Send a request and return its answer; raises OffError, UnavailableError, CloudError."""
+        """Send a request and return its response.
+
+        Raises OffError from the guard, UnavailableError if the connection fails, and another
+        CloudError if the request or the response is malformed.
+        """
         self.begin(method, path, headers, body)
         return self.finish()
 
@@ -125,7 +129,7 @@ class Line:
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> None:
-        """Send a request whose answer `finish` reads; raises as `ask` does."""
+        """Send a request; `finish` reads its response. Raises as `ask` does."""
         if self._is_unread:
             self.close()
         with self._closing():
@@ -138,10 +142,10 @@ class Line:
                 self._send(stream, (body or b"")[at : at + PIECE])
 
     def finish(self) -> Answer:
-        """Return the answer to what was begun; raises as `ask` does."""
+        """Return the response to the request sent by `begin`; raises as `ask` does."""
         with self._closing():
             if self._stream is None:
-                raise UnavailableError("The connection to the cloud broke before the answer.")
+                raise UnavailableError("The connection to the cloud broke before the response.")
             answer = self._read(self._stream)
         self._is_unread = False
         if self._machine.our_state is not h11.DONE or self._machine.their_state is not h11.DONE:
@@ -150,7 +154,7 @@ class Line:
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
-        """Close the connection when something fails: what is left of it fits no other request."""
+        """Close the connection if the block fails, as it cannot be used for another request."""
         try:
             yield
         except OSError as error:
@@ -191,9 +195,9 @@ class Line:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> bytes:
-        """Return the head of a request; the parser is told of it, but writes nothing."""
+        """Return the head of a request; h11 only tracks the state and writes nothing."""
         if method not in _BASE or not _PATH.fullmatch(path) or ".." in path:
-            raise CloudError("The phone has no use for such a request.")
+            raise CloudError("The phone never sends such a request.")
         said = {"Host": self._origin.header, **headers}
         if body is not None or method in {"POST", "PUT"}:
             said["Content-Length"] = str(len(body or b""))
@@ -213,22 +217,22 @@ class Line:
             try:
                 event = self._machine.next_event()
             except h11.ProtocolError:
-                raise DeceivedError("The server's answer is not HTTP/1.1.") from None
+                raise DeceivedError("The server's response is not HTTP/1.1.") from None
             if event is h11.NEED_DATA:
                 if self._outside.now() > end:
-                    raise UnavailableError("The server's answer takes too long; try again later.")
+                    raise UnavailableError("The server does not respond; try again later.")
                 self._receive(stream, is_begun=response is not None)
             elif isinstance(event, h11.Response):
                 response = event
             elif isinstance(event, h11.Data):
                 size += len(event.data)
                 if size > LIMIT:
-                    raise DeceivedError("The server's answer is longer than any that was asked.")
+                    raise DeceivedError("The server's response is longer than any valid one.")
                 parts.append(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage) and response is not None:
                 return Answer(response.status_code, b"".join(parts), _find_retry(response))
             elif isinstance(event, h11.InformationalResponse):
-                raise DeceivedError("The server answered before the end of the question.")
+                raise DeceivedError("The server sent an unexpected informational response.")
             else:
                 raise UnavailableError("The server closed the connection without an answer.")
 

@@ -1,6 +1,6 @@
-"""The shapes of what the server answers; anything else is refused before it is used.
+"""Structures of the server's responses; other responses are refused before they are used.
 
-Members that the phone does not use are passed over.
+Members that the phone does not use are ignored.
 """
 
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
 
 
 class Chunk(msgspec.Struct, array_like=True):
-    """A chunk's uid, and its ciphertext where it came along."""
+    """A chunk's uid, and its ciphertext if it is included."""
 
     uid: Uid
     body: bytes | None = None
@@ -34,7 +34,7 @@ class Content(msgspec.Struct):
 
 
 class Item(msgspec.Struct, omit_defaults=True):
-    """An item in its current revision; `etag` is the revision that it replaces."""
+    """An item with its current revision; `etag` is the revision that it replaces."""
 
     uid: Uid
     version: int
@@ -53,13 +53,13 @@ class Collection(msgspec.Struct):
 
 
 class Removed(msgspec.Struct):
-    """A collection that the account is no member of any more."""
+    """A collection of which the account is no longer a member."""
 
     uid: Uid
 
 
 class CollectionPage(msgspec.Struct):
-    """Collections that changed, and a cursor."""
+    """A page of changed collections, and a cursor."""
 
     data: list[Collection]
     stoken: str
@@ -68,7 +68,7 @@ class CollectionPage(msgspec.Struct):
 
 
 class ItemPage(msgspec.Struct):
-    """Items that changed, and a cursor."""
+    """A page of changed items, and a cursor."""
 
     data: list[Item]
     stoken: str
@@ -76,7 +76,7 @@ class ItemPage(msgspec.Struct):
 
 
 class RevisionPage(msgspec.Struct):
-    """Revisions of an item, newest first."""
+    """A page of an item's revisions, newest first."""
 
     data: list[Content]
     iterator: str | None
@@ -84,7 +84,7 @@ class RevisionPage(msgspec.Struct):
 
 
 class Challenge(msgspec.Struct):
-    """What a login signs, and how the main key is made."""
+    """The challenge that a login signs, and the salt and version for deriving the main key."""
 
     salt: bytes
     challenge: bytes
@@ -92,7 +92,7 @@ class Challenge(msgspec.Struct):
 
 
 class User(msgspec.Struct):
-    """An account as it comes with a login."""
+    """The account in a login's response."""
 
     username: str
     pubkey: Key
@@ -107,7 +107,7 @@ class Login(msgspec.Struct):
 
 
 class Session(msgspec.Struct):
-    """A device that is logged in."""
+    """A logged-in device."""
 
     id: Id
     created_at: Time
@@ -119,27 +119,27 @@ class Session(msgspec.Struct):
 
 
 class Registered(msgspec.Struct):
-    """This device's session, and whether it is served."""
+    """This device's session id and state."""
 
     id: Id
     state: str
 
 
 class JustChallenge(msgspec.Struct):
-    """What a change of keys signs."""
+    """The challenge that a change of keys signs."""
 
     challenge: bytes
 
 
 class OpenedRecovery(msgspec.Struct):
-    """The account's keys, sealed by the words."""
+    """The account's keys, encrypted with the recovery words, and its public key."""
 
     wrap: Wrap
     public_key: Key
 
 
 class Recovery(msgspec.Struct):
-    """What the server has of the words."""
+    """The server's data of the recovery words."""
 
     key: Key
     words: Wrap
@@ -153,7 +153,7 @@ class NewToken(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """Bytes that the server counts for the account, and how many it may have (0: no limit)."""
+    """The account's quota and usage in bytes; a quota of 0 means no limit."""
 
     quota: Annotated[int, msgspec.Meta(ge=0)]
     used: Annotated[int, msgspec.Meta(ge=0)]
@@ -175,7 +175,7 @@ class Withdrawal(msgspec.Struct):
 
 
 class Erasure(msgspec.Struct):
-    """How far an erasure is; `receipt` is a signed note when it is done."""
+    """The progress of an erasure; `receipt` is a signed note once it is done."""
 
     id: Id
     step: str
@@ -192,11 +192,9 @@ class Listed(msgspec.Struct):
 
 
 def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - as it says
-    """Decode an answer as `kind`; raises DeceivedError."""
+    """Decode a response as `kind`; raises DeceivedError if it is malformed."""
     codec = msgspec.json if is_json else msgspec.msgpack
     try:
         return codec.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise DeceivedError(
-            "The server's answer does not have the form that it has to have."
-        ) from None
+        raise DeceivedError("The server's response is malformed.") from None

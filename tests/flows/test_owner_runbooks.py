@@ -100,7 +100,7 @@ def test_a_phone_is_lost(owner):
     assert "Rice" in owner.notes("tablet")
     assert "logged out" in owner.run("sync", "--phone", "lost", status=1)
     who = ("--region", "id", "--name", owner.name, "--password-file", "password")
-    assert "do not belong together" in owner.run("log-in", "--phone", "new", *who, status=1)
+    assert "password is wrong" in owner.run("log-in", "--phone", "new", *who, status=1)
 
 
 def test_the_password_is_lost(owner):

@@ -107,8 +107,8 @@ def test_words_are_typed_back_and_checked_offline(phone):
     for typed, hint in (
         (f"abuot {words.partition(' ')[2]}", "'abuot'.*about"),
         (" ".join(words.split()[:11]), "11 words"),
-        (" ".join(swapped), "do not fit"),
-        (words, "not the words that the phone made"),
+        (" ".join(swapped), "checksum is wrong"),
+        (words, "not the words that the phone created"),
     ):
         if typed != words or made != words:
             with pytest.raises(CloudError, match=hint):
@@ -130,7 +130,7 @@ def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_pat
     for one in (phone, second):
         with pytest.raises(RefusedError, match="logged out"):
             one.sync()
-    with pytest.raises(RefusedError, match="do not belong together"):
+    with pytest.raises(RefusedError, match="password is wrong"):
         log_in(third.cloud, region, name, PASSWORD, "new")
     log_in(third.cloud, region, name, NEW, "new")
     policy, _ = fetch_policy(third.cloud, region, "en")

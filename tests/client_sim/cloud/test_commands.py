@@ -57,7 +57,7 @@ def test_a_phone_from_the_box_to_the_export(run, served):
     assert status.endswith("Nothing was sent.\n")
     policy = run("policy", "--region", "id")
     assert "We keep what your phone encrypts." in policy
-    assert "Left the phone: the question for the policy (" in policy
+    assert "Left the phone: the request for the policy (" in policy
     said = run("sign-up", "--region", "id", "--name", name, *run.new_password)
     assert "everything is off" in said
     assert "agreed to version 1" in run("consent", "--age", 30, "--yes")
@@ -81,8 +81,8 @@ def test_a_phone_from_the_box_to_the_export(run, served):
     assert "(this one)" in run("devices", home="two")
     uid = run("list", "note").split()[0]
     assert "The record is deleted" in run("delete", uid)
-    assert "stays there until you erase it" in run("off", "note")
-    assert "There is none." in run("conflicts")
+    assert "stay there until you erase the account" in run("off", "note")
+    assert "There are no conflicts." in run("conflicts")
     assert "nothing in it is encrypted" in run("export", "--out", run.folder / "mine.zip")
     if "Erased:" not in run("erase", "--yes"):
         until(lambda: "Erased:" in run("receipt"))

@@ -99,7 +99,7 @@ def test_an_older_list_of_a_phone_is_refused(phone, second):
     second.sync()
     key = bytes(phone.cloud.device_key.verify_key)
     second.cloud.store.set_head(key, second.cloud.store.head(key) + 1)
-    with pytest.raises(DeceivedError, match="older list"):
+    with pytest.raises(DeceivedError, match="older head"):
         second.sync()
 
 
@@ -141,7 +141,9 @@ def test_space_that_is_counted_wrongly_is_told(lies, phone):
     full = Answer(507, msgpack.encode({"code": "quota_exceeded", "detail": "x"}), 0)
     lies.append(lambda _m, path, _b, _a: full if "/transaction/" in path else None)
     warnings = phone.sync().warnings
-    assert any("says that your space is full, but counts" in sentence for sentence in warnings)
+    assert any(
+        "says that your quota is exceeded, but counts only" in sentence for sentence in warnings
+    )
 
 
 def test_another_address_and_a_busy_server_are_not_followed(lies, phone):

@@ -167,7 +167,7 @@ def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path,
             return answer
 
         monkeypatch.setattr(Line, "ask", lose)
-        with pytest.raises(DeceivedError, match="does not give back all notes"):
+        with pytest.raises(DeceivedError, match="does not return all notes"):
             move_to(phone, "eu", "ani")
         monkeypatch.undo()
         add_note(cloud, "more", "x")

@@ -110,7 +110,7 @@ def test_a_deleted_message_stays_deleted(phone, second):
     Nor does it come back where the other phone imports it before it has heard of the deletion.
     """
     uid = share(phone, second, SMS, "message")
-    with pytest.raises(RecordError, match="does not change"):
+    with pytest.raises(RecordError, match="cannot be changed"):
         change(phone.cloud, uid, b"<sms></sms>")
     change(phone.cloud, uid, None)
     assert not add_message(second.cloud, SMS)
@@ -315,7 +315,7 @@ def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, s
             second.sync()
 
     phone.wire.before_send = meanwhile
-    with pytest.raises(CloudError, match="all the time"):
+    with pytest.raises(CloudError, match="keep changing"):
         phone.sync()
     assert count == 5
     phone.wire.before_send = None

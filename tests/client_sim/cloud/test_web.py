@@ -136,7 +136,7 @@ def test_a_name_without_address_and_a_slow_server_are_unavailable():
         return recv(limit)
 
     outside.recv = slowly
-    with pytest.raises(UnavailableError, match="too long"):
+    with pytest.raises(UnavailableError, match="does not respond"):
         make_line(outside).ask("GET", "/", {})
 
 
@@ -145,7 +145,7 @@ def test_a_path_that_the_phone_has_no_use_for_is_not_asked():
     for path in ("/a b", "/a\r\nX: y", "/../x", "x"):
         with case(path):
             outside = Scripted(OK)
-            with pytest.raises(CloudError, match="no use"):
+            with pytest.raises(CloudError, match="never sends"):
                 make_line(outside).ask("GET", path, {})
             assert outside.sent == []
 
@@ -167,5 +167,5 @@ def test_origins():
         "https://a#b",
         "https://a:x",
     ):
-        with pytest.raises(CloudError, match="no origin"):
+        with pytest.raises(CloudError, match="not an origin"):
             parse_origin(text)
