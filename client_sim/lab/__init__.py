@@ -2,17 +2,18 @@
 
 A client and a seed come in; a verdict goes out, with evidence for each finding. Read in this order:
 
-    trace/           everything that leaves a client, recorded
-    servers/         what answers it, and how that can fail
-    scenarios/       what happens to a phone and its owner
-    programme/       which runs are made, and what is asked of them
+    trace/           records everything that leaves a client
+    servers/         the servers that answer the client, and their faults
+    scenarios/       events of a phone and its owner
+    programme/       which runs are made, and which questions they answer
     oracles/         the judges
     report/          the verdict, for people and programs
-    captures/        the same judges on recordings of real phones
-    server_side/     the same question to a server: what did it keep?
+    captures/        applies the same judges to recordings of real phones
+    server_side/     searches what a server keeps of its requests
+    cloud/           examines the client of a phone's backup
     clients/         clients that can be examined by name
-    mutants/, server_mutants/  clients and servers that leak, to try the judges on
+    mutants/, server_mutants/  clients and servers that leak, to test the judges
     commands/        `hening-device lab`
 
-Claims N1 to N4 and the tables that they are judged by are in docs/PRIVACY.md.
+docs/PRIVACY.md defines claims N1 to N4 and the tables by which they are judged.
 """

@@ -1,19 +1,20 @@
-"""What the lab raises.
+"""The lab's exceptions.
 
     LabError
-    ├── CaptureError           a capture, or what is said to be known, cannot be read
-    ├── ClientNotFoundError    the client under test cannot be loaded
-    ├── ClientOverdueError     the client under test does not come back
-    └── EnvironmentFailedError      the server, the network or a file that a run needs is not there
+    ├── CaptureError            a capture, a key log or a persona file cannot be read
+    ├── ClientNotFoundError     the client under test cannot be loaded
+    ├── ClientOverdueError      the client under test does not return
+    └── EnvironmentFailedError  a server, network or file that a run needs is unavailable
 
-A leak is no error: it is a finding of a verdict. Each message is one sentence to act on.
+A leak is not an error but a finding in the verdict. Each message is one sentence that says what to
+do.
 """
 
 from client_sim.errors import SimulatorError
 
 
 class LabError(SimulatorError):
-    """Base class of the lab's errors: it cannot examine what it was given."""
+    """Base class of the lab's errors: the input cannot be examined."""
 
 
 class CaptureError(LabError):
@@ -21,11 +22,11 @@ class CaptureError(LabError):
 
 
 class ClientNotFoundError(LabError):
-    """The client to examine cannot be imported, or is no factory."""
+    """The client to examine cannot be imported, or is not a factory."""
 
 
 class ClientOverdueError(LabError):
-    """The client to examine waits for something that does not come, or never ends."""
+    """The client to examine waits for an event that never happens, or does not terminate."""
 
 
 class EnvironmentFailedError(LabError):

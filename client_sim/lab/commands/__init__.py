@@ -1,4 +1,4 @@
-"""`hening-device lab`: examine a client, show what a poll is, audit a recording, search a server.
+"""`hening-device lab`: examine a client, explain a poll, audit a recording, search a server.
 
 Exit status: 0 clean, 1 a leak or a bad input, 2 usage, 3 the environment failed.
 """

@@ -1,4 +1,4 @@
-"""`hening-device lab audit`: judge what was recorded of a real phone."""
+"""`hening-device lab audit`: judge a recording of a real phone."""
 
 import json
 from ipaddress import ip_address
@@ -55,14 +55,14 @@ def _read_phones(
     multiple=True,
     callback=_read_phones,
     metavar="ADDRESS",
-    help="An address of the phone (default: who opens connections); may be repeated.",
+    help="An address of the phone (default: those that open connections); may be repeated.",
 )
 @click.option(
     "--dialect",
     "dialects",
     type=click.Choice(DIALECTS),
     multiple=True,
-    help="The app is an existing Updater app, and speaks this; may be repeated.",
+    help="The app is an existing Updater app with this dialect; may be repeated.",
 )
 @report_options
 def audit_command(
@@ -76,8 +76,8 @@ def audit_command(
 ) -> None:
     """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw bytes of one connection.
 
-    Exit status 0 only where every byte that left is explained: 1 also where something could not be
-    judged, such as requests under TLS without their keys; 3 where tshark is needed and missing.
+    The exit status is 0 only if every byte that left is explained. It is also 1 if something could
+    not be judged, such as TLS requests without their keys. It is 3 if tshark is needed and missing.
     """
     personal = wanted.show_personal
     try:

@@ -26,15 +26,15 @@ from client_sim.lab.report.terminal import render_clock
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write JSON, which lab run --clock shows.",
+    help="Write JSON for lab run --clock.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def clock_command(client: str, samples: int, seed: int, out: Path | None, as_json: bool) -> None:
-    """Poll over real sockets as two owners in a random order, and compare how long it takes.
+    """Poll over real sockets as two owners in a random order, and compare the durations.
 
-    Statistics, so a battery of its own: all tests together alarm once in ten million batteries at
-    a clean client, and each says how small an effect it would have seen. Exit status 1 where two
-    owners can be told apart.
+    The comparison is statistical: with a clean client, all tests together raise a false alarm once
+    in ten million runs. Each test reports the smallest effect that it would have detected. The exit
+    status is 1 if two owners can be told apart.
     """
     try:
         factory = load_client(client)

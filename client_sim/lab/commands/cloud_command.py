@@ -1,4 +1,4 @@
-"""`hening-device lab cloud`: examine a backup's client."""
+"""`hening-device lab cloud`: examine a backup client."""
 
 import json
 from contextlib import nullcontext
@@ -14,8 +14,8 @@ from client_sim.lab.commands.running import ending_with_children, fail, show_pro
 from client_sim.lab.errors import LabError
 from client_sim.pages.page import Origin
 
-_CASES: Final = 12  # pairs of owners for a release
-_STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit
+_CASES: Final = 12  # pairs of owners with --full
+_STRIDE: Final = 9  # without --full, every ninth of about 90 request boundaries is cut
 
 
 @click.command(
@@ -24,14 +24,18 @@ _STRIDE: Final = 9  # of about 90 boundaries of requests, for a commit
 @click.option(
     "--client", default="clean", help="clean, a leaky client's id, or package.module:factory."
 )
-@click.option("--full", is_flag=True, help="All that a release takes, some minutes; else seconds.")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Run the complete examination for a release: minutes instead of seconds.",
+)
 @click.option(
     "--mutants/--no-mutants",
     default=None,
-    help="Try the instrument on leaky clients too (default: where the client is clean).",
+    help="Also test the instrument on leaky clients (default: only with --client clean).",
 )
-@click.option("--seed", default=0, help="Seed of everything that is drawn.")
-@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="How many processes.")
+@click.option("--seed", default=0, help="Seed of all random values.")
+@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="Number of processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--html",
@@ -47,12 +51,12 @@ def cloud_command(
     as_json: bool,
     html: Path | None,
 ) -> None:
-    """Prove what a phone's backup says: off is silent, on is sealed.
+    """Examine a phone's backup: silent when it is off, sealed when it is on.
 
-    All runs are in virtual time, against a server in the same process, and the same seed gives the
-    same report. Exit status 1 where anything was found.
+    All runs are in virtual time, against a server in the same process. The same seed gives the
+    same report. The exit status is 1 if anything was found.
     """
-    # What the other commands of the lab need not wait for.
+    # Imported here, so that the lab's other commands start quickly.
     from client_sim.lab.cloud.blind import try_server
     from client_sim.lab.cloud.double import FLAWS
     from client_sim.lab.cloud.programme import examine, load_client, run_matrix
@@ -66,7 +70,7 @@ def cloud_command(
 
     wants_matrix = client == "clean" if mutants is None else mutants
     try:
-        # A process that is started costs more than a sample of leaky clients.
+        # Without --full, starting a process takes longer than trying the leaky clients.
         pool = open_pool(jobs) if full and wants_matrix else nullcontext(Mapper(None))
         with ending_with_children(), collecting_rarely(), show_progress() as tell, pool as mapper:
             cases, stride = (_CASES, 1) if full else (1, _STRIDE)

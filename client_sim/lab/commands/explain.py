@@ -1,4 +1,4 @@
-"""`hening-device lab explain`: show what a poll is."""
+"""`hening-device lab explain`: show the bytes of a poll."""
 
 import json
 from pathlib import Path
@@ -35,9 +35,9 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--client", default="clean", help="As for lab run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(root: Path, host: str, port: int, client: str, as_json: bool) -> None:
-    """Print the exact bytes that a poll sends, and why each of them is there.
+    """Print the exact bytes that a poll sends, and the purpose of each.
 
-    The client polls a server in the same process that has nothing new; nothing leaves the machine.
+    The client polls a server in the same process that has no update. Nothing leaves the machine.
     """
     target = Target(host, port, "127.0.0.1")
     try:

@@ -1,4 +1,4 @@
-"""`hening-device lab mutants`: try the instrument on what is known to leak."""
+"""`hening-device lab mutants`: test the instrument on clients and servers known to leak."""
 
 import json
 from typing import Final
@@ -13,7 +13,7 @@ from client_sim.lab.programme.library import OURS
 from client_sim.lab.report.json import matrix_to_dict
 from client_sim.lab.report.kill_matrix import render_matrix
 
-_ENOUGH: Final = 2  # independent methods that found a client of a sample
+_ENOUGH: Final = 2  # independent methods, after which --quick stops examining a client
 
 
 @click.command("mutants", epilog="Example: hening-device lab mutants --quick --json")
@@ -22,22 +22,22 @@ _ENOUGH: Final = 2  # independent methods that found a client of a sample
     "libraries",
     multiple=True,
     metavar="PACKAGE.MODULE:NAME",
-    help="Clients that somebody else wrote: a sequence of Mutant, or a dict of factories by id;"
-    " tried in place of ours and of the servers.",
+    help="Third-party clients: a sequence of Mutant, or a dict of factories by id. They replace"
+    " the built-in clients and servers.",
 )
 @click.option(
-    "--quick", is_flag=True, help="Try one of each family, a client until two methods found it."
+    "--quick", is_flag=True, help="Try one of each family; stop when two methods have found it."
 )
-@click.option("--seed", default=0, help="Seed of everything that is drawn.")
-@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="How many processes.")
+@click.option("--seed", default=0, help="Seed of all random values.")
+@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="Number of processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def mutants_command(
     libraries: tuple[str, ...], quick: bool, seed: int, jobs: int, as_json: bool
 ) -> None:
-    """Print the kill matrix: which oracle finds which leaky client, which check which server.
+    """Print the kill matrix: which oracle finds which leaky client, and which check which server.
 
-    Exit status 1 where one survives, where a family has fewer than two independent killers and
-    no reason is given for it, or where a harmless one raises an alarm.
+    The exit status is 1 if a leaky client or server is not found, if a harmless one raises an
+    alarm, or if fewer than two independent methods find a family and no reason is recorded.
     """
     profile = "probe" if quick else "mutant"
     try:

@@ -1,6 +1,6 @@
-"""Reading option values, and the TUF root that a phone ships with.
+"""Readers of option values and of the TUF root that a phone ships with.
 
-A malformed value is a usage error, before anything is examined.
+A malformed value is a usage error and is reported before the examination starts.
 """
 
 import json
@@ -20,13 +20,13 @@ _CODENAME: Final = re.compile(
 )
 _SHORT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _HOST: Final = re.compile(r"(?=.*[a-z])[a-z0-9-]+(?:\.[a-z0-9-]+)*")
-_LAST_SECOND: Final = 253_402_300_799.0  # of the year 9999
+_LAST_SECOND: Final = 253_402_300_799.0  # epoch seconds of the end of the year 9999
 
 
 def read_mappings(
     _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    """Read `HOST=ADDRESS`, any number of them."""
+    """Read any number of `HOST=ADDRESS`."""
     mappings: dict[str, str] = {}
     for value in values:
         host, _, address = value.partition("=")
@@ -50,7 +50,7 @@ def read_short(_context: click.Context, _parameter: click.Parameter, value: str)
 
 
 def read_host(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Read a host name; an address is none."""
+    """Read a host name; addresses are refused."""
     return _read(value, _HOST, "a host name, such as updates.example.org")
 
 
@@ -74,7 +74,7 @@ _LIMIT: Final = 512_000  # bytes; FORMATS section 2
 
 
 def load_root(path: Path) -> bytes:
-    """Read a TUF root; raise LabError for any other file. The phone checks its signatures."""
+    """Read a TUF root; raise LabError for any other file. Signatures are checked by the phone."""
     with path.open("rb") as file:
         data = file.read(_LIMIT + 1)
     if not is_root(data):
@@ -83,7 +83,7 @@ def load_root(path: Path) -> bytes:
 
 
 def is_root(data: bytes) -> bool:
-    """Whether these bytes are root metadata: of that type, with a version, keys and roles."""
+    """Whether the bytes are TUF root metadata with a version, keys and roles."""
     if len(data) > _LIMIT:
         return False
     try:

@@ -1,4 +1,4 @@
-"""`hening-device lab record`: write down what a real client sends when it polls."""
+"""`hening-device lab record`: record what a real client sends when it polls."""
 
 import asyncio
 import json
@@ -39,25 +39,25 @@ def _read_address(_context: click.Context, _parameter: click.Parameter, value: s
     default="127.0.0.1",
     callback=_read_address,
     metavar="ADDRESS",
-    help="Where to listen; 0.0.0.0 for clients on other machines.",
+    help="The address to listen on; 0.0.0.0 for clients on other machines.",
 )
 @click.option(
     "--port",
     default=0,
     show_default=False,
     type=click.IntRange(0, 65535),
-    help="The port (default: one that is free, which is told).",
+    help="The port (default: a free one, which is printed).",
 )
 @click.option(
     "--metadata",
     metavar="DIR|URL",
-    help="What is published, or a server: a client of ours takes nothing else for an answer.",
+    help="A public tree or a server to answer from; hening's own client needs signed metadata.",
 )
-@click.option("--certificate", type=_FILE, help="Speak TLS with this chain, PEM.")
-@click.option("--key", type=_FILE, help="Its private key, where the chain's file has none.")
-@click.option("--connections", type=click.IntRange(1), help="End after so many connections.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="End after so long.")
-@click.option("--show-personal", is_flag=True, help="Do not cover what looks like an identifier.")
+@click.option("--certificate", type=_FILE, help="Use TLS with this certificate chain (PEM).")
+@click.option("--key", type=_FILE, help="Its private key, if --certificate does not contain it.")
+@click.option("--connections", type=click.IntRange(1), help="End after this many connections.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="End after this time.")
+@click.option("--show-personal", is_flag=True, help="Do not redact possible identifiers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON at the end.")
 def record_command(
     capture: Path,
@@ -71,10 +71,10 @@ def record_command(
     show_personal: bool,
     as_json: bool,
 ) -> None:
-    """Answer a client that there is nothing new, and record what it sends as pcapng.
+    """Answer a client that there is no update, and record its requests as pcapng.
 
-    It ends with Ctrl-C, after --connections or after --seconds; `lab audit` reads the file. Under
-    TLS the keys are in it: whoever has it can read it.
+    The recording ends with Ctrl-C, after --connections or after --seconds. `lab audit` reads the
+    file. With TLS the file contains the session keys, so anyone who has the file can read it.
     """
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate")

@@ -1,4 +1,4 @@
-"""The forms of a report that every examining command offers."""
+"""The report formats that every examining command offers."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The options of a report: JSON in place of text, files to write, personal values shown."""
+    """Report options: JSON instead of text, files to write, whether personal values are shown."""
 
     as_json: bool
     html: Path | None
@@ -42,13 +42,13 @@ _OPTIONS: Final = (
     click.option("--junit", type=_FILE, help="Write JUnit XML, which build servers read."),
     click.option("--sarif", type=_FILE, help="Write SARIF 2.1.0, which code hosts read."),
     click.option(
-        "--show-personal", is_flag=True, help="Show personal values, which are covered otherwise."
+        "--show-personal", is_flag=True, help="Show personal values instead of redacting them."
     ),
 )
 
 
 def report_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a report; the command takes them as `wanted`."""
+    """Add the report options to a command, which receives them as `wanted`."""
 
     @wraps(command)
     def call(
@@ -69,14 +69,14 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def show_report(report: Report, wanted: Wanted) -> None:
-    """Print a report and write the files that were asked for; exit 3 where one cannot be."""
+    """Print a report and write the requested files; exit with 3 if one cannot be written."""
     redaction = Revealed() if wanted.show_personal else Covered(report.result.owners)
     presentable, origin = present(report, redaction), Origin.read(read_clock())
     if wanted.as_json:
         click.echo(json.dumps(report_to_dict(presentable), indent=2))
     else:
         render_terminal(presentable, Console(), origin)
-    # Printed first: a result of ten minutes is not lost where a folder is missing.
+    # Print first: a missing folder must not lose the result of ten minutes.
     write_forms(
         wanted,
         html=lambda: render_page(presentable, origin),
@@ -88,7 +88,7 @@ def show_report(report: Report, wanted: Wanted) -> None:
 def write_forms(
     wanted: Wanted, *, html: Callable[[], str], junit: Callable[[], str], sarif: Callable[[], str]
 ) -> None:
-    """Write the files that were asked for; exit 3 where one cannot be."""
+    """Write the requested files; exit with 3 if one cannot be written."""
     for name, path, render in (
         ("--html", wanted.html, html),
         ("--junit", wanted.junit, junit),
@@ -99,7 +99,7 @@ def write_forms(
 
 
 def write_form(option: str, path: Path, text: str) -> None:
-    """Write a file that was asked for; exit 3 where it cannot be."""
+    """Write a requested file; exit with 3 if it cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -26,7 +26,7 @@ from client_sim.lab.programme.plan import Plan
 from client_sim.lab.programme.result import Report, load_clock, load_mutation
 from client_sim.lab.programme.runner import open_pool
 
-_ENOUGH: Final = 2  # independent methods that found a leaky client; `lab mutants` asks all
+_ENOUGH: Final = 2  # independent methods per leaky client; `lab mutants` applies all of them
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -39,36 +39,38 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--client", default="clean", help="clean, 2014, toy, a mutant's id, or package.module:factory."
 )
 @click.option(
-    "--full", is_flag=True, help="All that a release takes, many minutes; else about one."
+    "--full",
+    is_flag=True,
+    help="Run the complete examination for a release: many minutes instead of one.",
 )
 @click.option(
     "--mutants/--no-mutants",
     default=None,
-    help="Try the instrument on leaky clients too (default: where the client is clean).",
+    help="Also test the instrument on leaky clients (default: only with --client clean).",
 )
-@click.option("--seed", default=0, help="Seed of everything that is drawn.")
-@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="How many processes.")
-@click.option("--clock", type=_FILE, help="Show what lab clock wrote, in the same report.")
-@click.option("--url", help="Poll a real server instead, http://HOST:PORT, over real sockets.")
+@click.option("--seed", default=0, help="Seed of all random values.")
+@click.option("--jobs", default=2, type=click.IntRange(1, 64), help="Number of processes.")
+@click.option("--clock", type=_FILE, help="Include the file written by lab clock in the report.")
+@click.option("--url", help="Poll a real server, http://HOST:PORT, over real sockets.")
 @click.option(
     "--resolve",
     multiple=True,
     callback=read_mappings,
     metavar="HOST=ADDRESS",
-    help="With --url: where the host name leads (default 127.0.0.1).",
+    help="With --url: the address of the host name (default 127.0.0.1).",
 )
 @click.option("--root", type=_FILE, help="With --url: the TUF root that the phone ships with.")
 @click.option(
     "--pairs",
     default=4,
     type=click.IntRange(1, 1000),
-    help="With --url: how many pairs of owners are compared.",
+    help="With --url: the number of pairs of owners to compare.",
 )
 @click.option(
     "--now",
     type=float,
     callback=read_now,
-    help="With --url: virtual time at the end, epoch seconds (default: the present).",
+    help="With --url: virtual time at the end, in epoch seconds (default: now).",
 )
 @click.option(
     "--codename", default="armani", callback=read_codename, help="With --url: the model that polls."
@@ -93,11 +95,11 @@ def run_command(
     channel: str,
     wanted: Wanted,
 ) -> None:
-    """Put every question of the programme to a client and judge every byte.
+    """Examine a client: run every battery of the programme and judge every byte.
 
-    Without --url all runs are in virtual time, against a server in the same process, and the same
-    seed gives the same report, byte for byte. Exit status 1 where anything was found, 3 where the
-    client did not come back and nothing was found before: the report is then a part.
+    Without --url all runs are in virtual time, against a server in the same process. The same seed
+    gives the same report, byte for byte. The exit status is 1 if anything was found. It is 3 if the
+    client did not return and nothing had been found until then; the report is then incomplete.
     """
     try:
         if url is not None:
@@ -146,7 +148,8 @@ def _run(
     clock: Path | None,
 ) -> Report:
     timed = None if clock is None else load_clock(clock)
-    # What one worker has parsed and checked for the client, leaky clients need, too.
+    # The leaky clients use the same pool, because its workers have already parsed and checked
+    # the metadata that they need.
     with show_progress() as tell, open_pool(jobs) as pool:
         result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell, pool)
         matrix = None

@@ -1,6 +1,6 @@
-"""How a long command of the lab shows its progress, and how one ends where it cannot go on.
+"""Progress and termination of the lab's long commands.
 
-Progress is a bar on a terminal, elsewhere a line for each tenth of the work.
+Progress is a bar on a terminal, and otherwise a line for each tenth of the work.
 """
 
 import signal
@@ -25,12 +25,12 @@ from client_sim.lab.errors import LabError
 from client_sim.lab.programme.execute import Tell
 from client_sim.lab.scenarios.confines import Ended
 
-_LONG: Final = 50  # steps: shorter work needs no progress
+_LONG: Final = 50  # steps; no progress is printed for less
 
 
 @contextmanager
 def show_progress() -> Iterator[Tell]:
-    """Yield a callback that shows on standard error how far each kind of work is."""
+    """Yield a callback that shows the progress of each kind of work on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _print_tenths
@@ -58,18 +58,18 @@ def _print_tenths(what: str, done: int, total: int) -> None:
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print the message, and end with `status`: 1 bad input, 3 a failed environment."""
+    """Print the message and exit with `status`: 1 for bad input, 3 for a failed environment."""
     click.echo(f"error: {message}", err=True)
     raise SystemExit(status)
 
 
 @contextmanager
 def ending_with_children() -> Iterator[None]:
-    """Make SIGTERM end the worker processes, and then this one, with status 143.
+    """Make SIGTERM end the worker processes, and then this process with status 143.
 
-    Without it the workers would go on alone, and Python would warn of leaked semaphores. The
-    handler does not raise where there are workers: the caller that waits for their results learns
-    that they are gone, and until then the pool is left as it is.
+    Without this, the workers would continue as orphans and Python would warn of leaked semaphores.
+    If there are workers, the handler does not raise: the caller that waits for their results gets
+    an error when they have ended, and the pool is not interrupted before that.
     """
     has_ended = False
 
@@ -80,7 +80,7 @@ def ending_with_children() -> Iterator[None]:
         for child in children:
             child.terminate()
         if not children:
-            raise Ended(number)  # not an end that the running client caused
+            raise Ended(number)  # tells this signal from an exit that the examined client caused
 
     before = signal.signal(signal.SIGTERM, end)
     try:

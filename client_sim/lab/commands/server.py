@@ -1,4 +1,4 @@
-"""`hening-device lab server`: what a server keeps of requests, and whether it answers all alike."""
+"""`hening-device lab server`: search what a server keeps of requests, and compare its answers."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ from client_sim.lab.server_side.order import (
 )
 from client_sim.lab.server_side.places import Places
 
-_ENDING: Final = 300.0  # seconds for the command that restarts the server
+_ENDING: Final = 300.0  # seconds; timeout of the --restart command
 _PATH: Final = click.Path(exists=True, path_type=Path)
 
 
@@ -36,7 +36,7 @@ _PATH: Final = click.Path(exists=True, path_type=Path)
     " --metrics http://127.0.0.1:9100/metrics",
 )
 @click.option("--url", required=True, help="The server, http://HOST:PORT or https://HOST:PORT.")
-@click.option("--host", help="What Host is to say, where that is not the URL's.")
+@click.option("--host", help="The value of the Host header (default: from the URL).")
 @click.option(
     "--search",
     multiple=True,
@@ -47,7 +47,7 @@ _PATH: Final = click.Path(exists=True, path_type=Path)
     "--pid",
     multiple=True,
     type=click.IntRange(min=1),
-    help="A process of the server (Linux): the files that it and its children map or write.",
+    help="A server process (Linux): searches the files that it and its children map or write.",
 )
 @click.option("--metrics", multiple=True, help="URL of a page of metrics.")
 @click.option(
@@ -55,20 +55,20 @@ _PATH: Final = click.Path(exists=True, path_type=Path)
 )
 @click.option(
     "--restart",
-    help="A command that restarts the server; what it writes meanwhile is searched, and it must"
-    " answer as before.",
+    help="A command that restarts the server. What the server writes meanwhile is searched, and its"
+    " answers must be the same as before.",
 )
 @click.option(
     "--source",
     multiple=True,
-    help="Addresses of this machine to ask from (default on loopback: fresh ones of 127/8).",
+    help="Local addresses to send requests from (default on loopback: unused ones of 127/8).",
 )
-@click.option("--path", multiple=True, help="A path more to ask for, such as that of a package.")
+@click.option("--path", multiple=True, help="An additional path to request, such as a package's.")
 @click.option(
     "--settle",
     default=1.0,
     type=click.FloatRange(0, 600),
-    help="Seconds that the server is given to write what it writes.",
+    help="Seconds to wait for the server to finish writing.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def server_command(
@@ -84,11 +84,11 @@ def server_command(
     settle: float,
     as_json: bool,
 ) -> None:
-    """Plant canaries in every position of requests to a server, and search all that it keeps.
+    """Plant canaries in every position of requests to a server, and search everything it keeps.
 
-    They are looked for plain, encoded, compressed and as digests, in its answers as well; so are
-    the client's address and ports. Everybody must be answered alike. Use it on a server that
-    serves nobody else meanwhile: what others ask is written there, too.
+    Canaries, client addresses and ports are searched for in plain, encoded and compressed form and
+    as digests, also in the answers. All clients must get the same answers. Use a server that has no
+    other clients meanwhile, because it would also write what they request.
     """
     site = _read_site(url, host, "--url")
     order = Order(
@@ -161,7 +161,7 @@ def _plan_restart(command: str) -> Callable[[], None]:
 
 
 def _plan_note(*, as_json: bool) -> Callable[[str], None]:
-    """Return a function that prints each step once, or nothing where JSON was asked for."""
+    """Return a function that prints each step once, or nothing if JSON was requested."""
     said: list[str] = []
 
     def note(words: str) -> None:
