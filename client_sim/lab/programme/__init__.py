@@ -1,11 +1,10 @@
-"""Which runs are made, and what is asked of them.
+"""The examination programme: which runs are made, and how they are judged.
 
-A `plan` is a list of cases (`case`), made by `batteries/` in the sizes of a profile; `execute`
-carries it out, `runner` makes each `run` once, over several processes, and asks its judges and the
-guards.
-`run` tallies and `result` collects, `shrink` makes a failing case small.
+A `plan` is a list of cases (`case`). `batteries/` makes them, as many as the profile says.
+`execute` carries a plan out. `runner` makes each `run` once, in several processes, and calls its
+judges and the guards. `run` counts, `result` collects, and `shrink` reduces a failing case.
 
-- What cases are made of: `ground`, `setting`, `conditions`, `covering`.
+- Parts of cases: `ground`, `setting`, `conditions`, `covering`.
 - Other trials: `library` (leaky clients), `server_trials`, `live` (a real server), `wall_clock`
   (real clocks).
 - For reports: `dissection`, `survey`.

@@ -1,6 +1,6 @@
-"""One question to a client: the runs that it takes, and who judges them.
+"""One question about a client: the runs that answer it, and their judge.
 
-Most judges compare the first run with each other one.
+Most judges compare the first run with each of the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,16 +13,16 @@ from client_sim.lab.scenarios.driving import POLL, Scenario
 from client_sim.lab.trace.observation import Observation
 
 Judge = Callable[[Sequence[Observation]], tuple[Finding, ...]]
-"""Judges the runs of a case, in the order of its settings; returns its findings."""
+"""Judges the runs of a case, given in the order of its settings, and returns findings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Runs of one client and the judge of them; a smaller case is judged by the same judge.
+    """Runs of one client and their judge; the same judge judges a reduced case.
 
-    Guards in `spared` are not asked: where a server fails on purpose, polls do not get anywhere.
-    Where runs differ in their steps on purpose, `derive` makes the other scenarios from the first,
-    so that a smaller first one has its own counterparts.
+    Guards in `spared` are not applied: when a server fails on purpose, polls do not complete.
+    If runs have different steps on purpose, `derive` makes the other scenarios from the first one,
+    so that a reduced first scenario gets matching counterparts.
     """
 
     settings: tuple[Setting, ...]
@@ -32,15 +32,15 @@ class Case:
 
     @property
     def unasked(self) -> frozenset[str]:
-        """The guards that are not asked: a poll that is broken off leaves an answer unread, too."""
+        """The guards not applied: an aborted poll also leaves an answer unread (`ends`)."""
         return self.spared | {"ends"} if "completes" in self.spared else self.spared
 
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """Cases that put the same question; `make(number)` gives one of `size`, always the same.
+    """Cases of the same question; `make(number)` returns one of `size` and is deterministic.
 
-    `oracle` is the column of the kill matrix and `claim` one of N1, N2, N3, N4 or `guard`.
+    `oracle` is the column in the kill matrix; `claim` is N1, N2, N3, N4 or `guard`.
     """
 
     oracle: str
@@ -51,24 +51,24 @@ class Battery:
 
 
 def judge_same_trace(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Find where another run shows anything else than the first, times included."""
+    """Find where another run differs from the first in anything, including times."""
     return _compare(seen, with_time=True)
 
 
 def judge_same_bytes(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Find where another run shows other bytes than the first; times are its own."""
+    """Find where another run differs from the first in its bytes; times may differ."""
     return _compare(seen, with_time=False)
 
 
 def judge_same_polls(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Find where another run polls otherwise than the first, or leaves anything between polls."""
+    """Find where another run's polls differ from the first's, or where it sends between polls."""
     return _compare([without_quiet_steps(each) for each in seen], with_time=True)
 
 
 def without_quiet_steps(observation: Observation) -> Observation:
-    """Rename what stands between polls, since steps are numbered and lives differ in their number.
+    """Give all steps between polls the same name; lives differ in how many steps they have.
 
-    Nothing that left is taken out: what leaves between polls differs from silence.
+    No departure is removed: a client that sends between polls still differs from a silent one.
     """
     renamed = tuple(
         d if d.phase.startswith(POLL) else replace(d, phase="between polls")

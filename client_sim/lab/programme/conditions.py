@@ -1,4 +1,4 @@
-"""The conditions that are crossed, and how each level changes a server."""
+"""The conditions that crossed cases combine, and how each level changes a server."""
 
 from types import MappingProxyType
 from typing import Final
@@ -24,7 +24,8 @@ from client_sim.lab.servers.packs import HISTORIES, SMALL, make_history, make_st
 from client_sim.lab.servers.replies import HostilePair
 from client_sim.tape import Tape
 
-# A fault whose duration depends on an answer's length would show the length of a server's mark.
+# Left out of crossed cases: the duration of this fault depends on the answer's length, so it would
+# reveal the length of a server's mark.
 _LENGTHY: Final = "a byte in twenty seconds"
 _FAULTS: Final = MappingProxyType(
     {
@@ -36,7 +37,7 @@ _FAULTS: Final = MappingProxyType(
         "install": INSTALL,
     }
 )
-# Faults change bodies, and a body that is packed otherwise would be another fault.
+# Left out with a fault: faults change bodies, so another framing would make another fault.
 _FRAMINGS: Final = frozenset({"compressed or not", "chunks", "chunks or length"})
 _MARKS: Final = MappingProxyType(
     {
@@ -63,32 +64,32 @@ FACTORS: Final[Factors] = MappingProxyType(
         "addresses": ("shared", "private"),
     }
 )
-"""What is crossed, and the levels of each."""
+"""The crossed factors and their levels."""
 
 THRICE: Final = ("life", "fault", "server", "install", "packs", "restart", "reset")
-"""The factors of which each triple of levels meets, too."""
+"""The factors of which every triple of levels is combined as well."""
 
 _OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "greetings"})
-"""Kinds that a repository may have alone; greetings come with all others."""
+"""Kinds that a repository can have alone; greetings need all the others."""
 
-_ALWAYS: Final = range(64)  # connections: no run has more
-# Of a phone that never comes through nothing is seen, whatever else meets. An installation takes
-# a connection of its own, so that two in a row are made.
+_ALWAYS: Final = range(64)  # connections; no run has more
+# If every connection failed, nothing would be observed. Two in a row are let through, because an
+# installation takes a connection of its own.
 _BY_TURNS: Final = tuple(number for number in _ALWAYS if number % 4 < 2)
-_LATER: Final = 3  # connections before an offer that is not there from the start
-_HALTS: Final = 3  # connections after an offer in which it may end; a package takes one, too
-_TIMES: Final = 3  # that a pack is bad in a life; it is good in between
+_LATER: Final = 3  # connections before an offer that does not exist from the start
+_HALTS: Final = 3  # connections within which an offer may end; a package takes one of them
+_TIMES: Final = 3  # how often a pack is bad in a life; it is good in between
 _NEW: Final = (("other tables", renew_tables), ("other content", renew_content)) * 3
 
 
 def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
-    """Make servers that offer a release as the row says, and do with packs what it says."""
+    """Return a factory of servers with the releases and packs of the row."""
     history: list[Publication] = []
     kind = tape.pick(_OTHERS if row["packs"] == "another kind" else SMALL)
     if row["packs"] == "ever new":
         history += one_by_one(_NEW)
     elif row["packs"] == "bad":
-        # Again and again, as other conditions hold in some intervals alone.
+        # Repeated, because other conditions hold in some intervals only.
         history += make_steps(("bad", "") * _TIMES, kind)
     elif row["packs"] != "same":
         history += make_history(tape.pick(HISTORIES), kind)
@@ -103,7 +104,7 @@ def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
 
 
 def choose_mark(row: Row, tape: Tape) -> HostilePair | None:
-    """Choose in what servers differ: where they fail, in nothing that changes the fault."""
+    """Choose how two servers differ; with a fault, only in ways that do not change the fault."""
     if row["server"] not in _MARKS:
         return None
     marks = _MARKS[row["server"]]
@@ -113,16 +114,16 @@ def choose_mark(row: Row, tape: Tape) -> HostilePair | None:
 
 
 def choose_fault(row: Row, tape: Tape) -> Fault | None:
-    """Choose what fails."""
+    """Choose the fault of a row, if it has one."""
     if row["fault"] not in _FAULTS:
         return None
     return tape.pick([each for each in _FAULTS[row["fault"]] if _LENGTHY not in each.name])
 
 
 def spoil(serve: Serve, fault: Fault, row: Row) -> Serve:
-    """Make servers that fail in one poll or installation, in two, or always.
+    """Return a factory of servers that fail in one poll or installation, in two, or always.
 
-    Where no connection can be made, that is for two of them, and the next two are.
+    A fault that prevents connections is not permanent: two fail, the next two succeed, and so on.
     """
     first, length = (1, 3) if row["fault"] == "install" else (fault.poll, 1)
     times = 2 if row["strikes"] == "twice" else 1

@@ -1,8 +1,8 @@
-"""Which conditions meet: rows of levels in which every pair of some factors occurs, and triples.
+"""Covering arrays: rows of levels with every pair of levels, and every triple of some factors.
 
-All combinations of a dozen factors are millions. A fault that takes two or three of them together
-shows in a row for each pair, or triple, of levels: a covering array. It is made greedily, row by
-row, and is the same for the same tape.
+A dozen factors have millions of combinations. A fault that needs two or three factors together
+shows up if each pair or triple of levels occurs in some row. Rows are chosen greedily, one by one;
+the same tape gives the same rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ Factors = Mapping[str, tuple[str, ...]]
 """Levels by factor."""
 
 Row = Mapping[str, str]
-"""A level of each factor."""
+"""A level for each factor."""
 
 _Part = tuple[tuple[str, str], ...]  # some factors with a level each, in the order of the factors
-_TRIES: Final = 3  # rows of which the one that covers most is taken
+_TRIES: Final = 3  # candidate rows; the one that covers most is taken
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many combinations of levels some rows have, of all: of `together` factors of `of`."""
+    """How many combinations of levels are covered: of `together` factors at a time, out of `of`."""
 
     together: int
     of: tuple[str, ...]
@@ -34,14 +34,14 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """Which conditions a run crossed, and how many of their combinations it had."""
+    """The conditions that an examination crossed, and how many combinations it covered."""
 
     factors: Factors
     coverages: tuple[Coverage, ...]
 
 
 def cover(factors: Factors, thrice: Sequence[str], tape: Tape) -> Iterator[Row]:
-    """Make rows until each pair of levels occurs, and then more until each triple of `thrice`."""
+    """Yield rows until each pair of levels occurs, then until each triple of `thrice` occurs."""
     rows: list[Row] = []
     for names, together in ((tuple(factors), 2), (tuple(thrice), 3)):
         left = dict.fromkeys(_list_parts(factors, names, together))
@@ -57,7 +57,7 @@ def cover(factors: Factors, thrice: Sequence[str], tape: Tape) -> Iterator[Row]:
 
 
 def measure(rows: Sequence[Row], factors: Factors, names: Sequence[str], together: int) -> Coverage:
-    """Count the combinations of so many of the named factors that some row has."""
+    """Count the combinations of `together` of the named factors that the rows cover."""
     every = [*_list_parts(factors, names, together)]
     met = {part for row in rows for part in _parts_of(row, names, together)}
     return Coverage(together, tuple(names), len(met), len(every))
@@ -90,13 +90,13 @@ def _make(
     start: _Part,
     tape: Tape,
 ) -> Row:
-    """Fill a row around a part that is missing: of each factor the level that covers most."""
+    """Fill a row around an uncovered part, choosing for each factor the level that covers most."""
     row = dict(start)
     rest = [name for name in factors if name not in row]
     while rest:
         name = rest.pop(tape.below(len(rest)))
         levels = factors[name]
-        turn = tape.below(len(levels))  # equals are taken in turn, not always the first of them
+        turn = tape.below(len(levels))  # so that ties do not always go to the first level
         known = [other for other in names if other in row]
         gains = []
         for level in (*levels[turn:], *levels[:turn]):

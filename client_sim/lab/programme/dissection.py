@@ -1,6 +1,6 @@
-"""A request dissected: what each of its bytes is for, and what it can reveal.
+"""Dissection of requests: the purpose of each byte, and what it can reveal.
 
-The words are those of the request table in docs/PRIVACY.md and of docs/FORMATS.md section 9.
+The terms are those of the request table in docs/PRIVACY.md and of docs/FORMATS.md section 9.
 """
 
 import re
@@ -34,7 +34,7 @@ _WHY: Final = {
     "picture": "fetches a wallpaper that the owner chose; shows which one",
 }
 
-# Every byte of a path belongs to a named part or is a sign that keeps two parts apart.
+# Every byte of a path belongs to a named part or is a separator.
 _PATH: Final = re.compile(
     rb"(?P<folder>/metadata/)(?:(?P<version>[0-9]+)\.)?(?P<role>[a-z0-9_-]+)(?P<form>\.json)"
     rb"|(?P<log>/log/proof/)(?P<proven>[a-z0-9_-]+)\.(?P<proven_version>[0-9]+)"
@@ -123,7 +123,7 @@ _STRAY: Final = (UNEXPLAINED, "no rule has these bytes: a leak, until proven oth
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Some bytes of a request: what they are called, why they are there, what they can reveal."""
+    """Some bytes of a request: their name, their purpose, and what they can reveal (`tells`)."""
 
     data: bytes
     name: str
@@ -133,7 +133,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, or bytes that are no request; `rule` is its id in the request table."""
+    """One request, or bytes outside any request; `rule` is the id in the request table."""
 
     rule: str
     why: str
@@ -146,15 +146,15 @@ class Exchange:
 
     @property
     def is_explained(self) -> bool:
-        """Whether the request table has these bytes."""
+        """Whether the request table allows these bytes."""
         return self.rule != UNEXPLAINED
 
 
 def dissect(data: bytes, host: bytes | None) -> tuple[Exchange, ...]:
     """Dissect all bytes of one connection, in order; each is in exactly one field.
 
-    `host` is the value that Host must have, None takes any name. What the request table does not
-    have becomes an exchange of its own.
+    `host` is the required value of Host; None accepts any. Bytes that the request table does not
+    allow become an exchange of their own.
     """
     return tuple(_exchanges(data, host))
 
@@ -191,7 +191,7 @@ def _exchange(request: Request, data: bytes) -> Exchange:
 def _path_fields(rule: str, path: bytes) -> Iterator[Field]:
     match = _PATH.fullmatch(path)
     if match is None:
-        raise AssertionError(f"the request table has a path that nobody explains: {path!r}")
+        raise AssertionError(f"the request table has a path without an explanation: {path!r}")
     done = 0
     for name, value in match.groupdict().items():
         if value is None:
@@ -203,10 +203,10 @@ def _path_fields(rule: str, path: bytes) -> Iterator[Field]:
 
 
 def explain_poll(factory: Factory, public: Public, now: float) -> tuple[Exchange, ...]:
-    """Let a client poll a scripted server once and dissect what it sends.
+    """Let a client poll a scripted server once, and dissect what it sends.
 
-    Bytes that the request table does not have stand where they were sent, and say so. LabError
-    when the poll raises, or sends nothing.
+    Bytes that the request table does not allow are included in order and marked. Raise LabError if
+    the poll raises or sends nothing.
     """
     inner = MemoryWorld(public, None, entropy=Entropy(b"explain"), start=now, respond=respond)
     world = RecordingWorld(inner)

@@ -1,4 +1,4 @@
-"""Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
+"""Execution of a programme: all batteries on one client, or the instrument on all leaky clients."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -46,9 +46,9 @@ from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 from client_sim.world import Client, Factory, World
 
-_LAYERS: Final = 2  # of the canary search that a small case is judged by
-_PHONES: Final = 40  # that are surveyed
-_CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
+_LAYERS: Final = 2  # depth of the canary search that judges a reduced case
+_PHONES: Final = 40  # surveyed phones
+_CHUNK: Final = 25  # cases in a task; small, so that progress moves and processes end together
 
 _Tried = TypeVar("_Tried")
 Tell = Callable[[str, int, int], None]
@@ -56,15 +56,16 @@ Tell = Callable[[str, int, int], None]
 
 
 def run_programme(plan: Plan, jobs: int, tell: Tell, pool: Mapper | None = None) -> ProgrammeResult:
-    """Put every question to a client, over so many processes; the same for the same plan.
+    """Examine a client with every battery; the same plan gives the same result.
 
-    Where a pool is given, over its processes.
+    The work is distributed over `jobs` new processes, or over those of `pool` if it is given.
     """
     factory = load_client(plan.client)
     ground = plan_ground(factory, plan.seed)
     batteries = make_batteries(ground, profile_of(plan))
     tasks = plan_tasks(batteries, _CHUNK)
-    # Searches for planted values take longest and are in the first cases; processes end together.
+    # The first cases search for planted values and take longest. Started first, they let all
+    # processes end at about the same time.
     order = sorted(tasks, key=lambda task: task.first)
     with memoised():
         with _use(pool, jobs) as mapper:
@@ -85,7 +86,7 @@ def run_batteries(
     phones: int,
     tell: Tell,
 ) -> ProgrammeResult:
-    """Put the questions of some batteries to a client, in this process; survey so many phones."""
+    """Examine a client with some batteries in this process, and survey `phones` phones."""
     tasks = plan_tasks(batteries, _CHUNK)
     with memoised():
         parts = (run_task(Runs(factory), batteries, task, profile) for task in tasks)
@@ -102,9 +103,9 @@ def _use(pool: Mapper | None, jobs: int) -> AbstractContextManager[Mapper]:
 def _collect(
     tasks: Sequence[Task], order: Sequence[Task], parts: Iterable[Tallies], tell: Tell
 ) -> tuple[Tallies, str]:
-    """Take parts as they come in some order, and put them together in that of the tasks.
+    """Receive parts in `order` and merge them in the order of the tasks.
 
-    If a client is given up, return the parts before that, and the reason.
+    If the client is given up, return the parts received until then, and the reason.
     """
     came: dict[Task, Tallies] = {}
     given_up = ""
@@ -156,7 +157,7 @@ def _conclude(
 def _break_off(
     plan: Plan, batteries: Sequence[Battery], tallies: Tallies, given_up: str
 ) -> ProgrammeResult:
-    """Return what was found before a client was given up; it is not run again."""
+    """Return what was found before the client was given up; the client is not run again."""
     owners = {
         setting.personal: None
         for tally in tallies.values()
@@ -173,7 +174,7 @@ def _summarise(
     tallies: Tallies,
     find_smallest: Callable[[str], Smallest | None],
 ) -> ProgrammeResult:
-    """Return what was asked and found, without a sample of what the client sends."""
+    """Return the questions and findings, without a sample of the client's requests."""
     asked = [(each.oracle, each.claim, each.question) for each in batteries]
     asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
     own = [tallies[each.oracle] for each in batteries if each.oracle in tallies]
@@ -202,7 +203,7 @@ def _measure_crossings(batteries: Sequence[Battery], seed: int) -> Crossings | N
 
 
 def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
-    """Say how much was asked, and from how many countries its owners are."""
+    """Describe how much was examined, and from how many countries the owners are."""
     asked = [each for each in batteries if each.oracle == "personal"]
     owners = sum(each.size * len(each.make(0).settings) for each in asked) or 2
     countries, networks, languages = count_homes(owners)
@@ -223,20 +224,19 @@ def run_matrix(
     enough: int | None = None,
     pool: Mapper | None = None,
 ) -> Matrix:
-    """Try the instrument on leaky clients; with our library also on harmless ones and servers.
+    """Test the instrument on leaky clients, and with our own library on harmless ones and servers.
 
-    `quick` takes one leaky client and one server of each family, which the seed chooses, and no
-    harmless client: the one that is examined is clean, or is found. A client that `enough`
-    independent methods have found is asked nothing more, and not much more where one has found it
-    and others have not (`try_client`); None asks it everything. Where a pool is given, its
-    processes do it.
+    `quick` takes one leaky client and one server of each family, chosen by the seed, and no
+    harmless client. A client that `enough` independent methods have found is not examined further,
+    and little further if only one method has found it (`try_client`); with None all methods
+    examine it. The work is distributed over the processes of `pool` if it is given.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries
     mutants = [(name, number, m) for name in names for number, m in enumerate(load_library(name))]
     servers = [*enumerate(SERVERS)] if OURS in libraries else []
     if quick:
-        # What the crossings alone find takes a hundred cases, and is left to the whole matrix.
+        # A client that only crossed cases find takes a hundred of them: the full matrix tries it.
         cheap = [each for each in mutants if "crossed" not in each[2].only and each[0] != HARMLESS]
         mutants = _choose(cheap, lambda each: f"{seed} {each[0]} {each[2].family}")
         servers = _choose(servers, lambda each: f"{seed} server {each[1].family}")
@@ -256,7 +256,7 @@ def run_matrix(
             (plan, name, number, None if name == HARMLESS else enough)
             for name, number, _ in mutants
         ]
-        # Both are handed out before either is waited for: no process is idle in between.
+        # Submit both before waiting for either, so that no process is idle in between.
         tried = mapper.map(try_mutant, calls)
         examined = mapper.map(try_server, [(number, seed) for number, _ in servers])
         for (name, _, mutant), trial in zip(mutants, tried, strict=True):
@@ -267,7 +267,7 @@ def run_matrix(
 
 
 def _choose(those: Sequence[_Tried], family_of: Callable[[_Tried], str]) -> list[_Tried]:
-    """Choose one of each family, by the seed that stands in the family's name."""
+    """Choose one of each family, by the seed that `family_of` includes in the family's name."""
     families: dict[str, list[_Tried]] = {}
     for each in those:
         families.setdefault(family_of(each), []).append(each)
@@ -293,7 +293,7 @@ def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None
 def _find_smallest(
     factory: Factory, batteries: Sequence[Battery], tallies: Tallies, oracle: str
 ) -> Smallest | None:
-    """Make the first case in which an oracle found something small."""
+    """Reduce the first case in which an oracle found something."""
     if not tallies[oracle].places:
         return None
     place, number = tallies[oracle].places[0]

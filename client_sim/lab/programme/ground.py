@@ -1,4 +1,4 @@
-"""What batteries build their cases from: phones, servers, and one seed for everything drawn."""
+"""The material of a programme's cases: phones, servers, and one seed for all random values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,16 +22,16 @@ from client_sim.tape import Tape
 from client_sim.world import Factory, Public
 
 START: Final = 1_767_225_600.0
-"""Epoch seconds of 2026-01-01, the day on which runs begin: at a time of day that is drawn."""
+"""Epoch seconds of 2026-01-01, the day on which runs begin; the time of day is random."""
 HUNDRED_DAYS: Final = 402
-"""Polls of a hundred days; so many at least, so that no client knows the last one."""
+"""Polls in a hundred days; lives are this long or longer, so that no client knows its last poll."""
 
 WEEK: Final = 604_800
 YEAR: Final = 31_536_000
-_DAY: Final = 86_400
-_FRACTIONS: Final = 64  # of a second: sums of them are exact
-_MORE: Final = 24  # polls that a long life has beyond a hundred days, at most
 """Seconds over which the starts of runs are spread."""
+_DAY: Final = 86_400
+_FRACTIONS: Final = 64  # parts of a second; a power of two, so that sums are exact
+_MORE: Final = 24  # a long life has fewer than this many polls beyond a hundred days
 
 Serve = Callable[[], Responder]
 History = tuple[Publication, ...]
@@ -39,25 +39,27 @@ Kinds = tuple[str, ...]
 EVERY_KIND: Final = tuple(PARTS)
 
 _LATER: Final = Scenario("polls around a restart", (*(POLL,) * 40, REBOOT, *(POLL,) * 20))
-"""The life of a client before it counts as one that never follows a change."""
+"""A client that does not follow a change in this life counts as one that never does."""
 
-_ROUNDS: Final = 3  # of all that can happen: versions that grow, and a root of a root of a root
+_ROUNDS: Final = 3  # repetitions of all changes, so that versions grow and root chains get longer
 _REPOSITORY: Final = Repository(b"lab")
 FAULTS: Final = make_faults(_REPOSITORY)
-"""Everything that can go wrong with the servers of a ground."""
+"""All faults of a ground's servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The phones of every public tuple and the servers that they may meet.
+    """The phones of every public tuple, and the servers that they may poll.
 
-    `quiet` never has anything new; `changing(number)` publishes something else before each poll,
-    beginning with change `number` of all that can happen, for clients that follow;
-    `splitting(number)` splits `latest` before a poll, in one of six orders. `publishing(history)`
-    publishes a given history; so does `stocked(history, kinds)`, with packs of these kinds. Runs
-    begin at `start` (epoch seconds), or up to `spread` seconds later. `private` is the name of an
-    update server with private addresses. `upstream` is the address of a server that is polled in
-    place of these.
+    - `quiet` never publishes anything new.
+    - `changing(number)` publishes another change before each poll, starting with change `number`,
+      for clients that follow changes.
+    - `splitting(number)` splits `latest` before a poll, in one of six orders.
+    - `publishing(history)` publishes the given history.
+    - `stocked(history, kinds)` does the same with packs of these kinds.
+    - Runs begin at `start` (epoch seconds) or up to `spread` seconds later.
+    - `private` is the name of an update server with private addresses.
+    - `upstream` is the address of a real server that is polled instead of these.
     """
 
     seed: int
@@ -86,9 +88,9 @@ class Ground:
         start: float | None = None,
         serve: Serve | None = None,
     ) -> Setting:
-        """Make a setting in which everything that is not named is the ground's usual.
+        """Return a setting with the ground's defaults for all omitted arguments.
 
-        The machine follows from the randomness: cases have one each, and the phones of a fleet.
+        The machine is derived from `entropy`, so each case and each phone of a fleet has its own.
         """
         entropy = Entropy(b"%d" % self.seed) if entropy is None else entropy
         return Setting(
@@ -104,43 +106,44 @@ class Ground:
         )
 
     def secured(self, public: Public, *, is_secure: bool) -> Public:
-        """Return a phone that polls over TLS in some cases, as a client can see whether it does.
+        """Return the phone with TLS if `is_secure`, because a client can see whether TLS is used.
 
-        In memory nothing is encrypted, and every byte is judged all the same. A real server is
-        polled as it is.
+        In memory nothing is encrypted, so every byte is judged as usual. If there is an `upstream`
+        server, the phone is not changed.
         """
         return secure(public) if is_secure and self.upstream is None else public
 
     def reached(self, public: Public, *, is_private: bool) -> Public:
-        """Return a phone that reaches its server by private addresses in some cases."""
+        """Return the phone with a server at private addresses if `is_private`."""
         return (
             replace(public, host=self.private) if is_private and self.upstream is None else public
         )
 
     def long_life(self, number: int) -> Setting:
-        """Return the setting of a hundred days, full of events: one object, whose run is made once.
+        """Return the setting of a hundred days full of events.
 
-        Two of four are over TLS, the first among them.
+        Calls with the same number return the same object, so that its run is made only once.
+        The first two of each four numbers use TLS.
         """
         return _long_life(self, number)
 
     def owner(self, number: int) -> Persona:
-        """Make an owner that is the same for the same seed; neighbours live in other countries."""
+        """Return the owner of this seed and number; consecutive numbers live in other countries."""
         persona = make_persona(f"{self.seed} owner {number}".encode())
         return settle(make_lifelike(persona), number)
 
 
 def secure(public: Public) -> Public:
-    """Return the phone whose server speaks TLS."""
+    """Return the phone with a server that uses TLS."""
     return replace(public, tls=True, port=443)
 
 
 def plan_ground(factory: Factory, seed: int) -> Ground:
-    """Choose the servers that suit a client: one that never follows a change never meets one.
+    """Choose the servers for a client; for one that never follows a change, servers without any.
 
-    One that does not follow in its first poll is observed in later ones, over TLS and after a
-    restart. Such a client asks what every poll asks and goes no further; what it would have to
-    fetch next is not what is examined.
+    A client that does not follow in its first poll is also observed in later polls, over TLS and
+    after a restart. A client that never follows sends only the first requests of a poll. What it
+    would have to fetch next is not examined.
     """
     tape = Tape(f"{seed} ground".encode())
     host = _draw_host(tape, is_inside=False)
@@ -169,7 +172,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
 
 
 def _draw_host(tape: Tape, *, is_inside: bool) -> str:
-    """Draw the name of an update server, with private addresses or with others."""
+    """Draw the name of an update server with private addresses, or with public ones."""
     while is_private(host := draw_host(tape)) != is_inside:
         pass
     return host
@@ -197,7 +200,7 @@ def _serve_changes(number: int) -> Serve:
 
 
 def _serve_splits(number: int) -> Serve:
-    """Let 0 to 2 changes pass before the split into 4 parts, or in its place that into 16."""
+    """Publish 0 to 2 changes, then split `latest` into 4 and later 16 parts, or only into 16."""
     first = SPLITS[3:] if number % 6 >= 3 else SPLITS
     return partial(_REPOSITORY.serve, one_by_one((*CHANGES[: number % 3], *first)))
 

@@ -1,4 +1,4 @@
-"""The leaky clients that the instrument is tried on: ours, or a user's library."""
+"""The leaky clients on which the instrument is tested: our own, or a user's library."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -58,21 +58,21 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "restart": "comparison of answers",
     }
 )
-"""How each oracle works: two that work alike are not independent of each other."""
+"""The method of each oracle; two oracles with the same method are not independent."""
 
 ARGUED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "gather": "a client that gathers and sends nothing leaves only the look itself",
     }
 )
-"""Families with a single killer that are enough, by name."""
+"""The reason why a single killer is enough, by family."""
 
 
 def load_library(name: str) -> Sequence[Mutant]:
     """Return the mutants of `ours`, the clients of `harmless`, or those at `package.module:NAME`.
 
-    A user's library is a sequence of `Mutant`, or a mapping of ids to factories, which then are a
-    family of their own.
+    A user's library is a sequence of `Mutant`, or a dict of factories by id, which form a family of
+    their own. Raise ClientNotFoundError for anything else.
     """
     if name == OURS:
         return MUTANTS

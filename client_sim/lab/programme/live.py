@@ -1,4 +1,4 @@
-"""Examining a client against a real server over real sockets."""
+"""Examination of a client against a real server over real sockets."""
 
 import re
 from collections.abc import Mapping
@@ -21,15 +21,15 @@ from client_sim.lab.trace.recording import is_address
 from client_sim.lab.trace.sockets import check_answering
 from client_sim.world import BuildFacts, Factory, Public
 
-_SURVEYED: Final = 4  # phones for each pair of owners
+_SURVEYED: Final = 4  # surveyed phones for each pair of owners
 _TRAPS: Final = 32  # hostile servers for each pair of owners
-_LONGEST: Final = 30  # polls of a run
+_LONGEST: Final = 30  # polls in the longest run
 _HOST: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server to poll: the name a phone knows, its port, and the address of the name."""
+    """The server to poll: the host name that a phone knows, its port, and its address."""
 
     host: str
     port: int
@@ -37,10 +37,10 @@ class Target:
 
 
 def plan_target(url: str, resolve: Mapping[str, str]) -> Target:
-    """Read `http://HOST:PORT`; the name's address is that of `resolve`, else 127.0.0.1.
+    """Read `http://HOST:PORT`; the host's address is taken from `resolve`, or is 127.0.0.1.
 
-    An address in place of the name is refused: cookies and certificates behave differently there,
-    so that a leak would not show.
+    Raise LabError for other URLs. An IP address as the host is refused, because cookies and
+    certificates behave differently there and could hide a leak.
     """
     try:
         parts = urlsplit(url)
@@ -74,10 +74,10 @@ def plan_public(target: Target, root: bytes, *, codename: str, region: str, chan
 
 
 def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -> Ground:
-    """Return the ground on which one phone's facts and one real server are all there is.
+    """Return a ground with only one phone's facts and one real server.
 
-    All runs are over at `now` (epoch seconds), so that nothing expires during them: a server signs
-    its timestamp for a day, and a phone whose clock is behind trusts it as well.
+    All runs end by `now` (epoch seconds) in virtual time, so that nothing expires during them: a
+    server signs its timestamp for one day, and a phone whose clock is slow trusts it as well.
     """
 
     def serve() -> Responder:
@@ -100,10 +100,10 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
 
 
 def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[Battery, ...]:
-    """Return what is asked over real sockets, with so many pairs of owners.
+    """Return the batteries for real sockets, with `pairs` pairs of owners.
 
-    A good server would never hand out a cookie: hostile ones are met in memory, all of them from
-    four pairs on.
+    A good server never sets a cookie, so hostile servers are simulated in memory; from four pairs
+    on, all of them.
     """
     return (
         fleet.determinism(ground, pairs),
@@ -132,8 +132,8 @@ def examine_live(
 ) -> ProgrammeResult:
     """Examine a client against the server at `target`, recording both ends of each socket.
 
-    A server that publishes while the runs go on makes later phones ask for more; then, and only
-    then, a result that is not clean is taken a second time.
+    If the server publishes during the examination, later phones request more than earlier ones. In
+    that case only, the examination is repeated once if its result is not clean.
     """
     check_answering((target.address, target.port))
     ground = plan_live_ground(target, public, now=now, seed=seed)
@@ -154,6 +154,6 @@ def examine_live(
 
 
 def _ask(factory: Factory, ground: Ground) -> tuple[bytes, ...]:
-    """Let a phone poll once; give what the server answered, but for the date in its heads."""
+    """Let a phone poll once, and return the server's answers without their Date headers."""
     seen = observe(factory, ground.setting(idle(1)))
     return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", data) for data in seen.received)

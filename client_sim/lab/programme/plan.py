@@ -1,6 +1,6 @@
-"""What a programme consists of, from its name alone: so that every process builds the same.
+"""Plans of programmes; a plan consists of names only, so every process builds the same batteries.
 
-A profile says how much of each battery is run: for a release, for a commit, for one mutant.
+A profile says how many cases of each battery are run: for a release, for a commit, for a mutant.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,13 +25,15 @@ from client_sim.world import Factory
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Cases per battery, by its oracle; batteries that are not named are left out.
+    """Cases per battery, by oracle; batteries that are not named are left out.
 
-    The first run of the first `searched` cases of each battery, but for those of `unsearched`, is
-    searched for planted values, `layers` deep: what is searched for is computed anew for each
-    owner. With `is_plain_searched` all other runs are searched as well, but for cases in which the
-    battery itself found something, for values as they are spelled: what was recorded is decoded
-    there, too, but no digest is computed.
+    The first run of the first `searched` cases of each battery is searched for planted values in
+    up to `layers` layers of encoding, except in the batteries `unsearched`. The search terms are
+    computed for each owner.
+
+    With `is_plain_searched` all other runs are searched for the plain values, except in cases in
+    which the battery itself found something. The plain search also decodes the recording, but
+    computes no digests.
     """
 
     name: str
@@ -42,45 +44,45 @@ class Profile:
     is_plain_searched: bool = False
 
     def only(self, oracles: Iterable[str]) -> "Profile":
-        """Return the profile with some batteries alone, as large as a leaky client needs."""
+        """Return the profile with these batteries only, in the sizes that a leaky client needs."""
         return replace(self, sizes={each: RARE.get(each) or self.sizes[each] for each in oracles})
 
 
 RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "determinism": 20,  # three parities in each: two keys that were drawn differ in some
-        "events": 40,  # each kind in a row, twice, and a phone without a network for long
+        "determinism": 20,  # with three parities in each, two random keys differ in some case
+        "events": 40,  # each kind repeated, twice, and a phone that is offline for long
         "fleet": 4,
         "machine": 16,
         "server-state": 246,
         "faults": 40,
         "split": 1,
         "parts": 2,
-        "packs": 18,  # all that is done with packs, twice
+        "packs": 18,  # each history of packs twice
         "holdings": 2,
         "installs": 1,
         "offers": 16,
-        "crossed": 230,  # nearly each triple of conditions, once
+        "crossed": 230,  # nearly every triple of conditions once
         "install-faults": 20,
         "install-state": 24,
         "timing": 12,
     }
 )
-"""Cases of a battery for leaky clients that it alone examines, as they wait for what it does."""
+"""Cases of a battery for leaky clients that only it examines, because they wait for its events."""
 
-_ALL: Final = 10_000  # of a battery that has no more cases than there are kinds of something
+_ALL: Final = 10_000  # more than any battery with a fixed number of cases has: run all of them
 
 _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
-    # For a release, for a commit; for a leaky client in the whole matrix and in a sample of it.
+    # Columns: a release, a commit, a leaky client in the full matrix, a leaky client in a sample.
     "determinism": (1000, 20, 2, 2),
     "personal": (1727, 60, 6, 2),  # eight owners each
-    "boundary": (_ALL, 272, 208, 208),  # homes in all countries are in `personal`, too
+    "boundary": (_ALL, 272, 208, 208),  # `personal` also has homes in all countries
     "events": (500, 40, 8, 4),
     "machine": (100, 16, 0, 0),
-    "crossed": (240, 48, 0, 0),  # each triple of conditions, each pair
-    "fleet": (1143, 24, 3, 3),  # seven phones each, a thousand for each of eight kinds
+    "crossed": (240, 48, 0, 0),  # every triple of conditions; every pair
+    "fleet": (1143, 24, 3, 3),  # seven phones each: a thousand for each of eight kinds
     "installs": (4, 1, 0, 0),
-    "offers": (96, 16, 0, 0),  # each kind of event, alone and among others
+    "offers": (96, 16, 0, 0),  # each kind of event, alone and with others
     "downloads": (50, 4, 1, 1),
     "split": (12, 2, 0, 0),  # six orders, with and without TLS
     "public": (200, 24, 8, 8),
@@ -92,7 +94,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "parts": (_ALL, 16, 0, 0),
     "packs": (_ALL, 14, 0, 0),
     "holdings": (24, 6, 0, 0),
-    "faults": (_ALL, 365, 30, 40),  # each fault in one poll and in four, each in one
+    "faults": (_ALL, 365, 30, 40),  # each fault in one poll and in four; each fault in one poll
     "install-faults": (116, 49, 0, 0),
     "install-state": (_ALL, 24, 0, 0),
     "sockets": (20, 2, 0, 0),
@@ -121,23 +123,23 @@ def _profile(
 
 
 _LONG: Final = ("horizon", "phases")
-"""Runs of a hundred days: a leaky client that sends something else each time takes seconds."""
+"""Runs of a hundred days: searching a leaky client that always sends new bytes takes seconds."""
 _PACKS: Final = ("parts", "packs", "holdings")
-"""Each of them polls as phones do in batteries that are searched."""
+"""Not searched, because their phones poll as in other batteries, which are searched."""
 
 PROFILES: Final = MappingProxyType(
     {
         profile.name: profile
         for profile in (
-            # More runs than any published instrument, and every claim's own number.
+            # More runs than any published instrument, and the number that each claim needs.
             _profile(0, "full", searched=4, unsearched=_PACKS, is_plain_searched=True),
             _profile(1, "quick", unsearched=_PACKS, is_plain_searched=True),  # a minute
             _profile(2, "mutant", unsearched=(*_LONG, *_PACKS)),
-            _profile(3, "probe", unsearched=(*_LONG, *_PACKS)),  # until two have found it
+            _profile(3, "probe", unsearched=(*_LONG, *_PACKS)),  # until two methods found it
         )
     }
 )
-"""For each release, for each commit, and for the leaky clients of either."""
+"""The profiles of a release, of a commit, and of the leaky clients of each."""
 
 
 Make = Callable[[Ground, int], Battery]
@@ -169,12 +171,12 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "sockets": machines.sockets,
     "network": machines.network,
 }
-"""Batteries by oracle, in the order in which they run: cheap and telling first."""
+"""Batteries by oracle, in the order in which they run: cheap and informative ones first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The names that a programme follows from: a client, a profile, a seed."""
+    """The inputs that determine a programme: the names of a client and a profile, and a seed."""
 
     client: str
     profile: str

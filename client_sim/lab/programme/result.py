@@ -1,6 +1,6 @@
-"""What a programme found: plain values that the runner fills in and every report reads.
+"""The results of a programme: plain values that the runner fills in and every report reads.
 
-Results of batteries that take their own time are kept in files and shown in a report.
+Results of `lab clock` and `make mutation`, which run separately, are read from files.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ CLAIM_NAMES: Final[Mapping[str, str]] = {
     "N4": "Chance sets the times (N4)",
     "guard": "Guards",
 }
-"""What a person calls each key of `CLAIMS`."""
+"""The title of each key of `CLAIMS` in reports."""
 _KIND = TypeVar("_KIND")
 _MUTATION: Final = Path(__file__).parents[1] / "oracles" / "mutation.json"
 
@@ -52,11 +52,11 @@ class Smallest:
 
 @dataclass(frozen=True, slots=True)
 class BatteryResult:
-    """What one oracle said about one client.
+    """The result of one oracle for one client.
 
-    `oracle` is the column of the kill matrix, `claim` a key of `CLAIMS`. `cases` is how often the
-    question was asked, `runs`, `polls` and `data` what was examined for it. `count` is how many
-    findings there were, of which `findings` holds the first few.
+    `oracle` is the column in the kill matrix and `claim` a key of `CLAIMS`. `cases` is the number
+    of cases of the question. `runs`, `polls` and `size` (bytes) count what was examined. `count` is
+    the number of findings; `findings` holds the first few.
     """
 
     oracle: str
@@ -78,10 +78,10 @@ class BatteryResult:
 
 @dataclass(frozen=True, slots=True)
 class FieldEntropy:
-    """How much a field revealed over the fleet: `distinct` values, their entropy in `bits`.
+    """How much a field revealed in a fleet: its `distinct` values and their entropy in `bits`.
 
-    `budget_bits` is what the table in docs/PRIVACY.md allows; `min_k` is how many phones share the
-    rarest value.
+    `budget_bits` is the limit of the table in docs/PRIVACY.md; `min_k` is the number of phones with
+    the rarest value.
     """
 
     field: str
@@ -92,22 +92,25 @@ class FieldEntropy:
 
     @property
     def is_within(self) -> bool:
-        """Whether the field revealed no more than it may."""
+        """Whether the field revealed no more than its budget."""
         return self.bits <= self.budget_bits
 
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeResult:
-    """All that a programme found out about one client.
+    """The result of a programme for one client.
 
-    `profile` is how much was asked, `scope` says in a few words of what ("the seven events of 2014
-    ..."), `runs`, `polls` and `data` count each run once. `sample` is the first run. `intervals`
-    are the seconds between polls that the client drew, in the order of their drawing. `owners` are
-    personas whose values may stand in findings or in the sample: what a report has to cover.
-    `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
-    between two phones may be the server's doing. `given_up` says why not all was asked: the result
-    is then partial. `crossings` is which conditions met, where that was asked. `installs` is false
-    for a client that the lab does not drive through installations.
+    - `profile` is the name of the profile; `scope` describes the examination in a few words.
+    - `runs`, `polls` and `size` (bytes) count each run once.
+    - `sample` is the first run.
+    - `intervals` are the seconds between polls, in the order in which the client drew them.
+    - `owners` are personas whose values may occur in findings or in the sample. A report redacts
+      them.
+    - `answers_agree` is false if a real server's answers changed meanwhile; two phones may then
+      differ because of the server.
+    - `given_up` is the reason why the examination is incomplete, or empty.
+    - `crossings` are the conditions that were combined, if there were any.
+    - `installs` is false for a client that the lab cannot drive through installations.
     """
 
     client: str
@@ -129,31 +132,31 @@ class ProgrammeResult:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every oracle was asked and kept silent."""
+        """Whether the examination is complete and no oracle found anything."""
         return not self.given_up and all(battery.passed for battery in self.batteries)
 
     @property
     def word(self) -> str:
-        """The verdict in a word: `unproven` when polls got nowhere or not all was asked."""
+        """The verdict: `clean`, `leak`, or `unproven` if polls failed or it is incomplete."""
         if self.is_clean:
             return "clean"
         return "leak" if {*self.failed()} - {"completes"} else "unproven"
 
     def failed(self) -> tuple[str, ...]:
-        """Name the oracles that found something."""
+        """Return the names of the oracles that found something."""
         return tuple(battery.oracle for battery in self.batteries if not battery.passed)
 
     def of_claim(self, claim: str) -> tuple[BatteryResult, ...]:
-        """List what speaks for or against one claim."""
+        """Return the results for one claim."""
         return tuple(battery for battery in self.batteries if battery.claim == claim)
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """One leaky client and the oracles that raised an alarm at it.
+    """One leaky client and the oracles that found it.
 
-    `not_asked` are oracles of the matrix that never examined it, which differs from silence: those
-    of servers, batteries that it was not meant for, and in a sample all after the first alarms.
+    `not_asked` are oracles of the matrix that never examined it: those of servers, batteries that
+    it is not meant for, and in a sample those after the first alarms.
     """
 
     id: str
@@ -167,10 +170,10 @@ class MatrixRow:
 class Matrix:
     """The kill matrix: which oracle finds which leaky client.
 
-    `equivalents` are clients that look leaky and are not. `argued` says, for families that only one
-    oracle can find, why that is enough. `methods` says of each oracle how it works: two that work
-    alike are not independent, and count as one; an oracle that is not named is a method of its own.
-    A sample has one client of each family, and cannot tell in how many ways a family is found.
+    `equivalents` are clients that look leaky but are not. `argued` gives the reason why a single
+    oracle is enough for a family. `methods` names the method of each oracle: oracles with the same
+    method count as one, and an oracle without an entry is a method of its own. A sample has one
+    client of each family, so it cannot tell how many methods find a family.
     """
 
     oracles: tuple[str, ...]
@@ -182,7 +185,7 @@ class Matrix:
 
     @property
     def survivors(self) -> tuple[MatrixRow, ...]:
-        """The leaky clients that nothing found."""
+        """The leaky clients that no oracle found."""
         return tuple(row for row in self.rows if not row.killed_by)
 
     @property
@@ -198,7 +201,7 @@ class Matrix:
 
     @property
     def alone(self) -> tuple[str, ...]:
-        """The families with fewer than two independent killers; none of a sample."""
+        """The families with fewer than two independent killers; empty for a sample."""
         if self.is_sample:
             return ()
         return tuple(
@@ -219,20 +222,21 @@ class Matrix:
 
     @property
     def alarmed(self) -> tuple[MatrixRow, ...]:
-        """The harmless clients at which something raised an alarm."""
+        """The harmless clients for which an oracle raised an alarm."""
         return tuple(row for row in self.equivalents if row.killed_by)
 
     @property
     def is_good(self) -> bool:
-        """Whether every leak was found, no family is thin, and no harmless client was accused."""
+        """Whether every leak was found, no family is thin, and there was no false alarm."""
         return not (self.survivors or self.thin or self.alarmed)
 
 
 @dataclass(frozen=True, slots=True)
 class MutationScore:
-    """How many changes of the oracles themselves were noticed.
+    """The result of mutation testing of the oracles.
 
-    `survived` changes went unnoticed, of which `argued` are argued to change nothing.
+    `killed` mutations were noticed by tests and `survived` were not. For `argued` of the latter, an
+    argument is recorded that they change nothing.
     """
 
     killed: int
@@ -241,14 +245,14 @@ class MutationScore:
 
     @property
     def percent(self) -> float:
-        """Changes that were noticed, of all, in percent."""
+        """The percentage of mutations that were noticed."""
         tried = self.killed + self.survived
         return 100 * self.killed / tried if tried else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class WallClockRow:
-    """One statistical test on real clocks: what it found, and the smallest effect it would see."""
+    """One statistical test on real clocks: its result, and the smallest effect it can detect."""
 
     test: str
     samples: int
@@ -274,7 +278,7 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether the client is clean and the instrument that says so can be believed."""
+        """Whether the client is clean and the instrument passed its own tests."""
         return (
             self.result.is_clean
             and (self.matrix is None or self.matrix.is_good)
@@ -283,20 +287,20 @@ class Report:
 
 
 def encode_clock(rows: tuple[WallClockRow, ...]) -> bytes:
-    """Encode the rows of a battery on real clocks as JSON, a line each."""
+    """Encode the rows of `lab clock` as JSON, one row per line."""
     lines = (msgspec.json.encode(row) for row in rows)
     return b"[\n" + b",\n".join(lines) + b"\n]\n"
 
 
 def load_clock(path: Path) -> tuple[WallClockRow, ...]:
-    """Read what `encode_clock` made; raise LabError for anything else."""
+    """Read a file written by `lab clock`; raise LabError for any other file."""
     return _load(path, tuple[WallClockRow, ...], "lab clock")
 
 
 def load_mutation(path: Path = _MUTATION) -> MutationScore:
-    """Read what `make mutation` wrote, of all judges together; raise LabError for anything else.
+    """Read the record of `make mutation`, summed over all judges; raise LabError for other files.
 
-    The last result is a part of this package.
+    The default is the latest record, which is part of this package.
     """
     modules = _load(path, _Mutation, "make mutation").modules
     return MutationScore(

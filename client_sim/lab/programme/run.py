@@ -1,6 +1,6 @@
-"""Runs of a client, what each guard says of them, and the tally of what was found.
+"""Runs of a client, the guards that judge them, and the tally of findings.
 
-A guard asks something of every single run, whatever it was made for.
+A guard judges every single run, whichever battery it belongs to.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ QUESTIONS: Final = {
     "tls": "Does TLS name one host and one protocol, and come back to no session?",
     "egress": "Is the host of the ROM image the only one asked for and talked to?",
 }
-"""The guards by name, which is their column in the kill matrix."""
+"""The questions of the guards, by the guard's column in the kill matrix."""
 
 CANARIES: Final = "canaries"
 
@@ -49,23 +49,23 @@ GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]
     "tls": judge_tls,
     "egress": judging.judge_egress,
 }
-"""The guards that need a run and its phone alone; the search for canaries needs the owner, too."""
-_KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to read
+"""The guards that need only a run and its phone; the canary search also needs the owner."""
+_KEPT: Final = 8  # findings kept per oracle, so that reports stay short
 Extent = tuple[int, int]
-"""How many polls a run has, and how many bytes were sent in it."""
+"""The number of polls in a run, and the number of bytes sent."""
 Place = tuple[int, int]
-"""The place of a battery in a plan, and the number of a case in it."""
-_REMEMBERED: Final = 4  # runs
+"""The index of a battery in a plan, and the number of one of its cases."""
+_CACHED_RUNS: Final = 4
 
 
 def judge_canaries(observation: Observation, setting: Setting, layers: int) -> tuple[Finding, ...]:
-    """Search one run for its owner's values, so many layers deep."""
+    """Search one run for its owner's values, in up to `layers` layers of encoding."""
     search = _deep_search(setting.personal, layers) if layers else _plain_search(setting.personal)
     return judging.judge_canaries(observation, search)
 
 
 def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
-    """Return the judge that asks one guard about the run of a setting."""
+    """Return a judge that applies one guard to the run of a setting."""
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
         if oracle == CANARIES:
@@ -75,22 +75,22 @@ def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
     return judge
 
 
-# Few owners are searched for deeply, which takes a second each; nearly all of them plainly.
+# A deep search takes a second for each owner and is made for few of them.
 @lru_cache(maxsize=16)
 def _plain_search(persona: Persona) -> CanarySearch:
     return CanarySearch(canaries(persona), 0)
 
 
-@lru_cache(maxsize=24)  # batteries begin with the same owners
+@lru_cache(maxsize=24)  # the first cases of all batteries have the same owners
 def _deep_search(persona: Persona, layers: int) -> CanarySearch:
     return CanarySearch(canaries(persona), layers)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one oracle examined and found; the first findings are kept, each sentence once.
+    """What one oracle examined and found; keeps the first findings with distinct explanations.
 
-    `places` is where each of these was: the place of the battery and the number of the case.
+    `places` says where each of these findings was made.
     """
 
     cases: int = 0
@@ -102,7 +102,7 @@ class Tally:
     places: list[Place] = field(default_factory=list)
 
     def add(self, place: Place, runs: Iterable[Extent], findings: Iterable[Finding]) -> None:
-        """Count one case, which stands at `place`."""
+        """Count the case at `place`, the runs that are new to it, and its findings."""
         self.cases += 1
         for polls, data in runs:
             self.runs += 1
@@ -111,7 +111,7 @@ class Tally:
         self._keep((place, finding) for finding in findings)
 
     def merge(self, other: "Tally") -> None:
-        """Add what was counted after this."""
+        """Add a tally of later cases."""
         self.cases += other.cases
         self.runs += other.runs
         self.polls += other.polls
@@ -130,7 +130,7 @@ class Tally:
 
 
 def measure(observation: Observation) -> Extent:
-    """Count the polls and the bytes of a run."""
+    """Count the polls and the sent bytes of a run."""
     polls = data = 0
     for departure in observation.departures:
         if departure.channel is Channel.SCHEDULE and departure.phase.startswith(POLL):
@@ -141,7 +141,7 @@ def measure(observation: Observation) -> Extent:
 
 
 class Run:
-    """A run that was made; many cases may compare with it, and each guard judges it once."""
+    """A completed run; many cases may compare with it, but each guard judges it only once."""
 
     def __init__(self, factory: Factory, setting: Setting) -> None:
         self.setting = setting
@@ -151,11 +151,11 @@ class Run:
 
     @cached_property
     def extent(self) -> Extent:
-        """How many polls and bytes the run has."""
+        """The numbers of polls and sent bytes of the run."""
         return measure(self.seen)
 
     def is_new_to(self, oracle: str) -> bool:
-        """Say whether an oracle counts the run for the first time: many cases may share it."""
+        """Return whether an oracle counts the run for the first time; cases may share a run."""
         is_new = oracle not in self._counted
         self._counted.add(oracle)
         return is_new
@@ -163,7 +163,7 @@ class Run:
     def ask_guards(
         self, layers: int | None, unasked: AbstractSet[str]
     ) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-        """Let all guards but some judge the run; `layers` of the canary search, None without."""
+        """Apply all guards except `unasked`; `layers` None leaves out the canary search."""
         for guard in GUARDS:
             if guard not in unasked:
                 yield guard, self._ask(guard, 0)
@@ -182,14 +182,14 @@ class Run:
 
 
 class Runs:
-    """Makes runs of one client, and remembers the last few with which others are compared."""
+    """Makes runs of one client, and caches the last few with which others are compared."""
 
     def __init__(self, factory: Factory) -> None:
         self._factory = factory
-        self._kept: deque[Run] = deque(maxlen=_REMEMBERED)
+        self._kept: deque[Run] = deque(maxlen=_CACHED_RUNS)
 
     def usual(self, setting: Setting) -> Run:
-        """Return the run of a setting; of one setting, which is one object, the same run."""
+        """Return the run of a setting; the same setting object gives the cached run."""
         for run in self._kept:
             if run.setting is setting:
                 return run
@@ -198,5 +198,5 @@ class Runs:
         return run
 
     def another(self, setting: Setting) -> Run:
-        """Run the client anew."""
+        """Run the client without using the cache."""
         return Run(self._factory, setting)

@@ -1,7 +1,7 @@
-"""Running cases: each run made once, judged by its battery and by every guard.
+"""Execution of cases: each run is made once and judged by its battery and by every guard.
 
-Over several processes a programme has the same outcome as over one: tasks are cut and numbered
-before anything runs, and their results are put together in that order.
+The result does not depend on the number of processes: tasks are planned and numbered before
+anything runs, and their results are merged in that order.
 """
 
 import gc
@@ -31,9 +31,11 @@ from client_sim.world import Factory
 
 Tallies = dict[str, Tally]
 
-_FURTHER: Final = 300  # steps of each battery in which a leaky client is asked for another alarm
-_FURTHER_TIMES: Final = 4  # or so many times the steps that the first alarm took
-_STEPS: Final = 1_000  # of all runs of a task, about: some seconds
+# After the first alarm a leaky client is examined for at least this many steps of each battery,
+_FURTHER: Final = 300
+# or for this many times the steps until the first alarm.
+_FURTHER_TIMES: Final = 4
+_STEPS: Final = 1_000  # approximate steps in all runs of a task, which take some seconds
 _RESULT = TypeVar("_RESULT")
 _UNTIL_THE_END: Final = ExitStack()
 _RARELY: Final = (100_000, 50, 100)
@@ -42,7 +44,7 @@ _HANDSHAKES: Final = 2  # cases for a mutant that leaks below HTTP
 
 @dataclass(frozen=True, slots=True, order=True)
 class Task:
-    """Cases `first` to `last` (excluded) of a battery, by its place."""
+    """Cases `first` to `last` (exclusive) of a battery, given by its index."""
 
     battery: int
     first: int
@@ -51,9 +53,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The oracles that raised an alarm at a client, in the order in which they did.
+    """The oracles that found a client, in the order of their alarms.
 
-    `asked` are all that examined it, those without an alarm included.
+    `asked` are all oracles that examined it, with or without an alarm.
     """
 
     killed_by: tuple[str, ...]
@@ -61,7 +63,7 @@ class Trial:
 
 
 def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
-    """Cut all cases into tasks of at most `chunk` cases, of fewer where they have many polls."""
+    """Divide all cases into tasks of at most `chunk` cases, or fewer if the cases are long."""
     return tuple(
         Task(place, first, min(first + size, battery.size))
         for place, battery in enumerate(batteries)
@@ -71,10 +73,10 @@ def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
 
 
 def plan_trial(batteries: Sequence[Battery]) -> tuple[tuple[int, Task], ...]:
-    """Cut all cases into tasks of one, in the order in which a leaky client is found soonest.
+    """Divide all cases into tasks of one, in the order that finds a leaky client soonest.
 
-    Batteries take turns: each has had about as many steps as any other, and long runs come last.
-    Each task stands with the number of steps that its battery has had when it is done.
+    Batteries take turns so that all have run about the same number of steps; long runs come last.
+    Each task is returned with the number of steps that its battery has run after it.
     """
     steps = [_count_steps(battery) for battery in batteries]
     tasks = plan_tasks(batteries, 1)
@@ -92,9 +94,9 @@ def run_task(
     profile: Profile,
     known: AbstractSet[str] = frozenset(),
 ) -> Tallies:
-    """Run some cases of one battery and count what was found, by oracle.
+    """Run some cases of one battery and count the findings by oracle.
 
-    Guards in `known` are not asked: what they say is known already.
+    Guards in `known` are not applied, because they have already found something.
     """
     battery = batteries[task.battery]
     searched = 0 if battery.oracle in profile.unsearched else profile.searched
@@ -108,7 +110,8 @@ def run_task(
         new = [run.extent for run in made if run.is_new_to(battery.oracle)]
         tallies.setdefault(battery.oracle, Tally()).add(place, new, found)
         for nth, run in enumerate(made):
-            # A client that leaks sends ever new bytes: once is enough to name what it reveals.
+            # A leaking client may send new bytes in each run, which makes searches slow. One
+            # search is enough to name what it reveals.
             layers = 0 if profile.is_plain_searched and not found else None
             if number < searched and nth == 0:
                 layers = profile.layers
@@ -121,11 +124,11 @@ def run_task(
 def try_client(
     factory: Factory, batteries: Sequence[Battery], profile: Profile, *, enough: int | None = None
 ) -> Trial:
-    """Let batteries and guards examine a client until each has raised an alarm or is through.
+    """Let batteries and guards examine a client until each has raised an alarm or is exhausted.
 
-    With `enough`, stops as soon as alarms were raised by so many methods: two oracles that work
-    alike count as one. It also stops when each battery has had a multiple of the steps that the
-    first alarm took: most clients that one method alone finds are never found by another.
+    With `enough`, stop after alarms by that many independent methods (`METHODS`). Also stop when
+    each battery has run a multiple of the steps that the first alarm took: most clients that only
+    one method has found by then are never found by another.
     """
     runs = Runs(factory)
     killers: dict[str, None] = {}
@@ -148,7 +151,7 @@ def try_client(
 
 
 def merge(parts: Iterable[Tallies]) -> Tallies:
-    """Put the parts together in their order."""
+    """Merge the parts in their order."""
     whole: Tallies = {}
     for part in parts:
         for oracle, tally in part.items():
@@ -158,12 +161,12 @@ def merge(parts: Iterable[Tallies]) -> Tallies:
 
 @contextmanager
 def open_pool(jobs: int) -> Iterator["Mapper"]:
-    """Open a pool of so many processes; 1 stays in this one."""
+    """Open a pool of `jobs` processes; with 1, run everything in this process."""
     if jobs == 1:
         with memoised():
             yield Mapper(None)
         return
-    # Started afresh: a fork of a process that draws a progress bar would inherit its locks.
+    # Not forked: a fork of a process that draws a progress bar would inherit its locks.
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as executor:
         yield Mapper(executor)
@@ -178,9 +181,9 @@ class Mapper:
     def map(
         self, call: Callable[..., _RESULT], arguments: Sequence[tuple[object, ...]]
     ) -> Iterator[_RESULT]:
-        """Return the results in the order of the arguments, each as soon as it is there.
+        """Return an iterator of the results in the order of the arguments.
 
-        Raises LabError where a process died, such as by a client that ends it.
+        It raises LabError if a process died, for example because the client ended it.
         """
         if self._executor is None:
             return (call(*each) for each in arguments)
@@ -200,7 +203,7 @@ def _results(coming: Iterable[_RESULT]) -> Iterator[_RESULT]:
 
 
 def run_planned(plan: Plan, task: Task) -> Tallies:
-    """Run one task of a plan, in whichever process."""
+    """Run one task of a plan in this process."""
     factory, batteries = _prepare(plan)
     return run_task(Runs(factory), batteries, task, profile_of(plan))
 
@@ -219,7 +222,7 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Tri
 
 def _begin() -> None:
     """Cache checked signatures until the process ends, and collect garbage rarely."""
-    # Taken here, as it is another one while a client runs.
+    # `os._exit` is bound now, because it is replaced while a client runs.
     threading.Thread(target=_end_with_parent, args=(os._exit,), daemon=True).start()
     _UNTIL_THE_END.enter_context(collecting_rarely())
     _UNTIL_THE_END.enter_context(memoised())
@@ -227,7 +230,7 @@ def _begin() -> None:
 
 @contextmanager
 def collecting_rarely() -> Iterator[None]:
-    """Collect garbage rarely, as each collection would scan millions of objects."""
+    """Collect garbage rarely, because each collection would scan millions of objects."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*_RARELY)
@@ -239,7 +242,7 @@ def collecting_rarely() -> Iterator[None]:
 
 
 def _end_with_parent(end: Callable[[int], object]) -> None:
-    """Wait until the parent process is gone, however it ended, and end, too."""
+    """Wait until the parent process has ended, for whatever reason, and end this one."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

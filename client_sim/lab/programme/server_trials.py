@@ -1,4 +1,4 @@
-"""Trying the instrument for servers on servers that leak, and on honest ones."""
+"""Tests of the server examination on servers that leak, and on honest ones."""
 
 import time
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from client_sim.lab.server_side.places import Places
 from client_sim.tape import Tape
 
 CHECKS: Final = ("answers", "files", "metrics", "growth", "headers", "alike", "nodes", "restart")
-"""The checks of a server, which are columns of the kill matrix."""
+"""The checks of a server; each is a column in the kill matrix."""
 
 SERVERS: Final[Sequence[ServerMutant]] = (*SERVER_MUTANTS, *HONEST_SERVERS)
 LEAKY: Final = len(SERVER_MUTANTS)
 """How many of `SERVERS` leak: the first ones."""
 
 _HOST: Final = "updates.example.org"
-#: Of the digests of the first two addresses one is odd, so an answer that depends on that differs.
+# One of the first two addresses has an odd digest, so answers that depend on that differ.
 _SOURCES: Final = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
 _LAYERS: Final = 1
 _BATCH: Final = 40
 
 
 def try_server(number: int, seed: int) -> tuple[str, ...]:
-    """Start two nodes of a server of the library, examine one in every way, and end them.
+    """Start two nodes of a server of the library, and apply all checks to one of them.
 
     Returns the checks that found something.
     """
@@ -62,7 +62,7 @@ def try_server(number: int, seed: int) -> tuple[str, ...]:
 
 @cache
 def _draw_canaries(seed: int) -> Canaries:
-    """Draw the canaries of all servers in one pass: they have one name and one tree."""
+    """Draw the canaries once for all servers, which have the same host name and public tree."""
     tape = Tape(f"{seed} canaries".encode())
     paths = [path.encode() for path in TREE]
     return Canaries(_HOST.encode(), paths, tape.data, tls=False, layers=_LAYERS)

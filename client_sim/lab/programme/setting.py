@@ -1,4 +1,4 @@
-"""All that a run depends on besides the client: its variables and constants."""
+"""Settings: everything except the client that determines a run."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ from client_sim.world import Factory, Public
 
 
 class Way(Enum):
-    """What lies between a client and its server."""
+    """What connects a client and its server."""
 
     MEMORY = "one process"
     SOCKETS = "sockets"
@@ -32,30 +32,32 @@ class Way(Enum):
 
 
 def dial_as_a_phone(trusted: str, _owner: Persona) -> Dial:
-    """Make the function that begins TLS as every phone does: one configuration, fresh each time."""
+    """Return a function that starts TLS as phones do: the same configuration, a new context."""
     return lambda wire, name: make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
 
 
 def keep(factory: Factory) -> Factory:
-    """Examine a client as it is."""
+    """Return the factory unchanged; the default of `Setting.adapt`."""
     return factory
 
 
 USUAL: Final = make_machine(b"usual")
-"""The default machine of a run: never the one that the lab runs on."""
+"""The default machine of a run; not the machine on which the lab runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The five inputs of a client, and what happens to it.
+    """The five inputs of a client, its scenario, and its transport.
 
-    `public` and `personal` are the phone and its owner, `entropy` the randomness, `start` the clock
-    at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
-    remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
-    of a server that is there already and is polled in place of what `serve` makes. A run that takes
-    `patience` seconds of processor time, or waits for as long, is given up. `adapt` changes the
-    client before it is run; `machine` is what its interpreter reports, and the next of `altered`
-    behind each poll, as long as there is one.
+    - `public` and `personal` are the phone and its owner, `entropy` is the randomness, and `start`
+      the time at the beginning (epoch seconds).
+    - `serve` makes a new server for each run, so that no server remembers another run.
+    - `way` and `dial` are the transport. Over sockets, `upstream` is the address of a running
+      server that is polled instead of the one from `serve`.
+    - A run is given up after `patience` seconds of processor time or of waiting.
+    - `adapt` changes the client before it is run.
+    - `machine` is what the interpreter reports; after each poll it becomes the next of `altered`,
+      as long as there is one.
     """
 
     public: Public
@@ -74,9 +76,9 @@ class Setting:
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
-    """Run a client in a setting under virtual time and give everything that left it.
+    """Run a client in a setting under virtual time, and return everything that left it.
 
-    Raises ClientOverdueError where the client does not come back.
+    Raise ClientOverdueError if the client does not return.
     """
     if setting.way is not Way.MEMORY:
         return _observe_on_sockets(factory, setting)
@@ -113,7 +115,7 @@ _ADDRESS: Final = "127.0.0.1"
 
 
 def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
-    """Run a client over real sockets of this machine; its clock stays a virtual one."""
+    """Run a client over real sockets of this machine; its clock remains virtual."""
     worlds: list[SocketWorld] = []
 
     def now() -> float:

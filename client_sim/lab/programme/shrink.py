@@ -1,4 +1,4 @@
-"""Making a failing case small: fewer steps, fewer differences between its owners and machines."""
+"""Reduction of a failing case: fewer steps, fewer differences between its owners and machines."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,18 +12,18 @@ from client_sim.lab.trace.machine import Machine
 from client_sim.persona import Persona
 from client_sim.world import Factory
 
-_TRIES: Final = 300  # runs of a case: enough for a life of forty steps
+_TRIES: Final = 300  # attempts per case; enough for a life of forty steps
 
 Judge = Callable[[Case], tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Smallest:
-    """What is left of a case when nothing more can be taken away.
+    """The smallest failing case that was found.
 
-    `steps` are those of its runs (of the first, where others have theirs derived from it). `fields`
-    are those of the owner in which its runs must differ (none where all have one owner), `machine`
-    those of the machine. `finding` is what the small case shows.
+    `steps` are the steps of its runs, or of its first run if the others' are derived from it.
+    `fields` are the fields of the owner in which its runs must differ (none if all have the same
+    owner), and `machine` those of the machine. `finding` is the finding of the reduced case.
     """
 
     steps: tuple[str, ...]
@@ -33,9 +33,9 @@ class Smallest:
 
 
 def shrink(factory: Factory, case: Case) -> Smallest | None:
-    """Take steps and differences away as long as the judge of the case still finds something.
+    """Remove steps and differences as long as the judge of the case still finds something.
 
-    None where the case, run again, shows nothing: what is not repeatable cannot be made small.
+    Return None if the case does not fail when it is repeated, because it then cannot be reduced.
     """
     tries = iter(range(_TRIES))
 
@@ -55,7 +55,7 @@ def shrink(factory: Factory, case: Case) -> Smallest | None:
 def _repeat(
     case: Case, make: Callable[[Case], Iterator[Case]], judge: Judge, tries: Iterator[int]
 ) -> Case:
-    """Replace the case by the first smaller one that still fails, until there is none."""
+    """Replace the case by the first smaller one that fails, until no smaller one does."""
     while True:
         for smaller in make(case):
             if next(tries, None) is None:
@@ -68,13 +68,13 @@ def _repeat(
 
 
 def _without_steps(case: Case) -> Iterator[Case]:
-    """Leave out a half of the steps, a quarter, … a single one, in all runs alike.
+    """Yield cases without a half of the steps, without a quarter, … without a single one.
 
-    Where the others' steps are derived from the first one's, they are derived again.
+    The same steps are removed from all runs, or the other runs' steps are derived again.
     """
     steps = case.settings[0].scenario.steps
     if case.derive is None and any(each.scenario.steps != steps for each in case.settings):
-        return  # the runs differ in their steps, and no `derive` says how
+        return  # the runs differ in their steps, and there is no `derive`
     size = len(steps) // 2
     while size:
         for start in range(0, len(steps), size):
@@ -93,7 +93,7 @@ def _with_steps(case: Case, steps: tuple[str, ...]) -> Case:
 
 
 def _with_fewer_differences(case: Case) -> Iterator[Case]:
-    """Let all other owners have all of the first one's fields, a half, … a single one."""
+    """Yield cases in which the other owners get all, a half, … one of the first owner's fields."""
     first, *others = case.settings
     for alike in _likenesses([setting.personal for setting in case.settings]):
         closer = (replace(s, personal=replace(s.personal, **alike)) for s in others)
@@ -101,7 +101,7 @@ def _with_fewer_differences(case: Case) -> Iterator[Case]:
 
 
 def _with_closer_machines(case: Case) -> Iterator[Case]:
-    """Let all other machines be like the first in all fields, a half, … one field."""
+    """Yield cases in which the other machines get all, a half, … one of the first one's fields."""
     first, *others = case.settings
     for alike in _likenesses(_list_machines(case)):
         closer = (
@@ -120,7 +120,7 @@ def _list_machines(case: Case) -> list[Machine]:
 
 
 def _likenesses(those: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[str, Any]]:
-    """Yield values of the first for all fields in which others differ, for a half, … for one."""
+    """Yield the first one's values of all fields in which others differ, of a half, … of one."""
     differing = _differing(those)
     size = len(differing)
     while size:
@@ -130,7 +130,7 @@ def _likenesses(those: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[s
 
 
 def _differing(those: Sequence[Persona] | Sequence[Machine]) -> tuple[str, ...]:
-    """Name the fields in which not all owners, or machines, are alike."""
+    """Return the names of the fields in which the owners, or machines, differ."""
     first, *others = those
     names = (field.name for field in fields(first))
     return tuple(

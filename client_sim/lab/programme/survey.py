@@ -1,4 +1,4 @@
-"""What a report shows besides the verdict: how much each field reveals, and when a client polls."""
+"""Surveys for the report: how much each field of a request reveals, and when a client polls."""
 
 import math
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from client_sim.lab.trace.memory import Entropy
 from client_sim.world import Factory
 
 _POLLS: Final = 25
-_JOINT: Final = "all"  # the field of the cardinality oracle that is a whole poll
+_JOINT: Final = "all"  # the cardinality oracle's name for a whole poll
 
 
 def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldEntropy, ...]:
-    """Let so many phones that differ in all but their public trust state poll, and count values.
+    """Count the values of each field in polls of phones that share only the public trust state.
 
-    A row for each field: the most values, the most bits and the smallest crowd that it has at any
-    poll, next to the bits that its budget allows.
+    Each row has the most values, the most bits and the smallest crowd of a field at any poll, and
+    the bits that its budget allows.
     """
     seen = []
     for phone in range(phones):
@@ -41,7 +41,7 @@ def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldE
 
 
 def survey_intervals(factory: Factory, ground: Ground, phones: int) -> tuple[float, ...]:
-    """Let so many phones poll undisturbed and give the seconds between polls, as they drew them."""
+    """Return the intervals that undisturbed phones draw between polls, in seconds."""
     usual = ground.setting(idle(_POLLS))
     return tuple(
         round(interval.seconds, 3)

@@ -1,9 +1,9 @@
-"""Real clocks: whether the duration of a poll distinguishes two owners.
+"""Timing on real clocks: whether the duration of a poll distinguishes two owners.
 
-Under virtual time timing is exact; what is left are the milliseconds of a real processor. They are
-taken over real sockets, of two owners in a random order, and compared by statistics, in a battery
-and a file of their own: no test of it may alarm once in ten million batteries, so it finds only
-effects that are large enough, and says how large.
+Under virtual time, timing is exact but ignores the processor. Here the polls of two owners are
+timed over real sockets in a random order and compared statistically. The chance that any test
+raises a false alarm is one in ten million batteries, so only large enough effects are found. Each
+row says how large. This is a battery of its own, and its result is a file of its own.
 """
 
 import math
@@ -29,27 +29,27 @@ from client_sim.tape import Tape
 from client_sim.world import Factory, Stream
 
 FAMILY: Final = 1e-7
-"""The chance that any test of a battery alarms at a clean client."""
+"""The probability that any test of a battery raises an alarm for a clean client."""
 
 _PLANES: Final = 12  # lowest bits of the microseconds
-_LEAST: Final = 100  # durations of each owner: below, the normal distribution is no guide
+_LEAST: Final = 100  # durations of each owner; with fewer, the normal approximation is wrong
 Read = Callable[[], int]
-"""A clock of nanoseconds that only goes forward."""
+"""A monotonic clock in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One poll on a real clock, in microseconds: until its first byte, and as a whole."""
+    """The duration of one poll in microseconds: until its first byte, and in total."""
 
     first: float
     whole: float
 
 
 def compare_clocks(one: Sequence[Timed], other: Sequence[Timed]) -> tuple[WallClockRow, ...]:
-    """Compare the polls of two owners by every test; ValueError for fewer than 100 of each.
+    """Compare the polls of two owners by every test; raise ValueError for fewer than 100 of each.
 
-    For both durations: Kolmogorov and Smirnov, Welch, and chi-square of each of the twelve lowest
-    bits. The chance of the family is shared equally.
+    Both durations are compared by a Kolmogorov-Smirnov test, Welch's t-test, and a chi-square test
+    of each of the twelve lowest bits. `FAMILY` is divided equally among the tests.
     """
     if min(len(one), len(other)) < _LEAST:
         raise ValueError(f"two owners need {_LEAST} polls or more each")
@@ -104,7 +104,7 @@ def _compare(
 
 
 def _chi_square(one: Sequence[float], other: Sequence[float], plane: int) -> float:
-    """Return chi-square of a bit being set as often in both, with one degree of freedom."""
+    """Return chi-square, with one degree of freedom, for a bit being set equally often in both."""
     ones = [sum(int(value) >> plane & 1 for value in values) for values in (one, other)]
     sizes = [len(one), len(other)]
     share = sum(ones) / sum(sizes)
@@ -115,7 +115,7 @@ def _chi_square(one: Sequence[float], other: Sequence[float], plane: int) -> flo
 
 
 def _deviate(alpha: float) -> float:
-    """Return the normal deviate that is exceeded either way with a chance of `alpha`."""
+    """Return the two-sided critical value of the normal distribution for `alpha`."""
     low, high = 0.0, 40.0
     while high - low > 1e-6:
         middle = fmean((low, high))
@@ -124,7 +124,7 @@ def _deviate(alpha: float) -> float:
 
 
 class _Phone:
-    """A client over real sockets to a server of its own, whose polls are timed."""
+    """A client whose polls to its own server over real sockets are timed."""
 
     def __init__(
         self, factory: Factory, ground: Ground, number: int, read: Read, stack: ExitStack
@@ -144,7 +144,7 @@ class _Phone:
         self._read = read
 
     def poll(self) -> Timed:
-        """Poll once and give how long it took."""
+        """Poll once and return its duration."""
         self._world.forget()
         began = self._read()
         self._client.poll()
@@ -154,17 +154,17 @@ class _Phone:
 
 
 class _Watched(SocketWorld):
-    """A world that notes when the first byte of a poll is sent."""
+    """A world that records when the first byte of a poll is sent."""
 
     read: Read
     first: int | None = None
 
     def forget(self) -> None:
-        """Wait for the first byte of another poll."""
+        """Forget the time of the first byte before another poll."""
         self.first = None
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect, and watch what is sent."""
+        """Return a stream that records the time of the first sent byte."""
         return _WatchedStream(super().connect(address, port, tls), self)
 
 
@@ -192,14 +192,14 @@ def time_polls(
     read: Read,
     tell: Callable[[str, int, int], None],
 ) -> tuple[list[Timed], list[Timed]]:
-    """Let the phones of two owners poll so often each, in an order that is drawn."""
+    """Time `samples` polls of each of two owners' phones, in a random order."""
     timed: tuple[list[Timed], list[Timed]] = ([], [])
     tape = Tape(f"{ground.seed} order".encode())
     left = [samples, samples]
     with ExitStack() as stack:
         phones = [_Phone(factory, ground, number, read, stack) for number in range(2)]
         for phone in phones:
-            phone.poll()  # the first poll fetches what the ROM does not hold
+            phone.poll()  # not timed: the first poll fetches metadata that the ROM does not have
         for done in range(1, 2 * samples + 1):
             turn = int(tape.below(sum(left)) >= left[0])
             left[turn] -= 1

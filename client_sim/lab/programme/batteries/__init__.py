@@ -1,1 +1,1 @@
-"""The batteries: each varies one input of a client and keeps the others constant."""
+"""The batteries; each varies one input of a client and keeps the others constant."""

@@ -1,7 +1,7 @@
-"""N1 and N3 where conditions meet: a fault with an event, an offer, a mark, a reset, and so on.
+"""N1 and N3 under combined conditions: a fault with an event, an offer, a mark, a reset, and so on.
 
-A leak may wait for two or three things together that other batteries have one by one: a call and a
-refused connection, a cookie and a restart, an offer and a reset.
+A leak may need two or three conditions together that other batteries have one at a time: a call and
+a refused connection, a cookie and a restart, an offer and a reset.
 """
 
 from collections.abc import Sequence
@@ -33,21 +33,21 @@ from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 
-# The search for planted values would take as long as the runs; another owner's phone shows them.
+# The canary search would take as long as the runs; comparing owners also shows leaked values.
 _FAILING: Final = frozenset({"completes", "canaries"})
-# Without a connection there is silence where requests should be, and a name may be asked for again.
+# Without a connection there are no requests, and a host name may be resolved again.
 _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 _PHONES: Final = 4
-_ALTERED: Final = 2  # the one whose machine changes behind each poll
+_ALTERED: Final = 2  # the phone whose machine changes after each poll
 
 
 def crossed(ground: Ground, size: int) -> Battery:
-    """Let four phones live through one row of conditions, each with its own machine and owner.
+    """Run four phones under one row of conditions, each with its own machine and owner.
 
-    All but the second receive all events; the second lives as long without any. The machine of the
-    third changes behind each poll. Their servers differ in what is not content, where the row says
-    so. The last phone has other randomness in its first polls; the intervals that it draws after
-    them are compared.
+    - The second phone lives as long as the others, but receives none of the events.
+    - The machine of the third changes after each poll.
+    - Their servers differ in something other than content, if the row says so.
+    - The fourth has other randomness in its first polls; the intervals after them are compared.
     """
     rows = list_rows(ground.seed, size)
 
@@ -62,7 +62,7 @@ def crossed(ground: Ground, size: int) -> Battery:
 
 
 def measure_crossings(seed: int, size: int) -> Crossings:
-    """Count the pairs of levels, and the triples of some factors, that so many cases have."""
+    """Measure which pairs of levels, and triples of some factors, `size` cases cover."""
     rows = list_rows(seed, size)
     pairs = measure(rows, FACTORS, tuple(FACTORS), 2)
     return Crossings(FACTORS, (pairs, measure(rows, FACTORS, THRICE, 3)))
@@ -70,7 +70,7 @@ def measure_crossings(seed: int, size: int) -> Crossings:
 
 @lru_cache(maxsize=4)
 def list_rows(seed: int, size: int) -> tuple[Row, ...]:
-    """Return the conditions of each of so many cases; there may be fewer rows than cases."""
+    """Return the rows of at most `size` cases."""
     return tuple(islice(cover(FACTORS, THRICE, Tape(f"{seed} crossings".encode())), size))
 
 
@@ -78,7 +78,8 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     tape = ground.tape("crossed", number)
     life = cross_life(row, tape)
     serve, mark, fault = publish(ground, row, tape), choose_mark(row, tape), choose_fault(row, tape)
-    # From the build before the newest, which the second half of the phones run, there is a step.
+    # The second half of the phones run the last build but one, for which there is an incremental
+    # package.
     half = len(ground.publics) // 2
     public = ground.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
     setting = ground.setting(
@@ -113,7 +114,7 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
             for each, wrap in zip(settings, wraps, strict=True)
         ]
     if fault is not None:
-        # Outermost: what is cut or never comes has its mark by then.
+        # The fault is outermost, so that it cuts or drops an answer that already has its mark.
         settings = [replace(each, serve=spoil(each.serve, fault, row)) for each in settings]
     spared = _FAILING if fault is None or fault.is_reached else _UNREACHED
     judge_alike = judge_same_polls if mark is None else _judge_marked
@@ -126,12 +127,12 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     return Case(
         tuple(settings),
         judge,
-        # An installation takes its time after the draw, so that less is left of the interval.
+        # An installation takes time after the interval was drawn, which shortens the interval.
         spared if row["install"] == "none" else spared | {"schedule"},
     )
 
 
 def _judge_marked(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge phones whose servers differ, and name which of the servers' values came back."""
+    """Compare phones whose servers differ, and name the server values that were sent back."""
     first, *others = map(without_quiet_steps, seen)
     return tuple(finding for other in others for finding in judge_server_state(first, other))

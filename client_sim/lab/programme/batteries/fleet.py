@@ -1,4 +1,4 @@
-"""N2: a fleet of phones is one anonymity set; and a phone is the same phone twice."""
+"""N2: a fleet of phones is one anonymity set, and the same phone behaves the same twice."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,18 +22,18 @@ from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
 
 _KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install in one case
-_PARTS: Final = 16  # parts; phones of one of these are also of one part of four
+_PARTS: Final = 16  # parts of `latest`; phones in one of them are also in one part of four
 _GROUP: Final = 8  # phones that are compared together
-_FEW: Final = 3  # phones of a case that goes on until all was published three times
+_FEW: Final = 3  # phones in a case that lasts until everything was published three times
 _STRIDE: Final = 80
 _ONE_KIND: Final = 3
 _LONG_LIFE: Final = idle(44)
 
 
 def determinism(ground: Ground, size: int) -> Battery:
-    """Run the same phone twice: randomness from outside its world shows here.
+    """Run the same phone twice, which shows randomness from outside its world.
 
-    The second time its module is imported anew, so that what it keeps there shows, too.
+    For the second run its module is imported again, which also shows state kept in the module.
     """
 
     def make(number: int) -> Case:
@@ -54,11 +54,10 @@ def determinism(ground: Ground, size: int) -> Battery:
 def fleet(ground: Ground, size: int) -> Battery:
     """Compare phones that differ in everything but the public trust state.
 
-    Each case takes `_GROUP` phones of different models, owners, randomness and clocks; the first is
-    the same in all cases, so that all phones of all cases are compared with each other, those over
-    TLS among themselves. In a quarter of the cases all phones are of one kind, so that they must
-    ask for one package, too, where they ask for any. A few of these continue until much was
-    published.
+    Each case has `_GROUP` phones of different models, owners, randomness and clocks. The first is
+    the same in all cases, so that all phones with TLS, and all without, are compared with each
+    other. In a quarter of the cases all phones are of one kind, so those that request a package
+    must request the same one. A few of these cases continue until much was published.
     """
     first = ground.setting(idle(4), entropy=Entropy(b"first"))
 
@@ -67,7 +66,7 @@ def fleet(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number) if number % 2 else ground.quiet
         secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
         is_one_kind = number % 4 == _ONE_KIND
-        # What a real server has signed may be valid for some days only.
+        # A real server's signatures may be valid for some days only.
         is_long = number % _STRIDE == _ONE_KIND and ground.upstream is None
         scenario = _LONG_LIFE if is_long else first.scenario
         others = []
@@ -80,7 +79,7 @@ def fleet(ground: Ground, size: int) -> Battery:
                     public=secured(ground.publics[kind % len(ground.publics)]),
                     personal=ground.owner(phone),
                     entropy=Entropy(tape.data(8)),
-                    # Of every second pair in any month, since a client may wait for one.
+                    # In half of the cases in any month, because a client may wait for one.
                     start=ground.start + tape.below(ground.spread if number % 4 > 1 else WEEK),
                     serve=serve,
                 )
@@ -99,9 +98,10 @@ def _judge_one_kind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
 
 def split(ground: Ground, size: int) -> Battery:
-    """Compare phones whose channels are in one part of a `latest` that is split meanwhile.
+    """Compare phones whose channels are in the same part of a `latest` that is split meanwhile.
 
-    Of each model, region and channel two phones of different builds, owners, randomness and clocks.
+    There are two phones of each model, region and channel, with different builds, owners,
+    randomness and clocks.
     """
 
     def make(number: int) -> Case:
@@ -109,7 +109,7 @@ def split(ground: Ground, size: int) -> Battery:
         settings = tuple(
             ground.setting(
                 idle(8),
-                # Each order of what happens, of which there are six, with and without TLS.
+                # Each of the six orders of events, with and without TLS.
                 public=ground.secured(public, is_secure=(number + number // 6) % 2 == 1),
                 personal=ground.owner(number + place * size),
                 entropy=Entropy(tape.data(8)),
@@ -125,7 +125,7 @@ def split(ground: Ground, size: int) -> Battery:
 
 
 def _judge_split(publics: Sequence[Public]) -> Judge:
-    """Judge the phones of each part as a fleet of their own, and all by what a split may show."""
+    """Judge the phones of each part as a fleet, and all phones by the budget of a split."""
     parts = [name_part(public, _PARTS) for public in publics]
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
@@ -139,10 +139,10 @@ def _judge_split(publics: Sequence[Public]) -> Judge:
 
 
 def downloads(ground: Ground, size: int) -> Battery:
-    """Let phones of two kinds poll, and install where they do so by themselves.
+    """Let phones of two kinds poll, and install if they do so on their own.
 
-    A kind is a model, region and channel. Half of its phones run the next build; as nobody offers
-    an incremental package, all of them are to ask for the same.
+    A kind is a model, region and channel. Half of its phones run the next build. There is no
+    incremental package, so all of them must request the same one.
     """
 
     def make(number: int) -> Case:
@@ -175,7 +175,7 @@ def _running_next(public: Public) -> Public:
 
 
 def judge_installing(models: int, packages: int) -> Judge:
-    """Make the judge of a fleet of so many models, to which so many packages are offered."""
+    """Return the judge of a fleet of `models` models, to which `packages` packages are offered."""
     sizes = {**NOBODY_DECLARED, "models": models, "packages": packages}
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:

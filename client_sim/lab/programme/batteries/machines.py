@@ -1,6 +1,6 @@
-"""N2: neither what a phone sends nor when depends on its machine, its library or its network.
+"""N2: what a phone sends, and when, does not depend on its machine, its library or its network.
 
-Over real sockets and real TLS this shows what a library or a system adds to what a client says.
+With real sockets and real TLS this shows bytes that a library or the system adds.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,25 +28,26 @@ from client_sim.lab.trace.sockets import MakeDial
 from client_sim.tape import Tape
 from client_sim.world import Factory
 
-_MACHINES: Final = 3  # two may agree in a bit, and half of all cases would then be blind to it
+_MACHINES: Final = 3  # with two, a single bit would be equal in half of the cases
 _POLLS: Final = 4
-_KINDS: Final = 4  # of cases: nothing new, news, faults, installations that fail
-_STRIDE: Final = 37  # has no divisor with the number of faults
+_KINDS: Final = 4  # of cases: nothing new, publications, faults, failing installations
+_STRIDE: Final = 37  # coprime to the number of faults
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
-_WAYS: Final = 4  # of lives: nothing, a power-off, a clock set back, a reset
+_WAYS: Final = 4  # kinds of lives: nothing, a power-off, a clock set back, a reset
 _OFFER: Final = (Publication("a release for all", release(1000), connection=0),)
 _OFFERED_ONCE: Final = (*_OFFER, Publication("a halted rollout", halt, connection=1))
 _PHONES: Final = 6
 
 
 def machine(ground: Ground, size: int) -> Battery:
-    """Run the same phone on machines that differ in all that an interpreter reports.
+    """Run the same phone on machines that differ in everything that an interpreter reports.
 
-    Its module is imported anew on each, since a client may look when it is imported. The last one
-    changes behind each poll. In a quarter of the cases something is published before each poll, in
-    another a fault strikes all polls, in the last all installations, of which every second is
-    offered once. Three in four of each quarter have a power-off, a clock that is set back, or a
-    reset.
+    Its module is imported again on each machine, because a client may look when it is imported. The
+    last machine changes after each poll.
+
+    There are four kinds of cases: nothing new, a publication before each poll, a fault in all
+    polls, and a fault in all installations. In half of the last kind the offer is made only once.
+    Three in four cases of each kind have a power-off, a clock that is set back, or a reset.
     """
 
     def make(number: int) -> Case:
@@ -54,7 +55,7 @@ def machine(ground: Ground, size: int) -> Battery:
         kind, turn = number % _KINDS, number // _KINDS
         serve = ground.changing(number) if kind == 1 else ground.quiet
         way = (kind + turn) % _WAYS
-        # After a clock that is set back or a reset a poll may get nowhere, alike for all.
+        # A poll may fail after the clock was set back or after a reset, on all machines alike.
         spared = frozenset({"completes"} if way else ())
         adapt = born_anew
         if kind == 2 and ground.upstream is None:
@@ -94,7 +95,7 @@ def _install_anew(factory: Factory) -> Factory:
 
 
 def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
-    """Add a power-off, a clock set back or a reset somewhere after the first poll; or nothing."""
+    """Add a power-off, a clock set back or a reset after the first poll, or nothing for `way` 0."""
     steps = list(life.steps)
     if way:
         steps.insert(1 + tape.below(len(steps) - 1), draw_break(way, tape))
@@ -102,7 +103,7 @@ def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
 
 
 def sockets(ground: Ground, size: int) -> Battery:
-    """Let phones poll over plain sockets, and compare both ends of each and the phones."""
+    """Let phones poll over plain sockets, and compare both ends of each socket and the phones."""
     question = "Do both ends of each real socket carry the same, and all phones' the same?"
     return Battery(
         "sockets", "N2", question, size, _cases(ground, size, Way.SOCKETS, dial_as_a_phone)
@@ -110,7 +111,7 @@ def sockets(ground: Ground, size: int) -> Battery:
 
 
 def network(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
-    """Let phones poll over TLS, and compare what the network sees of them."""
+    """Let phones poll over TLS, and compare what the network sees."""
     question = "Does a network see the same TLS of all phones, each time?"
     return Battery("network", "N2", question, size, _cases(ground, size, Way.TLS, dial))
 

@@ -1,8 +1,8 @@
-"""Offers: phones take them by their place alone, and are alike where they install or fail to.
+"""N1 to N3 for offers: phones accept them by their place alone, and install or fail alike.
 
-A phone's place in a rollout is known here, so shares are chosen to the phone: one that passes it
-over by one place, then one that takes it in. A place that moved by one shows (N1). After an offer
-the phone's own client installs, which it does nowhere else in the lab.
+A phone's place in a rollout is known here, so shares are chosen for the phone: the largest that
+excludes it, then the next larger one, which includes it. A place that moved by one is noticed (N1).
+After an offer the examined client installs, which it does nowhere else in the lab.
 """
 
 from collections.abc import Sequence
@@ -35,31 +35,31 @@ from client_sim.tape import Tape
 from client_sim.world import Public
 
 KINDS: Final = (*(kind.value for kind in (*KINDS_2014, *EVERYDAY)), REBOOT)
-"""What happens once, twice and three times between offers; one of them in each case."""
+"""The kinds of events between offers; each case has one of them, once, twice and three times."""
 
-_PHONES: Final = 8  # with a secret each; few, so that few different servers are described
-# How often it happens before each poll that a build is offered in, or is not yet.
+_PHONES: Final = 8  # each with its own secret; few, so that few servers have to be built
+# How often the event occurs before each poll in which a build is offered or not yet offered.
 _ROUNDS: Final = ((0, 2), (1, 1), (0, 3), (2, 1), (2,), (3,))
 _KNOWN: Final = ((0, 0), (0, 0))
-_TAKEN: Final = 3  # connections of a poll that installs: its own, the package's, the second look
+_TAKEN: Final = 3  # connections of a poll that installs: its own, the package's, and a second look
 _SECRET: Final = 32  # bytes
-# Such a poll has two. The search for planted values would take as long as the runs; another owner's
-# phone shows them.
+# A poll that installs has two outcomes. The canary search would take as long as the runs; comparing
+# owners also shows leaked values.
 _SPARED: Final = frozenset({"completes", "canaries"})
 _OFFER: Final[History] = (Publication("a release for all", release(1000)),)
-# One step of a scenario holds a poll, its installation, and the look before the switch.
+# One step of a scenario has a poll, its installation, and another look before the slot switch.
 _TWICE: Final = frozenset({"completes"})
 _CROWD: Final = max(CROWDS.values())
-_STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
-_FIRST: Final = (1, 2, 3)  # connections after that of the first poll
-_CONNECTIONS: Final = 64  # more than three polls and their installations have
-# Polls get nowhere on purpose; and an installation takes its time after the draw, so that less is
-# left of the interval.
+_STRIDE: Final = 89  # coprime to the number of faults, so that a few cases have all kinds of them
+_FIRST: Final = (1, 2, 3)  # connections after the one of the first poll
+_CONNECTIONS: Final = 64  # more than three polls with their installations make
+# Polls fail on purpose. An installation takes time after the interval was drawn, which shortens the
+# interval.
 _FAILING: Final = frozenset({"completes", "schedule"})
 
 
 class _Life(NamedTuple):
-    """Steps, what is published meanwhile, and what the phone is offered in which poll."""
+    """The steps of a life, the publications meanwhile, and the offers to the phone by poll."""
 
     steps: tuple[str, ...]
     history: tuple[Publication, ...]
@@ -67,12 +67,14 @@ class _Life(NamedTuple):
 
 
 def offers(ground: Ground, size: int) -> Battery:
-    """Let one kind of event come once, twice and three times between offers, beside silence.
+    """Compare a phone that has one kind of event between offers with one without events.
 
-    Most builds are offered to so many phones that this one is not among them, then to one more;
-    the others to all at once. Every second life has a power-off, a clock that is set back or a
-    reset in it, every second turn other events as well. On the phones of every third case no build
-    boots that they install. The silent phone has another owner.
+    The event occurs once, twice and three times. Most builds are first offered to the largest share
+    that excludes this phone, and then to one place more. The others are offered to all phones. The
+    phone without events has another owner.
+
+    Every second life has a power-off, a clock that is set back, or a reset. Every second turn has
+    other events, too. In every third case the builds that the phones install do not boot.
     """
 
     def make(number: int) -> Case:
@@ -138,15 +140,16 @@ def _make_life(public: Public, entropy: Entropy, turn: int, kind: int, tape: Tap
 
 
 def _is_whole(seen: Observation, life: _Life) -> bool:
-    """Say whether a run has all polls of a life, and its reset: in a smaller one places differ."""
+    """Return whether a run has all polls of a life, and its reset; otherwise places differ."""
     was_reset = any(d.channel is Channel.DUE and d.phase.endswith(RESET) for d in seen.departures)
     return len(seen.outcomes) == life.steps.count(POLL) and was_reset == (RESET in life.steps)
 
 
 def _draw_secret(entropy: Entropy, poll: int) -> bytes:
-    """Return what a phone draws first of a secret's length in a poll: where it has none, its own.
+    """Return the first value of a secret's length that a phone draws in a poll.
 
-    A phone that draws something else before is offered builds at shares that are anything to it.
+    A phone without a secret takes this one. If a client draws a value of this length before, the
+    shares do not match its place.
     """
     drawn = SeededEntropy(entropy)
     drawn.begin_poll(poll)
@@ -154,10 +157,10 @@ def _draw_secret(entropy: Entropy, poll: int) -> bytes:
 
 
 def installs(ground: Ground, size: int) -> Battery:
-    """Let phones of two kinds install in one case, half of each from the build before.
+    """Let phones of two kinds install in one case, half of each kind from the previous build.
 
-    A kind is a model, region and channel; from the build before there is an incremental, for all
-    others the full package.
+    A kind is a model, region and channel. Phones with the previous build get an incremental
+    package, all others the full one.
     """
     names = [(public.codename, public.region, public.channel) for public in ground.publics]
 
@@ -184,7 +187,7 @@ def installs(ground: Ground, size: int) -> Battery:
             )
             for place, public in enumerate(phones)
         )
-        # Each phone of a kind and build is offered a package.
+        # All phones of the same kind and build are offered the same package.
         offered = {(p.codename, p.region, p.channel, p.build.counter) for p in phones}
         models = len({each.codename for each in phones})
         return Case(settings, judge_installing(models, len(offered)), _TWICE)
@@ -194,10 +197,10 @@ def installs(ground: Ground, size: int) -> Battery:
 
 
 def install_faults(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones meet the same fault where they fetch what they are offered.
+    """Let two owners' phones meet the same fault when they install an offered release.
 
-    The fault strikes at the first installation, or at all. Half of the phones are offered an
-    incremental first. In every second case the two phones differ in their randomness, too.
+    The fault strikes in the first installation, or in all. Half of the phones are offered an
+    incremental package first. In every second case the two phones also differ in their randomness.
     """
 
     def make(number: int) -> Case:
@@ -223,9 +226,9 @@ def install_faults(ground: Ground, size: int) -> Battery:
 
 
 def install_state(ground: Ground, size: int) -> Battery:
-    """Let a phone install from servers that differ in one thing that is not content.
+    """Let a phone install from servers that differ in one thing other than content.
 
-    Half of the phones poll over TLS, and half are offered an incremental first.
+    Half of the phones poll over TLS, and half are offered an incremental package first.
     """
 
     def make(number: int) -> Case:

@@ -1,4 +1,4 @@
-"""Packs of public content: which parts arrive, what is published, and what is wrong with them."""
+"""N1 to N3 for packs of public content: withheld parts, publications, and bad versions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from client_sim.lab.servers.replies import only_at
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Channel, Observation
 
-_STRUCK: Final = (0,)  # the first poll, which asks for all parts
+_STRUCK: Final = (0,)  # the first poll, which requests all parts
 _FIRST: Final = "poll 1"
 _SECOND: Final = "poll 2"
 _POLLS: Final = 4
@@ -26,23 +26,23 @@ _GROUP: Final = 6  # phones that are compared together
 _FAILING: Final = frozenset({"completes"})
 _KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
 _SAID: Final = tuple((kind, states) for kind in SMALL for states in SAID)
-_WITH_ALL: Final = "greetings"  # what is done with them is done where there is every kind
+_WITH_ALL: Final = "greetings"  # a kind that needs a repository with every kind
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
 _COUNT: Final = len(_KINDS) * len(HISTORIES)
-# Phones pass over a version that falls, and fetch nothing that it lists.
+# Phones ignore a decreasing version and fetch nothing that it lists.
 _PASSED_OVER: Final = "turned back to the first version"
-_APART: Final = 10  # has no divisor with their number: a few cases are of parts of all kinds
-_FIRST_HELD: Final = 72  # access points that begin, are withdrawn and followed: telling most
-_HELD_APART: Final = 7  # has no divisor with their number: three cases are of both roles
+_APART: Final = 10  # coprime to the number of cases, so that a few cases have parts of all kinds
+_FIRST_HELD: Final = 72  # the most informative case: access points start, are withdrawn, followed
+_HELD_APART: Final = 7  # coprime to the number of cases, so that three cases have both roles
 
 
 def parts(ground: Ground, size: int) -> Battery:
-    """Let one phone meet two servers, each of which withholds another part of a pack.
+    """Let one phone poll two servers, each of which withholds a different part of a pack.
 
-    The poll in which that happens ends after that part, as the server chose; later polls may not
-    reveal which part it was. Other pairs announce a new version differently: for which phones, from
-    when on and for how long. Where one of two versions is bad, their bytes differ, and the requests
-    of the poll that fetches them are not compared.
+    The first poll ends with the withheld part, so the server can tell it there. Later polls must
+    not reveal which part it was. Other pairs of servers announce a new version differently: for
+    which phones, from when on, and for how long. If one of two versions is bad, their bytes differ,
+    so the requests of the poll that fetches them are not compared.
     """
     count = len(_KEPT_BACK) + len(_SAID)
 
@@ -84,10 +84,10 @@ def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Cas
 
 
 def packs(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones meet every way of publishing a pack, for every kind of pack.
+    """Compare two owners' phones under every history of every kind of pack.
 
-    In a quarter of the cases every kind is public. In three quarters one of the two phones has each
-    owner event in about half of the intervals, and the other none.
+    In a quarter of the cases all kinds are published. In three quarters one of the two phones has
+    each owner event in about half of the intervals, and the other has none.
     """
 
     def make(number: int) -> Case:
@@ -121,16 +121,16 @@ def packs(ground: Ground, size: int) -> Battery:
 
 
 def _done(number: int) -> tuple[str, str]:
-    """Return what is done, and with which kind: consecutive numbers have all kinds."""
+    """Return the history and the kind of pack of a case; consecutive numbers have all kinds."""
     return HISTORIES[number % len(HISTORIES)], _KINDS[number % len(_KINDS)]
 
 
 def holdings(ground: Ground, size: int) -> Battery:
-    """Compare phones that differ in everything but the public trust state, in what they lack.
+    """Compare phones that share only the public trust state and hold different parts of packs.
 
-    Either a different part was withheld from each in its first poll, which is not compared; or
-    packs are staged, timed, bad, withdrawn, turned back while they poll: some use them, others do
-    not.
+    In half of the cases a different part is withheld from each in its first poll, which is not
+    compared. In the others, packs are staged, timed, bad, withdrawn or turned back while the phones
+    poll; some use them, others do not.
     """
 
     def make(number: int) -> Case:
@@ -166,7 +166,7 @@ def _phone(ground: Ground, number: int, serve: Serve, *, is_secure: bool) -> Set
 
 
 def _publish(ground: Ground, kind: str, history: History) -> Serve:
-    """Publish a history of the pack of a kind; it is the only pack, but for one kind among all."""
+    """Publish a history of one kind of pack, as the only kind except for `_WITH_ALL`."""
     if kind in SMALL:
         return ground.publishing(history)
     return ground.stocked(history, EVERY_KIND if kind == _WITH_ALL else (kind,))
@@ -193,7 +193,7 @@ def _judge_crowd_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
 
 def _without(poll: str, observation: Observation) -> Observation:
-    """Leave out what one poll asked for; when the next one is due stays."""
+    """Remove the bytes that one poll sent, but keep its schedule."""
     kept = tuple(
         d for d in observation.departures if d.phase != poll or d.channel is not Channel.BYTES
     )

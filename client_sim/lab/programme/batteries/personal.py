@@ -1,4 +1,4 @@
-"""N1: who owns a phone, and what happens to them, does not show in what leaves it."""
+"""N1: what leaves a phone does not depend on its owner, or on what happens to the owner."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,21 +33,21 @@ from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
 MIXED: Final = 64
-"""Owners of whom about half of the fields are at an edge."""
+"""Owners with edge values in about half of the fields."""
 
-_OWNERS = 8  # of a case: a trait that one owner in 1,000 has differs from seven others
-_DRAWERS = 7  # phones in drawers: two owners may agree in a bit, six seldom do
+_OWNERS = 8  # per case, so that a rare trait of one owner is compared with seven others
+_DRAWERS = 7  # phones in drawers; two owners may agree in a bit, but six seldom do
 _EVER_NEW = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
-_ABROAD: Final = 20  # lives of which one is without a network for long
-_QUIET: Final = 20  # polls in which nothing happens: five days or so
-_UNREACHED: Final = 12  # polls in a row: two or three days
+_ABROAD: Final = 20  # one life in this many is without a network for long
+_QUIET: Final = 20  # polls without events: about five days
+_UNREACHED: Final = 12  # failing polls in a row: two or three days
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
 _NOTHINGS: Final = tuple(fault for fault in NETWORK if not fault.is_reached)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
 def personal(ground: Ground, size: int, owners: int = _OWNERS) -> Battery:
-    """Compare this many random owners in each case: same phone, randomness, clock, server, life."""
+    """Compare `owners` random owners in each case; all other inputs are equal."""
 
     def make(number: int) -> Case:
         tape = ground.tape("personal", number)
@@ -71,9 +71,10 @@ def personal(ground: Ground, size: int, owners: int = _OWNERS) -> Battery:
 
 
 def boundary(ground: Ground, size: int) -> Battery:
-    """Compare an ordinary owner with one at the edge in one field, or in many, or elsewhere.
+    """Compare an ordinary owner with one who has an edge value in one field or in many.
 
-    Of the owners with many such fields, each two fields are both reshaped in about a quarter.
+    Each pair of fields is reshaped together in about a quarter of the owners with many such fields.
+    More owners have their homes in each of the countries.
     """
     singles = list_singles()
     count = len(singles) + MIXED + len(COUNTRIES)
@@ -84,7 +85,7 @@ def boundary(ground: Ground, size: int) -> Battery:
         return ground.setting(_EVERYDAY, public=public)
 
     def make(number: int) -> Case:
-        # Every second shape of a field, and of the next field the others.
+        # TLS for every second shape of a field, and for the other shapes of the next field.
         setting = usual((number + number // len(SHAPES)) % 2 == 1)
         if number < len(singles):
             stranger = reshape(setting.personal, *singles[number])
@@ -106,8 +107,8 @@ def boundary(ground: Ground, size: int) -> Battery:
 def events(ground: Ground, size: int) -> Battery:
     """Compare a life full of events with the same polls and nothing in between.
 
-    In each life one kind of event comes many times in a row. In some lives much happens at once
-    after days of nothing, and then the phone is without a network for a dozen polls.
+    Each life has many events of one kind in a row. Some lives have a burst of events after days
+    without any; the phone is then offline for a dozen polls.
     """
 
     def make(number: int) -> Case:
@@ -119,13 +120,13 @@ def events(ground: Ground, size: int) -> Battery:
             scenario = with_restarts(scenario, tape)
         setting = ground.setting(
             scenario,
-            # With and without restarts, and with and without news.
+            # With and without TLS for lives with and without restarts and publications.
             public=ground.secured(
                 ground.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
             ),
             personal=ground.owner(number),
             entropy=Entropy(tape.data(8)),
-            # What happened may show in what is fetched: in some cases there is always something.
+            # Events could show in what a phone fetches, so some cases always publish something.
             serve=ground.quiet if number % 4 else ground.publishing(_EVER_NEW),
         )
         still = replace(setting, scenario=without_events(scenario))
@@ -153,7 +154,7 @@ def _make_abroad(ground: Ground, number: int) -> Case:
 
 
 def public(ground: Ground, size: int) -> Battery:
-    """Compare two owners on a phone of every public tuple, in turn, with and without TLS."""
+    """Compare two owners on a phone of each public tuple in turn, with and without TLS."""
 
     def make(number: int) -> Case:
         tape = ground.tape("public", number)
@@ -174,10 +175,10 @@ def public(ground: Ground, size: int) -> Battery:
 
 
 def horizon(ground: Ground, size: int) -> Battery:
-    """Compare two owners over hundreds of polls, and more of them over days to years in a drawer.
+    """Compare two owners over hundreds of polls, and seven whose phones lie in a drawer for years.
 
-    To the first of the two much happens in a hundred days, to the other nothing. One phone in a
-    drawer has other randomness than the rest.
+    Of the two owners, the first has many events in a hundred days and the other none. The phones in
+    a drawer are off for days to years. One of them has other randomness than the rest.
     """
 
     def make(number: int) -> Case:
@@ -208,6 +209,6 @@ def horizon(ground: Ground, size: int) -> Battery:
 
 
 def _judge_drawers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge phones that are alike, but for the last one, which has randomness of its own."""
+    """Compare phones that have the same randomness, except for the last one."""
     *alike, stranger = seen
     return (*judge_same_trace(alike), *judge_same_bytes((seen[0], stranger)))

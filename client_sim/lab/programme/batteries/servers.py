@@ -1,4 +1,4 @@
-"""N3: what a server says besides content does not come back; a failing server learns nothing."""
+"""N3: a client sends nothing back that a server sent; a failing server learns nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,25 +20,25 @@ from client_sim.lab.trace.observation import Observation
 _POLLS: Final = 4
 _RARELY: Final = 64
 _RARELY_BEGINS: Final = 38
-_SHARED: Final = 5  # faults in a row that are compared with one run without any
+_SHARED: Final = 5  # faults in a row that are compared with the same run without a fault
 _MANY: Final = 16  # polls, for clients that remember a failure for long
-_CALM: Final = 4  # cases of which one has a phone more, to which nothing new is published
+_CALM: Final = 4  # one case in this many has an additional phone without new publications
 _CALM_POLLS: Final = 7
-# Where the fault finds all that there is, and where nothing is new: once, and twice in a row.
+# The fault strikes the poll that fetches everything, then one with nothing new, then two in a row.
 _CALM_STRUCK: Final = (0, 2, 4, 5)
 _PATIENT: Final = 40  # polls, for clients that keep a value for long before they send it back
-_STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
+_STRIDE: Final = 89  # coprime to the number of faults, so that a few cases have all kinds of them
 _FAILING: Final = frozenset({"completes"})
-# Without a connection there is silence where requests should be, and a name may be asked for again.
+# Without a connection there are no requests, and a host name may be resolved again.
 _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 
 
 def server_state(ground: Ground, size: int) -> Battery:
-    """Let one phone meet two servers that differ in one thing that is not content.
+    """Let one phone poll two servers that differ in one thing other than content.
 
-    A second round has changes published meanwhile, a third more than two servers. Where all fields
-    differ together, there are more servers in each round, and in the second more polls instead of
-    changes.
+    In a second round changes are published meanwhile; a third round has more than two servers. If
+    all fields differ together, every round has more servers, and the second has more polls instead
+    of changes.
     """
 
     def make(number: int) -> Case:
@@ -64,13 +64,13 @@ def server_state(ground: Ground, size: int) -> Battery:
 
 
 def judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge runs of one phone on servers that differ in nothing that is content."""
+    """Compare runs of one phone on servers whose content is the same."""
     first, *others = seen
     return tuple(finding for other in others for finding in judge_server_state(first, other))
 
 
 def _judge_slow(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge runs on servers that take longer or shorter: all but the times, and each interval."""
+    """Compare runs on servers of different speed by their bytes and by each drawn interval."""
     first, *others = seen
     polls = [interval.poll for interval in decode_intervals(first)]
     return (
@@ -80,24 +80,26 @@ def _judge_slow(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
 
 def wrapped(serve: Serve, wrap: Wrap) -> Serve:
-    """Make servers that are changed by a wrap."""
+    """Return a factory of servers that are changed by `wrap`."""
     return lambda: wrap(serve())
 
 
 def faults(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones meet the same fault, in one poll or in all, and another one none.
+    """Let two owners' phones meet the same fault in one poll or in all, and a third phone none.
 
-    In every second case the two differ in their randomness, too: each fault is met by such phones
-    and by others, once in one poll and once in four of them. A few phones poll on for long. In some
-    cases, all without a connection among them, a phone more meets the fault where nothing new is
-    published: what it asks for again behind the fault, it holds.
+    In every second case the two also differ in their randomness. Each fault occurs with and without
+    that, once in one poll and once in four polls. A few phones continue to poll for long.
+
+    In some cases, including all without a connection, another phone meets the fault while nothing
+    new is published. It already holds whatever it requests again after the fault.
     """
 
     @lru_cache(maxsize=4)
     def make_sound(group: int, polls: int) -> Setting:
         return ground.setting(
             idle(polls),
-            # The number of groups is odd: a fault of one poll and the same of all are not of one.
+            # The number of groups is odd, so a fault occurs once with TLS (in one poll, or in all)
+            # and once without.
             public=ground.secured(ground.publics[0], is_secure=group % 2 == 1),
             personal=ground.owner(group),
             entropy=Entropy(b"fault %d" % group),
@@ -107,12 +109,12 @@ def faults(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         turn, place = divmod(number, len(FAULTS))
         fault = FAULTS[number * _STRIDE % len(FAULTS)]
-        # Two polls follow, or three: what a client keeps of a failure may come out later.
+        # Two or three polls follow, because a client may reveal a failure later.
         struck = tuple(range(_POLLS)) if turn else (fault.poll,)
-        # What is kept of a failure may wait for longer, whatever kind of failure it was.
+        # Some clients reveal a failure much later, whatever kind of failure it was.
         polls = _MANY if place % _RARELY == _RARELY_BEGINS else _POLLS
         sound = make_sound(number // _SHARED, polls)
-        # Two owners of every case: the same two would agree in half of what is one bit.
+        # New owners in every case: the same two would agree in half of all one-bit traits.
         failing = replace(
             sound,
             personal=ground.owner(2 * number),
@@ -139,16 +141,16 @@ def faults(ground: Ground, size: int) -> Battery:
 
 
 def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge two owners with a fault and one without: alike, and with the same intervals.
+    """Compare two owners' phones with a fault, and their intervals with those of a run without.
 
-    A client that crashes has none; here it only matters that it does so for all alike.
+    A client that crashes has no intervals; here it only matters that it crashes for both owners.
     """
     sound, one, other, *_ = seen
     return (*judge_same_trace((one, other)), *_judge_times(one, sound))
 
 
 def _judge_strangers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge two phones with a fault that have their own randomness: times are their own, too."""
+    """Compare two phones with a fault and different randomness, whose times may differ."""
     sound, one, other, *_ = seen
     return (*judge_same_bytes((one, other)), *_judge_times(one, sound))
 

@@ -1,4 +1,4 @@
-"""N4: when a phone polls follows from fresh randomness alone; and a quiet phone repeats itself."""
+"""N4: when a phone polls depends on fresh randomness alone. N2: a quiet phone repeats itself."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,16 +25,19 @@ _FRESH: Final = 4  # runs with other randomness in one poll
 _STRIDE: Final = 20
 _STRIDE_BEGINS: Final = 4
 _LATE_POLLS: Final = 305
-_STRETCH: Final = 10  # polls with other randomness, and as many with the same in between
+_STRETCH: Final = 10  # polls with other randomness, followed by as many with the same randomness
 
 
 def timing(ground: Ground, size: int) -> Battery:
-    """Change the randomness of all polls before one, then of that one alone; then the phone.
+    """Change the randomness of all polls before one poll, then of that poll only; then the phone.
 
-    A phase that is kept shows in what is drawn at one time of the clock: so the poll also comes at
-    a time that was not drawn. It also comes before a power-off, a clock that is set back, or a
-    reset: after these a phone draws as one whose earlier randomness differs. These, and the late
-    polls that one case of twenty compares, are asked in memory alone.
+    - One run makes the poll at a time that was not drawn, which shows a phase that the client
+      keeps.
+    - One run has a power-off, a clock that is set back, or a reset after the poll. The phone must
+      then draw the same as one whose earlier randomness differs.
+    - One case in twenty compares polls late in a long life.
+
+    The last two are only made in memory.
     """
 
     def make(number: int) -> Case:
@@ -86,9 +89,9 @@ def timing(ground: Ground, size: int) -> Battery:
 
 
 def _make_late(ground: Ground, number: int) -> Case:
-    """Compare long runs of two phones with other randomness in every second stretch of polls.
+    """Compare long runs of two phones whose randomness differs in every second stretch of polls.
 
-    Half of the cases begin with such a stretch, half with one in which the same is drawn.
+    Half of the cases begin with such a stretch, and half with one of the same randomness.
     """
     tape = ground.tape("timing", number)
     seed = tape.data(8)
@@ -122,7 +125,7 @@ def _make_late(ground: Ground, number: int) -> Case:
 
 
 def stationarity(ground: Ground, size: int) -> Battery:
-    """Let one phone poll many times in a world in which nothing happens."""
+    """Let one phone poll many times while nothing happens."""
 
     def make(number: int) -> Case:
         setting = ground.setting(
@@ -138,9 +141,10 @@ def stationarity(ground: Ground, size: int) -> Battery:
 
 
 def phases(ground: Ground, size: int) -> Battery:
-    """Let one phone poll for a hundred days and look for an hour, a minute, a bit that it keeps.
+    """Let one phone poll for a hundred days, and search its times for a pattern.
 
-    And for a poll that is not like the others, which shorter runs do not come to.
+    A pattern is a preferred hour, minute or bit. The judges also look for a poll that differs from
+    the others, which could come too late for shorter runs.
     """
 
     def make(number: int) -> Case:
