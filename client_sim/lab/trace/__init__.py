@@ -1,7 +1,9 @@
-"""What leaves a client, and how it is recorded.
+"""Recording of everything that leaves a client.
 
-`observation` is a trace. `memory` and `sockets` are worlds in which a client runs, under virtual
-time or on real sockets, where a relay keeps the bytes at the other end; `recording` records
-either, with `detours` for what a client does outside. `machine` and `identity` are the machine that
-it sees, `hello` reads TLS.
+- `observation`: the recorded trace.
+- `memory`, `sockets`: the worlds in which a client runs, in virtual time in one process or over
+  real sockets, where a relay records the bytes at the other end.
+- `recording`: records either world; `detours` records what a client does outside its world.
+- `machine`, `identity`: the machine that the client sees.
+- `hello`: reads TLS.
 """

@@ -1,11 +1,15 @@
-"""What a client does outside its world: sockets, DNS questions, programs, and pauses.
+"""Detection of what a client does outside its world: sockets, DNS lookups, programs, and pauses.
 
 The interpreter raises an audit event before each of the first three (PEP 578). A client in virtual
-time needs none of them, so each is recorded, and fails: planted values stay on the machine. A pause
-in real time between two requests can carry a value, too, and no virtual clock shows it. So the
-calls that wait for a number of seconds are replaced for good before a client is loaded; the
-replacements fail during a watch. Not seen: what native code does by itself, busy loops, and a
-client that takes the lab apart on purpose.
+time needs none of them, so each attempt is recorded and fails, and planted values stay on the
+machine.
+
+A pause in real time between two requests can also carry a value, which a virtual clock does not
+show. Calls that wait for a number of seconds are therefore replaced permanently before a client is
+loaded. The replacements fail during a watch.
+
+Not detected: calls made by native code itself, busy loops, and a client that disables the lab on
+purpose.
 """
 
 import _posixsubprocess
@@ -50,10 +54,10 @@ _bystanders: frozenset[int | None] = frozenset()
 
 @contextmanager
 def watch_detours(note: Note) -> Iterator[None]:
-    """Pass each attempt of this process meanwhile to `note`, as `EVENT TARGET`.
+    """Pass each attempt in this process to `note`, as `EVENT TARGET`, while the context is active.
 
     The attempt raises OSError. There is one watch at a time, for all threads. Threads that existed
-    before, such as that of a progress bar, may wait.
+    before, such as that of a progress bar, may still wait.
     """
     global _noted, _bystanders  # noqa: PLW0603  # a hook is one per interpreter
     prepare_to_watch()
@@ -68,12 +72,12 @@ def watch_detours(note: Note) -> Iterator[None]:
 
 @cache
 def prepare_to_watch() -> None:
-    """Add the audit hook and replace the calls, once, before a client can import one of them."""
+    """Add the audit hook and replace the calls, once; call this before a client is imported."""
     sys.addaudithook(_hook)
     for owner, name in _WAITS:
         if hasattr(owner, name):  # not every system has every call
             setattr(owner, name, _watched(f"{owner.__name__}.{name}", getattr(owner, name)))
-    # `multiprocessing` starts its processes by the one call that raises no audit event.
+    # `multiprocessing` starts its processes with this call, which raises no audit event.
     _posixsubprocess.fork_exec = _forbidden(_FORK, _posixsubprocess.fork_exec)
 
 
@@ -89,7 +93,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _refuse_wait(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse a call with a timeout; to poll, or to wait for another thread, is no pause."""
+    """Refuse a call with a timeout; polling, or waiting for another thread, is not a pause."""
     seconds = [float(each) for each in arguments if isinstance(each, SupportsFloat)]
     if get_ident() not in _bystanders and any(each > 0 for each in seconds):
         _refuse(event, f"{max(seconds):g}")

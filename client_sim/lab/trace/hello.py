@@ -1,7 +1,7 @@
-"""The first message of a TLS client, its fingerprint, and what else a network sees of a connection.
+"""ClientHello messages, JA4 fingerprints, and what else a network sees of a connection.
 
 RFC 8446 sections 4.1.2 and 4.2, RFC 5246 section 7.4.1.2, RFC 6066 section 3, RFC 7301 section 3.1.
-JA4 is the fingerprint by which observers tell programs and their versions apart.
+Network observers use JA4 fingerprints to distinguish programs and their versions.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ class _EndError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """A ClientHello; numbers are those of IANA's registries, in the order of the message.
+    """A ClientHello; numbers are IANA's, in the order of the message.
 
-    `ticket` is the length of the session ticket that a client of TLS 1.2 presents, `has_psk`
-    whether one of TLS 1.3 resumes, `session` the session id.
+    `ticket` is the length in bytes of the session ticket that a TLS 1.2 client presents. `has_psk`
+    says whether a TLS 1.3 client resumes a session. `session` is the session id.
     """
 
     version: int
@@ -46,7 +46,7 @@ class ClientHello:
     @property
     def resumes(self) -> bool:
         """Whether the client presents something from an earlier session."""
-        # A session id next to supported versions is the one of RFC 8446's compatibility mode.
+        # With supported_versions, the session id is only there for RFC 8446's compatibility mode.
         is_old_session = bool(self.session) and not self.versions
         return self.has_psk or self.ticket > 0 or is_old_session
 
@@ -78,12 +78,12 @@ class _Reader:
 
 
 def is_tls(data: bytes) -> bool:
-    """Return whether a connection begins as TLS does."""
+    """Return whether the first bytes of a connection are a TLS handshake record."""
     return len(data) >= 3 and data[0] == _HANDSHAKE and data[1] == 3 and data[2] <= 4
 
 
 def read_hello(data: bytes) -> ClientHello | None:
-    """Read the ClientHello at the beginning of a connection; None where it is damaged."""
+    """Read the ClientHello at the beginning of a connection; None if it is malformed."""
     message = b"".join(_handshake(data))
     try:
         reader = _Reader(message)
@@ -95,7 +95,7 @@ def read_hello(data: bytes) -> ClientHello | None:
 
 
 def _handshake(data: bytes) -> Iterator[bytes]:
-    """Yield the payloads of the first records, as long as they are of the handshake."""
+    """Yield the payloads of the leading handshake records."""
     at = 0
     while is_tls(data[at : at + 5]) and at < _HELLO_LIMIT:
         size = int.from_bytes(data[at + 3 : at + 5])
@@ -150,7 +150,7 @@ def _read_protocols(reader: _Reader) -> Iterator[bytes]:
 
 
 def ja4(hello: ClientHello) -> str:
-    """Compute the fingerprint of a client over TCP."""
+    """Compute the JA4 fingerprint of a client over TCP."""
     ciphers = [number for number in hello.ciphers if not _is_grease(number)]
     extensions = [number for number in hello.extensions if not _is_grease(number)]
     version = max((v for v in hello.versions if not _is_grease(v)), default=hello.version)
@@ -191,10 +191,10 @@ def _is_grease(number: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One connection as the network saw it, from the client to the server.
+    """One connection as the network sees it, from the client to the server.
 
-    `parameters` are lines of `name value`; `sizes` the lengths of the records, in their order.
-    `is_reset` says that the client ended it by a reset.
+    `parameters` are lines of `name value`; `sizes` are the types and lengths of the records, in
+    order. `is_reset` says whether the client ended the connection by a reset.
     """
 
     parameters: bytes
@@ -203,7 +203,7 @@ class Wire:
 
 
 def read_wire(data: bytes, *, is_reset: bool = False) -> Wire:
-    """Read what a client sent below HTTP; plain text has no parameters and one size."""
+    """Return the network's view of a client's bytes; plain text has one size and no parameters."""
     if not is_tls(data):
         return Wire(b"plain text", b"%d" % len(data), is_reset)
     return Wire("\n".join(_parameters(data)).encode(), b" ".join(_sizes(data)), is_reset)
@@ -231,7 +231,7 @@ def _hex(numbers: tuple[int, ...]) -> str:
 
 
 def _sizes(data: bytes) -> Iterator[bytes]:
-    """Yield type and length of each record; what follows a broken one counts as one piece."""
+    """Yield `type:length` of each record; a truncated record header is one `rest` piece."""
     at = 0
     while at + 5 <= len(data):
         size = int.from_bytes(data[at + 3 : at + 5])

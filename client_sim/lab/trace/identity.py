@@ -1,9 +1,9 @@
-"""Another machine for a client: host, user, clock and disk as its interpreter reports them.
+"""Simulation of another machine: host, user, clock and disk as the interpreter reports them.
 
-The calls are replaced for good, before a client is loaded and can import one of them. During a run
-the replacements answer for the machine of that run, at all other times as before. Environment and
-time zone belong to the process, and are changed for real. Not replaced: what native code asks the
-system by itself, and what belongs to the interpreter and the hardware.
+The calls are replaced permanently, before a client is loaded and can import one of them. During a
+run the replacements answer for the machine of that run, and at other times they call the original.
+The environment and the time zone of the process are really changed during a run. Not replaced:
+system calls that native code makes itself, and facts about the interpreter and the hardware.
 """
 
 import builtins
@@ -29,23 +29,25 @@ from client_sim.lab.trace.machine import Machine
 Answer = Callable[..., Any]
 """Answers a call on a machine; takes the machine, the original call, and its arguments."""
 
-# What the interpreter and its libraries need stays, and does not differ between machines.
+# Prefixes of variables that the interpreter and its libraries need; they are the same on all
+# machines.
 _KEPT: Final = (
     *(b"PATH", b"TMP", b"TEMP", b"PYTHON", b"LD_", b"SSL_", b"OPENSSL_", b"COV", b"PYTEST"),
     b"VIRTUAL",
 )
 _ZONE: Final = b"TZ"
 _CARD: Final = re.compile(r"/sys/class/net/[^/]+/address")
-# The mapping under `os.environ`, which encodes and decodes each time; a run takes milliseconds.
+# The mapping below `os.environ`, which would encode and decode each time; runs take milliseconds.
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
 _CLOCKS: Final = ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME")
 BEGUN: Final = {
     number: time.clock_gettime(number)
     for number in (getattr(time, name) for name in _CLOCKS if hasattr(time, name))
 }
-"""What the clocks that count from this machine's start showed when this was imported.
+"""The clocks that count from this machine's start, read when this module was imported.
 
-It is taken off, so that a machine that started just now is one on a computer that runs for days.
+They are subtracted, so that a simulated machine can have started recently although this one has
+been up for days.
 """
 _present: Machine | None = None
 _bystanders: frozenset[threading.Thread] = frozenset()
@@ -53,9 +55,9 @@ _bystanders: frozenset[threading.Thread] = frozenset()
 
 @contextmanager
 def on_machine(machine: Machine) -> Iterator[Callable[[Machine], None]]:
-    """Make this process look like that machine to code that runs meanwhile, and to its threads.
+    """Make this process look like `machine` to code in the context and to threads that it starts.
 
-    What is yielded makes it look like another one.
+    Yields a function that switches to another machine.
     """
     global _present, _bystanders  # noqa: PLW0603  # a machine is one per interpreter
     prepare_machines()
@@ -96,14 +98,14 @@ def _set_environment(wanted: dict[bytes, bytes]) -> None:
 
 
 def _set_node(node: int) -> None:
-    """Replace what the standard library has cached about the machine."""
+    """Set the node id and clear the uname that the standard library caches."""
     uuid._node = node  # type: ignore[attr-defined]  # noqa: SLF001  # as `getnode` keeps it
     platform._uname_cache = None  # type: ignore[attr-defined]  # noqa: SLF001  # as `uname` does
 
 
 @cache
 def prepare_machines() -> None:
-    """Replace the calls, once, before a client can import one of them."""
+    """Replace the calls, once; call this before a client is imported."""
     for name, answer in _OF_OS.items():
         _replace((os, posix), name, answer)
     for name, answer in _OF_TIME.items():
@@ -129,7 +131,7 @@ def _replace(modules: tuple[Any, ...], name: str, answer: Answer) -> None:
 
 
 def _is_bystander() -> bool:
-    # Not `current_thread`, which creates a dummy thread where one is only about to start.
+    # Not `current_thread`, which creates a dummy object for a thread that is still starting.
     thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]  # noqa: SLF001  # its only name
     return thread in _bystanders
 
@@ -207,14 +209,14 @@ def _broken_down(
 
 
 def _written(_machine: Machine, call: Answer, *arguments: Any) -> str:
-    """Write a time, which is the last argument, or the present where that is left out."""
+    """Format a time, which is the last argument, or the current time if it is omitted."""
     whole = 2 if call.__name__ == "strftime" else 1
     told = arguments if len(arguments) == whole else (*arguments, time.localtime())
     return str(call(*told))
 
 
 def _told(machine: Machine, path: str | bytes) -> str | None:
-    """Return what a file says of a machine; its network cards have one address."""
+    """Return a machine's contents of a file, or None; all network cards have the same address."""
     name = os.fsdecode(path)
     if _CARD.fullmatch(name):
         return machine.node.to_bytes(6, "big").hex(":") + "\n"

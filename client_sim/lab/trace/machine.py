@@ -1,6 +1,7 @@
-"""The machine that a client runs on, as far as its interpreter reports it.
+"""The machine on which a client runs, as far as its interpreter reports it.
 
-The phones of one run share it, so comparing them shows nothing that depends on the machine.
+Without simulated machines all phones would run on the same one, and comparing them would not show
+bytes that depend on it.
 """
 
 import math
@@ -22,10 +23,10 @@ _GIB: Final = 2**30 // _BLOCK
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Machine:
-    """What differs between two machines. Times are seconds, sizes blocks of 4,096 bytes.
+    """What differs between machines; times are in seconds, sizes in blocks of 4,096 bytes.
 
-    `clock` is the offset of its clock from this machine's, `uptime` how long it has been up.
-    `files` has, by path, the contents of files that identify a machine.
+    `clock` is the offset of its clock from the real machine's, and `uptime` the time since its
+    start. `files` maps paths to the contents of files that identify a machine.
     """
 
     host: str
@@ -48,13 +49,13 @@ class Machine:
 
 @lru_cache(maxsize=512)
 def make_machine(seed: bytes) -> Machine:
-    """Draw a machine: the same for the same seed, and for another one different in everything."""
+    """Draw a machine; the same seed gives the same one, other seeds differ in every field."""
     tape = Tape(b"machine " + seed)
     host, user = tape.word()[: 4 + tape.below(9)], tape.word()[: 3 + tape.below(6)]
     home = f"/{tape.pick(('home', 'Users', 'srv'))}/{user}"
     country, zone = tape.pick(COUNTRIES), tape.pick(COUNTRIES).zone
     language = f"{country.language}_{country.name}"
-    # Sizes and times of all magnitudes: a client may look for a small disk, or a start just now.
+    # All magnitudes, because a client may react to a small disk or to a recent start.
     cpus, memory = 1 + tape.below(64), _draw(tape, _GIB // 2, 512 * _GIB)
     disk = _draw(tape, 4 * _GIB, 8000 * _GIB)
     uptime = _draw(tape, 30, 3 * _YEAR) + tape.below(1000) / 1000
@@ -111,15 +112,15 @@ def make_machine(seed: bytes) -> Machine:
 
 
 def _draw(tape: Tape, least: int, most: int) -> int:
-    """Draw a number from `least` to `most`, each magnitude as likely as another."""
+    """Draw a number from `least` to `most`, distributed log-uniformly."""
     return round(least * math.exp(math.log(most / least) * tape.below(1 << 32) / (1 << 32)))
 
 
 def grow_older(machine: Machine, tape: Tape, times: int) -> tuple[Machine, ...]:
-    """Return the machine as it reports itself hours later, so many times: each from the one before.
+    """Return `times` later states of a machine, each derived from the previous one.
 
-    About half of what it reports is another each time. Free room on the disk always is, and in
-    every second draw there is less of it.
+    About half of the fields change each time. The free disk space always changes, and decreases in
+    half of the draws.
     """
     return tuple(accumulate(range(times), lambda was, _: _alter(was, tape), initial=machine))[1:]
 

@@ -1,7 +1,7 @@
-"""Worlds in which a client runs: what a scenario can do with one, and one in a single process.
+"""Worlds in which a client runs: the interface for scenarios, and a world inside one process.
 
-That has virtual time, a script for a server, and no sockets. The randomness that it gives a client
-is the same for the same seed, poll by poll.
+`MemoryWorld` has virtual time, a scripted server, and no sockets. Its randomness is determined by
+the seed, separately for each poll.
 """
 
 import hashlib
@@ -17,30 +17,30 @@ from client_sim.persona import Persona
 from client_sim.world import Public, Stream, World
 
 ELSEWHERE: Final = "192.0.2.1"
-"""The address of every host that is not the update server (RFC 5737: routed nowhere)."""
+"""The address of every host except the update server (RFC 5737: not routed)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entropy:
     """A seed for a whole run, and other seeds for single polls.
 
-    `instead` maps the number of a poll (from 1; 0 is what is drawn before the first) to the seed of
-    what is drawn from the beginning of that poll to the beginning of the next. So two runs can
-    differ in the randomness of one poll alone.
+    `instead` maps the number of a poll to the seed of everything drawn from the beginning of that
+    poll to the beginning of the next. Polls count from 1; 0 stands for draws before the first. Two
+    runs can thus differ in the randomness of a single poll.
     """
 
     seed: bytes
     instead: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     def seed_of(self, poll: int) -> bytes:
-        """Return the seed of what is drawn in and after a poll."""
+        """Return the seed of the draws in and after a poll."""
         return self.instead.get(poll, self.seed)
 
 
 class SeededEntropy:
-    """A tape for each poll and for each length that is drawn; every draw has its own place on it.
+    """Randomness from a separate sequence for each poll and for each drawn length.
 
-    So an extra draw of another length, in one of two runs alone, leaves all other draws the same.
+    An extra draw of another length in one of two runs therefore does not change the other draws.
     """
 
     def __init__(self, entropy: Entropy) -> None:
@@ -49,7 +49,7 @@ class SeededEntropy:
         self._drawn: Counter[int] = Counter()
 
     def begin_poll(self, poll: int) -> None:
-        """Switch to the tape of a poll."""
+        """Switch to the sequences of a poll."""
         self._poll = poll
         self._drawn.clear()
 
@@ -68,27 +68,27 @@ class DrivenWorld(World, Protocol):
         """Set the clock to epoch seconds `now`."""
 
     def set_back(self, seconds: float) -> None:
-        """Set the phone's clock back by so many seconds; in memory the server's own goes on."""
+        """Set the phone's clock back by `seconds`; in memory the server's clock is not changed."""
 
     def begin_poll(self, poll: int) -> None:
         """Switch to the randomness of a poll; the first is 1."""
 
     def far_ends(self) -> Sequence[bytes] | None:
-        """Close what is still open and return what the other end of each connection received.
+        """Close open connections, and return what the other end of each connection received.
 
-        In the order of connecting; None when the other end is this very object.
+        The order is that of connecting. None if the other end is this object.
         """
 
     def wires(self) -> Sequence[Wire] | None:
-        """Return what the network saw of each connection; None where there is no network."""
+        """Return what the network saw of each connection; None if there is no network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a scripted server is asked: bytes sent since its last answer, and where.
+    """A request to a scripted server: the bytes sent since its last answer, and the connection.
 
-    `now` is the virtual time, `connection` counts from 0 in a run, `address`, `port` and `tls` are
-    what the client connected to.
+    `now` is the virtual time and `connection` counts from 0 in a run. `address`, `port` and `tls`
+    are what the client connected to.
     """
 
     data: bytes
@@ -99,7 +99,7 @@ class Asked:
     tls: str | None
 
 
-_IDLE: Final = 15.0  # seconds after which our server closes a connection on which nothing comes
+_IDLE: Final = 15.0  # seconds; idle timeout of hening's server
 
 
 _SHARED: Final = ip_network("100.64.0.0/10")
@@ -109,17 +109,18 @@ _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168
 
 
 Responder = Callable[[Asked], bytes]
-"""A scripted server: returns the next bytes of its answer; b"" hangs up. An OSError that it raises
-reaches the client as a connection that breaks or times out. Its method `reach`, where there is one,
-is called without bytes before a name is resolved and before a connection is made: an OSError fails
-that step. For a name, `address` is the name and `port` 0."""
+"""A scripted server: returns the next bytes of its answer; b"" closes the connection.
+
+An OSError that it raises reaches the client as a connection that breaks or times out. Its optional
+method `reach` is called without bytes before a name is resolved and before a connection is made; an
+OSError makes that step fail. For a name, `address` is the name and `port` is 0."""
 
 
 class Pieces(bytes):
-    """An answer that arrives in pieces; each has the seconds to wait for it and its length.
+    """An answer that arrives in pieces, each given by the seconds to wait for it and its length.
 
-    What is left after them arrives in one piece, without a wait. With an `error` the connection
-    breaks when all has arrived.
+    The rest of the answer arrives in one piece, without a wait. If there is an `error`, it is
+    raised after everything has arrived.
     """
 
     pieces: tuple[tuple[float, int], ...]
@@ -142,8 +143,8 @@ class Pieces(bytes):
 class MemoryStream:
     """One end of a connection to a scripted server in the same process.
 
-    `wait` is called with the seconds that a piece of an answer takes. A client that reads on where
-    nothing is to come waits until the server's patience is over.
+    `wait` is called with the seconds that a piece of an answer takes. A client that reads when no
+    answer is pending waits for the server's idle timeout.
     """
 
     def __init__(self, respond: Callable[[bytes], bytes], wait: Callable[[float], None]) -> None:
@@ -158,7 +159,7 @@ class MemoryStream:
         self._open = True
 
     def send(self, data: bytes) -> None:
-        """Hand bytes to the script; raise OSError when closed."""
+        """Send bytes to the script; raise OSError if the stream is closed."""
         self._check_open()
         self._asked += data
 
@@ -186,7 +187,7 @@ class MemoryStream:
         self._open = False
 
     def is_unread(self) -> bool:
-        """Return whether bytes were requested, or have come, that the client has not read.
+        """Return whether an answer was requested or has arrived that the client has not read.
 
         Closing such a socket resets the connection.
         """
@@ -212,17 +213,17 @@ class MemoryStream:
 
 
 def _is_kept(answer: bytes) -> bool:
-    """Return whether a server keeps the connection after an answer, all of which has come."""
+    """Return whether a server keeps the connection open after this complete answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     return b"content-length: %d" % len(body) in lines and b"connection: close" not in lines
 
 
 def list_addresses(host: str) -> Sequence[str]:
-    """Return the two addresses that a server's name has in all worlds.
+    """Return the two addresses of a host name, which are the same in all worlds.
 
-    They are of the space that carriers share (RFC 6598), so they belong to no server, and do not
-    look like documentation addresses either. Those of every fourth name are private (RFC 1918).
+    They are in the shared address space of carriers (RFC 6598), so they belong to no server and do
+    not look like documentation addresses. Every fourth name has private addresses (RFC 1918).
     """
     digest = hashlib.sha256(host.encode()).digest()
     network = _PRIVATE[digest[4] % len(_PRIVATE)] if is_private(host) else _SHARED
@@ -231,12 +232,12 @@ def list_addresses(host: str) -> Sequence[str]:
 
 
 def is_private(host: str) -> bool:
-    """Return whether a server's name leads to private addresses, as in an office's network."""
+    """Return whether a host name has private addresses, as in an office network."""
     return hashlib.sha256(host.encode()).digest()[3] % 4 == 0
 
 
 class VirtualWorld:
-    """What a client is given in any world of the lab; its clock is virtual."""
+    """Base class of the lab's worlds, with a virtual clock."""
 
     def __init__(
         self, public: Public, personal: Persona | None, *, entropy: Entropy, start: float
@@ -266,7 +267,7 @@ class VirtualWorld:
 
 
 class MemoryWorld(VirtualWorld):
-    """A world in which one scripted server answers on every name and address."""
+    """A world in which one scripted server answers for every host name and address."""
 
     def __init__(
         self,
@@ -283,14 +284,15 @@ class MemoryWorld(VirtualWorld):
         self._connections = 0
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Answer every question: the update server has two addresses, all others share one.
+        """Resolve every host name: the update server has two addresses, all others share one.
 
-        With a single address, a leak by the choice of an address would not show.
+        With a single address, a leak through the choice of an address would not be noticed.
         """
         try:
             self._reach(Asked(b"", self._now, self._connections, host, 0, None))
         except OSError:
-            # The connection that was to follow counts, too: the next attempt has the next number.
+            # Count the connection that would have followed, so that the next attempt gets the next
+            # number.
             self._connections += 1
             raise
         return list_addresses(host) if host == self.public.host else [ELSEWHERE]

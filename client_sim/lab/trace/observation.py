@@ -1,4 +1,4 @@
-"""Everything that left a client during one run, in order: the trace that all oracles read."""
+"""The trace that all oracles read: everything that left a client during one run, in order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Final
 
 RESET: Final = b"reset"
-"""The bytes of a close that resets the connection; an orderly close has none."""
+"""The `data` of a close that resets the connection; that of an orderly close is empty."""
 
 
 class Channel(StrEnum):
-    """The ways out of a phone."""
+    """The channels by which data or information leaves a phone."""
 
     DNS = "dns question"
     CONNECT = "connect target"
@@ -28,14 +28,19 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One thing that left: when (epoch seconds), during which phase, by which channel.
+    """One item that left the phone: its time (epoch seconds), phase, channel and content.
 
-    `phase` is a step of a scenario, in a capture the place where it stands. `connection` counts
-    from 0 in the order of connecting and is -1 where there is none. `data` are, by channel: the
-    bytes of one send call (in a capture, of one segment, and whatever else left); the name of a DNS
-    question; `ADDRESS PORT TLS-NAME` of a connect target; the due time of the next poll (as `DUE`
-    where it changed, or is a reset phone's first); what was tried outside the world; the name of an
-    exception; of a close, `RESET` or nothing.
+    `phase` is a step of a scenario, or the position in a capture. `connection` counts from 0 in the
+    order of connecting and is -1 for an item without a connection. `data` depends on the channel:
+
+    - `BYTES`: the bytes of one send call, or of one segment in a capture.
+    - `DNS`: the name in the question.
+    - `CONNECT`: `ADDRESS PORT TLS-NAME`.
+    - `TLS`, `SIZES`: as in `Wire`.
+    - `SCHEDULE`: the due time of the next poll; `DUE` if it changed or is the first after a reset.
+    - `DETOUR`: the attempt outside the world.
+    - `CRASH`: the name of the exception.
+    - `CLOSE`: `RESET` or nothing.
     """
 
     at: float
@@ -47,7 +52,7 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Fresh randomness that a client took."""
+    """Random bytes that a client drew."""
 
     phase: str
     data: bytes
@@ -63,10 +68,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection: its target, what TLS showed, all bytes sent on it, how often it was closed.
+    """One connection: its target, its TLS parameters, all bytes sent, and the number of closes.
 
-    `is_reset` says that it ended by a reset. `parameters` has an entry for each departure of TLS
-    parameters.
+    `is_reset` says whether it ended by a reset. `parameters` has an entry for each departure of the
+    TLS channel.
     """
 
     index: int
@@ -83,11 +88,13 @@ class Connection:
 class Observation:
     """One run of one client.
 
-    `received` and `far_end` hold an entry for each connection: what came back, and what the other
-    end of the socket got; `far_end` is None when no sockets were used. `outcomes` has the decision
-    that each poll reported: it did not leave the phone, but shows how far the polls got. `failures`
-    has, by phase, the sentence of each poll that reported that it ended early. `nearest` holds for
-    each connection the first address in the answer to the DNS question before it, as far as known.
+    - `received` and `far_end` have an entry for each connection: the bytes that the client
+      received, and the bytes that the other end of the socket received. `far_end` is None if no
+      sockets were used.
+    - `outcomes` has the decision that each poll reported. It did not leave the phone, but shows how
+      far the polls got.
+    - `failures` maps phases to the sentence of each poll that reported that it ended early.
+    - `nearest` has for each connection the first address in the preceding DNS answer, if known.
     """
 
     departures: tuple[Departure, ...]
@@ -100,12 +107,12 @@ class Observation:
     nearest: tuple[str | None, ...] = ()
 
     def connections(self) -> tuple[Connection, ...]:
-        """Gather the bytes of each connection in the order they were sent."""
+        """Return the connections, each with its bytes in the order in which they were sent."""
         return self._connections
 
     @cached_property
     def _connections(self) -> tuple[Connection, ...]:
-        # Every judge asks for them, and a run of a hundred days has thousands of departures.
+        # Cached, because every judge needs them and a long run has thousands of departures.
         own: list[list[Departure]] = [[] for _ in self.received]
         for departure in self.departures:
             if 0 <= departure.connection < len(own):
@@ -113,7 +120,7 @@ class Observation:
         return tuple(_gather(index, departures) for index, departures in enumerate(own))
 
     def questions(self) -> tuple[Departure, ...]:
-        """List the DNS questions."""
+        """Return the DNS questions."""
         return tuple(d for d in self.departures if d.channel is Channel.DNS)
 
 

@@ -1,8 +1,8 @@
-"""A world around a world, which records all that leaves through it, and all looks at an owner.
+"""A wrapper of a world that records everything that leaves, and every read of the owner's data.
 
-A client that collects data before it sends any leaves no byte on the network meanwhile. Stand-ins
-for the owner's data, and for events that carry it, record every read: polling needs none of this
-data, so any read is a finding.
+A client that collects data before it sends any sends no byte meanwhile. Wrappers of the owner's
+data, and of events that carry it, therefore record every read. Polling needs none of this data, so
+any read is a finding.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -20,9 +20,9 @@ _FIELDS = frozenset(field.name for field in fields(Persona))
 
 
 class Tripwire(Persona):
-    """A persona that calls `note(field)` whenever a field is read; the values are the true ones.
+    """A persona with unchanged values that calls `note(field)` whenever a field is read.
 
-    Copying, printing, comparing or encoding it reads every field, and is recorded as such.
+    Copying, printing, comparing or encoding it reads every field and is recorded as such.
     """
 
     __slots__ = ("_note",)
@@ -40,10 +40,10 @@ class Tripwire(Persona):
 
 
 class WatchedEvent(Event):
-    """An event that calls `note(field)` when its details are read; they are the true ones.
+    """An event with unchanged details that calls `note(field)` when they are read.
 
-    The details are the owner's data, too: a number, a text, a place. The name is not: a client may
-    distinguish a restart from a call.
+    The details are the owner's data: a number, a text, a place. The name is not, because a client
+    may distinguish a restart from a call.
     """
 
     __slots__ = ("_note",)
@@ -62,10 +62,10 @@ class WatchedEvent(Event):
 
 
 class RecordingWorld:
-    """The world that a client gets in the lab: the inner world, with a record of each departure.
+    """The world that a client gets in the lab: wraps an inner world and records each departure.
 
-    `phase` names the current step; the scenario sets it. The owner's data of the inner world is
-    wrapped in a tripwire.
+    `phase` is the name of the current step and is set by the scenario. The owner's data of the
+    inner world is wrapped in a tripwire.
     """
 
     def __init__(self, inner: DrivenWorld) -> None:
@@ -96,14 +96,14 @@ class RecordingWorld:
         return self._inner.now()
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Note the question and pass it on."""
+        """Record the question and resolve the name."""
         self.note(Channel.DNS, host.encode())
         addresses = self._inner.resolve(host)
         self._answered = next(iter(addresses), None)
         return addresses
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Note the target and connect; a name in place of an address is resolved first."""
+        """Record the target and connect; a host name is resolved first."""
         if not is_address(address):
             address = self.resolve(address)[0]
         target = f"{address} {port} {tls or 'plain'}".encode()
@@ -119,31 +119,31 @@ class RecordingWorld:
         return _RecordingStream(self, stream, connection)
 
     def begin_poll(self, poll: int) -> None:
-        """Set the phase that begins, and switch to its randomness."""
+        """Set the phase of a poll, and switch to its randomness."""
         self.phase = f"poll {poll}"
         self._inner.begin_poll(poll)
 
     def watch(self, event: Event) -> Event:
-        """Return the event for a client: its details are wrapped in a tripwire, too."""
+        """Return the event for a client, with its details wrapped in a tripwire."""
         return WatchedEvent(event, self._note_read)
 
     def note(self, channel: Channel, data: bytes, connection: int = -1) -> None:
-        """Add a departure at the present time and phase."""
+        """Record a departure with the current time and phase."""
         self._departures.append(Departure(self.now(), self.phase, channel, connection, data))
 
     def note_outcome(self, outcome: object) -> None:
-        """Keep the decision that a poll reports, and its `failure` if it has one."""
+        """Record the decision that a poll reports, and its `failure` if it has one."""
         self.outcomes.append(str(outcome))
         failure = getattr(outcome, "failure", None)
         if failure is not None:
             self.failures[self.phase] = f"the poll ended early: {failure}"
 
     def note_received(self, connection: int, data: bytes) -> None:
-        """Keep what came back, to compare it with what is sent later."""
+        """Record received bytes, to compare them with what is sent later."""
         self._received[connection] += data
 
     def observation(self) -> Observation:
-        """End the run and give everything that was noted."""
+        """End the run and return everything that was recorded."""
         far_ends = self._inner.far_ends()
         return Observation(
             departures=tuple(self._with_wires(self._inner.wires())),
@@ -157,7 +157,7 @@ class RecordingWorld:
         )
 
     def _with_wires(self, wires: Sequence[Wire] | None) -> Iterator[Departure]:
-        """Add what the network saw of a connection right after its beginning, and how it ended."""
+        """Insert the network's view of each connection after its `CONNECT`, and mark resets."""
         for departure in self._departures:
             if departure.channel is Channel.CLOSE and wires is not None:
                 is_reset = wires[departure.connection].is_reset
@@ -189,7 +189,7 @@ class _RecordingStream:
         self._connection = connection
 
     def send(self, data: bytes) -> None:
-        # Noted before it is sent: bytes may have left even when the call fails.
+        # Recorded before it is sent, because bytes may have left even if the call fails.
         self._world.note(Channel.BYTES, bytes(data), self._connection)
         self._inner.send(data)
 

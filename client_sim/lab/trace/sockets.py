@@ -1,8 +1,7 @@
-"""A world with real sockets, through a relay that keeps the bytes at the other end.
+"""A world with real sockets, and a relay that records the bytes at the other end.
 
-The relay is a TCP relay on loopback between client and server. It reads no HTTP: what it keeps is
-what came out of the socket, so it can be compared byte for byte with what the client says it put
-in.
+The relay is a TCP relay on loopback between client and server, which does not read HTTP. The bytes
+that it received can be compared with the bytes that the client sent according to its world.
 """
 
 import socket
@@ -18,21 +17,21 @@ from client_sim.persona import Persona
 from client_sim.world import Public, Stream
 
 PATIENCE: Final = 20.0
-"""Seconds to wait for a peer on loopback: one that is silent for longer is gone."""
+"""Seconds to wait for a peer on loopback; one that is silent for longer is considered dead."""
 
 _CHUNK: Final = 65_536
 _NOTHING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 Dial = Callable[[socket.socket, str], socket.socket]
-"""Begins TLS on a connected socket, with the name to authenticate; OSError where it fails."""
+"""Starts TLS on a connected socket, given the server name to authenticate; raises OSError."""
 MakeDial = Callable[[str, Persona], Dial]
-"""Makes the function that begins TLS for an owner's phone, from the PEM text of its trusted CAs."""
+"""Returns the `Dial` of an owner's phone, given the PEM text of its trusted CAs."""
 
 
 class Acceptor:
-    """A listener that accepts from `start` to `stop`; `address` is where clients connect.
+    """A listener that accepts connections at `address` from `start` to `stop`.
 
-    `begin` is called for each connection in order, with the socket and the client's port; it
-    returns the function that a thread then runs.
+    `begin` is called for each connection in order, with the socket and the client's port. It
+    returns the function that serves the connection in a thread.
     """
 
     def __init__(self, begin: Callable[[socket.socket, int], Callable[[], None]]) -> None:
@@ -44,11 +43,11 @@ class Acceptor:
         self.address: tuple[str, int] = self._listener.getsockname()
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start accepting."""
         self._accepting.start()
 
     def stop(self) -> None:
-        """Stop accepting; open connections go on."""
+        """Stop accepting; open connections continue."""
         # On Linux, close() does not wake a waiting accept; shutdown() does.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -56,9 +55,9 @@ class Acceptor:
         self._accepting.join(PATIENCE)
 
     def wait(self, count: int = 0) -> bool:
-        """Wait until `count` connections have come and all are over; return whether they are.
+        """Wait until `count` connections were accepted and all have ended; return whether they did.
 
-        A closed connection may still be in the queue of the listener.
+        A connection that the client has closed may still be in the listener's queue.
         """
         with self._arrival:
             if not self._arrival.wait_for(lambda: len(self._serving) >= count, PATIENCE):
@@ -93,7 +92,7 @@ def check_answering(upstream: tuple[str, int]) -> None:
 
 
 class Relayed:
-    """The bytes of a client on one connection, and whether the client ended it by a reset."""
+    """The bytes that a client sent on one connection, and whether it ended by a client's reset."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -102,9 +101,9 @@ class Relayed:
 
 
 class Relay:
-    """A running relay to `upstream` (address, port); a context manager, which stops it.
+    """A relay to `upstream` (address, port), which runs while its context is active.
 
-    `address` is where clients connect.
+    Clients connect to `address`.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
@@ -123,7 +122,10 @@ class Relay:
         self._acceptor.wait()
 
     def take(self, client_port: int) -> Relayed:
-        """Wait until the connection from `client_port` is over and give what was received on it."""
+        """Wait until the connection from `client_port` has ended, and return its bytes.
+
+        Raise EnvironmentFailedError if that takes longer than `PATIENCE`.
+        """
         with self._arrival:
             there = self._arrival.wait_for(lambda: client_port in self._relayed, PATIENCE)
             relayed = self._relayed.pop(client_port) if there else None
@@ -145,7 +147,7 @@ class Relay:
             try:
                 far = stack.enter_context(socket.create_connection(self._upstream, PATIENCE))
             except OSError:
-                # What the client sends after the server is gone still belongs to the record.
+                # Bytes that the client sends after the server has gone are still recorded.
                 far = None
             if far is not None:
                 far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
@@ -166,11 +168,11 @@ class Relay:
 
 
 def _pump_back(far: socket.socket, near: socket.socket) -> None:
-    """Forward answers to the client; close the client's side when the server closes its own."""
+    """Forward answers to the client until the server closes; then close the client's side."""
     with suppress(OSError):
         while chunk := far.recv(_CHUNK):
             near.sendall(chunk)
-    # Also after a reset: otherwise the client would wait for an answer.
+    # Also after a reset, because the client would otherwise wait for an answer.
     with suppress(OSError):
         near.shutdown(socket.SHUT_WR)
 
@@ -191,12 +193,12 @@ class _SocketStream:
 
 
 class SocketWorld(VirtualWorld):
-    """A world with real sockets to the update server, through a relay that keeps the bytes.
+    """A world with real sockets to the update server, through a relay that records the bytes.
 
-    `addresses` maps names to addresses; other names have the address `ELSEWHERE`, which gives an
-    empty answer: planted data never leaves the machine. `dial` begins TLS; without it, TLS is
-    refused. With it, `received` returns what the server read within TLS on each of so many
-    connections.
+    `addresses` maps host names to addresses. All other names have the address `ELSEWHERE`, whose
+    simulated server gives an empty answer, so planted data never leaves the machine. `dial` starts
+    TLS; without it, TLS is refused. With TLS, `received(n)` returns the plaintext that the server
+    read on each of `n` connections.
     """
 
     def __init__(
@@ -220,11 +222,11 @@ class SocketWorld(VirtualWorld):
         self._streams: list[_SocketStream | _Hole] = []
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Answer from the table, so that a client asks for a host name and never for an address."""
+        """Return the address from `addresses`, or `ELSEWHERE`."""
         return [self._addresses.get(host, ELSEWHERE)]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Open a real connection to the relay, in TLS where a name is given; raises OSError."""
+        """Connect to the relay, with TLS if a server name is given; raise OSError on failure."""
         if address not in self._addresses.values() or port != self.public.port:
             hole = _Hole()
             self._streams.append(hole)
@@ -241,7 +243,7 @@ class SocketWorld(VirtualWorld):
         return stream
 
     def far_ends(self) -> Sequence[bytes] | None:
-        """Close what is open and collect what the other end read."""
+        """Close all connections and return what the other end read on each."""
         carried = self._carry()
         if self._received is None:
             return [each.data for each in carried]
@@ -253,7 +255,7 @@ class SocketWorld(VirtualWorld):
         ]
 
     def wires(self) -> Sequence[Wire] | None:
-        """Return what the relay carried, as the network saw it."""
+        """Return the network's view of each relayed connection."""
         return [read_wire(each.data, is_reset=each.is_reset) for each in self._carry()]
 
     def _carry(self) -> "list[_Hole | Relayed]":
@@ -267,7 +269,7 @@ class SocketWorld(VirtualWorld):
 
 
 class _Hole(MemoryStream):
-    """A connection to nowhere, which gives an empty answer and keeps what it received."""
+    """A simulated connection that gives an empty answer and keeps the bytes sent."""
 
     def __init__(self) -> None:
         super().__init__(lambda _asked: _NOTHING, lambda _seconds: None)
