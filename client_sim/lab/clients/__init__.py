@@ -1,6 +1,6 @@
 """Clients that can be examined by name.
 
 `loading` finds a client by its name, or starts one as in a new process. `toy` is the smallest clean
-one, `following` has those that fetch packs and packages, too, `installing` is the phone's own
-client with installations. `phone_2014` is the phone of the reports of July 2014.
+client; those in `following` also fetch packs and packages. `installing` adds installations to the
+phone's own client. `phone_2014` is the phone described in the reports of July 2014.
 """

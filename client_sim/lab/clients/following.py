@@ -1,8 +1,8 @@
-"""Clean clients that fetch what is published; they verify nothing.
+"""Clean clients that fetch published files; they verify nothing.
 
-One follows public content and fetches packs. It asks in the order of docs/PRIVACY.md, over the
-phone's own way of asking. The other fetches a package after its polls, in the blocks of FORMATS
-section 9.
+`FollowingToy` follows public content and fetches packs. It sends its requests in the order of
+docs/PRIVACY.md, over the phone's own transport. `DownloadingToy` fetches a package after its polls,
+in the blocks of FORMATS section 9.
 """
 
 import json
@@ -23,14 +23,14 @@ BLOCK: Final = 8 * 1024 * 1024
 """Bytes of a block."""
 DIGEST: Final = "6a2c5f0d" * 8
 LENGTH: Final = 20_000_000
-"""The package that there is in this toy's world: three blocks, the last one short."""
+"""The length of the only package, in bytes: three blocks, the last one short."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """A part of a pack as its role lists it; parts ascend as phones ask for them.
+    """A part of a pack as its role lists it; parts are ordered as phones request them.
 
-    `state` is what its pack says of itself: `title`, `start`, `rollout`, `withdrawn` and more.
+    `state` is the description of its pack: `title`, `start`, `rollout`, `withdrawn` and more.
     """
 
     kind: str
@@ -40,22 +40,22 @@ class Part:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether its pack is."""
+        """Whether its pack's version is withdrawn."""
         return self.state["version"] in self.state["withdrawn"]
 
 
 class FollowingToy:
-    """Polls, asks for what is new, and for all parts of packs that it does not count as held.
+    """Polls, and requests new metadata and all parts of packs that it does not hold.
 
-    `state["versions"]` are those of roles that it holds, `state["held ROLE"]` the paths of parts,
-    `state["packs ROLE"]` the version of each pack that it saw last.
+    `state["versions"]` has the versions of the roles that it holds, `state["held ROLE"]` the paths
+    of the parts, and `state["packs ROLE"]` the last seen version of each pack.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
 
     def poll(self) -> str:
-        """Ask once; whatever fails ends the poll and nothing else."""
+        """Poll once; any failure ends only this poll."""
         try:
             with Connection(self.world) as connection:
                 self.follow(connection)
@@ -64,10 +64,10 @@ class FollowingToy:
         return "nothing new"
 
     def on_event(self, event: Event) -> None:
-        """Take no notice."""
+        """Ignore the event."""
 
     def next_poll(self, now: float) -> float:
-        """Draw the next due time as FORMATS section 9 says, and give it until it has passed."""
+        """Draw the next due time by FORMATS section 9, and return it until it has passed."""
         due = float(self.load("due") or 0)
         if not now < due <= now + 28_800:
             due = now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
@@ -75,7 +75,7 @@ class FollowingToy:
         return due
 
     def follow(self, connection: Connection) -> None:
-        """Ask for metadata, then for packs."""
+        """Request metadata, then packs."""
         versions = self.load("versions") or {"root": 1}
         while connection.get_if_there(f"/metadata/{versions['root'] + 1}.root.json", limit=_LIMIT):
             versions["root"] += 1
@@ -92,23 +92,23 @@ class FollowingToy:
             self._follow_packs(connection, role)
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        """Choose which parts of a role to ask for now, and in which order."""
+        """Return the parts of a role to request now, in order."""
         return [part for part in parts if not part.is_withdrawn and part.path not in held]
 
     def fetch_parts(self, connection: Connection, chosen: Sequence[Part]) -> bool:
-        """Ask for parts until one does not come; return whether all came."""
+        """Request parts until one is missing; return whether all were received."""
         return all(self.fetch_part(connection, part) for part in chosen)
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
-        """Ask for a part; return whether it came."""
+        """Request a part; return whether it was received."""
         return connection.get_if_there(part.path, limit=_LIMIT) is not None
 
     def count_held(self, parts: Sequence[Part]) -> list[str]:
-        """Return the paths that count as held after a version of a role that came whole."""
+        """Return the paths that count as held after all parts of a role's version were received."""
         return [part.path for part in parts if not part.is_withdrawn]
 
     def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
-        """Count what was withdrawn since as held no more, and return the paths of the rest."""
+        """Forget the parts of packs that were withdrawn, and return the paths still held."""
         known = self.load(f"packs {role}") or {}
         gone = {kind for kind, pack in packs.items() if known.get(kind) in pack["withdrawn"]}
         held = [path for path in self.load(f"held {role}") or [] if path.split("/")[3] not in gone]
@@ -117,11 +117,11 @@ class FollowingToy:
         return held
 
     def load(self, name: str) -> Any:  # noqa: ANN401  # any JSON
-        """Load what was kept, or None."""
+        """Load a value from the state, or None."""
         return json.loads(self.world.state.get(name, b"null"))
 
     def keep(self, name: str, value: object) -> None:
-        """Keep something."""
+        """Store a value in the state."""
         self.world.state[name] = json.dumps(value).encode()
 
     def _fetch(self, connection: Connection, path: str) -> dict[str, Any]:
@@ -170,9 +170,9 @@ def _list_parts(role: str, targets: dict[str, Any], packs: dict[str, Any]) -> li
 
 
 class DownloadingToy(ToyClient):
-    """Asks, after each poll, for the blocks that it does not hold yet, until one does not come.
+    """Requests the blocks that it does not hold after each poll, until one is not received.
 
-    `state["block"]` is the number of whole blocks that it holds.
+    `state["block"]` is the number of complete blocks that it holds.
     """
 
     def __init__(self, world: World) -> None:
@@ -181,22 +181,22 @@ class DownloadingToy(ToyClient):
         self.received = 0
 
     def poll(self) -> str:
-        """Poll; then fetch what is missing, over another connection."""
+        """Poll, then fetch the missing blocks over another connection."""
         outcome = super().poll()
         return outcome if self.is_complete else self.fetch()
 
     @property
     def held(self) -> int:
-        """The number of blocks that were received whole."""
+        """The number of complete blocks."""
         return int(self.world.state.get("block", b"0"))
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether all blocks are complete."""
         return self.held * BLOCK >= LENGTH
 
     def fetch(self) -> str:
-        """Ask for block after block; one that is cut short is asked for again another time."""
+        """Request the missing blocks in order; a truncated block is requested again later."""
         try:
             stream = self.open()
             try:
@@ -213,12 +213,12 @@ class DownloadingToy(ToyClient):
         return "fetched"
 
     def plan(self) -> Sequence[tuple[int, int]]:
-        """List the blocks to ask for as first and last byte, both inclusive."""
+        """Return the blocks to request as first and last byte, both inclusive."""
         firsts = range(self.held * BLOCK, LENGTH, BLOCK)
         return tuple((first, min(first + BLOCK, LENGTH) - 1) for first in firsts)
 
     def ask_block(self, stream: Stream, first: int, last: int) -> None:
-        """Ask for one block and count what comes."""
+        """Request one block and count the received bytes."""
         self.transmit(stream, self.block_request(first, last))
         self.received = 0
         self.status, body = self.receive(stream)
@@ -234,10 +234,10 @@ class DownloadingToy(ToyClient):
         return (self.headers()[0], f"Range: bytes={first}-{last}")
 
     def package_path(self) -> str:
-        """Name the package."""
+        """Return the path of the package."""
         public = self.world.public
         return f"/targets/{public.codename}/{public.region}/{public.channel}/{DIGEST}.{self.name()}"
 
     def name(self) -> str:
-        """Return the file's name: of a full image, which fits every build."""
+        """Return the file name of a full package, which fits every build."""
         return f"{self.world.public.codename}-2-full.zip"

@@ -1,8 +1,8 @@
-"""The phone's own client with what follows an offer: codename role, proof, package, a second look.
+"""The phone's own client with the steps after an offer: codename role, proof, package, second look.
 
-The engine is left out, and so is the restart into what was installed: of an installation the lab
-examines what leaves. Where builds do not boot, the phone has a record of that before its next poll.
-A user's client installs by itself, or not at all.
+The update engine and the restart into the new build are left out, because the lab examines only
+what leaves the phone. If builds do not boot, the phone has a record of that before its next poll. A
+user's client installs by itself, or not at all.
 """
 
 import os
@@ -25,16 +25,16 @@ from client_sim.engine.slots import Slots
 from client_sim.world import BuildFacts, Client, Event, Factory, Public, World
 
 _SHARED: Final = "/dev/shm"  # noqa: S108  # a folder of a random name in it
-# A thousand polls would each wait for a disk; without such a folder the usual one is taken.
+# In memory, because a thousand polls would each wait for a disk. None is the default folder.
 _MEMORY: Final = _SHARED if os.access(_SHARED, os.W_OK) else None
 _KEPT: Final = "download "
-"""Begins the names under which the folder of downloads is kept among the client's state."""
+"""The prefix of the downloads folder's files in the client's state."""
 
 
 def install_too(factory: Factory) -> Factory:
-    """Make the polling client install what it is offered, also over a transport that leaks.
+    """Make the polling client install offered releases; other clients are not changed.
 
-    Every other client is left as it is.
+    This includes polling clients with a leaky transport.
     """
 
     def make(world: World) -> Client:
@@ -45,7 +45,7 @@ def install_too(factory: Factory) -> Factory:
 
 
 def install_in_vain(factory: Factory) -> Factory:
-    """Do the same on a phone on which no build boots that it installed."""
+    """Make the polling client install offered releases, none of which boots."""
 
     def make(world: World) -> Client:
         client = factory(world)
@@ -55,15 +55,15 @@ def install_in_vain(factory: Factory) -> Factory:
 
 
 def is_polling(client: Client) -> TypeGuard[PollingClient]:
-    """Return whether it is the polling client, also one whose module was imported anew."""
+    """Return whether a client is a polling client, even if its module was imported again."""
     kind = PollingClient.__module__, PollingClient.__qualname__
     return any((each.__module__, each.__qualname__) == kind for each in type(client).__mro__)
 
 
 class InstallingClient:
-    """Polls, and immediately installs whatever is offered; all conditions are always met.
+    """Polls, and immediately installs every offer; all conditions are always met.
 
-    Unless it `boots`, each build that was installed is one that did not boot.
+    With `boots` false, every installed build is recorded as one that did not boot.
     """
 
     def __init__(self, client: PollingClient, *, boots: bool = True) -> None:
@@ -72,7 +72,7 @@ class InstallingClient:
         self._boots = boots
 
     def poll(self) -> str:
-        """Poll and install; say in a sentence how that ended."""
+        """Poll and install; return the outcome as a sentence."""
         with tempfile.TemporaryDirectory(prefix="hening-lab-", dir=_MEMORY) as name:
             folder = Path(name)
             _unpack(self.world.state, folder)
@@ -89,11 +89,11 @@ class InstallingClient:
                 _pack(folder, self.world.state)
 
     def on_event(self, event: Event) -> None:
-        """Tell the polling client, which takes no notice unless it leaks."""
+        """Pass the event to the polling client, which ignores it unless it leaks."""
         self._client.on_event(event)
 
     def next_poll(self, now: float) -> float:
-        """Return what the polling client has drawn."""
+        """Return the due time of the polling client."""
         return self._client.next_poll(now)
 
     def _update(self, folder: Path) -> Update:
@@ -112,7 +112,7 @@ class InstallingClient:
 
 
 class _WithoutEngine(Update):
-    """An installation in which each package that was fetched whole is a good one."""
+    """An installation that accepts every completely fetched package."""
 
     def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
         del package, offer
@@ -120,7 +120,7 @@ class _WithoutEngine(Update):
 
 
 class _Slots:
-    """Slots that are switched and emptied without a trace."""
+    """Slots on which all operations do nothing."""
 
     def switch(self) -> None:
         """Do nothing."""
@@ -130,7 +130,7 @@ class _Slots:
 
 
 class _Volatile(Disk):
-    """A disk that waits for nothing: what is on it lives as long as a poll."""
+    """A disk that does not sync; its files exist only during a poll."""
 
     def sync(self, file: BinaryIO) -> None:
         """Do nothing."""

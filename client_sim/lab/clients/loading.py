@@ -1,4 +1,4 @@
-"""Finding the client under test by its name on the command line."""
+"""Loading of the client under test by its name on the command line."""
 
 import importlib
 from importlib.util import find_spec, module_from_spec
@@ -15,11 +15,14 @@ from client_sim.lab.trace.detours import prepare_to_watch
 from client_sim.lab.trace.identity import prepare_machines
 from client_sim.world import Factory
 
-_LOCAL: Final = "<"  # in the names of what was made by a function
+_LOCAL: Final = "<"  # in the qualified names of objects defined in a function
 
 
 def load_client(name: str) -> Factory:
-    """Return the factory for `clean`, `2014`, `toy`, a mutant's id, or `package.module:factory`."""
+    """Return the factory for `clean`, `2014`, `toy`, a mutant's id, or `package.module:factory`.
+
+    Raise ClientNotFoundError if there is none.
+    """
     if name == "clean":
         return PollingClient
     if name == "2014":
@@ -36,9 +39,9 @@ def load_client(name: str) -> Factory:
 
 
 def import_attribute(name: str) -> object:
-    """Import what `package.module:name` names.
+    """Import the object `package.module:name`.
 
-    ClientNotFoundError where that fails, ClientOverdueError where it does not end.
+    Raise ClientNotFoundError if that fails, and ClientOverdueError if it does not end.
     """
     module, colon, attribute = name.partition(":")
     if not colon:
@@ -65,11 +68,11 @@ def import_attribute(name: str) -> object:
 
 
 def born_anew(factory: Factory) -> Factory:
-    """Return the factory of the same name in its module, which is imported once more.
+    """Import the factory's module again, and return the factory of the same name from it.
 
-    What a client keeps there, or draws when it is imported, outlives restarts as its `state` does.
-    All phones of one process share it, so that comparing them shows nothing. A factory that cannot
-    be found so is given back as it is.
+    Data that a client keeps in its module, or draws at import, outlives restarts. All phones of one
+    process share it, so comparing them would not show it. A factory that cannot be found by its
+    name is returned unchanged.
     """
     name = getattr(factory, "__qualname__", _LOCAL)
     spec = None if _LOCAL in name else find_spec(factory.__module__)

@@ -1,9 +1,9 @@
-"""A client that does what a phone of July 2014 did, as laboratories described it then.
+"""A client that behaves like a phone of July 2014, as laboratories described it then.
 
-Without an account and without asking it sent an account host the carrier, the IMEI and the
-telephone number. Then it sent the number of each added contact and of each message's other side,
-and it asked for updates with a form whose `q` is encrypted under a key that every phone shared.
-Hosts are `example.org` ones; the key is made up here.
+Without an account and without consent, it sent the carrier, the IMEI and the telephone number to an
+account host. It then sent the number of each added contact and of each message's other party. It
+polled for updates with a form whose `q` was encrypted under a key that all phones shared. The hosts
+here are in `example.org`, and the key is made up.
 """
 
 import base64
@@ -27,7 +27,7 @@ _TOLD: Final = ("contact-added", "sms-sent", "sms-received")
 
 
 def phone_2014(world: World) -> "Phone2014":
-    """Make the phone of 2014; its world must have a persona."""
+    """Return the phone of 2014; its world must have a persona."""
     return Phone2014(world)
 
 
@@ -38,7 +38,7 @@ class Phone2014:
         self._world = world
 
     def poll(self) -> str:
-        """Ask for updates with a form that says who asks."""
+        """Request updates with a form that identifies the phone."""
         owner = self._owner()
         public = self._world.public
         question = {
@@ -57,7 +57,7 @@ class Phone2014:
         return "asked, by name"
 
     def on_event(self, event: Event) -> None:
-        """Report the owner when the SIM is seen, others when they are met."""
+        """Report the owner when a SIM is inserted, and other people at contacts and messages."""
         owner = self._owner()
         if event.name == "sim-inserted":
             report = {"op": owner.carrier, "imei": owner.imei, "phone": owner.phone_number}
@@ -70,7 +70,7 @@ class Phone2014:
             self._post(ACCOUNT_HOST, "/pass/login", report)
 
     def next_poll(self, now: float) -> float:
-        """Come back every day at the same time."""
+        """Return the same time on the next day."""
         return now + 86_400
 
     def _owner(self) -> Persona:
@@ -100,7 +100,7 @@ class Phone2014:
 
 def _encipher(data: bytes) -> str:
     padder = PKCS7(128).padder()
-    # One key for all phones: to the owner it looks encrypted, to the network it is not.
+    # All phones share the key, so the owner cannot read the data, but an observer with the key can.
     cipher = Cipher(algorithms.AES128(SHARED_KEY), modes.CBC(SHARED_VECTOR)).encryptor()
     padded = padder.update(data) + padder.finalize()
     return base64.b64encode(cipher.update(padded) + cipher.finalize()).decode()

@@ -1,6 +1,6 @@
-"""The smallest clean client: it asks what every phone asks and does nothing with the answer.
+"""The smallest clean client: it sends the requests of every poll and ignores the answers.
 
-The instrument is tried on it: it must raise no alarm, and each mutant changes one of its methods.
+The instrument is tested on it: it must raise no alarm, and each mutant changes one of its methods.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Final
 from client_sim.world import Event, Stream, World
 
 LONGEST: Final = 28_800
-"""Seconds between two polls at most."""
+"""The maximum of seconds between two polls."""
 
 
 class ToyClient:
@@ -19,7 +19,7 @@ class ToyClient:
         self.world = world
 
     def poll(self) -> str:
-        """Ask once; a server or network that fails ends the poll and nothing else."""
+        """Poll once; a failure of the server or the network ends only this poll."""
         try:
             stream = self.open()
             try:
@@ -36,10 +36,10 @@ class ToyClient:
         return "nothing new"
 
     def on_event(self, event: Event) -> None:
-        """Take no notice."""
+        """Ignore the event."""
 
     def next_poll(self, now: float) -> float:
-        """Return the due time that was drawn last, until it has passed; restarts change nothing."""
+        """Return the last drawn due time until it has passed, also after restarts."""
         due = float(self.world.state.get("due", b"0"))
         if not now < due <= now + LONGEST:
             due = self.draw(now)
@@ -47,7 +47,7 @@ class ToyClient:
         return due
 
     def draw(self, now: float) -> float:
-        """Draw the next due time as FORMATS section 9 says."""
+        """Draw the next due time by FORMATS section 9."""
         return now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
 
     def open(self) -> Stream:
@@ -56,28 +56,28 @@ class ToyClient:
         return self.world.connect(address, self.port(), self.server_name())
 
     def host(self) -> str:
-        """Name the host."""
+        """Return the host name."""
         return self.world.public.host
 
     def port(self) -> int:
-        """Name the port."""
+        """Return the port."""
         return self.world.public.port
 
     def server_name(self) -> str | None:
-        """Name the server to authenticate; None for plain text."""
+        """Return the server name to authenticate; None for plain text."""
         return self.host() if self.world.public.tls else None
 
     def paths(self) -> Sequence[str]:
-        """Name what one poll asks for."""
+        """Return the paths that one poll requests."""
         return ("/metadata/2.root.json", "/metadata/timestamp.json")
 
     def request(self, path: str) -> bytes:
-        """Write one request."""
+        """Return the bytes of one request."""
         lines = (f"GET {path} HTTP/1.1", *self.headers(), "", "")
         return "\r\n".join(lines).encode()
 
     def headers(self) -> Sequence[str]:
-        """Write the header lines."""
+        """Return the header lines."""
         usual = self.port() == (443 if self.world.public.tls else 80)
         host = self.host() if usual else f"{self.host()}:{self.port()}"
         return (f"Host: {host}", "Accept-Encoding: gzip")
@@ -87,17 +87,17 @@ class ToyClient:
         stream.send(data)
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
-        """Receive one answer: its head, and as much of its body as comes."""
+        """Receive one answer: its head, and as much of its body as arrives."""
         return _receive(stream)
 
     def answered(self, head: str) -> None:
-        """Take the head of an answer."""
+        """Ignore the head of an answer; mutants override this."""
 
     def took(self, body: bytes) -> None:
-        """Take the body of an answer, as far as it came."""
+        """Ignore the received body of an answer; mutants override this."""
 
     def failed(self, error: OSError) -> None:
-        """Take no notice of a poll that broke off: the next one is drawn as after any other."""
+        """Ignore the failure of a poll; the next due time is drawn as usual."""
 
     def hang_up(self, stream: Stream) -> None:
         """Close the connection."""

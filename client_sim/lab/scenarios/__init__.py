@@ -1,6 +1,6 @@
-"""What happens to a phone between polls.
+"""Scenarios: events of a phone and its owner between polls.
 
-`driving` stages what happens to an owner between polls, `lives` draws it at random or makes
-conditions meet. `owners` are owners and their data; `confines` keeps the client under test from
+`driving` runs a client through a scenario. `lives` makes scenarios, at random or from combined
+conditions. `owners` makes owners and their data. `confines` prevents the client under test from
 stalling the lab.
 """

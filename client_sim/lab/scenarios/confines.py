@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from typing import Final, NoReturn
 
 PATIENCE: Final = 120.0
-"""Seconds of processor time that a run may take, and of real time that it may idle.
+"""Seconds of processor time that a run may take, and of real time that it may be idle.
 
-A hundred days of polls take two. On a busy machine a run takes more real time only.
+A hundred days of polls take two seconds. A busy machine lengthens only the real time of a run.
 """
 
 _TICK: Final = 1.0  # seconds between two checks of a client
-_NOTHING: Final = 0.001  # seconds of processor time in a tick: a client that runs at all takes more
+_NOTHING: Final = 0.001  # seconds of processor time in a tick; a running client takes more
 
 
 class Overdue(BaseException):
-    """Interrupts a client that does not come back; its `except Exception` does not catch this."""
+    """Interrupts a client that does not return; not caught by its `except Exception`."""
 
 
 class Ended(BaseException):
-    """This process is ended from outside: not a crash of the client, nor for it to catch."""
+    """A signal ends this process; neither a crash of the client nor caught by it."""
 
 
 class Patience:
-    """How long the lab waits for a client; `look` takes the processor time at each tick."""
+    """Decides how long the lab waits for a client; call `look` at each tick."""
 
     def __init__(self, seconds: float, tick: float, used: float) -> None:
         self._seconds = seconds
@@ -37,10 +37,10 @@ class Patience:
         self._said: str | None = None
 
     def look(self, used: float) -> str | None:
-        """Return why the client is given up, from then on at each call; None until then.
+        """Return the reason for giving the client up, also at all later calls; None until then.
 
-        `used` is the processor time of this process (seconds). A tick in which nothing ran counts
-        as waiting: a process that only waits to be scheduled gets some time in a second.
+        `used` is the processor time of this process (seconds). A tick without processor time counts
+        as waiting; a process that waits to be scheduled gets some time in each second.
         """
         self._idle = self._idle + self._tick if used - self._last < _NOTHING else 0.0
         self._last = used
@@ -53,12 +53,12 @@ class Patience:
 
 @contextmanager
 def confine(patience: float) -> Iterator[None]:
-    """Limit a client in this thread to so many seconds of processor time, and as many of waiting.
+    """Limit a client to `patience` seconds of processor time, and to as many of waiting.
 
-    Raises Overdue within the client when they are over; works in the main thread only. `os._exit`,
-    by which a client could end the process with any status, raises SystemExit meanwhile. In modules
-    that are imported meanwhile and take it by name, it does so for ever. A timer that was set
-    before is suspended.
+    After that, Overdue is raised within the client. This works in the main thread only, and
+    suspends a timer that was set before. In the context, `os._exit`, by which a client could end
+    the process with any status, raises SystemExit. A module that is imported in the context and
+    binds `_exit` by name keeps that replacement.
     """
     ending = os._exit
     tick = min(_TICK, patience)

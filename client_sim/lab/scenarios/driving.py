@@ -1,4 +1,7 @@
-"""Owner events between polls: those that a laboratory staged in 2014, and everyday ones."""
+"""Runs of a client through a scenario of polls and owner events.
+
+The events are those that a laboratory staged in 2014, and everyday ones.
+"""
 
 import math
 from collections.abc import Callable
@@ -34,13 +37,18 @@ EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Steps in order: `poll`, or what happens in between.
+    """Steps in order.
 
-    `reboot` makes a new client with the old state, `factory-reset` one without, `new process,
-    factory-reset` one that finds nothing in its module or by its world either, `off SECONDS` one
-    after so long without power; `back SECONDS` sets the phone's clock back; `at SECONDS` lets a
-    phone sleep until so long after the start, unless that has passed; at `nothing` time passes as
-    at an event; all else is an event's name.
+    - `poll`: the client polls when it is due.
+    - `reboot`: a new client with the old state.
+    - `factory-reset`: a new client without state.
+    - `new process, factory-reset`: a new client that also finds nothing in its module or attached
+      to its world object.
+    - `off SECONDS`: a new client with the old state, after this time without power.
+    - `back SECONDS`: the phone's clock is set back.
+    - `at SECONDS`: the phone sleeps until this time after the start, unless it has passed.
+    - `nothing`: time passes as for an event.
+    - Any other step is the name of an event.
     """
 
     name: str
@@ -48,7 +56,7 @@ class Scenario:
 
     @property
     def longest(self) -> float:
-        """Seconds from the first to the last poll, if each comes as late as it may."""
+        """Seconds from the first to the last poll, if each is as late as allowed."""
         return 28_800.0 * max(0, self.steps.count(POLL) - 1)
 
 
@@ -61,11 +69,11 @@ STORY: Final = Scenario(
     "the seven events of 2014, a restart and everyday life between six polls",
     (*STORY_2014.steps, *(kind.value for kind in EVERYDAY), POLL, POLL),
 )
-"""The scenario of every client; it reaches leaks that wait for a restart or for some polls."""
+"""A scenario for every client, which also finds leaks that need a restart or several polls."""
 
 
 def make_event(name: str, persona: Persona) -> Event:
-    """Make the event as it happens to this owner, with the details that apps receive."""
+    """Return the event with this owner's details, as apps receive them."""
     return describe(_KINDS[name], persona)
 
 
@@ -81,13 +89,13 @@ def run_scenario(
 ) -> Observation:
     """Drive a client through a scenario and return everything that left it.
 
-    Each poll happens when the client says that it is due. Events are spread evenly over the time
-    between; after each of them the client is asked again when it is due. An exception ends the run
-    and is part of the trace: a crash is visible from outside. A client that ends its process, or
-    names no time for its next poll, ends the run, too. `renew` returns the factory of a new
-    process; without it the old one is used. `polled` is called behind each poll. Raises
-    ClientOverdueError for a client that does not come back within `patience` seconds of processor
-    time.
+    Each poll is made at the due time that the client returns. Events are spread evenly over the
+    time between polls; after each of them the client is asked for its due time again.
+
+    An exception ends the run and is recorded, because a crash is visible from outside. So does a
+    client that ends its process or returns no finite due time. `renew` returns the factory for a
+    new process; without it the old one is used. `polled` is called after each poll. Raise
+    ClientOverdueError if the client does not return within `patience` seconds of processor time.
     """
     recording = RecordingWorld(world)
     try:
@@ -104,14 +112,14 @@ def run_scenario(
 
 
 def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextManager[None]:
-    """Record what bypasses a world that needs no sockets itself."""
+    """Record what bypasses the world, if the world itself needs no sockets."""
     if not isinstance(world, MemoryWorld):
         return nullcontext()
     return watch_detours(lambda tried: recording.note(Channel.DETOUR, tried))
 
 
 class _Phone:
-    """What runs on a phone: a client, with what made it and what it was given."""
+    """A phone's current client, with its factory and its world."""
 
     def __init__(self, factory: Factory, world: World) -> None:
         self.factory = factory
@@ -125,7 +133,7 @@ class _Phone:
 
 
 class _OtherWorld:
-    """The same world, as another object: what a client keeps by its world it does not find here."""
+    """The same world as another object, so that state attached to the old object is not found."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,7 +1,7 @@
-"""Lives of a phone: what happens, in which order, between which polls.
+"""Lives of a phone: scenarios with events in some order between polls.
 
-Random ones, and those in which conditions meet: events, restarts, a reset, a power-off and a clock
-that is set back.
+Some are random; others combine conditions: events, restarts, a reset, a power-off, and a clock that
+is set back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _EVENTS: Final = tuple(kind.value for kind in (*KINDS_2014, *EVERYDAY))
 _HAPPENINGS: Final = (*_EVENTS, REBOOT)
 _LONGEST: Final = 28_800
 TWO_YEARS: Final = 63_072_000
-"""Seconds that a phone lies in a drawer at least."""
+"""The minimum of the longest time, in seconds, that a phone lies in a drawer."""
 _DAY: Final = 86_400
 T = TypeVar("T")
 POLLS: Final = 6
@@ -38,9 +38,9 @@ LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "everything": (*KINDS_2014, *EVERYDAY),
     }
 )
-"""What happens in a life, by name."""
+"""The events in a life, by its name."""
 _HOUR: Final = 3_600
-# The shortest and the longest, in seconds; a drawn length between them is no round number.
+# The shortest and the longest time, in seconds; lengths between them are drawn.
 _POWERLESS: Final = {
     "days": (_DAY, 6 * _DAY),
     "weeks": (7 * _DAY, 29 * _DAY),
@@ -53,7 +53,7 @@ _CROSSED: Final = frozenset({REBOOT, *LIVES["everything"]})
 
 
 def random_life(tape: Tape, polls: int) -> Scenario:
-    """Draw a life with so many polls and up to five events before each but the first."""
+    """Draw a life with `polls` polls and up to five events before each but the first."""
     steps = [POLL]
     for _ in range(polls - 1):
         steps += [tape.pick(_HAPPENINGS) for _ in range(tape.below(6))]
@@ -62,7 +62,7 @@ def random_life(tape: Tape, polls: int) -> Scenario:
 
 
 def shuffled_story(tape: Tape, polls: int) -> Scenario:
-    """Draw an order of all that was staged in 2014 and of everyday life, between so many polls."""
+    """Return the events of 2014 and of everyday life in a random order, among `polls` + 1 polls."""
     left = list(_HAPPENINGS)
     steps = [POLL]
     while left:
@@ -73,7 +73,7 @@ def shuffled_story(tape: Tape, polls: int) -> Scenario:
 
 
 def busy_life(tape: Tape, polls: int) -> Scenario:
-    """Draw a life in which each event happens in about half of the intervals between polls."""
+    """Draw a life in which each event occurs in about half of the intervals between polls."""
     steps = [POLL]
     for _ in range(polls - 1):
         gap = [event for event in _HAPPENINGS if tape.below(2)]
@@ -84,7 +84,7 @@ def busy_life(tape: Tape, polls: int) -> Scenario:
 
 
 def with_burst(scenario: Scenario, number: int, tape: Tape) -> Scenario:
-    """Add one kind of event, by the number, four to forty times in a row between two polls."""
+    """Add four to forty events of one kind, chosen by `number`, between two polls."""
     kind = _EVENTS[number % len(_EVENTS)]
     polls = [place for place, step in enumerate(scenario.steps) if step == POLL]
     place = tape.pick(polls[:-1]) + 1
@@ -94,7 +94,7 @@ def with_burst(scenario: Scenario, number: int, tape: Tape) -> Scenario:
 
 
 def eventful_end(quiet: int, polls: int, tape: Tape) -> Scenario:
-    """Return so many polls without an event, then each event once, and so many polls more."""
+    """Return `quiet` polls without events, then each event once, and `polls` polls more."""
     left = list(_EVENTS)
     last = [left.pop(tape.below(len(left))) for _ in range(len(left))]
     steps = (*(POLL,) * quiet, *last, *(POLL,) * polls)
@@ -102,7 +102,7 @@ def eventful_end(quiet: int, polls: int, tape: Tape) -> Scenario:
 
 
 def without_events(scenario: Scenario) -> Scenario:
-    """Return the same polls with nothing in between, and no restart either."""
+    """Return the same polls without events and restarts."""
     kept = tuple(step for step in scenario.steps if step == POLL)
     return Scenario(f"{scenario.name}, without events", kept)
 
@@ -116,13 +116,13 @@ def with_restarts(scenario: Scenario, tape: Tape) -> Scenario:
 
 
 def overslept(polls: int) -> Scenario:
-    """Return polls of which the last comes at a fixed time, whatever was drawn before."""
+    """Return `polls` polls; the last is made at a fixed time, whatever interval was drawn."""
     steps = (*((POLL,) * (polls - 1)), f"{AT}{_LONGEST * polls}", POLL)
     return Scenario(f"{polls} polls, the last of them late", steps)
 
 
 def broken(polls: int, step: str) -> Scenario:
-    """Return so many polls, a power-off or the like, and two polls more."""
+    """Return `polls` polls, the step (such as a power-off), and two polls more."""
     return Scenario(f"{polls} polls before {step}", (*(POLL,) * polls, step, POLL, POLL))
 
 
@@ -132,9 +132,9 @@ def idle(polls: int) -> Scenario:
 
 
 def drawer(polls: int, tape: Tape) -> Scenario:
-    """Return polls around power-offs: some days, some weeks, some months, and over two years.
+    """Return polls around power-offs of days, weeks, months, and more than two years.
 
-    How long each of them takes is drawn.
+    The exact lengths are drawn.
     """
     lengths = (
         _DAY + tape.below(6 * _DAY),
@@ -149,11 +149,11 @@ def drawer(polls: int, tape: Tape) -> Scenario:
 
 
 def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
-    """Draw a life from a row of conditions: what happens, when, and in which order."""
+    """Draw a life for a row of conditions."""
     gaps: list[list[str]] = [[] for _ in range(POLLS - 1)]
     for place, kind in enumerate(shuffled(LIVES.get(row["life"], ()), tape)):
         gaps[tape.below(len(gaps)) if place else 0].append(kind)
-        # Some happen in about half of the intervals, so that they meet what is there for a while.
+        # Some occur in about half of the intervals, so that they meet conditions that last.
         for gap in gaps if tape.below(2) else ():
             if kind not in gap and tape.below(2):
                 gap.append(kind)
@@ -177,9 +177,10 @@ def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
 
 
 def hushed(scenario: Scenario) -> Scenario:
-    """Return the same life without events and restarts: in their places time passes.
+    """Return the same life with `nothing` instead of events and restarts.
 
-    A reset clears what a client keeps outside of the phone's state, too, so that it shows.
+    Its reset also clears what a client keeps outside the phone's state, so that a comparison shows
+    such data.
     """
     silent = {**dict.fromkeys(_CROSSED, NOTHING), RESET: RENEWAL}
     steps = tuple(silent.get(step, step) for step in scenario.steps)
@@ -187,9 +188,9 @@ def hushed(scenario: Scenario) -> Scenario:
 
 
 def draw_break(number: int, tape: Tape) -> str:
-    """Draw a power-off, a clock that is set back so far that a due time is void, or a reset.
+    """Return a power-off, a step that sets the clock back beyond any due time, or a reset.
 
-    Which of them follows from the number, and how far or long from the tape.
+    The number determines the kind of step, and the tape its length.
     """
     if number % 3 == 0:
         shortest, longest = tape.pick(_ABSENCES)
@@ -200,6 +201,6 @@ def draw_break(number: int, tape: Tape) -> str:
 
 
 def shuffled(those: Sequence[T], tape: Tape) -> list[T]:
-    """Draw an order."""
+    """Return the items in a random order."""
     left = list(those)
     return [left.pop(tape.below(len(left))) for _ in range(len(left))]

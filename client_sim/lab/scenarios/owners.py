@@ -1,7 +1,7 @@
-"""Owners at the edges, and owners whose data look real.
+"""Owners with edge values, and owners whose data look real.
 
-At the edges each field is absent, empty, minimal, maximal, tenfold and stranger still. Where data
-look real, no number shows a client that it is under test.
+Edge values are absent, empty, minimal, maximal, tenfold, reversed, foreign, or equal to another
+value. With realistic data, a client cannot tell from the numbers that it is under test.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from client_sim.tape import Tape, luhn_digit
 FIELDS: Final = tuple(field.name for field in fields(Persona))
 """Every field of a persona, in its order."""
 
-_MANY: Final = 400  # of a kind: more contacts than any trigger that was ever seen waits for
+_MANY: Final = 400  # items; more contacts than any known trigger waits for
 _LONG: Final = 4096  # characters
 _FOREIGN: Final = "Žlutý kůň ١٢٣ 玉兰 🦄"
 
@@ -54,14 +54,14 @@ _LISTS: Final[Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = Mapp
 )
 
 SHAPES: Final = (*_TEXTS, "equal")
-"""What a field is turned into; `equal`: another field of its type, or items that are all alike."""
+"""The edge values; `equal` is the value of another field of that type, or a list of equal items."""
 _LETTERS: Final = "abcdefghjklmnoprstuvwxyz"  # without i and q
 _SERVERS: Final = ("updates", "ota", "fota", "dl", "firmware", "rom-updates", "cdn.ota", "eu.dl")
 _LOCAL: Final = "26ae"  # second digits of unicast MAC addresses that are locally administered
 
 
 def reshape(persona: Persona, field: str, shape: str) -> Persona:
-    """Return the persona with one field turned into a shape of `SHAPES`."""
+    """Return the persona with one field changed to a shape of `SHAPES`."""
     value = getattr(persona, field)
     if shape == "equal":
         changed = _another(persona, field)
@@ -76,7 +76,7 @@ def reshape(persona: Persona, field: str, shape: str) -> Persona:
 
 
 def list_singles() -> tuple[tuple[str, str], ...]:
-    """List every field with every shape."""
+    """Return every field with every shape."""
     return tuple((field, shape) for field in FIELDS for shape in SHAPES)
 
 
@@ -108,8 +108,7 @@ def draw_host(tape: Tape) -> str:
 def make_lifelike(persona: Persona) -> Persona:
     """Return the same owner with ordinary-looking numbers, addresses and names.
 
-    What was equal stays equal, so that a call is still from a contact; equal personas give equal
-    results.
+    Equal values stay equal, so a call is still from a contact. Equal personas give equal results.
     """
     return replace(
         persona,
@@ -168,7 +167,7 @@ def _address(address: str) -> str:
 
 
 def _app(app: str) -> str:
-    # org.example.KIND.WORD, and packages begin with the domain reversed.
+    # The persona's apps are org.example.KIND.WORD; package names begin with the reversed domain.
     return f"net.{Tape(f'app {app}'.encode()).pick(_LETTERS)}.{app.removeprefix('org.example.')}"
 
 
