@@ -1,11 +1,9 @@
-"""Recordings of real phones.
+"""Audits of recordings of real phones: pcap, pcapng, HAR, or the bytes of one connection.
 
-A file comes in (`loading`: pcap, pcapng or HAR), an audit goes out.
-
-- From frames to connections: `packet_files`, `packets`, `connections` and `dns`, put together by
-  `dissection`; `tshark` takes TLS off; `har` has requests already. `seen` is what all of them give,
-  and how it is shown to the lab's own judges.
-- Judged: `audit` asks one question after the other (`judging`, `hosts`, `dialects`), with
-  `requests` and `evidence`; `known` is what is known of the owner. Told by `showing`.
-- Recorded here: `recorder`, with `answering` and `capture_file`.
+- Reading: `loading` reads a file. `packet_files`, `packets`, `connections` and `dns` turn frames
+  into connections, combined by `dissection`. `tshark` decrypts TLS. `har` reads requests. All of
+  them return a `seen`, which converts itself for the lab's judges.
+- Judging: `audit` asks the questions in order (`judging`, `hosts`, `dialects`), with `requests` and
+  `evidence`. `known` is what is known about the owner. `showing` renders the audit.
+- Recording: `recorder`, with `answering` and `capture_file`.
 """

@@ -1,6 +1,6 @@
-"""What a recording server says: there is nothing new, in metadata from a folder or a server.
+"""Answers of the recording server: nothing is new, with metadata from a folder or a server.
 
-Every client, ours or not, gets an answer, so that it goes on and shows the rest of what it sends.
+Every client gets an answer, so that it continues and sends its remaining requests.
 """
 
 import re
@@ -17,10 +17,10 @@ from client_sim.lab.captures.requests import HttpRequest, split_requests
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 
 Load = Callable[[str], bytes | None]
-"""Returns the body of a path, or None where there is none."""
+"""Returns the body of a path, or None if there is none."""
 
 PATH: Final = re.compile(r"/(?:metadata|log)(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
-"""Paths that are looked up: metadata and the log, never a package."""
+"""The paths that are served: metadata and the log, never a package."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_LIMIT: Final = 65_536
@@ -42,7 +42,7 @@ class Answer:
 
 
 def find_request(data: bytes) -> HttpRequest | bool:
-    """Find the first whole request; True where it is not whole yet, False for other bytes."""
+    """Return the first complete request; True if it is incomplete, False for other bytes."""
     if _HEAD_END not in data:
         return len(data) < _HEAD_LIMIT
     requests = split_requests(data)
@@ -56,7 +56,7 @@ def find_request(data: bytes) -> HttpRequest | bool:
 
 
 def plan_answer(request: HttpRequest, load: Load) -> Answer:
-    """Answer a request: what there is of metadata, and 404 for everything else."""
+    """Answer a request with metadata if there is any, and otherwise with 404."""
     path = request.target.decode("latin-1")
     is_read = request.method in {b"GET", b"HEAD"} and PATH.fullmatch(path) is not None
     body = load(path) if is_read else None
@@ -67,7 +67,7 @@ def plan_answer(request: HttpRequest, load: Load) -> Answer:
 
 
 def encode_answer(status: int, body: bytes, *, closes: bool, has_body: bool = True) -> Answer:
-    """Write an answer with the headers that it needs and no other."""
+    """Return an answer with only the necessary headers."""
     lines = [f"HTTP/1.1 {status} {_WORDS[status]}", f"Content-Length: {len(body)}"]
     lines += ["Content-Type: application/json", "Cache-Control: no-store"]
     lines += ["Connection: close"] if closes else []
@@ -78,8 +78,8 @@ def encode_answer(status: int, body: bytes, *, closes: bool, has_body: bool = Tr
 def load_source(place: str) -> Load:
     """Return a function that loads from `place`, a folder or `http(s)://HOST`.
 
-    LabError where it is neither, or has no timestamp; EnvironmentFailedError where no server
-    answers.
+    Raise LabError if it is neither or has no timestamp, and EnvironmentFailedError if the server
+    does not answer.
     """
     load = _from_server(place) if "://" in place else _from_folder(Path(place))
     if load(_TIMESTAMP) is None:
@@ -88,7 +88,7 @@ def load_source(place: str) -> Load:
 
 
 def nothing(_path: str) -> bytes | None:
-    """Load nothing: our client asks all the same, and refuses the answer."""
+    """Return None for every path; hening's own client continues until it has no metadata."""
     return None
 
 
@@ -108,7 +108,7 @@ def _from_server(url: str) -> Load:
     base = url.rstrip("/")
 
     def load(path: str) -> bytes | None:
-        # Nothing of the client's request is forwarded: the same request for all clients.
+        # Nothing of the client's request is forwarded; the request is the same for all clients.
         request = Request(base + path, headers={"Accept-Encoding": "identity"})  # noqa: S310 -- checked
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 -- checked above

@@ -1,4 +1,4 @@
-"""The audit of a capture: everything it shows, judged, with a verdict that claims no more."""
+"""The audit of a capture: judges everything that it shows; the verdict claims nothing beyond it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,15 +25,16 @@ from client_sim.lab.captures.requests import FieldRow, iterate_requests, measure
 from client_sim.lab.captures.seen import READABLE, Capture, Conversation, observe_capture
 from client_sim.lab.oracles.canary import CanarySearch
 
-_MANY: Final = 200  # values from which on fewer layers of encodings are computed in advance
+_MANY: Final = 200  # known values; with more, fewer layers of encodings are computed in advance
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found. `host` is the value that Host must have, `is_told` whether it was given.
+    """The result of an audit.
 
-    `hosts` counts connections by what they call their far end, `names` questions by name.
-    `told` is what requests in the dialects of existing Updater apps reveal.
+    `host` is the required value of Host, and `is_told` whether it was given. `hosts` counts
+    connections by the host names in them, and `names` counts DNS questions by name. `told` is what
+    requests in the dialects of existing Updater apps reveal.
     """
 
     capture: Capture
@@ -48,12 +49,12 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every question could be answered, and passed."""
+        """Whether every question passed; one that could not be answered did not."""
         return all(question.passed for question in self.questions)
 
     @property
     def verdict(self) -> str:
-        """Return the verdict in a few words: the gravest that applies."""
+        """The most severe verdict that applies, in a few words."""
         failed = {question.name for question in self.questions if not question.passed}
         if "canaries" in failed:
             return "leak"
@@ -65,7 +66,7 @@ class Audit:
 
 
 def describe_outcome(audit: Audit) -> str:
-    """Return the verdict as the second half of a title."""
+    """Return the verdict and the number of connections, as the second half of a title."""
     connections = len(audit.capture.conversations)
     seen = f"in {connections:,} connection{'' if connections == 1 else 's'}"
     if audit.is_clean:
@@ -81,11 +82,12 @@ def audit_capture(
     personal: bool = False,
     dialects: Sequence[str] = (),
 ) -> Audit:
-    """Judge a capture. `host` is the value that Host must have; None takes the first that is seen.
+    """Judge a capture.
 
-    Where `personal` is false, whatever may be about the owner is covered in the findings. With
-    `dialects` the app is not hening's own: its requests are judged by their rows, and the rules
-    for TLS, writes and ends of hening's own phones do not apply.
+    `host` is the required value of Host; None takes the first value in the capture. Unless
+    `personal`, values that may identify the owner are redacted in the findings. With `dialects`,
+    the app is an existing Updater app: its requests are judged by the rows of these dialects, and
+    the rules of hening's own phones for TLS, writes and ends do not apply.
     """
     is_told = host is not None
     host = host if is_told else _first_host(capture)
@@ -135,7 +137,7 @@ def _count_requests(talk: Conversation) -> int:
 
 
 def _first_host(capture: Capture) -> bytes | None:
-    """Return the first value of Host or name in a client hello, else the first name asked for."""
+    """Return the first Host or server name of a connection, or else the first DNS question."""
     for talk in capture.conversations:
         if talk.state in READABLE:
             for request in iterate_requests(talk.data):

@@ -1,11 +1,11 @@
-"""Recorded connections written as packets into a pcapng that gets its name when it is whole.
+"""Writer of recorded connections as a pcapng file.
 
-A listener gets bytes, not segments. They are put into packets so that any reader of captures can
-open the recording; sequence numbers, windows and the moment of an acknowledgement are made up.
+A listener receives bytes, not segments. The bytes are written as packets, so that any program can
+read the recording. Sequence numbers, windows and the times of acknowledgements are made up.
 
 Steps: 1 blocks are appended to `.NAME.part` and synced after each connection; 2 the file is renamed
-to NAME; 3 the folder is synced. A crash before 2 leaves the part, which is a whole pcapng up to the
-last connection that ended.
+to NAME; 3 the folder is synced. A crash before 2 leaves the part, which is a complete pcapng file
+up to the last connection that ended.
 """
 
 import os
@@ -31,7 +31,7 @@ _NANO: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Bytes that passed at a time (epoch seconds), from the client or to it."""
+    """Bytes that were sent by the client or to it, at a time (epoch seconds)."""
 
     at: float
     from_client: bool
@@ -49,7 +49,7 @@ class Ends:
 def encode_connection(
     ends: Ends, begun: float, passed: Iterable[Passed], ended: float, *, is_reset: bool = False
 ) -> Iterator[tuple[float, bytes]]:
-    """Yield the packets of a connection, each with its time; the client may end it by a reset."""
+    """Yield the packets of a connection with their times; `is_reset`: the client ended it so."""
     numbers = {True: 0, False: 0}
 
     def packet(at: float, from_client: bool, flags: int, data: bytes = b"") -> tuple[float, bytes]:
@@ -77,7 +77,7 @@ def encode_connection(
 def _encode(
     near: tuple[str, int], far: tuple[str, int], numbers: tuple[int, int, int], data: bytes
 ) -> bytes:
-    # The zone of a link-local address has a meaning on its machine only.
+    # The zone of a link-local address is only valid on its machine.
     source, target = (ip_address(end[0].partition("%")[0]) for end in (near, far))
     sequence, acknowledged, flags = numbers
     ring = 0xFFFFFFFF
@@ -107,7 +107,7 @@ def _encode(
 
 
 def _check_sum(data: bytes) -> bytes:
-    """Compute the check sum of RFC 1071."""
+    """Compute the checksum of RFC 1071."""
     total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -115,10 +115,10 @@ def _check_sum(data: bytes) -> bytes:
 
 
 class CaptureFile:
-    """A capture that is being written; a context manager, which gives it its name at the end.
+    """A capture file being written; a context manager, which renames it to its name at the end.
 
-    Where an error ends it before the first connection, there is no file. CaptureError when there is
-    one of that name already, OSError as it comes.
+    If an error occurs before the first connection, no file remains. Raise CaptureError if the file
+    exists already, and OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -155,7 +155,7 @@ class CaptureFile:
             os.close(folder)
 
     def write(self, packets: Iterable[tuple[float, bytes]], keys: bytes) -> None:
-        """Append a connection: its TLS keys first, where it has any, then its packets."""
+        """Append a connection: its TLS keys, if any, and then its packets."""
         if keys:
             self._append(_SECRETS, struct.pack("<II", _KEY_LOG, len(keys)) + keys)
         for at, packet in packets:

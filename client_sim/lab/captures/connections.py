@@ -1,8 +1,8 @@
-"""Connections and datagrams of a capture: their ends, and what of them left the phone.
+"""Reassembly of TCP connections and UDP flows: their endpoints, and the bytes that left the phone.
 
-TCP is put together from segments in any order (RFC 9293 sections 3.4 and 3.10). Nothing that was
-seen is thrown away: what contradicts bytes that came before is kept apart, for the far end may have
-taken either.
+TCP segments are reassembled in any order (RFC 9293 sections 3.4 and 3.10). No bytes are discarded:
+those that contradict earlier ones are kept separately, because the far end may have accepted
+either.
 """
 
 from collections import Counter
@@ -15,24 +15,24 @@ from client_sim.lab.captures.packets import ACK, FIN, RST, SYN, Datagram, Segmen
 from client_sim.lab.errors import CaptureError
 
 OVERHEAD: Final = 64
-"""Bytes that a piece costs besides its own, so that many small ones do not fill the memory."""
+"""Bytes that each piece costs in addition, so that many small pieces cannot fill the memory."""
 
 _RING: Final = 1 << 32
-_AHEAD_LIMIT: Final = 4096  # pieces that wait for what is missing before them
+_AHEAD_LIMIT: Final = 4096  # out-of-order pieces that wait for missing bytes
 _KEEP_ALIVE: Final = frozenset({b"", b"\x00"})
 
 _LIMIT: Final = 20_000  # connections of a capture
 
 
 class Budget:
-    """How many bytes may still be kept of a capture, with what each piece of them costs."""
+    """The number of bytes of a capture that may still be kept, including `OVERHEAD`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._left = limit
 
     def spend(self, count: int) -> None:
-        """Take `count` of them; raise CaptureError where there are no more."""
+        """Take `count` bytes; raise CaptureError if the budget is exhausted."""
         self._left -= count
         if self._left < 0:
             raise CaptureError(
@@ -42,7 +42,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes that do not fit into the stream: where they would stand, and why they do not."""
+    """Bytes that do not fit into the stream: their offset, and the reason (`label`)."""
 
     offset: int
     data: bytes
@@ -51,7 +51,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bytes that the capture lacks: `size` of them from `offset` on; -1 where that is unknown."""
+    """Bytes missing in the capture: `size` bytes at `offset`, which is -1 if unknown."""
 
     offset: int
     size: int
@@ -59,9 +59,9 @@ class Gap:
 
 @dataclass(slots=True)
 class Stream:
-    """What one end sent. `data` are whole up to the first gap, and joined over later ones.
+    """The bytes that one end sent; `data` is contiguous up to the first gap, then joined over gaps.
 
-    `pieces` says of them when each part was whole (epoch seconds), and how many bytes it has.
+    `pieces` are the parts of `data`: the time of each (epoch seconds) and its number of bytes.
     """
 
     data: bytearray = field(default_factory=bytearray)
@@ -75,13 +75,13 @@ class Stream:
     _ahead: dict[int, bytes] = field(default_factory=dict)
 
     def begin(self, sequence: int) -> None:
-        """Note the sequence number of the first byte, from the SYN."""
+        """Set the sequence number of the first byte, which follows from the SYN."""
         self.begun, self._next = True, sequence % _RING
 
     def add(
         self, sequence: int, data: bytes, missing: int, budget: Budget, at: float = 0.0
     ) -> None:
-        """Take the payload of a segment of `at`; `missing` bytes of it were not kept."""
+        """Add the payload of a segment of time `at`, of which `missing` bytes were not captured."""
         self._at = at
         if self._next is None:
             self._next = sequence
@@ -98,7 +98,7 @@ class Stream:
             self._take(len(self.data), self._ahead.pop(self._next))
 
     def finish(self) -> None:
-        """End the stream: what waits for missing bytes is appended after a gap."""
+        """End the stream: append pieces that wait for missing bytes, after a gap."""
         for start in sorted(self._ahead, key=self._distance):
             distance = self._distance(start)
             if distance > 0:
@@ -110,8 +110,7 @@ class Stream:
             self.gaps.append(Gap(-1, self._missing))
 
     def _distance(self, sequence: int) -> int:
-        # Sequence numbers wrap around: the nearest place to what comes next is the one that is
-        # meant.
+        # Sequence numbers wrap around, so take the position nearest to the next expected byte.
         return (sequence - (self._next or 0) + _RING // 2) % _RING - _RING // 2
 
     def _wait(self, start: int, data: bytes) -> None:
@@ -130,7 +129,7 @@ class Stream:
         self._ahead[start] = data
 
     def _take(self, offset: int, data: bytes) -> None:
-        """Append what is new of bytes that begin at `offset` or were there already."""
+        """Append the bytes at `offset` that are new."""
         if offset < 0:
             self.odd.append(Piece(offset, data, "before the beginning"))
             return
@@ -158,11 +157,11 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Contact:
-    """A TCP connection: `frame` and `at` are those of its first segment.
+    """A TCP connection; `frame` and `at` are the number and time of its first segment.
 
-    `sent` is what left the phone, `closed` when the phone first closed, by a reset where `is_reset`
-    says so. `is_guess` says that no SYN was seen, so that the end that opened the connection
-    follows from the ports alone.
+    `sent` is what left the phone. `closed` is the time when the phone first closed the connection,
+    and `is_reset` says whether it did so by a reset. `is_guess` says that no SYN was captured, so
+    which end opened the connection is guessed from the ports.
     """
 
     near: Endpoint
@@ -177,10 +176,10 @@ class Contact:
 
 
 class Contacts:
-    """The connections of a capture, as its segments come by.
+    """Collects the connections of a capture from its segments.
 
-    `phones` are the phone's addresses; where none is known, the end that opens a connection counts
-    as the phone.
+    `phones` are the phone's addresses; if there are none, the end that opens a connection counts as
+    the phone.
     """
 
     def __init__(self, phones: frozenset[bytes], budget: Budget) -> None:
@@ -191,7 +190,7 @@ class Contacts:
         self._open: dict[tuple[Endpoint, Endpoint], Contact] = {}
 
     def add(self, frame: int, at: float, ends: tuple[bytes, bytes], segment: Segment) -> None:
-        """Take a segment that went from the first of `ends` to the second."""
+        """Add a segment that was sent from the first of `ends` to the second."""
         source, target = Endpoint(ends[0], segment.source), Endpoint(ends[1], segment.target)
         if self._phones and not self._phones & {*ends}:
             self.others["TCP segments"] += 1
@@ -203,7 +202,7 @@ class Contacts:
         self._take(contact, at, source, segment)
 
     def finish(self) -> Iterator[Contact]:
-        """End all connections and give them in the order of their first segments."""
+        """End all connections, and yield them in the order of their first segments."""
         for contact in self._all:
             contact.sent.finish()
             yield contact
@@ -233,7 +232,8 @@ class Contacts:
         if source != contact.near:
             return
         if segment.flags & (FIN | RST) and contact.closed is None:
-            # The system answers what comes after an orderly close by a reset; the client did not.
+            # Only the first close counts: after an orderly close, the system resets the connection
+            # if more data arrives, which is not the client's doing.
             contact.closed, contact.is_reset = at, bool(segment.flags & RST)
         sequence, stream = segment.sequence, contact.sent
         if segment.flags & RST and segment.payload:
@@ -248,13 +248,13 @@ class Contacts:
 
 
 def _is_another(contact: Contact, source: Endpoint, segment: Segment) -> bool:
-    """Return whether a SYN opens a new connection between the same ports; it may be sent twice."""
+    """Return whether a SYN opens a new connection between the same ports, or is retransmitted."""
     return contact.near != source or contact.start != segment.sequence
 
 
 @dataclass(slots=True)
 class Flow:
-    """Datagrams between two endpoints: those that left the phone, each with its time."""
+    """The datagrams between two endpoints that left the phone, each with its time."""
 
     near: Endpoint
     far: Endpoint
@@ -263,7 +263,7 @@ class Flow:
 
 
 class Flows:
-    """The UDP flows of a capture; where no phone is known, the end that sends first is it."""
+    """The UDP flows of a capture; without known phones, the end that sends first is the phone."""
 
     def __init__(self, phones: frozenset[bytes], budget: Budget) -> None:
         self.others: Counter[str] = Counter()
@@ -272,7 +272,7 @@ class Flows:
         self._all: dict[tuple[Endpoint, Endpoint], Flow] = {}
 
     def add(self, at: float, ends: tuple[bytes, bytes], datagram: Datagram) -> bool:
-        """Take a datagram; return whether it left the phone."""
+        """Add a datagram; return whether it left the phone."""
         source, target = Endpoint(ends[0], datagram.source), Endpoint(ends[1], datagram.target)
         if self._phones and not self._phones & {*ends}:
             self.others["UDP datagrams"] += 1

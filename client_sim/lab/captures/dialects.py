@@ -1,7 +1,8 @@
-"""The requests of existing Updater apps, as the second table of docs/PRIVACY.md has them.
+"""The requests of existing Updater apps, by the second table of docs/PRIVACY.md.
 
-The server's grammar is another copy; a test compares both with the page. What a request has beyond
-its row is found, and so is a User-Agent that names the model, which no list request needs.
+The server's grammar is another copy; a test compares both with the page. Everything in a request
+that its row does not allow is found. A User-Agent that names the model, which no request for a list
+needs, is reported as well.
 """
 
 import re
@@ -36,7 +37,7 @@ DIALECTS: Final = (
 class Row:
     """Requests of a dialect: the pattern of their path, and what they reveal.
 
-    The dialect `lineage` is both versions of it.
+    The dialect `lineage` stands for both of its versions.
     """
 
     dialect: str
@@ -89,7 +90,7 @@ ROWS: Final[Mapping[str, Row]] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the requests of one row reveal: the row, how many they are, the words of the page."""
+    """What requests of one row reveal, in the words of docs/PRIVACY.md, and their number."""
 
     row: str
     count: int
@@ -122,7 +123,7 @@ def list_told(capture: Capture, dialects: Sequence[str]) -> tuple[Told, ...]:
 
 
 def find_faults(data: bytes, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield what a connection has that no row of some dialects has: why, where, how many bytes."""
+    """Yield all bytes of a connection that the dialects do not allow: reason, offset, length."""
     end = 0
     for request in iterate_requests(data):
         yield from _of_request(request, dialects)

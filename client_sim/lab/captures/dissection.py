@@ -1,4 +1,4 @@
-"""Frames taken apart, down to connections, questions and what is neither."""
+"""Dissection of frames into connections, DNS questions, and other traffic."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wir
 
 _ICMP, _IGMP, _ICMP6 = 1, 2, 58
 _PROTOCOLS: Final = {_ICMP: "ICMP", 47: "GRE", 50: "ESP", _ICMP6: "ICMPv6", 132: "SCTP"}
-# Neighbours, routers and groups of the same link (RFC 4861, RFC 3810): no router hands them on.
+# Neighbours, routers and groups of the same link (RFC 4861, RFC 3810), which are not routed.
 _LINK_LOCAL: Final = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
 _PORTS: Final = {
     67: "DHCP",
@@ -35,14 +35,14 @@ _PORTS: Final = {
     5355: "LLMNR",
 }
 _PLACES: Final = 1000  # pairs of addresses that are distinguished
-_CHECK_SUM: Final = 4  # bytes that some captures keep after a frame
+_CHECK_SUM: Final = 4  # bytes; some captures include the checksum of a frame
 
 
 class Dissection:
-    """A capture of packets on its way to becoming a `Capture`.
+    """Builds a `Capture` from frames.
 
-    `phones` are the addresses of the phone, 4 or 16 bytes each; where there are none, whatever was
-    captured is judged, and the end that opens a connection is the phone.
+    `phones` are the addresses of the phone, 4 or 16 bytes each. If there are none, everything that
+    was captured is judged, and the end that opens a connection is the phone.
     """
 
     def __init__(self, phones: frozenset[bytes], bytes_limit: int) -> None:
@@ -61,7 +61,7 @@ class Dissection:
         self._begun: dict[tuple[str, str], float] = {}
 
     def take(self, frame: Frame) -> None:
-        """Take the next frame."""
+        """Add the next frame."""
         self._frames += 1
         self._at = frame.at
         inner = packets.strip_link(frame.link, frame.data)
@@ -79,11 +79,11 @@ class Dissection:
             self._keep(f"EtherType {inner.kind:#06x}", "", inner.data)
 
     def take_unread(self, unread: Unread) -> None:
-        """Take a part of the capture that the reader does not know."""
+        """Add a part of the file that the reader cannot interpret."""
         self._keep(unread.label, "", unread.data)
 
     def finish(self, form: str) -> Capture:
-        """Return what was seen."""
+        """Return the capture; `form` is the name of its file format."""
         for packet in self._fragments.leftover():
             self._keep_packet("fragments that do not fit together", packet)
         asked: list[Asked] = []
@@ -166,7 +166,7 @@ class Dissection:
         self._begun.setdefault((label, where), at)
 
     def _learn(self, message: bytes) -> None:
-        # Names that point at each other take time, also where nothing is learned.
+        # Counted even if nothing is learned, because resolving aliases takes time.
         self._budget.spend(len(message) + OVERHEAD)
         for answer in dns.read_answers(message):
             self._budget.spend(len(answer.name) + OVERHEAD)
@@ -176,7 +176,7 @@ class Dissection:
                 self._names[answer.name].add(answer.target)
 
     def _follow_names(self) -> dict[bytes, frozenset[str]]:
-        """Add to each name the addresses of the names that it is an alias (CNAME) of."""
+        """Return the addresses of each name, including those of its aliases (CNAME)."""
         found: dict[bytes, frozenset[str]] = {}
         for name in {*self._addresses, *self._names}:
             reached = {name}
@@ -245,6 +245,6 @@ def _converse(number: int, contact: Contact) -> Conversation:
 
 
 def _name_target(far: Endpoint, hello: ClientHello | None) -> bytes:
-    """Write where a connection goes as a recording world does."""
+    """Return the target of a connection in the format of `RecordingWorld`."""
     name = b"plain" if hello is None else hello.server_name or b""
     return f"{ip_address(far.address)} {far.port} ".encode() + name

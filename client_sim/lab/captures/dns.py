@@ -1,6 +1,6 @@
-"""DNS messages: the names that are asked for, and the addresses that answers give.
+"""DNS messages: the names in questions, and the addresses in answers.
 
-RFC 1035 section 4; RFC 6891 for the pseudo record that carries options.
+RFC 1035 section 4; RFC 6891 for the OPT pseudo record.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ _PADDING: Final = 12  # option of RFC 7830
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: the name as it was spelled, its type, and other bytes of the message.
+    """A question: the name as it was spelled, its type, and the other bytes of the message.
 
-    `extra` is what a question need not have: options such as a client's network or a cookie.
+    `extra` has bytes that a query does not need: options such as a client subnet or a cookie.
     """
 
     name: bytes
@@ -32,7 +32,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an answer says about a name: an address, or (`target`) another name."""
+    """A record of an answer: an address of the name, or another name (`target`)."""
 
     name: bytes
     address: str | None
@@ -40,7 +40,7 @@ class Answer:
 
 
 def read_question(message: bytes) -> Question | None:
-    """Read a query; None where it is damaged, or no query."""
+    """Read a query; None if it is malformed or not a query."""
     if len(message) < _HEAD or message[2] & 0x80:
         return None
     count = int.from_bytes(message[4:6])
@@ -55,7 +55,7 @@ def read_question(message: bytes) -> Question | None:
 
 
 def read_answers(message: bytes) -> Iterator[Answer]:
-    """Yield what a response says, as far as it can be read."""
+    """Yield the records of a response, up to the first malformed one."""
     if len(message) < _HEAD or not message[2] & 0x80:
         return
     at: int | None = _HEAD
@@ -78,7 +78,7 @@ def read_answers(message: bytes) -> Iterator[Answer]:
 
 
 def split_messages(data: bytes) -> Iterator[bytes]:
-    """Cut what was sent over TCP into messages, each with two bytes of length before it."""
+    """Split bytes sent over TCP into messages, each of which has a length prefix of two bytes."""
     at = 0
     while at + 2 <= len(data):
         size = int.from_bytes(data[at : at + 2])
@@ -108,7 +108,7 @@ def _is_padding(options: bytes) -> bool:
 
 
 def _read_name(message: bytes, at: int) -> tuple[bytes, int] | None:
-    """Read a name; return it and where it ends, or None where there is none."""
+    """Read a name; return it and the offset of its end, or None if it is malformed."""
     labels: list[bytes] = []
     end: int | None = None
     for _ in range(_NAME_LIMIT + _JUMPS_LIMIT):
@@ -118,7 +118,7 @@ def _read_name(message: bytes, at: int) -> tuple[bytes, int] | None:
         if size & 0xC0 == 0xC0 and at + 1 < len(message):
             end = at + 2 if end is None else end
             target = int.from_bytes(message[at : at + 2]) & 0x3FFF
-            if target >= at:  # a name points backwards
+            if target >= at:  # a compression pointer must point backwards
                 return None
             at = target
         elif size & 0xC0:

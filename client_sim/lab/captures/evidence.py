@@ -1,4 +1,4 @@
-"""Findings about captured bytes: a window of them, covered where they may be personal."""
+"""Findings about captured bytes, with an excerpt in which possible personal values are redacted."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ from client_sim.lab.oracles.parts import join_fields
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 COVER: Final = b"*"
-# What identifiers look like: addresses of people, digits with separators, runs of a base-16,
-# base-32 or base-64 alphabet that have a digit in them. Words stay readable.
+# Patterns of identifiers: MAC and e-mail addresses, digits with separators, and strings of a
+# base-16, base-32 or base-64 alphabet that contain a digit. Words remain readable.
 _LOOKS_PERSONAL: Final = re.compile(
     rb"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
     rb"|[^\s@&=:;,/]{1,64}(?:@|%40)[^\s&=;,/]{1,255}"
@@ -24,24 +24,24 @@ _LOOKS_PERSONAL: Final = re.compile(
 _KEPT: Final = re.compile(rb"[0-9a-f]{64}\.[A-Za-z0-9._-]+\.zip|[1-9][0-9]{0,15}\.root\.json")
 
 KEPT: Final = 50
-"""Findings of one check that are shown; the others are counted."""
+"""The number of findings of one check that are shown; the others are only counted."""
 
-_AROUND: Final = 48  # bytes that are shown on both sides
-_MOST: Final = 256  # bytes of one finding that are shown
-_MARGIN: Final = 512  # bytes beyond, which say what those at the edge are part of
-_LINES_LIMIT: Final = 1_000_000  # of connections, of which each may be a field
+_AROUND: Final = 48  # bytes shown on either side
+_MOST: Final = 256  # bytes shown of one finding
+_MARGIN: Final = 512  # bytes beyond the excerpt that are examined, for identifiers cut at its edge
+_LINES_LIMIT: Final = 1_000_000  # lines in all connections, each of which may be a field
 _SEARCHED: Final = {
     Channel.DNS: "name asked for",
     Channel.CONNECT: "target",
     Channel.TLS: "client hello",
-    Channel.OTHER: "",  # is named already
+    Channel.OTHER: "",  # the phase already has a name
 }
 
 
 def redact(data: bytes, found: Iterable[tuple[int, int]]) -> bytes:
-    """Cover what was found (offset, length) and whatever looks like an identifier.
+    """Redact the bytes that were found (offset, length), and everything like an identifier.
 
-    The result has the same length, so that offsets stay what they are.
+    The result has the same length, so that offsets remain valid.
     """
     covered = bytearray(data)
     kept = {place for match in _KEPT.finditer(data) for place in range(*match.span())}
@@ -56,7 +56,7 @@ def redact(data: bytes, found: Iterable[tuple[int, int]]) -> bytes:
 
 
 def show_value(value: bytes, *, personal: bool) -> str:
-    """Return a value for a sentence: as it is, or how long it is."""
+    """Return a value for a sentence, or only its length unless `personal`."""
     if personal:
         return value.decode("utf-8", "backslashreplace")
     return f"[{len(value)} bytes, not shown]"
@@ -64,9 +64,9 @@ def show_value(value: bytes, *, personal: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A finding and where it stands: `offset` counts from the beginning of all bytes there.
+    """A finding and its position: `offset` counts from the beginning of all bytes of its place.
 
-    `finding.data` are a window of them, `finding.offset` is a place in that window.
+    `finding.data` is an excerpt of these bytes, and `finding.offset` a position in the excerpt.
     """
 
     finding: Finding
@@ -76,14 +76,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Bytes that left the phone, where, and which known values stand in them."""
+    """Bytes that left the phone, their position in the capture, and the known values in them."""
 
     where: str
     data: bytes
     sightings: tuple[Sighting, ...] = ()
 
     def evidence(self, explanation: str, offset: int, length: int, *, personal: bool) -> Evidence:
-        """Make a finding about some of the bytes."""
+        """Return a finding about `length` bytes from `offset` on."""
         start = max(0, offset - _AROUND)
         shown = min(length, _MOST)
         stop = min(len(self.data), offset + shown + _AROUND)
@@ -93,7 +93,7 @@ class Place:
         )
 
     def _covered(self, start: int, stop: int) -> bytes:
-        # What is cut off at the edge of the window may look like a word.
+        # An identifier that is cut at the edge of the excerpt may look like a word.
         first = max(0, start - _MARGIN)
         found = [
             (s.offset - first, len(self.data) if _is_decoded(s) else len(s.data))
@@ -104,13 +104,14 @@ class Place:
 
 
 def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, ...]:
-    """Return all bytes that left and can be read, each with the known values that were found.
+    """Return all readable bytes that left, with the known values found in them.
 
-    What was split over fields, requests or names is looked for where nothing is found in one piece.
+    If no known value is found in one piece, values that are split over fields, requests or names
+    are searched for. Raise CaptureError if there are too many lines for that.
     """
     if search is None:
         return tuple(Place(where, data) for where, data in _all_bytes(seen))
-    # Polls repeat each other, and a search takes seconds.
+    # Cached, because polls repeat each other and a search takes seconds.
     find = cache(lambda data: _outermost(search.search(data)))
     places = tuple(Place(where, data, find(data)) for where, data in _all_bytes(seen))
     if any(place.sightings for place in places):
@@ -126,7 +127,7 @@ def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, 
 
 
 def _cover(where: str) -> str:
-    """Cover what may be a value in the name of a field, which the client chose."""
+    """Redact possible values in the name of a field, because the client chose the name."""
     return redact(where.encode(), ()).decode("utf-8", "replace")
 
 
@@ -139,13 +140,13 @@ def _all_bytes(seen: Observation) -> Iterator[tuple[str, bytes]]:
 
 
 def name_place(departure: Departure) -> str:
-    """Say what left, and where that stands in the capture."""
+    """Return the kind of a departure and its position in the capture."""
     named = _SEARCHED.get(departure.channel, "")
     return f"{named}, {departure.phase}" if named else departure.phase
 
 
 def _outermost(found: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
-    """Leave out what lies within a longer reading of its field: spellings have parts in common."""
+    """Remove sightings that lie within a longer one of the same field, as spellings overlap."""
     kept: list[Sighting] = []
     for sighting in sorted(found, key=lambda s: (s.field, s.offset, -len(s.data))):
         last = kept[-1] if kept else None
@@ -158,5 +159,5 @@ def _outermost(found: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
 
 
 def _is_decoded(sighting: Sighting) -> bool:
-    """Return whether the bytes that were found are not those that stand at the offset."""
+    """Return whether the value was found after decoding, and is not spelled at its offset."""
     return any(step.startswith("undone by ") for step in sighting.chain)

@@ -1,7 +1,7 @@
-"""HAR 1.2, what browsers and intercepting proxies export: requests that another program parsed.
+"""HAR 1.2, the export format of browsers and intercepting proxies.
 
-The request's bytes are put together from it. What the exporter did not write down, such as the
-connection that carried a request, cannot be judged, and the capture says so.
+Another program parsed the requests; their bytes are reconstructed. Facts that the exporter does not
+record, such as the connection of a request, cannot be judged, and notes of the capture say so.
 """
 
 import base64
@@ -19,10 +19,10 @@ from client_sim.lab.captures.seen import Capture, Conversation, Loose, State
 from client_sim.lab.errors import CaptureError
 
 HAR_LIMIT: Final = 256 * 1024 * 1024
-"""Bytes of the file; answers are in it, too, and are passed over."""
+"""Bytes of the file, including answers, which are ignored."""
 
 _ENTRIES_LIMIT: Final = 50_000
-_OBJECTS_LIMIT: Final = 4_000_000  # braces: what is decoded takes many times its bytes
+_OBJECTS_LIMIT: Final = 4_000_000  # braces; decoded objects take many times their bytes
 _URL_LIMIT: Final = 65_536
 _TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -49,7 +49,7 @@ class _Field(_Pair):
 
     @property
     def told(self) -> tuple[str, str]:
-        """Return the name and all that it holds."""
+        """Return the name, and the file name and value as one text."""
         return self.name, " ".join(filter(None, (self.fileName, self.value)))
 
 
@@ -90,12 +90,12 @@ class _Har(msgspec.Struct):
 
 
 def is_har(data: bytes) -> bool:
-    """Return whether a file begins as JSON does."""
+    """Return whether a file begins like a JSON object."""
     return data.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
 
 
 def read_har(data: bytes, bytes_limit: int) -> Capture:
-    """Read a HAR; raise CaptureError for other files, or if more than the limit left the phone."""
+    """Read a HAR; raise CaptureError for other files, or if more than `bytes_limit` bytes left."""
     if data.count(b"{") > _OBJECTS_LIMIT:
         raise CaptureError(f"the HAR has more than {_OBJECTS_LIMIT} objects: export fewer requests")
     try:
@@ -124,7 +124,7 @@ def _notes(has_connections: bool) -> tuple[str, ...]:
 
 
 def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry]]:
-    """Put requests of one connection together, or what looks like one poll."""
+    """Yield the requests of each connection, or else the requests that look like one poll."""
     if has_connections:
         groups: dict[tuple[str, str], list[_Entry]] = {}
         for entry in entries:
@@ -144,7 +144,7 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
 
 
 def _begins(before: _Entry, entry: _Entry) -> bool:
-    """Return whether a request, after the one before, is the first of a poll."""
+    """Return whether a request that follows `before` is the first of a poll."""
     this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode("utf-8", "surrogatepass"))
     last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode("utf-8", "surrogatepass"))
     return this is not None and (last is None or int(this[1]) != int(last[1]) + 1)
@@ -174,7 +174,7 @@ def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
 
 
 def _read_time(text: str) -> float:
-    """Return epoch seconds; 0 where the text is no time."""
+    """Return epoch seconds, or 0 if the text is not a time."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -183,7 +183,7 @@ def _read_time(text: str) -> float:
 
 
 def _name_target(entry: _Entry) -> bytes:
-    """Write where a request goes as a recording world does."""
+    """Return the target of a request in the format of `RecordingWorld`."""
     _, authority = _authority(entry.request.url)
     host, mark, port = authority.rpartition(":")
     if not (mark and port.isdigit()):
@@ -198,7 +198,7 @@ def _name_target(entry: _Entry) -> bytes:
 
 
 def _encode(request: _Request) -> bytes:
-    """Put the bytes of a request together in the order in which the HAR has them."""
+    """Return the bytes of a request, with its parts in the order of the HAR."""
     version = request.httpVersion.upper() or "HTTP/1.1"
     lines = [f"{request.method} {_target(request.url)} {version}"]
     lines += [f"{header.name}: {header.value}" for header in request.headers]
@@ -214,7 +214,7 @@ def _encode_body(body: _Body | None) -> bytes:
     if body is None:
         return b""
     if not body.text:
-        # Exporters write down a form in one way or the other, or one of them empty.
+        # Exporters write a form as `text` or as `params`, and may leave the other one empty.
         return urlencode([pair.told for pair in body.params], errors="surrogatepass").encode()
     if body.encoding == "base64":
         try:
@@ -234,7 +234,7 @@ def _authority(url: str) -> tuple[str, str]:
 
 
 def _target(url: str) -> str:
-    """Return a URL from its path on, as it stands there."""
+    """Return the part of a URL from its path on, unchanged."""
     _, mark, rest = url.partition("://")
     place = min((rest.find(sign) for sign in "/?#" if sign in rest), default=len(rest))
     target = rest[place:] if mark else url
@@ -242,7 +242,7 @@ def _target(url: str) -> str:
 
 
 def _messages(entries: list[_Entry]) -> Iterator[Loose]:
-    """Yield what was sent besides requests: by WebSocket, and before the host of a URL."""
+    """Yield data sent outside requests: WebSocket messages, and the user part of URLs."""
     for entry in entries:
         user, host = _authority(entry.request.url)
         if user:
@@ -253,7 +253,7 @@ def _messages(entries: list[_Entry]) -> Iterator[Loose]:
 
 
 def _read_data(data: msgspec.Raw) -> bytes:
-    """Return a text as it was sent, and whatever else stands in its place as it is written."""
+    """Return a string as it was sent, and any other JSON value as it is written."""
     try:
         return msgspec.json.decode(data, type=str).encode("utf-8", "surrogatepass")
     except msgspec.MsgspecError:

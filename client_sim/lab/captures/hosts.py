@@ -1,4 +1,4 @@
-"""The hosts that a phone talks to, judged: names, targets, and how TLS begins with them."""
+"""Judges of the hosts that a phone contacts: DNS names, targets, and TLS handshakes."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,9 +11,10 @@ from client_sim.lab.oracles.connections import find_strays, judge_handshakes, ju
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.world import BuildFacts, Public
 
-# What of the egress list is a phone's doing and not its system's: a resolver asks for both kinds of
-# addresses, asks again, and remembers; a capture may begin after a question; and connections of
-# other programs overlap. Host names are covered elsewhere, so the sentences have none.
+# The parts of the egress list that the phone itself causes. The system's resolver asks for both
+# kinds of addresses, repeats questions, and caches answers; a capture may begin after a question;
+# and connections of other programs overlap. The sentences contain no host names, because these may
+# have to be redacted.
 _STRAYS: Final = {
     "name": "another name is asked for",
     "port": "another port is contacted",
@@ -24,14 +25,14 @@ _STRAYS: Final = {
 def judge_egress(
     capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
 ) -> Question:
-    """Find names that were asked for and hosts that were contacted, other than the one."""
+    """Find resolved names and contacted hosts other than `host`."""
     name = None if host is None else without_port(host)
     found = (
         *_strays(capture, seen, name),
         *_stray_questions(capture),
         *_stray_hosts(capture, name),
     )
-    asks = "Is the one host all that is asked for and contacted?"
+    asks = "Is the server's host the only one resolved and contacted?"
     cases = len(capture.asked) + len(capture.conversations)
     return ask("egress", asks, cases, found, personal=personal)
 
@@ -39,12 +40,12 @@ def judge_egress(
 def judge_handshake(
     capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
 ) -> Question:
-    """Find TLS that names another host or protocol, comes back to a session, or varies."""
+    """Find TLS that names another host or protocol, resumes a session, or varies."""
     name = None if host is None else without_port(host)
     found = (
         Case(
             Place(finding.where, finding.data),
-            # The oracle's own sentence has values in it.
+            # Not the oracle's own sentence, because it contains values.
             f"{finding.field} is not what all phones of a fleet show",
             finding.offset,
             finding.length,
@@ -52,14 +53,14 @@ def judge_handshake(
         for finding in (*judge_tls(seen, guess_rom(capture, name)), *judge_handshakes(seen))
     )
     cases = sum(talk.hello is not None for talk in capture.conversations)
-    asks = "Does TLS name one host and one protocol, and come back to no session?"
+    asks = "Does TLS name one host and one protocol, and never resume a session?"
     return ask("tls", asks, cases, found, personal=personal)
 
 
 def guess_rom(capture: Capture, name: bytes | None) -> Public:
-    """Return what the ROM of the phone says of its host, as far as the capture shows it.
+    """Return the ROM's facts about its server, as far as the capture shows them.
 
-    Port and TLS are those of the first connection to the host, or where there is none of the first.
+    Port and TLS are those of the first connection to the host, or else of the first connection.
     """
     talks = list_talks(capture)
     first = next((talk for talk in talks if name in hosts_of(talk)), talks[0] if talks else None)
@@ -79,7 +80,7 @@ def guess_rom(capture: Capture, name: bytes | None) -> Public:
 
 
 def hosts_of(talk: Conversation) -> frozenset[bytes]:
-    """Return the names by which a connection calls its far end, without ports."""
+    """Return the host names in a connection's TLS and Host headers, without ports."""
     told = {talk.name} if talk.name else set[bytes]()
     if talk.hello is not None and talk.hello.server_name:
         told.add(talk.hello.server_name)
@@ -89,20 +90,20 @@ def hosts_of(talk: Conversation) -> frozenset[bytes]:
 
 
 def without_port(name: bytes) -> bytes:
-    """Return a host as Host has it without its port."""
+    """Return the value of a Host header without the port."""
     head, mark, port = name.rpartition(b":")
     return head if mark and port.isdigit() else name
 
 
 def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator[Case]:
-    """Return what violates the egress list among names and targets."""
+    """Yield the names and targets that violate the egress list."""
     talks = list_talks(capture)
     for stray in find_strays(seen, guess_rom(capture, name)):
         left = stray.departure
         says = _STRAYS.get(stray.field)
         if says is None or (left.channel is Channel.CONNECT and not left.data):
-            continue  # the system's doing, or the capture does not say where it went
-        # Another host may well have another port: that is one finding, about the host.
+            continue  # caused by the system, or the capture does not show the target
+        # Another host may have another port; report only the host.
         if stray.field == "port" and hosts_of(talks[left.connection]) - {name}:
             continue
         yield show(name_place(left), says, left.data)

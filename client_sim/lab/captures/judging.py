@@ -1,4 +1,4 @@
-"""What a capture shows, judged question by question: content, other traffic, segments, resets."""
+"""Judges of a capture, one for each question: content, other traffic, segments, resets."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from client_sim.lab.oracles.connections import find_breaches, is_one_record_each
 from client_sim.lab.oracles.grammar import iterate_violations
 from client_sim.lab.trace.observation import Observation
 
-# What every host takes in one segment (RFC 9293 section 3.7.1), without the room of TCP options:
-# a segment that has as much may be full, and the rest of its request be in the next.
+# Bytes that every host accepts in one segment (RFC 9293 section 3.7.1), less the room for TCP
+# options. A segment of this size may be full, with the rest of its request in the next one.
 _FULL: Final = 496
 _HEAD: Final = 5  # bytes before each record of TLS
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to the whole capture: `count` findings, of which the first are kept."""
+    """One question about the whole capture; `evidence` has the first of `count` findings."""
 
     name: str
     asks: str
@@ -38,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A finding before it is known whether it is kept: where, why, and which bytes there."""
+    """A possible finding: its place, its explanation, and the range of its bytes."""
 
     place: Place
     explanation: str
@@ -47,14 +47,14 @@ class Case:
 
 
 def show(where: str, explanation: str, data: bytes = b"") -> Case:
-    """Return the case of all bytes of a place, or of none."""
+    """Return a case about all bytes of a place; there may be none."""
     return Case(Place(where, data), explanation, 0, len(data))
 
 
 def ask(
     name: str, asks: str, cases: int, found: Iterable[Case], *, personal: bool = False
 ) -> Question:
-    """Ask a question; `found` is what there is against a good answer, however much that is."""
+    """Return a question with its findings; counts all of them and keeps the first."""
     source = iter(found)
     kept = tuple(
         each.place.evidence(each.explanation, each.offset, each.length, personal=personal)
@@ -64,13 +64,13 @@ def ask(
 
 
 Fault = tuple[str, int, int]
-"""Why bytes are in no table, where they begin, how many they are."""
+"""Bytes that a table does not allow: the reason, their offset, and their length."""
 
 
 def find_violations(data: bytes, host: bytes | None) -> Iterator[Fault]:
-    """Yield what a connection has that the request table has not.
+    """Yield everything in a connection that the request table does not allow.
 
-    One violation at a time, where `lab run` lists them: captured bytes may be nothing else.
+    The violations are not listed first, because a capture may consist of nothing else.
     """
     for each in iterate_violations(data, host):
         yield f"{each.rule}: {each.explanation}", each.offset, len(each.data)
@@ -84,7 +84,7 @@ def judge_grammar(
     table: str,
     personal: bool,
 ) -> Question:
-    """Check what can be read of connections against a table, of which `find` yields breaches."""
+    """Find bytes of readable connections that a table does not allow; `find` yields them."""
     read = [
         connection
         for talk, connection in zip(list_talks(capture), seen.connections(), strict=True)
@@ -102,19 +102,19 @@ def judge_grammar(
 def judge_canaries(
     capture: Capture, places: Sequence[Place], known: Known, *, personal: bool
 ) -> Question:
-    """Say where known values stand, and how they are encoded."""
+    """Find known values of the owner, and how they are encoded."""
     found = [
         Case(place, _tell(sighting, personal), sighting.offset, len(sighting.data))
         for place in places
         for sighting in place.sightings
     ]
     found += _find_whole(capture, known)
-    asks = "Is any known value of the owner to be found?"
+    asks = "Is no known value of the owner found?"
     return ask("canaries", asks, len(places), found, personal=personal)
 
 
 def judge_traffic(capture: Capture, *, personal: bool) -> Question:
-    """Return all traffic that no poll has: other protocols, other datagrams, contradictions."""
+    """Find all traffic that no poll has: other protocols, other datagrams, contradictions."""
     found = [
         show(
             each.where or "the capture",
@@ -135,17 +135,17 @@ def judge_traffic(capture: Capture, *, personal: bool) -> Question:
 
 
 def judge_completeness(capture: Capture) -> Question:
-    """Say what the capture lacks of its connections, and that it has a request at all."""
+    """Find gaps in connections, and a capture without any request."""
     found = [show(talk.where, gap) for talk in capture.conversations for gap in talk.gaps]
     if not any(talk.data for talk in capture.conversations):
         nothing = "there is no request in it: silence proves nothing"
         found.append(show("the capture", nothing))
-    asks = "Does the capture have all of it?"
+    asks = "Is the capture complete?"
     return ask("complete", asks, len(capture.conversations), found)
 
 
 def judge_encryption(capture: Capture) -> Question:
-    """List the connections whose requests cannot be read."""
+    """Find the connections whose requests cannot be read."""
     sentence = "not judged: encrypted; give the keys by --keylog"
     found = [
         show(talk.where, sentence)
@@ -161,7 +161,7 @@ def _tell(sighting: Sighting, personal: bool) -> str:
 
 
 def _find_whole(capture: Capture, known: Known) -> Iterator[Case]:
-    """Find values too short to be searched for, where they are all that a field has."""
+    """Find values that are too short for a search, if they are the whole value of a field."""
     wanted = {value: name for name, values in known.whole.items() for value in values}
     for talk in capture.conversations:
         if not wanted or talk.state not in READABLE:
@@ -175,14 +175,14 @@ def _find_whole(capture: Capture, known: Known) -> Iterator[Case]:
 
 
 def judge_writes(capture: Capture, *, personal: bool) -> Question:
-    """Find requests, and records of TLS, that are not in one segment each though they would fit.
+    """Find requests and TLS records that are split over segments although they would fit into one.
 
-    Only captures of packets say so. Of what is under TLS the records are judged, and with its keys
-    that there is one for each request, too.
+    Only captures of packets show segments. With TLS, the records are judged; with its keys, also
+    whether each request is one record.
     """
     talks = [talk for talk in list_talks(capture) if talk.segments and not talk.gaps]
     found = (case for talk in talks for case in _judge(talk))
-    asks = "Is each request, and each record of TLS, one segment where it fits?"
+    asks = "Is each request, and each TLS record, one segment if it fits?"
     return ask("writes", asks, len(talks), found, personal=personal)
 
 
@@ -191,7 +191,7 @@ def judge_ends(capture: Capture) -> Question:
     talks = [talk for talk in list_talks(capture) if talk.closed is not None]
     said = "the phone ends the connection by a reset (RST), where an end in order (FIN) belongs"
     found = (show(talk.where, said) for talk in talks if talk.is_reset)
-    return ask("ends", "Does the phone end each connection in order?", len(talks), found)
+    return ask("ends", "Does the phone close each connection in order?", len(talks), found)
 
 
 def _judge(talk: Conversation) -> Iterator[Case]:
@@ -204,7 +204,7 @@ def _judge(talk: Conversation) -> Iterator[Case]:
     sizes = b"" if talk.wire is None else talk.wire.sizes
     ends = _record_ends(sizes)
     for breach in find_breaches(talk.segments, ends, word="segment", full=_FULL):
-        # More than one record in a segment is how a handshake ends.
+        # At the end of a handshake a segment has more than one record.
         if breach.is_cut:
             said = "a record of TLS is cut: this segment ends in the midst of it"
             yield show(talk.where, said)
@@ -217,7 +217,7 @@ def _judge(talk: Conversation) -> Iterator[Case]:
 
 
 def _ends(data: bytes) -> tuple[int, ...]:
-    """Return where each request ends with its body, and what follows the last as one more."""
+    """Return the end of each request with its body, and of the bytes after the last request."""
     ends = [request.end for request in iterate_requests(data)]
     if data and (not ends or ends[-1] < len(data)):
         ends.append(len(data))

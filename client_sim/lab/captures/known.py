@@ -1,7 +1,7 @@
-"""What is known about a phone and its owner: all of a persona, or a few values.
+"""Known values of a phone and its owner: a whole persona, or a few values.
 
-A file is JSON: what `encode_persona` writes, or an object with any of a persona's fields. A list of
-values may replace a value, and other labels may name whatever else is known.
+The file is JSON: the output of `encode_persona`, or an object with any of a persona's fields. A
+list of values may replace a value, and other labels may be used for other known values.
 """
 
 import json
@@ -14,7 +14,9 @@ from client_sim.lab.errors import CaptureError
 from client_sim.persona import PERSONA_LIMIT, PersonaError, canaries, decode_persona
 
 SHORTEST: Final = 8
-"""Bytes of a value that is looked for everywhere; shorter ones turn up by chance."""
+"""The minimum length, in bytes, of a value that is searched for everywhere.
+
+Shorter values occur by chance."""
 
 _VALUES_LIMIT: Final = 20_000
 _DEPTH_LIMIT: Final = 4
@@ -29,20 +31,20 @@ _IMEI: Final = re.compile(r"[0-9]{15}")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Values by field: `anywhere` is looked for in all bytes, `whole` as a field's whole value."""
+    """Values by field: `anywhere` are searched in all bytes, `whole` only as whole values."""
 
     anywhere: Mapping[str, tuple[bytes, ...]]
     whole: Mapping[str, tuple[bytes, ...]]
 
 
 def decode_known(data: bytes) -> Known:
-    """Decode a file of what is known; raise CaptureError with what such a file looks like."""
+    """Decode a file of known values; raise CaptureError, which describes the format."""
     if len(data) > PERSONA_LIMIT:
         raise CaptureError(f"the persona has more than {PERSONA_LIMIT} bytes: give a smaller one")
     try:
         return Known(canaries(decode_persona(data)), {})
     except PersonaError:
-        pass  # a few values, perhaps
+        pass  # try to read it as a few values
     try:
         told = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -90,13 +92,13 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:  # no
 
 
 def _spell(value: str) -> Iterator[str]:
-    """Yield a value, and the spellings of real ones, whose ranges are wider than a persona's."""
+    """Yield a value and other spellings of it; real values vary more than a persona's."""
     yield value
     if " " in value:
-        yield value.replace(" ", "+")  # as forms have it
+        yield value.replace(" ", "+")  # the encoding of forms
     if number := _NUMBER.fullmatch(value):
         yield number[1]
-        for code in (1, 2, 3):  # digits of the country's code, which cannot be told from the rest
+        for code in (1, 2, 3):  # possible lengths of the country code
             yield f"0{number[1][code:]}"
             yield number[1][code:]
     elif _MAC.fullmatch(value):

@@ -1,4 +1,4 @@
-"""A capture from its file: its first bytes say which format it has."""
+"""Loading of captures; the first bytes of a file determine its format."""
 
 import io
 import tempfile
@@ -25,10 +25,10 @@ from client_sim.lab.captures.tshark import KEY_LOG_LIMIT, Opened, decrypt, list_
 from client_sim.lab.errors import CaptureError
 
 BYTES_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes that may have left the phone: weeks of polls, minutes of work for a search."""
+"""The maximum of bytes that left the phone: weeks of polls, and minutes for a search."""
 
 CAPTURE_LIMIT: Final = 1024 * 1024 * 1024
-"""Bytes of a capture of packets, which is read frame by frame."""
+"""The maximum size of a packet capture in bytes; it is read frame by frame."""
 
 _KINDS: Final = {SECTION: "pcapng", **dict.fromkeys(MAGICS, "pcap")}
 _WIDE: Final = "text in UTF-16: export it again, or convert it to UTF-8 (iconv)"
@@ -42,16 +42,16 @@ _WRAPPED: Final[Mapping[bytes, str]] = MappingProxyType(
         **dict.fromkeys((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), _WIDE),
     }
 )
-"""First bytes of files that may contain a capture but are none, and what these files are."""
+"""First bytes of files that may contain a capture but are none themselves, with descriptions."""
 
 
 def load_capture(
     path: Path, phones: frozenset[bytes] = frozenset(), key_log: Path | None = None
 ) -> Capture:
-    """Read a capture; raise CaptureError where it is damaged or too large, OSError as it comes.
+    """Read a capture; raise CaptureError if it is malformed or too large, and OSError.
 
-    `phones` are the addresses of the phone. Connections under TLS whose keys are in `key_log` or in
-    the capture are given to `tshark`; EnvironmentFailedError says that it is missing.
+    `phones` are the addresses of the phone. TLS connections whose keys are in `key_log` or in the
+    capture are decrypted by `tshark`. Raise EnvironmentFailedError if `tshark` is missing.
     """
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
@@ -68,9 +68,9 @@ def load_capture(
 def decode_capture(
     file: BinaryIO, size: int, phones: frozenset[bytes] = frozenset()
 ) -> tuple[Capture, list[bytes]]:
-    """Read a capture of `size` bytes; give it with the key logs that it carries.
+    """Read a capture of `size` bytes; return it and the key logs that it contains.
 
-    CaptureError where it is empty, compressed, or text that is not in UTF-8.
+    Raise CaptureError if it is empty, compressed, or text that is not in UTF-8.
     """
     start = file.read(4)
     file.seek(0)
@@ -97,7 +97,7 @@ def decode_capture(
 
 
 def _check_bare(head: bytes) -> None:
-    """Raise CaptureError for a file that is empty or a known container, and no capture itself."""
+    """Raise CaptureError for an empty file or a known container format."""
     if not head:
         raise CaptureError(
             "not a capture: the file is empty: let its program end, or copy it again"
@@ -132,7 +132,7 @@ def _read_bytes(data: bytes) -> Capture:
 
 
 def _open_tls(path: Path, capture: Capture, secrets: list[bytes]) -> Capture:
-    """Put in what left the phone under TLS, where there are keys."""
+    """Add the decrypted bytes of TLS connections whose keys are known."""
     known = frozenset[bytes]().union(*map(list_randoms, secrets))
     locked = {
         talk.frame: talk.near
@@ -160,7 +160,7 @@ def _unlock(talk: Conversation, opened: Opened | None) -> Conversation:
     return replace(
         talk,
         data=opened.data,
-        pieces=(),  # tshark does not say which packet had them
+        pieces=(),  # tshark does not say which packet contained which bytes
         state=State.DECRYPTED,
         readings=(*talk.readings, *headers),
     )

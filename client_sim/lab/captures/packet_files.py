@@ -1,4 +1,4 @@
-"""Files of packets: the classic pcap of tcpdump, and pcapng with its interfaces and keys.
+"""Readers of packet captures: classic pcap, and pcapng with its interfaces and keys.
 
 Formats: draft-ietf-opsawg-pcap, sections 4 and 5; draft-ietf-opsawg-pcapng, sections 3 and 4.
 """
@@ -12,10 +12,10 @@ from typing import BinaryIO, Final
 from client_sim.lab.errors import CaptureError
 
 FRAME_LIMIT: Final = 262_144
-"""Bytes of a frame: what tcpdump and its like write at most."""
+"""The maximum of bytes in a frame, which is also the limit of tcpdump."""
 
 FRAMES_LIMIT: Final = 2_000_000
-"""Frames of a capture: some minutes of work, days of a phone that polls."""
+"""The maximum of frames in a capture: days of polls, and some minutes of work."""
 
 MAGICS: Final[Mapping[bytes, tuple[str, int]]] = MappingProxyType(
     {
@@ -25,12 +25,12 @@ MAGICS: Final[Mapping[bytes, tuple[str, int]]] = MappingProxyType(
         b"\x4d\x3c\xb2\xa1": ("<", 1_000_000_000),
     }
 )
-"""First four bytes: byte order and parts of a second."""
+"""The byte order and the fractions of a second, by the first four bytes."""
 
-_LINK: Final = 0xFFFF  # the bits above say how long a check sum at the end of frames is
+_LINK: Final = 0xFFFF  # the higher bits are the length of a checksum at the end of frames
 
 SECTION: Final = b"\x0a\x0d\x0d\x0a"
-"""The first four bytes, in either byte order."""
+"""The first four bytes of a pcapng file, in either byte order."""
 
 _SIMPLE, _ENHANCED = 3, 6  # blocks of packets
 _TLS_KEY_LOG: Final = 0x544C534B
@@ -42,9 +42,9 @@ _BLOCKS_LIMIT: Final = 2 * FRAMES_LIMIT  # with counters, names and comments bet
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its number from 1, when it was seen (epoch seconds), its link type, its bytes.
+    """One frame: its number from 1, its time (epoch seconds), its link type, and its bytes.
 
-    `length` is what it had on the wire, `len(bytes)` what was kept of it.
+    `length` is its length on the wire, of which `len(data)` bytes were captured.
     """
 
     number: int
@@ -56,28 +56,28 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """A key log that the capture carries, in the format of NSS."""
+    """A key log in the capture, in the NSS format."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of the capture that this reader does not know: what it is, and its bytes."""
+    """A block of the capture that this reader does not interpret: its kind and its bytes."""
 
     label: str
     data: bytes
 
 
 class Source:
-    """A capture that is read from its beginning to its end, and never further."""
+    """A capture that is read sequentially; tracks the offset for messages."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.offset = 0
 
     def take(self, count: int, what: str) -> bytes:
-        """Read exactly `count` bytes; raise CaptureError where the capture ends before."""
+        """Read exactly `count` bytes; raise CaptureError if the capture ends before."""
         data = self._file.read(count)
         if len(data) < count:
             raise CaptureError(
@@ -88,14 +88,14 @@ class Source:
         return data
 
     def peek_end(self) -> bool:
-        """Return whether nothing more follows."""
+        """Return whether the end was reached."""
         data = self._file.read(1)
         self._file.seek(-len(data), 1)
         return not data
 
 
 def check_frame(number: int, kept: int) -> None:
-    """Raise CaptureError where there are too many frames or one has too many bytes."""
+    """Raise CaptureError if there are too many frames or a frame has too many bytes."""
     if number > FRAMES_LIMIT:
         raise CaptureError(f"the capture has more than {FRAMES_LIMIT} frames: cut it into parts")
     if kept > FRAME_LIMIT:
@@ -103,7 +103,7 @@ def check_frame(number: int, kept: int) -> None:
 
 
 def read_pcap(source: Source) -> Iterator[Frame]:
-    """Read the frames one by one; raise CaptureError where the file is damaged."""
+    """Yield the frames of a pcap file; raise CaptureError if it is malformed."""
     magic = source.take(4, "the header")
     if magic not in MAGICS:
         raise CaptureError("the file is no pcap")
@@ -133,7 +133,7 @@ class _Interface:
 
 
 def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
-    """Read frames, keys and what is unknown; raise CaptureError where the file is damaged."""
+    """Yield the frames, keys and unknown blocks of a pcapng file; raise CaptureError."""
     order = "<"
     interfaces: list[_Interface] = []
     number = blocks = 0
@@ -160,7 +160,7 @@ def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
                 number += 1
                 yield _read_packet(order, kind, body, interfaces, number)
             case 4 | 5:
-                pass  # names that the capturing machine knew, and its counters
+                pass  # host names known to the capturing machine, and its statistics
             case 10:
                 yield _read_secrets(order, body)
             case _:
@@ -183,7 +183,7 @@ def _read_section(source: Source, head: bytes) -> str:
 
 
 def _read_body(source: Source, order: str, size: int, behind: int = 0) -> bytes:
-    """Read the rest of a block of `size` bytes, `behind` of which are not in that number."""
+    """Read the rest of a block of `size` + `behind` bytes, of which `behind` were already read."""
     if size < 12 or size % 4 or size > _BLOCK_LIMIT:
         raise CaptureError(f"a block is said to have {size + behind} bytes: this is no pcapng")
     body = source.take(size - 12, "a block")

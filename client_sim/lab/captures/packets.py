@@ -1,7 +1,7 @@
-"""From a frame to what a packet carries: link layers, IP with its fragments, TCP and UDP headers.
+"""Parsers of frames and packets: link layers, IP with fragments, TCP and UDP headers.
 
 Link types are those of the registry of draft-ietf-opsawg-pcaplinktype. IP: RFC 791 sections 3.1 and
-3.2, RFC 8200 sections 3 to 4.5; fragments that overlap are no packet (RFC 5722). TCP: RFC 9293
+3.2, RFC 8200 sections 3 to 4.5; overlapping fragments are rejected (RFC 5722). TCP: RFC 9293
 section 3.1. UDP: RFC 768.
 """
 
@@ -14,8 +14,8 @@ IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 
 _TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100})  # VLAN
 _TAGS_LIMIT: Final = 4
-_RAW: Final = frozenset({12, 14, 101, 228, 229})  # IP without a link layer, by several names
-# Address families of the BSDs for IPv6 differ; each writes its own into the header.
+_RAW: Final = frozenset({12, 14, 101, 228, 229})  # IP without a link layer; there are several types
+# The BSDs have different address families for IPv6.
 _FAMILIES: Final = {2: IPV4, 10: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 
 HOP_BY_HOP, TCP, UDP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 6, 17, 43, 44, 51, 60
@@ -25,8 +25,8 @@ _MOBILITY: Final = 135
 _EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, AUTHENTICATION, DESTINATION, _MOBILITY})
 _HEADERS_LIMIT: Final = 16
 
-_LIMIT: Final = 256  # packets that wait for their other pieces
-_PIECES_LIMIT: Final = 1024  # of one packet
+_LIMIT: Final = 256  # packets that wait for more fragments
+_PIECES_LIMIT: Final = 1024  # fragments of one packet
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 """Control bits of TCP."""
@@ -34,7 +34,7 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """What a frame carries: an EtherType and its bytes."""
+    """The payload of a frame: its EtherType and its bytes."""
 
     kind: int
     data: bytes
@@ -42,13 +42,13 @@ class Inner:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A frame that is not taken apart: why, in a few words."""
+    """A frame that is not dissected, with the reason in a few words."""
 
     label: str
 
 
 def strip_link(link: int, data: bytes) -> Inner | Opaque:
-    """Take off the link layer of a frame, VLAN tags included."""
+    """Remove the link layer of a frame, including VLAN tags."""
     if link in _RAW:
         return _by_version(data)
     match link:
@@ -74,7 +74,7 @@ def _by_version(data: bytes) -> Inner | Opaque:
 
 
 def _strip_loopback(data: bytes) -> Inner | Opaque:
-    # The family is in the byte order of the machine that captured, which may be another one.
+    # The family is in the byte order of the capturing machine, which is unknown.
     families = (int.from_bytes(data[:4]), int.from_bytes(data[:4], "little"))
     for family in families:
         if len(data) >= 4 and family in _FAMILIES:
@@ -100,12 +100,12 @@ def _strip_more_tags(kind: int, data: bytes) -> Inner | Opaque:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """An IP packet, whole or a fragment; addresses are 4 or 16 bytes.
+    """An IP packet or a fragment of one; addresses have 4 or 16 bytes.
 
-    `options` are the bytes of IPv4 options and IPv6 extension headers, `behind` what the frame
-    has after the packet, `missing` how many bytes of the payload the capture did not keep. For a
-    fragment, `place` is where its payload starts, `more` whether others follow, `identity` what
-    they have in common.
+    `options` are the bytes of IPv4 options or IPv6 extension headers, `behind` the bytes of the
+    frame after the packet, and `missing` the number of payload bytes that were not captured. For a
+    fragment, `place` is the offset of its payload, `more` says whether others follow, and
+    `identity` is the identification that all fragments share.
     """
 
     source: bytes
@@ -121,12 +121,12 @@ class Packet:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether the payload is not all there is."""
+        """Whether the packet is a fragment."""
         return self.more or self.place > 0
 
 
 def read_packet(inner: Inner) -> Packet | Opaque:
-    """Read an IP packet; `inner.kind` says which version it must be."""
+    """Read an IP packet, whose version must match `inner.kind`."""
     data = inner.data
     if inner.kind == IPV4:
         return _read_4(data) if data and data[0] >> 4 == 4 else Opaque("damaged IPv4 packet")
@@ -135,7 +135,7 @@ def read_packet(inner: Inner) -> Packet | Opaque:
 
 def _read_4(data: bytes) -> Packet | Opaque:
     head = (data[0] & 15) * 4
-    # A network card that cuts segments itself may see a length of 0 before it has done so.
+    # With segmentation offload, a packet may have a length of 0 when it is captured.
     total = int.from_bytes(data[2:4]) or len(data)
     if head < 20 or len(data) < head or total < head:
         return Opaque("damaged IPv4 packet")
@@ -168,7 +168,7 @@ def _read_6(data: bytes) -> Packet | Opaque:
             identity = int.from_bytes(kept[at + 4 : at + 8])
             kind, at = kept[at], at + 8
             if place > 0:
-                break  # what follows is the middle of something
+                break  # the payload starts in the middle of a header or of data
         elif kind in _EXTENSIONS and len(kept) >= at + 8:
             size = (kept[at + 1] + 2) * 4 if kind == AUTHENTICATION else (kept[at + 1] + 1) * 8
             kind, at = kept[at], at + size
@@ -195,16 +195,16 @@ class _Waiting:
 
 
 class Fragments:
-    """Packets that came in pieces; whatever does not fit together is given back by `leftover`."""
+    """Reassembles fragmented packets; `leftover` yields fragments that do not fit together."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[bytes, bytes, int, int], _Waiting] = {}
         self._odd: list[Packet] = []
 
     def add(self, packet: Packet) -> Packet | None:
-        """Take a fragment; return the packet that it completes."""
+        """Add a fragment; return the packet that it completes, or None."""
         key = (packet.source, packet.target, packet.protocol, packet.identity)
-        # IPv6 shows the protocol in the first fragment's header; others repeat it (RFC 8200).
+        # In IPv6 the first fragment's header has the protocol; the others repeat it (RFC 8200).
         waiting = self._waiting.setdefault(key, _Waiting())
         if len(self._waiting) > _LIMIT:
             self._give_up(next(iter(self._waiting)))
@@ -224,7 +224,7 @@ class Fragments:
         return replace(waiting.pieces[0], payload=payload, place=0, more=False)
 
     def leftover(self) -> Iterator[Packet]:
-        """Yield the fragments that no packet was made of."""
+        """Yield the fragments that are not part of a complete packet."""
         for key in list(self._waiting):
             self._give_up(key)
         yield from self._odd
@@ -246,7 +246,7 @@ def _join(waiting: _Waiting) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A TCP segment; `missing` bytes of its payload were not kept by the capture."""
+    """A TCP segment; `missing` bytes of its payload were not captured."""
 
     source: int
     target: int
@@ -258,7 +258,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A UDP datagram; `behind` are bytes that the IP packet has and the datagram has not."""
+    """A UDP datagram; `behind` are the bytes of the IP packet after the datagram."""
 
     source: int
     target: int
@@ -267,7 +267,7 @@ class Datagram:
 
 
 def read_segment(payload: bytes, missing: int) -> Segment | None:
-    """Read a TCP segment, or None where its header is damaged or was not kept."""
+    """Read a TCP segment; None if its header is malformed or was not captured."""
     if len(payload) < 20:
         return None
     head = (payload[12] >> 4) * 4
@@ -284,10 +284,10 @@ def read_segment(payload: bytes, missing: int) -> Segment | None:
 
 
 def read_datagram(payload: bytes) -> Datagram | None:
-    """Read a UDP datagram, or None where its header is damaged or was not kept."""
+    """Read a UDP datagram; None if its header is malformed or was not captured."""
     if len(payload) < 8:
         return None
-    # 0 is the length of a datagram above 65,535 bytes (RFC 2675).
+    # A datagram of more than 65,535 bytes has the length 0 (RFC 2675).
     size = int.from_bytes(payload[4:6]) or len(payload)
     if size < 8:
         return None

@@ -1,6 +1,6 @@
-"""A server that records what clients send, byte for byte, and has nothing new for them.
+"""A server that records every byte that clients send, and offers them nothing new.
 
-TLS is done here and not by the event loop, so that the bytes on the wire can be kept.
+TLS is handled here instead of in the event loop, so that the bytes on the wire can be recorded.
 """
 
 import asyncio
@@ -23,16 +23,17 @@ from client_sim.lab.captures.requests import HttpRequest
 from client_sim.lab.errors import EnvironmentFailedError
 
 _CHUNK: Final = 65_536
-_IDLE: Final = 30.0  # seconds without a byte after which a connection is given up
+_IDLE: Final = 30.0  # seconds without a byte until a connection is closed
 _LIMIT: Final = 4 * 1024 * 1024  # bytes that one client may send
 
 _AT_ONCE: Final = 64  # connections
 
 
 class RecordedWire:
-    """A connection; `passed` are the bytes on the wire, `received` how many the client sent.
+    """A recorded connection.
 
-    `is_reset` says that the client ended it by a reset.
+    `passed` are the bytes on the wire, `received` is the number of bytes from the client, and
+    `is_reset` says whether the client ended the connection by a reset.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class RecordedWire:
         self._is_over = False
 
     async def receive(self) -> bytes:
-        """Return the next bytes of the client, none at the end; TimeoutError when it is silent."""
+        """Return the client's next bytes, empty at the end; raise TimeoutError if it is silent."""
         while not self._is_over:
             try:
                 raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)
@@ -72,7 +73,7 @@ class RecordedWire:
             try:
                 plain = self._read_plain(self._secure)
             finally:
-                await self._flush()  # also what says that the handshake failed
+                await self._flush()  # sends the alert if the handshake failed
             if plain:
                 return plain
         return b""
@@ -117,16 +118,16 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Secure:
-    """TLS: its context, and the file to which that writes the keys of connections."""
+    """TLS: its context, and the file into which the context writes the session keys."""
 
     context: ssl.SSLContext
     key_log: Path
 
 
 class Recorder:
-    """Records connections into a capture until `done` is set, or `limit` connections are over.
+    """Records connections into a capture until `done` is set, or `limit` connections have ended.
 
-    `note` receives requests and ends of connections as they happen.
+    `note` is called for each request and each end of a connection.
     """
 
     def __init__(
@@ -153,9 +154,9 @@ class Recorder:
         self._failure: OSError | EnvironmentFailedError | None = None
 
     async def run(self, address: str, port: int, listening: Callable[[str, int], None]) -> None:
-        """Listen, report where, and record until `done`.
+        """Listen, call `listening` with the address and port, and record until `done` is set.
 
-        OSError and EnvironmentFailedError end it.
+        An OSError or EnvironmentFailedError ends the recording and is raised.
         """
         tls = None if self._secure is None else self._secure.context
 
@@ -190,7 +191,7 @@ class Recorder:
         client = wire.writer.get_extra_info("peername")[:2]
         server = wire.writer.get_extra_info("sockname")[:2]
         try:
-            # A client that resets, is silent or speaks no TLS has still shown what it sent.
+            # The bytes of a client that resets, is silent or does not use TLS are recorded, too.
             with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
                 await self._converse(wire, number)
         finally:

@@ -1,9 +1,9 @@
-"""Bytes of a connection read as HTTP/1 by general rules, and how much each field can reveal.
+"""A generic HTTP/1 parser, and a measure of how much each field of requests can reveal.
 
-What is in which field is read by RFC 9112. That is no judge: what the request table does not have
-is found by the grammar. Of each field distinct values are counted, and bits, measured and at most.
-A field that the request table has reveals what the table says (section 8 of the programme); of any
-other the size of its values is all that bounds it.
+Fields are parsed by RFC 9112. The parser does not judge: bytes that the request table does not
+allow are found by the grammar. For each field, distinct values and bits are counted: the measured
+entropy and its maximum. The request table bounds what its own fields reveal (section 8 of the
+programme); any other field is bounded only by the size of its values.
 """
 
 import math
@@ -34,7 +34,7 @@ _ALPHABETS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value of a request: which field, the bytes as they were sent, and where they stand."""
+    """A value of a request: the name of its field, its bytes as sent, and their offset."""
 
     name: str
     value: bytes
@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request from `offset` to `end`; `headers` as they were spelled, each with its offset."""
+    """A request from `offset` to `end`; `headers` are names and values as sent, with offsets."""
 
     offset: int
     end: int
@@ -55,17 +55,17 @@ class HttpRequest:
     body_offset: int
 
     def header(self, name: bytes) -> bytes | None:
-        """Return the value of the first header with this name, which is in small letters."""
+        """Return the value of the first header with this name, given in lower case."""
         return next((value for n, value, _ in self.headers if n.lower() == name), None)
 
 
 def split_requests(data: bytes) -> tuple[HttpRequest, ...]:
-    """Return the requests from the beginning on, up to the first bytes that are no request."""
+    """Return the requests up to the first bytes that are not a request."""
     return tuple(iterate_requests(data))
 
 
 def iterate_requests(data: bytes) -> Iterator[HttpRequest]:
-    """Yield them one by one: captured ones may have millions of headers."""
+    """Yield the requests one by one, because captured ones may have millions of headers."""
     at = 0
     while at < len(data):
         end = _END.search(data, at, at + _HEAD_LIMIT)
@@ -124,7 +124,7 @@ def _text(name: bytes) -> str:
 
 
 def _read_body(data: bytes, at: int, headers: list[tuple[bytes, bytes, int]]) -> tuple[bytes, int]:
-    """Return the body that starts at `at`, and where it ends."""
+    """Return the body that starts at `at`, and the offset of its end."""
     by_name = {name.lower(): value for name, value, _ in headers}
     if b"chunked" in by_name.get(b"transfer-encoding", b"").lower():
         return _read_chunks(data, at)
@@ -146,10 +146,10 @@ def _read_chunks(data: bytes, at: int) -> tuple[bytes, int]:
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One field: how often it was there, how many values it had, and what those reveal.
+    """One field: how often it occurred, how many values it had, and what these reveal.
 
-    `measured` is the entropy, in bits, of its values in this capture. `most` is how many bits a
-    value of this length and alphabet can carry; None where the request table bounds it.
+    `measured` is the entropy, in bits, of its values in this capture. `most` is the number of bits
+    that a value of this length and alphabet can carry; None if the request table bounds it.
     """
 
     name: str
@@ -160,7 +160,7 @@ class FieldRow:
 
 
 def measure_fields(capture: Capture, host: bytes | None) -> tuple[FieldRow, ...]:
-    """Measure each field of requests, of names that were asked for and of TLS."""
+    """Measure each field of requests, of DNS questions and of TLS."""
     values: dict[str, Counter[bytes]] = defaultdict(Counter)
     strange: set[str] = set()
     for talk in capture.conversations:
@@ -180,14 +180,14 @@ def measure_fields(capture: Capture, host: bytes | None) -> tuple[FieldRow, ...]
 
 
 def entropy(counted: Iterable[int]) -> float:
-    """Return the entropy of a distribution in bits, from how often each value was there."""
+    """Return the entropy of a distribution in bits, given the count of each value."""
     counts = list(counted)
     total = sum(counts)
     return sum(count / total * math.log2(total / count) for count in counts) if total else 0.0
 
 
 def capacity(value: bytes) -> float:
-    """Return how many bits a value of this length can carry in the narrowest alphabet it fits."""
+    """Return how many bits a value of this length can carry in its smallest possible alphabet."""
     for alphabet, bits in _ALPHABETS:
         if alphabet.fullmatch(value):
             return len(value) * bits

@@ -1,11 +1,11 @@
-"""What the readers of captures make of them, whatever the format, and the trace that oracles read.
+"""The content of a capture, independent of its format, and its conversion to a trace for oracles.
 
-Nothing that left is left out of the trace: what is neither a question nor of a connection, what
-contradicts other bytes and what stands next to a question are departures of their own. Names asked
-for over TCP are questions, and the connections that carried them are none. Of a connection that
-cannot be read there is no byte, only what the network saw of it. The phase of a departure is its
-place in the capture, as nothing says which poll it belongs to. What only an audit uses, such as
-gaps and whether there were keys, is not in the trace.
+- The trace contains everything that left. Traffic outside questions and connections, bytes that
+  contradict others, and bytes beside a question are departures of their own.
+- DNS over TCP becomes questions, not connections.
+- A connection that cannot be read has no bytes in the trace, only what the network saw of it.
+- The phase of a departure is its position in the capture, because its poll is unknown.
+- Facts that only an audit uses, such as gaps and the presence of keys, are not in the trace.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,15 +33,19 @@ READABLE: Final = frozenset({State.PLAIN, State.DECRYPTED})
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One connection: `data` are what left the phone on it, before TLS where that is known.
+    """One connection; `data` is what left the phone, decrypted if the keys are known.
 
-    `target` is `ADDRESS PORT TLS-NAME`, empty where nothing says it. `frame` is the number of its
-    first frame, 0 where the format has none. `pieces` says when which part of the bytes left (epoch
-    seconds, length), `segments` how long each segment on the wire was, TLS included. `closed` says
-    when the phone closed, by a reset where `is_reset` says so, and `wire` what the network saw.
-    `name` is the host that the format itself says was contacted. `gaps` are sentences about what is
-    missing, `odd` bytes that contradict others, each with a label, `readings` what another program
-    makes of the bytes.
+    - `target` is `ADDRESS PORT TLS-NAME`, or empty if unknown.
+    - `frame` is the number of its first frame, or 0 if the format has none.
+    - `pieces` are the times and lengths of the parts of `data` (epoch seconds, bytes).
+    - `segments` are the lengths of the segments on the wire, including TLS.
+    - `closed` is the time when the phone closed the connection, and `is_reset` says whether it did
+      so by a reset.
+    - `wire` is what the network saw.
+    - `name` is the contacted host according to the format itself.
+    - `gaps` are sentences about missing bytes.
+    - `odd` are bytes that contradict others, each with a label.
+    - `readings` are another program's interpretations of the bytes, each with a label.
     """
 
     where: str
@@ -65,7 +69,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A name that was asked for: where, its spelling, the rest of its message, and when."""
+    """A DNS question: its position, the name as spelled, its type, other bytes, and its time."""
 
     where: str
     name: bytes
@@ -76,9 +80,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """Traffic that is neither a connection nor a question: `data` are all that it carried.
+    """Traffic that is neither a connection nor a question; `data` is all of its content.
 
-    `at` is when it began.
+    `at` is the time of its first frame.
     """
 
     label: str
@@ -90,10 +94,11 @@ class Loose:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """All of it. `addresses` are those that answers gave for a name, in small letters.
+    """The content of a capture.
 
-    `passed` counts frames that are not judged by what they are, such as ARP; `others` those that
-    are neither to nor from the phone. `notes` are sentences about what the format cannot show.
+    `addresses` maps names, in lower case, to the addresses in DNS answers. `passed` counts frames
+    of kinds that are not judged, such as ARP. `others` counts frames that are neither to nor from
+    the phone. `notes` are sentences about what the format cannot show.
     """
 
     form: str
@@ -108,9 +113,9 @@ class Capture:
 
 
 def observe_capture(capture: Capture) -> Observation:
-    """Return the trace of a capture, by time; its connections are those of `list_talks`.
+    """Return the trace of a capture, ordered by time; its connections are those of `list_talks`.
 
-    There is no randomness, no outcome and no byte of answers in it.
+    It has no randomness, no outcomes and no bytes of answers.
     """
     talks = list_talks(capture)
     departures = [each for index, talk in enumerate(talks) for each in _connect(index, talk)]
@@ -121,14 +126,14 @@ def observe_capture(capture: Capture) -> Observation:
     for loose in capture.loose:
         label = f"{loose.label}, {loose.where}".removesuffix(", ")
         departures.append(Departure(loose.at, label, Channel.OTHER, -1, loose.data))
-    # The sort keeps the order of what left at the same time, and so of a connection.
+    # The sort is stable, so departures at the same time keep their order within a connection.
     departures.sort(key=lambda departure: departure.at)
     nothing = (b"",) * len(talks)
     return Observation(tuple(departures), (), (), nothing, None)
 
 
 def list_talks(capture: Capture) -> tuple[Conversation, ...]:
-    """Return the connections of a capture that ask for no names."""
+    """Return the connections of a capture except those of DNS over TCP."""
     return tuple(talk for talk in capture.conversations if talk.state is not State.NAMES)
 
 
@@ -145,7 +150,7 @@ def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
     if talk.state is not State.ENCRYPTED:
         start = 0
         for when, size in talk.pieces or ((talk.at, len(talk.data)),):
-            at = max(at, when)  # clocks are set back, and captures may be made up
+            at = max(at, when)  # times may decrease: clocks are set back, captures may be forged
             if size:
                 yield leave(Channel.BYTES, talk.data[start : start + size])
             start += size
@@ -162,7 +167,7 @@ def _ask(asked: Asked) -> Iterator[Departure]:
 
 
 def _beside(talk: Conversation) -> Iterator[Departure]:
-    """Yield what a connection sent besides its bytes."""
+    """Yield a connection's contradicting bytes, its other readings, and its TLS session id."""
     told = [(f"{talk.where}, {label}", data) for label, data in (*talk.odd, *talk.readings)]
     if talk.hello is not None and talk.hello.session:
         told.append((f"session of {talk.where}", talk.hello.session))

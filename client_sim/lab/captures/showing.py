@@ -1,7 +1,7 @@
-"""An audit on a terminal, as JSON, as a page, and for build servers. All captured text is escaped.
+"""Renderers of an audit: terminal, JSON, HTML, JUnit XML and SARIF. All captured text is escaped.
 
-The page is self-contained: no script, no style sheet, no image. JUnit XML and SARIF have the form
-of a report of `lab run`.
+The page is self-contained: no script, no external style sheet, no image. JUnit XML and SARIF have
+the same form as a report of `lab run`.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ from client_sim.lab.report.sarif import encode_log, encode_result
 from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
-_FIELDS: Final = 40  # rows of the table of fields, there
+_FIELDS: Final = 40  # rows in the table of fields on a terminal
 _NAME: Final = 120  # characters of a captured name
 
 printable: Final = partial(escape, most=4 * _NAME)
@@ -43,9 +43,9 @@ _TEMPLATE: Final = make_environment(Path(__file__).parent / "templates").get_tem
 
 
 def show_name(name: bytes, *, personal: bool) -> str:
-    """Return a captured name, covered where it looks like an identifier.
+    """Return a captured name, redacted if it looks like an identifier.
 
-    A network address is not the owner's.
+    Network addresses are shown, because they do not identify the owner.
     """
     name = name[:_NAME]
     return printable(name if personal or _is_address(name) else redact(name, ()))
@@ -61,7 +61,7 @@ def _is_address(name: bytes) -> bool:
 
 
 def show_bits(row: FieldRow) -> str:
-    """Say how many bits a field can tell at most."""
+    """Return the maximum of bits that a field can reveal, as text."""
     return "as the request table says" if row.most is None else f"{row.most:.0f}"
 
 
@@ -70,7 +70,7 @@ def _spell(count: int, noun: str) -> str:
 
 
 def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
-    """Yield what was seen, line by line: what, and how much of it."""
+    """Yield the facts of the capture as labels and values."""
     capture = audit.capture
     yield "format", capture.form
     if capture.frames:
@@ -93,7 +93,7 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
 
 
 def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
-    """Return the audit as values that JSON has; bytes are hexadecimal."""
+    """Return the audit as JSON values; bytes are hexadecimal."""
     return {
         "verdict": audit.verdict,
         "clean": audit.is_clean,
@@ -148,7 +148,7 @@ def _question_to_dict(question: Question) -> dict[str, Any]:
 
 
 def render_audit(audit: Audit, console: Console, origin: Origin, *, personal: bool) -> None:
-    """Print what was seen, what was found, the fields, and the verdict last."""
+    """Print the facts of the capture, the findings, the fields, and last the verdict."""
     console.print(Text(str(origin), "dim"), soft_wrap=True)
     for what, value in list_counts(audit, personal=personal):
         console.print(Text(f"{what}: {value}"), soft_wrap=True)
@@ -203,7 +203,7 @@ def _render_fields(audit: Audit, console: Console, *, personal: bool) -> None:
 
 
 def render_page(audit: Audit, origin: Origin, *, personal: bool) -> str:
-    """Render a whole self-contained page."""
+    """Render the audit as a self-contained page."""
     return _TEMPLATE.render(
         audit=audit,
         origin=origin,
@@ -283,6 +283,6 @@ def _result(question: Question, place: int, each: Evidence) -> dict[str, Any]:
 
 
 def _escape(finding: Finding) -> Finding:
-    """Escape unprintable captured characters; what is personal is covered already."""
+    """Escape unprintable captured characters; personal values are already redacted."""
     where, explanation = printable(finding.where), printable(finding.explanation)
     return Finding(where, explanation, finding.data, finding.offset, finding.length)

@@ -1,6 +1,6 @@
-"""TLS decrypted by `tshark`, where it is installed, with key logs in the format that NSS began.
+"""Decryption of TLS by `tshark`, with key logs in the NSS format.
 
-It runs without the user's settings, resolves no names, and is ended when it takes too long.
+`tshark` runs without the user's settings, does not resolve names, and has a timeout.
 """
 
 import re
@@ -15,14 +15,14 @@ from typing import Final
 from client_sim.lab.errors import CaptureError, EnvironmentFailedError
 
 KEY_LOG_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of a key log: tens of thousands of connections."""
+"""The maximum size of a key log in bytes: tens of thousands of connections."""
 
 _KEYS: Final = re.compile(
     rb"^(?:CLIENT|SERVER|EXPORTER|EARLY)_[A-Z_0-9]+ ([0-9a-fA-F]{64}) ", re.MULTILINE
 )
 
 _SECONDS: Final = 300
-_AT_ONCE: Final = 200  # connections that one run gives out
+_AT_ONCE: Final = 200  # connections that one run of tshark decrypts
 _OUTPUT_LIMIT: Final = 64 * 1024 * 1024
 _STREAM: Final = re.compile(
     r"^Filter: tcp\.stream eq ([0-9]+)\nNode 0: (\S+)\nNode 1: (\S+)$", re.MULTILINE
@@ -38,34 +38,34 @@ _LINE: Final = re.compile(r"^(\t?)([0-9a-f]+)$", re.MULTILINE)
 
 
 def list_randoms(data: bytes) -> frozenset[bytes]:
-    """Return the randoms of the ClientHellos that a key log has keys for."""
+    """Return the ClientHello randoms for which a key log has keys."""
     return frozenset(bytes.fromhex(match[1].decode()) for match in _KEYS.finditer(data))
 
 
 def find_tshark() -> str:
-    """Find the program; raise EnvironmentFailedError where it is not installed."""
+    """Return the path of the program; raise EnvironmentFailedError if it is not installed."""
     program = shutil.which("tshark")
     if program is None:
         raise EnvironmentFailedError(
-            "there are keys for connections under TLS, but tshark is not installed, which takes TLS"
-            " off: install it (Debian: tshark), or leave the keys out to see the rest"
+            "there are keys for TLS connections, but tshark is not installed, which decrypts them:"
+            " install it (Debian: tshark), or leave the keys out to see the rest"
         )
     return program
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What left the phone under TLS, and for HTTP/2 its headers, one in each line."""
+    """The decrypted bytes of a connection that left the phone, and HTTP/2 headers, one per line."""
 
     data: bytes
     headers: bytes = b""
 
 
 def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, Opened]:
-    """Return what left the phone under TLS, by the number of the first frame of each connection.
+    """Return the decrypted bytes of connections, by the number of the connection's first frame.
 
-    `ends` has for each such frame the phone's end of the connection, as `ADDRESS:PORT`. What the
-    keys do not open is left out.
+    `ends` maps these frame numbers to the phone's end of the connection, as `ADDRESS:PORT`.
+    Connections that the keys do not decrypt are left out. Raise CaptureError if tshark fails.
     """
     program = find_tshark()
     found: dict[int, Opened] = {}
@@ -95,7 +95,7 @@ def _fields(*names: str) -> list[str]:
 
 
 def _list_headers(shown: str) -> dict[str, bytes]:
-    """Read names and values of HTTP/2 headers, by the end that sent them."""
+    """Parse names and values of HTTP/2 headers, by the end that sent them."""
     found: dict[str, list[str]] = {}
     for line in shown.splitlines():
         four, six, port, names, values = (line.split("\t") + [""] * 5)[:5]
@@ -113,9 +113,9 @@ def _pairs(shown: str) -> Iterator[tuple[int, int]]:
 
 
 def _sent(shown: str) -> Iterator[tuple[int, str, bytes]]:
-    """Read what `follow` prints: the first node's bytes at the margin, the other's after a tab.
+    """Parse the output of `follow`, in which the second node's lines are indented by a tab.
 
-    Return for each stream both ends, each with what it sent.
+    Yield for each stream both of its ends, each with the bytes that it sent.
     """
     heads = list(_STREAM.finditer(shown))
     for place, head in enumerate(heads):
