@@ -25,14 +25,14 @@ from client_sim.world import Factory, Public
 QUESTIONS: Final = {
     "completes": "Does every poll reach the server, and does the client survive the run?",
     "grammar": "Is every byte in the request table?",
-    "again": "Is nothing asked for again that came whole and was accepted?",
-    "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
-    "canaries": "Is any planted value to be found, through encodings, digests and compression?",
+    "again": "Is nothing requested again that was completely received and accepted?",
+    "schedule": "Is nothing sent between polls, and is each interval in the allowed range?",
+    "canaries": "Is no planted value found, through encodings, digests and compression?",
     "tripwire": "Does polling leave the owner's data unread?",
-    "writes": "Is each request one write, and under TLS one record?",
-    "ends": "Does each connection end in order, and never by a reset?",
-    "tls": "Does TLS name one host and one protocol, and come back to no session?",
-    "egress": "Is the host of the ROM image the only one asked for and talked to?",
+    "writes": "Is each request one write, and with TLS one record?",
+    "ends": "Is each connection closed in order, and never reset?",
+    "tls": "Does TLS name one host and one protocol, and never resume a session?",
+    "egress": "Is the host in the ROM image the only one resolved and contacted?",
 }
 """The questions of the guards, by the guard's column in the kill matrix."""
 

@@ -55,8 +55,8 @@ def crossed(ground: Ground, size: int) -> Battery:
         return _make_case(ground, number, rows[number % len(rows)])
 
     question = (
-        f"Do phones stay alike where {len(FACTORS)} conditions meet, such as an event with a fault"
-        " and a restart?"
+        f"Do phones stay alike when {len(FACTORS)} conditions are combined, such as an event with a"
+        " fault and a restart?"
     )
     return Battery("crossed", "N1", question, size, make)
 

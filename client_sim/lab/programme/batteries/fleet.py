@@ -120,7 +120,7 @@ def split(ground: Ground, size: int) -> Battery:
         )
         return Case(settings, _judge_split(ground.publics))
 
-    question = "Where latest is split, do phones send the same whose channels are in one part?"
+    question = "If latest is split, do phones with channels in the same part send the same bytes?"
     return Battery("split", "N2", question, size, make)
 
 

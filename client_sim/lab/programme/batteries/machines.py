@@ -86,7 +86,7 @@ def machine(ground: Ground, size: int) -> Battery:
         settings[-1] = replace(settings[-1], altered=grow_older(machines[-1], tape, _POLLS - 1))
         return Case(tuple(settings), judge_same_trace, spared)
 
-    question = "Is the trace the same on machines that differ in all, and on one that changes?"
+    question = "Is the trace the same on machines that differ in everything, and on a changing one?"
     return Battery("machine", "N2", question, size, make)
 
 
@@ -104,7 +104,7 @@ def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
 
 def sockets(ground: Ground, size: int) -> Battery:
     """Let phones poll over plain sockets, and compare both ends of each socket and the phones."""
-    question = "Do both ends of each real socket carry the same, and all phones' the same?"
+    question = "Do both ends of each real socket have the same bytes, and all phones the same?"
     return Battery(
         "sockets", "N2", question, size, _cases(ground, size, Way.SOCKETS, dial_as_a_phone)
     )
@@ -112,7 +112,7 @@ def sockets(ground: Ground, size: int) -> Battery:
 
 def network(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
     """Let phones poll over TLS, and compare what the network sees."""
-    question = "Does a network see the same TLS of all phones, each time?"
+    question = "Does the network see the same TLS from all phones, every time?"
     return Battery("network", "N2", question, size, _cases(ground, size, Way.TLS, dial))
 
 

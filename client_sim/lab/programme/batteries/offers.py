@@ -192,7 +192,7 @@ def installs(ground: Ground, size: int) -> Battery:
         models = len({each.codename for each in phones})
         return Case(settings, judge_installing(models, len(offered)), _TWICE)
 
-    question = f"Where phones install, does each request come from {_CROWD} of them or more?"
+    question = f"When phones install, does each request come from {_CROWD} phones or more?"
     return Battery("installs", "N2", question, size, make)
 
 
@@ -221,7 +221,7 @@ def install_faults(ground: Ground, size: int) -> Battery:
         other = replace(other, entropy=Entropy(b"another install %d" % number))
         return Case((one, other), judge_same_bytes, _FAILING)
 
-    question = f"Do {len(INSTALL)} faults behind an offer leave all phones of a kind alike?"
+    question = f"Do all phones of a kind behave alike with {len(INSTALL)} faults after an offer?"
     return Battery("install-faults", "N1", question, min(size, 2 * len(INSTALL)), make)
 
 
@@ -250,6 +250,6 @@ def install_state(ground: Ground, size: int) -> Battery:
         return Case(settings, judge_servers, _FAILING)
 
     question = (
-        f"Does what {len(INSTALLING)} pairs of servers say to phones that install not come back?"
+        f"Do phones that install send nothing back that {len(INSTALLING)} pairs of servers say?"
     )
     return Battery("install-state", "N3", question, min(size, len(INSTALLING)), make)

@@ -65,8 +65,8 @@ def parts(ground: Ground, size: int) -> Battery:
         return Case(settings, _judge_behind, _FAILING)
 
     question = (
-        f"Where servers keep back a part of a pack, or say something of it, in {count} ways: does"
-        " what a phone asks for next not tell which?"
+        f"If servers withhold a part of a pack, or describe it, in {count} ways: do later requests"
+        " not show which?"
     )
     return Battery("parts", "N3", question, min(size, count), make)
 
@@ -114,8 +114,8 @@ def packs(ground: Ground, size: int) -> Battery:
         return Case(settings, judge_same_polls, _spared(name), derive=without_events)
 
     question = (
-        f"Are all owners' phones alike where packs of {len(_KINDS)} kinds are staged, timed, bad,"
-        " withdrawn, turned back, whatever happens in between?"
+        f"Are all owners' phones alike when packs of {len(_KINDS)} kinds are staged, timed, bad,"
+        " withdrawn or turned back, whatever happens in between?"
     )
     return Battery("packs", "N1", question, min(size, _COUNT), make)
 
@@ -149,7 +149,7 @@ def holdings(ground: Ground, size: int) -> Battery:
             return Case(tuple(settings), _judge_crowd_behind, _FAILING)
         return Case(tuple(settings), judge_cardinality, _spared(name))
 
-    question = "Do phones ask for the same parts, whatever came before, and whatever they use?"
+    question = "Do phones request the same parts, whatever they received before and use?"
     return Battery("holdings", "N2", question, min(size, 2 * _COUNT), make)
 
 

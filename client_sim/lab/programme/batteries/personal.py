@@ -98,8 +98,8 @@ def boundary(ground: Ground, size: int) -> Battery:
         return Case((setting, replace(setting, personal=stranger)), judge_same_trace)
 
     question = (
-        f"Do the {len(FIELDS)} fields of an owner stay unseen where they are absent, empty, huge, "
-        f"reversed, foreign, or equal to another, and home in each of {len(COUNTRIES)} countries?"
+        f"Are the {len(FIELDS)} fields of an owner invisible if they are absent, empty, huge, "
+        f"reversed, foreign, or equal to another, with homes in {len(COUNTRIES)} countries?"
     )
     return Battery("boundary", "N1", question, min(size, count), make)
 
@@ -132,7 +132,7 @@ def events(ground: Ground, size: int) -> Battery:
         still = replace(setting, scenario=without_events(scenario))
         return Case((setting, still), judge_same_polls, derive=without_events)
 
-    question = "Are polls the same, and as late, whatever happens in between, restarts included?"
+    question = "Are polls and their times the same, whatever happens in between, even restarts?"
     return Battery("events", "N1", question, size, make)
 
 

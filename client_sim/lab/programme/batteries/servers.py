@@ -59,7 +59,7 @@ def server_state(ground: Ground, size: int) -> Battery:
         )
         return Case(settings, _judge_slow if pair.is_timed else judge_servers, _FAILING)
 
-    question = f"Is the trace the same for {len(HOSTILE)} pairs of servers that want it to differ?"
+    question = f"Is the trace the same for {len(HOSTILE)} pairs of servers that try to change it?"
     return Battery("server-state", "N3", question, min(size, 3 * len(HOSTILE)), make)
 
 
@@ -135,7 +135,8 @@ def faults(ground: Ground, size: int) -> Battery:
         return Case((sound, failing, other, *more), _judge_strangers, spared)
 
     question = (
-        f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
+        f"Do all phones behave alike, and poll at the same times, with {len(FAULTS)} faults of"
+        " servers and networks?"
     )
     return Battery("faults", "N1", question, min(size, 2 * len(FAULTS)), make)
 

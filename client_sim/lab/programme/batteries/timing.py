@@ -82,9 +82,7 @@ def timing(ground: Ground, size: int) -> Battery:
 
         return Case(settings, judge)
 
-    question = (
-        "Is each interval drawn afresh, whatever the phone, without a memory of earlier ones?"
-    )
+    question = "Is each interval drawn afresh, independent of the phone and of earlier intervals?"
     return Battery("timing", "N4", question, size, make)
 
 
@@ -136,7 +134,7 @@ def stationarity(ground: Ground, size: int) -> Battery:
         )
         return Case((setting,), lambda seen: judge_stationarity(seen[0]))
 
-    question = "Does a phone in a quiet world ask the same every time?"
+    question = "Does a phone send the same requests in every poll while nothing happens?"
     return Battery("stationarity", "N2", question, size, make)
 
 
@@ -150,9 +148,7 @@ def phases(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         return Case((ground.long_life(number),), _judge_phases)
 
-    question = (
-        f"Do {HUNDRED_DAYS} polls or more repeat each other, and their times keep no pattern?"
-    )
+    question = f"Are {HUNDRED_DAYS} polls or more the same, and do their times have no pattern?"
     return Battery("phases", "N4", question, size, make)
 
 
