@@ -1,6 +1,6 @@
-"""The verdict, for people and for programs.
+"""Reports of a result (`programme.result`), for people and for programs.
 
-A result (`programme.result`) comes in. `terminal`, `json`, `junit`, `sarif` and `html/` are its
-forms; `kill_matrix`, `exchanges` and `wording` are parts of them. Nothing personal is shown:
-`covering` decides with `redaction`; `printable` makes text and bytes fit to be shown.
+`terminal`, `json`, `junit`, `sarif` and `html/` are the formats; `kill_matrix`, `exchanges` and
+`wording` are parts of them. `covering` redacts personal values with the help of `redaction`.
+`printable` escapes text and formats bytes.
 """

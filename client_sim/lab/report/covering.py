@@ -1,4 +1,4 @@
-"""A report that may be shown: every text printable, every personal value covered."""
+"""Reports that may be shown: all texts are printable, and personal values are redacted."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ _FINDS_VALUES = "canaries"
 
 @dataclass(frozen=True, slots=True)
 class Presentable:
-    """A report that may be shown: what every renderer takes, and only `present` makes."""
+    """A report that may be shown; every renderer requires one, and only `present` makes it."""
 
     report: Report
 
@@ -30,8 +30,8 @@ class Presentable:
 def present(report: Report, redaction: Redaction) -> Presentable:
     """Apply the redaction and escape unprintable characters.
 
-    Bytes keep their length, so that offsets hold; randomness and reads of the owner's data are left
-    out, as no report shows them.
+    Bytes keep their length, so that offsets remain valid. Randomness and reads of the owner's data
+    are removed, because no report shows them.
     """
     cover = _Cover(redaction)
     return Presentable(
@@ -112,7 +112,7 @@ class _Cover:
         )
 
     def _departures(self, seen: Observation) -> Iterator[Departure]:
-        # A value may be split over several sends, so a connection is covered as a whole.
+        # A value may be split over several sends, so a connection is redacted as a whole.
         whole = {
             connection.index: self._redaction.data(connection.data)
             for connection in seen.connections()
@@ -129,7 +129,7 @@ class _Cover:
 
 
 def present_matrix(matrix: Matrix) -> Matrix:
-    """Escape unprintable characters in texts by the authors of clients."""
+    """Escape unprintable characters in texts written by authors of clients."""
     return Matrix(
         tuple(map(printable, matrix.oracles)),
         tuple(_rows(matrix.rows)),

@@ -1,4 +1,4 @@
-"""What polls send, byte by byte: on a terminal, as JSON, and for a page equal ones once."""
+"""The bytes of polls for reports: on a terminal, as JSON, and for a page, without repetitions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from client_sim.lab.programme.dissection import Exchange, Field, dissect
 from client_sim.lab.report.printable import printable, say
 from client_sim.lab.trace.observation import Observation
 
-_KINDS: Final = 3  # different polls that are shown
-_MOST: Final = 4096  # bytes of one that are taken apart
+_KINDS: Final = 3  # different polls shown
+_MOST: Final = 4096  # bytes of a poll that are dissected
 
 
 def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
-    """Return one request and its fields; bytes are text, one character for each (Latin-1)."""
+    """Return one request and its fields; bytes are Latin-1 text, one character per byte."""
     return {
         "rule": exchange.rule,
         "why": exchange.why,
@@ -38,7 +38,7 @@ def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
 
 
 def with_offsets(exchange: Exchange) -> tuple[tuple[int, Field], ...]:
-    """Return each field with the offset in its request at which it begins."""
+    """Return each field with its offset in the request."""
     ends = accumulate(len(field.data) for field in exchange.fields)
     return tuple(
         (end - len(field.data), field) for end, field in zip(ends, exchange.fields, strict=True)
@@ -46,7 +46,7 @@ def with_offsets(exchange: Exchange) -> tuple[tuple[int, Field], ...]:
 
 
 def render_exchanges(exchanges: Sequence[Exchange], console: Console) -> None:
-    r"""Print each request as it is sent, line ends written as `\r\n`, and then its fields."""
+    r"""Print each request as it is sent, with line ends as `\r\n`, and then its fields."""
     for exchange in exchanges:
         style = "bold" if exchange.is_explained else "bold red"
         say(console, f"# {exchange.rule}: {exchange.why}", style)
@@ -66,7 +66,7 @@ def render_exchanges(exchanges: Sequence[Exchange], console: Console) -> None:
 
 
 def show_lines(data: bytes) -> tuple[str, ...]:
-    r"""Write bytes as lines, each with its end as `\r\n`, other characters escaped."""
+    r"""Return bytes as lines with their ends as `\r\n`; unprintable characters are escaped."""
     *lines, rest = data.decode("latin-1").split("\r\n")
     shown = [f"{printable(line)}\\r\\n" for line in lines]
     return tuple([*shown, printable(rest)] if rest else shown)
@@ -82,7 +82,7 @@ def _render_field(offset: int, field: Field, console: Console) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A field as it is shown: lines with their ends written out; `kind` is how it is coloured."""
+    """A field for display: its lines with visible ends; `kind` determines its colour."""
 
     field: Field
     lines: tuple[str, ...]
@@ -92,7 +92,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request and its chips; `is_known` where the same bytes were taken apart above."""
+    """A request and its chips; `is_known` if the same bytes were already shown above."""
 
     exchange: Exchange
     chips: tuple[Chip, ...]
@@ -101,7 +101,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PollKind:
-    """A connection of the sample, and how many of its connections carried the same bytes."""
+    """A kind of connection in the sample, and the number of connections with the same bytes."""
 
     times: int
     size: int

@@ -1,4 +1,4 @@
-"""The report as values that JSON has; bytes are hexadecimal."""
+"""The report as JSON values; bytes are hexadecimal."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +10,7 @@ from client_sim.lab.report.covering import Presentable, present_matrix
 
 
 def report_to_dict(presentable: Presentable) -> dict[str, Any]:
-    """Return everything that the report shows."""
+    """Return the whole report."""
     report = presentable.report
     result = report.result
     return {

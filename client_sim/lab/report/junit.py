@@ -1,8 +1,8 @@
 """The report as JUnit XML: a suite for each claim, a case for each oracle.
 
-Other reports take its form too, as Ant writes it and build servers read it: `testsuites`,
-`testsuite`, `testcase`, `failure`. There are no times, so that the same report gives the same
-bytes. Texts must be printable.
+The format is that of Ant, which build servers read: `testsuites`, `testsuite`, `testcase`,
+`failure`. Other reports use these functions, too. There are no times, so that the same report gives
+the same bytes. Texts must be printable.
 """
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -78,7 +78,7 @@ def _describe(finding: Finding) -> str:
 
 
 def open_suites(name: str) -> Element:
-    """Begin a file."""
+    """Return the root element of a file."""
     return Element("testsuites", {"name": name})
 
 
@@ -111,7 +111,7 @@ def _count(element: Element, counted: Element) -> None:
 
 
 def encode_suites(root: Element) -> str:
-    """Count what there is and write the file."""
+    """Add the counts of tests and failures, and return the file."""
     for suite in root:
         _count(suite, suite)
     _count(root, root)
@@ -120,7 +120,7 @@ def encode_suites(root: Element) -> str:
 
 
 def show_rows(data: bytes, finding: Finding, shift: int = 0) -> str:
-    """Show bytes in rows of hexadecimal; those of the finding begin `shift` later than here."""
+    """Return bytes as rows of hexadecimal and text, with offsets that are larger by `shift`."""
     return "\n".join(
         f"{row.offset + shift:06x}  {' '.join(cell.digits for cell in row.cells):<47}  "
         f"{''.join(cell.sign for cell in row.cells)}"

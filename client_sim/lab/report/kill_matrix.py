@@ -1,4 +1,4 @@
-"""The kill matrix on a terminal and as rows of shaded cells: which oracle finds which leak."""
+"""The kill matrix, which shows which oracle finds which leak, on a terminal and as shaded cells."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ _NOT_ASKED: Final = " "
 
 
 def render_matrix(matrix: Matrix, console: Console) -> None:
-    """Print a row for each family, with shades for the share that is found, and for each leak."""
+    """Print a row for each family, shaded by the share of leaks found, and a row for each leak."""
     matrix = present_matrix(matrix)
     shades = _ASCII if console.options.ascii_only else _SHADES
-    # A number stays next to its name: textwrap breaks at no other kind of space.
+    # The no-break space keeps a number next to its name when the text is wrapped.
     named = (f"{number}\N{NO-BREAK SPACE}{o}" for number, o in enumerate(matrix.oracles, 1))
     console.print(Text(fill("  ".join(named), console.width)), soft_wrap=True)
     say(console, f"{shades[0]} looked and kept silent; an empty place was not asked", "dim")
@@ -50,7 +50,7 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
 
 
 def summarise_matrix(matrix: Matrix, console: Console) -> None:
-    """Print how many were found, and each thing that is wrong with the instrument."""
+    """Print how many leaks were found, and all deficiencies of the instrument."""
     found = len(matrix.rows) - len(matrix.survivors)
     said = f"{found} of {len(matrix.rows)} leaks of {len(matrix.killers)} families found"
     style = "green" if matrix.is_good else "bold red"
@@ -89,10 +89,9 @@ def _print_row(row: Text, console: Console) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How many leaks of a row an oracle found, of `total` that it was asked about.
+    """The number of leaks in a row that an oracle found, out of `total` that it examined.
 
-    `shade` is 0 for none to 4 for all. Where `total` is 0 the oracle was not asked, which differs
-    from silence.
+    `shade` is 0 for none to 4 for all. If `total` is 0, the oracle examined none of them.
     """
 
     oracle: str
@@ -103,7 +102,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """A family or one leak: `note` says what is wrong with it, or why it is accepted."""
+    """A row for a family or a leak; `note` says what is wrong with it, or why it is accepted."""
 
     name: str
     leak: str
@@ -134,7 +133,7 @@ def leak_rows(rows: Iterable[MatrixRow], oracles: Sequence[str]) -> tuple[HeatRo
 
 
 def cells_of(rows: Sequence[MatrixRow], oracles: Sequence[str]) -> tuple[Cell, ...]:
-    """Return what each oracle found of these leaks."""
+    """Return a cell for each oracle."""
     cells = []
     for oracle in oracles:
         found = sum(oracle in row.killed_by for row in rows)

@@ -1,6 +1,6 @@
-"""Text and bytes that may be shown anywhere: on a terminal, in XML, on a page.
+"""Text and bytes in a form that is safe on a terminal, in XML and on a page.
 
-Bytes are rows of hexadecimal and text, with some of them marked.
+Bytes are shown as rows of hexadecimal and text, in which some are marked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from client_sim.lab.oracles.finding import Finding
 
-_LIMIT: Final = 2000  # characters: no sentence for people is longer
+_LIMIT: Final = 2000  # characters; longer than any sentence in a report
 _WIDTH: Final = 16
 _MOST: Final = 128
 
@@ -21,8 +21,8 @@ _MOST: Final = 128
 def printable(text: str | bytes, most: int = _LIMIT) -> str:
     r"""Escape every character that moves the cursor, reverses text or is invisible (`\x1b`).
 
-    What remains is printable by Unicode's categories, which leaves nothing that XML forbids. Of a
-    very long text only the beginning is returned.
+    The result is printable by Unicode's categories and contains nothing that XML forbids. It is
+    truncated after `most` characters.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
@@ -34,7 +34,7 @@ def printable(text: str | bytes, most: int = _LIMIT) -> str:
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print a sentence; where no terminal reads it, on one line however long it is."""
+    """Print a sentence; wrap it on a terminal, and otherwise print it on one line."""
     console.print(Text(text, style), soft_wrap=not console.is_terminal)
 
 
@@ -55,7 +55,7 @@ class Row:
     cells: tuple[Cell, ...]
 
     def runs(self) -> tuple[tuple[bool, str, str], ...]:
-        """Return stretches of equal marking as (marked, digits with spaces between, characters)."""
+        """Return runs of equal marking as (marked, digits separated by spaces, characters)."""
         return tuple(
             (marked, " ".join(cell.digits for cell in run), "".join(cell.sign for cell in run))
             for marked, run in (
@@ -65,9 +65,9 @@ class Row:
 
 
 def dump(data: bytes, offset: int, length: int, around: int = 32) -> tuple[Row, ...]:
-    """Show the marked bytes with up to `around` bytes before and after, in whole rows.
+    """Return the marked bytes with up to `around` bytes before and after, in whole rows.
 
-    Of more than 128 marked bytes the first are shown.
+    At most 128 marked bytes are included.
     """
     length = min(length, _MOST)
     first = max(0, offset - around) // _WIDTH * _WIDTH
@@ -89,7 +89,7 @@ def _sign(byte: int) -> str:
 
 
 def render_findings(name: str, findings: Iterable[Finding], console: Console) -> None:
-    """Print findings, which must be presentable, each with a dump of what it is about."""
+    """Print findings, which must be presentable, each with a dump of its bytes."""
     for finding in findings:
         console.print()
         field = f", {finding.field}" if finding.field else ""
@@ -102,7 +102,7 @@ def render_findings(name: str, findings: Iterable[Finding], console: Console) ->
 
 
 def print_rows(rows: Iterable[Row], console: Console, shift: int = 0) -> None:
-    """Print a dump, with offsets that begin `shift` later."""
+    """Print a dump with offsets that are larger by `shift`."""
     for row in rows:
         line = Text(f"  {row.offset + shift:06x}  ")
         for cell in row.cells:

@@ -1,6 +1,6 @@
-"""Which bytes and words of a report are personal, and what is shown in their place.
+"""Redaction of personal values in the bytes and texts of a report.
 
-Spans are the places in the recorded bytes of the values found by the canary search.
+Spans are the positions of values that the canary search found in recorded bytes.
 """
 
 import re
@@ -15,7 +15,7 @@ from client_sim.lab.oracles.transforms import TRANSFORMS
 from client_sim.persona import Persona, canaries
 
 Span = tuple[int, int, str]
-"""Where a value begins and ends, and what is said of it."""
+"""The start and end of a value, and its label."""
 
 _UNDONE: Final = "undone by "
 _RUNS: Final = {
@@ -24,20 +24,20 @@ _RUNS: Final = {
     ),
     "decimal": re.compile(rb"[0-9., ]+"),
 }
-"""The alphabet of each encoding that is undone piece by piece, by the end of the step's name."""
+"""Patterns of encoded text, by the suffix of the name of the decoding step."""
 _DIGIT: Final = re.compile(rb"[A-Za-z0-9+/_-]")
-_SHORTEST_TOKEN: Final = 6  # bytes: shorter ones stand anywhere by chance
+_SHORTEST_TOKEN: Final = 6  # bytes; shorter ones occur by chance
 COVER: Final = b"*"
-_SHORTEST_VALUE: Final = 5  # bytes: shorter values stand in every report by chance
+_SHORTEST_VALUE: Final = 5  # bytes; shorter values occur in every report by chance
 _MANY: Final = 2000  # values for which encodings are computed in advance
 
 
 def _locate(data: bytes, found: Sequence[Sighting]) -> list[Span]:
-    """Return spans of the sightings whose places are known best; empty where there are none.
+    """Return spans of the sightings whose positions are known best; empty if there are none.
 
-    A value that was read plain, or under one encoding, has an exact place. Of a decoded value the
-    run is known in which it stands; of a decompressed one, where that begins. A caller that covers
-    these spans and searches again finds the values with less certain places.
+    A value that was found plain, or under one encoding, has an exact position. For a decoded value
+    the encoded run is known, and for a decompressed one the start. A caller that redacts these
+    spans and searches again finds the values with less certain positions.
     """
     places: tuple[Iterable[Span], ...] = (
         (_exact(data, each) for each in found if not _last_step(each.chain)),
@@ -49,7 +49,7 @@ def _locate(data: bytes, found: Sequence[Sighting]) -> list[Span]:
 
 
 def _span_of(data: bytes, sighting: Sighting) -> Span:
-    """Return a span that holds a sighting; it reaches to the end where the end is unknown."""
+    """Return a span that contains a sighting; it extends to the end of the data if unknown."""
     step = _last_step(sighting.chain)
     if not step:
         return _exact(data, sighting)
@@ -61,17 +61,17 @@ def _span_of(data: bytes, sighting: Sighting) -> Span:
 
 
 def _label(sighting: Sighting) -> str:
-    """Say which value it is, such as `imei(15 digits)`."""
+    """Return the label of a value, such as `imei(15 digits)`."""
     return f"{sighting.field}({_measure(sighting.value.decode())})"
 
 
 def _measure(value: str) -> str:
-    """Say how long a value is."""
+    """Return the length of a value as text."""
     return f"{len(value)} {'digits' if value.isdigit() else 'characters'}"
 
 
 def _last_step(chain: Sequence[str]) -> str:
-    """Name the step that was undone first; a client did it last, and so it is named last."""
+    """Return the step that was undone first, which is the client's last and so named last."""
     return chain[-1].removeprefix(_UNDONE) if chain and chain[-1].startswith(_UNDONE) else ""
 
 
@@ -82,7 +82,7 @@ def _exact(data: bytes, sighting: Sighting) -> Span:
 
 
 def _encoded(data: bytes, sighting: Sighting) -> Iterator[Span]:
-    """Look for a decoded value in each encoding that can be computed forwards."""
+    """Yield the positions of a decoded value in each encoding that can be computed."""
     for name, transform in TRANSFORMS.items():
         token = transform(sighting.data)
         if len(token) >= _SHORTEST_TOKEN:
@@ -93,49 +93,46 @@ def _encoded(data: bytes, sighting: Sighting) -> Iterator[Span]:
 
 
 def _widen(data: bytes, start: int, stop: int) -> tuple[int, int]:
-    """Include the digits before and after those that a value alone decides.
-
-    They show the rest of its bits.
-    """
+    """Extend a base64 span by the adjacent digits, which contain some of the value's bits."""
     first = start - 1 if start and _DIGIT.match(data, start - 1) else start
     return first, stop + bool(_DIGIT.match(data, stop))
 
 
 class Redaction(Protocol):
-    """What a report applies to all that it shows."""
+    """Redacts everything that a report shows."""
 
     def data(self, data: bytes) -> bytes:
-        """Return bytes of the same length, with personal values covered."""
+        """Return bytes of the same length, with personal values redacted."""
 
     def text(self, text: str) -> str:
-        """Return a text with labels such as `imei(15 digits)` in place of personal values."""
+        """Return a text with labels such as `imei(15 digits)` instead of personal values."""
 
     def sighting(self, finding: Finding) -> Finding:
-        """Cover a finding of the canary search, which itself says which bytes are a value."""
+        """Redact a finding of the canary search, which marks the bytes of a value."""
 
 
 class Revealed:
-    """Covers nothing: for made-up owners, and where personal values were asked for."""
+    """Redacts nothing; used if personal values are to be shown."""
 
     def data(self, data: bytes) -> bytes:
-        """Return them as they are."""
+        """Return the bytes unchanged."""
         return data
 
     def text(self, text: str) -> str:
-        """Return it as it is."""
+        """Return the text unchanged."""
         return text
 
     def sighting(self, finding: Finding) -> Finding:
-        """Return it as it is."""
+        """Return the finding unchanged."""
         return finding
 
 
 class Covered:
-    """Covers the values of some owners.
+    """Redacts the values of some owners.
 
-    Values are recognised plain, under one encoding or digest, and under two encodings that can be
-    undone. What a client hid better stays, and reveals nothing to a reader who does not know the
-    method.
+    Values are recognised in plain form, under one encoding or digest, and under two reversible
+    encodings. Values that a client hid better are not redacted; a reader who does not know the
+    method cannot read them.
     """
 
     def __init__(self, owners: Iterable[Persona]) -> None:
@@ -147,20 +144,20 @@ class Covered:
             for field, own in values.items()
             for value in own
         }
-        # In a form a space is a plus sign, which no encoding of the search has.
+        # In forms a space is encoded as a plus sign, which is not an encoding of the search.
         self._labels |= {quote_plus(value).encode(): said for value, said in self._labels.items()}
         longest = sorted(self._labels, key=len, reverse=True)
         self._plain = re.compile(b"|".join(map(re.escape, longest)) or b"(?!)")
 
     def data(self, data: bytes) -> bytes:
-        """Put a star in place of each byte of a personal value."""
+        """Replace each byte of a personal value by a star."""
         covered = bytearray(data)
         for start, stop, _ in self._spans(data):
             covered[start:stop] = COVER * (stop - start)
         return bytes(covered)
 
     def text(self, text: str) -> str:
-        """Put a label in place of each personal value."""
+        """Replace each personal value by a label."""
         data = text.encode("utf-8", "surrogatepass")
         spans = list(_apart(self._spans(data)))
         if not spans:
@@ -172,7 +169,7 @@ class Covered:
         return b"".join([*shown, data[done:]]).decode("utf-8", "backslashreplace")
 
     def sighting(self, finding: Finding) -> Finding:
-        """Cover the value, whichever owner it belongs to and however it was encoded."""
+        """Redact the value of a finding, whatever its owner and its encoding."""
         head, _, value = finding.explanation.partition(": ")
         field, _, dress = head.partition(" as ")
         chain = tuple(dress.split(" → "))
@@ -191,8 +188,8 @@ class Covered:
                 rest[start:stop] = COVER * (stop - start)
             yield from spans
             if spans and rest == before:
-                return  # a value consists of stars itself
-            # The search finds one encoding of a value; the others show when that is covered.
+                return  # the value itself consists of stars
+            # The search finds one encoding of a value, and the others after that is redacted.
             spans = _locate(bytes(rest), self._search.search(bytes(rest)))
             if not spans:
                 return
@@ -211,7 +208,7 @@ def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
 
 
 def _apart(spans: Iterable[Span]) -> Iterator[Span]:
-    """Yield spans in order; of those that overlap the first, as far as all of them reach."""
+    """Yield spans in order; overlapping ones are merged and get the label of the first."""
     last: Span | None = None
     for start, stop, label in sorted(spans, key=lambda span: (span[0], -span[1])):
         if last is not None and start < last[1]:

@@ -1,6 +1,6 @@
 """The report as SARIF 2.1.0 (OASIS): oracles are rules, findings are results.
 
-Other reports take its form too, as code hosts read it. Texts must be printable.
+Code hosts read this format. Other reports use these functions, too. Texts must be printable.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
 from client_sim.lab.report.covering import Presentable
 
-_SNIPPET: Final = 128  # bytes that are shown, readable as hexadecimal
+_SNIPPET: Final = 128  # bytes shown as hexadecimal
 _VERSION: Final = "2.1.0"
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 _MATRIX_RULES: Final = {
     "survivor": "Is every leak found?",
-    "thin": "Is every family of leaks found by two independent oracles, or argued for?",
-    "false-alarm": "Are harmless clients and servers left in peace?",
+    "thin": "Is every family of leaks found by two independent oracles, or is there a reason?",
+    "false-alarm": "Do harmless clients and servers raise no alarm?",
 }
 
 
 def render_sarif(presentable: Presentable) -> str:
-    """Render one run."""
+    """Render a report as a log of one run."""
     report = presentable.report
     result = report.result
     rules = [_rule(battery) for battery in result.batteries]
@@ -108,7 +108,7 @@ def encode_log(
     is_proven: bool,
     properties: Mapping[str, Any],
 ) -> str:
-    """Write a log of one run; `id_parts` say what was examined, outermost first."""
+    """Return a log of one run; `id_parts` identify what was examined, outermost first."""
     run = {
         "tool": {"driver": {"name": "hening lab", "fullName": name, "rules": rules}},
         "automationDetails": {"id": "".join(f"{quote(part)}/" for part in id_parts)},
@@ -123,7 +123,7 @@ def encode_log(
 def encode_result(
     rule: str, place: int, message: str, finding: Finding, offset: int, length: int
 ) -> dict[str, Any]:
-    """Return a result: the rule by id and place among the rules, and where its bytes stand."""
+    """Return a result: the id and index of its rule, and the position of its bytes."""
     return {
         "ruleId": rule,
         "ruleIndex": place,

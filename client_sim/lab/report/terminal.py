@@ -1,4 +1,4 @@
-"""The report on a terminal: claims, findings with their bytes, and the verdict last."""
+"""The report on a terminal: claims, findings with their bytes, and last the verdict."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ from client_sim.pages.page import Origin
 _SHOWN: Final = 2  # findings per oracle on a terminal; JSON and HTML have more
 _COLUMNS: Final = "    {:<14}{:>10}{:>10}{:>15}   "
 _RESULT: Final = 12  # columns of a result
-_QUESTION: Final = 30  # columns that a question needs at least to stand next to the numbers
+_QUESTION: Final = 30  # columns; with fewer left, the question is omitted
 
 
 def render_terminal(presentable: Presentable, console: Console, origin: Origin) -> None:
@@ -66,7 +66,7 @@ def render_terminal(presentable: Presentable, console: Console, origin: Origin) 
 
 
 def describe_mutation(score: MutationScore) -> str:
-    """Say in a sentence how many changes of the oracles themselves were noticed."""
+    """Return a sentence about the mutation testing of the oracles."""
     return (
         f"Changed on purpose, the oracles noticed {score.killed} of"
         f" {score.killed + score.survived} changes ({score.percent:.1f} %); of the others"
@@ -102,7 +102,7 @@ def _battery_line(battery: BatteryResult, width: int) -> Text:
 
 
 def _render_battery(battery: BatteryResult, console: Console) -> None:
-    # The same sentence twice teaches nothing.
+    # Equal sentences are shown only once.
     told = [each.finding for each in gather(battery.findings)][:_SHOWN]
     render_findings(battery.oracle, told, console)
     if battery.count > len(told):
@@ -155,7 +155,7 @@ def render_clock(rows: tuple[WallClockRow, ...], family: float, console: Console
 
 
 def make_clock_table(rows: tuple[WallClockRow, ...]) -> Table:
-    """Make a table with a row for each test."""
+    """Return a table with a row for each test."""
     table = Table(title="Real clocks", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("test")
     for name in ("samples", "p", "alpha"):

@@ -1,7 +1,7 @@
-"""What reports for people say in words: what a clean verdict covers, and equal things once.
+"""Sentences in reports for people, and the grouping of equal findings.
 
-It covers so many situations, conditions that met, and what was not varied. A number that left in
-ten encodings is one number.
+The sentences describe what a clean verdict covers: the number of situations, combined conditions,
+and what was not varied. A number that left in ten encodings is shown as one number.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,12 +35,12 @@ NOT_VARIED: Final = (
     "Not varied, and so not claimed: what native code asks the system by itself, the interpreter,"
     " the processor, other machines' network stacks, and a trigger that was never met."
 )
-"""What no run on one machine can change."""
+"""What no run on a single machine can vary."""
 _TOGETHER = {2: "pair", 3: "triple"}
 
 
 def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
-    """Return the two halves of a title: whose polls, and what was found in how many runs."""
+    """Return the two halves of a title: the client, and the findings and number of runs."""
     whose = "hening polls" if result.client == "clean" else f"{result.client} polls"
     if result.is_clean:
         return whose, f"no leak found in {result.runs:,} runs"
@@ -50,7 +50,7 @@ def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
 
 
 def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
-    """Say in how many cases a claim held; "" for anything but the four claims."""
+    """Return a sentence about the cases in which a claim held; "" except for the four claims."""
     if claim not in _HELD:
         return ""
     cases, kinds = sum(battery.cases for battery in batteries), len(batteries)
@@ -58,7 +58,7 @@ def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
 
 
 def describe_extent(result: ProgrammeResult) -> str:
-    """Say in how many situations of which kinds runs were compared, and what was left out."""
+    """Return a sentence about the number and kinds of compared situations, and the omissions."""
     asked = [battery for battery in result.batteries if battery.claim != "guard"]
     cases = sum(battery.cases for battery in asked)
     names = ", ".join(battery.oracle for battery in asked)
@@ -74,7 +74,7 @@ def _count(kinds: int) -> str:
 
 
 def make_crossings_table(crossings: Crossings) -> Table:
-    """Make a table with a row for each condition."""
+    """Return a table with a row for each condition."""
     table = Table(title="Conditions that were crossed", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("condition")
     table.add_column("levels")
@@ -84,7 +84,7 @@ def make_crossings_table(crossings: Crossings) -> Table:
 
 
 def describe_coverage(coverage: Coverage, crossings: Crossings) -> str:
-    """Say in a sentence how many combinations a run had: `Pairs of levels: 12 of 12.`."""
+    """Return a sentence about the covered combinations: `Pairs of levels: 12 of 12.`."""
     those = f"{_TOGETHER[coverage.together].capitalize()}s of levels"
     if len(coverage.of) < len(crossings.factors):
         those += f" of {', '.join(coverage.of)}"
@@ -93,17 +93,17 @@ def describe_coverage(coverage: Coverage, crossings: Crossings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A finding that stands for `times` of those that were kept."""
+    """A finding that represents `times` equal ones."""
 
     finding: Finding
     times: int
 
 
 def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
-    """Return the first finding for each sentence, or for each value that left, in their order.
+    """Return the first finding for each sentence, or for each value that left, in order.
 
-    What the canary search found in one place is one value, too: a contact's number may also stand
-    in the log of calls.
+    Findings of the canary search at the same position are also one value: a contact's number may
+    occur in the call log as well.
     """
     counted: dict[tuple[str, str], int] = {}
     firsts: dict[tuple[str, str], Finding] = {}
@@ -118,7 +118,7 @@ def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
 
 
 def gather_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each run of equal decisions: the polls' numbers, and what they decided."""
+    """Yield a line for each run of equal decisions: the numbers of the polls, and the decision."""
     last = 0
     for outcome, equal in groupby(outcomes):
         first, last = last + 1, last + len(list(equal))
@@ -127,7 +127,7 @@ def gather_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
 
 
 def _subject(explanation: str) -> tuple[str, str]:
-    """Remove from a sentence of the canary search how the value was encoded."""
+    """Return a canary search's sentence without the encoding of the value."""
     head, dressed, rest = explanation.partition(" as ")
     _, colon, value = rest.partition(": ")
     return (head, value) if dressed and colon else (explanation, "")

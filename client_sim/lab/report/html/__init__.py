@@ -1,1 +1,1 @@
-"""The report as a self-contained page: no script, no image, no address."""
+"""The report as a self-contained page: no script, no image, no link to another resource."""

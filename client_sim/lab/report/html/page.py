@@ -1,4 +1,4 @@
-"""The whole page, and its fragment for use in other pages."""
+"""The report as a page, and as a fragment for other pages."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -28,11 +28,11 @@ from client_sim.pages.page import Origin, make_environment
 _ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")
 
 STYLE: Final = _ENVIRONMENT.get_template("style.css").render()
-"""The style sheet that a page with a fragment carries, beside that of `base.html`."""
+"""The style sheet that a page with a fragment needs, in addition to that of `base.html`."""
 
 
 def render_page(presentable: Presentable, origin: Origin) -> str:
-    """Render the self-contained page; the same report gives the same bytes but for `origin`."""
+    """Render the self-contained page; apart from `origin`, the same report gives the same bytes."""
     report = presentable.report
     result = report.result
     measured = measure_intervals(result.intervals)
@@ -86,13 +86,13 @@ def _values(presentable: Presentable) -> dict[str, Any]:
 
 
 def _most_telling(result: ProgrammeResult) -> str:
-    """Name the oracle whose findings a reader sees first: the one that names values, if it did."""
+    """Return the oracle whose findings are expanded: the one that names values, if it failed."""
     failed = result.failed()
     return min(failed, key=lambda oracle: (oracle != "canaries", oracle == "completes"), default="")
 
 
 def _missed(result: ProgrammeResult) -> float | None:
-    """Return the chance that owners drawn at random missed a leak that one in a thousand shows."""
+    """Return the probability that random owners missed a leak that one in a thousand shows."""
     for battery in result.batteries:
         if battery.oracle == "personal":
             return float((1 - 0.001) ** battery.cases)

@@ -1,6 +1,6 @@
-"""The intervals between polls, compared with those that a phone may draw, as three pictures.
+"""Plots of the intervals between polls, compared with uniform draws.
 
-The pictures are a histogram, a circle and a cumulative curve.
+The plots are a histogram, a circle and a cumulative curve.
 """
 
 from bisect import bisect_right
@@ -27,18 +27,20 @@ LONGEST: Final = 28_800.0
 BINS: Final = 16
 """Bins of a histogram: a quarter of an hour each."""
 
-_ALPHA: Final = 1e-6  # bounds hold for all but one in a million series of uniform draws
+_ALPHA: Final = 1e-6  # the probability that uniform draws exceed a bound
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """A series of intervals, measured; it describes, and the oracles judge.
+    """Measures of a series of intervals; they only describe it, the oracles judge.
 
-    `counts` are those within the window by bin, `outside` all others. `distance` is the largest
-    between the cumulative curve and the uniform one (Kolmogorov-Smirnov); `concentration` is the
-    length of the mean of all phases as points of a circle, 0 where they are spread evenly and 1
-    where all are the same, `direction` its angle in radians. Uniform draws stay below the bounds in
-    all but one of a million series.
+    - `counts` are the numbers of intervals within the window, by bin; `outside` counts the others.
+    - `distance` is the largest distance between the cumulative curve and the uniform one
+      (Kolmogorov-Smirnov).
+    - `concentration` is the length of the mean of all phases as points on a circle: 0 if they are
+      spread evenly, 1 if they are equal. `direction` is its angle in radians.
+
+    Uniform draws exceed a bound in one of a million series.
     """
 
     counts: tuple[int, ...]
@@ -51,12 +53,12 @@ class Intervals:
 
     @property
     def total(self) -> int:
-        """How many intervals there are."""
+        """The number of intervals."""
         return sum(self.counts) + self.outside
 
 
 def measure_intervals(intervals: Sequence[float]) -> Intervals | None:
-    """Measure a series of intervals in seconds; None where there are none."""
+    """Measure a series of intervals in seconds; None if there are none."""
     if not intervals:
         return None
     shares = sorted((value - SHORTEST) / (LONGEST - SHORTEST) for value in intervals)
@@ -98,7 +100,7 @@ def _distance(shares: Sequence[float]) -> float:
 
 
 def plot_histogram(measured: Intervals) -> str:
-    """Draw how many intervals fell into each quarter of an hour, and how many should have."""
+    """Draw the number of intervals in each quarter of an hour, and the expected number."""
     title = "Histogram of the intervals between polls, four to eight hours, beside a uniform one"
     picture = open_picture(title, _WIDTH, _HEIGHT)
     expected = sum(measured.counts) / BINS
@@ -124,13 +126,13 @@ def plot_histogram(measured: Intervals) -> str:
 
 
 def plot_circle(measured: Intervals) -> str:
-    """Draw the places in the four hours' window as sectors of a circle, and their mean."""
+    """Draw the intervals of the four-hour window as sectors of a circle, and their mean."""
     title = "Phases of the polls on a circle; an arrow from the centre would show a habit"
     picture = open_picture(title, _WIDTH, _HEIGHT)
     middle_x, middle_y, even = _WIDTH / 2, 102.0, 66.0
     expected = max(sum(measured.counts) / BINS, 1e-9)
     for place, count in enumerate(measured.counts):
-        # The area of a sector stands for its count; none leaves the picture.
+        # The area of a sector is proportional to its count, up to the edge of the picture.
         radius = min(even * sqrt(count / expected), _OUTERMOST)
         start, stop = (_point(place / BINS, radius), _point((place + 1) / BINS, radius))
         path = (
@@ -153,7 +155,7 @@ def plot_circle(measured: Intervals) -> str:
 
 
 def plot_cumulative(intervals: Sequence[float]) -> str:
-    """Draw the share of intervals that are at most so long, next to the straight line."""
+    """Draw the cumulative distribution of the intervals, next to the uniform one."""
     picture = open_picture(
         "Cumulative curve of the intervals beside the straight line of a uniform draw",
         _WIDTH,
@@ -182,6 +184,6 @@ def _draw_hours(picture: Element) -> None:
 
 
 def _point(share: float, radius: float) -> tuple[float, float]:
-    """Return the offset of a place on the circle: clockwise from the top, y downwards."""
+    """Return the offset of a point on the circle: clockwise from the top, y downwards."""
     angle = 2 * pi * share
     return radius * sin(angle), -radius * cos(angle)

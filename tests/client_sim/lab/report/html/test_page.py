@@ -111,14 +111,14 @@ def test_a_clean_page_says_so(reports):
         "No difference in 6,000 situations of 4 kinds (personal, fleet, server-state, timing)."
         " Each run sent" in words
     )
-    assert "chance alone decided. Not varied, and so not claimed: what native code" in words
+    assert "at random times. Not varied, and so not claimed: what native code" in words
     assert "In 1,500 cases of 1 kind nothing about the owner changed what left." in words
     for claim in ("(N1)", "(N2)", "(N3)", "(N4)", "Guards"):
         assert f"{claim} holds" in words
     assert "next root version: one more than the root that this phone trusts" in words
     assert "it finds them all" in words
     assert "one way: only a second server can tell" in words
-    assert "a chance of 0.2" in words  # 0.999 to the power of 1500 is 0.223
+    assert "one owner in a thousand shows was 0.2" in words  # 0.999 to the power of 1500 is 0.223
 
 
 def test_a_doubtful_instrument_and_an_open_claim_are_said(reports):
@@ -129,7 +129,7 @@ def test_a_doubtful_instrument_and_an_open_claim_are_said(reports):
     raw = reports.raw["clean"]
     doubtful = present(type(raw)(raw.result, reports.poor), Revealed())
     words = " ".join(Reader(render_page(doubtful, ORIGIN)).text.split())
-    assert "the instrument that says so fell short" in words
+    assert "the instrument failed its own tests" in words
     assert "Survived: whisper." in words
     words = " ".join(Reader(render_page(reports.leaking, ORIGIN)).text.split())
     assert "(N1) broken" in words
